@@ -1,0 +1,1 @@
+"""Stage 1: audio and lips to discrete units."""

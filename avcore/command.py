@@ -1,0 +1,55 @@
+"""What all commands share: options for device and noise, and how a failure becomes an exit code."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from avcore.device import PRECISIONS
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
+
+LOG = logging.getLogger("netflips")
+_INTERRUPTED = 130
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add --device, --cpu, --precision, --quiet and --verbose."""
+    group = parser.add_argument_group("running")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    group.add_argument("--cpu", action="store_true", help="the same as --device cpu")
+    group.add_argument("--precision", default="float32", choices=PRECISIONS, help="number format (default: float32)")
+    group.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    group.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+
+
+def device_name(options: argparse.Namespace) -> str:
+    """The device asked for, with --cpu taken into account."""
+    return "cpu" if options.cpu else str(options.device)
+
+
+def run(
+    parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], int | None], argv: Sequence[str] | None = None
+) -> int:
+    """Parse, set up logging on stderr, do the work, and return the exit code.
+
+    0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C.
+    """
+    options = parser.parse_args(argv)
+    is_verbose = getattr(options, "verbose", False)
+    level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
+    LOG.setLevel(level)
+    try:
+        return work(options) or EXIT_DONE
+    except NetflipsError as error:
+        LOG.error("%s: error: %s", parser.prog, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        LOG.error("%s: interrupted", parser.prog)
+        return _INTERRUPTED
+    except Exception as error:
+        LOG.error("%s: unexpected error: %s: %s", parser.prog, type(error).__name__, error, exc_info=is_verbose)
+        return EXIT_FAILED
+
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_DONE", "EXIT_FAILED", "LOG", "add_common_options", "device_name", "run"]

@@ -1,0 +1,92 @@
+"""One family of errors for everything a user can put right.
+
+Each says which file, what was expected, what was found and what to do; a command prints it on one line and exits with
+`exit_code`, without a traceback. Errors that only a bug of ours can cause stay ordinary Python exceptions.
+"""
+
+from pathlib import Path
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+
+class NetflipsError(Exception):
+    """Something a user can put right.
+
+    what: the complaint as a clause. path: the file it is about. expected, found: what must hold, and what it is
+    instead. hint: what to do. All are kept as attributes.
+    """
+
+    exit_code = EXIT_BAD_INPUT
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: str | Path | None = None,
+        expected: object = None,
+        found: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what, self.path, self.expected, self.found, self.hint = what, path, expected, found, hint
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        parts = [f"{self.path}: {self.what}" if self.path is not None else self.what]
+        if self.expected is not None:
+            parts.append(f"expected {self.expected}")
+        if self.found is not None:
+            parts.append(f"found {self.found}")
+        if self.hint is not None:
+            parts.append(self.hint)
+        return "; ".join(parts)
+
+
+class UsageError(NetflipsError):
+    """Options that do not go together, or an option's value that cannot be used."""
+
+
+class InputError(NetflipsError):
+    """A file that cannot be used for what it was given for."""
+
+
+class MediaError(InputError):
+    """A video or sound file that cannot be decoded, or lacks the track that is needed."""
+
+
+class OutputError(NetflipsError):
+    """A result that cannot be written where it was asked for."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint that is damaged, of another kind, or does not fit the model."""
+
+
+class LanguageError(NetflipsError):
+    """A language that a checkpoint does not have; the message lists those it has."""
+
+
+class UnitError(InputError):
+    """A unit sequence that cannot be read or used."""
+
+
+class UnitRangeError(UnitError):
+    """A unit outside the vocabulary; `position` is its index in the sequence."""
+
+    def __init__(self, unit: int, position: int, size: int | None, *, path: str | Path | None = None) -> None:
+        self.unit, self.position, self.size = unit, position, size
+        allowed = "0 or more" if size is None else f"0..{size - 1}"
+        super().__init__(f"unit at position {position} is out of range", path=path, expected=allowed, found=unit)
+
+
+class VocabularyError(UnitError):
+    """Units of one quantizer given to a model of another."""
+
+
+class NoSpeechError(InputError):
+    """No sound to take a voice or units from."""
+
+
+class NoFaceError(InputError):
+    """No face where one is needed."""

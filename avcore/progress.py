@@ -1,0 +1,61 @@
+"""One way to show progress: the work reports, the caller decides how it looks."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with stage, done, total (None = not known)."""
+
+Item = TypeVar("Item")
+
+
+def silent(stage: str, done: int, total: int | None) -> None:
+    """Report nothing."""
+
+
+def track(items: Iterable[Item], stage: str, progress: Progress, total: int | None = None) -> Iterator[Item]:
+    """Yield the items, reporting before the first and after each."""
+    progress(stage, 0, total)
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(stage, done, total)
+
+
+class Bars:
+    """A tqdm bar for each stage on stderr with rate and remaining time; silent when stderr is not a terminal."""
+
+    def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
+        self._is_off = is_quiet or not sys.stderr.isatty()
+        self._prefix = prefix
+        self._stage = ""
+        self._bar: Any = None
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        if self._is_off:
+            return
+        if stage != self._stage:
+            self.close()
+            self._stage, self._bar = stage, tqdm(total=total, desc=self._prefix + stage, dynamic_ncols=True)
+        if total is not None:
+            self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """End the bar of the current stage."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar, self._stage = None, ""
+
+
+@contextmanager
+def bars(is_quiet: bool = False, prefix: str = "") -> Iterator[Bars]:
+    """Bars that are closed in all cases."""
+    shown = Bars(is_quiet, prefix)
+    try:
+        yield shown
+    finally:
+        shown.close()

@@ -1,0 +1,83 @@
+"""The only place where seconds, samples, frames and units are converted.
+
+Everything is exact: whole numbers where a rate divides another, `Fraction` seconds otherwise. Times that arrive as
+floats are snapped to the microsecond first, so that k / 25 seconds is frame k and not k - 1.
+"""
+
+from fractions import Fraction
+
+SAMPLE_RATE = 16_000
+"""Hz, speech inside NetfLips."""
+UNIT_RATE = 50
+"""Hz, units."""
+FRAME_RATE = 25
+"""Hz, pictures as the models see them."""
+SAMPLES_PER_UNIT = SAMPLE_RATE // UNIT_RATE
+SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
+UNITS_PER_FRAME = UNIT_RATE // FRAME_RATE
+
+_MICROSECONDS = 1_000_000
+
+Seconds = Fraction | float | int
+
+
+def exact(seconds: Seconds) -> Fraction:
+    """Seconds as a fraction; floats are snapped to the microsecond."""
+    if isinstance(seconds, float):
+        return Fraction(round(seconds * _MICROSECONDS), _MICROSECONDS)
+    return Fraction(seconds)
+
+
+def units_to_samples(units: int) -> int:
+    """Samples at 16 kHz that `units` steps of 20 ms last."""
+    return units * SAMPLES_PER_UNIT
+
+
+def samples_to_units(samples: int) -> int:
+    """Whole units that fit into `samples` at 16 kHz."""
+    return samples // SAMPLES_PER_UNIT
+
+
+def units_to_frames(units: int) -> int:
+    """Whole 25 Hz frames that fit into `units` (an odd last unit is dropped, as published)."""
+    return units // UNITS_PER_FRAME
+
+
+def frames_to_units(frames: int) -> int:
+    """Units that `frames` at 25 Hz last."""
+    return frames * UNITS_PER_FRAME
+
+
+def units_to_seconds(units: int) -> Fraction:
+    """Seconds that `units` last."""
+    return Fraction(units, UNIT_RATE)
+
+
+def samples_to_seconds(samples: int, rate: int = SAMPLE_RATE) -> Fraction:
+    """Seconds that `samples` at `rate` Hz last."""
+    return Fraction(samples, rate)
+
+
+def frames_to_seconds(frames: int, rate: Fraction | int = FRAME_RATE) -> Fraction:
+    """Seconds that `frames` at `rate` Hz last; also the time at which frame number `frames` appears."""
+    return Fraction(frames) / Fraction(rate)
+
+
+def seconds_to_samples(seconds: Seconds, rate: int = SAMPLE_RATE) -> int:
+    """The sample nearest to a time (half up)."""
+    return int((exact(seconds) * rate * 2 + 1) // 2)
+
+
+def seconds_to_units(seconds: Seconds) -> int:
+    """The unit step nearest to a time (half up)."""
+    return int((exact(seconds) * UNIT_RATE * 2 + 1) // 2)
+
+
+def frame_at(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
+    """The frame on screen at a time: floor(rate * seconds)."""
+    return int(exact(seconds) * Fraction(rate) // 1)
+
+
+def frames_covering(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:
+    """Frames needed to cover a length: ceil(rate * seconds)."""
+    return int(-(-exact(seconds) * Fraction(rate) // 1))

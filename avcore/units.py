@@ -1,0 +1,139 @@
+"""Unit sequences: names of discrete speech units, 50 a second, with or without their durations."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import UnitError, UnitRangeError
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Speech as discrete units.
+
+    ids: int64 [U], unit names 0..vocabulary size - 1. durations: int64 [U] in steps of 20 ms, at least 1 each, or None
+    where they are not known yet (the translator's sequence as it came, repeats kept). language: two letters, "" =
+    unknown. vocabulary: fingerprint of the quantizer, "" = unknown. is_merged: repeats have been merged already, so
+    that equal neighbours left are units of their own.
+
+    Raises UnitRangeError for a negative unit and UnitError for durations that do not fit.
+    """
+
+    ids: Ids
+    durations: Ids | None = None
+    language: str = ""
+    vocabulary: str = ""
+    is_merged: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", _int_vector(self.ids, "units"))
+        negative = np.flatnonzero(self.ids < 0)
+        if negative.size:
+            raise UnitRangeError(int(self.ids[negative[0]]), int(negative[0]), None)
+        if self.durations is None:
+            return
+        object.__setattr__(self, "durations", _int_vector(self.durations, "durations"))
+        if len(self.durations) != len(self.ids):
+            raise UnitError("a duration is needed for each unit", expected=len(self.ids), found=len(self.durations))
+        if np.any(self.durations < 1):
+            raise UnitError("durations must be 1 step or more", found=int(self.durations.min()))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Units):
+            return NotImplemented
+        same_durations = (self.durations is None) == (other.durations is None) and (
+            self.durations is None or np.array_equal(self.durations, other.durations)  # type: ignore[arg-type]
+        )
+        labels = (self.language, self.vocabulary) == (other.language, other.vocabulary)
+        return labels and same_durations and np.array_equal(self.ids, other.ids)
+
+    @classmethod
+    def from_frames(cls, ids: Sequence[int] | Ids, language: str = "", vocabulary: str = "") -> "Units":
+        """Count the runs of a frame-level sequence.
+
+        ids: int64 [T], one unit every 20 ms. Returns units whose durations add up to T.
+        """
+        frames = _int_vector(ids, "units")
+        starts = _run_starts(frames)
+        durations = np.diff(np.append(starts, len(frames)))
+        return cls(frames[starts], durations, language, vocabulary, is_merged=True)
+
+    def frames(self) -> Ids:
+        """Frame-level ids, int64 [T], one every 20 ms. Raises UnitError when the durations are not known."""
+        if self.durations is None:
+            raise UnitError("the durations of these units are not known yet", hint="predict them first")
+        return np.repeat(self.ids, self.durations)
+
+    @property
+    def num_steps(self) -> int:
+        """Length in steps of 20 ms. Raises UnitError when the durations are not known."""
+        return len(self.frames()) if self.durations is None else int(self.durations.sum())
+
+    def merged(self) -> "Units":
+        """Merge runs of equal neighbours, once: their durations add up, and merged units stay as they are."""
+        if self.is_merged:
+            return self
+        starts = _run_starts(self.ids)
+        durations = None
+        if self.durations is not None and len(starts):
+            durations = np.add.reduceat(self.durations, starts)
+        elif self.durations is not None:
+            durations = self.durations
+        return replace(self, ids=self.ids[starts], durations=durations, is_merged=True)
+
+    def check_range(self, size: int, path: str | Path | None = None) -> "Units":
+        """Return self when every unit is below `size`; raises UnitRangeError naming the first that is not."""
+        outside = np.flatnonzero(self.ids >= size)
+        if outside.size:
+            raise UnitRangeError(int(self.ids[outside[0]]), int(outside[0]), size, path=path)
+        return self
+
+
+def from_reference_codes(codes: Iterable[int] | Ids, language: str = "", vocabulary: str = "") -> Units:
+    """Read codes as the published renderer does: merge equal neighbours first, then drop negative codes.
+
+    The order matters: `7 -1 7` keeps both 7s as units of their own, and they are not merged again.
+    codes: int [N], repeats and negative codes allowed. Returns units without durations.
+    """
+    ids = _int_vector(codes if isinstance(codes, np.ndarray) else list(codes), "units")
+    ids = ids[_run_starts(ids)]
+    return Units(ids[ids >= 0], None, language, vocabulary, is_merged=True)
+
+
+def parse_units(line: str, path: str | Path | None = None) -> Ids:
+    """Read a line of blank-separated decimal units to int64 [N]. Raises UnitError naming a token that is no number."""
+    tokens = line.split()
+    for position, token in enumerate(tokens):
+        if not token.lstrip("-").isascii() or not token.removeprefix("-").isdecimal():
+            raise UnitError(
+                f"token {position} is not a unit", path=path, expected="whole numbers with blanks between", found=repr(token[:40])
+            )
+    return np.array([int(token) for token in tokens], dtype=np.int64)
+
+
+def format_units(ids: Iterable[int] | Ids) -> str:
+    """The published text form of int [N]: decimal ids, single blanks between, no newline."""
+    return " ".join(str(int(unit)) for unit in ids)
+
+
+def _run_starts(ids: Ids) -> Ids:
+    if not len(ids):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+
+
+def _int_vector(values: Sequence[int] | Ids, what: str) -> Ids:
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise UnitError(f"{what} must be a row of whole numbers", found=f"{array.dtype} of shape {list(array.shape)}")
+    return array.astype(np.int64)

@@ -1,0 +1,63 @@
+"""Language names and tags, and the fingerprint that ties units to the quantizer that made them."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from avcore.errors import LanguageError, VocabularyError
+
+UTUT_LANGUAGES = (
+    "en", "es", "fr", "it", "pt", "el", "ru", "cs", "da", "de", "fi", "hr", "hu", "lt", "nl", "pl", "ro", "sk", "sl",
+)  # fmt: skip
+"""The published translator's languages, in the order of their embedding rows."""
+
+_ISO_639_3 = {
+    "eng": "en", "spa": "es", "fra": "fr", "ita": "it", "por": "pt", "ell": "el", "rus": "ru", "ces": "cs", "dan": "da",
+    "deu": "de", "fin": "fi", "hrv": "hr", "hun": "hu", "lit": "lt", "nld": "nl", "pol": "pl", "ron": "ro", "slk": "sk",
+    "slv": "sl", "kor": "ko",
+}  # fmt: skip
+
+
+def normalise_language(name: str) -> str:
+    """The two-letter name used everywhere inside: `kor`, `KO` and `[ko]` are `ko`."""
+    bare = name.strip().strip("[]").lower()
+    return _ISO_639_3.get(bare, bare)
+
+
+def language_tag(language: str) -> str:
+    """The dictionary symbol of a language, as `[ko]`."""
+    return f"[{normalise_language(language)}]"
+
+
+def require_language(language: str, available: Sequence[str], owner: str, hint: str | None = None) -> str:
+    """Return the normalised language; raises LanguageError listing `available` when `owner` lacks it."""
+    wanted = normalise_language(language)
+    if wanted not in available:
+        raise LanguageError(
+            f"{owner} has no language '{wanted}'", expected=f"one of {', '.join(available)}", found=wanted, hint=hint
+        )
+    return wanted
+
+
+def fingerprint(*parts: bytes) -> str:
+    """A short, stable name for a content: `sha256:` and 16 hex digits over the parts in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def fingerprint_symbols(symbols: Iterable[str]) -> bytes:
+    """A dictionary's symbols as bytes, for `fingerprint`."""
+    return "\n".join(symbols).encode()
+
+
+def require_same_vocabulary(units: str, model: str, owner: str) -> None:
+    """Raises VocabularyError when both fingerprints are known and differ ("" = unknown, accepted)."""
+    if units and model and units != model:
+        raise VocabularyError(
+            f"{owner} was trained on units of another quantizer",
+            expected=model,
+            found=units,
+            hint="extract the units again with the matching encoder",
+        )

@@ -1,0 +1,1 @@
+"""Made material that belongs to nobody: drawn heads and synthesised speech."""

@@ -1,0 +1,1 @@
+"""Stage 3: units to speech and lips."""

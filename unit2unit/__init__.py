@@ -1,0 +1,1 @@
+"""Stage 2: units of one language to units of another."""
