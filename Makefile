@@ -1,0 +1,60 @@
+# Two commands do everything on a fresh machine with Python 3.11 or 3.12: `make demo` and `make test`.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
+LOCKS := requirements.lock $(wildcard requirements-fairseq.lock)
+LOCK_HASH = $(shell cat $(LOCKS) pyproject.toml | sha256sum | cut -c1-16)
+STAMP = $(VENV)/.installed-$(LOCK_HASH)
+
+# One torch thread per process and no spinning: two busy processes on two cores starve one another otherwise.
+export OMP_WAIT_POLICY ?= PASSIVE
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env test lint types doors unit demo bench clean
+
+help:
+	@echo "make demo    set up, then dub the clip that comes with NetfLips"
+	@echo "make test    set up, then lint, type-check, check the doors and run the tests"
+	@echo "make env     set up only: the locked environment in $(VENV)"
+	@echo "make bench   speed and memory of each stage beside a plain baseline"
+
+-include make/*.mk
+
+env: $(STAMP)
+
+# --no-deps from a complete lock: mediapipe asks for an OpenCV that needs libGL, resemblyzer for a compiler.
+$(STAMP): $(LOCKS) pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make env PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	rm -f $(VENV)/.installed-*
+	touch $@
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: env
+	$(BIN)/mypy
+
+doors: env
+	$(BIN)/lint-imports
+
+unit: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test: lint types doors unit
+
+demo: env
+	$(BIN)/python scripts/run_demo.py
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) *.egg-info build dist
