@@ -1,0 +1,56 @@
+"""The unit AV renderer's checkpoint: a vocoder for each language and one face renderer, in one file.
+
+Keys: `audio.<language>.<key of vocoder.UnitHifiGan>` and `video.<key of the face renderer>`.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.errors import CheckpointError
+from avcore.vocabulary import require_language
+
+_AUDIO, _VIDEO = "audio", "video"
+
+
+@dataclass(frozen=True)
+class RendererCheckpoint:
+    """What one renderer checkpoint holds; the tensors stay on disk until they are used."""
+
+    source: Checkpoint
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the tensors can't tell: {} for published files, see avcore.checkpoint for our own."""
+        return self.source.config
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the vocoders, in the file's order."""
+        keys = (key.split(".") for key in self.source.tensors)
+        return tuple(dict.fromkeys(parts[1] for parts in keys if parts[0] == _AUDIO and len(parts) > 2))
+
+    @property
+    def has_face(self) -> bool:
+        """Whether a face renderer is in the file."""
+        return any(key.startswith(f"{_VIDEO}.") for key in self.source.tensors)
+
+    def vocoder_tensors(self, language: str) -> dict[str, Tensor]:
+        """The vocoder of a language. Raises LanguageError listing the languages when there is none."""
+        name = require_language(language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint")
+        return self.source.section(f"{_AUDIO}.{name}")
+
+    def face_tensors(self) -> dict[str, Tensor]:
+        """The face renderer. Raises CheckpointError when the file has none."""
+        if not self.has_face:
+            raise CheckpointError("this renderer checkpoint has no face renderer", path=self.source.path, expected="keys video.*")
+        return self.source.section(_VIDEO)
+
+
+def open_renderer_checkpoint(path: str | Path) -> RendererCheckpoint:
+    """Open a published renderer checkpoint or one of our own. Raises CheckpointError for anything else."""
+    return RendererCheckpoint(read_checkpoint(path, Kind.RENDERER))

@@ -1,0 +1,168 @@
+"""Unit HiFi-GAN: units, their durations and a speaker vector to a waveform.
+
+Generator after Kong et al., "HiFi-GAN" (2020); units, duration predictor and speaker projection after Polyak et al.,
+"Speech Resynthesis from Discrete Disentangled Self-Supervised Representations" (2021) and Lee et al., "Direct
+Speech-to-Speech Translation With Discrete Units" (2022). Module names are those of the published checkpoints.
+"""
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unit2av.config import VocoderConfig
+
+_SLOPE = 0.1
+_LAST_SLOPE = 0.01
+"""Before the last convolution the published model uses the default slope of LeakyReLU."""
+_DURATION_DROPOUT = 0.5
+
+
+class WeightNormed(nn.Module):
+    """A convolution's weight as direction times size: v * g / |v|, the norm over all axes but the first.
+
+    Stored as `weight_g` and `weight_v` (Salimans and Kingma, 2016) while it can be trained; `fold` leaves the product.
+    """
+
+    weight: nn.Parameter | None
+
+    def __init__(self, shape: tuple[int, int, int], outputs: int) -> None:
+        super().__init__()
+        self.register_parameter("weight", None)
+        self.weight_v = nn.Parameter(torch.empty(shape).normal_(0.0, 0.01))
+        self.weight_g = nn.Parameter(self._size(self.weight_v.detach()))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    @staticmethod
+    def _size(v: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)
+
+    def effective_weight(self) -> Tensor:
+        """The weight to convolve with."""
+        if self.weight is not None:
+            return self.weight
+        return self.weight_v * (self.weight_g / self._size(self.weight_v))
+
+    def fold(self) -> None:
+        """Replace direction and size by their product; not to be trained afterwards."""
+        if self.weight is None:
+            self.weight = nn.Parameter(self.effective_weight().detach(), requires_grad=False)
+            del self.weight_g, self.weight_v
+
+
+class NormedConv(WeightNormed):
+    """Convolution that keeps the length: [batch, in, time] -> [batch, out, time]; kernel odd."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__((outputs, inputs, kernel), outputs)
+        self.dilation, self.padding = dilation, (kernel - 1) * dilation // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv1d(x, self.effective_weight(), self.bias, padding=self.padding, dilation=self.dilation)
+
+
+class NormedUpsampling(WeightNormed):
+    """Transposed convolution: [batch, in, time] -> [batch, out, rate * time]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, rate: int) -> None:
+        super().__init__((inputs, outputs, kernel), outputs)
+        self.rate, self.padding = rate, (kernel - rate) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv_transpose1d(x, self.effective_weight(), self.bias, stride=self.rate, padding=self.padding)
+
+
+class ResidualBlock(nn.Module):
+    """Pairs of convolutions, a dilated one and a plain one, each pair added to what came in."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(NormedConv(channels, channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(NormedConv(channels, channels, kernel) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, _SLOPE)), _SLOPE))
+        return x
+
+
+class DurationPredictor(nn.Module):
+    """Log-durations of units from their neighbours: [batch, units, unit_dim] -> [batch, units]."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        width = config.duration_dim
+        self.conv1 = nn.Sequential(nn.Conv1d(config.unit_dim, width, 3, padding=1), nn.ReLU())
+        self.ln1 = nn.LayerNorm(width)
+        self.conv2 = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.ReLU())
+        self.ln2 = nn.LayerNorm(width)
+        self.proj = nn.Linear(width, 1)
+        self.dropout = nn.Dropout(_DURATION_DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(self.ln1(self.conv1(x.transpose(1, 2)).transpose(1, 2)))
+        x = self.dropout(self.ln2(self.conv2(x.transpose(1, 2)).transpose(1, 2)))
+        return cast(Tensor, self.proj(x).squeeze(2))
+
+
+class UnitHifiGan(nn.Module):
+    """The vocoder of one language; `state_dict` has the published keys until `fold` is called."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dict: Any = nn.Embedding(config.num_units, config.unit_dim)
+        self.spkr = nn.Linear(config.speaker_dim, config.speaker_width)
+        self.dur_predictor = DurationPredictor(config)
+        self.conv_pre = NormedConv(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
+        self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
+        width = config.channels
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
+            self.ups.append(NormedUpsampling(width, width // 2, kernel, rate))
+            width //= 2
+            for block_kernel, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
+                self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
+        self.conv_post = NormedConv(width, 1, config.post_kernel)
+
+    def log_durations(self, ids: Tensor) -> Tensor:
+        """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units]."""
+        return cast(Tensor, self.dur_predictor(self.dict(ids)))
+
+    def condition(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
+        """Stand units and speaker one above the other.
+
+        frame_ids: int64 [batch, time], one id every 20 ms. speaker: float32 [batch, speaker_dim]. Returns float32
+        [batch, unit_dim + speaker_width, time].
+        """
+        units = self.dict(frame_ids).transpose(1, 2)
+        voice = self.spkr(speaker).unsqueeze(2).expand(-1, -1, units.shape[2])
+        return torch.cat([units, voice], dim=1)
+
+    def generate(self, condition: Tensor) -> Tensor:
+        """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1)."""
+        x = self.conv_pre(condition.to(self.conv_pre.bias.dtype))
+        per_layer = len(self.config.resblock_kernels)
+        for layer, upsample in enumerate(self.ups):
+            x = upsample(F.leaky_relu(x, _SLOPE))
+            blocks = self.resblocks[layer * per_layer : (layer + 1) * per_layer]
+            x = sum((block(x) for block in blocks[1:]), start=blocks[0](x)) / per_layer
+        # The last layer stays float32 in every precision: bfloat16 samples would have 8 bits.
+        return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).squeeze(1)
+
+    def forward(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
+        """int64 [batch, time] and float32 [batch, speaker_dim] to float32 [batch, 320 * time]."""
+        return self.generate(self.condition(frame_ids, speaker))
+
+    def fold(self) -> "UnitHifiGan":
+        """Fold the weight norm away for inference, in place."""
+        for module in self.modules():
+            if isinstance(module, WeightNormed):
+                module.fold()
+        return self
+
+    def generator_to(self, dtype: torch.dtype) -> "UnitHifiGan":
+        """Compute the generator in another precision; units, durations, speaker and the last layer stay float32."""
+        for part in (self.conv_pre, self.ups, self.resblocks):
+            part.to(dtype)
+        return self
