@@ -1,0 +1,185 @@
+"""Face boxes, one row per picture, and the side file `<stem>.bbox.pkl` that holds them.
+
+The published side file is a pickle, and unpickling runs what the file says. Here it is read by a machine that knows
+lists, tuples, numbers, None and numpy arrays of numbers, and nothing else: not even numpy's own code is called.
+"""
+
+import io
+import pickle
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from avcore.errors import InputError
+from avcore.faces.crop import Box
+from avcore.files import atomic_output, require_file
+
+FillPolicy = Literal["keep", "forward", "nearest"]
+FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
+
+_WHAT = "the face boxes"
+_FORM = "a pickled list with one row x1, y1, x2, y2 (or None) per picture"
+
+
+def read_boxes(path: str | Path) -> list[Box | None]:
+    """Read a side file: one box per picture, None where there is no face.
+
+    Rows may be lists, tuples or arrays of 4 numbers or more, of which the first 4 count (RetinaFace writes 15); a box
+    without width or height means no face. Returns float32 [4] boxes: x1, y1, x2, y2 in pixels. Raises InputError for a
+    file that holds anything else.
+    """
+    path = require_file(path, _WHAT)
+    try:
+        rows = _plain(_Reader(path).load())
+    except InputError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise InputError(f"{_WHAT} cannot be read", path=path, expected=_FORM, found=str(error) or type(error).__name__) from error
+    if not isinstance(rows, list):
+        raise InputError(f"{_WHAT} cannot be read", path=path, expected=_FORM, found=f"a {type(rows).__name__}")
+    return [_box(row, index, path) for index, row in enumerate(rows)]
+
+
+def write_boxes(path: str | Path, boxes: Sequence[Box | None]) -> None:
+    """Write a side file as the published tools read it: a pickled list of float32 arrays [4], None where there is no face."""
+    rows = [None if box is None else np.asarray(box, dtype=np.float32)[:4] for box in boxes]
+    with atomic_output(path) as temporary, temporary.open("wb") as file:
+        pickle.dump(rows, file, protocol=4)
+
+
+def fill_boxes(boxes: Sequence[Box | None], policy: FillPolicy = "keep") -> list[Box | None]:
+    """Decide what pictures without a face get.
+
+    keep: nothing, they stay untouched (NetfLips). forward: the box before (AV2AV; the first ones take the first box
+    there is, where the reference crashes). nearest: the box nearest in time, the earlier of two. Without any box the
+    list stays as it is.
+    """
+    known = [index for index, box in enumerate(boxes) if box is not None]
+    if policy == "keep" or not known:
+        return list(boxes)
+    before = np.searchsorted(known, np.arange(len(boxes)), side="right") - 1
+    source = np.asarray(known)[before.clip(0)]
+    if policy == "nearest":
+        after = np.asarray(known)[(before + 1).clip(max=len(known) - 1)]
+        here = np.arange(len(boxes))
+        source = np.where(abs(after - here) < abs(here - source), after, source)
+    return [boxes[index] for index in source]
+
+
+def _box(row: object, index: int, path: Path) -> Box | None:
+    if row is None:
+        return None
+    try:
+        numbers = np.asarray(row, dtype=np.float32).reshape(-1)[:4]
+    except (TypeError, ValueError):
+        numbers = np.zeros(0, dtype=np.float32)
+    if len(numbers) < 4 or not np.all(np.isfinite(numbers)):
+        raise InputError(
+            f"row {index} of {_WHAT} is not a box", path=path, expected="4 finite numbers or None", found=repr(row)[:60]
+        )
+    x1, y1, x2, y2 = numbers
+    return numbers if x2 > x1 and y2 > y1 else None
+
+
+class _Array:
+    """Stands in for numpy.ndarray while a pickle is read; keeps the state that the pickle gives it."""
+
+    def __init__(self, *_: object) -> None:
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def value(self) -> object:
+        """The array as numbers, or as a plain list when it holds objects."""
+        _, shape, dtype, is_fortran, content = self.state
+        if isinstance(content, list):
+            return content
+        return _numbers(content, dtype, shape, "F" if is_fortran else "C")
+
+
+class _DType:
+    """Stands in for numpy.dtype: its code (as 'f4') and byte order."""
+
+    def __init__(self, code: str = "", *_: object) -> None:
+        self.code = str(code)
+        self.order = "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = str(state[1])
+
+
+class _Value:
+    """An array or number that has its content already (numpy scalars; arrays of pickle protocol 5)."""
+
+    def __init__(self, content: bytes, dtype: object, shape: tuple[int, ...], order: str = "C") -> None:
+        self._arguments = content, dtype, shape, order
+
+    def value(self) -> object:
+        """The content as numbers."""
+        return _numbers(*self._arguments)
+
+
+def _numbers(content: object, dtype: object, shape: object, order: str) -> object:
+    if not isinstance(dtype, _DType) or dtype.code[:1] not in ("f", "i", "u"):
+        raise ValueError("an array that does not hold numbers")
+    if not isinstance(content, bytes | bytearray) or not isinstance(shape, tuple):
+        raise ValueError("an array without content")
+    kind = np.dtype((">" if dtype.order == ">" else "<") + dtype.code)
+    if prod(shape) * kind.itemsize != len(content):
+        raise ValueError("an array whose size is not that of its content")
+    return np.frombuffer(bytes(content), kind).reshape(shape, order="F" if order == "F" else "C").tolist()
+
+
+def _scalar(dtype: object, content: bytes) -> _Value:
+    return _Value(content, dtype, ())
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise ValueError(f"text in {encoding}")
+    return text.encode("latin1")
+
+
+_STAND_INS: dict[tuple[str, str], object] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
+    ("_codecs", "encode"): _latin1,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _STAND_INS[_core + ".multiarray", "_reconstruct"] = _Array
+    _STAND_INS[_core + ".multiarray", "scalar"] = _scalar
+    _STAND_INS[_core + ".numeric", "_frombuffer"] = _Value
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.BytesIO(path.read_bytes()))
+        self._path = path
+
+    def find_class(self, module: str, name: str) -> object:
+        try:
+            return _STAND_INS[module, name]
+        except KeyError:
+            raise InputError(
+                f"{_WHAT} ask for code to be run, refused",
+                path=self._path,
+                expected=_FORM,
+                found=f"a pickle that names {module}.{name}",
+            ) from None
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """Stand-ins to plain lists, numbers and None; anything else is refused."""
+    if depth > 4:
+        raise ValueError("lists within lists")
+    if isinstance(value, _Array | _Value):
+        return _plain(value.value(), depth + 1)
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    if value is None or isinstance(value, int | float):
+        return value
+    raise ValueError(f"a {type(value).__name__}")

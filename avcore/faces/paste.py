@@ -1,0 +1,71 @@
+"""Put a rendered face back into its picture: with a soft edge, or exactly as published.
+
+Nothing outside the box changes in either way. The network saw the *visible* part of the box scaled to a square, so the
+patch that matches it is the whole patch scaled to that visible part, also where the box reaches beyond the picture.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Box, Picture, visible_part
+
+FEATHER = 0.1
+"""Width of the soft edge as a share of the box's side."""
+
+
+def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEATHER) -> Picture:
+    """Blend a patch into its box, the edge soft and inside the box; where the picture cuts the box there is no edge.
+
+    picture: uint8 [height, width, 3]; patch: uint8 [h, w, 3], scaled to the visible part of the box; box: [4], x1, y1,
+    x2, y2 in pixels; feather: width of the edge as a share of the side, 0 = hard. Returns a new picture; pixels outside
+    the box are those of `picture`.
+    """
+    pasted = picture.copy()
+    part = visible_part(box, *picture.shape[:2])
+    if part is None:
+        return pasted
+    rows, columns = part
+    scaled = _scale(patch, columns.stop - columns.start, rows.stop - rows.start)
+    down = _ramp(int(box[1]), int(box[3]), rows.start, rows.stop, feather)
+    across = _ramp(int(box[0]), int(box[2]), columns.start, columns.stop, feather)
+    weight = (down[:, None] * across)[..., None]
+    below = picture[part].astype(np.float32)
+    pasted[part] = np.rint(below + (scaled - below) * weight).astype(np.uint8)
+    return pasted
+
+
+def paste_face_hard(picture: Picture, patch: Picture, box: Box) -> Picture:
+    """Overwrite the whole box with a patch, to the pixel as published.
+
+    Arguments as in `paste_face`. A box without width or height leaves the picture as it is. For a box that reaches
+    beyond the right or lower border the patch is scaled twice, to the box and then to its visible part, which blurs it
+    a little: that too is as published.
+    """
+    pasted = picture.copy()
+    part = visible_part(box, *picture.shape[:2])
+    if part is None:
+        return pasted
+    rows, columns = part
+    scaled = _scale(patch, int(box[2]) - columns.start, int(box[3]) - rows.start)
+    if scaled.shape[:2] != (rows.stop - rows.start, columns.stop - columns.start):
+        scaled = _scale(scaled, columns.stop - columns.start, rows.stop - rows.start)
+    pasted[part] = scaled
+    return pasted
+
+
+def _scale(patch: Picture, width: int, height: int) -> Picture:
+    return np.asarray(cv2.resize(patch, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _ramp(start: int, stop: int, visible_start: int, visible_stop: int, feather: float) -> NDArray[np.float32]:
+    """Weights 0..1 along one side of a box, for its visible pixels: float32 [visible_stop - visible_start]."""
+    edge = max(feather * (stop - start), 1e-6)
+    centres = np.arange(visible_start, visible_stop, dtype=np.float32) + 0.5
+    nearest = np.minimum(centres - start, stop - centres)
+    # A raised cosine has no corners, so that the end of the ramp cannot be seen either.
+    weights: NDArray[np.float32] = (1 - np.cos(np.pi * np.clip(nearest / edge, 0, 1))) / 2
+    return weights.astype(np.float32)

@@ -1,0 +1,132 @@
+"""The face boxes' side file."""
+
+import collections
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError
+from avcore.faces.boxes import fill_boxes, read_boxes, write_boxes
+
+BOX = np.array([52.18, -2.72, 171.29, 161.77], dtype=np.float32)
+
+
+def written(folder: Path, value: object, protocol: int = 4) -> Path:
+    path = folder / "clip.bbox.pkl"
+    path.write_bytes(pickle.dumps(value, protocol=protocol))
+    return path
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "row",
+    [BOX, BOX.astype(np.float64), BOX.astype(">f4"), BOX.tolist(), tuple(BOX), list(BOX), np.append(BOX, np.ones(11, np.float32))],
+    ids=["float32", "float64", "big-endian", "list", "tuple", "scalars", "retinaface"],
+)
+def test_every_form_of_a_row_is_read(tmp_path: Path, row: object, protocol: int) -> None:
+    boxes = read_boxes(written(tmp_path, [row, None, row], protocol))
+    assert boxes[1] is None
+    for box in (boxes[0], boxes[2]):
+        assert box is not None
+        assert box.dtype == np.float32
+        np.testing.assert_array_equal(box, BOX)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_one_array_of_all_rows_is_read(tmp_path: Path, order) -> None:
+    rows = np.array([BOX, BOX + 1, BOX * 0], dtype=np.float32, order=order)
+    first, second, third = read_boxes(written(tmp_path, rows))
+    np.testing.assert_array_equal(first, BOX)
+    np.testing.assert_array_equal(second, BOX + 1)
+    assert third is None
+
+
+def test_an_object_array_with_gaps_is_read(tmp_path: Path) -> None:
+    rows = np.empty(2, dtype=object)
+    rows[:] = [None, BOX]
+    first, second = read_boxes(written(tmp_path, rows))
+    assert first is None
+    np.testing.assert_array_equal(second, BOX)
+
+
+@pytest.mark.parametrize("row", [[0, 0, 0, 0], np.zeros(4), [50, 60, 40, 90], [50, 60, 90, 60]])
+def test_boxes_without_width_or_height_are_no_face(tmp_path: Path, row: object) -> None:
+    assert read_boxes(written(tmp_path, [row])) == [None]
+
+
+class Evil:
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (self.command,)
+
+
+def test_a_pickle_that_runs_something_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    path = written(tmp_path, [BOX, Evil(f"touch '{witness}'")])
+    with pytest.raises(InputError, match=r"clip\.bbox\.pkl: .* refused.*system"):
+        read_boxes(path)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"boxes": [BOX]},
+        "boxes",
+        5,
+        [[1, 2, 3]],
+        ["a"],
+        [[1, 2, float("nan"), 4]],
+        [np.array(["a", "b", "c", "d"])],
+        [[[1, 2], 3, 4, 5]],
+        collections.OrderedDict(a=1),
+    ],
+    ids=["dict", "text", "number", "three numbers", "text row", "nan", "text array", "ragged", "class"],
+)
+def test_anything_else_is_one_clear_error(tmp_path: Path, value: object) -> None:
+    with pytest.raises(InputError, match=r"clip\.bbox\.pkl"):
+        read_boxes(written(tmp_path, value))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([BOX])[:-20]], ids=["empty", "text", "truncated"])
+def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "clip.bbox.pkl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"clip\.bbox\.pkl"):
+        read_boxes(path)
+
+
+def test_an_array_with_another_size_than_its_content_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, [BOX])
+    content = path.read_bytes()
+    assert content.count(b"K\x01K\x04\x85") == 1
+    path.write_bytes(content.replace(b"K\x01K\x04\x85", b"K\x01K\x7f\x85"))
+    with pytest.raises(InputError, match="size is not that of its content"):
+        read_boxes(path)
+
+
+def test_written_boxes_are_what_the_published_tools_unpickle(tmp_path: Path) -> None:
+    path = tmp_path / "a folder" / "clip.bbox.pkl"
+    write_boxes(path, [BOX, None, BOX.astype(np.float64)])
+    rows = pickle.loads(path.read_bytes())
+    assert isinstance(rows, list)
+    assert rows[1] is None
+    assert [row.dtype for row in (rows[0], rows[2])] == [np.float32, np.float32]
+    np.testing.assert_array_equal(rows[0], BOX)
+    np.testing.assert_array_equal(read_boxes(path)[2], BOX)
+
+
+def test_filling_gaps() -> None:
+    a, b = BOX, BOX + 1
+    gaps = [None, a, None, None, None, b, None]
+    assert fill_boxes(gaps, "keep") == gaps
+    assert [box is a for box in fill_boxes(gaps, "forward")] == [True] * 5 + [False] * 2
+    assert [box is a for box in fill_boxes(gaps, "nearest")] == [True] * 4 + [False] * 3
+    assert all(box is not None for box in fill_boxes(gaps, "nearest"))
+    assert fill_boxes([None, None], "nearest") == [None, None]
+    assert fill_boxes([], "forward") == []

@@ -1,0 +1,204 @@
+"""The face renderer's network: units of a window and pictures of a face to the same face with other lips.
+
+A unit branch turns each window of 20 units into 10 codes, one per picture; a U-Net, Wav2Lip's generator with this branch
+in place of its sound encoder (Prajwal et al. 2020, "A Lip Sync Expert Is All You Need"), draws the face for each code.
+Module names follow the published state dict: `face_encoder_blocks.<block>.<layer>.conv_block.{0,1}.*`,
+`face_decoder_blocks.*`, `output_block.*`, `unit_embed.weight`, `unit2lip.*`. Channels are BGR inside.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from avcore.timeline import UNITS_PER_FRAME, units_to_frames
+from avcore.units import Ids
+
+FACE_SIZE = 96
+"""Pixels, side of the square face pictures."""
+WINDOW_UNITS = 20
+"""Units that the unit branch sees together."""
+WINDOW_FRAMES = units_to_frames(WINDOW_UNITS)
+
+
+@dataclass(frozen=True)
+class FaceModelSize:
+    """Widths of the face renderer; the defaults are the published ones."""
+
+    num_units: int = 1000
+    unit_width: int = 512
+    feed_forward: int = 1024
+    encoder_widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 512)
+    encoder_layers: tuple[int, ...] = (1, 3, 4, 3, 3, 2, 2)
+    decoder_widths: tuple[int, ...] = (512, 512, 512, 384, 256, 128, 64)
+    decoder_layers: tuple[int, ...] = (1, 2, 3, 3, 3, 3, 3)
+    output_width: int = 32
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FaceModelSize":
+        """Read the widths off a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        num_units, unit_width = tensors["unit_embed.weight"].shape
+        encoder_layers = _layers_per_block(tensors, "face_encoder_blocks")
+        decoder_layers = _layers_per_block(tensors, "face_decoder_blocks")
+        if len(encoder_layers) < 2 or len(encoder_layers) != len(decoder_layers):
+            raise KeyError("face_encoder_blocks.*, face_decoder_blocks.*")
+        return cls(
+            num_units=num_units,
+            unit_width=unit_width,
+            feed_forward=tensors["unit2lip.linear1.weight"].shape[0],
+            encoder_widths=_widths(tensors, "face_encoder_blocks", len(encoder_layers)),
+            encoder_layers=encoder_layers,
+            decoder_widths=_widths(tensors, "face_decoder_blocks", len(decoder_layers)),
+            decoder_layers=decoder_layers,
+            output_width=tensors["output_block.0.conv_block.0.bias"].shape[0],
+        )
+
+
+class ConvBlock(nn.Module):
+    """Convolution, batch norm, [+ input when residual], ReLU; transposed when it doubles the picture."""
+
+    def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, is_residual: bool = False) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
+        self.is_residual = is_residual
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """pictures [batch, in, height, width] -> [batch, out, height', width']."""
+        result: Tensor = self.conv_block(pictures)
+        return torch.relu(result + pictures if self.is_residual else result)
+
+    def fold(self) -> None:
+        """Merge the batch norm's running statistics into the convolution (inference only)."""
+        conv, norm = self.conv_block
+        if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+            folded: nn.Module = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
+            self.conv_block = nn.Sequential(folded, nn.Identity())
+
+
+class FaceModel(nn.Module):
+    """The face renderer with the published names; see the module's docstring."""
+
+    def __init__(self, size: FaceModelSize | None = None) -> None:
+        super().__init__()
+        self.size = size = size or FaceModelSize()
+        self.unit_embed = nn.Embedding(size.num_units, size.unit_width)
+        # Post-norm, one head, ReLU, no positions. Sequence first as published: attention runs over a window's steps.
+        self.unit2lip = nn.TransformerEncoderLayer(size.unit_width, nhead=1, dim_feedforward=size.feed_forward)
+        self.face_encoder_blocks = _encoder(size)
+        self.face_decoder_blocks = _decoder(size)
+        last = size.decoder_widths[-1] + size.encoder_widths[0]
+        self.output_block = nn.Sequential(
+            ConvBlock(nn.Conv2d(last, size.output_width, 3, padding=1)), nn.Conv2d(size.output_width, 3, 1)
+        )
+
+    def forward(self, units: Tensor, faces: Tensor) -> Tensor:
+        """Draw faces for whole windows.
+
+        units: int64 [windows, 20]; faces: float [10 * windows, 6, 96, 96] in 0..1, window by window, channels as in
+        `draw`. Returns [10 * windows, 3, 96, 96] in 0..1, BGR.
+        """
+        return self.draw(self.encode_units(units), faces)
+
+    def encode_units(self, units: Tensor) -> Tensor:
+        """Turn windows of units into one code per picture.
+
+        units: int64 [windows, 20]. Returns [10 * windows, width], window by window. Windows don't see one another.
+        """
+        windows, steps = units.shape
+        pairs = self.unit_embed(units).view(windows, steps // UNITS_PER_FRAME, UNITS_PER_FRAME, -1)
+        # The published linear interpolation by one half is the mean of neighbours.
+        codes: Tensor = self.unit2lip(pairs.mean(dim=2).transpose(0, 1))
+        return codes.transpose(0, 1).reshape(-1, self.size.unit_width)
+
+    def draw(self, codes: Tensor, faces: Tensor) -> Tensor:
+        """Draw one face for each code.
+
+        codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. Returns
+        float32 [batch, 3, 96, 96] in 0..1, BGR.
+        """
+        features = self.encode_faces(faces)
+        picture = codes[:, :, None, None]
+        for block in self.face_decoder_blocks:
+            picture = torch.cat((block(picture), features.pop()), dim=1)
+        return torch.sigmoid(self.output_block(picture).float())
+
+    def encode_faces(self, faces: Tensor) -> list[Tensor]:
+        """Outputs of all encoder blocks for [batch, 6, 96, 96], the whole picture first and the deepest last."""
+        features = []
+        for block in self.face_encoder_blocks:
+            faces = block(faces)
+            features.append(faces)
+        return features
+
+    def fold(self) -> "FaceModel":
+        """Fold all batch norms for inference, in place; training needs them, so never fold a model to be trained."""
+        for module in self.modules():
+            if isinstance(module, ConvBlock):
+                module.fold()
+        return self
+
+
+def _encoder(size: FaceModelSize) -> nn.ModuleList:
+    """96 -> 48 -> 24 -> 12 -> 6 -> 3 -> 1 pixels; the first block keeps the size and the last takes all 3x3 pixels at once."""
+    blocks = nn.ModuleList()
+    last = len(size.encoder_widths) - 1
+    for index, (before, width) in enumerate(pairwise((6, *size.encoder_widths))):
+        if index == 0:
+            first, kernel = nn.Conv2d(before, width, 7, padding=3), 3
+        elif index == last:
+            first, kernel = nn.Conv2d(before, width, 3), 1
+        else:
+            first, kernel = nn.Conv2d(before, width, 3, stride=2, padding=1), 3
+        blocks.append(_block(first, size.encoder_layers[index], kernel, is_residual=index != last))
+    return blocks
+
+
+def _decoder(size: FaceModelSize) -> nn.ModuleList:
+    """1 -> 3 -> 6 -> ... -> 96 pixels; each block but the first also takes the encoder's output of its input's size."""
+    blocks = nn.ModuleList()
+    skips = (0, *reversed(size.encoder_widths[1:]))
+    for index, (before, width) in enumerate(pairwise((size.unit_width, *size.decoder_widths))):
+        entering = before + skips[index]
+        first: nn.Conv2d | nn.ConvTranspose2d
+        if index == 0:
+            first = nn.Conv2d(entering, width, 1)
+        elif index == 1:
+            first = nn.ConvTranspose2d(entering, width, 3)
+        else:
+            first = nn.ConvTranspose2d(entering, width, 3, stride=2, padding=1, output_padding=1)
+        blocks.append(_block(first, size.decoder_layers[index], 3, is_residual=True))
+    return blocks
+
+
+def _block(first: nn.Conv2d | nn.ConvTranspose2d, layers: int, kernel: int, is_residual: bool) -> nn.Sequential:
+    width = first.out_channels
+    rest = (ConvBlock(nn.Conv2d(width, width, kernel, padding=kernel // 2), is_residual) for _ in range(layers - 1))
+    return nn.Sequential(ConvBlock(first), *rest)
+
+
+def _layers_per_block(tensors: Mapping[str, Tensor], blocks: str) -> tuple[int, ...]:
+    def count(prefix: str) -> int:
+        numbers = {int(key.removeprefix(prefix).split(".")[0]) for key in tensors if key.startswith(prefix)}
+        return max(numbers, default=-1) + 1
+
+    return tuple(count(f"{blocks}.{block}.") for block in range(count(f"{blocks}.")))
+
+
+def _widths(tensors: Mapping[str, Tensor], blocks: str, number: int) -> tuple[int, ...]:
+    # The bias tells the outputs of ordinary and transposed convolutions alike.
+    return tuple(tensors[f"{blocks}.{block}.0.conv_block.0.bias"].shape[0] for block in range(number))
+
+
+def pad_to_windows(ids: Ids) -> Tensor:
+    """Cut frame-level units into windows, the last one filled with the last unit.
+
+    ids: int64 [T]. Returns int64 [ceil(T / 20), 20].
+    """
+    units = torch.as_tensor(ids)
+    missing = -len(units) % WINDOW_UNITS
+    if missing:
+        units = torch.cat((units, units[-1:].expand(missing)))
+    return units.view(-1, WINDOW_UNITS)

@@ -1,0 +1,133 @@
+"""Lips from units: the same face, drawn anew with lips that fit what is said."""
+
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.checkpoint import load_strict
+from avcore.device import resolve_device, resolve_precision
+from avcore.errors import CheckpointError, UnitError
+from avcore.faces.crop import Picture, scale_face
+from avcore.timeline import Seconds, frame_at, frames_to_seconds
+from avcore.units import Units
+from avcore.vocabulary import require_same_vocabulary
+from unit2av.face_model import FACE_SIZE, FaceModel, FaceModelSize, pad_to_windows
+from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
+
+BATCH_PICTURES = 20
+"""Pictures that go through the network together."""
+BATCH_WINDOWS = 64
+"""Windows of units that go through the unit branch together."""
+
+
+class LipRenderer:
+    """Draws a speaker's face with lips that speak given units. Build it with `from_checkpoint`."""
+
+    def __init__(self, model: FaceModel, device: torch.device, dtype: torch.dtype = torch.float32, vocabulary: str = "") -> None:
+        """Take a model over: it is folded for inference and can't be trained any more."""
+        self.device, self.dtype, self.vocabulary = device, dtype, vocabulary
+        self._model = model.eval().requires_grad_(False).fold().to(device)
+        # The unit branch costs next to nothing and stays in float32. Channels last is the layout in which convolutions
+        # on CPU and GPU are quickest.
+        for part in (model.face_encoder_blocks, model.face_decoder_blocks, model.output_block):
+            part.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+
+    @classmethod
+    def from_checkpoint(
+        cls, path: str | Path | RendererCheckpoint, device: str = "cpu", precision: str = "float32"
+    ) -> "LipRenderer":
+        """Read the face half of a renderer checkpoint, published or our own.
+
+        Raises CheckpointError when the file isn't one, or has no face half.
+        """
+        source = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
+        where = resolve_device(device)
+        return cls(load_face_model(source), where, resolve_precision(precision, where), str(source.config.get("vocabulary", "")))
+
+    @property
+    def num_units(self) -> int:
+        """Units that the face renderer knows: 0..num_units - 1."""
+        return self._model.size.num_units
+
+    @torch.inference_mode()
+    def codes(self, units: Units) -> Tensor:
+        """Turn units into one code per picture of 40 ms.
+
+        units: with durations; plain names, without the offset that a vocoder may want. Returns [ceil(T / 20) * 10, width]
+        for T steps of 20 ms; the codes behind T / 2 come of the last unit, repeated to fill a window. Raises UnitError
+        without durations, UnitRangeError for a unit that the model lacks, VocabularyError for another quantizer's.
+        """
+        require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
+        windows = pad_to_windows(units.check_range(self.num_units).frames()).to(self.device)
+        if not len(windows):
+            return torch.zeros(0, self._model.size.unit_width, device=self.device)
+        return torch.cat([self._model.encode_units(batch) for batch in torch.split(windows, BATCH_WINDOWS)])
+
+    def render(
+        self,
+        units: Units,
+        faces: Iterable[Picture | None],
+        times: Iterable[Seconds] | None = None,
+        batch_size: int = BATCH_PICTURES,
+    ) -> Iterator[Picture]:
+        """Draw each face with the lips of its moment, a batch at a time.
+
+        units: as in `codes`. faces: one RGB crop uint8 [h, w, 3] per picture shown, of any size, read as they are needed;
+        None = no face here, for which the network gets black. times: when each is shown, in seconds; picture k is shown
+        at k / 25 by default and speaks the unit of that moment, the last unit beyond the end. Yields uint8
+        [1..batch_size, 96, 96, 3] RGB, in the order of `faces`. Raises UnitError as `codes` does, at once.
+        """
+        codes = self.codes(units)
+        if not len(codes):
+            raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
+        if times is None:
+            return self._render(codes, zip(faces, map(frames_to_seconds, count()), strict=False), batch_size)
+        return self._render(codes, zip(faces, times, strict=True), batch_size)
+
+    def _render(self, codes: Tensor, shown: Iterator[tuple[Picture | None, Seconds]], batch_size: int) -> Iterator[Picture]:
+        while batch := list(islice(shown, batch_size)):
+            moments = [min(max(frame_at(time), 0), len(codes) - 1) for _, time in batch]
+            yield self._draw(codes[moments], np.stack([_square(face) for face, _ in batch]))
+
+    @torch.inference_mode()
+    def _draw(self, codes: Tensor, faces: NDArray[np.uint8]) -> Picture:
+        """codes [batch, width] and uint8 [batch, 96, 96, 3] RGB -> uint8 of the same form."""
+        pictures = network_input(torch.from_numpy(faces).to(self.device)).to(self.dtype)
+        drawn = self._model.draw(codes.to(self.dtype), pictures.contiguous(memory_format=torch.channels_last))
+        return to_pictures(drawn).cpu().numpy()
+
+
+def load_face_model(source: RendererCheckpoint) -> FaceModel:
+    """Build the face model that fits a checkpoint's tensors and load them. Raises CheckpointError when they don't fit."""
+    tensors = source.face_tensors()
+    try:
+        size = FaceModelSize.from_tensors(tensors)
+    except KeyError as error:
+        raise CheckpointError("the face renderer is not complete", path=source.source.path, expected=error.args[0]) from error
+    with torch.device("meta"):
+        model = FaceModel(size)
+    model.to_empty(device="cpu")
+    load_strict(model, tensors, source.source)
+    return model
+
+
+def network_input(faces: Tensor) -> Tensor:
+    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole."""
+    whole = faces.flip(-1).permute(0, 3, 1, 2).float() / 255
+    masked = whole.clone()
+    masked[:, :, FACE_SIZE // 2 :] = 0
+    return torch.cat((masked, whole), dim=1)
+
+
+def to_pictures(drawn: Tensor) -> Tensor:
+    """float [batch, 3, 96, 96] BGR in 0..1 to uint8 [batch, 96, 96, 3] RGB, truncated as published."""
+    return (drawn * 255).to(torch.uint8).permute(0, 2, 3, 1).flip(-1).contiguous()
+
+
+def _square(face: Picture | None) -> Picture:
+    return np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) if face is None else scale_face(face, FACE_SIZE)
