@@ -45,9 +45,10 @@ class LipRenderer:
 
         Raises CheckpointError when the file isn't one, or has no face half.
         """
-        source = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
         where = resolve_device(device)
-        return cls(load_face_model(source), where, resolve_precision(precision, where), str(source.config.get("vocabulary", "")))
+        dtype = resolve_precision(precision, where)
+        source = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
+        return cls(load_face_model(source), where, dtype, str(source.config.get("vocabulary", "")))
 
     @property
     def num_units(self) -> int:

@@ -1,0 +1,233 @@
+"""Rendering lips with a small random face model."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, write_checkpoint
+from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError, VocabularyError
+from avcore.units import Units
+from unit2av.face_model import FaceModel, FaceModelSize, pad_to_windows
+from unit2av.renderer import LipRenderer, network_input
+
+SIZE = FaceModelSize(
+    num_units=50,
+    unit_width=24,
+    feed_forward=40,
+    encoder_widths=(4, 4, 6, 8, 10, 12, 16),
+    decoder_widths=(14, 16, 12, 10, 8, 8, 6),
+    output_width=5,
+)
+
+
+def random_model(size: FaceModelSize = SIZE) -> FaceModel:
+    """A model whose pictures vary as a trained one's do: batch norms hold the statistics of what goes through them."""
+    torch.manual_seed(3)
+    model = FaceModel(size).train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+            torch.nn.init.uniform_(module.weight, 0.7, 1.3)
+            torch.nn.init.normal_(module.bias, std=0.2)
+    torch.nn.init.normal_(model.output_block[1].weight)
+    with torch.no_grad():
+        model(torch.randint(0, size.num_units, (2, 20)), torch.rand(20, 6, 96, 96))
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tensors = {f"video.{key}": value for key, value in random_model().state_dict().items()}
+    return write_checkpoint(
+        tmp_path_factory.mktemp("face") / "face.safetensors", Kind.RENDERER, {"vocabulary": "sha256:1"}, tensors
+    )
+
+
+@pytest.fixture(scope="module")
+def renderer(checkpoint: Path) -> LipRenderer:
+    return LipRenderer.from_checkpoint(checkpoint)
+
+
+@pytest.fixture
+def units() -> Units:
+    return Units.from_frames(np.random.default_rng(1).integers(0, 50, 75))
+
+
+@pytest.fixture
+def faces() -> list[np.ndarray]:
+    return list(np.random.default_rng(2).integers(0, 256, (43, 96, 96, 3), dtype=np.uint8))
+
+
+def rendered(batches: Iterator[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(batches))
+
+
+def test_published_size_has_the_published_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = FaceModel()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 36_100_147
+    assert len(model.state_dict()) == 274
+
+
+def test_sizes_are_read_from_the_tensors() -> None:
+    assert FaceModelSize.from_tensors(random_model().state_dict()) == SIZE
+
+
+@pytest.mark.parametrize("rows", [1000, 1024])
+def test_the_number_of_units_comes_from_the_table(tmp_path: Path, rows: int) -> None:
+    size = FaceModelSize(**{**vars(SIZE), "num_units": rows})
+    tensors = {f"video.{key}": value for key, value in random_model(size).state_dict().items()}
+    renderer = LipRenderer.from_checkpoint(write_checkpoint(tmp_path / "face.safetensors", Kind.RENDERER, {}, tensors))
+    assert renderer.num_units == rows
+    assert renderer.codes(Units.from_frames([rows - 1])).shape == (10, 24)
+    with pytest.raises(UnitRangeError, match=f"position 1 is out of range.*0..{rows - 1}"):
+        renderer.codes(Units.from_frames([3, rows]))
+
+
+@pytest.mark.parametrize(("steps", "codes"), [(0, 0), (1, 10), (20, 10), (21, 20), (75, 40)])
+def test_one_code_for_each_40_ms_in_whole_windows(renderer: LipRenderer, steps: int, codes: int) -> None:
+    assert renderer.codes(Units.from_frames([7] * steps)).shape == (codes, 24)
+
+
+def test_the_last_unit_fills_the_last_window(renderer: LipRenderer) -> None:
+    short, long = Units.from_frames([1, 2, 3]), Units.from_frames([1, 2] + [3] * 18)
+    torch.testing.assert_close(renderer.codes(short), renderer.codes(long), atol=0, rtol=0)
+    assert pad_to_windows(np.array([4, 5])).tolist() == [[4] + [5] * 19]
+
+
+def test_windows_in_batches_equal_the_whole(renderer: LipRenderer, units: Units, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = renderer.codes(units)
+    monkeypatch.setattr("unit2av.renderer.BATCH_WINDOWS", 1)
+    torch.testing.assert_close(renderer.codes(units), whole, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_drawing_in_chunks_equals_the_whole(units: Units, faces: list[np.ndarray]) -> None:
+    model = random_model()
+    windows, pictures = pad_to_windows(units.frames()), network_input(torch.from_numpy(np.stack(faces[:40])))
+    trained = model(windows, pictures)
+    assert trained.std() > 0.05
+    model.fold()
+    whole = model(windows, pictures)
+    torch.testing.assert_close(whole, trained, atol=5e-5, rtol=0)
+    by_window = [model(windows[k : k + 1], pictures[10 * k : 10 * k + 10]) for k in range(len(windows))]
+    torch.testing.assert_close(torch.cat(by_window), whole, atol=1e-5, rtol=0)
+    codes = model.encode_units(windows)
+    across_windows = [model.draw(codes[k : k + 7], pictures[k : k + 7]) for k in range(0, 40, 7)]
+    torch.testing.assert_close(torch.cat(across_windows), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 100])
+def test_the_batch_changes_nothing_and_bounds_what_is_yielded(
+    renderer: LipRenderer, units: Units, faces: list[np.ndarray], batch_size: int
+) -> None:
+    batches = list(renderer.render(units, faces, batch_size=batch_size))
+    assert max(len(batch) for batch in batches) == min(batch_size, 43)
+    whole, chunked = rendered(renderer.render(units, faces, batch_size=43)), np.concatenate(batches)
+    assert chunked.shape == (43, 96, 96, 3)
+    assert chunked.dtype == np.uint8
+    assert np.abs(chunked.astype(int) - whole).max() <= 1
+
+
+def test_faces_are_read_only_as_they_are_needed(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    read = 0
+
+    def source() -> Iterator[np.ndarray]:
+        nonlocal read
+        for face in faces:
+            read += 1
+            yield face
+
+    batches = renderer.render(units, source())
+    assert read == 0
+    next(batches)
+    assert read == 20
+    next(batches)
+    assert read == 40
+
+
+def test_each_picture_speaks_the_unit_of_its_moment(renderer: LipRenderer, faces: list[np.ndarray]) -> None:
+    units = Units.from_frames(np.arange(40))
+    in_order = rendered(renderer.render(units, [faces[0]] * 20))
+    assert len({picture.tobytes() for picture in in_order}) == 20
+    times = [0.76, 0.0, Fraction(1, 25), 0.119, 5.0, -1.0]
+    at_times = rendered(renderer.render(units, [faces[0]] * 6, times=times))
+    expected = in_order[[19, 0, 1, 2, 19, 0]]
+    assert np.abs(at_times.astype(int) - expected).max() <= 1
+    with pytest.raises(ValueError, match="shorter"):
+        list(renderer.render(units, faces[:3], times=[0.0, 0.04]))
+
+
+def test_a_rate_of_30_pictures_a_second_repeats_codes_not_pictures(renderer: LipRenderer, faces: list[np.ndarray]) -> None:
+    units = Units.from_frames(np.arange(40))
+    pictures = rendered(renderer.render(units, [faces[0]] * 24, times=[Fraction(k, 30) for k in range(24)]))
+    in_order = rendered(renderer.render(units, [faces[0]] * 20))
+    assert np.abs(pictures.astype(int) - in_order[[k * 25 // 30 for k in range(24)]]).max() <= 1
+
+
+def test_crops_of_any_size_are_scaled_and_no_face_is_black(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    large = np.repeat(np.repeat(faces[0], 2, axis=0), 2, axis=1)
+    black = np.zeros((96, 96, 3), dtype=np.uint8)
+    some = rendered(renderer.render(units, [None, large, faces[0]]))
+    truth = rendered(renderer.render(units, [black, faces[0], faces[0]]))
+    assert np.abs(some.astype(int) - truth).max() <= 1
+
+
+def test_colours_are_rgb_outside_and_bgr_inside(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    with torch.no_grad():
+        whole = torch.from_numpy(faces[0][..., ::-1].copy()).permute(2, 0, 1)[None] / 255
+        masked = whole.clone()
+        masked[:, :, 48:] = 0
+        bgr = random_model().eval().draw(renderer.codes(units)[:1], torch.cat((masked, whole), 1))[0]
+    (picture,) = rendered(renderer.render(units, faces[:1]))
+    truth = (bgr * 255).numpy().transpose(1, 2, 0)[..., ::-1].astype(np.uint8)
+    assert np.abs(picture.astype(int) - truth).max() <= 1
+    assert np.abs(picture.astype(int) - truth[..., ::-1]).max() > 3
+
+
+def test_bfloat16_is_close(checkpoint: Path, renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    quick = LipRenderer.from_checkpoint(checkpoint, precision="bfloat16")
+    difference = rendered(quick.render(units, faces)).astype(int) - rendered(renderer.render(units, faces))
+    assert 0 < np.abs(difference).mean() < 3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_draws_the_same(checkpoint: Path, renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    quick = LipRenderer.from_checkpoint(checkpoint, device="cuda")
+    difference = rendered(quick.render(units, faces)).astype(int) - rendered(renderer.render(units, faces))
+    assert np.abs(difference).max() <= 2
+
+
+def test_bad_units_are_refused_before_a_face_is_read(renderer: LipRenderer) -> None:
+    with pytest.raises(UnitError, match="durations"):
+        renderer.render(Units(np.array([1, 2])), iter([None]))
+    with pytest.raises(UnitError, match="no units"):
+        renderer.render(Units.from_frames([]), iter([None]))
+    with pytest.raises(UnitRangeError, match="position 2"):
+        renderer.render(Units.from_frames([1, 2, 50]), iter([None]))
+    with pytest.raises(VocabularyError, match="another quantizer"):
+        renderer.render(Units.from_frames([1], vocabulary="sha256:2"), iter([None]))
+    with pytest.raises(UsageError, match="float16"):
+        LipRenderer.from_checkpoint("unused.pt", precision="float16")
+
+
+def test_a_checkpoint_without_a_whole_face_says_so(tmp_path: Path) -> None:
+    tensors = {f"video.{key}": value for key, value in random_model().state_dict().items()}
+    for missing in ("video.unit_embed.weight", "video.face_encoder_blocks.3.1.conv_block.0.weight", "video.output_block.1.bias"):
+        rest = {key: value for key, value in tensors.items() if key != missing}
+        path = write_checkpoint(tmp_path / "face.safetensors", Kind.RENDERER, {}, rest)
+        with pytest.raises(CheckpointError, match=missing.removeprefix("video.").replace(".", r"\.")):
+            LipRenderer.from_checkpoint(path)
+
+
+def test_gradients_reach_every_parameter_in_training(faces: list[np.ndarray]) -> None:
+    model = random_model().train()
+    pictures = network_input(torch.from_numpy(np.stack(faces[:20])))
+    units = torch.from_numpy(np.random.default_rng(0).integers(0, 50, (2, 20)))
+    model(units, pictures).square().mean().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
