@@ -1,0 +1,105 @@
+"""Sound as arrays: resampling, levels, loudness, crossfades. Samples are float32 in [-1, 1], [time] or [time, channel]."""
+
+import warnings
+
+import numpy as np
+import pyloudnorm
+import torch
+import torchaudio.functional
+from numpy.typing import NDArray
+
+from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds
+
+Samples = NDArray[np.float32]
+
+SOUND_FLOOR_DBFS = -50.0
+"""A 20 ms step whose level lies below this counts as silence: below quiet speech (-45), above a quiet room (-60)."""
+
+_LOWPASS_WIDTH = 64
+_ROLLOFF = 0.9475937167399596
+_KAISER_BETA = 14.769656459379492
+_LOUDNESS_BLOCK_S = 0.4
+_PEAK = 0.99
+
+
+def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
+    """Resample float32 [time] or [time, channel] from `rate` to `new_rate` Hz by a windowed sinc (Kaiser).
+
+    Returns ceil(time * new_rate / rate) samples.
+    """
+    if rate == new_rate or not len(samples):
+        return np.asarray(samples, np.float32)
+    resampled: Samples = torchaudio.functional.resample(
+        torch.from_numpy(np.ascontiguousarray(np.asarray(samples, np.float32).T)),
+        rate,
+        new_rate,
+        lowpass_filter_width=_LOWPASS_WIDTH,
+        rolloff=_ROLLOFF,
+        resampling_method="sinc_interp_kaiser",
+        beta=_KAISER_BETA,
+    ).numpy()
+    return np.ascontiguousarray(resampled.T)
+
+
+def level_dbfs(samples: Samples) -> float:
+    """The root mean square of any array of samples in dB; 0 is full scale, silence is -inf."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    return 10 * float(np.log10(power)) if power > 0 else -np.inf
+
+
+def seconds_of_sound(speech: Samples, rate: int = SAMPLE_RATE, floor_dbfs: float = SOUND_FLOOR_DBFS) -> float:
+    """How many seconds of float32 [time] are sound: steps of 20 ms whose level is above `floor_dbfs`.
+
+    A constant offset does not count as sound.
+    """
+    step = rate // UNIT_RATE
+    if len(speech) < step:
+        return 0.0
+    steps = speech[: len(speech) // step * step].reshape(-1, step).astype(np.float64)
+    powers = steps.var(axis=1)
+    num_loud = int(np.count_nonzero(powers > 10 ** (floor_dbfs / 10)))
+    return float(samples_to_seconds(num_loud * step, rate))
+
+
+def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
+    """Loudness by ITU-R BS.1770-4 of float32 [time] or [time, channel], -inf for silence.
+
+    Sound shorter than the standard's block of 0.4 s is repeated until it fills one.
+    """
+    block = int(np.ceil(_LOUDNESS_BLOCK_S * rate)) + 1
+    if not len(samples):
+        return -np.inf
+    if len(samples) < block:
+        samples = np.concatenate([samples] * -(-block // len(samples)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return float(pyloudnorm.Meter(rate, block_size=_LOUDNESS_BLOCK_S).integrated_loudness(samples.astype(np.float64)))
+
+
+def match_loudness(samples: Samples, reference: Samples, rate: int = SAMPLE_RATE) -> Samples:
+    """Scale `samples` to the loudness of `reference`, as far as the peak stays below full scale; silence stays as it is."""
+    wanted, found = loudness_lufs(reference, rate), loudness_lufs(samples, rate)
+    if not (np.isfinite(wanted) and np.isfinite(found)):
+        return samples
+    gain = min(10 ** ((wanted - found) / 20), _PEAK / float(np.abs(samples).max()))
+    return (samples * gain).astype(np.float32)
+
+
+def replace_stretch(samples: Samples, patch: Samples, start: int, fade: int) -> Samples:
+    """Put `patch` in place of samples[start : start + len(patch)], faded in and out over `fade` samples at its ends.
+
+    samples, patch: float32 [time] or [time, channel] alike. The fades lie inside the stretch, with gains that add up to 1,
+    and the stretch must lie inside `samples` (ValueError). Returns a copy.
+    """
+    stop = start + len(patch)
+    if start < 0 or stop > len(samples):
+        raise ValueError(f"the patch {start}..{stop} does not lie inside 0..{len(samples)}")
+    fade = min(fade, len(patch) // 2)
+    gain = np.ones(len(patch), np.float32)
+    if fade:
+        ramp = (np.arange(fade, dtype=np.float32) + 0.5) / fade
+        gain[:fade], gain[-fade:] = ramp, ramp[::-1]
+    gain = gain.reshape(-1, *[1] * (samples.ndim - 1))
+    mixed = samples.copy()
+    mixed[start:stop] = gain * patch + (1 - gain) * samples[start:stop]
+    return mixed

@@ -1,0 +1,48 @@
+"""Which YUV matrix a picture is in, so that colours come out as they went in."""
+
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from numpy.typing import NDArray
+
+_UNSPECIFIED = 2
+_SD_MAX_WIDTH = 1280
+_SD_MAX_HEIGHT = 576
+_AV_BT709 = 1
+_AV_SMPTE170M = 6
+_FULL_CHROMA = 0x2000
+_ACCURATE_ROUNDING = 0x40000
+_QUALITY = int(Interpolation.BILINEAR) | _FULL_CHROMA | _ACCURATE_ROUNDING
+
+
+def is_hd(width: int, height: int) -> bool:
+    """Whether an untagged picture of this size is taken to be BT.709 (else BT.601), as players do."""
+    return width >= _SD_MAX_WIDTH or height > _SD_MAX_HEIGHT
+
+
+def frame_to_rgb(frame: Any, width: int, height: int) -> NDArray[np.uint8]:
+    """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3], as stored (not yet turned upright)."""
+    matrix = None
+    if frame.colorspace == _UNSPECIFIED:
+        matrix = Colorspace.ITU709 if is_hd(frame.width, frame.height) else Colorspace.ITU601
+    rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_QUALITY, threads=1)
+    pixels: NDArray[np.uint8] = rgb.to_ndarray()
+    return pixels
+
+
+def rgb_to_yuv420(frame: Any) -> Any:
+    """Convert an RGB frame to limited-range yuv420p in the matrix that `tag_stream` declares for its size."""
+    matrix = Colorspace.ITU709 if is_hd(frame.width, frame.height) else Colorspace.SMPTE170M
+    return frame.reformat(
+        format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG, interpolation=_QUALITY, threads=1
+    )
+
+
+def tag_stream(stream: Any, width: int, height: int) -> None:
+    """Declare matrix, primaries, transfer and range of an output stream."""
+    context, hd = stream.codec_context, is_hd(width, height)
+    context.colorspace = _AV_BT709 if hd else _AV_SMPTE170M
+    context.color_primaries = int(ColorPrimaries.BT709 if hd else ColorPrimaries.SMPTE170M)
+    context.color_trc = int(ColorTrc.BT709 if hd else ColorTrc.SMPTE170M)
+    context.color_range = int(ColorRange.MPEG)

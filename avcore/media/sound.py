@@ -1,0 +1,152 @@
+"""Read sound as a stream that starts with the first picture, and write speech."""
+
+import logging
+import wave
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import MediaError
+from avcore.files import atomic_output
+from avcore.media.opening import open_media, require_audio, video_stream
+from avcore.media.pictures import first_view
+from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
+
+LOG = logging.getLogger(__name__)
+
+Samples = NDArray[np.float32]
+_GAP_S = Fraction(1, 50)
+_LOUDNESS_IN_MONO = {"LFE": 0.0, "LFE2": 0.0, "FL": 0.7071, "FR": 0.7071, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5, "BC": 0.5}
+_FULL_SCALE = 32768
+
+
+class _Block(NamedTuple):
+    """Decoded sound. samples: float32 [channel, time]. weights: float32 [channel], for mono. clock: of its first sample (s)."""
+
+    samples: Samples
+    rate: int
+    weights: Samples
+    clock: Fraction
+
+
+def read_speech(path: str | Path, rate: int = SAMPLE_RATE) -> Samples:
+    """Read the whole sound track as mono, float32 [time] in [-1, 1] at `rate` Hz.
+
+    Sample 0 belongs to the first picture: sound that starts later is preceded by silence, sound before it is cut off. Any
+    codec, rate and number of channels; resampled once. Raises InputError, or MediaError when there is no sound track.
+    """
+    blocks = list(iter_speech_blocks(path, rate))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Samples]:
+    """Yield what `read_speech` gives in blocks of float32 [time], of any length, without holding more than one."""
+    resampler = None
+    for block in _placed_blocks(path):
+        mono = block.weights @ block.samples if len(block.samples) > 1 else block.samples[0]
+        if block.rate == rate:
+            yield mono
+            continue
+        resampler = resampler or av.AudioResampler(format="fltp", layout="mono", rate=rate)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(mono[None], np.float32), "fltp", "mono")
+        frame.sample_rate = block.rate
+        yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(frame))
+    if resampler is not None:
+        yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(None))
+
+
+def read_sound(path: str | Path) -> tuple[Samples, int]:
+    """Read the whole sound track as it is: float32 [time, channel], and its rate in Hz. Starts as `read_speech` does."""
+    blocks = list(_placed_blocks(path))
+    if not blocks:
+        raise MediaError("its sound track is empty", path=path)
+    return np.concatenate([block.samples.T for block in blocks]), blocks[0].rate
+
+
+def iter_sound_blocks(path: str | Path) -> Iterator[Samples]:
+    """Yield what `read_sound` gives in blocks of float32 [time, channel]; `probe` says the rate."""
+    for block in _placed_blocks(path):
+        yield np.ascontiguousarray(block.samples.T)
+
+
+def write_speech(path: str | Path, samples: Samples, rate: int = SAMPLE_RATE) -> None:
+    """Write mono speech as a PCM_16 wav file, or nothing.
+
+    samples: float [time] in [-1, 1], made whole by floor(x * 32768) and clipped. Raises OutputError when it cannot be
+    written, ValueError for samples that are not finite.
+    """
+    if not np.all(np.isfinite(samples)):
+        raise ValueError("speech holds values that are not finite")
+    pcm = np.clip(np.floor(np.asarray(samples, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
+    with atomic_output(path) as temporary, wave.open(str(temporary), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(pcm.itemsize)
+        file.setframerate(rate)
+        file.writeframes(pcm.tobytes())
+
+
+def _placed_blocks(path: str | Path) -> Iterator[_Block]:
+    """Sound without gaps or overlaps, beginning at the first picture (or the first sample of a sound file)."""
+    num_given, origin = 0, None
+    with open_media(path) as container:
+        stream = require_audio(container, path)
+        if video_stream(container) is not None:
+            origin = first_view(path).origin
+        for block in _decode(container, stream, path):
+            origin = block.clock if origin is None else origin
+            begin = seconds_to_samples(block.clock - origin, block.rate)
+            missing = begin - num_given
+            if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
+                missing = 0
+            if missing > 0:
+                yield block._replace(samples=np.zeros((len(block.samples), missing), np.float32))
+                num_given += missing
+            samples = block.samples[:, max(0, -missing) :]
+            if samples.shape[1]:
+                yield block._replace(samples=samples)
+                num_given += samples.shape[1]
+
+
+def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:
+    """Decode the sound track; packets that cannot be decoded are skipped with one warning."""
+    num_damaged, rate, clock = 0, 0, Fraction(0)
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            num_damaged += 1
+            continue
+        for frame in frames:
+            if rate not in (0, frame.sample_rate):
+                raise MediaError("its sound changes its sample rate on the way", path=path, expected=rate, found=frame.sample_rate)
+            rate = frame.sample_rate
+            clock = clock if frame.pts is None else frame.pts * frame.time_base
+            yield _Block(_as_float(frame), rate, _mono_weights(frame), clock)
+            clock += samples_to_seconds(frame.samples, rate)
+    if num_damaged:
+        LOG.warning("%s: %d damaged sound packets were skipped", path, num_damaged)
+
+
+def _as_float(frame: Any) -> Samples:
+    """float32 [channel, time] in [-1, 1] from any sample format."""
+    samples: NDArray[Any] = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype.kind == "u":
+        samples = (samples.astype(np.float32) - 128) / 128
+    if samples.dtype.kind == "i":
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    return samples.astype(np.float32, copy=False)
+
+
+def _mono_weights(frame: Any) -> Samples:
+    """Weights float32 [channel] that add up to 1: the mean for stereo, the usual downmix for surround."""
+    weights = np.array([_LOUDNESS_IN_MONO.get(channel.name, 1.0) for channel in frame.layout.channels], np.float32)
+    if len(weights) != frame.layout.nb_channels or weights.sum() == 0:
+        weights = np.ones(frame.layout.nb_channels, np.float32)
+    return np.asarray(weights / weights.sum(), np.float32)

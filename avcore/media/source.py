@@ -1,0 +1,69 @@
+"""A video seen at a constant rate, as often as needed and also backwards, without holding all of it."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice, repeat
+from pathlib import Path
+
+from avcore.errors import MediaError
+from avcore.media.pictures import Picture, at_rate, read_pictures
+from avcore.media.probe import probe
+from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds
+
+_CLOCK_ROUNDING_S = Fraction(2, 1000)
+_BUFFER_BYTES = 256 << 20
+_MIN_STRETCH = 8
+
+
+class PictureSource:
+    """The pictures of a video at a constant rate.
+
+    `len()` is known without decoding; iterating decodes from the start, each time anew. Memory does not grow with the
+    length of the video. Raises InputError or MediaError as `probe` does, and MediaError when there are no pictures.
+    """
+
+    def __init__(self, path: str | Path, rate: Fraction | int = FRAME_RATE, buffer_bytes: int = _BUFFER_BYTES) -> None:
+        self.path, self.rate, self.info = Path(path), Fraction(rate), probe(path)
+        if not self.info.has_video:
+            raise MediaError("it has no video track", path=path, expected="a video", found="sound only")
+        self._num_frames = max(1, frames_covering(self.info.duration_s - _CLOCK_ROUNDING_S, self.rate))
+        picture_bytes = self.info.width * self.info.height * 3
+        self._stretch = max(_MIN_STRETCH, buffer_bytes // picture_bytes)
+
+    def __len__(self) -> int:
+        return self._num_frames
+
+    def __iter__(self) -> Iterator[Picture]:
+        return self.pictures()
+
+    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
+        """Frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
+        stop = self._num_frames if stop is None else min(stop, self._num_frames)
+        start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
+        return at_rate(read_pictures(self.path, start_s, stop_s), self.rate, stop_s, first=start)
+
+    def pingpong(self, num_frames: int) -> Iterator[Picture]:
+        """Yield `num_frames` pictures there and back again: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; one picture is repeated.
+
+        Backwards, short stretches are decoded again, so that only one of them is held. Index and time are those of the
+        source frame shown.
+        """
+        yield from islice(self._swinging(), num_frames)
+
+    def _swinging(self) -> Iterator[Picture]:
+        last = self._num_frames - 1
+        if last == 0:
+            yield from repeat(next(self.pictures()))
+        yield from self.pictures()
+        while True:
+            yield from self._backwards(last)
+            yield from self.pictures()
+
+    def _backwards(self, stop: int) -> Iterator[Picture]:
+        """Frames stop - 1 down to 1."""
+        while stop > 1:
+            start = max(1, stop - self._stretch)
+            stretch = list(self.pictures(start, stop))
+            stop = start
+            while stretch:
+                yield stretch.pop()
