@@ -108,14 +108,22 @@ def _upsample_rates(kernels: list[int], settings: Mapping[str, Any], path: Path)
         raise CheckpointError(f"the stride of an upsampling layer of kernel size {unknown[0]} is not known", path=path, hint=hint)
     rates = tuple(int(rate) for rate in stored) if stored is not None else tuple(_PUBLISHED_RATES[kernel] for kernel in kernels)
     if len(rates) != len(kernels):
-        raise CheckpointError("one upsampling rate a layer is needed", path=path, expected=len(kernels), found=len(rates), hint=hint)
+        raise CheckpointError(
+            "one upsampling rate a layer is needed", path=path, expected=len(kernels), found=len(rates), hint=hint
+        )
     if math.prod(rates) != SAMPLES_PER_UNIT:
         raise CheckpointError(
-            "the upsampling rates do not make 20 ms of a unit", path=path, expected=SAMPLES_PER_UNIT, found=math.prod(rates), hint=hint
+            "the upsampling rates do not make 20 ms of a unit",
+            path=path,
+            expected=SAMPLES_PER_UNIT,
+            found=math.prod(rates),
+            hint=hint,
         )
     for rate, kernel in zip(rates, kernels, strict=True):
         if kernel < rate or (kernel - rate) % 2:
-            raise CheckpointError("an upsampling layer does not fit its rate", path=path, found=f"kernel size {kernel}, rate {rate}")
+            raise CheckpointError(
+                "an upsampling layer does not fit its rate", path=path, found=f"kernel size {kernel}, rate {rate}"
+            )
     return rates
 
 

@@ -23,7 +23,7 @@ def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float
     falling = ramps[2:] / widths[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     areas = 2.0 / (edges[2:] - edges[:-2])
-    return (triangles * areas[:, None]).astype(np.float32)
+    return np.asarray(triangles * areas[:, None], dtype=np.float32)
 
 
 def _hz_to_mel(hz: float) -> float:

@@ -3,6 +3,7 @@
 Keys: `audio.<language>.<key of vocoder.UnitHifiGan>` and `video.<key of the face renderer>`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoint import Checkpoint, Kind, fingerprint_tensors, read_checkpoint
 from avcore.errors import CheckpointError
-from avcore.vocabulary import require_language
+from avcore.vocabulary import normalise_language, require_language
+from unit2av.items import read_generator
 
 _AUDIO, _VIDEO = "audio", "video"
 
@@ -41,7 +43,9 @@ class RendererCheckpoint:
 
     def vocoder_tensors(self, language: str) -> dict[str, Tensor]:
         """The vocoder of a language. Raises LanguageError listing the languages when there is none."""
-        name = require_language(language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint")
+        name = require_language(
+            language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint"
+        )
         return self.source.section(f"{_AUDIO}.{name}")
 
     def face_tensors(self) -> dict[str, Tensor]:
@@ -54,3 +58,12 @@ class RendererCheckpoint:
 def open_renderer_checkpoint(path: str | Path) -> RendererCheckpoint:
     """Open a published renderer checkpoint or one of our own. Raises CheckpointError for anything else."""
     return RendererCheckpoint(read_checkpoint(path, Kind.RENDERER))
+
+
+def open_training_checkpoint(path: str | Path, language: str, config: Mapping[str, Any]) -> RendererCheckpoint:
+    """Open a vocoder as its training saves it, `g_XXXXXXXX` = {"generator": tensors}, as the only one of a renderer.
+
+    language: the name it gets; the file has none. config: as `RendererCheckpoint.config`. Raises InputError.
+    """
+    tensors = {f"{_AUDIO}.{normalise_language(language)}.{key}": tensor for key, tensor in read_generator(path).items()}
+    return RendererCheckpoint(Checkpoint(Path(path), Kind.RENDERER, dict(config), tensors, fingerprint_tensors(tensors, config)))

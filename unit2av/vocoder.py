@@ -36,7 +36,7 @@ class WeightNormed(nn.Module):
 
     @staticmethod
     def _size(v: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)
+        return cast(Tensor, torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True))
 
     def effective_weight(self) -> Tensor:
         """The weight to convolve with."""

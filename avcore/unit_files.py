@@ -1,0 +1,34 @@
+"""The text form of units: one line of decimal ids with blanks between."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from avcore.errors import UnitError
+from avcore.files import require_file, write_text
+from avcore.units import Ids, format_units, parse_units
+
+_TEXT_EXPECTED = "one line of whole numbers with blanks between"
+
+
+def read_unit_file(path: str | Path) -> Ids:
+    """Read a unit file to int64 [N], as it stands there: repeats and negative codes kept.
+
+    Raises InputError when it is missing or empty and UnitError when it holds anything but one line of numbers.
+    """
+    path = require_file(path, "the unit file")
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UnitError("this is not a text file", path=path, expected=_TEXT_EXPECTED) from error
+    if not lines:
+        raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
+    if len(lines) > 1:
+        raise UnitError(
+            "a unit file holds one utterance", path=path, expected=_TEXT_EXPECTED, found=f"{len(lines)} lines", hint="split it"
+        )
+    return parse_units(lines[0], path)
+
+
+def write_unit_file(path: str | Path, ids: Iterable[int] | Ids) -> None:
+    """Write int [N] as one line, or nothing. Raises OutputError when it cannot be written."""
+    write_text(path, format_units(ids) + "\n")

@@ -1,0 +1,171 @@
+"""Units to speech: the vocoder of one language with its weights, in pieces of bounded size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.checkpoint import load_strict
+from avcore.device import resolve_device, resolve_precision
+from avcore.errors import CheckpointError, InputError, UnitError, UsageError
+from avcore.progress import Progress, silent
+from avcore.timeline import SAMPLE_RATE, samples_to_units, seconds_to_units, units_to_samples
+from avcore.units import Units
+from avcore.vocabulary import normalise_language, require_same_vocabulary
+from unit2av.config import vocoder_config
+from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
+from unit2av.offsets import OffsetSetting, resolve_unit_offset
+from unit2av.vocoder import UnitHifiGan
+
+Samples = NDArray[np.float32]
+
+_PIECE = 500
+"""Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
+_LONGEST_UNIT = seconds_to_units(3600)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Speech and the units it says.
+
+    samples: float32 [320 * T] in -1..1. units: with the durations that were spoken, T steps in all. sample_rate: Hz.
+    """
+
+    samples: Samples
+    units: Units
+    sample_rate: int = SAMPLE_RATE
+
+
+class UnitVocoder:
+    """Says unit sequences of one language in any voice."""
+
+    def __init__(self, network: UnitHifiGan, language: str, unit_offset: int = 0, vocabulary: str = "") -> None:
+        """network: folded, on its device, in evaluation mode. unit_offset: row of unit name 0."""
+        self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | Path | RendererCheckpoint,
+        language: str = "ko",
+        device: str = "cpu",
+        precision: str = "float32",
+        unit_offset: OffsetSetting = "auto",
+    ) -> "UnitVocoder":
+        """Load the vocoder of a language from a renderer checkpoint.
+
+        path: a file, or a checkpoint that is open already. unit_offset: row of unit 0, or "auto": what the checkpoint
+        states or its table shows (see unit2av.offsets).
+        Raises CheckpointError, LanguageError listing the languages, and UsageError.
+        """
+        checkpoint = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
+        place = resolve_device(device)
+        dtype = resolve_precision(precision, place)
+        language = normalise_language(language)
+        tensors = checkpoint.vocoder_tensors(language)
+        config = vocoder_config(tensors, checkpoint.config, checkpoint.source.path)
+        with torch.device("meta"):
+            network = UnitHifiGan(config)
+        load_strict(network, tensors, checkpoint.source)
+        stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})
+        offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], stored)
+        network = network.eval().requires_grad_(False).fold().to(place).generator_to(dtype)
+        return cls(network, language, offset, checkpoint.config.get("vocabulary", ""))
+
+    @property
+    def num_units(self) -> int:
+        """How many unit names the vocoder can say."""
+        return self.network.config.num_units - self.unit_offset
+
+    @property
+    def speaker_dim(self) -> int:
+        """Length of the speaker vector that the vocoder takes."""
+        return self.network.config.speaker_dim
+
+    def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
+        """Merge equal neighbours (once) and give each unit the duration that the model predicts.
+
+        Durations that were there are replaced. duration_scale: above 1 speaks slower. Each unit lasts at least 1 step.
+        Raises UnitError for no units and UnitRangeError for a unit that the vocoder does not have.
+        """
+        if not 0 < duration_scale < float("inf"):
+            raise UsageError("the duration scale must be above 0", found=duration_scale)
+        merged = self._checked(units).merged()
+        log_durations = self._log_durations(self._rows(merged.ids))
+        steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
+        if not bool((steps <= _LONGEST_UNIT).all()):
+            raise CheckpointError(
+                f"the '{self.language}' vocoder predicts a unit of more than an hour",
+                hint="its duration predictor is damaged; give durations or another checkpoint",
+            )
+        return replace(merged, durations=steps.long().cpu().numpy())
+
+    def synthesize(
+        self, units: Units, speaker: NDArray[np.floating[Any]], duration_scale: float = 1.0, progress: Progress = silent
+    ) -> Speech:
+        """Say units in a voice.
+
+        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length.
+        duration_scale applies to predicted durations only. progress: told steps of 20 ms. Raises what `predict_durations`
+        raises, and InputError for a speaker vector of another length or with NaN in it.
+        """
+        timed = self._timed(units, duration_scale)
+        samples = np.empty(units_to_samples(timed.num_steps), dtype=np.float32)
+        filled = 0
+        for piece in self.iter_synthesize(timed, speaker):
+            samples[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            progress("speech", samples_to_units(filled), timed.num_steps)
+        return Speech(samples, timed)
+
+    def iter_synthesize(self, units: Units, speaker: NDArray[np.floating[Any]], piece_steps: int = _PIECE) -> Iterator[Samples]:
+        """Say units piece by piece: float32 [320 * n], n at most piece_steps, that join to `synthesize`'s samples.
+
+        Each piece is computed with as many steps on both sides as its samples depend on. Memory does not grow with the
+        length of the units. Checks and errors are those of `synthesize`, raised at once.
+        """
+        rows = self._rows(self._timed(units).frames())
+        voice = self._voice(speaker)
+        return (self._piece(rows, voice, start, piece_steps) for start in range(0, len(rows), piece_steps))
+
+    def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
+        return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
+
+    def _checked(self, units: Units) -> Units:
+        if not len(units):
+            raise UnitError("there are no units to say", expected="one unit or more", found="an empty sequence")
+        require_same_vocabulary(units.vocabulary, self.vocabulary, f"the '{self.language}' vocoder")
+        return units.check_range(self.num_units)
+
+    def _rows(self, ids: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(ids + self.unit_offset)
+
+    def _voice(self, speaker: NDArray[np.floating[Any]]) -> Tensor:
+        vector = np.array(speaker, dtype=np.float32).reshape(-1)
+        if len(vector) != self.speaker_dim:
+            raise InputError(
+                "this speaker vector does not fit the vocoder", expected=f"{self.speaker_dim} values", found=len(vector)
+            )
+        if not np.isfinite(vector).all():
+            raise InputError("the speaker vector has values that are no numbers", hint="take the voice from another recording")
+        return torch.from_numpy(vector)[None].to(self._device)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.network.spkr.weight.device
+
+    @torch.inference_mode()
+    def _log_durations(self, rows: Tensor) -> Tensor:
+        return self.network.log_durations(rows[None].to(self._device))[0]
+
+    @torch.inference_mode()
+    def _piece(self, rows: Tensor, voice: Tensor, start: int, steps: int) -> Samples:
+        halo, end = self.network.config.halo, min(start + steps, len(rows))
+        left = max(0, start - halo)
+        sound = self.network(rows[None, left : end + halo].to(self._device), voice)[0]
+        return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
