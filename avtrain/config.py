@@ -1,0 +1,79 @@
+"""What every training run shares, as frozen dataclasses that hydra's yaml is checked against."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """One optimizer (AdamW) and its schedule.
+
+    schedule: `constant`, `polynomial` (linear warm-up, then power decay to end_lr at the last step) or `exponential`
+    (lr * decay each epoch). betas, eps, weight_decay, clip_norm as usual; clip_norm 0 = no clipping.
+    """
+
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = 1e-6
+    weight_decay: float = 0.01
+    schedule: str = "polynomial"
+    warmup_steps: int = 0
+    power: float = 1.0
+    end_lr: float = 0.0
+    decay: float = 0.999
+    clip_norm: float = 0.0
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """The loop itself.
+
+    max_steps: optimizer updates (0 = see max_minutes). max_minutes: stop after this much training time, counted over
+    resumes (0 = no limit); the schedule then follows the share of time used. precision: no, bf16 or fp16.
+    save_every, validate_every, log_every: updates. keep: how many numbered checkpoints stay. resume: auto (go on from
+    `last` when it is there), never, or the path of a checkpoint. max_bad_share: the run stops when more than this share
+    of the items cannot be read.
+    """
+
+    max_steps: int = 1000
+    max_minutes: float = 0.0
+    precision: str = "no"
+    accumulate: int = 1
+    seed: int = 1337
+    num_workers: int = 2
+    log_every: int = 50
+    save_every: int = 1000
+    validate_every: int = 1000
+    keep: int = 3
+    resume: str = "auto"
+    max_bad_share: float = 0.2
+    best_metric: str = "loss"
+    best_is_highest: bool = False
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """How items become batches.
+
+    batch_size: items (0 = bounded by max_length_sum alone). max_length_sum: sum of padded lengths a batch (0 = no bound).
+    bucket: items of similar length share a batch; the number of batches that are sorted together.
+    """
+
+    batch_size: int = 16
+    max_length_sum: int = 0
+    bucket: int = 50
+    drop_last: bool = False
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run: its folder and the parts that every trainer has."""
+
+    run_dir: str = "runs/unnamed"
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    batch: BatchConfig = field(default_factory=BatchConfig)
+
+
+Metrics = dict[str, float]
+State = dict[str, Any]

@@ -1,0 +1,128 @@
+"""From a yaml in configs/ and overrides on the command line to a frozen dataclass: the door of every trainer.
+
+    python -m av2unit.train --config av2unit/debug data.train=... loop.max_steps=100
+
+A wrong key, type or value is one clear error before anything is loaded.
+"""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from avcore.command import run
+from avcore.errors import UsageError
+from avcore.files import write_text
+
+Config = TypeVar("Config")
+CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
+
+
+def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:
+    """Compose `<folder>/<name>.yaml` with overrides and check it against a frozen dataclass.
+
+    Raises UsageError for a missing yaml, a key the schema does not have, a wrong type or a value still `???`.
+    """
+    if not (folder / f"{name}.yaml").exists():
+        there = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+        raise UsageError(f"no config called {name}", path=folder, expected=", ".join(there) or "a yaml file")
+    try:
+        merged = OmegaConf.merge(_schema(schema), _compose(name, overrides, folder))
+        missing = sorted(OmegaConf.missing_keys(merged))
+        if missing:
+            raise UsageError(
+                "these settings are missing", expected="a value for each", found=", ".join(missing), hint=_hint(missing)
+            )
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(f"config {name} does not fit", found=" ".join(str(error).split())) from error
+
+
+def _compose(name: str, overrides: Sequence[str], folder: Path) -> DictConfig:
+    group, _, option = name.rpartition("/")
+    chosen = {f"{group}@_global_": option} if group else option
+    ConfigStore.instance().store(name="netflips_run", node={"defaults": [chosen, "_self_"]})
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+        return compose(config_name="netflips_run", overrides=[_as_override(text, folder) for text in overrides])  # type: ignore[no-any-return]
+
+
+def _as_override(text: str, folder: Path) -> str:
+    """Let a value be set whether or not the yaml names it (the schema decides); choices of a group stay as they are."""
+    key = text.partition("=")[0]
+    is_choice = "@" in key or (folder / key).is_dir()
+    return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
+
+
+def _schema(schema: type[Any]) -> DictConfig:
+    """The schema as a node that can be filled: frozen dataclasses come out read-only, at every level."""
+    node = OmegaConf.structured(schema)
+    _unlock(node)
+    return node  # type: ignore[no-any-return]
+
+
+def _unlock(node: Any) -> None:
+    OmegaConf.set_readonly(node, None)
+    if isinstance(node, DictConfig):
+        for key in node:
+            child = node._get_node(key)
+            if OmegaConf.is_config(child):
+                _unlock(child)
+
+
+def _hint(missing: Sequence[str]) -> str:
+    return f"give them as {missing[0]}=... on the command line or in a yaml"
+
+
+def save_config(config: Any, run_dir: str | Path) -> None:
+    """Write the whole resolved config to `<run_dir>/config.yaml`."""
+    write_text(Path(run_dir) / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A config as plain values, for a checkpoint."""
+    return dataclasses.asdict(config)
+
+
+def main_of(
+    schema: type[Config],
+    work: Callable[[Config], int | None],
+    default: str,
+    prog: str,
+    purpose: str,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """The command line of a trainer: `--config NAME` and overrides; returns the exit code.
+
+    With `--print-config` the resolved config is shown and nothing runs. Configs are looked for in `configs/` of NetfLips,
+    or in the folder that `--config-dir` names.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description=purpose)
+    parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
+    parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files")
+    parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")
+    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the yaml")
+
+    def do(options: argparse.Namespace) -> int | None:
+        config = read_config(schema, options.config, options.overrides, options.config_dir.resolve())
+        if options.print_config:
+            os.write(1, OmegaConf.to_yaml(_as_container(config)).encode())
+            return None
+        return work(config)
+
+    return run(parser, do, argv)
+
+
+def _as_container(config: Any) -> DictConfig:
+    return OmegaConf.structured(config)  # type: ignore[no-any-return]

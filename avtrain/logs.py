@@ -1,0 +1,96 @@
+"""Where a run writes what it measured: one line each N updates, a JSONL file, TensorBoard."""
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from avtrain.config import Metrics
+from avtrain.task import Values
+
+LOG = logging.getLogger("netflips.train")
+
+
+class Window:
+    """Means of what training steps returned since the last log line."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+        self._pending: list[Values] = []
+
+    def add(self, values: Values) -> None:
+        """Keep a step's values; tensors are read later, so that a device is not waited for."""
+        self._pending.append({name: v.detach() if isinstance(v, Tensor) else v for name, v in values.items()})
+
+    def settle(self) -> None:
+        """Read the pending values."""
+        for values in self._pending:
+            for name, value in values.items():
+                self.sums[name] = self.sums.get(name, 0.0) + float(value)
+                self.counts[name] = self.counts.get(name, 0) + 1
+        self._pending = []
+
+    def take(self) -> Metrics:
+        """The means; the window starts anew."""
+        self.settle()
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
+        self.sums, self.counts = {}, {}
+        return means
+
+
+class RunLog:
+    """The log of one run; only the main process writes. Lines after `resumed_at` from a broken run are dropped."""
+
+    def __init__(self, run_dir: Path, resumed_at: int, is_main: bool) -> None:
+        self._is_main = is_main
+        self.history: list[dict[str, Any]] = []
+        if not is_main:
+            return
+        run_dir.mkdir(parents=True, exist_ok=True)
+        self._path = run_dir / "metrics.jsonl"
+        self._keep_until(resumed_at)
+        self._board = SummaryWriter(str(run_dir / "tensorboard"), purge_step=resumed_at + 1)
+        self._started = time.monotonic()
+
+    def _keep_until(self, step: int) -> None:
+        if not self._path.exists():
+            return
+        lines = [json.loads(line) for line in self._path.read_text().splitlines() if line.endswith("}")]
+        self.history = [line for line in lines if line["step"] <= step]
+        self._path.write_text("".join(json.dumps(line) + "\n" for line in self.history))
+
+    def write(self, kind: str, step: int, metrics: Metrics, note: str = "") -> None:
+        """Write one line of measurements; kind: train or valid."""
+        if not self._is_main:
+            return
+        line = {"kind": kind, "step": step, **{name: float(value) for name, value in metrics.items()}}
+        self.history.append(line)
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        for name, value in metrics.items():
+            self._board.add_scalar(f"{kind}/{name}", value, step)
+        shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        LOG.info("%s step %d: %s%s", kind, step, shown, f" ({note})" if note else "")
+
+    def image(self, name: str, picture: NDArray[np.uint8], step: int) -> None:
+        """Add a picture, uint8 [H, W, 3]."""
+        if self._is_main:
+            self._board.add_image(name, picture, step, dataformats="HWC")
+
+    def sound(self, name: str, samples: NDArray[np.float32], rate: int, step: int) -> None:
+        """Add a sound, float32 [S]."""
+        if self._is_main:
+            self._board.add_audio(name, torch.from_numpy(samples)[None], step, sample_rate=rate)
+
+    def close(self) -> None:
+        """Flush and close."""
+        if self._is_main:
+            self._board.close()

@@ -1,0 +1,80 @@
+"""What a trainer brings to the loop."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from avtrain.config import Metrics, OptimConfig
+from avtrain.data import ItemSource
+
+Values = Mapping[str, Tensor | float]
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """Parameters of some modules, trained by one optimizer."""
+
+    modules: tuple[str, ...]
+    config: OptimConfig
+
+
+class Engine(Protocol):
+    """What the loop offers to a training step."""
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, 0..1."""
+
+    def module(self, name: str) -> Any:
+        """A module as it must be called in training (wrapped for several devices)."""
+
+    def update(self, name: str, loss: Tensor) -> None:
+        """Backpropagate, clip, and step the optimizer called `name` (gradients accumulate as configured)."""
+
+    def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
+        """Show a picture, uint8 [H, W, 3], in the log."""
+
+    def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
+        """Let a sound, float32 [S], be heard in the log."""
+
+
+class Task(Protocol):
+    """A model to train: its parts, its data, a step and a validation."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything with weights, by the name it is saved under."""
+
+    def optimizers(self) -> dict[str, Optimized]:
+        """The optimizers by name."""
+
+    def train_items(self) -> ItemSource[Any]:
+        """Training items."""
+
+    def valid_items(self) -> ItemSource[Any] | None:
+        """Validation items, None for no validation."""
+
+    def collate(self, items: list[Any]) -> Any:
+        """Make a batch of items that were loaded well."""
+
+    def training_step(self, batch: Any, engine: Engine) -> Values:
+        """Compute losses, call `engine.update` for each optimizer, return what to log."""
+
+    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
+        """Measure the model on validation batches (no gradients are recorded)."""
+
+    def describe(self) -> dict[str, Any]:
+        """What is saved beside the weights so that the checkpoint explains itself (plain values)."""
+
+
+def parameters_of(modules: Mapping[str, nn.Module], names: Iterable[str]) -> list[nn.Parameter]:
+    """The parameters of the named modules, each once."""
+    found = {id(parameter): parameter for name in names for parameter in modules[name].parameters()}
+    return list(found.values())

@@ -1,0 +1,132 @@
+"""The loop: it learns, resumes exactly, survives being killed, and reports bad items."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from avcore.errors import CheckpointError, InputError, UsageError
+from avtrain.checkpoints import read_state
+from avtrain.loop import Trainer, TrainResult
+from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
+
+
+def _train(config: ToyConfig) -> TrainResult:
+    return Trainer(ToyTask(config), config).train()
+
+
+def _losses(result: TrainResult, kind: str = "train") -> dict[int, float]:
+    return {line["step"]: line["loss"] for line in result.history if line["kind"] == kind}
+
+
+def test_the_loss_falls_and_is_logged(tmp_path: Path) -> None:
+    result = _train(toy_config(str(tmp_path), max_steps=150))
+    losses = _losses(result)
+    assert list(losses) == list(range(1, 151))
+    assert losses[150] < 0.3 * losses[1]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == result.history
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize(("workers", "accumulate"), [(0, 1), (2, 1), (0, 3)])
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path: Path, workers: int, accumulate: int) -> None:
+    changes = {"num_workers": workers, "accumulate": accumulate}
+    whole = _train(toy_config(str(tmp_path / "whole"), **changes))
+    config = toy_config(str(tmp_path / "parts"), **changes)
+    first = ToyTask(config)
+    _train_until(Trainer(first, config), 13)
+    resumed = _train(config)
+    assert _losses(resumed) == pytest.approx(_losses(whole), abs=1e-6)
+    assert _losses(resumed, "valid") == pytest.approx(_losses(whole, "valid"), abs=1e-6)
+    weights = [read_state(tmp_path / run / "checkpoints" / "last.pt")["modules"]["line"] for run in ("whole", "parts")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def _train_until(trainer: Trainer, step: int) -> None:
+    """Stop as SIGTERM does, right after an update."""
+    original = trainer._train_on
+
+    def counted(content: object) -> None:
+        original(content)
+        if trainer.step == step:
+            signal.raise_signal(signal.SIGTERM)
+
+    trainer._train_on = counted  # type: ignore[method-assign]
+    assert trainer.train().stop_signal == signal.SIGTERM
+    assert trainer.step == step
+
+
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.avtrain.toy", str(tmp_path / "killed")]
+    process = subprocess.Popen(command)
+    checkpoint = tmp_path / "killed" / "checkpoints" / "last.pt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert subprocess.run(command, check=False).returncode == 0
+    whole = subprocess.run([*command[:-1], str(tmp_path / "whole")], check=False)
+    assert whole.returncode == 0
+    histories = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("killed", "whole")]
+    assert histories[0] == histories[1]
+
+
+def test_only_the_newest_numbered_checkpoints_stay(tmp_path: Path) -> None:
+    _train(toy_config(str(tmp_path), keep=2))
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["best.pt", "last.pt", "step_00000030.pt", "step_00000040.pt"]
+
+
+def test_best_is_the_best_validation(tmp_path: Path) -> None:
+    result = _train(toy_config(str(tmp_path)))
+    assert result.best == min(_losses(result, "valid").values())
+    best = read_state(tmp_path / "checkpoints" / "best.pt")
+    assert best["position"]["best"] == result.best
+    assert best["about"] == {"kind": "toy"}
+
+
+def test_bad_items_are_skipped_by_name_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = toy_config(str(tmp_path), bad=(3, 17), num_workers=2)
+    result = _train(config)
+    assert set(result.bad_items) == {"point 3", "point 17"}
+    assert sum("skipped point 3" in record.message for record in caplog.records) == 1
+
+
+def test_a_run_with_mostly_bad_items_stops(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too many"):
+        _train(toy_config(str(tmp_path), bad=tuple(range(0, 60, 2))))
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=10)
+    _train(config)
+    state = read_state(tmp_path / "checkpoints" / "last.pt")
+    state["modules"]["line"]["0.weight"] = torch.zeros(3, 3)
+    torch.save(state, tmp_path / "checkpoints" / "last.pt")
+    with pytest.raises(CheckpointError, match="does not fit"):
+        Trainer(ToyTask(config), config)
+    (tmp_path / "checkpoints" / "last.pt").write_bytes(b"PK broken")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Trainer(ToyTask(config), config)
+
+
+@pytest.mark.parametrize("change", [{"max_steps": 0}, {"log_every": 0}, {"resume": "/nowhere.pt"}, {"best_metric": "none"}])
+def test_settings_that_cannot_work_are_refused(tmp_path: Path, change: dict) -> None:
+    with pytest.raises((UsageError, CheckpointError)):
+        _train(toy_config(str(tmp_path), **change))
+
+
+def test_training_minutes_end_a_run(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=0, max_minutes=0.01)
+    result = _train(replace(config, delay_s=0.01))
+    assert 0 < result.step < 200

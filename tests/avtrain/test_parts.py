@@ -1,0 +1,138 @@
+"""Batches by length, schedules and configs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.errors import UsageError
+from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
+from avtrain.entry import main_of, read_config, save_config
+from avtrain.optim import learning_rate, make_optimizer
+from avtrain.sampling import LengthBatches, item_generator
+
+LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
+
+
+def test_an_epoch_holds_every_item_once() -> None:
+    batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=1).epoch_batches(0)
+    assert sorted(index for batch in batches for index in batch) == list(range(203))
+    assert max(len(batch) for batch in batches) == 8
+
+
+def test_epochs_differ_and_repeat_for_the_same_seed() -> None:
+    batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=1)
+    assert batches.epoch_batches(0) != batches.epoch_batches(1)
+    assert batches.epoch_batches(1) == LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=1).epoch_batches(1)
+    assert batches.epoch_batches(0) != LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=2).epoch_batches(0)
+
+
+def test_buckets_waste_less_than_chance() -> None:
+    def waste(bucket: int) -> float:
+        batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8, bucket=bucket), seed=1).epoch_batches(0)
+        padded = sum(max(LENGTHS[i] for i in batch) * len(batch) for batch in batches)
+        return 1 - sum(LENGTHS) / padded
+
+    assert waste(50) < 0.3 * waste(1)
+
+
+def test_the_sum_of_padded_lengths_is_bounded() -> None:
+    batches = LengthBatches(LENGTHS, BatchConfig(batch_size=0, max_length_sum=300), seed=1).epoch_batches(0)
+    assert all(len(batch) * max(LENGTHS[i] for i in batch) <= 300 for batch in batches)
+    assert sorted(index for batch in batches for index in batch) == list(range(203))
+
+
+def test_processes_share_an_epoch_without_overlap() -> None:
+    shares = [LengthBatches(LENGTHS, BatchConfig(batch_size=8), 1, rank, 3).epoch_batches(4) for rank in range(3)]
+    assert len({len(share) for share in shares}) == 1
+    seen = [index for share in shares for batch in share for index in batch]
+    assert len(seen) == len(set(seen)) >= 203 - 3 * 8
+
+
+def test_starting_inside_an_epoch_skips_its_first_batches() -> None:
+    batches = LengthBatches(LENGTHS, BatchConfig(batch_size=8), seed=1)
+    batches.start(2)
+    whole = list(batches)
+    batches.start(2, 5)
+    assert list(batches) == whole[5:]
+    assert len(batches) == len(whole) - 5
+    assert whole[0][0][0] == 2
+
+
+def test_an_items_randomness_depends_on_seed_epoch_and_index_alone() -> None:
+    draws = {(seed, *key): item_generator(seed, key).random() for seed in (1, 2) for key in ((0, 0), (0, 1), (1, 0))}
+    assert len(set(draws.values())) == 6
+    assert item_generator(1, (0, 1)).random() == draws[1, 0, 1]
+
+
+def test_schedules() -> None:
+    polynomial = OptimConfig(lr=1.0, warmup_steps=4, end_lr=0.2)
+    assert learning_rate(polynomial, 0, 0.0, 0) == pytest.approx(0.25)
+    assert learning_rate(polynomial, 9, 0.5, 0) == pytest.approx(0.6)
+    assert learning_rate(polynomial, 99, 1.0, 0) == pytest.approx(0.2)
+    assert learning_rate(OptimConfig(lr=1.0, schedule="exponential", decay=0.9), 50, 0.5, 2) == pytest.approx(0.81)
+    assert learning_rate(OptimConfig(lr=1.0, schedule="constant"), 50, 0.5, 2) == 1.0
+    with pytest.raises(UsageError):
+        learning_rate(OptimConfig(schedule="cosine"), 0, 0.0, 0)
+
+
+def test_vectors_are_not_decayed_and_frozen_weights_left_out() -> None:
+    layer = torch.nn.Linear(3, 2)
+    frozen = torch.nn.Parameter(torch.zeros(3, 3), requires_grad=False)
+    groups = make_optimizer([*layer.parameters(), frozen], OptimConfig(weight_decay=0.1)).param_groups
+    assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.1), (1, 0.0)]
+
+
+@dataclass(frozen=True)
+class ToyRun(RunConfig):
+    width: int = 4
+    name: str = "???"
+    optim: OptimConfig = field(default_factory=OptimConfig)
+
+
+def _write(folder: Path, text: str) -> Path:
+    (folder / "group").mkdir(exist_ok=True)
+    (folder / "group" / "debug.yaml").write_text(text)
+    return folder
+
+
+def test_a_yaml_and_overrides_become_a_frozen_dataclass(tmp_path: Path) -> None:
+    folder = _write(tmp_path, "name: x\nloop: {max_steps: 7}\noptim: {betas: [0.8, 0.99]}\n")
+    config = read_config(ToyRun, "group/debug", ["width=9", "optim.lr=0.5"], folder)
+    assert (config.width, config.loop.max_steps, config.optim.lr, config.name) == (9, 7, 0.5, "x")
+    assert tuple(config.optim.betas) == (0.8, 0.99)
+    assert isinstance(config.loop, LoopConfig)
+    save_config(config, tmp_path / "run")
+    assert "max_steps: 7" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["nothing=1"], "nothing"),
+        (["loop.nothing=1"], "nothing"),
+        (["width=wide"], "width"),
+        (["a b"], "does not fit"),
+        ([], "name"),
+    ],
+)
+def test_a_wrong_key_type_or_missing_value_is_one_error(tmp_path: Path, overrides: list[str], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        read_config(ToyRun, "group/debug", overrides, _write(tmp_path, "loop: {max_steps: 7}\n"))
+
+
+def test_a_missing_config_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="group/debug"):
+        read_config(ToyRun, "none", [], _write(tmp_path, "width: 1\n"))
+
+
+def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = str(_write(tmp_path, "name: x\n"))
+    seen: list[ToyRun] = []
+    assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "width=5"]) == 0
+    assert seen[0].width == 5
+    assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "--print-config"]) == 0
+    assert "width: 4" in capfd.readouterr().out
+    assert main_of(ToyRun, seen.append, "none", "toy", "Train a toy.", ["--config-dir", folder]) == 2

@@ -1,0 +1,90 @@
+"""The smallest task there is: a line through noisy points, with dropout so that random states matter."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avcore.errors import InputError
+from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
+from avtrain.loop import Trainer
+from avtrain.sampling import Key, item_generator
+from avtrain.task import Engine, Optimized, Values
+
+
+@dataclass(frozen=True)
+class ToyConfig(RunConfig):
+    optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=0.05, warmup_steps=3, clip_norm=1.0))
+    bad: tuple[int, ...] = ()
+    delay_s: float = 0.0
+
+
+class Points:
+    def __init__(self, count: int, bad: tuple[int, ...] = (), delay_s: float = 0.0) -> None:
+        self._count, self._bad, self._delay_s = count, bad, delay_s
+
+    def __len__(self) -> int:
+        return self._count
+
+    def load(self, key: Key) -> Tensor:
+        time.sleep(self._delay_s)
+        if key[1] in self._bad:
+            raise InputError("cannot be read", path=self.name(key[1]))
+        x = torch.tensor(item_generator(0, key).uniform(-1, 1, 4), dtype=torch.float32)
+        return torch.cat([x, (x.sum() * 2 + 1)[None]])
+
+    def name(self, index: int) -> str:
+        return f"point {index}"
+
+    def lengths(self) -> list[int]:
+        return [1 + index % 5 for index in range(self._count)]
+
+
+class ToyTask:
+    def __init__(self, config: ToyConfig) -> None:
+        self._config = config
+        torch.manual_seed(0)
+        self._model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 1))
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"line": self._model}
+
+    def optimizers(self) -> dict[str, Optimized]:
+        return {"all": Optimized(("line",), self._config.optim)}
+
+    def train_items(self) -> Points:
+        return Points(60, self._config.bad, self._config.delay_s)
+
+    def valid_items(self) -> Points:
+        return Points(10)
+
+    def collate(self, items: list[Tensor]) -> Tensor:
+        return torch.stack(items)
+
+    def training_step(self, batch: Tensor, engine: Engine) -> Values:
+        loss = (engine.module("line")(batch[:, :4])[:, 0] - batch[:, 4]).square().mean()
+        engine.update("all", loss)
+        return {"loss": loss}
+
+    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
+        losses = [(self._model(b[:, :4])[:, 0] - b[:, 4]).square().mean().item() for b in batches]
+        return {"loss": sum(losses) / len(losses)}
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "toy"}
+
+
+def toy_config(run_dir: str, **changes: Any) -> ToyConfig:
+    loop = {"max_steps": 40, "log_every": 1, "save_every": 10, "validate_every": 10, "num_workers": 0, "device": "cpu"}
+    names = {name: changes.pop(name) for name in list(changes) if name in LoopConfig.__dataclass_fields__}
+    return ToyConfig(run_dir, LoopConfig(**{**loop, **names}), BatchConfig(batch_size=8), **changes)
+
+
+if __name__ == "__main__":  # run in a process of its own, to be killed
+    config = toy_config(sys.argv[1], num_workers=2, delay_s=0.01, max_steps=60, save_every=5)
+    result = Trainer(ToyTask(config), config).train()
+    sys.exit(0 if result.stop_signal is None else 128 + result.stop_signal)
