@@ -1,12 +1,11 @@
 """Lips from units: the same face, drawn anew with lips that fit what is said."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.checkpoint import load_strict
@@ -86,21 +85,23 @@ class LipRenderer:
         codes = self.codes(units)
         if not len(codes):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
-        if times is None:
-            return self._render(codes, zip(faces, map(frames_to_seconds, count()), strict=False), batch_size)
-        return self._render(codes, zip(faces, times, strict=True), batch_size)
+        moments = map(frames_to_seconds, count()) if times is None else times
+        return self._render(codes, zip(faces, moments, strict=times is not None), batch_size)
 
     def _render(self, codes: Tensor, shown: Iterator[tuple[Picture | None, Seconds]], batch_size: int) -> Iterator[Picture]:
         while batch := list(islice(shown, batch_size)):
-            moments = [min(max(frame_at(time), 0), len(codes) - 1) for _, time in batch]
-            yield self._draw(codes[moments], np.stack([_square(face) for face, _ in batch]))
+            yield self.draw(codes, *zip(*batch, strict=True))
 
     @torch.inference_mode()
-    def _draw(self, codes: Tensor, faces: NDArray[np.uint8]) -> Picture:
-        """codes [batch, width] and uint8 [batch, 96, 96, 3] RGB -> uint8 of the same form."""
-        pictures = network_input(torch.from_numpy(faces).to(self.device)).to(self.dtype)
-        drawn = self._model.draw(codes.to(self.dtype), pictures.contiguous(memory_format=torch.channels_last))
-        return to_pictures(drawn).cpu().numpy()
+    def draw(self, codes: Tensor, faces: Sequence[Picture | None], times: Sequence[Seconds]) -> Picture:
+        """Draw one batch; `render` for those who have the codes already.
+
+        codes: of `codes`, at least one; faces, times: as in `render`. Returns uint8 [len(faces), 96, 96, 3] RGB.
+        """
+        moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
+        crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
+        pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures)).cpu().numpy()
 
 
 def load_face_model(source: RendererCheckpoint) -> FaceModel:
@@ -112,7 +113,6 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
         raise CheckpointError("the face renderer is not complete", path=source.source.path, expected=error.args[0]) from error
     with torch.device("meta"):
         model = FaceModel(size)
-    model.to_empty(device="cpu")
     load_strict(model, tensors, source.source)
     return model
 

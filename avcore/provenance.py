@@ -1,0 +1,16 @@
+"""Every video that is made here says so in its `comment` tag."""
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+
+def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:
+    """What a dubbed video says of itself: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
+
+    source, target: two letters; source "" = not known (units were given).
+    """
+    try:
+        number = version("netflips")
+    except PackageNotFoundError:
+        number = "(not installed)"
+    return f"synthetic: NetfLips {number}, {source}->{target}, models {' '.join(name for name in fingerprints if name)}"
