@@ -1,0 +1,90 @@
+"""Translate units of one language into units of another: `python -m unit2unit.inference --in-unit-path en.txt ...`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from avcore.command import LOG, add_common_options, device_name, run
+from avcore.errors import UnitRangeError, UsageError
+from avcore.files import require_file, require_writable, write_text
+from avcore.progress import bars
+from avcore.units import Ids, Units, format_units, parse_units
+from unit2unit.config import SearchConfig
+from unit2unit.search import Hypothesis
+from unit2unit.translator import Translation, UnitTranslator
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="unit2unit", description="Translate speech units into those of another language.")
+    parser.add_argument("--in-unit-path", type=Path, required=True, help="units as text; the first line is read")
+    parser.add_argument("--out-unit-path", type=Path, required=True, help="the translated units, one line")
+    parser.add_argument("--utut-path", type=Path, required=True, help="utut_ko.pt or another translator checkpoint")
+    parser.add_argument("--src-lang", required=True, help="language of the units, as en")
+    parser.add_argument("--tgt-lang", required=True, help="language to translate into, as ko; any that the checkpoint has")
+    parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
+    parser.add_argument(
+        "--max-target-units", type=int, metavar="N",
+        help="stop a translation at N units and marks; 0 = no limit (default: as the checkpoint says, 200 as published)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--translator-unit-offset", type=int, metavar="N",
+        help="the translator counts units from N: added before, taken off after (default: as the checkpoint says, else 0)",
+    )  # fmt: skip
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def search_settings(stored: SearchConfig, beam: int | None, max_target_units: int | None) -> SearchConfig:
+    """The stored settings with what a user asks for in their place (None = as stored). Raises UsageError."""
+    limit = stored.max_target_units if max_target_units is None else max_target_units
+    return replace(stored, beam=stored.beam if beam is None else beam, max_target_units=limit)
+
+
+def truncation_notice(translation: Translation) -> str | None:
+    """What to tell a user whose translation was cut at the search's limit; None when it was not."""
+    return f"translation stopped at {len(translation.units)} units" if translation.truncated else None
+
+
+def _work(options: argparse.Namespace) -> None:
+    out = require_writable(options.out_unit_path, "the output unit file")
+    if out.resolve() in (options.in_unit_path.resolve(), options.utut_path.resolve()):
+        raise UsageError("the output is one of the inputs", found=out, hint="choose another --out-unit-path")
+    ids = _read_first_line(options.in_unit_path)
+    translator = UnitTranslator.from_checkpoint(
+        options.utut_path, device_name(options), options.precision, options.translator_unit_offset
+    )
+    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    with bars(options.quiet) as progress:
+        try:
+            translation = translator.translate(Units(ids), options.src_lang, options.tgt_lang, search, progress)
+        except UnitRangeError as error:
+            raise UnitRangeError(error.unit, error.position, error.size, path=options.in_unit_path) from error
+    write_text(out, format_units(translation.units.ids))
+    notice = truncation_notice(translation)
+    if notice:
+        LOG.warning("%s; --max-target-units raises the limit", notice)
+    if not len(translation.units):
+        LOG.warning("the translation is empty")
+    LOG.info("%s: %d units from %d, score %.4f", out, len(translation.units), len(ids), translation.score)
+
+
+def _read_first_line(path: Path) -> Ids:
+    """Units of the first line, int64 [N]; a blank line is an empty sequence, as in the published command."""
+    with require_file(path, "the unit file").open(encoding="utf-8-sig", errors="replace") as file:
+        return parse_units(file.readline(), path)
+
+
+__all__ = [
+    "Hypothesis", "SearchConfig", "Translation", "UnitTranslator", "build_parser", "main", "search_settings", "truncation_notice",
+]  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(main())

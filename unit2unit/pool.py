@@ -1,0 +1,87 @@
+"""Keys and values of the decoder's past, shared by the beams of a sentence.
+
+Beams of one search are branches of one tree: most of their past is common. So each (step, ancestor) is kept once, in a
+slot of a pool, and the beams are queries to the whole pool under a mask that shows each its own ancestors. A reorder of
+the beams then moves rows of the mask, never keys; slots that no beam descends from are used again.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from unit2unit.attention import KeysValues
+
+_FIRST_SLOTS = 256
+
+
+class BeamPool:
+    """The past of several sentences' beams.
+
+    Slots and mask are the same in all layers. `begin_step` comes before each step of the decoder, then `extend` once for
+    each layer.
+    """
+
+    def __init__(self, num_layers: int, num_sentences: int, device: torch.device) -> None:
+        self._layers: list[KeysValues | None] = [None] * num_layers
+        self._device = device
+        self._is_ancestor = torch.zeros(num_sentences, 1, 0, dtype=torch.bool)
+        self._slots = torch.zeros(num_sentences, 0, dtype=torch.int64)
+        self._num_used = 0
+
+    @property
+    def num_used(self) -> int:
+        """Entries that a step attends to: the slots up to the last one in use."""
+        return self._num_used
+
+    def begin_step(self, parents: Tensor) -> Tensor:
+        """Let beams descend from `parents` and give each a slot.
+
+        parents: int64 [sentence, beam] on the CPU, indices of the beams of the step before. Returns the mask of the
+        step's self-attention, float [sentence, 1, beam, entry]: 0 for a beam's ancestors and itself, -inf elsewhere.
+        """
+        num_beams = parents.shape[1]
+        rows = torch.arange(len(parents))[:, None]
+        ancestors = self._is_ancestor[rows, parents]
+        free = ~ancestors.any(1)
+        missing = max(0, num_beams - int(free.sum(1).min()))
+        if missing:
+            added = max(missing, _FIRST_SLOTS, ancestors.shape[2])
+            ancestors = torch.cat([ancestors, ancestors.new_zeros(*ancestors.shape[:2], added)], dim=2)
+            free = torch.cat([free, free.new_ones(len(free), added)], dim=1)
+        # A stable sort puts the lowest free slots first, so that the part of the pool in use stays short.
+        self._slots = free.sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
+        ancestors[rows, torch.arange(num_beams), self._slots] = True
+        self._is_ancestor = ancestors
+        self._num_used = int(ancestors.any(1).any(0).nonzero().max()) + 1
+        mask = torch.zeros(len(parents), 1, num_beams, self._num_used)
+        return mask.masked_fill_(~ancestors[:, None, :, : self._num_used], -torch.inf).to(self._device)
+
+    def extend(self, layer: int, new: KeysValues) -> KeysValues:
+        """Store a layer's keys and values of this step, float [sentence, head, beam, width]; returns all, by slot."""
+        kept = self._with_room(self._layers[layer], new)
+        self._layers[layer] = kept
+        slots = self._slots.to(self._device)
+        rows = torch.arange(len(slots), device=self._device)[:, None]
+        for pool, part in zip(kept, new, strict=True):
+            pool[rows, :, slots] = part.transpose(1, 2)
+        return KeysValues(kept.keys[:, :, : self._num_used], kept.values[:, :, : self._num_used])
+
+    def keep(self, sentences: Sequence[int]) -> None:
+        """Forget all sentences but these."""
+        chosen = torch.tensor(sentences, dtype=torch.int64)
+        self._is_ancestor = self._is_ancestor[chosen]
+        on_device = chosen.to(self._device)
+        self._layers = [None if kept is None else KeysValues(kept.keys[on_device], kept.values[on_device]) for kept in self._layers]
+
+    def _with_room(self, kept: KeysValues | None, new: KeysValues) -> KeysValues:
+        num_slots = self._is_ancestor.shape[2]
+        if kept is not None and kept.keys.shape[2] >= num_slots:
+            return kept
+        sentences, heads, _, width = new.keys.shape
+        # Zeros, because a slot that was never used is multiplied by a weight of 0, and 0 * NaN is NaN.
+        grown = KeysValues(*(new.keys.new_zeros(sentences, heads, num_slots, width) for _ in range(2)))
+        if kept is not None:
+            for pool, old in zip(grown, kept, strict=True):
+                pool[:, :, : old.shape[2]] = old
+        return grown

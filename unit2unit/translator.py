@@ -1,0 +1,152 @@
+"""The translator of units as other rooms use it: a checkpoint, a device, and sequences in and out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.device import resolve_device, resolve_precision
+from avcore.errors import CheckpointError, UnitRangeError
+from avcore.packed_linear import pack_linears
+from avcore.progress import Progress, silent
+from avcore.units import Ids, Units
+from avcore.vocabulary import require_language, require_same_vocabulary
+from unit2unit.config import SearchConfig
+from unit2unit.decoding import search as search_beams
+from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.search import Hypothesis, Rules
+
+_ADD_KOREAN: Final = (
+    "add it and fine-tune: python -m unit2unit.utut_finetune.add_language, then python -m unit2unit.utut_finetune.finetune"
+)
+_SENTENCES_AT_ONCE: Final = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Translation:
+    """A translated sequence.
+
+    units: as they came, repeats kept, without durations. truncated: the best hypothesis ended only because the search
+    had reached its limit. hypotheses: all that finished, best first; the first is the translation.
+    """
+
+    units: Units
+    truncated: bool
+    hypotheses: tuple[Hypothesis, ...]
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability of a token (see `Hypothesis.score`)."""
+        return self.hypotheses[0].score
+
+    @property
+    def tokens(self) -> Ids:
+        """Rows chosen, int64 [T], the end tag last."""
+        return self.hypotheses[0].tokens
+
+    @property
+    def positional_scores(self) -> NDArray[np.float32]:
+        """Log-probability of each token, float32 [T]."""
+        return self.hypotheses[0].positional_scores
+
+
+class UnitTranslator:
+    """A translator of units, ready to run; weights are held once, without gradients."""
+
+    def __init__(self, model: UnitTransformer, checkpoint: Checkpoint, unit_offset: int) -> None:
+        """Wrap a loaded model; `from_checkpoint` is the usual way."""
+        self._model = model
+        self._vocabulary = model.config.vocabulary
+        self._trained_on = str(checkpoint.config.get("vocabulary") or "")
+        self._offset = unit_offset
+        self.path = checkpoint.path
+        self.fingerprint = checkpoint.fingerprint
+        self._owner = f"the translator {checkpoint.path.name}"
+        self.default_search = SearchConfig.from_generation(checkpoint.config.get("generation") or {})
+
+    @classmethod
+    def from_checkpoint(
+        cls, path: str | Path, device: str = "cpu", precision: str = "float32", unit_offset: int | None = None
+    ) -> "UnitTranslator":
+        """Load a published .pt file or our own .safetensors.
+
+        unit_offset: this model counts units from there: added before and taken off after translation; None = as the
+        checkpoint says, 0 where it says nothing. Raises CheckpointError or UsageError.
+        """
+        where = resolve_device(device)
+        dtype = resolve_precision(precision, where)
+        checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+        model = load_transformer(checkpoint).requires_grad_(False).eval().to(where)
+        pack_linears(model, dtype)
+        stored = int(checkpoint.config.get("unit_offset") or 0)
+        return cls(model, checkpoint, stored if unit_offset is None else unit_offset)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it translates from and to."""
+        return self._vocabulary.languages
+
+    def translate(
+        self,
+        units: Units,
+        source: str = "en",
+        target: str = "ko",
+        search: SearchConfig | None = None,
+        progress: Progress = silent,
+    ) -> Translation:
+        """Translate one sequence; repeats in it are merged first, and durations are not used.
+
+        search: None = the settings stored with the checkpoint (`default_search`). Raises LanguageError, UnitRangeError,
+        VocabularyError, or UsageError for settings that cannot be searched with.
+        """
+        return self.translate_batch([units], source, target, search, progress)[0]
+
+    def translate_batch(
+        self,
+        sequences: Sequence[Units],
+        source: str = "en",
+        target: str = "ko",
+        search: SearchConfig | None = None,
+        progress: Progress = silent,
+    ) -> list[Translation]:
+        """Translate several sequences, with the same results as one by one (see `translate`)."""
+        settings = search or self.default_search
+        source, target = self._require_language(source), self._require_language(target)
+        tokens = [self._source_tokens(units, source) for units in sequences]
+        translations: list[Translation] = []
+        for start in range(0, len(sequences), _SENTENCES_AT_ONCE):
+            group = tokens[start : start + _SENTENCES_AT_ONCE]
+            rules = [self._rules(len(one), target, settings) for one in group]
+            found = search_beams(self._model, group, settings, rules, progress)
+            for units, rule, hypotheses in zip(sequences[start:], rules, found, strict=False):
+                translations.append(self._translation(units, target, rule, hypotheses))
+        return translations
+
+    def _require_language(self, language: str) -> str:
+        hint = None if "ko" in self.languages else _ADD_KOREAN
+        return require_language(language, self.languages, self._owner, hint)
+
+    def _source_tokens(self, units: Units, language: str) -> Ids:
+        require_same_vocabulary(units.vocabulary, self._trained_on, self._owner)
+        size = self._vocabulary.num_units
+        outside = np.flatnonzero((units.ids >= size) | (units.ids + self._offset >= size) | (units.ids + self._offset < 0))
+        if outside.size:
+            raise UnitRangeError(int(units.ids[outside[0]]), int(outside[0]), size - max(self._offset, 0))
+        return self._vocabulary.source_tokens(units.merged().ids + self._offset, language)
+
+    def _rules(self, source_length: int, target: str, settings: SearchConfig) -> Rules:
+        limit = settings.limit(source_length, self._model.config.max_target_positions)
+        return Rules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
+
+    def _translation(self, units: Units, target: str, rule: Rules, hypotheses: list[Hypothesis]) -> Translation:
+        if not hypotheses:
+            raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
+        ids = self._vocabulary.units(hypotheses[0].tokens) - self._offset
+        named = (ids >= 0) & (ids < self._vocabulary.num_units)
+        is_cut = len(hypotheses[0].tokens) == rule.limit + 1
+        translated = Units(ids[named], None, target, units.vocabulary or self._trained_on)
+        return Translation(translated, is_cut, tuple(hypotheses))
