@@ -1,7 +1,16 @@
 """Read and write checkpoints: the published files and our own, safely, typed and strictly.
 
 Our own format is `x.safetensors` (the tensors) beside `x.json` (kind and configuration, readable). The published .pt
-files are read by `avcore.checkpoint_pickle`, which runs nothing that they name.
+files are read by `avcore.checkpoint_pickle`, which runs nothing that they name. What comes out is the same for both:
+
+| kind | config | tensors |
+| --- | --- | --- |
+| UNIT_ENCODER | task, model (fairseq's settings), dictionaries (symbols of each head, the four specials included) | state dict |
+| TRANSLATOR | task, model, generation | state dict; the shared table is one tensor under its three names |
+| RENDERER | {} when published | `audio.<language>.<key>`, `video.<key>` |
+| SPEAKER_ENCODER | {} | `model_state` |
+
+Our own files may hold more settings (decoding, vocabulary, unit offsets, ...); see the stages.
 """
 
 import json
@@ -15,16 +24,19 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from avcore.checkpoint_layouts import SHARED_TABLES, Kind, extract, identify, share_tables
+from avcore.checkpoint_layouts import SHARED_TABLES, Identity, Kind, extract, identify, identify_tensors, known, share_tables
 from avcore.checkpoint_pickle import load_pickled
+from avcore.checkpoint_sniff import Format, sniff, truncated
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.vocabulary import fingerprint
 
 _FORMAT = "netflips-checkpoint-1"
+_REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
+_SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file)."""
 
@@ -40,75 +52,174 @@ class Checkpoint:
         return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
 
 
-def read_checkpoint(path: str | Path, kind: Kind) -> Checkpoint:
-    """Read a published .pt file or our own .safetensors + .json; raises CheckpointError or InputError."""
-    path = require_file(path, f"the {kind.value} checkpoint", hint=f"{kind.flag} takes a file such as {kind.example}")
-    if path.suffix == ".safetensors":
-        own_kind, config, tensors = _read_own(path)
-        _require_kind(kind, own_kind, own_kind.value, path)
+def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
+    """Read a published .pt file or our own .safetensors + .json.
+
+    kind: what is needed; None takes any of the four. Tensors are views of the file, read from disk when used. Raises
+    InputError when there is no file, and CheckpointError when it is damaged, of another kind or not a checkpoint.
+    """
+    hint = f"{kind.flag} takes a file such as {kind.example}" if kind else None
+    path = require_file(path, f"the {kind.value} checkpoint" if kind else "the checkpoint", hint=hint)
+    stored = sniff(path)
+    if stored is Format.SAFETENSORS:
+        found, config, tensors = _read_own(path)
+        _require_kind(kind, known(found), path)
     else:
-        payload = load_pickled(path)
-        found, words = identify(payload)
-        _require_kind(kind, found, words, path)
-        config, tensors = extract(payload, kind, path)
-    return Checkpoint(path, kind, config, tensors, fingerprint_tensors(tensors, config))
+        payload = load_pickled(path, stored)
+        found = _require_kind(kind, identify(payload, path), path)
+        config, tensors = extract(payload, found, path)
+    return Checkpoint(path, found, config, tensors, fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config)))
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
-    """Put the tensors into the module without copying; raises CheckpointError naming every key that does not fit."""
+    """Put the tensors into the module; every key must be there, none may be left over, and all shapes must fit.
+
+    The module takes the tensors as they are, without a copy, except where their number format differs from its own; it
+    may be built on the meta device. Parameters that were one stay one. Raises CheckpointError naming the file and every
+    kind of misfit.
+    """
     own = module.state_dict()
-    missing = sorted(own.keys() - tensors.keys())
-    unexpected = sorted(tensors.keys() - own.keys())
-    misshaped = [
-        f"{name} {list(tensors[name].shape)} for {list(own[name].shape)}"
-        for name in own
-        if name in tensors and tensors[name].shape != own[name].shape
-    ]
-    if missing or unexpected or misshaped:
-        parts = {"missing": missing, "unexpected": unexpected, "of another shape": misshaped}
-        found = "; ".join(f"{len(names)} {what}: {_shorten(names)}" for what, names in parts.items() if names)
-        raise CheckpointError(f"the {source.kind.value}'s tensors do not fit the model", path=source.path, found=found)
-    module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in tensors.items()}, assign=True)
+    misfits = {
+        "missing": sorted(own.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - own.keys()),
+        "of another shape": [
+            f"{name} {list(tensors[name].shape)} instead of {list(own[name].shape)}"
+            for name in own
+            if name in tensors and tensors[name].shape != own[name].shape
+        ],
+    }
+    if any(misfits.values()):
+        found = "; ".join(f"{len(names)} {what}: {_shorten(names)}" for what, names in misfits.items() if names)
+        raise CheckpointError(
+            f"the {source.kind.value}'s tensors do not fit the model", path=source.path, expected=f"{len(own)} tensors", found=found
+        )
+    tied = _tied_parameters(module)
+    module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
+    for first, *others in tied:
+        for name in others:
+            owner, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
 
 
 def write_checkpoint(path: str | Path, kind: Kind, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
-    """Write `x.safetensors` and `x.json` and return the former's path; tables that a translator shares are written once."""
-    path = Path(path).with_suffix(".safetensors")
-    kept = {name: tensor for name, tensor in tensors.items() if kind is not Kind.TRANSLATOR or name not in SHARED_TABLES[1:]}
+    """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
+
+    A table that a translator shares is written once; reading gives it all its names again. Raises OutputError when a
+    file cannot be written, and CheckpointError when the tables differ or a tensor is of another kind of checkpoint.
+    """
+    path = Path(path)
+    path = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
+    if identify_tensors(tensors) is not kind:
+        raise CheckpointError(f"these tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
+    full = share_tables(tensors, path) if kind is Kind.TRANSLATOR else dict(tensors)
+    kept = {name: tensor for name, tensor in full.items() if kind is not Kind.TRANSLATOR or name not in SHARED_TABLES[1:]}
+    content = {"format": _FORMAT, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     with atomic_output(path) as temporary:
-        safetensors.torch.save_file({name: tensor.detach().contiguous() for name, tensor in kept.items()}, temporary)
-    content = {"format": _FORMAT, "kind": kind.value, "config": dict(config)}
-    write_text(path.with_suffix(".json"), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        safetensors.torch.save_file(_independent(kept), temporary)
+    write_text(_beside(path), text)
     return path
 
 
-def fingerprint_tensors(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> str:
-    """Name a checkpoint's content, cheaply."""
-    parts = [json.dumps(config, sort_keys=True).encode()]
+def fingerprint_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Name the content of a state dict cheaply: the same for a published file and its converted twin.
+
+    Hashed, in the order of names: each tensor's name, number format, shape, and up to 128 of its values (all of a small
+    tensor; of a large one eight runs of 16 spread evenly from its first to its last value). Reading every byte of a
+    file of several GB would take longer than the work with it; two models that were trained apart differ everywhere.
+    """
+    parts: list[bytes] = []
     for name in sorted(tensors):
-        tensor = tensors[name]
-        parts.append(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        flat = tensor.detach().reshape(-1)
-        sample = torch.cat([flat[:16], flat[-16:]]).contiguous()
-        parts.append(sample.view(torch.uint8).numpy().tobytes())
+        tensor = tensors[name].detach()
+        sample = _sample(tensor.contiguous().reshape(-1)).contiguous()
+        parts += [f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), sample.view(torch.uint8).cpu().numpy().tobytes()]
     return fingerprint(*parts)
 
 
-def _require_kind(wanted: Kind, found: Kind | None, words: str, path: Path) -> None:
-    if found is not wanted:
-        raise CheckpointError(f"this is not a {wanted.value}", path=path, expected=f"a file for {wanted.flag}", found=words)
+def _sample(flat: Tensor) -> Tensor:
+    last = len(flat) - _SAMPLE_RUN
+    if len(flat) <= _SAMPLE_RUNS * _SAMPLE_RUN:
+        return flat
+    starts = [last * run // (_SAMPLE_RUNS - 1) for run in range(_SAMPLE_RUNS)]
+    return torch.cat([flat[start : start + _SAMPLE_RUN] for start in starts])
+
+
+def _require_kind(wanted: Kind | None, found: Identity, path: Path) -> Kind:
+    if found.kind is not None and wanted in (None, found.kind):
+        return found.kind
+    expected = f"a {wanted.value} for {wanted.flag}, such as {wanted.example}" if wanted else "a checkpoint of one of the stages"
+    what = f"this is no {wanted.value} checkpoint" if wanted else "this checkpoint is none of ours"
+    raise CheckpointError(what, path=path, expected=expected, found=found.words, hint=found.hint)
 
 
 def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
-    beside = require_file(path.with_suffix(".json"), "the checkpoint's configuration", hint="keep x.json beside x.safetensors")
-    content = json.loads(beside.read_text(encoding="utf-8"))
-    kind = Kind(content["kind"])
-    with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return kind, content["config"], share_tables(tensors, path) if kind is Kind.TRANSLATOR else tensors
+    """Read x.safetensors and the x.json beside it."""
+    kind, config, stored = _read_config(path)
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise truncated(path) from error
+    if identify_tensors(tensors) is not kind:
+        raise CheckpointError(f"the tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
+    if kind is Kind.TRANSLATOR:
+        tensors = share_tables(tensors, path)
+    if stored is not None and stored != fingerprint_tensors(tensors):
+        raise CheckpointError(
+            "the tensors and the configuration beside them do not belong together",
+            path=_beside(path),
+            expected=f"a configuration of {path.name}",
+            hint="copy both files again from the same place",
+        )
+    return kind, config, tensors
 
 
-def _shorten(names: list[str], limit: int = 5) -> str:
+def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
+    beside = require_file(
+        _beside(path), "the configuration of a safetensors checkpoint", hint=f"keep it beside {path.name}; both are one checkpoint"
+    )
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8"))
+        kind, config, stored = Kind(content["kind"]), dict(content["config"]), content.get("tensors")
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            "the configuration cannot be read", path=beside, expected='JSON with "kind" and "config"', found=str(error)
+        ) from error
+    missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
+    if missing:
+        raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
+    return kind, config, stored
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _canonical(config: Mapping[str, Any]) -> bytes:
+    return json.dumps(config, sort_keys=True).encode()
+
+
+def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as safetensors wants them: contiguous, on the CPU, none sharing memory with another."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage().data_ptr()
+        result[name] = plain.clone() if storage in seen and plain.numel() else plain
+        seen.add(storage)
+    return result
+
+
+def _tied_parameters(module: nn.Module) -> list[list[str]]:
+    """Groups of names under which the module holds one and the same parameter."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [group for group in names.values() if len(group) > 1]
+
+
+def _shorten(names: list[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 

@@ -7,8 +7,10 @@ dictionaries consist of them. So it does not matter what the file names, nor whe
 
 import argparse
 import pickle
+import pickletools
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +18,14 @@ from typing import Any
 
 import torch
 
+from avcore.checkpoint_sniff import Format, truncated
 from avcore.errors import CheckpointError
 
 _LOCK = threading.Lock()
+_SYSTEM_MODULES = ("nt", "os", "posix", "sys")
+"""Modules that torch never lets a file name, not even for a stand-in."""
+_OLD_FILE_PICKLES = 4
+"""An old file begins with four pickles: magic number, protocol, machine, content."""
 
 
 class Placeholder:
@@ -31,7 +38,7 @@ class Placeholder:
     args: tuple[Any, ...]
     state: Any
 
-    def __new__(cls, *args: Any, **_: Any) -> "Placeholder":
+    def __new__(cls, *args: Any, **_: Any) -> Any:
         self = super().__new__(cls)
         self.args, self.state = args, None
         return self
@@ -49,6 +56,8 @@ class Placeholder:
 class Dictionary(Placeholder):
     """fairseq's Dictionary; only its symbols, in id order, mean anything."""
 
+    stands_for = "fairseq.data.dictionary.Dictionary"
+
     @property
     def symbols(self) -> list[str]:
         """The symbols, the four special ones first; empty when the file holds none."""
@@ -59,6 +68,8 @@ class Dictionary(Placeholder):
 class ConfigNode(Placeholder):
     """A container or leaf of omegaconf; `content` is the dict, list or value it holds."""
 
+    stands_for = "omegaconf node"
+
     @property
     def content(self) -> Any:
         """What the node holds: `_content` of a container, `_val` of a leaf."""
@@ -66,52 +77,96 @@ class ConfigNode(Placeholder):
         return state.get("_content", state.get("_val"))
 
 
-_CONFIG_NODES = ("dictconfig.DictConfig", "listconfig.ListConfig", *(f"nodes.{name}Node" for name in (
-    "Any", "String", "Integer", "Float", "Boolean", "Enum", "Bytes", "Path",
-)))  # fmt: skip
+class _Mapping(Placeholder):
+    """A class of dicts; torch fills exact dicts only, so its objects become one."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        return OrderedDict()
 
 
-def _empty_dict(*_: Any) -> dict[Any, Any]:
-    return {}
+class _Sequence(Placeholder):
+    """A class of lists; torch fills exact lists only, so its objects become one."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        return []
 
 
-def _plain_list(items: Any = (), *_: Any) -> list[Any]:
-    return list(items) if isinstance(items, (list, tuple)) else []
-
-
-_KNOWN: dict[str, Any] = {
+_CONFIG_LEAVES = ("Any", "Boolean", "Bytes", "Enum", "Float", "Integer", "Interpolation", "Path", "String")
+_KNOWN: dict[str, type[Any]] = {
     "argparse.Namespace": argparse.Namespace,
+    "collections.defaultdict": _Mapping,
+    "collections.deque": _Sequence,
     "fairseq.data.dictionary.Dictionary": Dictionary,
-    **{f"omegaconf.{name}": ConfigNode for name in _CONFIG_NODES},
-    "collections.defaultdict": _empty_dict,
-    "collections.deque": _plain_list,
+    "omegaconf.dictconfig.DictConfig": ConfigNode,
+    "omegaconf.listconfig.ListConfig": ConfigNode,
+    **{f"omegaconf.nodes.{leaf}Node": ConfigNode for leaf in _CONFIG_LEAVES},
 }
 
 
-def load_pickled(path: Path) -> Any:
-    """Return the content of a torch.save file on the CPU, memory-mapped when it is a zip file; raises CheckpointError."""
-    is_zip = _is_zip(path)
+def load_pickled(path: Path, stored: Format) -> Any:
+    """Return the content of a torch.save file on the CPU, mapped from disk when it is a zip; raises CheckpointError.
+
+    Nothing that the file names is imported or called: what is not torch's, and has no meaning here, is a Placeholder.
+    """
     try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(str(path)) if is_zip else []
-        stand_ins = {name: _KNOWN.get(name) or _placeholder(name) for name in {*names, *_KNOWN}}
-        with _only_these(stand_ins), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise CheckpointError("the checkpoint cannot be read", path=path, found=str(error).splitlines()[0]) from error
+        names = _names_in_zip(path) if stored is Format.ZIP else _names_in_old_file(path)
+        _refuse_system_calls(names, path)
+        return _load(path, {**_KNOWN, **{name: _placeholder(name) for name in names - _KNOWN.keys()}}, mapped=stored is Format.ZIP)
+    except CheckpointError:
+        raise
+    # A damaged or hostile file can make the readers fail in any way; whichever it is, the file is at fault.
+    except Exception as error:
+        if isinstance(error, EOFError) or "unexpected EOF" in str(error):
+            raise truncated(path) from error
+        raise CheckpointError("the checkpoint cannot be read", path=path, found=_reason(error)) from error
 
 
-def _is_zip(path: Path) -> bool:
+def _load(path: Path, stand_ins: dict[str, type[Any]], mapped: bool) -> Any:
+    while True:
+        try:
+            with _only_these(stand_ins), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        except pickle.UnpicklingError as error:
+            # Which classes are dicts or lists shows only when the file fills one: try again with that known.
+            name = next((name for name, item in stand_ins.items() if f"but got {item!r}" in str(error)), None)
+            if name is None or name in _KNOWN:
+                raise
+            container = _Sequence if "lists" in str(error) else _Mapping
+            if issubclass(stand_ins[name], container):
+                raise
+            stand_ins = {**stand_ins, name: _placeholder(name, container)}
+
+
+def _names_in_zip(path: Path) -> set[str]:
+    with _only_these({}):
+        return set(torch.serialization.get_unsafe_globals_in_checkpoint(str(path)))
+
+
+def _names_in_old_file(path: Path) -> set[str]:
     with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+        operations = (op for _ in range(_OLD_FILE_PICKLES) for op in pickletools.genops(file))
+        return {str(argument).replace(" ", ".", 1) for op, argument, _ in operations if op.name == "GLOBAL"}
 
 
-def _placeholder(name: str) -> type[Placeholder]:
-    return type("Placeholder", (Placeholder,), {"stands_for": name})
+def _refuse_system_calls(names: set[str], path: Path) -> None:
+    found = sorted(name for name in names if name.split(".")[0] in _SYSTEM_MODULES)
+    if found:
+        raise CheckpointError(
+            "the checkpoint calls the operating system; nothing of it was run",
+            path=path,
+            expected="tensors and settings",
+            found=", ".join(found[:3]),
+            hint="do not use this file; get it from a source you trust",
+        )
+
+
+def _placeholder(name: str, base: type[Placeholder] = Placeholder) -> type[Placeholder]:
+    return type(name, (base,), {"stands_for": name})
 
 
 @contextmanager
-def _only_these(stand_ins: dict[str, Any]) -> Iterator[None]:
+def _only_these(stand_ins: dict[str, type[Any]]) -> Iterator[None]:
     """Make torch allow these names and nothing that other code in this process has allowed."""
     with _LOCK:
         others = torch.serialization.get_safe_globals()
@@ -122,3 +177,10 @@ def _only_these(stand_ins: dict[str, Any]) -> Iterator[None]:
         finally:
             torch.serialization.clear_safe_globals()
             torch.serialization.add_safe_globals(others)
+
+
+def _reason(error: Exception) -> str:
+    """The one sentence of a torch error that says what is wrong; the rest is advice to load the file unsafely."""
+    text = str(error)
+    text = text.partition("WeightsUnpickler error: ")[2] or text
+    return text.strip().splitlines()[0].split(". Please use")[0].strip() if text.strip() else type(error).__name__
