@@ -1,0 +1,115 @@
+"""The transformer over fused audio-visual features (wav2vec 2.0's, pre-norm; Baevski et al. 2020)."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from av2unit.avhubert.config import AvHubertConfig
+from avcore.progress import Progress, silent, track
+
+
+class PositionalConv(nn.Module):
+    """A wide grouped convolution whose weight is normalised for each tap over all channels.
+
+    It has the two parts of the weight under their published names; `fold` leaves the product alone.
+    """
+
+    def __init__(self, dim: int, taps: int, groups: int, dropout: float) -> None:
+        super().__init__()
+        self.groups, self.taps = groups, taps
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.weight_v = nn.Parameter(torch.empty(dim, dim // groups, taps))
+        nn.init.normal_(self.weight_v, std=(4 * (1 - dropout) / (taps * dim)) ** 0.5)
+        self.weight_g = nn.Parameter(torch.linalg.vector_norm(self.weight_v.detach(), dim=(0, 1), keepdim=True))
+        self.weight: nn.Parameter | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[batch, time, dim] -> [batch, time, dim]; an even kernel's extra last step is dropped."""
+        weight = self._product() if self.weight is None else self.weight
+        mixed = functional.conv1d(features.transpose(1, 2), weight, self.bias, padding=self.taps // 2, groups=self.groups)
+        return mixed[:, :, : features.shape[1]].transpose(1, 2)
+
+    def _product(self) -> Tensor:
+        norms: Tensor = torch.linalg.vector_norm(self.weight_v, dim=(0, 1), keepdim=True)
+        return self.weight_g * self.weight_v / norms
+
+    def fold(self) -> None:
+        """Keep the product only, for inference."""
+        self.weight = nn.Parameter(self._product().detach())
+        del self.weight_g, self.weight_v
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention over the whole utterance, both directions."""
+
+    def __init__(self, config: AvHubertConfig) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.num_heads, self.dropout = config.encoder_attention_heads, config.attention_dropout
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+
+    def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
+        """features: [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all. Returns [batch, time, dim]."""
+        query, key, value = (
+            projection(features).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        dropout = self.dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_real, dropout)
+        return cast(Tensor, self.out_proj(mixed.transpose(1, 2).flatten(2)))
+
+
+class EncoderLayer(nn.Module):
+    """Attention and feed-forward, each behind its own norm (`final_layer_norm` is the second pre-norm)."""
+
+    def __init__(self, config: AvHubertConfig) -> None:
+        super().__init__()
+        dim = config.encoder_embed_dim
+        self.self_attn = SelfAttention(config)
+        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.fc1 = nn.Linear(dim, config.encoder_ffn_embed_dim)
+        self.fc2 = nn.Linear(config.encoder_ffn_embed_dim, dim)
+        self.final_layer_norm = nn.LayerNorm(dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.activation_dropout = nn.Dropout(config.activation_dropout)
+
+    def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
+        """[batch, time, dim] -> [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all."""
+        features = features + self.dropout(self.self_attn(self.self_attn_layer_norm(features), is_real))
+        inner = self.activation_dropout(functional.gelu(self.fc1(self.final_layer_norm(features))))
+        return cast(Tensor, features + self.dropout(self.fc2(inner)))
+
+
+class Encoder(nn.Module):
+    """Positional convolution, layers, and one norm at the end."""
+
+    def __init__(self, config: AvHubertConfig) -> None:
+        super().__init__()
+        position = PositionalConv(config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups, config.dropout)
+        self.pos_conv = nn.Sequential(position, nn.GELU())
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layerdrop = config.encoder_layerdrop
+
+    def forward(
+        self, features: Tensor, is_real: Tensor | None = None, num_layers: int | None = None, progress: Progress = silent
+    ) -> Tensor:
+        """Run the encoder, or its first layers.
+
+        features: [batch, time, dim]. is_real: bool [batch, time], False for padding, which no real step sees; None =
+        no padding. num_layers: stop after so many layers, without the last norm. Returns [batch, time, dim];
+        padded steps hold nothing of use.
+        """
+        attended = None
+        if is_real is not None:
+            features = features.masked_fill(~is_real[..., None], 0)
+            attended = is_real[:, None, None]
+        features = self.dropout(features + self.pos_conv(features))
+        layers = self.layers[:num_layers]
+        for layer in track(layers, "encoder layers", progress, len(layers)):
+            if not (self.training and torch.rand(()) < self.layerdrop):
+                features = layer(features, attended)
+        return features if num_layers is not None else cast(Tensor, self.layer_norm(features))

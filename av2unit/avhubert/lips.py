@@ -1,0 +1,138 @@
+"""The video front end: a 3-D convolution over lip pictures and a ResNet-18 trunk, one vector a picture."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from avcore.progress import Progress, silent, track
+
+_HALO = 2
+"""Pictures before and after that the 3-D convolution sees."""
+_BLOCKS_PER_STAGE = 2
+_NUM_STAGES = 4
+PICTURES_AT_ONCE = 32
+"""Pictures that go through the network together outside training; more do not make it faster on a CPU."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut; one PReLU slope per channel (He et al. 2016)."""
+
+    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(channels)
+        self.relu1 = nn.PReLU(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2: nn.Module = nn.BatchNorm2d(channels)
+        self.relu2 = nn.PReLU(channels)
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or in_channels != channels:
+            self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
+        shortcut = pictures if self.downsample is None else self.downsample(pictures)
+        hidden = self.relu1(self.bn1(self.conv1(pictures)))
+        return cast(Tensor, self.relu2(self.bn2(self.conv2(hidden)) + shortcut))
+
+    def fold(self) -> None:
+        """Fold the batch norms into the convolutions, for inference."""
+        self.conv1, self.bn1 = fuse_conv_bn_eval(self.conv1, cast(nn.BatchNorm2d, self.bn1)), nn.Identity()
+        self.conv2, self.bn2 = fuse_conv_bn_eval(self.conv2, cast(nn.BatchNorm2d, self.bn2)), nn.Identity()
+        if self.downsample is not None:
+            convolution, norm = cast(nn.Conv2d, self.downsample[0]), cast(nn.BatchNorm2d, self.downsample[1])
+            self.downsample = nn.Sequential(fuse_conv_bn_eval(convolution, norm))
+
+
+class LipResNet(nn.Module):
+    """Stafylakis and Tzimiropoulos' lip-reading front end (2017): 8 * width numbers a picture."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        # Time is padded by `pack_clips`, which knows where each clip ends.
+        convolution = nn.Conv3d(1, width, (5, 7, 7), (1, 2, 2), (0, 3, 3), bias=False)
+        pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
+        self.frontend3D = nn.Sequential(convolution, nn.BatchNorm3d(width), nn.PReLU(width), pool)
+        self.trunk = nn.Sequential()
+        channels = width
+        for stage in range(_NUM_STAGES):
+            blocks = nn.Sequential()
+            for block in range(_BLOCKS_PER_STAGE):
+                stride = 2 if stage > 0 and block == 0 else 1
+                blocks.append(ResidualBlock(channels, width << stage, stride))
+                channels = width << stage
+            self.trunk.add_module(f"layer{stage + 1}", blocks)
+        self.out_dim = channels
+
+    def forward(self, packed: Tensor, is_shown: Tensor) -> Tensor:
+        """Encode clips that `pack_clips` has joined, or a stretch of them.
+
+        packed: float [pictures + 4, height, width], two more on either side than are encoded. is_shown: bool
+        [pictures] on the CPU, False for the padding between clips, not everywhere. Returns float [shown pictures, 8 * width].
+        """
+        convolution, norm, relu, pool = self.frontend3D
+        hidden = convolution(packed[None, None])
+        if not bool(is_shown.all()):
+            hidden = hidden[:, :, is_shown]
+        hidden = pool(relu(norm(hidden)))
+        return cast(Tensor, self.trunk(hidden[0].transpose(0, 1)).mean((2, 3)))
+
+    def fold(self) -> None:
+        """Fold all batch norms into the convolutions, for inference."""
+        self.frontend3D[0] = fuse_conv_bn_eval(cast(nn.Conv3d, self.frontend3D[0]), cast(nn.BatchNorm3d, self.frontend3D[1]))
+        self.frontend3D[1] = nn.Identity()
+        for block in self.trunk.modules():
+            if isinstance(block, ResidualBlock):
+                block.fold()
+
+
+class LipFrontEnd(nn.Module):
+    """Lip pictures to the encoder's width."""
+
+    def __init__(self, width: int, embed_dim: int) -> None:
+        super().__init__()
+        self.resnet = LipResNet(width)
+        self.proj = nn.Linear(self.resnet.out_dim, embed_dim)
+        self.pictures_at_once = PICTURES_AT_ONCE
+
+    def forward(self, video: Tensor, lengths: Sequence[int], progress: Progress = silent) -> Tensor:
+        """Encode a padded batch; what stands beyond a clip's length is not looked at.
+
+        video: float [batch, time, height, width]; lengths: pictures of each clip. Returns float [batch, time,
+        embed_dim], zero beyond the length. Outside training memory does not grow with time: stretches of
+        `pictures_at_once` give the same numbers as the whole.
+        """
+        packed, is_shown = pack_clips(video.to(self.proj.weight.dtype), lengths)
+        step = len(is_shown) if self.training else self.pictures_at_once
+        starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]
+        encoded = []
+        for start in track(starts, "lip pictures", progress, len(starts)):
+            shown = is_shown[start : start + step]
+            encoded.append(self.resnet(packed[start : start + len(shown) + 2 * _HALO], shown))
+        features = self.proj(torch.cat(encoded))
+        return unpack_clips(features, lengths, video.shape[1])
+
+
+def pack_clips(video: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Join the clips of a padded batch in time, two zero pictures before, between and after them.
+
+    Two are what the 3-D convolution pads with, so that each clip is encoded as if it were alone, without the padding
+    of the batch. video: [batch, time, height, width]. Returns [pictures + 4, height, width] and bool [pictures]
+    on the CPU, False for the zero pictures between clips.
+    """
+    gap = video.new_zeros(_HALO, *video.shape[2:])
+    parts, shown = [gap], []
+    for clip, length in zip(video, lengths, strict=True):
+        parts += [clip[:length], gap]
+        shown += [True] * length + [False] * _HALO
+    return torch.cat(parts), torch.tensor(shown[:-_HALO])
+
+
+def unpack_clips(features: Tensor, lengths: Sequence[int], time: int) -> Tensor:
+    """Undo `pack_clips` for vectors: [sum of lengths, dim] -> [batch, time, dim], zero beyond each length."""
+    clips = [functional.pad(clip, (0, 0, 0, time - len(clip))) for clip in torch.split(features, list(lengths))]
+    return torch.stack(clips)

@@ -1,0 +1,139 @@
+"""What the unit encoder is fed: stacked log filterbank rows of the speech, and normalised lip pictures.
+
+The filterbank is that of AV-HuBERT's data preparation (python_speech_features' log filterbank with its defaults):
+Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction", 2022, section 4.
+"""
+
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from avcore.errors import InputError, NoSpeechError
+from avcore.timeline import SAMPLE_RATE
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Pictures = NDArray[np.uint8]
+
+NUM_MELS = 26
+WINDOW = 400
+"""Samples, 25 ms."""
+HOP = 160
+"""Samples, 10 ms: 100 rows a second."""
+_FFT_SIZE = 512
+_PREEMPHASIS = 0.97
+_INT16_SCALE = 32768
+_ROWS_AT_ONCE = 2048
+"""Rows of spectrum held at a time, so that memory does not grow with the length of the speech."""
+
+
+def check_speech(speech: Floats) -> Floats:
+    """Return speech that can be used: floating-point [samples] at 16 kHz in [-1, 1], finite, not empty.
+
+    Raises InputError for another form and NoSpeechError when there is none.
+    """
+    speech = np.asarray(speech)
+    if speech.ndim != 1 or speech.dtype.kind != "f":
+        raise InputError(
+            "speech must be one row of samples in [-1, 1]",
+            expected="float32 [samples]",
+            found=f"{speech.dtype} {list(speech.shape)}",
+        )
+    if not speech.size:
+        raise NoSpeechError("the speech is empty", expected="1 sample or more", found="0 samples")
+    if not np.isfinite(speech).all():
+        raise InputError("speech must be finite", found="NaN or infinity among the samples")
+    return speech
+
+
+def to_int16_scale(speech: Floats) -> Doubles:
+    """Scale speech [samples] in [-1, 1] to whole numbers in -32768..32767, as a 16-bit file would hold it."""
+    scaled = np.round(speech.astype(np.float64) * _INT16_SCALE)
+    return np.asarray(np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1), dtype=np.float64)
+
+
+def log_filterbank(samples: Doubles) -> Floats:
+    """Natural log of 26 mel filter energies, 100 rows a second.
+
+    samples: float64 [samples] at 16 kHz in int16 scale, at least one. Returns float32 [rows, 26]; the last, partial
+    window is kept, and an energy of exactly 0 counts as the float64 epsilon.
+    """
+    emphasised = np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1])
+    num_rows = 1 + max(0, -(-(len(samples) - WINDOW) // HOP))
+    emphasised = np.pad(emphasised, (0, max(0, (num_rows - 1) * HOP + WINDOW - len(samples))))
+    windows = np.lib.stride_tricks.sliding_window_view(emphasised, WINDOW)[::HOP][:num_rows]
+    rows = np.empty((num_rows, NUM_MELS), dtype=np.float32)
+    for start in range(0, num_rows, _ROWS_AT_ONCE):
+        spectrum = np.fft.rfft(windows[start : start + _ROWS_AT_ONCE], _FFT_SIZE)
+        energies = (np.abs(spectrum) ** 2 / _FFT_SIZE) @ _mel_filters().T
+        energies[energies == 0] = np.finfo(np.float64).eps
+        rows[start : start + _ROWS_AT_ONCE] = np.log(energies)
+    return rows
+
+
+@cache
+def _mel_filters() -> Doubles:
+    """Triangles on whole FFT bins, float64 [26, 257]; edges are floored at (FFT size + 1) bins, as published."""
+    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    frequencies = 700 * (10 ** (np.linspace(0, top, NUM_MELS + 2) / 2595) - 1)
+    edges = np.floor((_FFT_SIZE + 1) * frequencies / SAMPLE_RATE).astype(int)
+    filters = np.zeros((NUM_MELS, _FFT_SIZE // 2 + 1))
+    for row, (left, peak, right) in zip(filters, zip(edges, edges[1:], edges[2:], strict=False), strict=True):
+        row[left:peak] = (np.arange(left, peak) - left) / (peak - left)
+        row[peak:right] = (right - np.arange(peak, right)) / (right - peak)
+    return filters
+
+
+def stack_rows(rows: Floats, order: int) -> Floats:
+    """Join each `order` neighbouring rows [rows, channels] to one [ceil(rows / order), order * channels].
+
+    The last one is filled with literal zeros, not with the log of silence, as published.
+    """
+    padded = np.pad(rows, ((0, -len(rows) % order), (0, 0)))
+    return padded.reshape(-1, order * rows.shape[1])
+
+
+def fit_length(rows: Floats, length: int) -> Floats:
+    """Cut [time, channels] at the end, or append zero rows, to have `length` rows."""
+    return np.pad(rows[:length], ((0, max(0, length - len(rows))), (0, 0)))
+
+
+def normalise_rows(rows: Floats) -> Floats:
+    """Give each row of [time, channels] mean 0 and variance 1 (biased, epsilon 1e-5); all-zero rows stay zero.
+
+    In float32 by torch like the reference: on a row of equal values rounding decides what comes out.
+    """
+    return functional.layer_norm(torch.from_numpy(rows), rows.shape[1:]).numpy()
+
+
+def audio_features(speech: Floats, stack_order: int, is_normalised: bool, num_frames: int | None = None) -> Floats:
+    """Turn speech into the encoder's rows, 25 a second.
+
+    speech: float32 [samples] at 16 kHz in [-1, 1]. num_frames: number of lip pictures to align with, None = the
+    speech's own length. Returns float32 [time, 26 * stack_order]. Raises what `check_speech` raises.
+    """
+    rows = stack_rows(log_filterbank(to_int16_scale(check_speech(speech))), stack_order)
+    if num_frames is not None:
+        rows = fit_length(rows, num_frames)
+    return normalise_rows(rows) if is_normalised else rows
+
+
+def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Floats:
+    """Cut the centre out of gray lip pictures and normalise it.
+
+    lips: uint8 [time, height, width], both sides at least `crop_size`. Returns float32 [time, crop, crop], equal to
+    (lips / 255 - mean) / std in float64. Raises InputError for another form or no picture.
+    """
+    lips = np.asarray(lips)
+    if lips.ndim != 3 or lips.dtype != np.uint8 or not len(lips) or min(lips.shape[1:]) < crop_size:
+        raise InputError(
+            "lips must be gray pictures",
+            expected=f"uint8 [time, height, width], sides of {crop_size} pixels or more, 1 picture or more",
+            found=f"{lips.dtype} {list(lips.shape)}",
+        )
+    top, left = ((side - crop_size) // 2 for side in lips.shape[1:])
+    levels: Floats = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
+    return np.asarray(levels[lips[:, top : top + crop_size, left : left + crop_size]], dtype=np.float32)

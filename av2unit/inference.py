@@ -1,0 +1,79 @@
+"""Turn a talking-face video, or a sound file, into a line of discrete speech units."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from av2unit.extractor import UnitExtractor
+from avcore.command import LOG, add_common_options, device_name, run
+from avcore.errors import OutputError
+from avcore.files import require_file, require_writable, write_text
+from avcore.progress import bars
+from avcore.timeline import units_to_seconds
+from avcore.units import format_units
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description="Extract discrete speech units, 50 a second, from speech, lips or both.",
+        epilog="The unit file is one line of numbers with blanks between, repeats kept.",
+    )
+    parser.add_argument("--in-vid-path", required=True, type=Path, help="video, or with --modalities audio a wav or flac file too")
+    parser.add_argument("--out-unit-path", required=True, type=Path, help="text file to write")
+    parser.add_argument("--av2unit-path", required=True, type=Path, help="unit encoder, such as mavhubert_large_noise.pt")
+    parser.add_argument("--modalities", default="audio,video", help="audio,video or audio or video (default: audio,video)")
+    parser.add_argument("--in-lip-path", type=Path, help="existing lip video, 96 x 96 at 25 fps (default: found in the video)")
+    parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
+    add_common_options(parser)
+    return parser
+
+
+def extract_units(options: argparse.Namespace) -> None:
+    """Read, extract, write."""
+    # Reading media loads PyAV, OpenCV and mediapipe, which the extractor alone does not need.
+    from av2unit.sources import VIDEO, parse_modalities, read_utterance
+    from avcore.faces.select import parse_face_choice
+
+    modalities, face = parse_modalities(options.modalities), parse_face_choice(options.face)
+    _check_paths(options)
+    lip_path = options.in_lip_path
+    if lip_path is not None and VIDEO not in modalities:
+        LOG.warning("%s is not used with --modalities %s", lip_path, options.modalities)
+    extractor = UnitExtractor.from_checkpoint(options.av2unit_path, device_name(options), options.precision)
+    with bars(options.quiet) as progress:
+        speech, lips = read_utterance(options.in_vid_path, modalities, lip_path, face, progress)
+        start = time.perf_counter()
+        units = extractor.extract(speech, lips, progress)
+        spent_s = time.perf_counter() - start
+    write_text(options.out_unit_path, format_units(units.frames()))
+    length_s = float(units_to_seconds(units.num_steps))
+    speed = length_s / spent_s
+    LOG.info(
+        "%s: %d units for %.2f s, encoded in %.2f s (%.1f x real time)",
+        options.out_unit_path, units.num_steps, length_s, spent_s, speed,
+    )  # fmt: skip
+
+
+def _check_paths(options: argparse.Namespace) -> None:
+    """Find what is wrong with the paths before anything heavy is loaded."""
+    inputs = [require_file(options.in_vid_path, "the video")]
+    if options.in_lip_path is not None:
+        inputs.append(require_file(options.in_lip_path, "the lip video"))
+    inputs.append(require_file(options.av2unit_path, "the unit encoder"))
+    output = require_writable(options.out_unit_path, "the unit file")
+    if any(output.exists() and output.samefile(path) for path in inputs):
+        raise OutputError("the unit file would overwrite an input", path=output, hint="choose another --out-unit-path")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), extract_units, argv)
+
+
+__all__ = ["UnitExtractor", "build_parser", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

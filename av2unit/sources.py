@@ -1,0 +1,103 @@
+"""Where speech and lips come from: the files that a command is given."""
+
+import logging
+from pathlib import Path
+
+from av2unit.features import Floats, Pictures
+from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
+from avcore.faces.find import find_faces
+from avcore.faces.select import FaceChoice
+from avcore.media import MediaInfo, PictureSource, probe, read_gray_video, read_speech
+from avcore.progress import Progress, silent
+from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
+
+LOG = logging.getLogger(__name__)
+
+AUDIO, VIDEO = "audio", "video"
+_MAX_LIP_SIDE = 256
+"""Pixels; what is larger is a whole picture and not a lip crop."""
+_NOTABLE_DIFFERENCE_S = 0.2
+
+
+def parse_modalities(text: str) -> frozenset[str]:
+    """Read `audio,video`, `audio` or `video`; raises UsageError for anything else."""
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= {AUDIO, VIDEO} or len(set(names)) != len(names):
+        raise UsageError("--modalities cannot be used", expected=f"{AUDIO},{VIDEO} or {AUDIO} or {VIDEO}", found=text)
+    return frozenset(names)
+
+
+def read_utterance(
+    path: str | Path,
+    modalities: frozenset[str],
+    lip_path: str | Path | None = None,
+    face: FaceChoice = "auto",
+    progress: Progress = silent,
+) -> tuple[Floats | None, Pictures | None]:
+    """Read what the unit encoder takes from a video or sound file.
+
+    lip_path: an existing lip video; None = lips are made from the picture when `modalities` have video. face: which
+    of several faces. Returns speech float32 [samples] at 16 kHz and lips uint8 [time, height, width] at 25 fps, None for
+    what `modalities` lack. Raises InputError, MediaError, NoSpeechError or NoFaceError.
+    """
+    info = probe(path)
+    _require_tracks(info, modalities, lip_path)
+    speech = read_speech(path) if info.has_audio else None
+    lips = None
+    if VIDEO in modalities:
+        lips = lips_of_video(path, face, speech, progress) if lip_path is None else read_lip_video(lip_path)
+    if AUDIO not in modalities:
+        return None, lips
+    if speech is None or not speech.size:
+        raise NoSpeechError("its sound track is empty", path=path, hint="use --modalities video to read the lips alone")
+    if lips is not None:
+        _compare_lengths(path, speech, lips)
+    return speech, lips
+
+
+def lips_of_video(
+    path: str | Path, face: FaceChoice = "auto", speech: Floats | None = None, progress: Progress = silent
+) -> Pictures:
+    """Find the speaker's face in a video and cut out the lips, uint8 [time, 96, 96] at 25 fps.
+
+    speech: float32 [samples] at 16 kHz, to tell who speaks. Raises MediaError when there are no pictures, NoFaceError
+    when there is no face.
+    """
+    pictures = PictureSource(path)
+    return find_faces(pictures, face, speech, progress, len(pictures), path).lips
+
+
+def read_lip_video(path: str | Path) -> Pictures:
+    """Read an existing lip video, gray uint8 [time, height, width]. Raises InputError when it is no lip crop."""
+    info = probe(path)
+    if max(info.width, info.height) > _MAX_LIP_SIDE:
+        raise InputError(
+            "this is a whole picture and no lip video",
+            path=path,
+            expected="a mouth crop of 96 x 96 pixels",
+            found=f"{info.width} x {info.height}",
+            hint="leave --in-lip-path out, and the lips are found in the video",
+        )
+    if info.has_video and abs(info.frame_rate - FRAME_RATE) > frames_to_seconds(1):
+        LOG.warning(
+            "%s: lips at %.3f pictures a second are taken for %d, so speech and lips may drift apart",
+            path, float(info.frame_rate), FRAME_RATE,
+        )  # fmt: skip
+    return read_gray_video(path)
+
+
+def _require_tracks(info: MediaInfo, modalities: frozenset[str], lip_path: str | Path | None) -> None:
+    if AUDIO in modalities and not info.has_audio:
+        hint = f"use --modalities {VIDEO} to read the lips alone"
+        raise MediaError("it has no sound track", path=info.path, expected="sound", found="pictures only", hint=hint)
+    if VIDEO in modalities and lip_path is None and not info.has_video:
+        hint = f"use --modalities {AUDIO}, or give a lip video with --in-lip-path"
+        raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
+
+
+def _compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
+    """Say when a good deal of sound is cut off, or silence appended, to fit the lips (as published)."""
+    speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))
+    if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:
+        words = "the sound is cut to fit" if speech_s > lips_s else "the sound is filled with silence to fit"
+        LOG.warning("%s: %.2f s of sound and %.2f s of lips: %s", path, float(speech_s), float(lips_s), words)

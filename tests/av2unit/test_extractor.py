@@ -1,0 +1,213 @@
+"""The extractor: what goes in and comes out, labels, decoding, precision, errors."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from av2unit.avhubert.labels import vocabulary_of
+from av2unit.avhubert.model import load_avhubert
+from av2unit.extractor import UnitExtractor
+from av2unit.features import Floats, Pictures
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
+from avcore.errors import CheckpointError, InputError, UsageError
+
+CPU = torch.device("cpu")
+
+
+def extractor_of(checkpoint: Checkpoint) -> UnitExtractor:
+    return UnitExtractor(load_avhubert(checkpoint).requires_grad_(False), checkpoint, CPU)
+
+
+def with_config(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
+    return replace(checkpoint, config={**checkpoint.config, **changes})
+
+
+def test_units_come_50_a_second(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    assert extractor.extract(lips=lips).num_steps == 2 * 57
+    assert extractor.extract(speech=speech).num_steps == 2 * 58
+    both = extractor.extract(speech, lips)
+    assert both.num_steps == 2 * 57
+    assert both.durations is not None
+    assert both.is_merged
+    assert both.ids.max() < 1000
+    assert both.vocabulary == extractor.vocabulary != ""
+
+
+def test_a_single_picture_and_a_single_sample_are_enough(extractor: UnitExtractor, lips: Pictures) -> None:
+    assert extractor.extract(lips=lips[:1]).num_steps == 2
+    assert extractor.extract(speech=np.zeros(1, dtype=np.float32)).num_steps == 2
+    assert extractor.extract(np.zeros(1, dtype=np.float32), lips[:3]).num_steps == 6
+
+
+@pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
+def test_a_padded_batch_changes_no_id(extractor: UnitExtractor, speech: Floats, lips: Pictures, modalities: str) -> None:
+    sounds = [speech, speech[5000:20000], speech[::-1].copy(), speech[:700]]
+    faces = [lips[:40], lips[10:31], lips[::-1], lips[:1]]
+    batch = (sounds if "audio" in modalities else None, faces if "video" in modalities else None)
+    together = extractor.extract_batch(*batch)
+    for row, units in enumerate(together):
+        alone = extractor.extract(*(None if clips is None else clips[row] for clips in batch))
+        assert units == alone
+
+
+def test_only_units_are_chosen(encoder_checkpoint: Checkpoint, speech: Floats) -> None:
+    # The special classes are put where the heads point at step 20: the highest scores are theirs there.
+    plain = extractor_of(encoder_checkpoint)
+    hidden = torch.from_numpy(plain.features(None, speech))[20]
+    even, odd = plain.model.final_proj(hidden).split(24)
+    embeddings = encoder_checkpoint.tensors["label_embs_concat"].clone()
+    embeddings[[0, 1]], embeddings[[1006, 1007]] = even, odd
+    changed = extractor_of(replace(encoder_checkpoint, tensors=encoder_checkpoint.tensors | {"label_embs_concat": embeddings}))
+    assert set(changed.logits(speech)[40:42].argmax(axis=1)) <= {0, 1, 2, 3}
+    units = changed.extract(speech).frames()
+    untouched = plain.extract(speech).frames()
+    np.testing.assert_array_equal(units[40:42], untouched[40:42])
+    assert len(units) == len(untouched)
+
+
+def test_the_first_dictionary_names_the_classes_of_both_heads(other_checkpoint: Checkpoint, speech: Floats) -> None:
+    extractor = extractor_of(other_checkpoint)
+    logits = extractor.logits(speech)
+    assert logits.shape == (2 * 58, 34)
+    assert np.isneginf(logits[1::2, 32:]).all()
+    classes = logits[:, 4:].argmax(axis=1) + 4
+    first, second = other_checkpoint.config["dictionaries"]
+    np.testing.assert_array_equal(extractor.extract(speech).frames(), [int(first[index]) for index in classes])
+    assert [first[index] for index in classes[1::2]] != [second[index] for index in classes[1::2]]
+
+
+def test_symbols_that_are_no_units_are_never_chosen(encoder_checkpoint: Checkpoint, speech: Floats) -> None:
+    usual = int(extractor_of(encoder_checkpoint).extract(speech).ids[0])
+    first, second = encoder_checkpoint.config["dictionaries"]
+    renamed = ["madeupword0000" if symbol == str(usual) else symbol for symbol in first]
+    units = extractor_of(with_config(encoder_checkpoint, dictionaries=[renamed, second])).extract(speech)
+    assert usual not in units.ids
+    with pytest.raises(CheckpointError, match="holds no units"):
+        extractor_of(with_config(encoder_checkpoint, dictionaries=[["a"] * 1004, second]))
+
+
+def test_one_projection_may_serve_both_heads(encoder_checkpoint: Checkpoint, speech: Floats) -> None:
+    tensors = dict(encoder_checkpoint.tensors)
+    even = {name: tensors[name][:24] for name in ("final_proj.weight", "final_proj.bias")}
+    twice = {name: torch.cat([part, part]) for name, part in even.items()}
+    model = encoder_checkpoint.config["model"]
+    tied = with_config(replace(encoder_checkpoint, tensors=tensors | even), model=model | {"untie_final_proj": False})
+    untied = replace(encoder_checkpoint, tensors=tensors | twice)
+    np.testing.assert_allclose(extractor_of(tied).logits(speech), extractor_of(untied).logits(speech), atol=1e-5)
+
+
+def test_own_format_gives_the_same_units_and_fingerprint(
+    encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, lips: Pictures, tmp_path: Path
+) -> None:
+    path = write_checkpoint(tmp_path / "own", Kind.UNIT_ENCODER, encoder_checkpoint.config, encoder_checkpoint.tensors)
+    assert UnitExtractor.from_checkpoint(path).extract(speech, lips) == extractor.extract(speech, lips)
+
+
+def test_decoding_and_vocabulary_stored_with_the_model_are_used(
+    encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, tmp_path: Path
+) -> None:
+    stored = {"decoding": {"method": "viterbi", "duration_penalty": 3.0}, "vocabulary": "sha256:0123"}
+    config = encoder_checkpoint.config | stored
+    path = write_checkpoint(tmp_path / "own.safetensors", Kind.UNIT_ENCODER, config, encoder_checkpoint.tensors)
+    units = UnitExtractor.from_checkpoint(path).extract(speech)
+    assert units.vocabulary == "sha256:0123"
+    assert len(units) < len(extractor.extract(speech)) / 2
+    assert units.num_steps == extractor.extract(speech).num_steps
+
+
+def test_vocabulary_depends_on_dictionaries_and_heads_only(encoder_checkpoint: Checkpoint) -> None:
+    own = vocabulary_of(encoder_checkpoint)
+    first, second = encoder_checkpoint.config["dictionaries"]
+    assert vocabulary_of(with_config(encoder_checkpoint, dictionaries=[first[:4] + first[:3:-1], second])) != own
+
+    def changed(name: str) -> Checkpoint:
+        return replace(encoder_checkpoint, tensors=encoder_checkpoint.tensors | {name: encoder_checkpoint.tensors[name] + 1})
+
+    assert vocabulary_of(changed("label_embs_concat")) != own
+    assert vocabulary_of(changed("final_proj.bias")) != own
+    assert vocabulary_of(changed("encoder.layer_norm.bias")) == own
+
+
+def test_hidden_states_of_every_layer(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    layers = [extractor.features(layer, speech, lips) for layer in range(3)]
+    for states in [*layers, extractor.features(None, speech, lips)]:
+        assert states.shape == (57, 64)
+        assert states.dtype == np.float32
+    normed = torch.nn.functional.layer_norm(torch.from_numpy(layers[2]), (64,)).numpy()
+    norm = extractor.model.encoder.layer_norm
+    truth = normed * norm.weight.numpy() + norm.bias.numpy()
+    np.testing.assert_allclose(extractor.features(None, speech, lips), truth, atol=1e-5)
+    with pytest.raises(InputError, match=r"0\.\.2"):
+        extractor.features(3, speech)
+
+
+def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    half = UnitExtractor.from_checkpoint(encoder_path, precision="bfloat16")
+    assert half.model.encoder.layers[0].fc1.weight.dtype == torch.bfloat16
+    assert half.model.final_proj.weight.dtype == torch.float32
+    logits, truth = half.logits(speech, lips), extractor.logits(speech, lips)
+    assert np.abs(logits - truth).max() < 0.05 * np.abs(truth).max()
+    assert half.extract(speech, lips).num_steps == 114
+
+
+def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    extractor.extract(speech, lips, lambda *step: seen.append(step))
+    assert seen == [("lip pictures", done, 2) for done in range(3)] + [("encoder layers", done, 2) for done in range(3)]
+
+
+def test_weights_are_held_once_and_without_gradients(encoder_path: Path) -> None:
+    model = UnitExtractor.from_checkpoint(encoder_path).model
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert not any("weight_g" in name or "running_var" in name for name in model.state_dict())
+
+
+def test_nothing_to_extract_from_is_an_error(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    with pytest.raises(InputError, match="speech, lips or both"):
+        extractor.extract()
+    with pytest.raises(InputError):
+        extractor.extract(speech, lips[:0])
+    with pytest.raises(InputError):
+        extractor.extract(speech[:0], lips)
+    with pytest.raises(ValueError, match="found 1 and 2"):
+        extractor.extract_batch([speech, speech], [lips])
+
+
+def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> None:
+    model = encoder_checkpoint.config["model"]
+    with pytest.raises(CheckpointError, match=r"model\.modality_fuse; expected concat; found add"):
+        load_avhubert(with_config(encoder_checkpoint, model=model | {"modality_fuse": "add"}))
+    first, second = encoder_checkpoint.config["dictionaries"]
+    with pytest.raises(CheckpointError, match=r"expected 2008 classes; found 1004 \+ 904"):
+        load_avhubert(with_config(encoder_checkpoint, dictionaries=[first, second[:904]]))
+    with pytest.raises(CheckpointError, match="two heads"):
+        load_avhubert(with_config(encoder_checkpoint, dictionaries=[first]))
+    with pytest.raises(CheckpointError, match="missing"):
+        load_avhubert(with_config(encoder_checkpoint, model=model | {"encoder_layers": 3}))
+
+
+def test_wrong_files_and_devices_are_refused(encoder_path: Path, parity_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="unit translator"):
+        UnitExtractor.from_checkpoint(parity_dir / "utut.pt")
+    with pytest.raises(InputError, match="not there"):
+        UnitExtractor.from_checkpoint(tmp_path / "none.pt")
+    with pytest.raises(UsageError, match="float16"):
+        UnitExtractor.from_checkpoint(encoder_path, precision="float16")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_cuda_gives_the_same_units(encoder_path: Path, extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    on_gpu = UnitExtractor.from_checkpoint(encoder_path, device="cuda")
+    np.testing.assert_allclose(on_gpu.logits(speech, lips), extractor.logits(speech, lips), atol=5e-3)
+
+
+def test_reading_twice_gives_the_same_vocabulary(encoder_path: Path) -> None:
+    assert vocabulary_of(read_checkpoint(encoder_path, Kind.UNIT_ENCODER)) == vocabulary_of(
+        read_checkpoint(encoder_path, Kind.UNIT_ENCODER)
+    )

@@ -1,0 +1,190 @@
+"""The network: stretches, padding, folding, sizes, gradients."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from av2unit.avhubert.config import AvHubertConfig
+from av2unit.avhubert.encoder import Encoder, PositionalConv
+from av2unit.avhubert.lips import LipFrontEnd, pack_clips, unpack_clips
+from av2unit.avhubert.model import AvHubert, load_avhubert
+from avcore.checkpoint import Checkpoint
+
+TINY = AvHubertConfig(
+    encoder_layers=2,
+    encoder_embed_dim=32,
+    encoder_ffn_embed_dim=48,
+    encoder_attention_heads=4,
+    conv_pos=16,
+    conv_pos_groups=4,
+    final_dim=12,
+    resnet_width=4,
+    num_classes=(14, 14),
+)
+
+
+def randomise_norms(module: nn.Module) -> None:
+    """Give batch norms statistics as after training, so that folding has something to do."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d):
+            nn.init.uniform_(part.running_mean, -0.5, 0.5)
+            nn.init.uniform_(part.running_var, 0.5, 2)
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+            nn.init.uniform_(part.bias, -0.5, 0.5)
+
+
+def tiny_model() -> AvHubert:
+    torch.manual_seed(0)
+    model = AvHubert(TINY)
+    randomise_norms(model)
+    return model.eval()
+
+
+def utterances(lengths: Sequence[int]) -> tuple[list[Tensor], list[Tensor]]:
+    generator = torch.Generator().manual_seed(1)
+    audio = [torch.randn(length, 104, generator=generator) for length in lengths]
+    video = [torch.randn(length, 88, 88, generator=generator) for length in lengths]
+    return audio, video
+
+
+def padded(clips: Sequence[Tensor], fill: float = 0) -> Tensor:
+    return nn.utils.rnn.pad_sequence(list(clips), batch_first=True, padding_value=fill)
+
+
+def test_packing_puts_two_zero_pictures_around_each_clip_and_is_undone() -> None:
+    video = padded([torch.full((3, 1, 1), 1.0), torch.full((1, 1, 1), 2.0)], fill=9)
+    packed, is_shown = pack_clips(video, [3, 1])
+    assert packed.flatten().tolist() == [0, 0, 1, 1, 1, 0, 0, 2, 0, 0]
+    assert is_shown.tolist() == [True] * 3 + [False] * 2 + [True]
+    features = packed[2:-2][is_shown].flatten(1)
+    assert unpack_clips(features, [3, 1], 3)[..., 0].tolist() == [[1, 1, 1], [2, 0, 0]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 32])
+@pytest.mark.parametrize("lengths", [[13], [9, 1, 4]])
+def test_front_end_in_stretches_equals_the_whole(at_once: int, lengths: list[int]) -> None:
+    torch.manual_seed(0)
+    front_end = LipFrontEnd(8, 24)
+    randomise_norms(front_end)
+    front_end.eval()
+    video = padded(utterances(lengths)[1])
+    with torch.inference_mode():
+        front_end.pictures_at_once = 1000
+        whole = front_end(video, lengths)
+        front_end.pictures_at_once = at_once
+        stretches = front_end(video, lengths)
+    assert (whole - stretches).abs().max() < 1e-5
+    assert whole.abs().max() > 0.1
+
+
+def test_front_end_pads_time_as_the_convolution_does() -> None:
+    torch.manual_seed(0)
+    front_end = LipFrontEnd(4, 8).eval()
+    clip = utterances([6])[1][0]
+    convolution = front_end.resnet.frontend3D[0]
+    direct = nn.functional.conv3d(clip[None, None], convolution.weight, stride=(1, 2, 2), padding=(2, 3, 3))
+    packed, _ = pack_clips(clip[None], [6])
+    torch.testing.assert_close(convolution(packed[None, None]), direct)
+
+
+@pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
+def test_each_utterance_of_a_padded_batch_comes_out_as_alone(modalities: str) -> None:
+    model, lengths = tiny_model(), [7, 19, 1, 30]
+    audio, video = utterances(lengths)
+    # What stands in the padding must not matter.
+    batch = (
+        padded(audio, fill=5) if "audio" in modalities else None,
+        padded(video, fill=5) if "video" in modalities else None,
+    )
+    with torch.inference_mode():
+        together = model(*batch, lengths)
+        for row, length in enumerate(lengths):
+            alone = model(*(None if part is None else part[row : row + 1, :length] for part in batch))
+            for head, head_alone in zip(together, alone, strict=True):
+                torch.testing.assert_close(head[row, :length], head_alone[0], atol=1e-5, rtol=1e-5)
+
+
+def test_folding_changes_no_number() -> None:
+    model = tiny_model()
+    audio, video = utterances([9])
+    with torch.inference_mode():
+        before = model(audio[0][None], video[0][None])
+        model.fold()
+        after = model(audio[0][None], video[0][None])
+    for one, other in zip(before, after, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-5)
+    assert not any("weight_v" in name or "running_mean" in name for name in model.state_dict())
+
+
+@pytest.mark.parametrize("taps", [9, 16])
+def test_positional_convolution_is_torchs_weight_norm(taps: int) -> None:
+    torch.manual_seed(0)
+    ours = PositionalConv(24, taps, 4, 0.1)
+    nn.init.uniform_(ours.weight_g, 0.5, 2)
+    nn.init.normal_(ours.bias)
+    theirs = nn.Conv1d(24, 24, taps, padding=taps // 2, groups=4)
+    theirs.bias = ours.bias
+    theirs.weight = nn.Parameter(torch._weight_norm(ours.weight_v, ours.weight_g, 2))
+    features = torch.randn(2, 31, 24)
+    truth = theirs(features.transpose(1, 2)).transpose(1, 2)[:, :31]
+    torch.testing.assert_close(ours(features), truth)
+    ours.fold()
+    torch.testing.assert_close(ours(features), truth)
+
+
+def test_encoder_stops_at_a_layer() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(TINY).eval()
+    features = torch.randn(1, 12, 32)
+    seen: list[Tensor] = []
+    for layer in encoder.layers:
+        layer.register_forward_hook(lambda _, __, output: seen.append(output))
+    with torch.inference_mode():
+        last = encoder(features)
+        stopped = [encoder(features, num_layers=count) for count in range(3)]
+        torch.testing.assert_close(stopped[1], seen[0])
+        torch.testing.assert_close(stopped[2], seen[1])
+        torch.testing.assert_close(stopped[0], features + encoder.pos_conv(features))
+        torch.testing.assert_close(last, encoder.layer_norm(seen[1]))
+
+
+def test_every_parameter_learns() -> None:
+    model = tiny_model().train()
+    model.encoder.layerdrop = 0
+    lengths = [8, 5]
+    audio, video = (padded(clips) for clips in utterances(lengths))
+    audio = audio.where(torch.rand(2, 8, 1) > 0.5, model.mask_emb)
+    even, odd = model(audio, video, lengths)
+    loss = even.flatten(0, 1).logsumexp(-1).mean() + odd.flatten(0, 1).logsumexp(-1).mean()
+    loss.backward()
+    still = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.abs().max() > 0]
+    # A key's bias adds one number to all scores of a query, which the softmax takes away again.
+    assert all(name.endswith("k_proj.bias") for name in still)
+
+
+def test_sizes_come_from_the_checkpoint(other_checkpoint: Checkpoint) -> None:
+    model = load_avhubert(other_checkpoint)
+    with torch.inference_mode():
+        even, odd = model(*(clips[0][None] for clips in utterances([5])))
+    assert even.shape == (1, 5, 34)
+    assert odd.shape == (1, 5, 32)
+    assert len(model.encoder.layers) == 3
+    assert model.state_dict().keys() == other_checkpoint.tensors.keys()
+
+
+def test_missing_modality_adds_no_bias() -> None:
+    model = tiny_model()
+    audio, video = utterances([4])
+    seen: list[Tensor] = []
+    model.layer_norm.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    with torch.inference_mode():
+        model(audio[0][None], None)
+        model(None, video[0][None])
+    assert not seen[0][..., 32:].any()
+    assert seen[0][..., :32].any()
+    assert not seen[1][..., :32].any()
+    assert seen[1][..., 32:].any()
+    with pytest.raises(ValueError, match="at least one"):
+        model(None, None)
