@@ -7,7 +7,7 @@ _SKIPPED: dict[str, tuple[str, bool]] = {}
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):  # noqa: ANN201
+def pytest_runtest_makereport(item: pytest.Item):
     """Note each skip with its reason and whether its marks allow it."""
     outcome = yield
     report = outcome.get_result()

@@ -31,13 +31,14 @@ class _Batch(NamedTuple):
 class UnitExtractor:
     """Turns speech, lip pictures or both into units, 50 a second: two for each 40 ms step of the encoder.
 
-    vocabulary: fingerprint of the quantizer, which the units carry. decoding: how units are chosen from the scores.
+    vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the whole checkpoint. decoding: how
+    units are chosen from the scores.
     """
 
     def __init__(self, model: AvHubert, checkpoint: Checkpoint, device: torch.device) -> None:
         """model: in evaluation mode, on `device`; checkpoint: where it came from, for labels and decoding."""
         self.model, self.config, self.device = model, model.config, device
-        self.vocabulary = vocabulary_of(checkpoint)
+        self.vocabulary, self.fingerprint = vocabulary_of(checkpoint), checkpoint.fingerprint
         self.decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
         self._unit_of_class: NDArray[np.int64] = unit_of_class(checkpoint)
 

@@ -1,6 +1,6 @@
 """What a user asks for when dubbing, apart from the files."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -71,5 +71,4 @@ class RunOptions:
     device: str = "auto"
     precision: str = "float32"
     vocoder_unit_offset: UnitOffset = "auto"
-    translator_unit_offset: int = 0
-    renderer_batch: int = field(default=20)
+    translator_unit_offset: int | None = None

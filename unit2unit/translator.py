@@ -115,7 +115,7 @@ class UnitTranslator:
     ) -> list[Translation]:
         """Translate several sequences, with the same results as one by one (see `translate`)."""
         settings = search or self.default_search
-        source, target = self._require_language(source), self._require_language(target)
+        source, target = self.require_language(source), self.require_language(target)
         tokens = [self._source_tokens(units, source) for units in sequences]
         translations: list[Translation] = []
         for start in range(0, len(sequences), _SENTENCES_AT_ONCE):
@@ -126,7 +126,8 @@ class UnitTranslator:
                 translations.append(self._translation(units, target, rule, hypotheses))
         return translations
 
-    def _require_language(self, language: str) -> str:
+    def require_language(self, language: str) -> str:
+        """Return the two-letter name of a language that it has; raises LanguageError listing those it has."""
         hint = None if "ko" in self.languages else _ADD_KOREAN
         return require_language(language, self.languages, self._owner, hint)
 

@@ -1,0 +1,168 @@
+"""`netflips dub` and `inference_av2av.py`: the options of the main job, for one video, several, or a folder."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, run
+from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.faces.select import parse_face_choice
+from avcore.progress import bars
+from netflips.models import Models, load_models
+from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
+from netflips.pipeline import dub
+from netflips.report import DubReport, write_reports
+from unit2av.inference_unit2a import unit_offset
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
+_DEFAULT_LABEL = "synthetic speech and lips"
+
+
+def build_parser(prog: str = "netflips dub") -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Dub videos of someone speaking: same person, own voice, another language, lips that fit."
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument("--in-vid-path", type=Path, nargs="+", required=True, help="video, several videos, or a folder of them")
+    files.add_argument("--out-vid-path", type=Path, help="the dubbed video (.mp4, .m4v, .mov or .mkv), for one input")
+    files.add_argument("--out-dir", type=Path, help="folder for the dubbed videos, named <stem>_<language>.mp4, for several inputs")
+    files.add_argument("--report", type=Path, help="write what was done as JSON")
+    _add_language_options(parser)
+    _add_model_options(parser)
+    _add_picture_options(parser)
+    add_common_options(parser)
+    return parser
+
+
+def _add_language_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("languages and translation")
+    group.add_argument("--src-lang", required=True, help="language that is spoken, as en or eng")
+    group.add_argument("--tgt-lang", required=True, help="language to dub into, as ko or kor")
+    group.add_argument(
+        "--modalities", default="audio,video", choices=MODALITIES, help="what the units are taken from (default: audio,video)"
+    )
+    group.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20)")
+    group.add_argument(
+        "--max-target-units", type=int, help="limit of translated units, 0 = none (default: as the checkpoint says, 200)"
+    )
+    group.add_argument(
+        "--translator-unit-offset", type=int, default=None, metavar="N", help="the translator counts units from N (default: 0)"
+    )
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("models")
+    group.add_argument("--av2unit-path", type=Path, required=True, help="unit encoder, mavhubert_large_noise.pt")
+    group.add_argument("--utut-path", type=Path, required=True, help="unit translator, utut_sts_ft.pt or a fine-tuned one")
+    group.add_argument("--unit2av-path", type=Path, required=True, help="unit AV renderer, unit_av_renderer_withKO.pt")
+    group.add_argument("--speaker-encoder-path", type=Path, help="speaker encoder, encoder.pt (default: resemblyzer's weights)")
+    group.add_argument("--speaker-path", type=Path, help="voice to use instead of the source's: a recording or an .npy vector")
+    group.add_argument(
+        "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
+        help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",
+    )  # fmt: skip
+
+
+def _add_picture_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("picture")
+    group.add_argument("--face", default="auto", help="auto (largest that speaks), largest, or N-th from the left (default: auto)")
+    group.add_argument("--in-lip-path", type=Path, help="existing 96x96 lip video at 25 fps, in place of finding the lips")
+    group.add_argument("--in-bbox-path", type=Path, help="existing face boxes (.bbox.pkl), in place of finding the face")
+    group.add_argument("--hard-paste", action="store_true", help="paste the face without a feathered edge, as published")
+    group.add_argument(
+        "--burn-label", nargs="?", const=_DEFAULT_LABEL, default="", metavar="TEXT", help="burn a visible label into the picture"
+    )
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "netflips dub") -> int:
+    """Run the command and return its exit code: 1 when some of several inputs failed."""
+    return run(build_parser(prog), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int | None:
+    jobs = _jobs(options)
+    settings = _dub_options(options)
+    parse_face_choice(options.face)
+    models = load_models(*_model_arguments(options))
+    if len(jobs) == 1:
+        reports = [_dub_one(*jobs[0], models, settings, options.quiet)]
+        _write_report(options.report, reports, {})
+        return None
+    return _dub_all(jobs, models, settings, options)
+
+
+def _dub_all(jobs: list[tuple[Path, Path]], models: Models, settings: DubOptions, options: argparse.Namespace) -> int | None:
+    reports: list[DubReport] = []
+    failures: dict[str, str] = {}
+    for source, target in jobs:
+        try:
+            reports.append(_dub_one(source, target, models, settings, options.quiet))
+        except NetflipsError as error:
+            LOG.error("failed: %s", error)
+            failures[str(source)] = str(error)
+        _write_report(options.report, reports, failures)  # after each, so that finished work is known
+    if not failures:
+        return None
+    LOG.error("%d of %d inputs failed: %s", len(failures), len(jobs), ", ".join(failures))
+    return EXIT_FAILED
+
+
+def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool) -> DubReport:
+    with bars(is_quiet, f"{source.name}: ") as progress:
+        report = dub(source, target, models, settings, progress)
+    LOG.info("%s", report.summary())
+    return report
+
+
+def _write_report(path: Path | None, reports: list[DubReport], failures: dict[str, str]) -> None:
+    if path is not None:
+        write_reports(path, reports, failures)
+
+
+def _dub_options(options: argparse.Namespace) -> DubOptions:
+    return DubOptions(
+        source=options.src_lang,
+        target=options.tgt_lang,
+        modalities=options.modalities,
+        beam=options.beam,
+        max_target_units=options.max_target_units,
+        face=options.face,
+        speaker=options.speaker_path,
+        lips=options.in_lip_path,
+        boxes=options.in_bbox_path,
+        hard_paste=options.hard_paste,
+        label=options.burn_label,
+    )
+
+
+def _model_arguments(options: argparse.Namespace) -> tuple[ModelPaths, str, str, RunOptions]:
+    paths = ModelPaths(options.av2unit_path, options.utut_path, options.unit2av_path, options.speaker_encoder_path)
+    running = RunOptions(device_name(options), options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
+    return paths, options.src_lang, options.tgt_lang, running
+
+
+def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """Inputs with their outputs. Raises UsageError for flags that do not go together, InputError for an empty folder."""
+    if (options.out_vid_path is None) == (options.out_dir is None):
+        raise UsageError("give either --out-vid-path (one input) or --out-dir (several inputs or a folder)")
+    inputs: list[Path] = options.in_vid_path
+    if options.out_vid_path is not None:
+        if len(inputs) > 1 or inputs[0].is_dir():
+            raise UsageError("--out-vid-path takes one input video", found=", ".join(map(str, inputs)), hint="use --out-dir")
+        return [(inputs[0], options.out_vid_path)]
+    if options.in_lip_path is not None or options.in_bbox_path is not None:
+        raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
+    videos = [video for path in inputs for video in (_videos_in(path) if path.is_dir() else [path])]
+    jobs = [(video, options.out_dir / f"{video.stem}_{options.tgt_lang}.mp4") for video in videos]
+    doubled = {target.name for _, target in jobs if sum(other == target for _, other in jobs) > 1}
+    if doubled:
+        raise UsageError("several inputs would be written under one name", found=", ".join(sorted(doubled)), hint="dub them apart")
+    return jobs
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not found:
+        raise InputError("there is no video in this folder", path=folder, expected=", ".join(VIDEO_SUFFIXES))
+    return found

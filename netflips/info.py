@@ -1,0 +1,52 @@
+"""`netflips info FILE`: what a video, a sound or a checkpoint says of itself."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from avcore.checkpoint import read_checkpoint
+from avcore.command import run
+from avcore.files import require_file
+from avcore.media import probe
+
+_CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="netflips info", description="Say what a video or a checkpoint is.")
+    parser.add_argument("path", type=Path, help="a video, a sound file, or a checkpoint")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    path = require_file(options.path, "the file")
+    lines = _describe_checkpoint(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _describe_media(path)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _describe_media(path: Path) -> Iterator[str]:
+    info = probe(path)
+    if info.has_video:
+        rate = "variable" if info.is_variable_rate else f"{float(info.frame_rate):.3f} fps"
+        yield f"picture: {info.width}x{info.height}, {rate}, {info.num_frames} pictures, {float(info.duration_s):.3f} s"
+    if info.has_audio:
+        yield f"sound: {info.audio_rate} Hz, {info.audio_channels} channel(s)"
+    yield f"comment: {info.comment or '(none)'}"
+
+
+def _describe_checkpoint(path: Path) -> Iterator[str]:
+    checkpoint = read_checkpoint(path, None)
+    yield f"kind: {checkpoint.kind.value}"
+    yield f"tensors: {len(checkpoint.tensors)}, {sum(tensor.numel() for tensor in checkpoint.tensors.values()):,} numbers"
+    yield f"fingerprint: {checkpoint.fingerprint}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
