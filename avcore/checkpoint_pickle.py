@@ -10,6 +10,7 @@ import pickle
 import pickletools
 import threading
 import warnings
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,8 +146,15 @@ def _names_in_zip(path: Path) -> set[str]:
 
 def _names_in_old_file(path: Path) -> set[str]:
     with path.open("rb") as file:
-        operations = (op for _ in range(_OLD_FILE_PICKLES) for op in pickletools.genops(file))
-        return {str(argument).replace(" ", ".", 1) for op, argument, _ in operations if op.name == "GLOBAL"}
+        operations = (operation for _ in range(_OLD_FILE_PICKLES) for operation in pickletools.genops(file))
+        names = {str(argument) for operation, argument, _ in operations if operation.name == "GLOBAL"}
+    return {_current_name(*name.split(" ", 1)) for name in names}
+
+
+def _current_name(module: str, name: str) -> str:
+    """The name in Python 3 of what pickles name as in Python 2 (`__builtin__.list`), with the same tables as torch."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"
 
 
 def _refuse_system_calls(names: set[str], path: Path) -> None:

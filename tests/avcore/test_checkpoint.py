@@ -1,0 +1,177 @@
+"""Our own format, the fingerprint, and strict loading into modules."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from avcore.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint, write_checkpoint
+from avcore.checkpoint_layouts import SHARED_TABLES, is_same
+from avcore.errors import CheckpointError, InputError, OutputError
+
+PUBLISHED = {
+    "mavhubert.pt": Kind.UNIT_ENCODER,
+    "utut_ko.pt": Kind.TRANSLATOR,
+    "unit2av_renderer.pt": Kind.RENDERER,
+    "unit2av_spk_encoder.pt": Kind.SPEAKER_ENCODER,
+}
+
+
+@pytest.fixture
+def speaker(parity_dir: Path) -> Checkpoint:
+    return read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", Kind.SPEAKER_ENCODER)
+
+
+@pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
+def test_written_and_read_back_bit_for_bit(parity_dir: Path, tmp_path: Path, name: str, kind: Kind) -> None:
+    published = read_checkpoint(parity_dir / name, kind)
+    path = write_checkpoint(tmp_path / "new folder" / "x", kind, published.config, published.tensors)
+    assert path == tmp_path / "new folder" / "x.safetensors"
+    own = read_checkpoint(path, kind)
+    assert (own.kind, own.config, own.fingerprint) == (kind, published.config, published.fingerprint)
+    assert own.tensors.keys() == published.tensors.keys()
+    assert all(is_same(own.tensors[key], published.tensors[key]) for key in own.tensors)
+    assert sorted(item.name for item in path.parent.iterdir()) == ["x.json", "x.safetensors"]
+
+
+def test_shared_table_is_stored_once(parity_dir: Path, tmp_path: Path) -> None:
+    published = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    path = write_checkpoint(tmp_path / "x.safetensors", Kind.TRANSLATOR, published.config, published.tensors)
+    assert all(name.encode() not in path.read_bytes() for name in SHARED_TABLES[1:])
+    own = read_checkpoint(path, Kind.TRANSLATOR)
+    assert len({own.tensors[name].data_ptr() for name in SHARED_TABLES}) == 1
+
+
+def test_tables_that_differ_are_not_written(parity_dir: Path, tmp_path: Path) -> None:
+    published = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    tensors = {**published.tensors, SHARED_TABLES[2]: published.tensors[SHARED_TABLES[2]] + 1}
+    with pytest.raises(CheckpointError, match="with different content"):
+        write_checkpoint(tmp_path / "x.safetensors", Kind.TRANSLATOR, published.config, tensors)
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensors_of_another_kind_are_not_written(speaker: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not a renderer's; found linear"):
+        write_checkpoint(tmp_path / "x.safetensors", Kind.RENDERER, {}, speaker.tensors)
+    assert not list(tmp_path.iterdir())
+
+
+def test_views_of_one_memory_and_strided_tensors_are_written(speaker: Checkpoint, tmp_path: Path) -> None:
+    flat = torch.arange(24.0)
+    tensors = {**speaker.tensors, "linear.weight": flat.view(4, 6).T, "linear.bias": flat[:6], "similarity_weight": flat[5]}
+    own = read_checkpoint(write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, tensors), Kind.SPEAKER_ENCODER)
+    assert all(is_same(own.tensors[key], tensors[key]) for key in tensors)
+
+
+def test_more_settings_are_kept_and_count(speaker: Checkpoint, tmp_path: Path) -> None:
+    config = {"vocabulary": "sha256:0", "이름": [1, 2.5, None], "decoding": {"penalty": 0.1}}
+    own = read_checkpoint(write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, config, speaker.tensors), Kind.SPEAKER_ENCODER)
+    assert own.config == config
+    assert own.fingerprint != speaker.fingerprint
+    assert "이름" in (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+def test_fingerprint_sees_names_shapes_formats_and_values(speaker: Checkpoint, tmp_path: Path) -> None:
+    key = "lstm.weight_hh_l1"
+    weight = speaker.tensors[key]
+    first, last = weight.clone(), weight.clone()
+    first[0, 0] += 1e-6
+    last[-1, -1] += 1e-6
+    others = [
+        {**speaker.tensors, key: first},
+        {**speaker.tensors, key: last},
+        {**speaker.tensors, key: weight.reshape(-1, 1)},
+        {**speaker.tensors, key: weight.to(torch.bfloat16)},
+        {**speaker.tensors, "linear.extra": torch.empty(0)},
+        {name: tensor for name, tensor in speaker.tensors.items() if name != key},
+    ]
+    prints = {speaker.fingerprint}
+    for index, tensors in enumerate(others):
+        path = write_checkpoint(tmp_path / str(index), Kind.SPEAKER_ENCODER, {}, tensors)
+        prints.add(read_checkpoint(path, Kind.SPEAKER_ENCODER).fingerprint)
+    assert len(prints) == len(others) + 1
+
+
+def test_own_file_without_or_with_a_wrong_configuration(speaker: Checkpoint, tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path / "x.safetensors", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
+    beside = tmp_path / "x.json"
+    good = json.loads(beside.read_text())
+    bad = {
+        "cannot be read": "not JSON",
+        'expected JSON with "kind"': json.dumps({"config": {}}),
+        "'vocoder' is not a valid Kind": json.dumps({**good, "kind": "vocoder"}),
+        "the tensors are not a renderer's": json.dumps({**good, "kind": "renderer"}),
+        "incomplete; expected task, model, dictionaries": json.dumps({**good, "kind": "unit encoder"}),
+        "do not belong together": json.dumps({**good, "tensors": "sha256:0123456789abcdef"}),
+    }
+    for message, text in bad.items():
+        beside.write_text(text)
+        with pytest.raises(CheckpointError, match=message):
+            read_checkpoint(path, Kind.SPEAKER_ENCODER)
+    beside.write_text(json.dumps({key: good[key] for key in ("kind", "config")}))
+    assert read_checkpoint(path, Kind.SPEAKER_ENCODER).fingerprint == speaker.fingerprint
+    beside.unlink()
+    with pytest.raises(InputError, match=r"configuration of a safetensors checkpoint is not there; keep it beside x\.safetensors"):
+        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+
+
+def test_own_file_of_another_kind(speaker: Checkpoint, tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
+    with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*found a speaker encoder; give it to --speaker-encoder-path"):
+        read_checkpoint(path, Kind.RENDERER)
+
+
+def test_unwritable_place(speaker: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        write_checkpoint(tmp_path / "file" / "x.safetensors", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(5, 3)
+        self.norm = nn.BatchNorm1d(3)
+        self.out = nn.Linear(3, 5, bias=False)
+        self.out.weight = self.embed.weight
+
+
+def _state(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def test_load_strict_takes_tensors_without_copying_and_keeps_ties(speaker: Checkpoint) -> None:
+    tensors = _state(Tied())
+    tensors["out.weight"] = tensors["embed.weight"]
+    with torch.device("meta"):
+        module = Tied()
+    load_strict(module, tensors, speaker)
+    assert module.out.weight is module.embed.weight
+    assert module.embed.weight.data_ptr() == tensors["embed.weight"].data_ptr()
+    assert module.embed.weight.requires_grad
+    assert all(tensor.device.type == "cpu" for tensor in module.state_dict().values())
+
+
+def test_load_strict_keeps_the_modules_number_format(speaker: Checkpoint) -> None:
+    tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in _state(Tied()).items()}
+    module = Tied()
+    load_strict(module, tensors, speaker)
+    assert module.embed.weight.dtype == torch.float32
+    assert torch.equal(module.embed.weight, tensors["embed.weight"].float())
+    assert module.norm.num_batches_tracked.dtype == torch.int64
+
+
+def test_load_strict_names_every_misfit(speaker: Checkpoint) -> None:
+    tensors = _state(Tied())
+    del tensors["norm.weight"]
+    tensors["head.bias"] = torch.ones(1)
+    tensors["embed.weight"] = torch.ones(6, 3)
+    with pytest.raises(CheckpointError) as caught:
+        load_strict(Tied(), tensors, speaker)
+    message = str(caught.value)
+    assert message.startswith(f"{speaker.path}: the speaker encoder's tensors do not fit the model; expected 7 tensors")
+    assert "1 missing: norm.weight" in message
+    assert "1 unexpected: head.bias" in message
+    assert "1 of another shape: embed.weight [6, 3] instead of [5, 3]" in message
