@@ -73,6 +73,8 @@ def _work(options: argparse.Namespace) -> None:
     source = PictureSource(options.in_vid_path)
     language, device = normalise_language(options.tgt_lang), device_name(options)
     checkpoint = open_renderer_checkpoint(options.unit2av_path)
+    comment = synthetic_comment(language, [checkpoint.source.fingerprint])
+    writer = VideoWriter(out, source.info.width, source.info.height, FRAME_RATE, SAMPLE_RATE, comment=comment)
     vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
     renderer = LipRenderer.from_checkpoint(checkpoint, device, options.precision)
     if options.no_durations:
@@ -83,9 +85,8 @@ def _work(options: argparse.Namespace) -> None:
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
         boxes = _boxes(options, source, min(total, len(source)), progress)
-        comment = synthetic_comment(language, [checkpoint.source.fingerprint])
         paste = paste_face_hard if options.hard_paste else paste_face
-        with VideoWriter(out, source.info.width, source.info.height, FRAME_RATE, SAMPLE_RATE, comment=comment) as writer:
+        with writer:
             speak_and_show(units, speaker, vocoder, renderer, source, boxes, writer, paste, progress)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)

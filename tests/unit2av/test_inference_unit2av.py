@@ -1,0 +1,181 @@
+"""The command that turns units into a video, on small random models and media made here."""
+
+import pickle
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import PictureSource, VideoWriter, probe, read_pictures, read_speech
+from unit2av.inference_unit2av import main
+
+BOX = [30.5, 20.5, 90.0, 100.0]
+UNITS = "5 5 17 230 230 7 999 41 8 301 77 6 12 500 2"
+
+
+def make_clip(path: Path, num_pictures: int = 20, rate: Fraction | int = 25, has_sound: bool = True, width: int = 160) -> Path:
+    """A picture whose left edge shows its number as brightness, with noise for a voice."""
+    rng = np.random.default_rng(0)
+    texture = np.kron(rng.integers(30, 220, (12, width // 10 + 1, 3), dtype=np.uint8), np.ones((10, 10, 1), np.uint8))[:, :width]
+    with VideoWriter(path, width, 120, rate, 16000 if has_sound else None, crf=6, preset="ultrafast") as writer:
+        for k in range(num_pictures):
+            picture = np.roll(texture, k, axis=1)
+            picture[:, :16] = 10 + 8 * k
+            writer.write_picture(picture)
+        if has_sound:
+            writer.write_sound(rng.normal(0, 0.1, int(16000 * num_pictures / rate)).astype(np.float32))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A clip of 20 pictures, its boxes and some units."""
+    (tmp_path / "units.txt").write_text(UNITS)
+    make_clip(tmp_path / "talk.mp4")
+    write_rows(tmp_path, [BOX] * 20)
+    return tmp_path
+
+
+def write_rows(folder: Path, rows: Sequence[object]) -> None:
+    (folder / "talk.bbox.pkl").write_bytes(pickle.dumps(rows))
+
+
+def arguments(folder: Path, parity: Path, *more: str, boxes: bool = True) -> list[str]:
+    given = ["--in-bbox-path", str(folder / "talk.bbox.pkl")] if boxes else []
+    return [
+        "--in-unit-path", str(folder / "units.txt"), "--in-vid-path", str(folder / "talk.mp4"), *given,
+        "--out-vid-path", str(folder / "out" / "dubbed.mp4"), "--unit2av-path", str(parity / "unit2av_renderer.pt"),
+        "--speaker-encoder-path", str(parity / "unit2av_spk_encoder.pt"), "--vocoder-unit-offset", "0", "--cpu", "--quiet", *more,
+    ]  # fmt: skip
+
+
+def brightness(path: Path) -> list[int]:
+    """Which picture of the clip each picture is, by its left edge."""
+    return [round((float(picture.rgb[:, 2:12].mean()) - 10) / 8) for picture in read_pictures(path)]
+
+
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, argv: list[str]) -> str:
+    """Exit code 2, one line on stderr, nothing written."""
+    assert main(argv) == 2
+    complaint = capsys.readouterr().err.strip()
+    assert len(complaint.splitlines()) == 1
+    assert "Traceback" not in complaint
+    assert not list(folder.glob("out/*")) + list(folder.glob("out/.*"))
+    return complaint
+
+
+@pytest.mark.parametrize(("language", "more"), [("en", []), ("ko", ["--hard-paste"])])
+def test_a_video_comes_out_with_the_units_picture_and_sound(folder: Path, parity_dir: Path, language: str, more: list[str]) -> None:
+    ids = " ".join(str(unit) for unit in np.repeat([5, 17, 230, 7, 999], 21))
+    (folder / "units.txt").write_text(ids)
+    assert main(arguments(folder, parity_dir, "--tgt-lang", language, "--no-durations", *more)) == 0
+    out = folder / "out" / "dubbed.mp4"
+    info = probe(out)
+    assert (info.width, info.height, info.frame_rate, info.audio_rate) == (160, 120, 25, 16000)
+    assert info.num_frames in (52, 53)
+    assert abs(len(read_speech(out)) - 105 * 320) <= 640
+    assert info.comment.startswith("synthetic: NetfLips ")
+    assert f"->{language}, models sha256:" in info.comment
+
+
+def test_the_footage_is_played_to_and_fro_and_changes_inside_the_box_only(folder: Path, parity_dir: Path) -> None:
+    write_rows(folder, [BOX] * 10 + [None] * 10)
+    (folder / "units.txt").write_text(" ".join(["5"] * 100))
+    assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste")) == 0
+    order = [*range(20), *range(18, 0, -1), *range(12)]
+    assert brightness(folder / "out" / "dubbed.mp4") == order
+    source = [picture.rgb.astype(int) for picture in PictureSource(folder / "talk.mp4")]
+    for picture, index in zip(read_pictures(folder / "out" / "dubbed.mp4"), order, strict=True):
+        difference = np.abs(picture.rgb.astype(int) - source[index])
+        assert difference[:, 100:].mean() < 8
+        assert (difference[24:96, 34:86].mean() > 15) == (index < 10)
+
+
+def test_boxes_without_a_row_can_be_filled(folder: Path, parity_dir: Path) -> None:
+    write_rows(folder, [None, BOX] + [None] * 18)
+    (folder / "units.txt").write_text(" ".join(["5"] * 40))
+    assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste", "--fill-boxes", "forward")) == 0
+    source = [picture.rgb.astype(int) for picture in PictureSource(folder / "talk.mp4")]
+    for picture, before in zip(read_pictures(folder / "out" / "dubbed.mp4"), source, strict=True):
+        assert np.abs(picture.rgb - before)[24:96, 34:86].mean() > 15
+
+
+def test_boxes_of_stored_pictures_follow_a_video_of_another_rate(folder: Path, parity_dir: Path) -> None:
+    make_clip(folder / "talk.mp4", num_pictures=24, rate=30)
+    write_rows(folder, [BOX if k < 12 else None for k in range(24)])
+    (folder / "units.txt").write_text(" ".join(["5"] * 40))
+    assert main(arguments(folder, parity_dir, "--no-durations", "--hard-paste")) == 0
+    source = [picture.rgb.astype(int) for picture in PictureSource(folder / "talk.mp4")]
+    shown = list(read_pictures(folder / "out" / "dubbed.mp4"))
+    assert len(shown) == 20
+    for k, picture in enumerate(shown):
+        is_changed = np.abs(picture.rgb - source[k])[24:96, 34:86].mean() > 15
+        assert is_changed == (k * 30 // 25 < 12)
+
+
+def test_one_picture_is_repeated(folder: Path, parity_dir: Path) -> None:
+    make_clip(folder / "talk.mp4", num_pictures=1)
+    write_rows(folder, [np.array(BOX, dtype=np.float32)])
+    np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
+    assert main(arguments(folder, parity_dir, "--speaker-path", str(folder / "voice.npy"))) == 0
+    shown = brightness(folder / "out" / "dubbed.mp4")
+    assert len(shown) > 5
+    assert set(shown) == {0}
+
+
+def test_a_voice_can_be_given_for_a_silent_video(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_clip(folder / "talk.mp4", has_sound=False)
+    assert "--speaker-path" in refused(capsys, folder, arguments(folder, parity_dir))
+    np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
+    assert main(arguments(folder, parity_dir, "--speaker-path", str(folder / "voice.npy"))) == 0
+
+
+@pytest.mark.parametrize(
+    ("units", "named"),
+    [
+        ("5 1000", "out of range"),
+        ("5 <unk> 7", "token 1"),
+        ("", "unit file"),
+        ("-1 -1", "no units"),
+    ],
+    ids=["range", "not a number", "empty", "nothing left"],
+)
+def test_bad_units_are_one_clear_error(
+    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], units: str, named: str
+) -> None:
+    (folder / "units.txt").write_text(units)
+    assert named in refused(capsys, folder, arguments(folder, parity_dir, "--tgt-lang", "en"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [([BOX] * 7, "20 rows"), ([None] * 20, "no face box"), ("boxes", "cannot be read"), ([[0.0] * 4] * 20, "no face box")],
+    ids=["another video", "no face", "no list", "zero boxes"],
+)
+def test_bad_boxes_are_one_clear_error(
+    folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], rows: object, named: str
+) -> None:
+    (folder / "talk.bbox.pkl").write_bytes(pickle.dumps(rows))
+    complaint = refused(capsys, folder, arguments(folder, parity_dir))
+    assert named in complaint
+    assert "talk.bbox.pkl" in complaint
+
+
+def test_a_video_without_a_face_says_what_to_do(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    complaint = refused(capsys, folder, arguments(folder, parity_dir, boxes=False))
+    assert "no face" in complaint
+    assert "--in-bbox-path" in complaint
+
+
+def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = str(folder / "talk.mp4")
+    assert "one of the inputs" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", here])
+    assert "no language 'de'" in refused(capsys, folder, arguments(folder, parity_dir, "--tgt-lang", "de"))
+    assert "--unit2av-path" in refused(
+        capsys, folder, [*arguments(folder, parity_dir), "--unit2av-path", str(parity_dir / "utut.pt")]
+    )
+    assert "cannot be written" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", str(folder / "x.gif")])
+    assert "--face" in refused(capsys, folder, arguments(folder, parity_dir, "--face", "none", boxes=False))
+    assert PictureSource(here).info.num_frames == 20
