@@ -1,7 +1,8 @@
 """What a media file holds, found by reading its packets once; only the first picture is decoded."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+import logging
+from array import array
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,20 @@ from typing import Any
 import numpy as np
 
 from avcore.errors import MediaError
+from avcore.media.decoding import packet_time
 from avcore.media.opening import audio_stream, open_media, video_stream
 from avcore.media.pictures import View, first_view
-from avcore.timeline import FRAME_RATE
+from avcore.timeline import FRAME_RATE, frames_to_seconds
+
+LOG = logging.getLogger(__name__)
 
 _MAX_RATE_DENOMINATOR = 1001
 _UNEVEN_PART = 0.1
+_ROUNDING_TICKS = 2
 _MISSING_S = Fraction(1, 2)
 _DECLARES_DURATION = {"mov", "mp4", "matroska", "webm", "avi"}
-_CONTAINER_CLOCK = Fraction(1, 1_000_000)
+_CONTAINER_TICK = Fraction(1, 1_000_000)
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,8 @@ class MediaInfo:
 
     width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the pictures, from the
     first one's start to the last one's end; of the sound where there are no pictures. num_frames: pictures by the file's
-    packets. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright. comment: the
-    file's `comment` tag.
+    packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright.
+    comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown.
     """
 
     path: Path
@@ -43,26 +49,29 @@ class MediaInfo:
     audio_channels: int = 0
     rotation: int = 0
     comment: str = ""
+    pixel_aspect: Fraction = Fraction(1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Packets:
-    """The packets of one stream that are shown. starts, ends: clock ticks, sorted. tick: seconds."""
+    """The packets of one stream that are shown, in ticks of its clock (s). starts: sorted by decoding."""
 
-    starts: list[int]
-    ends: list[int]
     tick: Fraction
+    starts: "array[int]" = field(default_factory=lambda: array("q"))
+    end: int = 0
 
-    @property
-    def end_s(self) -> Fraction:
-        return max(self.ends, default=0) * self.tick
+    def add(self, packet: Any) -> None:
+        start = packet_time(packet)
+        start = self.end if start is None else start
+        self.starts.append(start)
+        self.end = max(self.end, start + (packet.duration or 0))
 
 
 def probe(path: str | Path) -> MediaInfo:
     """Say what a media file holds.
 
     Raises InputError when the file is missing, a folder, empty or unreadable, and MediaError when it is no media, has
-    neither picture nor sound, or ends well before the length it declares.
+    neither picture nor sound, cannot be decoded, or ends well before the length it declares.
     """
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
@@ -71,57 +80,66 @@ def probe(path: str | Path) -> MediaInfo:
         packets = _scan(container)
         _require_complete(container, packets, path)
         tags = {name.lower(): value for name, value in container.metadata.items()}
-        sound = {} if audio is None or audio.codec_context is None else _describe_sound(audio, packets[audio.index])
-        pictures = {} if video is None else _describe_pictures(first_view(path), video, packets[video.index])
-    return MediaInfo(path=Path(path), comment=tags.get("comment", ""), **{**sound, **pictures})
+        facts: dict[str, Any] = {"path": Path(path), "comment": tags.get("comment", "")}
+        if audio is not None:
+            facts |= _describe_sound(audio, packets[audio.index])
+        if video is not None:
+            facts |= _describe_pictures(first_view(path), video, packets[video.index])
+            _warn_of_hdr(video, path)
+    return MediaInfo(**facts)
 
 
 def _describe_sound(stream: Any, packets: _Packets) -> dict[str, Any]:
+    context = stream.codec_context
     return {
         "has_audio": True,
-        "audio_rate": int(stream.codec_context.sample_rate),
-        "audio_channels": int(stream.codec_context.channels),
-        "duration_s": packets.end_s - max(0, min(packets.starts, default=0)) * packets.tick,
+        "audio_rate": int(context.sample_rate) if context else 0,
+        "audio_channels": int(context.channels) if context else 0,
+        "duration_s": (packets.end - min(packets.starts, default=packets.end)) * packets.tick,
     }
 
 
 def _describe_pictures(view: View, stream: Any, packets: _Packets) -> dict[str, Any]:
-    starts = np.array(sorted(set(packets.starts)), dtype=np.int64)
-    duration, is_variable = packets.end_s - view.origin, _is_uneven(starts, packets.tick)
+    starts = np.unique(np.array(packets.starts, dtype=np.int64))
+    is_variable = _is_uneven(starts)
     rate = stream.average_rate or stream.guessed_rate
     if rate is None or is_variable:
-        rate = (len(starts) / duration if duration > 0 else Fraction(FRAME_RATE)).limit_denominator(_MAX_RATE_DENOMINATOR)
+        rate = _average_rate(starts, packets)
+    duration = packets.end * packets.tick - view.origin
+    if len(starts) and packets.end == starts[-1]:
+        duration += frames_to_seconds(1, rate)
     return {
         "has_video": True,
         "width": view.width,
         "height": view.height,
         "frame_rate": rate,
         "is_variable_rate": is_variable,
-        "duration_s": max(duration, 1 / rate) if len(starts) <= 1 else duration,
+        "duration_s": max(duration, frames_to_seconds(min(1, len(starts)), rate)),
         "num_frames": len(packets.starts),
         "rotation": view.rotation,
+        "pixel_aspect": view.pixel_aspect(stream),
     }
 
 
+def _average_rate(starts: "np.ndarray[Any, np.dtype[np.int64]]", packets: _Packets) -> Fraction:
+    ticks = packets.end - int(starts[0]) if len(starts) else 0
+    rate = Fraction(len(starts)) / (ticks * packets.tick) if ticks > 0 else Fraction(FRAME_RATE)
+    return rate.limit_denominator(_MAX_RATE_DENOMINATOR)
+
+
 def _scan(container: Any) -> dict[int, _Packets]:
-    packets: dict[int, _Packets] = defaultdict(lambda: _Packets([], [], Fraction(1)))
+    packets = {stream.index: _Packets(stream.time_base or Fraction(1)) for stream in container.streams}
     for packet in container.demux():
-        start = packet.pts if packet.pts is not None else packet.dts
-        if packet.size == 0 or start is None or packet.is_discard:
-            continue
-        if packet.stream_index not in packets:
-            packets[packet.stream_index] = _Packets([], [], packet.time_base)
-        packets[packet.stream_index].starts.append(start)
-        packets[packet.stream_index].ends.append(start + (packet.duration or 0))
+        if packet.size and not packet.is_discard:
+            packets[packet.stream_index].add(packet)
     return packets
 
 
 def _require_complete(container: Any, packets: dict[int, _Packets], path: str | Path) -> None:
     if container.duration is None or not _DECLARES_DURATION.intersection(container.format.name.split(",")):
         return
-    declared = container.duration * _CONTAINER_CLOCK
-    there = max((stream.end_s for stream in packets.values()), default=Fraction(0))
-    there -= (container.start_time or 0) * _CONTAINER_CLOCK
+    declared = container.duration * _CONTAINER_TICK
+    there = max(stream.end * stream.tick for stream in packets.values()) - (container.start_time or 0) * _CONTAINER_TICK
     if there + _MISSING_S < declared:
         raise MediaError(
             "the file is cut short",
@@ -132,10 +150,16 @@ def _require_complete(container: Any, packets: dict[int, _Packets], path: str | 
         )
 
 
-def _is_uneven(starts: "np.ndarray[Any, np.dtype[np.int64]]", tick: Fraction) -> bool:
-    """Whether some picture stays clearly longer or shorter than most (more than the clock's rounding explains)."""
-    gaps = np.diff(starts)
-    if len(gaps) < 2:
+def _is_uneven(starts: "np.ndarray[Any, np.dtype[np.int64]]") -> bool:
+    """Whether some picture stays clearly longer or shorter than most, more than the rounding of its clock explains."""
+    if len(starts) < 3:
         return False
+    gaps = np.diff(starts)
     usual = float(np.median(gaps))
-    return bool(np.abs(gaps - usual).max() > max(2.0, _UNEVEN_PART * usual))
+    return bool(np.abs(gaps - usual).max() > max(_ROUNDING_TICKS, _UNEVEN_PART * usual))
+
+
+def _warn_of_hdr(stream: Any, path: str | Path) -> None:
+    kind = _HDR_TRANSFERS.get(stream.codec_context.color_trc)
+    if kind is not None:
+        LOG.warning("%s: its colours are HDR (%s) and are taken as they are, so they will look pale", path, kind)

@@ -97,19 +97,36 @@ def _placed_blocks(path: str | Path) -> Iterator[_Block]:
         stream = require_audio(container, path)
         if video_stream(container) is not None:
             origin = first_view(path).origin
-        for block in _decode(container, stream, path):
+        for block in _trimmed(_decode(container, stream, path), _declared_end(stream)):
             origin = block.clock if origin is None else origin
             begin = seconds_to_samples(block.clock - origin, block.rate)
             missing = begin - num_given
             if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
                 missing = 0
-            if missing > 0:
-                yield block._replace(samples=np.zeros((len(block.samples), missing), np.float32))
-                num_given += missing
+            for start in range(0, missing, block.rate):
+                yield block._replace(samples=np.zeros((len(block.samples), min(block.rate, missing - start)), np.float32))
             samples = block.samples[:, max(0, -missing) :]
             if samples.shape[1]:
                 yield block._replace(samples=samples)
-                num_given += samples.shape[1]
+            num_given += max(0, missing) + samples.shape[1]
+
+
+def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]:
+    """Cut off what the last block has beyond the declared end: coders fill their last block up."""
+    last = None
+    for block in blocks:
+        if last is not None:
+            yield last
+        last = block
+    if last is not None:
+        keep = last.samples.shape[1] if end is None else seconds_to_samples(end - last.clock, last.rate)
+        yield last._replace(samples=last.samples[:, :keep]) if keep > 0 else last
+
+
+def _declared_end(stream: Any) -> Fraction | None:
+    """Where the sound ends by the container, where it says so to the sample (MP4 and its kin)."""
+    is_exact = "mp4" in stream.container.format.name.split(",") and stream.duration
+    return ((stream.start_time or 0) + stream.duration) * stream.time_base if is_exact else None
 
 
 def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:

@@ -1,6 +1,8 @@
 """Write a video: H.264 and AAC, complete or not at all."""
 
-from contextlib import ExitStack, nullcontext, suppress
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +10,7 @@ from typing import Any, Self
 
 import av
 import numpy as np
+from av.packet import PacketSideData
 from numpy.typing import NDArray
 
 from avcore.errors import OutputError
@@ -19,10 +22,12 @@ _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 _AAC_FRAME = 1024
+_SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
+_SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
 _AAC_BITS_PER_SAMPLE = 2
 _AAC_MIN_BITS = 64_000
 _MAX_RATE_DENOMINATOR = 1001
-_TICKS_PER_SECOND = 10_000
+_MIN_TICKS_PER_SECOND = 10_000
 _SILENCE_BLOCK = 1 << 16
 
 
@@ -32,6 +37,7 @@ class VideoWriter:
     path: .mp4, .m4v, .mov or .mkv. width, height: of the pictures given; an odd side grows by one repeated row or column,
     because yuv420p has none (`grew` tells, `out_width` and `out_height` are what is written). frame_rate: Hz; also the
     length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better.
+    pixel_aspect: width to height of a pixel as shown.
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. Raises OutputError
@@ -49,6 +55,7 @@ class VideoWriter:
         comment: str = "",
         crf: float = 18,
         preset: str = "medium",
+        pixel_aspect: Fraction | int = 1,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         if self.path.suffix.lower() not in _FORMATS:
@@ -59,8 +66,11 @@ class VideoWriter:
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self.frame_rate = Fraction(frame_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
+        self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset}
-        self._tick = 1 / (self.frame_rate.numerator * Fraction(max(1, _TICKS_PER_SECOND // self.frame_rate.numerator)))
+        numerator = self.frame_rate.numerator
+        # A tick divides the length of a picture, and is short enough for the times of a variable rate.
+        self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))
         self._picture_end, self._last_pts, self._last_frame = Fraction(0), -1, None
         self._num_samples, self._num_encoded = 0, 0
 
@@ -78,9 +88,16 @@ class VideoWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         with self._stack:
-            self._close(is_whole=error is None)
-            if error is not None:
-                raise error
+            try:
+                if error is not None:
+                    raise error
+                self._finish()
+            except BaseException:
+                # What the muxer says about a file that is thrown away does not matter.
+                with suppress(av.error.FFmpegError):
+                    self._container.close()
+                raise
+            self._close()
 
     def write_picture(self, rgb: NDArray[np.uint8], time: Seconds | None = None) -> None:
         """Write a picture, uint8 [height, width, 3]; without a time (s) it follows the one before at the frame rate."""
@@ -88,7 +105,7 @@ class VideoWriter:
             raise ValueError(f"expected uint8 [{self.height}, {self.width}, 3], found {rgb.dtype} {list(rgb.shape)}")
         if self.grew:
             rgb = np.pad(rgb, ((0, self.out_height - self.height), (0, self.out_width - self.width), (0, 0)), mode="edge")
-        self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(rgb, "rgb24")), time)
+        self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")), time)
 
     def write_sound(self, samples: NDArray[np.float32]) -> None:
         """Write the next piece of sound, float32 [time] or [time, channel] in [-1, 1] at the audio rate."""
@@ -112,6 +129,7 @@ class VideoWriter:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
         self._video.width, self._video.height, self._video.pix_fmt = self.out_width, self.out_height, "yuv420p"
         self._video.codec_context.time_base = self._tick
+        self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
         tag_stream(self._video, self.out_width, self.out_height)
         if self.audio_rate is not None:
             self._add_sound(container, self.audio_rate)
@@ -130,31 +148,52 @@ class VideoWriter:
         frame.pts = self._last_pts = max(round(start / self._tick), self._last_pts + 1)
         frame.time_base, frame.duration = self._tick, round(1 / self.frame_rate / self._tick)
         self._picture_end, self._last_frame = start + 1 / self.frame_rate, frame
-        self._container.mux(self._video.encode(frame))
+        self._mux(self._video.encode(frame))
 
     def _encode_sound(self, frames: list[Any]) -> None:
         for frame in frames:
             frame.pts, frame.time_base = self._num_encoded, Fraction(1, frame.sample_rate)
             self._num_encoded += frame.samples
-            self._container.mux(self._audio.encode(frame))
+            self._mux(self._audio.encode(frame))
 
-    def _close(self, is_whole: bool) -> None:
-        if is_whole:
-            self._make_ends_meet()
-            self._container.mux(self._video.encode(None))
-            if self.audio_rate is not None:
-                self._encode_sound(self._resampler.resample(None))
-                self._container.mux(self._audio.encode(None))
-        with nullcontext() if is_whole else suppress(av.error.FFmpegError):
-            self._container.close()
+    def _mux(self, packets: list[Any]) -> None:
+        with self._write_errors():
+            self._container.mux(packets)
 
-    def _make_ends_meet(self) -> None:
-        """Bring picture and sound to the same end: silence, or the last picture held."""
+    @contextmanager
+    def _write_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            raise OutputError("the output cannot be written", path=self.path, found=error.strerror) from error
+
+    def _finish(self) -> None:
+        """Make picture and sound end together, and write what the encoders still hold."""
+        if self._last_frame is None:
+            raise OutputError("there is no picture to write", path=self.path)
         if self.audio_rate is None:
+            self._mux(self._video.encode(None))
             return
         missing = seconds_to_samples(self._picture_end, self.audio_rate) - self._num_samples
         for start in range(0, missing, _SILENCE_BLOCK):
             self.write_sound(np.zeros((min(_SILENCE_BLOCK, missing - start), self.audio_channels), np.float32))
         sound_end = samples_to_seconds(self._num_samples, self.audio_rate)
-        while self._last_frame is not None and sound_end - self._picture_end > 1 / self.frame_rate:
+        while sound_end - self._picture_end > 1 / self.frame_rate:
             self._encode_picture(self._last_frame, None)
+        self._mux(self._video.encode(None))
+        self._encode_sound(self._resampler.resample(None))
+        self._mux(_without_padding(self._audio.encode(None)))
+
+    def _close(self) -> None:
+        with self._write_errors():
+            self._container.close()
+
+
+def _without_padding(packets: list[Any]) -> list[Any]:
+    """Tell decoders how much of the last AAC packet is padding; Matroska does not store a packet's own length."""
+    if packets and packets[-1].duration < _AAC_FRAME:
+        num_padded = _AAC_FRAME - packets[-1].duration
+        note = PacketSideData(_SKIP_SAMPLES, _SKIP_SAMPLES_LAYOUT.size)  # type: ignore[call-arg]  # its stub lacks it
+        note.update(_SKIP_SAMPLES_LAYOUT.pack(0, num_padded, 0, 0))
+        packets[-1].set_sidedata(note)
+    return packets
