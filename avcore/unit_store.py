@@ -1,0 +1,90 @@
+"""Units of many utterances by id: JSON lines (with durations and the quantizer's fingerprint) or a folder of unit files.
+
+{"id": "003_0001", "units": [71, 12, 905], "durations": [2, 1, 4], "language": "ko", "vocabulary": "sha256:9f2c..."}
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.errors import InputError, UnitError
+from avcore.manifest import iter_rows, write_rows
+from avcore.unit_files import read_unit_file
+from avcore.units import Units
+
+UNIT_SUFFIXES = (".unit", ".txt")
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """One utterance's units. extra: what else stands in its row (a speaker embedding, ...)."""
+
+    id: str
+    units: Units
+    extra: Mapping[str, Any]
+
+    def to_row(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        row: dict[str, Any] = {"id": self.id, "units": self.units.ids.tolist()}
+        if self.units.durations is not None:
+            row["durations"] = self.units.durations.tolist()
+        labels = {"language": self.units.language, "vocabulary": self.units.vocabulary}
+        return row | {name: value for name, value in labels.items() if value} | dict(self.extra)
+
+
+def iter_units(path: str | Path) -> Iterator[UnitRow]:
+    """Read units from a .jsonl file, or a folder of frame-level unit files named after their ids (sub-folders count).
+
+    Rows without durations are frame-level where the file is a unit file, and of unknown duration in JSON lines. Raises
+    InputError or UnitError naming the file and line.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield from _iter_folder(path)
+        return
+    for number, row in iter_rows(path):
+        yield _parse(row, path, number)
+
+
+def read_units(path: str | Path) -> dict[str, Units]:
+    """Read all units by id (see `iter_units`). Raises InputError for doubled ids and when there are none."""
+    found: dict[str, Units] = {}
+    for row in iter_units(path):
+        if row.id in found:
+            raise InputError(f"the id {row.id!r} is there twice", path=path)
+        found[row.id] = row.units
+    if not found:
+        raise InputError("there are no units", path=path, expected="JSON lines, or a folder of .unit or .txt files")
+    return found
+
+
+def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
+    """Write units as JSON lines, whole or not at all; returns how many."""
+    return write_rows(path, (row.to_row() for row in rows))
+
+
+def _iter_folder(folder: Path) -> Iterator[UnitRow]:
+    for file in sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES):
+        frames = read_unit_file(file)
+        yield UnitRow(file.relative_to(folder).with_suffix("").as_posix(), Units.from_frames(frames), {})
+
+
+def _parse(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
+    place = f"{path}:{number}"
+    if "id" not in row or "units" not in row:
+        raise UnitError("a row of units needs id and units", path=place, found=", ".join(row))
+    try:
+        durations = row.get("durations")
+        units = Units(
+            np.array(row["units"]),
+            None if durations is None else np.array(durations),
+            str(row.get("language") or ""),
+            str(row.get("vocabulary") or ""),
+        )
+    except (UnitError, ValueError) as error:
+        raise UnitError("these are no units", path=place, found=error) from error
+    known = {"id", "units", "durations", "language", "vocabulary"}
+    return UnitRow(str(row["id"]), units, {name: value for name, value in row.items() if name not in known})
