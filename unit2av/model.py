@@ -66,4 +66,4 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
     language: the name it gets; the file has none. config: as `RendererCheckpoint.config`. Raises InputError.
     """
     tensors = {f"{_AUDIO}.{normalise_language(language)}.{key}": tensor for key, tensor in read_generator(path).items()}
-    return RendererCheckpoint(Checkpoint(Path(path), Kind.RENDERER, dict(config), tensors, fingerprint_tensors(tensors, config)))
+    return RendererCheckpoint(Checkpoint(Path(path), Kind.RENDERER, dict(config), tensors, fingerprint_tensors(tensors)))

@@ -33,7 +33,7 @@ def _read_vector(path: Path) -> Samples:
         vector = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise InputError("the speaker vector cannot be read", path=path, expected="a .npy file of numbers", found=error) from error
-    is_row = isinstance(vector, np.ndarray) and vector.size == max(vector.shape, default=0)
+    is_row = isinstance(vector, np.ndarray) and vector.size == max(vector.shape, default=0) > 0
     if not is_row or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
         found = f"{vector.dtype} of shape {list(vector.shape)}" if isinstance(vector, np.ndarray) else "an archive"
         raise InputError("this is no speaker vector", path=path, expected="a row of finite numbers", found=found)

@@ -1,0 +1,162 @@
+"""The speaker encoder: what is sound, whose voice, which weights."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchaudio
+
+from avcore.errors import CheckpointError, InputError, NoSpeechError
+from unit2av import speaker
+from unit2av.mel import slaney_filters
+from unit2av.speaker import SpeakerEncoder, SpeakerNetwork
+from unit2av.voice_features import normalise_volume, partial_windows, power_mel, require_sound, trim_by_flags
+
+
+def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:
+    return (level * np.random.default_rng(seed).standard_normal(round(16_000 * seconds))).astype(np.float32)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(16_000 * seconds), np.float32)
+
+
+@pytest.fixture(scope="module")
+def encoder(parity_dir: Path) -> SpeakerEncoder:
+    return SpeakerEncoder.from_checkpoint(parity_dir / "unit2av_spk_encoder.pt")
+
+
+def test_an_embedding_is_a_finite_unit_vector_of_its_recording(encoder: SpeakerEncoder) -> None:
+    first, second = encoder.embed(noise(3)), encoder.embed(np.cumsum(noise(3, 0.01), dtype=np.float32))
+    assert first.shape == (encoder.embedding_dim,)
+    assert np.linalg.norm(first) == pytest.approx(1, abs=1e-6)
+    assert np.abs(first - second).max() > 1e-3
+
+
+def test_quiet_speech_has_the_voice_of_loud_speech(encoder: SpeakerEncoder) -> None:
+    np.testing.assert_allclose(encoder.embed(noise(2, 0.004)), encoder.embed(noise(2, 0.01)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        silence(0),
+        silence(5),
+        noise(0.2),
+        noise(0.49),
+        np.concatenate([silence(4), noise(0.2), silence(4)]),
+        np.concatenate([silence(4), noise(0.4), silence(4)]),
+        noise(5, 1e-5),
+        noise(5, 1e-4),
+        np.concatenate([noise(4, 1e-4), noise(0.2), noise(4, 1e-4)]),
+    ],
+    ids=["nothing", "silence", "0.2 s", "0.49 s", "0.2 s in silence", "0.4 s in silence", "dither", "hum", "0.2 s in hum"],
+)
+def test_too_little_sound_has_no_voice(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
+    with pytest.raises(NoSpeechError, match=r"expected 0\.5 s or more; found 0\.\d\d s; .*--speaker-path"):
+        encoder.embed(speech)
+
+
+@pytest.mark.parametrize("speech", [noise(0.5), np.concatenate([silence(9), noise(0.55)]), noise(1, 0.003)])
+def test_half_a_second_of_sound_is_enough(encoder: SpeakerEncoder, speech: np.ndarray) -> None:
+    assert np.isfinite(encoder.embed(speech)).all()
+
+
+@pytest.mark.parametrize("bad", [np.full(16_000, np.nan, np.float32), noise(1).reshape(2, -1)])
+def test_what_is_no_row_of_numbers_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(InputError):
+        require_sound(bad)
+
+
+def test_volume_is_raised_only() -> None:
+    quiet, loud = noise(1, 0.001), noise(1, 0.5)
+    assert 10 * np.log10(np.square(normalise_volume(quiet)).mean()) == pytest.approx(-30, abs=1e-3)
+    np.testing.assert_array_equal(normalise_volume(loud), loud)
+
+
+def test_windows_cover_the_recording_and_drop_a_mostly_empty_end() -> None:
+    assert partial_windows(8_000) == [(0, 160)]
+    assert partial_windows(25_600) == [(0, 160)]
+    assert partial_windows(25_600 + 6_400 - 1)[-1] == (0, 160)
+    assert partial_windows(25_600 + 6_400)[-1] == (80, 240)
+
+
+def test_mel_filters_are_slaneys() -> None:
+    for mels, fft in ((40, 400), (80, 1024)):
+        theirs = torchaudio.functional.melscale_fbanks(fft // 2 + 1, 0, 8000, mels, 16_000, norm="slaney", mel_scale="slaney")
+        np.testing.assert_allclose(slaney_filters(mels, fft, 16_000, 8000), theirs.T.numpy(), atol=1e-6)
+
+
+def test_a_long_mel_in_blocks_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = noise(4)
+    whole = power_mel(speech)
+    assert whole.shape == (401, 40)
+    monkeypatch.setattr("unit2av.voice_features._MEL_BLOCK", 37)
+    np.testing.assert_allclose(power_mel(speech), whole, atol=1e-7)
+
+
+def test_many_windows_in_batches_are_the_same(encoder: SpeakerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    speech = noise(12)
+    whole = encoder.embed(speech)
+    monkeypatch.setattr(speaker, "_BATCH", 3)
+    np.testing.assert_allclose(encoder.embed(speech), whole, atol=1e-6)
+
+
+def flags_kept(text: str) -> str:
+    """Trim a ramp of windows by flags written as 0s and 1s and say which windows are left."""
+    windows = np.repeat(np.arange(len(text), dtype=np.float32), 480)
+    kept = set(trim_by_flags(np.append(windows, np.zeros(7, np.float32)), np.array([flag == "1" for flag in text])))
+    return "".join("1" if index in kept else "0" for index in range(len(text)))
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept"),
+    [
+        ("00000000000000000000", "00000000000000000000"),
+        ("00000000111100000000", "00000000000000000000"),
+        ("00000000111110000000", "00000111111111100000"),
+        ("11111000000000000000", "11111110000000000000"),
+    ],
+)
+def test_five_voiced_neighbours_of_eight_and_three_windows_around_them(flags: str, kept: str) -> None:
+    assert flags_kept(flags) == kept
+
+
+def test_flags_must_fit_and_nothing_gives_nothing() -> None:
+    assert len(trim_by_flags(noise(0.01), np.zeros(0, bool))) == 0
+    with pytest.raises(InputError, match="expected 33; found"):
+        trim_by_flags(noise(1), np.zeros(34, bool))
+
+
+def test_sizes_come_from_the_tensors(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "other.pt"
+    torch.save({"model_state": SpeakerNetwork(40, 12, 2, 192).state_dict()}, path)
+    assert SpeakerEncoder.from_checkpoint(path).embed(noise(1)).shape == (192,)
+
+
+def test_an_incomplete_encoder_is_refused(tmp_path: Path) -> None:
+    state = SpeakerNetwork(40, 12, 2, 19).state_dict()
+    for lost in ("linear.weight", "lstm.bias_hh_l1"):
+        torch.save({"model_state": {key: value for key, value in state.items() if key != lost}}, tmp_path / "cut.pt")
+        with pytest.raises(CheckpointError, match=lost):
+            SpeakerEncoder.from_checkpoint(tmp_path / "cut.pt")
+
+
+def test_without_a_file_the_installed_weights_are_used_and_their_package_is_not_run() -> None:
+    program = (
+        "import sys, numpy as np; from unit2av.speaker import SpeakerEncoder;"
+        "vector = SpeakerEncoder.from_checkpoint().embed(np.sin(np.arange(32000, dtype=np.float32)));"
+        "print(vector.shape, round(float(np.linalg.norm(vector)), 5), {'resemblyzer', 'librosa', 'webrtcvad'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "(256,) 1.0 set()"
+
+
+def test_without_a_file_and_without_the_package_both_ways_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(CheckpointError, match=r"--speaker-encoder-path.*pip install --no-deps resemblyzer"):
+        SpeakerEncoder.from_checkpoint()

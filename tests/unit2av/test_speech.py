@@ -1,0 +1,173 @@
+"""Units to speech: pieces, durations, offsets and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, write_checkpoint
+from avcore.errors import (
+    CheckpointError,
+    InputError,
+    LanguageError,
+    UnitError,
+    UnitRangeError,
+    UsageError,
+    VocabularyError,
+)
+from avcore.units import Units
+from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
+from unit2av.speech import UnitVocoder
+
+VOICE = np.linspace(-1, 1, SMALL.speaker_dim, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def renderer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state = random_vocoder().state_dict()
+    return save_renderer(tmp_path_factory.mktemp("renderer") / "renderer.pt", en=state, ko=random_vocoder(seed=1).state_dict())
+
+
+@pytest.fixture(scope="module")
+def vocoder(renderer: Path) -> UnitVocoder:
+    return UnitVocoder.from_checkpoint(renderer, "en")
+
+
+def random_units(count: int, seed: int = 0) -> Units:
+    return Units(np.random.default_rng(seed).integers(0, 1000, count))
+
+
+def test_long_speech_in_pieces_is_the_whole(vocoder: UnitVocoder) -> None:
+    units = vocoder.predict_durations(random_units(700))
+    assert units.num_steps > 1000
+    whole = np.concatenate(list(vocoder.iter_synthesize(units, VOICE, piece_steps=units.num_steps)))
+    speech = vocoder.synthesize(units, VOICE)
+    assert speech.samples.shape == (320 * units.num_steps,)
+    assert whole.std() > 0.01
+    np.testing.assert_allclose(speech.samples, whole, atol=1e-5)
+
+
+def test_no_more_than_a_piece_and_its_surroundings_is_computed_at_once(vocoder: UnitVocoder) -> None:
+    steps: list[int] = []
+    hook = vocoder.network.register_forward_pre_hook(lambda _, arguments: steps.append(arguments[0].shape[1]))
+    reported: list[tuple[int, int | None]] = []
+    with hook:
+        speech = vocoder.synthesize(random_units(1500), VOICE, progress=lambda _, done, total: reported.append((done, total)))
+    total = speech.units.num_steps
+    assert len(steps) == -(-total // 500) > 2
+    assert max(steps) <= 500 + 2 * SMALL.halo
+    assert reported[-1] == (total, total)
+
+
+def test_durations_are_predicted_for_merged_units_and_taken_when_they_are_there(vocoder: UnitVocoder) -> None:
+    repeated = Units(np.array([5, 5, 8, 8, 8, 5]), language="en")
+    predicted = vocoder.predict_durations(repeated)
+    assert list(predicted.ids) == [5, 8, 5]
+    assert predicted.language == "en"
+    assert np.array_equal(predicted.durations, vocoder.predict_durations(predicted).durations)
+    assert vocoder.synthesize(repeated, VOICE).units == predicted
+    given = Units(np.array([5, 8]), np.array([3, 4]))
+    speech = vocoder.synthesize(given, VOICE)
+    assert speech.units is given
+    assert (len(speech.samples), speech.sample_rate) == (320 * 7, 16_000)
+
+
+def test_a_duration_is_the_rounded_prediction_and_at_least_one_step(vocoder: UnitVocoder) -> None:
+    units = random_units(300)
+    merged = units.merged()
+    with torch.inference_mode():
+        log_durations = vocoder.network.log_durations(torch.from_numpy(merged.ids)[None])[0].numpy()
+    expected = np.maximum(1, np.round(np.exp(log_durations) - 1)).astype(np.int64)
+    np.testing.assert_array_equal(vocoder.predict_durations(units).durations, expected)
+    slower = vocoder.predict_durations(units, duration_scale=3.0)
+    assert 2.5 < slower.num_steps / expected.sum() < 3.5
+    assert vocoder.predict_durations(units, duration_scale=1e-3).num_steps == len(merged)
+    assert vocoder.synthesize(units, VOICE, duration_scale=3.0).units == slower
+
+
+def test_an_offset_moves_names_to_rows_and_nothing_else(renderer: Path) -> None:
+    plain = UnitVocoder.from_checkpoint(renderer, "en", unit_offset=0)
+    shifted = UnitVocoder.from_checkpoint(renderer, "en", unit_offset=4)
+    names = Units(np.array([0, 17, 995]))
+    speech = shifted.synthesize(names, VOICE)
+    np.testing.assert_array_equal(speech.units.ids, names.ids)
+    np.testing.assert_array_equal(speech.samples, plain.synthesize(Units(names.ids + 4), VOICE).samples)
+    with pytest.raises(UnitRangeError, match=r"position 1 .* 0\.\.995; found 996"):
+        shifted.synthesize(Units(np.array([0, 996])), VOICE)
+
+
+def test_each_language_has_its_own_voice_and_an_unknown_one_lists_them(renderer: Path, vocoder: UnitVocoder) -> None:
+    korean = UnitVocoder.from_checkpoint(renderer, "kor")
+    assert korean.language == "ko"
+    units = Units(np.array([1, 2, 3]), np.array([2, 2, 2]))
+    assert not np.allclose(korean.synthesize(units, VOICE).samples, vocoder.synthesize(units, VOICE).samples, atol=1e-3)
+    with pytest.raises(LanguageError, match="one of en, ko; found fr"):
+        UnitVocoder.from_checkpoint(renderer, "fr")
+
+
+def test_our_own_files_carry_what_tensors_cannot_tell(tmp_path: Path) -> None:
+    tensors = {f"audio.ko.{name}": tensor for name, tensor in random_vocoder().state_dict().items()}
+    config = {"unit_offsets": {"ko": 3}, "vocabulary": "sha256:aa", "upsample_rates": [5, 4, 4, 2, 2]}
+    path = write_checkpoint(tmp_path / "own.safetensors", Kind.RENDERER, config, tensors)
+    vocoder = UnitVocoder.from_checkpoint(path)
+    assert (vocoder.unit_offset, vocoder.num_units) == (3, 997)
+    with pytest.raises(VocabularyError, match="another quantizer"):
+        vocoder.predict_durations(Units(np.array([1]), vocabulary="sha256:bb"))
+
+
+def test_bfloat16_keeps_durations_and_comes_close(renderer: Path, vocoder: UnitVocoder) -> None:
+    half = UnitVocoder.from_checkpoint(renderer, "en", precision="bfloat16")
+    units = random_units(60)
+    expected, got = vocoder.synthesize(units, VOICE), half.synthesize(units, VOICE)
+    assert got.units == expected.units
+    assert got.samples.dtype == np.float32
+    noise = np.square(got.samples - expected.samples).mean() / np.square(expected.samples).mean()
+    assert 0 < noise < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("units", "voice", "error", "complaint"),
+    [
+        (Units(np.array([], dtype=np.int64)), VOICE, UnitError, "no units to say"),
+        (Units(np.array([], dtype=np.int64), np.array([], dtype=np.int64)), VOICE, UnitError, "no units to say"),
+        (Units(np.array([1, 1000])), VOICE, UnitRangeError, "position 1"),
+        (Units(np.array([1])), VOICE[:-1], InputError, "expected 9 values; found 8"),
+        (Units(np.array([1])), VOICE * np.nan, InputError, "no numbers"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(
+    vocoder: UnitVocoder, units: Units, voice: np.ndarray, error: type[Exception], complaint: str
+) -> None:
+    with pytest.raises(error, match=complaint):
+        vocoder.synthesize(units, voice)
+    with pytest.raises(error, match=complaint):
+        vocoder.iter_synthesize(units, voice)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_duration_scale_must_be_above_nothing(vocoder: UnitVocoder, scale: float) -> None:
+    with pytest.raises(UsageError, match="duration scale"):
+        vocoder.predict_durations(random_units(3), scale)
+
+
+@pytest.mark.parametrize("bias", [20.0, 200.0, float("nan")])
+def test_a_broken_duration_predictor_is_said_and_not_obeyed(tmp_path: Path, bias: float) -> None:
+    network = random_vocoder()
+    with torch.no_grad():
+        network.dur_predictor.proj.bias.fill_(bias)
+    vocoder = UnitVocoder.from_checkpoint(save_renderer(tmp_path / "broken.pt", ko=network.state_dict()))
+    with pytest.raises(CheckpointError, match="more than an hour"):
+        vocoder.synthesize(random_units(3), VOICE)
+
+
+def test_a_speaker_vector_may_have_axes_of_length_one(vocoder: UnitVocoder) -> None:
+    units = Units(np.array([1, 2]), np.array([2, 3]))
+    flat, deep = vocoder.synthesize(units, VOICE), vocoder.synthesize(units, VOICE[None, None])
+    np.testing.assert_array_equal(flat.samples, deep.samples)
+
+
+def test_the_network_is_ready_for_inference_only(vocoder: UnitVocoder) -> None:
+    assert not vocoder.network.training
+    assert not any(parameter.requires_grad for parameter in vocoder.network.parameters())
+    assert not any(name.endswith("weight_g") for name in vocoder.network.state_dict())

@@ -1,0 +1,46 @@
+"""Small random vocoders and renderer files for tests."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unit2av.config import VocoderConfig
+from unit2av.vocoder import UnitHifiGan
+
+SMALL = VocoderConfig(
+    num_units=1000,
+    unit_dim=6,
+    speaker_dim=9,
+    speaker_width=5,
+    duration_dim=7,
+    channels=32,
+    pre_kernel=7,
+    post_kernel=7,
+    upsample_rates=(5, 4, 4, 2, 2),
+    upsample_kernels=(11, 8, 8, 4, 4),
+    resblock_kernels=(3, 7, 11),
+    resblock_dilations=((1, 3, 5),) * 3,
+)
+
+
+def random_vocoder(config: VocoderConfig = SMALL, seed: int = 0) -> UnitHifiGan:
+    """An untrained vocoder whose sound is loud enough to compare."""
+    torch.manual_seed(seed)
+    network = UnitHifiGan(config)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("weight_g"):
+                parameter.fill_(1.0)
+            elif name.endswith("bias"):
+                parameter.normal_(0.0, 0.1)
+        network.dur_predictor.proj.bias.fill_(1.0)
+    return network
+
+
+def save_renderer(path: Path, **vocoders: dict[str, Tensor]) -> Path:
+    """Write vocoders by language in the published layout."""
+    content: dict[str, Any] = {"audio": vocoders}
+    torch.save(content, path)
+    return path
