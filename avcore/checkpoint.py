@@ -24,7 +24,17 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from avcore.checkpoint_layouts import SHARED_TABLES, Identity, Kind, extract, identify, identify_tensors, known, share_tables
+from avcore.checkpoint_layouts import (
+    SHARED_TABLES,
+    Identity,
+    Kind,
+    extract,
+    identify,
+    identify_tensors,
+    known,
+    plain_tensors,
+    share_tables,
+)
 from avcore.checkpoint_pickle import load_pickled
 from avcore.checkpoint_sniff import Format, sniff, truncated
 from avcore.errors import CheckpointError
@@ -69,6 +79,21 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
         found = _require_kind(kind, identify(payload, path), path)
         config, tensors = extract(payload, found, path)
     return Checkpoint(path, found, config, tensors, fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config)))
+
+
+def read_vocoder(path: str | Path) -> dict[str, Tensor]:
+    """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}; raises CheckpointError or InputError."""
+    path = require_file(path, "the vocoder checkpoint")
+    payload = load_pickled(path, sniff(path))
+    generator = payload.get("generator") if isinstance(payload, Mapping) else None
+    if not isinstance(generator, Mapping) or "dict.weight" not in generator:
+        raise CheckpointError(
+            "this is no vocoder training checkpoint",
+            path=path,
+            expected="the generator of a unit vocoder (g_XXXXXXXX)",
+            found=identify(payload, path).words,
+        )
+    return plain_tensors(generator, "generator", path)
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
@@ -223,4 +248,4 @@ def _shorten(names: list[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-__all__ = ["Checkpoint", "Kind", "fingerprint_tensors", "load_strict", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "Kind", "fingerprint_tensors", "load_strict", "read_checkpoint", "read_vocoder", "write_checkpoint"]

@@ -119,7 +119,7 @@ def test_own_file_without_or_with_a_wrong_configuration(speaker: Checkpoint, tmp
 
 def test_own_file_of_another_kind(speaker: Checkpoint, tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
-    with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*found a speaker encoder; give it to --speaker-encoder-path"):
+    with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*found a speaker encoder; give it to --speaker-enc"):
         read_checkpoint(path, Kind.RENDERER)
 
 

@@ -1,0 +1,138 @@
+"""Convert published checkpoints to our own format: safetensors and a readable JSON configuration.
+
+Optimizer state stays behind (a published translator is three times its model), a table that is stored under several
+names is written once, and a vocoder fresh from training can be put into a renderer.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
+from avcore.checkpoint_layouts import is_same
+from avcore.command import run
+from avcore.errors import CheckpointError, UsageError
+from avcore.vocabulary import normalise_language
+
+LOG = logging.getLogger("netflips.convert")
+
+_SUFFIX = ".safetensors"
+_KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
+_DTYPES = {"keep": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def convert_checkpoint(
+    in_path: str | Path,
+    out_path: str | Path,
+    kind: Kind | None = None,
+    dtype: torch.dtype | None = None,
+    vocoders: Mapping[str, str | Path] | None = None,
+) -> Checkpoint:
+    """Write a published or own checkpoint as `out_path` (.safetensors) and the .json beside it, and return what was written.
+
+    kind: what the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is.
+    vocoders: by language, vocoder training checkpoints (g_XXXXXXXX) to put into a renderer, in place of one that is
+    there. What was written is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
+    UsageError when the paths do not fit.
+    """
+    in_path, out_path = Path(in_path), Path(out_path)
+    if out_path.suffix != _SUFFIX:
+        raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
+    if out_path.exists() and in_path.exists() and out_path.samefile(in_path):
+        raise UsageError("input and output are the same file", found=out_path, hint="give another name")
+    source = read_checkpoint(in_path, Kind.RENDERER if vocoders else kind)
+    tensors = dict(source.tensors)
+    for language, path in (vocoders or {}).items():
+        tensors = _replace_vocoder(tensors, normalise_language(language), read_vocoder(path))
+    if dtype is not None:
+        tensors = _cast(tensors, dtype, source.path)
+    written = read_checkpoint(write_checkpoint(out_path, source.kind, source.config, tensors), source.kind)
+    _compare(tensors, written)
+    return written
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line of `netflips convert` and scripts/convert_checkpoint.py."""
+    parser = argparse.ArgumentParser(
+        prog="convert_checkpoint", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
+    )
+    parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
+    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument("--kind", default="auto", choices=["auto", *_KINDS], help="what the input must be (default: auto)")
+    parser.add_argument("--dtype", default="keep", choices=list(_DTYPES), help="number format of the weights (default: keep)")
+    parser.add_argument(
+        "--add-vocoder",
+        action="append",
+        default=[],
+        metavar="LANGUAGE=PATH",
+        help="put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), _convert, argv)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
+    kind = None if options.kind == "auto" else _KINDS[options.kind]
+    written = convert_checkpoint(options.in_path, options.out_path, kind, _DTYPES[options.dtype], vocoders)
+    before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
+    LOG.info(
+        "%s: %s, %d tensors, %.1f MB (was %.1f MB), %s",
+        written.path, written.kind.value, len(written.tensors), after, before, written.fingerprint,
+    )  # fmt: skip
+
+
+def _parse_vocoder(text: str) -> tuple[str, Path]:
+    language, _, path = text.partition("=")
+    if not language or not path:
+        raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
+    return language, Path(path)
+
+
+def _replace_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"audio.{language}."
+    others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+    return {**others, **{f"{prefix}{name}": tensor for name, tensor in vocoder.items()}}
+
+
+def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> dict[str, Tensor]:
+    """All floating-point tensors in another format; counters stay integers. Raises CheckpointError on overflow."""
+    casts: dict[int, Tensor] = {}
+    result = {}
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            result[name] = tensor
+            continue
+        # One tensor under several names stays one.
+        cast = casts.setdefault(id(tensor), tensor.to(dtype))
+        if bool((cast.isinf() & ~tensor.isinf()).any()):
+            raise CheckpointError(f"{name} is too large for {dtype}", path=path, hint="use --dtype bfloat16 or keep")
+        result[name] = cast
+    return result
+
+
+def _compare(tensors: Mapping[str, Tensor], written: Checkpoint) -> None:
+    differing = [name for name in tensors.keys() | written.tensors.keys() if not _is_kept(name, tensors, written.tensors)]
+    if differing:
+        raise CheckpointError(
+            "what was written does not read back the same", path=written.path, found=", ".join(sorted(differing)[:8])
+        )
+
+
+def _is_kept(name: str, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> bool:
+    return name in before and name in after and is_same(before[name], after[name])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
