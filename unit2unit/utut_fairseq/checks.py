@@ -1,0 +1,138 @@
+"""What can be wrong with a run is said before its first step: dictionary, languages, sizes and quantizers against each other."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.errors import InputError, LanguageError, UsageError
+from avcore.files import require_file
+from avcore.vocabulary import require_same_vocabulary
+from unit2unit.config import TranslatorConfig
+from unit2unit.utut_fairseq.config import TrainingRun
+
+LOG = logging.getLogger(__name__)
+
+_SIZES = {
+    "encoder_embed_dim": lambda config: config.dim,
+    "decoder_embed_dim": lambda config: config.dim,
+    "encoder_layers": lambda config: config.encoder.num_layers,
+    "decoder_layers": lambda config: config.decoder.num_layers,
+    "encoder_ffn_embed_dim": lambda config: config.encoder.ffn_dim,
+    "decoder_ffn_embed_dim": lambda config: config.decoder.ffn_dim,
+    "encoder_attention_heads": lambda config: config.encoder.num_heads,
+    "decoder_attention_heads": lambda config: config.decoder.num_heads,
+}
+
+
+def languages(run: TrainingRun) -> tuple[str, ...]:
+    """The run's language tags in the order of their rows; raises UsageError when there are none."""
+    tags = run.option("langs") or []
+    names = tuple(tags.split(",") if isinstance(tags, str) else tags)
+    if not names or len(set(names)) != len(names):
+        raise UsageError("the run needs its language tags", expected="langs=[en,...], each once", found=list(names))
+    return names
+
+
+def dictionary_size(path: Path) -> int:
+    """How many units a dict.txt holds; raises InputError unless they are 0, 1, 2, ... in order."""
+    lines = require_file(path, "the units' dictionary").read_text(encoding="utf-8").splitlines()
+    for expected, line in enumerate(lines):
+        if line.split(" ")[0] != str(expected):
+            raise InputError("the dictionary must list the units in order", path=f"{path}:{expected + 1}",
+                             expected=f"{expected} 1", found=repr(line[:40]))  # fmt: skip
+    return len(lines)
+
+
+def check_device(run: TrainingRun) -> None:
+    """Raise UsageError for a precision that fairseq lacks, and for what needs a GPU where there is none."""
+    if run.option("bf16"):
+        raise UsageError("fairseq trains in bf16 on TPUs only", found="bf16=true", hint="use fp16")
+    if torch.cuda.is_available() and not run.option("cpu"):
+        return
+    if run.option("fp16"):
+        raise UsageError("half precision needs a GPU", found="no CUDA device", hint="add fairseq.common.fp16=false")
+    if int(run.option("distributed_world_size", 1)) > 1 and run.option("ddp_backend") != "legacy_ddp":
+        raise UsageError("several processes need a GPU each", found="no CUDA device",
+                         hint="add fairseq.distributed_training.distributed_world_size=1")  # fmt: skip
+
+
+def check_start(run: TrainingRun, num_units: int, vocabulary: str, owner: str) -> TrainingRun:
+    """Check the checkpoint that a run starts from or goes on from, and settle the fingerprint of its units.
+
+    num_units: size of the data's dictionary; vocabulary: the data's fingerprint, "" = unknown; owner: words for the
+    data. Returns the run with `units_vocabulary` filled in. Raises NetflipsError for what does not fit.
+    """
+    stated = _settle("units_vocabulary", run.units_vocabulary, vocabulary, run.allow_other_vocabulary)
+    path = _start_from(run)
+    if path is not None:
+        checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+        config = TranslatorConfig.from_checkpoint(checkpoint)
+        _check_languages(run, config, path)
+        if config.vocabulary.num_units != num_units:
+            raise InputError("dictionary and checkpoint differ", path=path, expected=f"{num_units} units as in {owner}",
+                             found=config.vocabulary.num_units)  # fmt: skip
+        _check_sizes(run, config, path)
+        stated = _settle(path.name, stored_vocabulary(checkpoint), stated, run.allow_other_vocabulary)
+    if not stated:
+        LOG.warning("%s does not say which quantizer made its units; state it with units_vocabulary=...", owner)
+    return replace(run, units_vocabulary=stated)
+
+
+def stored_vocabulary(checkpoint: Checkpoint) -> str:
+    """The fingerprint of the quantizer that a translator was trained on, "" = unknown."""
+    task = checkpoint.config.get("task", {})
+    return str(checkpoint.config.get("vocabulary") or task.get("units_vocabulary") or "")
+
+
+def _start_from(run: TrainingRun) -> Path | None:
+    if run.last_checkpoint.exists():
+        if run.resume == "never":
+            raise UsageError("the run's folder holds a run already", found=run.last_checkpoint,
+                             hint="choose another run_dir, or resume=auto to go on")  # fmt: skip
+        LOG.info("going on from %s", run.last_checkpoint)
+        return run.last_checkpoint
+    if run.init is None:
+        return None
+    if Path(run.init).suffix != ".pt":
+        raise UsageError("fairseq starts from a .pt file", found=run.init, hint="convert it with scripts/convert_checkpoint.py")
+    return Path(run.init)
+
+
+def _check_languages(run: TrainingRun, config: TranslatorConfig, path: Path) -> None:
+    wanted, stored = languages(run), config.vocabulary.languages
+    missing = [name for name in wanted if name not in stored]
+    if missing:
+        raise LanguageError(f"{path}: the checkpoint lacks languages of the run", expected=", ".join(wanted),
+                            found=f"no {', '.join(missing)}", hint="add them: python -m unit2unit.utut_finetune.add_language")  # fmt: skip
+    if wanted != stored:
+        raise LanguageError(f"{path}: the run must list the checkpoint's languages in their order",
+                            expected=",".join(stored), found=",".join(wanted))  # fmt: skip
+
+
+def _check_sizes(run: TrainingRun, config: TranslatorConfig, path: Path) -> None:
+    for name, stored in _SIZES.items():
+        wanted = run.option(name)
+        if wanted is not None and wanted != stored(config):
+            raise UsageError(f"{path}: the checkpoint is of another size", expected=f"{name}={stored(config)}", found=wanted)
+
+
+def _settle(owner: str, own: str, other: str, is_allowed: bool) -> str:
+    """The fingerprint two parts agree on; raises VocabularyError when they do not."""
+    if not is_allowed:
+        require_same_vocabulary(other, own, owner)
+    elif own and other and own != other:
+        LOG.warning("%s is of quantizer %s, the data of %s: training all the same", owner, own, other)
+    return other or own
+
+
+def required_files(folder: Path, names: Sequence[str], hint: str) -> None:
+    """Raise InputError naming every file that a data folder lacks."""
+    if not folder.is_dir():
+        raise InputError("the data folder is not there", path=folder, hint=hint)
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise InputError("the data folder is not complete", path=folder, found=f"no {', '.join(missing)}", hint=hint)

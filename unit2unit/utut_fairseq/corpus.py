@@ -1,0 +1,118 @@
+"""Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.files import require_file
+from avcore.progress import Progress, silent, track
+from avcore.unit_files import read_unit_file
+from avcore.unit_store import UNIT_SUFFIXES
+from avcore.units import Ids, Units, parse_units
+from avcore.vocabulary import normalise_language
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How unit sequences are read. offset is taken off every id (files of raw class indices: 4)."""
+
+    num_units: int = 1000
+    offset: int = 0
+
+
+@dataclass
+class Corpus:
+    """Merged units by id, int64 [U] each, where each was found, and one line for each that is bad.
+
+    vocabulary: fingerprint of the quantizer, "" = unknown. is_by_line: the ids are line numbers.
+    """
+
+    path: Path
+    units: dict[str, Ids] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    vocabulary: str = ""
+    is_by_line: bool = False
+
+    def add(self, name: str, place: str, read: Callable[[], Ids], reading: Reading) -> None:
+        """Read one sequence; a bad one becomes a problem."""
+        self.places[name] = place
+        try:
+            self.units[name] = merged_units(read(), place, reading)
+        except InputError as error:
+            self.problems.append(str(error))
+
+    def note_vocabulary(self, vocabulary: str, place: str) -> None:
+        """Take note of a sequence's quantizer; raises VocabularyError when it differs from the others'."""
+        if self.vocabulary and vocabulary and vocabulary != self.vocabulary:
+            raise VocabularyError(
+                "units of two quantizers are mixed", path=place, expected=self.vocabulary, found=vocabulary,
+                hint="extract all of them with one encoder",
+            )  # fmt: skip
+        self.vocabulary = self.vocabulary or vocabulary
+
+
+def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
+    """Take the offset off and merge repeats, int64 [N] -> [U], U >= 1. Raises UnitError or UnitRangeError naming `place`."""
+    if not len(ids):
+        raise UnitError("no units", path=place)
+    shifted = ids - reading.offset
+    outside = np.flatnonzero((shifted < 0) | (shifted >= reading.num_units))
+    if outside.size:
+        position = int(outside[0])
+        raise UnitRangeError(int(shifted[position]), position, reading.num_units, path=place)
+    return Units(shifted).merged().ids
+
+
+def read_corpus(path: str | Path, language: str, reading: Reading, progress: Progress = silent) -> Corpus:
+    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` file (rows with `id` and `units`) or a text file (lines).
+
+    Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
+    """
+    path = Path(path)
+    corpus = Corpus(path)
+    stage = f"reading {language}"
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES)
+        for file in track(files, stage, progress, len(files)):
+            name = file.relative_to(path).with_suffix("").as_posix()
+            corpus.add(name, str(file), partial(read_unit_file, file), reading)
+    elif require_file(path, "the units").suffix == ".jsonl":
+        for place, line in track(_lines(path), stage, progress):
+            _add_row(corpus, line, place, language, reading)
+    else:
+        corpus.is_by_line = True
+        for number, (place, line) in enumerate(track(_lines(path), stage, progress), 1):
+            corpus.add(f"{number:09d}", place, partial(parse_units, line, place), reading)
+    if not corpus.places and not corpus.problems:
+        raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl file, or lines of units")
+    return corpus
+
+
+def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Reading) -> None:
+    """Add a row of a unit store (see avcore.unit_store); units may be a list or the published text form."""
+    try:
+        row = json.loads(line)
+        name, units = str(row["id"]), row["units"]
+        text = units if isinstance(units, str) else " ".join(map(str, units))
+    except (ValueError, KeyError, TypeError) as error:
+        corpus.problems.append(f"{place}: not a row with id and units: {error}")
+        return
+    if normalise_language(str(row.get("language") or language)) != language:
+        corpus.problems.append(f"{place}: units of another language; expected {language}; found {row['language']}")
+    elif name in corpus.places:
+        corpus.problems.append(f"{place}: the id {name} is there twice; first {corpus.places[name]}")
+    else:
+        corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
+        corpus.add(name, place, partial(parse_units, text, place), reading)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            yield f"{path}:{number}", line

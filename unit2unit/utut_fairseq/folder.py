@@ -1,0 +1,52 @@
+"""Prepared data folders: made whole or not at all, with a report of what they hold."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError, OutputError
+
+REPORT = "data.json"
+
+
+def require_free(path: Path, is_replaced: bool) -> None:
+    """Raise OutputError when something is there that must not be replaced."""
+    if path.exists() and not is_replaced and (not path.is_dir() or any(path.iterdir())):
+        raise OutputError("the output is there already", path=path, hint="choose another folder, or add --overwrite")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name, and its place, when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    fresh, old = temporary / "new", temporary / "old"
+    fresh.mkdir()
+    try:
+        yield fresh
+        if path.exists():
+            os.replace(path, old)
+        os.replace(fresh, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_report(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write a data folder's report."""
+    (folder / REPORT).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_vocabulary(folder: Path) -> str:
+    """The fingerprint of the quantizer that made a folder's units; "" where the folder does not say."""
+    path = folder / REPORT
+    if not path.exists():
+        return ""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8")).get("vocabulary") or "")
+    except (ValueError, AttributeError) as error:
+        raise InputError("the data folder's report cannot be read", path=path, found=str(error)) from error

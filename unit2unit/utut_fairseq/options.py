@@ -1,0 +1,88 @@
+"""From a run's settings to fairseq's configuration, by way of fairseq's own option parser."""
+
+import argparse
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fairseq import options as fairseq_options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from omegaconf import DictConfig
+
+from avcore.errors import UsageError
+from unit2unit.utut_fairseq import utut_user_dir
+from unit2unit.utut_fairseq.config import TrainingRun
+from unit2unit.utut_fairseq.repairs import repair_fairseq
+
+_CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
+"""Options that decide which other options there are."""
+
+
+def fairseq_config(run: TrainingRun) -> DictConfig:
+    """Return the configuration that fairseq's trainer takes; raises UsageError for an option that it does not know."""
+    wanted = run.options() | _own_options(run)
+    chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
+    user_dir = f"--user-dir={Path(utut_user_dir.__file__).parent}"
+    parser = _parser()
+    args, _ = fairseq_options.parse_args_and_arch(parser, [user_dir, run.data, *chosen], parse_known=True)
+    known = _actions(parser)
+    flags = [flag for name, value in wanted.items() if name not in _CHOICES for flag in _flags(known, name, value)]
+    args = fairseq_options.parse_args_and_arch(_parser(), [user_dir, run.data, *chosen, *flags])
+    _check_taken(args, wanted)
+    vars(args).update(run.generation)  # read from here into the section `generation`
+    repair_fairseq()
+    return convert_namespace_to_omegaconf(args)
+
+
+def _own_options(run: TrainingRun) -> dict[str, Any]:
+    own: dict[str, Any] = {
+        "save_dir": str(run.checkpoints),
+        "tensorboard_logdir": str(Path(run.run_dir) / "tensorboard"),
+        "units_vocabulary": run.units_vocabulary or None,
+        "finetune_from_model": run.init,
+    }
+    taken = own.keys() & run.options().keys()
+    if taken:
+        raise UsageError("an option is decided by the run's own settings", found=", ".join(sorted(taken)), hint="leave it out")
+    return {name: value for name, value in own.items() if value is not None}
+
+
+class _Parser(argparse.ArgumentParser):
+    """fairseq's parser, but a refusal is an error of ours instead of four hundred lines of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError("fairseq refuses an option", found=message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = fairseq_options.get_training_parser()
+    parser.__class__ = _Parser
+    return parser
+
+
+def _actions(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    return {action.dest: action for action in parser._actions if action.option_strings}
+
+
+def _flags(known: Mapping[str, argparse.Action], name: str, value: Any) -> list[str]:
+    """An option as it is written on fairseq's command line; [] for a switch that stays as it is."""
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
+        raise UsageError("fairseq has no such option", found=name, hint=f"close to {', '.join(close)}" if close else None)
+    flag = f"--{name.replace('_', '-')}"
+    flag = flag if flag in known[name].option_strings else known[name].option_strings[-1]
+    if known[name].nargs == 0:
+        return [flag] if value == known[name].const else []
+    if isinstance(value, list) and known[name].type is str:
+        value = ",".join(map(str, value))
+    return [f"{flag}={value}"]
+
+
+def _check_taken(args: argparse.Namespace, wanted: Mapping[str, Any]) -> None:
+    """A switch without its opposite cannot undo an architecture's choice; say so instead of training something else."""
+    for name, value in wanted.items():
+        if isinstance(value, bool) and getattr(args, name, value) is not value:
+            raise UsageError(
+                f"the architecture decides '{name}'", expected=getattr(args, name), found=value, hint="choose another arch"
+            )

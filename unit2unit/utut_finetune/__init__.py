@@ -1,0 +1,1 @@
+"""One language pair: prepare its units, add its language to a checkpoint, fine-tune with fairseq."""

@@ -1,0 +1,116 @@
+"""Add languages to a translator: `python -m unit2unit.utut_finetune.add_language utut_sts_ft.pt utut_ko.pt --language ko`."""
+
+import argparse
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoint_layouts import SHARED_TABLES
+from avcore.command import LOG, run
+from avcore.errors import LanguageError, UsageError
+from avcore.files import atomic_output
+from avcore.vocabulary import normalise_language, require_language
+from unit2unit.config import TranslatorConfig
+from unit2unit.vocabulary import TranslatorVocabulary
+
+RANDOM = "random"
+_RANDOM_STD = 0.02
+"""BERT's initialisation, which the network's other embeddings were drawn with."""
+
+
+def extend_table(table: Tensor, vocabulary: TranslatorVocabulary, row: Tensor) -> Tensor:
+    """Return the table with one more tag, float [rows, dim] -> [rows + 1, dim]: the new row stands before `<mask>`."""
+    return torch.cat([table[: vocabulary.mask], row[None], table[vocabulary.mask :]])
+
+
+def add_language(checkpoint: Checkpoint, language: str, like: str = "en", seed: int = 0) -> Checkpoint:
+    """Return the checkpoint with one more language, whose tag starts as a copy of `like`'s (or `random`).
+
+    Raises LanguageError when the language is there already, or `like` is not.
+    """
+    vocabulary = TranslatorConfig.from_checkpoint(checkpoint).vocabulary
+    new = normalise_language(language)
+    if new in vocabulary.languages:
+        raise LanguageError(f"{checkpoint.path}: the language is there already", expected="a new one", found=new)
+    if len(new) != 2 or not new.isalpha():
+        raise LanguageError("a language is named by two letters", expected="as in ko", found=language)
+    table = checkpoint.tensors[SHARED_TABLES[0]]
+    extended = extend_table(table, vocabulary, _start_row(checkpoint, table, vocabulary, like, seed))
+    langs = ",".join([*vocabulary.languages, new])
+    config = {**checkpoint.config, "task": {**checkpoint.config["task"], "langs": langs}}
+    if "langs" in config["model"]:
+        config["model"] = {**config["model"], "langs": langs}
+    return replace(checkpoint, config=config, tensors={**checkpoint.tensors, **dict.fromkeys(SHARED_TABLES, extended)})
+
+
+def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a translator as a .pt file in the published layout, without optimizer state: fairseq starts from it anew."""
+    cfg = {name: argparse.Namespace(**values) if name != "generation" else dict(values) for name, values in _sections(checkpoint)}
+    content = {
+        "args": None,
+        "cfg": cfg,
+        "model": OrderedDict(checkpoint.tensors),
+        "criterion": None,
+        "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
+        "task_state": {},
+        "extra_state": {"train_iterator": {"version": 2, "epoch": 1, "iterations_in_epoch": 0, "shuffle": True}},
+        "last_optimizer_state": None,
+    }
+    with atomic_output(path) as temporary:
+        torch.save(content, temporary)
+
+
+def _sections(checkpoint: Checkpoint) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    stated = checkpoint.config.get("vocabulary")
+    task = dict(checkpoint.config["task"]) | ({"units_vocabulary": stated} if stated else {})
+    return [("task", task), ("model", checkpoint.config["model"]), ("generation", checkpoint.config.get("generation", {}))]
+
+
+def _start_row(checkpoint: Checkpoint, table: Tensor, vocabulary: TranslatorVocabulary, like: str, seed: int) -> Tensor:
+    if like == RANDOM:
+        generator = torch.Generator().manual_seed(seed + vocabulary.num_rows)
+        return torch.randn(table.shape[1], generator=generator).to(table.dtype) * _RANDOM_STD
+    return table[vocabulary.tag(require_language(like, vocabulary.languages, str(checkpoint.path)))]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="unit2unit.utut_finetune.add_language",
+        description="Add language tags to a unit translator, so that it can be trained on them. The other rows stay as they are.",
+    )
+    parser.add_argument("checkpoint", help="translator to extend, as utut_sts_ft.pt")
+    parser.add_argument("output", help="file to write, .pt")
+    parser.add_argument("--language", nargs="+", default=["ko"], metavar="LANG", help="languages to add (default: ko)")
+    parser.add_argument("--like", default="en", metavar="LANG", help="whose tag a new tag starts from, or 'random' (default: en)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --like random")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def _work(options: argparse.Namespace) -> None:
+    output = Path(options.output)
+    if output.suffix != ".pt":
+        raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=output.name)
+    checkpoint = read_checkpoint(options.checkpoint, Kind.TRANSLATOR)
+    for language in options.language:
+        checkpoint = add_language(checkpoint, language, options.like, options.seed)
+    write_fairseq(checkpoint, output)
+    vocabulary = TranslatorConfig.from_checkpoint(checkpoint).vocabulary
+    LOG.info("%s: %d rows, languages %s", output, vocabulary.num_rows, ", ".join(vocabulary.languages))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run(build_parser(), _work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Many-to-many unit translation and denoising (UTUT), trained with fairseq."""

@@ -1,0 +1,122 @@
+"""Pairs of unit files as a fairseq dataset: tags, span noise, and language pairs drawn with a temperature."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from fairseq.data import FairseqDataset
+from fairseq.data.language_pair_dataset import collate
+
+from avcore.units import Ids
+from unit2unit.utut_pretrain.manifest import Sample, Side, load_units
+from unit2unit.utut_pretrain.masking import SpanNoise
+from unit2unit.vocabulary import PAD, TranslatorVocabulary
+
+_NUM_ENDS = 2
+"""`<s>` and `</s>`. The tag is not counted: a sample of the most units allowed then fills fairseq's 1024 positions."""
+
+
+class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
+    """Samples `<s> units </s> [language]` on both sides; the source is noisy when `noise` is given.
+
+    Each epoch draws as many samples as there are, pair i with probability proportional to n_i ** alpha (alpha 1: every
+    sample once). All that is random depends on (seed, epoch, sample) alone.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], vocabulary: TranslatorVocabulary, noise: SpanNoise | None, alpha: float, seed: int
+    ) -> None:
+        self._samples = samples
+        self._vocabulary = vocabulary
+        self._noise = noise
+        self._alpha = alpha
+        self._seed = seed
+        self._epoch = 1
+        self._sizes = np.array([[side.num_units + _NUM_ENDS for side in (s.source, s.target)] for s in samples], dtype=np.int64)
+        names, self._pair_of = np.unique([sample.pair for sample in samples], return_inverse=True)
+        self._num_pairs = len(names)
+        self._drawn = self._draw()
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return {"id", "source": int64 [N], "target": int64 [M]} of a drawn sample."""
+        sample = self._samples[self._drawn[index]]
+        source = self._tokens(sample.source)
+        if self._noise is not None:
+            source = self._noise.apply(source, np.random.default_rng([self._seed, self._epoch, index]))
+        return {"id": index, "source": torch.from_numpy(source), "target": torch.from_numpy(self._tokens(sample.target))}
+
+    def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch, padded on the right, longest source first; the decoder's input starts with the target's tag."""
+        # eos_idx None moves each target's own last token, its tag, to the front.
+        return collate(samples, PAD, None, left_pad_source=False, left_pad_target=False)  # type: ignore[no-any-return]
+
+    @property
+    def sizes(self) -> Ids:
+        """Tokens of source and target of each drawn sample, int64 [samples, 2]."""
+        return self._sizes[self._drawn]
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Tokens of source and target."""
+        source, target = self._sizes[self._drawn[index]]
+        return int(source), int(target)
+
+    def num_tokens(self, index: int) -> int:
+        """The longer side, which bounds a batch."""
+        return max(self.size(index))
+
+    def num_tokens_vec(self, indices: Ids) -> Ids:
+        """The longer side of several samples, int64 [samples]."""
+        return self.sizes[indices].max(axis=1)  # type: ignore[no-any-return]
+
+    def ordered_indices(self) -> Ids:
+        """Samples by length, in random order among equal ones (fairseq seeds numpy around this call)."""
+        order = np.random.permutation(len(self))
+        source, target = self.sizes[order].T
+        return order[np.lexsort((target, source))]
+
+    def filter_indices_by_size(self, indices: Ids, max_sizes: Any) -> tuple[Ids, list[int]]:
+        """Leave out what is longer than the model's positions."""
+        limits = (max_sizes, max_sizes) if isinstance(max_sizes, int | float) else max_sizes
+        fits = (self.sizes[indices] <= np.asarray(limits)).all(axis=1)
+        return indices[fits], indices[~fits].tolist()
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        """Whether batches stay the same from epoch to epoch: only when every sample is taken once."""
+        return self._alpha == 1.0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the samples of an epoch."""
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._drawn = self._draw()
+
+    def _draw(self) -> Ids:
+        if self._alpha == 1.0:
+            return np.arange(len(self._samples))
+        random = np.random.default_rng([self._seed, self._epoch])
+        counts = pair_counts(np.bincount(self._pair_of, minlength=self._num_pairs), self._alpha)
+        drawn = [_take(np.flatnonzero(self._pair_of == pair), count, random) for pair, count in enumerate(counts)]
+        return np.concatenate(drawn)
+
+    def _tokens(self, side: Side) -> Ids:
+        return self._vocabulary.source_tokens(load_units(side.path, self._vocabulary.num_units), side.language)
+
+
+def pair_counts(sizes: Ids, alpha: float) -> Ids:
+    """How many samples of each language pair an epoch takes, int64 [pairs]: shares n ** alpha of as many as there are.
+
+    Conneau and Lample 2019, "Cross-lingual language model pretraining", section 3.1. At least one of each pair.
+    """
+    shares = (sizes / sizes.sum()) ** alpha
+    return np.maximum(1, np.round(shares / shares.sum() * sizes.sum())).astype(np.int64)
+
+
+def _take(members: Ids, count: int, random: np.random.Generator) -> Ids:
+    """Take `count` of the members: whole rounds of all of them first, then some without repeats."""
+    rounds, rest = divmod(int(count), len(members))
+    return np.concatenate([*([members] * rounds), random.permutation(members)[:rest]])

@@ -1,0 +1,53 @@
+"""Pre-train a unit translator on many language pairs: `python -m unit2unit.utut_pretrain.pretrain data=... run_dir=...`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.errors import InputError, LanguageError
+from unit2unit.utut_fairseq.checks import check_device, check_start, dictionary_size, languages, required_files
+from unit2unit.utut_fairseq.config import TrainingRun
+from unit2unit.utut_fairseq.entry import run_training
+from unit2unit.utut_fairseq.folder import read_vocabulary
+from unit2unit.utut_pretrain.manifest import LANG_PAIRS, Sample, read_samples, load_units
+
+_PREPARE = "make it with python -m unit2unit.utut_pretrain.prepare"
+
+
+def check(run: TrainingRun) -> TrainingRun:
+    """Check tables, unit files, languages and the checkpoint against each other; returns the run completed."""
+    check_device(run)
+    data = Path(run.data)
+    splits = [str(run.option("train_subset", "train"))]
+    if not run.option("disable_validation"):
+        splits += str(run.option("valid_subset", "valid")).split(",")
+    required_files(data, ["dict.txt", *(f"{split}/{LANG_PAIRS}" for split in splits)], _PREPARE)
+    num_units = dictionary_size(data / "dict.txt")
+    for split in splits:
+        samples, _ = read_samples(data, split)
+        _check_samples(samples, languages(run), num_units)
+    return check_start(run, num_units, read_vocabulary(data), f"the data in {data}")
+
+
+def _check_samples(samples: Sequence[Sample], tags: Sequence[str], num_units: int) -> None:
+    """Raise for a language without a tag or a unit file that is missing; the first of each pair is read."""
+    seen: set[str] = set()
+    for sample in samples:
+        for side in (sample.source, sample.target):
+            if side.language not in tags:
+                raise LanguageError(f"{sample.pair}: a language has no tag in langs", expected=",".join(tags), found=side.language)
+            if not Path(side.path).is_file():
+                raise InputError("a unit file of a table is not there", path=side.path, expected=f"as named for {sample.pair}")
+            if sample.pair not in seen:
+                load_units(side.path, num_units)
+        seen.add(sample.pair)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    prog = "unit2unit.utut_pretrain.pretrain"
+    return run_training(check, "unit2unit/pretrain", prog, "Pre-train a unit translator on many language pairs.", argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
