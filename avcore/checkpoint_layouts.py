@@ -100,8 +100,14 @@ def extract(payload: Mapping[str, Any], kind: Kind, path: Path) -> tuple[dict[st
     tensors = plain_tensors(payload["model"], "model", path)
     config = plain_config(payload, path)
     if kind is Kind.TRANSLATOR:
-        return {**config}, share_tables(tensors, path)
+        return _translator_config(config), share_tables(tensors, path)
     return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
+
+
+def _translator_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a translator; one that our own trainers wrote names the quantizer of its units among its task's options."""
+    stated = config["task"].get("units_vocabulary")
+    return {**config, "vocabulary": str(stated)} if stated else {**config}
 
 
 def share_tables(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
