@@ -8,6 +8,7 @@ from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, ru
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.progress import bars
+from avcore.vocabulary import normalise_language
 from netflips.models import Models, load_models
 from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
@@ -154,7 +155,7 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     if options.in_lip_path is not None or options.in_bbox_path is not None:
         raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
     videos = [video for path in inputs for video in (_videos_in(path) if path.is_dir() else [path])]
-    jobs = [(video, options.out_dir / f"{video.stem}_{options.tgt_lang}.mp4") for video in videos]
+    jobs = [(video, options.out_dir / f"{video.stem}_{normalise_language(options.tgt_lang)}.mp4") for video in videos]
     doubled = {target.name for _, target in jobs if sum(other == target for _, other in jobs) > 1}
     if doubled:
         raise UsageError("several inputs would be written under one name", found=", ".join(sorted(doubled)), hint="dub them apart")

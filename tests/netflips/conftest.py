@@ -1,0 +1,65 @@
+"""Small models and made material for tests of the whole chain."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.faces.boxes import write_boxes
+from avcore.media import VideoWriter, read_speech
+from avcore.timeline import SAMPLE_RATE
+from netflips.models import Models, load_models
+from netflips.options import ModelPaths, RunOptions
+
+WIDTH, HEIGHT = 160, 120
+
+
+def moving_picture(index: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """A picture that differs from frame to frame and has no face in it: uint8 [height, width, 3]."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([columns * 255 // width, rows * 255 // height, (rows + columns + 5 * index) % 256], axis=-1).astype(np.uint8)
+
+
+def write_clip(
+    path: Path, speech: np.ndarray | None, num_pictures: int = 50, rate: int = 25, width: int = WIDTH, height: int = HEIGHT
+) -> Path:
+    """Write a clip without a face; speech: float32 [S] at 16 kHz or None for no sound track."""
+    with VideoWriter(path, width, height, rate, None if speech is None else SAMPLE_RATE, preset="ultrafast") as writer:
+        for index in range(num_pictures):
+            writer.write_picture(moving_picture(index, width, height))
+        if speech is not None:
+            writer.write_sound(speech)
+    return path
+
+
+@pytest.fixture(scope="session")
+def paths(parity_dir: Path) -> ModelPaths:
+    """The random checkpoints in the published layouts."""
+    return ModelPaths(parity_dir / "mavhubert.pt", parity_dir / "utut_ko.pt", parity_dir / "unit2av_renderer.pt")
+
+
+@pytest.fixture(scope="session")
+def models(paths: ModelPaths) -> Models:
+    """All models, English to Korean."""
+    return load_models(paths, "en", "ko", RunOptions(device="cpu"))
+
+
+@pytest.fixture(scope="session")
+def speech(parity_dir: Path) -> np.ndarray:
+    """Two seconds of sound, float32 [S]."""
+    return read_speech(parity_dir / "clip.wav")
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
+    """Two seconds of picture and sound without a face."""
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", speech)
+
+
+@pytest.fixture(scope="session")
+def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Face boxes for `clip`: none in the first five pictures, then one that moves."""
+    path = tmp_path_factory.mktemp("boxes") / "clip.bbox.pkl"
+    moving = [np.array([40 + i / 4, 20, 90 + i / 4, 80], dtype=np.float32) for i in range(45)]
+    write_boxes(path, [None] * 5 + moving)
+    return path

@@ -1,0 +1,142 @@
+"""The commands: flags, several inputs, exit codes, one clear line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netflips import __version__, cli, dub_command, info
+from netflips.options import ModelPaths
+from tests.netflips.conftest import write_clip
+
+
+@pytest.fixture
+def flags(paths: ModelPaths) -> list[str]:
+    return [
+        "--src-lang", "eng", "--tgt-lang", "kor", "--modalities", "audio", "--cpu", "--beam", "2",
+        "--av2unit-path", str(paths.av2unit), "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av),
+    ]  # fmt: skip
+
+
+def _error(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if ": error: " in line]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_one_video_with_report_and_label(clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--report", str(report), "--burn-label"]
+    assert dub_command.main([*arguments, *flags]) == 0
+    assert f"written: {tmp_path / 'x.mp4'}" in capsys.readouterr().err
+    assert json.loads(report.read_text())["target_language"] == "ko"
+    assert info.main([str(tmp_path / "x.mp4")]) == 0
+    assert f"comment: synthetic: NetfLips {__version__}, en->ko" in capsys.readouterr().out
+
+
+def test_quiet_prints_nothing_when_all_is_well(
+    clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--quiet", "--vocoder-unit-offset", "0"]
+    assert dub_command.main([*arguments, *flags]) == 0
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert all("warning" in line for line in written.err.splitlines())
+
+
+def test_a_failed_input_is_named_and_the_others_go_on(
+    speech: np.ndarray, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "입력 videos"
+    folder.mkdir()
+    for name in ("a.mp4", "c.mov"):
+        write_clip(folder / name, speech, num_pictures=10)
+    (folder / "b.mp4").write_text("not a video")
+    (folder / "notes.txt").write_text("not a video either")
+    report = tmp_path / "report.json"
+    arguments = ["--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"), "--report", str(report)]
+    assert dub_command.main([*arguments, *flags]) == 1
+    assert "1 of 3 inputs failed" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_ko.mp4", "c_ko.mp4"]
+    content = json.loads(report.read_text())
+    assert len(content["dubs"]) == 2
+    assert list(content["failures"]) == [str(folder / "b.mp4")]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["--out-vid-path", "x.mp4", "--out-dir", "out"], "either"),
+        ([], "either"),
+        (["--out-vid-path", "x.mp4", "--beam", "0"], "--beam"),
+        (["--out-vid-path", "x.mp4", "--max-target-units", "-1"], "--max-target-units"),
+        (["--out-vid-path", "x.mp4", "--face", "red"], "--face"),
+        (["--out-vid-path", "x.mp4", "--tgt-lang", "xx"], "en, es, fr"),
+        (["--out-vid-path", "x.mp4", "--tgt-lang", "es"], "en, ko"),
+        (["--out-vid-path", "x.mp4", "--utut-path", "{av2unit}"], "--utut-path"),
+        (["--out-vid-path", "x.mp4", "--av2unit-path", "{unit2av}"], "--av2unit-path"),
+        (["--out-vid-path", "x.mp4", "--unit2av-path", "none.pt"], "none.pt"),
+        (["--out-vid-path", "x.mp4", "--speaker-encoder-path", "{utut}"], "speaker encoder"),
+        (["--out-vid-path", "x.mp4", "--device", "toaster"], "toaster"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(
+    clip: Path,
+    flags: list[str],
+    paths: ModelPaths,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: list[str],
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changed = [text.format(av2unit=paths.av2unit, utut=paths.utut, unit2av=paths.unit2av) for text in change]
+    flags = [flag for flag in flags if flag != "--cpu" or "--device" not in change]
+    assert dub_command.main(["--in-vid-path", str(clip), *flags, *changed]) == 2
+    assert complaint in _error(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_korean_on_the_published_translator_names_the_fine_tuning(
+    clip: Path, flags: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *flags]
+    assert dub_command.main([*arguments, "--utut-path", str(parity_dir / "utut.pt")]) == 2
+    error = _error(capsys)
+    assert "en, es, fr, it, pt" in error
+    assert "utut_finetune" in error
+
+
+def test_two_inputs_of_one_name_are_refused(
+    clip: Path, flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dub_command.main(["--in-vid-path", str(clip), str(clip), "--out-dir", str(tmp_path), *flags]) == 2
+    assert "one name" in _error(capsys)
+    (tmp_path / "empty").mkdir()
+    assert dub_command.main(["--in-vid-path", str(tmp_path / "empty"), "--out-dir", str(tmp_path), *flags]) == 2
+    assert "no video" in _error(capsys)
+
+
+def test_netflips_lists_its_commands_and_hands_over(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    assert "translate" in capsys.readouterr().out
+    assert cli.main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+    assert cli.main([]) == 2
+    assert cli.main(["sing"]) == 2
+    assert cli.main(["info", str(clip)]) == 0
+    assert "picture: 160x120, 25.000 fps, 50 pictures" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["dub", "--help"])
+    assert caught.value.code == 0
+
+
+def test_info_tells_what_a_checkpoint_is(paths: ModelPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert info.main([str(paths.utut)]) == 0
+    shown = capsys.readouterr().out
+    assert "unit translator" in shown
+    assert "fingerprint: sha256:" in shown
+    (tmp_path / "x.pt").write_bytes(b"nothing")
+    assert info.main([str(tmp_path / "x.pt")]) == 2

@@ -1,0 +1,200 @@
+"""The main job on made material with side files: what comes out, and what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
+from avcore.media import probe, read_speech, write_speech
+from avcore.units import Units
+from netflips import __version__
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.pipeline import dub
+from tests.netflips.conftest import write_clip
+
+BEAM = 2
+
+
+@pytest.fixture
+def options(boxes: Path, parity_dir: Path) -> DubOptions:
+    return DubOptions(beam=BEAM, boxes=boxes, lips=parity_dir / "clip_long.lip.mp4")
+
+
+def _pictures(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
+def test_a_clip_is_dubbed_in_all_three_modes(
+    clip: Path, models: Models, options: DubOptions, tmp_path: Path, modalities: str
+) -> None:
+    out = tmp_path / "a folder" / "dubbed clip.mp4"
+    seen: dict[str, int] = {}
+    report = dub(clip, out, models, replace(options, modalities=modalities), lambda stage, done, total: seen.update({stage: done}))
+    info = probe(out)
+    assert (info.width, info.height, info.frame_rate, info.audio_rate, info.audio_channels) == (160, 120, 25, 16000, 1)
+    assert info.num_frames == report.num_pictures == max(1, report.target_steps // 2)
+    assert abs(len(read_speech(out)) - report.target_steps * 320) <= 640
+    assert report.modalities == modalities
+    assert seen["lips"] == report.num_pictures
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_the_output_says_that_it_is_synthetic(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    dub(clip, tmp_path / "x.mp4", models, options)
+    fingerprints = " ".join(models.fingerprints.values())
+    assert probe(tmp_path / "x.mp4").comment == f"synthetic: NetfLips {__version__}, en->ko, models {fingerprints}"
+
+
+def test_only_the_face_box_changes(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    report = dub(clip, tmp_path / "x.mp4", models, replace(options, hard_paste=True))
+    source, dubbed = _pictures(clip), _pictures(tmp_path / "x.mp4")
+    shared = min(len(source), len(dubbed))
+    difference = np.abs(source[:shared].astype(int) - dubbed[:shared])
+    assert difference[:5].mean() < 3  # no face there: only the encoder's loss
+    assert difference[5:, 30:70, 56:85].mean() > 20
+    assert difference[:, :, 110:].mean() < 3
+    assert report.pictures_with_face == sum(min(i % 98, 98 - i % 98) >= 5 for i in range(report.num_pictures))
+
+
+def test_the_report_is_complete_and_adds_up(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    report = dub(clip, tmp_path / "x.mp4", models, options)
+    content = json.loads(report.as_json())
+    assert {stage["name"] for stage in content["stages"]} == {"read", "voice", "av2unit", "unit2unit", "speech", "lips", "write"}
+    assert all(stage["seconds"] > 0 for stage in content["stages"])
+    assert content["source_units"] > 0
+    assert content["fingerprints"] == models.fingerprints
+    assert "x real time" in report.summary()
+
+
+def test_a_long_translation_that_stops_at_the_limit_says_so(
+    clip: Path, models: Models, options: DubOptions, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = dub(clip, tmp_path / "x.mp4", models, replace(options, max_target_units=3))
+    assert report.is_truncated
+    assert any("translation stopped at" in text for text in report.warnings)
+    assert any("translation stopped at" in record.message for record in caplog.records)
+
+
+def test_the_speech_may_be_longer_than_the_footage(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
+    short = write_clip(tmp_path / "short.mp4", speech[:16000], num_pictures=3)
+    report = dub(short, tmp_path / "x.mp4", models, DubOptions(beam=BEAM, modalities="audio"))
+    assert report.num_pictures > 3
+    assert report.pictures_with_face == 0
+    assert probe(tmp_path / "x.mp4").num_frames == report.num_pictures
+
+
+def test_one_picture_is_enough(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
+    still = write_clip(tmp_path / "still.mp4", speech, num_pictures=1)
+    report = dub(still, tmp_path / "x.mp4", models, DubOptions(beam=BEAM, modalities="audio"))
+    assert probe(tmp_path / "x.mp4").num_frames == report.num_pictures > 1
+
+
+def test_odd_sides_grow_and_it_is_said(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.mkv"
+    with av.open(str(odd), "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 161, 119, "bgr0"
+        audio = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        for index in range(10):
+            picture = np.full((119, 161, 3), index * 20, dtype=np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        frame = av.AudioFrame.from_ndarray((speech[None] * 32767).astype(np.int16), "s16", "mono")
+        frame.sample_rate = 16000
+        container.mux(audio.encode(frame))
+        for stream in (video, audio):
+            container.mux(stream.encode(None))
+    report = dub(odd, tmp_path / "x.mp4", models, DubOptions(beam=BEAM, modalities="audio"))
+    assert report.has_grown
+    assert (probe(tmp_path / "x.mp4").width, probe(tmp_path / "x.mp4").height) == (162, 120)
+    assert "grew" in report.summary()
+
+
+def test_lips_alone_need_a_voice(models: Models, options: DubOptions, boxes: Path, speech: np.ndarray, tmp_path: Path) -> None:
+    mute = write_clip(tmp_path / "mute.mp4", None)
+    silent_options = replace(options, modalities="video")
+    with pytest.raises(NoSpeechError, match="--speaker-path"):
+        dub(mute, tmp_path / "x.mp4", models, silent_options)
+    write_speech(tmp_path / "voice.wav", np.tile(speech, 2))
+    report = dub(mute, tmp_path / "x.mp4", models, replace(silent_options, speaker=tmp_path / "voice.wav"))
+    assert report.voice.endswith("voice.wav")
+    np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
+    dub(mute, tmp_path / "x.mp4", models, replace(silent_options, speaker=tmp_path / "voice.npy"))
+
+
+def test_sound_that_is_missing_silent_or_too_short_is_refused(models: Models, speech: np.ndarray, tmp_path: Path) -> None:
+    options = DubOptions(beam=BEAM, modalities="audio")
+    mute = write_clip(tmp_path / "mute.mp4", None)
+    with pytest.raises(MediaError, match="--modalities video"):
+        dub(mute, tmp_path / "x.mp4", models, options)
+    for name, sound in (("silent", np.zeros(32000, dtype=np.float32)), ("short", speech[8000:11200])):
+        clip = write_clip(tmp_path / f"{name}.mp4", sound)
+        with pytest.raises(NoSpeechError, match="--speaker-path"):
+            dub(clip, tmp_path / "x.mp4", models, options)
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_no_face_where_one_is_needed_names_the_way_out(clip: Path, models: Models, tmp_path: Path) -> None:
+    with pytest.raises(NoFaceError, match="--modalities audio"):
+        dub(clip, tmp_path / "x.mp4", models, DubOptions(beam=BEAM))
+
+
+def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = DubOptions(beam=1, modalities="audio")
+    real = models.translator.translate
+
+    def nothing(*arguments: object) -> object:
+        return replace(real(*arguments), units=Units([], None, "ko"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(models.translator, "translate", nothing)
+    with pytest.raises(UnitError, match="empty"):
+        dub(clip, tmp_path / "x.mp4", models, options)
+
+
+def test_outputs_that_cannot_be_are_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out, complaint in ((clip, "input itself"), (tmp_path / "file" / "x.mp4", "written"), (tmp_path / "x.txt", "x.txt")):
+        with pytest.raises(OutputError, match=complaint):
+            dub(clip, out, models, options)
+    assert probe(clip).num_frames == 50
+
+
+@pytest.mark.parametrize("what", ["missing", "folder", "empty", "text", "truncated", "sound"])
+def test_inputs_that_cannot_be_used_are_refused(clip: Path, models: Models, tmp_path: Path, what: str, speech: np.ndarray) -> None:
+    path = tmp_path / "in.mp4"
+    if what == "folder":
+        path.mkdir()
+    elif what == "empty":
+        path.touch()
+    elif what == "text":
+        path.write_text("this is not a video\n" * 100)
+    elif what == "truncated":
+        path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    elif what == "sound":
+        path = tmp_path / "in.wav"
+        write_speech(path, speech)
+    with pytest.raises(NetflipsError) as caught:
+        dub(path, tmp_path / "x.mp4", models, DubOptions(beam=BEAM, modalities="audio"))
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_lip_video_of_another_size_is_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="96x96"):
+        dub(clip, tmp_path / "x.mp4", models, replace(options, lips=clip))
+
+
+def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    def interrupt(stage: str, done: int, total: int | None) -> None:
+        if stage == "lips" and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dub(clip, tmp_path / "out" / "x.mp4", models, options, interrupt)
+    assert list((tmp_path / "out").iterdir()) == []
