@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.media.decoding import packet_time
 from avcore.media.opening import audio_stream, open_media, video_stream
 from avcore.media.pictures import View, first_view
-from avcore.timeline import FRAME_RATE, frames_to_seconds
+from avcore.timeline import FRAME_RATE
+
+Ticks = NDArray[np.int64]
 
 LOG = logging.getLogger(__name__)
 
 _MAX_RATE_DENOMINATOR = 1001
 _UNEVEN_PART = 0.1
 _ROUNDING_TICKS = 2
+_USUAL_RATES = tuple(
+    Fraction(*rate) for rate in ((24000, 1001), (24,), (25,), (30000, 1001), (30,), (48,), (50,), (60000, 1001), (60,))
+)
+_RATE_SLACK = Fraction(1, 10_000)
 _MISSING_S = Fraction(1, 2)
 _DECLARES_DURATION = {"mov", "mp4", "matroska", "webm", "avi"}
 _CONTAINER_TICK = Fraction(1, 1_000_000)
@@ -54,9 +61,10 @@ class MediaInfo:
 
 @dataclass
 class _Packets:
-    """The packets of one stream that are shown, in ticks of its clock (s). starts: sorted by decoding."""
+    """The packets of one stream that are shown, in ticks of its clock. tick: s. step: length of one that states none."""
 
     tick: Fraction
+    step: int
     starts: "array[int]" = field(default_factory=lambda: array("q"))
     end: int = 0
 
@@ -64,7 +72,14 @@ class _Packets:
         start = packet_time(packet)
         start = self.end if start is None else start
         self.starts.append(start)
-        self.end = max(self.end, start + (packet.duration or 0))
+        self.end = max(self.end, start + (packet.duration or self.step))
+
+    @classmethod
+    def of(cls, stream: Any) -> "_Packets":
+        """Of a stream, as yet without packets."""
+        tick = stream.time_base or Fraction(1)
+        rate = (stream.average_rate or stream.guessed_rate or FRAME_RATE) if stream.type == "video" else None
+        return cls(tick, round(1 / rate / tick) if rate else 0)
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -102,33 +117,41 @@ def _describe_sound(stream: Any, packets: _Packets) -> dict[str, Any]:
 def _describe_pictures(view: View, stream: Any, packets: _Packets) -> dict[str, Any]:
     starts = np.unique(np.array(packets.starts, dtype=np.int64))
     is_variable = _is_uneven(starts)
-    rate = stream.average_rate or stream.guessed_rate
-    if rate is None or is_variable:
-        rate = _average_rate(starts, packets)
-    duration = packets.end * packets.tick - view.origin
-    if len(starts) and packets.end == starts[-1]:
-        duration += frames_to_seconds(1, rate)
+    rate = _mean_rate(starts, packets) if is_variable else _constant_rate(stream, starts, packets.tick)
     return {
         "has_video": True,
         "width": view.width,
         "height": view.height,
         "frame_rate": rate,
         "is_variable_rate": is_variable,
-        "duration_s": max(duration, frames_to_seconds(min(1, len(starts)), rate)),
+        "duration_s": packets.end * packets.tick - view.origin,
         "num_frames": len(packets.starts),
         "rotation": view.rotation,
         "pixel_aspect": view.pixel_aspect(stream),
     }
 
 
-def _average_rate(starts: "np.ndarray[Any, np.dtype[np.int64]]", packets: _Packets) -> Fraction:
-    ticks = packets.end - int(starts[0]) if len(starts) else 0
-    rate = Fraction(len(starts)) / (ticks * packets.tick) if ticks > 0 else Fraction(FRAME_RATE)
-    return rate.limit_denominator(_MAX_RATE_DENOMINATOR)
+def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
+    """The rate of evenly spaced pictures: the usual or declared one that their times allow, else the one measured."""
+    declared = Fraction(stream.average_rate or stream.guessed_rate or FRAME_RATE)
+    if len(starts) < 2:
+        return declared
+    span = int(starts[-1] - starts[0])
+    measured = Fraction(len(starts) - 1) / (span * tick)
+    slack = measured * (_RATE_SLACK + Fraction(_ROUNDING_TICKS, span))
+    nearest = min(_USUAL_RATES, key=lambda rate: abs(rate - measured))
+    preferred = (declared, nearest) if declared in _USUAL_RATES else (nearest, declared)
+    fitting = [rate for rate in preferred if abs(rate - measured) <= slack]
+    return (fitting or [measured.limit_denominator(_MAX_RATE_DENOMINATOR)])[0]
+
+
+def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
+    """Pictures per second of unevenly spaced ones."""
+    return (Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick)).limit_denominator(_MAX_RATE_DENOMINATOR)
 
 
 def _scan(container: Any) -> dict[int, _Packets]:
-    packets = {stream.index: _Packets(stream.time_base or Fraction(1)) for stream in container.streams}
+    packets = {stream.index: _Packets.of(stream) for stream in container.streams}
     for packet in container.demux():
         if packet.size and not packet.is_discard:
             packets[packet.stream_index].add(packet)
@@ -150,7 +173,7 @@ def _require_complete(container: Any, packets: dict[int, _Packets], path: str | 
         )
 
 
-def _is_uneven(starts: "np.ndarray[Any, np.dtype[np.int64]]") -> bool:
+def _is_uneven(starts: Ticks) -> bool:
     """Whether some picture stays clearly longer or shorter than most, more than the rounding of its clock explains."""
     if len(starts) < 3:
         return False
