@@ -11,6 +11,8 @@ from avcore.errors import UnitError, UnitRangeError
 
 Ids = NDArray[np.int64]
 
+_MOST_DIGITS = 18  # of an int64 for certain
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -112,7 +114,8 @@ def parse_units(line: str, path: str | Path | None = None) -> Ids:
     """Read a line of blank-separated decimal units to int64 [N]. Raises UnitError naming a token that is no number."""
     tokens = line.split()
     for position, token in enumerate(tokens):
-        if not token.lstrip("-").isascii() or not token.removeprefix("-").isdecimal():
+        digits = token.removeprefix("-")
+        if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
             raise UnitError(
                 f"token {position} is not a unit", path=path, expected="whole numbers with blanks between", found=repr(token[:40])
             )

@@ -21,12 +21,14 @@ class Hypothesis:
     """A finished translation.
 
     tokens: int64 [T], after the start tag and with the end tag. positional_scores: float32 [T], log-probability of each
-    token. score: their sum over T ** lenpen, or the sum alone where scores are not normalised.
+    token. score: their sum over T ** lenpen, or the sum alone where scores are not normalised. is_cut: it ended because
+    the limit was reached, another token being likelier than the end tag.
     """
 
     tokens: Ids
     positional_scores: NDArray[np.float32]
     score: float
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Beam:
         """
         config, index = self._config, len(self._steps)
         totals = self._scores(logits, index)
+        cut = self._force_end(totals) if index >= self._rules.limit else frozenset()
         if self._steps:
             totals += torch.from_numpy(self._steps[-1].totals)[:, None].to(totals.device)
         best = totals.flatten().topk(min(2 * config.beam, totals.numel() - 1))
@@ -88,7 +91,7 @@ class Beam:
         is_end = (tokens == self._rules.end) & np.isfinite(values)
         for rank in np.flatnonzero(is_end[: config.beam]):
             if len(self._finished) < config.beam:
-                self._finished.append(self._trace(int(parents[rank]), values[rank]))
+                self._finished.append(self._trace(int(parents[rank]), values[rank], int(parents[rank]) in cut))
         self.is_done = len(self._finished) == config.beam or index == self._rules.limit
         alive = np.flatnonzero(~is_end)[: config.beam]
         self._steps.append(_Step(parents[alive], tokens[alive], values[alive]))
@@ -100,15 +103,20 @@ class Beam:
         scores.nan_to_num_(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
         scores[:, PAD] = -torch.inf
         scores[:, UNKNOWN] -= self._config.unkpen
-        if index >= self._rules.limit:
-            scores[:, :end] = -torch.inf
-            scores[:, end + 1 :] = -torch.inf
         if index < self._config.min_len:
             scores[:, end] = -torch.inf
         scores[:, list(self._rules.suppressed)] = -torch.inf
         return scores
 
-    def _trace(self, beam: int, total: np.float32) -> Hypothesis:
+    def _force_end(self, scores: Tensor) -> frozenset[int]:
+        """Leave nothing but the end tag, in place; returns the beams that would have gone on."""
+        end = self._rules.end
+        going_on = (scores.argmax(1) != end).nonzero().flatten().tolist()
+        scores[:, :end] = -torch.inf
+        scores[:, end + 1 :] = -torch.inf
+        return frozenset(going_on)
+
+    def _trace(self, beam: int, total: np.float32, is_cut: bool) -> Hypothesis:
         """The hypothesis that ends now, as a continuation of a live beam."""
         tokens, totals = [self._rules.end], [total]
         for step in reversed(self._steps):
@@ -117,4 +125,4 @@ class Beam:
             beam = int(step.parents[beam])
         scores = np.diff(np.array(totals[::-1], dtype=np.float32), prepend=np.float32(0))
         length = 1.0 if self._config.unnormalized else float(len(tokens)) ** self._config.lenpen
-        return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)))
+        return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)), is_cut)

@@ -122,8 +122,8 @@ class UnitTranslator:
             group = tokens[start : start + _SENTENCES_AT_ONCE]
             rules = [self._rules(len(one), target, settings) for one in group]
             found = search_beams(self._model, group, settings, rules, progress)
-            for units, rule, hypotheses in zip(sequences[start:], rules, found, strict=False):
-                translations.append(self._translation(units, target, rule, hypotheses))
+            for units, hypotheses in zip(sequences[start:], found, strict=False):
+                translations.append(self._translation(units, target, hypotheses))
         return translations
 
     def require_language(self, language: str) -> str:
@@ -143,11 +143,10 @@ class UnitTranslator:
         limit = settings.limit(source_length, self._model.config.max_target_positions)
         return Rules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
-    def _translation(self, units: Units, target: str, rule: Rules, hypotheses: list[Hypothesis]) -> Translation:
+    def _translation(self, units: Units, target: str, hypotheses: list[Hypothesis]) -> Translation:
         if not hypotheses:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
         ids = self._vocabulary.units(hypotheses[0].tokens) - self._offset
         named = (ids >= 0) & (ids < self._vocabulary.num_units)
-        is_cut = len(hypotheses[0].tokens) == rule.limit + 1
         translated = Units(ids[named], None, target, units.vocabulary or self._trained_on)
-        return Translation(translated, is_cut, tuple(hypotheses))
+        return Translation(translated, hypotheses[0].is_cut, tuple(hypotheses))

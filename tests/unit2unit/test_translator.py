@@ -1,0 +1,199 @@
+"""The translator as other rooms use it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.errors import CheckpointError, LanguageError, UnitRangeError, UsageError, VocabularyError
+from avcore.units import Units
+from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
+from unit2unit.inference import SearchConfig, UnitTranslator
+
+UNITS = Units(np.array([3, 3, 3, 17, 29, 29, 4, 0]), language="en")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("tiny") / "tiny.safetensors", seed=5)
+
+
+@pytest.fixture(scope="module")
+def translator(path: Path) -> UnitTranslator:
+    return UnitTranslator.from_checkpoint(path)
+
+
+def test_languages_and_settings_come_from_the_file(translator: UnitTranslator) -> None:
+    assert translator.languages == ("en", "fr", "ko")
+    assert translator.default_search == SearchConfig(beam=4, max_len_b=12)
+
+
+def test_units_are_merged_at_the_door(translator: UnitTranslator) -> None:
+    merged, timed = UNITS.merged(), Units(np.array([3, 17, 29, 4, 0]), np.array([3, 1, 2, 1, 9]))
+    wanted = translator.translate(UNITS)
+    for units in (merged, timed):
+        found = translator.translate(units)
+        assert found.tokens.tolist() == wanted.tokens.tolist()
+        assert found.score == wanted.score
+
+
+def test_units_come_as_they_are_without_durations(translator: UnitTranslator) -> None:
+    found = translator.translate(UNITS, "en", "kor")
+    names = [token - 4 for token in found.tokens if 4 <= token < 34]
+    assert found.units == Units(np.array(names), None, "ko")
+    assert not found.units.is_merged
+    assert len(found.hypotheses) == 4
+    assert found.score == pytest.approx(float(found.positional_scores.sum()) / len(found.tokens), abs=1e-5)
+
+
+@pytest.mark.parametrize("target", ["en", "fr", "ko"])
+def test_only_the_target_s_tag_ends_and_no_other_tag_appears(translator: UnitTranslator, target: str) -> None:
+    tags = {"en": 34, "fr": 35, "ko": 36}
+    for hypothesis in translator.translate(UNITS, "en", target).hypotheses:
+        assert hypothesis.tokens[-1] == tags[target]
+        assert not set(hypothesis.tokens[:-1].tolist()) & {34, 35, 36, 37}
+
+
+def test_the_source_language_matters(translator: UnitTranslator) -> None:
+    assert translator.translate(UNITS, "en").score != translator.translate(UNITS, "fr").score
+
+
+def test_a_batch_gives_what_single_runs_give(translator: UnitTranslator) -> None:
+    generator = np.random.default_rng(3)
+    sequences = [Units(generator.integers(0, 30, length)) for length in (12, 1, 0, 25, 7)]
+    together = translator.translate_batch(sequences, "fr", "ko")
+    for units, found in zip(sequences, together, strict=True):
+        alone = translator.translate(units, "fr", "ko")
+        assert [one.tokens.tolist() for one in found.hypotheses] == [one.tokens.tolist() for one in alone.hypotheses]
+        assert found.score == pytest.approx(alone.score, abs=1e-5)
+        assert found.truncated == alone.truncated
+
+
+def test_truncation_is_told(parity_dir: Path) -> None:
+    published = UnitTranslator.from_checkpoint(parity_dir / "utut.pt")
+    units = Units(np.load(parity_dir / "inputs.npz")["src_units1"])
+    whole = published.translate(units, "fr", "es")
+    assert len(whole.tokens) == 52
+    assert not whole.truncated
+    cut = published.translate(units, "fr", "es", replace(published.default_search, max_target_units=20))
+    assert len(cut.tokens) == 21
+    assert cut.truncated
+    ends_there = published.translate(units, "fr", "pt", SearchConfig(beam=1, max_target_units=1))
+    assert len(ends_there.tokens) == 2
+    assert not ends_there.truncated
+
+
+def test_no_units_are_a_defined_input(translator: UnitTranslator) -> None:
+    assert translator.translate(Units(np.zeros(0, dtype=np.int64))).tokens[-1] == 36
+
+
+def test_no_units_are_a_defined_output(tmp_path: Path) -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        # The decoder's last norm gives the row of <s> whatever it is given, so that <s> is the best token at every step.
+        model.decoder.layer_norm.weight.zero_()
+        model.decoder.layer_norm.bias.copy_(model.encoder.embed_tokens.weight[0])
+    path = write_checkpoint(tmp_path / "marks.safetensors", Kind.TRANSLATOR, *checkpoint_content(model))
+    found = UnitTranslator.from_checkpoint(path).translate(UNITS, search=SearchConfig(beam=1, max_len_b=5))
+    assert found.tokens.tolist() == [0, 0, 0, 0, 0, 36]
+    assert found.units == Units(np.zeros(0, dtype=np.int64), None, "ko")
+
+
+def test_a_missing_language_lists_those_there_are(translator: UnitTranslator) -> None:
+    for languages in (("de", "ko"), ("en", "de")):
+        with pytest.raises(LanguageError, match="no language 'de'; expected one of en, fr, ko") as caught:
+            translator.translate(UNITS, *languages)
+        assert "add_language" not in str(caught.value)
+
+
+def test_korean_on_the_published_file_names_the_way_to_it(parity_dir: Path) -> None:
+    published = UnitTranslator.from_checkpoint(parity_dir / "utut.pt")
+    with pytest.raises(
+        LanguageError, match=r"one of en, es, fr, it, pt, el, .*, sl;.*utut_finetune.add_language.*utut_finetune.finetune"
+    ):
+        published.translate(UNITS, "en", "ko")
+
+
+@pytest.mark.parametrize(("ids", "position"), [([1, 1, 30], 2), ([99], 0)])
+def test_units_out_of_range_are_named_by_their_place(translator: UnitTranslator, ids: list[int], position: int) -> None:
+    with pytest.raises(UnitRangeError, match=f"position {position} .*expected 0..29; found {ids[position]}"):
+        translator.translate(Units(np.array(ids)))
+
+
+def test_unit_offset_is_added_before_and_taken_off_after(path: Path, translator: UnitTranslator) -> None:
+    shifted = UnitTranslator.from_checkpoint(path, unit_offset=2)
+    plain = translator.translate(Units(np.array([5, 9, 12])))
+    moved = shifted.translate(Units(np.array([3, 7, 10])))
+    assert moved.tokens.tolist() == plain.tokens.tolist()
+    assert moved.units.ids.tolist() == [unit - 2 for unit in plain.units.ids if unit >= 2]
+    with pytest.raises(UnitRangeError, match=r"position 1 .*expected 0..27; found 28"):
+        shifted.translate(Units(np.array([0, 28])))
+
+
+def test_unit_offset_may_be_stored_with_the_model(tmp_path: Path) -> None:
+    path = write_tiny(tmp_path / "shifted.safetensors", seed=5, unit_offset=2)
+    with pytest.raises(UnitRangeError):
+        UnitTranslator.from_checkpoint(path).translate(Units(np.array([28])))
+    UnitTranslator.from_checkpoint(path, unit_offset=0).translate(Units(np.array([28])))
+
+
+def test_units_of_another_quantizer_are_refused(tmp_path: Path) -> None:
+    translator = UnitTranslator.from_checkpoint(write_tiny(tmp_path / "known.safetensors", vocabulary="sha256:0a"))
+    assert translator.translate(UNITS).units.vocabulary == "sha256:0a"
+    assert translator.translate(replace(UNITS, vocabulary="sha256:0a")).units.vocabulary == "sha256:0a"
+    with pytest.raises(VocabularyError, match="sha256:0b"):
+        translator.translate(replace(UNITS, vocabulary="sha256:0b"))
+
+
+def test_a_limit_below_the_least_length_is_refused(translator: UnitTranslator) -> None:
+    with pytest.raises(UsageError, match="below its least length"):
+        translator.translate(UNITS, search=SearchConfig(min_len=9, max_len_b=3))
+
+
+def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.decoder.layer_norm.bias.fill_(torch.nan)
+    path = write_checkpoint(tmp_path / "nan.safetensors", Kind.TRANSLATOR, *checkpoint_content(model))
+    with pytest.raises(CheckpointError, match=r"nan\.safetensors: .*no finite scores"):
+        UnitTranslator.from_checkpoint(path).translate(UNITS)
+
+
+def test_converted_file_translates_alike(parity_dir: Path, tmp_path: Path) -> None:
+    published = read_checkpoint(parity_dir / "utut_ko.pt", Kind.TRANSLATOR)
+    converted = write_checkpoint(tmp_path / "utut_ko.safetensors", Kind.TRANSLATOR, published.config, published.tensors)
+    search = SearchConfig(beam=3, max_len_b=20)
+    one, other = (UnitTranslator.from_checkpoint(file).translate(UNITS, search=search) for file in (published.path, converted))
+    assert one.tokens.tolist() == other.tokens.tolist()
+    assert one.score == other.score
+
+
+def test_bfloat16_stays_close(path: Path, translator: UnitTranslator) -> None:
+    rough = UnitTranslator.from_checkpoint(path, precision="bfloat16").translate(UNITS)
+    assert rough.score == pytest.approx(translator.translate(UNITS).score, rel=0.1)
+
+
+def test_float16_on_a_cpu_is_refused(path: Path) -> None:
+    with pytest.raises(UsageError, match="float16"):
+        UnitTranslator.from_checkpoint(path, precision="float16")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_cuda_agrees_with_the_cpu(path: Path, translator: UnitTranslator, precision: str) -> None:
+    found = UnitTranslator.from_checkpoint(path, "cuda", precision).translate_batch([UNITS, UNITS])
+    wanted = translator.translate(UNITS)
+    for one in found:
+        assert one.score == pytest.approx(wanted.score, abs=1e-3 if precision == "float32" else 0.1)
+
+
+def test_progress_is_reported_to_its_end(translator: UnitTranslator) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    translator.translate(UNITS, progress=lambda *report: seen.append(report))
+    assert seen[0] == ("translate", 0, 13)
+    assert seen[-1] == ("translate", 13, 13)
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
