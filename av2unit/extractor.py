@@ -51,10 +51,7 @@ class UnitExtractor:
         target = resolve_device(device)
         dtype = resolve_precision(precision, target)
         checkpoint = read_checkpoint(path, Kind.UNIT_ENCODER)
-        model = load_avhubert(checkpoint)
-        model.fold()
-        model.requires_grad_(False)
-        return cls(model.to_precision(dtype).to(target), checkpoint, target)
+        return cls(load_avhubert(checkpoint).to(target).freeze(dtype), checkpoint, target)
 
     def extract(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Units:
         """Turn one utterance into units with their durations.

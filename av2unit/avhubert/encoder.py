@@ -20,8 +20,8 @@ class PositionalConv(nn.Module):
         super().__init__()
         self.groups, self.taps = groups, taps
         self.bias = nn.Parameter(torch.zeros(dim))
-        self.weight_v = nn.Parameter(torch.empty(dim, dim // groups, taps))
-        nn.init.normal_(self.weight_v, std=(4 * (1 - dropout) / (taps * dim)) ** 0.5)
+        # Not nn.init.normal_: on the meta device, where models are built to be loaded, that costs a second of imports.
+        self.weight_v = nn.Parameter(torch.randn(dim, dim // groups, taps) * (4 * (1 - dropout) / (taps * dim)) ** 0.5)
         self.weight_g = nn.Parameter(torch.linalg.vector_norm(self.weight_v.detach(), dim=(0, 1), keepdim=True))
         self.weight: nn.Parameter | None = None
 

@@ -75,7 +75,7 @@ class LipResNet(nn.Module):
         [pictures] on the CPU, False for the padding between clips, not everywhere. Returns float [shown pictures, 8 * width].
         """
         convolution, norm, relu, pool = self.frontend3D
-        hidden = convolution(packed[None, None])
+        hidden = convolution(packed[None, None].to(cast(Tensor, convolution.weight).dtype))
         if not bool(is_shown.all()):
             hidden = hidden[:, :, is_shown]
         hidden = pool(relu(norm(hidden)))
@@ -106,14 +106,14 @@ class LipFrontEnd(nn.Module):
         embed_dim], zero beyond the length. Outside training memory does not grow with time: stretches of
         `pictures_at_once` give the same numbers as the whole.
         """
-        packed, is_shown = pack_clips(video.to(self.proj.weight.dtype), lengths)
+        packed, is_shown = pack_clips(video, lengths)
         step = len(is_shown) if self.training else self.pictures_at_once
         starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]
         encoded = []
         for start in track(starts, "lip pictures", progress, len(starts)):
             shown = is_shown[start : start + step]
             encoded.append(self.resnet(packed[start : start + len(shown) + 2 * _HALO], shown))
-        features = self.proj(torch.cat(encoded))
+        features = self.proj(torch.cat(encoded).to(video.dtype))
         return unpack_clips(features, lengths, video.shape[1])
 
 

@@ -11,6 +11,7 @@ from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.encoder import Encoder, PositionalConv
 from av2unit.avhubert.lips import LipFrontEnd
 from avcore.checkpoint import Checkpoint, load_strict
+from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
 
 _SMALLEST_NORM = 1e-6
@@ -25,7 +26,7 @@ class AudioFrontEnd(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """[batch, time, feature_dim] -> [batch, time, embed_dim]."""
-        return cast(Tensor, self.proj(audio.to(self.proj.weight.dtype)))
+        return cast(Tensor, self.proj(audio))
 
 
 class AvHubert(nn.Module):
@@ -106,7 +107,7 @@ class AvHubert(nn.Module):
         hidden: [batch, time, encoder_embed_dim], normalised output of the last layer.
         """
         counts = list(self.config.num_classes)
-        projected = self.final_proj(hidden.to(self.final_proj.weight.dtype))
+        projected = self.final_proj(hidden)
         per_head = projected.split(self.config.final_dim, dim=-1) if self.config.untie_final_proj else [projected] * len(counts)
         embeddings = torch.split(self.label_embs_concat, counts)
         return [_cosine(head, classes) / self.config.logit_temp for head, classes in zip(per_head, embeddings, strict=True)]
@@ -116,11 +117,19 @@ class AvHubert(nn.Module):
         self.feature_extractor_video.resnet.fold()
         cast(PositionalConv, self.encoder.pos_conv[0]).fold()
 
-    def to_precision(self, dtype: torch.dtype) -> "AvHubert":
-        """Compute in `dtype`, but for the heads: their small differences decide, so they stay in float32."""
-        for child in (self.feature_extractor_audio, self.feature_extractor_video, self.layer_norm, self.post_extract_proj):
-            child.to(dtype)
-        self.encoder.to(dtype)
+    def freeze(self, dtype: torch.dtype) -> "AvHubert":
+        """Make the model ready for inference on the device where it is; it can be trained, moved or stored no more.
+
+        Norms are folded. The ResNet and the products in the encoder are computed in `dtype`; between them, and in the
+        heads, where small differences decide, numbers stay float32.
+        """
+        self.eval().fold()
+        self.requires_grad_(False)
+        self.feature_extractor_video.resnet.to(dtype)
+        pack_linears(self.encoder, dtype)
+        # What is left is copied, so that the file that all weights are mapped from can be let go.
+        for parameter in self.parameters():
+            parameter.data = parameter.data.clone()
         return self
 
 

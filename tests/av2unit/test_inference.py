@@ -113,7 +113,7 @@ def test_an_empty_sound_file_says_so(tmp_path: Path) -> None:
         ("clip.wav", ["--modalities", "sound"], "audio,video"),
         ("clip.wav", ["--modalities", "audio", "--face", "left"], "--face"),
         ("none.mp4", [], "not there"),
-        ("dict.txt", [], "no video or sound"),
+        ("text.mp4", [], "found a text file"),
         ("clip.wav", ["--modalities", "audio", "--av2unit-path", "{parity}/utut.pt"], "unit translator"),
         ("clip.wav", ["--in-lip-path", "{parity}/none.mp4"], "not there"),
         ("clip.wav", ["--modalities", "audio", "--precision", "float16"], "bfloat16"),
@@ -125,7 +125,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 ) -> None:
     before = (parity_dir / "clip.wav").stat()
     options = [option.replace("{parity}", str(parity_dir)) for option in more]
-    assert run(parity_dir, parity_dir / source, tmp_path / "units", *options) == 2
+    text = tmp_path / "text.mp4"
+    text.write_text("<html>not a video</html>" * 50)
+    assert run(parity_dir, text if source == text.name else parity_dir / source, tmp_path / "units", *options) == 2
+    text.unlink()
     message = capsys.readouterr().err
     assert says in message
     assert message.count("\n") == 1
