@@ -4,13 +4,14 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 
 from avcore.errors import MediaError
+from avcore.media.opening import open_media, require_video
 from avcore.timeline import FRAME_RATE
 
 LOG = logging.getLogger(__name__)
@@ -27,8 +28,7 @@ class Frame(NamedTuple):
 
 def packet_time(packet: Any) -> int | None:
     """When a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
-    is_order_of_decoding = packet.stream.container.format.name == "avi"
-    time: int | None = packet.dts if packet.pts is None or is_order_of_decoding else packet.pts
+    time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
     return time
 
 
@@ -49,33 +49,43 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Frame]:
         LOG.warning("%s: %d damaged video packets were skipped", path, num_damaged)
 
 
-def decode_first(container: Any, stream: Any, path: str | Path) -> tuple[Frame, Iterator[Frame]]:
-    """The first frame, and all of them from it on. Raises MediaError when none can be decoded."""
-    frames = decode(container, stream, path)
-    first = next(frames, None)
-    if first is None:
-        raise MediaError("no picture in it can be decoded", path=path)
-    return first, chain([first], frames)
+def decode_from(path: str | Path, start: Fraction) -> Iterator[Frame]:
+    """Open a video and decode its first frame, which sets the clock, and then from one on screen `start` s later or before.
+
+    Raises InputError or MediaError when no picture can be decoded.
+    """
+    with open_media(path) as container:
+        stream = require_video(container, path)
+        from_start = decode(container, stream, path)
+        first = next(from_start, None)
+        if first is None:
+            raise MediaError("no picture in it can be decoded", path=path)
+        yield first
+        frames = _seek(container, stream, path, first.clock + start) if start > 0 else from_start
+        if frames is not None:
+            yield from frames
+            return
+    yield from islice(decode_from(path, Fraction(0)), 1, None)
 
 
-def seek(container: Any, stream: Any, path: str | Path, clock: Fraction, frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Frames from one at or before `clock` on; `frames`, those that follow where the container stands, if it cannot seek.
+def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[Frame] | None:
+    """Frames from one at or before `clock` on, or None where the file cannot be entered in the middle.
 
     Indexes of some containers lead to a keyframe that is shown too late; then the seek is repeated from further back. Raw
-    streams store no times, so they cannot be entered in the middle.
+    streams and reordered ones in AVI store no times of presentation.
     """
-    if stream.start_time is None:
-        return frames
+    if stream.start_time is None or (_stores_order_only(container) and stream.codec_context.has_b_frames):
+        return None
     for back in (*_SEEK_BACK_S, clock):
         try:
             container.seek(int((clock - back) / stream.time_base), stream=stream)
+            frames = decode(container, stream, path)
+            lead = next(frames, None)
         except av.error.FFmpegError:
-            return frames
-        found = decode(container, stream, path)
-        lead = next(found, None)
+            continue
         if lead is not None and lead.clock <= clock:
-            return chain([lead], found)
-    raise MediaError("it cannot be read from the middle", path=path, hint="convert it to mp4")
+            return chain([lead], frames)
+    return None
 
 
 class _Clock:
@@ -88,7 +98,7 @@ class _Clock:
     def __init__(self, container: Any, stream: Any) -> None:
         self._tick = stream.time_base
         self._step = 1 / (stream.average_rate or stream.guessed_rate or Fraction(FRAME_RATE))
-        self._order: deque[int] | None = deque() if container.format.name == "avi" else None
+        self._order: deque[int] | None = deque() if _stores_order_only(container) else None
         self._last: Fraction | None = None
 
     def feed(self, packet: Any) -> None:
@@ -110,3 +120,7 @@ class _Clock:
         clock = Fraction(0) if ticks is None else Fraction(ticks * self._tick)
         self._last = clock if earliest is None else max(clock, earliest)
         return self._last
+
+
+def _stores_order_only(container: Any) -> bool:
+    return bool(container.format.name == "avi")

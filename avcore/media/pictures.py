@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import Frame, decode_first, seek
-from avcore.media.opening import open_media, require_video
+from avcore.media.decoding import Frame, decode_from
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Pixels = NDArray[np.uint8]
@@ -76,15 +76,12 @@ def read_pictures(path: str | Path, start_s: Seconds | None = None, end_s: Secon
     too early is for `probe` to say. Raises InputError or MediaError when no picture can be decoded.
     """
     start = exact(start_s or 0)
-    with open_media(path) as container:
-        stream = require_video(container, path)
-        first, frames = decode_first(container, stream, path)
-        view = View.of(first)
-        if start > 0:
-            frames = seek(container, stream, path, view.origin + start, frames)
-        end = None if end_s is None else view.origin + exact(end_s)
-        for index, frame in enumerate(_on_screen(frames, view.origin + start, end)):
-            yield view.picture(frame, index)
+    frames = decode_from(path, start)
+    first = next(frames)
+    view = View.of(first)
+    end = None if end_s is None else view.origin + exact(end_s)
+    for index, frame in enumerate(_on_screen(chain([first], frames), view.origin + start, end)):
+        yield view.picture(frame, index)
 
 
 def at_rate(
@@ -117,8 +114,7 @@ def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) 
 
 def first_view(path: str | Path) -> View:
     """Decode the first picture only, for where the clock starts, the upright size and the orientation."""
-    with open_media(path) as container:
-        return View.of(decode_first(container, require_video(container, path), path)[0])
+    return View.of(next(decode_from(path, Fraction(0))))
 
 
 def upright(rgb: Pixels, matrix: Matrix) -> Pixels:

@@ -96,7 +96,7 @@ def _placed_blocks(path: str | Path) -> Iterator[_Block]:
     with open_media(path) as container:
         stream = require_audio(container, path)
         if video_stream(container) is not None:
-            origin = first_view(path).origin
+            origin = _first_picture(path)
         for block in _trimmed(_decode(container, stream, path), _declared_end(stream)):
             origin = block.clock if origin is None else origin
             begin = seconds_to_samples(block.clock - origin, block.rate)
@@ -109,6 +109,15 @@ def _placed_blocks(path: str | Path) -> Iterator[_Block]:
             if samples.shape[1]:
                 yield block._replace(samples=samples)
             num_given += max(0, missing) + samples.shape[1]
+
+
+def _first_picture(path: str | Path) -> Fraction | None:
+    """The clock of the first picture (s), or None where the pictures cannot be decoded: the sound may still be of use."""
+    try:
+        return first_view(path).origin
+    except MediaError as error:
+        LOG.warning("%s; its sound is read from its own beginning", error)
+        return None
 
 
 def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]:

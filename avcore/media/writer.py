@@ -111,7 +111,7 @@ class VideoWriter:
         """Write the next piece of sound, float32 [time] or [time, channel] in [-1, 1] at the audio rate."""
         if self.audio_rate is None:
             raise ValueError("this video was opened without sound")
-        planes = np.asarray(samples, np.float32).reshape(len(samples), -1).T
+        planes = np.atleast_2d(np.asarray(samples, np.float32).T)
         if len(planes) != self.audio_channels:
             raise ValueError(f"expected {self.audio_channels} channels, found {len(planes)}")
         if not planes.shape[1]:
@@ -178,7 +178,7 @@ class VideoWriter:
         for start in range(0, missing, _SILENCE_BLOCK):
             self.write_sound(np.zeros((min(_SILENCE_BLOCK, missing - start), self.audio_channels), np.float32))
         sound_end = samples_to_seconds(self._num_samples, self.audio_rate)
-        while sound_end - self._picture_end > 1 / self.frame_rate:
+        while sound_end - self._picture_end >= 1 / self.frame_rate:
             self._encode_picture(self._last_frame, None)
         self._mux(self._video.encode(None))
         self._encode_sound(self._resampler.resample(None))

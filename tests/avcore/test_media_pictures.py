@@ -1,0 +1,184 @@
+"""Pictures come out upright, in order and at their time, whatever the container, rate and pixel format."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, MediaError
+from avcore.media import Picture, at_rate, probe, read_pictures
+from tests.avcore.media_samples import PICTURE_RATES, Film, at_constant_rate, clicks, numbered_picture, shown_number
+
+ONE = 1 << 16
+# a, b, c, d of the display matrix, and how a player shows a stored picture with it.
+ORIENTATIONS = {
+    "as stored": ((ONE, 0, 0, ONE), lambda stored: stored),
+    "a quarter to the left": ((0, -ONE, ONE, 0), lambda stored: np.rot90(stored, 1)),
+    "half a turn": ((-ONE, 0, 0, -ONE), lambda stored: np.rot90(stored, 2)),
+    "a quarter to the right": ((0, ONE, -ONE, 0), lambda stored: np.rot90(stored, 3)),
+    "mirrored": ((-ONE, 0, 0, ONE), lambda stored: stored[:, ::-1]),
+    "upside down": ((ONE, 0, 0, -ONE), lambda stored: stored[::-1]),
+    "transposed": ((0, ONE, ONE, 0), lambda stored: stored.transpose(1, 0, 2)),
+    "transposed the other way": ((0, -ONE, -ONE, 0), lambda stored: np.rot90(stored, 2).transpose(1, 0, 2)),
+}
+ROTATIONS = {"as stored": 0, "a quarter to the left": 90, "half a turn": 180, "a quarter to the right": 270}
+
+
+def numbers(path: Path, start: float | None = None, end: float | None = None) -> list[int]:
+    return [shown_number(picture.rgb) for picture in read_pictures(path, start, end)]
+
+
+@pytest.mark.parametrize(
+    ("name", "film"),
+    [
+        ("a.mp4", Film()),
+        ("a.mov", Film(options={"bf": "3", "g": "12"})),
+        ("a.mkv", Film(options={"bf": "3"})),
+        ("vp9.webm", Film(codec="libvpx-vp9", options={"cpu-used": "8", "auto-alt-ref": "1", "lag-in-frames": "16"})),
+        ("vp8.webm", Film(codec="libvpx", options={"auto-alt-ref": "1", "lag-in-frames": "16"})),
+        ("mpeg4.avi", Film(codec="mpeg4", tick=Fraction(1, 25))),
+        ("b_frames.avi", Film(codec="mpeg4", tick=Fraction(1, 25), options={"bf": "2"})),
+        ("h264.avi", Film(tick=Fraction(1, 25), options={"bf": "3"})),
+        ("a.ts", Film()),
+        ("a.flv", Film(tick=Fraction(1, 1000))),
+        ("raw.h264", Film(tick=Fraction(1, 25))),
+        ("ten_bits.mkv", Film(codec="libx265", pixel_format="yuv420p10le", options={"x265-params": "log-level=none"})),
+        ("full_chroma.mp4", Film(pixel_format="yuv444p")),
+        ("odd.mkv", Film(pixel_format="yuv444p", size=(127, 95))),
+        ("rgb.mkv", Film(codec="ffv1", pixel_format="bgr0")),
+        ("gray.mkv", Film(codec="ffv1", pixel_format="gray")),
+        ("full_range.mp4", Film(pixel_format="yuvj420p")),
+        ("fragments.mp4", Film(options={"g": "10"}, muxer_options={"movflags": "frag_keyframe+empty_moov"})),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_picture_in_order_at_its_time(tmp_path: Path, name: str, film: Film) -> None:
+    path = film.write(tmp_path / name)
+    pictures = list(read_pictures(path))
+    assert [shown_number(picture.rgb) for picture in pictures] == list(range(50))
+    assert [picture.index for picture in pictures] == list(range(50))
+    assert [picture.time for picture in pictures] == at_constant_rate(Fraction(25), 50)
+    assert pictures[0].rgb.shape == (film.size[1], film.size[0], 3)
+    info = probe(path)
+    assert (info.width, info.height, info.num_frames, info.duration_s) == (*film.size, 50, 2)
+    assert (info.frame_rate, info.is_variable_rate) == (25, False)
+    # From the middle: the picture on screen at the start, up to the last one that begins before the end.
+    assert numbers(path, 1.01, 1.2) == [25, 26, 27, 28, 29]
+    assert numbers(path, 1.96) == [49]
+    assert numbers(path, 7.0) == [49]
+
+
+@pytest.mark.parametrize("start", range(0, 50, 7))
+@pytest.mark.parametrize("options", [{"g": "250", "bf": "4"}, {"g": "8", "bf": "2"}, {"g": "1"}], ids=str)
+def test_reading_from_the_middle_equals_reading_on(tmp_path: Path, options: dict[str, str], start: int) -> None:
+    path = Film(options=options).write(tmp_path / "a.mp4")
+    everything = [picture for picture in read_pictures(path) if picture.time >= Fraction(start, 25)]
+    from_middle = list(read_pictures(path, Fraction(start, 25)))
+    assert [picture.time for picture in from_middle] == [picture.time for picture in everything]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(from_middle, everything, strict=True))
+
+
+@pytest.mark.parametrize("rate", PICTURE_RATES, ids=str)
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_25_pictures_a_second_from_any_constant_rate(tmp_path: Path, name: str, rate: Fraction) -> None:
+    count = 70
+    path = Film(times=at_constant_rate(rate, count), frame_rate=rate).write(tmp_path / name)
+    assert probe(path).frame_rate == rate
+    shown = list(at_rate(read_pictures(path)))
+    rounding = Fraction(0) if name == "a.mp4" else Fraction(1, 2000)  # Matroska's clock runs in milliseconds
+    for k, picture in enumerate(shown):
+        assert picture.time == Fraction(k, 25)
+        assert picture.index == k
+        source_time = shown_number(picture.rgb) / rate
+        assert source_time - rounding <= picture.time
+        assert picture.time < source_time + 1 / rate + rounding or shown_number(picture.rgb) == count - 1
+    assert len(shown) / 25 == pytest.approx(float(count / rate), abs=0.04)
+
+
+def test_a_variable_rate_is_followed(tmp_path: Path) -> None:
+    gaps = [Fraction(n, 1000) for n in (17, 33, 40, 100, 5, 350, 41, 8, 8, 8, 8, 120, 33, 33, 33)]
+    times = [sum(gaps[:k], Fraction(0)) for k in range(len(gaps))]
+    path = Film(times=times).write(tmp_path / "a.mp4")
+    info = probe(path)
+    assert info.is_variable_rate
+    assert [picture.time for picture in read_pictures(path)] == times
+    shown = list(at_rate(read_pictures(path), duration_s=info.duration_s))
+    for picture in shown:
+        number = shown_number(picture.rgb)
+        assert times[number] <= picture.time
+        assert number + 1 == len(times) or picture.time < times[number + 1]
+    assert len({shown_number(picture.rgb) for picture in shown}) > 5
+
+
+def test_at_rate_by_hand() -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    source = [Picture(pixels + n, Fraction(n, 30), n) for n in range(6)]
+    assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 25)] == [0, 1, 2, 3, 4]
+    assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 60)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 25, duration_s=0.08)] == [0, 1]
+    assert [int(p.rgb[0, 0, 0]) for p in at_rate(iter(source), 25, duration_s=0.4)] == [0, 1, 2, 3, 4, 5, 5, 5, 5, 5]
+    assert [p.index for p in at_rate(iter(source[3:]), 25, first=3)] == [3, 4]
+    assert list(at_rate(iter([]), 25)) == []
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_pictures_stand_upright(tmp_path: Path, orientation: str) -> None:
+    (a, b, c, d), shown_as = ORIENTATIONS[orientation]
+    stored = numbered_picture(0b00010110)
+    matrix = (a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path = Film(times=(Fraction(0),), pictures=[stored], display_matrix=matrix).write(tmp_path / "a.mp4")
+    expected = shown_as(stored)
+    (picture,) = read_pictures(path)
+    assert picture.rgb.shape == expected.shape
+    assert np.abs(picture.rgb.astype(int) - expected).mean() < 6
+    info = probe(path)
+    assert (info.height, info.width) == expected.shape[:2]
+    if orientation in ROTATIONS:
+        assert info.rotation == ROTATIONS[orientation]
+
+
+def test_edit_lists_hide_what_they_hide(tmp_path: Path) -> None:
+    # The muxer stores negative times with an edit list, as phones do after trimming.
+    times = [Fraction(k - 5, 25) for k in range(50)]
+    path = Film(times=times, sound=clicks(16000, 2, [1.0]), options={"g": "50"}).write(tmp_path / "a.mp4")
+    assert numbers(path) == list(range(5, 50))
+    assert probe(path).duration_s == Fraction(45, 25)
+    assert [picture.time for picture in read_pictures(path)] == at_constant_rate(Fraction(25), 45)
+
+
+def test_pictures_may_not_be_drawn_on(tmp_path: Path) -> None:
+    picture = next(read_pictures(Film().write(tmp_path / "a.mp4")))
+    with pytest.raises(ValueError, match="read-only"):
+        picture.rgb[0, 0] = 0
+
+
+def test_a_change_of_size_is_scaled_back(tmp_path: Path) -> None:
+    small = Film(times=at_constant_rate(Fraction(25), 10)).write(tmp_path / "a.h264")
+    large = Film(times=at_constant_rate(Fraction(25), 10), size=(160, 120)).write(tmp_path / "b.h264")
+    both = tmp_path / "both.h264"
+    both.write_bytes(small.read_bytes() + large.read_bytes())
+    pictures = list(read_pictures(both))
+    assert {picture.rgb.shape for picture in pictures} == {(96, 128, 3)}
+    assert [shown_number(picture.rgb) for picture in pictures] == [*range(10), *range(10)]
+
+
+def test_damage_in_the_middle_is_bridged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = Film(times=at_constant_rate(Fraction(25), 100), options={"g": "10"}).write(tmp_path / "a.mp4")
+    content = bytearray(path.read_bytes())
+    middle = content.index(b"mdat") + (content.rindex(b"moov") - content.index(b"mdat")) // 2
+    content[middle : middle + 300] = bytes(np.random.default_rng(0).integers(0, 256, 300, dtype=np.uint8))
+    path.write_bytes(content)
+    pictures = list(read_pictures(path))
+    assert 60 < len(pictures) <= 100
+    assert shown_number(pictures[-1].rgb) == 99
+    assert pictures[-1].time == Fraction(99, 25)
+    assert "damaged video packets were skipped" in caplog.text
+
+
+def test_sound_alone_has_no_pictures(tmp_path: Path) -> None:
+    path = Film(times=(), sound=clicks(16000, 1, [0.5])).write(tmp_path / "a.m4a")
+    with pytest.raises(MediaError, match=r"no video track.*sound only"):
+        next(read_pictures(path))
+    with pytest.raises(InputError, match="not there"):
+        next(read_pictures(tmp_path / "missing.mp4"))

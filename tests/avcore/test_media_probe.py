@@ -1,0 +1,194 @@
+"""What a file holds is told, and what is wrong with it is told in one sentence."""
+
+import shutil
+import stat
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, MediaError
+from avcore.media import MediaInfo, probe, read_pictures, read_speech
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return Film(times=at_constant_rate(Fraction(25), 100), sound=clicks(16000, 4, [1.0])).write(tmp_path / "a.mp4")
+
+
+def test_everything_is_told(film: Path) -> None:
+    assert probe(film) == MediaInfo(
+        path=film,
+        has_video=True,
+        has_audio=True,
+        width=128,
+        height=96,
+        frame_rate=Fraction(25),
+        duration_s=Fraction(4),
+        num_frames=100,
+        audio_rate=16000,
+        audio_channels=1,
+    )
+
+
+def test_sound_files(tmp_path: Path) -> None:
+    for name, codec in (("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.m4a", "aac"), ("a.mp3", "libmp3lame")):
+        info = probe(Film(times=(), sound=clicks(16000, 1, [0.5]), audio_codec=codec).write(tmp_path / name))
+        assert (info.has_video, info.has_audio, info.audio_rate, info.width) == (False, True, 16000, 0)
+        assert float(info.duration_s) == pytest.approx(1, abs=0.1)
+
+
+def test_cover_art_is_no_video(tmp_path: Path) -> None:
+    path = _with_cover_art(tmp_path / "song.m4a")
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    assert not probe(path).has_video
+    assert len(read_speech(path)) == 16000
+    with pytest.raises(MediaError, match="no video track"):
+        next(read_pictures(path))
+
+
+def test_the_track_marked_as_default_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "two_languages.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=16000, layout="mono") for _ in range(2)]
+        streams[0].disposition = av.stream.Disposition.dub
+        streams[1].disposition = av.stream.Disposition.default
+        for number, stream in enumerate(streams):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1600), 1000 * (number + 1), np.int16), "s16", "mono")
+            frame.sample_rate = 16000
+            container.mux(stream.encode(frame))
+    assert np.allclose(read_speech(path), 2000 / 32768)
+
+
+def test_pixel_aspect_is_as_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
+        stream.set_display_rotation(90)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_picture(1)).reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    assert probe(path).pixel_aspect == Fraction(15, 16)
+
+
+@pytest.mark.parametrize("name", ["말하는 사람 1.mp4", "with spaces.mp4", "100%.mp4", "a:b.mp4", "semi;colon'quote.mp4"])
+def test_names(film: Path, name: str) -> None:
+    renamed = film.rename(film.with_name(name))
+    assert probe(renamed).num_frames == 100
+    assert len(list(read_pictures(renamed))) == 100
+
+
+def test_a_bare_name(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(film.parent)
+    assert probe("a.mp4").path == Path("a.mp4")
+    assert len(read_speech("a.mp4")) == 64_000
+
+
+def test_a_folder_that_may_only_be_read(film: Path) -> None:
+    before = sorted(film.parent.iterdir())
+    film.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        assert probe(film).num_frames == 100
+        assert len(read_speech(film)) == 64_000
+        assert sorted(film.parent.iterdir()) == before
+    finally:
+        film.parent.chmod(stat.S_IRWXU)
+
+
+def _make_missing(path: Path, film: Path) -> None:
+    pass
+
+
+def _make_folder(path: Path, film: Path) -> None:
+    path.mkdir()
+
+
+def _make_empty(path: Path, film: Path) -> None:
+    path.touch()
+
+
+def _make_text(path: Path, film: Path) -> None:
+    path.write_text("Das ist kein Film, sondern Prosa: für und wider.\n" * 200, encoding="utf-8")
+
+
+def _make_noise(path: Path, film: Path) -> None:
+    path.write_bytes(np.random.default_rng(0).bytes(50_000))
+
+
+def _make_unfinished(path: Path, film: Path) -> None:
+    path.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+
+
+def _make_cut_faststart(path: Path, film: Path) -> None:
+    whole = Film(times=at_constant_rate(Fraction(25), 100), muxer_options={"movflags": "+faststart"}, options={"g": "25"})
+    whole.write(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
+
+
+def _make_cut_mkv(path: Path, film: Path) -> None:
+    content = Film(times=at_constant_rate(Fraction(25), 100), options={"g": "25"}).write(path.with_suffix(".mkv")).read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+
+
+def _make_pointer(path: Path, film: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (_make_missing, InputError, "not there"),
+        (_make_folder, InputError, "must be a file; found a folder"),
+        (_make_empty, InputError, "is empty; found 0 bytes"),
+        (_make_text, MediaError, "found a text file"),
+        (_make_pointer, MediaError, "found a text file"),
+        (_make_noise, MediaError, "found data of an unknown kind"),
+        (_make_unfinished, MediaError, "cut short .its index, moov, is missing"),
+        (_make_cut_faststart, MediaError, "cut short; expected 4.00 s; found [123]"),
+        (_make_cut_mkv, MediaError, "cut short; expected 4.00 s; found [123]"),
+    ],
+    ids=lambda value: value.__name__.removeprefix("_make_") if callable(value) else "",
+)
+def test_what_is_wrong_is_said(tmp_path: Path, film: Path, make: Any, kind: type[InputError], words: str) -> None:
+    path = tmp_path / "b.mp4"
+    make(path, film)
+    with pytest.raises(kind, match=words) as caught:
+        probe(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_playlist_opens_nothing_else(tmp_path: Path, film: Path) -> None:
+    playlist = tmp_path / "list.mp4"
+    playlist.write_text(f"ffconcat version 1.0\nfile '{shutil.copy(film, tmp_path / 'other.mp4')}'\n")
+    with pytest.raises(MediaError):
+        probe(playlist)
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nother.mp4\n#EXT-X-ENDLIST\n")
+    with pytest.raises(MediaError):
+        probe(playlist)
+
+
+def _with_cover_art(path: Path) -> Path:
+    with av.open(str(path), "w", format="mp4") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 128, 96, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(clicks(16000, 1, [0.5])[None], "fltp", "mono")
+        frame.sample_rate = 16000
+        pieces = av.AudioResampler("fltp", "mono", 16000, 1024)
+        picture = av.VideoFrame.from_ndarray(numbered_picture(3)).reformat(format="yuvj420p")
+        container.mux(cover.encode(picture) + cover.encode(None))
+        position = 0
+        for piece in pieces.resample(frame) + pieces.resample(None):
+            piece.pts, position = position, position + piece.samples
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode(None))
+    return path
