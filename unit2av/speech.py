@@ -24,7 +24,7 @@ from unit2av.vocoder import UnitHifiGan
 
 Samples = NDArray[np.float32]
 
-_PIECE = 500
+_PIECE = 250
 """Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
 _LONGEST_UNIT = seconds_to_units(3600)
 
@@ -45,7 +45,7 @@ class UnitVocoder:
     """Says unit sequences of one language in any voice."""
 
     def __init__(self, network: UnitHifiGan, language: str, unit_offset: int = 0, vocabulary: str = "") -> None:
-        """network: folded, on its device, in evaluation mode. unit_offset: row of unit name 0."""
+        """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0."""
         self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
 
     @classmethod
@@ -74,7 +74,7 @@ class UnitVocoder:
         load_strict(network, tensors, checkpoint.source)
         stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], stored)
-        network = network.eval().requires_grad_(False).fold().to(place).generator_to(dtype)
+        network = network.eval().requires_grad_(False).fold().generator_to(place, dtype)
         return cls(network, language, offset, checkpoint.config.get("vocabulary", ""))
 
     @property
@@ -103,7 +103,7 @@ class UnitVocoder:
                 f"the '{self.language}' vocoder predicts a unit of more than an hour",
                 hint="its duration predictor is damaged; give durations or another checkpoint",
             )
-        return replace(merged, durations=steps.long().cpu().numpy())
+        return replace(merged, durations=steps.long().numpy())
 
     def synthesize(
         self, units: Units, speaker: NDArray[np.floating[Any]], duration_scale: float = 1.0, progress: Progress = silent
@@ -153,19 +153,15 @@ class UnitVocoder:
             )
         if not np.isfinite(vector).all():
             raise InputError("the speaker vector has values that are no numbers", hint="take the voice from another recording")
-        return torch.from_numpy(vector)[None].to(self._device)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.network.spkr.weight.device
+        return torch.from_numpy(vector)[None]
 
     @torch.inference_mode()
     def _log_durations(self, rows: Tensor) -> Tensor:
-        return self.network.log_durations(rows[None].to(self._device))[0]
+        return self.network.log_durations(rows[None])[0]
 
     @torch.inference_mode()
     def _piece(self, rows: Tensor, voice: Tensor, start: int, steps: int) -> Samples:
         halo, end = self.network.config.halo, min(start + steps, len(rows))
         left = max(0, start - halo)
-        sound = self.network(rows[None, left : end + halo].to(self._device), voice)[0]
+        sound = self.network(rows[None, left : end + halo], voice)[0]
         return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())

@@ -141,7 +141,7 @@ class UnitHifiGan(nn.Module):
 
     def generate(self, condition: Tensor) -> Tensor:
         """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1)."""
-        x = self.conv_pre(condition.to(self.conv_pre.bias.dtype))
+        x = self.conv_pre(condition.to(self.conv_pre.bias))
         per_layer = len(self.config.resblock_kernels)
         for layer, upsample in enumerate(self.ups):
             x = upsample(F.leaky_relu(x, _SLOPE))
@@ -161,8 +161,13 @@ class UnitHifiGan(nn.Module):
                 module.fold()
         return self
 
-    def generator_to(self, dtype: torch.dtype) -> "UnitHifiGan":
-        """Compute the generator in another precision; units, durations, speaker and the last layer stay float32."""
+    def generator_to(self, device: torch.device, dtype: torch.dtype) -> "UnitHifiGan":
+        """Compute the generator elsewhere and in another precision, the last layer in float32.
+
+        Units, durations and speaker stay where they are, in float32: they cost next to nothing, and the durations are then
+        the same on every device.
+        """
         for part in (self.conv_pre, self.ups, self.resblocks):
-            part.to(dtype)
+            part.to(device, dtype)
+        self.conv_post.to(device)
         return self

@@ -55,8 +55,8 @@ def test_no_more_than_a_piece_and_its_surroundings_is_computed_at_once(vocoder: 
     with hook:
         speech = vocoder.synthesize(random_units(1500), VOICE, progress=lambda _, done, total: reported.append((done, total)))
     total = speech.units.num_steps
-    assert len(steps) == -(-total // 500) > 2
-    assert max(steps) <= 500 + 2 * SMALL.halo
+    assert len(steps) == -(-total // 250) > 4
+    assert max(steps) <= 250 + 2 * SMALL.halo
     assert reported[-1] == (total, total)
 
 
@@ -171,3 +171,16 @@ def test_the_network_is_ready_for_inference_only(vocoder: UnitVocoder) -> None:
     assert not vocoder.network.training
     assert not any(parameter.requires_grad for parameter in vocoder.network.parameters())
     assert not any(name.endswith("weight_g") for name in vocoder.network.state_dict())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize(("precision", "noise"), [("float32", 1e-4), ("bfloat16", 1e-2), ("float16", 1e-3)])
+def test_a_gpu_speaks_the_same_durations(renderer: Path, vocoder: UnitVocoder, precision: str, noise: float) -> None:
+    units = random_units(600)
+    expected, got = (
+        vocoder.synthesize(units, VOICE),
+        UnitVocoder.from_checkpoint(renderer, "en", "cuda", precision).synthesize(units, VOICE),
+    )
+    assert got.units == expected.units
+    assert np.square(got.samples - expected.samples).mean() <= noise * np.square(expected.samples).mean()
