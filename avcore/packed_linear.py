@@ -20,7 +20,8 @@ class PackedLinear(nn.Module):
         super().__init__()
         self._dtype = dtype
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().to(dtype), _ROWS_TO_PACK_FOR)
-        self._bias = None if linear.bias is None else linear.bias.detach().to(dtype)
+        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
+        self._bias = None if linear.bias is None else linear.bias.detach().to(dtype, copy=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [..., in] -> [..., out], of the type that came in."""
