@@ -69,8 +69,8 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     try:
-        upsample = [shapes[f"ups.{i}.weight_v"][2] for i in range(_count(shapes, "ups"))]
-        per_layer = _count(shapes, "resblocks") // len(upsample)
+        upsample = [shapes[f"ups.{i}.weight_v"][2] for i in range(max(1, _count(shapes, "ups")))]
+        per_layer = max(1, _count(shapes, "resblocks") // len(upsample))
         kernels = tuple(shapes[f"resblocks.{j}.convs1.0.weight_v"][2] for j in range(per_layer))
         config = VocoderConfig(
             num_units=shapes["dict.weight"][0],
@@ -87,8 +87,10 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
             resblock_dilations=_dilations([_count(shapes, f"resblocks.{j}.convs1") for j in range(per_layer)], settings, path),
         )
         duration_kernel = shapes["dur_predictor.conv1.0.weight"][2]
-    except (KeyError, IndexError, ZeroDivisionError, ValueError) as error:
+    except KeyError as error:
         raise CheckpointError("these tensors are no unit vocoder", path=path, found=f"no {error}") from error
+    except IndexError as error:
+        raise CheckpointError("these tensors are no unit vocoder", path=path, found="tensors with too few axes") from error
     if duration_kernel != _DURATION_KERNEL:
         raise CheckpointError("unknown duration predictor", path=path, expected="kernel size 3", found=duration_kernel)
     return config

@@ -70,6 +70,18 @@ def test_a_missing_tensor_is_named(lost: str) -> None:
         vocoder_config(state, {}, HERE)
 
 
+@pytest.mark.parametrize("prefix", ["ups", "resblocks"])
+def test_a_missing_part_is_named(prefix: str) -> None:
+    state = {name: tensor for name, tensor in random_vocoder().state_dict().items() if not name.startswith(prefix)}
+    with pytest.raises(CheckpointError, match=rf"no '{prefix}\.0\."):
+        vocoder_config(state, {}, HERE)
+
+
+def test_tensors_of_another_kind_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="too few axes"):
+        vocoder_config({name: tensor.flatten() for name, tensor in random_vocoder().state_dict().items()}, {}, HERE)
+
+
 @pytest.mark.parametrize("config", [SMALL, OTHER])
 def test_the_halo_is_exactly_as_far_as_samples_reach(config: VocoderConfig) -> None:
     """Follow gradients from the samples of one unit back to the units: none beyond the halo, some at its edge."""
