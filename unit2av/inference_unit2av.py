@@ -3,7 +3,11 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import NoFaceError, NoSpeechError, UsageError
@@ -16,7 +20,7 @@ from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.unit_files import read_unit_file
-from avcore.units import Units, from_reference_codes
+from avcore.units import Ids, Units, from_reference_codes
 from avcore.vocabulary import normalise_language
 from unit2av.inference_unit2a import unit_offset
 from unit2av.model import open_renderer_checkpoint
@@ -67,27 +71,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(build_parser(), _work, argv)
 
 
+@dataclass(frozen=True)
+class _Models:
+    vocoder: UnitVocoder
+    renderer: LipRenderer
+    fingerprint: str
+
+
 def _work(options: argparse.Namespace) -> None:
     out = _output_path(options)
     codes = read_unit_file(options.in_unit_path)
     source = PictureSource(options.in_vid_path)
-    language, device = normalise_language(options.tgt_lang), device_name(options)
-    checkpoint = open_renderer_checkpoint(options.unit2av_path)
-    comment = synthetic_comment(language, [checkpoint.source.fingerprint])
+    models = _load(options)
+    comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     writer = VideoWriter(out, source.info.width, source.info.height, FRAME_RATE, SAMPLE_RATE, comment=comment)
-    vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
-    renderer = LipRenderer.from_checkpoint(checkpoint, device, options.precision)
-    if options.no_durations:
-        units = Units.from_frames(codes[codes >= 0], language)
-    else:
-        units = vocoder.predict_durations(from_reference_codes(codes, language), options.duration_scale)
-    speaker = read_voice(_voice_path(options, source), lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
+    units = _timed(options, codes, models.vocoder)
+    speaker = _voice(options, source)
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
         boxes = _boxes(options, source, min(total, len(source)), progress)
         paste = paste_face_hard if options.hard_paste else paste_face
         with writer:
-            speak_and_show(units, speaker, vocoder, renderer, source, boxes, writer, paste, progress)
+            speak_and_show(units, speaker, models.vocoder, models.renderer, source, boxes, writer, paste, progress)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     LOG.info("%s: %d units, %.2f s, %d pictures", out, len(units), units_to_seconds(units.num_steps), total)
@@ -104,16 +109,31 @@ def _output_path(options: argparse.Namespace) -> Path:
     return out
 
 
-def _voice_path(options: argparse.Namespace, source: PictureSource) -> Path:
-    """The file to take the voice from: the one given, or the video itself."""
+def _load(options: argparse.Namespace) -> _Models:
+    """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
+    language, device = normalise_language(options.tgt_lang), device_name(options)
+    checkpoint = open_renderer_checkpoint(options.unit2av_path)
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
+    return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
+
+
+def _timed(options: argparse.Namespace, codes: Ids, vocoder: UnitVocoder) -> Units:
+    """Units with durations, of the codes in a file."""
+    if options.no_durations:
+        return Units.from_frames(codes[codes >= 0], vocoder.language)
+    return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), options.duration_scale)
+
+
+def _voice(options: argparse.Namespace, source: PictureSource) -> NDArray[np.float32]:
+    """The voice that was given, or that of the video."""
     if options.speaker_path is None and not source.info.has_audio:
         raise NoSpeechError(
             "the video has no sound to take the voice from",
             path=source.path,
             hint="give a voice with --speaker-path x.wav or x.npy",
         )
-    path: Path = options.speaker_path or source.path
-    return path
+    path = options.speaker_path or source.path
+    return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device_name(options)))
 
 
 def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int, progress: Progress) -> Sequence[Box | None]:

@@ -11,7 +11,7 @@ from avcore.media.probe import probe
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds
 
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
-_BUFFER_BYTES = 256 << 20
+_BUFFER_BYTES = 96 << 20
 _MIN_STRETCH = 8
 
 
