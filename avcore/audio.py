@@ -3,9 +3,6 @@
 import warnings
 
 import numpy as np
-import pyloudnorm
-import torch
-import torchaudio.functional
 from numpy.typing import NDArray
 
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds
@@ -27,6 +24,10 @@ def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
 
     Returns ceil(time * new_rate / rate) samples.
     """
+    # Loaded only here and below: levels and crossfades are wanted where these would be seconds of start-up.
+    import torch
+    import torchaudio.functional
+
     if rate == new_rate or not len(samples):
         return np.asarray(samples, np.float32)
     resampled: Samples = torchaudio.functional.resample(
@@ -66,13 +67,15 @@ def loudness_lufs(samples: Samples, rate: int = SAMPLE_RATE) -> float:
 
     Sound shorter than the standard's block of 0.4 s is repeated until it fills one.
     """
+    import pyloudnorm
+
     block = int(np.ceil(_LOUDNESS_BLOCK_S * rate)) + 1
     if not len(samples):
         return -np.inf
     if len(samples) < block:
         samples = np.concatenate([samples] * -(-block // len(samples)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", RuntimeWarning)  # the logarithm of silence
         return float(pyloudnorm.Meter(rate, block_size=_LOUDNESS_BLOCK_S).integrated_loudness(samples.astype(np.float64)))
 
 

@@ -50,8 +50,9 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Frame]:
 
 
 def decode_from(path: str | Path, start: Fraction) -> Iterator[Frame]:
-    """Open a video and decode its first frame, which sets the clock, and then from one on screen `start` s later or before.
+    """Yield the first frame of a video, which sets the clock, and then frames in order, up to the end.
 
+    These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing.
     Raises InputError or MediaError when no picture can be decoded.
     """
     with open_media(path) as container:

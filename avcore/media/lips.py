@@ -1,6 +1,7 @@
 """Lip videos: gray, 96x96, 25 fps."""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -19,8 +20,8 @@ _NEAR_LOSSLESS_CRF = 8
 def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
     """Read every picture of a small video in gray, uint8 [time, height, width], at the rate it has.
 
-    Gray is OpenCV's 8-bit conversion of bgr24, as the published models saw it (PyAV's own gray differs by up to a level
-    or more). Raises InputError or MediaError when it is no video.
+    Gray is OpenCV's 8-bit conversion of bgr24, as the published models saw it; PyAV's own gray differs. Raises
+    InputError or MediaError when it is no video.
     """
     with open_media(path) as container:
         frames = decode(container, require_video(container, path), path)
@@ -33,11 +34,16 @@ def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
 
 
 def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> None:
-    """Write lip crops as a 25 fps H.264 video, visually lossless. frames: uint8 [height, width] each, or [time, height, width]."""
+    """Write lip crops as a 25 fps H.264 video, visually lossless.
+
+    frames: uint8 [time, height, width], or one [height, width] after the other. Raises ValueError when there are none,
+    OutputError when the video cannot be written.
+    """
     iterator = iter(frames)
-    first = next(iterator)
+    first = next(iterator, None)
+    if first is None:
+        raise ValueError("there are no lip crops to write")
     height, width = first.shape
     with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF) as writer:
-        writer.write_picture(cv2.cvtColor(first, cv2.COLOR_GRAY2RGB))
-        for frame in iterator:
+        for frame in chain([first], iterator):
             writer.write_picture(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))

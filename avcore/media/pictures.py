@@ -1,6 +1,6 @@
 """Read pictures as a stream: upright, in RGB, by presentation time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -85,7 +85,7 @@ def read_pictures(path: str | Path, start_s: Seconds | None = None, end_s: Secon
 
 
 def at_rate(
-    pictures: Iterator[Picture], rate: Fraction | int = FRAME_RATE, duration_s: Seconds | None = None, first: int = 0
+    pictures: Iterable[Picture], rate: Fraction | int = FRAME_RATE, duration_s: Seconds | None = None, first: int = 0
 ) -> Iterator[Picture]:
     """Show pictures at a constant rate: output frame k is the picture on screen at k / rate seconds.
 

@@ -26,7 +26,7 @@ _ROUNDING_TICKS = 2
 _USUAL_RATES = tuple(
     Fraction(*rate) for rate in ((24000, 1001), (24,), (25,), (30000, 1001), (30,), (48,), (50,), (60000, 1001), (60,))
 )
-_RATE_SLACK = Fraction(1, 10_000)
+_RATE_SLACK = Fraction(1, 100_000)  # 6 ms in ten minutes
 _MISSING_S = Fraction(1, 2)
 _DECLARES_DURATION = {"mov", "mp4", "matroska", "webm", "avi"}
 _CONTAINER_TICK = Fraction(1, 1_000_000)

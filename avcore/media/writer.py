@@ -41,7 +41,7 @@ class VideoWriter:
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. Raises OutputError
-    for a container it cannot write and for a folder that cannot be written.
+    for a container or number of channels it cannot write and for a folder that cannot be written.
     """
 
     def __init__(
@@ -58,14 +58,10 @@ class VideoWriter:
         pixel_aspect: Fraction | int = 1,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
-        if self.path.suffix.lower() not in _FORMATS:
-            expected = f"a name ending in {', '.join(_FORMATS)}"
-            raise OutputError(
-                "this kind of video cannot be written", path=path, expected=expected, found=self.path.suffix or "no ending"
-            )
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self.frame_rate = Fraction(frame_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
+        self._require_known_kind()
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset}
         numerator = self.frame_rate.numerator
@@ -78,6 +74,22 @@ class VideoWriter:
     def grew(self) -> bool:
         """Whether an odd side was made even by repeating its last row or column."""
         return (self.out_width, self.out_height) != (self.width, self.height)
+
+    def _require_known_kind(self) -> None:
+        if self.path.suffix.lower() not in _FORMATS:
+            raise OutputError(
+                "this kind of video cannot be written",
+                path=self.path,
+                expected=f"a name ending in {', '.join(_FORMATS)}",
+                found=self.path.suffix or "no ending",
+            )
+        if self.audio_channels not in _LAYOUTS:
+            raise OutputError(
+                "sound of this kind cannot be written",
+                path=self.path,
+                expected=f"{', '.join(map(str, _LAYOUTS))} channels",
+                found=self.audio_channels,
+            )
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

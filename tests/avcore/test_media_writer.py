@@ -221,6 +221,33 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    script = """
+        import resource, signal, sys
+        import numpy as np
+        from avcore.errors import OutputError
+        from avcore.media import VideoWriter
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        noise = np.random.default_rng(0)
+        try:
+            with VideoWriter(sys.argv[1], 128, 96, 25) as writer:
+                for _ in range(200):
+                    writer.write_picture(noise.integers(0, 256, (96, 128, 3), dtype=np.uint8))
+        except OutputError as error:
+            print(error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mp4")]
+    done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[2], text=True, check=True)
+    assert "the output cannot be written; found File too large" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_channels_that_aac_lacks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="1, 2, 3, 4, 5, 6, 8 channels; found 7"):
+        VideoWriter(tmp_path / "a.mp4", 128, 96, 25, 48000, 7)
+
+
 def test_lip_videos_come_back_nearly_as_they_were(tmp_path: Path) -> None:
     ramp = np.add.outer(np.arange(96), np.arange(96))
     frames = np.stack([(ramp + 3 * k) % 192 for k in range(30)]).astype(np.uint8)
@@ -231,3 +258,5 @@ def test_lip_videos_come_back_nearly_as_they_were(tmp_path: Path) -> None:
         assert np.abs(read.astype(int) - frames).mean() < 1.5
     assert probe(tmp_path / "a.lip.mp4").frame_rate == 25
     assert [picture.time for picture in read_pictures(tmp_path / "a.lip.mp4")] == at_constant_rate(Fraction(25), 30)
+    with pytest.raises(ValueError, match="no lip crops"):
+        write_lip_video(tmp_path / "b.lip.mp4", [])
