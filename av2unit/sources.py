@@ -17,6 +17,7 @@ AUDIO, VIDEO = "audio", "video"
 _MAX_LIP_SIDE = 256
 """Pixels; what is larger is a whole picture and not a lip crop."""
 _NOTABLE_DIFFERENCE_S = 0.2
+_NOTABLE_DIFFERENCE_HZ = 0.05
 
 
 def parse_modalities(text: str) -> frozenset[str]:
@@ -42,7 +43,8 @@ def read_utterance(
     """
     info = probe(path)
     _require_tracks(info, modalities, lip_path)
-    speech = read_speech(path) if info.has_audio else None
+    is_looking = VIDEO in modalities and lip_path is None
+    speech = read_speech(path) if info.has_audio and (AUDIO in modalities or is_looking) else None
     lips = None
     if VIDEO in modalities:
         lips = lips_of_video(path, face, speech, progress) if lip_path is None else read_lip_video(lip_path)
@@ -78,7 +80,7 @@ def read_lip_video(path: str | Path) -> Pictures:
             found=f"{info.width} x {info.height}",
             hint="leave --in-lip-path out, and the lips are found in the video",
         )
-    if info.has_video and abs(info.frame_rate - FRAME_RATE) > frames_to_seconds(1):
+    if info.has_video and abs(info.frame_rate - FRAME_RATE) > _NOTABLE_DIFFERENCE_HZ:
         LOG.warning(
             "%s: lips at %.3f pictures a second are taken for %d, so speech and lips may drift apart",
             path, float(info.frame_rate), FRAME_RATE,

@@ -69,6 +69,9 @@ class AvHubertConfig:
         Raises CheckpointError when the checkpoint was made with a choice that is not supported, or its heads do not
         fit its dictionaries.
         """
+        missing = {"model", "task", "dictionaries"} - checkpoint.config.keys()
+        if missing:
+            raise CheckpointError("the unit encoder's settings are incomplete", path=checkpoint.path, found=f"no {min(missing)}")
         model, task = checkpoint.config["model"], checkpoint.config["task"]
         for name, needed in _FIXED.items():
             if model.get(name, needed) != needed:

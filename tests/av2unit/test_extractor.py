@@ -185,6 +185,8 @@ def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> Non
     first, second = encoder_checkpoint.config["dictionaries"]
     with pytest.raises(CheckpointError, match=r"expected 2008 classes; found 1004 \+ 904"):
         load_avhubert(with_config(encoder_checkpoint, dictionaries=[first, second[:904]]))
+    with pytest.raises(CheckpointError, match="no dictionaries"):
+        load_avhubert(replace(encoder_checkpoint, config={"model": model, "task": {}}))
     with pytest.raises(CheckpointError, match="two heads"):
         load_avhubert(with_config(encoder_checkpoint, dictionaries=[first]))
     with pytest.raises(CheckpointError, match="missing"):
