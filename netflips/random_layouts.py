@@ -105,9 +105,9 @@ class RandomState:
         self.normal(f"{name}.weight", outputs, inputs, std=gain * inputs**-0.5)
         self.fill(f"{name}.bias", outputs, value=0.0)
 
-    def norm(self, name: str, width: int) -> None:
-        """Add a layer norm that changes nothing after normalising."""
-        self.fill(f"{name}.weight", width, value=1.0)
+    def norm(self, name: str, width: int, sign: float = 1.0) -> None:
+        """Add a layer norm that changes nothing after normalising, but perhaps the sign."""
+        self.fill(f"{name}.weight", width, value=sign)
         self.fill(f"{name}.bias", width, value=0.0)
 
     def batch_norm(self, name: str, width: int) -> None:
@@ -165,7 +165,8 @@ def translator(size: TranslatorSize, num_languages: int, seed: int) -> State:
             if side == "decoder":
                 draw.attention(f"{name}.encoder_attn", width, gain)
                 draw.norm(f"{name}.encoder_attn_layer_norm", width)
-        draw.norm(f"{side}.layer_norm", width)
+        # With a shared table each token would foretell itself for ever; turned round, it foretells anything else.
+        draw.norm(f"{side}.layer_norm", width, sign=-1.0 if side == "decoder" else 1.0)
     draw.state["decoder.output_projection.weight"] = table
     return draw.state
 
