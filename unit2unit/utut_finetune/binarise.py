@@ -13,16 +13,9 @@ from unit2unit.vocabulary import END_OF_UNITS, NUM_SPECIALS
 TEXT_FOLDER = "text"
 
 
-def write_dictionary(path: Path, num_units: int) -> None:
-    """Write a dict.txt: the units in order, count 1."""
-    path.write_text("".join(f"{unit} 1\n" for unit in range(num_units)), encoding="utf-8")
-
-
 def write_side(folder: Path, split: str, languages: tuple[str, str], language: str, lines: Sequence[Ids], num_units: int) -> None:
     """Write one side of a split: `text/{split}.{language}` and `{split}.{source}-{target}.{language}.{bin,idx}`."""
-    text = folder / TEXT_FOLDER
-    text.mkdir(exist_ok=True)
-    with (text / f"{split}.{language}").open("w", encoding="utf-8") as file:
+    with (folder / TEXT_FOLDER / f"{split}.{language}").open("w", encoding="utf-8") as file:
         file.writelines(f"{format_units(units)}\n" for units in lines)
     stem = folder / f"{split}.{languages[0]}-{languages[1]}.{language}"
     _write_indexed(stem, lines, NUM_SPECIALS + num_units)

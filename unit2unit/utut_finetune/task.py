@@ -7,6 +7,8 @@ from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import TASK_REGISTRY, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
 
+from unit2unit.utut_common.repairs import keep_published_keys
+
 TASK = "translation_from_pretrained_bart"
 
 # register_task keeps the first class of a name, so the released one makes room: commands and checkpoints keep the
@@ -31,6 +33,10 @@ class UnitTranslationTask(released.TranslationFromPretrainedBARTTask):  # type: 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
         self.args = args
         super().__init__(args, src_dict, tgt_dict)
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Return the model, whose checkpoints hold the published keys."""
+        return keep_published_keys(super().build_model(cfg, from_checkpoint))
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""

@@ -76,7 +76,8 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         """Samples by length, in random order among equal ones (fairseq seeds numpy around this call)."""
         order = np.random.permutation(len(self))
         source, target = self.sizes[order].T
-        return order[np.lexsort((target, source))]
+        ordered: Ids = order[np.lexsort((target, source))]
+        return ordered
 
     def filter_indices_by_size(self, indices: Ids, max_sizes: Any) -> tuple[Ids, list[int]]:
         """Leave out what is longer than the model's positions."""
@@ -113,7 +114,8 @@ def pair_counts(sizes: Ids, alpha: float) -> Ids:
     Conneau and Lample 2019, "Cross-lingual language model pretraining", section 3.1. At least one of each pair.
     """
     shares = (sizes / sizes.sum()) ** alpha
-    return np.maximum(1, np.round(shares / shares.sum() * sizes.sum())).astype(np.int64)
+    counts: Ids = np.maximum(1, np.round(shares / shares.sum() * sizes.sum())).astype(np.int64)
+    return counts
 
 
 def _take(members: Ids, count: int, random: np.random.Generator) -> Ids:

@@ -19,7 +19,7 @@ LANG_PAIRS = "lang_pairs.txt"
 MIN_UNITS, MAX_UNITS = 1, 1022
 """Samples outside are left out, as published."""
 
-_COLUMNS = ("src_unit_path", "src_n_units", "tgt_unit_path", "tgt_n_units")
+COLUMNS = ("src_unit_path", "src_n_units", "tgt_unit_path", "tgt_n_units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def _read_table(data_dir: Path, table: Path, pair: str) -> Iterator[Sample]:
         )
     with require_file(table, "the table of a language pair").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
         if missing:
-            raise InputError("the table lacks columns", path=table, expected=", ".join(_COLUMNS), found=f"no {', '.join(missing)}")
+            raise InputError("the table lacks columns", path=table, expected=", ".join(COLUMNS), found=f"no {', '.join(missing)}")
         for row in rows:
             where = f"{table}:{rows.line_num}"
             source, target = (

@@ -1,9 +1,10 @@
 """Span noise on source sequences (BART's text infilling, Lewis et al. 2020, with the length kept)."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, exp
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.units import Ids
 
@@ -57,10 +58,10 @@ def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator
     return lengths[lengths > 0]
 
 
-def _poisson(poisson_lambda: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _poisson(poisson_lambda: float) -> NDArray[np.float64]:
     """Probabilities of the lengths 0, 1, 2, ..., float64 [lengths], up to where the tail is cut; they add up to 1."""
-    probabilities = [np.exp(-poisson_lambda)]
+    probabilities = [exp(-poisson_lambda)]
     while len(probabilities) <= poisson_lambda or probabilities[-1] >= _LEAST_PROBABILITY:
         probabilities.append(probabilities[-1] * poisson_lambda / len(probabilities))
-    kept = np.array(probabilities)
-    return kept / kept.sum()
+    total = sum(probabilities)
+    return np.array([probability / total for probability in probabilities])

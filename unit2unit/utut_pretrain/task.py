@@ -10,6 +10,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II
 
+from unit2unit.utut_common.repairs import keep_published_keys
 from unit2unit.utut_pretrain.data import UnitPairDataset
 from unit2unit.utut_pretrain.manifest import read_samples
 from unit2unit.utut_pretrain.masking import SpanNoise
@@ -54,6 +55,10 @@ class UtutPretrainingTask(FairseqTask):  # type: ignore[misc]
     def setup_task(cls, cfg: UtutPretrainingConfig, **_: Any) -> "UtutPretrainingTask":
         """Read the units' dictionary."""
         return cls(cfg, Dictionary.load(str(Path(cfg.data) / "dict.txt")))
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Return the model, whose checkpoints hold the published keys."""
+        return keep_published_keys(super().build_model(cfg, from_checkpoint))
 
     def load_dataset(self, split: str, **_: Any) -> None:
         """Load a split; only the training split is noisy and drawn by language pair."""

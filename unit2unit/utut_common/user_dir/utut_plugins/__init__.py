@@ -1,10 +1,10 @@
 """The folder for fairseq's `--user-dir`: importing it registers our architecture, tasks and criterion and repairs fairseq.
 
-fairseq imports it as the top-level module `utut_user_dir`; the absolute imports keep each part from registering twice.
+fairseq imports it as the top-level module `utut_plugins`; the absolute imports keep each part from registering twice.
 """
 
-from unit2unit.utut_fairseq import architecture
-from unit2unit.utut_fairseq.repairs import repair_fairseq
+from unit2unit.utut_common import architecture
+from unit2unit.utut_common.repairs import repair_fairseq
 from unit2unit.utut_finetune import criterion
 from unit2unit.utut_finetune import task as finetune_task
 from unit2unit.utut_pretrain import task as pretrain_task

@@ -19,8 +19,8 @@ class TrainingRun:
     `prepare` (pre-training). init: checkpoint to start from, None = untrained. resume: `auto` goes on from the last
     checkpoint in run_dir, `never` refuses a run_dir that has one. units_vocabulary: fingerprint of the units' quantizer
     where the data do not say it. allow_other_vocabulary: train although data and checkpoint come from different
-    quantizers. check_only: stop before the first step. generation: search settings stored with the model. fairseq: sections of fairseq options; the sections'
-    names are for the reader.
+    quantizers. check_only: stop before the first step. generation: search settings stored with the model. fairseq:
+    sections of fairseq's options; the sections' names are for the reader.
     """
 
     run_dir: str = MISSING

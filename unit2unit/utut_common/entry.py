@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from avcore.errors import UsageError
 from avtrain.entry import main_of
-from unit2unit.utut_fairseq.config import RESUME, TrainingRun
-from unit2unit.utut_fairseq.require import require_fairseq
+from unit2unit.utut_common.config import RESUME, TrainingRun
+from unit2unit.utut_common.require import require_fairseq
 
 Check = Callable[[TrainingRun], TrainingRun]
 """Checks a run before its first step and returns it completed."""
@@ -19,7 +19,7 @@ def run_training(check: Check, config: str, prog: str, purpose: str, argv: Seque
             raise UsageError("unknown way to resume", expected=" or ".join(RESUME), found=run.resume)
         require_fairseq()
         checked = check(run)
-        from unit2unit.utut_fairseq.launch import train  # imports fairseq
+        from unit2unit.utut_common.launch import train  # imports fairseq
 
         train(checked)
 

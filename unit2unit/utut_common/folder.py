@@ -36,6 +36,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_dictionary(path: Path, num_units: int) -> None:
+    """Write a dict.txt: the units in order, count 1."""
+    path.write_text("".join(f"{unit} 1\n" for unit in range(num_units)), encoding="utf-8")
+
+
 def write_report(folder: Path, content: Mapping[str, Any]) -> None:
     """Write a data folder's report."""
     (folder / REPORT).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

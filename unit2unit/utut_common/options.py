@@ -11,9 +11,9 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from avcore.errors import UsageError
-from unit2unit.utut_fairseq import utut_user_dir
-from unit2unit.utut_fairseq.config import TrainingRun
-from unit2unit.utut_fairseq.repairs import repair_fairseq
+from unit2unit.utut_common.config import TrainingRun
+from unit2unit.utut_common.repairs import repair_fairseq
+from unit2unit.utut_common.user_dir import utut_plugins
 
 _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
 """Options that decide which other options there are."""
@@ -23,7 +23,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     """Return the configuration that fairseq's trainer takes; raises UsageError for an option that it does not know."""
     wanted = run.options() | _own_options(run)
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
-    user_dir = f"--user-dir={Path(utut_user_dir.__file__).parent}"
+    user_dir = f"--user-dir={Path(utut_plugins.__file__).parent}"
     parser = _parser()
     args, _ = fairseq_options.parse_args_and_arch(parser, [user_dir, run.data, *chosen], parse_known=True)
     known = _actions(parser)
@@ -32,7 +32,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     _check_taken(args, wanted)
     vars(args).update(run.generation)  # read from here into the section `generation`
     repair_fairseq()
-    return convert_namespace_to_omegaconf(args)
+    return convert_namespace_to_omegaconf(args)  # type: ignore[no-any-return]
 
 
 def _own_options(run: TrainingRun) -> dict[str, Any]:

@@ -8,24 +8,14 @@ from pathlib import Path
 import torch
 
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.errors import InputError, LanguageError, UsageError
+from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.files import require_file
-from avcore.vocabulary import require_same_vocabulary
 from unit2unit.config import TranslatorConfig
-from unit2unit.utut_fairseq.config import TrainingRun
+from unit2unit.utut_common.config import TrainingRun
 
 LOG = logging.getLogger(__name__)
 
-_SIZES = {
-    "encoder_embed_dim": lambda config: config.dim,
-    "decoder_embed_dim": lambda config: config.dim,
-    "encoder_layers": lambda config: config.encoder.num_layers,
-    "decoder_layers": lambda config: config.decoder.num_layers,
-    "encoder_ffn_embed_dim": lambda config: config.encoder.ffn_dim,
-    "decoder_ffn_embed_dim": lambda config: config.decoder.ffn_dim,
-    "encoder_attention_heads": lambda config: config.encoder.num_heads,
-    "decoder_attention_heads": lambda config: config.decoder.num_heads,
-}
+_ADD = "add them: python -m unit2unit.utut_finetune.add_language"
 
 
 def languages(run: TrainingRun) -> tuple[str, ...]:
@@ -107,24 +97,32 @@ def _check_languages(run: TrainingRun, config: TranslatorConfig, path: Path) -> 
     missing = [name for name in wanted if name not in stored]
     if missing:
         raise LanguageError(f"{path}: the checkpoint lacks languages of the run", expected=", ".join(wanted),
-                            found=f"no {', '.join(missing)}", hint="add them: python -m unit2unit.utut_finetune.add_language")  # fmt: skip
+                            found=f"no {', '.join(missing)}", hint=_ADD)  # fmt: skip
     if wanted != stored:
         raise LanguageError(f"{path}: the run must list the checkpoint's languages in their order",
                             expected=",".join(stored), found=",".join(wanted))  # fmt: skip
 
 
 def _check_sizes(run: TrainingRun, config: TranslatorConfig, path: Path) -> None:
-    for name, stored in _SIZES.items():
-        wanted = run.option(name)
-        if wanted is not None and wanted != stored(config):
-            raise UsageError(f"{path}: the checkpoint is of another size", expected=f"{name}={stored(config)}", found=wanted)
+    for side, stack in (("encoder", config.encoder), ("decoder", config.decoder)):
+        stored = {
+            f"{side}_embed_dim": config.dim,
+            f"{side}_layers": stack.num_layers,
+            f"{side}_ffn_embed_dim": stack.ffn_dim,
+            f"{side}_attention_heads": stack.num_heads,
+        }
+        for name, size in stored.items():
+            wanted = run.option(name, size)
+            if wanted != size:
+                raise UsageError(f"{path}: the checkpoint is of another size", expected=f"{name}={size}", found=wanted)
 
 
 def _settle(owner: str, own: str, other: str, is_allowed: bool) -> str:
-    """The fingerprint two parts agree on; raises VocabularyError when they do not."""
-    if not is_allowed:
-        require_same_vocabulary(other, own, owner)
-    elif own and other and own != other:
+    """The fingerprint that data and run, or data and checkpoint agree on; raises VocabularyError when they do not."""
+    if own and other and own != other:
+        if not is_allowed:
+            raise VocabularyError(f"{owner} and the data are of different quantizers", expected=own, found=other,
+                                  hint="extract the units again, or add allow_other_vocabulary=true")  # fmt: skip
         LOG.warning("%s is of quantizer %s, the data of %s: training all the same", owner, own, other)
     return other or own
 

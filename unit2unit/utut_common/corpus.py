@@ -1,7 +1,8 @@
 """Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
 
 import json
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,9 @@ from avcore.unit_files import read_unit_file
 from avcore.unit_store import UNIT_SUFFIXES
 from avcore.units import Ids, Units, parse_units
 from avcore.vocabulary import normalise_language
+
+LOG = logging.getLogger(__name__)
+_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,15 @@ class Corpus:
 
     def note_vocabulary(self, vocabulary: str, place: str) -> None:
         """Take note of a sequence's quantizer; raises VocabularyError when it differs from the others'."""
-        if self.vocabulary and vocabulary and vocabulary != self.vocabulary:
-            raise VocabularyError(
-                "units of two quantizers are mixed", path=place, expected=self.vocabulary, found=vocabulary,
-                hint="extract all of them with one encoder",
-            )  # fmt: skip
-        self.vocabulary = self.vocabulary or vocabulary
+        self.vocabulary = agreed_vocabulary(self.vocabulary, vocabulary, place)
+
+
+def agreed_vocabulary(known: str, found: str, place: str) -> str:
+    """The one quantizer of two parts ("" = unknown); raises VocabularyError when they differ."""
+    if known and found and known != found:
+        raise VocabularyError("units of two quantizers are mixed", path=place, expected=known, found=found,
+                              hint="extract all of them with one encoder")  # fmt: skip
+    return known or found
 
 
 def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
@@ -92,6 +99,26 @@ def read_corpus(path: str | Path, language: str, reading: Reading, progress: Pro
     if not corpus.places and not corpus.problems:
         raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl file, or lines of units")
     return corpus
+
+
+def common_vocabulary(corpora: Iterable[Corpus], stated: str) -> str:
+    """The one quantizer of several corpora, "" = unknown (with a warning); raises VocabularyError when they differ."""
+    common = stated
+    for corpus in corpora:
+        common = agreed_vocabulary(common, corpus.vocabulary, str(corpus.path))
+    if not common:
+        LOG.warning("these units do not say which quantizer made them; state it with --units-vocabulary")
+    return common
+
+
+def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
+    """Name the bad ones; raises InputError unless they may be skipped."""
+    for line in problems[:_SHOWN]:
+        LOG.warning("%s", line)
+    if len(problems) > _SHOWN:
+        LOG.warning("... and %d more", len(problems) - _SHOWN)
+    if problems and not is_skipped:
+        raise InputError("some units are bad", found=f"{len(problems)}, as named above", hint="mend them, or add --skip-bad")
 
 
 def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Reading) -> None:

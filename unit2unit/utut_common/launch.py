@@ -12,9 +12,9 @@ from fairseq.distributed import utils as distributed
 from omegaconf import DictConfig, OmegaConf
 
 from avtrain.entry import save_config
-from unit2unit.utut_fairseq.config import TrainingRun
-from unit2unit.utut_fairseq.options import fairseq_config
-from unit2unit.utut_fairseq.repairs import remove_parts
+from unit2unit.utut_common.config import TrainingRun
+from unit2unit.utut_common.options import fairseq_config
+from unit2unit.utut_common.repairs import remove_parts
 
 LOG = logging.getLogger(__name__)
 CONFIG, LOG_FILE = "config.yaml", "train.log"
@@ -64,7 +64,7 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
 
 def _log_to(path: Path) -> None:
     """Log fairseq's lines to the run's file and to stderr."""
-    handlers = [logging.FileHandler(path), logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [logging.FileHandler(path), logging.StreamHandler(sys.stderr)]
     level = os.environ.get("LOGLEVEL", "INFO").upper()
     logging.basicConfig(level=level, format=_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers, force=True)
 

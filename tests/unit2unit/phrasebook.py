@@ -1,0 +1,71 @@
+"""Parallel units of made-up languages: sentences of words, a word being three units, said alike or shifted or backwards."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+NUM_UNITS = 40
+_WORDS = 10
+LANGUAGES = ("en", "es", "ko")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def sentences(count: int, seed: int = 0) -> dict[str, dict[str, list[int]]]:
+    """{language: {name: units}} of sentences that differ from one another; repeats stand for time, as an encoder makes them."""
+    random = np.random.default_rng(seed)
+    words = random.permutation(NUM_UNITS)[: 3 * _WORDS].reshape(_WORDS, 3)
+    corpora: dict[str, dict[str, list[int]]] = {language: {} for language in LANGUAGES}
+    seen: set[tuple[int, ...]] = set()
+    while len(seen) < count:
+        said = tuple(random.integers(0, _WORDS, random.integers(2, 5)).tolist())
+        if said in seen:
+            continue
+        name = f"{len(seen) % 7}_{len(seen):04d}"
+        seen.add(said)
+        meanings = {"en": said, "es": [(word + 1) % _WORDS for word in said], "ko": said[::-1]}
+        for language, order in meanings.items():
+            corpora[language][name] = np.repeat(words[list(order)].reshape(-1), 2).tolist()
+    return corpora
+
+
+def write_folders(root: Path, count: int = 120) -> dict[str, Path]:
+    """Write unit files `root/<language>/<name>.txt`; returns the folder of each language."""
+    for language, units in sentences(count).items():
+        (root / language).mkdir(parents=True)
+        for name, ids in units.items():
+            (root / language / f"{name}.txt").write_text(" ".join(map(str, ids)))
+    return {language: root / language for language in LANGUAGES}
+
+
+def write_rows(path: Path, units: Mapping[str, Sequence[int]], **labels: str) -> Path:
+    """Write a unit store."""
+    path.write_text("".join(json.dumps({"id": name, "units": list(ids), **labels}) + "\n" for name, ids in units.items()))
+    return path
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """A command line of ours."""
+    return [sys.executable, "-W", "ignore", "-m", module, *arguments]
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours to its end."""
+    return subprocess.run(command(module, *arguments), env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+
+def losses(run_dir: Path, tag: str = "train_inner") -> dict[int, float]:
+    """The losses in a run's log by number of updates; of an update that was done twice, the last."""
+    found: dict[int, float] = {}
+    prefix = "" if tag == "train_inner" else f"{tag}_"
+    for line in (run_dir / "train.log").read_text().splitlines():
+        match = re.search(rf"\| {tag} \| (\{{.*\}})", line)
+        if match:
+            values = json.loads(match.group(1))
+            found[int(values[f"{prefix}num_updates"])] = float(values[f"{prefix}loss"])
+    return found

@@ -1,0 +1,114 @@
+"""Our plug-ins inside fairseq: published files, tasks, search, and commands of fairseq's own."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fairseq import models
+from fairseq.data import data_utils
+from fairseq.file_io import PathManager
+from fairseq.tasks import TASK_REGISTRY
+
+from avcore.vocabulary import UTUT_LANGUAGES
+from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
+from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
+from unit2unit.utut_common.repairs import copy_whole, keep_published_keys, remove_parts, repair_fairseq
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.utut_finetune.task import TASK, UnitTranslationTask
+
+_LANGUAGES = (*UTUT_LANGUAGES, "ko")
+
+
+def test_published_keys_come_back(parity_dir: Path) -> None:
+    model, _ = load_published(parity_dir / "utut.pt")
+    published = torch.load(parity_dir / "utut.pt", weights_only=False)["model"]  # our own fixture
+    written = model.state_dict()
+    assert written.keys() == published.keys()
+    assert {name: tensor.shape for name, tensor in written.items()} == {name: tensor.shape for name, tensor in published.items()}
+
+
+def test_published_size_has_515_tensors_and_353_767_424_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fairseq.models.bart.model.init_bert_params", lambda _: None)  # the sizes alone, without memory
+    symbols = dictionary(1000, UTUT_LANGUAGES)
+    task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols)
+    options = argparse.Namespace(arch="utut_large", task="utut_pretraining", max_source_positions=1024, max_target_positions=1024)
+    models.ARCH_CONFIG_REGISTRY["utut_large"](options)
+    with torch.device("meta"):
+        model = keep_published_keys(models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task))
+    assert len(model.state_dict()) == 515
+    assert sum(parameter.numel() for parameter in model.parameters()) == 353_767_424
+
+
+@pytest.mark.parametrize(("run", "beam"), [("suppressed_greedy_en_ko", 1), ("suppressed_beam5_en_ko", 5)])
+def test_search_of_the_repaired_task_gives_neither_other_tags_nor_masks(parity_dir: Path, run: str, beam: int) -> None:
+    expected = np.load(parity_dir / "expected.npz")
+    model, _ = load_published(parity_dir / "utut_ko.pt", _LANGUAGES)
+    options = argparse.Namespace(langs=",".join(_LANGUAGES), source_lang="en", target_lang="ko")
+    task = UnitTranslationTask(options, units_only(1000), units_only(1000))
+    generator = task.build_generator([model], argparse.Namespace(beam=beam, max_len_b=200))
+    source = torch.from_numpy(np.load(parity_dir / "inputs.npz")["ko.src_tokens"])[None]
+    sample = {"net_input": {"src_tokens": source, "src_lengths": torch.tensor([source.shape[1]])}}
+    best = generator.generate([model], sample)[0][0]
+    assert best["tokens"].tolist() == expected[f"ko.{run}.tokens"].tolist()
+    assert float(best["score"]) == pytest.approx(float(expected[f"ko.{run}.nbest_scores"][0]), abs=1e-4)
+
+
+def test_the_published_task_name_is_ours() -> None:
+    assert TASK_REGISTRY[TASK] is UnitTranslationTask
+
+
+def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "units", 60)
+    arguments = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--num-units", str(NUM_UNITS), "--valid", "5"]
+    assert prepare_pairs([*arguments, "--test", "5", "--out", str(tmp_path / "data"), "--quiet"]) == 0
+    train = (
+        f"{tmp_path}/data --user-dir {Path(utut_plugins.__file__).parent} --task {TASK} --langs en,ko -s en -t ko --prepend-bos "
+        "--left-pad-source --arch utut_large --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 "
+        "--encoder-ffn-embed-dim 16 --encoder-attention-heads 2 --decoder-attention-heads 2 --max-source-positions 64 "
+        "--criterion focal_label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --lr 1e-3 --cpu "
+        f"--max-tokens 500 --max-update 2 --save-dir {tmp_path}/checkpoints --num-workers 0"
+    )
+    script = Path(sys.executable).parent / "fairseq-train"
+    outside = {name: value for name, value in ENVIRONMENT.items() if name != "PYTHONPATH"}
+    done = subprocess.run([script, *train.split()], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert (tmp_path / "checkpoints" / "checkpoint_last.pt").exists()
+
+
+def test_a_copy_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = tmp_path / "checkpoint_last.pt", tmp_path / "checkpoint_best.pt"
+    old.write_text("old")
+    new.write_text("new and longer")
+
+    def killed(source: str, target: str) -> None:
+        Path(target).write_text("new an")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", killed)
+    with pytest.raises(KeyboardInterrupt):
+        copy_whole(str(new), str(old), overwrite=True)
+    assert old.read_text() == "old"
+    monkeypatch.undo()
+    remove_parts(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint_best.pt", "checkpoint_last.pt"]
+    assert copy_whole(str(new), str(old), overwrite=True) == str(old)
+    assert old.read_text() == "new and longer"
+
+
+def test_fairseq_copies_with_it() -> None:
+    repair_fairseq()
+    assert PathManager.copy is copy_whole
+
+
+@pytest.mark.parametrize("count", [1, 5, 8, 9, 30])
+def test_no_sample_is_dropped_for_the_size_of_its_batch(count: int) -> None:
+    repair_fairseq()
+    lengths = np.arange(10, 10 + count)
+    batches = data_utils.batch_by_size(np.arange(count), None, lengths, max_tokens=300, required_batch_size_multiple=8)
+    assert np.concatenate(batches).tolist() == list(range(count))
+    assert all(len(batch) * lengths[batch].max() <= 300 for batch in batches)

@@ -1,0 +1,258 @@
+"""Preparing data: pairs for fine-tuning, tables for pre-training, and everything that can be wrong with units."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import UsageError
+from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
+from unit2unit.utut_common.folder import read_vocabulary
+from unit2unit.utut_common.splits import SplitPlan, divide
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.utut_pretrain.manifest import read_samples
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
+
+_SHA = "sha256:0123456789abcdef"
+
+
+def _pairs(out: Path, source: Path, target: Path, *more: str) -> int:
+    return prepare_pairs(
+        ["--source", str(source), "--target", str(target), "--num-units", str(NUM_UNITS), "--out", str(out), *more]
+    )
+
+
+def _lines(folder: Path, split: str, language: str) -> list[str]:
+    return (folder / "text" / f"{split}.{language}").read_text().splitlines()
+
+
+def test_pairs_from_folders_are_merged_divided_and_aligned(tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "units", 50)
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], "--valid", "0.1", "--test", "4") == 0
+    names = {split: _lines(tmp_path / "data", split, "ids") for split in ("train", "valid", "test")}
+    assert {split: len(one) for split, one in names.items()} == {"train": 41, "valid": 5, "test": 4}
+    corpora = sentences(50)
+    for split, ids in names.items():
+        for language in ("en", "ko"):
+            for name, line in zip(ids, _lines(tmp_path / "data", split, language), strict=True):
+                units = corpora[language][name]
+                assert line.split() == [str(unit) for unit in units[::2]], "each unit stands twice in the source"
+    report = json.loads((tmp_path / "data" / "data.json").read_text())
+    assert report["splits"]["valid"]["pairs"] == 5
+    assert report["left_out"] == 0
+
+
+def test_binaries_are_fairseq_preprocess_own(tmp_path: Path, parity_dir: Path) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], "--valid", "3", "--test", "3", "--num-units", "1000") == 0
+    assert (tmp_path / "data" / "dict.ko.txt").read_text() == (parity_dir / "dict.txt").read_text()
+    text, dictionary = tmp_path / "data" / "text", tmp_path / "data" / "dict.en.txt"
+    script = Path(sys.executable).parent / "fairseq-preprocess"
+    arguments = f"-s en -t ko --srcdict {dictionary} --tgtdict {dictionary} --destdir {tmp_path}/theirs --trainpref {text}/train"
+    subprocess.run([script, *arguments.split(), "--validpref", text / "valid"], env=ENVIRONMENT, check=True, capture_output=True)
+    for name in ("train.en-ko.en", "train.en-ko.ko", "valid.en-ko.ko"):
+        for kind in ("bin", "idx"):
+            assert (tmp_path / "data" / f"{name}.{kind}").read_bytes() == (tmp_path / "theirs" / f"{name}.{kind}").read_bytes()
+
+
+def test_rows_tell_their_quantizer(tmp_path: Path) -> None:
+    corpora = sentences(30)
+    source = write_rows(tmp_path / "en.jsonl", corpora["en"], vocabulary=_SHA, language="eng")
+    target = write_rows(tmp_path / "ko.jsonl", corpora["ko"], vocabulary=_SHA)
+    assert _pairs(tmp_path / "data", source, target, "--valid", "2", "--test", "2") == 0
+    assert read_vocabulary(tmp_path / "data") == _SHA
+
+
+def test_quantizers_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    source = write_rows(tmp_path / "en.jsonl", corpora["en"], vocabulary=_SHA)
+    target = write_rows(tmp_path / "ko.jsonl", corpora["ko"], vocabulary="sha256:fedcba9876543210")
+    assert _pairs(tmp_path / "data", source, target) == 2
+    assert "units of two quantizers are mixed" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    assert _pairs(tmp_path / "data", source, source, "--units-vocabulary", "sha256:1111111111111111") == 2
+    source.write_text(source.read_text() + '{"id": "new", "units": [1], "vocabulary": "sha256:1111111111111111"}\n')
+    assert _pairs(tmp_path / "data", source, source) == 2
+    assert "en.jsonl:31" in capsys.readouterr().err
+
+
+def test_plain_text_is_accepted_with_one_line_of_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    sizes = ("--valid", "2", "--test", "2", "--quiet")
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], *sizes) == 0
+    assert capsys.readouterr().err.count("\n") == 1
+    assert _pairs(tmp_path / "stated", folders["en"], folders["ko"], *sizes, "--units-vocabulary", _SHA) == 0
+    assert capsys.readouterr().err == ""
+    assert read_vocabulary(tmp_path / "stated") == _SHA
+
+
+def test_every_bad_pair_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    english, korean = folders["en"], folders["ko"]
+    names = sorted(path.name for path in english.iterdir())
+    (english / names[0]).write_text("")
+    (english / names[1]).write_text("1 2 x3")
+    (korean / names[2]).write_text("1 2 40")
+    (korean / names[3]).unlink()
+    (english / names[4]).write_text("1 2\n3 4\n")
+    (english / names[5]).write_bytes(b"\xff\xfe\x00")
+    assert _pairs(tmp_path / "data", english, korean) == 2
+    told = capsys.readouterr().err
+    for folder, name in ((english, 0), (english, 1), (korean, 2), (english, 3), (english, 4), (english, 5)):
+        assert str(folder / names[name]) in told, told
+    assert "expected 0..39; found 40" in told
+    assert "'x3'" in told
+    assert not (tmp_path / "data").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["units"], "nothing half-written stays"
+    assert _pairs(tmp_path / "data", english, korean, "--skip-bad", "--valid", "2", "--test", "2") == 0
+    left_out = (tmp_path / "data" / "left_out.txt").read_text()
+    assert left_out.count("\n") == 6
+    kept = {name for split in ("train", "valid", "test") for name in _lines(tmp_path / "data", split, "ids")}
+    assert kept == {Path(name).stem for name in names[6:]}
+
+
+def test_bad_rows_are_named_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    target = write_rows(tmp_path / "ko.jsonl", corpora["ko"])
+    first = next(iter(corpora["en"]))
+    rows = [json.dumps({"id": first, "units": [1]}), "{", json.dumps({"id": "a"}), json.dumps({"id": "b", "units": [1.5]})]
+    source = write_rows(tmp_path / "en.jsonl", corpora["en"])
+    source.write_text(source.read_text() + "\n".join([*rows, json.dumps({"id": "c", "units": [1], "language": "fr"})]) + "\n")
+    assert _pairs(tmp_path / "data", source, target) == 2
+    told = capsys.readouterr().err
+    for number in range(31, 36):
+        assert f"en.jsonl:{number}" in told
+    assert "there twice" in told
+
+
+def test_lines_of_text_pair_up_by_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    for language in ("en", "ko"):
+        (tmp_path / f"all.{language}").write_text("".join(" ".join(map(str, units)) + "\n" for units in corpora[language].values()))
+    sizes = ("--valid", "2", "--test", "2")
+    assert _pairs(tmp_path / "data", tmp_path / "all.en", tmp_path / "all.ko", *sizes) == 0
+    with (tmp_path / "all.ko").open("a") as file:
+        file.write("\n")
+    assert _pairs(tmp_path / "other", tmp_path / "all.en", tmp_path / "all.ko", *sizes, "--skip-bad") == 2
+    assert "differ in their number of lines; expected 30" in capsys.readouterr().err
+
+
+def test_splits_made_elsewhere_are_kept_and_leaks_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    names = list(corpora["en"])
+    parts = {"train": names[:20], "valid": [*names[20:], names[0]]}
+    for split, ids in parts.items():
+        for language in ("en", "ko"):
+            lines = "".join(" ".join(map(str, corpora[language][name])) + "\n" for name in ids)
+            (tmp_path / f"{split}.{language}").write_text(lines)
+    arguments = ["--splits", str(tmp_path), "--num-units", str(NUM_UNITS), "--out", str(tmp_path / "data")]
+    assert prepare_pairs(arguments) == 0
+    assert "1 sources of valid are in train too" in capsys.readouterr().err
+    assert (len(_lines(tmp_path / "data", "train", "en")), len(_lines(tmp_path / "data", "valid", "ko"))) == (20, 11)
+
+
+def test_raw_class_indices_lose_their_offset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    for path in (*folders["en"].iterdir(), *folders["ko"].iterdir()):
+        path.write_text(" ".join(str(int(unit) + 4) for unit in path.read_text().split()))
+    sizes = ("--valid", "2", "--test", "2")
+    assert _pairs(tmp_path / "shifted", folders["en"], folders["ko"], *sizes, "--unit-offset", "4") == 0
+    plain = write_folders(tmp_path / "plain", 30)
+    assert _pairs(tmp_path / "data", plain["en"], plain["ko"], *sizes) == 0
+    assert _lines(tmp_path / "shifted", "train", "ko") == _lines(tmp_path / "data", "train", "ko")
+    next(folders["en"].iterdir()).write_text("3 4 5")
+    assert _pairs(tmp_path / "bad", folders["en"], folders["ko"], *sizes, "--unit-offset", "4") == 2
+    assert "found -1" in capsys.readouterr().err
+
+
+def test_pairs_that_the_model_cannot_hold_are_left_out_and_named(tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    longest = folders["ko"] / "0_0000.txt"
+    longest.write_text(" ".join(str(number % NUM_UNITS) for number in range(1022)))
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], "--valid", "2", "--test", "2") == 0
+    assert "0_0000.txt: more than 1021 units" in (tmp_path / "data" / "left_out.txt").read_text()
+
+
+def test_an_output_that_is_there_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine").write_text("")
+    sizes = ("--valid", "2", "--test", "2")
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], *sizes) == 2
+    assert (tmp_path / "data" / "mine").exists()
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], *sizes, "--overwrite") == 0
+    assert not (tmp_path / "data" / "mine").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "units"]
+
+
+@pytest.mark.parametrize("given", [[], ["--source", "a"], ["--source", "a", "--target", "b", "--splits", "c"]])
+def test_what_to_read_must_be_clear(tmp_path: Path, given: list[str]) -> None:
+    assert prepare_pairs([*given, "--out", str(tmp_path / "data")]) == 2
+
+
+def test_equal_sources_never_fall_apart() -> None:
+    random = np.random.default_rng(0)
+    contents = {f"{number:03d}": [bytes([random.integers(40)]), b"t" + bytes([number])] for number in range(200)}
+    plan = SplitPlan(0.1, 30, seed=1)
+    splits = divide(contents, plan)
+    assert sum(map(len, splits.values())) == 200
+    assert len(splits["valid"]) in range(15, 21)
+    assert len(splits["test"]) in range(25, 31)
+    seen = {split: {contents[name][0] for name in names} for split, names in splits.items()}
+    assert not seen["train"] & seen["valid"]
+    assert not seen["train"] & seen["test"]
+    assert not seen["valid"] & seen["test"]
+    assert divide(dict(reversed(contents.items())), plan) == splits, "the order of reading does not matter"
+    assert divide(contents, SplitPlan(0.1, 30, seed=2)) != splits
+
+
+def test_a_chain_of_equal_sides_stays_together() -> None:
+    contents = {"a": [b"s1", b"t1"], "b": [b"s2", b"t1"], "c": [b"s2", b"t2"], "d": [b"s3", b"t3"], "e": [b"s4", b"t4"]}
+    splits = divide(contents, SplitPlan(1, 1, seed=0))
+    assert any({"a", "b", "c"} <= set(names) for names in splits.values())
+
+
+def test_a_speaker_is_in_one_split_only() -> None:
+    contents = {f"{number % 10}_{number}": [bytes([number])] for number in range(100)}
+    splits = divide(contents, SplitPlan(0.2, 0.2, seed=0, group="^[^_]+"))
+    speakers = [{name.split("_")[0] for name in names} for names in splits.values()]
+    assert [len(one) for one in speakers] == [6, 2, 2]
+    assert len(set.union(*speakers)) == 10
+
+
+def test_a_split_that_cannot_be_filled_is_refused() -> None:
+    with pytest.raises(UsageError, match="'valid' would be empty"):
+        divide({"a": [b"1"], "b": [b"1"]}, SplitPlan(1, 0, seed=0))
+    with pytest.raises(UsageError, match="no regular expression"):
+        SplitPlan(1, 0, seed=0, group="(")
+
+
+def test_tables_hold_every_pair_of_languages(tmp_path: Path) -> None:
+    folders = write_folders(tmp_path / "units", 30)
+    (folders["es"] / "0_0000.txt").unlink()
+    given = [f"{language}={folder}" for language, folder in folders.items()]
+    arguments = ["--num-units", str(NUM_UNITS), "--valid", "3", "--out", str(tmp_path / "data")]
+    assert prepare_tables(["--units", *given, *arguments, "--denoise"]) == 0
+    samples, left_out = read_samples(tmp_path / "data", "train")
+    counts = {pair: sum(sample.pair == pair for sample in samples) for pair in {sample.pair for sample in samples}}
+    assert len(counts) == 9
+    assert counts["en/ko"] - counts["es/ko"] in (0, 1)
+    assert left_out == 0
+    first = samples[0]
+    assert (Path(first.source.path).exists(), first.source.language, first.target.language) == (True, "en", "en")
+    without = ["--units", *given[:2], *arguments, "--overwrite"]
+    assert prepare_tables(without) == 0
+    assert {sample.pair for sample in read_samples(tmp_path / "data", "valid")[0]} == {"en/es", "es/en"}
+
+
+def test_languages_without_common_names_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    one = write_rows(tmp_path / "en.jsonl", corpora["en"])
+    other = write_rows(tmp_path / "ko.jsonl", {f"x{name}": units for name, units in corpora["ko"].items()})
+    arguments = ["--units", f"en={one}", f"ko={other}", "--num-units", str(NUM_UNITS), "--out", str(tmp_path / "data")]
+    assert prepare_tables(arguments) == 2
+    assert "no two languages" in capsys.readouterr().err
+    assert prepare_tables(["--units", "en", "--out", str(tmp_path / "data")]) == 2

@@ -1,0 +1,80 @@
+"""What fairseq 0.12 needs mended.
+
+It cannot read its own checkpoints with today's torch, calls what hydra has taken away, copies checkpoints in place, and
+drops the longest samples of every epoch.
+"""
+
+import argparse
+import os
+import shutil
+import warnings
+from typing import Any
+
+import hydra.version
+import numpy as np
+import torch
+from fairseq.data import data_utils
+from fairseq.file_io import PathManager
+from fairseq.modules import SinusoidalPositionalEmbedding
+from torch import Tensor, nn
+
+from avcore.units import Ids
+
+_PART = ".part"
+_released_batching = data_utils.batch_by_size
+
+
+def repair_fairseq() -> None:
+    """Mend it; safe to call again, and needed again after anything else has used hydra."""
+    # torch.load is weights-only by default; a Namespace is the only other thing in what fairseq writes.
+    torch.serialization.add_safe_globals([argparse.Namespace])
+    # hydra keeps the last behaviour asked for; fairseq calls `hydra.experimental`, gone from 1.2's.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hydra.version.setbase("1.1")
+    PathManager.copy = staticmethod(copy_whole)
+    data_utils.batch_by_size = batch_all
+
+
+def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
+    """Make batches as fairseq does, and keep the last one.
+
+    fairseq drops it when its size is no multiple of `required_batch_size_multiple`: samples are sorted by length, so the
+    longest would never be seen, and a split of a few samples would be empty.
+    """
+    batches: list[Ids] = _released_batching(indices, *args, **options)
+    rest = np.asarray(indices)[sum(map(len, batches)) :]
+    return [*batches, rest] if len(rest) else batches
+
+
+def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> str:
+    """Copy a file so that `dst_path` is the old file or the whole new one.
+
+    fairseq copies `checkpoint_best.pt` over `checkpoint_last.pt` in place: a run that is killed in between has lost both
+    the old and the new state.
+    """
+    if not overwrite and os.path.exists(dst_path):
+        raise FileExistsError(dst_path)
+    part = dst_path + _PART
+    shutil.copyfile(src_path, part)
+    os.replace(part, dst_path)
+    return dst_path
+
+
+def keep_published_keys(model: nn.Module) -> nn.Module:
+    """Make a model's state dict hold two entries that fairseq has dropped and older releases insist on; returns the model."""
+    for module in model.modules():
+        if isinstance(module, SinusoidalPositionalEmbedding):
+            module.register_state_dict_post_hook(_add_float_tensor)
+    return model
+
+
+def _add_float_tensor(_: nn.Module, state: dict[str, Tensor], prefix: str, __: object) -> None:
+    state[f"{prefix}_float_tensor"] = torch.zeros(1)
+
+
+def remove_parts(folder: str) -> None:
+    """Remove what a killed run left half-written in its checkpoint folder."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        if name.endswith((_PART, ".pt.tmp")):
+            os.remove(os.path.join(folder, name))
