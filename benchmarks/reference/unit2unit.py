@@ -97,8 +97,8 @@ class ReferenceTranslator(nn.Module):
         return self.decoder.output_projection(self.decoder.layer_norm(x))[:, 0]
 
     @torch.no_grad()
-    def translate(self, source: list[int], tag: int, suppressed: list[int], beam: int, limit: int) -> list[int]:
-        """Source rows to the rows of the best hypothesis, end tag included (length penalty 1, least length 1)."""
+    def translate(self, source: list[int], tag: int, suppressed: list[int], beam: int, limit: int, least: int = 1) -> list[int]:
+        """Source rows to the rows of the best hypothesis, end tag included (length penalty 1)."""
         encoded = self.encode(torch.tensor([source])).expand(beam, -1, -1)
         crossed = [layer.encoder_attn.keys(encoded) for layer in self.decoder.layers]
         caches: list = [None] * len(self.decoder.layers)
@@ -111,7 +111,7 @@ class ReferenceTranslator(nn.Module):
             if s >= limit:
                 scores[:, :tag] = -torch.inf
                 scores[:, tag + 1 :] = -torch.inf
-            if s < 1:
+            if s < least:
                 scores[:, tag] = -torch.inf
             rows = scores.shape[1]
             sums = scores[:1] if s == 0 else scores + totals[:, None]
