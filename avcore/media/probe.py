@@ -27,6 +27,7 @@ _USUAL_RATES = tuple(
     Fraction(*rate) for rate in ((24000, 1001), (24,), (25,), (30000, 1001), (30,), (48,), (50,), (60000, 1001), (60,))
 )
 _RATE_SLACK = Fraction(1, 100_000)  # 6 ms in ten minutes
+_JUMP_S = Fraction(1, 2)
 _MISSING_S = Fraction(1, 2)
 _DECLARES_DURATION = {"mov", "mp4", "matroska", "webm", "avi"}
 _CONTAINER_TICK = Fraction(1, 1_000_000)
@@ -67,12 +68,16 @@ class _Packets:
     step: int
     starts: "array[int]" = field(default_factory=lambda: array("q"))
     end: int = 0
+    last_dts: int | None = None
 
-    def add(self, packet: Any) -> None:
+    def add(self, packet: Any) -> bool:
+        """Take note of a packet; whether the clock runs on (False: it jumped back, as where recordings were joined)."""
+        previous, self.last_dts = self.last_dts, packet.dts
         start = packet_time(packet)
         start = self.end if start is None else start
         self.starts.append(start)
         self.end = max(self.end, start + (packet.duration or self.step))
+        return previous is None or packet.dts is None or (previous - packet.dts) * self.tick < _JUMP_S
 
     @classmethod
     def of(cls, stream: Any) -> "_Packets":
@@ -86,13 +91,13 @@ def probe(path: str | Path) -> MediaInfo:
     """Say what a media file holds.
 
     Raises InputError when the file is missing, a folder, empty or unreadable, and MediaError when it is no media, has
-    neither picture nor sound, cannot be decoded, or ends well before the length it declares.
+    neither picture nor sound, cannot be decoded, ends well before the length it declares, or has a clock that jumps back.
     """
     with open_media(path) as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
             raise MediaError("it has neither picture nor sound", path=path, expected="a video or sound file")
-        packets = _scan(container)
+        packets = _scan(container, path)
         _require_complete(container, packets, path)
         tags = {name.lower(): value for name, value in container.metadata.items()}
         facts: dict[str, Any] = {"path": Path(path), "comment": tags.get("comment", "")}
@@ -150,11 +155,19 @@ def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
     return (Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick)).limit_denominator(_MAX_RATE_DENOMINATOR)
 
 
-def _scan(container: Any) -> dict[int, _Packets]:
+def _scan(container: Any, path: str | Path) -> dict[int, _Packets]:
     packets = {stream.index: _Packets.of(stream) for stream in container.streams}
     for packet in container.demux():
-        if packet.size and not packet.is_discard:
-            packets[packet.stream_index].add(packet)
+        if not packet.size or packet.is_discard:
+            continue
+        track = packets[packet.stream_index]
+        if not track.add(packet):
+            raise MediaError(
+                "its clock jumps back on the way, as where recordings were joined end to end",
+                path=path,
+                found=f"a jump from {float(track.end * track.tick):.2f} s",
+                hint="join them with a video editor, or convert the file to mp4",
+            )
     return packets
 
 

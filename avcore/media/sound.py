@@ -20,7 +20,9 @@ from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 LOG = logging.getLogger(__name__)
 
 Samples = NDArray[np.float32]
+# Times that are off by less are rounding or jitter; by more, sound is missing or there twice. Half a picture at 25 Hz.
 _GAP_S = Fraction(1, 50)
+# The usual downmix of surround sound, as `ffmpeg -ac 1` makes it; channels that are not named here count in full.
 _LOUDNESS_IN_MONO = {"LFE": 0.0, "LFE2": 0.0, "FL": 0.7071, "FR": 0.7071, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5, "BC": 0.5}
 _FULL_SCALE = 32768
 
@@ -62,7 +64,7 @@ def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Sa
 
 def read_sound(path: str | Path) -> tuple[Samples, int]:
     """Read the whole sound track as it is: float32 [time, channel], and its rate in Hz. Starts as `read_speech` does."""
-    blocks = list(_placed_blocks(path))
+    blocks = list(_same_channels(_placed_blocks(path), path))
     if not blocks:
         raise MediaError("its sound track is empty", path=path)
     return np.concatenate([block.samples.T for block in blocks]), blocks[0].rate
@@ -70,7 +72,7 @@ def read_sound(path: str | Path) -> tuple[Samples, int]:
 
 def iter_sound_blocks(path: str | Path) -> Iterator[Samples]:
     """Yield what `read_sound` gives in blocks of float32 [time, channel]; `probe` says the rate."""
-    for block in _placed_blocks(path):
+    for block in _same_channels(_placed_blocks(path), path):
         yield np.ascontiguousarray(block.samples.T)
 
 
@@ -109,6 +111,16 @@ def _placed_blocks(path: str | Path) -> Iterator[_Block]:
             if samples.shape[1]:
                 yield block._replace(samples=samples)
             num_given += max(0, missing) + samples.shape[1]
+
+
+def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Block]:
+    num_channels = None
+    for block in blocks:
+        num_channels = num_channels or len(block.samples)
+        if len(block.samples) != num_channels:
+            what = "its sound changes its channels on the way"
+            raise MediaError(what, path=path, expected=num_channels, found=len(block.samples))
+        yield block
 
 
 def _first_picture(path: str | Path) -> Fraction | None:

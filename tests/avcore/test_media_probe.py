@@ -137,6 +137,11 @@ def _make_cut_mkv(path: Path, film: Path) -> None:
     path.write_bytes(content[: len(content) * 2 // 3])
 
 
+def _make_joined(path: Path, film: Path) -> None:
+    content = Film(times=at_constant_rate(Fraction(25), 100)).write(path.with_suffix(".ts")).read_bytes()
+    path.write_bytes(content + content)
+
+
 def _make_pointer(path: Path, film: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
 
@@ -152,6 +157,7 @@ def _make_pointer(path: Path, film: Path) -> None:
         (_make_noise, MediaError, "found data of an unknown kind"),
         (_make_unfinished, MediaError, "cut short .its index, moov, is missing"),
         (_make_cut_faststart, MediaError, "cut short; expected 4.00 s; found [123]"),
+        (_make_joined, MediaError, "clock jumps back"),
         (_make_cut_mkv, MediaError, "cut short; expected 4.00 s; found [123]"),
     ],
     ids=lambda value: value.__name__.removeprefix("_make_") if callable(value) else "",
