@@ -1,0 +1,152 @@
+"""From the pictures of a video to the face that is dubbed: its box and its lips at 25 fps."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import NoFaceError
+from avcore.faces.crop import Box
+from avcore.faces.cuts import with_shots
+from avcore.faces.detect import FaceDetector
+from avcore.faces.select import FaceChoice, choose_tracks, loudness, speech_evidence
+from avcore.faces.store import RowStore
+from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
+from avcore.faces.tracker import Tracker
+from avcore.progress import Progress, silent, track
+from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
+
+if TYPE_CHECKING:
+    from avcore.media import Picture
+
+_WAY_OUT = "use --modalities audio to dub the speech and leave the picture as it is"
+
+
+@dataclass(frozen=True)
+class TrackSummary:
+    """One face that was followed: pictures `first` to `last` (inclusive, 25 fps) of a shot, for reports."""
+
+    number: int
+    shot: int
+    first: int
+    last: int
+    mean_box: tuple[float, float, float, float]
+    evidence: float
+    """How much it looks like speaking; 1 or more = it speaks."""
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class SpeakerFace:
+    """The face to dub, one entry per 25 fps picture.
+
+    frames: box, pose and quality, also where the face was unseen no longer than a breath; None where it is not in the
+    picture. track_numbers: the track that a picture's face belongs to, or None. Lip crops lie in a temporary file.
+    """
+
+    frames: list[TrackFrame | None]
+    track_numbers: list[int | None]
+    tracks: tuple[TrackSummary, ...]
+    _rows: NDArray[np.int64] = field(repr=False)
+    _lips: RowStore = field(repr=False)
+
+    @property
+    def boxes(self) -> list[Box | None]:
+        """Boxes float32 [4], x1, y1, x2, y2 in pixels, None where the face is not in the picture."""
+        return [None if frame is None else frame.box for frame in self.frames]
+
+    def box_at(self, seconds: Seconds) -> Box | None:
+        """The box at any time, for pictures at other rates: between two pictures of a track it moves steadily."""
+        index = frame_at(seconds)
+        if not 0 <= index < len(self.frames) or (here := self.frames[index]) is None:
+            return None
+        following = self.frames[index + 1] if index + 1 < len(self.frames) else None
+        if following is None or self.track_numbers[index + 1] != self.track_numbers[index]:
+            return here.box
+        gone = exact(seconds) - frames_to_seconds(index)
+        share = np.float32(gone / frames_to_seconds(1))
+        return here.box + (following.box - here.box) * share
+
+    @property
+    def num_found(self) -> int:
+        """Pictures that have a box."""
+        return sum(frame is not None for frame in self.frames)
+
+    @property
+    def lips(self) -> NDArray[np.uint8]:
+        """Lip crops of all pictures, uint8 [T, 96, 96]; see `lips_between`."""
+        return self.lips_between(0, len(self.frames))
+
+    def lips_between(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Lip crops of pictures start to stop - 1, uint8 [stop - start, 96, 96], 9 KB each.
+
+        Where the face is not in the picture, the crop nearest in time stands: a mouth that holds still says nothing.
+        """
+        return np.asarray(self._lips.read(self._rows[start:stop]), dtype=np.uint8)
+
+
+def find_faces(
+    pictures: Iterable["Picture"],
+    face: FaceChoice = "auto",
+    speech: NDArray[np.float32] | None = None,
+    progress: Progress = silent,
+    total: int | None = None,
+    source: str | Path | None = None,
+) -> SpeakerFace:
+    """Find and follow all faces and choose the one to dub.
+
+    pictures: at 25 fps; two at a time are held. face: see `FaceChoice`. speech: float32 [samples] at 16 kHz, to tell
+    who speaks. total: number of pictures, where known, for progress. source: the video's name for messages. Raises
+    NoFaceError when there is no face at all, or none of the number asked for.
+    """
+    store = TrackStore()
+    num_pictures = 0
+    with FaceDetector() as detector:
+        tracker = Tracker(detector, store)
+        for picture, shot in track(with_shots(pictures), "faces", progress, total):
+            tracker.step(picture.rgb, shot)
+            num_pictures += 1
+        tracks = tracker.finish()
+    if not tracks:
+        raise NoFaceError("no face was found in any picture", path=source, found=f"{num_pictures} pictures", hint=_WAY_OUT)
+    levels = None if speech is None else loudness(speech)
+    chosen = choose_tracks(tracks, face, levels)
+    if not chosen:
+        raise NoFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
+    numbers = {one.number for one in chosen}
+    summaries = tuple(_summary(one, speech_evidence(one, levels), one.number in numbers) for one in tracks)
+    return _speaker(chosen, num_pictures, summaries, store)
+
+
+def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[TrackSummary, ...], store: TrackStore) -> SpeakerFace:
+    frames: list[TrackFrame | None] = [None] * num_pictures
+    numbers: list[int | None] = [None] * num_pictures
+    for one in chosen:
+        frames[one.first : one.last + 1] = one.frames
+        numbers[one.first : one.last + 1] = [one.number] * len(one.frames)
+    return SpeakerFace(
+        frames=frames,
+        track_numbers=numbers,
+        tracks=summaries,
+        _rows=_nearest_rows(frames),
+        _lips=store.lips,
+    )
+
+
+def _nearest_rows(frames: Sequence[TrackFrame | None]) -> NDArray[np.int64]:
+    """The stored row of each picture, of the picture nearest in time where it has none (the earlier of two): int64 [T]."""
+    known = np.array([index for index, frame in enumerate(frames) if frame is not None])
+    rows = np.array([frame.row for frame in frames if frame is not None])
+    here = np.arange(len(frames))
+    after = np.searchsorted(known, here).clip(max=len(known) - 1)
+    before = (after - 1).clip(min=0)
+    is_before = np.abs(here - known[before]) <= np.abs(known[after] - here)
+    return np.asarray(rows[np.where(is_before, before, after)], dtype=np.int64)
+
+
+def _summary(one: FaceTrack, evidence: float, is_chosen: bool) -> TrackSummary:
+    x1, y1, x2, y2 = (round(float(value), 1) for value in one.boxes.mean(axis=0))
+    return TrackSummary(one.number, one.shot, one.first, one.last, (x1, y1, x2, y2), evidence, is_chosen)

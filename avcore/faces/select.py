@@ -1,0 +1,154 @@
+"""Choose the face to dub among all faces of a video: in each shot the largest one that speaks, unless told otherwise."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import UsageError
+from avcore.faces.track import FaceTrack
+from avcore.faces.tracker import overlap
+from avcore.timeline import FRAME_RATE, SAMPLES_PER_FRAME, frame_at
+
+FaceChoice = Literal["auto", "largest"] | int
+"""auto: the largest face that speaks; largest: the largest face; N: the N-th from the left, counted from 1, in each shot."""
+
+MIN_VARIATION = 0.012
+"""Standard deviation of the mouth's opening (in distances between the eyes' outer corners) of somebody who speaks."""
+
+_MIN_PRESENCE = frame_at(0.2)
+_MIN_OVERLAP = 0.1
+_EVIDENCE_SHARE = 0.5
+_MAX_LAG = frame_at(0.16)
+_QUIET = 1e-4
+
+
+def parse_face_choice(text: str) -> FaceChoice:
+    """Read the value of --face: auto, largest, or a number from 1; raises UsageError otherwise."""
+    if text == "auto":
+        return "auto"
+    if text == "largest":
+        return "largest"
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise UsageError("--face cannot be used", expected="auto, largest, or a number from 1 (counted from the left)", found=text)
+
+
+def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Level of speech float32 [samples] at 16 kHz for each 25 fps picture: float32 [pictures], natural log of the RMS."""
+    whole = len(speech) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
+    power = np.square(speech[:whole].reshape(-1, SAMPLES_PER_FRAME), dtype=np.float32).mean(axis=1)
+    return np.asarray(np.log(np.sqrt(power) + _QUIET), dtype=np.float32)
+
+
+def choose_tracks(tracks: list[FaceTrack], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[FaceTrack]:
+    """Choose the tracks to dub, no two of them at the same time.
+
+    Faces are chosen in each shot anew, since faces are not recognised across cuts. levels: float32 [pictures], see
+    `loudness`; with it a mouth has to move with the sound. With a number, shots with fewer faces have none.
+    """
+    chosen: list[FaceTrack] = []
+    for shot in sorted({track.shot for track in tracks}):
+        people = _people([track for track in tracks if track.shot == shot])
+        if isinstance(face, int):
+            people = sorted(people, key=lambda person: person.centre)[face - 1 : face]
+        elif face == "largest":
+            people = sorted(people, key=lambda person: -person.size)
+        else:
+            people = _by_speech(people, levels)
+        for person in people:
+            if not any(person.meets(track) for track in chosen):
+                chosen += person.tracks
+    return chosen
+
+
+def speech_evidence(track: FaceTrack, levels: NDArray[np.float32] | None = None) -> float:
+    """How much a face looks like speaking, in units of `MIN_VARIATION`: 1 or more = it speaks.
+
+    The variation of the mouth's opening around its own average over a second, weighted with 0.5 to 1.5 by the
+    correlation of that opening with the level of the sound, tried with the mouth up to 0.16 s early or late.
+    """
+    opening = np.array([frame.opening for frame in track.frames])
+    moving = opening - _moving_average(opening, FRAME_RATE)
+    evidence = float(moving.std()) / MIN_VARIATION
+    if levels is None or len(levels) <= track.first:
+        return evidence
+    return evidence * (1 + 0.5 * _agreement(_moving_average(opening, 3), levels[track.first : track.last + 1]))
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Tracks of one shot that follow one another at the same place."""
+
+    tracks: list[FaceTrack]
+
+    @property
+    def num_frames(self) -> int:
+        return sum(len(track.frames) for track in self.tracks)
+
+    @property
+    def size(self) -> float:
+        """Median area of the face, in pixels."""
+        boxes = np.concatenate([track.boxes for track in self.tracks])
+        return float(np.median((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])))
+
+    @property
+    def centre(self) -> float:
+        """Median distance from the left border, in pixels."""
+        boxes = np.concatenate([track.boxes for track in self.tracks])
+        return float(np.median(boxes[:, 0] + boxes[:, 2])) / 2
+
+    def meets(self, other: FaceTrack) -> bool:
+        """Whether both are on screen at the same time."""
+        return any(track.first <= other.last and other.first <= track.last for track in self.tracks)
+
+    def evidence(self, levels: NDArray[np.float32] | None) -> float:
+        """Speech evidence of the tracks, weighted with their length."""
+        weighted = [speech_evidence(track, levels) * len(track.frames) for track in self.tracks]
+        return sum(weighted) / self.num_frames
+
+
+def _people(tracks: list[FaceTrack]) -> list[_Person]:
+    """Join the tracks of one shot that follow one another at the same place; passing glimpses are left out."""
+    people: list[_Person] = []
+    for track in sorted(tracks, key=lambda track: track.first):
+        before = [
+            person
+            for person in people
+            if person.tracks[-1].last < track.first and overlap(person.tracks[-1].boxes[-1], track.boxes[0]) >= _MIN_OVERLAP
+        ]
+        if before:
+            max(before, key=lambda person: overlap(person.tracks[-1].boxes[-1], track.boxes[0])).tracks.append(track)
+        else:
+            people.append(_Person([track]))
+    lasting = [person for person in people if person.num_frames >= _MIN_PRESENCE]
+    return lasting or people
+
+
+def _by_speech(people: list[_Person], levels: NDArray[np.float32] | None) -> list[_Person]:
+    """Those who speak, the largest first; the largest of all when nobody does."""
+    evidence = [person.evidence(levels) for person in people]
+    least = max(1.0, _EVIDENCE_SHARE * max(evidence))
+    speaking = [person for person, value in zip(people, evidence, strict=True) if value >= least]
+    if speaking:
+        return sorted(speaking, key=lambda person: -person.size)
+    return [max(people, key=lambda person: person.size)]
+
+
+def _moving_average(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """Centred average over `width` values, over what there is at the ends; same length."""
+    kernel = np.ones(min(width, len(values)))
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
+
+
+def _agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
+    """Greatest correlation, -1 to 1, of mouth and sound over small lags; 0 when one of them does not move."""
+    best = []
+    for lag in range(-_MAX_LAG, _MAX_LAG + 1):
+        mouth, sound = opening[max(lag, 0) :], levels[max(-lag, 0) :]
+        length = min(len(mouth), len(sound))
+        mouth, sound = mouth[:length], sound[:length]
+        if length > _MAX_LAG and mouth.std() > 0 and sound.std() > 0:
+            best.append(float(np.corrcoef(mouth, sound)[0, 1]))
+    return max(best, default=0.0)

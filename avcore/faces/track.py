@@ -1,0 +1,168 @@
+"""A face followed through one shot: the finished track, and the one that is still being followed."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.align import LIP_SIDE, crop_lips, face_box, hull, smooth_landmarks
+from avcore.faces.crop import Box, Picture
+from avcore.faces.detect import NUM_LANDMARKS, Landmarks
+from avcore.faces.pose import HeadPose, head_pose, mouth_opening
+from avcore.faces.store import RowStore
+from avcore.faces.window import Window
+
+_SMOOTHING = 6
+"""Pictures before and after that landmarks are averaged with (spec/05)."""
+
+
+class TrackFrame(NamedTuple):
+    """What a track holds for one picture."""
+
+    box: Box
+    is_found: bool
+    """False where the face was not seen and its landmarks were interpolated."""
+    opening: float
+    """Gap between the lips, in distances between the outer corners of the eyes."""
+    pose: HeadPose
+    sharpness: float
+    """Variance of the lip crop's Laplacian; small = blurred."""
+    row: int
+    """Number of the row in the stores."""
+
+
+class TrackStore:
+    """Where lip crops and landmarks of all tracks go, so that tracks stay small."""
+
+    def __init__(self) -> None:
+        self.lips = RowStore((LIP_SIDE, LIP_SIDE), np.uint8)
+        self.landmarks = RowStore((NUM_LANDMARKS, 2), np.float32)
+
+
+@dataclass
+class FaceTrack:
+    """One face in pictures `first` to `last` of one shot, without holes."""
+
+    number: int
+    shot: int
+    first: int
+    store: TrackStore = field(repr=False)
+    frames: list[TrackFrame] = field(default_factory=list, repr=False)
+
+    @property
+    def last(self) -> int:
+        """The last picture (inclusive)."""
+        return self.first + len(self.frames) - 1
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """The face boxes, float32 [frames, 4], x1, y1, x2, y2 in pixels."""
+        return np.stack([frame.box for frame in self.frames])
+
+    def landmarks(self, index: int) -> Landmarks | None:
+        """Landmarks float32 [468, 2] in pixels of picture number `index`, or None when the face was not seen in it."""
+        frame = self.frames[index - self.first]
+        return np.asarray(self.store.landmarks.read([frame.row])[0], dtype=np.float32) if frame.is_found else None
+
+    def lips(self) -> NDArray[np.uint8]:
+        """All lip crops, uint8 [frames, 96, 96]."""
+        return np.asarray(self.store.lips.read([frame.row for frame in self.frames]), dtype=np.uint8)
+
+
+class Look(NamedTuple):
+    """What was seen through a window in one picture: gray uint8 [s, s], and landmarks float32 [468, 3] of the picture."""
+
+    window: Window
+    gray: NDArray[np.uint8]
+    landmarks: Landmarks | None
+
+    @classmethod
+    def at(cls, window: Window, view: Picture, landmarks: Landmarks | None) -> "Look":
+        """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
+        return cls(window, np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
+
+
+class _Waiting(NamedTuple):
+    look: Look
+    landmarks: Landmarks
+    is_found: bool
+
+
+class OpenTrack:
+    """A face that is being followed.
+
+    Lips are cut from a picture when the landmarks of the 6 pictures after it are known; until then its small gray
+    window waits here, so that no pictures of the video need to be kept.
+    """
+
+    def __init__(self, number: int, shot: int, first: int, store: TrackStore) -> None:
+        self._track = FaceTrack(number, shot, first, store)
+        self._waiting: deque[_Waiting] = deque()
+        self._gap: list[Look] = []
+        self._passed: deque[Landmarks] = deque(maxlen=_SMOOTHING)
+        self._newest: Landmarks | None = None
+
+    @property
+    def hull(self) -> Box:
+        """The hull of the landmarks seen last, float32 [4]."""
+        if self._newest is None:
+            raise ValueError("nothing was seen yet")
+        return hull(self._newest)
+
+    @property
+    def num_missing(self) -> int:
+        """Pictures since the face was last seen."""
+        return len(self._gap)
+
+    @property
+    def num_seen(self) -> int:
+        """Pictures from the first to the last in which the face was seen."""
+        return len(self._track.frames) + len(self._waiting)
+
+    def add(self, look: Look) -> None:
+        """Add the next picture; the first one must have landmarks."""
+        if look.landmarks is None:
+            self._gap.append(look)
+            return
+        if self._newest is not None:
+            step = (look.landmarks - self._newest) / np.float32(len(self._gap) + 1)
+            for number, missed in enumerate(self._gap, 1):
+                self._waiting.append(_Waiting(missed, self._newest + step * np.float32(number), is_found=False))
+        self._gap.clear()
+        self._newest = look.landmarks
+        self._waiting.append(_Waiting(look, look.landmarks, is_found=True))
+        while len(self._waiting) > _SMOOTHING:
+            self._pass(min(len(self._passed), _SMOOTHING))
+
+    def close(self) -> FaceTrack:
+        """End the track with the last picture in which the face was seen."""
+        while self._waiting:
+            self._pass(min(len(self._passed), len(self._waiting) - 1))
+        self._gap.clear()
+        return self._track
+
+    def _pass(self, half_width: int) -> None:
+        """Finish the picture that waits longest, its landmarks averaged with those of `half_width` on each side."""
+        before = list(self._passed)[len(self._passed) - half_width :]
+        after = [self._waiting[place].landmarks for place in range(half_width + 1)]
+        smooth = smooth_landmarks(np.stack(before + after)[..., :2])
+        look, landmarks, is_found = self._waiting.popleft()
+        self._passed.append(landmarks)
+        store = self._track.store
+        lips = crop_lips(look.gray, look.window.from_picture(smooth))
+        if lips is None:
+            lips = np.zeros((LIP_SIDE, LIP_SIDE), dtype=np.uint8)
+        store.landmarks.append(landmarks[:, :2])
+        self._track.frames.append(
+            TrackFrame(
+                box=face_box(landmarks[:, :2]),
+                is_found=is_found,
+                opening=mouth_opening(landmarks),
+                pose=head_pose(landmarks),
+                sharpness=float(cv2.Laplacian(lips, cv2.CV_32F).var()),
+                row=store.lips.append(lips),
+            )
+        )

@@ -1,0 +1,123 @@
+"""The neutral head as a mesh: the face that mediapipe sees, and a skull behind it that carries the hair.
+
+Units: the face is 1 wide; x to the right as seen, y down, z away from the viewer.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+MESH_FILE = Path(__file__).with_name("mesh.npz")
+NUM_FACE_VERTICES = 468
+
+MOUTH_CORNERS = 78, 308
+INNER_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+INNER_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+OUTER_UPPER = (185, 40, 39, 37, 0, 267, 269, 270, 409)
+OUTER_LOWER = (146, 91, 181, 84, 17, 314, 405, 321, 375)
+OUTER_CORNERS = 61, 291
+LEFT_EYE_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
+LEFT_EYE_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
+RIGHT_EYE_UPPER = (263, 466, 388, 387, 386, 385, 384, 398, 362)
+RIGHT_EYE_LOWER = (263, 249, 390, 373, 374, 380, 381, 382, 362)
+LEFT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
+RIGHT_BROW = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)
+OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+"""The outline of the face, clockwise as seen, from the top of the forehead."""
+
+UV_REACH = 1.05
+"""Half the side of the texture, in widths of the face."""
+
+NUM_ARCH = 9
+"""Points along an edge of a row of teeth; the outline of the tongue has twice as many."""
+NUM_HEAD_VERTICES = NUM_FACE_VERTICES + 5 * len(OVAL)
+UPPER_TEETH = slice(NUM_HEAD_VERTICES, NUM_HEAD_VERTICES + 2 * NUM_ARCH)
+LOWER_TEETH = slice(UPPER_TEETH.stop, UPPER_TEETH.stop + 2 * NUM_ARCH)
+TONGUE = slice(LOWER_TEETH.stop, LOWER_TEETH.stop + 2 * NUM_ARCH)
+"""Vertices inside the mouth, behind the head's own. Teeth: one edge, then the other, both from left to right."""
+
+_RINGS = (0.06, 0.2, 0.4, 0.65, 0.9)
+"""Rings of the skull, as shares of the way from the outline of the face to the back of the head."""
+_UV_RINGS = (1.06, 1.18, 1.32, 1.46, 1.6)
+SKULL_CENTRE = np.array([0.0, -0.17, 0.42])
+_SKULL_RADII = np.array([0.54, 0.56, 0.55])
+_TEETH_EDGES = 0.012, -0.06, -0.005, 0.07
+"""Visible edge and gum of the upper teeth, then of the lower ones, below the line of the lips."""
+_JAW_END = np.array([0.55, 0.0, 0.52])
+"""Underside of the jaw: its x shrinks to this share, and it ends at this z."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """vertices: float32 [n, 3], the first 468 as mediapipe numbers them, then skull, teeth and tongue; triangles: int64
+    [m, 3], of face and skull, wound alike; uv: float32 [n, 2], where a vertex lies on the texture, 0 to 1."""
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int64]
+    uv: NDArray[np.float32]
+
+
+@cache
+def neutral_mesh() -> Mesh:
+    """Load the neutral face and put it on a skull."""
+    with np.load(MESH_FILE, allow_pickle=False) as stored:
+        face, triangles = stored["vertices"].astype(np.float64), stored["triangles"].astype(np.int64)
+    outline = face[list(OVAL)]
+    rings = [_ring(outline, share) for share in _RINGS]
+    flat = face[:, :2] - (0, _flat_centre(face))
+    flat_outline = flat[list(OVAL)]
+    flat_rings = [flat_outline * share for share in _UV_RINGS]
+    first = np.array(OVAL)
+    for number in range(len(rings)):
+        second = NUM_FACE_VERTICES + number * len(OVAL) + np.arange(len(OVAL))
+        triangles = np.concatenate([triangles, _strip(first, second)])
+        first = second
+    inside = _inside_mouth(face[INNER_UPPER[4], 1])
+    uv = np.concatenate([flat, *flat_rings, np.zeros((len(inside), 2))]) / (2 * UV_REACH) + 0.5
+    vertices = np.concatenate([face, *rings, inside])
+    return Mesh(vertices.astype(np.float32), triangles, uv.astype(np.float32))
+
+
+def _flat_centre(face: NDArray[np.float64]) -> float:
+    return float(face[:, 1].max() + face[:, 1].min()) / 2
+
+
+def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """The outline [36, 3] moved `share` of the way around the skull; along the jaw, under it towards the neck."""
+    start = (outline - SKULL_CENTRE) / _SKULL_RADII
+    length = np.linalg.norm(start, axis=1, keepdims=True)
+    angle = np.arccos(np.clip(start[:, 2:] / length, -1, 1)) * (1 - share)
+    around = start * (1, 1, 0)
+    around /= np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-9)
+    direction = np.concatenate([around[:, :2] * np.sin(angle), np.cos(angle)], axis=1)
+    skull = SKULL_CENTRE + direction * (length + (1 - length) * share) * _SKULL_RADII
+    under = outline.copy()
+    under[:, 0] *= 1 + share * (_JAW_END[0] - 1)
+    under[:, 1] -= share * 0.12
+    under[:, 2] += share * (_JAW_END[2] - outline[:, 2])
+    is_jaw = np.clip((outline[:, 1:2] + 0.02) / 0.25, 0, 1)
+    return np.asarray(skull + (under - skull) * is_jaw, dtype=np.float64)
+
+
+def _inside_mouth(line: float) -> NDArray[np.float64]:
+    """Both rows of teeth and the tongue of a mouth whose lips meet at the height `line`: [54, 3]."""
+    x = np.linspace(-0.115, 0.115, NUM_ARCH)
+    depth = -0.045 + 2.5 * np.square(x)
+    turn = np.linspace(0, 2 * np.pi, 2 * NUM_ARCH, endpoint=False)
+    tongue = np.stack([0.085 * np.cos(turn), line + 0.022 + 0.03 * np.sin(turn), np.full(len(turn), 0.0)], axis=1)
+    edges = [np.stack([x, line + down - 0.6 * np.square(x) * np.sign(down), depth], axis=1) for down in _TEETH_EDGES]
+    return np.concatenate([*edges, tongue])
+
+
+def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Triangles [2 n, 3] between two closed rings of n vertices, the second outside the first."""
+    next_first, next_second = np.roll(first, -1), np.roll(second, -1)
+    one = np.stack([first, next_first, second], axis=1)
+    other = np.stack([next_first, next_second, second], axis=1)
+    return np.concatenate([one, other])
