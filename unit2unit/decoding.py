@@ -1,12 +1,11 @@
 """Beam search with the network: each source is encoded once, each token goes through the decoder once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.progress import Progress, silent
 from avcore.units import Ids
 from unit2unit.attention import KeysValues
 from unit2unit.config import SearchConfig
@@ -53,12 +52,12 @@ def search(
     sources: Sequence[Ids],
     config: SearchConfig,
     rules: Sequence[Rules],
-    progress: Progress = silent,
+    report: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate token sequences side by side.
 
     sources: int64 [S] each, as the encoder reads them. rules: one a source; a target begins with its end tag. Returns
-    each source's hypotheses, best first; none where the network gives no finite scores.
+    each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
     """
     beams = [Beam(config, rule) for rule in rules]
     decoder = IncrementalDecoder(model, sources)
@@ -67,7 +66,8 @@ def search(
     parents = torch.zeros_like(tokens)
     longest = max(rule.limit for rule in rules) + 1
     for index in range(longest):
-        progress("translate", index, longest)
+        if report:
+            report(index)
         logits = decoder.step(tokens, parents)
         for row, sentence in enumerate(live):
             beams[sentence].advance(logits[row])
@@ -79,7 +79,8 @@ def search(
             live = [live[row] for row in staying]
         tokens = torch.stack([torch.from_numpy(beams[sentence].tokens) for sentence in live])
         parents = torch.stack([torch.from_numpy(beams[sentence].parents) for sentence in live])
-    progress("translate", longest, longest)
+    if report:
+        report(longest)
     return [beam.hypotheses for beam in beams]
 
 

@@ -26,7 +26,7 @@ class BeamPool:
         self._layers: list[KeysValues | None] = [None] * num_layers
         self._device = device
         self._is_ancestor = torch.zeros(num_sentences, 1, 0, dtype=torch.bool)
-        self._slots = torch.zeros(num_sentences, 0, dtype=torch.int64)
+        self._rows = self._slots = torch.zeros(num_sentences, 0, dtype=torch.int64, device=device)
         self._num_used = 0
 
     @property
@@ -50,9 +50,10 @@ class BeamPool:
             ancestors = torch.cat([ancestors, ancestors.new_zeros(*ancestors.shape[:2], added)], dim=2)
             free = torch.cat([free, free.new_ones(len(free), added)], dim=1)
         # A stable sort puts the lowest free slots first, so that the part of the pool in use stays short.
-        self._slots = free.sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
-        ancestors[rows, torch.arange(num_beams), self._slots] = True
+        slots = free.sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
+        ancestors[rows, torch.arange(num_beams), slots] = True
         self._is_ancestor = ancestors
+        self._rows, self._slots = rows.to(self._device), slots.to(self._device)
         self._num_used = int(ancestors.any(1).any(0).nonzero().max()) + 1
         mask = torch.zeros(len(parents), 1, num_beams, self._num_used)
         return mask.masked_fill_(~ancestors[:, None, :, : self._num_used], -torch.inf).to(self._device)
@@ -61,10 +62,8 @@ class BeamPool:
         """Store a layer's keys and values of this step, float [sentence, head, beam, width]; returns all, by slot."""
         kept = self._with_room(self._layers[layer], new)
         self._layers[layer] = kept
-        slots = self._slots.to(self._device)
-        rows = torch.arange(len(slots), device=self._device)[:, None]
         for pool, part in zip(kept, new, strict=True):
-            pool[rows, :, slots] = part.transpose(1, 2)
+            pool[self._rows, :, self._slots] = part.transpose(1, 2)
         return KeysValues(kept.keys[:, :, : self._num_used], kept.values[:, :, : self._num_used])
 
     def keep(self, sentences: Sequence[int]) -> None:

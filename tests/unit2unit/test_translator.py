@@ -63,7 +63,7 @@ def test_the_source_language_matters(translator: UnitTranslator) -> None:
 
 def test_a_batch_gives_what_single_runs_give(translator: UnitTranslator) -> None:
     generator = np.random.default_rng(3)
-    sequences = [Units(generator.integers(0, 30, length)) for length in (12, 1, 0, 25, 7)]
+    sequences = [Units(generator.integers(0, 30, length)) for length in (12, 1, 0, 25, 7, 40, 3, 3, 9)]
     together = translator.translate_batch(sequences, "fr", "ko")
     for units, found in zip(sequences, together, strict=True):
         alone = translator.translate(units, "fr", "ko")
@@ -153,6 +153,15 @@ def test_a_limit_below_the_least_length_is_refused(translator: UnitTranslator) -
         translator.translate(UNITS, search=SearchConfig(min_len=9, max_len_b=3))
 
 
+@torch.inference_mode()
+def test_the_widest_beam_works_and_wider_ones_are_refused(translator: UnitTranslator) -> None:
+    widest = SearchConfig(beam=36, min_len=0, max_len_b=2)
+    for found in translator.translate_batch([UNITS, Units(np.array([8]))], search=widest):
+        assert len(found.hypotheses) == len({tuple(one.tokens) for one in found.hypotheses})
+    with pytest.raises(UsageError, match="36 at most; found 37"):
+        translator.translate(UNITS, search=replace(widest, beam=37))
+
+
 def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
     model = tiny_model()
     with torch.no_grad():
@@ -197,3 +206,10 @@ def test_progress_is_reported_to_its_end(translator: UnitTranslator) -> None:
     assert seen[0] == ("translate", 0, 13)
     assert seen[-1] == ("translate", 13, 13)
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+def test_progress_of_a_batch_runs_once_to_its_end(translator: UnitTranslator) -> None:
+    seen: list[tuple[int, int | None]] = []
+    translator.translate_batch([UNITS] * 9, progress=lambda _, done, total: seen.append((done, total)))
+    assert (seen[0], seen[-1]) == ((0, 39), (39, 39))
+    assert seen == sorted(seen)
