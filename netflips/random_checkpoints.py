@@ -148,10 +148,11 @@ def _translator_file(size: TranslatorSize, seed: int) -> dict[str, Any]:
 
 
 def _korean_translator_file(size: TranslatorSize, seed: int) -> dict[str, Any]:
-    settings = _translator_settings(size)
+    settings, changes = _translator_settings(size), _settings("translator_ko")
     languages = (*UTUT_LANGUAGES, "ko")
-    task = {**settings["model"], **_settings("translator_ko")["task"], "langs": ",".join(languages)}
-    settings |= {"task": argparse.Namespace(**task), "model": argparse.Namespace(**settings["model"])}
+    model = settings["model"] | changes["model"]
+    task = model | changes["task"] | {"langs": ",".join(languages)}
+    settings |= {"task": argparse.Namespace(**task), "model": argparse.Namespace(**model)}
     return _trainer_file(settings, _stored_thrice(translator(size, len(languages), seed)), {})
 
 

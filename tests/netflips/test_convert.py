@@ -1,0 +1,118 @@
+"""Converted checkpoints are bit-equal, smaller, and readable."""
+
+import json
+from pathlib import Path
+
+import pytest
+import safetensors
+import torch
+
+from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoint_layouts import SHARED_TABLES, is_same
+from avcore.errors import CheckpointError, UsageError
+from netflips.convert import convert_checkpoint, main
+
+PUBLISHED = {
+    "mavhubert.pt": Kind.UNIT_ENCODER,
+    "utut.pt": Kind.TRANSLATOR,
+    "unit2av_renderer.pt": Kind.RENDERER,
+    "unit2av_spk_encoder.pt": Kind.SPEAKER_ENCODER,
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
+def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name: str, kind: Kind) -> None:
+    out = tmp_path / "x.safetensors"
+    assert main(["--in-path", str(parity_dir / name), "--out-path", str(out), "--quiet"]) == 0
+    source, twin = read_checkpoint(parity_dir / name, kind), read_checkpoint(out, kind)
+    assert twin.tensors.keys() == source.tensors.keys()
+    assert all(is_same(twin.tensors[key], source.tensors[key]) for key in source.tensors)
+    assert (twin.config, twin.fingerprint) == (source.config, source.fingerprint)
+    content = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert (content["kind"], content["config"]) == (kind.value, source.config)
+
+
+def test_optimizer_state_and_copies_stay_behind(parity_dir: Path, tmp_path: Path) -> None:
+    content = torch.load(parity_dir / "unit2av_spk_encoder.pt", weights_only=True)
+    content["optimizer_state"] = {"exp_avg": torch.zeros(1_000_000)}
+    torch.save(content, tmp_path / "in.pt")
+    speaker = convert_checkpoint(tmp_path / "in.pt", tmp_path / "speaker.safetensors")
+    size = sum(tensor.nbytes for tensor in speaker.tensors.values())
+    assert size <= speaker.path.stat().st_size < size + 10_000
+    translator = convert_checkpoint(parity_dir / "utut.pt", tmp_path / "utut.safetensors")
+    with safetensors.safe_open(translator.path, framework="pt") as file:
+        assert set(file.keys()) == translator.tensors.keys() - set(SHARED_TABLES[1:])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_other_number_format(parity_dir: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    source = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    half = convert_checkpoint(source.path, tmp_path / "half.safetensors", dtype=dtype)
+    for name, tensor in source.tensors.items():
+        assert is_same(half.tensors[name], tensor.to(dtype) if tensor.is_floating_point() else tensor), name
+    back = convert_checkpoint(half.path, tmp_path / "back.safetensors", dtype=torch.float32)
+    assert back.tensors["video.unit_embed.weight"].dtype == torch.float32
+    assert back.tensors["video.face_encoder_blocks.0.0.conv_block.1.num_batches_tracked"].dtype == torch.int64
+
+
+def test_overflow_is_an_error_and_nothing_is_written(parity_dir: Path, tmp_path: Path) -> None:
+    content = torch.load(parity_dir / "unit2av_spk_encoder.pt", weights_only=True)
+    content["model_state"]["linear.bias"][3] = 1e6
+    torch.save(content, tmp_path / "in.pt")
+    with pytest.raises(CheckpointError, match=r"linear\.bias is too large for torch\.float16"):
+        convert_checkpoint(tmp_path / "in.pt", tmp_path / "x.safetensors", dtype=torch.float16)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.pt"]
+
+
+def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) -> None:
+    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    generator = {name: tensor + 1 for name, tensor in renderer.section("audio.ko").items()}
+    torch.save({"generator": generator}, tmp_path / "g_00500000")
+    out = tmp_path / "new.safetensors"
+    arguments = ["--in-path", str(renderer.path), "--out-path", str(out), "--quiet"]
+    assert (
+        main([*arguments, "--add-vocoder", f"ko={tmp_path / 'g_00500000'}", "--add-vocoder", f"jpn={tmp_path / 'g_00500000'}"]) == 0
+    )
+    new = read_checkpoint(out, Kind.RENDERER)
+    for language in ("ko", "jpn"):
+        section = new.section(f"audio.{language}")
+        assert section.keys() == generator.keys()
+        assert all(is_same(section[name], generator[name]) for name in generator)
+    assert all(is_same(new.tensors[name], tensor) for name, tensor in renderer.tensors.items() if not name.startswith("audio.ko."))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kind", "renderer"], "this is no renderer checkpoint"),
+        (["--add-vocoder", "ko"], "takes LANGUAGE=PATH"),
+        (["--add-vocoder", "ko=absent"], "this is no renderer checkpoint"),
+    ],
+)
+def test_bad_input_is_one_line(
+    parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    out = tmp_path / "x.safetensors"
+    assert main(["--in-path", str(parity_dir / "utut.pt"), "--out-path", str(out), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_vocoder_checkpoint_is_not_put_in(parity_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no vocoder training checkpoint.*found a speaker encoder"):
+        convert_checkpoint(
+            parity_dir / "unit2av_renderer.pt",
+            tmp_path / "x.safetensors",
+            vocoders={"ko": parity_dir / "unit2av_spk_encoder.pt"},
+        )
+
+
+def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"must end in \.safetensors"):
+        convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.pt")
+    first = convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.safetensors")
+    with pytest.raises(UsageError, match="the same file"):
+        convert_checkpoint(first.path, first.path, dtype=torch.float16)
+    assert read_checkpoint(first.path, Kind.TRANSLATOR).fingerprint == first.fingerprint
