@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ BATCH_PICTURES = 20
 """Pictures that go through the network together."""
 BATCH_WINDOWS = 64
 """Windows of units that go through the unit branch together."""
+
+Item = TypeVar("Item")
 
 
 class LipRenderer:
@@ -89,7 +92,7 @@ class LipRenderer:
         return self._render(codes, zip(faces, moments, strict=times is not None), batch_size)
 
     def _render(self, codes: Tensor, shown: Iterator[tuple[Picture | None, Seconds]], batch_size: int) -> Iterator[Picture]:
-        while batch := list(islice(shown, batch_size)):
+        for batch in in_batches(shown, batch_size):
             yield self.draw(codes, *zip(*batch, strict=True))
 
     @torch.inference_mode()
@@ -102,6 +105,15 @@ class LipRenderer:
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
         pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
         return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures)).cpu().numpy()
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of `size`, the last one maybe shorter. Raises ValueError for a size below 1."""
+    if size < 1:
+        raise ValueError(f"a batch must hold 1 or more, not {size}")
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
 def load_face_model(source: RendererCheckpoint) -> FaceModel:

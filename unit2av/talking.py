@@ -5,7 +5,6 @@ Nothing here grows with the length of a video: pictures are drawn a batch at a t
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
-from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
 from unit2av.speech import UnitVocoder
 
 Samples = NDArray[np.float32]
@@ -61,8 +60,7 @@ def talking_pictures(
     codes = renderer.codes(units)
     if not len(codes):
         raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
-    scenes = iter(scenes)
-    while batch := list(islice(scenes, batch_size)):
+    for batch in in_batches(scenes, batch_size):
         faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
         patches = iter(renderer.draw(codes, crops, [time for _, _, time in faces]) if faces else ())

@@ -133,6 +133,11 @@ def test_the_batch_changes_nothing_and_bounds_what_is_yielded(
     assert np.abs(chunked.astype(int) - whole).max() <= 1
 
 
+def test_batches_are_of_one_picture_or_more(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="1 or more, not 0"):
+        list(renderer.render(units, faces, batch_size=0))
+
+
 def test_faces_are_read_only_as_they_are_needed(renderer: LipRenderer, units: Units, faces: list[np.ndarray]) -> None:
     read = 0
 
