@@ -16,6 +16,7 @@ from avcore.faces.crop import Box
 from avcore.faces.paste import paste_face, paste_face_hard
 from avcore.files import require_writable
 from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.pingpong import pingpong
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
@@ -84,7 +85,8 @@ def _work(options: argparse.Namespace) -> None:
     source = PictureSource(options.in_vid_path)
     models = _load(options)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
-    writer = VideoWriter(out, source.info.width, source.info.height, FRAME_RATE, SAMPLE_RATE, comment=comment)
+    info = source.info
+    writer = VideoWriter(out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect)
     units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)
     total = num_pictures_for(units)
@@ -95,7 +97,9 @@ def _work(options: argparse.Namespace) -> None:
             speak_and_show(units, speaker, models.vocoder, models.renderer, source, boxes, writer, paste, progress)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
-    LOG.info("%s: %d units, %.2f s, %d pictures", out, len(units), units_to_seconds(units.num_steps), total)
+    num_faces = sum(boxes[pingpong(step, len(boxes))] is not None for step in range(total))
+    length = units_to_seconds(units.num_steps)
+    LOG.info("%s: %d units, %.2f s, %d pictures, %d of them with the face", out, len(units), length, total, num_faces)
 
 
 def _output_path(options: argparse.Namespace) -> Path:
