@@ -155,7 +155,10 @@ class _Dub:
         sound: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
-        with VideoWriter(self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment) as writer:
+        writer = VideoWriter(
+            self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect
+        )
+        with writer:
             write_in_step(writer, with_label(pictures, options.label), sound, self._progress, total)
         return writer
 

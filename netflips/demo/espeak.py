@@ -1,0 +1,111 @@
+"""Speech from espeak-ng with the time of every phoneme, through its C library (a tool of the training side, not shipped).
+
+Debian and Ubuntu: `apt-get install libespeak-ng1 espeak-ng-data`. The library is GPL-3; what it says is not.
+"""
+
+import ctypes
+import ctypes.util
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import InputError, UsageError
+from netflips.demo.visemes import Phoneme
+
+_SYNCHRONOUS, _PHONEME_EVENTS, _UTF8, _BY_CHARACTER = 2, 1, 1, 1
+_RATE, _PITCH, _RANGE = 1, 3, 4
+_END_OF_LIST, _PHONEME_EVENT = 0, 7
+_INT16 = 32768
+
+
+@dataclass(frozen=True)
+class EspeakVoice:
+    """A voice: espeak-ng's name, with a variant as `en-us+m3`; words a minute; pitch and its range 0..99."""
+
+    name: str
+    words_per_minute: int = 165
+    pitch: int = 50
+    pitch_range: int = 50
+
+
+@dataclass(frozen=True)
+class TimedSpeech:
+    """samples: float32 [S] at `rate` Hz. phonemes: mnemonic, start and end in seconds, in order."""
+
+    samples: NDArray[np.float32]
+    rate: int
+    phonemes: tuple[Phoneme, ...]
+
+
+class _EventId(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+class _Engine:
+    """The library, once a process: it keeps its voice and settings in global state."""
+
+    def __init__(self) -> None:
+        name = ctypes.util.find_library("espeak-ng")
+        if name is None:
+            raise InputError("espeak-ng is not installed", hint="apt-get install libespeak-ng1 espeak-ng-data")
+        self._library: Any = ctypes.CDLL(name)
+        self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS))
+        self._receive = _Callback(self._on_sound)  # kept: the library holds only the pointer
+        self._library.espeak_SetSynthCallback(self._receive)
+        self._pieces: list[NDArray[np.int16]] = []
+        self._starts: list[tuple[str, float]] = []
+
+    def say(self, text: str, voice: EspeakVoice) -> TimedSpeech:
+        """Speak a text."""
+        if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+            raise UsageError("espeak-ng has no such voice", found=voice.name)
+        for parameter, value in ((_RATE, voice.words_per_minute), (_PITCH, voice.pitch), (_RANGE, voice.pitch_range)):
+            self._library.espeak_SetParameter(parameter, value, 0)
+        self._pieces, self._starts = [], []
+        encoded = text.encode() + b"\0"
+        self._library.espeak_Synth(encoded, len(encoded), 0, _BY_CHARACTER, 0, _UTF8, None, None)
+        self._library.espeak_Synchronize()
+        samples = np.concatenate([np.zeros(0, np.int16), *self._pieces]).astype(np.float32) / _INT16
+        ends = [start for _, start in self._starts[1:]] + [len(samples) / self.rate]
+        phonemes = tuple((name, start, max(start, end)) for (name, start), end in zip(self._starts, ends, strict=True))
+        return TimedSpeech(samples, self.rate, phonemes)
+
+    def _on_sound(self, wav: Any, count: int, events: Any) -> int:
+        if wav and count > 0:
+            self._pieces.append(np.ctypeslib.as_array(wav, (count,)).copy())
+        index = 0
+        while events[index].type != _END_OF_LIST:
+            if events[index].type == _PHONEME_EVENT:
+                name = bytes(events[index].id.string).decode(errors="replace")
+                self._starts.append((name, events[index].audio_position / 1000))
+            index += 1
+        return 0
+
+
+@cache
+def _engine() -> _Engine:
+    return _Engine()
+
+
+def say(text: str, voice: EspeakVoice) -> TimedSpeech:
+    """Speak a text (UTF-8) in a voice. Raises InputError when espeak-ng is missing, UsageError for an unknown voice."""
+    return _engine().say(text, voice)

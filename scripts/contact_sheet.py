@@ -1,0 +1,51 @@
+"""Frames of several videos as one picture, a row for each: `contact_sheet.py --out sheet.png a.mp4 b.mp4`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.command import run
+from avcore.files import atomic_output
+from avcore.media import PictureSource
+
+
+def row_of_frames(path: Path, count: int, height: int) -> NDArray[np.uint8]:
+    """`count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
+    source = PictureSource(path)
+    wanted = set(np.linspace(0, len(source) - 1, count).round().astype(int).tolist())
+    frames = [picture.rgb for picture in source if picture.index in wanted]
+    scale = height / frames[0].shape[0]
+    width = round(frames[0].shape[1] * scale)
+    return np.hstack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="contact_sheet", description=__doc__)
+    parser.add_argument("videos", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--height", type=int, default=180)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    rows = [row_of_frames(path, options.frames, options.height) for path in options.videos]
+    width = max(row.shape[1] for row in rows)
+    sheet = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
+    with atomic_output(options.out) as temporary:
+        cv2.imwrite(str(temporary), sheet[:, :, ::-1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
