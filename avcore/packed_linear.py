@@ -49,12 +49,19 @@ def pack_linears(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only).
 
     On a CPU with oneDNN they are packed; elsewhere float32 layers stay as they are and others are cast. A weight used in
-    several places (as a tied embedding) keeps its own copy for those that are not linear. Returns the module.
+    several places (as a tied embedding) keeps its own copy for those that are not linear. After packing, what is left has
+    memory of its own, so that a file which the weights were mapped from is let go. Returns the module.
     """
+    is_packed = False
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear:
-                setattr(parent, name, _packed(child, dtype))
+                replacement = _packed(child, dtype)
+                setattr(parent, name, replacement)
+                is_packed = is_packed or replacement is not child
+    if is_packed:
+        for parameter in module.parameters():
+            parameter.data = parameter.data.clone()
     return module
 
 
