@@ -1,0 +1,60 @@
+"""The house itself: files that must agree, and what must never be in the repository."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def _names(lines: list[str]) -> set[str]:
+    return {re.split(r"[=<>!~; \[]", line)[0].lower().replace("_", "-") for line in lines if line and line[0].isalnum()}
+
+
+def test_requirements_agree_with_the_project() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == PROJECT["dependencies"]
+
+
+def test_the_lock_pins_everything_that_is_asked_for() -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert all("==" in line for line in lines if line and not line.startswith("#"))
+    asked = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
+    assert _names(asked) <= _names(lines)
+    assert "opencv-contrib-python-headless==4.11.0.86" in lines
+    assert "opencv-contrib-python" not in _names(lines)
+
+
+def test_the_conda_environment_has_the_pythons_of_the_project() -> None:
+    assert f"python{PROJECT['requires-python']}" in (ROOT / "environment.yml").read_text()
+
+
+def test_both_readmes_name_the_same_flags() -> None:
+    english, korean = ((ROOT / name).read_text() for name in ("README.md", "README.ko.md"))
+    flags = set(re.findall(r"`?(--[a-z0-9-]+)", korean))
+    assert flags <= set(re.findall(r"`?(--[a-z0-9-]+)", english))
+    assert "utut_sts_ft.pt" in english[:4000]
+    assert "utut_sts_ft.pt" in korean[:4000]
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).exists()]
+
+
+def test_the_repository_stays_small() -> None:
+    assert sum(path.stat().st_size for path in _tracked()) < 60 * 2**20
+
+
+@pytest.mark.parametrize("pattern", [r"/home/\w+/", r"/root/", r"except:", r"weights_only=False", r"(?<![.\w])eval\("])
+def test_what_never_goes_in(pattern: str) -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for path in _tracked()
+        if path.suffix == ".py" and "tests" not in path.parts and re.search(pattern, path.read_text())
+    ]
+    assert found == []
