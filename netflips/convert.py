@@ -17,7 +17,7 @@ from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, w
 from avcore.checkpoint_layouts import is_same
 from avcore.command import run
 from avcore.errors import CheckpointError, UsageError
-from avcore.vocabulary import normalise_language
+from unit2av.model import with_vocoder
 
 LOG = logging.getLogger("netflips.convert")
 
@@ -48,7 +48,7 @@ def convert_checkpoint(
     source = read_checkpoint(in_path, Kind.RENDERER if vocoders else kind)
     tensors = dict(source.tensors)
     for language, path in (vocoders or {}).items():
-        tensors = _replace_vocoder(tensors, normalise_language(language), read_vocoder(path))
+        tensors = with_vocoder(tensors, language, read_vocoder(path))
     if dtype is not None:
         tensors = _cast(tensors, dtype, source.path)
     written = read_checkpoint(write_checkpoint(out_path, source.kind, source.config, tensors), source.kind)
@@ -59,7 +59,7 @@ def convert_checkpoint(
 def build_parser() -> argparse.ArgumentParser:
     """The command line of `netflips convert` and scripts/convert_checkpoint.py."""
     parser = argparse.ArgumentParser(
-        prog="convert_checkpoint", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
+        prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
     )
     parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
     parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
@@ -98,12 +98,6 @@ def _parse_vocoder(text: str) -> tuple[str, Path]:
     if not language or not path:
         raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
     return language, Path(path)
-
-
-def _replace_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    prefix = f"audio.{language}."
-    others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
-    return {**others, **{f"{prefix}{name}": tensor for name, tensor in vocoder.items()}}
 
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> dict[str, Tensor]:

@@ -1,6 +1,8 @@
 """The unit AV renderer's checkpoint: a vocoder for each language and one face renderer, in one file.
 
-Keys: `audio.<language>.<key of vocoder.UnitHifiGan>` and `video.<key of the face renderer>`.
+Keys: `audio.<language>.<key of vocoder.UnitHifiGan>` and `video.<key of the face renderer>`. The configuration of our own
+files may hold "upsample_rates", "dilations" and "vocabulary" for the whole file, the same for one vocoder in "vocoders":
+{language: {...}}, and "unit_offsets": {language: n}.
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,8 @@ from avcore.vocabulary import normalise_language, require_language
 from unit2av.items import read_generator
 
 _AUDIO, _VIDEO = "audio", "video"
+_OWN_SETTINGS = "vocoders"
+"""In the configuration: settings by language, for vocoders that differ from the others in the file."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class RendererCheckpoint:
         )
         return self.source.section(f"{_AUDIO}.{name}")
 
+    def vocoder_settings(self, language: str) -> dict[str, Any]:
+        """What the tensors of a language's vocoder can't tell: its own settings before those of the whole file."""
+        own: dict[str, Any] = self.config.get(_OWN_SETTINGS, {}).get(normalise_language(language), {})
+        return {**self.config, **own}
+
     def face_tensors(self) -> dict[str, Tensor]:
         """The face renderer. Raises CheckpointError when the file has none."""
         if not self.has_face:
@@ -65,5 +74,17 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
 
     language: the name it gets; the file has none. config: as `RendererCheckpoint.config`. Raises InputError.
     """
-    tensors = {f"{_AUDIO}.{normalise_language(language)}.{key}": tensor for key, tensor in read_generator(path).items()}
+    tensors = with_vocoder({}, language, read_generator(path))
     return RendererCheckpoint(Checkpoint(Path(path), Kind.RENDERER, dict(config), tensors, fingerprint_tensors(tensors)))
+
+
+def with_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A renderer's tensors with the vocoder of a language put in, in place of one that is there."""
+    prefix = f"{_AUDIO}.{normalise_language(language)}."
+    others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+    return {**others, **{f"{prefix}{name}": tensor for name, tensor in vocoder.items()}}
+
+
+def with_vocoder_settings(config: Mapping[str, Any], language: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A renderer's configuration with the settings of one language's vocoder (see `RendererCheckpoint.vocoder_settings`)."""
+    return {**config, _OWN_SETTINGS: {**config.get(_OWN_SETTINGS, {}), normalise_language(language): dict(settings)}}

@@ -68,14 +68,15 @@ class UnitVocoder:
         dtype = resolve_precision(precision, place)
         language = normalise_language(language)
         tensors = checkpoint.vocoder_tensors(language)
-        config = vocoder_config(tensors, checkpoint.config, checkpoint.source.path)
+        settings = checkpoint.vocoder_settings(language)
+        config = vocoder_config(tensors, settings, checkpoint.source.path)
         with torch.device("meta"):
             network = UnitHifiGan(config)
         load_strict(network, tensors, checkpoint.source)
         stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], stored)
         network = network.eval().requires_grad_(False).fold().generator_to(place, dtype)
-        return cls(network, language, offset, checkpoint.config.get("vocabulary", ""))
+        return cls(network, language, offset, settings.get("vocabulary", ""))
 
     @property
     def num_units(self) -> int:

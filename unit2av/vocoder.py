@@ -125,9 +125,13 @@ class UnitHifiGan(nn.Module):
                 self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
         self.conv_post = NormedConv(width, 1, config.post_kernel)
 
-    def log_durations(self, ids: Tensor) -> Tensor:
-        """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units]."""
-        return cast(Tensor, self.dur_predictor(self.dict(ids)))
+    def log_durations(self, ids: Tensor, is_unit: Tensor | None = None) -> Tensor:
+        """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units].
+
+        is_unit: bool [batch, units], False where a shorter row is filled up: zeros stand there, as in training.
+        """
+        units = self.dict(ids)
+        return cast(Tensor, self.dur_predictor(units if is_unit is None else units * is_unit.unsqueeze(2)))
 
     def condition(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
         """Stand units and speaker one above the other.
@@ -147,8 +151,9 @@ class UnitHifiGan(nn.Module):
             x = upsample(F.leaky_relu(x, _SLOPE))
             blocks = self.resblocks[layer * per_layer : (layer + 1) * per_layer]
             x = sum((block(x) for block in blocks[1:]), start=blocks[0](x)) / per_layer
-        # The last layer stays float32 in every precision: bfloat16 samples would have 8 bits.
-        return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).squeeze(1)
+        # The last layer stays float32 in every precision, training's too: bfloat16 samples would have 8 bits.
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).squeeze(1)
 
     def forward(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
         """int64 [batch, time] and float32 [batch, speaker_dim] to float32 [batch, 320 * time]."""
