@@ -36,7 +36,7 @@ from avcore.checkpoint_layouts import (
     share_tables,
 )
 from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format, sniff, truncated
+from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.vocabulary import fingerprint
@@ -84,14 +84,15 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
 def read_vocoder(path: str | Path) -> dict[str, Tensor]:
     """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}; raises CheckpointError or InputError."""
     path = require_file(path, "the vocoder checkpoint")
-    payload = load_pickled(path, sniff(path))
+    stored = sniff(path)
+    payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}
     generator = payload.get("generator") if isinstance(payload, Mapping) else None
     if not isinstance(generator, Mapping) or "dict.weight" not in generator:
         raise CheckpointError(
             "this is no vocoder training checkpoint",
             path=path,
             expected="the generator of a unit vocoder (g_XXXXXXXX)",
-            found=identify(payload, path).words,
+            found=identify(payload, path).words if payload else f"a {stored.value} file",
         )
     return plain_tensors(generator, "generator", path)
 
@@ -184,7 +185,8 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
-        raise truncated(path) from error
+        is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
+        raise (truncated(path) if is_short else damaged(path, str(error))) from error
     if identify_tensors(tensors) is not kind:
         raise CheckpointError(f"the tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
     if kind is Kind.TRANSLATOR:
@@ -210,6 +212,10 @@ def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
         raise CheckpointError(
             "the configuration cannot be read", path=beside, expected='JSON with "kind" and "config"', found=str(error)
         ) from error
+    if content.get("format", _FORMAT) != _FORMAT:
+        raise CheckpointError(
+            "unknown format of checkpoint", path=beside, expected=_FORMAT, found=content["format"], hint="update NetfLips"
+        )
     missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))

@@ -169,9 +169,9 @@ def _identify_fairseq(payload: Mapping[str, Any], names: Mapping[str, Any], path
         return Identity(
             None, "an AV-HuBERT model fine-tuned for recognition", "it has no unit heads; take mavhubert_large_noise.pt"
         )
-    if kind is Kind.UNIT_ENCODER:
+    if kind is Kind.UNIT_ENCODER or any(str(name).startswith("feature_extractor_video.") for name in names):
         task = plain_config(payload, path)["task"].get("_name")
-        if task == _UNIT_TASK:
+        if kind is Kind.UNIT_ENCODER and task == _UNIT_TASK:
             return known(kind)
         words = f"an AV-HuBERT model without the two unit heads (task {task}, not {_UNIT_TASK})"
         return Identity(None, words, "take mavhubert_large_noise.pt")
@@ -200,7 +200,10 @@ def _holds_tensors(value: object) -> bool:
 
 
 def _renderer_tensors(payload: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    sections = {f"audio.{language}": state for language, state in payload.get("audio", {}).items()}
+    audio = payload.get("audio") or {}
+    if not isinstance(audio, Mapping):
+        raise CheckpointError("the voices of the renderer cannot be read", path=path, expected="state dicts by language in audio")
+    sections = {f"audio.{language}": state for language, state in audio.items()}
     if payload.get("video") is not None:
         sections["video"] = payload["video"]
     states = {name: plain_tensors(state, name, path) for name, state in sections.items()}

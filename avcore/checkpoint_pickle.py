@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoint_sniff import Format, truncated
+from avcore.checkpoint_sniff import Format, damaged, truncated
 from avcore.errors import CheckpointError
 
 _LOCK = threading.Lock()
@@ -119,7 +119,7 @@ def load_pickled(path: Path, stored: Format) -> Any:
     except Exception as error:
         if isinstance(error, EOFError) or "unexpected EOF" in str(error):
             raise truncated(path) from error
-        raise CheckpointError("the checkpoint cannot be read", path=path, found=_reason(error)) from error
+        raise damaged(path, _reason(error)) from error
 
 
 def _load(path: Path, stand_ins: dict[str, type[Any]], mapped: bool) -> Any:

@@ -40,12 +40,20 @@ def truncated(path: Path) -> CheckpointError:
     return CheckpointError("the checkpoint is truncated", path=path, expected="the complete file", found=found, hint=_AGAIN)
 
 
+def damaged(path: Path, found: str) -> CheckpointError:
+    """The error for a file whose content is not what its format asks for."""
+    return CheckpointError("the checkpoint cannot be read", path=path, found=found, hint=_AGAIN)
+
+
 def _check_zip(path: Path) -> Format:
-    # A zip's table of contents stands at its end, so it is what a broken download lacks.
-    if not zipfile.is_zipfile(path):
-        raise truncated(path)
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        # A zip's table of contents stands at its end, so it is what a broken download lacks.
+        if not zipfile.is_zipfile(path):
+            raise truncated(path)
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
+        raise damaged(path, str(error)) from error
     if any(name.endswith("/constants.pkl") for name in names):
         raise CheckpointError("a TorchScript program is not read", path=path, expected="a checkpoint with a state dict")
     if not any(name.endswith("/data.pkl") for name in names):

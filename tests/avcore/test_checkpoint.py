@@ -104,6 +104,7 @@ def test_own_file_without_or_with_a_wrong_configuration(speaker: Checkpoint, tmp
         "'vocoder' is not a valid Kind": json.dumps({**good, "kind": "vocoder"}),
         "the tensors are not a renderer's": json.dumps({**good, "kind": "renderer"}),
         "incomplete; expected task, model, dictionaries": json.dumps({**good, "kind": "unit encoder"}),
+        "unknown format.*netflips-checkpoint-9": json.dumps({**good, "format": "netflips-checkpoint-9"}),
         "do not belong together": json.dumps({**good, "tensors": "sha256:0123456789abcdef"}),
     }
     for message, text in bad.items():

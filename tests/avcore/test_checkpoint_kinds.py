@@ -79,11 +79,13 @@ def _avhubert(task: str, **more: Any) -> dict[str, Any]:
             {"cfg": {}, "model": {"encoder.w2v_model.mask_emb": torch.ones(2), "decoder.embed_tokens.weight": torch.ones(2, 2)}},
             "fine-tuned for recognition",
         ),
+        (Kind.UNIT_ENCODER, {"cfg": {}, "model": {"feature_extractor_video.proj.bias": torch.ones(2)}}, "without the two unit heads"),
         (Kind.UNIT_ENCODER, {"model": WEIGHTS}, "another model"),
         (Kind.UNIT_ENCODER, _avhubert("av_hubert_unit_pretraining"), "2 fairseq dictionaries"),
         (Kind.TRANSLATOR, [1, 2], "a pickled list"),
         (Kind.TRANSLATOR, {}, "an empty dict"),
         (Kind.TRANSLATOR, {"epoch": 3}, "keys epoch"),
+        (Kind.RENDERER, {"audio": 3, "video": WEIGHTS}, "state dicts by language in audio"),
         (Kind.RENDERER, {"audio": {"en": WEIGHTS, "ko": 3}}, r"tensors in audio\.ko"),
         (Kind.SPEAKER_ENCODER, {"model_state": {"lstm.weight_ih_l0": 3}}, r"model_state\.lstm\.weight_ih_l0"),
     ],
@@ -157,6 +159,13 @@ def test_old_file_cut_within_its_pickles(tmp_path: Path, length: int) -> None:
     (tmp_path / "x.pt").write_bytes((tmp_path / "x.pt").read_bytes()[:length])
     with pytest.raises(CheckpointError):
         read_checkpoint(tmp_path / "x.pt", Kind.SPEAKER_ENCODER)
+
+
+def test_damaged_table_of_contents(parity_dir: Path, tmp_path: Path) -> None:
+    content = (parity_dir / "utut.pt").read_bytes()
+    (tmp_path / "x.pt").write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
+    with pytest.raises(CheckpointError, match="cannot be read; found Bad magic number"):
+        read_checkpoint(tmp_path / "x.pt", Kind.TRANSLATOR)
 
 
 def test_zip_around_a_checkpoint_and_torchscript(parity_dir: Path, tmp_path: Path) -> None:

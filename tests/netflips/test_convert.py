@@ -101,12 +101,11 @@ def test_bad_input_is_one_line(
 
 
 def test_what_is_no_vocoder_checkpoint_is_not_put_in(parity_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no vocoder training checkpoint.*found a speaker encoder"):
-        convert_checkpoint(
-            parity_dir / "unit2av_renderer.pt",
-            tmp_path / "x.safetensors",
-            vocoders={"ko": parity_dir / "unit2av_spk_encoder.pt"},
-        )
+    own = convert_checkpoint(parity_dir / "unit2av_spk_encoder.pt", tmp_path / "own.safetensors").path
+    for path, found in {parity_dir / "unit2av_spk_encoder.pt": "a speaker encoder", own: "a safetensors file"}.items():
+        with pytest.raises(CheckpointError, match=f"no vocoder training checkpoint.*found {found}"):
+            convert_checkpoint(parity_dir / "unit2av_renderer.pt", tmp_path / "x.safetensors", vocoders={"ko": path})
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Path) -> None:
