@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, w
 from avcore.checkpoint_layouts import is_same
 from avcore.command import run
 from avcore.errors import CheckpointError, UsageError
+from avcore.vocabulary import normalise_language
 from unit2av.model import with_vocoder
 
 LOG = logging.getLogger("netflips.convert")
@@ -46,12 +48,13 @@ def convert_checkpoint(
     if out_path.exists() and in_path.exists() and out_path.samefile(in_path):
         raise UsageError("input and output are the same file", found=out_path, hint="give another name")
     source = read_checkpoint(in_path, Kind.RENDERER if vocoders else kind)
-    tensors = dict(source.tensors)
+    tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))
+        config = _without_settings(config, normalise_language(language))
     if dtype is not None:
         tensors = _cast(tensors, dtype, source.path)
-    written = read_checkpoint(write_checkpoint(out_path, source.kind, source.config, tensors), source.kind)
+    written = read_checkpoint(write_checkpoint(out_path, source.kind, config, tensors), source.kind)
     _compare(tensors, written)
     return written
 
@@ -98,6 +101,12 @@ def _parse_vocoder(text: str) -> tuple[str, Path]:
     if not language or not path:
         raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
     return language, Path(path)
+
+
+def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """A renderer's configuration without what was said of the vocoder that is being replaced."""
+    by_language = {"vocoders", "unit_offsets"} & config.keys()
+    return {**config, **{name: {key: value for key, value in config[name].items() if key != language} for name in by_language}}
 
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> dict[str, Tensor]:

@@ -79,7 +79,7 @@ def _avhubert(task: str, **more: Any) -> dict[str, Any]:
             {"cfg": {}, "model": {"encoder.w2v_model.mask_emb": torch.ones(2), "decoder.embed_tokens.weight": torch.ones(2, 2)}},
             "fine-tuned for recognition",
         ),
-        (Kind.UNIT_ENCODER, {"cfg": {}, "model": {"feature_extractor_video.proj.bias": torch.ones(2)}}, "without the two unit heads"),
+        (Kind.UNIT_ENCODER, {"cfg": {}, "model": {"feature_extractor_video.proj.bias": torch.ones(2)}}, "without the two unit"),
         (Kind.UNIT_ENCODER, {"model": WEIGHTS}, "another model"),
         (Kind.UNIT_ENCODER, _avhubert("av_hubert_unit_pretraining"), "2 fairseq dictionaries"),
         (Kind.TRANSLATOR, [1, 2], "a pickled list"),

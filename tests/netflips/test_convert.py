@@ -7,7 +7,7 @@ import pytest
 import safetensors
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES, is_same
 from avcore.errors import CheckpointError, UsageError
 from netflips.convert import convert_checkpoint, main
@@ -79,6 +79,15 @@ def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) 
         assert section.keys() == generator.keys()
         assert all(is_same(section[name], generator[name]) for name in generator)
     assert all(is_same(new.tensors[name], tensor) for name, tensor in renderer.tensors.items() if not name.startswith("audio.ko."))
+
+
+def test_settings_of_a_replaced_vocoder_go_with_it(parity_dir: Path, tmp_path: Path) -> None:
+    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    config = {"unit_offsets": {"en": 0, "ko": 4}, "vocoders": {"ko": {"dilations": [1, 3, 5]}}, "vocabulary": "sha256:0"}
+    own = write_checkpoint(tmp_path / "own", Kind.RENDERER, config, renderer.tensors)
+    torch.save({"generator": renderer.section("audio.en")}, tmp_path / "g_00000001")
+    new = convert_checkpoint(own, tmp_path / "new.safetensors", vocoders={"ko": tmp_path / "g_00000001"})
+    assert new.config == {"unit_offsets": {"en": 0}, "vocoders": {}, "vocabulary": "sha256:0"}
 
 
 @pytest.mark.parametrize(
