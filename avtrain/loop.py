@@ -8,7 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import RunFolder, random_state, read_state, restore_random_state, seed_everything
 from avtrain.config import Metrics, RunConfig, State
 from avtrain.data import BadItems, make_loader, move
+from avtrain.entry import save_config
 from avtrain.logs import RunLog, Window
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.sampling import LengthBatches
@@ -33,12 +35,13 @@ LOG = logging.getLogger("netflips.train")
 
 @dataclass
 class Position:
-    """Where a run stands."""
+    """Where a run stands. seconds: of training, over resumes; waited: of those, for data."""
 
     step: int = 0
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     best: float | None = None
 
 
@@ -76,10 +79,11 @@ class Trainer:
         self._at = Position()
         self._window = Window()
         self._bad = BadItems(self._loop.max_bad_share)
-        self._waited = 0.0
         self._stop_signal: int | None = None
         self._resume()
         self._log = RunLog(Path(config.run_dir), self._at.step, self._accelerator.is_main_process)
+        if self._accelerator.is_main_process:
+            save_config(config, config.run_dir)
 
     # What a training step sees (avtrain.task.Engine)
 
@@ -140,13 +144,13 @@ class Trainer:
         loader = make_loader(self._task.train_items(), self._task.collate, batches, self._loop.num_workers)
         mark = time.monotonic()
         for batch in loader:
-            self._waited += time.monotonic() - mark
+            self._at.waited += time.monotonic() - mark
             self._at.batch += 1
             self._bad.note(batch)
             if batch.content is not None:
                 self._train_on(move(batch.content, self._accelerator.device))
             now = time.monotonic()
-            self._at.seconds += now - mark
+            self._at.seconds = self._agreed(self._at.seconds + now - mark)
             mark = now
             if batch.content is not None and self._accelerator.sync_gradients:
                 self._after_update()
@@ -184,7 +188,8 @@ class Trainer:
     def _pace(self) -> str:
         per_step = self._at.seconds / max(1, self._at.step)
         left = self._at.seconds * (1 / max(self.progress, 1e-9) - 1)
-        return f"{per_step:.3f} s/step, waiting for data {self._waited / max(self._at.seconds, 1e-9):.0%}, left {left / 60:.1f} min"
+        waited = self._at.waited / max(self._at.seconds, 1e-9)
+        return f"{per_step:.3f} s/step, waiting for data {waited:.0%}, left {left / 60:.1f} min"
 
     def _validate(self) -> bool:
         items = self._task.valid_items()
@@ -200,7 +205,9 @@ class Trainer:
         return self._is_best(metrics)
 
     def _valid_batches(self, items: Any) -> Iterator[Any]:
-        for batch in make_loader(items, self._task.collate, self._batches(items), 0):
+        # Every process validates on everything: a share of few batches may be none, and a mean of shares is not the mean.
+        batches = LengthBatches(items.lengths(), replace(self._config.batch, drop_last=False), self._loop.seed)
+        for batch in make_loader(items, self._task.collate, batches, 0):
             self._bad.note(batch)
             if batch.content is not None:
                 yield move(batch.content, self._accelerator.device)
@@ -220,6 +227,12 @@ class Trainer:
             self._accelerator.set_trigger()
         is_stopped = self._accelerator.check_trigger() if self._accelerator.num_processes > 1 else self._stop_signal is not None
         return is_stopped or self.progress >= 1.0
+
+    def _agreed(self, seconds: float) -> float:
+        """The main process's clock, where the clock ends the run: processes must not end at different steps."""
+        if not self._loop.max_minutes or self._accelerator.num_processes == 1:
+            return seconds
+        return float(broadcast(torch.tensor(seconds, dtype=torch.float64, device=self._accelerator.device)))
 
     def _note_signal(self, number: int, _: object) -> None:
         LOG.warning("signal %d: saving after this update", number)
@@ -267,10 +280,14 @@ class Trainer:
     def _batches(self, items: Any) -> LengthBatches:
         if not len(items):
             raise InputError("there is nothing to train on", expected="1 item or more", found="0 items")
-        accelerator = self._accelerator
-        return LengthBatches(
-            items.lengths(), self._config.batch, self._loop.seed, accelerator.process_index, accelerator.num_processes
-        )
+        rank, world = self._accelerator.process_index, self._accelerator.num_processes
+        batches = LengthBatches(items.lengths(), self._config.batch, self._loop.seed, rank, world)
+        if not batches.epoch_batches(0):
+            raise InputError(
+                "there are too few items for a batch", expected=f"{world} whole batches or more", found=f"{len(items)} items",
+                hint="lower batch.batch_size or set batch.drop_last=false",
+            )  # fmt: skip
+        return batches
 
     def _move_frozen(self) -> None:
         for name, module in self._plain.items():

@@ -13,6 +13,7 @@ import torch
 
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
+from avtrain.config import BatchConfig
 from avtrain.loop import Trainer, TrainResult
 from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
 
@@ -118,6 +119,30 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "last.pt").write_bytes(b"PK broken")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Trainer(ToyTask(config), config)
+
+
+def test_all_items_are_validated_and_an_epoch_needs_a_batch(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=10)
+    seen: list[int] = []
+    task = ToyTask(config)
+    task.validate = lambda batches, engine: {"loss": float(sum(seen.append(len(batch)) or 0.0 for batch in batches))}
+    Trainer(task, replace(config, batch=BatchConfig(batch_size=8, drop_last=True))).train()
+    assert sum(seen) == len(task.valid_items())
+    with pytest.raises(InputError, match="too few items for a batch"):
+        Trainer(
+            ToyTask(config), replace(config, batch=BatchConfig(batch_size=80, drop_last=True), run_dir=str(tmp_path / "b"))
+        ).train()
+
+
+def test_a_run_keeps_its_config_and_the_time_it_waited(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=10, delay_s=0.01)
+    _train(config)
+    assert "max_steps: 10" in (tmp_path / "config.yaml").read_text()
+    position = read_state(tmp_path / "checkpoints" / "last.pt")["position"]
+    assert 0.5 < position["waited"] / position["seconds"] <= 1
+    _train(replace(config, loop=replace(config.loop, max_steps=11)))
+    resumed = read_state(tmp_path / "checkpoints" / "last.pt")["position"]
+    assert resumed["waited"] > position["waited"]
 
 
 @pytest.mark.parametrize("change", [{"max_steps": 0}, {"log_every": 0}, {"resume": "/nowhere.pt"}, {"best_metric": "none"}])
