@@ -1,0 +1,103 @@
+"""The phrasebook of the demo: English sentences and their Korean translations, made from templates with slots."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import product
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from avcore.errors import InputError
+
+_SLOT = re.compile(r"\{(\w+)\}")
+_PARTICLE = re.compile(r"\((\S+?)/(\S+?)\)")
+_FIRST_SYLLABLE, _LAST_SYLLABLE, _FINALS, _FINAL_RIEUL = 0xAC00, 0xD7A3, 28, 8
+_TOWARDS = "으로"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A sentence in both languages. template: its number. fillings: the number of each slot's pair, by slot."""
+
+    english: str
+    korean: str
+    template: int
+    fillings: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Phrasebook:
+    """slots: English and Korean fillings by name. templates: English and Korean sentences with slots."""
+
+    slots: Mapping[str, tuple[tuple[str, str], ...]]
+    templates: tuple[tuple[str, str], ...]
+
+    def pairs_of(self, template: int) -> Iterator[Pair]:
+        """All sentences of a template, in a fixed order."""
+        english, korean = self.templates[template]
+        names = list(dict.fromkeys(_SLOT.findall(english)))
+        for choice in product(*(range(len(self.slots[name])) for name in names)):
+            words = [self.slots[name][number] for name, number in zip(names, choice, strict=True)]
+            filled = [dict(zip(names, (pair[side] for pair in words), strict=True)) for side in range(2)]
+            text = with_particles(korean.format_map(filled[1]))
+            yield Pair(english.format_map(filled[0]), text, template, tuple(zip(names, choice, strict=True)))
+
+    def all_pairs(self) -> list[Pair]:
+        """All sentences of all templates."""
+        return [pair for template in range(len(self.templates)) for pair in self.pairs_of(template)]
+
+    def choose(self, count: int, seed: int) -> list[Pair]:
+        """`count` sentences, as evenly spread over the templates as their sizes allow, in a fixed order.
+
+        Raises InputError when there are fewer.
+        """
+        generator = np.random.default_rng(seed)
+        queues = [list(self.pairs_of(template)) for template in range(len(self.templates))]
+        if sum(map(len, queues)) < count:
+            raise InputError("the phrasebook has fewer sentences", expected=count, found=sum(map(len, queues)))
+        shuffled = [[queue[i] for i in generator.permutation(len(queue))] for queue in queues]
+        chosen: list[Pair] = []
+        while len(chosen) < count:
+            chosen += [queue.pop() for queue in shuffled if queue]
+        return sorted(chosen[:count], key=lambda pair: (pair.template, pair.fillings))
+
+
+@cache
+def phrasebook() -> Phrasebook:
+    """Read the phrasebook that comes with NetfLips. Raises InputError for a template whose slots do not match."""
+    content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("phrasebook.yaml").read_text(encoding="utf-8")))
+    assert isinstance(content, dict)
+    slots = {name: tuple(_split(line) for line in lines) for name, lines in content["slots"].items()}
+    templates = tuple(_split(line) for line in content["templates"])
+    for english, korean in templates:
+        if sorted(_SLOT.findall(english)) != sorted(_SLOT.findall(korean)) or not set(_SLOT.findall(english)) <= set(slots):
+            raise InputError("a template's slots do not match", found=f"{english} | {korean}")
+    return Phrasebook(slots, templates)
+
+
+def with_particles(korean: str) -> str:
+    """Choose each particle, as (이/가), by the syllable before it: the first form after a final consonant.
+
+    `으로/로` takes the second form after ㄹ as well.
+    """
+    while found := _PARTICLE.search(korean):
+        final = _final(korean[found.start() - 1])
+        is_open = final == 0 or (found[1] == _TOWARDS and final == _FINAL_RIEUL)
+        korean = korean[: found.start()] + (found[2] if is_open else found[1]) + korean[found.end() :]
+    return korean
+
+
+def _final(syllable: str) -> int:
+    """The number of a Hangul syllable's final consonant, 0 for none. Raises InputError for anything else."""
+    code = ord(syllable)
+    if not _FIRST_SYLLABLE <= code <= _LAST_SYLLABLE:
+        raise InputError("a particle must follow a Hangul syllable", found=syllable)
+    return (code - _FIRST_SYLLABLE) % _FINALS
+
+
+def _split(line: str) -> tuple[str, str]:
+    english, _, korean = line.partition(" | ")
+    return english.strip(), korean.strip()
