@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.faces.crop import Box
+from avcore.faces.geometry import Landmarks, hull
 
 LIP_SIDE = 96
 """Pixels of a lip crop's side."""
-
-Points = NDArray[np.float32]
 
 _MEAN_FACE_SIDE = 256
 _STABLE = np.array([195, 2, 33, 133, 362, 263, 61, 291])
@@ -39,19 +38,14 @@ _BOX_MARGINS = np.array([0.015, -0.060, -0.021, 0.006], dtype=np.float32)
 one clip (spec/05)."""
 
 
-def hull(landmarks: Points) -> Box:
-    """The smallest box float32 [4] (x1, y1, x2, y2) around landmarks [468, 2 or 3]."""
-    return np.concatenate([landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)])
-
-
-def face_box(landmarks: Points) -> Box:
+def face_box(landmarks: Landmarks) -> Box:
     """The box float32 [4] (x1, y1, x2, y2 in pixels) that the published face detector would draw around landmarks [468, 2]."""
     x1, y1, x2, y2 = box = hull(landmarks)
     size = np.array([x2 - x1, y2 - y1], dtype=np.float32)
     return box + _BOX_MARGINS * np.tile(size, 2)
 
 
-def smooth_landmarks(window: Points) -> Points:
+def smooth_landmarks(window: Landmarks) -> Landmarks:
     """Average landmarks over time and put the result where the middle picture's are.
 
     window: float32 [2 k + 1, 468, 2], pictures i - k to i + k. Returns float32 [468, 2], with the centroid of picture i.
@@ -61,7 +55,7 @@ def smooth_landmarks(window: Points) -> Points:
     return np.asarray(mean + shift, dtype=np.float32)
 
 
-def crop_lips(gray: NDArray[np.uint8], landmarks: Points) -> NDArray[np.uint8] | None:
+def crop_lips(gray: NDArray[np.uint8], landmarks: Landmarks) -> NDArray[np.uint8] | None:
     """Cut the aligned mouth out of a gray picture.
 
     gray: uint8 [height, width]; landmarks: float32 [468, 2] in its pixels, smoothed. Returns uint8 [96, 96], or None

@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 from mediapipe.python.solutions.face_detection import FaceDetection
 from mediapipe.python.solutions.face_mesh import FaceMesh
-from numpy.typing import NDArray
 
 from avcore.faces.crop import Box, Picture
+from avcore.faces.geometry import Landmarks
 from avcore.faces.native_log import without_chatter
-
-NUM_LANDMARKS = 468
 
 _FULL_RANGE = 1
 _PADDED_SIDE = 256
@@ -25,8 +23,6 @@ _PADDED_SIDE = 256
 faces look as far away as the full-range detector wants them."""
 
 _TILE_OVERLAP = 1 / 3
-
-Landmarks = NDArray[np.float32]
 
 
 class FaceDetector:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
-from avcore.faces.detect import FaceDetector
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, speech_evidence
 from avcore.faces.store import RowStore
 from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
@@ -102,6 +101,8 @@ def find_faces(
     who speaks. total: number of pictures, where known, for progress. source: the video's name for messages. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
+    from avcore.faces.detect import FaceDetector  # mediapipe takes a second to load, and is of use here only
+
     store = TrackStore()
     num_pictures = 0
     with FaceDetector() as detector:

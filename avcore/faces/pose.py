@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avcore.faces.detect import Landmarks
+from avcore.faces.geometry import Landmarks
 
 _CHEEKS = 234, 454
 _FOREHEAD, _CHIN = 10, 152

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.align import LIP_SIDE, crop_lips, face_box, hull, smooth_landmarks
+from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
 from avcore.faces.crop import Box, Picture
-from avcore.faces.detect import NUM_LANDMARKS, Landmarks
+from avcore.faces.geometry import NUM_LANDMARKS, Landmarks, hull
 from avcore.faces.pose import HeadPose, head_pose, mouth_opening
 from avcore.faces.store import RowStore
 from avcore.faces.window import Window

@@ -1,13 +1,17 @@
 """Follow all faces of a video, picture by picture."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from avcore.faces.align import hull
 from avcore.faces.crop import Box, Picture
-from avcore.faces.detect import FaceDetector
+from avcore.faces.geometry import hull, overlap
 from avcore.faces.track import FaceTrack, Look, OpenTrack, TrackStore
 from avcore.faces.window import Window
 from avcore.timeline import frame_at
+
+if TYPE_CHECKING:
+    from avcore.faces.detect import FaceDetector
 
 MAX_GAP_SECONDS = 0.5
 """A breath. A face that is unseen no longer than this was there all the time; its landmarks are interpolated."""
@@ -30,23 +34,10 @@ _SAME_FACE_AFTER_GAP = 0.1
 _MIN_FACE_PIXELS = 24
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes [4] (x1, y1, x2, y2)."""
-    size = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    if min(size) <= 0:
-        return 0.0
-    shared = float(size[0] * size[1])
-    return shared / (_area(one) + _area(other) - shared)
-
-
-def _area(box: Box) -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))
-
-
 class Tracker:
     """Turns pictures at 25 fps into tracks: faces linked by overlap, ended by a cut or by a gap longer than a breath."""
 
-    def __init__(self, detector: FaceDetector, store: TrackStore) -> None:
+    def __init__(self, detector: "FaceDetector", store: TrackStore) -> None:
         self._detector, self._store = detector, store
         self._open: list[OpenTrack] = []
         self._closed: list[FaceTrack] = []

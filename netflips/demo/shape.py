@@ -141,16 +141,16 @@ def _jaw_weights(rest: NDArray[np.float64]) -> NDArray[np.float64]:
 def _wide(rest: NDArray[np.float64]) -> NDArray[np.float64]:
     """The corners of the mouth go apart and back, the lips get thinner."""
     line = _mouth_line(rest)
-    near = _bump(rest, (0, line), 0.2, 0.12)
-    return np.stack([rest[:, 0] * 0.24 * near, (line - rest[:, 1]) * 0.18 * near, 0.9 * np.square(rest[:, 0]) * near], axis=1)
+    near = _bump(rest, (0, line), 0.22, 0.12)
+    return np.stack([rest[:, 0] * 0.34 * near, (line - rest[:, 1]) * 0.18 * near, 0.9 * np.square(rest[:, 0]) * near], axis=1)
 
 
 def _round(rest: NDArray[np.float64]) -> NDArray[np.float64]:
     """The corners of the mouth come together and the lips forward."""
     line = _mouth_line(rest)
-    near = _bump(rest, (0, line), 0.2, 0.12)
+    near = _bump(rest, (0, line), 0.22, 0.12)
     forward = _bump(rest, (0, line), 0.1, 0.08)
-    return np.stack([-rest[:, 0] * 0.34 * near, (rest[:, 1] - line) * 0.1 * near, -0.045 * forward], axis=1)
+    return np.stack([-rest[:, 0] * 0.52 * near, (rest[:, 1] - line) * 0.1 * near, -0.045 * forward], axis=1)
 
 
 def _blink(rest: NDArray[np.float64]) -> NDArray[np.float64]:

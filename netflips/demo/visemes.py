@@ -29,8 +29,8 @@ class Viseme(NamedTuple):
     strength: float
 
 
-_SPREAD = 0.033
-"""Seconds in which a phoneme's influence falls off before and after it."""
+_SPREAD = 0.03
+"""Seconds in which a phoneme's influence falls to a third before and after it."""
 _CORE = 0.5
 """Share of a phoneme's time in which it has its full influence."""
 _REST = Viseme(0.0, 0.0, 0.03)
@@ -38,7 +38,7 @@ _REST = Viseme(0.0, 0.0, 0.03)
 _UNKNOWN = Viseme(0.25, 0.0, 0.4)
 
 _CONSONANTS: dict[Viseme, str] = {
-    Viseme(0.0, 0.0, 3.5): "p b m ph",
+    Viseme(0.0, 0.0, 2.5): "p b m ph",
     Viseme(0.05, 0.1, 1.8): "f v",
     Viseme(0.05, -0.9, 1.5): "w w#",
     Viseme(0.15, 0.15, 1.0): "T D",
@@ -48,7 +48,7 @@ _CONSONANTS: dict[Viseme, str] = {
     Viseme(0.18, -0.45, 1.2): "S Z tS dZ tSh",
     Viseme(0.20, -0.45, 0.8): "r",
     Viseme(0.15, 0.5, 0.8): "j",
-    Viseme(0.28, 0.0, 0.3): "k g N x h kh q ?",
+    Viseme(0.28, 0.0, 0.1): "k g N x h kh q ?",
     Viseme(0.0, 0.0, 1.0): "_ _:",
 }
 _VOWELS_EN: dict[tuple[Viseme, ...], str] = {
@@ -123,10 +123,10 @@ def mouth_track(phonemes: Sequence[Phoneme], num_frames: int, language: str) -> 
     total = np.full(num_frames, _REST.strength)
     for target, start, end in _targets(phonemes, language):
         edge = (end - start) * (1 - _CORE) / 2
-        first, last = np.searchsorted(times, [start - 4 * _SPREAD, end + 4 * _SPREAD])
+        first, last = np.searchsorted(times, [start - 6 * _SPREAD, end + 6 * _SPREAD])
         near = times[first:last]
         outside = np.maximum(np.maximum(start + edge - near, near - end + edge), 0)
-        influence = target.strength * np.exp(-np.square(outside / _SPREAD))
+        influence = target.strength * np.exp(-outside / _SPREAD)
         weighted[first:last] += influence[:, None] * (target.opening, target.width)
         total[first:last] += influence
     opening, width = (weighted / total[:, None]).T.astype(np.float32)

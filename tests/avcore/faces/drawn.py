@@ -1,0 +1,41 @@
+"""Clips of drawn heads for tests of faces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from avcore.media import Picture
+from avcore.timeline import frames_to_seconds
+from netflips.demo.camera import Pose
+from netflips.demo.head import Head, Mouth, draw
+from netflips.demo.motion import motion
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A head in a clip. rate: openings of the mouth a second, 0 = silent; frames: pictures it is in."""
+
+    seed: int
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 0.4
+    rate: float = 3.0
+    frames: range = range(10_000)
+
+
+def clip(actors: Sequence[Actor], num_frames: int, size: tuple[int, int] = (256, 256)) -> Iterator[Picture]:
+    """Draw actors who move and talk, before a plain wall."""
+    heads = [Head(actor.seed) for actor in actors]
+    moves = [motion(actor.seed, num_frames, Pose(scale=actor.scale, shift=actor.shift)) for actor in actors]
+    wall = np.full((*size, 3), 120, dtype=np.uint8)
+    for frame in range(num_frames):
+        picture = wall
+        for actor, head, move in zip(actors, heads, moves, strict=True):
+            if frame in actor.frames:
+                picture = draw(head, move[frame], Mouth(opening(actor, frame)), onto=picture)
+        yield Picture(picture, frames_to_seconds(frame), frame)
+
+
+def opening(actor: Actor, frame: int) -> float:
+    """How far an actor's mouth is open."""
+    return 0.4 - 0.4 * float(np.cos(2 * np.pi * actor.rate * float(frames_to_seconds(frame))))

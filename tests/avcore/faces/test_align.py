@@ -1,0 +1,89 @@
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avcore.faces.align import crop_lips, face_box, smooth_landmarks
+
+STABLE = {
+    195: (128.489, 106.925), 2: (128.870, 137.303), 33: (92.522, 94.369), 133: (112.772, 94.944),
+    362: (145.525, 94.535), 263: (166.677, 93.566), 61: (107.168, 157.196), 291: (152.193, 156.987),
+}  # fmt: skip
+MOUTH = [61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178]
+
+
+def mean_face(mouth: tuple[float, float] = (129.3, 157.8)) -> NDArray[np.float32]:
+    """Landmarks of a face that lies on the mean face already; mouth: where its mouth points lie, but for the corners."""
+    points = np.full((468, 2), 128, dtype=np.float32)
+    points[MOUTH] = mouth
+    for index, place in STABLE.items():
+        points[index] = place
+    return points
+
+
+@pytest.fixture
+def picture() -> NDArray[np.uint8]:
+    noise = np.random.default_rng(1).integers(0, 256, (32, 32), dtype=np.uint8)
+    return np.asarray(cv2.resize(noise, (256, 256), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def similarity(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def test_a_face_on_the_mean_face_is_cut_where_its_mouth_is(picture: NDArray[np.uint8]) -> None:
+    points = mean_face()
+    x, y = np.rint(points[MOUTH].mean(axis=0) + np.float32([1.6, 0.9]) - 48).astype(int)
+
+    lips = crop_lips(picture, points)
+
+    assert lips is not None
+    assert lips.shape == (96, 96)
+    assert np.abs(lips.astype(int) - picture[y : y + 96, x : x + 96]).max() <= 1
+
+
+@pytest.mark.parametrize(("angle", "scale"), [(20, 1.0), (-35, 1.6), (0, 0.7)])
+def test_turning_scaling_and_moving_the_face_change_nothing(picture: NDArray[np.uint8], angle: float, scale: float) -> None:
+    matrix = cv2.getRotationMatrix2D((128, 128), angle, scale)
+    matrix[:, 2] += (150, 90)
+    moved = cv2.warpAffine(picture, matrix, (600, 500), flags=cv2.INTER_CUBIC)
+    points = (mean_face() @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+    lips, expected = crop_lips(moved, points), crop_lips(picture, mean_face())
+
+    assert lips is not None
+    assert expected is not None
+    assert similarity(lips, expected) > 0.97
+
+
+def test_window_is_pushed_back_inside(picture: NDArray[np.uint8]) -> None:
+    lips = crop_lips(picture, mean_face(mouth=(250, 400)))
+
+    assert lips is not None
+    assert np.abs(lips.astype(int) - picture[160:, 160:]).max() <= 1
+
+
+def test_landmarks_without_extent_give_no_crop(picture: NDArray[np.uint8]) -> None:
+    assert crop_lips(picture, np.full((468, 2), 50, dtype=np.float32)) is None
+
+
+def test_smoothing_averages_shape_and_keeps_place() -> None:
+    rng = np.random.default_rng(2)
+    shape = rng.normal(0, 20, (468, 2))
+    wobble = rng.normal(0, 1, (5, 468, 2))
+    wobble -= wobble.mean(axis=(0, 1), keepdims=True)
+    window = (shape + wobble + np.arange(5)[:, None, None] * 30).astype(np.float32)
+
+    smooth = smooth_landmarks(window)
+
+    assert smooth.dtype == np.float32
+    np.testing.assert_allclose(smooth.mean(axis=0), window[2].mean(axis=0), atol=1e-3)
+    expected = window.mean(axis=0)
+    np.testing.assert_allclose(smooth - smooth.mean(axis=0), expected - expected.mean(axis=0), atol=1e-3)
+
+
+def test_box_has_the_margins_of_the_published_detector() -> None:
+    points = np.zeros((468, 2), dtype=np.float32)
+    points[1] = 100, 200
+
+    np.testing.assert_allclose(face_box(points), [1.5, -12.0, 97.9, 201.2], atol=1e-4)

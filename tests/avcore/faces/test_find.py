@@ -1,0 +1,151 @@
+"""The whole search on drawn heads, with the real models."""
+
+import numpy as np
+import pytest
+
+from avcore.errors import NoFaceError
+from avcore.faces.find import find_faces
+from avcore.media import Picture
+from avcore.timeline import SAMPLE_RATE, frames_to_seconds, seconds_to_samples
+from tests.avcore.faces.drawn import Actor, clip, opening
+
+FULL_HD = (1080, 1920)
+FACE_80_PIXELS = 80 / 1.2 / 1080
+"""Scale of a head whose face is 80 pixels high in 1080: a face is 1.2 times as high as wide."""
+
+
+def test_a_small_face_in_full_hd_is_found() -> None:
+    found = 0
+    for seed, shift in ((1, (-0.75, -0.3)), (2, (0.6, 0.25)), (5, (0.05, 0.1))):
+        face = find_faces(clip([Actor(seed, shift, FACE_80_PIXELS)], 20, FULL_HD))
+        heights = [box[3] - box[1] for box in face.boxes if box is not None]
+        assert 70 < np.mean(heights) < 95
+        found += face.num_found
+
+    assert found >= 0.95 * 60
+
+
+@pytest.mark.parametrize("scale", [0.75, 0.95])
+def test_a_face_that_fills_the_picture_is_found(scale: float) -> None:
+    face = find_faces(clip([Actor(3, scale=scale)], 20))
+
+    assert face.num_found >= 19
+
+
+def test_of_two_faces_the_one_that_speaks_is_dubbed() -> None:
+    silent, speaker = Actor(1, (-0.45, 0), 0.3, rate=0), Actor(2, (0.45, 0.05), 0.25)
+    pictures = list(clip([silent, speaker], 50, (360, 640)))
+
+    face = find_faces(pictures)
+
+    assert [(one.first, one.last) for one in face.tracks] == [(0, 49), (0, 49)]
+    assert [one.evidence > 1 for one in face.tracks] == [one.is_chosen for one in face.tracks]
+    assert face.num_found == 50
+    assert all(box is not None and box[0] > 320 for box in face.boxes)
+    largest = find_faces(pictures, face="largest")
+    assert all(box is not None and box[2] < 320 for box in largest.boxes)
+    assert [box is not None and box[0] > 320 for box in find_faces(pictures, face=2).boxes] == [True] * 50
+
+
+def test_sound_tells_which_of_two_talking_faces_speaks() -> None:
+    one, other = Actor(1, (-0.45, 0), 0.3, rate=1.5), Actor(2, (0.45, 0.05), 0.25, rate=3.4)
+    pictures = list(clip([one, other], 75, (360, 640)))
+    for speaker, is_right in ((one, False), (other, True)):
+        level = np.repeat([opening(speaker, frame) for frame in range(75)], seconds_to_samples(frames_to_seconds(1)))
+        sound = np.sin(np.arange(len(level)) * (2 * np.pi * 200 / SAMPLE_RATE)) * (0.02 + level)
+
+        evidence = {found.mean_box[0] > 320: found.evidence for found in find_faces(pictures, speech=np.float32(sound)).tracks}
+
+        assert evidence[is_right] > evidence[not is_right]
+
+
+def test_pictures_without_the_face_have_no_box_and_the_nearest_lips() -> None:
+    actor = Actor(4, frames=range(10, 30))
+
+    face = find_faces(clip([actor], 45))
+
+    assert [frame for frame, box in enumerate(face.boxes) if box is None] == [*range(10), *range(30, 45)]
+    assert face.num_found == 20
+    assert face.lips.shape == (45, 96, 96)
+    np.testing.assert_array_equal(face.lips[0], face.lips[10])
+    np.testing.assert_array_equal(face.lips[44], face.lips[29])
+    np.testing.assert_array_equal(face.lips_between(12, 20), face.lips[12:20])
+    assert len(np.unique(face.lips[10:30].reshape(20, -1), axis=0)) == 20
+
+
+def test_lips_show_the_mouth_moving() -> None:
+    actor = Actor(6)
+
+    face = find_faces(clip([actor], 40))
+
+    measured = [frame.opening for frame in face.frames if frame is not None]
+    assert np.corrcoef(measured, [opening(actor, frame) for frame in range(40)])[0, 1] > 0.9
+    # Inside of the mouth is darker than lips: the middle of the crop darkens as it opens.
+    middles = face.lips[:, 44:60, 40:56].mean(axis=(1, 2))
+    assert np.corrcoef(middles, measured)[0, 1] < -0.6
+
+
+def test_a_box_between_two_pictures_lies_between_their_boxes() -> None:
+    face = find_faces(clip([Actor(4, frames=range(20))], 30))
+    first, second = face.boxes[4], face.boxes[5]
+    assert first is not None
+    assert second is not None
+
+    between = face.box_at(frames_to_seconds(4) + frames_to_seconds(1) / 4)
+
+    assert between is not None
+    np.testing.assert_allclose(between, 0.75 * first + 0.25 * second, rtol=1e-5)
+    np.testing.assert_array_equal(face.box_at(0.16), first)
+    last = face.box_at(frames_to_seconds(19) + frames_to_seconds(1) / 2)
+    assert last is not None
+    np.testing.assert_array_equal(last, face.boxes[19])
+    assert face.box_at(frames_to_seconds(20)) is None
+    assert face.box_at(9.0) is None
+
+
+def test_the_same_pictures_give_the_same_result() -> None:
+    pictures = list(clip([Actor(7)], 15))
+
+    one, other = find_faces(pictures), find_faces(pictures)
+
+    np.testing.assert_array_equal(one.lips, other.lips)
+    np.testing.assert_array_equal(np.stack(one.boxes), np.stack(other.boxes))
+
+
+def test_pictures_are_taken_one_by_one() -> None:
+    alive: list[int] = []
+
+    def pictures() -> object:
+        for picture in clip([Actor(8)], 12):
+            alive.append(picture.index)
+            yield picture
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        assert stage == "faces"
+        assert len(alive) <= done + 2
+        seen.append((done, total))
+
+    seen: list[tuple[int, int | None]] = []
+    find_faces(pictures(), progress=report, total=12)  # type: ignore[arg-type]
+    assert seen == [(done, 12) for done in range(13)]
+
+
+@pytest.mark.parametrize("num_pictures", [0, 3])
+def test_no_face_names_the_way_out(num_pictures: int) -> None:
+    grey = np.full((120, 160, 3), 90, dtype=np.uint8)
+    pictures = [Picture(grey, frames_to_seconds(frame), frame) for frame in range(num_pictures)]
+
+    with pytest.raises(NoFaceError, match=r"talk\.mp4: no face.*--modalities audio"):
+        find_faces(pictures, source="talk.mp4")
+
+
+def test_a_face_number_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(NoFaceError, match="no face number 3"):
+        find_faces(clip([Actor(8)], 5), face=3)
+
+
+def test_one_picture_is_enough() -> None:
+    face = find_faces(clip([Actor(9)], 1))
+
+    assert face.num_found == 1
+    assert face.lips.shape == (1, 96, 96)

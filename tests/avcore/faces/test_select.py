@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avcore.errors import UsageError
+from avcore.faces.pose import HeadPose
+from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice, speech_evidence
+from avcore.faces.track import FaceTrack, TrackFrame
+from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds
+
+TIMES = np.array([float(frames_to_seconds(frame)) for frame in range(100)])
+TALK = 0.1 + 0.08 * np.sin(2 * np.pi * 3 * TIMES)
+SILENCE = 0.02 + 0.002 * np.sin(2 * np.pi * 5 * TIMES)
+
+
+def track(number: int, opening: NDArray[np.float64], left: float, side: float, first: int = 0, shot: int = 0) -> FaceTrack:
+    box = np.float32([left, 50, left + side, 50 + side])
+    frames = [TrackFrame(box, True, float(value), HeadPose(0, 0, 0), 1.0, row) for row, value in enumerate(opening)]
+    return FaceTrack(number, shot, first, None, frames)  # type: ignore[arg-type]
+
+
+def numbers(tracks: list[FaceTrack], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[int]:
+    return sorted(one.number for one in choose_tracks(tracks, face, levels))
+
+
+def test_the_largest_that_speaks_is_chosen() -> None:
+    tracks = [track(0, SILENCE, 0, 300), track(1, TALK, 400, 100), track(2, TALK, 600, 150)]
+
+    assert numbers(tracks, "auto") == [2]
+    assert numbers(tracks, "largest") == [0]
+
+
+def test_the_largest_is_chosen_when_nobody_speaks() -> None:
+    assert numbers([track(0, SILENCE, 0, 100), track(1, SILENCE, 400, 200)], "auto") == [1]
+
+
+def test_a_number_counts_from_the_left() -> None:
+    tracks = [track(0, TALK, 500, 100), track(1, SILENCE, 20, 100), track(2, SILENCE, 250, 300)]
+
+    assert [numbers(tracks, place) for place in (1, 2, 3, 4)] == [[1], [2], [0], []]
+
+
+def test_sound_tells_who_of_two_moving_mouths_speaks() -> None:
+    chewing = 0.1 + 0.08 * np.sin(2 * np.pi * 1.3 * TIMES)
+    levels = (-3 + 12 * (TALK - 0.1)).astype(np.float32)
+    tracks = [track(0, chewing, 0, 300), track(1, TALK, 400, 100)]
+
+    assert numbers(tracks, "auto") == [0]
+
+    assert speech_evidence(tracks[1], levels) > speech_evidence(tracks[1])
+    assert numbers(tracks, "auto", levels) == [1]
+
+
+def test_sound_may_come_a_little_before_or_after_the_mouth() -> None:
+    levels = np.roll((10 * TALK).astype(np.float32), 3)
+
+    assert speech_evidence(track(0, TALK, 0, 100), levels) == pytest.approx(2.2 * speech_evidence(track(0, TALK, 0, 100)), rel=0.05)
+
+
+def test_steady_sound_and_missing_sound_decide_nothing() -> None:
+    one = track(0, TALK, 0, 100, first=50)
+
+    assert speech_evidence(one, np.zeros(20, dtype=np.float32)) == speech_evidence(one)
+    assert numbers([one, track(1, TALK, 400, 50)], "auto", np.zeros(200, dtype=np.float32)) == [0]
+
+
+def test_tracks_that_follow_one_another_are_one_person() -> None:
+    tracks = [track(0, TALK[:40], 0, 100), track(1, TALK[:40], 20, 100, first=55), track(2, SILENCE, 400, 90)]
+
+    assert numbers(tracks, "auto") == [0, 1]
+    assert numbers(tracks, 1) == [0, 1]
+    assert numbers(tracks, 2) == [2]
+
+
+def test_each_shot_is_chosen_for_itself() -> None:
+    tracks = [track(0, TALK, 0, 100), track(1, SILENCE, 300, 200), track(2, TALK, 300, 90, first=100, shot=1)]
+
+    assert numbers(tracks, "auto") == [0, 2]
+    assert numbers(tracks, 2) == [1]
+
+
+def test_who_speaks_while_the_chosen_one_is_away_is_dubbed_too() -> None:
+    away = track(1, TALK[:40], 600, 100, first=60)
+
+    assert numbers([track(0, TALK[:50], 0, 200), away], "auto") == [0, 1]
+    assert numbers([track(0, TALK[:70], 0, 200), away], "auto") == [0]
+
+
+def test_a_glimpse_is_not_chosen_before_a_lasting_face() -> None:
+    assert numbers([track(0, TALK[:3], 0, 400), track(1, SILENCE, 500, 100, first=10)], "auto") == [1]
+    assert numbers([track(0, TALK[:3], 0, 400)], "auto") == [0]
+
+
+def test_loudness_is_that_of_each_picture() -> None:
+    speech = np.concatenate(
+        [np.full(SAMPLES_PER_FRAME, level, dtype=np.float32) for level in (0, 0.1, 1)] + [np.zeros(5, np.float32)]
+    )
+
+    np.testing.assert_allclose(loudness(speech), np.log(np.array([0, 0.1, 1]) + 1e-4), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("text", "choice"), [("auto", "auto"), ("largest", "largest"), ("1", 1), ("12", 12)])
+def test_choice_is_read(text: str, choice: FaceChoice) -> None:
+    assert parse_face_choice(text) == choice
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "left", "1.5"])
+def test_a_wrong_choice_says_what_is_right(text: str) -> None:
+    with pytest.raises(UsageError, match="auto, largest, or a number from 1"):
+        parse_face_choice(text)

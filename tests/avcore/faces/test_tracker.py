@@ -1,0 +1,136 @@
+"""Links, gaps and lookahead, with a stand-in for the models that finds bright discs."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avcore.faces.align import crop_lips, smooth_landmarks
+from avcore.faces.crop import Box
+from avcore.faces.geometry import Landmarks
+from avcore.faces.track import FaceTrack, TrackStore
+from avcore.faces.tracker import MAX_FACES, MAX_GAP_SECONDS, Tracker
+from avcore.timeline import frame_at
+from netflips.demo.geometry import neutral_mesh
+
+GAP = frame_at(MAX_GAP_SECONDS)
+FACE = neutral_mesh().vertices[:468] - neutral_mesh().vertices[:468].mean(axis=0)
+RADIUS = 20
+
+
+class DiscDetector:
+    """Sees a face of the neutral shape in each bright disc; `mesh` sees the largest one."""
+
+    def boxes(self, picture: NDArray[np.uint8]) -> list[Box]:
+        return [
+            np.float32([x - RADIUS, y - RADIUS, x + RADIUS, y + RADIUS])
+            for x, y, area in discs(picture)
+            if area > 0.9 * np.pi * RADIUS**2
+        ]
+
+    def far_boxes(self, picture: NDArray[np.uint8]) -> list[Box]:
+        return []
+
+    def mesh(self, view: NDArray[np.uint8]) -> Landmarks | None:
+        seen = [disc for disc in discs(view) if disc[2] > 0.9 * np.pi * RADIUS**2]
+        if not seen:
+            return None
+        x, y, _ = max(seen, key=lambda disc: disc[2])
+        return (FACE * np.float32(2 * RADIUS) + np.float32([x, y, 0])).astype(np.float32)
+
+
+def discs(picture: NDArray[np.uint8]) -> list[tuple[float, float, float]]:
+    num, _, stats, centres = cv2.connectedComponentsWithStats((picture[..., 0] > 128).astype(np.uint8))
+    return [(*centres[label], stats[label, cv2.CC_STAT_AREA]) for label in range(1, num)]
+
+
+def picture(*centres: tuple[float, float]) -> NDArray[np.uint8]:
+    drawn = np.random.default_rng(0).integers(0, 100, (200, 400, 3), dtype=np.uint8)
+    for x, y in centres:
+        cv2.circle(drawn, (round(x), round(y)), RADIUS, (250, 250, 250), -1)
+    return drawn
+
+
+def follow(pictures: list[NDArray[np.uint8]], shots: list[int] | None = None) -> list[FaceTrack]:
+    tracker = Tracker(DiscDetector(), TrackStore())  # type: ignore[arg-type]
+    for shot, one in zip(shots or [0] * len(pictures), pictures, strict=True):
+        tracker.step(one, shot)
+    return tracker.finish()
+
+
+def middles(track: FaceTrack) -> NDArray[np.float32]:
+    return (track.boxes[:, 0] + track.boxes[:, 2]) / 2
+
+
+def test_a_face_is_followed_from_first_to_last_picture() -> None:
+    (track,) = follow([picture((60 + 3 * frame, 100)) for frame in range(30)])
+
+    assert (track.first, track.last) == (0, 29)
+    assert all(frame.is_found for frame in track.frames)
+    np.testing.assert_allclose(np.diff(middles(track)), 3, atol=0.3)
+    assert track.lips().shape == (30, 96, 96)
+    assert len({frame.row for frame in track.frames}) == 30
+
+
+@pytest.mark.parametrize("gap", [1, GAP])
+def test_a_short_gap_is_interpolated(gap: int) -> None:
+    frames = range(30)
+    (track,) = follow([picture() if 10 <= frame < 10 + gap else picture((60 + frame, 100)) for frame in frames])
+
+    assert (track.first, track.last) == (0, 29)
+    assert [index for index in frames if not track.frames[index].is_found] == list(range(10, 10 + gap))
+    np.testing.assert_allclose(np.diff(middles(track)), 1, atol=0.6)
+    assert track.landmarks(9) is not None
+    assert track.landmarks(10) is None
+
+
+def test_a_gap_longer_than_a_breath_ends_the_track() -> None:
+    tracks = follow([picture() if 10 <= frame < 11 + GAP else picture((60, 100)) for frame in range(40)])
+
+    assert [(track.first, track.last) for track in tracks] == [(0, 9), (11 + GAP, 39)]
+
+
+def test_a_face_that_leaves_ends_where_it_was_last_seen() -> None:
+    (track,) = follow([picture((60, 100)) if frame < 12 else picture() for frame in range(16)])
+
+    assert (track.first, track.last) == (0, 11)
+
+
+def test_a_cut_ends_all_tracks() -> None:
+    tracks = follow([picture((60, 100))] * 12, [0] * 5 + [1] * 7)
+
+    assert [(track.shot, track.first, track.last) for track in tracks] == [(0, 0, 4), (1, 5, 11)]
+
+
+def test_two_faces_keep_their_tracks() -> None:
+    one, other = follow([picture((80 + frame, 60), (300 - frame, 140)) for frame in range(40)])
+
+    assert (one.first, one.last, other.first, other.last) == (0, 39, 0, 39)
+    assert sorted([middles(one)[0], middles(other)[0]]) == pytest.approx([80, 300], abs=3)
+    assert {round(abs(float(middles(track)[-1] - middles(track)[0]))) for track in (one, other)} <= {38, 39, 40}
+
+
+def test_a_jump_across_the_picture_is_another_face() -> None:
+    tracks = follow([picture((60, 100)) if frame < 10 else picture((300, 100)) for frame in range(25)])
+
+    assert [(track.first, track.last) for track in tracks] == [(0, 9), (10, 24)]
+
+
+def test_a_crowd_is_bounded() -> None:
+    crowd = picture(*((30 + 48 * column, 50 + 60 * row) for row in range(2) for column in range(8)))
+
+    assert len(follow([crowd] * 3)) == MAX_FACES
+
+
+def test_lips_are_those_of_the_whole_clip_smoothed_at_once() -> None:
+    places = [(60 + 5 * float(np.sin(frame)), 100 + 3 * float(np.cos(2 * frame))) for frame in range(20)]
+    pictures = [picture(place) for place in places]
+    (track,) = follow(pictures)
+    landmarks = np.stack([track.landmarks(frame) for frame in range(20)])
+
+    for frame, lips in enumerate(track.lips()):
+        half = min(6, frame, 19 - frame)
+        smooth = smooth_landmarks(landmarks[frame - half : frame + half + 1])
+        expected = crop_lips(cv2.cvtColor(pictures[frame], cv2.COLOR_RGB2GRAY), smooth)
+        assert expected is not None
+        assert np.abs(lips.astype(int) - expected).max() <= 2
