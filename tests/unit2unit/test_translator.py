@@ -12,6 +12,7 @@ from avcore.errors import CheckpointError, LanguageError, UnitRangeError, UsageE
 from avcore.units import Units
 from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
 from unit2unit.inference import SearchConfig, UnitTranslator
+from unit2unit.translator import _group
 
 UNITS = Units(np.array([3, 3, 3, 17, 29, 29, 4, 0]), language="en")
 
@@ -206,6 +207,14 @@ def test_progress_is_reported_to_its_end(translator: UnitTranslator) -> None:
     assert seen[0] == ("translate", 0, 13)
     assert seen[-1] == ("translate", 13, 13)
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+def test_long_searches_are_not_run_side_by_side() -> None:
+    lengths = [9, 3, 5, 4, 8]
+    assert _group(lengths, [200] * 5) == [[1, 3, 2, 4], [0]]
+    assert _group(lengths, [400] * 5) == [[1, 3], [2, 4], [0]]
+    assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
+    assert _group(lengths, [100, 100, 900, 100, 100]) == [[1, 3], [2], [4, 0]]
 
 
 def test_progress_of_a_batch_runs_once_to_its_end(translator: UnitTranslator) -> None:
