@@ -1,6 +1,5 @@
 """What can be wrong with a run is said before its first step: dictionary, languages, sizes and quantizers against each other."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +7,11 @@ from pathlib import Path
 import torch
 
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.command import LOG
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.files import require_file
 from unit2unit.config import TranslatorConfig
 from unit2unit.utut_common.config import TrainingRun
-
-LOG = logging.getLogger(__name__)
 
 _ADD = "add them: python -m unit2unit.utut_finetune.add_language"
 

@@ -11,12 +11,12 @@ import fairseq_cli.train
 from fairseq.distributed import utils as distributed
 from omegaconf import DictConfig, OmegaConf
 
+from avcore.command import LOG
 from avtrain.entry import save_config
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_common.repairs import remove_parts
 
-LOG = logging.getLogger(__name__)
 CONFIG, LOG_FILE = "config.yaml", "train.log"
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"
 

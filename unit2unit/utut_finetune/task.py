@@ -20,8 +20,8 @@ TASK_REGISTRY.pop(TASK)
 class UnitTranslationTask(released.TranslationFromPretrainedBARTTask):  # type: ignore[misc]
     """Translation of one language pair with tags, ready for current fairseq.
 
-    The released class never sets `self.args`, which all of its methods read, and its search may produce other languages'
-    tags and `<mask>`.
+    The released class never sets `self.args`, which all of its methods read; its search may produce other languages' tags
+    and `<mask>`; and a run that is resumed does not go on as it was.
     """
 
     @staticmethod
@@ -32,6 +32,9 @@ class UnitTranslationTask(released.TranslationFromPretrainedBARTTask):  # type: 
 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
         self.args = args
+        # fairseq makes batches once, with a seed that depends on the epoch it was started in: a resumed run would go on
+        # with others. Made for each epoch, they are the same.
+        args.rebuild_batches = True
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:

@@ -87,8 +87,8 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
-        """Whether batches stay the same from epoch to epoch: only when every sample is taken once."""
-        return self._alpha == 1.0
+        """Whether nothing depends on the epoch. Otherwise loaders are made anew: their workers keep the dataset they began with."""
+        return self._alpha == 1.0 and self._noise is None
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the samples of an epoch."""

@@ -98,7 +98,9 @@ def _read_table(data_dir: Path, table: Path, pair: str) -> Iterator[Sample]:
 
 
 def _side(row: dict[str, str], name: str, language: str, data_dir: Path, where: str) -> Side:
-    count = row[f"{name}_n_units"]
+    path, count = row[f"{name}_unit_path"], row[f"{name}_n_units"]
+    if not path:
+        raise InputError("a unit file is not named", path=where, expected=f"{name}_unit_path", found="nothing")
     if not (count or "").isdecimal():
         raise InputError("a number of units is no number", path=where, expected="0 or more", found=repr(count))
-    return Side(str(data_dir / row[f"{name}_unit_path"]), int(count), normalise_language(row.get(f"{name}_lang") or language))
+    return Side(str(data_dir / path), int(count), normalise_language(row.get(f"{name}_lang") or language))

@@ -1,0 +1,169 @@
+"""Training runs of both stages at debug size, as a user starts them, and what becomes of their checkpoints."""
+
+import argparse
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, read_checkpoint
+from avcore.errors import VocabularyError
+from avcore.units import Units
+from tests.unit2unit.fairseq_side import load_trained
+from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, losses, write_folders
+from unit2unit.config import TranslatorConfig
+from unit2unit.model import load_transformer
+from unit2unit.translator import UnitTranslator
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
+
+_SHA = "sha256:0123456789abcdef"
+_UPDATES = 48
+_SHORT = (
+    f"fairseq.optimizer.max_update={_UPDATES}",
+    "fairseq.common.log_interval=1",
+    "fairseq.checkpoint.save_interval_updates=10",
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage, its settings and the folder of a run that was never broken off."""
+
+    name: str
+    settings: tuple[str, ...]
+    run_dir: Path
+
+    def line(self, run_dir: Path, *more: str) -> list[str]:
+        """The command line of a run in another folder."""
+        module, config = f"unit2unit.utut_{self.name}.{self.name}", f"unit2unit/{self.name}_debug"
+        return command(module, "--config", config, *self.settings, *_SHORT, f"run_dir={run_dir}", *more)
+
+    @property
+    def last(self) -> Path:
+        return self.run_dir / "checkpoints" / "checkpoint_last.pt"
+
+    def train(self) -> "Stage":
+        done = subprocess.run(self.line(self.run_dir), env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return self
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """Pre-training of three languages, each to each."""
+    root = tmp_path_factory.mktemp("pretrain")
+    units = [f"{language}={folder}" for language, folder in write_folders(root / "units", 100).items()]
+    arguments = ["--denoise", "--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "10", "--quiet"]
+    assert prepare_tables(["--units", *units, *arguments, "--out", str(root / "data")]) == 0
+    return Stage("pretrain", (f"data={root / 'data'}",), root / "run").train()
+
+
+@pytest.fixture(scope="module")
+def finetuned(pretrained: Stage, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """Fine-tuning of English to Korean, from the pre-trained checkpoint."""
+    root = tmp_path_factory.mktemp("finetune")
+    folders = write_folders(root / "units", 300)
+    arguments = ["--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "20", "--test", "5", "--quiet"]
+    given = ["--source", str(folders["en"]), "--target", str(folders["ko"])]
+    assert prepare_pairs([*given, *arguments, "--out", str(root / "data")]) == 0
+    return Stage("finetune", (f"data={root / 'data'}", f"init={pretrained.last}"), root / "run").train()
+
+
+@pytest.fixture(params=["pretrained", "finetuned"])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """Each stage in turn."""
+    return request.getfixturevalue(request.param)
+
+
+def _fall(found: dict[int, float]) -> float:
+    """The mean loss of the last quarter as a share of the first three's."""
+    assert sorted(found) == list(range(1, _UPDATES + 1))
+    return float(np.mean([found[update] for update in range(37, 49)]) / np.mean([found[update] for update in (1, 2, 3)]))
+
+
+def test_training_lowers_its_loss(stage: Stage) -> None:
+    assert _fall(losses(stage.run_dir)) < 0.9
+    valid = losses(stage.run_dir, "valid")
+    assert valid[max(valid)] < valid[min(valid)]
+
+
+def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
+    assert {path.name for path in stage.run_dir.iterdir()} == {"checkpoints", "tensorboard", "train.log", "config.yaml"}
+    names = sorted(path.name for path in (stage.run_dir / "checkpoints").iterdir())
+    assert names[1:] == ["checkpoint_best.pt", "checkpoint_last.pt"]
+    assert names[0].startswith("checkpoint_"), "of those every 10 updates, the last is kept"
+    assert any((stage.run_dir / "tensorboard" / "train_inner").iterdir())
+
+
+def test_inference_gives_fairseqs_logits(stage: Stage) -> None:
+    theirs, _ = load_trained(stage.last)
+    ours = load_transformer(read_checkpoint(stage.last, Kind.TRANSLATOR)).eval()
+    vocabulary = ours.config.vocabulary
+    random = np.random.default_rng(0)
+    rows = [vocabulary.source_tokens(random.integers(0, NUM_UNITS, count), "en") for count in (19, 19, 19)]
+    source = torch.from_numpy(np.stack(rows))
+    before = torch.from_numpy(np.stack([np.roll(vocabulary.source_tokens(row[1:12] - 4, "ko"), 1) for row in rows]))
+    padded = torch.nn.functional.pad(source, (0, 5), value=1)
+    padded[0, :24] = torch.from_numpy(vocabulary.source_tokens(random.integers(0, NUM_UNITS, 21), "en"))
+    with torch.no_grad():
+        for tokens in (source, padded):
+            expected = theirs(tokens, tokens.ne(1).sum(1), before)[0]
+            encoded, mask = ours.encoder(tokens)
+            found = ours.decoder(before, ours.decoder.source_keys_values(encoded), mask)
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_inference_loads_the_checkpoint_as_it_is(stage: Stage) -> None:
+    translator = UnitTranslator.from_checkpoint(stage.last)
+    assert translator.languages == LANGUAGES
+    assert translator.default_search.beam == 5
+    translation = translator.translate(Units([1, 1, 2, 3], None, "en", _SHA), "en", "ko")
+    assert len(translation.tokens) > 0
+    with pytest.raises(VocabularyError):
+        translator.translate(Units([1, 2], None, "en", "sha256:ffffffffffffffff"), "en", "ko")
+
+
+def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path) -> None:
+    published = read_checkpoint(parity_dir / "utut_ko.pt", Kind.TRANSLATOR)
+    trained = read_checkpoint(stage.last, Kind.TRANSLATOR)
+    assert trained.tensors.keys() == published.tensors.keys()
+    assert trained.config["vocabulary"] == _SHA
+    assert trained.config["task"]["langs"] == ",".join(LANGUAGES)
+    assert TranslatorConfig.from_checkpoint(trained).vocabulary.num_units == NUM_UNITS
+    content = torch.load(stage.last, weights_only=False)  # our own file
+    assert isinstance(content["cfg"]["model"], argparse.Namespace)
+    assert isinstance(content["cfg"]["task"], argparse.Namespace if stage.name == "finetune" else dict)
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(stage: Stage, tmp_path: Path) -> None:
+    """SIGKILL in mid-epoch and with workers, then SIGTERM, then to the end: the same losses and weights as unbroken."""
+    line = stage.line(tmp_path)
+    assert _start_and(signal.SIGKILL, line, tmp_path, update=13) == -signal.SIGKILL
+    assert _start_and(signal.SIGTERM, line, tmp_path, update=26) == 0
+    assert 26 <= max(losses(tmp_path)) < _UPDATES
+    assert subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    assert losses(tmp_path) == losses(stage.run_dir), "as logged, to three places"
+    whole, broken = (read_checkpoint(path, Kind.TRANSLATOR) for path in (stage.last, tmp_path / "checkpoints" / stage.last.name))
+    for name, tensor in whole.tensors.items():
+        torch.testing.assert_close(broken.tensors[name], tensor, atol=1e-5, rtol=0)
+
+
+def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update: int) -> int:
+    """Start a run, send it a signal once it has logged an update, and return its exit code."""
+    process = subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline:
+        if (run_dir / "train.log").exists() and max(losses(run_dir), default=0) >= update:
+            os.kill(process.pid, sign)
+            return process.wait(timeout=120)
+        time.sleep(0.01)
+    process.kill()
+    raise AssertionError(f"update {update} was not reached; exit code {process.wait()}")
