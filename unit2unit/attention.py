@@ -1,4 +1,4 @@
-"""Building blocks of the translator: positions, attention and the feed-forward part."""
+"""Building blocks of the translator: positions and attention."""
 
 import math
 from typing import NamedTuple

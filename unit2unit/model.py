@@ -216,7 +216,7 @@ def padding_mask(tokens: Tensor) -> Tensor | None:
 
 
 def causal_mask(tokens: Tensor) -> Tensor | None:
-    """Bool [batch, 1, time, time]: True where a token may look; None when that is all before it.
+    """Bool [batch, 1, time, time]: True where a token may look; None without padding, when being causal says it all.
 
     A token always sees itself, so that padding at the start of a row does not make NaN.
     """

@@ -15,7 +15,7 @@ from avcore.errors import CheckpointError, UnitRangeError, UsageError
 from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units
-from avcore.vocabulary import require_language, require_same_vocabulary
+from avcore.vocabulary import normalise_language, require_language, require_same_vocabulary
 from unit2unit.config import SearchConfig
 from unit2unit.decoding import search as search_beams
 from unit2unit.model import UnitTransformer, load_transformer
@@ -135,7 +135,7 @@ class UnitTranslator:
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it has; raises LanguageError listing those it has."""
-        hint = None if "ko" in self.languages else _ADD_KOREAN
+        hint = _ADD_KOREAN if normalise_language(language) == "ko" else None
         return require_language(language, self.languages, self._owner, hint)
 
     def _source_tokens(self, units: Units, language: str) -> Ids:

@@ -116,6 +116,9 @@ def test_korean_on_the_published_file_names_the_way_to_it(parity_dir: Path) -> N
         LanguageError, match=r"one of en, es, fr, it, pt, el, .*, sl;.*utut_finetune.add_language.*utut_finetune.finetune"
     ):
         published.translate(UNITS, "en", "ko")
+    with pytest.raises(LanguageError) as caught:
+        published.translate(UNITS, "en", "ja")
+    assert "add_language" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("ids", "position"), [([1, 1, 30], 2), ([99], 0)])
