@@ -9,10 +9,10 @@ from pathlib import Path
 from av2unit.extractor import UnitExtractor
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import OutputError
-from avcore.files import require_file, require_writable, write_text
+from avcore.files import require_file, require_writable
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
-from avcore.units import format_units
+from avcore.unit_files import write_unit_file
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -48,7 +48,7 @@ def extract_units(options: argparse.Namespace) -> None:
         start = time.perf_counter()
         units = extractor.extract(speech, lips, progress)
         spent_s = time.perf_counter() - start
-    write_text(options.out_unit_path, format_units(units.frames()))
+    write_unit_file(options.out_unit_path, units.frames())
     length_s = float(units_to_seconds(units.num_steps))
     speed = length_s / spent_s
     LOG.info(

@@ -1,5 +1,6 @@
 """The text form of units: one line of decimal ids with blanks between."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,13 +8,15 @@ from avcore.errors import UnitError
 from avcore.files import require_file, write_text
 from avcore.units import Ids, format_units, parse_units
 
+LOG = logging.getLogger(__name__)
 _TEXT_EXPECTED = "one line of whole numbers with blanks between"
 
 
 def read_unit_file(path: str | Path) -> Ids:
-    """Read a unit file to int64 [N], as it stands there: repeats and negative codes kept.
+    """Read the first line of a unit file to int64 [N], as it stands there: repeats and negative codes kept.
 
-    Raises InputError when it is missing or empty and UnitError when it holds anything but one line of numbers.
+    The published programs read one line a file; when there are more, a warning says so. Raises InputError when the file
+    is missing or empty and UnitError when the line holds anything but numbers.
     """
     path = require_file(path, "the unit file")
     try:
@@ -23,12 +26,10 @@ def read_unit_file(path: str | Path) -> Ids:
     if not lines:
         raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
     if len(lines) > 1:
-        raise UnitError(
-            "a unit file holds one utterance", path=path, expected=_TEXT_EXPECTED, found=f"{len(lines)} lines", hint="split it"
-        )
+        LOG.warning("%s: warning: only the first of %d lines is read; a unit file holds one utterance", path, len(lines))
     return parse_units(lines[0], path)
 
 
 def write_unit_file(path: str | Path, ids: Iterable[int] | Ids) -> None:
-    """Write int [N] as one line, or nothing. Raises OutputError when it cannot be written."""
-    write_text(path, format_units(ids) + "\n")
+    """Write int [N] as one line without a newline, whole or not at all. Raises OutputError when it cannot be written."""
+    write_text(path, format_units(ids))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import UnitRangeError, UsageError
-from avcore.files import require_file, require_writable, write_text
+from avcore.files import require_file, require_writable
 from avcore.progress import bars
-from avcore.units import Ids, Units, format_units, parse_units
+from avcore.unit_files import write_unit_file
+from avcore.units import Ids, Units, parse_units
 from unit2unit.config import SearchConfig
 from unit2unit.search import Hypothesis
 from unit2unit.translator import Translation, UnitTranslator
@@ -67,7 +68,7 @@ def _work(options: argparse.Namespace) -> None:
             translation = translator.translate(Units(ids), options.src_lang, options.tgt_lang, search, progress)
         except UnitRangeError as error:
             raise UnitRangeError(error.unit, error.position, error.size, path=options.in_unit_path) from error
-    write_text(out, format_units(translation.units.ids))
+    write_unit_file(out, translation.units.ids)
     notice = truncation_notice(translation)
     if notice:
         LOG.warning("%s; --max-target-units raises the limit", notice)

@@ -10,7 +10,7 @@ from avcore.unit_files import read_unit_file, write_unit_file
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_unit_file(tmp_path / "x.txt", [7, -1, 7, 7, 999])
-    assert (tmp_path / "x.txt").read_text() == "7 -1 7 7 999\n"
+    assert (tmp_path / "x.txt").read_text() == "7 -1 7 7 999"
     assert read_unit_file(tmp_path / "x.txt").tolist() == [7, -1, 7, 7, 999]
 
 
@@ -25,7 +25,6 @@ def test_blanks_around_do_not_matter(tmp_path: Path, text: str) -> None:
     [
         (b"", "empty"),
         (b" \n", "empty"),
-        (b"7 8\n9", "2 lines"),
         (b"7 <unk> 8", "token 1 is not a unit"),
         (b"7 8.5", "token 1 is not a unit"),
         (b"\xff\xfe\x00", "not a text file"),
@@ -35,3 +34,9 @@ def test_anything_else_is_refused(tmp_path: Path, content: bytes, complaint: str
     (tmp_path / "x.txt").write_bytes(content)
     with pytest.raises((UnitError, InputError), match=f"x.txt: .*{complaint}"):
         read_unit_file(tmp_path / "x.txt")
+
+
+def test_only_the_first_line_is_read_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "x.txt").write_text("7 8\n9\n")
+    assert read_unit_file(tmp_path / "x.txt").tolist() == [7, 8]
+    assert "first of 2 lines" in caplog.text
