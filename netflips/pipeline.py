@@ -29,7 +29,7 @@ from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime
 from unit2av.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
 from unit2av.voice import read_voice
-from unit2unit.inference import Translation
+from unit2unit.inference import Translation, search_settings, truncation_notice
 
 LOG = logging.getLogger("netflips")
 Samples = NDArray[np.float32]
@@ -134,14 +134,11 @@ class _Dub:
 
     def _translate(self, units: Units) -> Translation:
         translator, options = self._models.translator, self._options
-        search = translator.default_search
-        if options.beam is not None:
-            search = replace(search, beam=options.beam)
-        if options.max_target_units is not None:
-            search = replace(search, max_target_units=options.max_target_units)
+        search = search_settings(translator.default_search, options.beam, options.max_target_units)
         translation = translator.translate(units, options.source, options.target, search, self._progress)
-        if translation.truncated:
-            self._warn(f"translation stopped at {len(translation.units)} units; --max-target-units 0 lifts the limit")
+        notice = truncation_notice(translation)
+        if notice is not None:
+            self._warn(f"{notice}; --max-target-units 0 lifts the limit")
         if not len(translation.units):
             raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
         return translation
