@@ -50,7 +50,9 @@ class Window:
             square[top - self.y : bottom - self.y, left - self.x : right - self.x] = inside
             inside = square
         if self.side > MAX_SIDE:
-            return np.asarray(cv2.resize(inside, (MAX_SIDE, MAX_SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+            # Averaging by a factor below 2 is slow and no better than interpolating.
+            how = cv2.INTER_AREA if self.side >= 2 * MAX_SIDE else cv2.INTER_LINEAR
+            return np.asarray(cv2.resize(inside, (MAX_SIDE, MAX_SIDE), interpolation=how), dtype=np.uint8)
         return np.ascontiguousarray(inside)
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:

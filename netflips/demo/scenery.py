@@ -24,7 +24,7 @@ def paint_body(looks: Looks, rng: np.random.Generator) -> Floats:
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / _PIXELS
     x = x - BODY_SIZE[1] / 2
     along = np.clip((np.abs(x) - _NECK) / (_SHOULDERS - _NECK), 0, 1.2)
-    shoulder_top = 0.36 + 0.16 * along + 0.30 * np.clip(along - 0.55, 0, 1) ** 1.5 * 2
+    shoulder_top = 0.36 + 0.16 * along + 0.6 * np.clip(along - 0.55, 0, 1) ** 1.5 + 18 * np.clip(along - 0.82, 0, 1) ** 2.5
     collar = 0.50 - 0.55 * np.square(x / _NECK) * 0.3
     neck_half = _NECK * (1 - 0.06 * np.sin(np.clip(y / 0.4, 0, 1) * np.pi)) + 0.25 * np.clip(y - 0.22, 0, 1)
     is_neck = np.clip((neck_half - np.abs(x)) / 0.012, 0, 1) * np.clip((0.62 - y) / 0.02, 0, 1)
