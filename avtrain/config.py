@@ -32,7 +32,8 @@ class LoopConfig:
     resumes (0 = no limit); the schedule then follows the share of time used. precision: no, bf16 or fp16.
     save_every, validate_every, log_every: updates. keep: how many numbered checkpoints stay. resume: auto (go on from
     `last` when it is there), never, or the path of a checkpoint. max_bad_share: the run stops when more than this share
-    of the items cannot be read.
+    of the items cannot be read. find_unused: with several processes, whether a step may leave parameters without a
+    gradient (costs a little).
     """
 
     max_steps: int = 1000
@@ -50,6 +51,7 @@ class LoopConfig:
     best_metric: str = "loss"
     best_is_highest: bool = False
     device: str = "auto"
+    find_unused: bool = False
 
 
 @dataclass(frozen=True)

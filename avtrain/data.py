@@ -1,7 +1,7 @@
 """Datasets that survive a bad file: it is skipped by name, counted and reported, never silently."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from avcore.errors import InputError, NetflipsError
-from avtrain.sampling import Key, LengthBatches
+from avtrain.sampling import Key
 
 LOG = logging.getLogger(__name__)
 Item = TypeVar("Item", covariant=True)
@@ -77,7 +77,11 @@ class Collate:
 
 
 def make_loader(
-    source: ItemSource[Any], collate: Callable[[list[Any]], Any], batches: LengthBatches, num_workers: int, pin_memory: bool = False
+    source: ItemSource[Any],
+    collate: Callable[[list[Any]], Any],
+    batches: Iterable[list[Key]],
+    num_workers: int,
+    pin_memory: bool = False,
 ) -> DataLoader[Any]:
     """A loader over the batches; its workers run one torch thread each and ignore Ctrl-C (the parent handles it)."""
     return DataLoader(
@@ -132,11 +136,13 @@ class BadItems:
 
 
 def move(content: Any, device: torch.device) -> Any:
-    """Move every tensor in dicts, lists, tuples and dataclass-free values to the device."""
+    """Move every tensor in dicts, lists and tuples (named ones too) to the device; other values stay as they are."""
     if isinstance(content, torch.Tensor):
         return content.to(device, non_blocking=True)
     if isinstance(content, dict):
         return {key: move(value, device) for key, value in content.items()}
+    if isinstance(content, tuple) and hasattr(content, "_fields"):
+        return type(content)(*(move(value, device) for value in content))
     if isinstance(content, (list, tuple)):
         return type(content)(move(value, device) for value in content)
     return content

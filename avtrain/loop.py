@@ -7,14 +7,14 @@ log window are all in `last.pt`. SIGTERM and Ctrl-C save and exit.
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from avtrain.data import BadItems, make_loader, move
 from avtrain.entry import save_config
 from avtrain.logs import RunLog, Window
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
-from avtrain.sampling import LengthBatches
+from avtrain.sampling import EndlessBatches, LengthBatches
 from avtrain.task import Task, parameters_of
 
 LOG = logging.getLogger("netflips.train")
@@ -64,7 +64,10 @@ class Trainer:
         _check(config)
         AcceleratorState._reset_state(reset_partial_state=True)  # a second run in one process may differ in precision
         self._accelerator = Accelerator(
-            cpu=self._loop.device == "cpu", mixed_precision=self._loop.precision, gradient_accumulation_steps=self._loop.accumulate
+            cpu=self._loop.device == "cpu",
+            mixed_precision=self._loop.precision,
+            gradient_accumulation_steps=self._loop.accumulate,
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=self._loop.find_unused)],
         )
         seed_everything(self._loop.seed)
         self._plain = task.modules()
@@ -79,6 +82,7 @@ class Trainer:
         self._at = Position()
         self._window = Window()
         self._bad = BadItems(self._loop.max_bad_share)
+        self._spare: Any = None
         self._stop_signal: int | None = None
         self._resume()
         self._log = RunLog(Path(config.run_dir), self._at.step, self._accelerator.is_main_process)
@@ -128,36 +132,43 @@ class Trainer:
 
     def train(self) -> TrainResult:
         """Train to the end, or until a signal; the state is saved in both cases."""
-        batches = self._batches(self._task.train_items())
+        items = self._task.train_items()
+        batches = EndlessBatches(self._batches(items), self._at.epoch, self._at.batch)
         handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            while not self._is_over():
-                self._epoch(batches)
+            if not self._is_over():
+                self._run(batches, make_loader(items, self._task.collate, batches, self._loop.num_workers))
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             self._log.close()
         return TrainResult(self._at.step, self._log.history, self._bad.names, self._at.best, self._stop_signal)
 
-    def _epoch(self, batches: LengthBatches) -> None:
-        batches.start(self._at.epoch, self._at.batch)
-        loader = make_loader(self._task.train_items(), self._task.collate, batches, self._loop.num_workers)
+    def _run(self, batches: EndlessBatches, loader: Iterable[Any]) -> None:
         mark = time.monotonic()
         for batch in loader:
             self._at.waited += time.monotonic() - mark
-            self._at.batch += 1
+            self._at.epoch, self._at.batch = batches.next_position()
             self._bad.note(batch)
-            if batch.content is not None:
-                self._train_on(move(batch.content, self._accelerator.device))
+            content = self._replace_lost(batch.content)
+            if content is not None:
+                self._train_on(move(content, self._accelerator.device))
             now = time.monotonic()
             self._at.seconds = self._agreed(self._at.seconds + now - mark)
             mark = now
-            if batch.content is not None and self._accelerator.sync_gradients:
-                self._after_update()
-                mark = time.monotonic()
-                if self._is_over():
+            if content is not None and self._accelerator.sync_gradients:
+                if self._after_update():
                     return
-        self._at.epoch, self._at.batch = self._at.epoch + 1, 0
+                mark = time.monotonic()
+
+    def _replace_lost(self, content: Any) -> Any:
+        """With several processes, all must take each step: one whose whole batch was bad repeats an earlier one."""
+        if self._accelerator.num_processes == 1:
+            return content
+        if content is None and self._spare is None:
+            raise InputError("the first batch of a process cannot be read", found=next(iter(self._bad.names.items()), None))
+        self._spare = self._spare if content is None else content
+        return self._spare
 
     def _train_on(self, content: Any) -> None:
         with self._accelerator.accumulate(*self._modules.values()):
@@ -167,7 +178,8 @@ class Trainer:
         if self._accelerator.sync_gradients:
             self._at.step += 1
 
-    def _after_update(self) -> None:
+    def _after_update(self) -> bool:
+        """Log, validate and save when it is time; returns whether the run is over (what is not saved now never would be)."""
         step, loop = self._at.step, self._loop
         is_over = self._is_over()
         if step % loop.log_every == 0 or is_over:
@@ -178,6 +190,7 @@ class Trainer:
         is_numbered = step % loop.save_every == 0
         if is_numbered or is_best or is_over:
             self._save(is_numbered, is_best)
+        return is_over
 
     def _log_window(self) -> None:
         metrics = self._window.take()
@@ -223,10 +236,12 @@ class Trainer:
         return False
 
     def _is_over(self) -> bool:
-        if self._accelerator.num_processes > 1 and self._stop_signal is not None:
-            self._accelerator.set_trigger()
-        is_stopped = self._accelerator.check_trigger() if self._accelerator.num_processes > 1 else self._stop_signal is not None
-        return is_stopped or self.progress >= 1.0
+        is_over = self._stop_signal is not None or self.progress >= 1.0
+        if self._accelerator.num_processes > 1:  # all stop at the same step
+            if is_over:
+                self._accelerator.set_trigger()
+            is_over = self._accelerator.check_trigger()
+        return is_over
 
     def _agreed(self, seconds: float) -> float:
         """The main process's clock, where the clock ends the run: processes must not end at different steps."""

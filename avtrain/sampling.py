@@ -1,6 +1,8 @@
 """Batches by length, the same for the same seed, epoch and position: what makes an exact resume possible."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +70,30 @@ class LengthBatches:
 
     def __len__(self) -> int:
         return len(self.epoch_batches(self._epoch)) - self._position
+
+
+class EndlessBatches:
+    """Batch sampler: epoch after epoch without a pause, so that workers stay and read ahead into the next one.
+
+    A loader reads ahead; `next_position` tells for each batch that comes out of it, in order, where the run then stands.
+    """
+
+    def __init__(self, batches: LengthBatches, epoch: int, position: int) -> None:
+        self._batches, self._epoch, self._position = batches, epoch, position
+        self._ahead: deque[tuple[int, int]] = deque()
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        position = self._position
+        for epoch in count(self._epoch):
+            self._batches.start(epoch, position)
+            for number, batch in enumerate(self._batches, position + 1):
+                self._ahead.append((epoch, number))
+                yield batch
+            position = 0
+
+    def next_position(self) -> tuple[int, int]:
+        """Epoch, and how many of its batches are used with the batch that came out next."""
+        return self._ahead.popleft()
 
 
 def item_generator(seed: int, key: Key) -> np.random.Generator:

@@ -82,6 +82,16 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     assert histories[0] == histories[1]
 
 
+def test_processes_stay_together_when_one_loses_a_batch_and_the_clock_ends_the_run(tmp_path: Path) -> None:
+    changes = {"batch_size": 1, "bad": list(range(0, 60, 3)), "max_bad_share": 1.0, "max_steps": 0, "max_minutes": 0.02, "seed": 4}
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    launch += ["--dynamo_backend", "no", "-m", "tests.avtrain.toy", str(tmp_path), json.dumps(changes)]
+    assert subprocess.run([sys.executable, *launch], check=False, timeout=200).returncode == 0
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["kind"] == "valid"
+    assert len({line["step"] for line in lines}) == lines[-1]["step"] > 10
+
+
 def test_only_the_newest_numbered_checkpoints_stay(tmp_path: Path) -> None:
     _train(toy_config(str(tmp_path), keep=2))
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())

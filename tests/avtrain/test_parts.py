@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
+from avtrain.data import move
 from avtrain.entry import main_of, read_config, save_config
 from avtrain.optim import learning_rate, make_optimizer
-from avtrain.sampling import LengthBatches, item_generator
+from avtrain.sampling import EndlessBatches, LengthBatches, item_generator
 
 LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
 
@@ -61,6 +63,21 @@ def test_starting_inside_an_epoch_skips_its_first_batches() -> None:
     assert whole[0][0][0] == 2
 
 
+def test_endless_batches_go_through_the_epochs_and_tell_where_they_are() -> None:
+    batches = LengthBatches(LENGTHS, BatchConfig(batch_size=50), seed=1)
+    wanted = [batch for epoch in (2, 3, 4) for batch in batches.epoch_batches(epoch)][3:]
+    endless = EndlessBatches(LengthBatches(LENGTHS, BatchConfig(batch_size=50), seed=1), epoch=2, position=3)
+    stream = iter(endless)
+    found = [[index for _, index in next(stream)] for _ in wanted]
+    assert found == wanted
+    positions = [endless.next_position() for _ in wanted]
+    per_epoch = len(batches.epoch_batches(2))
+    assert positions[: per_epoch - 3] == [(2, number) for number in range(4, per_epoch + 1)]
+    assert positions[per_epoch - 3] == (3, 1)
+    after_the_last = EndlessBatches(LengthBatches(LENGTHS, BatchConfig(batch_size=50), seed=1), epoch=2, position=per_epoch)
+    assert [index for _, index in next(iter(after_the_last))] == batches.epoch_batches(3)[0]
+
+
 def test_an_items_randomness_depends_on_seed_epoch_and_index_alone() -> None:
     draws = {(seed, *key): item_generator(seed, key).random() for seed in (1, 2) for key in ((0, 0), (0, 1), (1, 0))}
     assert len(set(draws.values())) == 6
@@ -83,6 +100,18 @@ def test_vectors_are_not_decayed_and_frozen_weights_left_out() -> None:
     frozen = torch.nn.Parameter(torch.zeros(3, 3), requires_grad=False)
     groups = make_optimizer([*layer.parameters(), frozen], OptimConfig(weight_decay=0.1)).param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.1), (1, 0.0)]
+
+
+class Pair(NamedTuple):
+    first: torch.Tensor
+    name: str
+
+
+def test_tensors_are_moved_wherever_they_stand() -> None:
+    content = {"a": [torch.ones(2), "x"], "pair": Pair(torch.ones(3), "y"), "plain": (torch.ones(1), 4)}
+    moved = move(content, torch.device("meta"))
+    assert {part.device.type for part in (moved["a"][0], moved["pair"].first, moved["plain"][0])} == {"meta"}
+    assert (moved["a"][1], moved["pair"].name, moved["plain"][1]) == ("x", "y", 4)
 
 
 @dataclass(frozen=True)

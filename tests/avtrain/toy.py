@@ -1,5 +1,6 @@
 """The smallest task there is: a line through noisy points, with dropout so that random states matter."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -81,10 +82,12 @@ class ToyTask:
 def toy_config(run_dir: str, **changes: Any) -> ToyConfig:
     loop = {"max_steps": 40, "log_every": 1, "save_every": 10, "validate_every": 10, "num_workers": 0, "device": "cpu"}
     names = {name: changes.pop(name) for name in list(changes) if name in LoopConfig.__dataclass_fields__}
-    return ToyConfig(run_dir, LoopConfig(**{**loop, **names}), BatchConfig(batch_size=8), **changes)
+    batch = BatchConfig(batch_size=changes.pop("batch_size", 8))
+    return ToyConfig(run_dir, LoopConfig(**{**loop, **names}), batch, **changes)
 
 
-if __name__ == "__main__":  # run in a process of its own, to be killed
-    config = toy_config(sys.argv[1], num_workers=2, delay_s=0.01, max_steps=60, save_every=5)
+if __name__ == "__main__":  # run in a process of its own, to be killed, or in several
+    killed = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5}
+    config = toy_config(sys.argv[1], **(json.loads(sys.argv[2]) if sys.argv[2:] else killed))
     result = Trainer(ToyTask(config), config).train()
     sys.exit(0 if result.stop_signal is None else 128 + result.stop_signal)
