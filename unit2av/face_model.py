@@ -7,13 +7,14 @@ Module names follow the published state dict: `face_encoder_blocks.<block>.<laye
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from avcore.errors import UsageError
 from avcore.timeline import UNITS_PER_FRAME, units_to_frames
 from avcore.units import Ids
 
@@ -36,6 +37,21 @@ class FaceModelSize:
     decoder_widths: tuple[int, ...] = (512, 512, 512, 384, 256, 128, 64)
     decoder_layers: tuple[int, ...] = (1, 2, 3, 3, 3, 3, 3)
     output_width: int = 32
+
+    @classmethod
+    def divided(cls, divisor: int, num_units: int = 1000) -> "FaceModelSize":
+        """The published widths divided by `divisor`, each at least 1. Raises UsageError for a divisor below 1."""
+        if divisor < 1:
+            raise UsageError("a face renderer's widths cannot be divided by that", expected="1 or more", found=divisor)
+        whole = cls(num_units=num_units)
+        return replace(
+            whole,
+            unit_width=max(1, whole.unit_width // divisor),
+            feed_forward=max(1, whole.feed_forward // divisor),
+            encoder_widths=tuple(max(1, width // divisor) for width in whole.encoder_widths),
+            decoder_widths=tuple(max(1, width // divisor) for width in whole.decoder_widths),
+            output_width=max(1, whole.output_width // divisor),
+        )
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FaceModelSize":
@@ -94,13 +110,15 @@ class FaceModel(nn.Module):
             ConvBlock(nn.Conv2d(last, size.output_width, 3, padding=1)), nn.Conv2d(size.output_width, 3, 1)
         )
 
-    def forward(self, units: Tensor, faces: Tensor) -> Tensor:
+    def forward(self, units: Tensor, faces: Tensor, shown: Tensor | None = None) -> Tensor:
         """Draw faces for whole windows.
 
         units: int64 [windows, 20]; faces: float [10 * windows, 6, 96, 96] in 0..1, window by window, channels as in
-        `draw`. Returns [10 * windows, 3, 96, 96] in 0..1, BGR.
+        `draw`. shown: int64 [pictures], which of the 10 * windows pictures `faces` holds when it does not hold all. Returns
+        [10 * windows or pictures, 3, 96, 96] in 0..1, BGR.
         """
-        return self.draw(self.encode_units(units), faces)
+        codes = self.encode_units(units)
+        return self.draw(codes if shown is None else codes[shown], faces)
 
     def encode_units(self, units: Tensor) -> Tensor:
         """Turn windows of units into one code per picture.

@@ -2,7 +2,7 @@
 
 Keys: `audio.<language>.<key of vocoder.UnitHifiGan>` and `video.<key of the face renderer>`. The configuration of our own
 files may hold "upsample_rates", "dilations" and "vocabulary" for the whole file, the same for one vocoder in "vocoders":
-{language: {...}}, and "unit_offsets": {language: n}.
+{language: {...}}, "vocabulary" for the face renderer in "face": {...}, and "unit_offsets": {language: n}.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,8 @@ from unit2av.items import read_generator
 _AUDIO, _VIDEO = "audio", "video"
 _OWN_SETTINGS = "vocoders"
 """In the configuration: settings by language, for vocoders that differ from the others in the file."""
+_FACE_SETTINGS = "face"
+"""In the configuration: settings of the face renderer."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class RendererCheckpoint:
         own: dict[str, Any] = self.config.get(_OWN_SETTINGS, {}).get(normalise_language(language), {})
         return {**self.config, **own}
 
+    @property
+    def face_settings(self) -> dict[str, Any]:
+        """What the face renderer's tensors can't tell: its own settings before those of the whole file."""
+        return {**self.config, **self.config.get(_FACE_SETTINGS, {})}
+
     def face_tensors(self) -> dict[str, Tensor]:
         """The face renderer. Raises CheckpointError when the file has none."""
         if not self.has_face:
@@ -88,3 +95,15 @@ def with_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[
 def with_vocoder_settings(config: Mapping[str, Any], language: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """A renderer's configuration with the settings of one language's vocoder (see `RendererCheckpoint.vocoder_settings`)."""
     return {**config, _OWN_SETTINGS: {**config.get(_OWN_SETTINGS, {}), normalise_language(language): dict(settings)}}
+
+
+def with_face(tensors: Mapping[str, Tensor], face: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A renderer's tensors with a face renderer put in, in place of one that is there."""
+    prefix = f"{_VIDEO}."
+    others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+    return {**others, **{f"{prefix}{name}": tensor for name, tensor in face.items()}}
+
+
+def with_face_settings(config: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A renderer's configuration with the settings of its face renderer (see `RendererCheckpoint.face_settings`)."""
+    return {**config, _FACE_SETTINGS: dict(settings)}

@@ -13,6 +13,7 @@ from avcore.checkpoint import load_strict
 from avcore.device import resolve_device, resolve_precision
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import Picture, scale_face
+from avcore.skeleton import skeleton
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
 from avcore.units import Units
 from avcore.vocabulary import require_same_vocabulary
@@ -50,7 +51,7 @@ class LipRenderer:
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
         source = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
-        return cls(load_face_model(source), where, dtype, str(source.config.get("vocabulary", "")))
+        return cls(load_face_model(source), where, dtype, str(source.face_settings.get("vocabulary", "")))
 
     @property
     def num_units(self) -> int:
@@ -123,18 +124,26 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
         size = FaceModelSize.from_tensors(tensors)
     except KeyError as error:
         raise CheckpointError("the face renderer is not complete", path=source.source.path, expected=error.args[0]) from error
-    with torch.device("meta"):
+    with skeleton():
         model = FaceModel(size)
     load_strict(model, tensors, source.source)
     return model
 
 
-def network_input(faces: Tensor) -> Tensor:
-    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole."""
-    whole = faces.flip(-1).permute(0, 3, 1, 2).float() / 255
-    masked = whole.clone()
+def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:
+    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole.
+
+    references: pictures that are shown whole, of the same form; the faces themselves by default, as published.
+    """
+    masked = network_picture(faces)
+    whole = masked.clone() if references is None else network_picture(references)
     masked[:, :, FACE_SIZE // 2 :] = 0
     return torch.cat((masked, whole), dim=1)
+
+
+def network_picture(faces: Tensor) -> Tensor:
+    """uint8 [batch, 96, 96, 3] RGB to float32 [batch, 3, 96, 96] BGR in 0..1."""
+    return faces.flip(-1).permute(0, 3, 1, 2).float() / 255
 
 
 def to_pictures(drawn: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from avcore.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint
 from avcore.device import resolve_device
 from avcore.errors import CheckpointError, NoSpeechError
+from avcore.skeleton import skeleton
 from unit2av.voice_features import Samples, normalise_volume, padding_for, partial_windows, power_mel, require_sound
 
 _NORM_EPSILON = 1e-5
@@ -53,7 +54,7 @@ class SpeakerEncoder:
         Raises CheckpointError for another file and when None was given but there is no such package.
         """
         checkpoint = read_checkpoint(default_weights() if path is None else path, Kind.SPEAKER_ENCODER)
-        with torch.device("meta"):
+        with skeleton():
             network = SpeakerNetwork(*_sizes(checkpoint.tensors, checkpoint))
         load_strict(network, checkpoint.tensors, checkpoint)
         return cls(network.eval().requires_grad_(False).to(resolve_device(device)), checkpoint.fingerprint)

@@ -14,6 +14,7 @@ from avcore.checkpoint import load_strict
 from avcore.device import resolve_device, resolve_precision
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.progress import Progress, silent
+from avcore.skeleton import skeleton
 from avcore.timeline import SAMPLE_RATE, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units
 from avcore.vocabulary import normalise_language, require_same_vocabulary
@@ -70,7 +71,7 @@ class UnitVocoder:
         tensors = checkpoint.vocoder_tensors(language)
         settings = checkpoint.vocoder_settings(language)
         config = vocoder_config(tensors, settings, checkpoint.source.path)
-        with torch.device("meta"):
+        with skeleton():
             network = UnitHifiGan(config)
         load_strict(network, tensors, checkpoint.source)
         stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})

@@ -5,6 +5,7 @@ Generator after Kong et al., "HiFi-GAN" (2020); units, duration predictor and sp
 Speech-to-Speech Translation With Discrete Units" (2022). Module names are those of the published checkpoints.
 """
 
+import math
 from typing import Any, cast
 
 import torch
@@ -30,8 +31,10 @@ class WeightNormed(nn.Module):
     def __init__(self, shape: tuple[int, int, int], outputs: int) -> None:
         super().__init__()
         self.register_parameter("weight", None)
-        self.weight_v = nn.Parameter(torch.empty(shape).normal_(0.0, 0.01))
-        self.weight_g = nn.Parameter(self._size(self.weight_v.detach()))
+        self.weight_v = nn.Parameter(nn.init.normal_(torch.empty(shape), 0.0, 0.01))
+        self.weight_g = nn.Parameter(torch.empty(shape[0], 1, 1))
+        if not self.weight_v.is_meta:  # arithmetic on the meta device imports torch's compiler
+            self.weight_g.data.copy_(self._size(self.weight_v.detach()))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     @staticmethod
@@ -43,6 +46,13 @@ class WeightNormed(nn.Module):
         if self.weight is not None:
             return self.weight
         return self.weight_v * (self.weight_g / self._size(self.weight_v))
+
+    def restart(self) -> None:
+        """Draw the weights anew, as torch's own convolutions start."""
+        nn.init.kaiming_uniform_(self.weight_v, a=math.sqrt(5))
+        bound = 1 / math.sqrt(self.weight_v[0].numel())
+        nn.init.uniform_(self.bias, -bound, bound)
+        self.weight_g.data.copy_(self._size(self.weight_v.detach()))
 
     def fold(self) -> None:
         """Replace direction and size by their product; not to be trained afterwards."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.checkpoint import Checkpoint, load_strict
+from avcore.skeleton import skeleton
 from unit2unit.attention import Attention, KeysValues, Positions
 from unit2unit.config import StackConfig, TranslatorConfig
 from unit2unit.vocabulary import PAD
@@ -201,7 +202,7 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
     Raises CheckpointError when they are not those of the network that the configuration describes.
     """
     config = TranslatorConfig.from_checkpoint(checkpoint)
-    with torch.device("meta"):
+    with skeleton():
         model = UnitTransformer(config)
     weights = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in _BOOKKEEPING}
     load_strict(model, weights, checkpoint)

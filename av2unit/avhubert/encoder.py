@@ -20,9 +20,11 @@ class PositionalConv(nn.Module):
         super().__init__()
         self.groups, self.taps = groups, taps
         self.bias = nn.Parameter(torch.zeros(dim))
-        # Not nn.init.normal_: on the meta device, where models are built to be loaded, that costs a second of imports.
-        self.weight_v = nn.Parameter(torch.randn(dim, dim // groups, taps) * (4 * (1 - dropout) / (taps * dim)) ** 0.5)
-        self.weight_g = nn.Parameter(torch.linalg.vector_norm(self.weight_v.detach(), dim=(0, 1), keepdim=True))
+        std = (4 * (1 - dropout) / (taps * dim)) ** 0.5
+        self.weight_v = nn.Parameter(nn.init.normal_(torch.empty(dim, dim // groups, taps), std=std))
+        self.weight_g = nn.Parameter(torch.empty(1, 1, taps))
+        if not self.weight_v.is_meta:  # arithmetic on the meta device imports torch's compiler
+            self.weight_g.data.copy_(torch.linalg.vector_norm(self.weight_v.detach(), dim=(0, 1), keepdim=True))
         self.weight: nn.Parameter | None = None
 
     def forward(self, features: Tensor) -> Tensor:

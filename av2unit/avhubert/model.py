@@ -13,6 +13,7 @@ from av2unit.avhubert.lips import LipFrontEnd
 from avcore.checkpoint import Checkpoint, load_strict
 from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
+from avcore.skeleton import skeleton
 
 _SMALLEST_NORM = 1e-6
 
@@ -135,7 +136,7 @@ class AvHubert(nn.Module):
 
 def load_avhubert(checkpoint: Checkpoint) -> AvHubert:
     """Build the encoder of a checkpoint, in evaluation mode, not folded. Raises CheckpointError when it does not fit."""
-    with torch.device("meta"):
+    with skeleton():
         model = AvHubert(AvHubertConfig.from_checkpoint(checkpoint))
     load_strict(model, checkpoint.tensors, checkpoint)
     return model.eval()

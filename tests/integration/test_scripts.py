@@ -1,0 +1,127 @@
+"""The program as a user runs it: in a process of its own, from another folder, on a raw video with a face."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import PictureSource, probe
+from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP = ROOT / "demo" / "clip.mp4"
+ENTRIES = {
+    "av2unit/inference.py": "av2unit.inference",
+    "unit2unit/inference.py": "unit2unit.inference",
+    "unit2av/inference_unit2a.py": "unit2av.inference_unit2a",
+    "unit2av/inference_unit2av.py": "unit2av.inference_unit2av",
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    write_random_checkpoints(folder, "tiny")
+    return folder
+
+
+def _dub_command(checkpoints: Path, out: Path, *more: str) -> list[str]:
+    return [
+        sys.executable, str(ROOT / "inference_av2av.py"), "--in-vid-path", str(CLIP), "--out-vid-path", str(out),
+        "--src-lang", "en", "--tgt-lang", "ko", "--av2unit-path", str(checkpoints / UNIT_ENCODER),
+        "--utut-path", str(checkpoints / KOREAN_TRANSLATOR), "--unit2av-path", str(checkpoints / RENDERER),
+        "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER), "--beam", "2", "--cpu", *more,
+    ]  # fmt: skip
+
+
+def test_a_raw_video_is_dubbed_from_another_folder(checkpoints: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    command = _dub_command(checkpoints, Path("dubbed.mp4"), "--report", str(report), "--hard-paste", "--max-target-units", "60")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    content = json.loads(report.read_text())
+    assert content["pictures_with_face"] == content["num_pictures"]
+    assert probe(tmp_path / "dubbed.mp4").comment.startswith("synthetic: NetfLips")
+    source, dubbed = (next(iter(PictureSource(path))).rgb.astype(int) for path in (CLIP, tmp_path / "dubbed.mp4"))
+    changed = np.abs(source - dubbed).mean(axis=2) > 30
+    rows, columns = np.nonzero(changed)
+    x1, y1, x2, y2 = content["faces"][0]["mean_box"]
+    assert changed[int(y1) + 10 : int(y2) - 10, int(x1) + 10 : int(x2) - 10].mean() > 0.5
+    assert (rows.min() > y1 - 15, rows.max() < y2 + 15, columns.min() > x1 - 15, columns.max() < x2 + 15) == (True,) * 4
+
+
+def test_the_stages_one_by_one_give_the_same_units(checkpoints: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments, "--cpu"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    run(
+        "av2unit.inference",
+        "--in-vid-path",
+        str(CLIP),
+        "--out-unit-path",
+        "en.txt",
+        "--av2unit-path",
+        str(checkpoints / UNIT_ENCODER),
+    )
+    languages = ["--src-lang", "en", "--tgt-lang", "ko", "--utut-path", str(checkpoints / KOREAN_TRANSLATOR)]
+    limits = ["--beam", "2", "--max-target-units", "60"]
+    run("unit2unit.inference", "--in-unit-path", "en.txt", "--out-unit-path", "units/ko.txt", *languages, *limits)
+    renderer = ["--tgt-lang", "ko", "--unit2av-path", str(checkpoints / RENDERER), "--in-unit-path", "units/ko.txt"]
+    voice = ["--speaker-path", str(CLIP), "--speaker-encoder-path", str(checkpoints / SPEAKER_ENCODER)]
+    run("unit2av.inference_unit2a", *renderer, *voice, "--out-wav-path", "ko.wav")
+    run("unit2av.inference_unit2av", *renderer, *voice, "--in-vid-path", str(CLIP), "--out-vid-path", "ko.mp4")
+    assert not (tmp_path / "en.txt").read_text().endswith("\n")
+    assert len((tmp_path / "en.txt").read_text().split()) == 2 * len(PictureSource(CLIP))
+    seconds = probe(tmp_path / "ko.wav").duration_s
+    assert abs(probe(tmp_path / "ko.mp4").duration_s - seconds) <= 0.04
+    report = tmp_path / "report.json"
+    command = _dub_command(checkpoints, tmp_path / "whole.mp4", "--report", str(report), "--max-target-units", "60")
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert json.loads(report.read_text())["target_steps"] == round(seconds * 50)
+
+
+@pytest.mark.parametrize(("file", "module"), ENTRIES.items())
+def test_every_entry_runs_as_a_file_and_as_a_module_from_anywhere(file: str, module: str, tmp_path: Path) -> None:
+    for command in ([str(ROOT / file)], ["-m", module]):
+        done = subprocess.run([sys.executable, *command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert "--precision" in done.stdout
+
+
+def test_ctrl_c_leaves_nothing(checkpoints: Path, tmp_path: Path) -> None:
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    process = subprocess.Popen(
+        _dub_command(checkpoints, out / "x.mp4", "--max-target-units", "0"), env=environment, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not (out.exists() and any(path.stat().st_size for path in out.iterdir())):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert b"interrupted" in error
+    assert b"Traceback" not in error
+    assert list(out.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("module", ["av2unit.extractor", "unit2unit.inference", "unit2av.speech"])
+def test_stages_load_no_heavy_libraries_at_import(module: str) -> None:
+    heavy = ["mediapipe", "av", "cv2", "ray", "accelerate", "fairseq", "sklearn"]
+    code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    allowed = ["av"] if module == "unit2av.speech" else []
+    assert set(done.stdout.split()) <= set(allowed)
