@@ -16,6 +16,7 @@ from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_
 
 Pixels = NDArray[np.uint8]
 Matrix = tuple[int, int, int, int]
+_TINY = 16
 _UPRIGHT: Matrix = (1, 0, 0, 1)
 
 
@@ -148,7 +149,9 @@ def _on_screen(frames: Iterator[Frame], start: Fraction, end: Fraction | None) -
 
 
 def _display_matrix(frame: Any) -> Matrix:
-    side_data = frame.side_data.get("DISPLAYMATRIX")
+    # A frame and its side data refer to one another until the next full garbage collection, and a decoded frame keeps its
+    # decoder's buffers alive. Looking at a tiny copy lets go of them at once.
+    side_data = frame.reformat(_TINY, _TINY, "gray").side_data.get("DISPLAYMATRIX")
     if side_data is None:
         return _UPRIGHT
     values = np.frombuffer(bytes(side_data), np.int32)
