@@ -63,7 +63,7 @@ def tell(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Comm
 
     def run(*settings: str, folder: str = "pairs", main: Callable[[list[str]], int] = finetune) -> tuple[int, str]:
         name = "finetune" if main is finetune else "pretrain"
-        given = [f"data={data / folder}", f"run_dir={tmp_path / 'run'}", "check_only=true", *settings]
+        given = [f"data_dir={data / folder}", f"run_dir={tmp_path / 'run'}", "check_only=true", *settings]
         code = main(["--config", f"unit2unit/{name}_debug", *given])
         assert not (tmp_path / "run").exists()
         return code, capsys.readouterr().err
@@ -79,7 +79,7 @@ def test_a_run_that_fits_passes(tell: Command, tmp_path: Path) -> None:
 
 
 def test_data_that_are_not_there(tell: Command, tmp_path: Path) -> None:
-    code, told = tell("data=" + str(tmp_path / "none"))
+    code, told = tell("data_dir=" + str(tmp_path / "none"))
     assert code == 2
     assert "the data folder is not there" in told
     assert "prepare_pairs" in told
@@ -189,7 +189,7 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     last = tmp_path / "run" / "checkpoints" / "checkpoint_last.pt"
     last.parent.mkdir(parents=True)
     start.rename(last)
-    settings = [f"data={data / 'pairs'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *_SIZES]
+    settings = [f"data_dir={data / 'pairs'}", f"run_dir={tmp_path / 'run'}", "check_only=true", *_SIZES]
     assert finetune(["--config", "unit2unit/finetune_debug", *settings, "resume=never"]) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
@@ -224,7 +224,7 @@ def test_a_dictionary_lists_units_in_order(tmp_path: Path, parity_dir: Path) -> 
 
 @pytest.mark.parametrize("name", ["finetune", "finetune_debug", "pretrain", "pretrain_debug"])
 def test_every_yaml_is_taken_by_fairseq(name: str, tmp_path: Path) -> None:
-    run = read_config(TrainingRun, f"unit2unit/{name}", [f"data={tmp_path}", f"run_dir={tmp_path / 'run'}", "init=start.pt"])
+    run = read_config(TrainingRun, f"unit2unit/{name}", [f"data_dir={tmp_path}", f"run_dir={tmp_path / 'run'}", "init=start.pt"])
     config = fairseq_config(run)
     for option, value in run.options().items():
         assert _stored(config, option) in (value, str(value), ",".join(map(str, value)) if isinstance(value, list) else value), (
@@ -247,7 +247,7 @@ def _stored(config: Any, option: str) -> Any:
 
 
 def test_the_published_settings_are_the_published_ones() -> None:
-    run = read_config(TrainingRun, "unit2unit/finetune", ["data=d", "run_dir=r", "init=i.pt"])
+    run = read_config(TrainingRun, "unit2unit/finetune", ["data_dir=d", "run_dir=r", "init=i.pt"])
     expected = {
         "criterion": "focal_label_smoothed_cross_entropy", "focal_gamma": 2.0, "label_smoothing": 0.2, "lr": [5e-5], "dropout": 0.3,
         "weight_decay": 1e-4, "max_update": 700_000, "total_num_update": 700_000, "max_tokens": 1024, "batch_size": 256,
@@ -255,7 +255,7 @@ def test_the_published_settings_are_the_published_ones() -> None:
     }  # fmt: skip
     assert {name: run.option(name) for name in expected} == expected
     assert len(run.option("langs")) == 20
-    run = read_config(TrainingRun, "unit2unit/pretrain", ["data=d", "run_dir=r"])
+    run = read_config(TrainingRun, "unit2unit/pretrain", ["data_dir=d", "run_dir=r"])
     expected = {"mask": 0.3, "mask_random": 0.1, "poisson_lambda": 10.0, "multilang_sampling_alpha": 0.7, "update_freq": [8]}
     assert {name: run.option(name) for name in expected} == expected
     assert len(run.option("langs")) == 19

@@ -40,7 +40,7 @@ def parts(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, Any, Any
         "fairseq.criterion.label_smoothing=0",
     ]
     noise = ["fairseq.task.mask=0"] if request.param == "pretrain" else []
-    settings = [f"data={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}", *plain, *noise]
+    settings = [f"data_dir={tmp_path / 'data'}", f"run_dir={tmp_path / 'run'}", *plain, *noise]
     run = read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings)
     return setup(fairseq_config(run))
 

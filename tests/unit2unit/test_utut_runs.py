@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     units = [f"{language}={folder}" for language, folder in write_folders(root / "units", 100).items()]
     arguments = ["--denoise", "--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "10", "--quiet"]
     assert prepare_tables(["--units", *units, *arguments, "--out", str(root / "data")]) == 0
-    return Stage("pretrain", (f"data={root / 'data'}",), root / "run").train()
+    return Stage("pretrain", (f"data_dir={root / 'data'}",), root / "run").train()
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def finetuned(pretrained: Stage, tmp_path_factory: pytest.TempPathFactory) -> St
     arguments = ["--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "20", "--test", "5", "--quiet"]
     given = ["--source", str(folders["en"]), "--target", str(folders["ko"])]
     assert prepare_pairs([*given, *arguments, "--out", str(root / "data")]) == 0
-    return Stage("finetune", (f"data={root / 'data'}", f"init={pretrained.last}"), root / "run").train()
+    return Stage("finetune", (f"data_dir={root / 'data'}", f"init={pretrained.last}"), root / "run").train()
 
 
 @pytest.fixture(params=["pretrained", "finetuned"])
@@ -167,3 +168,37 @@ def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update:
         time.sleep(0.01)
     process.kill()
     raise AssertionError(f"update {update} was not reached; exit code {process.wait()}")
+
+
+def test_two_processes_train_one_run_and_go_on_with_it(finetuned: Stage, tmp_path: Path) -> None:
+    """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion."""
+    assert _train_together(finetuned, tmp_path, updates=8).keys() == set(range(1, 9))
+    together, alone = _train_together(finetuned, tmp_path, updates=12), losses(finetuned.run_dir)
+    assert sorted(together) == list(range(1, 13))
+    assert np.mean([together[update] for update in (10, 11, 12)]) < np.mean([together[update] for update in (1, 2, 3)])
+    assert together[1] != alone[1], "an update of two processes sees two batches"
+    last = tmp_path / "checkpoints" / finetuned.last.name
+    assert read_checkpoint(last, Kind.TRANSLATOR).config["vocabulary"] == _SHA
+
+
+def _train_together(stage: Stage, run_dir: Path, updates: int) -> dict[int, float]:
+    """Train in two processes; returns the losses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {
+        "distributed_world_size": 2,
+        "distributed_init_method": f"tcp://127.0.0.1:{port}",
+        "distributed_backend": "gloo",
+        "distributed_no_spawn": "true",
+        "ddp_backend": "legacy_ddp",
+    }
+    processes = []
+    for rank in range(2):
+        options = [f"fairseq.distributed_training.{name}={value}" for name, value in {**shared, "distributed_rank": rank}.items()]
+        line = stage.line(run_dir, *options, f"fairseq.optimizer.max_update={updates}")
+        processes.append(subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True))
+    told = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    assert "train_inner" not in told[1], "only the first process logs"
+    return losses(run_dir)

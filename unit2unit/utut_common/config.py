@@ -15,7 +15,7 @@ RESUME = ("auto", "never")
 class TrainingRun:
     """What a run's yaml holds.
 
-    run_dir: the run's folder; everything it makes goes there. data: folder made by `prepare_pairs` (fine-tuning) or
+    run_dir: the run's folder; everything it makes goes there. data_dir: folder made by `prepare_pairs` (fine-tuning) or
     `prepare` (pre-training). init: checkpoint to start from, None = untrained. resume: `auto` goes on from the last
     checkpoint in run_dir, `never` refuses a run_dir that has one. units_vocabulary: fingerprint of the units' quantizer
     where the data do not say it. allow_other_vocabulary: train although data and checkpoint come from different
@@ -24,7 +24,7 @@ class TrainingRun:
     """
 
     run_dir: str = MISSING
-    data: str = MISSING
+    data_dir: str = MISSING
     init: str | None = None
     resume: str = "auto"
     units_vocabulary: str = ""

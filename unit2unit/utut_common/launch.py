@@ -27,11 +27,17 @@ def train(run: TrainingRun) -> None:
     if run.check_only:
         LOG.info("the run can start")
         return
-    Path(run.run_dir).mkdir(parents=True, exist_ok=True)
-    _note_changes(run, Path(run.run_dir) / CONFIG)
-    save_config(run, run.run_dir)
-    remove_parts(str(run.checkpoints))
+    if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
+        _prepare_folder(run)
     distributed.call_main(cfg, train_in_process)
+
+
+def _prepare_folder(run: TrainingRun) -> None:
+    folder = Path(run.run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    _note_changes(run, folder / CONFIG)
+    save_config(run, folder)
+    remove_parts(str(run.checkpoints))
 
 
 def train_in_process(cfg: DictConfig) -> None:

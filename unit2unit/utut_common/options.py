@@ -2,6 +2,8 @@
 
 import argparse
 import difflib
+import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,17 +24,21 @@ _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
 def fairseq_config(run: TrainingRun) -> DictConfig:
     """Return the configuration that fairseq's trainer takes; raises UsageError for an option that it does not know."""
     wanted = run.options() | _own_options(run)
+    if "WORLD_SIZE" in os.environ:  # set by torchrun; fairseq asks for it only where it expects several processes
+        wanted["distributed_world_size"] = int(os.environ["WORLD_SIZE"])
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
     user_dir = f"--user-dir={Path(utut_plugins.__file__).parent}"
     parser = _parser()
-    args, _ = fairseq_options.parse_args_and_arch(parser, [user_dir, run.data, *chosen], parse_known=True)
+    args, _ = fairseq_options.parse_args_and_arch(parser, [user_dir, run.data_dir, *chosen], parse_known=True)
     known = _actions(parser)
     flags = [flag for name, value in wanted.items() if name not in _CHOICES for flag in _flags(known, name, value)]
-    args = fairseq_options.parse_args_and_arch(_parser(), [user_dir, run.data, *chosen, *flags])
+    args = fairseq_options.parse_args_and_arch(_parser(), [user_dir, run.data_dir, *chosen, *flags])
     _check_taken(args, wanted)
     vars(args).update(run.generation)  # read from here into the section `generation`
     repair_fairseq()
-    return convert_namespace_to_omegaconf(args)  # type: ignore[no-any-return]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what hydra thinks of how fairseq uses it
+        return convert_namespace_to_omegaconf(args)  # type: ignore[no-any-return]
 
 
 def _own_options(run: TrainingRun) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What fairseq 0.12 needs mended.
 
-It cannot read its own checkpoints with today's torch, calls what hydra has taken away, copies checkpoints in place, and
-drops the longest samples of every epoch.
+It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
+taken away, copies checkpoints in place, and drops the longest samples of every epoch.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import hydra.version
 import numpy as np
 import torch
 from fairseq.data import data_utils
+from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.modules import SinusoidalPositionalEmbedding
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ def repair_fairseq() -> None:
         hydra.version.setbase("1.1")
     PathManager.copy = staticmethod(copy_whole)
     data_utils.batch_by_size = batch_all
+    distributed._broadcast_object_slow = broadcast_own
 
 
 def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
@@ -59,6 +61,16 @@ def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> str:
     shutil.copyfile(src_path, part)
     os.replace(part, dst_path)
     return dst_path
+
+
+def broadcast_own(obj: Any, src_rank: int, group: Any, dist_device: torch.device | None) -> Any:
+    """Give the first process's object to the others of the run, which trust it.
+
+    fairseq sends a checkpoint's configuration through torch.load, whose weights-only reader refuses it.
+    """
+    box = [obj]
+    torch.distributed.broadcast_object_list(box, src=src_rank, group=group, device=dist_device)
+    return box[0]
 
 
 def keep_published_keys(model: nn.Module) -> nn.Module:

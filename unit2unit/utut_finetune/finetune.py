@@ -1,4 +1,7 @@
-"""Fine-tune a unit translator for one language pair: `python -m unit2unit.utut_finetune.finetune data=... init=... run_dir=...`."""
+"""Fine-tune a unit translator for one language pair.
+
+python -m unit2unit.utut_finetune.finetune data_dir=... init=... run_dir=...
+"""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ _PREPARE = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 def check(run: TrainingRun) -> TrainingRun:
     """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed."""
     check_device(run)
-    source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data)
+    source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
     for language in (source, target):
         if language not in languages(run):
             raise UsageError("the pair's language is not among langs", expected=",".join(languages(run)), found=language)

@@ -1,4 +1,7 @@
-"""Pre-train a unit translator on many language pairs: `python -m unit2unit.utut_pretrain.pretrain data=... run_dir=...`."""
+"""Pre-train a unit translator on many language pairs.
+
+python -m unit2unit.utut_pretrain.pretrain data_dir=... run_dir=...
+"""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +20,7 @@ _PREPARE = "make it with python -m unit2unit.utut_pretrain.prepare"
 def check(run: TrainingRun) -> TrainingRun:
     """Check tables, unit files, languages and the checkpoint against each other; returns the run completed."""
     check_device(run)
-    data = Path(run.data)
+    data = Path(run.data_dir)
     splits = [str(run.option("train_subset", "train"))]
     if not run.option("disable_validation"):
         splits += str(run.option("valid_subset", "valid")).split(",")
