@@ -21,6 +21,8 @@ FillPolicy = Literal["keep", "forward", "nearest"]
 FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
 
 _WHAT = "the face boxes"
+_FARTHEST = 1 << 15
+"""Pixels; no video is larger, and scaling a face to more than this would fill the memory."""
 _FORM = "a pickled list with one row x1, y1, x2, y2 (or None) per picture"
 
 
@@ -76,10 +78,9 @@ def _box(row: object, index: int, path: Path) -> Box | None:
         numbers = np.asarray(row, dtype=np.float32).reshape(-1)[:4]
     except (TypeError, ValueError):
         numbers = np.zeros(0, dtype=np.float32)
-    if len(numbers) < 4 or not np.all(np.isfinite(numbers)):
-        raise InputError(
-            f"row {index} of {_WHAT} is not a box", path=path, expected="4 finite numbers or None", found=repr(row)[:60]
-        )
+    if len(numbers) < 4 or not np.all(np.abs(numbers) <= _FARTHEST):  # also refuses NaN
+        expected = f"4 numbers up to {_FARTHEST} pixels, or None"
+        raise InputError(f"row {index} of {_WHAT} is not a box", path=path, expected=expected, found=repr(row)[:60])
     x1, y1, x2, y2 = numbers
     return numbers if x2 > x1 and y2 > y1 else None
 

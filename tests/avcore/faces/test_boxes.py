@@ -82,11 +82,12 @@ def test_a_pickle_that_runs_something_is_refused_and_runs_nothing(tmp_path: Path
         [[1, 2, 3]],
         ["a"],
         [[1, 2, float("nan"), 4]],
+        [[1, 2, 1e9, 4]],
         [np.array(["a", "b", "c", "d"])],
         [[[1, 2], 3, 4, 5]],
         collections.OrderedDict(a=1),
     ],
-    ids=["dict", "text", "number", "three numbers", "text row", "nan", "text array", "ragged", "class"],
+    ids=["dict", "text", "number", "three numbers", "text row", "nan", "far away", "text array", "ragged", "class"],
 )
 def test_anything_else_is_one_clear_error(tmp_path: Path, value: object) -> None:
     with pytest.raises(InputError, match=r"clip\.bbox\.pkl"):
