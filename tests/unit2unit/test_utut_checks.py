@@ -18,6 +18,7 @@ from unit2unit.utut_common.checks import dictionary_size
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_common.require import require_fairseq
+from unit2unit.utut_finetune.add_language import main as add_language
 from unit2unit.utut_finetune.add_language import write_fairseq
 from unit2unit.utut_finetune.finetune import main as finetune
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
@@ -153,7 +154,9 @@ def test_a_start_that_fairseq_cannot_read(tell: Command, tmp_path: Path) -> None
     own = write_tiny(tmp_path / "own.safetensors", 0, tiny_config(NUM_UNITS, languages=("en", "es", "ko")))
     code, told = tell(f"init={own}", *_SIZES)
     assert code == 2
-    assert ".pt" in told
+    assert "OUT.pt --language" in told
+    assert add_language([str(own), str(tmp_path / "as.pt"), "--language"]) == 0
+    assert tell(f"init={tmp_path / 'as.pt'}", *_SIZES)[0] == 0
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 no more")
     assert tell(f"init={tmp_path / 'broken.pt'}")[0] == 2
     assert tell(f"init={tmp_path / 'none.pt'}")[0] == 2
@@ -176,6 +179,9 @@ def test_options_that_fairseq_does_not_know(tell: Command) -> None:
     assert code == 2
     assert "encoder_normalize_before" in told
     assert tell("fairseq.dataset.lr=[1]")[0] == 2
+    code, told = tell("generation.beams=3")
+    assert code == 2
+    assert "beams" in told
 
 
 def test_settings_that_are_not_ours(tell: Command) -> None:

@@ -67,6 +67,16 @@ def test_batches_are_padded_right_and_start_decoding_at_the_tag(data: Path) -> N
     assert batch["ntokens"] == int((target != 1).sum())
 
 
+def test_a_bad_file_is_skipped_by_name(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = _dataset(data)
+    bad = sorted((data / "units" / "en").iterdir())[0]
+    bad.write_text("1 2 x")
+    batch = dataset.collater([dataset[index] for index in range(3)])
+    assert batch["nsentences"] == 2
+    assert str(bad) in caplog.text
+    assert dataset.collater([dataset[0]]) == {}
+
+
 def test_noise_is_on_the_source_alone_and_fixed_by_seed_epoch_and_sample(data: Path) -> None:
     plain, noisy, again = _dataset(data), _dataset(data, _NOISE), _dataset(data, _NOISE)
     assert torch.equal(noisy[3]["target"], plain[3]["target"])

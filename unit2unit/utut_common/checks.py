@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoint import Kind, read_checkpoint
 from avcore.command import LOG
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.files import require_file
@@ -14,6 +14,7 @@ from unit2unit.config import TranslatorConfig
 from unit2unit.utut_common.config import TrainingRun
 
 _ADD = "add them: python -m unit2unit.utut_finetune.add_language"
+_CONVERT = "write it as one: python -m unit2unit.utut_finetune.add_language IN OUT.pt --language (and no name)"
 
 
 def languages(run: TrainingRun) -> tuple[str, ...]:
@@ -55,6 +56,8 @@ def check_start(run: TrainingRun, num_units: int, vocabulary: str, owner: str) -
     data. Returns the run with `units_vocabulary` filled in. Raises NetflipsError for what does not fit.
     """
     stated = _settle("units_vocabulary", run.units_vocabulary, vocabulary, run.allow_other_vocabulary)
+    if not stated:
+        LOG.warning("%s does not say which quantizer made its units; state it with units_vocabulary=...", owner)
     path = _start_from(run)
     if path is not None:
         checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
@@ -64,16 +67,8 @@ def check_start(run: TrainingRun, num_units: int, vocabulary: str, owner: str) -
             raise InputError("dictionary and checkpoint differ", path=path, expected=f"{num_units} units as in {owner}",
                              found=config.vocabulary.num_units)  # fmt: skip
         _check_sizes(run, config, path)
-        stated = _settle(path.name, stored_vocabulary(checkpoint), stated, run.allow_other_vocabulary)
-    if not stated:
-        LOG.warning("%s does not say which quantizer made its units; state it with units_vocabulary=...", owner)
+        stated = _settle(path.name, str(checkpoint.config.get("vocabulary") or ""), stated, run.allow_other_vocabulary)
     return replace(run, units_vocabulary=stated)
-
-
-def stored_vocabulary(checkpoint: Checkpoint) -> str:
-    """The fingerprint of the quantizer that a translator was trained on, "" = unknown."""
-    task = checkpoint.config.get("task", {})
-    return str(checkpoint.config.get("vocabulary") or task.get("units_vocabulary") or "")
 
 
 def _start_from(run: TrainingRun) -> Path | None:
@@ -86,7 +81,7 @@ def _start_from(run: TrainingRun) -> Path | None:
     if run.init is None:
         return None
     if Path(run.init).suffix != ".pt":
-        raise UsageError("fairseq starts from a .pt file", found=run.init, hint="convert it with scripts/convert_checkpoint.py")
+        raise UsageError("fairseq starts from a .pt file", found=run.init, hint=_CONVERT)
     return Path(run.init)
 
 

@@ -44,7 +44,10 @@ class Corpus:
     is_by_line: bool = False
 
     def add(self, name: str, place: str, read: Callable[[], Ids], reading: Reading) -> None:
-        """Read one sequence; a bad one becomes a problem."""
+        """Read one sequence; a bad one, or a second one of a name, becomes a problem."""
+        if name in self.places:
+            self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
+            return
         self.places[name] = place
         try:
             self.units[name] = merged_units(read(), place, reading)
@@ -132,14 +135,12 @@ def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Read
         return
     if normalise_language(str(row.get("language") or language)) != language:
         corpus.problems.append(f"{place}: units of another language; expected {language}; found {row['language']}")
-    elif name in corpus.places:
-        corpus.problems.append(f"{place}: the id {name} is there twice; first {corpus.places[name]}")
     else:
         corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
         corpus.add(name, place, partial(parse_units, text, place), reading)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             yield f"{path}:{number}", line

@@ -69,8 +69,9 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _log_to(path: Path) -> None:
-    """Log fairseq's lines to the run's file and to stderr."""
+    """Log fairseq's lines to the run's file and, as --quiet allows, to stderr."""
     handlers: list[logging.Handler] = [logging.FileHandler(path), logging.StreamHandler(sys.stderr)]
+    handlers[1].setLevel(LOG.level)
     level = os.environ.get("LOGLEVEL", "INFO").upper()
     logging.basicConfig(level=level, format=_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers, force=True)
 

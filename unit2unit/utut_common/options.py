@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fairseq import options as fairseq_options
+from fairseq.dataclass.configs import GenerationConfig
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
@@ -34,7 +35,7 @@ def fairseq_config(run: TrainingRun) -> DictConfig:
     flags = [flag for name, value in wanted.items() if name not in _CHOICES for flag in _flags(known, name, value)]
     args = fairseq_options.parse_args_and_arch(_parser(), [user_dir, run.data_dir, *chosen, *flags])
     _check_taken(args, wanted)
-    vars(args).update(run.generation)  # read from here into the section `generation`
+    _set_generation(args, run.generation)
     repair_fairseq()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what hydra thinks of how fairseq uses it
@@ -83,6 +84,14 @@ def _flags(known: Mapping[str, argparse.Action], name: str, value: Any) -> list[
     if isinstance(value, list) and known[name].type is str:
         value = ",".join(map(str, value))
     return [f"{flag}={value}"]
+
+
+def _set_generation(args: argparse.Namespace, settings: Mapping[str, Any]) -> None:
+    """Put search settings where fairseq reads its section `generation` from, though training has no options for them."""
+    unknown = settings.keys() - GenerationConfig.__dataclass_fields__.keys()
+    if unknown:
+        raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))
+    vars(args).update(settings)
 
 
 def _check_taken(args: argparse.Namespace, wanted: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("checkpoint", help="translator to extend, as utut_sts_ft.pt")
     parser.add_argument("output", help="file to write, .pt")
-    parser.add_argument("--language", nargs="+", default=["ko"], metavar="LANG", help="languages to add (default: ko)")
+    parser.add_argument("--language", nargs="*", default=["ko"], metavar="LANG", help="languages to add, or none (default: ko)")
     parser.add_argument("--like", default="en", metavar="LANG", help="whose tag a new tag starts from, or 'random' (default: en)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for --like random")
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")

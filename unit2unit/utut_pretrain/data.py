@@ -1,5 +1,6 @@
 """Pairs of unit files as a fairseq dataset: tags, span noise, and language pairs drawn with a temperature."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,13 @@ import torch
 from fairseq.data import FairseqDataset
 from fairseq.data.language_pair_dataset import collate
 
+from avcore.errors import NetflipsError
 from avcore.units import Ids
 from unit2unit.utut_pretrain.manifest import Sample, Side, load_units
 from unit2unit.utut_pretrain.masking import SpanNoise
 from unit2unit.vocabulary import PAD, TranslatorVocabulary
+
+LOG = logging.getLogger(__name__)
 
 _NUM_ENDS = 2
 """`<s>` and `</s>`. The tag is not counted: a sample of the most units allowed then fills fairseq's 1024 positions."""
@@ -41,18 +45,26 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return len(self._drawn)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return {"id", "source": int64 [N], "target": int64 [M]} of a drawn sample."""
+    def __getitem__(self, index: int) -> dict[str, Any] | None:
+        """Return {"id", "source": int64 [N], "target": int64 [M]} of a drawn sample; None, with a warning, for a bad file."""
         sample = self._samples[self._drawn[index]]
-        source = self._tokens(sample.source)
+        try:
+            source, target = self._tokens(sample.source), self._tokens(sample.target)
+        except NetflipsError as error:
+            LOG.warning("skipped: %s", error)
+            return None
         if self._noise is not None:
             source = self._noise.apply(source, np.random.default_rng([self._seed, self._epoch, index]))
-        return {"id": index, "source": torch.from_numpy(source), "target": torch.from_numpy(self._tokens(sample.target))}
+        return {"id": index, "source": torch.from_numpy(source), "target": torch.from_numpy(target)}
 
-    def collater(self, samples: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return a batch, padded on the right, longest source first; the decoder's input starts with the target's tag."""
+    def collater(self, samples: list[dict[str, Any] | None]) -> dict[str, Any]:
+        """Return a batch, padded on the right, longest source first; the decoder's input starts with the target's tag.
+
+        {} when every sample was bad: fairseq passes over such a batch.
+        """
+        good = [sample for sample in samples if sample is not None]
         # eos_idx None moves each target's own last token, its tag, to the front.
-        return collate(samples, PAD, None, left_pad_source=False, left_pad_target=False)  # type: ignore[no-any-return]
+        return collate(good, PAD, None, left_pad_source=False, left_pad_target=False)  # type: ignore[no-any-return]
 
     @property
     def sizes(self) -> Ids:
