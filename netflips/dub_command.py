@@ -8,14 +8,15 @@ from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, ru
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.progress import bars
+from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.vocabulary import normalise_language
 from netflips.models import Models, load_models
 from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
+from netflips.recording_flags import add_recording_options, recording_options
 from netflips.report import DubReport, write_reports
 from unit2av.inference_unit2a import unit_offset
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
 _DEFAULT_LABEL = "synthetic speech and lips"
 
 
@@ -32,6 +33,7 @@ def build_parser(prog: str = "netflips dub") -> argparse.ArgumentParser:
     _add_language_options(parser)
     _add_model_options(parser)
     _add_picture_options(parser)
+    add_recording_options(parser)
     add_common_options(parser)
     return parser
 
@@ -134,6 +136,8 @@ def _dub_options(options: argparse.Namespace) -> DubOptions:
         boxes=options.in_bbox_path,
         hard_paste=options.hard_paste,
         label=options.burn_label,
+        timing=options.timing,
+        recording=recording_options(options),
     )
 
 
@@ -154,6 +158,8 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
         return [(inputs[0], options.out_vid_path)]
     if options.in_lip_path is not None or options.in_bbox_path is not None:
         raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
+    if options.segments is not None or options.segments_in is not None:
+        raise UsageError("--segments and --segments-in belong to one video", hint="use --out-vid-path")
     videos = [video for path in inputs for video in (_videos_in(path) if path.is_dir() else [path])]
     jobs = [(video, options.out_dir / f"{video.stem}_{normalise_language(options.tgt_lang)}.mp4") for video in videos]
     doubled = {target.name for _, target in jobs if sum(other == target for _, other in jobs) > 1}

@@ -1,13 +1,17 @@
 """What a user asks for when dubbing, apart from the files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from avcore.errors import UsageError
 from avcore.vocabulary import normalise_language
+from netflips.timing import TIMINGS, Pace
+from netflips.utterances import UtteranceLength
 
 MODALITIES = ("audio,video", "audio", "video")
+Background = Literal["keep", "mute"]
+BACKGROUNDS: tuple[str, ...] = get_args(Background)
 UnitOffset = int | Literal["auto"]
 
 
@@ -22,13 +26,51 @@ class ModelPaths:
 
 
 @dataclass(frozen=True)
+class RecordingOptions:
+    """What matters to recordings of several utterances only.
+
+    background: keep or mute the sound outside of speech; background_audio: music and effects, heard wherever the
+    recording's own sound is not. segments_out, segments_in: utterance times to write, and to use in place of our own.
+    start_s, end_s: the part to dub (s). is_preview: the first utterance only. work_dir: where finished work is kept;
+    None = beside the output.
+    """
+
+    pace: Pace = field(default_factory=Pace)
+    length: UtteranceLength = field(default_factory=UtteranceLength)
+    background: Background = "keep"
+    background_audio: Path | None = None
+    segments_out: Path | None = None
+    segments_in: Path | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    is_preview: bool = False
+    work_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.background not in BACKGROUNDS:
+            raise UsageError("unknown --background", expected=" or ".join(BACKGROUNDS), found=self.background)
+        start, end = self.start_s or 0.0, float("inf") if self.end_s is None else self.end_s
+        if not 0 <= start < end:
+            raise UsageError("--from and --to must be times in order", expected="0 <= from < to", found=f"{start:g} and {end:g} s")
+        if self.is_preview and (self.start_s is not None or self.end_s is not None):
+            raise UsageError("--preview shows the first utterance; it does not go with --from and --to")
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing was asked for that only a recording in its own time can give."""
+        return self == RecordingOptions()
+
+
+@dataclass(frozen=True)
 class DubOptions:
     """One dub: languages, what the unit encoder sees, and where pieces come from that are not made here.
 
     modalities: what the units are taken from (the lips are rendered whenever there is a face). beam, max_target_units:
     None = as the checkpoint says; max_target_units 0 = no limit. face: `auto` (the largest that speaks), `largest` or a
     number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published paste without
-    a feathered edge. label: text burnt into the picture, "" = none.
+    a feathered edge. label: text burnt into the picture, "" = none. timing: source = each utterance in its own place and
+    the recording's own pictures; free = one utterance, as long as it takes (the published behaviour); auto = free for a
+    clip of one utterance.
     """
 
     source: str = "en"
@@ -42,6 +84,8 @@ class DubOptions:
     boxes: Path | None = None
     hard_paste: bool = False
     label: str = ""
+    timing: str = "auto"
+    recording: RecordingOptions = field(default_factory=RecordingOptions)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", normalise_language(self.source))
@@ -52,6 +96,10 @@ class DubOptions:
             raise UsageError("--beam must be 1 or more", found=self.beam)
         if self.max_target_units is not None and self.max_target_units < 0:
             raise UsageError("--max-target-units must be 0 (no limit) or more", found=self.max_target_units)
+        if self.timing not in TIMINGS:
+            raise UsageError("unknown --timing", expected=" or ".join(TIMINGS), found=self.timing)
+        if self.timing == "free" and not self.recording.is_default:
+            raise UsageError("options for recordings of several utterances do not go with --timing free")
 
     @property
     def uses_audio(self) -> bool:

@@ -1,54 +1,19 @@
 """The main job: a video in one language in, the same person speaking another language out."""
 
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError, OutputError, UnitError
-from avcore.faces.crop import Box
-from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.given import read_boxes_for
-from avcore.faces.paste import paste_face, paste_face_hard
-from avcore.faces.select import parse_face_choice
+from avcore.errors import OutputError
 from avcore.files import require_file, require_writable
-from avcore.media import PictureSource, VideoWriter, read_gray_video, read_speech
-from avcore.pingpong import pingpong
+from avcore.media import PictureSource, read_speech
 from avcore.progress import Progress, silent
-from avcore.provenance import synthetic_comment
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
-from avcore.units import Units
-from netflips import __version__
+from avcore.speech_regions import listen
 from netflips.clock import StageClock
-from netflips.label import with_label
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.report import DubReport, StageTime
-from unit2av.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
-from unit2av.voice import read_voice
-from unit2unit.inference import Translation, search_settings, truncation_notice
-
-LOG = logging.getLogger("netflips")
-Samples = NDArray[np.float32]
-_LIP_SIZE = 96
-
-
-@dataclass(frozen=True)
-class Material:
-    """What was read from the input.
-
-    speech: float32 [S] at 16 kHz, None without a sound track. boxes: one per 25 fps picture. lips: uint8 [T, 96, 96],
-    None where no face was found.
-    """
-
-    source: PictureSource
-    speech: Samples | None
-    boxes: Sequence[Box | None]
-    lips: NDArray[np.uint8] | None
-    face: SpeakerFace | None
+from netflips.recording.dub import dub_recording
+from netflips.report import DubReport
+from netflips.short_clip import ShortDub
+from netflips.utterances import cut_utterances
 
 
 def dub(
@@ -56,149 +21,38 @@ def dub(
 ) -> DubReport:
     """Dub one video.
 
-    The result is H.264 and AAC at 25 fps and 16 kHz, as long as the new speech; footage is played to and fro where the
-    speech is longer (the published behaviour). Raises NetflipsError: for files that cannot be used, no face where one is
-    needed, no voice to speak in, an empty translation. Nothing is written under `out_video` unless all went well.
+    A recording of several utterances (`options.timing` "source") keeps its pictures, rates and length, each utterance in
+    its own place; finished work is kept beside the output or in `options.recording.work_dir`. A clip of one utterance
+    ("free") comes out at 25 fps and 16 kHz, as long as the new speech. Raises NetflipsError: for files that cannot be
+    used, no face or no speech where it is needed, no voice to speak in, an empty translation. Nothing is written under
+    `out_video` unless all went well.
     """
-    return _Dub(Path(in_video), Path(out_video), models, options, progress or silent).run()
+    in_path, out_path = Path(in_video), Path(out_video)
+    _check_paths(in_path, out_path)
+    clock, progress = StageClock(), progress or silent
+    with clock.stage("read"):
+        source = PictureSource(in_path)
+        is_recording = _is_recording(source, options)
+    if is_recording:
+        return dub_recording(source, out_path, models, options, progress, clock)
+    return ShortDub(source, out_path, models, options, progress, clock).run()
 
 
-class _Dub:
-    def __init__(self, in_video: Path, out_video: Path, models: Models, options: DubOptions, progress: Progress) -> None:
-        self._in, self._out, self._models, self._options, self._progress = in_video, out_video, models, options, progress
-        self._clock, self._warnings = StageClock(), list[str]()
-
-    def run(self) -> DubReport:
-        _check_paths(self._in, self._out)
-        with self._clock.stage("read"):
-            material = self._read()
-        voice = self._voice(material.speech)
-        with self._clock.stage("av2unit"):
-            units = self._extract(material)
-        with self._clock.stage("unit2unit"):
-            translation = self._translate(units)
-        with self._clock.stage("speech"):
-            said = self._models.vocoder.predict_durations(translation.units)
-        with self._clock.stage("write"):
-            writer = self._write(material, said, voice)
-        return self._report(material, units, translation, said, writer)
-
-    # Reading
-
-    def _read(self) -> Material:
-        source = PictureSource(self._in)
-        speech = read_speech(self._in) if source.info.has_audio else None
-        if self._options.uses_audio and speech is None:
-            raise MediaError("it has no sound track", path=self._in, hint="use --modalities video with --speaker-path voice.wav")
-        given_boxes = None if self._options.boxes is None else read_boxes_for(source, self._options.boxes)
-        given_lips = None if self._options.lips is None else _read_lips(self._options.lips)
-        face = None
-        if given_boxes is None or (given_lips is None and self._options.uses_video):
-            face = self._find_face(source, speech)
-        boxes = given_boxes if given_boxes is not None else face.boxes if face is not None else [None] * len(source)
-        lips = given_lips if given_lips is not None else face.lips if face is not None and self._options.uses_video else None
-        return Material(source, speech, boxes, lips, face)
-
-    def _find_face(self, source: PictureSource, speech: Samples | None) -> SpeakerFace | None:
-        needs_face = self._options.uses_video and self._options.lips is None
-        choice = parse_face_choice(self._options.face)
-        try:
-            with self._clock.stage("faces"):
-                return find_faces(source, choice, speech, self._progress, len(source), self._in)
-        except NoFaceError:
-            if needs_face:
-                raise
-            self._warn("no face was found: the speech is dubbed, the picture stays as it is")
-            return None
-
-    def _voice(self, speech: Samples | None) -> Samples:
-        with self._clock.stage("voice"):
-            if self._options.speaker is not None:
-                return read_voice(self._options.speaker, lambda: self._models.speaker_encoder)
-            if speech is None:
-                raise NoSpeechError("it has no sound to take the voice from", path=self._in, hint="give --speaker-path x.wav")
-            try:
-                return self._models.speaker_encoder.embed(speech)
-            except NoSpeechError as error:
-                raise NoSpeechError(
-                    "there is no usable speech to take the voice from", path=self._in, found=error.what,
-                    hint="give another voice with --speaker-path x.wav",
-                ) from error  # fmt: skip
-
-    # The three stages
-
-    def _extract(self, material: Material) -> Units:
-        speech = material.speech if self._options.uses_audio else None
-        units = self._models.extractor.extract(speech, material.lips if self._options.uses_video else None, self._progress)
-        return replace(units, language=self._options.source)
-
-    def _translate(self, units: Units) -> Translation:
-        translator, options = self._models.translator, self._options
-        search = search_settings(translator.default_search, options.beam, options.max_target_units)
-        translation = translator.translate(units, options.source, options.target, search, self._progress)
-        notice = truncation_notice(translation)
-        if notice is not None:
-            self._warn(f"{notice}; --max-target-units 0 lifts the limit")
-        if not len(translation.units):
-            raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
-        return translation
-
-    def _write(self, material: Material, said: Units, voice: Samples) -> VideoWriter:
-        options, models, clock = self._options, self._models, self._clock
-        total = num_pictures_for(said)
-        scenes = clock.timed(played_to_and_fro(material.source, material.boxes, total), "read")
-        paste = paste_face_hard if options.hard_paste else paste_face
-        pictures = clock.timed(talking_pictures(models.renderer, said, scenes, paste), "lips")
-        sound: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
-        info = material.source.info
-        comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
-        writer = VideoWriter(
-            self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect
-        )
-        with writer:
-            write_in_step(writer, with_label(pictures, options.label), sound, self._progress, total)
-        return writer
-
-    # What was done
-
-    def _warn(self, text: str) -> None:
-        LOG.warning("%s: warning: %s", self._in, text)
-        self._warnings.append(text)
-
-    def _report(self, material: Material, units: Units, translation: Translation, said: Units, writer: VideoWriter) -> DubReport:
-        options, info = self._options, material.source.info
-        input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
-        reading = {"read", "faces", "voice", "av2unit"}
-        stages = tuple(
-            StageTime(name, seconds, (input_s if name in reading else output_s) / max(seconds, 1e-9))
-            for name, seconds in self._clock.seconds.items()
-        )
-        shown = [material.boxes[pingpong(step, len(material.boxes))] for step in range(num_pictures_for(said))]
-        return DubReport(
-            version=__version__,
-            input=str(self._in),
-            output=str(self._out),
-            source_language=options.source,
-            target_language=options.target,
-            modalities=options.modalities,
-            input_s=input_s,
-            output_s=output_s,
-            width=writer.out_width,
-            height=writer.out_height,
-            has_grown=writer.grew,
-            num_pictures=len(shown),
-            pictures_with_face=sum(box is not None for box in shown),
-            source_units=len(units),
-            target_units=len(translation.units),
-            target_steps=said.num_steps,
-            translation_score=translation.score,
-            is_truncated=translation.truncated,
-            voice="the source's" if options.speaker is None else str(options.speaker),
-            fingerprints=self._models.fingerprints,
-            stages=stages,
-            warnings=tuple(self._warnings),
-            faces=() if material.face is None else tuple(asdict(track) for track in material.face.tracks),
-        )
+def _is_recording(source: PictureSource, options: DubOptions) -> bool:
+    """Whether a video is dubbed in its own time: asked for, or because it holds more than one utterance."""
+    if options.timing != "auto":
+        return options.timing == "source"
+    if not options.recording.is_default:
+        return True
+    length, duration = options.recording.length, float(source.info.duration_s)
+    if duration <= length.least_s:
+        return False
+    if duration > length.most_s:
+        return True
+    if not source.info.has_audio:
+        return False
+    activity = listen([read_speech(source.path)])
+    return len(cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)) > 1
 
 
 def _check_paths(in_video: Path, out_video: Path) -> None:
@@ -206,16 +60,3 @@ def _check_paths(in_video: Path, out_video: Path) -> None:
     require_writable(out_video)
     if out_video.exists() and out_video.samefile(in_video):
         raise OutputError("the output is the input itself", path=out_video, hint="choose another --out-vid-path")
-
-
-def _read_lips(path: Path) -> NDArray[np.uint8]:
-    lips = read_gray_video(path)
-    if lips.shape[1:] != (_LIP_SIZE, _LIP_SIZE):
-        raise InputError(
-            "this is no lip video",
-            path=path,
-            expected=f"{_LIP_SIZE}x{_LIP_SIZE} pictures",
-            found=f"{lips.shape[2]}x{lips.shape[1]}",
-            hint="leave --in-lip-path out to have the lips found in the video",
-        )
-    return lips

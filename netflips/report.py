@@ -1,7 +1,7 @@
 """What was done: for a person in a few lines, for machines as JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,66 @@ class StageTime:
     name: str
     seconds: float
     x_real_time: float
+
+
+@dataclass(frozen=True)
+class UtteranceReport:
+    """What became of one utterance. Times in seconds; `source_*` in the recording, `output_*` in the result.
+
+    natural_s: length of the new speech as predicted; factor: by which it was stretched; spoken_s: its length then. slack_s:
+    of the slot left silent. in_pause_s: spoken in the pause after it. overrun_s: what fitted neither; held_s: for how long
+    the picture was held for it; is_hurried: it was spoken faster than the bounds say; cut_s: what even that did not save.
+    pictures: of its time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by
+    reason. face: quality of the face that was followed. left_alone: why the whole utterance stayed as it was, "" = it did not.
+    """
+
+    number: int
+    speaker: str
+    source_start_s: float
+    source_end_s: float
+    output_start_s: float
+    output_end_s: float
+    left_alone: str = ""
+    source_units: int = 0
+    target_units: int = 0
+    translation_score: float | None = None
+    is_truncated: bool = False
+    natural_s: float = 0.0
+    spoken_s: float = 0.0
+    factor: float | None = None
+    slack_s: float = 0.0
+    in_pause_s: float = 0.0
+    overrun_s: float = 0.0
+    held_s: float = 0.0
+    is_hurried: bool = False
+    cut_s: float = 0.0
+    pictures: int = 0
+    drawn: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    face: dict[str, float] = field(default_factory=dict)
+    tracks: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordingReport:
+    """What is to be said of a recording of several utterances.
+
+    part: from and to, in the recording (s). frame_rate: of the output, average. scene_cuts: in the recording (s). work:
+    for each stage how many pieces were kept from before and how many were made. work_bytes: what the work folder holds.
+    """
+
+    utterances: tuple[UtteranceReport, ...]
+    part: tuple[float, float]
+    frame_rate: float
+    is_variable_rate: bool
+    audio_rate: int
+    audio_channels: int
+    background: str
+    background_audio: str
+    scene_cuts: tuple[float, ...]
+    work_dir: str
+    work: dict[str, dict[str, int]]
+    work_bytes: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +105,8 @@ class DubReport:
     stages: tuple[StageTime, ...]
     warnings: tuple[str, ...]
     faces: tuple[dict[str, Any], ...] = ()
+    timing: str = "free"
+    recording: RecordingReport | None = None
 
     def as_json(self) -> str:
         """The report as JSON."""
@@ -57,10 +119,30 @@ class DubReport:
             f"{self.source_units} units -> {self.target_units} units, "
             f"lips in {self.pictures_with_face} of {self.num_pictures} pictures"
         ]
+        if self.recording is not None:
+            lines += _utterance_lines(self.recording)
         lines += [f"  {stage.name:<12} {stage.seconds:7.2f} s  {stage.x_real_time:7.2f} x real time" for stage in self.stages]
         if self.has_grown:
             lines.append(f"  the picture grew to {self.width}x{self.height}: an odd side cannot be encoded")
         return "\n".join([*lines, f"written: {self.output}"])
+
+
+def _utterance_lines(recording: RecordingReport) -> list[str]:
+    spoken = [one for one in recording.utterances if not one.left_alone]
+    lines = [f"  {len(spoken)} of {len(recording.utterances)} utterances dubbed in their own places"]
+    factors = [one.factor for one in spoken if one.factor is not None]
+    if factors:
+        lines[0] += f", at {min(factors):.2f} to {max(factors):.2f} of their natural length"
+    for what, numbers in (
+        ("spoken faster than the pace allows", [one.number for one in spoken if one.is_hurried]),
+        ("with the picture held", [one.number for one in spoken if one.held_s]),
+        ("cut", [one.number for one in spoken if one.cut_s]),
+        ("left alone", [one.number for one in recording.utterances if one.left_alone]),
+    ):
+        if numbers:
+            lines.append(f"  {what}: {', '.join(map(str, numbers))}")
+    lines.append(f"  finished work: {recording.work_dir} ({recording.work_bytes / 1e6:.0f} MB)")
+    return lines
 
 
 def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]) -> None:

@@ -1,8 +1,10 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
+from avcore.media.joiner import VideoJoiner
 from avcore.media.lips import read_gray_video, write_lip_video
 from avcore.media.pictures import Picture, at_rate, read_pictures
 from avcore.media.probe import MediaInfo, probe
+from avcore.media.resampling import iter_sound_at
 from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech
 from avcore.media.source import PictureSource
 from avcore.media.writer import VideoWriter
@@ -11,8 +13,10 @@ __all__ = [
     "MediaInfo",
     "Picture",
     "PictureSource",
+    "VideoJoiner",
     "VideoWriter",
     "at_rate",
+    "iter_sound_at",
     "iter_sound_blocks",
     "iter_speech_blocks",
     "probe",

@@ -138,14 +138,17 @@ class VideoWriter:
         container = av.open(f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"})
         if self.comment:
             container.metadata["comment"] = self.comment
+        self._add_pictures(container)
+        if self.audio_rate is not None:
+            self._add_sound(container, self.audio_rate)
+        return container
+
+    def _add_pictures(self, container: Any) -> None:
         self._video = container.add_stream("libx264", rate=self.frame_rate, options=self._options)
         self._video.width, self._video.height, self._video.pix_fmt = self.out_width, self.out_height, "yuv420p"
         self._video.codec_context.time_base = self._tick
         self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
         tag_stream(self._video, self.out_width, self.out_height)
-        if self.audio_rate is not None:
-            self._add_sound(container, self.audio_rate)
-        return container
 
     def _add_sound(self, container: Any, rate: int) -> None:
         aac_rate = next((known for known in _AAC_RATES if known <= rate), _AAC_RATES[-1])
@@ -193,6 +196,9 @@ class VideoWriter:
         while sound_end - self._picture_end >= 1 / self.frame_rate:
             self._encode_picture(self._last_frame, None)
         self._mux(self._video.encode(None))
+        self._end_sound()
+
+    def _end_sound(self) -> None:
         self._encode_sound(self._resampler.resample(None))
         self._mux(_without_padding(self._audio.encode(None)))
 

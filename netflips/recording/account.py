@@ -1,0 +1,154 @@
+"""The report of a recording: what became of each utterance."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from avcore.media import VideoWriter
+from avcore.timeline import exact, units_to_seconds
+from netflips import __version__
+from netflips.recording.facepath import Reason
+from netflips.recording.faces import FaceStretch
+from netflips.recording.finding import Found
+from netflips.recording.job import Job
+from netflips.recording.pictures import Encoded
+from netflips.recording.plan import OutputClock
+from netflips.recording.saying import Cue
+from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport
+
+
+def tell(
+    job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces: Sequence[Encoded], writer: VideoWriter
+) -> DubReport:
+    """Put together what was done."""
+    counts = _count(pieces)
+    utterances = tuple(_utterance(cue, clock, counts.get(cue.cast.utterance.number, Counter())) for cue in cues)
+    options, info = job.options, job.info
+    output_s = float(clock.at(found.part.stop))
+    spoken = [cue for cue in cues if cue.placed is not None and cue.translated is not None]
+    scores = [cue.translated.score for cue in spoken if cue.translated is not None]
+    return DubReport(
+        version=__version__,
+        input=str(job.source.path),
+        output=str(job.out),
+        source_language=options.source,
+        target_language=options.target,
+        modalities=options.modalities,
+        input_s=float(info.duration_s),
+        output_s=output_s,
+        width=writer.out_width,
+        height=writer.out_height,
+        has_grown=writer.grew,
+        num_pictures=sum(len(piece.times) for piece in pieces),
+        pictures_with_face=sum(one.drawn for one in utterances),
+        source_units=sum(one.source_units for one in utterances),
+        target_units=sum(one.target_units for one in utterances),
+        target_steps=sum(cue.placed.fit.steps for cue in cues if cue.placed is not None),
+        translation_score=float(np.mean(scores)) if scores else float("nan"),
+        is_truncated=any(one.is_truncated for one in utterances),
+        voice="the source's" if options.speaker is None else str(options.speaker),
+        fingerprints=job.models.fingerprints,
+        stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
+        warnings=tuple(job.warnings),
+        timing="source",
+        recording=_recording(job, found, utterances),
+    )
+
+
+def _recording(job: Job, found: Found, utterances: tuple[UtteranceReport, ...]) -> RecordingReport:
+    info, settings, work = job.info, job.settings, job.work
+    stages = sorted({*work.made, *work.kept})
+    return RecordingReport(
+        utterances=utterances,
+        part=(float(found.part.start), float(found.part.stop)),
+        frame_rate=float(info.frame_rate),
+        is_variable_rate=info.is_variable_rate,
+        audio_rate=job.sound_rate,
+        audio_channels=job.num_channels,
+        background=settings.background,
+        background_audio="" if settings.background_audio is None else str(settings.background_audio),
+        scene_cuts=tuple(found.scenes.cuts),
+        work_dir=str(work.folder),
+        work={stage: {"kept": work.kept[stage], "made": work.made[stage]} for stage in stages},
+        work_bytes=work.num_bytes(),
+    )
+
+
+def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
+    """How many pictures of each utterance were left for each reason."""
+    counts: dict[int, Counter[int]] = {}
+    for piece in pieces:
+        for owner, reason in zip(piece.owners, piece.reasons, strict=True):
+            counts.setdefault(owner, Counter())[reason] += 1
+    return counts
+
+
+def _utterance(cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceReport:
+    one, face = cue.cast.utterance, cue.cast.role.face
+    begin = clock.at(one.start_s)
+    plain = UtteranceReport(
+        number=one.number,
+        speaker=cue.cast.role.name,
+        source_start_s=one.start_s,
+        source_end_s=one.end_s,
+        output_start_s=float(begin),
+        output_end_s=float(begin + exact(one.seconds)),
+        left_alone=cue.why,
+        source_units=0 if cue.listened is None else len(cue.listened.units),
+        face=_quality(face),
+        tracks=face.summaries,
+    )
+    return plain if cue.placed is None else replace(plain, **_speech(cue), **_picture(counts), output_end_s=_end(cue, clock))
+
+
+def _end(cue: Cue, clock: OutputClock) -> float:
+    """When the new speech ends in the output."""
+    if cue.placed is None:
+        raise ValueError("an utterance that is left alone has no new speech")
+    return float(clock.at(cue.placed.start) + cue.placed.spoken)
+
+
+def _speech(cue: Cue) -> dict[str, Any]:
+    if cue.placed is None or cue.translated is None:
+        return {}
+    fit = cue.placed.fit
+    seconds = {
+        "natural_s": fit.natural_steps,
+        "spoken_s": fit.steps,
+        "slack_s": fit.slack,
+        "in_pause_s": fit.in_pause,
+        "overrun_s": fit.overrun,
+        "cut_s": fit.cut,
+    }
+    return {name: float(units_to_seconds(steps)) for name, steps in seconds.items()} | {
+        "target_units": len(cue.translated.units),
+        "translation_score": cue.translated.score,
+        "is_truncated": cue.translated.is_truncated,
+        "factor": fit.factor,
+        "is_hurried": fit.is_hurried,
+        "held_s": float(cue.placed.held),
+    }
+
+
+def _picture(counts: Counter[int]) -> dict[str, Any]:
+    left = {Reason(reason).text: number for reason, number in sorted(counts.items()) if reason != Reason.DRAWN}
+    return {"pictures": counts.total(), "drawn": counts[Reason.DRAWN], "left": left}
+
+
+def _quality(face: FaceStretch) -> dict[str, float]:
+    """Of the face that was followed, at 25 fps: in how many pictures, how large, how sharp, how far turned away."""
+    there = np.isfinite(face.boxes).all(axis=1)
+    if not there.any():
+        return {}
+    boxes = face.boxes[there]
+    quality = {
+        "share_of_pictures": float(there.mean()),
+        "height_px": float(np.median(boxes[:, 3] - boxes[:, 1])),
+        "sharpness": float(np.median(face.sharpness[there])),
+        "max_yaw": float(np.abs(face.yaw[there]).max()),
+        "max_pitch": float(np.abs(face.pitch[there]).max()),
+    }
+    return {name: value for name, value in quality.items() if np.isfinite(value)}

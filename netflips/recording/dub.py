@@ -1,0 +1,58 @@
+"""Dub a recording of several utterances, each in its own place; finished work is kept, so that a stopped run goes on."""
+
+from pathlib import Path
+
+from avcore.errors import MediaError, NoSpeechError
+from avcore.media import PictureSource
+from avcore.progress import Progress
+from netflips.clock import StageClock
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.recording.account import tell
+from netflips.recording.casting import cast
+from netflips.recording.disk import announce
+from netflips.recording.finding import find
+from netflips.recording.job import Job
+from netflips.recording.plan import OutputClock
+from netflips.recording.saying import say
+from netflips.recording.showing import join, require_writable_kind, show
+from netflips.report import DubReport
+from netflips.workfolder import WorkFolder, file_digest, require_work_folder
+
+
+def dub_recording(
+    source: PictureSource, out_video: Path, models: Models, options: DubOptions, progress: Progress, clock: StageClock
+) -> DubReport:
+    """Dub a recording: same pictures where nobody speaks, each utterance in its own place, sound in step.
+
+    Raises NetflipsError as `netflips.pipeline.dub` does.
+    """
+    _check(source, options)
+    folder = options.recording.work_dir or work_folder_beside(out_video)
+    with clock.stage("read"):
+        digest = file_digest(source.path)
+    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock)
+    require_writable_kind(job)
+    announce(require_work_folder(folder), source.info, float(source.info.duration_s))
+    found = find(job)
+    cues = say(job, found, cast(job, found))
+    output = OutputClock(found.part.start, [cue.placed for cue in cues if cue.placed is not None])
+    pieces = show(job, found, cues, output)
+    writer = join(job, found, cues, output, pieces)
+    return tell(job, found, cues, output, pieces, writer)
+
+
+def work_folder_beside(out_video: Path) -> Path:
+    """Where finished work is kept unless the user says otherwise: beside the output, on the disk that was chosen for it."""
+    return out_video.parent / f"{out_video.name}.work"
+
+
+def _check(source: PictureSource, options: DubOptions) -> None:
+    if options.uses_audio and not source.info.has_audio:
+        raise MediaError("it has no sound track", path=source.path, hint="use --modalities video with --speaker-path voice.wav")
+    if not source.info.has_audio and options.recording.segments_in is None:
+        raise NoSpeechError(
+            "it has no sound in which to find utterances",
+            path=source.path,
+            hint="give the times of the utterances with --segments-in",
+        )

@@ -1,0 +1,169 @@
+"""The pictures of the output, encoded in pieces that are kept, so that a stopped run goes on where it was."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
+from netflips.label import draw_label
+from netflips.recording.mouth import Shown, Talk, draw_mouths
+from netflips.recording.plan import OutputClock, Placed
+from netflips.workfolder import Arrays, WorkFolder
+from unit2av.renderer import LipRenderer
+
+LONGEST_PIECE_S = Fraction(20)
+STAGE = "pictures"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of the recording, start to stop (s; None = its end), that is encoded on its own. key: what is in it."""
+
+    start: Fraction
+    stop: Fraction | None
+    key: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A piece of the output. path: its pictures. times: when each is shown in the output (s). See `Shown` for the rest."""
+
+    path: Path
+    times: list[Fraction]
+    owners: list[int]
+    reasons: list[int]
+
+
+class TalkAt(Protocol):
+    """Gives the talk of an utterance, by its number."""
+
+    def __call__(self, number: int) -> Talk: ...
+
+
+def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
+    """Where pieces begin: at the start, where utterances begin, and so often in between that none is long.
+
+    spans: from the beginning of each utterance to the last moment that it may reach; a piece never begins inside of one.
+    """
+    borders = [start]
+    free = start
+    for begin, end in [*spans, (stop, stop)]:
+        if begin - free > LONGEST_PIECE_S and free > borders[-1]:
+            borders.append(free)
+        while min(begin, stop) - borders[-1] > LONGEST_PIECE_S and borders[-1] >= free:
+            borders.append(borders[-1] + LONGEST_PIECE_S)
+        if borders[-1] < begin < stop:
+            borders.append(begin)
+        free = max(end, free)
+    return borders
+
+
+class PictureFeed:
+    """The recording's own pictures, piece after piece; the file is entered anew only where a piece was left out."""
+
+    def __init__(self, path: Path, start: Fraction) -> None:
+        self._path, self._start = path, start
+        self._pictures: Iterator[Picture] = iter(())
+        self._held: Picture | None = None
+        self._reached: Fraction | None = None
+
+    def between(self, start: Fraction, stop: Fraction | None) -> Iterator[Picture]:
+        """The pictures that begin between two times; at the start of the part also the one that is on screen then."""
+        if self._reached != start:
+            self._pictures, self._held = read_pictures(self._path, start), None
+        self._reached = None
+        while (picture := self._next()) is not None:
+            if stop is not None and picture.time >= stop:
+                self._held = picture
+                break
+            if picture.time >= start or start == self._start:
+                yield picture
+        self._reached = stop
+
+    def _next(self) -> Picture | None:
+        picture, self._held = self._held, None
+        return picture if picture is not None else next(self._pictures, None)
+
+
+class Studio:
+    """Draws and encodes pieces of a recording."""
+
+    def __init__(
+        self, info: MediaInfo, feed: PictureFeed, clock: OutputClock, renderer: LipRenderer, label: str, is_hard: bool
+    ) -> None:
+        self._info, self._feed, self._clock = info, feed, clock
+        self._renderer, self._label, self._is_hard = renderer, label, is_hard
+        self._step = 1 / info.frame_rate
+
+    def encode(self, piece: Piece, placed: Sequence[Placed], talk_of: TalkAt, work: WorkFolder) -> Encoded | None:
+        """Encode a piece, or find it in the work folder; None when no picture begins in it.
+
+        placed: the utterances in it.
+        """
+        begin = self._clock.at(piece.start)
+        kept = work.find_arrays(STAGE, piece.key)
+        path = work.find_file(STAGE, piece.key, ".mp4")
+        if kept is None or (path is None and len(kept["times"])):
+            talks = {one.utterance.number: talk_of(one.utterance.number) for one in placed}
+            with work.new_file(STAGE, piece.key, ".mp4") as path:
+                kept = work.keep_arrays(STAGE, piece.key, self._write(piece, placed, talks, begin, path))
+        times = [begin + Fraction(str(time)) for time in kept["times"]]
+        if path is None or not times:
+            return None
+        return Encoded(path, times, kept["owners"].tolist(), kept["reasons"].tolist())
+
+    def _write(self, piece: Piece, placed: Sequence[Placed], talks: dict[int, Talk], begin: Fraction, path: Path) -> Arrays:
+        shown = draw_mouths(self._renderer, self._scheduled(piece, placed, talks), self._is_hard)
+        times, owners, reasons = [], [], []
+        writer: VideoWriter | None = None
+        first = next(shown, None)
+        if first is not None:
+            info = self._info
+            writer = VideoWriter(path, info.width, info.height, info.frame_rate, pixel_aspect=info.pixel_aspect)
+            with writer:
+                for one in _chain(first, shown):
+                    writer.write_picture(draw_label(one.rgb, self._label) if self._label else one.rgb, one.time - first.time)
+                    times.append(str(one.time - begin))
+                    owners.append(one.owner)
+                    reasons.append(int(one.reason))
+        return {
+            "times": np.array(times, dtype=np.str_),
+            "owners": np.array(owners, np.int64),
+            "reasons": np.array(reasons, np.int64),
+        }
+
+    def _scheduled(
+        self, piece: Piece, placed: Sequence[Placed], talks: dict[int, Talk]
+    ) -> Iterator[tuple[Picture, Fraction, Talk | None]]:
+        """Each picture of a piece with its time in the output and its talk; held pictures come several times."""
+        starts = [one.start for one in placed]
+        before: tuple[Picture, Placed | None] | None = None
+        for picture in self._feed.between(piece.start, piece.stop):
+            if before is not None:
+                yield from self._held(*before, picture.time, talks)
+            number = bisect_right(starts, picture.time) - 1
+            own = placed[number] if number >= 0 and picture.time < placed[number].end else None
+            yield picture, max(self._clock.at(picture.time), Fraction(0)), talks[own.utterance.number] if own else None
+            before = picture, own
+        if before is not None:
+            yield from self._held(*before, piece.stop, talks)
+
+    def _held(
+        self, picture: Picture, own: Placed | None, following: Fraction | None, talks: dict[int, Talk]
+    ) -> Iterator[tuple[Picture, Fraction, Talk | None]]:
+        """A picture again and again, where it is the last one before its utterance's hold."""
+        if own is None or not own.held or (following is not None and following < own.end):
+            return
+        shown = self._clock.at(picture.time)
+        for number in range(1, round(own.held / self._step) + 1):
+            yield picture, shown + number * self._step, talks[own.utterance.number]
+
+
+def _chain(first: Shown, others: Iterator[Shown]) -> Iterator[Shown]:
+    yield first
+    yield from others

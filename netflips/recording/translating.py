@@ -1,0 +1,124 @@
+"""From what is heard and seen in each utterance to units of the other language, kept utterance by utterance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from avcore.audio import level_dbfs
+from avcore.progress import Progress
+from avcore.timeline import SAMPLES_PER_UNIT, frame_at, frames_covering, frames_to_units, units_to_samples
+from avcore.units import Ids, Units
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.recording.faces import FaceStretch, Floats
+from netflips.recording.hearing import SpeechFile
+from netflips.utterances import Utterance
+from netflips.workfolder import Arrays, WorkFolder, key_of
+from unit2unit.inference import Translation, search_settings
+
+_GROUP = 8
+"""Utterances translated together: side by side they take less time."""
+_REST_BELOW_LOUDEST_DB = 35.0
+
+
+@dataclass(frozen=True)
+class Listened:
+    """What an utterance says. units: with durations. rest: the unit of its silent moments, None where it has none."""
+
+    units: Units
+    rest: int | None
+
+
+@dataclass(frozen=True)
+class Translated:
+    """units: repeats kept, without durations. is_truncated: the search ended at its limit."""
+
+    units: Units
+    score: float
+    is_truncated: bool
+
+
+def frames_of(one: Utterance) -> tuple[int, int]:
+    """The pictures at 25 fps that an utterance touches: first, and the one after the last."""
+    return frame_at(one.start_s), frames_covering(one.end_s)
+
+
+def extract_units(
+    one: Utterance,
+    face: FaceStretch,
+    face_key: str,
+    speech: SpeechFile | None,
+    models: Models,
+    options: DubOptions,
+    work: WorkFolder,
+) -> Listened | None:
+    """Units of an utterance from its sound, its lips or both, as far as they are there; None when neither is."""
+    start, stop = frames_of(one)
+    lips = face.lips_of(stop - start) if options.uses_video else None
+    sound = None
+    if options.uses_audio and speech is not None:
+        sound = speech.read(units_to_samples(frames_to_units(start)), units_to_samples(frames_to_units(stop)))
+    if sound is None and lips is None:
+        return None
+    inputs = [None if sound is None else sound, None if lips is None else face_key]
+    key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.device)
+
+    def make() -> Arrays:
+        units = models.extractor.extract(sound, lips)
+        rest = _rest_unit(units.frames(), sound)
+        return {"frames": units.frames(), "vocabulary": np.array(units.vocabulary), "rest": np.array(-1 if rest is None else rest)}
+
+    found = work.arrays("units", key, make)
+    units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
+    return Listened(units, int(found["rest"]) if found["rest"] >= 0 else None)
+
+
+def translate_all(
+    heard: Sequence[Listened | None], models: Models, options: DubOptions, work: WorkFolder, progress: Progress
+) -> list[Translated | None]:
+    """Translate each utterance; None stays None.
+
+    Without a limit of the user's own there is none: a sentence must not end after so many units because it is long.
+    """
+    limit = 0 if options.max_target_units is None else options.max_target_units
+    search = search_settings(models.translator.default_search, options.beam, limit)
+    settings = (options.source, options.target, vars(search), models.fingerprints["unit2unit"], models.device)
+    done: list[Translated | None] = []
+    for start in range(0, len(heard), _GROUP):
+        group = heard[start : start + _GROUP]
+        keys = [None if one is None else key_of(one.units.ids, one.units.vocabulary, *settings) for one in group]
+        found = {key: work.find_arrays("translations", key) for key in keys if key is not None}
+        wanted = {key: one.units for key, one in zip(keys, group, strict=True) if key and one and found[key] is None}
+        if wanted:
+            made = models.translator.translate_batch(list(wanted.values()), options.source, options.target, search)
+            found |= {key: work.keep_arrays("translations", key, _arrays(one)) for key, one in zip(wanted, made, strict=True)}
+        done += [None if key is None else _translated(found[key], options.target) for key in keys]
+        progress("translate", len(done), len(heard))
+    return done
+
+
+def _arrays(made: Translation) -> Arrays:
+    return {
+        "ids": made.units.ids,
+        "vocabulary": np.array(made.units.vocabulary),
+        "score": np.array(made.score),
+        "truncated": np.array(made.truncated),
+    }
+
+
+def _translated(found: Arrays | None, target: str) -> Translated:
+    if found is None:
+        raise KeyError("a translation that was neither kept nor made")
+    units = Units(found["ids"], None, target, str(found["vocabulary"]))
+    return Translated(units, float(found["score"]), bool(found["truncated"]))
+
+
+def _rest_unit(frames: Ids, sound: Floats | None) -> int | None:
+    """The unit heard most often where an utterance is silent, of int64 [T] and float32 [320 * T]; None without silence."""
+    if sound is None:
+        return None
+    num_steps = min(len(frames), len(sound) // SAMPLES_PER_UNIT)
+    levels = np.array([level_dbfs(step) for step in sound[: units_to_samples(num_steps)].reshape(num_steps, -1)])
+    silent = frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB]
+    return int(np.bincount(silent).argmax()) if len(silent) else None
