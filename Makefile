@@ -9,6 +9,8 @@ LOCKS := requirements.lock $(wildcard requirements-fairseq.lock)
 LOCK_HASH = $(shell cat $(LOCKS) pyproject.toml | sha256sum | cut -c1-16)
 STAMP = $(VENV)/.installed-$(LOCK_HASH)
 
+TEST_JOBS ?= 2
+
 # One torch thread per process and no spinning: two busy processes on two cores starve one another otherwise.
 export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONDONTWRITEBYTECODE ?= 1
@@ -46,7 +48,7 @@ doors: env
 	$(BIN)/lint-imports
 
 unit: env
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 test: lint types doors unit
 

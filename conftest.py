@@ -6,15 +6,11 @@ _ALLOWED = {"gpu", "local"}
 _SKIPPED: dict[str, tuple[str, bool]] = {}
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):
-    """Note each skip with its reason and whether its marks allow it."""
-    outcome = yield
-    report = outcome.get_result()
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note each skip with its reason and whether its marks allow it (also of tests that other processes ran)."""
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        marks = {mark.name for mark in item.iter_markers()}
-        _SKIPPED[item.nodeid] = (reason, bool(marks & _ALLOWED))
+        _SKIPPED[report.nodeid] = (reason, bool(_ALLOWED & set(report.keywords)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -26,6 +22,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the skips."""
-    for node, (reason, allowed) in _SKIPPED.items():
+    for node, (reason, allowed) in sorted(_SKIPPED.items()):
         verdict = "skipped" if allowed else "SKIPPED WITHOUT LEAVE (mark it gpu or local)"
         terminalreporter.write_line(f"{verdict}: {node}: {reason}")
