@@ -25,6 +25,7 @@ _MAX_EVIDENCE = 2.0
 _NO_AGREEMENT, _AGREEMENT = 0.2, 2.0
 _EVIDENCE_SHARE = 0.66
 _MAX_LAG = frame_at(0.16)
+_OPENING_SMOOTHED = 3
 _QUIET = 1e-4
 
 
@@ -80,8 +81,24 @@ def speech_evidence(track: "FaceTrack", levels: NDArray[np.float32] | None = Non
     evidence = min(float(moving.std()) / MIN_VARIATION, _MAX_EVIDENCE)
     if levels is None or len(levels) <= track.first:
         return evidence
-    agreement = _agreement(_moving_average(opening, 3), levels[track.first : track.last + 1])
+    agreement = mouth_agreement(opening, levels[track.first : track.last + 1])
     return evidence * (_NO_AGREEMENT + _AGREEMENT * max(agreement, 0.0))
+
+
+def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
+    """Greatest correlation, -1 to 1, of a mouth's opening [pictures] and the sound's levels [pictures], see `loudness`.
+
+    Tried with the mouth up to 0.16 s early or late; 0 when one of them does not move.
+    """
+    opening = _moving_average(opening, _OPENING_SMOOTHED)
+    best = []
+    for lag in range(-_MAX_LAG, _MAX_LAG + 1):
+        mouth, sound = opening[max(lag, 0) :], levels[max(-lag, 0) :]
+        length = min(len(mouth), len(sound))
+        mouth, sound = mouth[:length], sound[:length]
+        if length > _MAX_LAG and mouth.std() > 0 and sound.std() > 0:
+            best.append(float(np.corrcoef(mouth, sound)[0, 1]))
+    return max(best, default=0.0)
 
 
 @dataclass(frozen=True)
@@ -147,15 +164,3 @@ def _moving_average(values: NDArray[np.float64], width: int) -> NDArray[np.float
     """Centred average over `width` values, over what there is at the ends; same length."""
     kernel = np.ones(min(width, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
-
-
-def _agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
-    """Greatest correlation, -1 to 1, of mouth and sound over small lags; 0 when one of them does not move."""
-    best = []
-    for lag in range(-_MAX_LAG, _MAX_LAG + 1):
-        mouth, sound = opening[max(lag, 0) :], levels[max(-lag, 0) :]
-        length = min(len(mouth), len(sound))
-        mouth, sound = mouth[:length], sound[:length]
-        if length > _MAX_LAG and mouth.std() > 0 and sound.std() > 0:
-            best.append(float(np.corrcoef(mouth, sound)[0, 1]))
-    return max(best, default=0.0)

@@ -1,0 +1,49 @@
+"""Prepare AIHub's lip-reading video: `scripts/prepare_aihub_lips.py --data-root lip-reading --out-dir data/aihub_lips`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import run
+from avcore.errors import UsageError
+from netflips.corpora.aihub_lips import LipCorpus, LipSettings
+from netflips.corpora.box_order import ORDERS
+from netflips.corpora.prepare_video import add_clip_options, clip_settings
+from netflips.corpora.running import add_output_options, output_options, prepare
+
+_MIN_SECONDS = 0.5
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="prepare_aihub_lips",
+        description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
+    )
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: tar archives, folders, or both")
+    parser.add_argument("--padding", type=float, default=0.5, metavar="S",
+                        help="seconds kept around a sentence, at most half of a pause (default: 0.5)")  # fmt: skip
+    parser.add_argument("--angles", default="", metavar="A,B", help="only these cameras; A is the one in front (default: all)")
+    parser.add_argument("--box-order", choices=("auto", *ORDERS), default="auto",
+                        help="of the numbers of the labelled face boxes (default: auto, told from the pictures)")  # fmt: skip
+    add_clip_options(parser)
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    if options.padding < 0:
+        raise UsageError("--padding must be 0 or more", found=options.padding)
+    angles = tuple(name.strip() for name in options.angles.split(",") if name.strip())
+    settings = LipSettings(options.padding, angles, options.box_order, clip_settings(options, _MIN_SECONDS))
+    return prepare(LipCorpus(options.data_root, settings), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

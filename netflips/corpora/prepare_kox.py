@@ -1,0 +1,48 @@
+"""Prepare AIHub Ko-X: `scripts/prepare_kox.py --data-root Ko-X --out-dir data/kox`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import run
+from netflips.corpora.kox import KoxCorpus
+from netflips.corpora.kox_layout import read_layout
+from netflips.corpora.running import add_output_options, output_options, prepare
+from netflips.corpora.synthesis import Synthesis
+
+_TEMPLATE_HELP = (
+    "command that speaks an English text where there is no English recording, as 'tts --text {text_file} --out {out}'; "
+    "{text}, {text_file}, {out}, {reference} (the Korean recording), {id} and {speaker} are filled in"
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="prepare_kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
+    )
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")
+    parser.add_argument("--english-root", type=Path, metavar="DIR", help="English recordings under the names of the Korean ones")
+    parser.add_argument("--layout", type=Path, metavar="YAML", help="where things stand in labels (default: configs/data/kox.yaml)")
+    parser.add_argument("--synthesise-with", default="", metavar="COMMAND", help=_TEMPLATE_HELP)
+    parser.add_argument("--synthesis-timeout", type=float, default=300, metavar="S", help="seconds for a sentence (default: 300)")
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    synthesis = Synthesis(options.synthesise_with, options.synthesis_timeout) if options.synthesise_with else None
+    if synthesis is not None:
+        synthesis.check()
+    corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
+    return prepare(corpus, output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

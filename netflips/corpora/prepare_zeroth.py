@@ -1,0 +1,31 @@
+"""Prepare Zeroth Korean: `scripts/prepare_zeroth.py --data-root zeroth --out-dir data/zeroth`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import run
+from netflips.corpora.running import add_output_options, output_options, prepare
+from netflips.corpora.zeroth import ZerothCorpus
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="prepare_zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with train_data_01 and test_data_01")
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    return prepare(ZerothCorpus(options.data_root), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
