@@ -1,0 +1,110 @@
+"""Fit a k-means model to a sample of the frames of a corpus."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import MiniBatchKMeans
+
+from av2unit.clustering.config import CORPUS, FitConfig, KMeansConfig, check_fit
+from av2unit.clustering.distribution import LabelCounts
+from av2unit.clustering.quantizer import Quantizer
+from av2unit.clustering.sample import FrameSample, describe
+from av2unit.clustering.stream import FeatureStream, settings_of
+from av2unit.corpus import read_corpus
+from av2unit.extractor import UnitExtractor
+from av2unit.features import Floats
+from avcore.errors import InputError
+from avcore.files import require_writable
+from avcore.progress import Progress
+from avtrain.data import BadItem, BadItems, Batch
+
+LOG = logging.getLogger("netflips.kmeans")
+
+_BYTES_PER_GB, _BYTES_PER_NUMBER = 10**9, 4
+_SMALLEST_SCALE = 1e-5
+_ROWS_AT_ONCE = 10_000
+
+
+def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progress) -> Quantizer:
+    """Read the corpus, fit, write the model; returns it.
+
+    Work that was broken off goes on where the sample was last stored. Raises InputError when there are too few frames.
+    """
+    check_fit(config.fit)
+    path = require_writable(config.model, "the k-means model")
+    corpus = read_corpus(config.manifest, config.root or None)
+    settings = settings_of(config.features, extractor)
+    stream = FeatureStream(corpus, config.features, extractor, config.num_workers)
+    about = {"settings": settings, "manifest": corpus.path.name, "clips": len(stream), "fit": vars(config.fit)}
+    stored = path.with_suffix(".sample.safetensors")
+    sample, bad = _take_sample(stream, config, about, stored, progress)
+    quantizer, report = _cluster(sample.frames(), config, settings)
+    report |= {"clips": len(stream) - len(bad), "bad_clips": bad, "frames": sample.seen, "sampled_frames": len(sample.frames())}
+    quantizer = Quantizer(**{**vars(quantizer), "report": report})
+    quantizer.save(path)
+    stored.unlink(missing_ok=True)
+    LOG.info(
+        "%s: %d clusters, inertia %.4g a frame, perplexity %.1f, %d unused, vocabulary %s",
+        path, len(quantizer.centres), quantizer.inertia, report["perplexity"], report["unused_clusters"], quantizer.vocabulary,
+    )  # fmt: skip
+    return quantizer
+
+
+def _take_sample(
+    stream: FeatureStream, config: KMeansConfig, about: dict[str, Any], stored: Path, progress: Progress
+) -> tuple[FrameSample, dict[str, str]]:
+    first, bad, sample = 0, BadItems(config.max_bad_share), None
+    reasons: dict[str, str] = {}
+    if stored.exists():
+        before = describe(stored)
+        if {name: before.get(name) for name in about} == about:
+            first, reasons = int(before["next"]), dict(before["bad"])
+            sample = _new_sample(int(before["columns"]), config.fit)
+            sample.restore(stored)
+            LOG.info("going on at clip %d of %d with the sample in %s", first, len(stream), stored)
+    for number, features in stream.start(first):
+        progress("sampling frames", number + 1, len(stream))
+        bad.note(Batch(None, (features,), 0) if isinstance(features, BadItem) else Batch(None, (), 1))
+        if not isinstance(features, BadItem):
+            sample = sample or _new_sample(features.shape[1], config.fit)
+            sample.add(number, features)
+        if sample is not None and (number + 1) % config.save_every == 0:
+            progress_so_far = {"next": number + 1, "bad": reasons | bad.names, "columns": sample.frames().shape[1]}
+            sample.save(stored, about | progress_so_far)
+    if sample is None or len(sample.frames()) < config.fit.num_clusters:
+        found = f"{0 if sample is None else len(sample.frames())} frames"
+        raise InputError("there are too few frames to cluster", path=config.manifest, expected=config.fit.num_clusters, found=found)
+    return sample, reasons | bad.names
+
+
+def _new_sample(num_columns: int, fit_config: FitConfig) -> FrameSample:
+    capacity = int(fit_config.sample_gb * _BYTES_PER_GB / (_BYTES_PER_NUMBER * num_columns))
+    return FrameSample(num_columns, max(capacity, fit_config.num_clusters), fit_config.sample_share, fit_config.seed)
+
+
+def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> tuple[Quantizer, dict[str, Any]]:
+    """frames: float32 [frames, columns]; normalised in place when that is over the corpus."""
+    mean, scale = np.zeros(frames.shape[1], np.float32), np.ones(frames.shape[1], np.float32)
+    if config.features.normalise == CORPUS:
+        mean, scale = frames.mean(axis=0), np.maximum(frames.std(axis=0), _SMALLEST_SCALE)
+        frames -= mean
+        frames /= scale
+    wanted = config.fit
+    # Small clusters are left alone (reassignment_ratio 0) and only a standstill ends it (tol 0), as for HuBERT's labels.
+    clustering = MiniBatchKMeans(
+        wanted.num_clusters, init="k-means++", batch_size=wanted.batch_size, max_iter=wanted.max_iter, n_init=wanted.n_init,
+        max_no_improvement=wanted.max_no_improvement, random_state=wanted.seed, tol=0.0, reassignment_ratio=0.0,
+        compute_labels=False,
+    ).fit(frames)  # fmt: skip
+    centres = np.ascontiguousarray(clustering.cluster_centers_, dtype=np.float32)
+    plain = Quantizer(centres, np.zeros_like(mean), np.ones_like(scale), settings, 0.0)
+    counts, total = LabelCounts(len(centres)), 0.0
+    for start in range(0, len(frames), _ROWS_AT_ONCE):
+        ids, distance = plain.assign(frames[start : start + _ROWS_AT_ONCE])
+        counts.add(ids)
+        total += distance
+    report = {"iterations": int(clustering.n_iter_)} | counts.report()
+    del report["mean_run_ms"]  # the sample is in no order
+    return Quantizer(centres, mean.astype(np.float32), scale.astype(np.float32), settings, total / len(frames)), report

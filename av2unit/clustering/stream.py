@@ -1,0 +1,133 @@
+"""Features of clip after clip of a corpus, without holding more than a few; reading is done by workers."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from av2unit.clustering.acoustic import filterbank_features, mfcc_features
+from av2unit.clustering.config import CLIP, ENCODER, MFCC, FeatureConfig
+from av2unit.corpus import Clip, Corpus
+from av2unit.extractor import UnitExtractor
+from av2unit.features import Floats, Pictures
+from av2unit.training.media import MediaReader, Pcm
+from avcore.errors import InputError
+from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, units_to_samples
+from avtrain.data import BadItem, make_loader
+from avtrain.sampling import Key
+
+_INT16_SCALE = 32768
+_SMALLEST_DEVIATION = 1e-5
+
+
+class ClipFeatures(NamedTuple):
+    """A clip's number in the corpus and its features, float32 [labels, columns], or why there are none."""
+
+    number: int
+    features: Floats | BadItem
+
+
+@dataclass(frozen=True)
+class _Media:
+    speech: Pcm | None
+    lips: Pictures | None
+
+
+class _Sources:
+    """What workers do: read a clip, and for acoustic features compute them (avtrain.data.ItemSource)."""
+
+    def __init__(self, corpus: Corpus, config: FeatureConfig) -> None:
+        self._clips, self._config, self._media = corpus.clips, config, MediaReader()
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def name(self, index: int) -> str:
+        return self._clips[index].id
+
+    def lengths(self) -> list[int]:
+        return [clip.steps for clip in self._clips]
+
+    def load(self, key: Key) -> Floats | _Media:
+        clip = self._clips[key[1]]
+        if self._config.kind == ENCODER:
+            return self._read(clip)
+        if not clip.audio:
+            raise InputError("the clip has no sound", hint="take features.kind=encoder for lips alone")
+        samples = self._media.speech(clip.audio).astype(np.float64)
+        compute = mfcc_features if self._config.kind == MFCC else filterbank_features
+        return compute(samples, self._config.label_rate)
+
+    def _read(self, clip: Clip) -> _Media:
+        wanted = self._config.modalities
+        speech = self._media.speech(clip.audio) if clip.audio and "audio" in wanted else None
+        lips = self._media.lips(clip.lips) if clip.lips and "video" in wanted else None
+        if speech is None and lips is None:
+            raise InputError("the clip has nothing that the encoder is to be given", expected=" or ".join(wanted))
+        return _Media(speech, lips)
+
+
+class FeatureStream:
+    """Features of a corpus, in its order."""
+
+    def __init__(self, corpus: Corpus, config: FeatureConfig, extractor: UnitExtractor | None, num_workers: int) -> None:
+        """extractor: needed for features of an encoder only."""
+        self._corpus, self._config, self._extractor, self._num_workers = corpus, config, extractor, num_workers
+
+    def __len__(self) -> int:
+        return len(self._corpus.clips)
+
+    def start(self, first: int = 0) -> Iterator[ClipFeatures]:
+        """Yield the features of clip number `first` and all after it; of a clip that cannot be read, the reason."""
+        numbers = range(first, len(self))
+        batches = [[(0, number)] for number in numbers]
+        loader = make_loader(_Sources(self._corpus, self._config), _only, batches, self._num_workers)
+        for number, batch in zip(numbers, loader, strict=True):
+            yield ClipFeatures(number, batch.bad[0] if batch.bad else self._finish(batch.content))
+
+    def _finish(self, content: Floats | _Media) -> Floats:
+        rows = self._encode(content) if isinstance(content, _Media) else content
+        return normalise_columns(rows) if self._config.normalise == CLIP else rows
+
+    def _encode(self, media: _Media) -> Floats:
+        extractor, layer = self._extractor, self._config.layer
+        if extractor is None:
+            raise ValueError("features of an encoder need an extractor")
+        speech = None if media.speech is None else media.speech.astype(np.float32) / _INT16_SCALE
+        if self._config.label_rate == FRAME_RATE:
+            return extractor.features(layer, speech, media.lips)
+        if speech is None:
+            return np.repeat(extractor.features(layer, None, media.lips), UNITS_PER_FRAME, axis=0)
+        return np.stack([extractor.features(layer, part, media.lips) for part in around(speech)], axis=1).reshape(
+            -1, extractor.config.encoder_embed_dim
+        )
+
+
+def around(speech: Floats) -> tuple[Floats, Floats]:
+    """The sound 10 ms later and 10 ms earlier, of the same length, float32 [samples] each.
+
+    A row of the encoder stands for 40 ms. With these two its rows are centred on the first and the second 20 ms of it, so
+    that interleaved they are features 50 times a second; lips, a quarter of a picture off, stay as they are.
+    """
+    half = units_to_samples(1) // 2
+    padded = np.pad(speech, (half, half))
+    return padded[: len(speech)], padded[2 * half :]
+
+
+def normalise_columns(rows: Floats) -> Floats:
+    """Give each column of [rows, columns] mean 0 and variance 1."""
+    deviation = np.maximum(rows.std(axis=0), _SMALLEST_DEVIATION)
+    return np.asarray((rows - rows.mean(axis=0)) / deviation, dtype=np.float32)
+
+
+def settings_of(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
+    """What tells these features from others: the settings, and which encoder they come from."""
+    settings = asdict(config) | {"modalities": list(config.modalities)}
+    if config.kind != ENCODER:
+        del settings["layer"], settings["modalities"]
+    return settings | ({"encoder": extractor.fingerprint} if extractor is not None else {})
+
+
+def _only(items: list[Any]) -> Any:
+    return items[0]

@@ -1,0 +1,279 @@
+"""Clusters: found again on separable data, the same after a break, in the forms that training reads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchaudio
+from scipy.fft import dct
+from sklearn.metrics import adjusted_rand_score
+
+from av2unit import kmeans
+from av2unit.clustering import apply as applying
+from av2unit.clustering.acoustic import differences, filterbank_features, mfcc_features
+from av2unit.clustering.quantizer import Quantizer, load_quantizer
+from av2unit.clustering.sample import FrameSample
+from av2unit.clustering.stream import FeatureStream, around
+from av2unit.features import log_filterbank
+from av2unit.training.media import MediaReader
+from avcore.errors import CheckpointError, InputError
+from avcore.unit_store import read_units
+from tests.av2unit.made_clips import NUM_UNITS
+
+
+def _fit(corpus: Path, model: Path, *more: str, config: str = "av2unit/kmeans_debug") -> int:
+    given = [f"manifest={corpus}/train.jsonl", f"model={model}", f"fit.num_clusters={NUM_UNITS}", "num_workers=0", *more]
+    return kmeans.main(["fit", "--config", config, *given])
+
+
+def _apply(corpus: Path, model: Path, out_dir: Path, *more: str) -> int:
+    given = [f"manifest={corpus}/train.jsonl", f"model={model}", f"out_dir={out_dir}", "num_workers=0", *more]
+    return kmeans.main(["apply", "--config", "av2unit/kmeans_debug", *given])
+
+
+@pytest.fixture(scope="module")
+def model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("km") / "km.safetensors"
+    assert _fit(corpus, path, "features.kind=fbank", "features.normalise=corpus") == 0
+    return path
+
+
+# Features
+
+
+def _samples(length: int = 9000) -> np.ndarray:
+    return np.round(2000 * np.random.default_rng(0).standard_normal(length))
+
+
+def test_mfcc_are_the_liftered_cosine_transform_with_two_differences() -> None:
+    rows = log_filterbank(_samples())
+    cepstra = dct(rows.astype(np.float64), norm="ortho", axis=1)[:, :13] * (1 + 11 * np.sin(np.pi * np.arange(13) / 22))
+    deltas = torchaudio.functional.compute_deltas(torch.from_numpy(cepstra.T.copy())).numpy().T
+    both = torchaudio.functional.compute_deltas(torch.from_numpy(deltas.T.copy())).numpy().T
+    wanted = np.concatenate([cepstra, deltas, both], axis=1)
+    found = mfcc_features(_samples(), 50)
+    assert found.shape == (-(-len(rows) // 2), 39)
+    assert found[3] == pytest.approx(wanted[6:8].mean(axis=0), abs=1e-3)
+    assert np.allclose(differences(cepstra), deltas)
+
+
+def test_rows_are_averaged_to_the_rate_of_the_labels() -> None:
+    rows = log_filterbank(_samples(1600 * 3 + 500))
+    for rate, size in ((50, 2), (25, 4)):
+        found = filterbank_features(_samples(1600 * 3 + 500), rate)
+        assert len(found) == -(-len(rows) // size)
+        assert found[-1] == pytest.approx(rows[(len(found) - 1) * size :].mean(axis=0), abs=1e-5)
+
+
+def test_an_encoder_heard_twice_gives_features_at_the_units_rate() -> None:
+    speech = np.arange(1, 1001, dtype=np.float32)
+    later, earlier = around(speech)
+    assert len(later) == len(earlier) == 1000
+    assert (later[160:] == speech[:-160]).all()
+    assert (earlier[:-160] == speech[160:]).all()
+    assert not later[:160].any()
+
+
+# The sample
+
+
+def test_every_frame_is_equally_likely_to_be_sampled_and_memory_is_bounded() -> None:
+    counts = np.zeros(1000)
+    for seed in range(300):
+        sample = FrameSample(1, 50, 1.0, seed)
+        for clip in range(10):
+            sample.add(clip, np.arange(clip * 100, clip * 100 + 100, dtype=np.float32)[:, None])
+        frames = sample.frames()[:, 0]
+        assert len(frames) == 50
+        assert len(sample._frames) <= 63
+        counts[frames.astype(int)] += 1
+    assert counts.reshape(10, 100).sum(axis=1) == pytest.approx(np.full(10, 1500), rel=0.08)
+    thin = FrameSample(1, 10_000, 0.2, 0)
+    thin.add(0, np.zeros((10_000, 1), np.float32))
+    assert len(thin.frames()) == pytest.approx(2000, rel=0.1)
+    assert thin.seen == 10_000
+
+
+def test_a_stored_sample_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips = [rng.standard_normal((70, 3)).astype(np.float32) for _ in range(8)]
+    whole, first, second = (FrameSample(3, 100, 1.0, 1) for _ in range(3))
+    for number, clip in enumerate(clips):
+        whole.add(number, clip)
+        if number < 4:
+            first.add(number, clip)
+    first.save(tmp_path / "s.safetensors", {"next": 4})
+    second.restore(tmp_path / "s.safetensors")
+    for number in range(4, 8):
+        second.add(number, clips[number])
+    assert sorted(map(tuple, second.frames())) == sorted(map(tuple, whole.frames()))
+    assert second.seen == whole.seen
+    (tmp_path / "s.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="damaged"):
+        second.restore(tmp_path / "s.safetensors")
+
+
+# Fit and apply
+
+
+def test_separable_sounds_are_found_again(corpus: Path, model: Path, tmp_path: Path) -> None:
+    assert _apply(corpus, model, tmp_path) == 0
+    found, made = read_units(tmp_path / "train.units.jsonl"), read_units(corpus / "train.units.jsonl")
+    assert found.keys() == made.keys()
+    pairs = [(found[name].frames(), made[name].frames()) for name in made]
+    left, right = (np.concatenate([pair[side][: min(map(len, pair))] for pair in pairs]) for side in (0, 1))
+    # A window of 25 ms at a change hears both sounds; between changes there is one cluster for each sound.
+    inside = np.flatnonzero((right[1:-1] == right[:-2]) & (right[1:-1] == right[2:])) + 1
+    assert adjusted_rand_score(left[inside], right[inside]) > 0.99
+    assert adjusted_rand_score(left, right) > 0.8
+    quantizer = load_quantizer(model)
+    assert {units.vocabulary for units in found.values()} == {quantizer.vocabulary}
+    report = json.loads((tmp_path / "train.report.json").read_text())
+    assert report["counts"] == np.bincount(np.concatenate([pair[0] for pair in pairs]), minlength=NUM_UNITS).tolist()
+    assert report["inertia"] == pytest.approx(quantizer.inertia, rel=1e-3)  # all frames were in the sample
+    assert quantizer.report["frames"] == report["labels"]
+
+
+def test_label_files_are_those_that_training_reads(corpus: Path, model: Path, tmp_path: Path) -> None:
+    assert _apply(corpus, model, tmp_path, "language=ko") == 0
+    units = read_units(tmp_path / "train.units.jsonl")
+    lines = {name: (tmp_path / f"train.{name}").read_text().splitlines() for name in ("km", "even.km", "odd.km")}
+    ids = [json.loads(line)["id"] for line in (corpus / "train.jsonl").read_text().splitlines()]
+    for number, name in enumerate(ids):
+        labels = [int(token) for token in lines["km"][number].split()]
+        assert units[name].frames().tolist() == labels
+        assert [int(token) for token in lines["even.km"][number].split()] == labels[0::2]
+        assert [int(token) for token in lines["odd.km"][number].split()] == labels[1::2]
+        assert units[name].language == "ko"
+    assert [line.split()[0] for line in (tmp_path / "dict.km.txt").read_text().splitlines()] == list(map(str, range(NUM_UNITS)))
+
+
+def test_a_price_on_changes_makes_runs_longer(corpus: Path, model: Path, tmp_path: Path) -> None:
+    runs, distances = [], []
+    for penalty in (0, 1, 10):
+        out = tmp_path / str(penalty)
+        assert _apply(corpus, model, out, f"duration_penalty={penalty}") == 0
+        report = json.loads((out / "train.report.json").read_text())
+        runs.append(report["mean_run_ms"])
+        distances.append(report["inertia"])
+    assert runs[0] < runs[1] <= runs[2]
+    assert distances[0] <= distances[1] <= distances[2]
+
+
+def test_labels_that_were_broken_off_go_on(corpus: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _apply(corpus, model, tmp_path / "whole") == 0
+    label, done = applying._label, 0
+
+    def broken(*arguments: object) -> dict:
+        nonlocal done
+        done += 1
+        if done == 18:
+            raise KeyboardInterrupt
+        return label(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(applying, "_label", broken)
+    assert _apply(corpus, model, tmp_path / "parts", "save_every=5") == 130
+    part = tmp_path / "parts" / "train.labels.part"
+    part.write_bytes(part.read_bytes()[:-25])  # as after a power cut: a line without its end
+    done = 100
+    assert _apply(corpus, model, tmp_path / "parts") == 0
+    assert done == 100 + 42 - 16
+    for name in ("train.units.jsonl", "train.km", "train.even.km", "train.report.json"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not part.exists()
+
+
+def test_labels_begun_with_another_model_are_not_mixed(
+    corpus: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.labels.part").write_text('{"vocabulary": "sha256:other"}\n{"id": "x"}\n')
+    assert _apply(corpus, model, tmp_path) == 2
+    assert "another model or manifest" in capsys.readouterr().err
+
+
+def test_a_fit_that_was_broken_off_gives_the_same_model(
+    corpus: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, finish, done = tmp_path / "km.safetensors", FeatureStream._finish, 0
+
+    def broken(self: FeatureStream, content: object) -> np.ndarray:
+        nonlocal done
+        done += 1
+        if done == 23:
+            raise KeyboardInterrupt
+        return finish(self, content)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FeatureStream, "_finish", broken)
+    options = ("features.kind=fbank", "features.normalise=corpus", "save_every=10")
+    assert _fit(corpus, path, *options) == 130
+    assert not path.exists()
+    done = 100
+    assert _fit(corpus, path, *options) == 0
+    assert done == 100 + 42 - 20
+    assert load_quantizer(path).vocabulary == load_quantizer(model).vocabulary
+    assert not list(tmp_path.glob("*.sample.*"))
+
+
+def test_bad_clips_are_named_and_their_lines_left_empty(corpus: Path, model: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (corpus / "train.jsonl").read_text().splitlines()]
+    rows[2]["audio"] = "audio/none.wav"
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = ["apply", "--config", "av2unit/kmeans_debug", f"manifest={tmp_path}/train.jsonl", f"root={corpus}"]
+    assert kmeans.main([*options, f"model={model}", f"out_dir={tmp_path}", "num_workers=1"]) == 0
+    assert list(json.loads((tmp_path / "train.report.json").read_text())["bad_clips"]) == [rows[2]["id"]]
+    assert (tmp_path / "train.km").read_text().splitlines()[2] == ""
+    assert rows[2]["id"] not in read_units(tmp_path / "train.units.jsonl")
+
+
+def test_a_layer_of_an_encoder_is_clustered(corpus: Path, encoder_path: Path, tmp_path: Path, extractor) -> None:
+    (tmp_path / "train.jsonl").write_text("".join((corpus / "train.jsonl").read_text().splitlines(keepends=True)[:4]))
+    options = [f"manifest={tmp_path}/train.jsonl", f"root={corpus}", f"model={tmp_path}/km.safetensors", f"out_dir={tmp_path}"]
+    options += ["num_workers=0", "device=cpu", "features.kind=encoder", "features.layer=1", "fit.num_clusters=5"]
+    options += ["features.modalities=[audio]"]
+    assert kmeans.main(["fit", "--config", "av2unit/kmeans_debug", *options]) == 2  # no checkpoint
+    given = [*options, f"checkpoint={encoder_path}"]
+    assert kmeans.main(["fit", "--config", "av2unit/kmeans_debug", *given]) == 0
+    assert kmeans.main(["apply", "--config", "av2unit/kmeans_debug", *given]) == 0
+    quantizer = load_quantizer(tmp_path / "km.safetensors")
+    assert quantizer.features["encoder"] == extractor.fingerprint
+    name, units = next(iter(read_units(tmp_path / "train.units.jsonl").items()))
+    speech = MediaReader().speech(str(corpus / f"audio/{name}.wav")).astype(np.float32) / 32768
+    parts = [extractor.features(1, part) for part in around(speech)]
+    rows = np.stack(parts, axis=1).reshape(-1, 64)
+    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    nearest = np.linalg.norm(rows[:, None] - quantizer.centres, axis=-1).argmin(axis=1)
+    assert (units.frames() == nearest).mean() > 0.99
+
+
+def test_a_model_is_read_as_it_was_written_and_damage_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((4, 3)).astype(np.float32)
+    model = Quantizer(centres, np.ones(3, np.float32), np.full(3, 2, np.float32), {"kind": "fbank", "label_rate": 50}, 1.5)
+    model.save(tmp_path / "m.safetensors")
+    read = load_quantizer(tmp_path / "m.safetensors")
+    assert read.vocabulary == model.vocabulary
+    rows = rng.standard_normal((6, 3)).astype(np.float32)
+    wanted = np.square(((rows - 1) / 2)[:, None] - centres).sum(-1)
+    assert read.distances(rows) == pytest.approx(wanted, abs=1e-5)
+    assert read.assign(rows)[0].tolist() == wanted.argmin(axis=1).tolist()
+    changed = Quantizer(centres[::-1].copy(), model.mean, model.scale, model.features, 1.5)
+    assert changed.vocabulary != model.vocabulary
+    text = (tmp_path / "m.json").read_text()
+    changed.save(tmp_path / "m.safetensors")
+    (tmp_path / "m.json").write_text(text)
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        load_quantizer(tmp_path / "m.safetensors")
+    (tmp_path / "m.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="no k-means model"):
+        load_quantizer(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["features.kind=mel", "features.label_rate=100", "fit.num_clusters=1", "fit.sample_share=0", "fit.num_clusters=100000"],
+)
+def test_settings_that_cannot_work_are_refused(corpus: Path, tmp_path: Path, change: str) -> None:
+    assert _fit(corpus, tmp_path / "km.safetensors", change) == 2
+    assert not (tmp_path / "km.safetensors").exists()
