@@ -4,7 +4,7 @@ The filterbank is that of AV-HuBERT's data preparation (python_speech_features' 
 Shi et al., "Learning Audio-Visual Speech Representation by Masked Multimodal Cluster Prediction", 2022, section 4.
 """
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ HOP = 160
 """Samples, 10 ms: 100 rows a second."""
 _FFT_SIZE = 512
 _PREEMPHASIS = 0.97
+_NYQUIST = SAMPLE_RATE / 2
+_WARPED_BELOW = 4800
+"""Hz, as high as formants that matter lie."""
 _INT16_SCALE = 32768
 _ROWS_AT_ONCE = 2048
 """Rows of spectrum held at a time, so that memory does not grow with the length of the speech."""
@@ -55,11 +58,12 @@ def to_int16_scale(speech: Floats) -> Doubles:
     return np.asarray(np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1), dtype=np.float64)
 
 
-def log_filterbank(samples: Doubles) -> Floats:
+def log_filterbank(samples: Doubles, warp: float = 1.0) -> Floats:
     """Natural log of 26 mel filter energies, 100 rows a second.
 
-    samples: float64 [samples] at 16 kHz in int16 scale, at least one. Returns float32 [rows, 26]; the last, partial
-    window is kept, and an energy of exactly 0 counts as the float64 epsilon.
+    samples: float64 [samples] at 16 kHz in int16 scale, at least one. warp: for training, 1 = as published (see
+    `warp_frequencies`). Returns float32 [rows, 26]; the last, partial window is kept, and an energy of exactly 0
+    counts as the float64 epsilon.
     """
     emphasised = np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1])
     num_rows = 1 + max(0, -(-(len(samples) - WINDOW) // HOP))
@@ -68,23 +72,36 @@ def log_filterbank(samples: Doubles) -> Floats:
     rows = np.empty((num_rows, NUM_MELS), dtype=np.float32)
     for start in range(0, num_rows, _ROWS_AT_ONCE):
         spectrum = np.fft.rfft(windows[start : start + _ROWS_AT_ONCE], _FFT_SIZE)
-        energies = (np.abs(spectrum) ** 2 / _FFT_SIZE) @ _mel_filters().T
+        energies = (np.abs(spectrum) ** 2 / _FFT_SIZE) @ _mel_filters(warp).T
         energies[energies == 0] = np.finfo(np.float64).eps
         rows[start : start + _ROWS_AT_ONCE] = np.log(energies)
     return rows
 
 
-@cache
-def _mel_filters() -> Doubles:
+@lru_cache(maxsize=128)
+def _mel_filters(warp: float) -> Doubles:
     """Triangles on whole FFT bins, float64 [26, 257]; edges are floored at (FFT size + 1) bins, as published."""
-    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    top = 2595 * np.log10(1 + _NYQUIST / 700)
     frequencies = 700 * (10 ** (np.linspace(0, top, NUM_MELS + 2) / 2595) - 1)
+    if warp != 1:
+        frequencies = warp_frequencies(frequencies, warp)
     edges = np.floor((_FFT_SIZE + 1) * frequencies / SAMPLE_RATE).astype(int)
     filters = np.zeros((NUM_MELS, _FFT_SIZE // 2 + 1))
     for row, (left, peak, right) in zip(filters, zip(edges, edges[1:], edges[2:], strict=False), strict=True):
         row[left:peak] = (np.arange(left, peak) - left) / (peak - left)
         row[peak:right] = (right - np.arange(peak, right)) / (right - peak)
     return filters
+
+
+def warp_frequencies(frequencies: Doubles, warp: float) -> Doubles:
+    """Multiply frequencies (Hz) by `warp` up to about 4.8 kHz, and so that 8 kHz stays in place above.
+
+    Another length of the vocal tract, for training: Jaitly and Hinton, "Vocal Tract Length Perturbation (VTLP) improves
+    speech recognition", 2013. float64 [n] -> float64 [n].
+    """
+    bend = _WARPED_BELOW * min(warp, 1.0) / warp
+    slope = (_NYQUIST - bend * warp) / (_NYQUIST - bend)
+    return np.where(frequencies <= bend, frequencies * warp, _NYQUIST - slope * (_NYQUIST - frequencies))
 
 
 def stack_rows(rows: Floats, order: int) -> Floats:

@@ -12,6 +12,8 @@ from av2unit.avhubert.model import AvHubert
 from av2unit.extractor import UnitExtractor
 from av2unit.features import Floats, Pictures
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from tests.av2unit.made_clips import write_corpus
+from tests.av2unit.training_runs import SIDE
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +61,11 @@ def other_checkpoint(encoder_checkpoint: Checkpoint) -> Checkpoint:
     shape_of = AvHubertConfig(**sizes, **rest, resnet_width=6, num_classes=(34, 32))
     torch.manual_seed(7)
     return replace(encoder_checkpoint, config=config, tensors=dict(AvHubert(shape_of).state_dict()))
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 clips of about a second, with pictures of 48 x 48, as files."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder, side=SIDE)
+    return folder

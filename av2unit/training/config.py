@@ -1,0 +1,187 @@
+"""Settings of a training run of the unit encoder; hydra's yaml is checked against these."""
+
+from dataclasses import dataclass, field
+
+from av2unit.avhubert.config import AvHubertConfig
+from av2unit.decoding import Decoding
+from avcore.errors import UsageError
+from avtrain.config import LoopConfig, OptimConfig, RunConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is trained on.
+
+    train, valid: manifests, `.tsv` as published or JSON lines; no valid = no validation. root: where their paths start
+    from, "" = as they say.
+    """
+
+    train: str = "???"
+    train_labels: tuple[str, ...] = ()
+    """One .jsonl or folder of units by id; or one .km file; or two, the first for even steps of 20 ms, the second for odd."""
+    valid: str = ""
+    valid_labels: tuple[str, ...] = ()
+    root: str = ""
+    label_rate: int = 50
+    """Labels a second of a single .km file: 50, or 25 = each holds for two steps."""
+    dictionaries: tuple[str, ...] = ()
+    """dict.<name>.txt, one for each head or one for both; none = units 0..num_units - 1."""
+    num_units: int = 0
+    """0 = up to the largest label."""
+    min_frames: int = 5
+    max_frames: int = 2000
+    """Clips of fewer or more steps of 40 ms are left out."""
+    crop_frames: int = 400
+    """Longer clips are cut to a random stretch of so many steps; 0 = never."""
+    cache_gb: float = 0.0
+    """Sound and lips kept in memory, decoded before the first step, up to so many GB."""
+    units_vocabulary: str = ""
+    """Fingerprint of the labels' quantizer where they do not say it."""
+    allow_other_vocabulary: bool = False
+    """Take labels of several quantizers, or of another one than the checkpoint whose heads are kept."""
+
+
+@dataclass(frozen=True)
+class MaskingConfig:
+    """What is hidden from the encoder. Probabilities of masking are shares of steps covered, were spans not to overlap."""
+
+    mask_prob: float | None = None
+    """For sound and lips alike, instead of the two below; 0 = plain frame classification."""
+    mask_prob_audio: float = 0.8
+    mask_length_audio: int = 10
+    """Steps of 40 ms."""
+    mask_prob_image: float = 0.3
+    mask_length_image: int = 5
+    min_spans: int = 2
+    modality_dropout: float = 0.5
+    """How often one modality of a clip is left out."""
+    audio_dropout: float = 0.5
+    """How often that is the sound."""
+
+    @property
+    def audio_prob(self) -> float:
+        """Share of sound to mask."""
+        return self.mask_prob_audio if self.mask_prob is None else self.mask_prob
+
+    @property
+    def image_prob(self) -> float:
+        """Share of pictures to mask."""
+        return self.mask_prob_image if self.mask_prob is None else self.mask_prob
+
+
+@dataclass(frozen=True)
+class NoiseConfig:
+    """Noise mixed into the sound of training clips.
+
+    kinds: `files` (wavs of noise_wav), `coloured` (made on the fly: a random slope from -6 to +6 dB an octave) and
+    `speech` (other clips of the corpus); each draw takes one of them.
+    """
+
+    noise_prob: float = 0.25
+    snr_db: tuple[float, float] = (0.0, 0.0)
+    """The ratio is drawn between the two."""
+    noise_wav: str = ""
+    """A folder of sound files, a list of them, or a folder with the lists train.tsv and valid.tsv."""
+    kinds: tuple[str, ...] = ("files",)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes of training clips. The first two are the published recipe's, the others help small corpora."""
+
+    random_crop: bool = True
+    """The square that is seen of a lip picture lies anywhere in it, not in its middle; the same for the whole clip."""
+    flip_prob: float = 0.5
+    rotate_deg: float = 0.0
+    """Lips are turned by up to so many degrees either way."""
+    scale: float = 0.0
+    """Lips are made larger or smaller by up to this share."""
+    brightness: float = 0.0
+    contrast: float = 0.0
+    """Added to and multiplied onto lips scaled to 0..1: up to this much either way."""
+    warp: float = 0.0
+    """Vocal tract length perturbation: frequencies are multiplied by 1 - warp .. 1 + warp (Jaitly and Hinton 2013)."""
+    tilt: float = 0.0
+    """A slope over the mel bands: up to so many nats up at one end and down at the other."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The loss of a head at a step is the cross-entropy of its class; both heads are added up."""
+
+    masked_weight: float = 1.0
+    unmasked_weight: float = 1.0
+    feature_penalty: float = 10.0
+    """On the mean square of what the front ends give."""
+    feature_grad_mult: float = 0.1
+    """Gradients of the front ends are scaled by this; 0 = they do not learn."""
+    label_smoothing: float = 0.0
+    class_balance: float = 0.0
+    """Classes are weighted by (1 / frequency) ** class_balance; 0 = all alike."""
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """Where weights come from."""
+
+    checkpoint: str = ""
+    """A unit encoder or a plain AV-HuBERT checkpoint, published or own; "" = from scratch."""
+    heads: str = "new"
+    """`new`: class embeddings are made anew. `keep`: go on with the checkpoint's units; dictionaries must be the same."""
+    frozen: tuple[str, ...] = ()
+    """Parts of the model that do not learn, such as feature_extractor_video.resnet."""
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """A training run of the unit encoder."""
+
+    # A dropped layer, or a batch without lips, leaves parameters without a gradient.
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(find_unused=True, best_metric="uer"))
+    data: DataConfig = field(default_factory=DataConfig)
+    model: AvHubertConfig = field(default_factory=AvHubertConfig)
+    masking: MaskingConfig = field(default_factory=MaskingConfig)
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    init: InitConfig = field(default_factory=InitConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    decoding: Decoding = field(default_factory=Decoding)
+    """How units are chosen in validation; stored with what is exported."""
+    check_only: bool = False
+    """Check everything and stop before the first step."""
+
+
+def check_settings(config: TrainConfig) -> None:
+    """Raises UsageError for the first value that cannot work."""
+    masking, noise, augment, loss, data = config.masking, config.noise, config.augment, config.loss, config.data
+    shares = {
+        "masking.modality_dropout": masking.modality_dropout, "masking.audio_dropout": masking.audio_dropout,
+        "masking.mask_prob_audio": masking.audio_prob, "masking.mask_prob_image": masking.image_prob,
+        "noise.noise_prob": noise.noise_prob, "augment.flip_prob": augment.flip_prob, "augment.scale": augment.scale,
+        "augment.warp": augment.warp, "augment.contrast": augment.contrast, "loss.label_smoothing": loss.label_smoothing,
+    }  # fmt: skip
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise UsageError(f"{name} cannot be used", expected="0..1", found=value)
+    amounts = {
+        "loss.masked_weight": loss.masked_weight, "loss.unmasked_weight": loss.unmasked_weight,
+        "loss.feature_penalty": loss.feature_penalty, "loss.feature_grad_mult": loss.feature_grad_mult,
+        "loss.class_balance": loss.class_balance, "data.cache_gb": data.cache_gb, "augment.tilt": augment.tilt,
+        "augment.brightness": augment.brightness, "augment.rotate_deg": augment.rotate_deg,
+    }  # fmt: skip
+    for name, value in amounts.items():
+        if value < 0:
+            raise UsageError(f"{name} cannot be used", expected="0 or more", found=value)
+    if not loss.masked_weight and not loss.unmasked_weight:
+        raise UsageError("nothing would be learnt", expected="loss.masked_weight or loss.unmasked_weight above 0")
+    if not loss.unmasked_weight and not masking.audio_prob and not masking.image_prob:
+        raise UsageError("nothing would be learnt", expected="masking, or loss.unmasked_weight above 0", found="no masked step")
+    if not 0 < data.min_frames <= data.max_frames:
+        raise UsageError("no clip can be used", expected="0 < data.min_frames <= data.max_frames")
+    if bool(data.valid) != bool(data.valid_labels):
+        raise UsageError("data.valid and data.valid_labels go together")
+    if len(noise.snr_db) != 2 or noise.snr_db[0] > noise.snr_db[1]:
+        raise UsageError("noise.snr_db cannot be used", expected="[lowest, highest]", found=list(noise.snr_db))
+    if min(masking.mask_length_audio, masking.mask_length_image) < 1:
+        raise UsageError("masked spans must be 1 step or more")

@@ -1,0 +1,57 @@
+"""From a training run to a checkpoint that inference loads."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from av2unit.decoding import VITERBI, Decoding
+from av2unit.training.config import TrainConfig
+from av2unit.training.trained import STORED, read_trained, write_encoder
+from avtrain.checkpoints import BEST, LAST
+from avtrain.entry import read_config
+
+LOG = logging.getLogger("netflips.train")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of `export`."""
+    parser = argparse.ArgumentParser(
+        prog="av2unit.train export", description="Write a trained unit encoder in the form that inference loads."
+    )
+    parser.add_argument("--run-dir", required=True, type=Path, help="folder of the training run")
+    parser.add_argument("--out-path", required=True, type=Path, help="file.safetensors to write; file.json comes beside it")
+    parser.add_argument("--checkpoint", default="", help=f"{BEST}, {LAST} or another one of the run (default: best, else last)")
+    parser.add_argument("--precision", default="float32", choices=list(STORED), help="number format to store (default: float32)")
+    parser.add_argument(
+        "--choose-penalty", type=_penalties, metavar="P,P,...",
+        help="duration penalties to try on the run's validation clips; 0 is argmax, and the best is stored",
+    )  # fmt: skip
+    parser.add_argument("--max-clips", type=int, default=500, help="validation clips to try them on (default: 500)")
+    parser.add_argument("--device", default="auto", help="where to try them: auto, cpu, cuda, cuda:N (default: auto)")
+    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
+    parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    return parser
+
+
+def _penalties(text: str) -> list[float]:
+    found = [float(part) for part in text.split(",")]
+    if min(found) < 0:
+        raise ValueError("penalties are 0 or more")
+    return found
+
+
+def export(options: argparse.Namespace) -> None:
+    """Read the run, choose the decoding if asked to, write."""
+    trained = read_trained(options.run_dir, options.checkpoint)
+    decoding = Decoding(**trained.about["config"]["decoding"])
+    if options.choose_penalty:
+        # Loads the media decoders, which a plain export does without.
+        from av2unit.training.sweep import choose_penalty
+
+        decoding = choose_penalty(trained, read_config(TrainConfig, "config", [], options.run_dir.resolve()), options)
+    path = write_encoder(options.out_path, trained, decoding, options.precision)
+    LOG.info("%s: step %d of %s, units chosen by %s", path, trained.step, trained.path, _words(decoding))
+
+
+def _words(decoding: Decoding) -> str:
+    return f"{decoding.method} with penalty {decoding.duration_penalty:g}" if decoding.method == VITERBI else decoding.method

@@ -1,0 +1,214 @@
+"""From files to what the encoder learns from: one clip, and batches of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from av2unit.avhubert.config import AvHubertConfig
+from av2unit.corpus import Clip, Corpus
+from av2unit.features import Floats, Pictures, fit_length, log_filterbank, normalise_rows, stack_rows
+from av2unit.training.augment import augment_lips, augmented_filterbank, centre_lips
+from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig
+from av2unit.training.labels import NO_LABEL, Labels
+from av2unit.training.masking import Mask, draw_spans, mask_of, replace_spans
+from av2unit.training.media import MediaReader
+from av2unit.training.noise import NoiseMixer
+from av2unit.training.selection import LARGEST_DIFFERENCE
+from avcore.errors import InputError
+from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
+from avtrain.sampling import Key, item_generator
+
+
+class Item(NamedTuple):
+    """A clip of `time` steps, ready to be put into a batch.
+
+    audio: float32 [time, channels], None = without sound or with it left out. video: uint8 [time, side, side] or None.
+    audio_mask: bool [time], where the mask embedding is to be put. mask: bool [time], where either modality is hidden.
+    targets: int64 [time, heads], classes.
+    """
+
+    audio: Floats | None
+    video: Pictures | None
+    audio_mask: Mask
+    mask: Mask
+    targets: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A clip of validation, with nothing hidden and with spans hidden."""
+
+    whole: Item
+    hidden: Item
+
+
+class Batch(NamedTuple):
+    """Padded clips. What is beyond a clip's length is zero, False, or NO_LABEL in `targets`.
+
+    audio: float32 [batch, time, channels]. video: uint8 [batch, time, side, side]. audio_mask, mask: bool [batch, time].
+    has_audio: bool [batch]. targets: int64 [batch, time, heads]. lengths: steps of each clip; video_lengths: 0 where it
+    has no lips.
+    """
+
+    audio: Tensor
+    video: Tensor
+    audio_mask: Tensor
+    mask: Tensor
+    has_audio: Tensor
+    targets: Tensor
+    lengths: list[int]
+    video_lengths: list[int]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How clips are changed; `augment` and `noise` None = not at all, as in validation."""
+
+    data: DataConfig
+    masking: MaskingConfig
+    model: AvHubertConfig
+    seed: int
+    augment: AugmentConfig | None = None
+    noise: NoiseMixer | None = None
+
+
+class ClipItems:
+    """The clips of a corpus as items (avtrain.data.ItemSource)."""
+
+    def __init__(
+        self, corpus: Corpus, indices: Sequence[int], labels: Labels, classes: NDArray[np.int64], recipe: Recipe, media: MediaReader
+    ) -> None:
+        """indices: the clips that are used. classes: int64 [units], the class of each unit."""
+        self._clips, self._indices, self._labels, self._classes = corpus.clips, indices, labels, classes
+        self._recipe, self._media = recipe, media
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def name(self, index: int) -> str:
+        """The clip's id."""
+        return self._clips[self._indices[index]].id
+
+    def lengths(self) -> list[int]:
+        """Steps of each item."""
+        longest = self._recipe.data.crop_frames or self._recipe.data.max_frames
+        frames = self._labels.lengths // UNITS_PER_FRAME
+        return np.minimum(frames, longest)[np.asarray(self._indices)].tolist()  # type: ignore[no-any-return]
+
+    def load(self, key: Key) -> Item | Pair:
+        """Read and change a clip; the same key gives the same item. In validation, a pair."""
+        rng = item_generator(self._recipe.seed, key)
+        whole = self._read(self._indices[key[1]], rng)
+        if self._recipe.augment is None:
+            return Pair(whole, self._hide(whole, rng))
+        return self._leave_out(self._hide(whole, rng), rng)
+
+    def _read(self, index: int, rng: np.random.Generator) -> Item:
+        """A clip of which nothing is hidden."""
+        clip = self._clips[index]
+        lips = self._media.lips(clip.lips) if clip.lips else None
+        rows = self._rows(clip, None if lips is None else len(lips), rng)
+        targets = self._targets(index, clip, max(len(part) for part in (lips, rows) if part is not None))
+        start, stop = self._stretch(len(targets), rng)
+        shown = None if lips is None else self._cut_lips(lips[start:stop], rng)
+        nowhere = np.zeros(stop - start, dtype=np.bool_)
+        return Item(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
+
+    def _rows(self, clip: Clip, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
+        """Stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
+        if not clip.audio:
+            return None
+        recipe, model = self._recipe, self._recipe.model
+        samples = self._media.speech(clip.audio).astype(np.float64)
+        if recipe.noise is not None:
+            samples = recipe.noise(samples, rng)
+        rows = log_filterbank(samples) if recipe.augment is None else augmented_filterbank(samples, recipe.augment, rng)
+        stacked = stack_rows(rows, model.stack_order_audio)
+        if num_frames is not None:
+            stacked = fit_length(stacked, num_frames)
+        return normalise_rows(stacked) if model.normalize else stacked
+
+    def _targets(self, index: int, clip: Clip, num_steps: int) -> NDArray[np.int64]:
+        """Classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
+        units = self._labels.of(index)
+        difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
+        # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts.
+        if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips else 1):
+            raise InputError(
+                "labels and media differ in length", path=clip.lips or clip.audio,
+                expected=f"{float(units_to_seconds(len(units))):.2f} s", found=f"{float(frames_to_seconds(num_steps)):.2f} s",
+            )  # fmt: skip
+        steps = min(num_steps, units_to_frames(len(units)))
+        classes: NDArray[np.int64] = self._classes[units[: steps * UNITS_PER_FRAME]]
+        return classes.reshape(steps, UNITS_PER_FRAME)
+
+    def _stretch(self, length: int, rng: np.random.Generator) -> tuple[int, int]:
+        crop = self._recipe.data.crop_frames
+        if not crop or length <= crop:
+            return 0, length
+        start = 0 if self._recipe.augment is None else int(rng.integers(length - crop + 1))
+        return start, start + crop
+
+    def _cut_lips(self, lips: Pictures, rng: np.random.Generator) -> Pictures:
+        size = self._recipe.model.image_crop_size
+        if min(lips.shape[1:]) < size:
+            raise InputError("the lip pictures are too small", expected=f"{size} x {size} pixels", found=f"{lips.shape[1:]}")
+        return centre_lips(lips, size) if self._recipe.augment is None else augment_lips(lips, size, self._recipe.augment, rng)
+
+    def _hide(self, item: Item, rng: np.random.Generator) -> Item:
+        """Hide spans; for the loss a step is hidden where either modality is, as published."""
+        masking, length = self._recipe.masking, len(item.targets)
+        video, audio_mask, video_mask = item.video, item.audio_mask, item.mask
+        if video is not None:
+            starts, span = draw_spans(length, masking.image_prob, masking.mask_length_image, masking.min_spans, rng)
+            video, video_mask = replace_spans(video, starts, span, rng), mask_of(length, starts, span)
+        if item.audio is not None:
+            starts, span = draw_spans(length, masking.audio_prob, masking.mask_length_audio, masking.min_spans, rng)
+            audio_mask = mask_of(length, starts, span)
+        return item._replace(video=video, audio_mask=audio_mask, mask=audio_mask | video_mask)
+
+    def _leave_out(self, item: Item, rng: np.random.Generator) -> Item:
+        """Modality dropout: either may be left out of a clip that has both."""
+        masking = self._recipe.masking
+        is_dropped, is_audio = rng.random() < masking.modality_dropout, rng.random() < masking.audio_dropout
+        if not is_dropped or item.audio is None or item.video is None:
+            return item
+        return item._replace(audio=None) if is_audio else item._replace(video=None)
+
+
+def collate_pairs(pairs: list[Pair], channels: int, side: int) -> tuple[Batch, Batch]:
+    """Batches of the same clips, with nothing hidden and with spans hidden."""
+    return collate([pair.whole for pair in pairs], channels, side), collate([pair.hidden for pair in pairs], channels, side)
+
+
+def collate(items: list[Item], channels: int, side: int) -> Batch:
+    """Pad items to one length. channels: of an audio row; side: of a picture, pixels."""
+    lengths = [len(item.targets) for item in items]
+    audio = [
+        np.zeros((length, channels), np.float32) if i.audio is None else i.audio for i, length in zip(items, lengths, strict=True)
+    ]
+    video = [np.zeros((0, side, side), np.uint8) if item.video is None else item.video for item in items]
+    shown = np.zeros((len(items), max(lengths), side, side), np.uint8)
+    for place, clip in zip(shown, video, strict=True):
+        place[: len(clip)] = clip
+    return Batch(
+        audio=_pad(audio),
+        video=torch.from_numpy(shown),
+        audio_mask=_pad([item.audio_mask for item in items]),
+        mask=_pad([item.mask for item in items]),
+        has_audio=torch.tensor([item.audio is not None for item in items]),
+        targets=_pad([item.targets for item in items], NO_LABEL),
+        lengths=lengths,
+        video_lengths=[len(clip) for clip in video],
+    )
+
+
+def _pad(arrays: Sequence[NDArray[np.generic]], value: int = 0) -> Tensor:
+    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    return pad_sequence(tensors, batch_first=True, padding_value=value)

@@ -1,0 +1,76 @@
+"""Sound and lips of clips from their files, the first so many GB kept in memory."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.features import Pictures, to_int16_scale
+from avcore.errors import InputError
+from avcore.media import read_gray_video, read_speech
+from avcore.progress import Progress, silent, track
+
+LOG = logging.getLogger("netflips.train")
+
+Pcm = NDArray[np.int16]
+
+_BYTES_PER_GB = 10**9
+_ARRAY = ".npy"
+
+
+class MediaReader:
+    """Reads sound as int16 [samples] at 16 kHz and lips as uint8 [time, height, width]; what is preloaded is decoded once.
+
+    Preload before workers start: they then share the one copy.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray[np.generic]] = {}
+
+    def speech(self, path: str) -> Pcm:
+        """The sound of a file. Raises MediaError or InputError when it cannot be read or is empty."""
+        kept = self._kept.get(path)
+        return _read_pcm(path) if kept is None else kept  # type: ignore[return-value]
+
+    def lips(self, path: str) -> Pictures:
+        """The lips of a video, or of a `.npy` of uint8 [time, height, width]. Raises MediaError or InputError."""
+        kept = self._kept.get(path)
+        return _read_lips(path) if kept is None else kept  # type: ignore[return-value]
+
+    def preload(self, speech: Iterable[str], lips: Iterable[str], limit_gb: float, progress: Progress = silent) -> None:
+        """Decode files until the limit is reached; those that cannot be read are met again, and reported, in training.
+
+        `.npy` files are left where they are: they are mapped, and the system keeps them.
+        """
+        left = limit_gb * _BYTES_PER_GB
+        videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != _ARRAY)
+        files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, _read_lips) for path in videos]
+        for path, read in track(files, "reading media into memory", progress, len(files)):
+            if left <= 0:
+                LOG.info("%d of %d media files fit into data.cache_gb", len(self._kept), len(files))
+                return
+            try:
+                self._kept[path] = read(path)
+            except (InputError, OSError, ValueError):
+                continue
+            left -= self._kept[path].nbytes
+
+
+def _read_pcm(path: str) -> Pcm:
+    samples = read_speech(path)
+    if not len(samples):
+        raise InputError("the sound is empty", path=path)
+    return to_int16_scale(samples).astype(np.int16)
+
+
+def _read_lips(path: str) -> Pictures:
+    if Path(path).suffix != _ARRAY:
+        return read_gray_video(path)
+    lips = np.load(path, mmap_mode="r", allow_pickle=False)
+    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
+        raise InputError(
+            "these are no lips", path=path, expected="uint8 [time, height, width]", found=f"{lips.dtype} {list(lips.shape)}"
+        )
+    return lips  # type: ignore[no-any-return]

@@ -1,0 +1,201 @@
+"""The loss against one computed by hand, what gradients reach, and the weights that training starts from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from av2unit.avhubert.config import AvHubertConfig
+from av2unit.avhubert.model import AvHubert, load_avhubert
+from av2unit.training.config import InitConfig, LossConfig
+from av2unit.training.initial import build_model, initialise, read_start
+from av2unit.training.items import Batch
+from av2unit.training.network import MaskedPrediction
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
+from avcore.errors import CheckpointError, VocabularyError
+
+SMALL = AvHubertConfig(
+    encoder_layers=2, encoder_embed_dim=16, encoder_ffn_embed_dim=32, encoder_attention_heads=2, conv_pos=8, conv_pos_groups=2,
+    audio_feat_dim=12, stack_order_audio=4, final_dim=8, image_crop_size=32, resnet_width=4, mask_dim=12, num_classes=(9, 9),
+    dropout=0.0, attention_dropout=0.0, dropout_input=0.0, encoder_layerdrop=0.0,
+)  # fmt: skip
+LENGTHS, VIDEO_LENGTHS, HAS_AUDIO = [7, 5, 6], [7, 0, 6], [True, True, False]
+
+
+def _batch(extra: int = 0) -> Batch:
+    """Three clips: both modalities, sound alone, lips alone; `extra` steps of padding more than needed."""
+    generator = torch.Generator().manual_seed(3)
+    time = max(LENGTHS)
+    real = torch.arange(time) < torch.tensor(LENGTHS)[:, None]
+    audio_mask = (torch.rand(3, time, generator=generator) < 0.4) & real & torch.tensor(HAS_AUDIO)[:, None]
+    mask = audio_mask | ((torch.rand(3, time, generator=generator) < 0.3) & real)
+    audio = torch.randn(3, time, 12, generator=generator) * real[..., None]
+    video = torch.randint(0, 256, (3, time, 32, 32), generator=generator, dtype=torch.uint8)
+    targets = torch.randint(4, 9, (3, time, 2), generator=generator).masked_fill(~real[..., None], -100)
+    padded = [torch.cat([part, part[:, :1].expand(-1, extra, *part.shape[2:]) * 0], 1) for part in (audio, video, audio_mask, mask)]
+    targets = torch.cat([targets, torch.full((3, extra, 2), -100)], 1)
+    return Batch(padded[0], padded[1], padded[2].bool(), padded[3].bool(), torch.tensor(HAS_AUDIO), targets, LENGTHS, VIDEO_LENGTHS)
+
+
+def _network(**loss: float) -> MaskedPrediction:
+    torch.manual_seed(0)
+    return MaskedPrediction(initialise(AvHubert(SMALL)), LossConfig(**loss))
+
+
+def _by_hand(model: AvHubert, batch: Batch, masked_weight: float, unmasked_weight: float) -> tuple[float, float]:
+    """Clip after clip and step after step, from the published description: (cross-entropies over frames, penalty)."""
+    total, counted, squares = 0.0, 0, []
+    for row, length in enumerate(batch.lengths):
+        audio = batch.audio[row, :length].clone()
+        audio[batch.audio_mask[row, :length]] = model.mask_emb
+        video = ((batch.video[row, :length].double() / 255 - 0.421) / 0.165).float()
+        features = [
+            model.feature_extractor_audio(audio[None]) if batch.has_audio[row] else torch.zeros(1, length, 16),
+            model.feature_extractor_video(video[None], [length]) if batch.video_lengths[row] else torch.zeros(1, length, 16),
+        ]
+        fused = torch.cat(features, -1)
+        squares.append(fused.square().mean(-1)[0])
+        hidden = model.encoder(model.post_extract_proj(model.layer_norm(fused)))[0]
+        for step in range(length):
+            weight = masked_weight if batch.mask[row, step] else unmasked_weight
+            counted += weight > 0
+            for head in range(2):
+                projected = model.final_proj(hidden[step])[8 * head : 8 * head + 8]
+                classes = model.label_embs_concat[9 * head : 9 * head + 9]
+                logits = torch.stack([projected @ one / projected.norm() / one.norm() / 0.1 for one in classes])
+                total += weight * (logits.logsumexp(0) - logits[batch.targets[row, step, head]]).item()
+    return total / counted, torch.cat(squares).mean().item()
+
+
+@pytest.mark.parametrize(("masked_weight", "unmasked_weight"), [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (1.0, 0.3)])
+@torch.no_grad()
+def test_the_loss_is_the_published_one(masked_weight: float, unmasked_weight: float) -> None:
+    network = _network(masked_weight=masked_weight, unmasked_weight=unmasked_weight, feature_penalty=10.0).eval()
+    batch = _batch()
+    measured = network(batch)
+    entropies, penalty = _by_hand(network.model, batch, masked_weight, unmasked_weight)
+    assert measured["feature_penalty"].item() == pytest.approx(penalty, rel=1e-5)
+    assert measured["loss"].item() == pytest.approx(entropies + 10 * penalty, rel=1e-5)
+
+
+@torch.no_grad()
+def test_padding_changes_nothing() -> None:
+    network = _network().eval()
+    found, padded = network(_batch()), network(_batch(extra=5))
+    for name, value in found.items():
+        assert padded[name].item() == pytest.approx(value.item(), rel=1e-5), name
+
+
+def test_label_smoothing_and_class_weights_reach_the_loss() -> None:
+    batch = _batch()
+    plain = _network(feature_penalty=0.0).eval()
+    smooth = MaskedPrediction(plain.model, LossConfig(feature_penalty=0.0, label_smoothing=0.1)).eval()
+    heavy = MaskedPrediction(plain.model, LossConfig(feature_penalty=0.0), (), torch.full((9,), 3.0)).eval()
+    values = [network(batch)["loss"].item() for network in (plain, smooth, heavy)]
+    assert values[2] == pytest.approx(3 * values[0], rel=1e-5)
+    logits = plain.logits(plain.model.fuse(*plain.front_ends(batch)), batch)
+    real = batch.targets[..., 0] >= 0
+    uniform = sum(-head.log_softmax(-1).mean(-1)[real].sum() for head in logits).item() / int(real.sum())
+    assert values[1] == pytest.approx(0.9 * values[0] + 0.1 * uniform, rel=1e-5)
+
+
+def test_every_parameter_learns() -> None:
+    network = _network().train()
+    network(_batch())["loss"].backward()
+    norms = {name: 0.0 if part.grad is None else part.grad.norm().item() for name, part in network.named_parameters()}
+    still = [name for name, norm in norms.items() if norm < 1e-4]
+    # A query compares keys with each other only: what is added to all of them makes no difference.
+    assert still == [f"model.encoder.layers.{number}.self_attn.k_proj.bias" for number in range(2)]
+
+
+def _gradients(network: MaskedPrediction) -> dict[str, Tensor]:
+    network(_batch())["loss"].backward()
+    return {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}
+
+
+def test_gradients_of_the_front_ends_are_scaled() -> None:
+    whole, tenth = (_gradients(_network(feature_grad_mult=scale).eval()) for scale in (1.0, 0.1))
+    for name, gradient in whole.items():
+        scale = 0.1 if "feature_extractor" in name or "mask_emb" in name else 1.0
+        assert torch.allclose(tenth[name], scale * gradient, rtol=1e-3, atol=1e-7), name
+    assert not any("feature_extractor" in name for name in _gradients(_network(feature_grad_mult=0.0)))
+
+
+def test_frozen_parts_do_not_move_nor_do_their_norms() -> None:
+    torch.manual_seed(0)
+    network = MaskedPrediction(initialise(AvHubert(SMALL)), LossConfig(), ("feature_extractor_video.resnet",)).train()
+    resnet = network.model.feature_extractor_video.resnet
+    before = {name: value.clone() for name, value in resnet.state_dict().items()}
+    assert not any("resnet" in name for name in _gradients(network))
+    assert all(torch.equal(value, before[name]) for name, value in resnet.state_dict().items())
+    assert network.model.encoder.training
+
+
+# Starting weights
+
+
+def _settings(checkpoint: Checkpoint, classes: int) -> AvHubertConfig:
+    return replace(AvHubertConfig.from_checkpoint(checkpoint), num_classes=(classes, classes), encoder_layerdrop=0.2)
+
+
+def _dictionaries(count: int) -> list[list[str]]:
+    return [["<s>", "<pad>", "</s>", "<unk>", *map(str, range(count))]] * 2
+
+
+def test_a_published_encoder_keeps_all_but_the_class_embeddings(encoder_checkpoint: Checkpoint) -> None:
+    config = _settings(encoder_checkpoint, 54)
+    model = build_model(config, InitConfig(str(encoder_checkpoint.path)), _dictionaries(50), "sha256:any")
+    for name, tensor in model.state_dict().items():
+        if name == "label_embs_concat":
+            assert tensor.shape == (108, config.final_dim)
+        else:
+            assert torch.equal(tensor, encoder_checkpoint.tensors[name]), name
+
+
+def test_the_projection_of_one_head_is_repeated_for_two(encoder_checkpoint: Checkpoint, tmp_path: Path) -> None:
+    config = _settings(encoder_checkpoint, 54)
+    width = config.final_dim
+    single = dict(encoder_checkpoint.tensors)
+    for name in ("final_proj.weight", "final_proj.bias"):
+        single[name] = single[name][:width].clone()
+    single["label_embs_concat"] = torch.rand(104, width)
+    cfg = {
+        "task": encoder_checkpoint.config["task"] | {"_name": "av_hubert_pretraining"},
+        "model": encoder_checkpoint.config["model"],
+    }
+    path = tmp_path / "english.pt"
+    torch.save({"args": None, "cfg": cfg, "model": single, "task_state": {}}, path)
+    model = build_model(config, InitConfig(str(path)), _dictionaries(50), "")
+    assert torch.equal(model.final_proj.weight[:width], single["final_proj.weight"])
+    assert torch.equal(model.final_proj.weight[width:], single["final_proj.weight"])
+    assert torch.equal(model.final_proj.bias, single["final_proj.bias"].repeat(2))
+    assert torch.equal(model.encoder.layer_norm.weight, single["encoder.layer_norm.weight"])
+    assert read_start(path).config["dictionaries"] == []
+
+
+def test_heads_are_kept_for_the_same_units_only(encoder_checkpoint: Checkpoint, tmp_path: Path) -> None:
+    symbols = _dictionaries(50)
+    config = _settings(encoder_checkpoint, 54)
+    tensors = encoder_checkpoint.tensors | {"label_embs_concat": torch.rand(108, config.final_dim)}
+    stored = encoder_checkpoint.config | {"dictionaries": symbols, "vocabulary": "sha256:mine"}
+    path = write_checkpoint(tmp_path / "own", Kind.UNIT_ENCODER, stored, tensors)
+    model = build_model(config, InitConfig(str(path), "keep"), symbols, "sha256:mine")
+    assert torch.equal(model.label_embs_concat, tensors["label_embs_concat"])
+    assert torch.equal(load_avhubert(read_checkpoint(path, Kind.UNIT_ENCODER)).label_embs_concat, tensors["label_embs_concat"])
+    with pytest.raises(VocabularyError):
+        build_model(config, InitConfig(str(path), "keep"), symbols, "sha256:other")
+    with pytest.raises(CheckpointError, match="other units"):
+        build_model(replace(config, num_classes=(44, 44)), InitConfig(str(path), "keep"), _dictionaries(40), "")
+
+
+def test_a_model_of_another_size_than_the_checkpoint_is_an_error_that_says_what_to_set(encoder_checkpoint: Checkpoint) -> None:
+    config = replace(_settings(encoder_checkpoint, 54), encoder_embed_dim=128, encoder_layers=5)
+    with pytest.raises(CheckpointError, match=r"expected model.encoder_layers=2 model.encoder_embed_dim=64"):
+        build_model(config, InitConfig(str(encoder_checkpoint.path)), _dictionaries(50), "")
+
+
+def test_another_file_is_no_start(parity_dir: Path) -> None:
+    with pytest.raises(CheckpointError):
+        read_start(parity_dir / "utut.pt")

@@ -1,0 +1,196 @@
+"""Training at debug size on made clips: it learns, goes on exactly, survives being killed, and inference loads the result."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from av2unit import train as command
+from av2unit.extractor import UnitExtractor
+from av2unit.training.trained import read_trained
+from avcore.checkpoint import Kind, read_checkpoint
+from avcore.media import read_gray_video, read_speech
+from avtrain.checkpoints import read_state
+from avtrain.data import move
+from avtrain.loop import Trainer
+from tests.av2unit.made_clips import VOCABULARY, write_corpus
+from tests.av2unit.training_runs import SIDE, config_of, series, settings, task_of, train
+
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def run_dir(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run by the command, on the published forms with noise, dropout and all augmentation."""
+    folder = tmp_path_factory.mktemp("run")
+    more = [f"loop.max_steps={STEPS}", "loop.validate_every=30", "model.dropout=0.05", "model.encoder_layerdrop=0.05"]
+    more += [
+        "noise.noise_prob=0.2",
+        f"noise.noise_wav={corpus}/noise",
+        "noise.snr_db=[5,20]",
+        "noise.kinds=[files,coloured,speech]",
+    ]
+    more += ["augment.warp=0.05", "augment.tilt=0.5", "augment.brightness=0.1", "augment.contrast=0.1", "augment.rotate_deg=3"]
+    more += [f"data.units_vocabulary={VOCABULARY}", "loss.label_smoothing=0.02", "loss.class_balance=0.3"]
+    assert command.main(settings(corpus, folder, *more, kind="tsv", labels="even.km,odd.km")) == 0
+    return folder
+
+
+def _lines(run_dir: Path, kind: str) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == kind]
+
+
+def test_the_loss_falls_and_units_are_learnt_from_sound_and_lips(run_dir: Path) -> None:
+    losses = [line["loss"] for line in _lines(run_dir, "train")]
+    assert losses[-1] < 0.5 * losses[0]
+    valid = _lines(run_dir, "valid")[-1]
+    assert valid["step"] == STEPS
+    assert valid["uer_audio_video"] < 0.2
+    assert valid["accuracy_audio"] > 0.8
+    assert valid["accuracy_video"] > 0.5
+    assert valid["unmasked_accuracy"] > valid["masked_accuracy"] > 0.3
+    assert (run_dir / "config.yaml").exists()
+
+
+def test_what_is_exported_labels_the_clips_it_was_trained_on(run_dir: Path, corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "encoder.safetensors"
+    options = ["export", "--run-dir", str(run_dir), "--out-path", str(out), "--choose-penalty", "0,1,40", "--device", "cpu"]
+    assert command.main(options) == 0
+    stored = read_checkpoint(out, Kind.UNIT_ENCODER).config
+    assert stored["vocabulary"] == VOCABULARY
+    assert stored["decoding"]["duration_penalty"] in (0.0, 1.0)  # 40 makes one unit of each clip
+    extractor = UnitExtractor.from_checkpoint(out)
+    trained = read_trained(run_dir)
+    assert torch.equal(extractor.model.state_dict()["final_proj.weight"], trained.tensors["final_proj.weight"])
+    right = total = 0
+    for name, units in _labels(corpus)[:6]:
+        found = extractor.extract(read_speech(corpus / f"audio/{name}.wav"), _lips(corpus, name))
+        assert found.vocabulary == VOCABULARY
+        right += int((found.frames() == units).sum())
+        total += len(units)
+    assert right / total > 0.9
+
+
+def test_half_precision_costs_half(run_dir: Path, corpus: Path, tmp_path: Path) -> None:
+    for precision in ("float32", "float16"):
+        options = ["export", "--run-dir", str(run_dir), "--out-path", str(tmp_path / precision), "--precision", precision]
+        assert command.main(options) == 0
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("float32", "float16")]
+    assert sizes[1] < 0.55 * sizes[0]
+    name = _labels(corpus)[0][0]
+    inputs = read_speech(corpus / f"audio/{name}.wav"), _lips(corpus, name)
+    logits = [UnitExtractor.from_checkpoint(tmp_path / f"{kind}.safetensors").logits(*inputs) for kind in ("float32", "float16")]
+    assert np.abs(logits[0] - logits[1]).max() < 0.1
+
+
+def _labels(corpus: Path) -> list[tuple[str, np.ndarray]]:
+    lines = [(corpus / f"train.{head}.km").read_text().splitlines() for head in ("even", "odd")]
+    names = [line.split("\t")[0] for line in (corpus / "train.tsv").read_text().splitlines()[1:]]
+    return [
+        (name, np.array([even.split(), odd.split()]).T.ravel().astype(int)) for name, even, odd in zip(names, *lines, strict=True)
+    ]
+
+
+def _lips(corpus: Path, name: str) -> np.ndarray:
+    array = corpus / f"lips/{name}.npy"
+    return np.load(array) if array.exists() else read_gray_video(corpus / f"lips/{name}.mp4")
+
+
+RESUMED = ("model.dropout=0.1", "model.encoder_layerdrop=0.2", "loop.log_every=1", "loop.save_every=4", "loop.validate_every=6")
+
+
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(corpus: Path, tmp_path: Path) -> None:
+    more = (*RESUMED, "loop.max_steps=12", "loop.num_workers=0", "data.cache_gb=0.1")
+    whole = train(config_of(corpus, tmp_path / "whole", *more))
+    config = config_of(corpus, tmp_path / "parts", *more)
+    trainer = Trainer(task_of(corpus, *more), config)
+    original = trainer._train_on
+
+    def stopped(content: object) -> None:
+        original(content)
+        if trainer.step == 7:
+            signal.raise_signal(signal.SIGTERM)
+
+    trainer._train_on = stopped  # type: ignore[method-assign]
+    assert trainer.train().stop_signal == signal.SIGTERM
+    resumed = train(config)
+    assert series(resumed) == pytest.approx(series(whole), abs=1e-5)
+    assert series(resumed, "uer", "valid") == pytest.approx(series(whole, "uer", "valid"), abs=1e-5)
+    weights = [read_state(tmp_path / run / "checkpoints" / "last.pt")["modules"]["network"] for run in ("whole", "parts")]
+    assert all(torch.allclose(weights[0][name].float(), weights[1][name].float(), atol=1e-5) for name in weights[0])
+
+
+def test_a_run_that_is_killed_in_mid_epoch_goes_on(corpus: Path, tmp_path: Path) -> None:
+    more = (*RESUMED, "loop.max_steps=14", "loop.num_workers=2", "data.cache_gb=0")
+
+    def start(folder: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "av2unit.train", "--quiet", *settings(corpus, tmp_path / folder, *more)])
+
+    killed = start("killed")
+    last = tmp_path / "killed" / "checkpoints" / "last.pt"
+    deadline = time.monotonic() + 200
+    while not last.exists():
+        assert killed.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert read_state(last)["position"]["batch"] > 0
+    runs = [start("killed"), start("whole")]
+    assert [run.wait() for run in runs] == [0, 0]
+    losses = [{line["step"]: line["loss"] for line in _lines(tmp_path / name, "train")} for name in ("killed", "whole")]
+    assert len(losses[1]) == 14
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_one_batch_is_learnt_by_heart(corpus: Path) -> None:
+    task = task_of(corpus, "masking.modality_dropout=0", "loss.feature_penalty=0")
+    items = task.train_items()
+    batch = move(task.collate([items.load((0, index)) for index in range(4)]), torch.device("cpu"))
+    network = task.network.train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        measured = network(batch)
+        measured["loss"].backward()
+        optimizer.step()
+    assert measured["loss"].item() < 0.1  # of 2 * ln 10 = 4.6 for two heads that know nothing
+    assert measured["masked_accuracy"].item() > 0.97
+    assert measured["unmasked_accuracy"].item() == 1.0
+
+
+def test_without_masks_it_is_plain_frame_classification(corpus: Path, tmp_path: Path) -> None:
+    result = train(config_of(corpus, tmp_path, "masking.mask_prob=0", "loop.max_steps=8", "loop.log_every=4", "loop.num_workers=0"))
+    assert not any(name.startswith("masked") for line in result.history for name in line)
+    assert series(result)[8] < series(result)[4]
+
+
+def test_clips_with_one_modality_are_mixed_in_and_bad_files_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = write_corpus(tmp_path, count=14, side=SIDE, frames=(18, 30))
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    for row, missing in zip(rows, ["lips", "audio"] * 4, strict=False):
+        del row[missing]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "lips" / f"{made[9].id}.mp4").write_bytes(b"\0\0\0\x18ftypmp42 and nothing")
+    more = ("loop.max_steps=12", "batch.batch_size=3", "loop.validate_every=12", "loop.num_workers=0")
+    with caplog.at_level(logging.WARNING):
+        result = train(config_of(tmp_path, tmp_path / "run", *more))
+    assert list(result.bad_items) == [made[9].id]
+    assert f"skipped {made[9].id}" in caplog.text
+    assert np.isfinite(list(series(result).values())).all()
+
+
+def test_checking_only_trains_nothing(corpus: Path, tmp_path: Path) -> None:
+    assert command.main(settings(corpus, tmp_path / "run", "check_only=true")) == 0
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert command.main(settings(corpus, tmp_path / "run", "data.num_units=3")) == 2
+    assert command.main(["export", "--run-dir", str(tmp_path / "run"), "--out-path", str(tmp_path / "x")]) == 2
+    assert not list(tmp_path.glob("x*"))

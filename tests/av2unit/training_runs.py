@@ -1,0 +1,35 @@
+"""Small training runs on made clips."""
+
+from pathlib import Path
+from typing import Any
+
+from av2unit.training.config import TrainConfig
+from av2unit.training.task import UnitEncoderTask
+from avtrain.entry import read_config
+from avtrain.loop import Trainer, TrainResult
+
+SIDE, CROP = 48, 44
+
+
+def settings(corpus: Path, run_dir: Path, *more: str, labels: str = "units.jsonl", kind: str = "jsonl") -> list[str]:
+    """Overrides of the debug config for a made corpus of pictures of SIDE x SIDE."""
+    files = {split: ",".join(f"{corpus}/{split}.{name}" for name in labels.split(",")) for split in ("train", "valid")}
+    given = [f"data.train={corpus}/train.{kind}", f"data.train_labels=[{files['train']}]", f"run_dir={run_dir}"]
+    given += [f"data.valid={corpus}/valid.{kind}", f"data.valid_labels=[{files['valid']}]", f"model.image_crop_size={CROP}"]
+    return [*given, "loop.device=cpu", *more]
+
+
+def config_of(corpus: Path, run_dir: Path, *more: str, **forms: str) -> TrainConfig:
+    return read_config(TrainConfig, "av2unit/train_debug", settings(corpus, run_dir, *more, **forms))
+
+
+def task_of(corpus: Path, *more: str, **forms: str) -> UnitEncoderTask:
+    return UnitEncoderTask(config_of(corpus, corpus / "none", "loop.num_workers=0", *more, **forms))
+
+
+def train(config: TrainConfig) -> TrainResult:
+    return Trainer(UnitEncoderTask(config), config).train()
+
+
+def series(result: TrainResult, name: str = "loss", kind: str = "train") -> dict[int, Any]:
+    return {line["step"]: line[name] for line in result.history if line["kind"] == kind}
