@@ -145,16 +145,22 @@ def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(stage: Stage, tmp_path: Path) -> None:
-    """SIGKILL in mid-epoch and with workers, then SIGTERM, then to the end: the same losses and weights as unbroken."""
+    """SIGKILL in mid-epoch and with workers, then to the end: the same losses and weights as unbroken."""
     line = stage.line(tmp_path)
-    assert _start_and(signal.SIGKILL, line, tmp_path, update=13) == -signal.SIGKILL
-    assert _start_and(signal.SIGTERM, line, tmp_path, update=26) == 0
-    assert 26 <= max(losses(tmp_path)) < _UPDATES
+    assert _start_and(signal.SIGKILL, line, tmp_path, update=26) == -signal.SIGKILL
     assert subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
     assert losses(tmp_path) == losses(stage.run_dir), "as logged, to three places"
     whole, broken = (read_checkpoint(path, Kind.TRANSLATOR) for path in (stage.last, tmp_path / "checkpoints" / stage.last.name))
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(broken.tensors[name], tensor, atol=1e-5, rtol=0)
+
+
+def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stage, tmp_path: Path) -> None:
+    assert _start_and(signal.SIGTERM, finetuned.line(tmp_path), tmp_path, update=13) == 0
+    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
+    done = content["optimizer_history"][-1]["num_updates"]
+    assert 13 <= done < _UPDATES
+    assert done == max(losses(tmp_path))
 
 
 def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update: int) -> int:
@@ -170,19 +176,8 @@ def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update:
     raise AssertionError(f"update {update} was not reached; exit code {process.wait()}")
 
 
-def test_two_processes_train_one_run_and_go_on_with_it(finetuned: Stage, tmp_path: Path) -> None:
-    """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion."""
-    assert _train_together(finetuned, tmp_path, updates=8).keys() == set(range(1, 9))
-    together, alone = _train_together(finetuned, tmp_path, updates=12), losses(finetuned.run_dir)
-    assert sorted(together) == list(range(1, 13))
-    assert np.mean([together[update] for update in (10, 11, 12)]) < np.mean([together[update] for update in (1, 2, 3)])
-    assert together[1] != alone[1], "an update of two processes sees two batches"
-    last = tmp_path / "checkpoints" / finetuned.last.name
-    assert read_checkpoint(last, Kind.TRANSLATOR).config["vocabulary"] == _SHA
-
-
-def _train_together(stage: Stage, run_dir: Path, updates: int) -> dict[int, float]:
-    """Train in two processes; returns the losses."""
+def test_two_processes_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
+    """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -196,9 +191,14 @@ def _train_together(stage: Stage, run_dir: Path, updates: int) -> dict[int, floa
     processes = []
     for rank in range(2):
         options = [f"fairseq.distributed_training.{name}={value}" for name, value in {**shared, "distributed_rank": rank}.items()]
-        line = stage.line(run_dir, *options, f"fairseq.optimizer.max_update={updates}")
+        line = finetuned.line(tmp_path, *options, "fairseq.optimizer.max_update=8")
         processes.append(subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True))
     told = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], told
     assert "train_inner" not in told[1], "only the first process logs"
-    return losses(run_dir)
+    together = losses(tmp_path)
+    assert sorted(together) == list(range(1, 9))
+    assert np.mean([together[update] for update in (6, 7, 8)]) < np.mean([together[update] for update in (1, 2, 3)])
+    assert together[1] != losses(finetuned.run_dir)[1], "an update of two processes sees two batches"
+    last = tmp_path / "checkpoints" / finetuned.last.name
+    assert read_checkpoint(last, Kind.TRANSLATOR).config["vocabulary"] == _SHA
