@@ -71,7 +71,12 @@ def speech(plan: Sequence[float], rate: int = 44_100, channels: int = 2, seed: i
 
 
 def write_recording(
-    path: Path, times: Sequence[Fraction], pictures: Sequence[np.ndarray], sound: np.ndarray | None, rate: int = 44_100, fps: Fraction | None = None
+    path: Path,
+    times: Sequence[Fraction],
+    pictures: Sequence[np.ndarray],
+    sound: np.ndarray | None,
+    rate: int = 44_100,
+    fps: Fraction | None = None,
 ) -> Path:
     """Write a recording whose pictures are shown at `times`."""
     height, width = pictures[0].shape[:2]
