@@ -42,6 +42,11 @@ class VocoderConfig:
     resblock_dilations: tuple[tuple[int, ...], ...]
 
     @property
+    def samples_per_unit(self) -> int:
+        """Samples that the upsampling layers make of one step."""
+        return math.prod(self.upsample_rates)
+
+    @property
     def halo(self) -> int:
         """Steps of 20 ms to each side of a stretch that its samples depend on: exact, so nothing beyond can matter.
 

@@ -75,13 +75,15 @@ class PeriodDiscriminator(nn.Module):
         self.period = period
         widths = list(pairwise((1, *channels)))
         strides = [_PERIOD_STRIDE] * (len(widths) - 1) + [1]
-        self.convs = nn.ModuleList(_column_conv(*width, _PERIOD_KERNEL, stride) for width, stride in zip(widths, strides, strict=True))
+        self.convs = nn.ModuleList(
+            _column_conv(*width, _PERIOD_KERNEL, stride) for width, stride in zip(widths, strides, strict=True)
+        )
         self.conv_post = _column_conv(widths[-1][1], 1, _POST_KERNEL, 1)
 
     def forward(self, samples: Tensor) -> Judgement:
         missing = -samples.shape[1] % self.period
         x = F.pad(samples.unsqueeze(1), (0, missing), mode="reflect") if missing else samples.unsqueeze(1)
-        return _judge(x.unflatten(2, (-1, self.period)), self.convs, self.conv_post)
+        return _judge(x.reshape(len(x), 1, -1, self.period), self.convs, self.conv_post)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -125,7 +127,8 @@ class Discriminators(nn.Module):
 
 def _column_conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
     """A convolution along the rows of each column by itself."""
-    return weight_norm(nn.Conv2d(inputs, outputs, (kernel, 1), (stride, 1), (kernel // 2, 0)))
+    conv: nn.Module = weight_norm(nn.Conv2d(inputs, outputs, (kernel, 1), (stride, 1), (kernel // 2, 0)))
+    return conv
 
 
 def _judge(x: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> Judgement:

@@ -1,0 +1,363 @@
+"""The vocoder's trainer: it learns, resumes exactly, survives being killed, and exports a voice that speaks."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, read_checkpoint
+from avcore.units import Units
+from avtrain.checkpoints import read_state
+from avtrain.entry import read_config
+from avtrain.loop import Trainer
+from unit2av.inference_unit2a import UnitVocoder
+from unit2av.tones import VOCABULARY, Singer, TonesCorpus, random_units, sing, sing_corpus
+from unit2av.train_unit2a import main, make_task
+from unit2av.unit2a_config import Unit2aConfig
+from unit2av.unit2a_start import fresh_vocoder, start_vocoder
+from unit2av.unit2a_task import Unit2aTask
+from unit2av.vocoder import UnitHifiGan
+from unit2av.vocoder_data import collate, normalise_peak
+from unit2av.vocoder_losses import LogMel, MelConfig
+
+TINY = (
+    "model.channels=32", "model.unit_dim=12", "data.segment_units=8", "batch.batch_size=4", "loop.log_every=1", "loop.save_every=5",
+    "loop.validate_every=6", "loop.num_workers=0", "data.valid_units_at_most=40", "num_samples=1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
+    return sing_corpus(tmp_path_factory.mktemp("tones"), utterances=24, steps=60)
+
+
+def words(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:
+    data = [f"data.train={corpus.manifest}", f"data.units={corpus.units}", f"run_dir={run_dir}"]
+    return ["--config", "unit2av/unit2a_debug", *data, *TINY, *overrides]
+
+
+def config_of(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> Unit2aConfig:
+    return read_config(Unit2aConfig, "unit2av/unit2a_debug", words(corpus, run_dir, *overrides)[2:])
+
+
+def history(run_dir: Path, kind: str = "train", name: str = "loss") -> dict[int, float]:
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if line["kind"] == kind}
+
+
+@pytest.fixture(scope="module")
+def trained(tones: TonesCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the debug config at its own sizes, by the command."""
+    run_dir = tmp_path_factory.mktemp("trained")
+    data = [f"data.train={tones.manifest}", f"data.units={tones.units}", f"run_dir={run_dir}"]
+    assert main(["--config", "unit2av/unit2a_debug", *data, "loop.max_steps=60", "loop.log_every=5", "loop.validate_every=30"]) == 0
+    return run_dir
+
+
+def test_the_debug_config_learns(trained: Path) -> None:
+    for name, share in (("loss", 0.65), ("mel", 0.65), ("duration", 0.4)):
+        values = history(trained, "train", name)
+        assert values[60] < share * values[5], name
+    for name in ("mel", "duration_error_s", "length_error"):
+        values = history(trained, "valid", name)
+        assert values[60] < values[30], name
+    assert {path.name for path in (trained / "checkpoints").iterdir()} >= {"last.pt", "best.pt", "step_00000050.pt"}
+    assert (trained / "config.yaml").exists()
+
+
+def test_what_was_heard_and_seen_is_in_the_log(trained: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(trained / "tensorboard"), {"audio": 0, "images": 0})
+    log.Reload()
+    assert sum(tag.startswith("made/tones_") for tag in log.Tags()["audio"]) == 4
+    assert sum(tag.startswith("real/tones_") for tag in log.Tags()["audio"]) == 4
+    (image, *_) = log.Images(log.Tags()["images"][0])
+    assert (image.height, image.width) == (2 * 81 * 3, 3 * (60 * 320 // 256))
+
+
+def test_an_exported_voice_speaks(trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "renderer.safetensors"
+    assert main(["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--out-path", str(out)]) == 0
+    vocoder = UnitVocoder.from_checkpoint(out, "ko")
+    assert (vocoder.num_units, vocoder.speaker_dim, vocoder.vocabulary, vocoder.unit_offset) == (20, 16, VOCABULARY, 0)
+    units = random_units(np.random.default_rng(5), 60)
+    speech = vocoder.synthesize(replace(units, durations=None), Singer.numbered(0).embedding)
+    assert len(speech.samples) == 320 * speech.units.num_steps
+    assert 30 < speech.units.num_steps < 120
+    assert np.sqrt(np.mean(speech.samples**2)) > 0.02
+    untrained = fresh_vocoder(vocoder.network.config, 0).eval()
+    assert distance(vocoder.network, units) < 0.6 * distance(untrained, units)
+
+
+@torch.no_grad()
+def distance(network: UnitHifiGan, units: Units) -> float:
+    """Mel L1 between what a vocoder makes of units and what the singer sings."""
+    singer = Singer.numbered(0)
+    real = normalise_peak(sing(units, singer, np.random.default_rng(1)), 0.95)
+    made = network(torch.from_numpy(units.frames())[None], torch.from_numpy(singer.embedding)[None])
+    mel = LogMel(MelConfig())
+    return float((mel(made) - mel(torch.from_numpy(real)[None])).abs().mean())
+
+
+def test_a_voice_is_added_to_a_renderer(trained: Path, tmp_path: Path, parity_dir: Path) -> None:
+    published, out = parity_dir / "unit2av_renderer.pt", tmp_path / "both.safetensors"
+    words = ["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--into", str(published), "--out-path", str(out)]
+    assert main(words) == 0
+    before, after = read_checkpoint(published, Kind.RENDERER), read_checkpoint(out, Kind.RENDERER)
+    kept = [name for name in before.tensors if not name.startswith("audio.ko.")]
+    assert len(kept) == 304 + 274
+    assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in kept)
+    ko = read_state(trained / "checkpoints" / "best.pt")["modules"]["generator"]
+    assert all(torch.equal(after.tensors[f"audio.ko.{name}"], tensor) for name, tensor in ko.items())
+    said = UnitVocoder.from_checkpoint(out, "en")
+    assert (said.num_units, said.vocabulary) == (1000, "")
+    assert UnitVocoder.from_checkpoint(out, "ko").vocabulary == VOCABULARY
+    assert main([*words[:-1], str(tmp_path / "named.safetensors"), "--language", "kor2"]) == 0
+    assert "audio.kor2.dict.weight" in read_checkpoint(tmp_path / "named.safetensors", Kind.RENDERER).tensors
+
+
+def test_an_export_that_cannot_be_made(trained: Path, tmp_path: Path, parity_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    best, out = str(trained / "checkpoints" / "best.pt"), str(tmp_path / "x.safetensors")
+    torch.save({"generator": {}}, tmp_path / "other.pt")
+    for words, complaint in (
+        (["--checkpoint", str(tmp_path / "other.pt"), "--out-path", out], "no checkpoint of a unit vocoder's training"),
+        (["--checkpoint", best, "--out-path", str(tmp_path / "x.pt")], "must end in .safetensors"),
+        (["--checkpoint", best, "--out-path", out, "--into", best], "no renderer checkpoint"),
+    ):
+        assert main(["export", *words]) == 2
+        assert complaint in capfd.readouterr().err
+    assert not Path(out).exists()
+
+
+def test_a_renderer_of_other_units_is_refused(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    best, first, second = trained / "checkpoints" / "best.pt", tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(["export", "--checkpoint", str(best), "--out-path", str(first), "--language", "en"]) == 0
+    content = json.loads(first.with_suffix(".json").read_text())
+    content["config"]["vocabulary"] = "sha256:other"
+    first.with_suffix(".json").write_text(json.dumps(content))
+    words = ["export", "--checkpoint", str(best), "--out-path", str(second), "--into", str(first)]
+    assert main(words) == 2
+    assert "another quantizer" in capfd.readouterr().err
+    assert main([*words, "--allow-other-vocabulary"]) == 0
+
+
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tones: TonesCorpus, tmp_path: Path) -> None:
+    assert main(words(tones, tmp_path / "whole", "loop.max_steps=12")) == 0
+    assert main(words(tones, tmp_path / "parts", "loop.max_steps=7")) == 0
+    assert main(words(tones, tmp_path / "parts", "loop.max_steps=12")) == 0
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for name in ("loss", "mel", "duration", "adversarial", "feature", "discriminator"):
+        unbroken = history(whole, "train", name)
+        assert history(parts, "train", name) == pytest.approx(unbroken, abs=1e-5)
+        assert len(unbroken) == 12
+    assert history(parts, "valid", "mel")[12] == pytest.approx(history(whole, "valid", "mel")[12], abs=1e-5)
+
+
+def test_a_killed_run_goes_on(tones: TonesCorpus, tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    more = ["loop.num_workers=2", "loop.validate_every=1000", "loop.save_every=3", "data.segments_per_item=20"]
+    command = [sys.executable, "-m", "unit2av.train_unit2a", *words(tones, killed, *more, "loop.max_steps=1000")]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 240
+    while not (killed / "checkpoints" / "last.pt").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    reached = read_state(killed / "checkpoints" / "last.pt")["position"]
+    assert 0 < reached["batch"] < 100  # 20 items, 20 segments of each, in batches of 4: in the middle of an epoch
+    end = f"loop.max_steps={reached['step'] + 5}"
+    assert main(words(tones, killed, *more, end)) == 0
+    assert main(words(tones, whole, *more, end)) == 0
+    assert history(killed) == pytest.approx(history(whole), abs=1e-5)
+    assert len(history(whole)) == reached["step"] + 5
+
+
+class Recorder:
+    """An engine that updates nothing and keeps each loss's gradients, or hands them to optimizers of its own."""
+
+    def __init__(self, task: Unit2aTask, optimizers: dict[str, torch.optim.Optimizer] | None = None) -> None:
+        self.step, self.progress = 0, 0.5
+        self._modules, self._optimizers = task.modules(), optimizers
+        self.gradients: dict[str, dict[str, Any]] = {}
+
+    def module(self, name: str) -> Any:
+        return self._modules[name]
+
+    def update(self, name: str, loss: torch.Tensor) -> None:
+        loss.backward()
+        self.gradients[name] = {key: weight.grad for key, weight in self._modules[name].named_parameters()}
+        if self._optimizers is not None:
+            self._optimizers[name].step()
+            self._optimizers[name].zero_grad()
+
+
+def test_every_weight_learns(tones: TonesCorpus, tmp_path: Path) -> None:
+    task = make_task(config_of(tones, tmp_path, "losses.stft=1"))
+    batch = task.collate([task.train_items().load((0, index)) for index in range(4)])
+    engine = Recorder(task)
+    values = task.training_step(batch, engine)
+    assert set(values) == {"loss", "mel", "stft", "duration", "adversarial", "feature", "discriminator"}
+    names = {name.split(".")[0] for name in engine.gradients["generator"]}
+    assert names == {"dict", "spkr", "dur_predictor", "conv_pre", "ups", "resblocks", "conv_post"}
+    assert {name.split(".")[0] for name in engine.gradients["discriminators"]} == {"periods", "scales"}
+    for name, gradients in engine.gradients.items():
+        for key, gradient in gradients.items():
+            assert gradient is not None, f"{name} {key}"
+            assert gradient.abs().max() > 0, f"{name} {key}"
+
+
+def test_the_vocoders_update_leaves_nothing_in_the_discriminators(tones: TonesCorpus, tmp_path: Path) -> None:
+    """Their next update must see their own loss only."""
+    task = make_task(config_of(tones, tmp_path))
+    batch = task.collate([task.train_items().load((0, index)) for index in range(2)])
+    modules = task.modules()
+    parts = {name: torch.optim.SGD(modules[name].parameters(), lr=1e-3) for name in ("generator", "discriminators")}
+    task.training_step(batch, Recorder(task, parts))
+    assert all(weight.grad is None for weight in modules["discriminators"].parameters())
+    assert all(weight.requires_grad for weight in modules["discriminators"].parameters())
+
+
+def test_one_batch_is_overfitted(tones: TonesCorpus, tmp_path: Path) -> None:
+    """150 steps on two segments bring the mel distance below 0.6, from 2.5 and more, and the duration loss below 0.01."""
+    config = config_of(tones, tmp_path, "model.channels=128", "discriminators.periods=[]", "discriminators.scales=0")
+    task = make_task(config)
+    generator = task.modules()["generator"].eval()  # without the dropout of the durations
+    batch = task.collate([task.train_items().load((0, index)) for index in range(2)])
+    optimizer = torch.optim.AdamW(generator.parameters(), lr=4e-3, betas=(0.8, 0.99))
+    engine = Recorder(task, {"generator": optimizer})
+    measured = []
+    for step in range(150):
+        optimizer.param_groups[0]["lr"] = 4e-3 * (1 - step / 150)
+        measured.append({name: float(torch.as_tensor(value).detach()) for name, value in task.training_step(batch, engine).items()})
+    assert measured[0]["mel"] > 2.5
+    assert measured[-1]["mel"] < 0.6
+    assert measured[-1]["duration"] < 0.01
+
+
+def test_discriminators_start_when_they_are_told_to(tones: TonesCorpus, tmp_path: Path) -> None:
+    config = config_of(tones, tmp_path, "loop.max_steps=4", "losses.adversarial_from=0.5", "losses.stft=1")
+    result = Trainer(make_task(config), config).train()
+    steps = [line["step"] for line in result.history if line["kind"] == "train" and "discriminator" in line]
+    assert steps == [3, 4]
+    without = config_of(tones, tmp_path / "none", "loop.max_steps=2", "unit2av/discriminators@discriminators=none")
+    task = make_task(without)
+    assert set(task.modules()) == {"generator", "mel", "stft"}
+    assert "discriminator" not in Trainer(task, without).train().history[-2]
+
+
+def test_bfloat16_and_accumulation(tones: TonesCorpus, tmp_path: Path) -> None:
+    more = (
+        "loop.max_steps=3",
+        "loop.precision=bf16",
+        "loop.accumulate=2",
+        "generator_optim.clip_norm=5",
+        "discriminator_optim.clip_norm=5",
+    )
+    assert main(words(tones, tmp_path, *more)) == 0
+    assert all(np.isfinite(value) for value in history(tmp_path).values())
+    assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["batch"] == 6 - 5
+
+
+def test_damaged_recordings_are_skipped_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    corpus = sing_corpus(tmp_path / "tones", utterances=12, steps=60)
+    (tmp_path / "tones" / "wav" / "tones_0003.wav").write_bytes(b"RIFF damaged")
+    config = config_of(corpus, tmp_path / "run", "loop.max_steps=6", "data.hold_out=0", "loop.max_bad_share=0.3")
+    result = Trainer(make_task(config), config).train()
+    assert list(result.bad_items) == ["tones_0003"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["data.train=/nowhere.jsonl"], "nowhere.jsonl"),
+        (["data.units=/nowhere.jsonl"], "nowhere.jsonl"),
+        (["model.num_units=19"], "is out of range; expected 0..18; found 19"),
+        (["model.speaker_dim=256"], "the voices do not fit the vocoder; expected 256 values; found 16"),
+        (["data.units_vocabulary=sha256:other"], "units of two quantizers are mixed"),
+        (["init.checkpoint=/nowhere.pt"], "nowhere.pt"),
+        (["model.speaker_dim=many"], "speaker_dim"),
+        (["nothing=1"], "nothing"),
+    ],
+)
+def test_mistakes_are_found_before_the_first_step(
+    tones: TonesCorpus, tmp_path: Path, overrides: list[str], complaint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tones, tmp_path / "run", *overrides)) == 2
+    error = capfd.readouterr().err
+    assert complaint in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_checking_alone_trains_nothing(tones: TonesCorpus, tmp_path: Path) -> None:
+    assert main(words(tones, tmp_path, "check_only=true")) == 0
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_training_starts_from_a_language_of_a_published_checkpoint(tones: TonesCorpus, tmp_path: Path, parity_dir: Path) -> None:
+    config = config_of(
+        tones, tmp_path, f"init.checkpoint={parity_dir / 'unit2av_renderer.pt'}", "init.language=ko", "model.num_units=1030"
+    )
+    network = start_vocoder(config.model, config.init, "", 256, seed=0)
+    source = read_checkpoint(config.init.checkpoint, Kind.RENDERER).section("audio.ko")
+    assert network.state_dict().keys() == source.keys()
+    assert network.config.num_units == 1030
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor[:1024] if name == "dict.weight" else tensor, source[name], rtol=0, atol=0)
+    assert all(weight.requires_grad for weight in network.parameters())
+    shifted = start_vocoder(config.model, replace(config.init, unit_offset=4), "", 256, seed=0)
+    assert torch.equal(shifted.state_dict()["dict.weight"][:1020], source["dict.weight"][4:])
+    fewer = start_vocoder(replace(config.model, num_units=100), config.init, "", 256, seed=0)
+    assert torch.equal(fewer.state_dict()["dict.weight"], source["dict.weight"][:100])
+
+
+def test_training_starts_from_other_training_checkpoints(trained: Path, tones: TonesCorpus, tmp_path: Path) -> None:
+    best = trained / "checkpoints" / "best.pt"
+    weights = read_state(best)["modules"]["generator"]
+    torch.save({"generator": weights}, tmp_path / "g_00000060")
+    for checkpoint in (best, tmp_path / "g_00000060"):
+        config = config_of(tones, tmp_path / "run", f"init.checkpoint={checkpoint}", "init.language=ko", "loop.max_steps=1")
+        started = make_task(config).modules()["generator"].state_dict()
+        assert all(torch.equal(started[name], tensor) for name, tensor in weights.items())
+    config = config_of(tones, tmp_path / "run", f"init.checkpoint={best}", "init.language=ko", "loop.max_steps=1")
+    Trainer(make_task(config), config).train()
+    assert history(tmp_path / "run", "train", "mel")[1] < 0.7 * history(trained, "train", "mel")[5]
+
+
+def test_a_checkpoint_of_other_units_is_refused(
+    trained: Path, tones: TonesCorpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    units = tmp_path / "units.jsonl"
+    units.write_text(tones.units.read_text().replace(VOCABULARY, "sha256:another"))
+    best = trained / "checkpoints" / "best.pt"
+    more = [f"data.units={units}", f"init.checkpoint={best}", "init.language=ko", "check_only=true"]
+    assert main(words(tones, tmp_path / "run", *more)) == 2
+    assert "the 'ko' vocoder of" in capfd.readouterr().err
+    assert main(words(tones, tmp_path / "run", *more, "init.allow_other_vocabulary=true")) == 0
+
+
+def test_the_same_seed_gives_the_same_vocoder(tones: TonesCorpus, tmp_path: Path) -> None:
+    config = config_of(tones, tmp_path).model.to_vocoder()
+    one, same, other = (fresh_vocoder(config, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["conv_pre.weight_v"], other["conv_pre.weight_v"])
+
+
+def test_a_collated_segment_is_what_the_vocoder_takes(tones: TonesCorpus, tmp_path: Path) -> None:
+    task = make_task(config_of(tones, tmp_path))
+    batch = collate([task.train_items().load((0, index)) for index in range(3)])
+    sound, log_durations = task.modules()["generator"](batch["frames"], batch["voice"], batch["runs"])
+    assert sound.shape == batch["samples"].shape
+    assert log_durations.shape == batch["runs"].ids.shape

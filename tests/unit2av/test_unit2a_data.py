@@ -1,0 +1,300 @@
+"""What the vocoder learns from: manifests, voices and segments, and complaints before the first step."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
+from avcore.media import write_speech
+from avcore.unit_store import UnitRow, write_units
+from avcore.units import Units
+from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
+from unit2av.unit2a_config import DataConfig, Unit2aConfig, check_config
+from unit2av.unit2a_corpus import Corpus, read_corpus
+from unit2av.unit2a_manifest import check_range, read_utterances
+from unit2av.vocoder_data import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
+    return sing_corpus(tmp_path_factory.mktemp("tones"), utterances=8, steps=40)
+
+
+def settings(corpus: TonesCorpus, run_dir: Path, **changes: object) -> Unit2aConfig:
+    data = {"train": str(corpus.manifest), "units": str(corpus.units), **changes}
+    return Unit2aConfig(run_dir=str(run_dir), data=DataConfig(**data))
+
+
+def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
+    """The corpus in the published form."""
+    lines = []
+    for row in map(json.loads, corpus.units.read_text().splitlines()):
+        codes = np.repeat(row["units"], row["durations"]) + shift
+        torch.save({"code": torch.tensor(codes), "spkr": torch.tensor(row["speaker_embedding"])}, folder / f"{row['id']}.pt")
+        audio = corpus.manifest.parent / "wav" / f"{row['id']}.wav"
+        lines.append(str({"audio": str(audio), "unit_path": f"{row['id']}.pt"}))
+    path = folder / "train.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("shift", [0, 4])
+def test_the_published_form_gives_the_same_corpus(tones: TonesCorpus, tmp_path: Path, shift: int) -> None:
+    ours = read_corpus(settings(tones, tmp_path)).train
+    path = published_copy(tones, tmp_path, shift)
+    theirs = read_corpus(settings(tones, tmp_path, train=str(path), units="", first_unit=shift)).train
+    assert len(ours) == len(theirs) == 8
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.units.frames(), other.units.frames())
+        np.testing.assert_allclose(one.voice, other.voice, rtol=1e-6)
+        assert one.audio == other.audio
+    assert read_corpus(settings(tones, tmp_path)).vocabulary == VOCABULARY
+
+
+def test_units_may_stand_in_the_published_line(tones: TonesCorpus, tmp_path: Path) -> None:
+    audio = tones.manifest.parent / "wav" / "tones_0000.wav"
+    path = tmp_path / "train.txt"
+    path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
+    (found,) = read_utterances(path, "", DataConfig())
+    assert (found.units.ids.tolist(), found.units.durations.tolist(), found.voice) == ([5, 6], [2, 1], None)
+
+
+def test_nothing_in_a_published_line_is_run(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    path = tmp_path / "train.txt"
+    path.write_text(f"{{'audio': __import__('os').mkdir({str(trace)!r}), 'unit_path': 'x.pt'}}\n")
+    with pytest.raises(InputError, match=r"train\.txt:1: this is no Python dict literal"):
+        read_utterances(path, "", DataConfig())
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{'audio': 3}", "needs an 'audio' path"),
+        ("{'audio': 'a.wav'}", "needs units"),
+        ("{'audio': 'a.wav', 'hubert': '1 x'}", "token 1 is not a unit"),
+        ("{'audio': 'a.wav', 'hubert': ''}", "no units"),
+        ("{'audio': 'a.wav', 'hubert': '1 -1'}", "position 1"),
+        ("{'audio': 'a.wav', 'unit_path': 'none.pt'}", r"none\.pt"),
+        ("{'audio': 'a.wav', 'hubert': '1 2'}", r"1 recordings are not there; found .*a\.wav"),
+        ("{'audio': " + "(" * 3000, "no Python dict literal"),
+    ],
+)
+def test_a_published_line_that_cannot_be_used(tmp_path: Path, line: str, complaint: str) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match=complaint):
+        read_utterances(path, "", DataConfig())
+
+
+def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
+    """The units with each row changed."""
+    rows = [change(number, json.loads(line)) for number, line in enumerate(corpus.units.read_text().splitlines())]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows if row))
+    return str(path)
+
+
+def test_units_are_checked_before_the_first_step(tones: TonesCorpus, tmp_path: Path) -> None:
+    units = tmp_path / "units.jsonl"
+
+    def broken(change: object, **more: object) -> Corpus:
+        return read_corpus(settings(tones, tmp_path, units=rewrite(tones, units, change), **more))
+
+    with pytest.raises(InputError, match=r"1 utterances .*tones_0003"):
+        broken(lambda number, row: row if number != 3 else None)
+    with pytest.raises(UnitError, match=r"tones_0000: these units have no durations.*frame_level"):
+        broken(lambda _, row: {**row, "durations": None})
+    with pytest.raises(VocabularyError, match=r"mixed; expected one \(.*tones_0000\); found another \(sha256:f, tones_0002\)"):
+        broken(lambda number, row: row if number != 2 else {**row, "vocabulary": "sha256:f"})
+    with pytest.raises(InputError, match=r"differ in length; expected 16 values \(tones_0000\); found 2 \(tones_0001\)"):
+        broken(lambda number, row: row if number != 1 else {**row, "speaker_embedding": [1.0, 2.0]})
+    with pytest.raises(InputError, match="finite"):
+        broken(lambda _, row: {**row, "speaker_embedding": [float("nan")]})
+    corpus = broken(lambda number, row: {**row, "units": [*row["units"][:-1], 20]} if number == 5 else row)
+    with pytest.raises(UnitRangeError, match=r"tones_0005: unit at position \d+ is out of range; expected 0..19; found 20"):
+        check_range(corpus.train, 20)
+    frames = broken(lambda _, row: {**row, "units": [4, 4, 5] * 13, "durations": None}, frame_level=True)
+    assert frames.train[0].units.durations.tolist()[:3] == [2, 1, 2]
+    assert len(broken(lambda number, row: row if number else None, allow_missing=True).train) == 7
+
+
+def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
+    tones: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    units = rewrite(tones, tmp_path / "units.jsonl", lambda _, row: {**row, "vocabulary": ""})
+    assert read_corpus(settings(tones, tmp_path, units=units)).vocabulary == ""
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "8 utterances do not say which quantizer made their units; state it with data.units_vocabulary"
+    ]
+    caplog.clear()
+    assert read_corpus(settings(tones, tmp_path, units=units, units_vocabulary="sha256:a")).vocabulary == "sha256:a"
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_missing_recordings_are_named(tones: TonesCorpus, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"8 recordings are not there; found tones_0000 \(.* and 3 more; set data.root"):
+        read_corpus(settings(tones, tmp_path, root=str(tmp_path)))
+    with pytest.raises(InputError, match="needs units"):
+        read_corpus(settings(tones, tmp_path, units=""))
+
+
+def test_held_out_utterances_are_not_trained_on(tones: TonesCorpus, tmp_path: Path) -> None:
+    corpus = read_corpus(settings(tones, tmp_path, hold_out=3))
+    train, valid = ({one.id for one in part} for part in (corpus.train, corpus.valid))
+    assert (len(train), len(valid), len(train | valid)) == (5, 3, 8)
+    with pytest.raises(UsageError, match="nothing is left"):
+        read_corpus(settings(tones, tmp_path, hold_out=8))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".jsonl"])
+def test_voices_by_id(tones: TonesCorpus, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"voices{suffix}"
+    voices = {f"tones_{number:04d}": np.full(5, number + 1.0) for number in range(8)}
+    if suffix == ".npz":
+        np.savez(path, **voices)
+    else:
+        path.write_text("".join(json.dumps({"id": name, "speaker_embedding": list(v)}) + "\n" for name, v in voices.items()))
+    corpus = read_corpus(settings(tones, tmp_path, speakers=str(path)))
+    assert corpus.speaker_dim == 5
+    assert corpus.train[2].voice.tolist() == [3.0] * 5
+    with pytest.raises(InputError, match=r"1 utterances have no voice in data.speakers; found none for tones_0007"):
+        del voices["tones_0007"]
+        np.savez(tmp_path / "fewer.npz", **voices)
+        read_corpus(settings(tones, tmp_path, speakers=str(tmp_path / "fewer.npz")))
+
+
+def test_voices_are_computed_once(tones: TonesCorpus, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = rewrite(tones, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
+    encoder = str(parity_dir / "unit2av_spk_encoder.pt")
+    config = settings(tones, tmp_path / "run", units=units, speaker_encoder=encoder)
+    with monkeypatch.context() as several:
+        several.setenv("WORLD_SIZE", "2")
+        with pytest.raises(UsageError, match=r"8 utterances have no voice yet.*check_only=true"):
+            read_corpus(config)
+    first = read_corpus(config)
+    assert first.speaker_dim == 256
+    cache = tmp_path / "run" / "speakers.jsonl"
+    content = cache.read_bytes()
+    cache.write_bytes(content[:-20])  # stopped while the last line was written
+    again = read_corpus(config)
+    assert cache.read_bytes() == content
+    np.testing.assert_array_equal(first.train[7].voice, again.train[7].voice)
+    nowhere = replace(config, data=replace(config.data, speaker_encoder="/nowhere.pt"))
+    assert read_corpus(nowhere).speaker_dim == 256
+    shared = read_corpus(settings(tones, tmp_path / "other", units=units, speakers=str(cache)))
+    np.testing.assert_array_equal(shared.train[0].voice, first.train[0].voice)
+
+
+def test_a_recording_without_a_voice_is_left_out_by_name(
+    tmp_path: Path, parity_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = sing_corpus(tmp_path / "tones", utterances=2, steps=40)
+    write_speech(tmp_path / "tones" / "wav" / "tones_0001.wav", np.zeros(16_000, np.float32))
+    units = rewrite(corpus, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
+    config = settings(corpus, tmp_path, units=units, speaker_encoder=str(parity_dir / "unit2av_spk_encoder.pt"))
+    assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
+    assert sum("left out tones_0001" in record.message for record in caplog.records) == 1
+    assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
+
+
+def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> DataConfig:
+    """One recording that rises from 0 to its end, so that each sample tells where it was; every step is a unit."""
+    write_speech(folder / "ramp.wav", np.linspace(0, 0.5, 320 * steps * rate // 16_000 + 100), rate)
+    (folder / "train.jsonl").write_text('{"id": "ramp", "audio": "ramp.wav"}\n')
+    rows = [UnitRow("ramp", Units(np.arange(steps), np.ones(steps, dtype=int)), {"speaker_embedding": [1.0]})]
+    write_units(folder / "units.jsonl", rows)
+    return DataConfig(train=str(folder / "train.jsonl"), units=str(folder / "units.jsonl"))
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_segments_are_aligned_and_normalised(tmp_path: Path, rate: int) -> None:
+    config = ramp_corpus(tmp_path, 100, rate)
+    items = TrainingSegments(read_utterances(config.train, config.units, config), config, seed=3)
+    assert (len(items), items.lengths(), items.name(0)) == (1, [28], "ramp")
+    starts = set()
+    for epoch in range(12):
+        segment = items.load((epoch, 0))
+        assert (segment.frames.shape, segment.samples.shape, segment.samples.dtype) == ((28,), (8960,), np.float32)
+        start = int(segment.frames[0])
+        assert segment.frames.tolist() == list(range(start, start + 28))
+        middle = segment.samples.reshape(28, 320).mean(1)
+        np.testing.assert_allclose(middle, 0.95 * (np.arange(start, start + 28) + 0.5) / 100.3, atol=2e-3)
+        starts.add(start)
+    assert len(starts) > 6
+    assert all(0 <= start <= 72 for start in starts)
+    np.testing.assert_array_equal(items.load((4, 0)).samples, items.load((4, 0)).samples)
+
+
+def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) -> None:
+    config = replace(ramp_corpus(tmp_path, 10), segments_per_item=3)
+    utterances = read_utterances(config.train, config.units, config)
+    items = TrainingSegments(utterances, config, seed=3)
+    assert len(items) == 3
+    segments = [items.load((0, index)) for index in range(3)]
+    assert {len(segment.frames) for segment in segments} == {28}
+    start = int(segments[0].frames[0])
+    assert segments[0].frames.tolist() == [(start + step) % 10 for step in range(28)]
+    assert len({int(segment.frames[0]) for segment in segments}) > 1
+    held_out = HeldOut(utterances, config).load((0, 0))
+    assert held_out.frames.tolist() == list(range(10))
+    assert len(HeldOut(utterances, replace(config, valid_units_at_most=4)).load((7, 0)).samples) == 4 * 320
+
+
+def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
+    config = ramp_corpus(tmp_path, 100)
+    (utterance,) = read_utterances(config.train, config.units, config)
+    write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 80))
+    frames, samples = AlignedReader(config)(utterance)
+    assert (len(frames), len(samples)) == (80, 25_600)
+    write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 70))
+    with pytest.raises(InputError, match=r"expected 2.00 s; found 1.40 s"):
+        AlignedReader(config)(utterance)
+    write_speech(tmp_path / "ramp.wav", np.zeros(32_000))
+    with pytest.raises(InputError, match="no sound"):
+        AlignedReader(config)(utterance)
+
+
+def test_what_is_kept_in_memory_is_the_same(tones: TonesCorpus, tmp_path: Path) -> None:
+    config = settings(tones, tmp_path).data
+    utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, config)]
+    plain, kept = (TrainingSegments(utterances, replace(config, preload=preload), seed=1) for preload in (False, True))
+    for index in range(4):
+        np.testing.assert_array_equal(plain.load((2, index)).samples, kept.load((2, index)).samples)
+    damaged = replace(utterances[0], id="damaged", audio=tmp_path / "none.wav")
+    with pytest.raises(NetflipsError, match=r"none\.wav"):
+        TrainingSegments([damaged], replace(config, preload=True), seed=1).load((0, 0))
+
+
+def test_a_batch_of_unequal_lengths(tones: TonesCorpus, tmp_path: Path) -> None:
+    corpus = read_corpus(settings(tones, tmp_path))
+    held_out = [HeldOut(corpus.train, DataConfig(valid_units_at_most=most)).load((0, 0)) for most in (30, 20)]
+    batch = collate(held_out)
+    assert (batch["frames"].shape, batch["samples"].shape, batch["num_frames"]) == ((2, 30), (2, 9600), [30, 20])
+    assert not batch["samples"][1, 6400:].any()
+    assert batch["runs"].is_run.sum(1).tolist() == [len(Units.from_frames(one.frames)) - 2 for one in held_out]
+
+
+def test_normalising_silence_leaves_silence() -> None:
+    assert normalise_peak(np.array([0.1, -0.2], np.float32), 0.95).tolist() == pytest.approx([0.475, -0.95])
+    assert not normalise_peak(np.zeros(3, np.float32), 0.95).any()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "losses.mel=-1", "losses.adversarial_from=2", "data.peak=0", "data.segment_units=3", "data.segments_per_item=0",
+        "model.upsample_rates=[5,4,4,2,1]", "model.upsample_kernels=[11,8]", "model.channels=40", "model.pre_kernel=4",
+        "model.resblock_dilations=[[1]]", "model.upsample_kernels=[11,8,8,4,3]", "discriminators.scale_groups=[1]",
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_work(override: str) -> None:
+    from avtrain.entry import read_config
+
+    config = read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=r", "data.train=t", override])
+    with pytest.raises(UsageError):
+        check_config(config)

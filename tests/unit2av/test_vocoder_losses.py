@@ -1,0 +1,86 @@
+"""Losses of the vocoder's training against sums done by hand."""
+
+import numpy as np
+import pytest
+import torch
+import torchaudio
+
+from unit2av.discriminators import Judgement
+from unit2av.vocoder_losses import (
+    LogMel,
+    MelConfig,
+    StftLoss,
+    adversarial_loss,
+    discriminator_loss,
+    duration_loss,
+    feature_loss,
+    stack_runs,
+    whole_runs,
+)
+
+
+def judgement(*scores: float) -> Judgement:
+    score = torch.tensor([scores])
+    return Judgement(score, [score * 10, score])
+
+
+def test_least_squares() -> None:
+    real, made = [judgement(1.0, 0.5), judgement(0.0)], [judgement(0.5, 0.0), judgement(1.0)]
+    assert discriminator_loss(real, made).item() == pytest.approx((0 + 0.25) / 2 + (0.25 + 0) / 2 + 1 + 1)
+    assert adversarial_loss(made).item() == pytest.approx((0.25 + 1) / 2 + 0)
+
+
+def test_feature_matching_is_a_sum_of_means() -> None:
+    real, made = [judgement(1.0, 0.5), judgement(0.0)], [judgement(0.5, 0.0), judgement(1.0)]
+    assert feature_loss(real, made).item() == pytest.approx((5 + 0.5) + (10 + 1))
+
+
+@pytest.mark.parametrize(
+    ("frames", "ids", "lengths"),
+    [
+        ([4, 4, 7, 7, 7, 2], [7], [3]),
+        ([4, 4, 7], [4, 7], [2, 1]),
+        ([4, 4], [4], [2]),
+        ([1, 2, 2, 1, 1, 3, 3], [2, 1], [2, 2]),
+    ],
+)
+def test_runs_that_the_segment_cuts_are_dropped_where_others_are_left(frames: list, ids: list, lengths: list) -> None:
+    runs = whole_runs(np.array(frames))
+    assert (runs.ids.tolist(), runs.durations.tolist()) == (ids, lengths)
+
+
+def test_the_duration_loss_ignores_what_fills_up() -> None:
+    runs = stack_runs([whole_runs(np.array([1, 2, 2, 1, 1, 3])), whole_runs(np.array([5, 5]))])
+    assert runs.is_run.tolist() == [[True, True], [True, False]]
+    predicted = torch.tensor([[0.0, 1.0], [2.0, 99.0]])
+    truth = torch.log(torch.tensor([3.0, 3.0, 3.0]))
+    assert duration_loss(predicted, runs).item() == pytest.approx(((torch.tensor([0.0, 1.0, 2.0]) - truth) ** 2).mean().item())
+
+
+def test_log_mel_is_that_of_numpy_and_torchaudio() -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 4096)
+    padded = np.pad(sound, (512 - 128) // 2, mode="reflect")
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
+    frames = np.stack([padded[start : start + 512] * window for start in range(0, len(padded) - 511, 128)])
+    filters = torchaudio.functional.melscale_fbanks(257, 0, 4000, 20, 16_000, norm="slaney", mel_scale="slaney").numpy()
+    expected = np.log(np.maximum(np.sqrt(np.abs(np.fft.rfft(frames)) ** 2 + 1e-9) @ filters, 1e-5)).T
+    ours = LogMel(MelConfig(fft=512, hop=128, window=512, mels=20, max_hz=4000))(torch.from_numpy(sound).float()[None])[0]
+    assert ours.shape == (20, 32)
+    np.testing.assert_allclose(ours, expected, atol=1e-3)
+
+
+def test_the_stft_loss_is_zero_for_equal_sound_and_finite_for_silence() -> None:
+    loss, sound = StftLoss((256, 512)), torch.randn(2, 2048) * 0.1
+    assert loss(sound, sound).item() == 0
+    near, far = loss(sound * 0.9, sound).item(), loss(sound * 0.5, sound).item()
+    assert 0 < near < far
+    silent = torch.zeros(2, 2048, requires_grad=True)
+    loss(silent, sound).backward()
+    assert torch.isfinite(silent.grad).all()
+    assert loss.state_dict() == {}
+
+
+def test_gradients_of_the_mel_are_finite_for_silence() -> None:
+    silent = torch.zeros(1, 2048, requires_grad=True)
+    LogMel(MelConfig())(silent).sum().backward()
+    assert torch.isfinite(silent.grad).all()

@@ -1,0 +1,61 @@
+"""Train the unit vocoder of one language, and put it into a renderer checkpoint.
+
+    python -m unit2av.train_unit2a --config unit2av/unit2a data.train=train.jsonl data.units=units.jsonl run_dir=runs/ko
+    python -m unit2av.train_unit2a export --checkpoint runs/ko/checkpoints/best.pt --out-path renderer.safetensors
+
+On several GPUs or machines: `accelerate launch -m unit2av.train_unit2a ...`.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from avcore.progress import bars
+from avtrain.entry import main_of
+from unit2av import export_unit2a
+from unit2av.unit2a_config import Unit2aConfig, check_config
+from unit2av.unit2a_corpus import read_corpus
+from unit2av.unit2a_manifest import check_range
+from unit2av.unit2a_start import start_vocoder
+from unit2av.unit2a_task import Unit2aTask
+
+LOG = logging.getLogger("netflips.train")
+
+_EXPORT = "export"
+
+
+def make_task(config: Unit2aConfig) -> Unit2aTask:
+    """Read everything that a run needs and check it: data, voices, units, checkpoint.
+
+    Raises NetflipsError of the kind that fits, before anything is trained.
+    """
+    check_config(config)
+    with bars() as progress:
+        corpus = read_corpus(config, progress)
+    check_range([*corpus.train, *corpus.valid], config.model.num_units)
+    vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
+    return Unit2aTask(config, corpus, vocoder)
+
+
+def train(config: Unit2aConfig) -> int | None:
+    """Train to the end or until a signal; returns the exit code."""
+    task = make_task(config)
+    if config.check_only:
+        LOG.info("everything fits; nothing was trained (check_only)")
+        return None
+    from avtrain.running import run_task  # accelerate is loaded only when training begins
+
+    return run_task(task, config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == [_EXPORT]:
+        return export_unit2a.main(words[1:])
+    purpose = f"Train the unit vocoder of one language; `{_EXPORT}` puts it into a renderer checkpoint."
+    return main_of(Unit2aConfig, train, "unit2av/unit2a", "train_unit2a", purpose, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The vocoder that training starts from: fresh, or a language of a checkpoint."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avcore.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint
+from avcore.errors import CheckpointError, InputError
+from avcore.files import require_file
+from avcore.vocabulary import require_same_vocabulary
+from avtrain.checkpoints import read_run
+from unit2av.config import VocoderConfig, vocoder_config
+from unit2av.model import RendererCheckpoint, open_training_checkpoint, with_vocoder
+from unit2av.offsets import resolve_unit_offset
+from unit2av.unit2a_config import InitConfig, ModelConfig
+from unit2av.vocoder import UnitHifiGan, WeightNormed
+from unit2av.vocoder_losses import Runs
+
+LOG = logging.getLogger("netflips.train")
+
+_TABLE = "dict.weight"
+RUN_KIND = "unit vocoder"
+"""What `describe` says of a run's checkpoint."""
+
+
+class TrainedHifiGan(UnitHifiGan):
+    """The vocoder as its training calls it: one call that uses every weight, as data parallel training needs."""
+
+    def forward(self, frame_ids: Tensor, speaker: Tensor, runs: Runs | None = None) -> Any:
+        """Sound float32 [batch, 320 * time]; with runs also their log durations, float32 [batch, runs]."""
+        sound = super().forward(frame_ids, speaker)
+        return sound if runs is None else (sound, self.log_durations(runs.ids, runs.is_run))
+
+
+@dataclass(frozen=True)
+class RunCheckpoint:
+    """The vocoder of a training run of ours. settings: what its tensors can't tell."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    settings: dict[str, Any]
+    language: str
+    vocabulary: str
+    step: int
+
+
+def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
+    """Read `<run>/checkpoints/{last,best,step_N}.pt` of a vocoder's training. Raises CheckpointError for another file."""
+    state = read_run(path, RUN_KIND, "unit2av.train_unit2a")
+    about = state["about"]
+    return RunCheckpoint(
+        Path(path), dict(state["modules"]["generator"]), dict(about["settings"]), str(about["language"]),
+        str(about["vocabulary"]), int(state["position"]["step"]),
+    )  # fmt: skip
+
+
+def settings_of(config: VocoderConfig) -> dict[str, Any]:
+    """What a vocoder's tensors can't tell, as a renderer's configuration holds it."""
+    return {"upsample_rates": list(config.upsample_rates), "dilations": [list(row) for row in config.resblock_dilations]}
+
+
+def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
+    """An untrained vocoder, the same for the same seed.
+
+    Convolutions start as torch's own do. (HiFi-GAN's code draws N(0, 0.01), but into a copy that weight norm throws away:
+    a narrow vocoder that really starts so stays silent.)
+    """
+    torch.manual_seed(seed)
+    network = TrainedHifiGan(config)
+    for module in network.modules():
+        if isinstance(module, WeightNormed):
+            module.restart()
+    return network
+
+
+def start_vocoder(model: ModelConfig, init: InitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedHifiGan:
+    """The vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
+
+    Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
+    """
+    if not init.checkpoint:
+        network = fresh_vocoder(model.to_vocoder(), seed)
+    else:
+        network = _from_checkpoint(_open(init, model.to_vocoder()), model.num_units, init, vocabulary, seed)
+    if network.config.speaker_dim != speaker_dim:
+        raise InputError(
+            "the voices do not fit the vocoder", path=init.checkpoint or None, expected=f"{network.config.speaker_dim} values",
+            found=speaker_dim, hint="take them from its own speaker encoder" if init.checkpoint else "set model.speaker_dim",
+        )  # fmt: skip
+    return network
+
+
+def _open(init: InitConfig, model: VocoderConfig) -> RendererCheckpoint:
+    """Any of the three kinds of file as a renderer with one vocoder or more. Raises CheckpointError for another."""
+    path = require_file(init.checkpoint, "the checkpoint to start from")
+    try:
+        return RendererCheckpoint(read_checkpoint(path, Kind.RENDERER))
+    except CheckpointError as error:
+        with suppress(InputError):
+            return open_training_checkpoint(path, init.language, settings_of(model))
+        with suppress(InputError):
+            return _open_run(path, init.language)
+        raise error
+
+
+def _open_run(path: Path, language: str) -> RendererCheckpoint:
+    run = read_run_checkpoint(path)
+    config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {language: 0}}
+    return RendererCheckpoint(Checkpoint(path, Kind.RENDERER, config, with_vocoder({}, language, run.tensors), ""))
+
+
+def _from_checkpoint(
+    checkpoint: RendererCheckpoint, num_units: int, init: InitConfig, vocabulary: str, seed: int
+) -> TrainedHifiGan:
+    source, language = checkpoint.source, init.language
+    tensors, settings = checkpoint.vocoder_tensors(language), checkpoint.vocoder_settings(language)
+    if not init.allow_other_vocabulary:
+        require_same_vocabulary(vocabulary, str(settings.get("vocabulary", "")), f"the '{language}' vocoder of {source.path}")
+    offset = resolve_unit_offset(
+        init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], settings.get("unit_offsets", {})
+    )
+    config = replace(vocoder_config(tensors, settings, source.path), num_units=num_units)
+    network = fresh_vocoder(config, seed)
+    table = network.dict.weight.detach().clone()
+    known = tensors[_TABLE][offset : offset + num_units]
+    table[: len(known)] = known
+    # Copies: what is read may be a view of the file, and training writes into it.
+    load_strict(network, {name: tensor.clone() for name, tensor in tensors.items()} | {_TABLE: table}, source)
+    LOG.info("starting from '%s' of %s, %d of %d unit rows", language, source.path, len(known), num_units)
+    return network
