@@ -23,6 +23,8 @@ class Clip:
     samples: int = 0
     repeat: int = 1
     """How often an epoch has it."""
+    sentence: str = ""
+    """The same for all clips of the same words, "" = not known."""
 
     @property
     def seconds(self) -> Fraction | None:
@@ -69,7 +71,9 @@ def _clip_of(entry: Entry, root: Path) -> Clip:
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
         raise InputError(f"the entry {entry.id!r} cannot be repeated so", path=root, expected="repeat: 0, 1, 2, ...", found=repeat)
     audio, lips = (str(root / name) if name else "" for name in (entry.audio, entry.lips))
-    return Clip(entry.id, audio, lips, entry.frames, entry.samples or seconds_to_samples(entry.duration_s), repeat)
+    sentence = str(entry.extra.get("sentence") or (f"{entry.language}:{entry.text}" if entry.text else ""))
+    samples = entry.samples or seconds_to_samples(entry.duration_s)
+    return Clip(entry.id, audio, lips, entry.frames, samples, repeat, sentence)
 
 
 def _read_tsv(path: Path, root: str | Path | None) -> tuple[Clip, ...]:

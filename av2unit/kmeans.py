@@ -1,24 +1,29 @@
 """Make labels to train the unit encoder on: cluster features of the speech, or of a layer of an encoder.
 
-python -m av2unit.kmeans fit --config av2unit/kmeans manifest=train.jsonl model=runs/km/km100.safetensors
-python -m av2unit.kmeans apply --config av2unit/kmeans manifest=train.jsonl model=runs/km/km100.safetensors out_dir=runs/km/labels
+python -m av2unit.kmeans fit manifest=train.jsonl model=km/km100.safetensors
+python -m av2unit.kmeans apply manifest=train.jsonl model=km/km100.safetensors out_dir=km
+python -m av2unit.kmeans align manifest=all.jsonl references=km/reference.units.jsonl out_dir=labels
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from av2unit.clustering.config import ENCODER, FeatureConfig, KMeansConfig, check_features
+from av2unit.clustering.config import ENCODER, AlignConfig, FeatureConfig, KMeansConfig, check_features
 from av2unit.extractor import UnitExtractor
 from avcore.errors import UsageError
 from avcore.progress import bars
 from avtrain.entry import main_of
 
-_DEFAULT = "av2unit/kmeans"
+_PURPOSES = {
+    "fit": "fit a k-means model to a sample of the frames of a corpus",
+    "apply": "label a corpus with a k-means model",
+    "align": "carry labels of some recordings to others of the same words",
+}
 
 
 def fit(config: KMeansConfig) -> None:
-    """Fit a model to a corpus."""
+    """Fit a k-means model to a sample of the frames of a corpus."""
     # Loads scikit-learn and the media decoders, which --help and --print-config do without.
     from av2unit.clustering.fit import fit as fit_model
 
@@ -28,7 +33,7 @@ def fit(config: KMeansConfig) -> None:
 
 
 def apply(config: KMeansConfig) -> None:
-    """Label a corpus with a model."""
+    """Label a corpus with a k-means model."""
     from av2unit.clustering.apply import apply as apply_model
     from av2unit.clustering.quantizer import load_quantizer
 
@@ -45,26 +50,32 @@ def apply(config: KMeansConfig) -> None:
         apply_model(config, quantizer, extractor, progress)
 
 
+def align(config: AlignConfig) -> None:
+    """Carry labels from reference recordings to others of the same words."""
+    from av2unit.clustering.align import align as align_clips
+
+    with bars() as progress:
+        align_clips(config, progress)
+
+
 def _extractor(config: KMeansConfig, features: FeatureConfig) -> UnitExtractor | None:
     if features.kind != ENCODER:
         return None
     return UnitExtractor.from_checkpoint(config.checkpoint, config.device, config.precision)
 
 
-_ACTIONS: dict[str, tuple[Callable[[KMeansConfig], None], str]] = {
-    "fit": (fit, "Fit a k-means model to a sample of the frames of a corpus."),
-    "apply": (apply, "Label a corpus with a k-means model."),
-}
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `fit` or `apply`; returns the exit code."""
+    """Run `fit`, `apply` or `align`; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="av2unit.kmeans", description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=list(_ACTIONS), help="fit a model, or label with one; `fit --help` tells more")
+    parser = argparse.ArgumentParser(
+        prog="av2unit.kmeans", description="Make labels to train the unit encoder on.", epilog="`fit --help` and so on tell more."
+    )
+    parser.add_argument("action", choices=list(_PURPOSES), help="; ".join(f"{name}: {what}" for name, what in _PURPOSES.items()))
     action = parser.parse_args(arguments[:1]).action
-    work, purpose = _ACTIONS[action]
-    return main_of(KMeansConfig, work, _DEFAULT, f"av2unit.kmeans {action}", purpose, arguments[1:])
+    prog, purpose, rest = f"av2unit.kmeans {action}", _PURPOSES[action], arguments[1:]
+    if action == "align":
+        return main_of(AlignConfig, align, "av2unit/align", prog, purpose, rest)
+    return main_of(KMeansConfig, fit if action == "fit" else apply, "av2unit/kmeans", prog, purpose, rest)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,22 @@ class KMeansConfig:
     """Of the speech, noted with the units."""
     num_workers: int = 2
     save_every: int = 500
-    """Clips after which the work done so far is safe."""
+    """Clips after which fit stores its sample, unless that takes too long."""
+    max_bad_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Carrying of labels from reference recordings to others of the same words."""
+
+    manifest: str = "???"
+    """All clips; those that say the same have an equal `sentence`, or equal `text` and `language`."""
+    root: str = ""
+    references: str = "???"
+    """Units of the reference clips by id, .jsonl or a folder."""
+    out_dir: str = "???"
+    language: str = ""
+    num_workers: int = 2
     max_bad_share: float = 0.2
 
 

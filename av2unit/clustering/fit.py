@@ -1,6 +1,7 @@
 """Fit a k-means model to a sample of the frames of a corpus."""
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ LOG = logging.getLogger("netflips.kmeans")
 _BYTES_PER_GB, _BYTES_PER_NUMBER = 10**9, 4
 _SMALLEST_SCALE = 1e-5
 _ROWS_AT_ONCE = 10_000
+_PAUSE = 20
+"""Times as long as storing took."""
 
 
 def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progress) -> Quantizer:
@@ -57,6 +60,7 @@ def _take_sample(
 ) -> tuple[FrameSample, dict[str, str]]:
     first, bad, sample = 0, BadItems(config.max_bad_share), None
     reasons: dict[str, str] = {}
+    pause = _Pause()
     if stored.exists():
         before = describe(stored)
         if {name: before.get(name) for name in about} == about:
@@ -70,13 +74,28 @@ def _take_sample(
         if not isinstance(features, BadItem):
             sample = sample or _new_sample(features.shape[1], config.fit)
             sample.add(number, features)
-        if sample is not None and (number + 1) % config.save_every == 0:
-            progress_so_far = {"next": number + 1, "bad": reasons | bad.names, "columns": sample.frames().shape[1]}
-            sample.save(stored, about | progress_so_far)
+        if sample is not None and (number + 1) % config.save_every == 0 and pause.is_over():
+            sample.save(stored, about | {"next": number + 1, "bad": reasons | bad.names, "columns": sample.num_columns})
+            pause.begin()
     if sample is None or len(sample.frames()) < config.fit.num_clusters:
         found = f"{0 if sample is None else len(sample.frames())} frames"
         raise InputError("there are too few frames to cluster", path=config.manifest, expected=config.fit.num_clusters, found=found)
     return sample, reasons | bad.names
+
+
+class _Pause:
+    """Time between two stores of the sample, long enough that storing takes a small part of the time."""
+
+    def __init__(self) -> None:
+        self._asked, self._next = 0.0, 0.0
+
+    def is_over(self) -> bool:
+        self._asked = time.monotonic()
+        return self._asked >= self._next
+
+    def begin(self) -> None:
+        now = time.monotonic()
+        self._next = now + _PAUSE * (now - self._asked)
 
 
 def _new_sample(num_columns: int, fit_config: FitConfig) -> FrameSample:

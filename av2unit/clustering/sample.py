@@ -29,7 +29,7 @@ class FrameSample:
         self._frames = np.empty((capacity + max(1, capacity // _SPARE), num_columns), np.float32)
         self._numbers = np.empty(len(self._frames))
         self._count = 0
-        self.seen = 0
+        self.num_columns, self.seen = num_columns, 0
 
     def add(self, clip: int, frames: Floats) -> None:
         """Offer the frames of a clip, float32 [frames, columns]; clip: its number in the corpus."""
@@ -62,15 +62,14 @@ class FrameSample:
         self._limit = float(self._numbers[: self._count].max())
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
-        """Store the sample with what it is of; read it again with `restore`."""
-        self._shrink()
+        """Store the sample, as it stands, with what it is of; `restore` goes on from there."""
         state = {"limit": self._limit, "seen": self.seen, "about": about}
         with atomic_output(path) as temporary:
             kept = {"frames": self._frames[: self._count], "numbers": self._numbers[: self._count]}
             save_file(kept, temporary, {"state": json.dumps(state)})
 
     def restore(self, path: Path) -> None:
-        """Go on with what `save` stored."""
+        """Go on with what `save` stored; capacity, columns and seed must be the same."""
         state = _state(path)
         with safetensors.safe_open(path, framework="np") as file:
             frames, numbers = file.get_tensor("frames"), file.get_tensor("numbers")

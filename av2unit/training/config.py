@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.decoding import Decoding
+from av2unit.decoding import ARGMAX, VITERBI, Decoding
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
@@ -181,6 +181,10 @@ def check_settings(config: TrainConfig) -> None:
         raise UsageError("no clip can be used", expected="0 < data.min_frames <= data.max_frames")
     if bool(data.valid) != bool(data.valid_labels):
         raise UsageError("data.valid and data.valid_labels go together")
+    if config.decoding.method not in (ARGMAX, VITERBI) or config.decoding.duration_penalty < 0:
+        raise UsageError(
+            "decoding cannot be used", expected=f"{ARGMAX}, or {VITERBI} with a penalty of 0 or more", found=config.decoding
+        )
     if len(noise.snr_db) != 2 or noise.snr_db[0] > noise.snr_db[1]:
         raise UsageError("noise.snr_db cannot be used", expected="[lowest, highest]", found=list(noise.snr_db))
     if min(masking.mask_length_audio, masking.mask_length_image) < 1:

@@ -11,7 +11,6 @@ from scipy.fft import dct
 from sklearn.metrics import adjusted_rand_score
 
 from av2unit import kmeans
-from av2unit.clustering import apply as applying
 from av2unit.clustering.acoustic import differences, filterbank_features, mfcc_features
 from av2unit.clustering.quantizer import Quantizer, load_quantizer
 from av2unit.clustering.sample import FrameSample
@@ -150,6 +149,16 @@ def test_label_files_are_those_that_training_reads(corpus: Path, model: Path, tm
     assert [line.split()[0] for line in (tmp_path / "dict.km.txt").read_text().splitlines()] == list(map(str, range(NUM_UNITS)))
 
 
+def test_labels_at_the_rate_of_pictures_hold_for_two_units(corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "km.safetensors"
+    assert _fit(corpus, path, "features.label_rate=25") == 0
+    assert _apply(corpus, path, tmp_path) == 0
+    units = next(iter(read_units(tmp_path / "train.units.jsonl").values())).frames()
+    lines = [(tmp_path / f"train.{name}km").read_text().splitlines()[0] for name in ("", "even.", "odd.")]
+    assert lines[0] == lines[1] == lines[2] == " ".join(map(str, units[::2]))
+    assert (units[::2] == units[1::2]).all()
+
+
 def test_a_price_on_changes_makes_runs_longer(corpus: Path, model: Path, tmp_path: Path) -> None:
     runs, distances = [], []
     for penalty in (0, 1, 10):
@@ -164,17 +173,17 @@ def test_a_price_on_changes_makes_runs_longer(corpus: Path, model: Path, tmp_pat
 
 def test_labels_that_were_broken_off_go_on(corpus: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _apply(corpus, model, tmp_path / "whole") == 0
-    label, done = applying._label, 0
+    assign, done = Quantizer.assign, 0
 
-    def broken(*arguments: object) -> dict:
+    def broken(self: Quantizer, *arguments: object) -> object:
         nonlocal done
         done += 1
         if done == 18:
             raise KeyboardInterrupt
-        return label(*arguments)  # type: ignore[arg-type]
+        return assign(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(applying, "_label", broken)
-    assert _apply(corpus, model, tmp_path / "parts", "save_every=5") == 130
+    monkeypatch.setattr(Quantizer, "assign", broken)
+    assert _apply(corpus, model, tmp_path / "parts") == 130
     part = tmp_path / "parts" / "train.labels.part"
     part.write_bytes(part.read_bytes()[:-25])  # as after a power cut: a line without its end
     done = 100

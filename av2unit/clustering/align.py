@@ -1,0 +1,119 @@
+"""Carry labels of reference recordings to other recordings of the same words.
+
+Clusters of the sound tell voices apart as well as sounds. Where several voices say the same (read sentences, synthetic
+speech), the labels of one voice, aligned to all others, are labels that say only what is said: speech normalisation (Lee
+et al., "Textless Speech-to-Speech Translation on Real Data", 2022) by alignment.
+"""
+
+import logging
+from collections import defaultdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from av2unit.clustering.acoustic import mfcc_features
+from av2unit.clustering.config import AlignConfig
+from av2unit.clustering.journal import Journal
+from av2unit.clustering.results import Labelled, write_results
+from av2unit.clustering.stream import normalise_columns
+from av2unit.clustering.warping import warp_path
+from av2unit.corpus import Clip, Corpus, read_corpus
+from av2unit.features import Floats
+from av2unit.training.labels import Labels, read_labels
+from av2unit.training.media import MediaReader
+from avcore.errors import InputError, UsageError
+from avcore.progress import Progress
+from avcore.timeline import UNIT_RATE
+from avcore.units import Ids
+from avtrain.data import BadItems, make_loader
+from avtrain.sampling import Key
+
+LOG = logging.getLogger("netflips.kmeans")
+
+_KEPT_REFERENCES = 256
+
+
+class Carried(NamedTuple):
+    """Labels of a clip, int64 [N], and the sum of the distances along the alignment that they came by."""
+
+    labels: Ids
+    distance: float
+
+
+class _Aligned:
+    """What workers do: read a clip and a reference, align, and carry the labels over (avtrain.data.ItemSource)."""
+
+    def __init__(self, corpus: Corpus, labels: Labels) -> None:
+        self._clips, self._labels, self._media = corpus.clips, labels, MediaReader()
+        self._references: dict[str, list[int]] = defaultdict(list)
+        for number, clip in enumerate(corpus.clips):
+            if clip.sentence and len(labels.of(number)):
+                self._references[clip.sentence].append(number)
+        self._features = lru_cache(_KEPT_REFERENCES)(self._read)
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def name(self, index: int) -> str:
+        return self._clips[index].id
+
+    def lengths(self) -> list[int]:
+        return [clip.steps for clip in self._clips]
+
+    def load(self, key: Key) -> Carried:
+        number = key[1]
+        own = self._labels.of(number)
+        if len(own):
+            return Carried(own.astype(np.int64), 0.0)
+        clip = self._clips[number]
+        references = self._references.get(clip.sentence, [])
+        if not references:
+            raise InputError("no clip with labels says the same", expected='an equal "sentence", or "text" and "language"')
+        rows = self._read(number)
+        return min((self._carry(reference, rows) for reference in references), key=lambda carried: carried.distance)
+
+    def _carry(self, reference: int, rows: Floats) -> Carried:
+        labels = self._labels.of(reference).astype(np.int64)
+        path, distance = warp_path(self._features(reference), rows)
+        return Carried(labels[np.minimum(path, len(labels) - 1)], distance)
+
+    def _read(self, number: int) -> Floats:
+        clip: Clip = self._clips[number]
+        if not clip.audio:
+            raise InputError("the clip has no sound")
+        return normalise_columns(mfcc_features(self._media.speech(clip.audio).astype(np.float64), UNIT_RATE))
+
+
+def align(config: AlignConfig, progress: Progress) -> dict[str, Any]:
+    """Label the corpus, write what `write_results` says into `out_dir`, and return the report.
+
+    Work that was broken off goes on where it stopped. Raises UsageError or InputError before anything is read.
+    """
+    if not config.out_dir:
+        raise UsageError("labels need a folder", expected="out_dir")
+    folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
+    labels = read_labels([config.references], corpus, UNIT_RATE)
+    source = _Aligned(corpus, labels)
+    head = {"vocabulary": labels.vocabulary, "manifest": corpus.path.name, "clips": len(source), "references": Path(config.references).name}
+    bad = BadItems(config.max_bad_share)
+    with Journal(folder / f"{corpus.split}.labels.part", head) as journal:
+        batches = [[(0, number)] for number in range(journal.done, len(source))]
+        loader = make_loader(source, _only, batches, config.num_workers)
+        for number, batch in enumerate(loader, journal.done):
+            progress("aligning", number + 1, len(source))
+            bad.note(batch)
+            if batch.bad:
+                journal.add_bad(batch.bad[0].name, batch.bad[0].reason)
+            else:
+                journal.add(corpus.clips[number].id, *batch.content)
+        num_units = int(labels.values.max()) + 1
+        about = Labelled(corpus.split, num_units, labels.vocabulary, config.language, UNIT_RATE)
+        report = write_results(folder, journal, about)
+    journal.path.unlink()
+    return report
+
+
+def _only(items: list[Carried]) -> Carried:
+    return items[0]
