@@ -16,7 +16,8 @@ from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.vocabulary import normalise_language
 
-_PATHS = ("audio", "video", "lips", "boxes")
+PATH_FIELDS = ("audio", "video", "lips", "boxes")
+"""Fields of an entry that name files."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def parse_entry(row: Mapping[str, Any]) -> Entry:
     values = {name: _value(name, kind, row[name]) for name, kind in known.items() if row.get(name) is not None}
     if not values.get("id"):
         raise ValueError("it has no id")
-    for name in _PATHS:
+    for name in PATH_FIELDS:
         if Path(str(values.get(name, ""))).is_absolute():
             raise ValueError(f"{name} is an absolute path: {values[name]}; paths are relative to the root")
     if "language" in values:

@@ -18,6 +18,7 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.media import probe
+from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from netflips.corpora.aihub_labels import UNCLEAR, LipLabel, Sentence, read_lip_label
 from netflips.corpora.box_order import UNDECIDED, BoxOrder, Rows, decide_order, look_for_faces, reordered
@@ -26,7 +27,7 @@ from netflips.corpora.footage import Footage
 from netflips.corpora.journal import Journal, Record, read_journal
 from netflips.corpora.sources import CorpusFile, list_files
 from netflips.corpora.tasks import Task
-from netflips.corpora.video import VIDEO_SUFFIXES, draw_contact_sheet, make_clip, video_frames
+from netflips.corpora.video import draw_contact_sheet, make_clip, video_frames
 from netflips.corpora.workplace import Outcome, Workplace
 
 LOG = logging.getLogger("netflips")

@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 from uuid import uuid4
 
 from avcore.manifest import write_rows
+from netflips.batch.journal import read
 
 Status = Literal["kept", "rejected", "failed", "done"]
 _COMPACT = "journal.jsonl"
@@ -57,7 +58,7 @@ def read_journal(folder: Path) -> dict[str, Record]:
     records: dict[str, Record] = {}
     paths = sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     for path in (folder / _COMPACT, *paths):
-        for row in _whole_lines(path):
+        for row in read(path):
             records[row["key"]] = Record(**row)
     return records
 
@@ -68,15 +69,6 @@ def compact_journal(folder: Path, records: Mapping[str, Record]) -> None:
     write_rows(folder / _COMPACT, (asdict(record) for record in records.values()))
     for path in others:
         path.unlink()
-
-
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with path.open("rb") as lines:
-        for line in lines:
-            if line.endswith(b"\n"):
-                yield json.loads(line)
 
 
 def without_failures(records: Mapping[str, Record]) -> dict[str, Record]:

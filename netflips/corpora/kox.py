@@ -15,6 +15,7 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.manifest import Entry
+from avcore.suffixes import SOUND_SUFFIXES
 from netflips.corpora.journal import Journal, Record
 from netflips.corpora.kox_layout import KoxLayout, Utterance, read_label
 from netflips.corpora.sound import store_sound
@@ -25,7 +26,6 @@ from netflips.corpora.workplace import Outcome, Workplace
 
 LOG = logging.getLogger("netflips")
 KOREAN, ENGLISH = "ko", "en"
-_SOUNDS = (".wav", ".flac", ".mp3", ".m4a")
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class KoxCorpus:
     def _sounds(self, listing: Listing) -> tuple[dict[str, CorpusFile], dict[str, CorpusFile]]:
         """Korean and English recordings by name."""
         sides: tuple[dict[str, CorpusFile], dict[str, CorpusFile]] = {}, {}
-        for file in listing.with_suffix(*_SOUNDS):
+        for file in listing.with_suffix(*SOUND_SUFFIXES):
             is_english = self.layout.is_english(file)
             self._add(sides[is_english], file, is_english)
         if self.english_root is not None:
-            for file in list_files(self.english_root).with_suffix(*_SOUNDS):
+            for file in list_files(self.english_root).with_suffix(*SOUND_SUFFIXES):
                 self._add(sides[1], file, is_english=True)
         return sides
 

@@ -10,6 +10,7 @@ from avcore.errors import InputError, MediaError
 from avcore.media import probe
 from avcore.speech_cuts import CutSettings, cut_at_pauses, cut_exactly
 from avcore.speech_regions import Region, SpeechActivity
+from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds
 from netflips.corpora.clips import ClipMaker, ClipRequest, ClipSettings
 from netflips.corpora.footage import Footage
@@ -19,7 +20,6 @@ from netflips.corpora.sources import CorpusFile, list_files
 from netflips.corpora.tasks import Task
 from netflips.corpora.workplace import Outcome, Workplace
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".mts")
 CONTACT_SHEET = "contact_sheet.png"
 _SAMPLES = "samples"
 _LRS_TEXT = "Text:"
@@ -74,6 +74,8 @@ class VideoCorpus:
         seen: set[str] = set()
         for source in listing.with_suffix(*VIDEO_SUFFIXES):
             name = _stem(source)
+            if source.name.lower().endswith(LIP_ENDING):
+                continue
             if name in seen:
                 self.problems[source.name] = "another video has the same name, but for its ending"
                 continue

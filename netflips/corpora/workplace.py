@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from avcore.errors import OutputError, UsageError
-from avcore.files import require_writable, write_text
+from avcore.errors import UsageError
+from avcore.files import write_text
 from avcore.manifest import write_rows
+from netflips.batch.lock import folder_lock
 from netflips.corpora.journal import Record, compact_journal, read_journal, without_failures
 
 LOG = logging.getLogger("netflips")
@@ -59,9 +60,7 @@ class Workplace:
         settings: what must not change from one run to the next; None = not said this time. Raises UsageError when they did,
         OutputError when the folder cannot be written or another process works in it.
         """
-        require_writable(self.journal / "settings.json", "the output folder")
-        with (self.journal / "lock").open("w") as lock:
-            _lock(lock, self.out)
+        with folder_lock(self.journal):
             self._check_settings(settings)
             self._sweep()
             records = read_journal(self.journal)
@@ -129,15 +128,3 @@ class Workplace:
             for path in self.out.rglob(".*"):
                 if _TEMPORARY.fullmatch(path.name) and self.journal not in path.parents:
                     path.unlink()
-
-
-def _lock(file: IO[str], out: Path) -> None:
-    """Hold the folder until the file is closed. Raises OutputError when another process does."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: nobody checks
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OutputError("another process is preparing into this folder", path=out, hint="wait for it, or end it") from error
