@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
-LOCKS := requirements.lock $(wildcard requirements-fairseq.lock)
+LOCKS := requirements.lock
 LOCK_HASH = $(shell cat $(LOCKS) pyproject.toml | sha256sum | cut -c1-16)
 STAMP = $(VENV)/.installed-$(LOCK_HASH)
 
@@ -22,6 +22,7 @@ help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the doors and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
+	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make bench   speed and memory of each stage beside a plain baseline"
 
 -include make/*.mk
@@ -41,13 +42,13 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: env
+types: fairseq
 	$(BIN)/mypy
 
-doors: env
+doors: fairseq
 	$(BIN)/lint-imports
 
-unit: env
+unit: fairseq
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 test: lint types doors unit

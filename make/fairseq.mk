@@ -3,15 +3,16 @@
 # wheel. Needs a C++ compiler and Python's headers.
 
 FAIRSEQ_LOCK := requirements-fairseq.lock
+FAIRSEQ_STAMP = $(VENV)/.fairseq-$(shell sha256sum $(FAIRSEQ_LOCK) | cut -c1-16)
 
-define INSTALL_FAIRSEQ
+.PHONY: fairseq
+fairseq: env $(FAIRSEQ_STAMP)
+
+$(FAIRSEQ_STAMP): $(FAIRSEQ_LOCK) | env
 	@command -v c++ >/dev/null || { echo "fairseq needs a C++ compiler: apt-get install g++ (or your system's)"; exit 2; }
 	grep -v '^fairseq' $(FAIRSEQ_LOCK) > $(VENV)/before-fairseq.lock
 	$(BIN)/python -m pip install --quiet --no-deps -r $(VENV)/before-fairseq.lock
 	MAX_JOBS=2 $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -r $(FAIRSEQ_LOCK)
 	$(BIN)/python -W ignore -c "import fairseq_cli.train" >/dev/null
-endef
-
-.PHONY: fairseq
-fairseq: env
-	$(INSTALL_FAIRSEQ)
+	rm -f $(VENV)/.fairseq-*
+	touch $@
