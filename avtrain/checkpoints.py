@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from avcore.errors import CheckpointError
-from avcore.files import atomic_output
+from avcore.files import atomic_output, require_file
 from avtrain.config import State
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +53,22 @@ def read_state(path: Path) -> State:
         return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
     except Exception as error:
         raise CheckpointError("this training checkpoint cannot be read", path=path, found=str(error).splitlines()[0]) from error
+
+
+def read_run(path: str | Path, kind: str, trainer: str) -> State:
+    """Read a checkpoint of a run whose task describes itself as `kind`.
+
+    trainer: the module that makes such runs, for messages. Raises CheckpointError for any other file.
+    """
+    path = require_file(path, f"the {kind}'s training checkpoint", hint=f"python -m {trainer} makes one")
+    state = read_state(path)
+    about = state.get("about") if isinstance(state, dict) else None
+    if not isinstance(about, dict) or about.get("kind") != kind:
+        raise CheckpointError(
+            f"this is no checkpoint of a {kind}'s training", path=path, expected=f"<run>/checkpoints/{BEST} of {trainer}",
+            found=f"a {about['kind']}'s" if isinstance(about, dict) and "kind" in about else "another torch file",
+        )  # fmt: skip
+    return state
 
 
 def random_state() -> dict[str, Any]:

@@ -39,18 +39,22 @@ class FaceModelSize:
     output_width: int = 32
 
     @classmethod
-    def divided(cls, divisor: int, num_units: int = 1000) -> "FaceModelSize":
-        """The published widths divided by `divisor`, each at least 1. Raises UsageError for a divisor below 1."""
-        if divisor < 1:
-            raise UsageError("a face renderer's widths cannot be divided by that", expected="1 or more", found=divisor)
+    def divided(cls, divisor: int, num_units: int = 1000, min_width: int = 1) -> "FaceModelSize":
+        """The published widths divided by `divisor`, none below `min_width`. Raises UsageError for either below 1."""
+        if divisor < 1 or min_width < 1:
+            raise UsageError("widths cannot be divided so", expected="1 or more", found=f"{divisor}, least width {min_width}")
+
+        def thin(*widths: int) -> tuple[int, ...]:
+            return tuple(max(min_width, width // divisor) for width in widths)
+
         whole = cls(num_units=num_units)
         return replace(
             whole,
-            unit_width=max(1, whole.unit_width // divisor),
-            feed_forward=max(1, whole.feed_forward // divisor),
-            encoder_widths=tuple(max(1, width // divisor) for width in whole.encoder_widths),
-            decoder_widths=tuple(max(1, width // divisor) for width in whole.decoder_widths),
-            output_width=max(1, whole.output_width // divisor),
+            unit_width=thin(whole.unit_width)[0],
+            feed_forward=thin(whole.feed_forward)[0],
+            encoder_widths=thin(*whole.encoder_widths),
+            decoder_widths=thin(*whole.decoder_widths),
+            output_width=thin(whole.output_width)[0],
         )
 
     @classmethod

@@ -1,0 +1,22 @@
+"""From a checked task to an exit code: what every trainer's command ends with."""
+
+import logging
+from pathlib import Path
+
+from avtrain.config import RunConfig
+from avtrain.loop import Trainer
+from avtrain.task import Task
+
+LOG = logging.getLogger("netflips.train")
+_STOPPED = 128
+"""A run that a signal stopped ends with this plus the signal's number, as shells have it."""
+
+
+def run_task(task: Task, config: RunConfig) -> int | None:
+    """Train to the end or until a signal, say where the result lies, and return the exit code (None = done)."""
+    result = Trainer(task, config).train()
+    best = "" if result.best is None else f", best {config.loop.best_metric} {result.best:.4g}"
+    LOG.info("%s: %d steps%s", Path(config.run_dir) / "checkpoints", result.step, best)
+    if result.bad_items:
+        LOG.warning("%d items could not be used; they are named above", len(result.bad_items))
+    return None if result.stop_signal is None else _STOPPED + result.stop_signal

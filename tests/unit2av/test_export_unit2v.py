@@ -1,0 +1,103 @@
+"""What a trained face renderer draws, and the checkpoint that it is exported to."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.errors import CheckpointError, UsageError, VocabularyError
+from tests.unit2av.lip_runs import face_config, train_face, values_of
+from unit2av.drawn_lips import VOCABULARY, DrawnCorpus, mouths
+from unit2av.export_unit2v import export_face, main
+from unit2av.lip_clips import Clip, read_clips
+from unit2av.lip_config import LipDataConfig
+from unit2av.lip_crops import CropCache
+from unit2av.renderer import LipRenderer
+
+MOUTH = (slice(None), slice(52, 92), slice(16, 80))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnCorpus, crops: Path) -> Path:
+    """The folder of a run as the debug config has it; what it measured is looked at here, since it takes a while."""
+    folder = tmp_path_factory.mktemp("face")
+    result = train_face(face_config(drawn, crops, folder))
+    losses = list(values_of(result, "train", "l1").values())
+    assert losses[-1] < 0.4 * losses[0]
+    mouth, average, others = (
+        values_of(result, "valid", name)[200] for name in ("mouth_l1", "average_mouth_l1", "other_units_mouth_l1")
+    )
+    assert mouth < 0.85 * average
+    assert mouth < 0.75 * others
+    assert any((folder / "tensorboard").iterdir())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def renderer(run: Path) -> LipRenderer:
+    path = export_face(run / "checkpoints" / "best.pt", run / "face.safetensors")
+    return LipRenderer.from_checkpoint(path)
+
+
+@pytest.fixture(scope="module")
+def held_out(drawn: DrawnCorpus) -> tuple[Clip, ...]:
+    return read_clips(LipDataConfig(train=str(drawn.manifest), units=str(drawn.units), hold_out=4), 20, 1337).valid
+
+
+def test_drawn_mouths_follow_the_units_better_than_shuffled_ones(
+    renderer: LipRenderer, held_out: tuple[Clip, ...], crops: Path
+) -> None:
+    """As in dubbing: the pictures of one clip are drawn anew with the units of another."""
+    darkness, openings, distance, shuffled = [], [], [], []
+    footage = held_out[0]
+    pictures = CropCache(crops).faces(footage.footage).pictures
+    for clip in held_out[1:]:
+        drawn = np.concatenate(list(renderer.render(clip.units, list(pictures))))
+        truth = CropCache(crops).faces(clip.footage).pictures
+        darkness.append((drawn[MOUTH].mean(axis=-1) < 110).mean(axis=(1, 2)))
+        openings.append(mouths(clip.units)[:, 0])
+        order = np.random.default_rng(0).permutation(len(truth))
+        distance.append(np.abs(drawn[MOUTH].astype(int) - truth[MOUTH]).mean())
+        shuffled.append(np.abs(drawn[MOUTH].astype(int) - truth[order][MOUTH]).mean())
+    assert np.corrcoef(np.concatenate(darkness), np.concatenate(openings))[0, 1] > 0.6
+    assert np.mean(distance) < 0.85 * np.mean(shuffled)
+
+
+def test_a_face_is_put_into_a_renderer_that_keeps_its_voices(run: Path, tmp_path: Path, parity_dir: Path) -> None:
+    published = parity_dir / "unit2av_renderer.pt"
+    path = export_face(run / "checkpoints" / "last.pt", tmp_path / "both.safetensors", into=published)
+    before, after = read_checkpoint(published, Kind.RENDERER), read_checkpoint(path, Kind.RENDERER)
+    voices = [name for name in before.tensors if name.startswith("audio.")]
+    assert voices == [name for name in after.tensors if name.startswith("audio.")]
+    assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in voices)
+    assert after.config["face"] == {"vocabulary": VOCABULARY, "trained_steps": 200}
+    assert LipRenderer.from_checkpoint(path).vocabulary == VOCABULARY
+    assert LipRenderer.from_checkpoint(path).num_units == 8
+
+
+def test_a_renderer_of_other_units_is_refused_unless_told_otherwise(run: Path, tmp_path: Path) -> None:
+    tensors = {"audio.ko.dict.weight": torch.zeros(3, 3)}
+    other = write_checkpoint(tmp_path / "other.safetensors", Kind.RENDERER, {"vocabulary": "sha256:other"}, tensors)
+    best = run / "checkpoints" / "best.pt"
+    with pytest.raises(VocabularyError, match="another quantizer"):
+        export_face(best, tmp_path / "new.safetensors", into=other)
+    assert not (tmp_path / "new.safetensors").exists()
+    path = export_face(best, tmp_path / "new.safetensors", into=other, allow_other_vocabulary=True)
+    assert LipRenderer.from_checkpoint(path).vocabulary == VOCABULARY
+    assert read_checkpoint(path).config["vocabulary"] == "sha256:other"
+
+
+def test_wrong_files_are_refused_in_one_line(run: Path, sync_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CheckpointError, match="a sync expert's"):
+        export_face(sync_run / "checkpoints" / "best.pt", tmp_path / "new.safetensors")
+    with pytest.raises(UsageError, match="safetensors"):
+        export_face(run / "checkpoints" / "best.pt", tmp_path / "new.pt")
+    capfd.readouterr()
+    assert main(["--checkpoint", str(run), "--out-path", str(tmp_path / "new.safetensors")]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+    assert (
+        main(["--checkpoint", str(run / "checkpoints" / "best.pt"), "--out-path", str(tmp_path / "new.safetensors"), "--quiet"])
+        == 0
+    )

@@ -1,0 +1,235 @@
+"""Windows for the lip trainers: aligned to the picture, and everything checked before the first step."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.faces.boxes import read_boxes, write_boxes
+from avcore.manifest import Entry, read_manifest, write_manifest
+from avcore.unit_store import UnitRow, read_units, write_units
+from avcore.units import Units
+from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, random_units
+from unit2av.lip_clips import Clip, read_clips
+from unit2av.lip_config import LipDataConfig
+from unit2av.lip_crops import CropCache, Faces, Footage
+from unit2av.lip_data import FaceWindows, SyncWindows, stack
+
+FRAMES = 64
+
+
+@pytest.fixture
+def clip(monkeypatch: pytest.MonkeyPatch) -> Clip:
+    """A clip whose picture k is of colour k throughout, and whose units count the steps of 20 ms."""
+    pictures = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 96, 96, 3))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(FRAMES, dtype=bool)))
+    return Clip(Footage("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
+
+
+def colours(pictures: np.ndarray) -> list[int]:
+    return pictures[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(("pictures", "is_run"), [(10, True), (5, True), (3, False)])
+def test_each_picture_stands_with_its_two_units(clip: Clip, pictures: int, is_run: bool) -> None:
+    source = FaceWindows([clip], "", seed=0, pictures=pictures, is_run=is_run)
+    assert len(source) == FRAMES // 10
+    starts = set()
+    for epoch in range(40):
+        example = source.load((epoch, 0))
+        start = int(example.units[0]) // 2
+        starts.add(start)
+        assert example.units.tolist() == list(range(2 * start, 2 * start + 20))
+        assert colours(example.target) == [start + k for k in example.shown.tolist()]
+        assert len(set(example.shown.tolist())) == pictures
+        if is_run:
+            assert np.all(np.diff(example.shown) == 1)
+    assert len(starts) > 20
+
+
+def test_reference_pictures_come_from_elsewhere_in_the_clip(clip: Clip) -> None:
+    source = FaceWindows([clip], "", seed=0)
+    for epoch in range(40):
+        example = source.load((epoch, 0))
+        assert not set(colours(example.reference)) & set(colours(example.target))
+
+
+def test_some_references_are_the_target_when_asked(clip: Clip) -> None:
+    source = FaceWindows([clip], "", seed=0, same_reference=0.5)
+    same = sum(np.array_equal(example.reference, example.target) for example in (source.load((epoch, 0)) for epoch in range(60)))
+    assert 15 < same < 45
+
+
+def test_a_window_depends_on_seed_epoch_and_index_alone(clip: Clip) -> None:
+    first, second = (FaceWindows([clip], "", seed=3) for _ in range(2))
+    for key in ((0, 0), (0, 1), (5, 2)):
+        assert all(np.array_equal(a, b) for a, b in zip(first.load(key), second.load(key), strict=True))
+
+
+def test_windows_without_a_face_are_not_taken(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = CropCache("").faces(clip.footage).pictures
+    is_seen = np.ones(FRAMES, dtype=bool)
+    is_seen[[12, 40]] = False
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, is_seen))
+    source = FaceWindows([clip], "", seed=0)
+    for epoch in range(40):
+        example = source.load((epoch, 0))
+        assert not {12, 40} & {*colours(example.target), *colours(example.reference)}
+    is_seen[::9] = False
+    with pytest.raises(InputError, match="on end have a face"):
+        source.load((0, 0))
+
+
+def test_videos_that_are_longer_than_their_units_are_refused_or_cut(clip: Clip) -> None:
+    short = replace(clip, units=Units.from_frames(np.arange(2 * FRAMES - 10)))
+    with pytest.raises(InputError, match="differ in length"):
+        FaceWindows([short], "", seed=0).load((0, 0))
+    source = FaceWindows([replace(short, max_mismatch_units=10)], "", seed=0)
+    assert max(max(colours(source.load((epoch, 0)).target)) for epoch in range(400)) == FRAMES - 6
+
+
+def test_mirrored_windows_show_mirrored_pictures(drawn: DrawnCorpus, crops: Path) -> None:
+    clips = read_clips(_config(drawn), 20, 0).train
+    plain, mirrored = (FaceWindows(clips, crops, 0, flip, has_average=True).load((0, 0)) for flip in (0.0, 1.0))
+    for name in ("target", "reference", "average"):
+        assert np.array_equal(getattr(mirrored, name), np.flip(getattr(plain, name), axis=-2))
+    assert not np.array_equal(mirrored.target, plain.target)
+
+
+def test_shifted_units_are_of_another_moment_and_say_something_else(clip: Clip) -> None:
+    source = SyncWindows([clip], "", seed=0, num_frames=5, min_shift=3)
+    for epoch in range(40):
+        example = source.load((epoch, 0))
+        start = int(example.mouths[0, 0, 0, 0])
+        assert example.mouths.shape == (5, 48, 96, 3)
+        assert example.units[0].tolist() == list(range(2 * start, 2 * start + 10))
+        assert abs(int(example.units[1, 0]) // 2 - start) >= 3
+    mostly_silent = Units(np.array([1, 2]), np.array([2 * FRAMES - 10, 10]))
+    source = SyncWindows([replace(clip, units=mostly_silent)], "", seed=0, num_frames=5, min_shift=3)
+    unlike = [not np.array_equal(*source.load((epoch, 0)).units) for epoch in range(40)]
+    assert np.mean(unlike) > 0.5
+
+
+def test_a_batch_stacks_the_parts(clip: Clip) -> None:
+    source = FaceWindows([clip], "", seed=0, pictures=4)
+    batch = stack([source.load((0, index)) for index in range(3)])
+    assert {name: list(tensor.shape) for name, tensor in batch.items()} == {
+        "target": [3, 4, 96, 96, 3], "reference": [3, 4, 96, 96, 3], "units": [3, 20], "shown": [3, 4], "average": [3, 96, 96, 3],
+    }  # fmt: skip
+
+
+def test_validation_takes_windows_from_all_over(clip: Clip) -> None:
+    clips = [replace(clip, footage=Footage(f"clip {n}", Path("v"), Path("b"))) for n in range(10)]
+    source = FaceWindows(clips, "", seed=0, max_items=5)
+    assert len(source) == 5
+    assert len({source.name(index) for index in range(5)}) == 5
+
+
+def test_drawn_mouths_open_with_their_units(drawn: DrawnCorpus, crops: Path) -> None:
+    units = read_units(drawn.units)["drawn_003"]
+    folder = drawn.manifest.parent
+    faces = CropCache(crops).faces(Footage("drawn_003", folder / "drawn_003.mp4", folder / "drawn_003.bbox.pkl"))
+    dark = (faces.pictures[:, 52:92, 16:80].mean(axis=-1) < 60).mean(axis=(1, 2))
+    assert np.corrcoef(dark, mouths(units)[:, 0])[0, 1] > 0.8
+    assert random_units(np.random.default_rng(1), 33).num_steps == 33
+
+
+# What is checked before the first step
+
+
+def _config(corpus: DrawnCorpus, **changes: object) -> LipDataConfig:
+    return LipDataConfig(**{"train": str(corpus.manifest), "units": str(corpus.units), "hold_out": 3} | changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def own(drawn: DrawnCorpus, tmp_path: Path) -> DrawnCorpus:
+    """The corpus, to be spoilt."""
+    shutil.copytree(drawn.manifest.parent, tmp_path / "own")
+    return DrawnCorpus(tmp_path / "own" / "manifest.jsonl", tmp_path / "own" / "units.jsonl")
+
+
+def _rewrite_units(corpus: DrawnCorpus, **changes: Units | None) -> None:
+    units = {**read_units(corpus.units), **changes}
+    write_units(corpus.units, [UnitRow(name, one, {}) for name, one in units.items() if one is not None])
+
+
+def test_held_out_clips_are_not_trained_on(drawn: DrawnCorpus) -> None:
+    clips = read_clips(_config(drawn), 20, seed=5)
+    train, valid = ({clip.id for clip in part} for part in (clips.train, clips.valid))
+    assert (len(train), len(valid)) == (17, 3)
+    assert not train & valid
+    assert valid == {clip.id for clip in read_clips(_config(drawn), 20, seed=5).valid}
+    assert clips.vocabulary == VOCABULARY
+    clips.check_range(NUM_UNITS)
+    with pytest.raises(UnitRangeError, match="drawn_"):
+        clips.check_range(NUM_UNITS - 1)
+
+
+def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
+    folder = own.manifest.parent
+    (folder / "drawn_004.mp4").unlink()
+    with pytest.raises(InputError, match=r"1 clips have no video.*drawn_004"):
+        read_clips(_config(own), 20, 0)
+    for name in ("drawn_005", "drawn_006"):
+        (folder / f"{name}.bbox.pkl").unlink()
+    _rewrite_units(own, drawn_007=None, drawn_008=random_units(np.random.default_rng(0), 24))
+    clips = read_clips(_config(own, allow_missing=True), 20, 0)
+    assert len(clips.train) + len(clips.valid) == 15
+    messages = " ".join(record.message for record in caplog.records)
+    for part in ("1 clips have no video", "2 clips have no face boxes", "1 clips have no units", "1 clips are too short, below 20"):
+        assert part in messages
+    (folder / "drawn_004.mp4").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"2 clips have no face boxes.*drawn_005.*prepare_video"):
+        read_clips(_config(own), 20, 0)
+
+
+def test_a_manifest_that_knows_the_length_is_checked_against_the_units(own: DrawnCorpus) -> None:
+    entries = [*read_manifest(own.manifest).entries]
+    entries[2] = Entry(**{**vars(entries[2]), "frames": 70})
+    write_manifest(own.manifest, entries)
+    with pytest.raises(InputError, match=r"differ in length.*drawn_002 \(70 and 40\)"):
+        read_clips(_config(own), 20, 0)
+
+
+def test_units_of_two_quantizers_are_refused(own: DrawnCorpus) -> None:
+    units = read_units(own.units)
+    _rewrite_units(own, drawn_001=replace(units["drawn_001"], vocabulary="sha256:other"))
+    with pytest.raises(VocabularyError, match="mixed"):
+        read_clips(_config(own), 20, 0)
+
+
+def test_unknown_quantizers_are_taken_with_a_warning_or_stated(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
+    _rewrite_units(own, **{name: replace(one, vocabulary="") for name, one in read_units(own.units).items()})
+    assert read_clips(_config(own), 20, 0).vocabulary == ""
+    assert sum("data.units_vocabulary" in record.message for record in caplog.records) == 1
+    assert read_clips(_config(own, units_vocabulary="sha256:x"), 20, 0).vocabulary == "sha256:x"
+
+
+def test_units_without_durations_and_raw_classes(own: DrawnCorpus) -> None:
+    units = read_units(own.units)
+    frames = {name: Units(one.frames() + 4, None, vocabulary=one.vocabulary) for name, one in units.items()}
+    _rewrite_units(own, **frames)
+    with pytest.raises(UnitError, match="no durations"):
+        read_clips(_config(own), 20, 0)
+    clips = read_clips(_config(own, frame_level=True, first_unit=4), 20, 0)
+    clips.check_range(NUM_UNITS)
+    for clip in clips.train:
+        assert np.array_equal(clip.units.frames(), units[clip.id].frames())
+
+
+def test_too_few_clips_to_hold_some_out(drawn: DrawnCorpus) -> None:
+    with pytest.raises(InputError, match="more than 20"):
+        read_clips(_config(drawn, hold_out=20), 20, 0)
+
+
+def test_boxes_may_be_missing_in_a_few_pictures(own: DrawnCorpus, tmp_path: Path) -> None:
+    path = own.manifest.parent / "drawn_000.bbox.pkl"
+    boxes = read_boxes(path)
+    write_boxes(path, [*boxes[:12], None, *boxes[13:]])
+    config = _config(own, hold_out=1)
+    clips = read_clips(config, 20, 0)
+    clip = next(one for one in (*clips.train, *clips.valid) if one.id == "drawn_000")
+    assert FaceWindows([clip], tmp_path / "crops", 0).load((0, 0)).target.any(axis=(1, 2, 3)).all()

@@ -1,0 +1,101 @@
+"""The sync expert and its training on drawn lips."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.errors import CheckpointError, InputError, UsageError
+from avtrain.checkpoints import read_state
+from tests.unit2av.lip_runs import OneStep, batch_of, overrides, sync_config, train_sync, values_of, without_gradient
+from unit2av.drawn_lips import DrawnCorpus
+from unit2av.lip_config import SyncConfig
+from unit2av.sync import SyncExpert, drawn_windows, load_sync_expert, sync_loss
+from unit2av.sync_task import expert_input
+from unit2av.train_sync import main, make_task
+
+
+@pytest.mark.parametrize("frames", [5, 10])
+def test_one_logit_for_each_choice(frames: int) -> None:
+    expert = SyncExpert(SyncConfig(9, frames, 16, (4, 8, 8), 12))
+    units, mouths = torch.randint(0, 9, (3, 4, 2 * frames)), torch.rand(3, 3 * frames, 48, 96)
+    logits = expert(units, mouths)
+    assert logits.shape == (3, 4)
+    assert torch.allclose(expert(units[:, 2:3], mouths), logits[:, 2:3], atol=1e-5)
+    assert torch.allclose(expert(units[1:2], mouths[1:2]), logits[1:2], atol=1e-5)
+    assert sync_loss(torch.zeros(5)) == pytest.approx(np.log(2))
+
+
+def test_drawn_windows_are_what_the_expert_learnt_from() -> None:
+    pictures = torch.randint(0, 256, (2, 10, 96, 96, 3), dtype=torch.uint8)
+    drawn = pictures.flip(-1).permute(0, 1, 4, 2, 3).float() / 255
+    units = torch.arange(40).view(2, 20)
+    said, mouths = drawn_windows(drawn, units, 5)
+    expected = expert_input(pictures[:, :, 48:].reshape(4, 5, 48, 96, 3))
+    assert torch.equal(mouths, expected)
+    assert said.tolist() == units.view(4, 1, 10).tolist()
+
+
+def test_every_weight_learns(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    task = make_task(sync_config(drawn, crops, tmp_path))
+    task.training_step(batch_of(task, range(8)), OneStep(task))
+    assert without_gradient(task.modules()["sync"]) == []
+
+
+def test_one_batch_is_learnt_by_heart(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    task = make_task(sync_config(drawn, crops, tmp_path))
+    batch, engine = batch_of(task, range(0, 40, 5)), OneStep(task, lr=2e-3)
+    losses = [task.training_step(batch, engine)["loss"].item() for _ in range(80)]
+    assert losses[0] > 0.6
+    assert losses[-1] < 0.05
+
+
+def test_the_expert_tells_aligned_from_shifted(sync_run: Path) -> None:
+    result = read_state(sync_run / "checkpoints" / "best.pt")
+    assert result["position"]["best"] < 0.5
+    lines = (sync_run / "metrics.jsonl").read_text().splitlines()
+    valid = [line for line in map(json.loads, lines) if line["kind"] == "valid"]
+    train = [line["loss"] for line in map(json.loads, lines) if line["kind"] == "train"]
+    assert max(line["accuracy"] for line in valid) > 0.8
+    assert max(line["ranking"] for line in valid) > 0.9
+    assert train[-1] < 0.7 * train[0]
+
+
+def test_an_expert_is_loaded_frozen_with_its_vocabulary(sync_run: Path, drawn: DrawnCorpus) -> None:
+    expert, vocabulary = load_sync_expert(sync_run / "checkpoints" / "best.pt")
+    assert vocabulary == make_task(sync_config(drawn, sync_run / "crops", sync_run)).describe()["vocabulary"] != ""
+    assert not any(weight.requires_grad for weight in expert.parameters())
+    assert expert.config == SyncConfig(8, 5, 32, (8, 16, 32, 32), 32)
+
+
+def test_another_file_is_no_expert(tmp_path: Path) -> None:
+    torch.save({"about": {"kind": "unit vocoder"}}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="a unit vocoder's"):
+        load_sync_expert(tmp_path / "other.pt")
+    with pytest.raises(InputError, match="train_sync"):
+        load_sync_expert(tmp_path / "none.pt")
+
+
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    settings = {"loop__log_every": 1, "loop__validate_every": 5, "data__flip": 0.5, "batch__batch_size": 8}
+    whole = train_sync(sync_config(drawn, crops, tmp_path / "whole", **settings, loop__max_steps=10))
+    train_sync(sync_config(drawn, crops, tmp_path / "parts", **settings, loop__max_steps=5))
+    resumed = train_sync(sync_config(drawn, crops, tmp_path / "parts", **settings, loop__max_steps=10))
+    for kind in ("train", "valid"):
+        assert values_of(resumed, kind, "loss") == pytest.approx(values_of(whole, kind, "loss"), abs=1e-5)
+
+
+def test_the_command_checks_and_answers_with_exit_codes(
+    drawn: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--config", "unit2av/sync_debug", *overrides(drawn, crops, tmp_path / "run")]
+    assert main([*words, "check_only=true"]) == 0
+    assert not (tmp_path / "run").exists()
+    assert main([*words, "model.num_units=7"]) == 2
+    assert "drawn_000: unit at position 7 is out of range" in capfd.readouterr().err
+    assert main([*words, "model.frames=4"]) == 2
+    assert main([*words, "data.hold_out=0"]) == 2
+    with pytest.raises(UsageError, match="min_shift"):
+        make_task(sync_config(drawn, crops, tmp_path, min_shift=0))

@@ -1,0 +1,231 @@
+"""Training of the face renderer on drawn lips: one step, resuming, the sync loss, and everything checked beforehand."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, write_checkpoint
+from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
+from avtrain.checkpoints import read_state
+from tests.unit2av.lip_runs import OneStep, batch_of, face_config, overrides, train_face, values_of, without_gradient
+from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
+from unit2av.face_model import FaceModel, FaceModelSize
+from unit2av.lip_config import LipLossConfig, MouthRegion
+from unit2av.lip_discriminator import LipDiscriminator, lower_half, realness_loss
+from unit2av.train_unit2v import main, make_task
+from unit2av.unit2v_losses import LipLosses
+from unit2av.unit2v_task import FACE, QUALITY
+
+QUICK = {
+    "loop__log_every": 1,
+    "loop__num_workers": 0,
+    "batch__batch_size": 4,
+    "data__max_valid_windows": 2,
+    "model__norm_windows": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def expert(sync_run: Path) -> Path:
+    return sync_run / "checkpoints" / "best.pt"
+
+
+@pytest.mark.parametrize("width", [4, 32])
+def test_the_discriminator_judges_each_lower_half(width: int) -> None:
+    judge = LipDiscriminator(width)
+    faces = torch.rand(3, 3, 96, 96)
+    assert judge(lower_half(faces)).shape == (3,)
+    faces[:, :, :48] = 0
+    logits = judge(lower_half(faces))
+    assert torch.allclose(judge(lower_half(faces[1:2])), logits[1:2], atol=1e-5)
+    assert realness_loss(torch.tensor([50.0]), is_real=True) < 1e-6 < 10 < realness_loss(torch.tensor([50.0]), is_real=False)
+
+
+def test_drawing_some_pictures_is_drawing_all_and_choosing() -> None:
+    torch.manual_seed(0)
+    model = FaceModel(FaceModelSize.divided(16, 9, 8)).eval()
+    assert (model.size.encoder_widths[0], model.size.decoder_widths[0]) == (8, 32)
+    units, faces, shown = torch.randint(0, 9, (2, 20)), torch.rand(20, 6, 96, 96), torch.tensor([3, 4, 17])
+    with torch.no_grad():
+        assert torch.allclose(model(units, faces[shown], shown), model(units, faces)[shown], atol=1e-6)
+
+
+def test_every_weight_learns_from_all_losses(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
+    config = face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, losses__sync=0.03, pictures=5, batch__batch_size=2)
+    task = make_task(config)
+    task._losses.notice(0.1)
+    values = task.training_step(batch_of(task, [0, 20]), OneStep(task))
+    assert {"l1", "quality", "sync", "discriminator"} <= values.keys()
+    shares = (1 - 0.01 - 0.03) * values["l1"] + 0.01 * values["quality"] + 0.03 * values["sync"]
+    assert values["loss"].item() == pytest.approx(shares.item(), rel=1e-5)
+    modules = task.modules()
+    # A bias before a batch norm is taken out again by it.
+    idle = [name for name in without_gradient(modules[FACE]) if not name.endswith("conv_block.0.bias")]
+    assert idle == without_gradient(modules[QUALITY]) == []
+    assert all(weight.grad is None for weight in task._losses.parameters())
+
+
+def test_one_batch_is_learnt_by_heart(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    task = make_task(face_config(drawn, crops, tmp_path, losses__quality=0))
+    batch, engine = batch_of(task, range(0, 60, 8)), OneStep(task, lr=1e-2)
+    losses = [task.training_step(batch, engine)["l1"].item() for _ in range(120)]
+    assert losses[0] > 0.15
+    assert losses[-1] < 0.04
+
+
+def test_the_sync_loss_counts_once_it_was_low_enough(expert: Path) -> None:
+    from unit2av.sync import load_sync_expert
+
+    losses = LipLosses(LipLossConfig(sync=0.03, sync_threshold=0.75), MouthRegion(), load_sync_expert(expert)[0])
+    assert losses.sync_weight == 0
+    assert not losses.notice(0.8)
+    assert losses.notice(0.7)
+    assert not losses.notice(2.0)
+    assert losses.sync_weight == 0.03
+    without = LipLosses(LipLossConfig(), MouthRegion(), None)
+    without.notice(0.1)
+    assert without.sync_weight == 0
+
+
+def test_the_switch_of_the_sync_loss_is_resumed(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
+    settings = {**QUICK, "losses__sync_checkpoint": expert, "losses__sync_threshold": 100, "pictures": 5, "batch__batch_size": 2}
+    config = face_config(drawn, crops, tmp_path, **settings, loop__validate_every=2, loop__max_steps=3)
+    first = train_face(config)
+    assert list(values_of(first, "train", "sync")) == [3]
+    assert {"sync_loss", "sync_score", "dubbed_sync_score"} <= first.history[-1].keys()
+    resumed = train_face(face_config(drawn, crops, tmp_path, **settings, loop__validate_every=2, loop__max_steps=4))
+    assert list(values_of(resumed, "train", "sync")) == [3, 4]
+
+
+def test_a_killed_run_gives_the_losses_of_an_unbroken_one(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    settings = {**QUICK, "loop__num_workers": 2, "loop__max_steps": 24, "loop__save_every": 3, "loop__validate_every": 8}
+    command = [sys.executable, "-m", "unit2av.train_unit2v", "--config", "unit2av/unit2v_debug"]
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([*command, *overrides(drawn, crops, killed, **settings)])
+    deadline = time.monotonic() + 300
+    while not (killed / "checkpoints" / "last.pt").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    step = read_state(killed / "checkpoints" / "last.pt")["position"]["step"]
+    assert 0 < step < 24
+    assert subprocess.run([*command, *overrides(drawn, crops, killed, **settings)], check=False).returncode == 0
+    whole = train_face(face_config(drawn, crops, tmp_path / "whole", **settings))
+    found = [json.loads(line) for line in (killed / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["kind"], line["step"]) for line in found] == [(line["kind"], line["step"]) for line in whole.history]
+    for line, expected in zip(found, whole.history, strict=True):
+        assert {name: value for name, value in line.items() if name != "kind"} == pytest.approx(
+            {name: value for name, value in expected.items() if name != "kind"}, abs=1e-5
+        )
+
+
+def test_frozen_norms_keep_their_statistics(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    config = face_config(drawn, crops, tmp_path, **QUICK, model__frozen_norm="true", loop__max_steps=3)
+    task = make_task(config)
+    before = {name: value.clone() for name, value in task.modules()[FACE].state_dict().items()}
+    from avtrain.loop import Trainer
+
+    Trainer(task, config).train()
+    after = task.modules()[FACE].state_dict()
+    assert all(torch.equal(after[name], before[name]) == ("running" in name or "tracked" in name) for name in after)
+
+
+# What is checked before the first step
+
+
+@pytest.fixture
+def renderer(tmp_path: Path) -> Path:
+    """A renderer checkpoint with a face of eight units."""
+    torch.manual_seed(1)
+    face = FaceModel(FaceModelSize.divided(16, NUM_UNITS, 4))
+    tensors = {f"video.{name}": value for name, value in face.state_dict().items()}
+    return write_checkpoint(tmp_path / "renderer.safetensors", Kind.RENDERER, {"vocabulary": VOCABULARY}, tensors)
+
+
+def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path) -> None:
+    from avcore.checkpoint import read_checkpoint
+
+    stored = read_checkpoint(renderer).section("video")
+    face = make_task(face_config(drawn, crops, tmp_path, init__checkpoint=renderer)).modules()[FACE]
+    assert all(torch.equal(value, stored[name]) for name, value in face.state_dict().items())
+    settings = {"init__checkpoint": renderer, "init__new_unit_table": "true", "model__num_units": 30}
+    renewed = make_task(face_config(drawn, crops, tmp_path, **settings)).modules()[FACE].state_dict()
+    assert renewed["unit_embed.weight"].shape == (30, 32)
+    assert all(torch.equal(value, stored[name]) for name, value in renewed.items() if name != "unit_embed.weight")
+
+
+def test_units_must_be_those_of_renderer_and_expert(
+    drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path, expert: Path
+) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text(drawn.units.read_text().replace(VOCABULARY, "sha256:other"))
+    settings = {"data__units": other, "pictures": 5}
+    with pytest.raises(VocabularyError, match="face renderer"):
+        make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer))
+    make_task(face_config(drawn, crops, tmp_path, **settings, init__checkpoint=renderer, init__new_unit_table="true"))
+    with pytest.raises(VocabularyError, match="sync expert"):
+        make_task(face_config(drawn, crops, tmp_path, **settings, losses__sync_checkpoint=expert))
+    with pytest.raises(UnitRangeError, match="drawn_"):
+        make_task(face_config(drawn, crops, tmp_path, model__num_units=5))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pictures": 11},
+        {"losses__quality": 0.98},
+        {"losses__mouth_weight": 0.5},
+        {"mouth__bottom": 97},
+        {"same_reference": 1.5},
+        {"quality_width": 0},
+        {"model__width_divisor": 0},
+        {"data__max_valid_windows": 0},
+        {"data__hold_out": 0},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(drawn: DrawnCorpus, crops: Path, tmp_path: Path, change: dict) -> None:
+    with pytest.raises(UsageError):
+        make_task(face_config(drawn, crops, tmp_path, **change))
+
+
+def test_pictures_and_checkpoints_that_do_not_fit_the_expert(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
+    with pytest.raises(UsageError, match="whole windows"):
+        make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, pictures=3))
+    torch.save({"about": {"kind": "face renderer"}}, tmp_path / "face.pt")
+    with pytest.raises(CheckpointError, match="no checkpoint of a sync expert's training"):
+        make_task(face_config(drawn, crops, tmp_path, losses__sync_checkpoint=tmp_path / "face.pt"))
+
+
+def test_the_command_answers_with_exit_codes(
+    drawn: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--config", "unit2av/unit2v_debug", *overrides(drawn, crops, tmp_path / "run")]
+    assert main([*words, "check_only=true"]) == 0
+    assert not (tmp_path / "run").exists()
+    assert main([*words, "data.units=none.jsonl"]) == 2
+    assert capfd.readouterr().err.count("\n") == 2
+    assert main(["export", "--checkpoint", str(tmp_path / "none.pt"), "--out-path", str(tmp_path / "x.safetensors")]) == 2
+
+
+def test_bad_clips_are_skipped_by_name(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    import shutil
+
+    own = tmp_path / "own"
+    shutil.copytree(drawn.manifest.parent, own)
+    task = make_task(face_config(drawn, crops, tmp_path))
+    bad = task.train_items().name(0)
+    (own / f"{bad}.mp4").write_bytes(b"no video")
+    corpus = DrawnCorpus(own / "manifest.jsonl", own / "units.jsonl")
+    settings = {**QUICK, "loop__max_steps": 10, "loop__max_bad_share": 0.5}
+    result = train_face(face_config(corpus, tmp_path / "own_crops", tmp_path / "run", **settings))
+    assert list(result.bad_items) == [bad]
+    assert np.isfinite(list(values_of(result, "train", "loss").values())).all()

@@ -1,0 +1,179 @@
+"""Face crops of training clips, cut once and kept on disk: training does not decode video in every epoch.
+
+    python -m unit2av.lip_crops --manifest train.jsonl --cache crops --workers 8
+
+cuts them all beforehand; the trainers cut what is missing when they first need it. A picture takes 27.6 KB, an hour at
+25 fps 2.5 GB.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.command import run
+from avcore.errors import InputError, NetflipsError
+from avcore.faces.crop import Box, crop_face
+from avcore.faces.given import read_boxes_for
+from avcore.files import atomic_output, require_file, write_text
+from avcore.manifest import Entry, Manifest, read_manifest
+from avcore.media import PictureSource
+from avcore.progress import Bars, track
+from avcore.vocabulary import fingerprint
+from unit2av.face_model import FACE_SIZE
+
+LOG = logging.getLogger("netflips.lip_crops")
+
+BOXES_SUFFIX = ".bbox.pkl"
+MAKE_BOXES = "scripts/prepare_video.py makes face boxes; or write one box per picture with avcore.faces.boxes.write_boxes"
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """Where a clip's pictures and face boxes lie."""
+
+    id: str
+    video: Path
+    boxes: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The faces of a clip at 25 fps.
+
+    pictures: uint8 [N, 96, 96, 3] RGB, mapped from disk. is_seen: bool [N], whether there is a face in the picture.
+    """
+
+    pictures: NDArray[np.uint8]
+    is_seen: NDArray[np.bool_]
+
+
+def footage_of(manifest: Manifest, entry: Entry) -> Footage | None:
+    """Where an entry's pictures lie, None when it has no video; boxes stand beside the video unless the entry names them."""
+    video = manifest.path(entry, "video")
+    if video is None:
+        return None
+    return Footage(entry.id, video, manifest.path(entry, "boxes") or video.with_suffix(BOXES_SUFFIX))
+
+
+class CropCache:
+    """A folder of face crops, one pair of files a clip; made anew when the video or its boxes change."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def faces(self, footage: Footage) -> Faces:
+        """The faces of a clip; they are cut now if they never were.
+
+        Raises InputError, MediaError or NoFaceError for a clip that cannot be used; it is not tried again until its files
+        change.
+        """
+        pictures, seen, error = self._paths(footage)
+        if error.exists():
+            raise InputError(error.read_text(encoding="utf-8"), path=footage.video)
+        if not pictures.exists():
+            self._cut(footage)
+        return Faces(np.load(pictures, mmap_mode="r"), np.load(seen))
+
+    def _cut(self, footage: Footage) -> None:
+        pictures, seen, error = self._paths(footage)
+        try:
+            source = PictureSource(footage.video)
+            boxes = read_boxes_for(source, footage.boxes)
+            with atomic_output(pictures) as temporary:
+                _write_crops(temporary, source, boxes)
+                with atomic_output(seen) as beside:  # has its name before the pictures, so that they never stand alone
+                    np.save(beside, np.array([box is not None for box in boxes]))
+        except InputError as problem:
+            write_text(error, str(problem))
+            raise
+
+    def _paths(self, footage: Footage) -> tuple[Path, Path, Path]:
+        """The files of pictures, of whether faces are seen, and of what went wrong."""
+        files = (require_file(footage.video, "the video"), require_file(footage.boxes, "the file of face boxes", MAKE_BOXES))
+        stats = (path.stat() for path in files)
+        state = fingerprint(footage.id.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats))
+        readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in footage.id)[-_LONGEST_NAME:]
+        stem = f"{readable}-{state.rpartition(':')[2]}"
+        return self._folder / f"{stem}.npy", self._folder / f"{stem}.seen.npy", self._folder / f"{stem}.error.txt"
+
+
+def _write_crops(path: Path, source: PictureSource, boxes: Sequence[Box | None]) -> None:
+    """Write uint8 [N, 96, 96, 3] as an .npy file that is filled as it is decoded: memory does not grow with the clip."""
+    shape = (len(source), FACE_SIZE, FACE_SIZE, 3)
+    stored = np.lib.format.open_memmap(path, "w+", np.uint8, shape)  # type: ignore[no-untyped-call]
+    for picture in source:
+        box = boxes[picture.index]
+        if box is not None:
+            stored[picture.index] = crop_face(picture.rgb, box, FACE_SIZE)
+    stored.flush()
+
+
+def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True) -> dict[str, str]:
+    """Cut the crops of a whole manifest; returns what could not be cut and why, by id. What is there already stays."""
+    footages = [(entry, footage_of(manifest, entry)) for entry in manifest.entries]
+    problems = {entry.id: "it has no video" for entry, footage in footages if footage is None}
+    bars = Bars(is_quiet)
+    there = [footage for _, footage in footages if footage is not None]
+    for name, problem in track(_fill(there, CropCache(folder), workers), "face crops", bars, len(there)):
+        if problem:
+            problems[name] = problem
+    bars.close()
+    return problems
+
+
+def _fill(footages: Sequence[Footage], cache: CropCache, workers: int) -> Iterator[tuple[str, str]]:
+    jobs = [(cache, footage) for footage in footages]
+    if workers <= 1:
+        yield from map(_try_one, jobs)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(_try_one, jobs, chunksize=4)
+
+
+def _try_one(job: tuple[CropCache, Footage]) -> tuple[str, str]:
+    """A clip's id, and what went wrong with it, "" = nothing."""
+    cache, footage = job
+    try:
+        cache.faces(footage)
+    except (NetflipsError, OSError, ValueError) as error:
+        return footage.id, str(error)
+    return footage.id, ""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
+    parser.add_argument("--manifest", required=True, type=Path, help="JSON lines: id, video, boxes (see avcore.manifest)")
+    parser.add_argument("--root", type=Path, help="folder that its paths start from (default: the manifest's own)")
+    parser.add_argument("--cache", required=True, type=Path, help="folder for the crops: data.cache of the trainers")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    manifest = read_manifest(options.manifest, options.root)
+    problems = fill_cache(manifest, options.cache, options.workers, options.quiet)
+    for name, problem in problems.items():
+        LOG.warning("%s: %s", name, problem)
+    LOG.info("%s: faces of %d clips, %d could not be cut", options.cache, len(manifest) - len(problems), len(problems))
+    if len(problems) == len(manifest):
+        raise InputError("no clip could be cut", path=options.manifest, hint=MAKE_BOXES)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Train the sync expert that the face renderer's training asks whether lips and units fit.
+
+    python -m unit2av.train_sync data.train=train.jsonl data.units=units.jsonl data.hold_out=100 run_dir=runs/sync
+
+Its checkpoints/best.pt is what `unit2av.train_unit2v` takes as losses.sync_checkpoint. On several GPUs or machines:
+`accelerate launch -m unit2av.train_sync ...`.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from avtrain.entry import main_of
+from unit2av.lip_clips import cache_folder, read_clips
+from unit2av.lip_config import SyncTrainConfig, check_sync
+from unit2av.sync_task import SyncTask
+
+LOG = logging.getLogger("netflips.train")
+
+
+def make_task(config: SyncTrainConfig) -> SyncTask:
+    """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
+    check_sync(config)
+    # So long that a window can be shifted wherever it lies.
+    shortest = config.model.frames + 2 * config.min_shift
+    clips = read_clips(config.data, shortest, config.loop.seed)
+    clips.check_range(config.model.num_units)
+    return SyncTask(config, clips, cache_folder(config.data, config.run_dir))
+
+
+def train(config: SyncTrainConfig) -> int | None:
+    """Train to the end or until a signal; returns the exit code."""
+    task = make_task(config)
+    if config.check_only:
+        LOG.info("everything fits; nothing was trained (check_only)")
+        return None
+    from avtrain.running import run_task  # accelerate is loaded only when training begins
+
+    return run_task(task, config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return main_of(SyncTrainConfig, train, "unit2av/sync", "train_sync", "Train the sync expert for lip training.", argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Train the face renderer, and put it into a renderer checkpoint.
+
+    python -m unit2av.train_unit2v data.train=train.jsonl data.units=units.jsonl losses.sync_checkpoint=... run_dir=runs/lips
+    python -m unit2av.train_unit2v export --checkpoint runs/lips/checkpoints/best.pt --out-path renderer.safetensors
+
+On several GPUs or machines: `accelerate launch -m unit2av.train_unit2v ...`.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from avtrain.entry import main_of
+from unit2av import export_unit2v
+from unit2av.face_model import WINDOW_FRAMES
+from unit2av.lip_clips import cache_folder, read_clips
+from unit2av.lip_config import Unit2vConfig, check_unit2v
+from unit2av.unit2v_start import start_face_model, start_sync_expert
+from unit2av.unit2v_task import Unit2vTask
+
+LOG = logging.getLogger("netflips.train")
+
+_EXPORT = "export"
+
+
+def make_task(config: Unit2vConfig) -> Unit2vTask:
+    """Read everything that a run needs and check it: clips, units, renderer, sync expert.
+
+    Raises NetflipsError of the kind that fits, before anything is trained.
+    """
+    check_unit2v(config)
+    # A window, and another one for the reference pictures.
+    clips = read_clips(config.data, 2 * WINDOW_FRAMES, config.loop.seed)
+    face = start_face_model(config.model, config.init, clips, config.loop.seed)
+    expert = start_sync_expert(config.losses, clips, config.pictures)
+    return Unit2vTask(config, clips, cache_folder(config.data, config.run_dir), face, expert)
+
+
+def train(config: Unit2vConfig) -> int | None:
+    """Train to the end or until a signal; returns the exit code."""
+    task = make_task(config)
+    if config.check_only:
+        LOG.info("everything fits; nothing was trained (check_only)")
+        return None
+    from avtrain.running import run_task  # accelerate is loaded only when training begins
+
+    return run_task(task, config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == [_EXPORT]:
+        return export_unit2v.main(words[1:])
+    purpose = f"Train the face renderer; `{_EXPORT}` puts it into a renderer checkpoint."
+    return main_of(Unit2vConfig, train, "unit2av/unit2v", "train_unit2v", purpose, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
