@@ -3,7 +3,9 @@
 import logging
 from pathlib import Path
 
-from av2unit.features import Floats, Pictures
+import numpy as np
+from numpy.typing import NDArray
+
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
@@ -12,6 +14,9 @@ from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
 
 LOG = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+Pictures = NDArray[np.uint8]
 
 AUDIO, VIDEO = "audio", "video"
 _MAX_LIP_SIDE = 256
@@ -53,7 +58,7 @@ def read_utterance(
     if speech is None or not speech.size:
         raise NoSpeechError("its sound track is empty", path=path, hint="use --modalities video to read the lips alone")
     if lips is not None:
-        _compare_lengths(path, speech, lips)
+        compare_lengths(path, speech, lips)
     return speech, lips
 
 
@@ -97,7 +102,7 @@ def _require_tracks(info: MediaInfo, modalities: frozenset[str], lip_path: str |
         raise MediaError("it has no video track", path=info.path, expected="a video", found="sound only", hint=hint)
 
 
-def _compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
+def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
     """Say when a good deal of sound is cut off, or silence appended, to fit the lips (as published)."""
     speech_s, lips_s = samples_to_seconds(len(speech)), frames_to_seconds(len(lips))
     if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:

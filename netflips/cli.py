@@ -13,6 +13,8 @@ _COMMANDS = {
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
+    "extract": ("netflips.batch.command", "units of a whole corpus, in bulk"),
+    "manifest": ("netflips.manifest_command", "check, count, divide, join and convert manifests"),
     "convert": ("netflips.convert", "a checkpoint to safetensors and JSON"),
     "info": ("netflips.info", "what a dubbed video or a checkpoint says of itself"),
 }

@@ -1,0 +1,151 @@
+"""`netflips extract` and `scripts/extract_units.py`: units, voices, features and lip crops of a whole corpus."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, run
+from avcore.errors import UsageError
+from avcore.manifest import Manifest
+from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avcore.vocabulary import normalise_language
+from netflips.batch.inputs import read_inputs
+from netflips.batch.settings import CPU_BATCH_S, GPU_BATCH_S, ExtractModels, ExtractSettings
+from netflips.batch.spread import Spread
+
+_SAMPLE = 8
+_REASONS_SHOWN = 5
+
+
+def build_parser(prog: str = "netflips extract") -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Extract the units of a corpus, on all cores and GPUs. Stop it at any time: the same command goes on.",
+        epilog="Exit code 0: all is done; 1: some utterances were set aside, see failed.jsonl; 2: bad input or usage.",
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument("--in-path", required=True, help="manifest (.jsonl), folder of videos or sound, glob in quotes, or one file")
+    files.add_argument("--root", type=Path, help="folder that a manifest's paths start from (default: the manifest's own)")
+    files.add_argument("--suffix", nargs="+", metavar=".EXT", help="kinds of file to take from a folder or glob (default: media)")
+    files.add_argument("--language", default="", help="language of the utterances whose manifest names none, as ko or kor")
+    files.add_argument("--out-dir", required=True, type=Path, help="folder for the results")
+    files.add_argument(
+        "--layout", default="jsonl", choices=("jsonl", "parquet", "files"),
+        help="shards of JSON lines or Parquet, or units/<id>.unit, one text file each as published (default: jsonl)",
+    )  # fmt: skip
+    files.add_argument("--shard-size", type=int, default=1000, metavar="N", help="utterances in a shard (default: 1000)")
+    _add_what_options(parser)
+    _add_run_options(parser)
+    add_common_options(parser)
+    return parser
+
+
+def _add_what_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to make")
+    group.add_argument("--av2unit-path", type=Path, help="unit encoder, mavhubert_large_noise.pt")
+    group.add_argument("--modalities", default="audio,video", help="audio,video or audio or video (default: audio,video)")
+    group.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
+    group.add_argument("--no-units", action="store_true", help="only what the next three ask for")
+    group.add_argument("--features", default="", metavar="LAYER", help="features/<id>.npy of a layer, 0.. or last, for k-means")
+    group.add_argument(
+        "--with-speaker", nargs="?", const="row", default="", choices=("row", "npy"),
+        help="speaker embedding, in the row or as speakers/<id>.npy (default: row)",
+    )  # fmt: skip
+    group.add_argument("--with-lips", action="store_true", help="lips/<id>.lip.mp4 and .bbox.pkl of videos that have no lip crops")
+    group.add_argument("--speaker-encoder-path", type=Path, help="speaker encoder, encoder.pt (default: resemblyzer's weights)")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("going about it")
+    group.add_argument(
+        "--workers", type=int, default=0, help="model workers (default: all GPUs; else one a core, as memory allows)"
+    )
+    group.add_argument("--gpus-per-worker", type=float, default=1.0, metavar="X", help="0.5 = two workers share one (default: 1)")
+    group.add_argument("--readers", type=int, default=0, help="files decoded at a time (default: one a core)")
+    group.add_argument(
+        "--batch-seconds", type=float, default=0.0, metavar="S",
+        help=f"speech in a batch, padding counted (default: {CPU_BATCH_S:g}, on a GPU {GPU_BATCH_S:g})",
+    )  # fmt: skip
+    group.add_argument("--address", help="Ray cluster to work on, host:port or auto (default: this machine)")
+    group.add_argument("--overwrite", action="store_true", help="delete the results of an earlier run first")
+    group.add_argument("--retry-failed", action="store_true", help="try again what was set aside")
+    group.add_argument("--max-failures", type=int, metavar="N", help="stop when more than N utterances fail")
+    group.add_argument(
+        "--dry-run", type=int, nargs="?", const=_SAMPLE, metavar="N", help=f"estimate time and space from N utterances ({_SAMPLE})"
+    )
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "netflips extract") -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(prog), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int | None:
+    manifest = _inputs(options)
+    settings, models = _settings(options), _models(options)
+    spread = Spread(options.workers, options.readers, options.gpus_per_worker, options.address)
+    if options.dry_run is not None:
+        return _estimate(manifest, settings, models, spread, options)
+    from netflips.batch.extraction import RunChoices, extract
+
+    choices = RunChoices(options.overwrite, options.retry_failed, options.max_failures)
+    summary = extract(manifest, settings, models, spread, choices, options.quiet)
+    if summary.num_before:
+        LOG.info("%d of %d utterances were done already", summary.num_before, summary.num_inputs)
+    if summary.progress.done or summary.progress.failed:
+        LOG.info("%s", summary.progress.table())
+    LOG.info("results: %s", settings.out_dir)
+    return _report_failures(summary.failures, settings.out_dir)
+
+
+def _report_failures(failures: dict[str, str], out_dir: Path) -> int | None:
+    if not failures:
+        return None
+    shown = [f"  {name}: {reason}" for name, reason in list(failures.items())[:_REASONS_SHOWN]]
+    shown += [f"  and {len(failures) - _REASONS_SHOWN} more"] if len(failures) > _REASONS_SHOWN else []
+    LOG.error("%d utterances are set aside, see %s:\n%s", len(failures), out_dir / "failed.jsonl", "\n".join(shown))
+    return EXIT_FAILED
+
+
+def _estimate(
+    manifest: Manifest, settings: ExtractSettings, models: ExtractModels, spread: Spread, options: argparse.Namespace
+) -> int | None:
+    from netflips.batch.extraction import dry_run
+
+    if options.dry_run < 1:
+        raise UsageError("--dry-run takes 1 utterance or more", found=options.dry_run)
+    LOG.info("%s", dry_run(manifest, settings, models, spread, options.dry_run, options.retry_failed).text())
+    return None
+
+
+def _inputs(options: argparse.Namespace) -> Manifest:
+    suffixes = tuple(one.lower() if one.startswith(".") else f".{one.lower()}" for one in options.suffix or ())
+    language = normalise_language(options.language) if options.language else ""
+    return read_inputs(options.in_path, options.root, language, suffixes or (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))
+
+
+def _settings(options: argparse.Namespace) -> ExtractSettings:
+    from av2unit.sources import parse_modalities
+
+    return ExtractSettings(
+        out_dir=options.out_dir,
+        modalities=parse_modalities(options.modalities),
+        face=options.face,
+        layout=options.layout,
+        shard_size=options.shard_size,
+        units=not options.no_units,
+        features=options.features,
+        speaker=options.with_speaker,
+        lips=options.with_lips,
+        batch_s=options.batch_seconds,
+    )
+
+
+def _models(options: argparse.Namespace) -> ExtractModels:
+    return ExtractModels(options.av2unit_path, options.speaker_encoder_path, device_name(options), options.precision)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Which utterance goes into which shard: decided once, kept with the results, only ever extended."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from avcore.manifest import iter_rows, write_rows
+from netflips.batch.records import Source
+
+_DIGEST_DIGITS = 16
+_NO_FILE = -1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The utterances of a shard in their order. digests: what each was made from, see `digest`."""
+
+    number: int
+    ids: tuple[str, ...]
+    digests: tuple[str, ...]
+
+
+def digest(source: Source) -> str:
+    """Name what an utterance is made from: its row of the manifest, and the size of its files.
+
+    A corpus may move, its files may not be exchanged. "" where none of the files is there.
+    """
+    entry = source.entry
+    sizes = [_size(source.path(what)) for what in ("audio", "video", "lips")]
+    if max(sizes) == _NO_FILE:
+        return ""
+    parts = (entry.audio, entry.video, entry.lips, entry.language, entry.speaker, *map(str, sizes))
+    return sha256("\n".join(parts).encode()).hexdigest()[:_DIGEST_DIGITS]
+
+
+def read_plan(path: Path) -> list[Shard]:
+    """Read the plan of an output folder; empty when there is none."""
+    if not path.exists():
+        return []
+    return [Shard(row["shard"], tuple(row["ids"]), tuple(row["digests"])) for _, row in iter_rows(path)]
+
+
+def write_plan(path: Path, shards: Iterable[Shard]) -> None:
+    """Write the plan, whole or not at all."""
+    write_rows(path, ({"shard": shard.number, "ids": shard.ids, "digests": shard.digests} for shard in shards))
+
+
+def new_shards(first: int, sources: Sequence[Source], digests: Sequence[str], size: int) -> list[Shard]:
+    """Put utterances into shards of `size`, in their order, numbered from `first`."""
+    starts = range(0, len(sources), size)
+    return [
+        Shard(first + number, tuple(one.id for one in sources[start : start + size]), tuple(digests[start : start + size]))
+        for number, start in enumerate(starts)
+    ]
+
+
+def _size(path: Path | None) -> int:
+    try:
+        return _NO_FILE if path is None else path.stat().st_size
+    except OSError:
+        return _NO_FILE

@@ -1,0 +1,119 @@
+"""Ray inside this process, or a cluster that runs already: started quietly, and nothing of it left afterwards."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from avcore.errors import UsageError
+
+_PREFIX = "netflips-ray-"
+_LONGEST_FOLDER = 24
+"""Letters; Ray's sockets lie 80 letters deeper, and the system takes 107."""
+_SHORT_FOLDER = Path("/tmp")
+_STORE_BYTES = 512 << 20
+"""Of shared memory for what is read and not yet used; more is put on the disk."""
+_SECRET_BYTES = 32
+
+WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
+"""One thread a worker: more workers make better use of the cores than more threads in each."""
+
+_QUIET = {
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # deaths of workers are told by us
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of which Ray would warn
+}
+
+
+@contextmanager
+def ray_session(num_readers: int, address: str | None = None) -> Iterator[dict[str, float]]:
+    """Start Ray for a block, or join the cluster at `address` (host:port or `auto`); within another session, use that.
+
+    num_readers: tasks that run at a time in a session started here, model workers not counted. Such a session obeys those
+    alone who have a secret of this process. Yields what there is: `CPU`, `GPU` and more. Raises
+    UsageError when Ray is not installed or the cluster cannot be reached. Ray reads its environment when it is imported, so
+    `pool`, which imports it, is imported inside the block.
+    """
+    _settle_environment(is_own=address is None)
+    ray = _import_ray()
+    if ray.is_initialized():
+        yield ray.cluster_resources()
+    elif address is not None:
+        yield from _joined(address)
+    else:
+        yield from _started(num_readers)
+
+
+def _joined(address: str) -> Iterator[dict[str, float]]:
+    import ray
+
+    try:
+        ray.init(
+            address=address, logging_level="error", log_to_driver=False, configure_logging=False,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )  # fmt: skip
+    except Exception as error:
+        what = "the Ray cluster cannot be joined"
+        raise UsageError(what, expected="--address host:port or auto", found=str(error).splitlines()[0]) from error
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+def _started(num_readers: int) -> Iterator[dict[str, float]]:
+    import ray
+
+    folder = _make_folder()
+    try:
+        ray.init(
+            address="local", num_cpus=num_readers, include_dashboard=False, object_store_memory=_STORE_BYTES,
+            logging_level="error", log_to_driver=False, configure_logging=False,
+            _temp_dir=str(folder),
+        )  # fmt: skip
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settle_environment(is_own: bool) -> None:
+    """Set what Ray reads from the environment once, when it is imported; it stays set for the rest of this process.
+
+    is_own: this process will start Ray itself, and needs a secret for it unless the user has seen to that.
+    """
+    os.environ.update({**_QUIET, **WORKER_ENVIRONMENT})
+    if is_own and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(_SECRET_BYTES)})
+
+
+def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("bulk work needs Ray", found=error, hint="pip install 'netflips[batch]'") from error
+    return ray
+
+
+def _make_folder() -> Path:
+    """A folder for Ray's sockets and logs, named after this process; those of processes that were killed are removed."""
+    parent = Path(tempfile.gettempdir())
+    parent = parent if len(str(parent)) <= _LONGEST_FOLDER else _SHORT_FOLDER
+    for old in parent.glob(f"{_PREFIX}*"):
+        if not _is_running(old.name.removeprefix(_PREFIX).split("-")[0]):
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # it runs, as somebody else's
+    return True

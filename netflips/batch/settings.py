@@ -1,0 +1,105 @@
+"""What is made of each utterance. Readers load this and no torch, which would cost each 200 MB."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from avcore.errors import UsageError
+from avcore.faces.select import FaceChoice, parse_face_choice
+
+AUDIO, VIDEO = "audio", "video"
+Layout = Literal["jsonl", "parquet", "files"]
+LAST_LAYER = "last"
+CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """What is made of each utterance, and where it goes.
+
+    modalities: what the units are taken from. face: whose lips. units: whether units are made at all. features: a layer's
+    number or `last`, "" = none. speaker: the embedding in the `row` or as `npy` file, "" = none. lips: whether lip crops
+    and boxes are kept. batch_s: the most seconds, padding counted, that go through the encoder together, 0 = as suits the
+    device; part_s: that are read by one task.
+    """
+
+    out_dir: Path
+    modalities: frozenset[str] = frozenset({AUDIO, VIDEO})
+    face: str = "auto"
+    layout: Layout = "jsonl"
+    shard_size: int = 1000
+    units: bool = True
+    features: str = ""
+    speaker: Literal["", "row", "npy"] = ""
+    lips: bool = False
+    batch_s: float = 0.0
+    part_s: float = 32.0
+
+    def __post_init__(self) -> None:
+        parse_face_choice(self.face)
+        if self.features not in ("", LAST_LAYER) and not self.features.isdecimal():
+            raise UsageError("--features cannot be used", expected=f"a layer's number or {LAST_LAYER}", found=self.features)
+        if self.shard_size < 1:
+            raise UsageError("--shard-size must be 1 or more", found=self.shard_size)
+        if not self.batch_s >= 0:
+            raise UsageError("--batch-seconds must be 0 (as suits the device) or more", found=self.batch_s)
+        if not (self.units or self.features or self.speaker or self.lips):
+            raise UsageError("nothing is asked for", hint="with --no-units, give --features, --with-speaker or --with-lips")
+
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether the unit encoder is needed."""
+        return self.units or bool(self.features)
+
+    @property
+    def hears(self) -> bool:
+        """Whether the encoder takes the sound."""
+        return self.needs_encoder and AUDIO in self.modalities
+
+    @property
+    def sees(self) -> bool:
+        """Whether the encoder takes the lips."""
+        return self.needs_encoder and VIDEO in self.modalities
+
+    @property
+    def needs_names(self) -> bool:
+        """Whether files are named after the ids."""
+        return self.layout == "files" or bool(self.features) or self.speaker == "npy" or self.lips
+
+    @property
+    def face_choice(self) -> FaceChoice:
+        """Whose lips, parsed."""
+        return parse_face_choice(self.face)
+
+    @property
+    def layer(self) -> int | None:
+        """The layer whose features are kept; None = the last, normalised."""
+        return None if self.features in ("", LAST_LAYER) else int(self.features)
+
+    def for_device(self, device: str) -> "ExtractSettings":
+        """With the size of batches settled."""
+        suits = GPU_BATCH_S if device.startswith("cuda") else CPU_BATCH_S
+        return self if self.batch_s else replace(self, batch_s=suits)
+
+    def key(self) -> dict[str, Any]:
+        """What must be the same for results to lie in one folder."""
+        return {
+            "modalities": ",".join(sorted(self.modalities)),
+            "face": self.face,
+            "layout": self.layout,
+            "shard_size": self.shard_size,
+            "units": self.units,
+            "features": self.features,
+            "speaker": self.speaker,
+            "lips": self.lips,
+        }
+
+
+@dataclass(frozen=True)
+class ExtractModels:
+    """The weights and how they run. speaker: None = those that resemblyzer carries."""
+
+    encoder: Path | None
+    speaker: Path | None = None
+    device: str = "cpu"
+    precision: str = "float32"
