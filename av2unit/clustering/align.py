@@ -96,7 +96,8 @@ def align(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
     labels = read_labels([config.references], corpus, UNIT_RATE)
     source = _Aligned(corpus, labels)
-    head = {"vocabulary": labels.vocabulary, "manifest": corpus.path.name, "clips": len(source), "references": Path(config.references).name}
+    names = {"manifest": corpus.path.name, "references": Path(config.references).name}
+    head = {"vocabulary": labels.vocabulary, "clips": len(source), **names}
     bad = BadItems(config.max_bad_share)
     with Journal(folder / f"{corpus.split}.labels.part", head) as journal:
         batches = [[(0, number)] for number in range(journal.done, len(source))]

@@ -66,7 +66,11 @@ def noise_files(noise_wav: str, split: str) -> list[str]:
     Raises UsageError when none is given, InputError when nothing is there.
     """
     if not noise_wav:
-        raise UsageError("noise files are wanted but not named", expected="noise.noise_wav", hint="or noise.noise_prob=0")
+        raise UsageError(
+            "noise files are wanted but not named",
+            expected="noise.noise_wav",
+            hint="or noise.kinds=[coloured,speech], or noise.noise_prob=0",
+        )
     path = Path(noise_wav)
     listed = path / f"{split}.tsv" if path.is_dir() else path
     if path.is_dir() and not listed.exists():

@@ -249,6 +249,16 @@ def test_a_manifest_that_is_none_is_named(tmp_path: Path) -> None:
         read_corpus(tmp_path / "a.jsonl")
 
 
+def test_rare_classes_weigh_more_when_asked_to(few: Path) -> None:
+    assert task_of(few).prepared.class_weights is None
+    prepared = task_of(few, "loss.class_balance=0.5").prepared
+    labels = read_labels([str(few / "train.units.jsonl")], read_corpus(few / "train.jsonl"), 50)
+    counts = np.bincount(labels.values, minlength=NUM_UNITS)
+    weights = prepared.class_weights.numpy()[4:]
+    assert (weights * counts).sum() / counts.sum() == pytest.approx(1.0, rel=1e-5)
+    assert weights[1] / weights[0] == pytest.approx((counts[0] / counts[1]) ** 0.5, rel=1e-5)
+
+
 def test_an_entry_may_be_repeated(few: Path) -> None:
     rows = [json.loads(line) for line in (few / "train.jsonl").read_text().splitlines()]
     (few / "train.jsonl").write_text(
