@@ -1,7 +1,9 @@
 """Datasets that survive a bad file: it is skipped by name, counted and reported, never silently."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -83,7 +85,11 @@ def make_loader(
     num_workers: int,
     pin_memory: bool = False,
 ) -> DataLoader[Any]:
-    """A loader over the batches; its workers run one torch thread each and ignore Ctrl-C (the parent handles it)."""
+    """A loader over the batches, to be read within `reading`.
+
+    Its workers run one torch thread each. They ignore Ctrl-C and SIGTERM, which schedulers send to a whole group of
+    processes: the run saves first, and ends them itself.
+    """
     return DataLoader(
         Guarded(source),
         batch_sampler=batches,
@@ -96,11 +102,24 @@ def make_loader(
     )
 
 
-def _prepare_worker(_: int) -> None:
-    import signal
+@contextmanager
+def reading(loader: Iterable[Batch[Any]]) -> Iterator[Iterator[Batch[Any]]]:
+    """The batches of a loader, whose workers end with the block in all cases."""
+    stream = iter(loader)
+    try:
+        yield stream
+    finally:
+        # There is no public way to end them; waiting for the iterator's own end would hang where an error keeps it alive.
+        end_workers = getattr(stream, "_shutdown_workers", None)
+        if end_workers is not None:
+            end_workers()
+        for worker in getattr(stream, "_workers", ()):
+            worker.kill()
 
+
+def _prepare_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import RunFolder, random_state, read_state, restore_random_state, seed_everything
 from avtrain.config import Metrics, RunConfig, State
-from avtrain.data import BadItems, make_loader, move
+from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.entry import save_config
 from avtrain.logs import RunLog, Window
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
@@ -137,16 +137,17 @@ class Trainer:
         handlers = {number: signal.signal(number, self._note_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             if not self._is_over():
-                self._run(batches, make_loader(items, self._task.collate, batches, self._loop.num_workers))
+                with reading(make_loader(items, self._task.collate, batches, self._loop.num_workers)) as stream:
+                    self._run(batches, stream)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             self._log.close()
         return TrainResult(self._at.step, self._log.history, self._bad.names, self._at.best, self._stop_signal)
 
-    def _run(self, batches: EndlessBatches, loader: Iterable[Any]) -> None:
+    def _run(self, batches: EndlessBatches, stream: Iterable[Any]) -> None:
         mark = time.monotonic()
-        for batch in loader:
+        for batch in stream:
             self._at.waited += time.monotonic() - mark
             self._at.epoch, self._at.batch = batches.next_position()
             self._bad.note(batch)

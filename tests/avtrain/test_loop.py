@@ -1,6 +1,8 @@
 """The loop: it learns, resumes exactly, survives being killed, and reports bad items."""
 
 import json
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -80,6 +82,31 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     assert whole.returncode == 0
     histories = [(tmp_path / run / "metrics.jsonl").read_text() for run in ("killed", "whole")]
     assert histories[0] == histories[1]
+
+
+def test_a_run_saves_when_its_whole_group_is_told_to_end(tmp_path: Path) -> None:
+    """As schedulers, containers and `timeout` do it: the workers get the signal too."""
+    changes = {"num_workers": 2, "delay_s": 0.02, "save_every": 1000, "max_steps": 100_000}
+    command = [sys.executable, "-m", "tests.avtrain.toy", str(tmp_path), json.dumps(changes)]
+    process = subprocess.Popen(command, start_new_session=True)
+    log = tmp_path / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.read_text().count("train") >= 3):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["step"] >= 3
+
+
+def test_an_error_ends_the_workers(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), num_workers=2, best_metric="none", validate_every=3)
+    trainer = Trainer(ToyTask(config), config)
+    with pytest.raises(UsageError) as kept:
+        trainer.train()
+    assert kept.value is not None
+    assert [child for child in multiprocessing.active_children() if child.is_alive()] == []
 
 
 def test_processes_stay_together_when_one_loses_a_batch_and_the_clock_ends_the_run(tmp_path: Path) -> None:
