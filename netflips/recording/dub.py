@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from avcore.errors import MediaError, NoSpeechError
-from avcore.media import PictureSource
+from avcore.files import require_file
+from avcore.media import PictureSource, probe
 from avcore.progress import Progress
 from netflips.clock import StageClock
 from netflips.models import Models
@@ -13,10 +14,12 @@ from netflips.recording.casting import cast
 from netflips.recording.disk import announce
 from netflips.recording.finding import find
 from netflips.recording.job import Job
+from netflips.recording.part import require_inside
 from netflips.recording.plan import OutputClock
 from netflips.recording.saying import say
 from netflips.recording.showing import join, require_writable_kind, show
 from netflips.report import DubReport
+from netflips.segments import read_segments
 from netflips.workfolder import WorkFolder, file_digest, require_work_folder
 
 
@@ -27,7 +30,7 @@ def dub_recording(
 
     Raises NetflipsError as `netflips.pipeline.dub` does.
     """
-    _check(source, options)
+    check_early(source, options)
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
         digest = file_digest(source.path)
@@ -47,12 +50,22 @@ def work_folder_beside(out_video: Path) -> Path:
     return out_video.parent / f"{out_video.name}.work"
 
 
-def _check(source: PictureSource, options: DubOptions) -> None:
-    if options.uses_audio and not source.info.has_audio:
+def check_early(source: PictureSource, options: DubOptions) -> None:
+    """Refuse at once what would otherwise be found out after hours. Raises NetflipsError."""
+    settings, info = options.recording, source.info
+    if options.uses_audio and not info.has_audio:
         raise MediaError("it has no sound track", path=source.path, hint="use --modalities video with --speaker-path voice.wav")
-    if not source.info.has_audio and options.recording.segments_in is None:
+    if not info.has_audio and settings.segments_in is None:
         raise NoSpeechError(
             "it has no sound in which to find utterances",
             path=source.path,
             hint="give the times of the utterances with --segments-in",
         )
+    for path, what in ((options.speaker, "the voice"), (options.boxes, "the face boxes"), (options.lips, "the lip video")):
+        if path is not None:
+            require_file(path, what)
+    if settings.background_audio is not None and not probe(settings.background_audio).has_audio:
+        raise MediaError("it has no sound track", path=settings.background_audio, hint="--background-audio takes music and effects")
+    if settings.segments_in is not None:
+        read_segments(settings.segments_in, float(info.duration_s))
+    require_inside(settings, info.duration_s)

@@ -28,12 +28,10 @@ class Part:
 def choose_part(options: RecordingOptions, utterances: Sequence[Utterance], rooms: Sequence[Fraction], duration: Fraction) -> Part:
     """The part that was asked for, made longer where it would begin or end within an utterance.
 
-    rooms: how far into the pause after it each utterance may go (s). Raises UsageError for a part behind the end.
+    rooms: how far into the pause after it each utterance may go (s).
     """
     start = exact(options.start_s or 0.0)
     stop = duration if options.end_s is None else min(exact(options.end_s), duration)
-    if start >= duration:
-        raise UsageError("--from lies behind the end", expected=f"less than {float(duration):.2f} s", found=float(start))
     spans = [(exact(one.start_s), exact(one.end_s) + room) for one, room in zip(utterances, rooms, strict=True)]
     if options.is_preview and spans:
         before = Fraction(0)
@@ -43,3 +41,9 @@ def choose_part(options: RecordingOptions, utterances: Sequence[Utterance], room
     start = next((begin for begin, end in spans if begin < start < end), start)
     stop = next((end for begin, end in spans if begin < stop < end), stop)
     return Part(start, min(stop, duration), start == 0 and stop >= duration)
+
+
+def require_inside(options: RecordingOptions, duration: Fraction) -> None:
+    """Raise UsageError for a part that begins behind the end."""
+    if options.start_s is not None and exact(options.start_s) >= duration:
+        raise UsageError("--from lies behind the end", expected=f"less than {float(duration):.2f} s", found=options.start_s)

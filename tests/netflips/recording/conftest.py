@@ -1,0 +1,79 @@
+"""Models whose speech and lips can be told apart from anything else, and the random ones."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
+from avcore.units import Units
+from netflips.models import Models
+from netflips.options import DubOptions
+
+MARK = 7
+"""The unit that `telltale_models` say as a click and show as a white mouth."""
+
+
+class TelltaleVocoder:
+    """Hums, with a click where unit MARK begins; each unit is wanted for `natural` steps."""
+
+    def __init__(self, vocoder: Any, natural: int = 5) -> None:
+        self._vocoder, self.natural = vocoder, natural
+        self.language, self.unit_offset, self.speaker_dim = vocoder.language, vocoder.unit_offset, vocoder.speaker_dim
+
+    def predict_durations(self, units: Units) -> Units:
+        merged = units.merged()
+        return replace(merged, durations=np.full(len(merged), self.natural))
+
+    def iter_synthesize(self, units: Units, speaker: np.ndarray) -> Iterator[np.ndarray]:
+        sound = 0.02 * np.sin(np.arange(units_to_samples(units.num_steps)) / 10).astype(np.float32)  # so that it is not silent
+        frames = units.frames()
+        for step in np.flatnonzero((frames == MARK) & (np.append(-1, frames[:-1]) != MARK)):
+            sound[units_to_samples(int(step)) :][: SAMPLES_PER_UNIT // 2] = 0.9
+        yield sound
+
+
+class TelltaleRenderer:
+    """Draws a white face where unit MARK is in a code's 40 ms and a black one elsewhere."""
+
+    dtype, num_units = torch.float32, 1000
+
+    def codes(self, units: Units) -> torch.Tensor:
+        frames = units.frames()
+        padded = np.pad(frames, (0, -len(frames) % 20), mode="edge")
+        return torch.from_numpy((padded == MARK).reshape(-1, 2).any(axis=1).astype(np.float32))[:, None]
+
+    def draw(self, codes: torch.Tensor, faces: Any, times: Any) -> np.ndarray:
+        rows = [min(int(time * 25), len(codes) - 1) for time in times]
+        return np.stack([np.full((96, 96, 3), int(codes[row, 0]) * 255, np.uint8) for row in rows])
+
+
+@pytest.fixture
+def telltale_models(models: Models, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Models]:
+    """Models that translate any utterance into the same 30 units, the 16th of them MARK, of so many steps each."""
+
+    def make(natural: int) -> Models:
+        ids = np.tile([1, 2], 15)
+        ids[15] = MARK
+        real = models.translator.translate_batch
+
+        def translate(sequences: Any, *arguments: Any) -> Any:
+            made = real(sequences, *arguments)
+            return [replace(one, units=Units(ids, None, "ko", one.units.vocabulary)) for one in made]
+
+        monkeypatch.setattr(models.translator, "translate_batch", translate)
+        vocoder: Any = TelltaleVocoder(models.vocoder, natural)
+        renderer: Any = TelltaleRenderer()
+        return replace(models, vocoder=vocoder, renderer=renderer)
+
+    return make
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> DubOptions:
+    """Quick settings for recordings."""
+    return DubOptions(beam=1, max_target_units=20, modalities="audio", timing="source")

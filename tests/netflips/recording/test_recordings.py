@@ -1,0 +1,333 @@
+"""Recordings dubbed with random models: what changes and what does not, what is kept and what is made again."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.audio import loudness_lufs
+from avcore.media import probe
+from netflips import dub_command
+from netflips.models import Models
+from netflips.options import DubOptions, ModelPaths, RecordingOptions
+from netflips.pipeline import dub
+from netflips.report import DubReport, RecordingReport
+from netflips.timing import Pace
+from tests.netflips.recording.made import Decoded, decode, head_pictures, speech, steady_times, write_recording
+
+PLAN = [0.8, 2.6, 1.4, 2.3, 1.2, 2.4, 1.3]
+RATE = 44_100
+Run = tuple[Path, DubReport]
+CUT_S = 4.0
+"""A cut of the picture, in the first pause but one."""
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A head that talks, another one after a cut, 29.97 pictures a second, stereo sound with a tone over all of it."""
+    times = steady_times(Fraction(30000, 1001), sum(PLAN))
+    first, second = head_pictures(times), head_pictures(times, seed=5)
+    pictures = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
+    sound = speech(PLAN, RATE)
+    tone = 0.01 * np.sin(np.arange(len(sound)) * 2 * np.pi * 330 / RATE)
+    return write_recording(
+        tmp_path_factory.mktemp("made") / "talk.mp4", times, pictures, (sound + tone[:, None]).astype(np.float32), RATE
+    )
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("voice") / "voice.npy"
+    np.save(path, np.full(256, 1 / 16, np.float32))
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> DubOptions:
+    work = tmp_path_factory.mktemp("work")
+    return DubOptions(beam=1, max_target_units=30, recording=RecordingOptions(work_dir=work))
+
+
+@pytest.fixture(scope="session")
+def unbroken(recording: Path, models: Models, settings: DubOptions, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run from beginning to end."""
+    out = tmp_path_factory.mktemp("out") / "out.mp4"
+    return out, dub(recording, out, models, settings)
+
+
+@pytest.fixture(scope="session")
+def source(recording: Path) -> Decoded:
+    return decode(recording)
+
+
+@pytest.fixture(scope="session")
+def dubbed(unbroken: Run) -> Decoded:
+    return decode(unbroken[0])
+
+
+def _facts(report: DubReport) -> RecordingReport:
+    assert report.recording is not None
+    return report.recording
+
+
+def _change(settings: DubOptions, **changes: object) -> DubOptions:
+    return replace(settings, recording=replace(settings.recording, **changes))  # type: ignore[arg-type]
+
+
+def _same(one: Decoded, other: Decoded) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("pictures", "times", "sound"))
+
+
+def test_rate_length_size_and_sound_are_the_recordings_own(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    info, report = probe(unbroken[0]), unbroken[1]
+    assert (info.frame_rate, info.audio_rate, info.audio_channels) == (Fraction(30000, 1001), RATE, 2)
+    assert np.array_equal(source.times, dubbed.times)
+    assert source.sound.shape == dubbed.sound.shape
+    assert report.timing == "source"
+    assert report.num_pictures == len(source.pictures)
+    assert info.comment.startswith("synthetic: NetfLips")
+
+
+def test_pictures_change_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    change = np.abs(dubbed.pictures.astype(int) - source.pictures)
+    drawn = np.zeros(len(source.times), bool)
+    for one in _facts(unbroken[1]).utterances:
+        end = max(one.source_end_s, one.output_end_s)
+        drawn |= (source.times >= one.source_start_s) & (source.times < end + 1e-6)
+    assert 0.4 < drawn.mean() < 0.9
+    assert change[~drawn].mean() < 1.5
+    assert change[~drawn].max(initial=0) < 60  # H.264 alone
+    assert change[drawn][:, 70:90, 70:90].mean() > 10
+    assert change[drawn][:, :30].mean() < 1.5  # above the face
+    assert sum(one.drawn for one in _facts(unbroken[1]).utterances) >= 0.9 * drawn.sum()
+
+
+def test_a_drawn_mouth_comes_and_goes_softly(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    change = np.abs(dubbed.pictures[:, 70:90, 70:90].astype(int) - source.pictures[:, 70:90, 70:90]).mean((1, 2, 3))
+    for one in _facts(unbroken[1]).utterances:
+        first = int(np.searchsorted(source.times, one.source_start_s))
+        assert change[first] < change[first + 2] < change[first + 6]
+        assert change[first] < 0.4 * change[first + 6]
+
+
+def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decoded, unbroken: Run) -> None:
+    utterances = _facts(unbroken[1]).utterances
+    times = np.arange(len(source.sound)) / RATE
+    inside = np.zeros(len(times), bool)
+    for one in utterances:
+        inside |= (times > one.source_start_s - 0.05) & (times < max(one.source_end_s, one.output_end_s) + 0.05)
+    outside = dubbed.sound[~inside] - source.sound[~inside]
+    assert np.sqrt(np.mean(outside**2)) < 0.2 * np.sqrt(np.mean(source.sound[~inside] ** 2))  # AAC twice
+    for one in utterances:
+        old, new = (
+            sound[round(start * RATE) : round(stop * RATE)]
+            for sound, start, stop in (
+                (source.sound, one.source_start_s, one.source_end_s), (dubbed.sound, one.output_start_s, one.output_end_s),
+            )
+        )  # fmt: skip
+        assert loudness_lufs(new, RATE) == pytest.approx(loudness_lufs(old, RATE), abs=1.5)
+        assert abs(np.corrcoef(old[: len(new), 0][: len(old)], new[: len(old), 0])[0, 1]) < 0.3
+
+
+def test_the_report_says_what_became_of_each_utterance(unbroken: Run) -> None:
+    content = json.loads(unbroken[1].as_json())["recording"]
+    assert [one["number"] for one in content["utterances"]] == [1, 2, 3]
+    assert content["scene_cuts"] == [pytest.approx(CUT_S, abs=0.05)]
+    for one in content["utterances"]:
+        assert 0 < one["factor"] <= 1.25
+        assert one["natural_s"] * one["factor"] == pytest.approx(one["spoken_s"] + one["cut_s"])
+        assert one["spoken_s"] + one["slack_s"] - one["in_pause_s"] == pytest.approx(
+            one["source_end_s"] - one["source_start_s"], abs=0.03
+        )
+        assert one["pictures"] == one["drawn"] + sum(one["left"].values())
+        assert one["face"]["share_of_pictures"] > 0.9
+        assert (one["speaker"], one["left_alone"]) == ("speaker 1", "")
+    assert content["work_bytes"] > 0
+    assert "utterances dubbed" in unbroken[1].summary()
+
+
+def test_a_killed_run_goes_on_and_gives_the_same(
+    recording: Path,
+    models: Models,
+    paths: ModelPaths,
+    settings: DubOptions,
+    dubbed: Decoded,
+    unbroken: Run,
+    tmp_path: Path,
+) -> None:
+    arguments = [
+        "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "1", "--max-target-units", "30", "--quiet",
+        "--av2unit-path", str(paths.av2unit), "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av),
+        "--in-vid-path", str(recording), "--out-vid-path", str(tmp_path / "x.mp4"), "--work-dir", str(tmp_path / "work"),
+    ]  # fmt: skip
+    for stage in ("faces", "pictures"):
+        process = subprocess.Popen([sys.executable, "-m", "netflips.cli", "dub", *arguments], stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(list((tmp_path / "work" / stage).glob("[!.]*.npz"))) < 1:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "x.mp4").exists()
+    report = dub(recording, tmp_path / "x.mp4", models, _change(settings, work_dir=tmp_path / "work"))
+    work = _facts(report).work
+    assert work["faces"]["kept"] + work["faces"]["made"] == 3
+    assert work["faces"]["kept"] >= 1
+    assert work["translations"] == {"kept": 3, "made": 0}
+    assert work["pictures"]["kept"] >= 1
+    assert _same(decode(tmp_path / "x.mp4"), dubbed)
+    assert [one.factor for one in _facts(report).utterances] == [one.factor for one in _facts(unbroken[1]).utterances]
+    left = [path.name for path in tmp_path.iterdir() if path.name != "work"]
+    assert left == ["x.mp4"]
+
+
+def _made(report: DubReport) -> set[str]:
+    return {stage for stage, count in _facts(report).work.items() if count["made"]}
+
+
+def test_one_setting_redoes_only_what_depends_on_it(
+    recording: Path,
+    models: Models,
+    settings: DubOptions,
+    dubbed: Decoded,
+    unbroken: Run,
+    voice: Path,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "x.mp4"
+    assert _made(dub(recording, out, models, settings)) == set()
+    assert _same(decode(out), dubbed)
+    assert _made(dub(recording, out, models, _change(settings, background="mute"))) == set()
+    assert _made(dub(recording, out, models, replace(settings, speaker=voice))) <= {"speech", "pictures"}
+    assert _made(dub(recording, out, models, replace(settings, label="made"))) == {"pictures"}
+    assert _made(dub(recording, out, models, replace(settings, max_target_units=25))) == {"translations", "speech", "pictures"}
+    assert _made(dub(recording, out, models, _change(settings, pace=Pace(0.9, 1.1)))) <= {"speech", "pictures"}
+
+
+def test_background_is_kept_or_muted_or_given(
+    recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    dub(recording, tmp_path / "mute.mp4", models, _change(settings, background="mute"))
+    muted = decode(tmp_path / "mute.mp4").sound
+    pause = slice(round(0.1 * RATE), round(0.5 * RATE))
+    assert np.abs(muted[pause]).max() < 2e-3 < np.abs(source.sound[pause]).max()
+    effects = tmp_path / "effects.mp4"
+    tone = 0.2 * np.sin(np.arange(round(sum(PLAN) * 48_000)) * 2 * np.pi * 3000 / 48_000)
+    write_recording(
+        effects, steady_times(Fraction(25), 1), [np.zeros((32, 32, 3), np.uint8)] * 25, tone[:, None].astype(np.float32), 48_000
+    )
+    dub(recording, tmp_path / "given.mp4", models, _change(settings, background_audio=effects))
+    given = decode(tmp_path / "given.mp4").sound
+    first = _facts(unbroken[1]).utterances[0]
+    inside = slice(round((first.source_start_s + 0.1) * RATE), round((first.source_end_s - 0.1) * RATE))
+    assert _tone(given[inside]) > 0.08 > 0.02 > _tone(given[pause])
+    assert _tone(given[inside]) > 5 * _tone(source.sound[inside])
+
+
+def _tone(sound: np.ndarray) -> float:
+    """Amplitude at 3 kHz of float32 [S, channel]."""
+    wave = np.exp(-2j * np.pi * 3000 * np.arange(len(sound)) / RATE)
+    return float(2 * np.abs(np.mean(sound[:, 0] * wave)))
+
+
+def test_a_part_is_dubbed_as_in_the_whole(
+    recording: Path, models: Models, settings: DubOptions, dubbed: Decoded, unbroken: Run, tmp_path: Path
+) -> None:
+    second = _facts(unbroken[1]).utterances[1]
+    start, stop = second.source_start_s + 0.7, second.source_end_s - 0.5  # both within the utterance
+    report = dub(recording, tmp_path / "part.mp4", models, _change(settings, start_s=start, end_s=stop))
+    facts = _facts(report)
+    assert [one.number for one in facts.utterances] == [2]
+    assert _made(report) <= {"pictures"}
+    assert facts.part[0] == second.source_start_s
+    assert facts.part[1] >= second.source_end_s
+    part = decode(tmp_path / "part.mp4")
+    first = int(np.searchsorted(dubbed.times, facts.part[0], side="right")) - 1
+    assert part.times[0] == 0
+    assert abs(part.times[-1] - (facts.part[1] - facts.part[0])) < 0.08
+    assert np.abs(part.pictures[3:40].astype(int) - dubbed.pictures[first + 3 : first + 40]).mean() < 2
+    assert abs(len(part.sound) / RATE - (facts.part[1] - facts.part[0])) < 0.04
+    begin = round(facts.part[0] * RATE)
+    middle = slice(RATE // 2, RATE)
+    assert np.corrcoef(part.sound[middle, 0], dubbed.sound[begin:][middle, 0])[0, 1] > 0.98
+
+
+def test_a_preview_shows_the_first_utterance(recording: Path, models: Models, settings: DubOptions, tmp_path: Path) -> None:
+    report = dub(recording, tmp_path / "x.mp4", models, _change(settings, is_preview=True))
+    assert [one.number for one in _facts(report).utterances] == [1]
+    assert probe(tmp_path / "x.mp4").duration_s < 5
+
+
+def test_utterance_times_can_be_taken_out_and_given_back(
+    recording: Path, paths: ModelPaths, models: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    times = tmp_path / "times.srt"
+    dub(recording, tmp_path / "a.mp4", models, _change(settings, segments_out=times, is_preview=True))
+    assert times.read_text().count("-->") == 3
+    report = dub(recording, tmp_path / "b.mp4", models, _change(settings, segments_in=times))
+    assert "faces" not in _made(report)
+    (tmp_path / "own.json").write_text("[[1.0, 2.5], [2.5, 3.4]]")
+    report = dub(recording, tmp_path / "c.mp4", models, _change(settings, segments_in=tmp_path / "own.json"))
+    assert [(one.source_start_s, one.source_end_s) for one in _facts(report).utterances] == [(1.0, 2.5), (2.5, 3.4)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--timing", "free", "--background", "mute"], "--timing free"),
+        (["--pace", "1.1", "1.2"], "--pace"),
+        (["--pace", "nan", "1.2"], "--pace"),
+        (["--utterance-length", "8", "10"], "lengths"),
+        (["--segments", "times.txt"], "--segments"),
+        (["--segments-in", "none.json"], "none.json"),
+        (["--segments-in", "{broken}"], "entry 2"),
+        (["--background-audio", "none.wav"], "none.wav"),
+        (["--background-audio", "{broken}"], "broken.json"),
+        (["--from", "-1"], "--from"),
+        (["--from", "5", "--to", "4"], "--from"),
+        (["--from", "500"], "--from"),
+        (["--preview", "--to", "4"], "--preview"),
+        (["--work-dir", "{broken}"], "--work-dir"),
+    ],
+)
+def test_bad_flags_are_one_line_and_exit_2(
+    recording: Path,
+    paths: ModelPaths,
+    settings: DubOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "broken.json"
+    broken.write_text("[[1, 3], [2, 4]]")
+    arguments = [
+        "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--modalities", "audio", "--quiet",
+        "--beam", "1", "--max-target-units", "30", "--av2unit-path", str(paths.av2unit),
+        "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av),
+        "--in-vid-path", str(recording), "--out-vid-path", "x.mp4",
+    ]  # fmt: skip
+    if "--work-dir" not in flags:
+        arguments += ["--work-dir", str(settings.recording.work_dir)]
+    assert dub_command.main([*arguments, *(flag.format(broken=broken) for flag in flags)]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if ": error: " in line]
+    assert len(errors) == 1
+    assert complaint in errors[0]
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:
+    times = steady_times(Fraction(25), 13)
+    quiet = write_recording(tmp_path / "quiet.mp4", times, head_pictures(times), np.zeros((13 * RATE, 1), np.float32), RATE)
+    with pytest.raises(Exception, match="--segments-in"):
+        dub(quiet, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="audio"))
+    mute = write_recording(tmp_path / "mute.mp4", times, head_pictures(times), None)
+    with pytest.raises(Exception, match="--segments-in"):
+        dub(mute, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="video"))
