@@ -49,7 +49,7 @@ class Corpus:
     @property
     def split(self) -> str:
         """The manifest's name without its ending, as `train`."""
-        return self.path.name.split(".")[0]
+        return self.path.stem
 
 
 def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:

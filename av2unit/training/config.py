@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.decoding import ARGMAX, VITERBI, Decoding
+from av2unit.features import NUM_MELS
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
@@ -187,5 +188,21 @@ def check_settings(config: TrainConfig) -> None:
         )
     if len(noise.snr_db) != 2 or noise.snr_db[0] > noise.snr_db[1]:
         raise UsageError("noise.snr_db cannot be used", expected="[lowest, highest]", found=list(noise.snr_db))
+    _check_model(config.model)
     if min(masking.mask_length_audio, masking.mask_length_image) < 1:
         raise UsageError("masked spans must be 1 step or more")
+
+
+def _check_model(model: AvHubertConfig) -> None:
+    dim, heads, groups = model.encoder_embed_dim, model.encoder_attention_heads, model.conv_pos_groups
+    if dim < 1 or dim % heads or dim % groups:
+        raise UsageError(
+            "the model cannot be built",
+            expected="model.encoder_embed_dim divisible by encoder_attention_heads and conv_pos_groups",
+            found=f"{dim}, {heads} and {groups}",
+        )  # fmt: skip
+    if model.audio_feat_dim != NUM_MELS * model.stack_order_audio:
+        expected = f"{NUM_MELS} * model.stack_order_audio = {NUM_MELS * model.stack_order_audio}"
+        raise UsageError("model.audio_feat_dim is not that of the sound", expected=expected, found=model.audio_feat_dim)
+    if min(model.final_dim, model.resnet_width, model.encoder_layers) < 1:
+        raise UsageError("the model cannot be built", expected="model.final_dim, resnet_width and encoder_layers of 1 or more")

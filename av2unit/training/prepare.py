@@ -28,7 +28,7 @@ class Prepared:
 
     config: with the number of classes that the data have. dictionaries: symbols of each head. vocabulary: fingerprint of
     the labels' quantizer, "" = unknown. class_weights: float32 [classes], None = all alike. left_out: clips that are not
-    used.
+    used. media, files: what reads sound and lips, and which there are.
     """
 
     config: TrainConfig
@@ -38,6 +38,13 @@ class Prepared:
     valid: ClipItems | None
     class_weights: Tensor | None
     left_out: list[LeftOut]
+    media: MediaReader
+    files: tuple[Sequence[str], Sequence[str]]
+
+    def preload(self, progress: Progress) -> None:
+        """Decode sound and lips, as much as `data.cache_gb` allows; when all else is known to fit."""
+        if self.config.data.cache_gb:
+            self.media.preload(*self.files, self.config.data.cache_gb, progress)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class _Part:
         return [clip.audio for clip in self.corpus.clips if clip.audio]
 
 
-def prepare(config: TrainConfig, progress: Progress) -> Prepared:
+def prepare(config: TrainConfig) -> Prepared:
     """Read manifests, labels and dictionaries. Raises the NetflipsError of the first thing that does not fit."""
     check_settings(config)
     data = config.data
@@ -64,8 +71,6 @@ def prepare(config: TrainConfig, progress: Progress) -> Prepared:
     media = MediaReader()
     noise = NoiseMixer(config.noise, train.corpus.split, train.speech, media)
     recipe = Recipe(data, config.masking, model, config.loop.seed, config.augment, noise)
-    if data.cache_gb:
-        _preload(media, train, noise, data.cache_gb, progress)
     return Prepared(
         replace(config, model=model),
         dictionaries,
@@ -74,6 +79,8 @@ def prepare(config: TrainConfig, progress: Progress) -> Prepared:
         prepare_validation(replace(config, model=model), classes, vocabulary),
         _class_weights(train, classes, model.num_classes[0], config.loss.class_balance),
         train.selection.left_out,
+        media,
+        _files(train, noise),
     )
 
 
@@ -127,7 +134,7 @@ def _class_weights(part: _Part, classes: NDArray[np.int64], num_classes: int, po
     return torch.from_numpy(np.where(counts > 0, weights, 1).astype(np.float32))
 
 
-def _preload(media: MediaReader, train: _Part, noise: NoiseMixer, limit_gb: float, progress: Progress) -> None:
+def _files(train: _Part, noise: NoiseMixer) -> tuple[list[str], list[str]]:
+    """Sound and lips of the clips that are used, and the noises."""
     used = [train.corpus.clips[index] for index in dict.fromkeys(train.selection.indices)]
-    sounds = [*noise.files, *(clip.audio for clip in used if clip.audio)]
-    media.preload(sounds, (clip.lips for clip in used if clip.lips), limit_gb, progress)
+    return [*noise.files, *(clip.audio for clip in used if clip.audio)], [clip.lips for clip in used if clip.lips]

@@ -27,13 +27,14 @@ class UnitEncoderTask:
     """Masked prediction of units (avtrain.task.Task). Everything is checked when it is made, before the first step."""
 
     def __init__(self, config: TrainConfig, progress: Progress = silent) -> None:
-        self.prepared: Prepared = prepare(config, progress)
+        self.prepared: Prepared = prepare(config)
         self._config = self.prepared.config
         torch.manual_seed(config.loop.seed)
         model = build_model(self._config.model, config.init, self.prepared.dictionaries, self.prepared.vocabulary)
         self.network = MaskedPrediction(model, config.loss, tuple(config.init.frozen), self.prepared.class_weights)
         masking = config.masking
         self._is_masked = bool(masking.audio_prob or masking.image_prob)
+        self.prepared.preload(progress)
 
     def modules(self) -> dict[str, nn.Module]:
         """The network, in one part."""
