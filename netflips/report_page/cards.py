@@ -1,0 +1,115 @@
+"""One card for each utterance: what it looked and sounded like before and after, and how it was fitted."""
+
+from collections.abc import Sequence
+from math import degrees
+
+from netflips.report import DubReport, UtteranceReport
+from netflips.report_page.markup import Child, Markup, tag
+from netflips.report_page.material import Material, Pair
+from netflips.report_page.story import speakers_of, utterances_of
+from netflips.report_page.timeline import NUM_COLOURS
+from netflips.report_page.waves import gauge, peak, wave_pair
+from netflips.report_page.words import clock, number, seconds, several, share, verdicts
+from netflips.timing import Pace
+
+_MOST_WITH_WAVES = 400
+"""Cards of longer recordings show no sounds of their own: the timeline has them, and the page stays small."""
+
+
+def cards(report: DubReport, material: Material, pace: Pace | None, prefix: str) -> Markup:
+    """Make the cards of all utterances. pace: bounds that were set. prefix: of their ids."""
+    utterances = utterances_of(report)
+    speakers, loudest = speakers_of(utterances), peak(material.source, material.output)
+    has_waves = len(utterances) <= _MOST_WITH_WAVES and bool(len(material.source) or len(material.output))
+    made = []
+    for one in utterances:
+        waves = wave_pair(one, material.source, material.output, loudest) if has_waves else None
+        colour = f"s{speakers.index(one.speaker) % NUM_COLOURS}"
+        parts = [_head(one, colour), _stills(material.pairs.get(one.number, [])), waves, _facts(report, one, pace)]
+        made.append(tag("article", parts, class_="card", id=f"{prefix}u{one.number}"))
+    return tag("div", made, class_="cards")
+
+
+def _head(one: UtteranceReport, colour: str) -> Markup:
+    when = f"{clock(one.source_start_s)} – {clock(one.source_end_s)}"
+    marks = [tag("span", verdict.text, class_=f"pill {verdict.kind}") for verdict in verdicts(one)]
+    return tag(
+        "header",
+        tag("h3", tag("span", one.number, class_=f"badge {colour}"), tag("span", one.speaker)),
+        tag("span", when, class_="when"),
+        tag("p", marks, class_="pills"),
+    )
+
+
+def _stills(pairs: Sequence[Pair]) -> Markup | None:
+    if not pairs:
+        return None
+    figures = [
+        tag(
+            "figure",
+            tag("img", src=pair.before, alt=f"the original at {clock(pair.source_s)}", loading="lazy"),
+            tag("img", src=pair.after, alt=f"the dub at {clock(pair.output_s)}", loading="lazy"),
+            tag("figcaption", clock(pair.source_s)),
+        )
+        for pair in pairs
+    ]
+    legend = tag("div", tag("span", "before"), tag("span", "after"), class_="legend", aria_hidden="true")
+    return tag("div", legend, figures, class_="stills")
+
+
+def _facts(report: DubReport, one: UtteranceReport, pace: Pace | None) -> Markup:
+    rows = [*_lengths(report, one, pace), *_units(one), *_picture(one), *_face(one)]
+    return tag("dl", [[tag("dt", name), tag("dd", value)] for name, value in rows])
+
+
+def _lengths(report: DubReport, one: UtteranceReport, pace: Pace | None) -> list[tuple[str, Child]]:
+    rows: list[tuple[str, Child]] = [("original", seconds(one.source_end_s - one.source_start_s))]
+    if one.left_alone:
+        return rows
+    if one.factor is None:
+        return [*rows, ("dub", seconds(one.spoken_s))]
+    by_itself = f"{seconds(one.spoken_s)}, by itself {seconds(one.natural_s)}"
+    rows += [("dub", by_itself), ("pace", [gauge(one.factor, pace), tag("span", f" × {one.factor:.2f}")])]
+    for name, value in (
+        ("silent in its place", one.slack_s),
+        ("in the pause after", one.in_pause_s),
+        ("fitted nowhere", one.overrun_s),
+        ("picture held", one.held_s),
+        ("cut off", one.cut_s),
+    ):
+        if value:
+            rows.append((name, seconds(value)))
+    if abs(one.output_start_s - one.source_start_s) > 1e-3:
+        rows.append(("begins in the output", clock(one.output_start_s)))
+    return rows
+
+
+def _units(one: UtteranceReport) -> list[tuple[str, Child]]:
+    if one.left_alone:
+        return [("units", several(one.source_units, "unit"))] if one.source_units else []
+    return [("units", f"{one.source_units} → {one.target_units}, score {number(one.translation_score)}")]
+
+
+def _picture(one: UtteranceReport) -> list[tuple[str, Child]]:
+    if not one.pictures:
+        return []
+    rows: list[tuple[str, Child]] = [("new lips", f"in {one.drawn} of {several(one.pictures, 'picture')}")]
+    if one.left:
+        rows.append(("left as they were", ", ".join(f"{count} ({reason})" for reason, count in one.left.items())))
+    return rows
+
+
+def _face(one: UtteranceReport) -> list[tuple[str, Child]]:
+    """Quality of the face; angles are rough, from the landmarks."""
+    quality = one.face
+    if not quality:
+        return [] if one.factor is None else [("face", "none was found")]
+    words = [f"in {share(quality.get('share_of_pictures', 0.0), 1.0)} of the pictures"]
+    if "height_px" in quality:
+        words.append(f"{quality['height_px']:.0f} px tall")
+    if "sharpness" in quality:
+        words.append(f"sharpness {quality['sharpness']:.0f}")
+    turned = [f"{degrees(quality[name]):.0f}° {way}" for name, way in (("max_yaw", "aside"), ("max_pitch", "up or down")) if name in quality]
+    if turned:
+        words.append("turned at most " + " and ".join(turned))
+    return [("face", ", ".join(words))]

@@ -1,0 +1,119 @@
+"""Put the page together, and write it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from avcore.files import write_text
+from netflips.options import DubOptions
+from netflips.report import DubReport
+from netflips.report_page.cards import cards
+from netflips.report_page.markup import Child, Markup, tag
+from netflips.report_page.material import Material
+from netflips.report_page.sections import attention, facts, figures, models, settings, speed, table, work
+from netflips.report_page.story import utterances_of
+from netflips.report_page.timeline import timeline
+from netflips.report_page.words import seconds, several
+
+_LEGEND = (
+    ("key wave-key", "original's sound"),
+    ("key slot-key", "place of the original utterance"),
+    ("key said-key", "dub (colour: speaker)"),
+    ("key beyond-key", "dub in the pause after it"),
+    ("key alone-key", "left alone"),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One finished dub and what the page shows of its files."""
+
+    report: DubReport
+    material: Material
+
+
+def write_page(path: Path, dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None) -> None:
+    """Write the page, or nothing; raises OutputError when it cannot be written."""
+    write_text(path, page(dubs, failures, options))
+
+
+def page(dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None) -> str:
+    """The page of a run: all dubs, and the inputs that failed with their messages. options: as set, for the list of settings."""
+    is_single = len(dubs) == 1 and not failures
+    name = Path(dubs[0].report.output).name if is_single else several(len(dubs) + len(failures), "video")
+    body = [
+        tag("header", tag("p", "NetfLips dub report", class_="over"), tag("h1", name), _notice(dubs)),
+        None if is_single else _contents(dubs, failures),
+        [_dub(told, options, "" if is_single else f"d{count}-", is_single) for count, told in enumerate(dubs, 1)],
+        None if options is None else tag("section", tag("h2", "Settings"), settings(options)),
+    ]
+    head = [
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{name} – NetfLips dub report"),
+        tag("style", Markup(files("netflips.report_page").joinpath("style.css").read_text(encoding="utf-8"))),
+    ]
+    return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", tag("main", body)), lang="en") + "\n"
+
+
+def _notice(dubs: Sequence[Told]) -> Markup | None:
+    if not dubs:
+        return None
+    versions = " and ".join(dict.fromkeys(told.report.version for told in dubs))
+    what = "This video is" if len(dubs) == 1 else "These videos are"
+    text = (
+        f" The voice and the lips were made by NetfLips {versions}; the people shown did not say this in this language. "
+        "The file's comment tag says so too."
+    )
+    return tag("p", tag("b", f"{what} synthetic."), text, class_="notice", role="note")
+
+
+def _contents(dubs: Sequence[Told], failures: Mapping[str, str]) -> Markup:
+    rows = []
+    for count, told in enumerate(dubs, 1):
+        report = told.report
+        dubbed = [one for one in utterances_of(report) if not one.left_alone]
+        rows.append(
+            (
+                tag("a", Path(report.input).name, href=f"#d{count}-top"),
+                f"{len(dubbed)} of {len(utterances_of(report))}",
+                seconds(report.output_s),
+                str(len(report.warnings)),
+            )
+        )
+    parts: list[Child] = []
+    if failures:
+        failed = [(tag("code", name), message) for name, message in failures.items()]
+        parts += [tag("h2", f"Failed: {len(failures)}"), table(("input", "why"), failed, "failures")]
+    if rows:
+        parts += [tag("h2", f"Done: {len(rows)}"), table(("input", "utterances dubbed", "length", "warnings"), rows)]
+    return tag("section", parts)
+
+
+def _dub(told: Told, options: DubOptions | None, prefix: str, is_single: bool) -> Markup:
+    report, material = told.report, told.material
+    pace = None if options is None else options.recording.pace
+    name = Path(report.input).name
+    return tag(
+        "section",
+        None if is_single else tag("h2", name, class_="dub"),
+        tag("p", tag("code", name), f" · {report.source_language} → {report.target_language} · units from {report.modalities}"),
+        figures(report),
+        _part("What needs a look", attention(report, material, prefix)),
+        _part("Timeline", _legend(), timeline(report, material, prefix)),
+        _part("Utterances", cards(report, material, pace, prefix)),
+        _part("Speed", speed(report), work(report)),
+        _part("Models", models(report)),
+        _part("Files, picture and sound", facts(report)),
+        id=f"{prefix}top",
+    )
+
+
+def _part(title: str, *children: Child) -> Markup:
+    return tag("section", tag("h2" if title else "div", title), children)
+
+
+def _legend() -> Markup:
+    return tag("p", [tag("span", tag("i", class_=kind), text) for kind, text in _LEGEND], class_="keys")

@@ -1,0 +1,154 @@
+"""The parts of the page around the timeline: figures, what needs attention, speed, models and settings."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from netflips.options import DubOptions
+from netflips.report import DubReport
+from netflips.report_page.markup import Child, Markup, tag
+from netflips.report_page.material import Material
+from netflips.report_page.story import speakers_of, utterances_of
+from netflips.report_page.words import clock, number, seconds, several, share, stage_name
+
+Rows = Iterable[tuple[Child, ...]]
+
+
+def figures(report: DubReport) -> Markup:
+    """The dub in a few numbers."""
+    utterances = utterances_of(report)
+    dubbed = [one for one in utterances if not one.left_alone]
+    factors = [one.factor for one in dubbed if one.factor is not None]
+    took = sum(stage.seconds for stage in report.stages)
+    shown = [
+        (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed"),
+        (seconds(report.output_s), f"long, from {seconds(report.input_s)}"),
+        (share(report.pictures_with_face, report.num_pictures), f"of {several(report.num_pictures, 'picture')} with new lips"),
+        (f"{min(factors):.2f} – {max(factors):.2f}" if factors else "–", "of the natural length spoken"),
+        (f"{number(report.output_s / took if took else None)} ×", f"real time, {seconds(took)} in all"),
+        (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings"),
+    ]
+    return tag("ul", [tag("li", tag("b", value), tag("span", what)) for value, what in shown], class_="figures")
+
+
+def attention(report: DubReport, material: Material, prefix: str) -> Markup:
+    """What was left alone and why, and all warnings."""
+    utterances = utterances_of(report)
+    lines: list[Child] = []
+    for one in utterances:
+        if one.left_alone:
+            where = tag("a", f"Utterance {one.number}", href=f"#{prefix}u{one.number}")
+            lines.append([where, f" ({clock(one.source_start_s)}) was left as it was: {one.left_alone}."])
+    left = Counter[str]()
+    for one in utterances:
+        left.update(one.left)
+    if left:
+        reasons = ", ".join(f"{count} ({reason})" for reason, count in left.most_common())
+        lines.append(f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}.")
+    if report.has_grown:
+        lines.append(f"The picture grew to {report.width}×{report.height}: H.264 cannot hold an odd side.")
+    lines += [tag("span", text, class_="warning") for text in report.warnings if "is left alone" not in text]
+    lines += [tag("span", text, class_="warning") for text in material.missing]
+    if not lines:
+        return tag("p", "Nothing: every utterance was dubbed, and there was no warning.", class_="quiet")
+    return tag("ul", [tag("li", line) for line in lines], class_="attention")
+
+
+def speed(report: DubReport) -> Markup:
+    """How long each stage took; for recordings also what was found in the work folder."""
+    longest = max((stage.seconds for stage in report.stages), default=0.0) or 1.0
+    rows = [
+        (
+            stage_name(stage.name),
+            seconds(stage.seconds),
+            f"{number(stage.x_real_time)} ×",
+            tag("div", class_="bar", style=f"width:{100 * stage.seconds / longest:.1f}%"),
+        )
+        for stage in report.stages
+    ]
+    return table(("stage", "took", "real time", ""), rows, "speed")
+
+
+def work(report: DubReport) -> Markup | None:
+    """What of a recording's work was kept from before and what was made."""
+    if report.recording is None or not report.recording.work:
+        return None
+    rows = [(stage, str(count.get("kept", 0)), str(count.get("made", 0))) for stage, count in report.recording.work.items()]
+    size = f"The work folder holds {report.recording.work_bytes / 1e6:.1f} MB: "
+    return together_in_details(
+        "Finished work: kept and made", tag("p", size, tag("code", report.recording.work_dir)), table(("work", "kept", "made"), rows)
+    )
+
+
+def facts(report: DubReport) -> Markup:
+    """Files, picture, sound and voice."""
+    speakers = speakers_of(utterances_of(report))
+    rows: list[tuple[Child, ...]] = [
+        ("input", tag("code", report.input)),
+        ("output", tag("code", report.output)),
+        ("picture", f"{report.width}×{report.height}, {several(report.num_pictures, 'picture')}{_rate(report)}"),
+        ("voice", report.voice),
+        ("speakers", ", ".join(speakers)),
+    ]
+    if report.recording is not None:
+        one = report.recording
+        channels = {1: "mono", 2: "stereo"}.get(one.audio_channels, several(one.audio_channels, "channel"))
+        background = f"{one.background}{f', with {one.background_audio}' if one.background_audio else ''}"
+        rows += [
+            ("sound", f"{one.audio_rate} Hz, {channels}"),
+            ("background", background),
+            ("part", f"{clock(one.part[0])} – {clock(one.part[1])}"),
+            ("scene cuts", ", ".join(clock(cut) for cut in one.scene_cuts) or "none"),
+        ]
+    return table((), rows, "facts")
+
+
+def _rate(report: DubReport) -> str:
+    if report.recording is None:
+        return ", 25 a second"
+    return f", {report.recording.frame_rate:.3f}".rstrip("0").rstrip(".") + (
+        " a second on average (variable)" if report.recording.is_variable_rate else " a second"
+    )
+
+
+def models(report: DubReport) -> Markup:
+    """The models' fingerprints."""
+    return table((), [(name, tag("code", value)) for name, value in report.fingerprints.items()], "facts")
+
+
+def settings(options: DubOptions) -> Markup:
+    """All settings of the run."""
+    rows = [(name, tag("code", value)) for name, value in _flat(options)]
+    return together_in_details("All settings", table((), rows, "facts"))
+
+
+def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """The fields of nested dataclasses by dotted names, as text."""
+    rows: list[tuple[str, str]] = []
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        name = f"{prefix}{one.name}"
+        rows += _flat(value, f"{name}.") if is_dataclass(value) else [(name, _text(value))]
+    return rows
+
+
+def _text(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, str | int | float | Path) else repr(value)
+
+
+def together_in_details(summary: str, *children: Child) -> Markup:
+    """A part that opens on request, without JavaScript."""
+    return tag("details", tag("summary", summary), children)
+
+
+def table(heads: Sequence[str], rows: Rows, class_: str = "") -> Markup:
+    """A table whose first column names the rows."""
+    head = tag("thead", tag("tr", [tag("th", text, scope="col") for text in heads])) if heads else None
+    body = [tag("tr", tag("th", first, scope="row"), [tag("td", cell) for cell in rest]) for first, *rest in rows]
+    return tag("div", tag("table", head, tag("tbody", body), class_=class_ or None), class_="scroll")

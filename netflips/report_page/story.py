@@ -1,0 +1,98 @@
+"""One way to see short clips and recordings: their utterances, and which moments of input and output belong together."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from avcore.pingpong import pingpong
+from avcore.timeline import exact, frame_at, frames_to_seconds
+from netflips.report import DubReport, UtteranceReport
+
+ROUNDING_S = Fraction(1, 500)
+"""Containers round times; a picture is on screen for sure this long after it begins."""
+
+
+class Hold(NamedTuple):
+    """The picture stands still at `at` of the recording for `seconds`."""
+
+    at: float
+    seconds: float
+
+
+def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
+    """The utterances of a dub; a short clip is one."""
+    if report.recording is not None:
+        return report.recording.utterances
+    unseen = report.num_pictures - report.pictures_with_face
+    return (
+        UtteranceReport(
+            number=1,
+            speaker="speaker 1",
+            source_start_s=0.0,
+            source_end_s=report.input_s,
+            output_start_s=0.0,
+            output_end_s=report.output_s,
+            source_units=report.source_units,
+            target_units=report.target_units,
+            translation_score=report.translation_score,
+            is_truncated=report.is_truncated,
+            natural_s=report.output_s,
+            spoken_s=report.output_s,
+            pictures=report.num_pictures,
+            drawn=report.pictures_with_face,
+            left={"no face": unseen} if unseen else {},
+            tracks=report.faces,
+        ),
+    )
+
+
+def speakers_of(utterances: Sequence[UtteranceReport]) -> list[str]:
+    """Who speaks, in the order of appearance."""
+    return list(dict.fromkeys(one.speaker for one in utterances))
+
+
+def holds_of(utterances: Sequence[UtteranceReport]) -> list[Hold]:
+    """Where the picture stands still, in order."""
+    return [
+        Hold(max(one.source_start_s + one.spoken_s - one.held_s, one.source_end_s), one.held_s) for one in utterances if one.held_s
+    ]
+
+
+def moments_in(one: UtteranceReport, count: int) -> list[Fraction]:
+    """Times of the output (s), spread over the new speech."""
+    start, length = exact(one.output_start_s), exact(one.output_end_s) - exact(one.output_start_s)
+    return [start + length * (2 * k + 1) / (2 * count) for k in range(count)]
+
+
+def source_time(report: DubReport, one: UtteranceReport, output_s: Fraction, num_source_pictures: int) -> Fraction:
+    """The time of the recording whose picture is shown at a time of an utterance in the output.
+
+    num_source_pictures: of the recording at 25 fps; short clips are played to and fro.
+    """
+    if report.recording is not None:
+        return exact(one.source_start_s) + output_s - exact(one.output_start_s)
+    return frames_to_seconds(pingpong(frame_at(output_s), num_source_pictures))
+
+
+def output_time(report: DubReport, one: UtteranceReport, output_s: Fraction, shown_since: Fraction) -> Fraction:
+    """A time of the output at which a picture of the recording is on screen for sure.
+
+    output_s: about when; shown_since: when that picture begins in the recording (s).
+    """
+    if report.recording is not None:
+        return exact(one.output_start_s) + shown_since - exact(one.source_start_s) + ROUNDING_S
+    return frames_to_seconds(frame_at(output_s)) + ROUNDING_S
+
+
+def face_box(one: UtteranceReport, source_s: Fraction) -> tuple[float, float, float, float] | None:
+    """Where the speaker's face is about a time of the recording: x1, y1, x2, y2 in pixels.
+
+    Tracks count pictures at 25 fps from the utterance's first one.
+    """
+    chosen: list[dict[str, Any]] = [track for track in one.tracks if track.get("is_chosen") and track.get("mean_box")]
+    here = frame_at(source_s) - frame_at(one.source_start_s)
+    there = [track for track in chosen if track["first"] <= here <= track["last"]] or chosen
+    if not there:
+        return None
+    x1, y1, x2, y2 = there[0]["mean_box"]
+    return float(x1), float(y1), float(x2), float(y2)
