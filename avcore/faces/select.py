@@ -26,6 +26,7 @@ _NO_AGREEMENT, _AGREEMENT = 0.2, 2.0
 _EVIDENCE_SHARE = 0.66
 _MAX_LAG = frame_at(0.16)
 _OPENING_SMOOTHED = 3
+_STILL = 1e-5
 _QUIET = 1e-4
 
 
@@ -96,7 +97,7 @@ def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -
         mouth, sound = opening[max(lag, 0) :], levels[max(-lag, 0) :]
         length = min(len(mouth), len(sound))
         mouth, sound = mouth[:length], sound[:length]
-        if length > _MAX_LAG and mouth.std() > 0 and sound.std() > 0:
+        if length > _MAX_LAG and min(mouth.std(), sound.std()) > _STILL:
             best.append(float(np.corrcoef(mouth, sound)[0, 1]))
     return max(best, default=0.0)
 

@@ -137,7 +137,7 @@ class LipWorker:
 
     def _requests(self, name: str, video: LabelledVideo, label: LipLabel, footage: Footage) -> Iterator[ClipRequest]:
         num_frames = video_frames(footage.video)
-        order = self._order(label.rows, footage.video)
+        order = self._order(name, label.rows, footage.video)
         boxes = reordered(label.rows, order.order) if order.is_decided else label.rows[:0]
         extra = {"source": video.source.name, "split": _split(video.label), "angle": label.angle, "box_order": order.order}
         for sentence, first, count in stretches(label.sentences, self.lips.padding_s, num_frames):
@@ -148,14 +148,14 @@ class LipWorker:
                        "unclear": UNCLEAR in sentence.text}.items() if value},
             )  # fmt: skip
 
-    def _order(self, rows: Rows, video: Path) -> BoxOrder:
+    def _order(self, name: str, rows: Rows, video: Path) -> BoxOrder:
         if self.lips.box_order != "auto":
             return BoxOrder(self.lips.box_order, {}, {})
         info = probe(video)
         order = decide_order(rows, info.width, info.height, list(look_for_faces(video, rows, info.duration_s)))
-        LOG.debug("%s: boxes %s, inside %s, on faces %s", video.name, order.order, order.inside, order.agreement)
+        LOG.debug("%s: boxes %s, inside %s, on faces %s", name, order.order, order.inside, order.agreement)
         if not order.is_decided:
-            LOG.warning("%s: its face boxes are not used: neither order of their numbers fits its pictures", video.name)
+            LOG.warning("%s: its face boxes are not used: neither order of their numbers fits its pictures", name)
         return order
 
 

@@ -21,7 +21,7 @@ _GATES_HELP = {
     "min_face_share": "share of pictures in which the face is seen",
     "min_face_height": "height of the face in pixels",
     "max_lip_jump": "change from one lip crop to the next; 1 = the crop is elsewhere",
-    "min_sharpness": "sharpness of the lips; 3 = a blur",
+    "min_sharpness": "sharpness of the lips; 5 = a blur",
     "max_turn": "turn of the head to the side in degrees; 90 = any",
     "min_sync": "agreement of mouth and sound; -1 = any, 0.2 = chance",
 }

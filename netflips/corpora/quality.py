@@ -16,7 +16,7 @@ class Quality:
 
     face_share: of pictures in which the face was seen. face_height: of its box, pixels, median. lip_jump: the largest
     difference of two lip crops that follow one another, mean over the pixels, in standard deviations of their brightness: about
-    0.3 in speech, 1 where the crop jumps to something else. sharpness: variance of the lip crop's Laplacian, median; 3 is a
+    0.3 in speech, 1 where the crop jumps to something else. sharpness: variance of the lip crop's Laplacian, median; 5 is a
     blur. turn: of the head to the side, degrees, median. sync: correlation of the mouth's opening and the sound's level, with
     the mouth up to 0.16 s early or late; 0.2 is chance in 3 s.
     """
@@ -40,7 +40,7 @@ class QualityGates:
     min_face_share: float = 0.95
     min_face_height: float = 40.0
     max_lip_jump: float = 0.6
-    min_sharpness: float = 4.0
+    min_sharpness: float = 6.0
     max_turn: float = 90.0
     min_sync: float = -1.0
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import IO
@@ -176,12 +177,11 @@ def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list
 
 def _in_order(parts: dict[int, Path]) -> list[Path]:
     """Parts in the order of their numbers, which count from 0 or 1 or say where a part begins. Raises InputError for a gap."""
-    ordered = [parts[number] for number in sorted(parts)]
-    begin = 0
-    for place, number in enumerate(sorted(parts)):
-        if number not in (place, place + 1, begin):
-            raise InputError("a part of the archive is missing", path=ordered[place], found=f"parts {sorted(parts)}")
-        begin += ordered[place].stat().st_size
+    numbers = sorted(parts)
+    ordered = [parts[number] for number in numbers]
+    begins = [0, *accumulate(path.stat().st_size for path in ordered[:-1])]
+    if numbers not in (list(range(len(numbers))), list(range(1, len(numbers) + 1)), begins):
+        raise InputError("a part of the archive is missing", path=ordered[0], found=f"parts {', '.join(map(str, numbers))}")
     return ordered
 
 

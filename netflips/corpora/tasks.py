@@ -23,6 +23,7 @@ LOG = logging.getLogger(__name__)
 
 _AHEAD = 2
 """Tasks handed to each process at a time: one under way and one waiting."""
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 
 @dataclass(frozen=True)
@@ -183,12 +184,8 @@ def _take_result(future: Future[list[Task]], task: Task, plan: _Plan) -> bool:
 
 def _start_process() -> None:
     """Leave Ctrl-C to the main process, one thread each, and end when the main process is gone, however it went."""
-    import cv2
-    import torch
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    os.environ.update(_ONE_THREAD)  # torch and OpenCV are not loaded yet
     main = parent_process()
     if main is not None:
         threading.Thread(target=_end_after, args=(main,), daemon=True).start()

@@ -112,12 +112,15 @@ class VideoWorker:
         footage.bring(recording.source)
         try:
             requests = self._requests(task.key, recording, footage, journal)
+            if self.video.cut == "none":
+                make_clip(Task(task.key, requests.pop()), self.out, self.video.clips, journal)
+            elif not requests:
+                journal.add(Record(task.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
         except BaseException:
             footage.remove()
             raise
         if not requests:
             footage.remove()
-            journal.add(Record(task.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
         return [Task(request.id, request) for request in requests]
 
     def finish(self, task: Task) -> None:
