@@ -10,6 +10,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.progress import bars
 from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.vocabulary import normalise_language
+from netflips.batch.flags import add_spread_options, spread_of
 from netflips.models import Models, load_models
 from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
@@ -34,6 +35,7 @@ def build_parser(prog: str = "netflips dub") -> argparse.ArgumentParser:
     _add_model_options(parser)
     _add_picture_options(parser)
     add_recording_options(parser)
+    _add_ray_options(parser)
     add_common_options(parser)
     return parser
 
@@ -78,6 +80,14 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_ray_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("many videos")
+    group.add_argument(
+        "--ray", action="store_true", help="dub the videos of --out-dir side by side; the same command goes on after a stop"
+    )
+    add_spread_options(group)
+
+
 def main(argv: Sequence[str] | None = None, prog: str = "netflips dub") -> int:
     """Run the command and return its exit code: 1 when some of several inputs failed."""
     return run(build_parser(prog), _work, argv)
@@ -87,12 +97,27 @@ def _work(options: argparse.Namespace) -> int | None:
     jobs = _jobs(options)
     settings = _dub_options(options)
     parse_face_choice(options.face)
+    if options.ray:
+        return _dub_side_by_side(jobs, settings, options)
     models = load_models(*_model_arguments(options))
     if len(jobs) == 1:
         reports = [_dub_one(*jobs[0], models, settings, options.quiet)]
         _write_report(options.report, reports, {})
         return None
     return _dub_all(jobs, models, settings, options)
+
+
+def _dub_side_by_side(jobs: list[tuple[Path, Path]], settings: DubOptions, options: argparse.Namespace) -> int | None:
+    from netflips.batch.dub_record import DubJob
+    from netflips.batch.dubbing import DubModels, dub_side_by_side
+
+    if options.out_dir is None:
+        raise UsageError("--ray dubs into --out-dir")
+    paths, _, _, running = _model_arguments(options)
+    return dub_side_by_side(
+        [DubJob(*job) for job in jobs], DubModels(paths, running), settings,
+        spread_of(options), options.retry_failed, options.report, options.quiet,
+    )  # fmt: skip
 
 
 def _dub_all(jobs: list[tuple[Path, Path]], models: Models, settings: DubOptions, options: argparse.Namespace) -> int | None:

@@ -10,6 +10,7 @@ from avcore.errors import UsageError
 from avcore.manifest import Manifest
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.vocabulary import normalise_language
+from netflips.batch.flags import add_spread_options, spread_of
 from netflips.batch.inputs import read_inputs
 from netflips.batch.settings import CPU_BATCH_S, GPU_BATCH_S, ExtractModels, ExtractSettings
 from netflips.batch.spread import Spread
@@ -59,18 +60,13 @@ def _add_what_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("going about it")
-    group.add_argument(
-        "--workers", type=int, default=0, help="model workers (default: all GPUs; else one a core, as memory allows)"
-    )
-    group.add_argument("--gpus-per-worker", type=float, default=1.0, metavar="X", help="0.5 = two workers share one (default: 1)")
+    add_spread_options(group)
     group.add_argument("--readers", type=int, default=0, help="files decoded at a time (default: one a core)")
     group.add_argument(
         "--batch-seconds", type=float, default=0.0, metavar="S",
         help=f"speech in a batch, padding counted (default: {CPU_BATCH_S:g}, on a GPU {GPU_BATCH_S:g})",
     )  # fmt: skip
-    group.add_argument("--address", help="Ray cluster to work on, host:port or auto (default: this machine)")
     group.add_argument("--overwrite", action="store_true", help="delete the results of an earlier run first")
-    group.add_argument("--retry-failed", action="store_true", help="try again what was set aside")
     group.add_argument("--max-failures", type=int, metavar="N", help="stop when more than N utterances fail")
     group.add_argument(
         "--dry-run", type=int, nargs="?", const=_SAMPLE, metavar="N", help=f"estimate time and space from N utterances ({_SAMPLE})"
@@ -85,7 +81,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "netflips extract") -> i
 def _work(options: argparse.Namespace) -> int | None:
     manifest = _inputs(options)
     settings, models = _settings(options), _models(options)
-    spread = Spread(options.workers, options.readers, options.gpus_per_worker, options.address)
+    spread = spread_of(options, options.readers)
     if options.dry_run is not None:
         return _estimate(manifest, settings, models, spread, options)
     from netflips.batch.extraction import RunChoices, extract

@@ -15,7 +15,6 @@ from ray.exceptions import ObjectLostError, RayError, RayTaskError, WorkerCrashe
 
 from netflips.batch.work import Finished, Item, Label, Lost, PoolSize, Task, WorkersFailError
 
-_QUEUED_PER_WORKER = 2
 _TRIES_ALONE = 2
 _MOST_DEATHS_IN_A_ROW = 12
 _READERS_FAULT = (WorkerCrashedError, RayTaskError, ObjectLostError)
@@ -35,11 +34,11 @@ class _Worker(Generic[Item, Label]):
     actor: Any
     queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
 
-    def takes(self, job: _Job[Item, Label]) -> bool:
+    def takes(self, job: _Job[Item, Label], most: int) -> bool:
         """Whether it may be given a job now. Suspects have a worker for themselves, so that the right one is blamed."""
         if job.task.is_alone or any(queued.task.is_alone for _, queued in self.queue):
             return not self.queue
-        return len(self.queue) < _QUEUED_PER_WORKER
+        return len(self.queue) < most
 
 
 class Pool(Generic[Item, Label]):
@@ -147,7 +146,7 @@ class Pool(Generic[Item, Label]):
         """Give what is read to the workers that have least to do."""
         while self._read_jobs:
             job = self._read_jobs[0]
-            free = [worker for worker in self._workers if worker.takes(job)]
+            free = [worker for worker in self._workers if worker.takes(job, self._size.queue)]
             if not free:
                 return
             worker = min(free, key=lambda one: len(one.queue))

@@ -49,9 +49,14 @@ class Lost(Generic[Item, Label]):
 
 @dataclass(frozen=True)
 class PoolSize:
-    """workers: model workers. readers: reading tasks at a time. gpus, cpus: what Ray reserves for each worker."""
+    """How many there are of all.
+
+    workers: model workers. readers: reading tasks at a time. gpus, cpus: what Ray reserves for each worker. queue: tasks
+    that a worker is given at a time; 2 keep it busy while results travel, 1 suits long tasks.
+    """
 
     workers: int = 1
     readers: int = 1
     gpus: float = 0.0
     cpus: float = 0.0
+    queue: int = 2
