@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import OutputError
-from avcore.files import atomic_output
+from avcore.files import atomic_output, write_text
 
 Arrays = dict[str, NDArray[Any]]
 
 _BLOCK = 1 << 20
+_RUNS = "runs"
+_LARGE = ("pictures", "speech")
+_ABANDONED_S = 3600
 _FORMAT = "1"
 """Changes whenever work of an older NetfLips must not be used any more."""
 
@@ -98,10 +102,21 @@ class WorkFolder:
         """What the folder holds by now."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) if self.folder.is_dir() else 0
 
-    def discard_unused(self, stage: str) -> None:
-        """Delete the pieces of a stage that this run had no use for, so that the folder does not grow from run to run."""
-        for path in (self.folder / stage).glob("*"):
-            if path not in self._used:
+    def settle(self, output: str | Path) -> None:
+        """Note which work an output was made from, and delete what only its earlier versions were made from.
+
+        So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
+        killed runs left behind half-written is deleted too.
+        """
+        notes = {path: set(json.loads(path.read_text())) for path in (self.folder / _RUNS).glob("[!.]*.json")}
+        own = self.folder / _RUNS / f"{key_of(Path(output).resolve())}.json"
+        used = {str(path.relative_to(self.folder)) for path in self._used if path.parent.name in _LARGE}
+        before = notes.pop(own, set())
+        write_text(own, json.dumps(sorted(used)))
+        for name in before - used - set().union(*notes.values()):
+            (self.folder / name).unlink(missing_ok=True)
+        for path in self.folder.glob("*/.*"):
+            if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 path.unlink(missing_ok=True)
 
     def _path(self, stage: str, key: str, suffix: str) -> Path:

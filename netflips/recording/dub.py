@@ -42,6 +42,7 @@ def dub_recording(
     output = OutputClock(found.part.start, [cue.placed for cue in cues if cue.placed is not None])
     pieces = show(job, found, cues, output)
     writer = join(job, found, cues, output, pieces)
+    job.work.settle(out_video)
     return tell(job, found, cues, output, pieces, writer)
 
 

@@ -48,8 +48,14 @@ class FaceStretch:
         return bool(np.isfinite(self.boxes).any())
 
     def lips_of(self, num_pictures: int) -> Lips | None:
-        """The lip crops of the first pictures, uint8 [num_pictures, 96, 96], or None where there are none."""
-        return self.lips[:num_pictures] if len(self.lips) else None
+        """The lip crops of the first pictures, uint8 [num_pictures, 96, 96], or None where there are none.
+
+        Where the picture ends before the sound, the last crop stays.
+        """
+        if not len(self.lips):
+            return None
+        missing = max(num_pictures - len(self.lips), 0)
+        return np.pad(self.lips[:num_pictures], ((0, missing), (0, 0), (0, 0)), mode="edge")
 
     def as_arrays(self) -> Arrays:
         """All of it, for the work folder."""

@@ -13,7 +13,7 @@ from netflips.recording.finish import SoundPlan, mixed_sound, write_video
 from netflips.recording.hearing import Samples, SpeechFile
 from netflips.recording.job import Job
 from netflips.recording.mouth import Talk, mouth_codes
-from netflips.recording.pictures import STAGE, Encoded, PictureFeed, Piece, Studio, piece_borders
+from netflips.recording.pictures import Encoded, PictureFeed, Piece, Studio, piece_borders
 from netflips.recording.plan import OutputClock, Placed
 from netflips.recording.saying import Cue, spoken_in
 from netflips.recording.scenes import Scenes
@@ -44,7 +44,6 @@ def show(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock) -> lis
                 encoded.append(made)
                 done += len(made.times)
             job.progress("pictures", done, max(job.info.num_frames, done) if found.part.is_all else None)
-    job.work.discard_unused(STAGE)
     return encoded
 
 

@@ -1,5 +1,7 @@
 """Finished work: found by what it was made from, whole or not at all."""
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +46,30 @@ def test_names_differ_by_everything_and_by_nothing_else(tmp_path: Path) -> None:
     assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b") != file_digest(tmp_path / "c")
 
 
-def test_what_a_run_had_no_use_for_can_be_discarded(tmp_path: Path) -> None:
-    WorkFolder(tmp_path).keep_arrays("pictures", "old", {"a": np.zeros(5)})
-    folder = WorkFolder(tmp_path)
-    folder.keep_arrays("pictures", "new", {"a": np.zeros(5)})
-    folder.discard_unused("pictures")
-    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["new.npz"]
-    assert folder.num_bytes() > 0
+def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path) -> None:
+    def run(output: str | None, *keys: str) -> None:
+        folder = WorkFolder(tmp_path)
+        for key in keys:
+            folder.keep_arrays("pictures", key, {"a": np.zeros(5)})
+        if output is not None:
+            folder.settle(output)
+        assert folder.num_bytes() > 0
+
+    run("a.mp4", "a1", "a2", "shared")
+    run("b.mp4", "b1", "shared")
+    run(None, "stopped")
+    run("a.mp4", "a2", "a3")
+    kept = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    assert kept == {"a2", "a3", "b1", "shared", "stopped"}
+
+
+def test_what_killed_runs_left_half_written_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    for name, age_s in ((".old.mp4", 10_000), (".now.mp4", 0)):
+        (tmp_path / "pictures" / name).write_bytes(b"x")
+        os.utime(tmp_path / "pictures" / name, (time.time() - age_s,) * 2)
+    WorkFolder(tmp_path).settle("x.mp4")
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".now.mp4"]
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
