@@ -5,7 +5,7 @@ Without unit_path the units stand in the line itself, as text under one of the p
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def check_range(utterances: Iterable[Utterance], num_units: int) -> None:
 
 def _is_published(path: Path) -> bool:
     """Whether the first line is a Python literal: JSON has no single quotes."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         first = next((line.strip() for line in lines if line.strip()), "")
     return first.startswith("{'")
 
@@ -73,17 +73,26 @@ def _read_json_lines(path: Path, units_path: str | Path, config: DataConfig) -> 
     if not str(units_path):
         raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
     manifest = read_manifest(path, config.root or None)
-    wanted = {entry.id for entry in manifest.entries}
-    rows = {row.id: row for row in iter_units(units_path) if row.id in wanted}
+    rows = _read_rows(units_path, {entry.id for entry in manifest.entries}, config)
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     what = f"utterances have no recording or no units in {units_path}"
     leave_out(lacking, what, path, config.allow_missing, "give data.units of the same recordings")
     for entry in manifest.entries:
-        row, audio = rows.get(entry.id), manifest.path(entry, "audio")
-        if row is not None and audio is not None:
-            place = f"{units_path}: {row.id}"
-            units = timed_units(row, place, config.frame_level, config.first_unit)
-            yield Utterance(entry.id, audio, units, _voice(row.extra, place))
+        audio = manifest.path(entry, "audio")
+        if entry.id in rows and audio is not None:
+            yield Utterance(entry.id, audio, *rows[entry.id])
+
+
+def _read_rows(path: str | Path, wanted: Container[str], config: DataConfig) -> dict[str, tuple[Units, Vector | None]]:
+    """Units and voices by id. Raises InputError for an id that is there twice."""
+    found: dict[str, tuple[Units, Vector | None]] = {}
+    for row in iter_units(path):
+        if row.id in found:
+            raise InputError(f"the id {row.id!r} is there twice", path=path)
+        if row.id in wanted:
+            place = f"{path}: {row.id}"
+            found[row.id] = timed_units(row, place, config.frame_level, config.first_unit), _voice(row.extra, place)
+    return found
 
 
 def _voice(extra: Mapping[str, Any], place: str) -> Vector | None:
@@ -105,7 +114,7 @@ def as_voice(values: Any, place: str | Path) -> Vector:
 
 def _read_published(path: Path, config: DataConfig) -> Iterator[Utterance]:
     root = Path(config.root) if config.root else path.parent
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _published_line(line, f"{path}:{number}", root, config)

@@ -114,8 +114,8 @@ def _read_cache(path: Path) -> Known:
         os.truncate(path, len(whole))
     if not whole:
         return {}
-    rows = [row for _, row in iter_rows(path)]
-    return {
-        (str(row["id"]), str(row["audio"])): None if row["speaker_embedding"] is None else as_voice(row["speaker_embedding"], path)
-        for row in rows
-    }
+    return {(str(row["id"]), str(row["audio"])): _stored(row["speaker_embedding"], path) for _, row in iter_rows(path)}
+
+
+def _stored(values: list[float] | None, path: Path) -> Vector | None:
+    return None if values is None else as_voice(values, path)

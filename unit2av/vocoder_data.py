@@ -1,9 +1,9 @@
 """Training segments of a vocoder: sound, its units and its voice, cut on the grid of 20 ms."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -46,10 +46,9 @@ class Batch(TypedDict):
     runs: Runs
 
 
-class Reader(Protocol):
-    """Gives an utterance's frames and samples, equally long."""
-
-    def __call__(self, utterance: Utterance) -> tuple[NDArray[np.int64], Vector]: ...
+Aligned = tuple[NDArray[np.int64], Vector]
+"""An utterance's frames, int64 [T], and its samples, float32 [320 * T]."""
+Reader = Callable[[Utterance], Aligned]
 
 
 class AlignedReader:
@@ -58,8 +57,8 @@ class AlignedReader:
     def __init__(self, config: DataConfig) -> None:
         self._config = config
 
-    def __call__(self, utterance: Utterance) -> tuple[NDArray[np.int64], Vector]:
-        """int64 [T] and float32 [320 * T], normalised to the peak.
+    def __call__(self, utterance: Utterance) -> Aligned:
+        """Read an utterance, normalised to the peak.
 
         Raises MediaError, and InputError where the sound is silent or its length does not fit its units.
         """
@@ -83,14 +82,15 @@ class Preloaded:
 
     def __init__(self, reader: Reader, utterances: Sequence[Utterance]) -> None:
         self._reader = reader
-        self._kept: dict[str, tuple[NDArray[np.int64], Vector]] = {}
+        self._kept: dict[str, Aligned] = {}
+        LOG.info("reading %d recordings into memory", len(utterances))
         for utterance in utterances:
             try:
                 self._kept[utterance.id] = reader(utterance)
             except (NetflipsError, OSError, ValueError, EOFError):
                 continue  # it is named and counted when the loop asks for it
 
-    def __call__(self, utterance: Utterance) -> tuple[NDArray[np.int64], Vector]:
+    def __call__(self, utterance: Utterance) -> Aligned:
         return self._kept.get(utterance.id) or self._reader(utterance)
 
 

@@ -184,6 +184,16 @@ def test_a_killed_run_goes_on(tones: TonesCorpus, tmp_path: Path) -> None:
     assert len(history(whole)) == reached["step"] + 5
 
 
+def test_two_processes_train_together(tones: TonesCorpus, tmp_path: Path) -> None:
+    """Each weight must take part in each step, before the discriminators start and after, or the processes would wait."""
+    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    more = ["loop.max_steps=4", "losses.adversarial_from=0.5", "batch.batch_size=2"]
+    command = [*launch, "--dynamo_backend", "no", "-m", "unit2av.train_unit2a", *words(tones, tmp_path, *more)]
+    assert subprocess.run([sys.executable, *command], check=False, timeout=400).returncode == 0
+    assert set(history(tmp_path)) == {1, 2, 3, 4}
+    assert history(tmp_path, "valid", "mel").keys() == {4}
+
+
 class Recorder:
     """An engine that updates nothing and keeps each loss's gradients, or hands them to optimizers of its own."""
 

@@ -115,6 +115,8 @@ def test_units_are_checked_before_the_first_step(tones: TonesCorpus, tmp_path: P
         broken(lambda number, row: row if number != 1 else {**row, "speaker_embedding": [1.0, 2.0]})
     with pytest.raises(InputError, match="finite"):
         broken(lambda _, row: {**row, "speaker_embedding": [float("nan")]})
+    with pytest.raises(InputError, match="'tones_0001' is there twice"):
+        broken(lambda number, row: {**row, "id": "tones_0001"} if number == 4 else row)
     corpus = broken(lambda number, row: {**row, "units": [*row["units"][:-1], 20]} if number == 5 else row)
     with pytest.raises(UnitRangeError, match=r"tones_0005: unit at position \d+ is out of range; expected 0..19; found 20"):
         check_range(corpus.train, 20)
