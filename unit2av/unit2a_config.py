@@ -153,9 +153,13 @@ def check_config(config: Unit2aConfig) -> None:
         raise UsageError("losses.adversarial_from is a share of the run", expected="0..1", found=losses.adversarial_from)
     if not 0 < data.peak <= 1:
         raise UsageError("data.peak must be above 0 and at most 1", found=data.peak)
-    for name in ("segment_units", "segments_per_item", "valid_units_at_most"):
-        if getattr(data, name) < 1:
-            raise UsageError(f"data.{name} must be 1 or more", found=getattr(data, name))
+    if data.segments_per_item < 1:
+        raise UsageError("data.segments_per_item must be 1 or more", found=data.segments_per_item)
+    if data.valid_units_at_most < data.segment_units:
+        raise UsageError(
+            "held-out utterances must be as long as segments", expected=f"data.valid_units_at_most {data.segment_units} or more",
+            found=data.valid_units_at_most,
+        )  # fmt: skip
     longest = max((config.mel.fft, *(losses.stft_sizes if losses.stft else ())))
     if data.segment_units * SAMPLES_PER_UNIT <= longest:
         raise UsageError(

@@ -108,10 +108,8 @@ class TrainingSegments:
     def load(self, key: Key) -> Segment:
         """Item key[1] in epoch key[0]. Raises what `AlignedReader` raises."""
         utterance = self._utterances[key[1] % len(self._utterances)]
-        frames, samples = self._read(utterance)
         length = self._config.segment_units
-        while len(frames) < length:
-            frames, samples = np.tile(frames, 2), np.tile(samples, 2)
+        frames, samples = _doubled(self._read(utterance), length)
         start = int(item_generator(self._seed, key).integers(len(frames) - length + 1))
         return _cut(utterance, frames, samples, start, length)
 
@@ -123,10 +121,10 @@ class TrainingSegments:
 
 
 class HeldOut:
-    """Utterances from their beginning, for validation."""
+    """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
 
     def __init__(self, utterances: Sequence[Utterance], config: DataConfig) -> None:
-        self._utterances, self._longest = list(utterances), config.valid_units_at_most
+        self._utterances, self._shortest, self._longest = list(utterances), config.segment_units, config.valid_units_at_most
         self._read = AlignedReader(config)
 
     def __len__(self) -> int:
@@ -135,7 +133,7 @@ class HeldOut:
     def load(self, key: Key) -> Segment:
         """Utterance key[1], the same in every epoch."""
         utterance = self._utterances[key[1]]
-        frames, samples = self._read(utterance)
+        frames, samples = _doubled(self._read(utterance), self._shortest)
         return _cut(utterance, frames, samples, 0, min(len(frames), self._longest))
 
     def name(self, index: int) -> str:
@@ -167,6 +165,14 @@ def collate(segments: Sequence[Segment]) -> Batch:
         voice=torch.from_numpy(np.stack([segment.voice for segment in segments])),
         runs=stack_runs([whole_runs(segment.frames) for segment in segments]),
     )
+
+
+def _doubled(aligned: Aligned, length: int) -> Aligned:
+    """Frames and samples again and again until there are `length` steps."""
+    frames, samples = aligned
+    while len(frames) < length:
+        frames, samples = np.tile(frames, 2), np.tile(samples, 2)
+    return frames, samples
 
 
 def _cut(utterance: Utterance, frames: NDArray[np.int64], samples: Vector, start: int, length: int) -> Segment:

@@ -22,7 +22,7 @@ from avtrain.loop import Trainer
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.tones import VOCABULARY, Singer, TonesCorpus, random_units, sing, sing_corpus
 from unit2av.train_unit2a import main, make_task
-from unit2av.unit2a_config import Unit2aConfig
+from unit2av.unit2a_config import ModelConfig, Unit2aConfig
 from unit2av.unit2a_start import fresh_vocoder, start_vocoder
 from unit2av.unit2a_task import Unit2aTask
 from unit2av.vocoder import UnitHifiGan
@@ -278,6 +278,27 @@ def test_bfloat16_and_accumulation(tones: TonesCorpus, tmp_path: Path) -> None:
     assert main(words(tones, tmp_path, *more)) == 0
     assert all(np.isfinite(value) for value in history(tmp_path).values())
     assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["batch"] == 6 - 5
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_a_gpu_trains_and_goes_on(tones: TonesCorpus, tmp_path: Path, precision: str) -> None:
+    more = [f"loop.precision={precision}", "loop.device=auto", "generator_optim.clip_norm=5", "losses.stft=1"]
+    assert main(words(tones, tmp_path, *more, "loop.max_steps=20")) == 0
+    assert main(words(tones, tmp_path, *more, "loop.max_steps=40")) == 0
+    losses = history(tmp_path, "train", "mel")
+    assert losses[40] < losses[1]
+
+
+def test_the_state_dict_has_the_published_names(parity_dir: Path) -> None:
+    published = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER).section("audio.en")
+    ours = fresh_vocoder(ModelConfig().to_vocoder(), 0).state_dict()
+    assert ours.keys() == published.keys()
+    assert {name: tensor.ndim for name, tensor in ours.items()} == {name: tensor.ndim for name, tensor in published.items()}
+    assert sum(tensor.numel() for tensor in ours.values()) == 13_966_658 + sum(
+        tensor.numel() for name, tensor in ours.items() if name.endswith("weight_g")
+    )
 
 
 def test_damaged_recordings_are_skipped_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
