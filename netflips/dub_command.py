@@ -15,7 +15,8 @@ from netflips.models import Models, load_models
 from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
 from netflips.recording_flags import add_recording_options, recording_options
-from netflips.report import DubReport, write_reports
+from netflips.report import report_from
+from netflips.report_files import ReportFiles
 from unit2av.inference_unit2a import unit_offset
 
 _DEFAULT_LABEL = "synthetic speech and lips"
@@ -30,7 +31,10 @@ def build_parser(prog: str = "netflips dub") -> argparse.ArgumentParser:
     files.add_argument("--in-vid-path", type=Path, nargs="+", required=True, help="video, several videos, or a folder of them")
     files.add_argument("--out-vid-path", type=Path, help="the dubbed video (.mp4, .m4v, .mov or .mkv), for one input")
     files.add_argument("--out-dir", type=Path, help="folder for the dubbed videos, named <stem>_<language>.mp4, for several inputs")
-    files.add_argument("--report", type=Path, help="write what was done as JSON")
+    files.add_argument(
+        "--report", type=Path, action="append", default=[], metavar="FILE",
+        help="write what was done: .html is a page to read, any other name is JSON; may be given for each",
+    )  # fmt: skip
     _add_language_options(parser)
     _add_model_options(parser)
     _add_picture_options(parser)
@@ -97,55 +101,65 @@ def _work(options: argparse.Namespace) -> int | None:
     jobs = _jobs(options)
     settings = _dub_options(options)
     parse_face_choice(options.face)
+    told = ReportFiles(options.report, jobs, settings)
     if options.ray:
-        return _dub_side_by_side(jobs, settings, options)
+        return _dub_side_by_side(jobs, settings, told, options)
     models = load_models(*_model_arguments(options))
     if len(jobs) == 1:
-        reports = [_dub_one(*jobs[0], models, settings, options.quiet)]
-        _write_report(options.report, reports, {})
+        _dub_one(*jobs[0], models, settings, told, options.quiet)
         return None
-    return _dub_all(jobs, models, settings, options)
+    return _dub_all(jobs, models, settings, told, options.quiet)
 
 
-def _dub_side_by_side(jobs: list[tuple[Path, Path]], settings: DubOptions, options: argparse.Namespace) -> int | None:
-    from netflips.batch.dub_record import DubJob
+def _dub_side_by_side(
+    jobs: list[tuple[Path, Path]], settings: DubOptions, told: ReportFiles, options: argparse.Namespace
+) -> int | None:
+    from netflips.batch.dub_record import DubJob, DubRecord
     from netflips.batch.dubbing import DubModels, dub_side_by_side
 
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")
     paths, _, _, running = _model_arguments(options)
-    return dub_side_by_side(
-        [DubJob(*job) for job in jobs], DubModels(paths, running), settings,
-        spread_of(options), options.retry_failed, options.report, options.quiet,
+    batch, data = [DubJob(*job) for job in jobs], told.data_paths
+    code = dub_side_by_side(
+        batch, DubModels(paths, running), settings,
+        spread_of(options), options.retry_failed, data[0] if data else None, options.quiet,
     )  # fmt: skip
+    record = DubRecord.read(options.out_dir)
+    for path in data[1:]:
+        record.write_report(path, batch)
+    for job in batch:
+        if job.target.name in record.done:
+            told.add(report_from(record.done[job.target.name]["report"]))
+        elif str(job.source) in record.failures:
+            told.fail(job.source, record.failures[str(job.source)])
+    with bars(options.quiet) as progress:
+        told.write_pages(progress)
+    return code
 
 
-def _dub_all(jobs: list[tuple[Path, Path]], models: Models, settings: DubOptions, options: argparse.Namespace) -> int | None:
-    reports: list[DubReport] = []
-    failures: dict[str, str] = {}
+def _dub_all(jobs: list[tuple[Path, Path]], models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> int | None:
+    failed = []
     for source, target in jobs:
         try:
-            reports.append(_dub_one(source, target, models, settings, options.quiet))
+            _dub_one(source, target, models, settings, told, is_quiet)
         except NetflipsError as error:
             LOG.error("failed: %s", error)
-            failures[str(source)] = str(error)
-        _write_report(options.report, reports, failures)  # after each, so that finished work is known
-    if not failures:
+            failed.append(str(source))
+            told.fail(source, str(error))
+            told.write()
+    if not failed:
         return None
-    LOG.error("%d of %d inputs failed: %s", len(failures), len(jobs), ", ".join(failures))
+    LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
     return EXIT_FAILED
 
 
-def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool) -> DubReport:
+def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> None:
     with bars(is_quiet, f"{source.name}: ") as progress:
         report = dub(source, target, models, settings, progress)
-    LOG.info("%s", report.summary())
-    return report
-
-
-def _write_report(path: Path | None, reports: list[DubReport], failures: dict[str, str]) -> None:
-    if path is not None:
-        write_reports(path, reports, failures)
+        LOG.info("%s", report.summary())
+        told.add(report)
+        told.write(progress)
 
 
 def _dub_options(options: argparse.Namespace) -> DubOptions:

@@ -1,6 +1,7 @@
 """What was done: for a person in a few lines, for machines as JSON."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,18 @@ def _utterance_lines(recording: RecordingReport) -> list[str]:
             lines.append(f"  {what}: {', '.join(map(str, numbers))}")
     lines.append(f"  finished work: {recording.work_dir} ({recording.work_bytes / 1e6:.0f} MB)")
     return lines
+
+
+def report_from(content: Mapping[str, Any]) -> DubReport:
+    """A report again from its JSON object."""
+    recording = content.get("recording")
+    if recording is not None:
+        utterances = tuple(UtteranceReport(**(one | {"tracks": tuple(one["tracks"])})) for one in recording["utterances"])
+        tuples = {name: tuple(recording[name]) for name in ("part", "scene_cuts")}
+        recording = RecordingReport(**(recording | tuples | {"utterances": utterances}))
+    tuples = {name: tuple(content[name]) for name in ("warnings", "faces")}
+    stages = tuple(StageTime(**stage) for stage in content["stages"])
+    return DubReport(**(dict(content) | tuples | {"stages": stages, "recording": recording}))
 
 
 def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ from netflips.report_page.material import Material, Pair
 from netflips.report_page.story import speakers_of, utterances_of
 from netflips.report_page.timeline import NUM_COLOURS
 from netflips.report_page.waves import gauge, peak, wave_pair
-from netflips.report_page.words import clock, number, seconds, several, share, verdicts
+from netflips.report_page.words import DASH, TIMES, clock, number, seconds, several, share, verdicts
 from netflips.timing import Pace
 
 _MOST_WITH_WAVES = 400
@@ -31,7 +31,7 @@ def cards(report: DubReport, material: Material, pace: Pace | None, prefix: str)
 
 
 def _head(one: UtteranceReport, colour: str) -> Markup:
-    when = f"{clock(one.source_start_s)} – {clock(one.source_end_s)}"
+    when = f"{clock(one.source_start_s)} {DASH} {clock(one.source_end_s)}"
     marks = [tag("span", verdict.text, class_=f"pill {verdict.kind}") for verdict in verdicts(one)]
     return tag(
         "header",
@@ -54,7 +54,7 @@ def _stills(pairs: Sequence[Pair]) -> Markup | None:
         for pair in pairs
     ]
     legend = tag("div", tag("span", "before"), tag("span", "after"), class_="legend", aria_hidden="true")
-    return tag("div", legend, figures, class_="stills")
+    return tag("div", legend, figures, class_="stills one" if len(pairs) == 1 else "stills")
 
 
 def _facts(report: DubReport, one: UtteranceReport, pace: Pace | None) -> Markup:
@@ -69,7 +69,7 @@ def _lengths(report: DubReport, one: UtteranceReport, pace: Pace | None) -> list
     if one.factor is None:
         return [*rows, ("dub", seconds(one.spoken_s))]
     by_itself = f"{seconds(one.spoken_s)}, by itself {seconds(one.natural_s)}"
-    rows += [("dub", by_itself), ("pace", [gauge(one.factor, pace), tag("span", f" × {one.factor:.2f}")])]
+    rows += [("dub", by_itself), ("pace", [gauge(one.factor, pace), tag("span", f" {TIMES} {one.factor:.2f}")])]
     for name, value in (
         ("silent in its place", one.slack_s),
         ("in the pause after", one.in_pause_s),
@@ -109,7 +109,11 @@ def _face(one: UtteranceReport) -> list[tuple[str, Child]]:
         words.append(f"{quality['height_px']:.0f} px tall")
     if "sharpness" in quality:
         words.append(f"sharpness {quality['sharpness']:.0f}")
-    turned = [f"{degrees(quality[name]):.0f}° {way}" for name, way in (("max_yaw", "aside"), ("max_pitch", "up or down")) if name in quality]
+    turned = [
+        f"{degrees(quality[name]):.0f}° {way}"
+        for name, way in (("max_yaw", "aside"), ("max_pitch", "up or down"))
+        if name in quality
+    ]
     if turned:
         words.append("turned at most " + " and ".join(turned))
     return [("face", ", ".join(words))]

@@ -64,14 +64,16 @@ def gather(report: DubReport, progress: Progress = silent, image_bytes: int = IM
         pairs = _pairs(report, progress, image_bytes)
     except NetflipsError as error:
         _note(missing, "pictures", error)
-    sounds = []
-    for path in (report.input, report.output):
-        try:
-            sounds.append(read_envelope(path) if probe(path).has_audio else NOTHING)
-        except NetflipsError as error:
-            _note(missing, "sound", error)
-            sounds.append(NOTHING)
-    return Material(pairs, *sounds, tuple(missing))
+    source, output = (_sound(path, missing) for path in (report.input, report.output))
+    return Material(pairs, source, output, tuple(missing))
+
+
+def _sound(path: str, missing: list[str]) -> Envelope:
+    try:
+        return read_envelope(path) if probe(path).has_audio else NOTHING
+    except NetflipsError as error:
+        _note(missing, "sound", error)
+        return NOTHING
 
 
 def _note(missing: list[str], what: str, error: NetflipsError) -> None:

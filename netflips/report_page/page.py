@@ -12,15 +12,16 @@ from netflips.report_page.cards import cards
 from netflips.report_page.markup import Child, Markup, tag
 from netflips.report_page.material import Material
 from netflips.report_page.sections import attention, facts, figures, models, settings, speed, table, work
-from netflips.report_page.story import utterances_of
-from netflips.report_page.timeline import timeline
-from netflips.report_page.words import seconds, several
+from netflips.report_page.story import speakers_of, utterances_of
+from netflips.report_page.timeline import NUM_COLOURS, timeline
+from netflips.report_page.words import DASH, length, several
 
 _LEGEND = (
     ("key wave-key", "original's sound"),
     ("key slot-key", "place of the original utterance"),
-    ("key said-key", "dub (colour: speaker)"),
+    ("key said-key", "dub, in the speaker's colour"),
     ("key beyond-key", "dub in the pause after it"),
+    ("key trouble-key", "needs a look"),
     ("key alone-key", "left alone"),
 )
 
@@ -52,7 +53,7 @@ def page(dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions 
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{name} – NetfLips dub report"),
+        tag("title", f"{name} {DASH} NetfLips dub report"),
         tag("style", Markup(files("netflips.report_page").joinpath("style.css").read_text(encoding="utf-8"))),
     ]
     return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", tag("main", body)), lang="en") + "\n"
@@ -62,11 +63,10 @@ def _notice(dubs: Sequence[Told]) -> Markup | None:
     if not dubs:
         return None
     versions = " and ".join(dict.fromkeys(told.report.version for told in dubs))
-    what = "This video is" if len(dubs) == 1 else "These videos are"
-    text = (
-        f" The voice and the lips were made by NetfLips {versions}; the people shown did not say this in this language. "
-        "The file's comment tag says so too."
+    what, where = (
+        ("This video is", "The file's comment tag says so") if len(dubs) == 1 else ("These videos are", "Their comment tags say so")
     )
+    text = f" Voice and lips were made by NetfLips {versions}; the people shown did not say this in this language. {where}, too."
     return tag("p", tag("b", f"{what} synthetic."), text, class_="notice", role="note")
 
 
@@ -79,7 +79,7 @@ def _contents(dubs: Sequence[Told], failures: Mapping[str, str]) -> Markup:
             (
                 tag("a", Path(report.input).name, href=f"#d{count}-top"),
                 f"{len(dubbed)} of {len(utterances_of(report))}",
-                seconds(report.output_s),
+                length(report.output_s),
                 str(len(report.warnings)),
             )
         )
@@ -102,7 +102,7 @@ def _dub(told: Told, options: DubOptions | None, prefix: str, is_single: bool) -
         tag("p", tag("code", name), f" · {report.source_language} → {report.target_language} · units from {report.modalities}"),
         figures(report),
         _part("What needs a look", attention(report, material, prefix)),
-        _part("Timeline", _legend(), timeline(report, material, prefix)),
+        _part("Timeline", _legend(report), timeline(report, material, prefix)),
         _part("Utterances", cards(report, material, pace, prefix)),
         _part("Speed", speed(report), work(report)),
         _part("Models", models(report)),
@@ -112,8 +112,12 @@ def _dub(told: Told, options: DubOptions | None, prefix: str, is_single: bool) -
 
 
 def _part(title: str, *children: Child) -> Markup:
-    return tag("section", tag("h2" if title else "div", title), children)
+    return tag("section", tag("h2", title), children)
 
 
-def _legend() -> Markup:
-    return tag("p", [tag("span", tag("i", class_=kind), text) for kind, text in _LEGEND], class_="keys")
+def _legend(report: DubReport) -> Markup:
+    speakers = speakers_of(utterances_of(report))
+    keys = [*_LEGEND]
+    if len(speakers) > 1:
+        keys += [(f"key s{number % NUM_COLOURS}", name) for number, name in enumerate(speakers)]
+    return tag("p", [tag("span", tag("i", class_=kind), text) for kind, text in keys], class_="keys")

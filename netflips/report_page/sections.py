@@ -11,7 +11,7 @@ from netflips.report import DubReport
 from netflips.report_page.markup import Child, Markup, tag
 from netflips.report_page.material import Material
 from netflips.report_page.story import speakers_of, utterances_of
-from netflips.report_page.words import clock, number, seconds, several, share, stage_name
+from netflips.report_page.words import DASH, TIMES, clock, length, number, seconds, several, share, stage_name
 
 Rows = Iterable[tuple[Child, ...]]
 
@@ -24,10 +24,10 @@ def figures(report: DubReport) -> Markup:
     took = sum(stage.seconds for stage in report.stages)
     shown = [
         (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed"),
-        (seconds(report.output_s), f"long, from {seconds(report.input_s)}"),
+        (length(report.output_s), f"long, the input {length(report.input_s)}"),
         (share(report.pictures_with_face, report.num_pictures), f"of {several(report.num_pictures, 'picture')} with new lips"),
-        (f"{min(factors):.2f} – {max(factors):.2f}" if factors else "–", "of the natural length spoken"),
-        (f"{number(report.output_s / took if took else None)} ×", f"real time, {seconds(took)} in all"),
+        (f"{min(factors):.2f} {DASH} {max(factors):.2f}" if factors else DASH, "of the natural length spoken"),
+        (f"{number(report.output_s / took if took else None)} {TIMES}", f"real time, {length(took)} in all"),
         (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings"),
     ]
     return tag("ul", [tag("li", tag("b", value), tag("span", what)) for value, what in shown], class_="figures")
@@ -48,7 +48,7 @@ def attention(report: DubReport, material: Material, prefix: str) -> Markup:
         reasons = ", ".join(f"{count} ({reason})" for reason, count in left.most_common())
         lines.append(f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}.")
     if report.has_grown:
-        lines.append(f"The picture grew to {report.width}×{report.height}: H.264 cannot hold an odd side.")
+        lines.append(f"The picture grew to {report.width}{TIMES}{report.height}: H.264 cannot hold an odd side.")
     lines += [tag("span", text, class_="warning") for text in report.warnings if "is left alone" not in text]
     lines += [tag("span", text, class_="warning") for text in material.missing]
     if not lines:
@@ -63,7 +63,7 @@ def speed(report: DubReport) -> Markup:
         (
             stage_name(stage.name),
             seconds(stage.seconds),
-            f"{number(stage.x_real_time)} ×",
+            f"{number(stage.x_real_time)} {TIMES}",
             tag("div", class_="bar", style=f"width:{100 * stage.seconds / longest:.1f}%"),
         )
         for stage in report.stages
@@ -78,7 +78,9 @@ def work(report: DubReport) -> Markup | None:
     rows = [(stage, str(count.get("kept", 0)), str(count.get("made", 0))) for stage, count in report.recording.work.items()]
     size = f"The work folder holds {report.recording.work_bytes / 1e6:.1f} MB: "
     return together_in_details(
-        "Finished work: kept and made", tag("p", size, tag("code", report.recording.work_dir)), table(("work", "kept", "made"), rows)
+        "Finished work: kept and made",
+        tag("p", size, tag("code", report.recording.work_dir)),
+        table(("work", "kept", "made"), rows),
     )
 
 
@@ -88,7 +90,7 @@ def facts(report: DubReport) -> Markup:
     rows: list[tuple[Child, ...]] = [
         ("input", tag("code", report.input)),
         ("output", tag("code", report.output)),
-        ("picture", f"{report.width}×{report.height}, {several(report.num_pictures, 'picture')}{_rate(report)}"),
+        ("picture", f"{report.width}{TIMES}{report.height}, {several(report.num_pictures, 'picture')}{_rate(report)}"),
         ("voice", report.voice),
         ("speakers", ", ".join(speakers)),
     ]
@@ -99,7 +101,7 @@ def facts(report: DubReport) -> Markup:
         rows += [
             ("sound", f"{one.audio_rate} Hz, {channels}"),
             ("background", background),
-            ("part", f"{clock(one.part[0])} – {clock(one.part[1])}"),
+            ("part", f"{clock(one.part[0])} {DASH} {clock(one.part[1])}"),
             ("scene cuts", ", ".join(clock(cut) for cut in one.scene_cuts) or "none"),
         ]
     return table((), rows, "facts")
@@ -136,7 +138,7 @@ def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
 
 def _text(value: object) -> str:
     if value is None or value == "":
-        return "–"
+        return DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if isinstance(value, str | int | float | Path) else repr(value)

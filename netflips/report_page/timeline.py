@@ -62,7 +62,7 @@ class _Row:
         """Whether any of a span is in the row."""
         return span[0] < self.stop and span[1] > self.start
 
-    def box(self, span: Span, top: float, height: float, class_: str, *children: Markup) -> Markup:
+    def box(self, span: Span, top: float, height: float, class_: str) -> Markup:
         """A rectangle over a span of time."""
         left, right = self.x(span[0]), self.x(span[1])
         return tag("rect", class_=class_, x=left, y=top, width=round(max(right - left, 1.0), 1), height=height)
@@ -110,12 +110,13 @@ def _draw(row: _Row) -> Markup:
     line = row.line
     here = [one for one in line.utterances if row.shows((one.output_start_s, max(one.output_end_s, _slot(one)[1])))]
     label = f"{clock(row.start)} to {clock(row.stop)}: the original's sound above, the dub's below, the utterances between"
+    cuts = [row.x(cut) for cut in line.cuts if row.shows((cut, cut))]
     return tag(
         "svg",
         _axis(row),
         [row.box(_slot(one), _TOP, _HEIGHT - _TOP, "bed") for one in here],
         [row.box(span, _TOP, 2 * _HALF + 4, "held") for span in line.held if row.shows(span)],
-        [tag("line", class_="cut", x1=row.x(cut), x2=row.x(cut), y1=_TOP, y2=_HEIGHT) for cut in line.cuts if row.shows((cut, cut))],
+        [tag("line", class_="cut", x1=x, x2=x, y1=_TOP, y2=_HEIGHT) for x in cuts],
         _sound(row, "wave source", line.source, _SOURCE),
         _sound(row, "wave dub", line.output, _SPOKEN),
         [_bars(row, one) for one in here],
@@ -134,7 +135,7 @@ def _axis(row: _Row) -> list[Markup]:
     ticks = [number * step for number in range(int(row.start / step), int(row.stop / step) + 1)]
     times = [time for time in ticks if row.start - _ROUNDING <= time < row.stop - _ROUNDING]
     lines = [tag("line", class_="tick", x1=row.x(time), x2=row.x(time), y1=_TOP - 6, y2=_HEIGHT) for time in times]
-    return lines + [tag("text", clock(time), x=row.x(time) + 3, y=_TOP - 7) for time in times]
+    return lines + [tag("text", clock(time).removesuffix(".0"), x=row.x(time) + 3, y=_TOP - 7) for time in times]
 
 
 def _bars(row: _Row, one: UtteranceReport) -> Markup:

@@ -52,7 +52,9 @@ def wave_pair(
         width = num_bins * seconds / span
         drawn.append(tag("rect", class_="bed", x=0, y=middle - _LANE / 2, width=f"{width:.1f}", height=_LANE))
         drawn.append(tag("path", class_=name, d=wave(thinned(outline, max(round(width), 1)), 0, width, middle, _LANE / 2, loudest)))
-    drawn.append(tag("line", class_="slot-end", x1=f"{num_bins * slot / span:.1f}", x2=f"{num_bins * slot / span:.1f}", y1=0, y2=height))
+    drawn.append(
+        tag("line", class_="slot-end", x1=f"{num_bins * slot / span:.1f}", x2=f"{num_bins * slot / span:.1f}", y1=0, y2=height)
+    )
     return tag(
         "svg", drawn, class_="waves", viewbox=f"0 0 {num_bins} {height}", preserveAspectRatio="none", role="img",
         aria_label=f"sound of utterance {one.number}: the original above, the dub below",

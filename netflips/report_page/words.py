@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from netflips.report import UtteranceReport
 
+DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
 _LARGE_SLACK = 0.25
 """Share of an utterance's time above which its silence is worth a word."""
@@ -62,6 +63,11 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if isfinite(value) else "unknown"
 
 
+def length(value: float) -> str:
+    """A length that may be long, as `1.82 s` or `10:24.9`."""
+    return seconds(value) if value < _MINUTE else clock(value)
+
+
 def clock(value: float) -> str:
     """A moment, as `1:02.3`, with hours where there are any."""
     tenths = round(value * 10)
@@ -83,7 +89,7 @@ def share(part: float, whole: float) -> str:
 
 def number(value: float | None, digits: int = 2) -> str:
     """A number that may be missing."""
-    return "–" if value is None or not isfinite(value) else f"{value:.{digits}f}"
+    return DASH if value is None or not isfinite(value) else f"{value:.{digits}f}"
 
 
 def several(count: int, what: str) -> str:
