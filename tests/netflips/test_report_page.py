@@ -1,0 +1,396 @@
+"""The report as a page: complete, self-contained, safe to open, small, and true to the files."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from fractions import Fraction
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from avcore.errors import OutputError, UsageError
+from avcore.media import VideoWriter, pictures_at, read_pictures
+from netflips.options import DubOptions
+from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, report_from
+from netflips.report_files import ReportFiles
+from netflips.report_page import envelope, material, page, story, words
+from netflips.report_page.markup import Markup, tag
+
+VOID = {"meta", "img", "br", "hr"}
+WIDTH, HEIGHT, RATE = 160, 120, 25
+
+
+class Reader(HTMLParser):
+    """Reads a page and complains about tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((name, dict(attributes)))
+        if name not in VOID:
+            self.open.append(name)
+
+    def handle_startendtag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((name, dict(attributes)))
+
+    def handle_endtag(self, name: str) -> None:
+        assert self.open.pop() == name
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if not self.open or self.open[-1] != "style" else ""
+
+    def values(self, attribute: str) -> list[str]:
+        """All values of an attribute."""
+        return [value for _, attributes in self.elements if (value := attributes.get(attribute)) is not None]
+
+
+def utterance(number: int, start: float, end: float, **changes: Any) -> UtteranceReport:
+    """An utterance that fits its place."""
+    plain = UtteranceReport(
+        number=number,
+        speaker="speaker 1",
+        source_start_s=start,
+        source_end_s=end,
+        output_start_s=start,
+        output_end_s=end,
+        source_units=50,
+        target_units=40,
+        translation_score=-1.25,
+        natural_s=1.1 * (end - start),
+        spoken_s=end - start,
+        factor=0.91,
+        pictures=25,
+        drawn=25,
+    )
+    return replace(plain, **changes)
+
+
+def dub_report(source: Path, output: Path, seconds: float, utterances: list[UtteranceReport] | None, **changes: Any) -> DubReport:
+    """The report of a dub; utterances: None for a short clip."""
+    recording = utterances and RecordingReport(
+        tuple(utterances),
+        (0.0, seconds),
+        25.0,
+        False,
+        16000,
+        1,
+        "keep",
+        "",
+        (2.5,),
+        "x.work",
+        {"speech": {"kept": 1, "made": 3}},
+        9,
+    )
+    plain = DubReport(
+        version="0.1.0", input=str(source), output=str(output), source_language="en", target_language="ko",
+        modalities="audio,video", input_s=seconds, output_s=seconds, width=WIDTH, height=HEIGHT, has_grown=False,
+        num_pictures=int(seconds * 25), pictures_with_face=25, source_units=50, target_units=40, target_steps=200,
+        translation_score=-1.25, is_truncated=False, voice="the source's",
+        fingerprints={"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"},
+        stages=(StageTime("faces", 3.0, 1.3), StageTime("speech", 1.0, 4.0)), warnings=(), recording=recording or None,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def numbered(path: Path, count: int, offset: int, hum: float) -> Path:
+    """A video whose k-th picture is gray, of brightness 2 (k + offset), and which hums in its second second."""
+    sound = np.zeros(count * 640, np.float32)
+    sound[16000:32000] = hum * np.sin(np.arange(len(sound[16000:32000])) / 5)
+    with VideoWriter(path, WIDTH, HEIGHT, RATE, 16000, preset="ultrafast") as writer:
+        writer.write_sound(sound)
+        for index in range(count):
+            writer.write_picture(np.full((HEIGHT, WIDTH, 3), 2 * (index + offset), np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("page")
+    return numbered(folder / 'a <b> & "c".mp4', 100, 0, 0.5), numbered(folder / "out.mp4", 100, 10, 0.25)
+
+
+@pytest.fixture(scope="module")
+def told(files: tuple[Path, Path]) -> page.Told:
+    """A recording of four utterances, one of which was left alone."""
+    utterances = [
+        utterance(1, 0.2, 0.9, slack_s=0.05),
+        utterance(2, 1.0, 1.8, output_end_s=1.9, in_pause_s=0.1, is_truncated=True, left={"profile": 5}, drawn=20),
+        utterance(
+            3, 2.0, 2.6, factor=0.7, is_hurried=True, speaker="<script>alert(1)</script>", face={"height_px": 60.0, "max_yaw": 0.5}
+        ),
+        utterance(4, 3.0, 3.8, left_alone="its translation is empty & void", factor=None, drawn=0),
+    ]
+    report = dub_report(
+        *files, 4.0, utterances, warnings=("utterance 2: <stopped>", "utterance 4 is left alone: its translation is empty & void")
+    )
+    return page.Told(report, material.gather(report))
+
+
+def test_every_utterance_has_a_card_and_a_place_on_the_timeline(told: page.Told) -> None:
+    reader = Reader(page.page([told], {}, DubOptions()))
+    assert [value for value in reader.values("id") if value.startswith("u")] == ["u1", "u2", "u3", "u4"]
+    assert {f"#u{number}" for number in (1, 2, 3, 4)} <= set(reader.values("href"))
+    assert set(reader.values("href")) <= {f"#{name}" for name in reader.values("id")}
+    assert reader.text.count("left alone: its translation is empty & void") >= 1
+    assert f"{words.TIMES} 0.91" in reader.text
+    assert "5 (profile)" in reader.text
+    assert "hurried" in reader.text
+    assert "translation stopped at its limit" in reader.text
+
+
+def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.Told) -> None:
+    text = Reader(page.page([told], {}, DubOptions(beam=7))).text
+    assert "synthetic" in text
+    for words_on_page in (
+        "find and follow faces",
+        "3.00 s",
+        f"1.30 {words.TIMES}",
+        "sha256:0123",
+        "recording.pace.least",
+        "3 of 4",
+    ):
+        assert words_on_page in text, words_on_page
+
+
+def test_text_from_outside_is_escaped(told: page.Told) -> None:
+    written = page.page([told], {'in<put> & "x".mp4': "<b>not</b> a video"}, DubOptions(label="<i>label</i>"))
+    reader = Reader(written)
+    names = {name for name, _ in reader.elements}
+    assert names.isdisjoint({"script", "b>", "put", "i>", "stopped"})
+    assert "<b>not</b> a video" in reader.text
+    assert "<script>alert(1)</script>" in reader.text
+    assert 'a <b> & "c".mp4' in reader.text
+    assert "<script" not in written
+    assert not any(attribute.startswith("on") for _, attributes in reader.elements for attribute in attributes)
+
+
+def test_it_needs_nothing_from_outside(told: page.Told) -> None:
+    written = page.page([told], {}, DubOptions())
+    reader = Reader(written)
+    assert not re.search(r"https?://|@import|url\(", written)
+    assert {name for name, _ in reader.elements}.isdisjoint({"script", "link", "iframe", "object", "base"})
+    assert all(value.startswith("data:image/jpeg;base64,") for value in reader.values("src"))
+    assert all(value.startswith("#") for value in reader.values("href"))
+    assert "prefers-color-scheme: dark" in written
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in reader.elements
+
+
+def _brightness(uri: str) -> float:
+    encoded = base64.b64decode(uri.split(",", 1)[1])
+    return float(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).mean())
+
+
+def test_stills_show_the_same_picture_before_and_after(told: page.Told) -> None:
+    assert {number: len(pairs) for number, pairs in told.material.pairs.items()} == {1: 3, 2: 3, 3: 3, 4: 1}
+    for pairs in told.material.pairs.values():
+        for pair in pairs:
+            assert _brightness(pair.before) == pytest.approx(2 * round(pair.source_s * RATE), abs=1.5)
+            assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
+
+
+def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None:
+    source, output = numbered(tmp_path / "a.mp4", 20, 0, 0), tmp_path / "b.mp4"
+    with VideoWriter(output, WIDTH, HEIGHT, RATE, preset="ultrafast") as writer:
+        for index in range(50):
+            writer.write_picture(np.full((HEIGHT, WIDTH, 3), 2 * story.pingpong(index, 20) + 20, np.uint8))
+    report = dub_report(source, output, 0.8, None, output_s=2.0)
+    gathered = material.gather(report)
+    assert len(gathered.pairs[1]) == 3
+    for pair in gathered.pairs[1]:
+        assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
+    reader = Reader(page.page([page.Told(report, gathered)], {}))
+    assert "as long as it takes" in reader.text
+    assert "u1" in reader.values("id")
+
+
+def test_a_still_is_cut_to_the_face(files: tuple[Path, Path]) -> None:
+    track = {"number": 0, "first": 0, "last": 99, "mean_box": (100.0, 40.0, 130.0, 70.0), "is_chosen": True}
+    other = track | {"mean_box": (0.0, 0.0, 9.0, 9.0), "is_chosen": False}
+    one = utterance(1, 0.2, 0.9, tracks=(other, track))
+    assert story.face_box(one, one_third := story.exact(0.5)) == (100.0, 40.0, 130.0, 70.0)
+    assert story.face_box(utterance(1, 0.2, 0.9), one_third) is None
+    gathered = material.gather(dub_report(*files, 4.0, [one]))
+    encoded = base64.b64decode(gathered.pairs[1][0].before.split(",", 1)[1])
+    assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR).shape == (51, 51, 3)
+
+
+def test_sounds_are_drawn_where_they_are(told: page.Told) -> None:
+    for outline, hum in ((told.material.source, 0.5), (told.material.output, 0.25)):
+        assert len(outline) == pytest.approx(200, abs=4)
+        assert outline[60:90, 1] == pytest.approx(hum, rel=0.2)
+        assert outline[60:90, 0] == pytest.approx(-hum, rel=0.2)
+        assert np.abs(outline[:45]).max() < 0.05
+    held = envelope.as_played(told.material.source, 0.5, [story.Hold(1.5, 1.0)])
+    assert np.abs(held[50:100]).max() == 0  # 0.5 to 1.5 s of the recording, then a second of stillness
+    assert held[105:120, 1].min() > 0.3
+
+
+def test_pictures_at_moments_are_those_that_players_show(files: tuple[Path, Path]) -> None:
+    all_pictures = list(read_pictures(files[0]))
+    times = [0.0, 0.05, 0.05, 1.239, 1.24, 3.99, 99.0]
+    taken = list(pictures_at(files[0], times))
+    assert [float(one.time) for one in taken] == [0.0, 0.04, 0.04, 1.2, 1.24, 3.96, 3.96]
+    for one in taken:
+        np.testing.assert_array_equal(one.rgb, all_pictures[round(one.time * RATE)].rgb)
+    assert list(pictures_at(files[0], [])) == []
+    late = list(pictures_at(files[0], [2.0]))
+    np.testing.assert_array_equal(late[0].rgb, all_pictures[50].rgb)
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten minutes of a picture every two seconds, each hard to encode."""
+    path = tmp_path_factory.mktemp("busy") / "busy.mp4"
+    noise = np.random.default_rng(0).integers(0, 255, (2, 168, 224, 3)).astype(np.uint8)
+    with VideoWriter(path, 224, 168, Fraction(1, 2), preset="ultrafast") as writer:
+        for index in range(300):
+            writer.write_picture(noise[index % 2])
+    return path
+
+
+@pytest.mark.parametrize("length", [2.0, 5.0])
+def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
+    utterances = [utterance(number + 1, number * length, (number + 0.9) * length) for number in range(int(600 / length))]
+    report = dub_report(busy, busy, 600.0, utterances)
+    gathered = replace(material.gather(report), source=_noise(30_000), output=_noise(30_000))
+    written = page.page([page.Told(report, gathered)], {}, DubOptions())
+    assert len(written.encode()) < 5_000_000
+    assert sum(len(pair.before) + len(pair.after) for pairs in gathered.pairs.values() for pair in pairs) <= material.IMAGE_BYTES
+    assert len(gathered.pairs) >= 100
+    assert len([value for value in Reader(written).values("id") if value.startswith("u")]) == len(utterances)
+
+
+def _noise(count: int) -> np.ndarray:
+    values = np.random.default_rng(1).uniform(0, 1, (count, 2)).astype(np.float32)
+    return values * np.array([-1, 1], np.float32)
+
+
+def test_a_file_that_is_gone_costs_its_part_only(files: tuple[Path, Path], tmp_path: Path) -> None:
+    report = dub_report(files[0], tmp_path / "gone.mp4", 4.0, [utterance(1, 0.2, 0.9)])
+    gathered = material.gather(report)
+    assert gathered.pairs == {}
+    assert len(gathered.source) > 0
+    text = Reader(page.page([page.Told(report, gathered)], {})).text
+    assert text.count("gone.mp4: the video or sound file is not there") == 2
+
+
+def test_a_run_where_all_failed_has_a_page(tmp_path: Path) -> None:
+    page.write_page(tmp_path / "x.html", [], {"a.mp4": "no face", "b.mp4": "no sound"})
+    text = Reader((tmp_path / "x.html").read_text(encoding="utf-8")).text
+    assert "Failed: 2" in text
+    assert "no sound" in text
+
+
+def test_several_dubs_have_anchors_of_their_own(told: page.Told) -> None:
+    reader = Reader(page.page([told, told], {"bad.mp4": "no face"}, DubOptions()))
+    names = reader.values("id")
+    assert len(names) == len(set(names))
+    assert {"d1-u1", "d2-u4", "d1-top", "d2-top"} <= set(names)
+    assert set(reader.values("href")) <= {f"#{name}" for name in names}
+
+
+def test_the_page_appears_whole_or_not_at_all(told: page.Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.html"
+    path.write_text("before")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        page.write_page(path, [told], {})
+    assert path.read_text() == "before"
+    assert [one.name for one in tmp_path.iterdir()] == ["x.html"]
+
+
+def test_data_and_page_are_written_after_each_input(told: page.Told, files: tuple[Path, Path], tmp_path: Path) -> None:
+    paths, jobs = (
+        [tmp_path / "x.HTML", tmp_path / "x.json", tmp_path / "y.json"],
+        [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")],
+    )
+    run = ReportFiles(paths, jobs, DubOptions())
+    run.add(told.report)
+    run.write()
+    assert "d1-u1" not in paths[0].read_text(encoding="utf-8")
+    run.fail(tmp_path / "in.mp4", "it is broken")
+    run.write()
+    assert "it is broken" in paths[0].read_text(encoding="utf-8")
+    assert json.loads(paths[1].read_text())["failures"] == {str(tmp_path / "in.mp4"): "it is broken"}
+    assert paths[1].read_text() == paths[2].read_text()
+
+
+def test_files_are_read_once_however_often_the_page_is_written(
+    told: page.Told, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def gather(report: DubReport, *_: object) -> material.Material:
+        reads.append(report.input)
+        return told.material
+
+    monkeypatch.setattr("netflips.report_files.gather", gather)
+    run = ReportFiles([tmp_path / "x.html"], [files], DubOptions())
+    for _ in range(3):
+        run.add(told.report)
+        run.write()
+    assert len(reads) == 3
+
+
+def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: Path) -> None:
+    for video in files:
+        with pytest.raises(UsageError, match="must not be one of the videos"):
+            ReportFiles([video], [files], DubOptions())
+    with pytest.raises(OutputError, match="the report"):
+        ReportFiles([tmp_path], [files], DubOptions())
+
+
+def test_a_report_comes_back_from_its_json(told: page.Told, files: tuple[Path, Path]) -> None:
+    for report in (told.report, dub_report(*files, 4.0, None)):
+        back = report_from(json.loads(report.as_json()))
+        assert json.dumps(asdict(back)) == json.dumps(asdict(report))
+        assert isinstance(back.stages[0], StageTime)
+        assert page.page([page.Told(back, told.material)], {}) == page.page([page.Told(report, told.material)], {})
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (words.clock(0), "0:00.0"),
+        (words.clock(59.96), "1:00.0"),
+        (words.clock(3725.25), "1:02:05.2"),
+        (words.seconds(float("nan")), "unknown"),
+        (words.share(999, 1000), "99 %"),
+        (words.share(1, 1000), "under 1 %"),
+        (words.share(4, 4), "100 %"),
+        (words.share(0, 0), "none"),
+        (words.several(1, "picture"), "1 picture"),
+    ],
+)
+def test_numbers_in_words(written: str, expected: str) -> None:
+    assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: tag("p", "<&>\"'"), "<p>&lt;&amp;&gt;&quot;&#x27;</p>"),
+        (lambda: tag("p", tag("b", 1), [None, "x"], class_="a\"b"), '<p class="a&quot;b"><b>1</b>x</p>'),
+        (lambda: tag("img", src="x", hidden=True, alt=None), '<img src="x" hidden>'),
+        (lambda: tag("svg", Markup("<g></g>"), viewbox="0 0 1 1", a_b=2), '<svg viewBox="0 0 1 1" a-b="2"><g></g></svg>'),
+    ],
+)  # fmt: skip
+def test_markup_escapes_all_but_markup(make: Callable[[], str], expected: str) -> None:
+    assert make() == expected
