@@ -32,13 +32,13 @@ def dub(
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
         source = PictureSource(in_path)
-        is_recording = _is_recording(source, options)
-    if is_recording:
+        in_own_time = is_recording(source, options)
+    if in_own_time:
         return dub_recording(source, out_path, models, options, progress, clock)
     return ShortDub(source, out_path, models, options, progress, clock).run()
 
 
-def _is_recording(source: PictureSource, options: DubOptions) -> bool:
+def is_recording(source: PictureSource, options: DubOptions) -> bool:
     """Whether a video is dubbed in its own time: asked for, or because it holds more than one utterance."""
     if options.timing != "auto":
         return options.timing == "source"

@@ -66,14 +66,17 @@ class WorkFolder:
 
     def find_arrays(self, stage: str, key: str) -> Arrays | None:
         """Return kept arrays, or None when there are none that can be read."""
-        path = self._path(stage, key, ".npz")
+        found = self.read_arrays(stage, key)
+        self.kept[stage] += found is not None
+        return found
+
+    def read_arrays(self, stage: str, key: str) -> Arrays | None:
+        """The same, for work of this run that is wanted once more."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                found = dict(stored)
+            with np.load(self._path(stage, key, ".npz"), allow_pickle=False) as stored:
+                return dict(stored)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile):
             return None
-        self.kept[stage] += 1
-        return found
 
     def keep_arrays(self, stage: str, key: str, arrays: Arrays) -> Arrays:
         """Store arrays and return them. Raises OutputError when the folder cannot be written."""

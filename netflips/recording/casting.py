@@ -24,7 +24,10 @@ from unit2av.voice import read_voice
 
 @dataclass(frozen=True)
 class Cast:
-    """An utterance and who says it. room: how far it may go into the pause after it (s). face_key: name of the face's work."""
+    """An utterance and who says it. room: how far it may go into the pause after it (s). face_key: name of the face's work.
+
+    Lip crops are not in the role's face; they are read by that name when they are wanted.
+    """
 
     utterance: Utterance
     room: Fraction
@@ -84,7 +87,7 @@ def _face(job: Job, found: Found, one: Utterance, room: Fraction, choice: FaceCh
         return look_for_face(job.source, start, stop, choice, speech, silent)
 
     arrays = job.work.arrays("faces", key, lambda: given_face(given.boxes, given.lips, start, stop, look).as_arrays())
-    return FaceStretch.from_arrays(arrays), key
+    return FaceStretch.from_arrays(arrays).without_lips(), key
 
 
 def _given(job: Job) -> _Given:

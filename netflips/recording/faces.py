@@ -42,6 +42,10 @@ class FaceStretch:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def without_lips(self) -> "FaceStretch":
+        """The same without its lip crops: they are large, and wanted for the units only."""
+        return replace(self, lips=self.lips[:0].copy())
+
     @property
     def has_face(self) -> bool:
         """Whether there is a box in any picture."""

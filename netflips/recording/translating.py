@@ -11,7 +11,7 @@ from avcore.timeline import SAMPLES_PER_UNIT, frame_at, frames_covering, frames_
 from avcore.units import Ids, Units
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.faces import FaceStretch, Floats
+from netflips.recording.faces import FaceStretch, Floats, Lips
 from netflips.recording.hearing import SpeechFile
 from netflips.utterances import Utterance
 from netflips.workfolder import Arrays, WorkFolder, key_of
@@ -46,16 +46,18 @@ def frames_of(one: Utterance) -> tuple[int, int]:
 
 def extract_units(
     one: Utterance,
-    face: FaceStretch,
     face_key: str,
     speech: SpeechFile | None,
     models: Models,
     options: DubOptions,
     work: WorkFolder,
 ) -> Listened | None:
-    """Units of an utterance from its sound, its lips or both, as far as they are there; None when neither is."""
+    """Units of an utterance from its sound, its lips or both, as far as they are there; None when neither is.
+
+    face_key: the name under which the face is kept.
+    """
     start, stop = frames_of(one)
-    lips = face.lips_of(stop - start) if options.uses_video else None
+    lips = _lips(face_key, stop - start, work) if options.uses_video else None
     sound = None
     if options.uses_audio and speech is not None:
         sound = speech.read(units_to_samples(frames_to_units(start)), units_to_samples(frames_to_units(stop)))
@@ -72,6 +74,11 @@ def extract_units(
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
     return Listened(units, int(found["rest"]) if found["rest"] >= 0 else None)
+
+
+def _lips(face_key: str, num_pictures: int, work: WorkFolder) -> Lips | None:
+    found = work.read_arrays("faces", face_key)
+    return None if found is None else FaceStretch.from_arrays(found).lips_of(num_pictures)
 
 
 def translate_all(

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from avcore.audio import loudness_lufs
-from avcore.media import probe
+from avcore.media import PictureSource, probe
 from netflips import dub_command
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
-from netflips.pipeline import dub
+from netflips.pipeline import dub, is_recording
 from netflips.report import DubReport, RecordingReport
 from netflips.timing import Pace
 from tests.netflips.recording.made import Decoded, decode, head_pictures, speech, steady_times, write_recording
@@ -331,3 +331,17 @@ def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> N
     mute = write_recording(tmp_path / "mute.mp4", times, head_pictures(times), None)
     with pytest.raises(Exception, match="--segments-in"):
         dub(mute, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="video"))
+
+
+def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:
+    times = steady_times(Fraction(25), 4.5)
+    short = write_recording(tmp_path / "short.mp4", times, head_pictures(times), speech([0.5, 3, 1.0], RATE), RATE)
+    assert not is_recording(PictureSource(short), DubOptions())
+    assert is_recording(PictureSource(short), DubOptions(timing="source"))
+    assert is_recording(PictureSource(short), DubOptions(recording=RecordingOptions(background="mute")))
+    assert is_recording(PictureSource(recording), DubOptions())
+    assert not is_recording(PictureSource(recording), DubOptions(timing="free"))
+    report = dub(short, tmp_path / "x.mp4", models, DubOptions(beam=1, max_target_units=20))
+    assert (report.timing, report.recording) == ("free", None)
+    assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["short.mp4", "x.mp4"]
