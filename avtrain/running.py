@@ -3,8 +3,11 @@
 import logging
 from pathlib import Path
 
+import torch
+
 from avtrain.config import RunConfig
 from avtrain.loop import Trainer
+from avtrain.memory import keep_freed_memory
 from avtrain.task import Task
 
 LOG = logging.getLogger("netflips.train")
@@ -14,6 +17,8 @@ _STOPPED = 128
 
 def run_task(task: Task, config: RunConfig) -> int | None:
     """Train to the end or until a signal, say where the result lies, and return the exit code (None = done)."""
+    if config.loop.device == "cpu" or not torch.cuda.is_available():
+        keep_freed_memory()
     result = Trainer(task, config).train()
     best = "" if result.best is None else f", best {config.loop.best_metric} {result.best:.4g}"
     LOG.info("%s: %d steps%s", Path(config.run_dir) / "checkpoints", result.step, best)
