@@ -34,7 +34,7 @@ def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
 
 
 def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> None:
-    """Write lip crops as a 25 fps H.264 video, visually lossless.
+    """Write lip crops as a 25 fps H.264 video, visually lossless, the same crops always as the same file.
 
     frames: uint8 [time, height, width], or one [height, width] after the other. Raises ValueError when there are none,
     OutputError when the video cannot be written.
@@ -44,6 +44,6 @@ def write_lip_video(path: str | Path, frames: Iterable[NDArray[np.uint8]]) -> No
     if first is None:
         raise ValueError("there are no lip crops to write")
     height, width = first.shape
-    with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF) as writer:
+    with VideoWriter(path, width, height, FRAME_RATE, crf=_NEAR_LOSSLESS_CRF, is_reproducible=True) as writer:
         for frame in chain([first], iterator):
             writer.write_picture(cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB))

@@ -127,7 +127,7 @@ class ClipMaker:
         else:
             frame = Frame.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
         height, width = frame.size
-        with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast") as writer:
+        with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", is_reproducible=True) as writer:
             writer.write_sound(speech)
             writer.write_picture(frame.cut(first.rgb))
             for picture in pictures:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -260,3 +261,13 @@ def test_lip_videos_come_back_nearly_as_they_were(tmp_path: Path) -> None:
     assert [picture.time for picture in read_pictures(tmp_path / "a.lip.mp4")] == at_constant_rate(Fraction(25), 30)
     with pytest.raises(ValueError, match="no lip crops"):
         write_lip_video(tmp_path / "b.lip.mp4", [])
+
+
+def test_the_same_lips_always_give_the_same_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lips = np.stack([cv2.GaussianBlur(rng.integers(0, 255, (96, 96), np.uint8), (0, 0), 5) for _ in range(40)])
+    files = set()
+    for _ in range(6):
+        write_lip_video(tmp_path / "lips.mp4", lips)
+        files.add((tmp_path / "lips.mp4").read_bytes())
+    assert len(files) == 1
