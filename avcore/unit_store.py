@@ -1,4 +1,4 @@
-"""Units of many utterances by id: JSON lines (with durations and the quantizer's fingerprint) or a folder of unit files.
+"""Units of many utterances by id: JSON lines or Parquet (with durations and the quantizer's fingerprint), or unit files.
 
 {"id": "003_0001", "units": [71, 12, 905], "durations": [2, 1, 4], "language": "ko", "vocabulary": "sha256:9f2c..."}
 """
@@ -16,6 +16,7 @@ from avcore.unit_files import read_unit_file
 from avcore.units import Units
 
 UNIT_SUFFIXES = (".unit", ".txt")
+_SHARD_SUFFIXES = (".jsonl", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class UnitRow:
 
 
 def iter_units(path: str | Path) -> Iterator[UnitRow]:
-    """Read units from a .jsonl file, or a folder of frame-level unit files named after their ids (sub-folders count).
+    """Read units from a .jsonl or .parquet file, a folder of such shards, or one of frame-level unit files named after their
+    ids (sub-folders count); what `netflips extract` wrote is found in its output folder.
 
     Rows without durations are frame-level where the file is a unit file, and of unknown duration in JSON lines. Raises
     InputError or UnitError naming the file and line.
@@ -45,7 +47,7 @@ def iter_units(path: str | Path) -> Iterator[UnitRow]:
     if path.is_dir():
         yield from _iter_folder(path)
         return
-    for number, row in iter_rows(path):
+    for number, row in _iter_parquet(path) if path.suffix == ".parquet" else iter_rows(path):
         yield _parse(row, path, number)
 
 
@@ -67,9 +69,24 @@ def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
 
 
 def _iter_folder(folder: Path) -> Iterator[UnitRow]:
+    inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
+    folder = inner[0] if inner else folder
+    shards = sorted(file for file in folder.iterdir() if file.suffix in _SHARD_SUFFIXES and not file.name.startswith("."))
+    for shard in shards:
+        yield from iter_units(shard)
+    if shards:
+        return
     for file in sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES):
         frames = read_unit_file(file)
         yield UnitRow(file.relative_to(folder).with_suffix("").as_posix(), Units.from_frames(frames), {})
+
+
+def _iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a Parquet shard with their number, what is not there left out."""
+    from pyarrow import parquet  # an extra that few need
+
+    rows = parquet.read_table(path).to_pylist()
+    yield from ((number, {name: value for name, value in row.items() if value is not None}) for number, row in enumerate(rows, 1))
 
 
 def _parse(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
