@@ -70,7 +70,7 @@ def test_a_face_is_put_into_a_renderer_that_keeps_its_voices(run: Path, tmp_path
     path = export_face(run / "checkpoints" / "last.pt", tmp_path / "both.safetensors", into=published)
     before, after = read_checkpoint(published, Kind.RENDERER), read_checkpoint(path, Kind.RENDERER)
     voices = [name for name in before.tensors if name.startswith("audio.")]
-    assert voices == [name for name in after.tensors if name.startswith("audio.")]
+    assert sorted(voices) == sorted(name for name in after.tensors if name.startswith("audio."))
     assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in voices)
     assert after.config["face"] == {"vocabulary": VOCABULARY, "trained_steps": 200}
     assert LipRenderer.from_checkpoint(path).vocabulary == VOCABULARY
@@ -86,7 +86,7 @@ def test_a_renderer_of_other_units_is_refused_unless_told_otherwise(run: Path, t
     assert not (tmp_path / "new.safetensors").exists()
     path = export_face(best, tmp_path / "new.safetensors", into=other, allow_other_vocabulary=True)
     assert LipRenderer.from_checkpoint(path).vocabulary == VOCABULARY
-    assert read_checkpoint(path).config["vocabulary"] == "sha256:other"
+    assert read_checkpoint(path, Kind.RENDERER).config["vocabulary"] == "sha256:other"
 
 
 def test_wrong_files_are_refused_in_one_line(run: Path, sync_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

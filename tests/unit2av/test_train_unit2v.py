@@ -1,6 +1,7 @@
 """Training of the face renderer on drawn lips: one step, resuming, the sync loss, and everything checked beforehand."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,14 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, write_checkpoint
+from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.checkpoints import read_state
+from avtrain.loop import Trainer
 from tests.unit2av.lip_runs import OneStep, batch_of, face_config, overrides, train_face, values_of, without_gradient
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face_model import FaceModel, FaceModelSize
 from unit2av.lip_config import LipLossConfig, MouthRegion
 from unit2av.lip_discriminator import LipDiscriminator, lower_half, realness_loss
+from unit2av.sync import load_sync_expert
 from unit2av.train_unit2v import main, make_task
 from unit2av.unit2v_losses import LipLosses
 from unit2av.unit2v_task import FACE, QUALITY
@@ -81,8 +84,6 @@ def test_one_batch_is_learnt_by_heart(drawn: DrawnCorpus, crops: Path, tmp_path:
 
 
 def test_the_sync_loss_counts_once_it_was_low_enough(expert: Path) -> None:
-    from unit2av.sync import load_sync_expert
-
     losses = LipLosses(LipLossConfig(sync=0.03, sync_threshold=0.75), MouthRegion(), load_sync_expert(expert)[0])
     assert losses.sync_weight == 0
     assert not losses.notice(0.8)
@@ -132,8 +133,6 @@ def test_frozen_norms_keep_their_statistics(drawn: DrawnCorpus, crops: Path, tmp
     config = face_config(drawn, crops, tmp_path, **QUICK, model__frozen_norm="true", loop__max_steps=3)
     task = make_task(config)
     before = {name: value.clone() for name, value in task.modules()[FACE].state_dict().items()}
-    from avtrain.loop import Trainer
-
     Trainer(task, config).train()
     after = task.modules()[FACE].state_dict()
     assert all(torch.equal(after[name], before[name]) == ("running" in name or "tracked" in name) for name in after)
@@ -152,9 +151,7 @@ def renderer(tmp_path: Path) -> Path:
 
 
 def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path) -> None:
-    from avcore.checkpoint import read_checkpoint
-
-    stored = read_checkpoint(renderer).section("video")
+    stored = read_checkpoint(renderer, Kind.RENDERER).section("video")
     face = make_task(face_config(drawn, crops, tmp_path, init__checkpoint=renderer)).modules()[FACE]
     assert all(torch.equal(value, stored[name]) for name, value in face.state_dict().items())
     settings = {"init__checkpoint": renderer, "init__new_unit_table": "true", "model__num_units": 30}
@@ -217,8 +214,6 @@ def test_the_command_answers_with_exit_codes(
 
 
 def test_bad_clips_are_skipped_by_name(drawn: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    import shutil
-
     own = tmp_path / "own"
     shutil.copytree(drawn.manifest.parent, own)
     task = make_task(face_config(drawn, crops, tmp_path))
