@@ -14,16 +14,7 @@ from netflips.report_page.material import Material
 from netflips.report_page.sections import attention, facts, figures, models, settings, speed, table, work
 from netflips.report_page.story import speakers_of, utterances_of
 from netflips.report_page.timeline import NUM_COLOURS, timeline
-from netflips.report_page.words import DASH, length, several
-
-_LEGEND = (
-    ("key wave-key", "original's sound"),
-    ("key slot-key", "place of the original utterance"),
-    ("key said-key", "dub, in the speaker's colour"),
-    ("key beyond-key", "dub in the pause after it"),
-    ("key trouble-key", "needs a look"),
-    ("key alone-key", "left alone"),
-)
+from netflips.report_page.words import DASH, is_trouble, length, several
 
 
 @dataclass(frozen=True)
@@ -116,8 +107,18 @@ def _part(title: str, *children: Child) -> Markup:
 
 
 def _legend(report: DubReport) -> Markup:
-    speakers = speakers_of(utterances_of(report))
-    keys = [*_LEGEND]
-    if len(speakers) > 1:
-        keys += [(f"key s{number % NUM_COLOURS}", name) for number, name in enumerate(speakers)]
-    return tag("p", [tag("span", tag("i", class_=kind), text) for kind, text in keys], class_="keys")
+    """What the timeline's shapes and colours mean, of those that it has."""
+    utterances = utterances_of(report)
+    keys = [
+        ("wave-key", "original's sound", True),
+        ("slot-key", "place of the original utterance", True),
+        ("said-key", "dub, in the speaker's colour", True),
+        ("beyond-key", "dub in the pause after it", any(one.in_pause_s for one in utterances)),
+        ("trouble-key", "needs a look", any(is_trouble(one) for one in utterances)),
+        ("held", "picture held", any(one.held_s for one in utterances)),
+        ("alone-key", "left alone", any(one.left_alone for one in utterances)),
+    ]
+    speakers = speakers_of(utterances)
+    keys += [(f"s{number % NUM_COLOURS}", name, len(speakers) > 1) for number, name in enumerate(speakers)]
+    shown = [tag("span", tag("i", class_=f"key {kind}"), text) for kind, text, is_there in keys if is_there]
+    return tag("p", shown, class_="keys")

@@ -26,7 +26,7 @@ def figures(report: DubReport) -> Markup:
         (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed"),
         (length(report.output_s), f"long, the input {length(report.input_s)}"),
         (share(report.pictures_with_face, report.num_pictures), f"of {several(report.num_pictures, 'picture')} with new lips"),
-        (f"{min(factors):.2f} {DASH} {max(factors):.2f}" if factors else DASH, "of the natural length spoken"),
+        *([(f"{min(factors):.2f} {DASH} {max(factors):.2f}", "of the natural length spoken")] if factors else []),
         (f"{number(report.output_s / took if took else None)} {TIMES}", f"real time, {length(took)} in all"),
         (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings"),
     ]
@@ -71,17 +71,17 @@ def speed(report: DubReport) -> Markup:
     return table(("stage", "took", "real time", ""), rows, "speed")
 
 
-def work(report: DubReport) -> Markup | None:
+def work(report: DubReport) -> list[Markup]:
     """What of a recording's work was kept from before and what was made."""
     if report.recording is None or not report.recording.work:
-        return None
+        return []
     rows = [(stage, str(count.get("kept", 0)), str(count.get("made", 0))) for stage, count in report.recording.work.items()]
+    kept = sum(count.get("kept", 0) for count in report.recording.work.values())
+    note = "Part of the work was found finished in the work folder: the times are those of the rest."
     size = f"The work folder holds {report.recording.work_bytes / 1e6:.1f} MB: "
-    return together_in_details(
-        "Finished work: kept and made",
-        tag("p", size, tag("code", report.recording.work_dir)),
-        table(("work", "kept", "made"), rows),
-    )
+    folder = tag("p", size, tag("code", report.recording.work_dir))
+    listed = in_details("Finished work: kept and made", folder, table(("work", "kept", "made"), rows))
+    return [tag("p", note, class_="quiet"), listed] if kept else [listed]
 
 
 def facts(report: DubReport) -> Markup:
@@ -123,7 +123,7 @@ def models(report: DubReport) -> Markup:
 def settings(options: DubOptions) -> Markup:
     """All settings of the run."""
     rows = [(name, tag("code", value)) for name, value in _flat(options)]
-    return together_in_details("All settings", table((), rows, "facts"))
+    return in_details("All settings", table((), rows, "facts"))
 
 
 def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -144,7 +144,7 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int | float | Path) else repr(value)
 
 
-def together_in_details(summary: str, *children: Child) -> Markup:
+def in_details(summary: str, *children: Child) -> Markup:
     """A part that opens on request, without JavaScript."""
     return tag("details", tag("summary", summary), children)
 

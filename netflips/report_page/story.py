@@ -41,9 +41,18 @@ def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
             pictures=report.num_pictures,
             drawn=report.pictures_with_face,
             left={"no face": unseen} if unseen else {},
+            face=_face_of(report),
             tracks=report.faces,
         ),
     )
+
+
+def _face_of(report: DubReport) -> dict[str, float]:
+    """What a short clip's report says of the face."""
+    heights = [track["mean_box"][3] - track["mean_box"][1] for track in report.faces if track.get("is_chosen")]
+    if not heights or not report.num_pictures:
+        return {}
+    return {"share_of_pictures": report.pictures_with_face / report.num_pictures, "height_px": heights[0]}
 
 
 def speakers_of(utterances: Sequence[UtteranceReport]) -> list[str]:

@@ -9,7 +9,7 @@ from netflips.report_page.markup import Markup, tag
 from netflips.report_page.material import Material
 from netflips.report_page.story import Hold, holds_of, speakers_of, utterances_of
 from netflips.report_page.waves import peak, wave
-from netflips.report_page.words import clock, seconds, verdicts
+from netflips.report_page.words import clock, is_trouble, seconds, verdicts
 
 NUM_COLOURS = 6
 """Speakers beyond these share colours."""
@@ -149,7 +149,7 @@ def _bars(row: _Row, one: UtteranceReport) -> Markup:
         parts.append(row.box((said[0], min(said[1], slot[1])), _DUB, _DUB_HEIGHT, f"said {colour}"))
         if said[1] > slot[1] and row.shows((slot[1], said[1])):
             parts.append(row.box((slot[1], said[1]), _DUB, _DUB_HEIGHT, f"said beyond {colour}"))
-        if any(verdict.kind in ("warn", "bad") for verdict in verdicts(one)):
+        if is_trouble(one):
             parts.append(row.box(said, _DUB + _DUB_HEIGHT, 2, "trouble"))
     words = "; ".join(verdict.text for verdict in verdicts(one))
     spoken = "" if one.left_alone else f", dub {seconds(one.output_end_s - one.output_start_s)}"

@@ -42,6 +42,11 @@ def verdicts(one: UtteranceReport) -> list[Verdict]:
     return found
 
 
+def is_trouble(one: UtteranceReport) -> bool:
+    """Whether a dubbed utterance has something that somebody should look at."""
+    return not one.left_alone and any(verdict.kind in ("warn", "bad") for verdict in verdicts(one))
+
+
 def _fit(one: UtteranceReport) -> Verdict:
     if one.factor is None:
         return Verdict("as long as it takes", "note")
