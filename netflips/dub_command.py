@@ -15,7 +15,7 @@ from netflips.models import Models, load_models
 from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
 from netflips.recording_flags import add_recording_options, recording_options
-from netflips.report import report_from
+from netflips.report import DubReport, report_from
 from netflips.report_files import ReportFiles
 from unit2av.inference_unit2a import unit_offset
 
@@ -106,7 +106,8 @@ def _work(options: argparse.Namespace) -> int | None:
         return _dub_side_by_side(jobs, settings, told, options)
     models = load_models(*_model_arguments(options))
     if len(jobs) == 1:
-        _dub_one(*jobs[0], models, settings, told, options.quiet)
+        told.add(_dub_one(*jobs[0], models, settings, options.quiet))
+        _write(told, options.quiet)
         return None
     return _dub_all(jobs, models, settings, told, options.quiet)
 
@@ -133,7 +134,7 @@ def _dub_side_by_side(
             told.add(report_from(record.done[job.target.name]["report"]))
         elif str(job.source) in record.failures:
             told.fail(job.source, record.failures[str(job.source)])
-    with bars(options.quiet) as progress:
+    with bars(options.quiet, "report: ") as progress:
         told.write_pages(progress)
     return code
 
@@ -142,23 +143,27 @@ def _dub_all(jobs: list[tuple[Path, Path]], models: Models, settings: DubOptions
     failed = []
     for source, target in jobs:
         try:
-            _dub_one(source, target, models, settings, told, is_quiet)
+            told.add(_dub_one(source, target, models, settings, is_quiet))
         except NetflipsError as error:
             LOG.error("failed: %s", error)
             failed.append(str(source))
             told.fail(source, str(error))
-            told.write()
+        _write(told, is_quiet)  # after each, so that finished work is known
     if not failed:
         return None
     LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
     return EXIT_FAILED
 
 
-def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> None:
+def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool) -> DubReport:
     with bars(is_quiet, f"{source.name}: ") as progress:
         report = dub(source, target, models, settings, progress)
-        LOG.info("%s", report.summary())
-        told.add(report)
+    LOG.info("%s", report.summary())
+    return report
+
+
+def _write(told: ReportFiles, is_quiet: bool) -> None:
+    with bars(is_quiet, "report: ") as progress:
         told.write(progress)
 
 

@@ -16,6 +16,9 @@ import pytest
 
 from avcore.errors import OutputError, UsageError
 from avcore.media import VideoWriter, pictures_at, read_pictures
+from netflips import dub_command
+from netflips.batch.dub_record import DubJob, DubRecord
+from netflips.batch.records import Rejected
 from netflips.options import DubOptions
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, report_from
 from netflips.report_files import ReportFiles
@@ -347,6 +350,32 @@ def test_files_are_read_once_however_often_the_page_is_written(
         run.add(told.report)
         run.write()
     assert len(reads) == 3
+
+
+def test_videos_dubbed_side_by_side_have_a_page_too(
+    told: page.Told, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out_dir, first = tmp_path / "out", tmp_path / "x.json"
+    out_dir.mkdir()
+
+    def dub_side_by_side(jobs: list[DubJob], *arguments: Any) -> int:
+        """Take a finished report for the first video and set the second aside, without Ray."""
+        record = DubRecord.read(out_dir)
+        record.add(jobs[0], "key", told.report)
+        record.set_aside(Rejected(str(jobs[1].source), "no <face>"))
+        record.write_report(arguments[4], jobs)
+        return 1
+
+    monkeypatch.setattr("netflips.batch.dubbing.dub_side_by_side", dub_side_by_side)
+    flags = [f"--{name}-path=none.pt" for name in ("av2unit", "utut", "unit2av")] + ["--src-lang=en", "--tgt-lang=ko", "--ray"]
+    reports = [f"--report={name}" for name in (first, tmp_path / "x.html", tmp_path / "y.json")]
+    inputs = ["--in-vid-path", str(files[0]), str(files[1]), "--out-dir", str(out_dir)]
+    assert dub_command.main([*inputs, *flags, *reports]) == 1
+    reader = Reader((tmp_path / "x.html").read_text(encoding="utf-8"))
+    assert {"d1-u1", "d1-u4"} <= set(reader.values("id"))
+    assert "no <face>" in reader.text
+    assert len(reader.values("src")) == 20
+    assert (tmp_path / "y.json").read_text() == first.read_text()
 
 
 def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: Path) -> None:
