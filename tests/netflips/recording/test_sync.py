@@ -16,7 +16,7 @@ from netflips.timing import Pace
 from tests.netflips.recording.made import decode, plain_pictures, speech, steady_times, uneven_times, write_recording
 
 RATE = 48_000
-PLAN = [1.0, 2.5, 1.5, 3.1, 1.6, 2.2, 1.3]
+PLAN = [0.9, 2.5, 1.4, 2.7, 1.2]
 SECONDS = sum(PLAN)
 BOX = np.array([50, 20, 110, 100], np.float32)
 MOUTH = slice(75, 90), slice(70, 90)
@@ -69,14 +69,16 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     path, boxes = _recording(tmp_path / "in.mp4", times)
     natural = 9 if is_held else 5  # 5.4 s fit nowhere; 3 s fit at a pace between the bounds
     recording = RecordingOptions(pace=Pace(0.8, 1.25, may_hold=is_held))
-    report = dub(path, tmp_path / "out.mp4", telltale_models(natural), replace(options, boxes=boxes, recording=recording))
+    wanted = replace(options, boxes=boxes, speaker=tmp_path / "voice.npy", recording=recording)
+    np.save(tmp_path / "voice.npy", np.full(256, 1 / 16, np.float32))
+    report = dub(path, tmp_path / "out.mp4", telltale_models(natural), wanted)
     assert report.recording is not None
-    assert len(report.recording.utterances) == 3
+    assert len(report.recording.utterances) == 2
     source, dubbed = decode(path), decode(tmp_path / "out.mp4")
     held = sum(one.held_s for one in report.recording.utterances)
     frame = 1 / report.recording.frame_rate
     num_held = round(held / frame)
-    assert (held > 1) == is_held
+    assert (held > 0.5) == is_held
     assert len(dubbed.pictures) == len(source.pictures) + num_held
     assert dubbed.rate == RATE
     assert abs(len(dubbed.sound) - len(source.sound) - held * RATE) <= RATE * frame
@@ -87,7 +89,7 @@ def test_sound_and_picture_are_at_most_one_frame_apart(
     mouths = _onsets(dubbed.pictures[:, 80:86, 76:84].mean((1, 2, 3)), 200, 4)
     loud = np.abs(dubbed.sound).max(axis=1)
     clicks = np.array(_onsets(loud, 0.35, RATE // 20)) / RATE
-    assert len(flashes) == len(mouths) == 3
+    assert len(flashes) == len(mouths) == 2
     longest = np.diff(dubbed.times).max() + 1e-3
     for shown in flashes:
         assert np.abs(clicks - dubbed.times[shown]).min() < frame
