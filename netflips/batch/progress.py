@@ -11,7 +11,7 @@ from netflips.batch.records import Costs
 
 LOG = logging.getLogger("netflips")
 _LINE_EVERY_S = 30.0
-_HOUR_S, _MINUTE_S = 3600, 60
+_HOUR_S, _MINUTE_S, _MINUTES = 3600, 60, 60
 
 
 class RunProgress:
@@ -93,9 +93,7 @@ class RunProgress:
 
 def duration(seconds: float) -> str:
     """A length of time for people: 41 s, 12 min, 3 h 05 min."""
-    whole = round(seconds)
-    if whole < 2 * _MINUTE_S:
-        return f"{whole} s"
-    if whole < 2 * _HOUR_S:
-        return f"{whole // _MINUTE_S} min"
-    return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S:02d} min"
+    if round(seconds) < 2 * _MINUTE_S:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / _MINUTE_S)
+    return f"{minutes} min" if minutes < 2 * _MINUTES else f"{minutes // _MINUTES} h {minutes % _MINUTES:02d} min"

@@ -3,8 +3,10 @@
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +62,8 @@ def _joined(address: str) -> Iterator[dict[str, float]]:
         what = "the Ray cluster cannot be joined"
         raise UsageError(what, expected="--address host:port or auto", found=str(error).splitlines()[0]) from error
     try:
-        yield ray.cluster_resources()
+        with _stopped_by_sigterm():
+            yield ray.cluster_resources()
     finally:
         ray.shutdown()
 
@@ -75,10 +78,28 @@ def _started(num_readers: int) -> Iterator[dict[str, float]]:
             logging_level="error", log_to_driver=False, configure_logging=False,
             _temp_dir=str(folder),
         )  # fmt: skip
-        yield ray.cluster_resources()
+        with _stopped_by_sigterm():
+            yield ray.cluster_resources()
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as batch systems send it, end the block as Ctrl-C does; Ray's own handler would abort the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _settle_environment(is_own: bool) -> None:
@@ -100,13 +121,21 @@ def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
 
 
 def _make_folder() -> Path:
-    """A folder for Ray's sockets and logs, named after this process; those of processes that were killed are removed."""
-    parent = Path(tempfile.gettempdir())
-    parent = parent if len(str(parent)) <= _LONGEST_FOLDER else _SHORT_FOLDER
-    for old in parent.glob(f"{_PREFIX}*"):
-        if not _is_running(old.name.removeprefix(_PREFIX).split("-")[0]):
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+    """A folder for Ray's sockets and logs, named after this process."""
+    remove_stale_folders()
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_temporary_folder()))
+
+
+def remove_stale_folders() -> None:
+    """Remove what sessions left behind whose process was killed; their last helpers end by themselves within a minute."""
+    for folder in _temporary_folder().glob(f"{_PREFIX}*"):
+        if not _is_running(folder.name.removeprefix(_PREFIX).split("-")[0]):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.gettempdir())
+    return folder if len(str(folder)) <= _LONGEST_FOLDER else _SHORT_FOLDER
 
 
 def _is_running(process: str) -> bool:

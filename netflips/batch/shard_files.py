@@ -63,6 +63,7 @@ def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             ("vocabulary", pa.string()),
             ("speaker", pa.string()),
             ("speaker_embedding", pa.list_(pa.float32())),
+            ("speaker_path", pa.string()),
             ("features", pa.string()),
             ("lips", pa.string()),
             ("boxes", pa.string()),

@@ -28,7 +28,8 @@ class Spread:
     def __post_init__(self) -> None:
         if self.workers < 0 or self.readers < 0:
             raise UsageError("--workers and --readers must be 1 or more", found=min(self.workers, self.readers))
-        if not 0 < self.gpus_per_worker <= 1 and self.gpus_per_worker != int(self.gpus_per_worker):
+        is_whole = self.gpus_per_worker == int(self.gpus_per_worker)
+        if not self.gpus_per_worker > 0 or (self.gpus_per_worker > 1 and not is_whole):
             raise UsageError("--gpus-per-worker must be a fraction up to 1, or whole", found=self.gpus_per_worker)
 
     @property

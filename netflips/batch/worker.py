@@ -93,7 +93,8 @@ class ModelWorker:
             extra |= self._voice(entry.id, self._speaker.embed(one.speech))
         if settings.features and self._extractor is not None:
             speech = one.speech if settings.hears else None
-            extra |= self._array("features", entry.id, self._extractor.features(settings.layer, speech, one.lips))
+            features = self._extractor.features(settings.layer, speech, one.lips)
+            extra["features"] = self._write_array("features", entry.id, features)
         extra |= one.row
         labels = {"language": entry.language, "vocabulary": "" if units is None else units.vocabulary}
         if units is not None and settings.layout != "files":
@@ -104,15 +105,15 @@ class ModelWorker:
 
     def _voice(self, name: str, vector: NDArray[np.float32]) -> dict[str, Any]:
         if self._settings.speaker == "npy":
-            return self._array("speakers", name, vector)
+            return {"speaker_path": self._write_array("speakers", name, vector)}
         return {"speaker_embedding": [float(f"{value:.{_FLOAT32_DIGITS}g}") for value in vector]}
 
-    def _array(self, folder: str, name: str, array: NDArray[np.float32]) -> dict[str, Any]:
-        """Write an array as a file of its own; returns what the row says of it."""
+    def _write_array(self, folder: str, name: str, array: NDArray[np.float32]) -> str:
+        """Write an array as a file of its own; returns its path below the output folder."""
         relative = f"{folder}/{name}.npy"
         with atomic_output(self._settings.out_dir / relative) as temporary:
             np.save(temporary, array)
-        return {"speaker_embedding" if folder == "speakers" else folder: relative}
+        return relative
 
 
 def _costs(batch: Sequence[Loaded], model_s: float) -> Costs:
