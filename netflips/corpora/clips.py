@@ -19,7 +19,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from netflips.corpora.footage import Footage
 from netflips.corpora.frame import Frame
 from netflips.corpora.journal import Record
-from netflips.corpora.quality import QualityGates, measure
+from netflips.corpora.quality import QualityGates, lip_crops, measure
 from netflips.corpora.samples import SampleKeeper, Thumbnails
 
 MANIFEST = "manifest"
@@ -104,7 +104,7 @@ class ClipMaker:
             names |= {"video": f"video/{name}.mp4", "boxes": f"video/{name}.bbox.pkl"}
             boxes = self._write_video(request, face, speech, self._out / names["video"])
             write_boxes(self._out / names["boxes"], boxes)
-        write_lip_video(self._out / names["lips"], face.lips)
+        write_lip_video(self._out / names["lips"], lip_crops(face))
         write_speech(self._out / names["audio"], speech)
         start_s = round(float(frames_to_seconds(request.first)), 3)
         return Entry(

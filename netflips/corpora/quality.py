@@ -1,6 +1,6 @@
 """How good a clip of a talking face is, in figures, and which clips are not good enough."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from avcore.faces.find import SpeakerFace
 from avcore.faces.select import loudness, mouth_agreement
+
+_CROPS_AT_ONCE = 250
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,21 @@ def measure(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
     return Quality(
         face_share=sum(frame.is_found for frame in seen) / len(face.frames),
         face_height=float(np.median(heights)),
-        lip_jump=lip_jump(face.lips),
+        lip_jump=lip_jump(lip_crops(face)),
         sharpness=float(np.median([frame.sharpness for frame in seen])),
         turn=float(np.median(np.degrees([abs(frame.pose.yaw) for frame in seen]))),
         sync=mouth_agreement(_openings(face), loudness(speech)),
     )
 
 
-def lip_jump(lips: NDArray[np.uint8]) -> float:
-    """The largest change from one lip crop, of uint8 [time, 96, 96], to the next; see `Quality`. 0 for one picture."""
+def lip_crops(face: SpeakerFace) -> Iterator[NDArray[np.uint8]]:
+    """The lip crops of a clip, uint8 [96, 96] each, a few of them in memory at a time."""
+    for start in range(0, len(face.frames), _CROPS_AT_ONCE):
+        yield from face.lips_between(start, min(start + _CROPS_AT_ONCE, len(face.frames)))
+
+
+def lip_jump(lips: Iterable[NDArray[np.uint8]]) -> float:
+    """The largest change from one lip crop, uint8 [96, 96], to the next; see `Quality`. 0 for one picture."""
     largest, before = 0.0, None
     for crop in lips:
         here = crop.astype(np.float32)

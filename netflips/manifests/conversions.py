@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from avcore.command import LOG
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
 from avcore.manifest import read_manifest, write_manifest
 from avcore.unit_store import write_units
 from avcore.vocabulary import normalise_language
@@ -84,11 +84,17 @@ def _from_pairs(options: argparse.Namespace) -> None:
     from netflips.manifests.published_pairs import read_pair_entries, read_pair_units
 
     for language in map(normalise_language, options.languages):
-        out = options.out_dir / f"{language}.jsonl"
-        LOG.info("%s: %d entries", out, write_manifest(out, read_pair_entries(options.folder, language, options.out_dir)))
+        entries = list(read_pair_entries(options.folder, language, options.out_dir))
         rows = list(read_pair_units(options.folder, language, options.units_vocabulary))
+        if not entries and not rows:
+            raise InputError("this is no pair folder", path=options.folder,
+                             expected=f"recordings in audio/{language}, or units in units/{language}")  # fmt: skip
+        if entries:
+            out = options.out_dir / f"{language}.jsonl"
+            LOG.info("%s: %d entries", out, write_manifest(out, entries))
         if rows:
-            write_units(options.out_dir / f"{language}.units.jsonl", rows)
+            out = options.out_dir / f"{language}.units.jsonl"
+            LOG.info("%s: units of %d", out, write_units(out, rows))
 
 
 def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:

@@ -45,12 +45,11 @@ def write_pairs(
 
 
 def read_pair_entries(folder: Path, language: str, out: Path) -> Iterator[Entry]:
-    """The recordings of a language as entries with paths relative to `out`, ids = their names. Raises InputError for none."""
-    place = _first_there(folder / AUDIO / language, folder / language)
-    paths = sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES)
-    if not paths:
-        raise InputError("there are no recordings", path=place, expected=f"{AUDIO}/{language}/NAME.wav")
-    for path in paths:
+    """The recordings of a language as entries with paths relative to `out`, ids = their names; none when it has none."""
+    place = next((one for one in (folder / AUDIO / language, folder / language) if one.is_dir()), None)
+    if place is None:
+        return
+    for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in SOUND_SUFFIXES):
         duration_s = float(probe(path).duration_s)
         name = path.relative_to(place).with_suffix("").as_posix()
         audio = Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
@@ -69,10 +68,3 @@ def read_pair_units(folder: Path, language: str, vocabulary: str = "") -> Iterat
 
 def _ids(units: Units, is_merged: bool) -> list[int]:
     return [int(unit) for unit in (units.merged().ids if is_merged else units.frames())]
-
-
-def _first_there(*folders: Path) -> Path:
-    there = next((folder for folder in folders if folder.is_dir()), None)
-    if there is None:
-        raise InputError("this is no pair folder", path=folders[0].parent.parent, expected=" or ".join(map(str, folders)))
-    return there

@@ -101,6 +101,8 @@ def test_pair_folders_there_and_back(corpus: Path, tmp_path: Path) -> None:
     assert set(read_unit_corpus(out / "units" / "en", "en", reading).units) == {"a", "c"}
     assert read_unit_corpus(out / "raw_data" / "train.ko", "ko", reading).units["000000001"].tolist() == [5, 7, 1, 0, 3]
 
+    assert main(["from-pairs", str(out), "--out-dir", str(tmp_path / "units only")]) == 0
+    assert sorted(path.name for path in (tmp_path / "units only").iterdir()) == ["en.units.jsonl", "ko.units.jsonl"]
     for language in ("en", "ko"):
         write_speech(out / "audio" / language / "a.wav", babble(0.24))
     assert main(["from-pairs", str(out), "--out-dir", str(back), "--units-vocabulary", "sha256:ab"]) == 0
@@ -124,6 +126,7 @@ def test_sides_that_share_nothing(corpus: Path, tmp_path: Path, capsys: pytest.C
     assert main(["to-pairs", str(tmp_path / "x.jsonl"), str(corpus / "ko.jsonl"), "--out-dir", str(tmp_path / "p")]) == 2
     assert "no id in common" in capsys.readouterr().err
     assert main(["from-pairs", str(corpus), "--out-dir", str(tmp_path / "p")]) == 2
+    assert "no pair folder" in capsys.readouterr().err
 
 
 def test_vocoder_manifests_there_and_back(corpus: Path, tmp_path: Path) -> None:
