@@ -4,6 +4,7 @@ Nothing is unpacked: an archive is listed once, and its files are read where the
 """
 
 import io
+import os
 import re
 import sys
 import tarfile
@@ -31,7 +32,7 @@ _TEXT = ("utf-8-sig", "cp949")
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CorpusFile:
     """A file of a corpus.
 
@@ -141,7 +142,7 @@ def list_files(root: str | Path) -> Listing:
     if _COMPRESSED_TAR.match(root.name) and root.is_file():
         raise InputError("a compressed tar cannot be read in place", path=root, hint=f"unpack it: tar xf {root.name}")
     listing = Listing()
-    paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
+    paths = sorted(_walk(root)) if root.is_dir() else [root]
     folder = root if root.is_dir() else root.parent
     archives, plain = _sorted_out(path for path in paths if not path.name.startswith("."))
     found = {name: CorpusFile(name, (path,)) for path in plain for name in [_name(path.relative_to(folder))]}
@@ -156,6 +157,18 @@ def list_files(root: str | Path) -> Listing:
     if not listing.files and not listing.problems:
         raise InputError("there are no files in it", path=root)
     return listing
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """All files below a folder, also behind links; no folder twice."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names if os.path.isfile(os.path.join(place, name)))
 
 
 def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list[Path]]:

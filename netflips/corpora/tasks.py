@@ -1,5 +1,6 @@
 """Run many tasks on several processes; a task may have follow-ups, and one that fails is set aside by name."""
 
+import errno
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 _AHEAD = 2
 """Tasks handed to each process at a time: one under way and one waiting."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 
@@ -211,6 +213,10 @@ def _do(worker: Worker, task: Task, journal: Journal) -> list[Task]:
         return list(worker.do(task, journal))
     except OutputError:
         raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise OutputError("the results cannot be written", path=task.key, found=error.strerror) from error
+        journal.add(_failure(task, "unexpected", str(error)))
     except NetflipsError as error:
         journal.add(_failure(task, type(error).__name__, str(error)))
     except Exception as error:  # one strange file must not end the work of a night

@@ -84,6 +84,15 @@ def test_a_joined_archive_hides_its_parts(tmp_path: Path) -> None:
     assert len(_contents(tmp_path)) == len(FILES)
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.wav").write_bytes(b"a")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "back").symlink_to(tmp_path / "corpus")
+    assert _contents(tmp_path / "corpus") == {"linked/a.wav": b"a"}
+
+
 def test_a_file_of_an_archive_can_have_a_path(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()

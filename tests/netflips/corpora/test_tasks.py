@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Counting:
             os._exit(9)
         if task.work == "full":
             raise OutputError("the disk is full")
+        if task.work == "no room":
+            raise OSError(errno.ENOSPC, "No space left on device")
         journal.add(Record(task.key, "kept", parent=task.parent, rows={"manifest": {"id": task.key}}))
         return ()
 
@@ -84,9 +87,10 @@ def test_failures_are_set_aside_by_name(tmp_path: Path) -> None:
     assert records["c"].status == "kept"
 
 
-def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="disk is full"):
-        _run(tmp_path, [Task("a", "full"), Task("b", "leaf")])
+@pytest.mark.parametrize(("work", "words"), [("full", "disk is full"), ("no room", "No space left")])
+def test_a_full_disk_ends_the_run(tmp_path: Path, work: str, words: str) -> None:
+    with pytest.raises(OutputError, match=words):
+        _run(tmp_path, [Task("a", work), Task("b", "leaf")])
     assert "b" not in read_journal(tmp_path)
 
 
