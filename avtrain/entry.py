@@ -8,7 +8,8 @@ A wrong key, type or value is one clear error before anything is loaded.
 import argparse
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from avcore.errors import UsageError
 from avcore.files import write_text
 
 Config = TypeVar("Config")
+_HYDRAS_OWN = ("hydra", "_dummy_empty_config_.yaml")
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -50,10 +52,22 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
 def _compose(name: str, overrides: Sequence[str], folder: Path) -> DictConfig:
     group, _, option = name.rpartition("/")
     chosen = {f"{group}@_global_": option} if group else option
-    ConfigStore.instance().store(name="netflips_run", node={"defaults": [chosen, "_self_"]})
     GlobalHydra.instance().clear()
-    with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+    with _own_config_store() as store, initialize_config_dir(config_dir=str(folder), version_base="1.3"):
+        store.store(name="netflips_run", node={"defaults": [chosen, "_self_"]})
         return compose(config_name="netflips_run", overrides=[_as_override(text, folder) for text in overrides])  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _own_config_store() -> Iterator[ConfigStore]:
+    """Hydra's store of configs without what other libraries put there: fairseq's groups would hide settings of ours."""
+    store = ConfigStore.instance()
+    everything = store.repo
+    store.repo = {name: node for name, node in everything.items() if name in _HYDRAS_OWN}
+    try:
+        yield store
+    finally:
+        store.repo = everything
 
 
 def _as_override(text: str, folder: Path) -> str:
