@@ -215,6 +215,7 @@ def test_a_fit_that_was_broken_off_gives_the_same_model(
         return finish(self, content)  # type: ignore[arg-type]
 
     monkeypatch.setattr(FeatureStream, "_finish", broken)
+    monkeypatch.setattr("av2unit.clustering.fit._Pause.is_over", lambda self: True)
     options = ("features.kind=fbank", "features.normalise=corpus", "save_every=10")
     assert _fit(corpus, path, *options) == 130
     assert not path.exists()
