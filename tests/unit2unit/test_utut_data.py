@@ -1,5 +1,6 @@
 """Pre-training data: the published tables, batches, and how language pairs are drawn."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from avcore.errors import InputError, UnitError, UnitRangeError
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from unit2unit.utut_common.corpus import Reading, read_corpus
 from unit2unit.utut_pretrain.data import UnitPairDataset, pair_counts
 from unit2unit.utut_pretrain.manifest import load_units, read_samples
 from unit2unit.utut_pretrain.masking import SpanNoise
@@ -164,3 +166,12 @@ def test_unit_files_may_be_saved_tensors(tmp_path: Path) -> None:
     torch.save(Path("a"), tmp_path / "unsafe.pt")
     with pytest.raises(UnitError, match=r"unsafe\.pt"):
         load_units(tmp_path / "unsafe.pt", 10)
+
+
+def test_shards_of_bulk_extraction_are_read_like_one_file(tmp_path: Path) -> None:
+    (tmp_path / "en" / "shards").mkdir(parents=True)
+    for number in range(3):
+        row = json.dumps({"id": f"clip{number}", "units": [number, 5], "language": "en"})
+        (tmp_path / "en" / "shards" / f"{number:05d}.jsonl").write_text(row + "\n")
+    corpus = read_corpus(tmp_path / "en", "en", Reading(num_units=10))
+    assert {name: units.tolist() for name, units in corpus.units.items()} == {f"clip{n}": [n, 5] for n in range(3)}

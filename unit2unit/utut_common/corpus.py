@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -80,28 +81,37 @@ def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
 
 
 def read_corpus(path: str | Path, language: str, reading: Reading, progress: Progress = silent) -> Corpus:
-    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` file (rows with `id` and `units`) or a text file (lines).
+    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` file or a folder of such shards (rows with `id` and `units`), or a
+    text file (lines).
 
     Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
     """
     path = Path(path)
     corpus = Corpus(path)
     stage = f"reading {language}"
-    if path.is_dir():
+    if shards := _shards(path):
+        for place, line in track(chain.from_iterable(map(_lines, shards)), stage, progress):
+            _add_row(corpus, line, place, language, reading)
+    elif path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES)
         for file in track(files, stage, progress, len(files)):
             name = file.relative_to(path).with_suffix("").as_posix()
             corpus.add(name, str(file), partial(read_unit_file, file), reading)
-    elif require_file(path, "the units").suffix == ".jsonl":
-        for place, line in track(_lines(path), stage, progress):
-            _add_row(corpus, line, place, language, reading)
     else:
+        require_file(path, "the units")
         corpus.is_by_line = True
         for number, (place, line) in enumerate(track(_lines(path), stage, progress), 1):
             corpus.add(f"{number:09d}", place, partial(parse_units, line, place), reading)
     if not corpus.places and not corpus.problems:
         raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl file, or lines of units")
     return corpus
+
+
+def _shards(path: Path) -> list[Path]:
+    """The JSON lines files of a corpus: the file itself, or what bulk extraction wrote into a folder's `shards`."""
+    if path.is_dir():
+        return sorted((path / "shards").glob("*.jsonl"))
+    return [path] if path.suffix == ".jsonl" and path.exists() else []
 
 
 def common_vocabulary(corpora: Iterable[Corpus], stated: str) -> str:
