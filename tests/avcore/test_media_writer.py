@@ -18,6 +18,7 @@ from avcore.errors import OutputError
 from avcore.media import VideoWriter, probe, read_gray_video, read_pictures, read_sound, read_speech, write_lip_video
 from tests.avcore.media_samples import PICTURE_RATES, at_constant_rate, clicks, numbered_picture, shown_number
 from tests.avcore.test_media_sound import click_times
+from tests.signals import hear_ctrl_c
 
 BLACK = np.full((96, 128, 3), 16, np.uint8)
 WHITE = np.full((96, 128, 3), 235, np.uint8)
@@ -210,8 +211,9 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mp4")]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=root, text=True, env=dict(os.environ)
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=root, text=True, env=dict(os.environ),
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "writing"
     assert len(list(tmp_path.iterdir())) == 1

@@ -13,6 +13,7 @@ import pytest
 
 from avcore.media import PictureSource, probe
 from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
+from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -102,7 +103,10 @@ def test_ctrl_c_leaves_nothing(checkpoints: Path, tmp_path: Path) -> None:
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
     process = subprocess.Popen(
-        _dub_command(checkpoints, out / "x.mp4", "--max-target-units", "0"), env=environment, stderr=subprocess.PIPE
+        _dub_command(checkpoints, out / "x.mp4", "--max-target-units", "0"),
+        env=environment,
+        stderr=subprocess.PIPE,
+        preexec_fn=hear_ctrl_c,
     )
     deadline = time.monotonic() + 120
     while not (out.exists() and any(path.stat().st_size for path in out.iterdir())):
