@@ -64,7 +64,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--readers", type=int, default=0, help="files decoded at a time (default: one a core)")
     group.add_argument(
         "--batch-seconds", type=float, default=0.0, metavar="S",
-        help=f"speech in a batch, padding counted (default: {CPU_BATCH_S:g}, on a GPU {GPU_BATCH_S:g})",
+        help=f"speech in a batch, padding counted (default: {CPU_BATCH_S:g}, on a GPU {GPU_BATCH_S:g}; twice without pictures)",
     )  # fmt: skip
     group.add_argument("--overwrite", action="store_true", help="delete the results of an earlier run first")
     group.add_argument("--max-failures", type=int, metavar="N", help="stop when more than N utterances fail")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from avcore.errors import UsageError
+from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
 
 _PREFIX = "netflips-ray-"
 _LONGEST_FOLDER = 24
@@ -24,11 +24,18 @@ _SECRET_BYTES = 32
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """One thread a worker: more workers make better use of the cores than more threads in each."""
 
-_QUIET = {
+_RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # deaths of workers are told by us
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of which Ray would warn
+    "RAY_gcs_server_port_wait_time_s": "120",  # on a busy machine 30 may be too few
 }
+
+
+class RayStartError(NetflipsError):
+    """Ray's own processes do not come up."""
+
+    exit_code = EXIT_FAILED
 
 
 @contextmanager
@@ -36,9 +43,9 @@ def ray_session(num_readers: int, address: str | None = None) -> Iterator[dict[s
     """Start Ray for a block, or join the cluster at `address` (host:port or `auto`); within another session, use that.
 
     num_readers: tasks that run at a time in a session started here, model workers not counted. Such a session obeys those
-    alone who have a secret of this process. Yields what there is: `CPU`, `GPU` and more. Raises
-    UsageError when Ray is not installed or the cluster cannot be reached. Ray reads its environment when it is imported, so
-    `pool`, which imports it, is imported inside the block.
+    alone who have a secret of this process. Yields what there is: `CPU`, `GPU` and more. Raises UsageError when Ray is not
+    installed or the cluster cannot be reached, RayStartError when it does not start. Ray reads its environment when it is
+    imported, so `pool`, which imports it, is imported inside the block.
     """
     _settle_environment(is_own=address is None)
     ray = _import_ray()
@@ -73,16 +80,29 @@ def _started(num_readers: int) -> Iterator[dict[str, float]]:
 
     folder = _make_folder()
     try:
-        ray.init(
-            address="local", num_cpus=num_readers, include_dashboard=False, object_store_memory=_STORE_BYTES,
-            logging_level="error", log_to_driver=False, configure_logging=False,
-            _temp_dir=str(folder),
-        )  # fmt: skip
+        _start(num_readers, folder)
         with _stopped_by_sigterm():
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(num_readers: int, folder: Path) -> None:
+    """Start Ray; a second time when it fails, because on a busy machine its processes may find each other too late."""
+    import ray
+
+    for is_last in (False, True):
+        try:
+            ray.init(
+                address="local", num_cpus=num_readers, include_dashboard=False, object_store_memory=_STORE_BYTES,
+                logging_level="error", log_to_driver=False, configure_logging=False, _temp_dir=str(folder),
+            )  # fmt: skip
+            return
+        except Exception as error:  # Ray raises bare ones
+            ray.shutdown()
+            if is_last:
+                raise RayStartError("Ray cannot be started", found=str(error).splitlines()[0], hint="try again") from error
 
 
 @contextmanager
@@ -107,7 +127,7 @@ def _settle_environment(is_own: bool) -> None:
 
     is_own: this process will start Ray itself, and needs a secret for it unless the user has seen to that.
     """
-    os.environ.update({**_QUIET, **WORKER_ENVIRONMENT})
+    os.environ.update({**_RAY_ENVIRONMENT, **WORKER_ENVIRONMENT})
     if is_own and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
         os.environ.update({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(_SECRET_BYTES)})
 

@@ -11,6 +11,8 @@ AUDIO, VIDEO = "audio", "video"
 Layout = Literal["jsonl", "parquet", "files"]
 LAST_LAYER = "last"
 CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
+SOUND_ALONE = 2.0
+"""Times as long are batches without pictures: they are read in no time, and handing them over is what costs."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class ExtractSettings:
     modalities: what the units are taken from. face: whose lips. units: whether units are made at all. features: a layer's
     number or `last`, "" = none. speaker: the embedding in the `row` or as `npy` file, "" = none. lips: whether lip crops
     and boxes are kept. batch_s: the most seconds, padding counted, that go through the encoder together, 0 = as suits the
-    device; part_s: that are read by one task.
+    device; part_s: that are read by one task, see `for_device`.
     """
 
     out_dir: Path
@@ -33,7 +35,7 @@ class ExtractSettings:
     speaker: Literal["", "row", "npy"] = ""
     lips: bool = False
     batch_s: float = 0.0
-    part_s: float = 32.0
+    part_s: float = CPU_BATCH_S
 
     def __post_init__(self) -> None:
         parse_face_choice(self.face)
@@ -77,9 +79,10 @@ class ExtractSettings:
         return None if self.features in ("", LAST_LAYER) else int(self.features)
 
     def for_device(self, device: str) -> "ExtractSettings":
-        """With the size of batches settled."""
-        suits = GPU_BATCH_S if device.startswith("cuda") else CPU_BATCH_S
-        return self if self.batch_s else replace(self, batch_s=suits)
+        """With the size of batches, and of what is read at a time, settled."""
+        times = 1.0 if self.sees or self.lips else SOUND_ALONE
+        suits = times * (GPU_BATCH_S if device.startswith("cuda") else CPU_BATCH_S)
+        return replace(self, batch_s=self.batch_s or suits, part_s=times * CPU_BATCH_S)
 
     def key(self) -> dict[str, Any]:
         """What must be the same for results to lie in one folder."""
