@@ -39,6 +39,10 @@ class RunChoices:
     retry_failed: bool = False
     max_failures: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_failures is not None and self.max_failures < 0:
+            raise UsageError("--max-failures must be 0 or more", found=self.max_failures)
+
 
 _HERE, _GO_ON = Spread(), RunChoices()
 

@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -20,6 +21,7 @@ _SHORT_FOLDER = Path("/tmp")
 _STORE_BYTES = 512 << 20
 """Of shared memory for what is read and not yet used; more is put on the disk."""
 _SECRET_BYTES = 32
+_PATIENCE_S = 10.0
 
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """One thread a worker: more workers make better use of the cores than more threads in each."""
@@ -60,6 +62,7 @@ def ray_session(num_readers: int, address: str | None = None) -> Iterator[dict[s
 def _joined(address: str) -> Iterator[dict[str, float]]:
     import ray
 
+    _require_listening(address)
     try:
         ray.init(
             address=address, logging_level="error", log_to_driver=False, configure_logging=False,
@@ -73,6 +76,17 @@ def _joined(address: str) -> Iterator[dict[str, float]]:
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
+
+
+def _require_listening(address: str) -> None:
+    """Raise UsageError when nothing listens at host:port; Ray itself would try for a quarter of an hour."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host:
+        return  # `auto`: Ray knows where
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UsageError("there is no Ray cluster", expected="--address host:port or auto", found=f"{address}: {error}") from error
 
 
 def _started(num_readers: int) -> Iterator[dict[str, float]]:

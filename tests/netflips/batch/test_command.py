@@ -70,6 +70,7 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
         (["--with-lips"], "--with-lips needs videos"),
         (["--gpus-per-worker", "0"], "--gpus-per-worker"),
         (["--dry-run", "0"], "--dry-run"),
+        (["--max-failures", "-1"], "--max-failures"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(
