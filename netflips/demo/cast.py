@@ -1,0 +1,91 @@
+"""Voices and faces of the demo's material, and what is kept out of training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from netflips.demo import espeak, flite
+from netflips.demo.espeak import EspeakVoice, TimedSpeech
+from netflips.demo.flite import FliteVoice
+from netflips.demo.phrasebook import Pair, phrasebook
+
+Voice = EspeakVoice | FliteVoice
+
+LANGUAGES = ("en", "ko")
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What `cast.yaml` says."""
+
+    settings: Mapping[str, Any]
+
+    def reference(self, language: str) -> EspeakVoice:
+        """The voice whose own timing labels all others of a language."""
+        return EspeakVoice(self.settings["reference"][language])
+
+    def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
+        """Draw a training voice of espeak-ng."""
+        own = self.settings["espeak"][language]
+        name, variant = own["names"][rng.integers(len(own["names"]))], own["variants"][rng.integers(len(own["variants"]))]
+        return self._varied(f"{name}+{variant}", rng)
+
+    def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
+        """Draw how a speaker of flite sounds this time."""
+        own = self.settings["flite"]
+        if rng.random() < own["plain"]:
+            return FliteVoice(name)
+        return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
+
+    def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
+        """Draw a voice of espeak-ng that training never hears."""
+        variants = self.settings["held_out"]["variants"]
+        return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
+
+    @property
+    def unheard_speaker(self) -> FliteVoice:
+        """The speaker of another synthesiser that nothing hears before the evaluation."""
+        return FliteVoice(self.settings["held_out"]["flite"])
+
+    def unheard_head(self, number: int) -> int:
+        """The seed of a head that training never sees."""
+        return int(self.settings["held_out"]["first_head"]) + number
+
+    def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
+        rate, pitch, reach = (int(rng.integers(*self.settings[what], endpoint=True)) for what in ("rate", "pitch", "pitch_range"))
+        return EspeakVoice(name, rate, pitch, reach)
+
+
+@cache
+def cast() -> Cast:
+    """Read the cast that comes with NetfLips."""
+    content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8")))
+    assert isinstance(content, dict)
+    return Cast(content)
+
+
+def say(text: str, voice: Voice) -> TimedSpeech:
+    """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
+    return flite.say(text, voice) if isinstance(voice, FliteVoice) else espeak.say(text, voice)
+
+
+@cache
+def held_out_english() -> frozenset[str]:
+    """English sentences that training never hears."""
+    name = cast().settings["held_out"]["sentences"]["file"]
+    return frozenset(files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines())
+
+
+def held_out_pairs() -> list[Pair]:
+    """Sentences of the phrasebook that training never hears, in its order."""
+    return [pair for pair in phrasebook().all_pairs() if pair.english in held_out_english()]
+
+
+def training_pairs() -> list[Pair]:
+    """All other sentences of the phrasebook, in its order."""
+    return [pair for pair in phrasebook().all_pairs() if pair.english not in held_out_english()]

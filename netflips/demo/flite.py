@@ -1,0 +1,41 @@
+"""Speech from flite, as a program (Debian and Ubuntu: `apt-get install flite`); a tool of the training side, not shipped."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+
+from avcore.audio import resample
+from avcore.errors import InputError, UsageError
+from avcore.media import read_speech
+from avcore.timeline import SAMPLE_RATE
+from netflips.demo.espeak import TimedSpeech
+
+
+@dataclass(frozen=True)
+class FliteVoice:
+    """A voice of flite.
+
+    stretch: of its durations, 1 = as it is. tract: by how much its resonances and pitch are raised, 1 = as they are.
+    """
+
+    name: str
+    stretch: float = 1.0
+    tract: float = 1.0
+
+
+def say(text: str, voice: FliteVoice) -> TimedSpeech:
+    """Speak a text; phonemes are not timed. Raises InputError when flite is missing, UsageError for an unknown voice."""
+    program = which("flite")
+    if program is None:
+        raise InputError("flite is not installed", hint="apt-get install flite")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "speech.wav"
+        stretch = f"duration_stretch={voice.stretch * voice.tract:.4f}"
+        command = [program, "-voice", voice.name, "--setf", stretch, "-t", text, "-o", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode or not path.is_file():
+            raise UsageError("flite cannot say this", found=f"{voice.name}: {done.stderr.strip()[-200:]}")
+        samples = read_speech(path)
+    return TimedSpeech(resample(samples, round(SAMPLE_RATE * voice.tract), SAMPLE_RATE), SAMPLE_RATE, ())
