@@ -12,12 +12,12 @@ from avcore.command import EXIT_FAILED, LOG
 from avcore.device import resolve_device
 from avcore.errors import CheckpointError, NetflipsError
 from netflips.batch.dub_record import DubJob, DubRecord
-from netflips.batch.lock import folder_lock
 from netflips.batch.progress import RunProgress
 from netflips.batch.records import Rejected, reason_of
 from netflips.batch.session import ray_session
 from netflips.batch.spread import Spread, file_size
 from netflips.batch.work import Lost, Task
+from netflips.lock import folder_lock
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub

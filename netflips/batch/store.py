@@ -18,13 +18,13 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.manifest import Manifest, write_rows
-from netflips.batch import journal
-from netflips.batch.lock import folder_lock
+from netflips import journal
 from netflips.batch.plan import Shard, digest, new_shards, read_plan, write_plan
 from netflips.batch.records import Made, Rejected, Source
 from netflips.batch.run_file import prepare_folder
 from netflips.batch.settings import Layout
 from netflips.batch.shard_files import ShardFiles
+from netflips.lock import folder_lock
 
 _FAILED, _WORK = "failed.jsonl", "work"
 

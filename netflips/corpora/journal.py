@@ -9,7 +9,7 @@ from typing import IO, Any, Literal
 from uuid import uuid4
 
 from avcore.manifest import write_rows
-from netflips.batch.journal import read
+from netflips.journal import read
 
 Status = Literal["kept", "rejected", "failed", "done"]
 _COMPACT = "journal.jsonl"

@@ -14,8 +14,8 @@ from typing import Any
 from avcore.errors import UsageError
 from avcore.files import write_text
 from avcore.manifest import write_rows
-from netflips.batch.lock import folder_lock
 from netflips.corpora.journal import Record, compact_journal, read_journal, without_failures
+from netflips.lock import folder_lock
 
 LOG = logging.getLogger("netflips")
 
