@@ -1,10 +1,11 @@
 """The text form of units: one line of decimal ids with blanks between."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from avcore.errors import UnitError
+from avcore.errors import UnitError, UnitRangeError
 from avcore.files import require_file, write_text
 from avcore.units import Ids, format_units, parse_units
 
@@ -33,3 +34,12 @@ def read_unit_file(path: str | Path) -> Ids:
 def write_unit_file(path: str | Path, ids: Iterable[int] | Ids) -> None:
     """Write int [N] as one line without a newline, whole or not at all. Raises OutputError when it cannot be written."""
     write_text(path, format_units(ids))
+
+
+@contextmanager
+def units_of(path: str | Path) -> Iterator[None]:
+    """Work on units that came from a file: a UnitRangeError in the block, which knows no file, names this one."""
+    try:
+        yield
+    except UnitRangeError as error:
+        raise UnitRangeError(error.unit, error.position, error.size, path=error.path or path) from error

@@ -49,8 +49,9 @@ def _add_language_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--src-lang", required=True, help="language that is spoken, as en or eng")
     group.add_argument("--tgt-lang", required=True, help="language to dub into, as ko or kor")
     group.add_argument(
-        "--modalities", default="audio,video", choices=MODALITIES, help="what the units are taken from (default: audio,video)"
-    )
+        "--modalities", default="audio,video", choices=MODALITIES, metavar="WHICH",
+        help="what the units are taken from: audio,video (default), audio, or video",
+    )  # fmt: skip
     group.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20)")
     group.add_argument(
         "--max-target-units", type=int, help="limit of translated units, 0 = none (default: as the checkpoint says, 200)"

@@ -16,7 +16,7 @@ from avcore.files import require_file, require_writable
 from avcore.media import write_speech
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
-from avcore.unit_files import read_unit_file
+from avcore.unit_files import read_unit_file, units_of
 from avcore.units import Units, from_reference_codes
 from avcore.vocabulary import normalise_language
 from unit2av.items import read_unit_item
@@ -93,7 +93,8 @@ def _speak_file(options: argparse.Namespace) -> None:
     vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, language, device, options.precision, options.vocoder_unit_offset)
     units = Units.from_frames(codes[codes >= 0], language) if options.no_durations else from_reference_codes(codes, language)
     voice = read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
-    _speak(vocoder, units, voice, out, options)
+    with units_of(options.in_unit_path):
+        _speak(vocoder, units, voice, out, options)
 
 
 def _speak_item(options: argparse.Namespace) -> None:
@@ -107,7 +108,8 @@ def _speak_item(options: argparse.Namespace) -> None:
     step = options.checkpoint.stem.removeprefix("g_")
     out = require_writable(options.output_folder / f"{stem[: -len(_ITEM_SUFFIX)]}_{step}step.wav", "the output wav")
     units = Units.from_frames(item.codes, vocoder.language)
-    _speak(vocoder, units, item.speaker, out, options)
+    with units_of(options.input_file):
+        _speak(vocoder, units, item.speaker, out, options)
 
 
 def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: argparse.Namespace) -> None:

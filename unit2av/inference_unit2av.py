@@ -20,7 +20,7 @@ from avcore.pingpong import pingpong
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
-from avcore.unit_files import read_unit_file
+from avcore.unit_files import read_unit_file, units_of
 from avcore.units import Ids, Units, from_reference_codes
 from avcore.vocabulary import normalise_language
 from unit2av.inference_unit2a import unit_offset
@@ -87,13 +87,14 @@ def _work(options: argparse.Namespace) -> None:
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
     writer = VideoWriter(out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect)
-    units = _timed(options, codes, models.vocoder)
+    with units_of(options.in_unit_path):
+        units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
         boxes = _boxes(options, source, min(total, len(source)), progress)
         paste = paste_face_hard if options.hard_paste else paste_face
-        with writer:
+        with writer, units_of(options.in_unit_path):
             speak_and_show(units, speaker, models.vocoder, models.renderer, source, boxes, writer, paste, progress)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.command import LOG, add_common_options, device_name, run
-from avcore.errors import UnitRangeError, UsageError
+from avcore.errors import UsageError
 from avcore.files import require_file, require_writable
 from avcore.progress import bars
-from avcore.unit_files import write_unit_file
+from avcore.unit_files import units_of, write_unit_file
 from avcore.units import Ids, Units, parse_units
 from unit2unit.config import SearchConfig
 from unit2unit.search import Hypothesis
@@ -63,11 +63,8 @@ def _work(options: argparse.Namespace) -> None:
         options.utut_path, device_name(options), options.precision, options.translator_unit_offset
     )
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    with bars(options.quiet) as progress:
-        try:
-            translation = translator.translate(Units(ids), options.src_lang, options.tgt_lang, search, progress)
-        except UnitRangeError as error:
-            raise UnitRangeError(error.unit, error.position, error.size, path=options.in_unit_path) from error
+    with bars(options.quiet) as progress, units_of(options.in_unit_path):
+        translation = translator.translate(Units(ids), options.src_lang, options.tgt_lang, search, progress)
     write_unit_file(out, translation.units.ids)
     notice = truncation_notice(translation)
     if notice:

@@ -96,7 +96,7 @@ def write(path: str, content: bytes | str) -> str:
         (lambda files: files.pop("--speaker-path"), "missing: --speaker-path"),
         (lambda files: files.update({"--in-unit-path": "nowhere.txt"}), "nowhere.txt"),
         (lambda files: write(files["--in-unit-path"], "1 2 x"), "token 2 is not a unit"),
-        (lambda files: write(files["--in-unit-path"], "1 2 1000"), "position 2"),
+        (lambda files: write(files["--in-unit-path"], "1 2 1000"), "units.txt: unit at position 2"),
         (lambda files: write(files["--in-unit-path"], "-1 -1"), "no units to say"),
         (lambda files: write(files["--speaker-path"], "not sound"), "voice.wav"),
         (lambda files: write_speech(files["--speaker-path"], np.zeros(48_000)), "not enough sound"),

@@ -135,7 +135,7 @@ def test_a_voice_can_be_given_for_a_silent_video(folder: Path, parity_dir: Path,
 @pytest.mark.parametrize(
     ("units", "named"),
     [
-        ("5 1000", "out of range"),
+        ("5 1000", "units.txt: unit at position 1 is out of range"),
         ("5 <unk> 7", "token 1"),
         ("", "unit file"),
         ("-1 -1", "no units"),

@@ -51,7 +51,7 @@ def test_beam_and_limit_replace_the_stored_settings(files: dict[str, Path], caps
 
 def test_offset_flag(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(files, "--translator-unit-offset", "4")) == 2
-    assert "unit at position 3 is out of range; expected 0..25; found 29" in capsys.readouterr().err
+    assert "txt: unit at position 3 is out of range; expected 0..25; found 29" in capsys.readouterr().err
 
 
 def test_a_blank_line_is_an_empty_sequence(files: dict[str, Path]) -> None:
