@@ -1,4 +1,4 @@
-"""Memory and CPU time of a process and all that it started, over time."""
+"""Memory and CPU time of a process and all that it started, and of the machine, over time."""
 
 import os
 import threading
@@ -44,6 +44,12 @@ def cpu_s(pid: int) -> float:
             continue
         ticks += sum(map(int, fields[11:15]))
     return ticks / _TICKS
+
+
+def machine_cpu_s() -> float:
+    """CPU seconds that the whole machine has worked since it was started."""
+    user, nice, system, _idle, _waiting, *rest = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:8])
+    return (user + nice + system + sum(rest)) / _TICKS
 
 
 class Watch(threading.Thread):
