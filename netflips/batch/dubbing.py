@@ -12,6 +12,7 @@ from avcore.command import EXIT_FAILED, LOG
 from avcore.device import resolve_device
 from avcore.errors import CheckpointError, NetflipsError
 from netflips.batch.dub_record import DubJob, DubRecord
+from netflips.batch.full_paths import with_full_paths
 from netflips.batch.progress import RunProgress
 from netflips.batch.records import Rejected, reason_of
 from netflips.batch.session import ray_session
@@ -136,12 +137,14 @@ def _run(
         if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
             models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
         size = replace(spread.pool_size(models.run.device, models.size(), resources), queue=1)
-        with Pool[DubJob, DubJob](DubWorker, (models, options), size) as pool:
+        with Pool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
             for complaint in filter(None, pool.start()):
                 raise CheckpointError(complaint)
             progress.start()
-            for outcome in pool.run((job, Task(((job,),))) for job in jobs):
-                result = Rejected(str(outcome.label.source), outcome.reason) if isinstance(outcome, Lost) else outcome.result[0]
+            for outcome in pool.run((job, Task(((with_full_paths(job),),))) for job in jobs):
+                result = outcome if isinstance(outcome, Lost) else outcome.result[0]
+                if not isinstance(result, DubReport):
+                    result = Rejected(str(outcome.label.source), result.reason)
                 is_done = isinstance(result, DubReport)
                 progress.add(int(is_done), int(not is_done), result.input_s if isinstance(result, DubReport) else 0.0)
                 yield outcome.label, result

@@ -9,6 +9,7 @@ from avcore.device import resolve_device
 from avcore.errors import EXIT_FAILED, CheckpointError, NetflipsError, UsageError
 from avcore.manifest import Manifest
 from netflips.batch.estimate import Estimate, estimate
+from netflips.batch.full_paths import with_full_paths
 from netflips.batch.inputs import require_file_names
 from netflips.batch.lengths import stated_seconds
 from netflips.batch.model_key import model_key
@@ -86,7 +87,8 @@ def extract(
     Results lie in `settings.out_dir`; see `store`. Raises NetflipsError for what concerns all utterances; one that cannot
     be used is set aside. What is finished stays finished however this ends.
     """
-    models = prepare(manifest, settings, models, spread.address)
+    manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
+    models = with_full_paths(prepare(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
     with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite) as store:
         work = store.plan(manifest, choices.retry_failed)

@@ -60,6 +60,21 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time(
     assert sum(first["durations"]) == len(known["audio"])
 
 
+def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
+    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a cluster, whose workers were started elsewhere."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "corpus").symlink_to(manifest.root)
+    (here / "encoder.pt").symlink_to(encoder.encoder or "")
+    monkeypatch.chdir(here)
+    settings = ExtractSettings(Path("out"), frozenset({"audio"}), layout="files")
+    summary = extract(replace(manifest, root=Path("corpus")), settings, ExtractModels(Path("encoder.pt")), ONE)
+    assert summary.failures == {}
+    assert (here / "out" / "units" / "fixture.unit").is_file()
+
+
 def test_parquet_and_unit_files_hold_the_same(
     manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, parity_dir: Path
 ) -> None:

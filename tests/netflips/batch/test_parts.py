@@ -2,16 +2,20 @@
 
 import logging
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avcore.errors import UsageError
+from netflips.batch.dubbing import DubModels
+from netflips.batch.full_paths import with_full_paths
 from netflips.batch.grouping import by_length
 from netflips.batch.progress import RunProgress, duration
 from netflips.batch.records import Costs
 from netflips.batch.spread import Spread, default_workers, num_cores
 from netflips.batch.work import PoolSize
+from netflips.options import ModelPaths, RunOptions
 
 
 def test_groups_are_bounded_and_of_like_length() -> None:
@@ -41,6 +45,14 @@ def test_a_cluster_keeps_cores_to_read() -> None:
     assert cluster.pool_size("cpu", 0, {"CPU": 16.0}) == PoolSize(8, 8, cpus=1.0)
     with pytest.raises(UsageError, match="left to read"):
         Spread(workers=16, address="auto").pool_size("cpu", 0, {"CPU": 16.0})
+
+
+def test_paths_mean_the_same_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    models = DubModels(ModelPaths(Path("a/x.pt"), Path("/y.pt"), Path("z.pt")), RunOptions(device="cpu"))
+    full = with_full_paths(models)
+    assert full.paths == ModelPaths(tmp_path / "a" / "x.pt", Path("/y.pt"), tmp_path / "z.pt", None)
+    assert full.run == models.run
 
 
 def test_here_workers_are_as_many_as_cores_and_memory_allow() -> None:
