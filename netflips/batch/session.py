@@ -22,6 +22,8 @@ _STORE_BYTES = 512 << 20
 """Of shared memory for what is read and not yet used; more is put on the disk."""
 _SECRET_BYTES = 32
 _PATIENCE_S = 10.0
+_TRIES = 4
+"""Ray gives its own processes 30 s to come up, which a busy machine may not grant at the first try."""
 
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MKL_NUM_THREADS": "1"}
 """One thread a worker: more workers make better use of the cores than more threads in each."""
@@ -103,10 +105,10 @@ def _started(num_readers: int) -> Iterator[dict[str, float]]:
 
 
 def _start(num_readers: int, folder: Path) -> None:
-    """Start Ray; a second time when it fails, because on a busy machine its processes may find each other too late."""
+    """Start Ray, again when it fails: on a busy machine its processes may find each other too late."""
     import ray
 
-    for is_last in (False, True):
+    for left in reversed(range(_TRIES)):
         try:
             ray.init(
                 address="local", num_cpus=num_readers, include_dashboard=False, object_store_memory=_STORE_BYTES,
@@ -115,7 +117,7 @@ def _start(num_readers: int, folder: Path) -> None:
             return
         except Exception as error:  # Ray raises bare ones
             ray.shutdown()
-            if is_last:
+            if not left:
                 raise RayStartError("Ray cannot be started", found=str(error).splitlines()[0], hint="try again") from error
 
 
