@@ -61,11 +61,16 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def losses(run_dir: Path, tag: str = "train_inner") -> dict[int, float]:
     """The losses in a run's log by number of updates; of an update that was done twice, the last."""
+    return logged(run_dir, "loss", tag)
+
+
+def logged(run_dir: Path, value: str, tag: str = "train_inner") -> dict[int, float]:
+    """A value in a run's log by number of updates; of an update that was done twice, the last."""
     found: dict[int, float] = {}
     prefix = "" if tag == "train_inner" else f"{tag}_"
     for line in (run_dir / "train.log").read_text().splitlines():
         match = re.search(rf"\| {tag} \| (\{{.*\}})", line)
         if match:
             values = json.loads(match.group(1))
-            found[int(values[f"{prefix}num_updates"])] = float(values[f"{prefix}loss"])
+            found[int(values[f"{prefix}num_updates"])] = float(values[f"{prefix}{value}"])
     return found

@@ -18,7 +18,7 @@ from avcore.checkpoint import Kind, read_checkpoint
 from avcore.errors import VocabularyError
 from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_trained
-from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, losses, write_folders
+from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, write_folders
 from unit2unit.config import TranslatorConfig
 from unit2unit.model import load_transformer
 from unit2unit.translator import UnitTranslator
@@ -27,6 +27,16 @@ from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 _SHA = "sha256:0123456789abcdef"
 _UPDATES = 48
+_OPTIONS = (
+    "fairseq.task.autocast=bfloat16",
+    "fairseq.task.noisy_sources=0.5",
+    "fairseq.task.noise_substitute=0.05",
+    "fairseq.task.noise_delete=0.05",
+    "fairseq.task.noise_insert=0.05",
+    "fairseq.task.noise_decoder=0.05",
+    "fairseq.optimizer.lr_scheduler=timed_polynomial_decay",
+)
+"""Options of ours that fairseq lacks, used by the fine-tuning run, so that all that is tested here holds with them."""
 _SHORT = (
     f"fairseq.optimizer.max_update={_UPDATES}",
     "fairseq.common.log_interval=1",
@@ -75,7 +85,7 @@ def finetuned(pretrained: Stage, tmp_path_factory: pytest.TempPathFactory) -> St
     arguments = ["--num-units", str(NUM_UNITS), "--units-vocabulary", _SHA, "--valid", "20", "--test", "5", "--quiet"]
     given = ["--source", str(folders["en"]), "--target", str(folders["ko"])]
     assert prepare_pairs([*given, *arguments, "--out", str(root / "data")]) == 0
-    return Stage("finetune", (f"data_dir={root / 'data'}", f"init={pretrained.last}"), root / "run").train()
+    return Stage("finetune", (f"data_dir={root / 'data'}", f"init={pretrained.last}", *_OPTIONS), root / "run").train()
 
 
 @pytest.fixture(params=["pretrained", "finetuned"])
@@ -161,6 +171,19 @@ def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stag
     done = content["optimizer_history"][-1]["num_updates"]
     assert 13 <= done < _UPDATES
     assert done == max(losses(tmp_path))
+
+
+def test_a_run_ends_after_its_minutes_with_its_decay_done(finetuned: Stage, tmp_path: Path) -> None:
+    settings = ["max_minutes=0.05", "fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
+    started = time.monotonic()
+    done = subprocess.run(finetuned.line(tmp_path, *settings), env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert time.monotonic() - started > 3
+    rates = logged(tmp_path, "lr")
+    assert rates[max(rates)] < 0.2 * max(rates.values())
+    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
+    assert content["optimizer_history"][-1]["num_updates"] == max(rates) < 100000
+    assert content["optimizer_history"][-1]["lr_scheduler_state"]["seconds"] >= 2
 
 
 def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update: int) -> int:

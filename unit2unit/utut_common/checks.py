@@ -11,6 +11,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.files import require_file
 from unit2unit.config import TranslatorConfig
+from unit2unit.utut_common.autocast import NONE, check_autocast
 from unit2unit.utut_common.config import TrainingRun
 
 _ADD = "add them: python -m unit2unit.utut_finetune.add_language"
@@ -39,7 +40,14 @@ def dictionary_size(path: Path) -> int:
 def check_device(run: TrainingRun) -> None:
     """Raise UsageError for a precision that fairseq lacks, and for what needs a GPU where there is none."""
     if run.option("bf16"):
-        raise UsageError("fairseq trains in bf16 on TPUs only", found="bf16=true", hint="use fp16")
+        raise UsageError(
+            "fairseq trains in bf16 on TPUs only", found="bf16=true", hint="use fp16, or fairseq.task.autocast=bfloat16"
+        )
+    autocast = str(run.option("autocast", NONE))
+    check_autocast(autocast)
+    if run.option("fp16") and autocast != NONE:
+        raise UsageError("half precision is asked for twice", found=f"fp16 and autocast={autocast}",
+                         hint="add fairseq.common.fp16=false, or leave autocast out")  # fmt: skip
     if torch.cuda.is_available() and not run.option("cpu"):
         return
     if run.option("fp16"):

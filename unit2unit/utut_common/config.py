@@ -19,8 +19,10 @@ class TrainingRun:
     `prepare` (pre-training). init: checkpoint to start from, None = untrained. resume: `auto` goes on from the last
     checkpoint in run_dir, `never` refuses a run_dir that has one. units_vocabulary: fingerprint of the units' quantizer
     where the data do not say it. allow_other_vocabulary: train although data and checkpoint come from different
-    quantizers. check_only: stop before the first step. generation: search settings stored with the model. fairseq:
-    sections of fairseq's options; the sections' names are for the reader.
+    quantizers. check_only: stop before the first step. max_minutes: end after this much training time, counted over
+    resumes, if `max_update` does not end it before, 0 = no limit; the schedule `timed_polynomial_decay` ends its decay then.
+    generation: search settings stored with the model. fairseq: sections of fairseq's options; the sections' names are for
+    the reader.
     """
 
     run_dir: str = MISSING
@@ -30,6 +32,7 @@ class TrainingRun:
     units_vocabulary: str = ""
     allow_other_vocabulary: bool = False
     check_only: bool = False
+    max_minutes: float = 0.0
     generation: dict[str, Any] = field(default_factory=dict)
     fairseq: dict[str, dict[str, Any]] = field(default_factory=dict)
 

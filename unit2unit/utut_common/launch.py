@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avcore.command import LOG
 from avtrain.entry import save_config
+from avtrain.memory import keep_freed_memory
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_common.repairs import remove_parts
@@ -44,6 +45,8 @@ def train_in_process(cfg: DictConfig) -> None:
     """Train as one process of a run; fairseq starts it once for each GPU."""
     if distributed.is_master(cfg.distributed_training):
         _log_to(Path(cfg.checkpoint.save_dir).parent / LOG_FILE)
+    if cfg.common.cpu:
+        keep_freed_memory()
     if cfg.distributed_training.distributed_world_size == 1:
         _save_on_sigterm(cfg)
     fairseq_cli.train.main(cfg)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from avcore.errors import UsageError
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.repairs import repair_fairseq
+from unit2unit.utut_common.schedule import TIMED
 from unit2unit.utut_common.user_dir import utut_plugins
 
 _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
@@ -49,6 +50,10 @@ def _own_options(run: TrainingRun) -> dict[str, Any]:
         "units_vocabulary": run.units_vocabulary or None,
         "finetune_from_model": run.init,
     }
+    if run.max_minutes > 0:
+        own["stop_time_hours"] = run.max_minutes / 60
+    if run.option("lr_scheduler") == TIMED:
+        own["decay_minutes"] = run.max_minutes
     taken = own.keys() & run.options().keys()
     if taken:
         raise UsageError("an option is decided by the run's own settings", found=", ".join(sorted(taken)), hint="leave it out")

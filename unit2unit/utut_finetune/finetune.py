@@ -12,6 +12,7 @@ from unit2unit.utut_common.checks import check_device, check_start, dictionary_s
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.entry import run_training
 from unit2unit.utut_common.folder import read_vocabulary
+from unit2unit.utut_finetune.noise import UnitNoise
 
 _PREPARE = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 
@@ -19,6 +20,7 @@ _PREPARE = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 def check(run: TrainingRun) -> TrainingRun:
     """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed."""
     check_device(run)
+    UnitNoise.of(run.options())
     source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
     for language in (source, target):
         if language not in languages(run):

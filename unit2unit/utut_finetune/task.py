@@ -7,7 +7,11 @@ from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import TASK_REGISTRY, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
 
+from unit2unit.utut_common.autocast import NONE, AutocastSteps, add_autocast_option
 from unit2unit.utut_common.repairs import keep_published_keys
+from unit2unit.utut_finetune.data import NoisyPairs
+from unit2unit.utut_finetune.noise import UnitNoise, add_noise_options
+from unit2unit.vocabulary import TranslatorVocabulary
 
 TASK = "translation_from_pretrained_bart"
 
@@ -17,7 +21,7 @@ TASK_REGISTRY.pop(TASK)
 
 
 @register_task(TASK)
-class UnitTranslationTask(released.TranslationFromPretrainedBARTTask):  # type: ignore[misc]
+class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTTask):  # type: ignore[misc]
     """Translation of one language pair with tags, ready for current fairseq.
 
     The released class never sets `self.args`, which all of its methods read; its search may produce other languages' tags
@@ -26,20 +30,32 @@ class UnitTranslationTask(released.TranslationFromPretrainedBARTTask):  # type: 
 
     @staticmethod
     def add_args(parser: argparse.ArgumentParser) -> None:
-        """Add the released options and `--units-vocabulary`, which is stored in the checkpoint."""
+        """Add the released options, `--units-vocabulary`, which is stored in the checkpoint, and those of precision and noise."""
         released.TranslationFromPretrainedBARTTask.add_args(parser)
         parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
+        add_autocast_option(parser)
+        add_noise_options(parser)
 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
         self.args = args
         # fairseq makes batches once, with a seed that depends on the epoch it was started in: a resumed run would go on
         # with others. Made for each epoch, they are the same.
         args.rebuild_batches = True
+        self.autocast = getattr(args, "autocast", NONE)
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Return the model, whose checkpoints hold the published keys."""
         return keep_published_keys(super().build_model(cfg, from_checkpoint))
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
+        """Load a split; only the training split is noisy."""
+        super().load_dataset(split, epoch, combine, **options)
+        noise = UnitNoise.of(vars(self.args))
+        if noise.is_any and split == self.args.train_subset:
+            num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
+            pairs, most = self.datasets[split], self.args.max_source_positions
+            self.datasets[split] = NoisyPairs(pairs, noise, num_units, most, self.args.seed)
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""

@@ -10,6 +10,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II
 
+from unit2unit.utut_common.autocast import HELP, NONE, AutocastSteps
 from unit2unit.utut_common.repairs import keep_published_keys
 from unit2unit.utut_pretrain.data import UnitPairDataset
 from unit2unit.utut_pretrain.manifest import read_samples
@@ -33,17 +34,19 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
     max_source_positions: int = field(default=1024, metadata={"help": "most tokens of a source"})
     max_target_positions: int = field(default=1024, metadata={"help": "most tokens of a target"})
     units_vocabulary: str = field(default="", metadata={"help": "fingerprint of the quantizer that made the units"})
+    autocast: str = field(default=NONE, metadata={"help": HELP})
     seed: int = II("common.seed")
     train_subset: str = II("dataset.train_subset")
     valid_subset: str = II("dataset.valid_subset")
 
 
 @register_task(TASK, dataclass=UtutPretrainingConfig)
-class UtutPretrainingTask(FairseqTask):  # type: ignore[misc]
+class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
     """Many-to-many unit translation (pairs of two languages) and denoising (pairs of one)."""
 
     def __init__(self, cfg: UtutPretrainingConfig, dictionary: Any) -> None:
         super().__init__(cfg)
+        self.autocast = cfg.autocast
         num_units = len(dictionary) - NUM_SPECIALS
         self.vocabulary = TranslatorVocabulary(num_units, tuple(cfg.langs.split(",")))
         for language in self.vocabulary.languages:

@@ -1,0 +1,100 @@
+"""Steps in bfloat16: what is computed in it, and what stays float32."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from avtrain.entry import read_config
+from tests.unit2unit.fairseq_side import setup
+from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from unit2unit.utut_common.config import TrainingRun
+from unit2unit.utut_common.options import fairseq_config
+from unit2unit.utut_finetune.finetune import main as finetune
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.utut_pretrain.prepare import main as prepare_tables
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root: Path = tmp_path_factory.mktemp("autocast")
+    folders = write_folders(root / "units", 40)
+    common = ["--num-units", str(NUM_UNITS), "--valid", "4", "--quiet"]
+    units = [f"{language}={folders[language]}" for language in LANGUAGES]
+    assert prepare_tables(["--units", *units, *common, "--out", str(root / "pretrain")]) == 0
+    given = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--test", "1"]
+    assert prepare_pairs([*given, *common, "--out", str(root / "finetune")]) == 0
+    return root
+
+
+class _Optimizer:
+    """What a task's step asks of fairseq's optimizers."""
+
+    @staticmethod
+    def backward(loss: Any) -> None:
+        loss.backward()
+
+
+@pytest.fixture(params=["pretrain", "finetune"])
+def parts(request: pytest.FixtureRequest, data: Path) -> tuple[Any, Any, Any, Any]:
+    """Task, model and criterion of a stage that trains in bfloat16 without dropout, and a batch."""
+    settings = [f"data_dir={data / request.param}", f"run_dir={data / 'run'}", "fairseq.task.autocast=bfloat16"]
+    plain = ["fairseq.regularization.dropout=0", "fairseq.regularization.attention_dropout=0"]
+    task, model, criterion = setup(fairseq_config(read_config(TrainingRun, f"unit2unit/{request.param}_debug", settings + plain)))
+    task.load_dataset("train", combine=False)
+    dataset = task.dataset("train")
+    return task, model, criterion, dataset.collater([dataset[index] for index in range(8)])
+
+
+def _products(model: Any) -> list[torch.dtype]:
+    """A list that takes the number format of every output of a layer's first product, from now on."""
+    seen: list[torch.dtype] = []
+    model.encoder.layers[0].fc1.register_forward_hook(lambda _, __, out: seen.append(out.dtype))
+    return seen
+
+
+def test_products_are_bfloat16_and_weights_float32(parts: tuple[Any, Any, Any, Any]) -> None:
+    task, model, criterion, batch = parts
+    seen = _products(model)
+    loss, _, _ = task.train_step(sample=batch, model=model, criterion=criterion, optimizer=_Optimizer(), update_num=0)
+    task.valid_step(batch, model, criterion)
+    assert seen == [torch.bfloat16] * 2
+    assert loss.dtype == torch.float32
+    assert {(one.dtype, one.grad.dtype) for one in model.parameters() if one.grad is not None} == {(torch.float32, torch.float32)}
+
+
+def test_its_loss_and_gradients_are_nearly_those_of_float32(parts: tuple[Any, Any, Any, Any]) -> None:
+    task, model, criterion, batch = parts
+    results = []
+    for name in ("bfloat16", "none"):
+        task.autocast = name
+        model.zero_grad()
+        seen = _products(model)
+        loss, _, _ = task.train_step(sample=batch, model=model, criterion=criterion, optimizer=_Optimizer(), update_num=0)
+        results.append(
+            (float(loss.detach()), torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None]))
+        )
+    assert seen == [torch.float32]
+    (half, half_gradient), (full, full_gradient) = results
+    assert half == pytest.approx(full, rel=0.01)
+    assert half != full
+    assert float(torch.cosine_similarity(half_gradient, full_gradient, dim=0)) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (["fairseq.task.autocast=float8"], "none or bfloat16"),
+        (["fairseq.task.autocast=bfloat16", "fairseq.common.fp16=true"], "asked for twice"),
+        (["fairseq.task.noise_delete=1.5"], "noise_delete must be a share"),
+        (["max_minutes=5", "fairseq.optimizer.stop_time_hours=1"], "stop_time_hours"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: list[str], told: str
+) -> None:
+    given = ["--config", "unit2unit/finetune_debug", f"data_dir={data / 'finetune'}", f"run_dir={tmp_path / 'run'}"]
+    assert finetune([*given, *settings]) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

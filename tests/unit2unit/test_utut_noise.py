@@ -1,0 +1,168 @@
+"""Noise on training pairs, by its statistics and in fairseq's batches."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.errors import UsageError
+from avtrain.entry import read_config
+from tests.unit2unit.fairseq_side import setup
+from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from unit2unit.utut_common.config import TrainingRun
+from unit2unit.utut_common.options import fairseq_config
+from unit2unit.utut_finetune.noise import UnitNoise
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+from unit2unit.vocabulary import BEGIN, END_OF_UNITS, TranslatorVocabulary
+
+_UNITS = 500
+_VOCABULARY = TranslatorVocabulary(_UNITS, ("en", "ko"))
+_LONG = _VOCABULARY.source_tokens(np.arange(20_000) % 400, "en")
+_OTHER = _VOCABULARY.source_tokens(np.arange(400, 500), "en")
+"""Units that the long source lacks: whatever is wrong can be told from what is right."""
+_FIRST_OTHER = 404
+
+
+def _noisy(noise: UnitNoise, tokens: np.ndarray = _LONG, seed: int = 0) -> np.ndarray:
+    return noise.source(tokens, _OTHER, _UNITS, np.random.default_rng(seed))
+
+
+def _is_wrong(tokens: np.ndarray) -> np.ndarray:
+    return (tokens >= _FIRST_OTHER) & (tokens < 4 + _UNITS)
+
+
+def test_substitutes_take_the_place_of_units() -> None:
+    noisy = _noisy(UnitNoise(noisy_sources=1.0, noise_substitute=0.1))
+    assert _is_wrong(noisy).mean() == pytest.approx(0.1, abs=0.01)
+    assert len(_LONG) - len(noisy) < 20, "but for two equal wrong units side by side"
+    assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
+
+
+def test_deletions_shorten_a_source() -> None:
+    noisy = _noisy(UnitNoise(noisy_sources=1.0, noise_delete=0.1))
+    assert len(noisy) / len(_LONG) == pytest.approx(0.9, abs=0.01)
+    assert not _is_wrong(noisy).any()
+    assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
+
+
+def test_insertions_leave_every_unit_in_its_order() -> None:
+    noisy = _noisy(UnitNoise(noisy_sources=1.0, noise_insert=0.1))
+    assert _is_wrong(noisy).sum() / len(_LONG) == pytest.approx(0.1, abs=0.01)
+    assert np.array_equal(noisy[~_is_wrong(noisy)], _LONG)
+    assert (noisy[0], *noisy[-2:]) == (BEGIN, END_OF_UNITS, _VOCABULARY.tag("en"))
+
+
+def test_all_kinds_together_and_repeats_merged() -> None:
+    few = _VOCABULARY.source_tokens(np.arange(20_000) % 2, "en")
+    noisy = UnitNoise(1.0, 0.2, 0.2, 0.2).source(few, few, _UNITS, np.random.default_rng(0))
+    assert (np.diff(noisy) != 0).all()
+    assert set(noisy.tolist()) == set(few.tolist())
+
+
+def test_the_share_of_noisy_sources() -> None:
+    noise = UnitNoise(noisy_sources=0.3, noise_substitute=0.5)
+    short = _LONG[:50]
+    changed = [not np.array_equal(_noisy(noise, short, seed), short) for seed in range(2000)]
+    assert np.mean(changed) == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_source_is_never_empty() -> None:
+    short = _VOCABULARY.source_tokens(np.array([7]), "en")
+    assert np.array_equal(_noisy(UnitNoise(noisy_sources=1.0, noise_delete=1.0), short), short)
+
+
+def test_the_original_is_not_written_to() -> None:
+    before = _LONG.copy()
+    noise = UnitNoise(1.0, 0.3, 0.3, 0.3, 0.5)
+    _noisy(noise)
+    noise.decoder_input(_LONG, _OTHER, _UNITS, np.random.default_rng(0))
+    assert np.array_equal(_LONG, before)
+
+
+def test_the_decoder_is_fed_with_the_tag_first_and_some_wrong_units() -> None:
+    fed = UnitNoise(noise_decoder=0.1).decoder_input(_LONG, _OTHER, _UNITS, np.random.default_rng(0))
+    assert fed[:2].tolist() == [_VOCABULARY.tag("en"), BEGIN]
+    wrong = _is_wrong(fed)
+    assert wrong.mean() == pytest.approx(0.1, abs=0.01)
+    assert np.array_equal(fed[~wrong], np.roll(_LONG, 1)[~wrong])
+    assert fed[-1] == END_OF_UNITS
+
+
+@pytest.mark.parametrize("shares", [{"noisy_sources": 1.5}, {"noise_decoder": -0.1}, {"noise_delete": 0.6, "noise_insert": 0.6}])
+def test_what_is_no_share_is_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        UnitNoise(**shares)
+
+
+def test_without_mistakes_there_is_no_noise() -> None:
+    assert not UnitNoise.of({}).is_any
+    assert not UnitNoise(noisy_sources=1.0).is_any
+    assert not UnitNoise(noise_delete=0.1).is_any
+    assert UnitNoise.of({"noise_decoder": "0.1"}).is_any
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The fine-tuning task with noise on, data loaded."""
+    root: Path = tmp_path_factory.mktemp("noise")
+    folders = write_folders(root / "units", 60)
+    given = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--num-units", str(NUM_UNITS), "--valid", "10"]
+    assert prepare_pairs([*given, "--test", "5", "--quiet", "--out", str(root / "data")]) == 0
+    noise = {"noisy_sources": 1.0, "noise_substitute": 0.2, "noise_delete": 0.1, "noise_insert": 0.1, "noise_decoder": 0.3}
+    settings = [f"fairseq.task.{name}={share}" for name, share in noise.items()]
+    run = read_config(TrainingRun, "unit2unit/finetune_debug", [f"data_dir={root / 'data'}", f"run_dir={root / 'run'}", *settings])
+    made = setup(fairseq_config(run))[0]
+    for split in ("train", "valid"):
+        made.load_dataset(split)
+    return made
+
+
+def _sources(dataset: Any, epoch: int) -> list[list[int]]:
+    dataset.set_epoch(epoch)
+    return [dataset[index]["source"].tolist() for index in range(len(dataset))]
+
+
+def test_noise_depends_on_epoch_and_sample_alone(task: Any) -> None:
+    train = task.dataset("train")
+    first, second = _sources(train, 1), _sources(train, 2)
+    assert np.mean([one != other for one, other in zip(first, second, strict=True)]) > 0.8
+    assert first == _sources(train, 1)
+    train.set_epoch(2)
+    assert train[5]["source"].tolist() == second[5], "whatever was read before it"
+
+
+def test_only_sources_and_decoder_inputs_of_training_are_noisy(task: Any) -> None:
+    train, valid = task.dataset("train"), task.dataset("valid")
+    train.set_epoch(1)
+    pairs = train.dataset
+    assert all(train[index]["target"].tolist() == pairs[index]["target"].tolist() for index in range(len(train)))
+    assert any(train[index]["source"].tolist() != pairs[index]["source"].tolist() for index in range(len(train)))
+    assert _sources(valid, 1) == _sources(valid, 2)
+    assert "prev_output_tokens" not in valid[0]
+
+
+def test_a_batch_has_true_targets_and_noisy_inputs(task: Any) -> None:
+    train = task.dataset("train")
+    batch = train.collater([train[index] for index in range(8)])
+    true = train.dataset.collater([train.dataset[index] for index in batch["id"].tolist()])
+    by_id = {name: row.tolist() for name, row in zip(true["id"].tolist(), true["target"], strict=True)}
+    assert all(by_id[name] == row.tolist() for name, row in zip(batch["id"].tolist(), batch["target"], strict=True))
+    fed, target = batch["net_input"]["prev_output_tokens"], batch["target"]
+    assert fed.shape == target.shape
+    tag = TranslatorVocabulary(NUM_UNITS, LANGUAGES).tag("ko")
+    assert fed[:, 0].tolist() == [tag] * 8
+    kept = fed[:, 1:] == target[:, :-1]
+    assert 0.5 < float(kept[target[:, 1:].ne(1)].float().mean()) < 0.95
+    assert (fed.eq(1) == target.eq(1)).all(), "padding stays where it was"
+
+
+def test_a_source_that_would_not_fit_stays_as_it_is(task: Any) -> None:
+    train = task.dataset("train")
+    most = max(len(train.dataset[index]["source"]) for index in range(len(train)))
+    before, train._max_source = train._max_source, most
+    try:
+        for epoch in range(1, 6):
+            assert max(map(len, _sources(train, epoch))) <= most
+    finally:
+        train._max_source = before

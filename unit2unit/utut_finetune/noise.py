@@ -1,0 +1,98 @@
+"""Noise on training pairs: sources with an encoder's mistakes, and a decoder that is fed wrong units now and then."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import UsageError
+from avcore.units import Ids
+from unit2unit.vocabulary import NUM_SPECIALS
+
+_HELP = {
+    "noisy_sources": "share of the training sources that get mistakes, anew in each epoch; the others stay as they are",
+    "noise_substitute": "of a noisy source's units, the share that become another unit",
+    "noise_delete": "of a noisy source's units, the share that are left out",
+    "noise_insert": "of a noisy source's units, the share that another unit follows",
+    "noise_decoder": "of the target units that the decoder is fed with in training, the share that become another unit",
+}
+
+
+@dataclass(frozen=True)
+class UnitNoise:
+    """Shares from 0 to 1, all 0 = no noise; see the options' help.
+
+    Raises UsageError for what is no share, and for substitutes, deletions and insertions that add up to more than 1.
+    """
+
+    noisy_sources: float = 0.0
+    noise_substitute: float = 0.0
+    noise_delete: float = 0.0
+    noise_insert: float = 0.0
+    noise_decoder: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in _HELP:
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be a share", expected="0 to 1", found=getattr(self, name))
+        if self._mistakes > 1:
+            raise UsageError("a unit makes one mistake at most", expected="noise_substitute + noise_delete + noise_insert <= 1",
+                             found=self._mistakes)  # fmt: skip
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "UnitNoise":
+        """Find its fields among a run's options; what is missing is 0."""
+        return cls(**{name: float(options.get(name) or 0.0) for name in _HELP})
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.noise_decoder or (self.noisy_sources and self._mistakes))
+
+    @property
+    def _mistakes(self) -> float:
+        return self.noise_substitute + self.noise_delete + self.noise_insert
+
+    def source(self, tokens: Ids, others: Ids, num_units: int, random: np.random.Generator) -> Ids:
+        """Return int64 [N] source tokens, by chance with mistakes; repeats that arise are merged, as an encoder's are.
+
+        Marks and tags stay. others: tokens of another source, whose units serve as wrong ones, so that frequent units are
+        frequent among mistakes. A source that would lose its last unit stays as it is.
+        """
+        if random.random() >= self.noisy_sources:
+            return tokens
+        is_unit, fate = units_among(tokens, num_units), random.random(len(tokens))
+        wrong = random.choice(others[units_among(others, num_units)], len(tokens))
+        ends = np.cumsum([self.noise_substitute, self.noise_delete, self.noise_insert])
+        is_deleted, is_followed = (is_unit & (lower <= fate) & (fate < upper) for lower, upper in pairwise(ends))
+        replaced = np.where(is_unit & (fate < ends[0]), wrong, tokens)
+        copies = np.where(is_deleted, 0, np.where(is_followed, 2, 1))
+        noisy = np.repeat(replaced, copies)
+        noisy[np.cumsum(copies)[is_followed] - 1] = wrong[is_followed]
+        noisy = noisy[np.append(True, noisy[1:] != noisy[:-1])]
+        return noisy if units_among(noisy, num_units).any() else tokens
+
+    def decoder_input(self, target: Ids, others: Ids, num_units: int, random: np.random.Generator) -> Ids:
+        """Return what the decoder is fed with for int64 [N] target tokens: the last one, the tag, first, and units by chance wrong.
+
+        others: tokens of another target, whose units serve as wrong ones.
+        """
+        fed = np.roll(target, 1)
+        is_wrong = units_among(fed, num_units) & (random.random(len(fed)) < self.noise_decoder)
+        fed[is_wrong] = random.choice(others[units_among(others, num_units)], int(is_wrong.sum()))
+        return fed
+
+
+def units_among(tokens: Ids, num_units: int) -> NDArray[np.bool_]:
+    """Which of int64 [N] tokens are units, bool [N]."""
+    return (tokens >= NUM_SPECIALS) & (tokens < NUM_SPECIALS + num_units)
+
+
+def add_noise_options(parser: ArgumentParser) -> None:
+    """Add an option of its name for each field of UnitNoise."""
+    for name, purpose in _HELP.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0, metavar="SHARE", help=purpose)
