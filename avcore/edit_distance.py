@@ -1,6 +1,6 @@
 """Levenshtein distance of unit sequences, and the error rate made of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,3 +27,19 @@ def error_rate(pairs: Iterable[tuple[Ids, Ids]]) -> float:
         distance += edit_distance(found, reference)
         length += len(reference)
     return distance / length if length else 0.0
+
+
+def edit_distances(found: Ids, references: Sequence[Ids]) -> Ids:
+    """The distance of one int64 [N] to each of many references: int64 [references], all in N steps."""
+    lengths = np.array([len(reference) for reference in references], dtype=np.int64)
+    padded = np.full((len(references), int(lengths.max(initial=0))), -1, dtype=np.int64)
+    for number, reference in enumerate(references):
+        padded[number, : len(reference)] = reference
+    places = np.arange(padded.shape[1] + 1)
+    rows = np.tile(places, (len(references), 1))
+    for number, unit in enumerate(found, 1):
+        best = np.empty_like(rows)
+        best[:, 0] = number
+        best[:, 1:] = np.minimum(rows[:, 1:] + 1, rows[:, :-1] + (padded != unit))
+        rows = np.minimum.accumulate(best - places, axis=1) + places
+    return np.asarray(rows[np.arange(len(references)), lengths], dtype=np.int64)
