@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.lip_array import LIP_ARRAY, map_lips
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
@@ -75,7 +76,12 @@ def lips_of_video(
 
 
 def read_lip_video(path: str | Path) -> Pictures:
-    """Read an existing lip video, gray uint8 [time, height, width]. Raises InputError when it is no lip crop."""
+    """Read existing lips, gray uint8 [time, height, width]: a video, or a `.npy` array, which is mapped.
+
+    Raises InputError when these are no lip crops.
+    """
+    if Path(path).suffix == LIP_ARRAY:
+        return map_lips(path)
     info = probe(path)
     if max(info.width, info.height) > _MAX_LIP_SIDE:
         raise InputError(

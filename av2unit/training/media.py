@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import Pictures, to_int16_scale
+from av2unit.lip_array import LIP_ARRAY, map_lips
 from avcore.errors import InputError
 from avcore.media import read_gray_video, read_speech
 from avcore.progress import Progress, silent, track
@@ -17,7 +18,6 @@ LOG = logging.getLogger("netflips.train")
 Pcm = NDArray[np.int16]
 
 _BYTES_PER_GB = 10**9
-_ARRAY = ".npy"
 
 
 class MediaReader:
@@ -37,7 +37,7 @@ class MediaReader:
     def lips(self, path: str) -> Pictures:
         """The lips of a video, or of a `.npy` of uint8 [time, height, width]. Raises MediaError or InputError."""
         kept = self._kept.get(path)
-        return _read_lips(path) if kept is None else kept  # type: ignore[return-value]
+        return _lips(path) if kept is None else kept  # type: ignore[return-value]
 
     def preload(self, speech: Iterable[str], lips: Iterable[str], limit_gb: float, progress: Progress = silent) -> None:
         """Decode files until the limit is reached; those that cannot be read are met again, and reported, in training.
@@ -45,8 +45,8 @@ class MediaReader:
         `.npy` files are left where they are: they are mapped, and the system keeps them.
         """
         left = limit_gb * _BYTES_PER_GB
-        videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != _ARRAY)
-        files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, _read_lips) for path in videos]
+        videos = (path for path in dict.fromkeys(lips) if Path(path).suffix != LIP_ARRAY)
+        files = [(path, _read_pcm) for path in dict.fromkeys(speech)] + [(path, _lips) for path in videos]
         for path, read in track(files, "reading media into memory", progress, len(files)):
             if left <= 0:
                 LOG.info("%d of %d media files fit into data.cache_gb", len(self._kept), len(files))
@@ -65,12 +65,5 @@ def _read_pcm(path: str) -> Pcm:
     return to_int16_scale(samples).astype(np.int16)
 
 
-def _read_lips(path: str) -> Pictures:
-    if Path(path).suffix != _ARRAY:
-        return read_gray_video(path)
-    lips = np.load(path, mmap_mode="r", allow_pickle=False)
-    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
-        raise InputError(
-            "these are no lips", path=path, expected="uint8 [time, height, width]", found=f"{lips.dtype} {list(lips.shape)}"
-        )
-    return lips  # type: ignore[no-any-return]
+def _lips(path: str) -> Pictures:
+    return map_lips(path) if Path(path).suffix == LIP_ARRAY else read_gray_video(path)

@@ -6,19 +6,29 @@ from avcore.audio import resample
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
 from netflips.demo.espeak import TimedSpeech
+from netflips.demo.camera import Pose
 from netflips.demo.head import Head, Mouth, draw
 from netflips.demo.motion import motion
 from netflips.demo.visemes import mouth_track
 
 
-def write_talking_head(path: str | Path, speech: TimedSpeech, head: Head, language: str, size: tuple[int, int], seed: int) -> None:
+def write_talking_head(
+    path: str | Path,
+    speech: TimedSpeech,
+    head: Head,
+    language: str,
+    size: tuple[int, int],
+    seed: int,
+    around: Pose | None = None,
+) -> None:
     """Write a video of a head that says `speech`, 25 fps and 16 kHz.
 
-    size: height and width of the picture. language: of the phonemes, for the mouth. seed: of the head's movement.
+    size: height and width of the picture. language: of the phonemes, for the mouth. seed: of the head's movement around the
+    pose `around`, None = in the middle.
     """
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
     openings, widths = mouth_track(speech.phonemes, num_frames, language)
     with VideoWriter(path, size[1], size[0], FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
-        for pose, opening, width in zip(motion(seed, num_frames), openings, widths, strict=True):
+        for pose, opening, width in zip(motion(seed, num_frames, around), openings, widths, strict=True):
             writer.write_picture(draw(head, pose, Mouth(float(opening), float(width)), size))

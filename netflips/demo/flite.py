@@ -38,4 +38,6 @@ def say(text: str, voice: FliteVoice) -> TimedSpeech:
         if done.returncode or not path.is_file():
             raise UsageError("flite cannot say this", found=f"{voice.name}: {done.stderr.strip()[-200:]}")
         samples = read_speech(path)
-    return TimedSpeech(resample(samples, round(SAMPLE_RATE * voice.tract), SAMPLE_RATE), SAMPLE_RATE, ())
+    # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
+    played = SAMPLE_RATE * round(voice.tract * 100) // 100
+    return TimedSpeech(resample(samples, played, SAMPLE_RATE), SAMPLE_RATE, ())

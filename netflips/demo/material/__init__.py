@@ -1,0 +1,1 @@
+"""The demo's training material: speech, labels and drawn faces, all from one seed."""

@@ -1,0 +1,125 @@
+"""Heads that say takes: lips as the unit encoder sees them, and faces with their boxes for the renderer.
+
+The drawn mesh is mediapipe's, so the landmarks are known without looking for them; from there everything is cut as the
+face tracker cuts it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.align import crop_lips, face_box, smooth_landmarks
+from avcore.faces.boxes import write_boxes
+from avcore.faces.crop import Picture
+from avcore.media import VideoWriter
+from avcore.timeline import FRAME_RATE
+from netflips.demo.arrays import Floats, floats
+from netflips.demo.camera import Camera, Pose
+from netflips.demo.geometry import NUM_FACE_VERTICES
+from netflips.demo.head import Head, Mouth, draw
+from netflips.demo.motion import motion
+from netflips.demo.visemes import Phoneme, mouth_track
+
+_SIDE = 176
+_SCALES = 0.55, 0.75
+"""Width of the face as a share of the picture's side."""
+_TURNS = 0.25, 0.12
+"""Radians: how far a head may be turned and bent as a whole, beside its movements."""
+_AMOUNTS = 0.5, 1.5
+_SMOOTHING = 6
+"""Pictures on either side, as the tracker takes."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A take that is seen. frames: pictures at 25 fps. head, seed: of the head and of its movement."""
+
+    id: str
+    language: str
+    phonemes: tuple[Phoneme, ...]
+    frames: int
+    head: int
+    seed: int
+    is_face_kept: bool
+
+    @property
+    def lips(self) -> str:
+        """Its lips, relative to the material's folder."""
+        return f"lips/{self.language}/{self.id}.npy"
+
+    @property
+    def video(self) -> str:
+        """Its face video, relative to the material's folder; the boxes lie beside it."""
+        return f"faces/{self.id}.mp4"
+
+    @property
+    def boxes(self) -> str:
+        """Its face boxes, relative to the material's folder."""
+        return f"faces/{self.id}.bbox.pkl"
+
+
+def film(shot: Shot) -> tuple[list[Picture], list[Floats]]:
+    """Draw a shot: pictures uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels."""
+    rng = np.random.default_rng([shot.seed, 7])
+    yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
+    around = Pose(yaw=yaw, pitch=pitch, scale=float(rng.uniform(*_SCALES)))
+    poses = motion(shot.seed, shot.frames, around, float(rng.uniform(*_AMOUNTS)))
+    head = _head(shot.head)
+    pictures, landmarks = [], []
+    for pose, opening, width in zip(poses, *mouth_track(shot.phonemes, shot.frames, shot.language), strict=True):
+        mouth = Mouth(float(opening), float(width))
+        pictures.append(draw(head, pose, mouth, _SIDE))
+        landmarks.append(landmarks_of(head, pose, mouth, (_SIDE, _SIDE)))
+    return pictures, landmarks
+
+
+def landmarks_of(head: Head, pose: Pose, mouth: Mouth, size: tuple[int, int]) -> Floats:
+    """Where the face's points are in a drawn picture of `size` (height, width): float32 [468, 2], in pixels."""
+    points = head.shape.moved(mouth.opening, mouth.width, pose.blink)[:NUM_FACE_VERTICES]
+    return Camera(pose, size).project(points)[0]
+
+
+def lips_of(pictures: Sequence[Picture], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
+    """Cut the lips out of pictures: uint8 [time, 96, 96]."""
+    track = np.stack(landmarks)
+    lips = []
+    for number, picture in enumerate(pictures):
+        reach = min(number, len(pictures) - 1 - number, _SMOOTHING)
+        smooth = smooth_landmarks(floats(track[number - reach : number + reach + 1]))
+        crop = crop_lips(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8), smooth)
+        if crop is None:
+            raise ValueError("a drawn face cannot be aligned")
+        lips.append(crop)
+    return np.stack(lips)
+
+
+def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
+    """Draw shots into their files; yields for each the fields that its manifest row gains."""
+    for shot in shots:
+        pictures, landmarks = film(shot)
+        for name in (shot.lips, shot.video):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(folder / shot.lips, lips_of(pictures, landmarks), allow_pickle=False)
+        row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
+        if shot.is_face_kept:
+            _write_face(folder, shot, pictures, landmarks)
+            row |= {"video": shot.video, "boxes": shot.boxes}
+        yield row
+
+
+def _write_face(folder: Path, shot: Shot, pictures: Sequence[Picture], landmarks: Sequence[Floats]) -> None:
+    with VideoWriter(folder / shot.video, _SIDE, _SIDE, FRAME_RATE) as writer:
+        for picture in pictures:
+            writer.write_picture(picture)
+    write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
+
+
+@lru_cache(64)
+def _head(seed: int) -> Head:
+    return Head(seed)

@@ -1,0 +1,95 @@
+"""Steps that build on one another: run side by side where they can, and never twice."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.command import LOG
+from avcore.errors import InputError
+from avcore.files import atomic_output
+
+_STOP_S = 60.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """Commands that are run in order. needs: names of steps that must be done before."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    needs: tuple[str, ...] = ()
+
+
+class StepRunner:
+    """Runs steps in a folder: logs/<step>.log has their output, steps/<step>.json says that they are done and how long they took."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self._folder, self._threads = folder, threads
+        self._running: set[subprocess.Popen[bytes]] = set()
+        for name in ("logs", "steps"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def run(self, steps: Sequence[Step], at_once: int) -> None:
+        """Run all steps that are not done yet, up to `at_once` side by side.
+
+        Raises InputError naming the step that failed; the others are stopped, and go on from where they were next time.
+        """
+        done = {step.name for step in steps if self.record(step.name)}
+        left = [step for step in steps if step.name not in done]
+        waiting: dict[Future[None], Step] = {}
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                while left or waiting:
+                    for step in [step for step in left if done.issuperset(step.needs)][: at_once - len(waiting)]:
+                        left.remove(step)
+                        waiting[pool.submit(self._do, step)] = step
+                    finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        future.result()
+                        done.add(waiting.pop(future).name)
+            finally:
+                self._stop()
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """What is known of a step that is done: its commands and seconds; None for one that is not."""
+        path = self._folder / "steps" / f"{name}.json"
+        if not path.is_file():
+            return None
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+    def _do(self, step: Step) -> None:
+        log, start = self._folder / "logs" / f"{step.name}.log", time.monotonic()
+        LOG.info("%s: begins (%s)", step.name, log)
+        for command in step.commands:
+            self._call(step, command, log)
+        seconds = time.monotonic() - start
+        with atomic_output(self._folder / "steps" / f"{step.name}.json") as path:
+            path.write_text(json.dumps({"seconds": round(seconds, 1), "commands": step.commands}, indent=1), encoding="utf-8")
+        LOG.info("%s: done in %.0f s", step.name, seconds)
+
+    def _call(self, step: Step, command: Sequence[str], log: Path) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "OMP_WAIT_POLICY": "PASSIVE"}
+        with log.open("ab") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+            self._running.add(process)
+            code = process.wait()
+            self._running.discard(process)
+        if code:
+            raise InputError(f"the step {step.name} failed", path=log, found=f"exit code {code}", hint="the log says why")
+
+    def _stop(self) -> None:
+        """Ask what still runs to save and end: trainers do so at SIGTERM."""
+        for process in list(self._running):
+            process.terminate()
+        for process in list(self._running):
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()

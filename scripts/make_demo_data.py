@@ -1,0 +1,38 @@
+"""Make the demo's training material: speech in two languages, its units, and drawn faces that say it, from one seed.
+
+Needs espeak-ng and flite (apt-get install libespeak-ng1 espeak-ng-data flite). Stopped, it goes on where it was.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import add_common_options, run
+from avcore.progress import bars
+from netflips.demo.material.make import make_material
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="make_demo_data", description=__doc__)
+    parser.add_argument("--out-dir", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook; 0: all that are not held out")
+    parser.add_argument("--workers", type=int, default=2)
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    with bars(options.quiet) as progress:
+        make_material(options.out_dir, options.seed, options.max_sentences, options.workers, progress)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

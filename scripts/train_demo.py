@@ -1,0 +1,50 @@
+"""Make the demo bundle from nothing: what `make train-demo` runs. Stopped, it goes on where it was."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import run
+from netflips.demo.recipe import about, steps_of, write_about
+from netflips.demo.steps import Step, StepRunner
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="train_demo", description=__doc__)
+    parser.add_argument("--run-dir", type=Path, default=Path("runs/demo"), help="all that is made on the way (default: runs/demo)")
+    parser.add_argument("--bundle-dir", type=Path, default=None, help="where the bundle goes (default: where it is shipped)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook, for a quick try (default: all)")
+    parser.add_argument("--at-once", type=int, default=2, help="trainings side by side, a thread each (default: 2)")
+    parser.add_argument("--set", action="append", default=[], metavar="CONFIG:KEY=VALUE", help="a setting of one training")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    folder: Path = options.run_dir
+    steps = steps_of(folder, options.seed, options.max_sentences, options.set)
+    runner = StepRunner(folder)
+    runner.run(steps, options.at_once)
+    write_about(folder / "about.json", about(runner, steps, options.seed))
+    where = [] if options.bundle_dir is None else ["--bundle-dir", str(options.bundle_dir)]
+    bundle = (sys.executable, "-m", "netflips.demo_bundle.command")
+    pack = (
+        *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
+        "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),
+        "--renderer", str(folder / "renderer.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
+        "--about", str(folder / "about.json"), *where,
+    )  # fmt: skip
+    runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where)))], 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
