@@ -16,13 +16,14 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint types doors unit demo bench clean
+.PHONY: help env test lint types doors unit demo train-demo bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the doors and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
+	@echo "make train-demo  make the models of the demo anew (needs espeak-ng and flite; an hour and a half)"
 	@echo "make bench   speed and memory of each stage beside a plain baseline"
 
 -include make/*.mk
@@ -55,6 +56,9 @@ test: lint types doors unit
 
 demo: env
 	$(BIN)/python scripts/run_demo.py
+
+train-demo: fairseq
+	$(BIN)/python scripts/train_demo.py
 
 bench: env
 	$(BIN)/python -m benchmarks
