@@ -57,8 +57,12 @@ class Cast:
         return int(self.settings["held_out"]["first_head"]) + number
 
     def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
-        rate, pitch, reach = (int(rng.integers(*self.settings[what], endpoint=True)) for what in ("rate", "pitch", "pitch_range"))
-        return EspeakVoice(name, rate, pitch, reach)
+        rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
+        return EspeakVoice(name, int(rate), int(pitch), int(reach))
+
+    def _range(self, what: str) -> tuple[int, int]:
+        low, high = self.settings[what]
+        return int(low), int(high)
 
 
 @cache
@@ -66,7 +70,7 @@ def cast() -> Cast:
     """Read the cast that comes with NetfLips."""
     content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8")))
     assert isinstance(content, dict)
-    return Cast(content)
+    return Cast({str(name): value for name, value in content.items()})
 
 
 def say(text: str, voice: Voice) -> TimedSpeech:

@@ -5,8 +5,8 @@ from pathlib import Path
 from avcore.audio import resample
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
-from netflips.demo.espeak import TimedSpeech
 from netflips.demo.camera import Pose
+from netflips.demo.espeak import TimedSpeech
 from netflips.demo.head import Head, Mouth, draw
 from netflips.demo.motion import motion
 from netflips.demo.visemes import mouth_track

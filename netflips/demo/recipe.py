@@ -74,7 +74,8 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             (
                 training("unit2av.train_unit2v", "lips", f"data.train={data}/faces.jsonl", f"data.units={labels}"),
                 module(
-                    "unit2av.train_unit2v", "export", "--checkpoint", _best(folder / "lips"), "--into", voice, "--out-path", renderer
+                    "unit2av.train_unit2v", "export", "--checkpoint", _best(folder / "lips"), "--into", voice,
+                    "--out-path", renderer,
                 ),
             ),
             ("vocoder",),
@@ -84,7 +85,10 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             (
                 extraction("source.jsonl", "audio", "heard"),
                 extraction("source_lips.jsonl", "video", "seen"),
-                module("netflips.demo.material.pairs", "--data", data, "--units", units / "heard", units / "seen", "--out-dir", pairs),
+                module(
+                    "netflips.demo.material.pairs", "--data", data, "--units", units / "heard", units / "seen",
+                    "--out-dir", pairs,
+                ),
                 module(
                     "unit2unit.utut_finetune.prepare_pairs", "--source", pairs / "en.jsonl", "--target", pairs / "ko.jsonl",
                     "--out", folder / "translation", "--group", "^s[0-9]+", "--overwrite",
@@ -104,7 +108,9 @@ def about(runner: StepRunner, steps: Sequence[Step], seed: int) -> dict[str, Any
     """What bundle.json says of how the bundle was made."""
     configs = {name: (_REPOSITORY / "configs" / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
     seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY
+    ).stdout.strip()
     return {"domain": DOMAIN, "made": {"seed": seed, "commit": commit, "seconds": seconds, "configs": configs}}
 
 

@@ -27,7 +27,7 @@ class Step:
 
 
 class StepRunner:
-    """Runs steps in a folder: logs/<step>.log has their output, steps/<step>.json says that they are done and how long they took."""
+    """Runs steps in a folder: logs/<step>.log has their output, steps/<step>.json says that one is done and its seconds."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._folder, self._threads = folder, threads

@@ -1,6 +1,6 @@
 """Parallel units for the translator: what the unit encoder hears or sees of English takes, and the Korean of the sentence.
 
-    python -m netflips.demo.material.pairs --data data --units heard seen --out-dir pairs
+python -m netflips.demo.material.pairs --data data --units heard seen --out-dir pairs
 """
 
 import argparse

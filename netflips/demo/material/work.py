@@ -16,7 +16,12 @@ _CHUNK = 50
 
 
 def run_in_chunks(
-    jobs: Sequence[Job], do: Callable[[Path, Sequence[Job]], Iterable[Row]], folder: Path, name: str, workers: int, progress: Progress
+    jobs: Sequence[Job],
+    do: Callable[[Path, Sequence[Job]], Iterable[Row]],
+    folder: Path,
+    name: str,
+    workers: int,
+    progress: Progress,
 ) -> Iterator[dict[str, Any]]:
     """Do jobs and yield the rows that they give, in order.
 
