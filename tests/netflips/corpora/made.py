@@ -83,21 +83,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path:
-    """Zeroth Korean as it comes out of its archive: two speakers to train, one to test."""
-    for split, speaker in (("train", "106"), ("train", "113"), ("test", "104")):
-        folder = root / f"{split}_data_01" / "003" / speaker
-        folder.mkdir(parents=True)
-        names = [f"{speaker}_003_{number:04d}" for number in range(per_speaker)]
-        for number, name in enumerate(names):
-            (folder / f"{name}.flac").write_bytes(sound_bytes(seconds, number % 5, kind="FLAC"))
-        (folder / f"{speaker}_003.trans.txt").write_text(
-            "".join(f"{name} 한국어 문장 {name}\n" for name in names), encoding="utf-8"
-        )
-    (root / "AUDIO_INFO").write_text("SPEAKERID|NAME|SEX|SCRIPTID|DATASET\n106|x|f|003|train_data_01\n")
-    return root
-
-
 def talking_head(
     path: Path,
     plan: Sequence[float],

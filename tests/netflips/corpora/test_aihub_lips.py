@@ -16,30 +16,13 @@ from netflips.corpora.prepare_aihub_lips import main
 from netflips.corpora.sources import CorpusFile
 from netflips.demo.camera import Pose
 from netflips.manifests.checks import check_manifest
-from tests.netflips.corpora.made import read_rows, talking_head, write_tar
+from tests.netflips.corpora.made import read_rows, talking_head
+from tests.netflips.corpora.trees import LIP_PLAN, LIP_SENTENCES, lip_label, write_aihub_lips
 
 NAME = "lip_J_1_F_03_E220_A_001"
-INSIDE = "소음환경1/E(전문가)/F(여성)/F(여성)_1"
-PLAN = (0.6, 1.4, 0.5, 1.3, 0.6)
-SENTENCES = [(0.6, 2.0, "최근에 날씨가 좋아요."), (2.5, 3.8, "우리는 X 학교에 갑니다.")]
 SIZE = (180, 320)
 FACE = (164, 36, 246, 140)
 """x1, y1, x2, y2 of the drawn head, which stands to the right."""
-
-
-def _label(rows: list[list[float]], angle: str = "A", **more: Any) -> bytes:
-    sentences = [
-        {"ID": number, "topic": "weather", "sentence_text": text, "start_time": start, "end_time": end}
-        for number, (start, end, text) in enumerate(SENTENCES, 1)
-    ]
-    content = {
-        "Video_info": {"video_Name": f"{NAME}.mp4", "FPS": 30},
-        "Video_env": {"env": "indoor", "Angle": angle},
-        "Sentence_info": sentences,
-        "speaker_info": {"speaker_ID": "E220", "Gender": "F"},
-        "Bounding_box_info": {"Face_bounding_box": {"xtl_ytl_xbr_ybr": rows}},
-    }
-    return json.dumps([{**content, **more}], ensure_ascii=False).encode()
 
 
 def _rows(order: str = "yxyx") -> list[list[float]]:
@@ -51,14 +34,7 @@ def _rows(order: str = "yxyx") -> list[list[float]]:
 def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Five seconds at 30 fps, the face on the right."""
     path = tmp_path_factory.mktemp("video") / "a.mp4"
-    return talking_head(path, PLAN, rate=30, size=SIZE, pose=Pose(scale=0.4, shift=(0.25, 0.0))).read_bytes()
-
-
-def _write(root: Path, video: bytes, label: bytes) -> Path:
-    folder = root / "009.립리딩(입모양) 음성인식 데이터" / "01.데이터" / "1.Training"
-    write_tar(folder / "원천데이터" / "TS5.tar", {f"{INSIDE}/{NAME}.mp4": video})
-    write_tar(folder / "라벨링데이터" / "TL5.tar", {f"{INSIDE}/{NAME}.json": label, f"{INSIDE}/lip_other.json": label})
-    return root
+    return talking_head(path, LIP_PLAN, rate=30, size=SIZE, pose=Pose(scale=0.4, shift=(0.25, 0.0))).read_bytes()
 
 
 def _prepare(root: Path, out: Path, *more: str) -> int:
@@ -68,7 +44,7 @@ def _prepare(root: Path, out: Path, *more: str) -> int:
 @pytest.fixture(scope="module")
 def prepared(video: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
-    root = _write(tmp_path_factory.mktemp("corpus"), video, _label(_rows()))
+    root = write_aihub_lips(tmp_path_factory.mktemp("corpus"), NAME, video, lip_label(NAME, _rows()))
     assert _prepare(root, out, "--quiet") == 0
     return out
 
@@ -77,7 +53,7 @@ def test_sentences_become_clips(prepared: Path) -> None:
     manifest = read_manifest(prepared / "manifest.jsonl")
     assert [entry.id for entry in manifest.entries] == [f"E220/{NAME}_001", f"E220/{NAME}_002"]
     first, second = manifest.entries
-    assert (first.text, first.speaker, first.language) == (SENTENCES[0][2], "E220", "ko")
+    assert (first.text, first.speaker, first.language) == (LIP_SENTENCES[0][2], "E220", "ko")
     assert (first.extra["split"], first.extra["angle"], first.extra["topic"]) == ("train", "A", "weather")
     assert "unclear" not in first.extra
     assert second.extra["unclear"] is True
@@ -126,7 +102,7 @@ def test_sound_and_lips_belong_together(prepared: Path) -> None:
 
 
 def test_boxes_named_as_they_are_work_too(video: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = _write(tmp_path / "corpus", video, _label(_rows("xyxy")))
+    root = write_aihub_lips(tmp_path / "corpus", NAME, video, lip_label(NAME, _rows("xyxy")))
     assert _prepare(root, tmp_path / "out") == 0
     assert read_manifest(tmp_path / "out" / "manifest.jsonl").entries[0].extra["box_order"] == "xyxy"
     said = capsys.readouterr().err
@@ -135,7 +111,7 @@ def test_boxes_named_as_they_are_work_too(video: bytes, tmp_path: Path, capsys: 
 
 
 def test_boxes_that_fit_no_way_are_left_out(video: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = _write(tmp_path / "corpus", video, _label([[5, 5, 40, 40]] * 132))
+    root = write_aihub_lips(tmp_path / "corpus", NAME, video, lip_label(NAME, [[5, 5, 40, 40]] * 132))
     assert _prepare(root, tmp_path / "out", "--picture", "none") == 0
     assert f"{NAME}: its face boxes are not used: neither order of their numbers fits" in capsys.readouterr().err
     entries = read_manifest(tmp_path / "out" / "manifest.jsonl").entries
@@ -144,13 +120,13 @@ def test_boxes_that_fit_no_way_are_left_out(video: bytes, tmp_path: Path, capsys
 
 
 def test_other_cameras_can_be_left_out(video: bytes, tmp_path: Path) -> None:
-    root = _write(tmp_path / "corpus", video, _label(_rows(), angle="C"))
+    root = write_aihub_lips(tmp_path / "corpus", NAME, video, lip_label(NAME, _rows(), angle="C"))
     assert _prepare(root, tmp_path / "out", "--angles", "A,B", "--quiet") == 1
     assert not (tmp_path / "out" / "manifest.jsonl").exists()
 
 
 def test_a_damaged_video_is_set_aside(tmp_path: Path, video: bytes) -> None:
-    root = _write(tmp_path / "corpus", video[: len(video) // 2], _label(_rows()))
+    root = write_aihub_lips(tmp_path / "corpus", NAME, video[: len(video) // 2], lip_label(NAME, _rows()))
     assert _prepare(root, tmp_path / "out", "--quiet") == 1
     assert read_rows(tmp_path / "out" / "failed.jsonl")[0]["id"] == NAME
 
@@ -184,7 +160,7 @@ def test_labels_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ends before it begins"):
         _read(tmp_path, b'{"Sentence_info": [{"ID": 1, "sentence_text": "a", "start_time": 2, "end_time": 1}]}')
     with pytest.raises(InputError, match="face boxes of the label"):
-        _read(tmp_path, _label([[1, 2, 3]]))
+        _read(tmp_path, lip_label(NAME, [[1, 2, 3]]))
 
 
 def test_labels_with_little_in_them(tmp_path: Path) -> None:
@@ -195,4 +171,4 @@ def test_labels_with_little_in_them(tmp_path: Path) -> None:
     assert [(one.number, one.text) for one in label.sentences] == [(2, "a c"), (1, "b")]
     assert label.rows.shape == (0, 4)
     assert label.speaker == ""
-    assert np.isnan(_read(tmp_path, _label([[], [1, 2, 3, 4]])).rows[0]).all()  # type: ignore[list-item]
+    assert np.isnan(_read(tmp_path, lip_label(NAME, [[], [1, 2, 3, 4]])).rows[0]).all()

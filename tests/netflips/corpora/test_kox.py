@@ -1,7 +1,6 @@
 import json
 import shlex
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,35 +13,11 @@ from netflips.corpora.prepare_kox import main
 from netflips.corpora.sources import CorpusFile
 from netflips.corpora.synthesis import Synthesis
 from netflips.manifests.checks import check_manifest
-from tests.netflips.corpora.made import read_rows, sound_bytes, split_file, write_zip
+from tests.netflips.corpora.made import read_rows, sound_bytes
+from tests.netflips.corpora.trees import KOX_NAMES as NAMES
+from tests.netflips.corpora.trees import kox_label, write_kox
 
-NAMES = [f"et_c_005_002_009_{number:04d}" for number in range(26, 30)]
 SAY = "import sys, shutil; shutil.copy(sys.argv[2], sys.argv[3]); open(sys.argv[4], 'a').write(open(sys.argv[1]).read())"
-
-
-def _label(number: int, **more: object) -> bytes:
-    row = {
-        "sn": number,
-        "ko": f"한국어  문장 {number}",
-        "en": f"English sentence {number}",
-        "domain": "여행",
-        "speaker": {"id": "A01"},
-    }
-    return json.dumps({**row, **more}, ensure_ascii=False).encode()
-
-
-def _write_kox(root: Path, labels: Mapping[str, bytes] | None = None, english: bool = False) -> Path:
-    """The corpus as it is delivered: training data in parts, the names in its archives in CP949, validation data whole."""
-    train, valid = root / "01-1.정식개방데이터" / "Training", root / "01-1.정식개방데이터" / "Validation"
-    labels = labels or {f"{name}.json": _label(number) for number, name in enumerate(NAMES)}
-    sounds = {f"여행/{name}.wav": sound_bytes(0.4, number, 48000) for number, name in enumerate(NAMES)}
-    if english:
-        sounds |= {f"여행/{name}_en.wav": sound_bytes(0.3, 7 + number, 48000) for number, name in enumerate(NAMES[:2])}
-    last = f"여행/{NAMES[-1]}.wav"
-    split_file(write_zip(train / "01.원천데이터" / "TS1.zip", {k: v for k, v in sounds.items() if k != last}, "cp949"), 3, True)
-    write_zip(valid / "01.원천데이터" / "VS1.zip", {last: sounds[last]})
-    write_zip(train / "02.라벨링데이터" / "TL1.zip", {f"여행/{k}": v for k, v in labels.items()}, "cp949")
-    return root
 
 
 def _prepare(root: Path, out: Path, *more: str) -> int:
@@ -50,7 +25,7 @@ def _prepare(root: Path, out: Path, *more: str) -> int:
 
 
 def test_archives_in_parts_with_korean_names(tmp_path: Path) -> None:
-    assert _prepare(_write_kox(tmp_path / "kox", english=True), tmp_path / "out") == 0
+    assert _prepare(write_kox(tmp_path / "kox", english=True), tmp_path / "out") == 0
     korean, english = (read_manifest(tmp_path / "out" / f"{language}.jsonl") for language in ("ko", "en"))
     assert [entry.id for entry in korean.entries] == NAMES
     assert [entry.id for entry in english.entries] == NAMES[:2]
@@ -80,13 +55,13 @@ def test_english_recordings_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "voices").mkdir()
     (tmp_path / "voices" / f"{NAMES[0]}_en.wav").write_bytes(sound_bytes(0.3))
     (tmp_path / "voices" / f"{NAMES[1]}.wav").write_bytes(sound_bytes(0.3))
-    assert _prepare(_write_kox(tmp_path / "kox"), tmp_path / "out", "--english-root", str(tmp_path / "voices")) == 0
+    assert _prepare(write_kox(tmp_path / "kox"), tmp_path / "out", "--english-root", str(tmp_path / "voices")) == 0
     assert [entry.id for entry in read_manifest(tmp_path / "out" / "en.jsonl").entries] == NAMES[:2]
 
 
 def test_english_is_synthesised_where_there_is_none(tmp_path: Path) -> None:
     """A first run without a voice, then one with: only what is missing is made, by the user's own program."""
-    root, out, notes = _write_kox(tmp_path / "kox", english=True), tmp_path / "out", tmp_path / "said.txt"
+    root, out, notes = write_kox(tmp_path / "kox", english=True), tmp_path / "out", tmp_path / "said.txt"
     assert _prepare(root, out) == 0
     korean = (out / "ko.jsonl").read_bytes()
     template = f"{sys.executable} -c {shlex.quote(SAY)} {{text_file}} {{reference}} {{out}} {shlex.quote(str(notes))}"
@@ -103,7 +78,7 @@ def test_english_is_synthesised_where_there_is_none(tmp_path: Path) -> None:
 def test_a_synthesis_that_fails_is_set_aside_with_its_last_words(tmp_path: Path) -> None:
     code = "import sys; print('no voice called x', file=sys.stderr); sys.exit(3)"
     template = f"{sys.executable} -c {shlex.quote(code)} {{text}} {{out}}"
-    assert _prepare(_write_kox(tmp_path / "kox"), tmp_path / "out", "--synthesise-with", template) == 1
+    assert _prepare(write_kox(tmp_path / "kox"), tmp_path / "out", "--synthesise-with", template) == 1
     failed = read_rows(tmp_path / "out" / "failed.jsonl")
     assert [row["id"] for row in failed] == [f"en/{name}" for name in NAMES]
     assert "exit code 3: no voice called x" in failed[0]["reason"]
@@ -111,7 +86,7 @@ def test_a_synthesis_that_fails_is_set_aside_with_its_last_words(tmp_path: Path)
 
 
 def test_the_voice_must_not_change_on_the_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root, out = _write_kox(tmp_path / "kox"), tmp_path / "out"
+    root, out = write_kox(tmp_path / "kox"), tmp_path / "out"
     assert _prepare(root, out, "--limit", "1", "--synthesise-with", "echo {text} {out}") == 0
     assert _prepare(root, out, "--synthesise-with", "true {text} {out}") == 2
     assert "begun with other settings" in capsys.readouterr().err
@@ -144,7 +119,7 @@ def test_what_is_filled_in_is_not_looked_at_again(tmp_path: Path) -> None:
 def test_an_unknown_layout_shows_the_first_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     label = {"fileInfo": {"fName": "a.wav"}, "script": [{"src_sentence": "한국어 문장", "tgt_sentence": "English"}]}
     labels = {f"{name}.json": json.dumps(label, ensure_ascii=False).encode() for name in NAMES}
-    assert _prepare(_write_kox(tmp_path / "kox", labels), tmp_path / "out") == 2
+    assert _prepare(write_kox(tmp_path / "kox", labels), tmp_path / "out") == 2
     said = capsys.readouterr().err
     assert "fileInfo.fName = 'a.wav'; script = a list of 1; script[0].src_sentence = '한국어 문장'" in said
     assert "configs/data/kox.yaml" in said
@@ -157,7 +132,7 @@ def test_a_layout_of_ones_own(tmp_path: Path) -> None:
     layout.write_text(
         "utterances: [script]\nsound: [file]\ntext: [src.text]\ntranslation: [tgt]\nspeaker: [id]\nenglish_ending: _en\n"
     )
-    root = _write_kox(tmp_path / "kox", {"labels.json": json.dumps(label, ensure_ascii=False).encode()})
+    root = write_kox(tmp_path / "kox", {"labels.json": json.dumps(label, ensure_ascii=False).encode()})
     assert _prepare(root, tmp_path / "out", "--layout", str(layout)) == 1  # the fourth recording has no label
     entries = read_manifest(tmp_path / "out" / "ko.jsonl").entries
     assert [(entry.id, entry.text, entry.translation, entry.speaker) for entry in entries] == [
@@ -173,11 +148,11 @@ def test_a_wrong_key_in_a_layout_is_named(tmp_path: Path) -> None:
 
 
 def test_single_bad_labels_are_set_aside(tmp_path: Path) -> None:
-    labels = {f"{name}.json": _label(number) for number, name in enumerate(NAMES)}
+    labels = {f"{name}.json": kox_label(number) for number, name in enumerate(NAMES)}
     labels[f"{NAMES[1]}.json"] = b"{no json"
-    labels[f"{NAMES[2]}.json"] = _label(2, ko="no Hangul here")
-    labels["nothing_there.json"] = _label(9)
-    assert _prepare(_write_kox(tmp_path / "kox", labels), tmp_path / "out") == 1
+    labels[f"{NAMES[2]}.json"] = kox_label(2, ko="no Hangul here")
+    labels["nothing_there.json"] = kox_label(9)
+    assert _prepare(write_kox(tmp_path / "kox", labels), tmp_path / "out") == 1
     reasons = " | ".join(row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl"))
     assert "this is no JSON" in reasons
     assert "with Hangul" in reasons
@@ -186,7 +161,7 @@ def test_single_bad_labels_are_set_aside(tmp_path: Path) -> None:
 
 
 def test_doubled_recordings_are_named(tmp_path: Path) -> None:
-    root = _write_kox(tmp_path / "kox")
+    root = write_kox(tmp_path / "kox")
     (root / "again").mkdir()
     (root / "again" / f"{NAMES[0]}.wav").write_bytes(sound_bytes(0.3))
     assert _prepare(root, tmp_path / "out") == 1

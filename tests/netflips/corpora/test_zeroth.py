@@ -14,7 +14,8 @@ from avcore.manifest import read_manifest
 from avcore.media import read_speech
 from netflips.corpora.prepare_zeroth import main
 from netflips.manifests.checks import check_manifest
-from tests.netflips.corpora.made import read_rows, sound_bytes, write_zeroth
+from tests.netflips.corpora.made import read_rows, sound_bytes
+from tests.netflips.corpora.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[3]
 
