@@ -28,6 +28,8 @@ LOG = logging.getLogger("netflips.demo")
 Row = dict[str, Any]
 
 _NUM_VALID = 80
+_VALID_SHARE = 10
+"""Takes that validation has at most, of those that are seen and of the others, and one of how many."""
 
 
 def make_material(folder: str | Path, seed: int, max_sentences: int, workers: int, progress: Progress) -> None:
@@ -105,7 +107,12 @@ def _write_manifests(
 def _valid_ids(labelled: Sequence[Row]) -> set[str]:
     """Takes by which the encoder's training is judged: seen ones and others, at equal steps."""
     groups = [row for row in labelled if row.get("lips")], [row for row in labelled if not row.get("lips")]
-    return {row["id"] for group in groups for row in group[:: max(len(group) // _NUM_VALID, 1)][:_NUM_VALID]}
+    wanted = [min(_NUM_VALID, -(-len(group) // _VALID_SHARE)) for group in groups]
+    return {
+        row["id"]
+        for group, count in zip(groups, wanted, strict=True)
+        for row in group[:: max(len(group) // max(count, 1), 1)][:count]
+    }
 
 
 def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
