@@ -1,0 +1,25 @@
+"""How long an evaluation will take, said before it begins."""
+
+from collections.abc import Sequence
+
+from netflips.evaluation.jobs import CEILING, ENGLISH, OTHERS, RANDOM, SHOWN, VIDEO, VOCODER, Job
+
+_CLIP_S, _FACES_S, _DUB_S = 0.9, 1.6, 0.9
+"""CPU seconds for drawing a clip, following its face, and dubbing it and looking it up (measured on 2.5 s clips)."""
+_TASK_S = {SHOWN: 4.5, CEILING: 3.0, RANDOM: 2.0, VOCODER: 0.7, ENGLISH: 0.05, OTHERS: 0.3}
+_START_S = 40.0
+"""Loading models in each process, and recording the references."""
+
+
+def seconds_for(jobs: Sequence[Job], processes: int) -> float:
+    """Wall seconds that jobs take on as many cores as processes."""
+    if not jobs:
+        return 0.0
+    return _START_S + sum(map(_job_seconds, jobs)) / max(processes, 1)
+
+
+def _job_seconds(job: Job) -> float:
+    tasks = sum(_TASK_S.get(task, _DUB_S) for task in job.tasks)
+    if not job.has_clip:
+        return tasks
+    return tasks + _CLIP_S + (_FACES_S if any(VIDEO in task or task in _TASK_S for task in job.tasks) else 0.0)

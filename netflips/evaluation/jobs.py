@@ -1,0 +1,71 @@
+"""What is to be done, one job for a clip, so that a clip is made and looked at once for all rows that use it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netflips.evaluation.material import KINDS
+
+Record = dict[str, Any]
+"""kind, index and task, and what was found: of a journal."""
+
+VOCODER, ENGLISH, OTHERS = "vocoder", "english", "others"
+"""Jobs without a clip: the vocoder alone on true units; units of the English reference voice; voices of other speakers."""
+AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
+SHUFFLED, RANDOM, SHOWN, CEILING = "shuffled", "random", "shown", "ceiling"
+"""Tasks beside the modalities: units in another order; weights that know nothing; dubbed to a video, whose sound and mouth
+are measured; what the measure of the mouth gives on drawn truth."""
+
+
+def noisy(modalities: str, snr_db: float) -> str:
+    """The task of dubbing with noise in the sound."""
+    return f"{modalities}@{snr_db:g}"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A task on the first `number` clips of a kind."""
+
+    kind: str
+    task: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """Tasks on one clip, or on one item of a kind without clips."""
+
+    kind: str
+    index: int
+    tasks: tuple[str, ...]
+
+    @property
+    def has_clip(self) -> bool:
+        """Whether a clip is made for it."""
+        return self.kind in KINDS
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are. bundle: the models; random: the same without knowledge. recordings: reference features. phones: which
+    phoneme each unit is."""
+
+    bundle: Path
+    random: Path
+    recordings: Path
+    phones: Path
+
+
+def missing_jobs(needs: list[Need], done: set[tuple[str, int, str]]) -> list[Job]:
+    """What is left to do of what is needed, clip by clip."""
+    tasks: dict[tuple[str, int], dict[str, None]] = {}
+    for need in needs:
+        for index in range(need.number):
+            if (need.kind, index, need.task) not in done:
+                tasks.setdefault((need.kind, index), {})[need.task] = None
+    return [Job(kind, index, tuple(wanted)) for (kind, index), wanted in tasks.items()]
+
+
+def key_of(record: Record) -> tuple[str, int, str]:
+    """What a record is about."""
+    return str(record["kind"]), int(record["index"]), str(record["task"])

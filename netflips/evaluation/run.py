@@ -1,0 +1,115 @@
+"""The whole evaluation: prepare what all processes share, do the jobs that are not done yet, and hand over the records."""
+
+import hashlib
+import json
+import logging
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from avcore.bundle import Bundle
+from avcore.files import write_text
+from avcore.progress import Progress
+from netflips import journal
+from netflips.demo.phrasebook import phrasebook
+from netflips.demo_bundle.describe import file_facts
+from netflips.evaluation.jobs import CEILING, RANDOM, SHOWN, Job, Need, Place, Record, key_of, missing_jobs
+from netflips.evaluation.material import sentence_of
+from netflips.evaluation.mouth import phones_of_units
+from netflips.evaluation.random_weights import write_random_bundle
+from netflips.evaluation.retrieval import UnitReferences, record_references
+from netflips.evaluation.settings import EvaluationSettings
+from netflips.evaluation.worker import Worker
+
+LOG = logging.getLogger("netflips.evaluate")
+
+_SHORT = 12
+
+
+def bundle_checksum(bundle: Bundle) -> str:
+    """sha256 of the checksums of all files but bundle.json, hexadecimal. Raises InputError when one is missing."""
+    facts = file_facts(bundle.folder)
+    return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
+
+
+class Evaluation:
+    """What was and is found of a bundle, kept in a folder of its own below `out_dir`, so that it can go on after a stop."""
+
+    def __init__(self, bundle: Bundle, out_dir: Path, settings: EvaluationSettings) -> None:
+        self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
+        self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}"
+        self._journal = self.folder / "records.jsonl"
+        texts = json.dumps(self._texts(), ensure_ascii=False).encode()
+        recordings = out_dir / f"references-{hashlib.sha256(texts).hexdigest()[:_SHORT]}.npz"
+        self._place = Place(bundle.folder, self.folder / "random", recordings, self.folder / "phones.json")
+        journal.repair(self._journal)
+
+    def records(self) -> list[Record]:
+        """All records so far."""
+        return list(journal.read(self._journal))
+
+    def missing(self, needs: list[Need]) -> list[Job]:
+        """What is left to do."""
+        return missing_jobs(needs, {key_of(record) for record in journal.read(self._journal)})
+
+    def run(self, jobs: list[Job], processes: int, progress: Progress) -> None:
+        """Do jobs, and keep each record as soon as it is there."""
+        if not jobs:
+            return
+        self._prepare({task for job in jobs for task in job.tasks}, progress)
+        with _results(self._place, self.settings, jobs, processes) as results:
+            progress("evaluating", 0, len(jobs))
+            for done, records in enumerate(results, 1):
+                journal.append(self._journal, records)
+                progress("evaluating", done, len(jobs))
+
+    def _prepare(self, tasks: set[str], progress: Progress) -> None:
+        references = UnitReferences.read(self.bundle.references)
+        record_references(self._texts(), self._place.recordings, progress)
+        if tasks & {SHOWN, CEILING} and not self._place.phones.is_file():
+            known = {text: references.units[text] for text in self._texts() if text in references.units}
+            write_text(self._place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
+        if RANDOM in tasks:
+            write_random_bundle(self.bundle, self._place.random, self.settings.seed)
+
+    def _texts(self) -> list[str]:
+        """Distinct Korean sentences of the phrasebook; for tests the first few, and those that are asked for."""
+        pairs = phrasebook().all_pairs()
+        if self.settings.sentences:
+            kinds = ("seen", "held_out", "new_faces", "speaker", "vocoder")
+            asked = [sentence_of(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
+            pairs = [*asked, *pairs[: self.settings.sentences]]
+        return list(dict.fromkeys(pair.korean for pair in pairs))
+
+
+@contextmanager
+def _results(place: Place, settings: EvaluationSettings, jobs: list[Job], processes: int) -> Iterator[Iterator[list[Record]]]:
+    """Records of jobs as they are done, in this process or in several."""
+    if processes < 2:
+        worker = Worker(place, settings)
+        yield (worker.do(job) for job in jobs)
+        return
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (place, settings))
+    try:
+        waiting = [pool.submit(_do, job) for job in jobs]
+        yield (future.result() for future in as_completed(waiting))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: Worker | None = None
+
+
+def _start(place: Place, settings: EvaluationSettings) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    _worker = Worker(place, settings)
+
+
+def _do(job: Job) -> list[Record]:
+    assert _worker is not None
+    return _worker.do(job)

@@ -1,0 +1,211 @@
+"""The evaluation as a user runs it, on a bundle that knows nothing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.bundle import Bundle
+from avcore.media import PictureSource, read_speech
+from avcore.progress import silent
+from netflips.demo.phrasebook import Pair
+from netflips.evaluation import command, material, worker
+from netflips.evaluation.chain import Chain, hear
+from netflips.evaluation.jobs import Job, Need, Record, key_of
+from netflips.evaluation.material import plan_clip, write_clip
+from netflips.evaluation.rows import ROWS, UNTOUCHED, by_task, sweep_needs
+from netflips.evaluation.run import Evaluation
+from netflips.evaluation.table import lines_of, markdown, metrics
+from netflips.evaluation.worker import Worker, load_bundle
+from netflips.options import DubOptions
+from netflips.pipeline import dub
+from tests.netflips.evaluation.conftest import SETTINGS
+
+_NOT_HERE = {"nearest_seen", "nearest_held_out", "voice"}
+"""Rows whose needs do not shrink with the settings of a test; they are measured on made records."""
+
+
+@pytest.fixture(scope="module")
+def evaluation(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """An evaluation with all rows done."""
+    evaluation = Evaluation(bundle, tmp_path_factory.mktemp("evaluation"), SETTINGS)
+    evaluation.run(evaluation.missing(needs()), 1, silent)
+    return evaluation
+
+
+def needs() -> list[Need]:
+    rows = [row for row in ROWS if row.name not in _NOT_HERE]
+    return [need for row in rows for need in row.needs(SETTINGS)] + sweep_needs(SETTINGS)
+
+
+def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Evaluation) -> None:
+    records = by_task(evaluation.records())
+    lines = lines_of(ROWS, records, SETTINGS)
+    figures = {line.row.name: line.figure for line in lines}
+
+    failures = {key_of(one): one["failed"] for one in evaluation.records() if "failed" in one}
+    assert not failures
+    assert figures.keys() >= {row.name for row in ROWS} - _NOT_HERE
+    wrong = ("seen", "held_out", "new_faces", "video_only", "noise_audio", "noise_both", "again", "random", "shuffled", "vocoder")
+    assert sum(figures[name].value for name in wrong) <= 1, "a model that knows nothing was right again and again"
+    assert figures["lips_ceiling"].value > 0.8
+    assert abs(figures["lips"].value) <= 1
+    assert figures["vocoder_errors"].value > 0.5
+    table = markdown(lines)
+    assert len({len(line) for line in table.splitlines()}) == 1
+    found = json.loads(json.dumps(metrics(lines, records, SETTINGS)))
+    assert found["rows"]["held_out"]["n"] == 1
+    assert found["noise_sweep_db"]["audio"]["0"]["n"] == 1
+    assert found["scores"]["score"]["0.5"] < 0
+
+
+def test_what_is_done_is_not_done_again(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evaluation.missing(needs()) == []
+    again = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
+    assert again.missing(needs()) == []
+    more = again.missing([Need("held_out", "audio", 2), Need("held_out", "video", 1)])
+    assert more == [Job("held_out", 1, ("audio",))]
+
+    path = again.folder / "records.jsonl"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before[: len(before) - 40])  # killed while it wrote its last record
+        halved = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
+        assert len(halved.records()) == len(before.splitlines()) - 1
+        assert sum(len(job.tasks) for job in halved.missing(needs())) == 1
+    finally:
+        path.write_bytes(before)
+
+
+def test_another_bundle_begins_anew(evaluation: Evaluation, bundle: Bundle, tmp_path: Path) -> None:
+    for file in bundle.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    references = tmp_path / "references.jsonl"
+    references.write_text("".join(references.read_text(encoding="utf-8").splitlines(True)[:-1]), encoding="utf-8")
+
+    other = Evaluation(replace(bundle, folder=tmp_path), evaluation.folder.parent, SETTINGS)
+    assert other.folder != evaluation.folder
+    assert other.records() == []
+
+
+def test_what_is_found_does_not_depend_on_what_is_expected(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same clip with another expected sentence gives the same record; and nothing Korean is said on the way."""
+    said: list[str] = []
+    job, do = Job("held_out", 0, ("audio,video", "shuffled")), Worker(evaluation._place, SETTINGS)
+    honest = do.do(job)
+
+    def other(kind: str, index: int, settings: object) -> Pair:
+        pair = sentence_of(kind, index, settings)  # type: ignore[arg-type]
+        return Pair(pair.english, str(honest[0]["found"]), pair.template, pair.fillings)
+
+    sentence_of, say = material.sentence_of, material.say
+    monkeypatch.setattr(material, "sentence_of", other)
+    monkeypatch.setattr(material, "say", lambda text, voice: said.append(text) or say(text, voice))
+    monkeypatch.setattr(worker, "say", None)
+    told = do.do(job)
+
+    def without_verdict(records: list[Record]) -> Iterator[Record]:
+        for one in records:
+            yield {name: value for name, value in one.items() if not name.endswith("right")}
+
+    assert list(without_verdict(told)) == list(without_verdict(honest))
+    assert told[0]["right"]
+    assert said
+    assert all(text.isascii() for text in said)
+
+
+def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> None:
+    models, clip = load_bundle(bundle.folder), tmp_path / "clip.mp4"
+    write_clip(clip, plan_clip("held_out", 2, SETTINGS), 128)
+    chain, heard = Chain(models), hear(clip)
+    dubbed = chain.dub(heard, "audio,video")
+    chain.show(heard, dubbed, tmp_path / "ours.mp4")
+
+    report = dub(clip, tmp_path / "theirs.mp4", models, DubOptions(timing="free"))
+
+    assert report.target_steps == dubbed.said.num_steps
+    assert report.translation_score == pytest.approx(dubbed.translation.score, abs=1e-6)
+    ours, theirs = (PictureSource(tmp_path / f"{name}.mp4") for name in ("ours", "theirs"))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.rgb, other.rgb)
+    np.testing.assert_array_equal(read_speech(ours.path), read_speech(theirs.path))
+
+
+def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
+    record = Worker(evaluation._place, SETTINGS).do(Job("held_out", 3, ("video",)))[0]
+
+    assert record["right"] is False
+    assert "no face" in record["failed"]
+    line = lines_of([row for row in ROWS if row.name == "video_only"], by_task([record]), SETTINGS)[0]
+    assert (line.figure.value, line.failed) == (0.0, 1)
+
+
+_away = replace(plan_clip("held_out", 0, SETTINGS).around, shift=(3.0, 0.0))
+
+
+def test_rows_from_made_records() -> None:
+    rows = {row.name: row for row in ROWS}
+    first, second = (material.sentence_of("held_out", index, SETTINGS).korean for index in (0, 1))
+    english = [{"units": [1, 2, 3], "korean": first}, {"units": [7, 8, 9], "korean": "다른 말"}]
+    held_out = [{"index": 0, "units": [1, 2, 4]}, {"index": 1, "units": [7, 8, 9]}, {"index": 2, "failed": "x", "right": False}]
+    records = {("english", "english"): english, ("held_out", "audio,video"): held_out}
+    figure = rows["nearest_held_out"].figure(records, SETTINGS)
+    assert second != "다른 말"
+    assert figure is not None
+    assert (figure.value, figure.n) == (pytest.approx(1 / 3), 3)
+
+    voices = [{"index": 0, "voice": [1.0, 0.0], "dubbed_voice": [0.6, 0.8]}]
+    others = [{"voice": [0.0, 1.0]}, {"voice": [-1.0, 0.0]}]
+    figure = rows["voice"].figure({("held_out", "audio,video"): voices, ("others", "others"): others}, SETTINGS)
+    assert figure is not None
+    assert figure.value == pytest.approx(0.6 - (0.8 - 0.6) / 2)
+
+
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "demo.md"
+    parts = [f"<!-- {part}: begin -->\nold\n<!-- {part}: end -->\n" for part in ("evaluation", "untouched speaker")]
+    path.write_text("".join(["# Demo\n", *parts]), encoding="utf-8")
+    return path
+
+
+def test_the_command_writes_table_page_and_metrics(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "EvaluationSettings", lambda number: replace(SETTINGS, number=number))
+    notes: list[dict] = []
+    monkeypatch.setattr(command, "note", lambda folder, metrics: notes.append(metrics))
+    docs = page(tmp_path)
+    arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path / "out"), "--docs", str(docs)]
+    arguments += ["--quiet", "--jobs", "1", "--number", "1", "--rows", "vocoder,vocoder_errors"]
+
+    assert command.main([*arguments, "--write-docs", "--with-untouched-speaker"]) == 0
+    text = docs.read_text(encoding="utf-8")
+    assert "vocoder alone on true units" in text
+    assert "vocoder alone on true units" in capsys.readouterr().out
+    assert text.count("n = 1)") == 1, "the run on the untouched speaker is listed"
+    assert notes[0]["rows"]["vocoder"]["n"] == 1
+
+    assert command.main([*arguments, "--with-untouched-speaker"]) == 0
+    assert docs.read_text(encoding="utf-8").count("n = 1)") == 1, "nothing was run again"
+    assert list((tmp_path / "out").glob("*/table.md"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rows", "nonsense"], "unknown rows"),
+        (["--rows", UNTOUCHED], "--with-untouched-speaker"),
+        (["--number", "0"], "--number"),
+        (["--jobs", "0"], "--jobs"),
+        (["--bundle", "nowhere"], "bundle"),
+        (["--write-docs", "--docs", "nowhere.md"], "the page"),
+    ],
+)
+def test_bad_arguments_are_told_in_one_line(arguments: list[str], words: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert command.main(["demo", "--out-dir", "/nonexistent", *arguments]) == 2
+    assert words in caplog.text
+    assert "Traceback" not in caplog.text
