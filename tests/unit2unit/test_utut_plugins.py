@@ -17,7 +17,7 @@ from fairseq.tasks import TASK_REGISTRY
 from avcore.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
-from unit2unit.utut_common.repairs import copy_whole, keep_published_keys, remove_parts, repair_fairseq
+from unit2unit.utut_common.repairs import copy_whole, keep_published_keys, remove_parts, repair_fairseq, rescale
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_finetune.task import TASK, UnitTranslationTask
 
@@ -112,3 +112,20 @@ def test_no_sample_is_dropped_for_the_size_of_its_batch(count: int) -> None:
     batches = data_utils.batch_by_size(np.arange(count), None, lengths, max_tokens=300, required_batch_size_multiple=8)
     assert np.concatenate(batches).tolist() == list(range(count))
     assert all(len(batch) * lengths[batch].max() <= 300 for batch in batches)
+
+
+def test_new_weights_get_the_deviation_asked_for() -> None:
+    symbols = dictionary(200, ("en", "ko"))
+    task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols)
+    sizes = {f"{side}_{what}": 64 for side in ("encoder", "decoder") for what in ("embed_dim", "ffn_embed_dim")}
+    layers = {f"{side}_{what}": 2 for side in ("encoder", "decoder") for what in ("layers", "attention_heads")}
+    positions = {"max_source_positions": 64, "max_target_positions": 64}
+    options = argparse.Namespace(arch="utut_large", task=TASK, **sizes, **layers, **positions)
+    models.ARCH_CONFIG_REGISTRY["utut_large"](options)
+    model = models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task)
+    rescale(model, 0.0)
+    assert float(model.encoder.embed_tokens.weight.std().detach()) == pytest.approx(0.02, rel=0.05)
+    rescale(model, 0.1)
+    for weight in (model.decoder.output_projection.weight, model.decoder.layers[1].encoder_attn.k_proj.weight):
+        assert float(weight.std().detach()) == pytest.approx(0.1, rel=0.05), "a shared table too is scaled once"
+    assert (model.encoder.layer_norm.weight == 1).all()

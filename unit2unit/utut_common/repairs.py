@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from avcore.units import Ids
 
 _PART = ".part"
+_BERT_STD = 0.02
 _released_batching = data_utils.batch_by_size
 
 
@@ -79,6 +80,19 @@ def keep_published_keys(model: nn.Module) -> nn.Module:
         if isinstance(module, SinusoidalPositionalEmbedding):
             module.register_state_dict_post_hook(_add_float_tensor)
     return model
+
+
+def rescale(model: nn.Module, std: float) -> None:
+    """Give a new model's weight matrices another deviation; 0 leaves them as they are.
+
+    fairseq draws them with BERT's 0.02 whatever the width: in a narrow network the embeddings, times sqrt(width), are then
+    faint beside the positions, and the decoder learns to look at the source late.
+    """
+    if std > 0:
+        with torch.no_grad():
+            for weight in model.parameters():  # a shared table counts once
+                if weight.dim() > 1:
+                    weight.mul_(std / _BERT_STD)
 
 
 def _add_float_tensor(_: nn.Module, state: dict[str, Tensor], prefix: str, __: object) -> None:

@@ -8,7 +8,7 @@ from fairseq.tasks import TASK_REGISTRY, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
 
 from unit2unit.utut_common.autocast import NONE, AutocastSteps, add_autocast_option
-from unit2unit.utut_common.repairs import keep_published_keys
+from unit2unit.utut_common.repairs import keep_published_keys, rescale
 from unit2unit.utut_finetune.data import NoisyPairs
 from unit2unit.utut_finetune.noise import UnitNoise, add_noise_options
 from unit2unit.vocabulary import TranslatorVocabulary
@@ -33,6 +33,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         """Add the released options, `--units-vocabulary`, which is stored in the checkpoint, and those of precision and noise."""
         released.TranslationFromPretrainedBARTTask.add_args(parser)
         parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
+        parser.add_argument("--init-std", type=float, default=0.0, help="deviation of new weights; 0 = fairseq's 0.02")
         add_autocast_option(parser)
         add_noise_options(parser)
 
@@ -46,7 +47,9 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Return the model, whose checkpoints hold the published keys."""
-        return keep_published_keys(super().build_model(cfg, from_checkpoint))
+        model = keep_published_keys(super().build_model(cfg, from_checkpoint))
+        rescale(model, getattr(self.args, "init_std", 0.0))
+        return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
         """Load a split; only the training split is noisy."""
