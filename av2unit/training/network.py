@@ -64,14 +64,23 @@ class MaskedPrediction(nn.Module):
 
     def front_ends(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Features of both modalities, [batch, time, dim], zero where a clip lacks one; None when none has lips."""
-        config = self.model.config
         audio = torch.where(batch.audio_mask[..., None], self.model.mask_emb.to(batch.audio.dtype), batch.audio)
-        video = None
-        if any(batch.video_lengths):
-            video = (batch.video.float() / _WHITE - config.image_mean) / config.image_std
-        audio_features, video_features = self.model.front_ends(audio, video, batch.video_lengths)
+        audio_features, _ = self.model.front_ends(audio, None, batch.lengths)
         audio_features = cast(Tensor, audio_features) * batch.has_audio[:, None, None]
+        video_features = self._video_features(batch)
         return self._scaled(audio_features), None if video_features is None else self._scaled(video_features)
+
+    def _video_features(self, batch: Batch) -> Tensor | None:
+        """Features of lips, [batch, time, dim]; pictures of clips without lips are not even made numbers of."""
+        seen = [number for number, length in enumerate(batch.video_lengths) if length]
+        if not seen:
+            return None
+        config = self.model.config
+        video = (batch.video[seen].float() / _WHITE - config.image_mean) / config.image_std
+        _, features = self.model.front_ends(None, video, [batch.video_lengths[number] for number in seen])
+        known = cast(Tensor, features)
+        everyone = known.new_zeros(len(batch.lengths), *known.shape[1:])
+        return everyone.index_copy(0, torch.tensor(seen, device=known.device), known)
 
     def logits(self, fused: Tensor, batch: Batch) -> list[Tensor]:
         """Logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""
