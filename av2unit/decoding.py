@@ -44,8 +44,13 @@ def decode(logits: Scores, decoding: Decoding) -> Classes:
     """
     if decoding.method == ARGMAX:
         return np.asarray(logits.argmax(axis=1), dtype=np.int64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return viterbi(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), decoding.duration_penalty)
+    return viterbi(_log_probabilities(logits), decoding.duration_penalty)
+
+
+def mean_log_probability(logits: Scores, classes: Classes) -> float:
+    """Average the log-probability of chosen classes, int64 [steps], under float32 [steps, classes]; 0 for no steps."""
+    chosen = np.take_along_axis(_log_probabilities(logits), classes[:, None], axis=1)
+    return float(chosen.mean()) if len(chosen) else 0.0
 
 
 def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
@@ -71,3 +76,10 @@ def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
         if has_changed[step, current]:
             current = int(best_before[step])
     return path
+
+
+def _log_probabilities(logits: Scores) -> Scores:
+    """Normalise each row, float32 [steps, classes]."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    normalised: Scores = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return normalised

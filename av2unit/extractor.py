@@ -11,10 +11,11 @@ from torch import Tensor
 
 from av2unit.avhubert.labels import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.avhubert.model import AvHubert, load_avhubert
-from av2unit.decoding import Decoding, Scores, decode
+from av2unit.decoding import Classes, Decoding, Scores, decode, mean_log_probability
 from av2unit.features import Floats, Pictures, audio_features, lip_features
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.device import resolve_device, resolve_precision
+from avcore.domain import Domain
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
 from avcore.units import Units
@@ -28,11 +29,18 @@ class _Batch(NamedTuple):
     lengths: list[int]
 
 
+class Extraction(NamedTuple):
+    """Units, and how sure the encoder is of them: the mean log-probability of the class chosen at each step."""
+
+    units: Units
+    confidence: float
+
+
 class UnitExtractor:
     """Turns speech, lip pictures or both into units, 50 a second: two for each 40 ms step of the encoder.
 
     vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the whole checkpoint. decoding: how
-    units are chosen from the scores.
+    units are chosen from the scores. domain: what confidence to expect of it, None = not stated.
     """
 
     def __init__(self, model: AvHubert, checkpoint: Checkpoint, device: torch.device) -> None:
@@ -40,6 +48,7 @@ class UnitExtractor:
         self.model, self.config, self.device = model, model.config, device
         self.vocabulary, self.fingerprint = vocabulary_of(checkpoint), checkpoint.fingerprint
         self.decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
+        self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
         self._unit_of_class: NDArray[np.int64] = unit_of_class(checkpoint)
 
     @classmethod
@@ -69,11 +78,13 @@ class UnitExtractor:
 
         Arguments as of `extract`, in lists of equal length; a modality that is missing is missing in all.
         """
-        batch = self._batch(speech, lips)
-        with torch.inference_mode():
-            heads = self.model(batch.audio, batch.video, batch.lengths, progress)
-        scores = [_interleave([head[row, :length] for head in heads]) for row, length in enumerate(batch.lengths)]
-        return [self._units(utterance) for utterance in scores]
+        return [self._units(self._classes(scores)) for scores in self._scores(speech, lips, progress)]
+
+    def extract_scored(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Extraction:
+        """Turn one utterance into units as `extract` does, and say how sure that is."""
+        scores = self._scores(*_batch_of_one(speech, lips), progress)[0]
+        classes = self._classes(scores)
+        return Extraction(self._units(classes), mean_log_probability(scores, classes))
 
     def logits(self, speech: Floats | None = None, lips: Pictures | None = None) -> Scores:
         """Scores of all classes, the specials too, float32 [units, classes], two rows for each 40 ms step."""
@@ -114,10 +125,19 @@ class UnitExtractor:
             return torch.from_numpy(clips[0])[None].to(self.device)
         return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(clip) for clip in clips], batch_first=True).to(self.device)
 
-    def _units(self, logits: Scores) -> Units:
-        """Choose among the classes that stand for units."""
-        allowed = np.where(self._unit_of_class == NO_UNIT, -np.inf, logits).astype(np.float32)
-        return Units.from_frames(self._unit_of_class[decode(allowed, self.decoding)], vocabulary=self.vocabulary)
+    def _scores(self, speech: Sequence[Floats] | None, lips: Sequence[Pictures] | None, progress: Progress) -> list[Scores]:
+        """Scores of each utterance, float32 [units, classes], -inf for classes that stand for no unit."""
+        batch = self._batch(speech, lips)
+        with torch.inference_mode():
+            heads = self.model(batch.audio, batch.video, batch.lengths, progress)
+        rows = [_interleave([head[row, :length] for head in heads]) for row, length in enumerate(batch.lengths)]
+        return [np.where(self._unit_of_class == NO_UNIT, -np.inf, logits).astype(np.float32) for logits in rows]
+
+    def _classes(self, scores: Scores) -> Classes:
+        return decode(scores, self.decoding)
+
+    def _units(self, classes: Classes) -> Units:
+        return Units.from_frames(self._unit_of_class[classes], vocabulary=self.vocabulary)
 
 
 def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Floats] | None, list[Pictures] | None]:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from av2unit.extractor import UnitExtractor
+from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
+from avcore.domain import Reading, outside_notice
 from avcore.errors import OutputError
 from avcore.files import require_file, require_writable
 from avcore.progress import bars
@@ -23,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--in-vid-path", required=True, type=Path, help="video, or with --modalities audio a wav or flac file too")
     parser.add_argument("--out-unit-path", required=True, type=Path, help="text file to write")
-    parser.add_argument("--av2unit-path", required=True, type=Path, help="unit encoder, such as mavhubert_large_noise.pt")
+    parser.add_argument("--av2unit-path", type=Path, help="unit encoder, such as mavhubert_large_noise.pt (default: the bundle's)")
     parser.add_argument("--modalities", default="audio,video", help="audio,video or audio or video (default: audio,video)")
     parser.add_argument("--in-lip-path", type=Path, help="existing lip video, 96 x 96 at 25 fps (default: found in the video)")
     parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
@@ -38,17 +41,21 @@ def extract_units(options: argparse.Namespace) -> None:
     from avcore.faces.select import parse_face_choice
 
     modalities, face = parse_modalities(options.modalities), parse_face_choice(options.face)
-    _check_paths(options)
+    encoder = checkpoint_or_bundle(options.av2unit_path, Kind.UNIT_ENCODER)
+    _check_paths(options, encoder)
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
         LOG.warning("%s is not used with --modalities %s", lip_path, options.modalities)
-    extractor = UnitExtractor.from_checkpoint(options.av2unit_path, device_name(options), options.precision)
+    extractor = UnitExtractor.from_checkpoint(encoder, device_name(options), options.precision)
     with bars(options.quiet) as progress:
         speech, lips = read_utterance(options.in_vid_path, modalities, lip_path, face, progress)
         start = time.perf_counter()
-        units = extractor.extract(speech, lips, progress)
+        units, confidence = extractor.extract_scored(speech, lips, progress)
         spent_s = time.perf_counter() - start
     write_unit_file(options.out_unit_path, units.frames())
+    notice = outside_notice([Reading("the encoder's confidence", confidence, extractor.domain)])
+    if notice:
+        LOG.warning("%s: warning: %s", options.in_vid_path, notice)
     length_s = float(units_to_seconds(units.num_steps))
     speed = length_s / spent_s
     LOG.info(
@@ -57,12 +64,12 @@ def extract_units(options: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
-def _check_paths(options: argparse.Namespace) -> None:
+def _check_paths(options: argparse.Namespace, encoder: Path) -> None:
     """Find what is wrong with the paths before anything heavy is loaded."""
     inputs = [require_file(options.in_vid_path, "the video")]
     if options.in_lip_path is not None:
         inputs.append(require_file(options.in_lip_path, "the lip video"))
-    inputs.append(require_file(options.av2unit_path, "the unit encoder"))
+    inputs.append(require_file(encoder, "the unit encoder"))
     output = require_writable(options.out_unit_path, "the unit file")
     if any(output.exists() and output.samefile(path) for path in inputs):
         raise OutputError("the unit file would overwrite an input", path=output, hint="choose another --out-unit-path")

@@ -69,9 +69,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 @contextmanager
-def private_folder(prefix: str = "netflips-") -> Iterator[Path]:
-    """A temporary folder of our own that is gone afterwards in all cases."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Iterator[Path]:
+    """A temporary folder of our own that is gone afterwards in all cases; parent: where, None = the system's place."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield folder
     finally:

@@ -16,7 +16,9 @@ _COMMANDS = {
     "extract": ("netflips.batch.command", "units of a whole corpus, in bulk"),
     "manifest": ("netflips.manifest_command", "check, count, divide, join and convert manifests"),
     "convert": ("netflips.convert", "a checkpoint to safetensors and JSON"),
-    "info": ("netflips.info", "what a dubbed video or a checkpoint says of itself"),
+    "bundle": ("netflips.demo_bundle.command", "pack and check the models that come with NetfLips"),
+    "evaluate": ("netflips.evaluation.command", "how good the demo's models are, in one table"),
+    "info": ("netflips.info", "what a dubbed video, a checkpoint or the bundle says of itself"),
 }
 
 

@@ -25,7 +25,7 @@ LOG = logging.getLogger("netflips.convert")
 
 _SUFFIX = ".safetensors"
 _KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
-_DTYPES = {"keep": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = {"keep": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def convert_checkpoint(
@@ -53,7 +53,7 @@ def convert_checkpoint(
         tensors = with_vocoder(tensors, language, read_vocoder(path))
         config = _without_settings(config, normalise_language(language))
     if dtype is not None:
-        tensors = _cast(tensors, dtype, source.path)
+        tensors = cast_weights(tensors, dtype, source.path)
     written = read_checkpoint(write_checkpoint(out_path, source.kind, config, tensors), source.kind)
     _compare(tensors, written)
     return written
@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
     parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
     parser.add_argument("--kind", default="auto", choices=["auto", *_KINDS], help="what the input must be (default: auto)")
-    parser.add_argument("--dtype", default="keep", choices=list(_DTYPES), help="number format of the weights (default: keep)")
+    parser.add_argument("--dtype", default="keep", choices=list(DTYPES), help="number format of the weights (default: keep)")
     parser.add_argument(
         "--add-vocoder",
         action="append",
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _convert(options: argparse.Namespace) -> None:
     vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
     kind = None if options.kind == "auto" else _KINDS[options.kind]
-    written = convert_checkpoint(options.in_path, options.out_path, kind, _DTYPES[options.dtype], vocoders)
+    written = convert_checkpoint(options.in_path, options.out_path, kind, DTYPES[options.dtype], vocoders)
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     LOG.info(
         "%s: %s, %d tensors, %.1f MB (was %.1f MB), %s",
@@ -109,12 +109,15 @@ def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any
     return {**config, **{name: {key: value for key, value in config[name].items() if key != language} for name in by_language}}
 
 
-def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path) -> dict[str, Tensor]:
-    """All floating-point tensors in another format; counters stay integers. Raises CheckpointError on overflow."""
+def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, least_axes: int = 0) -> dict[str, Tensor]:
+    """Floating-point tensors of `least_axes` axes or more in another format; the others, and counters, stay as they are.
+
+    Raises CheckpointError naming the file when a value is too large for the format.
+    """
     casts: dict[int, Tensor] = {}
     result = {}
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
+        if not tensor.is_floating_point() or tensor.dim() < least_axes:
             result[name] = tensor
             continue
         # One tensor under several names stays one.

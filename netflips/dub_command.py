@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from avcore.bundle import checkpoints_or_bundle
+from avcore.checkpoint_layouts import Kind
 from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, run
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
@@ -62,10 +64,10 @@ def _add_language_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("models")
-    group.add_argument("--av2unit-path", type=Path, required=True, help="unit encoder, mavhubert_large_noise.pt")
-    group.add_argument("--utut-path", type=Path, required=True, help="unit translator, utut_sts_ft.pt or a fine-tuned one")
-    group.add_argument("--unit2av-path", type=Path, required=True, help="unit AV renderer, unit_av_renderer_withKO.pt")
+    group = parser.add_argument_group("models", "three that belong together; none of them = the small ones of the bundle")
+    group.add_argument("--av2unit-path", type=Path, help="unit encoder, mavhubert_large_noise.pt")
+    group.add_argument("--utut-path", type=Path, help="unit translator, utut_sts_ft.pt or a fine-tuned one")
+    group.add_argument("--unit2av-path", type=Path, help="unit AV renderer, unit_av_renderer_withKO.pt")
     group.add_argument("--speaker-encoder-path", type=Path, help="speaker encoder, encoder.pt (default: resemblyzer's weights)")
     group.add_argument("--speaker-path", type=Path, help="voice to use instead of the source's: a recording or an .npy vector")
     group.add_argument(
@@ -187,7 +189,10 @@ def _dub_options(options: argparse.Namespace) -> DubOptions:
 
 
 def _model_arguments(options: argparse.Namespace) -> tuple[ModelPaths, str, str, RunOptions]:
-    paths = ModelPaths(options.av2unit_path, options.utut_path, options.unit2av_path, options.speaker_encoder_path)
+    given = {Kind.UNIT_ENCODER: options.av2unit_path, Kind.TRANSLATOR: options.utut_path, Kind.RENDERER: options.unit2av_path}
+    found = checkpoints_or_bundle(given)
+    stages = found[Kind.UNIT_ENCODER], found[Kind.TRANSLATOR], found[Kind.RENDERER]
+    paths = ModelPaths(*stages, options.speaker_encoder_path)
     running = RunOptions(device_name(options), options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
     return paths, options.src_lang, options.tgt_lang, running
 
@@ -203,8 +208,8 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
         return [(inputs[0], options.out_vid_path)]
     if options.in_lip_path is not None or options.in_bbox_path is not None:
         raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
-    if options.segments is not None or options.segments_in is not None:
-        raise UsageError("--segments and --segments-in belong to one video", hint="use --out-vid-path")
+    if any(path is not None for path in (options.segments, options.segments_in, options.speaker_map)):
+        raise UsageError("--segments, --segments-in and --speaker-map belong to one video", hint="use --out-vid-path")
     videos = [video for path in inputs for video in (_videos_in(path) if path.is_dir() else [path])]
     jobs = [(video, options.out_dir / f"{video.stem}_{normalise_language(options.tgt_lang)}.mp4") for video in videos]
     doubled = {target.name for _, target in jobs if sum(other == target for _, other in jobs) > 1}

@@ -1,22 +1,28 @@
-"""`netflips info FILE`: what a video, a sound or a checkpoint says of itself."""
+"""`netflips info [FILE]`: what a video, a sound, a checkpoint or a bundle of models says of itself."""
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from avcore.bundle import ABOUT, read_bundle
 from avcore.checkpoint import read_checkpoint
 from avcore.command import run
 from avcore.files import require_file
 from avcore.media import probe
+from netflips.demo_bundle.describe import tell
+from netflips.demo_bundle.paths import require_bundle
 
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="netflips info", description="Say what a video or a checkpoint is.")
-    parser.add_argument("path", type=Path, help="a video, a sound file, or a checkpoint")
+    parser = argparse.ArgumentParser(prog="netflips info", description="Say what a video, a checkpoint or a bundle of models is.")
+    parser.add_argument(
+        "path", type=Path, nargs="?",
+        help="a video, a sound file, a checkpoint, or a bundle's folder (default: the bundle that comes with NetfLips)",
+    )  # fmt: skip
     return parser
 
 
@@ -26,9 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    path = require_file(options.path, "the file")
-    lines = _describe_checkpoint(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _describe_media(path)
+    lines = _describe(options.path)
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _describe(path: Path | None) -> Iterator[str]:
+    if path is None or path.is_dir() or path.name == ABOUT:
+        return tell(require_bundle() if path is None else read_bundle(path if path.is_dir() else path.parent))
+    require_file(path, "the file")
+    return _describe_checkpoint(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _describe_media(path)
 
 
 def _describe_media(path: Path) -> Iterator[str]:

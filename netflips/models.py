@@ -6,6 +6,7 @@ from pathlib import Path
 
 from av2unit.extractor import UnitExtractor
 from avcore.errors import CheckpointError
+from avcore.vocabulary import require_same_vocabulary
 from netflips.options import ModelPaths, RunOptions
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer
@@ -45,7 +46,7 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     """Load all three stages for a pair of languages.
 
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,
-    UsageError for a device or precision that is not here.
+    VocabularyError for models of different units, UsageError for a device or precision that is not here.
     """
     translator = UnitTranslator.from_checkpoint(paths.utut, run.device, run.precision, run.translator_unit_offset)
     for language in (source, target):
@@ -54,6 +55,9 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     vocoder = UnitVocoder.from_checkpoint(checkpoint, target, run.device, run.precision, run.vocoder_unit_offset)
     renderer = LipRenderer.from_checkpoint(checkpoint, run.device, run.precision)
     extractor = UnitExtractor.from_checkpoint(paths.av2unit, run.device, run.precision)
+    require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
+    require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
+    require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
     fingerprints = {
         "av2unit": extractor.fingerprint,
         "unit2unit": translator.fingerprint,

@@ -22,11 +22,14 @@ class StageTime:
 class UtteranceReport:
     """What became of one utterance. Times in seconds; `source_*` in the recording, `output_*` in the result.
 
-    natural_s: length of the new speech as predicted; factor: by which it was stretched; spoken_s: its length then. slack_s:
-    of the slot left silent. in_pause_s: spoken in the pause after it. overrun_s: what fitted neither; held_s: for how long
-    the picture was held for it; is_hurried: it was spoken faster than the bounds say; cut_s: what even that did not save.
-    pictures: of its time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by
-    reason. face: quality of the face that was followed. left_alone: why the whole utterance stayed as it was, "" = it did not.
+    unit_confidence: mean log-probability of its units. is_outside_domain: it is hardly what the models were made for; None =
+    they do not say what that is. natural_s: length of the new speech as predicted; factor: by which it was stretched;
+    spoken_s: its length then. slack_s: of the slot left silent. in_pause_s: spoken in the pause after it. overrun_s: what
+    fitted neither; held_s: for how long the picture was held for it; is_hurried: it was spoken faster than the bounds say;
+    cut_s: what even that did not save. pictures: of its time, in the source's own; drawn: those with a new mouth; left: how
+    many were left as they were, by reason. unseen: why nobody was shown saying it, "" = somebody was. evidence: how much that
+    face looked like saying it (1.6 for a real talker, about 0 for a listener), None = none was looked for. face: quality of
+    the face that was followed. left_alone: why the whole utterance stayed as it was, "" = it did not.
     """
 
     number: int
@@ -39,6 +42,8 @@ class UtteranceReport:
     source_units: int = 0
     target_units: int = 0
     translation_score: float | None = None
+    unit_confidence: float | None = None
+    is_outside_domain: bool | None = None
     is_truncated: bool = False
     natural_s: float = 0.0
     spoken_s: float = 0.0
@@ -52,6 +57,8 @@ class UtteranceReport:
     pictures: int = 0
     drawn: int = 0
     left: dict[str, int] = field(default_factory=dict)
+    unseen: str = ""
+    evidence: float | None = None
     face: dict[str, float] = field(default_factory=dict)
     tracks: tuple[dict[str, Any], ...] = ()
 
@@ -108,6 +115,9 @@ class DubReport:
     faces: tuple[dict[str, Any], ...] = ()
     timing: str = "free"
     recording: RecordingReport | None = None
+    unit_confidence: float | None = None
+    is_outside_domain: bool | None = None
+    """Whether any of it is hardly what the models were made for; None = they do not say what that is."""
 
     def as_json(self) -> str:
         """The report as JSON."""

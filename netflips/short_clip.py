@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.extractor import Extraction
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -22,6 +23,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Units
 from netflips import __version__
 from netflips.clock import StageClock
+from netflips.judgement import Judgement, judge
 from netflips.label import with_label
 from netflips.lip_video import read_lips
 from netflips.models import Models
@@ -66,14 +68,17 @@ class ShortDub:
             material = self._read()
         voice = self._voice(material.speech)
         with self._clock.stage("av2unit"):
-            units = self._extract(material)
+            units, confidence = self._extract(material)
         with self._clock.stage("unit2unit"):
             translation = self._translate(units)
+        judgement = judge(self._models, confidence, translation.score)
+        if judgement.notice is not None:
+            self._warn(judgement.notice)
         with self._clock.stage("speech"):
             said = self._models.vocoder.predict_durations(translation.units)
         with self._clock.stage("write"):
             writer = self._write(material, said, voice)
-        return self._report(material, units, translation, said, writer)
+        return self._report(material, units, judgement, translation, said, writer)
 
     # Reading
 
@@ -119,10 +124,11 @@ class ShortDub:
 
     # The three stages
 
-    def _extract(self, material: Material) -> Units:
+    def _extract(self, material: Material) -> Extraction:
         speech = material.speech if self._options.uses_audio else None
-        units = self._models.extractor.extract(speech, material.lips if self._options.uses_video else None, self._progress)
-        return replace(units, language=self._options.source)
+        lips = material.lips if self._options.uses_video else None
+        units, confidence = self._models.extractor.extract_scored(speech, lips, self._progress)
+        return Extraction(replace(units, language=self._options.source), confidence)
 
     def _translate(self, units: Units) -> Translation:
         translator, options = self._models.translator, self._options
@@ -157,7 +163,9 @@ class ShortDub:
         LOG.warning("%s: warning: %s", self._in, text)
         self._warnings.append(text)
 
-    def _report(self, material: Material, units: Units, translation: Translation, said: Units, writer: VideoWriter) -> DubReport:
+    def _report(
+        self, material: Material, units: Units, judgement: Judgement, translation: Translation, said: Units, writer: VideoWriter
+    ) -> DubReport:
         options, info = self._options, material.source.info
         input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
         reading = {"read", "faces", "voice", "av2unit"}
@@ -184,6 +192,8 @@ class ShortDub:
             target_units=len(translation.units),
             target_steps=said.num_steps,
             translation_score=translation.score,
+            unit_confidence=judgement.confidence,
+            is_outside_domain=judgement.is_outside,
             is_truncated=translation.truncated,
             voice="the source's" if options.speaker is None else str(options.speaker),
             fingerprints=self._models.fingerprints,

@@ -24,6 +24,13 @@ def row_of_frames(path: Path, count: int, height: int) -> NDArray[np.uint8]:
     return np.hstack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
+def stack_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np.uint8]:
+    """A row of `count` frames for each video, one below the other: uint8 [rows * height, width, 3]."""
+    rows = [row_of_frames(path, count, height) for path in videos]
+    width = max(row.shape[1] for row in rows)
+    return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="contact_sheet", description=__doc__)
@@ -40,9 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    rows = [row_of_frames(path, options.frames, options.height) for path in options.videos]
-    width = max(row.shape[1] for row in rows)
-    sheet = np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
+    sheet = stack_rows(options.videos, options.frames, options.height)
     with atomic_output(options.out) as temporary:
         cv2.imwrite(str(temporary), sheet[:, :, ::-1])
 

@@ -1,25 +1,34 @@
-"""Dub the clip that comes with NetfLips: what `make demo` runs."""
+"""Dub the clip that comes with NetfLips, with the models that come with it, and say what came out: what `make demo` runs."""
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from avcore.command import LOG, add_common_options, device_name, run
+from avcore.media import read_speech
 from avcore.progress import bars
+from netflips.demo_bundle.paths import bundle_paths, require_bundle
+from netflips.demo_bundle.references import Match, nearest_reference, read_references
 from netflips.models import load_models
-from netflips.options import DubOptions, ModelPaths, RunOptions
+from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from netflips.report import DubReport
+from netflips.report_files import ReportFiles
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_WIDTH = 18
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="run_demo", description=__doc__)
-    parser.add_argument("--in-vid-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4")
-    parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "outputs" / "demo")
+    parser.add_argument("--in-vid-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
+    parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "outputs" / "demo", help="default: outputs/demo")
     add_common_options(parser)
     return parser
 
@@ -30,18 +39,66 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    checkpoints = options.out_dir / "random_checkpoints"
-    write_random_checkpoints(checkpoints, "tiny")
-    paths = ModelPaths(checkpoints / UNIT_ENCODER, checkpoints / KOREAN_TRANSLATOR, checkpoints / RENDERER)
-    models = load_models(paths, "en", "ko", RunOptions(device_name(options), options.precision))
-    out = options.out_dir / f"{options.in_vid_path.stem}_ko.mp4"
+    started = time.perf_counter()
+    bundle = require_bundle()
+    LOG.info("models: %s", bundle.describe())
+    source, target = str(bundle.about["source"]), str(bundle.about["target"])
+    models = load_models(bundle_paths(bundle), source, target, RunOptions(device_name(options), options.precision))
+    loaded_s = time.perf_counter() - started
+    out = options.out_dir / f"{options.in_vid_path.stem}_{target}.mp4"
+    page, settings = options.out_dir / "report.html", DubOptions(source, target)
+    told = ReportFiles([page, options.out_dir / "report.json"], [(options.in_vid_path, out)], settings)
     with bars(options.quiet) as progress:
-        report = dub(options.in_vid_path, out, models, DubOptions("en", "ko"), progress)
-    LOG.info("%s", report.summary())
-    LOG.info(
-        "NOTE: the whole chain ran, but on small RANDOM weights: the speech is noise and the face is painted over with noise. "
-        "For a real dub give the published checkpoints to inference_av2av.py (README: which file goes where)."
+        report = dub(options.in_vid_path, out, models, settings, progress)
+    told.add(report)
+    told.write()
+    heard = replace(models.extractor.extract(read_speech(out)), language=target)
+    match = nearest_reference(heard, read_references(bundle.references))
+    lines = [*_expected(options.in_vid_path), *_heard(match), *_times(report, loaded_s), *_files(options.in_vid_path, out, page)]
+    print("\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines))
+
+
+def _expected(clip: Path) -> Iterator[tuple[str, str]]:
+    """What is known of the clip: of the one that is shipped, from the file beside it."""
+    facts = _read_facts(clip)
+    if not facts:
+        return
+    yield "source sentence", facts["sentence"]
+    yield "expected Korean", facts["korean"]
+    yield (
+        "never trained on",
+        f"this sentence; this voice (espeak-ng {facts['voice']}); this face (seed {facts['head_seed']}, off centre)",
     )
+
+
+def _read_facts(clip: Path) -> Mapping[str, Any]:
+    path = clip.with_suffix(".json")
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return facts
+
+
+def _heard(match: Match) -> Iterator[tuple[str, str]]:
+    """The sentence that the dub says, as the unit encoder hears it."""
+    yield "heard in the dub", f"{match.reference.text}  ({match.reference.translation})"
+    units = len(match.reference.units)
+    yield "its distance", f"{match.distance} of {units} units differ from the reference voice saying it ({match.error_rate:.0%})"
+
+
+def _times(report: DubReport, loaded_s: float) -> Iterator[tuple[str, str]]:
+    yield "load models", f"{loaded_s:.2f} s"
+    for stage in report.stages:
+        yield f"  {stage.name}", f"{stage.seconds:.2f} s ({stage.x_real_time:.1f} x real time)"
+    yield "length", f"{report.input_s:.2f} s in, {report.output_s:.2f} s out; lips in {_drawn(report)} pictures"
+
+
+def _drawn(report: DubReport) -> str:
+    return f"{report.pictures_with_face} of {report.num_pictures}"
+
+
+def _files(clip: Path, out: Path, page: Path) -> Iterator[tuple[str, str]]:
+    yield "source", str(clip)
+    yield "DUBBED VIDEO", str(out)
+    yield "page about it", str(page)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_writable
@@ -27,7 +29,7 @@ from unit2av.speech import Speech, UnitVocoder
 from unit2av.voice import read_voice
 
 _ITEM_SUFFIX = "_preprocessed"
-_NEEDED = ("in_unit_path", "speaker_path", "out_wav_path", "unit2av_path")
+_NEEDED = ("in_unit_path", "speaker_path", "out_wav_path")
 _NEEDED_AS_PUBLISHED = ("checkpoint", "input_file")
 
 
@@ -47,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--speaker-path", type=Path, help="the voice: x.wav, any other sound or video file, or x.npy")
     parser.add_argument("--out-wav-path", type=Path, help="the speech, 16 kHz 16-bit wav")
     parser.add_argument("--tgt-lang", default="ko", help="the language of the units (default: ko)")
-    parser.add_argument("--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer checkpoint")
+    parser.add_argument("--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer (default: the bundle's)")
     parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: the weights that resemblyzer carries)")
     parser.add_argument(
         "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
@@ -83,6 +85,7 @@ def _work(options: argparse.Namespace) -> None:
 
 def _speak_file(options: argparse.Namespace) -> None:
     """Units from a text file, in the voice of a recording."""
+    path = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
     out = require_writable(options.out_wav_path, "the output wav")
     inputs = (options.in_unit_path, options.speaker_path, options.unit2av_path, options.speaker_encoder_path)
     if out.resolve() in [path.resolve() for path in inputs if path is not None]:
@@ -90,7 +93,7 @@ def _speak_file(options: argparse.Namespace) -> None:
     codes = read_unit_file(options.in_unit_path)
     language = normalise_language(options.tgt_lang)
     device = device_name(options)
-    vocoder = UnitVocoder.from_checkpoint(options.unit2av_path, language, device, options.precision, options.vocoder_unit_offset)
+    vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
     units = Units.from_frames(codes[codes >= 0], language) if options.no_durations else from_reference_codes(codes, language)
     voice = read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
     with units_of(options.in_unit_path):

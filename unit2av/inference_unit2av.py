@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import NoFaceError, NoSpeechError, UsageError
 from avcore.faces.boxes import FILL_POLICIES
@@ -45,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out-vid-path", type=Path, required=True, help="the result, mp4")
     parser.add_argument("--tgt-lang", default="ko", help="the language of the units (default: ko)")
     parser.add_argument(
-        "--unit2av-path", type=Path, required=True, help="unit_av_renderer_withKO.pt or another renderer checkpoint"
+        "--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer checkpoint (default: the bundle's)"
     )
     parser.add_argument("--speaker-path", type=Path, help="another voice: x.wav, any sound or video file, or x.npy")
     parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: the weights that resemblyzer carries)")
@@ -80,10 +82,11 @@ class _Models:
 
 
 def _work(options: argparse.Namespace) -> None:
+    checkpoint = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
     out = _output_path(options)
     codes = read_unit_file(options.in_unit_path)
     source = PictureSource(options.in_vid_path)
-    models = _load(options)
+    models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
     writer = VideoWriter(out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect)
@@ -114,10 +117,10 @@ def _output_path(options: argparse.Namespace) -> Path:
     return out
 
 
-def _load(options: argparse.Namespace) -> _Models:
+def _load(options: argparse.Namespace, path: Path) -> _Models:
     """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
     language, device = normalise_language(options.tgt_lang), device_name(options)
-    checkpoint = open_renderer_checkpoint(options.unit2av_path)
+    checkpoint = open_renderer_checkpoint(path)
     vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
     return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
+from avcore.domain import Reading, outside_notice
 from avcore.errors import UsageError
 from avcore.files import require_file, require_writable
 from avcore.progress import bars
@@ -22,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="unit2unit", description="Translate speech units into those of another language.")
     parser.add_argument("--in-unit-path", type=Path, required=True, help="units as text; the first line is read")
     parser.add_argument("--out-unit-path", type=Path, required=True, help="the translated units, one line")
-    parser.add_argument("--utut-path", type=Path, required=True, help="utut_ko.pt or another translator checkpoint")
+    parser.add_argument("--utut-path", type=Path, help="utut_ko.pt or another translator checkpoint (default: the bundle's)")
     parser.add_argument("--src-lang", required=True, help="language of the units, as en")
     parser.add_argument("--tgt-lang", required=True, help="language to translate into, as ko; any that the checkpoint has")
     parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
@@ -56,12 +59,11 @@ def truncation_notice(translation: Translation) -> str | None:
 
 def _work(options: argparse.Namespace) -> None:
     out = require_writable(options.out_unit_path, "the output unit file")
-    if out.resolve() in (options.in_unit_path.resolve(), options.utut_path.resolve()):
+    path = checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR)
+    if out.resolve() in (options.in_unit_path.resolve(), path.resolve()):
         raise UsageError("the output is one of the inputs", found=out, hint="choose another --out-unit-path")
     ids = _read_first_line(options.in_unit_path)
-    translator = UnitTranslator.from_checkpoint(
-        options.utut_path, device_name(options), options.precision, options.translator_unit_offset
-    )
+    translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
     with bars(options.quiet) as progress, units_of(options.in_unit_path):
         translation = translator.translate(Units(ids), options.src_lang, options.tgt_lang, search, progress)
@@ -69,6 +71,9 @@ def _work(options: argparse.Namespace) -> None:
     notice = truncation_notice(translation)
     if notice:
         LOG.warning("%s; --max-target-units raises the limit", notice)
+    outside = outside_notice([Reading("the translation's score", translation.score, translator.domain)])
+    if outside:
+        LOG.warning("%s: warning: %s", options.in_unit_path, outside)
     if not len(translation.units):
         LOG.warning("the translation is empty")
     LOG.info("%s: %d units from %d, score %.4f", out, len(translation.units), len(ids), translation.score)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.device import resolve_device, resolve_precision
+from avcore.domain import Domain
 from avcore.errors import CheckpointError, UnitRangeError, UsageError
 from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
@@ -59,13 +60,18 @@ class Translation:
 
 
 class UnitTranslator:
-    """A translator of units, ready to run; weights are held once, without gradients."""
+    """A translator of units, ready to run; weights are held once, without gradients.
+
+    trained_on: fingerprint of the quantizer of its units, "" = not stated. domain: what score to expect of it, None = not
+    stated.
+    """
 
     def __init__(self, model: UnitTransformer, checkpoint: Checkpoint, unit_offset: int) -> None:
         """Wrap a loaded model; `from_checkpoint` is the usual way."""
         self._model = model
         self._vocabulary = model.config.vocabulary
-        self._trained_on = str(checkpoint.config.get("vocabulary") or "")
+        self.trained_on = str(checkpoint.config.get("vocabulary") or "")
+        self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
         self._offset = unit_offset
         self.path = checkpoint.path
         self.fingerprint = checkpoint.fingerprint
@@ -139,7 +145,7 @@ class UnitTranslator:
         return require_language(language, self.languages, self._owner, hint)
 
     def _source_tokens(self, units: Units, language: str) -> Ids:
-        require_same_vocabulary(units.vocabulary, self._trained_on, self._owner)
+        require_same_vocabulary(units.vocabulary, self.trained_on, self._owner)
         size = self._vocabulary.num_units
         outside = np.flatnonzero((units.ids >= size) | (units.ids + self._offset >= size) | (units.ids + self._offset < 0))
         if outside.size:
@@ -160,7 +166,7 @@ class UnitTranslator:
             raise CheckpointError("the translator gives no finite scores", path=self.path, hint="its weights are damaged")
         ids = self._vocabulary.units(hypotheses[0].tokens) - self._offset
         named = (ids >= 0) & (ids < self._vocabulary.num_units)
-        translated = Units(ids[named], None, target, units.vocabulary or self._trained_on)
+        translated = Units(ids[named], None, target, units.vocabulary or self.trained_on)
         return Translation(translated, hypotheses[0].is_cut, tuple(hypotheses))
 
 

@@ -29,6 +29,7 @@ def tell(
     options, info = job.options, job.info
     output_s = float(clock.at(found.part.stop))
     spoken = [cue for cue in cues if cue.placed is not None and cue.translated is not None]
+    judged = [cue.judgement for cue in cues if cue.judgement is not None]
     scores = [cue.translated.score for cue in spoken if cue.translated is not None]
     return DubReport(
         version=__version__,
@@ -48,6 +49,8 @@ def tell(
         target_units=sum(one.target_units for one in utterances),
         target_steps=sum(cue.placed.fit.steps for cue in cues if cue.placed is not None),
         translation_score=float(np.mean(scores)) if scores else float("nan"),
+        unit_confidence=float(np.mean([one.confidence for one in judged])) if judged else None,
+        is_outside_domain=None if all(one.is_outside is None for one in judged) else any(one.is_outside for one in judged),
         is_truncated=any(one.is_truncated for one in utterances),
         voice="the source's" if options.speaker is None else str(options.speaker),
         fingerprints=job.models.fingerprints,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import UnitError
+from netflips.judgement import Judgement, common_notice, judge
 from netflips.recording.casting import Cast
 from netflips.recording.finding import Found
 from netflips.recording.hearing import SpeechFile
@@ -20,13 +21,14 @@ from netflips.recording.translating import Listened, Translated, extract_units, 
 class Cue:
     """One utterance with all that was decided about it.
 
-    placed: when and what is said; None = it is left alone, why says for which reason. is_silent: bool [T], whether each
-    40 ms of the new speech is silent.
+    judgement: whether it is what the models were made for. placed: when and what is said; None = it is left alone, why says
+    for which reason. is_silent: bool [T], whether each 40 ms of the new speech is silent.
     """
 
     cast: Cast
     listened: Listened | None
     translated: Translated | None
+    judgement: Judgement | None
     placed: Placed | None
     why: str = ""
     is_silent: NDArray[np.bool_] | None = None
@@ -39,6 +41,9 @@ def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
         translated = translate_all(listened, job.models, job.options, job.work, job.progress)
     with job.clock.stage("speech"):
         cues = [_cue(job, *one) for one in zip(casts, listened, translated, strict=True)]
+        notice = common_notice({cue.cast.utterance.number: cue.judgement for cue in cues if cue.judgement is not None})
+        if notice is not None:
+            job.warn(notice)
         if not any(cue.placed for cue in cues):
             hint = "is there speech in it, in the language of --src-lang?"
             raise UnitError("the translation is empty", path=job.source.path, hint=hint)
@@ -68,10 +73,13 @@ def _listen(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> list[
 
 def _cue(job: Job, cast: Cast, listened: Listened | None, translated: Translated | None) -> Cue:
     name = f"utterance {cast.utterance.number}"
+    judgement = None
+    if listened is not None and translated is not None:
+        judgement = judge(job.models, listened.confidence, translated.score)
     if translated is None or not len(translated.units):
         why = "nothing of it can be heard or seen" if translated is None else "its translation is empty"
         job.warn(f"{name} is left alone: {why}")
-        return Cue(cast, listened, translated, None, why)
+        return Cue(cast, listened, translated, judgement, None, why)
     natural = job.models.vocoder.predict_durations(translated.units)
     placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace)
     fit = placed.fit
@@ -81,4 +89,4 @@ def _cue(job: Job, cast: Cast, listened: Listened | None, translated: Translated
         job.warn(f"{name}: its last {fit.cut} units found no room and were left out; --hold-picture makes room")
     elif fit.is_hurried:
         job.warn(f"{name} is spoken at {fit.factor:.2f} of its natural length; --hold-picture gives it time")
-    return Cue(cast, listened, translated, placed)
+    return Cue(cast, listened, translated, judgement, placed)

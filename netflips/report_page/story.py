@@ -35,6 +35,8 @@ def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
             source_units=report.source_units,
             target_units=report.target_units,
             translation_score=report.translation_score,
+            unit_confidence=report.unit_confidence,
+            is_outside_domain=report.is_outside_domain,
             is_truncated=report.is_truncated,
             natural_s=report.output_s,
             spoken_s=report.output_s,

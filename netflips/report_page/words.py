@@ -37,6 +37,8 @@ def verdicts(one: UtteranceReport) -> list[Verdict]:
     found = [_fit(one)]
     if one.is_truncated:
         found.append(Verdict("translation stopped at its limit", "bad"))
+    if one.is_outside_domain:
+        found.append(Verdict("hardly what the models were made for", "bad"))
     if one.pictures and not one.drawn:
         found.append(Verdict("sound only", "note"))
     return found

@@ -1,0 +1,37 @@
+"""Whether an utterance is what the models were made for, as far as they say what that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from avcore.domain import Reading, outside_notice
+from netflips.models import Models
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """confidence: mean log-probability of the units. is_outside: None = the models name no domain. notice: what to tell a user."""
+
+    confidence: float
+    is_outside: bool | None
+    notice: str | None
+
+
+def judge(models: Models, confidence: float, score: float) -> Judgement:
+    """Judge an utterance by the encoder's confidence and the translation's score."""
+    readings = (
+        Reading("the encoder's confidence", confidence, models.extractor.domain),
+        Reading("the translation's score", score, models.translator.domain),
+    )
+    notice = outside_notice(readings)
+    names_domain = any(one.domain is not None for one in readings)
+    return Judgement(confidence, notice is not None if names_domain else None, notice)
+
+
+def common_notice(judged: Mapping[int, Judgement]) -> str | None:
+    """One notice for all utterances of a recording, by their numbers; None when none is outside."""
+    strange = {number: one.notice for number, one in judged.items() if one.notice is not None}
+    if not strange:
+        return None
+    first, notice = next(iter(strange.items()))
+    which = f"utterance {first}" if len(strange) == 1 else f"{len(strange)} of {len(judged)} utterances, the first is {first}"
+    return f"{which}: {notice}"

@@ -1,0 +1,100 @@
+"""Make the README's pictures of the demo from a real result: frames of source above output, and both sounds."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from contact_sheet import stack_rows
+from numpy.typing import NDArray
+
+from avcore.command import LOG, run
+from avcore.files import atomic_output
+from avcore.media import read_speech
+from avcore.timeline import samples_to_seconds, seconds_to_samples
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+Picture = NDArray[np.uint8]
+
+_WINDOW_S, _HOP_S, _LOWEST_DB = 0.025, 0.005, -70.0
+_PIXELS_A_SECOND, _WAVE_HEIGHT, _SPECTROGRAM_HEIGHT = 360, 72, 160
+_MARGIN, _TITLE_HEIGHT, _TICK_S = 12, 26, 0.5
+_INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(prog="demo_pictures", description=__doc__)
+    parser.add_argument("--source", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
+    parser.add_argument("--dub", type=Path, default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4", help="default: of `make demo`")
+    parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "docs" / "images", help="default: docs/images")
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--height", type=int, default=180, help="of a frame, in pixels")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    frames = stack_rows([options.source, options.dub], options.frames, options.height)
+    _write(options.out_dir / "demo.png", frames)
+    sounds = {"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)}
+    longest = max(map(len, sounds.values()))
+    panels = [panel(title, np.pad(samples, (0, longest - len(samples)))) for title, samples in sounds.items()]
+    _write(options.out_dir / "demo_sound.png", np.vstack(panels))
+
+
+def panel(title: str, samples: NDArray[np.float32]) -> Picture:
+    """A sound as wave above spectrogram (0 to 8 kHz, up), with ticks each half second: uint8 [height, width, 3].
+
+    samples: float32 [S] at 16 kHz.
+    """
+    seconds = float(samples_to_seconds(len(samples)))
+    width = round(seconds * _PIXELS_A_SECOND)
+    height = _TITLE_HEIGHT + _WAVE_HEIGHT + _SPECTROGRAM_HEIGHT
+    picture = np.full((height + 2 * _MARGIN, width + 2 * _MARGIN, 3), _PAPER, dtype=np.uint8)
+    body = picture[_MARGIN : _MARGIN + height, _MARGIN : _MARGIN + width]
+    cv2.putText(picture, title, (_MARGIN, _MARGIN + 14), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+    _draw_wave(body[_TITLE_HEIGHT : _TITLE_HEIGHT + _WAVE_HEIGHT], samples)
+    body[_TITLE_HEIGHT + _WAVE_HEIGHT :] = cv2.resize(
+        spectrogram(samples), (width, _SPECTROGRAM_HEIGHT), interpolation=cv2.INTER_AREA
+    )
+    for tick in np.arange(0, seconds, _TICK_S):
+        at = round(tick * _PIXELS_A_SECOND) + _MARGIN
+        picture[_MARGIN + height : _MARGIN + height + 4, at : at + 1] = _INK
+        cv2.putText(picture, f"{tick:g} s", (at + 3, len(picture) - 2), cv2.FONT_HERSHEY_SIMPLEX, 0.32, _INK, 1, cv2.LINE_AA)
+    return picture
+
+
+def _draw_wave(area: Picture, samples: NDArray[np.float32]) -> None:
+    """Draw the largest and smallest sample of each column; the loudest fills the height."""
+    middle, reach = len(area) // 2, (len(area) // 2 - 2) / max(float(np.abs(samples).max(initial=0)), 1e-6)
+    for column, part in enumerate(np.array_split(samples, area.shape[1])):
+        top, bottom = (middle - round(float(edge) * reach) for edge in (part.max(initial=0), part.min(initial=0)))
+        area[top : bottom + 1, column] = _WAVE
+
+
+def spectrogram(samples: NDArray[np.float32]) -> Picture:
+    """Power in colours, 70 dB from the loudest down: uint8 [frequencies, times, 3], low ones at the bottom."""
+    window, hop = seconds_to_samples(_WINDOW_S), seconds_to_samples(_HOP_S)
+    padded = np.pad(samples, (0, window))
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * np.hanning(window)
+    power = np.square(np.abs(np.fft.rfft(pieces)))
+    decibels = 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-12), 1e-12))
+    grey = np.clip((decibels - _LOWEST_DB) / -_LOWEST_DB * 255, 0, 255).astype(np.uint8).T[::-1]
+    return np.asarray(cv2.cvtColor(cv2.applyColorMap(np.ascontiguousarray(grey), cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB))
+
+
+def _write(path: Path, picture: Picture) -> None:
+    with atomic_output(path) as temporary:
+        cv2.imwrite(str(temporary), picture[:, :, ::-1])
+    LOG.info("%s: %d x %d", path, picture.shape[1], picture.shape[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

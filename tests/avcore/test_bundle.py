@@ -1,0 +1,71 @@
+"""Which models a command takes: those that are given, those that come with NetfLips, or none of either."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from avcore import bundle
+from avcore.bundle import ABOUT, CHECKPOINTS, FORMAT, VARIABLE, checkpoint_or_bundle, checkpoints_or_bundle, find_bundle
+from avcore.checkpoint_layouts import Kind
+from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    made = {"date": "2026-11-20", "commit": "0123456789abcdef"}
+    (folder / ABOUT).write_text(json.dumps({"format": FORMAT, "name": "the demo bundle", "domain": "its phrasebook", "made": made}))
+    for name in CHECKPOINTS.values():
+        (folder / name).write_text("weights")
+    monkeypatch.setenv(VARIABLE, str(folder))
+    return folder
+
+
+def test_without_flags_the_bundle_is_taken_and_said_in_one_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "netflips")
+    found = checkpoints_or_bundle({Kind.UNIT_ENCODER: None, Kind.TRANSLATOR: None})
+    assert found == {kind: folder / CHECKPOINTS[kind] for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR)}
+    (line,) = caplog.messages
+    assert line == (
+        f"models: the demo bundle ({folder}, made on 2026-11-20 from commit 0123456789ab): it knows only its phrasebook"
+    )
+
+
+def test_what_is_given_is_taken_and_the_bundle_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "/nowhere")
+    given = {Kind.UNIT_ENCODER: Path("a.pt"), Kind.TRANSLATOR: Path("b.pt")}
+    assert checkpoints_or_bundle(given) == given
+    assert checkpoint_or_bundle(Path("c.pt"), Kind.RENDERER) == Path("c.pt")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_few_of_them_are_not_filled_up_from_the_bundle() -> None:
+    given = {Kind.UNIT_ENCODER: Path("a.pt"), Kind.TRANSLATOR: None, Kind.RENDERER: None}
+    with pytest.raises(UsageError, match="missing: --utut-path, --unit2av-path; give all of them, or none"):
+        checkpoints_or_bundle(given)
+
+
+def test_no_flags_and_no_bundle_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, "")
+    with pytest.raises(UsageError, match=r"missing: --av2unit-path; no models come with this installation; README\.md"):
+        checkpoint_or_bundle(None, Kind.UNIT_ENCODER)
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
+    assert find_bundle() is None
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [(None, InputError, "is not there"), ("{", CheckpointError, "describes no bundle"),
+     ('{"format": "x"}', CheckpointError, "name"),
+     ('{"format": "netflips-bundle-9", "name": "", "domain": ""}', CheckpointError, "update NetfLips")],
+)  # fmt: skip
+def test_a_folder_that_is_no_bundle(folder: Path, content: str | None, error: type[NetflipsError], words: str) -> None:
+    (folder / ABOUT).unlink()
+    if content is not None:
+        (folder / ABOUT).write_text(content)
+    with pytest.raises(error, match=words):
+        find_bundle()

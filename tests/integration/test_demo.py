@@ -1,0 +1,93 @@
+"""What `make demo` runs, on a bundle of random weights; the facts of its clip; the README's pictures."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from avcore.bundle import VARIABLE
+from avcore.media import probe
+from avcore.timeline import SAMPLE_RATE
+from netflips.demo.cast import cast, held_out_pairs
+from netflips.demo_bundle.pack import pack_bundle
+from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from tests.netflips.demo_bundle.conftest import ABOUT, write_references
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP = ROOT / "demo" / "clip.mp4"
+
+
+@pytest.fixture(scope="module")
+def random_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("random")
+    write_random_checkpoints(folder, "tiny", only_korean=True)
+    references = write_references(folder / "references.jsonl")
+    models = (folder / name for name in (UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER))
+    return pack_bundle(*models, references, ABOUT, folder / "bundle").folder
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "run_demo.py"), "--out-dir", str(tmp_path / "out"), "--cpu"]
+    environment = {**os.environ, VARIABLE: str(random_bundle)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(CLIP.with_suffix(".json").read_text(encoding="utf-8"))
+    assert facts["sentence"] in done.stdout
+    assert facts["korean"] in done.stdout
+    assert any(f"문장 {number}  (Sentence {number})" in done.stdout for number in range(3))
+    assert "of 9 units differ" in done.stdout
+    for stage in ("av2unit", "unit2unit", "lips", "faces"):
+        assert f"  {stage} " in done.stdout
+    assert str(tmp_path / "out" / "clip_ko.mp4") in done.stdout
+    assert probe(tmp_path / "out" / "clip_ko.mp4").comment.startswith("synthetic")
+    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["pictures_with_face"] > 0
+
+
+def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "run_demo.py"), "--out-dir", str(tmp_path / "out")]
+    environment = {**os.environ, VARIABLE: ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "make train-demo" in done.stderr
+
+
+def test_training_never_met_what_the_clip_shows() -> None:
+    facts = json.loads(CLIP.with_suffix(".json").read_text(encoding="utf-8"))
+    held_out = cast().settings["held_out"]
+    assert (facts["sentence"], facts["korean"]) in {(pair.english, pair.korean) for pair in held_out_pairs()}
+    assert facts["voice"].partition("+")[2] in held_out["variants"]
+    assert facts["head_seed"] >= held_out["first_head"]
+
+
+def test_pictures_of_sounds_show_pitch_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    pictures = _script("demo_pictures")
+    seconds = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    tone = (np.sin(2 * np.pi * 2000 * seconds) * (seconds > 0.5)).astype(np.float32)
+    colours = pictures.spectrogram(tone)
+    brightness = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY).astype(float)
+    height, width = brightness.shape
+    assert abs(brightness[:, width * 3 // 4].argmax() - round(height * 0.75)) <= 2  # 2 of 8 kHz, low ones at the bottom
+    assert brightness[:, : width // 3].max() < brightness.max() / 4
+    panel = pictures.panel("a tone", tone)
+    inked = (panel != 255).any(axis=2).sum(axis=0)
+    assert panel.dtype == np.uint8
+    assert inked.max() > panel.shape[0] // 2

@@ -1,0 +1,124 @@
+"""Commands without checkpoint flags, and the warning outside of what the models know."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from av2unit import inference as av2unit_inference
+from avcore.bundle import VARIABLE, Bundle
+from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.domain import KEY, Domain
+from avcore.media import probe, write_speech
+from netflips import dub_command
+from netflips.demo_bundle.paths import bundle_paths
+from netflips.judgement import Judgement, common_notice, judge
+from netflips.models import load_models
+from netflips.options import DubOptions, RunOptions
+from netflips.pipeline import dub
+from unit2av import inference_unit2a
+from unit2unit import inference as unit2unit_inference
+
+LANGUAGES = ["--src-lang", "en", "--tgt-lang", "ko"]
+
+
+def bounded(packed: Bundle, folder: Path, least: dict[Kind, float]) -> Bundle:
+    """A copy of a bundle whose models say from which score on they know what they hear."""
+    shutil.copytree(packed.folder, folder)
+    for kind, bound in least.items():
+        source = read_checkpoint(folder / packed.checkpoint(kind).name, kind)
+        config = {**source.config, KEY: Domain("a test sentence", bound, 0.01, 50).to_config()}
+        write_checkpoint(source.path, kind, config, source.tensors)
+    return Bundle(folder, packed.about)
+
+
+@pytest.mark.usefixtures("default_bundle")
+def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, report = tmp_path / "x.mp4", tmp_path / "report.json"
+    files = ["--in-vid-path", str(clip), "--out-vid-path", str(out), "--report", str(report)]
+    assert dub_command.main([*files, *LANGUAGES, "--modalities", "audio", "--cpu", "--beam", "2"]) == 0
+    error = capsys.readouterr().err
+    assert error.count("models: the demo bundle (") == 1
+    assert "a few sentences that nobody trained it on" in error
+    assert "hardly" not in error  # it names no bounds
+    content = json.loads(report.read_text())
+    assert content["is_outside_domain"] is None
+    assert content["unit_confidence"] < 0
+    assert probe(out).has_video
+
+
+def test_a_few_flags_or_no_bundle_are_one_error(
+    default_bundle: Bundle, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *LANGUAGES]
+    assert dub_command.main([*files, "--utut-path", str(default_bundle.checkpoint(Kind.TRANSLATOR))]) == 2
+    assert "missing: --av2unit-path, --unit2av-path; give all of them, or none" in capsys.readouterr().err
+    monkeypatch.setenv(VARIABLE, "")
+    assert dub_command.main(files) == 2
+    assert "missing: --av2unit-path, --utut-path, --unit2av-path; no models come" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("default_bundle")
+def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav, english, korean, said = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt", "ko.wav"))
+    write_speech(wav, speech)
+    assert av2unit_inference.main(["--in-vid-path", wav, "--out-unit-path", english, "--modalities", "audio", "--cpu"]) == 0
+    search = ["--beam", "2", "--max-target-units", "20", "--cpu"]
+    assert unit2unit_inference.main(["--in-unit-path", english, "--out-unit-path", korean, *LANGUAGES, *search]) == 0
+    voice = str(tmp_path / "voice.npy")
+    np.save(voice, np.ones(256, dtype=np.float32) / 16)
+    assert inference_unit2a.main(["--in-unit-path", korean, "--speaker-path", voice, "--out-wav-path", said, "--cpu"]) == 0
+    assert capsys.readouterr().err.count("models: the demo bundle (") == 3
+    assert probe(said).duration_s > 0
+
+
+def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    bundle = bounded(packed, tmp_path / "strict", {Kind.UNIT_ENCODER: 1.0, Kind.TRANSLATOR: 1.0})
+    models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    (warning,) = [text for text in report.warnings if "hardly" in text]
+    assert "a test sentence" in warning
+    assert "--utut-path" in warning
+    assert report.is_outside_domain is True
+    in_own_time = dub(
+        clip, tmp_path / "y.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20, timing="source")
+    )
+    (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
+    assert warning.startswith("utterance 1: ")
+    assert in_own_time.recording is not None
+    assert in_own_time.recording.utterances[0].is_outside_domain is True
+    assert in_own_time.is_outside_domain is True
+
+
+def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    bundle = bounded(packed, tmp_path / "lenient", {Kind.TRANSLATOR: -1e6})
+    models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    assert [text for text in report.warnings if "hardly" in text] == []
+    assert report.is_outside_domain is False
+    assert judge(models, report.unit_confidence or 0.0, -2e6).is_outside is True
+
+
+def test_single_stages_warn_by_their_own_score(
+    packed: Bundle, speech: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = bounded(packed, tmp_path / "strict", {Kind.UNIT_ENCODER: 1.0, Kind.TRANSLATOR: 1.0})
+    wav, english, korean = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt"))
+    write_speech(wav, speech)
+    encoder, translator = (str(bundle.checkpoint(kind)) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR))
+    arguments = ["--in-vid-path", wav, "--out-unit-path", english, "--modalities", "audio", "--av2unit-path", encoder, "--cpu"]
+    assert av2unit_inference.main(arguments) == 0
+    assert "warning: this is hardly a test sentence" in capsys.readouterr().err
+    arguments = ["--in-unit-path", english, "--out-unit-path", korean, "--utut-path", translator, "--beam", "2", "--cpu"]
+    assert unit2unit_inference.main([*arguments, *LANGUAGES, "--max-target-units", "20"]) == 0
+    assert "the translation's score" in capsys.readouterr().err
+
+
+def test_one_notice_for_many_utterances() -> None:
+    strange, usual = Judgement(-3.0, True, "this is hardly that"), Judgement(-0.1, False, None)
+    assert common_notice({1: usual, 2: usual}) is None
+    assert common_notice({1: usual, 4: strange}) == "utterance 4: this is hardly that"
+    assert common_notice({1: usual, 4: strange, 5: strange}) == "2 of 3 utterances, the first is 4: this is hardly that"
