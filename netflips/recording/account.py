@@ -101,6 +101,8 @@ def _utterance(cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceR
         output_end_s=float(begin + exact(one.seconds)),
         left_alone=cue.why,
         source_units=0 if cue.listened is None else len(cue.listened.units),
+        unit_confidence=None if cue.judgement is None else cue.judgement.confidence,
+        is_outside_domain=None if cue.judgement is None else cue.judgement.is_outside,
         face=_quality(face),
         tracks=face.summaries,
     )

@@ -24,10 +24,15 @@ _REST_BELOW_LOUDEST_DB = 35.0
 
 @dataclass(frozen=True)
 class Listened:
-    """What an utterance says. units: with durations. rest: the unit of its silent moments, None where it has none."""
+    """What an utterance says.
+
+    units: with durations. rest: the unit of its silent moments, None where it has none. confidence: mean log-probability of
+    the units.
+    """
 
     units: Units
     rest: int | None
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,21 @@ def extract_units(
     if sound is None and lips is None:
         return None
     inputs = [None if sound is None else sound, None if lips is None else face_key]
-    key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.device)
+    key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.device, "scored")
 
     def make() -> Arrays:
-        units = models.extractor.extract(sound, lips)
+        units, confidence = models.extractor.extract_scored(sound, lips)
         rest = _rest_unit(units.frames(), sound)
-        return {"frames": units.frames(), "vocabulary": np.array(units.vocabulary), "rest": np.array(-1 if rest is None else rest)}
+        return {
+            "frames": units.frames(),
+            "vocabulary": np.array(units.vocabulary),
+            "rest": np.array(-1 if rest is None else rest),
+            "confidence": np.array(confidence),
+        }
 
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
-    return Listened(units, int(found["rest"]) if found["rest"] >= 0 else None)
+    return Listened(units, int(found["rest"]) if found["rest"] >= 0 else None, float(found["confidence"]))
 
 
 def _lips(face_key: str, num_pictures: int, work: WorkFolder) -> Lips | None:
