@@ -31,8 +31,8 @@ class RecordingOptions:
 
     background: keep or mute the sound outside of speech; background_audio: music and effects, heard wherever the
     recording's own sound is not. segments_out, segments_in: utterance times to write, and to use in place of our own.
-    start_s, end_s: the part to dub (s). is_preview: the first utterance only. work_dir: where finished work is kept;
-    None = beside the output.
+    speaker_map: who says what, in which voice, with which face. start_s, end_s: the part to dub (s). is_preview: the first
+    utterance only. work_dir: where finished work is kept; None = beside the output.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -41,6 +41,7 @@ class RecordingOptions:
     background_audio: Path | None = None
     segments_out: Path | None = None
     segments_in: Path | None = None
+    speaker_map: Path | None = None
     start_s: float | None = None
     end_s: float | None = None
     is_preview: bool = False

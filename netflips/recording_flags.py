@@ -36,6 +36,9 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--segments", type=Path, metavar="FILE", help="write the times of the utterances (.json or .srt)")
     group.add_argument("--segments-in", type=Path, metavar="FILE", help="take these times of utterances (.json or .srt)")
+    group.add_argument(
+        "--speaker-map", type=Path, metavar="FILE", help="who says which utterance, in which voice, with which face (.json)"
+    )
     group.add_argument("--from", dest="from_s", type=float, metavar="SECONDS", help="dub from here, output only the part")
     group.add_argument("--to", dest="to_s", type=float, metavar="SECONDS", help="dub up to here, output only the part")
     group.add_argument("--preview", action="store_true", help="dub and output the first utterance only")
@@ -57,6 +60,7 @@ def recording_options(options: argparse.Namespace) -> RecordingOptions:
         background_audio=options.background_audio,
         segments_out=options.segments,
         segments_in=options.segments_in,
+        speaker_map=options.speaker_map,
         start_s=options.from_s,
         end_s=options.to_s,
         is_preview=options.preview,

@@ -102,10 +102,10 @@ class ShortDub:
         try:
             with self._clock.stage("faces"):
                 return find_faces(source, choice, speech, self._progress, len(source), self._in)
-        except NoFaceError:
+        except NoFaceError as error:
             if needs_face:
                 raise
-            self._warn("no face was found: the speech is dubbed, the picture stays as it is")
+            self._warn(f"{error.what}: the speech is dubbed, the picture stays as it is")
             return None
 
     def _voice(self, speech: Samples | None) -> Samples:

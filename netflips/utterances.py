@@ -54,20 +54,20 @@ class Utterance:
 def cut_utterances(
     speech: Sequence[Span],
     duration_s: float,
-    scene_cuts: Sequence[float] = (),
+    borders: Sequence[float] = (),
     length: UtteranceLength | None = None,
     quietest: Quietest | None = None,
 ) -> list[Utterance]:
     """Divide speech into utterances that do not overlap and leave none of it out.
 
-    speech: stretches in any order, which may touch or overlap. scene_cuts: times of cuts in the picture; a pause with a
-    cut in it always ends an utterance. An utterance is never longer than `length` allows, and shorter only where no
-    neighbour is near. A stretch that is too long in itself is cut at its `quietest` moments (default: evenly).
+    speech: stretches in any order, which may touch or overlap. borders: times of cuts in the picture, and of changes of the
+    speaker; a pause with one in it always ends an utterance. An utterance is never longer than `length` allows, and shorter
+    only where no neighbour is near. A stretch that is too long in itself is cut at its `quietest` moments (default: evenly).
     """
     length = length or UtteranceLength()
     stretches = _without_overlap(speech, duration_s)
     pieces = [piece for stretch in stretches for piece in _pieces(stretch, length, quietest or _middle)]
-    spans = _divide(pieces, _must_part(pieces, sorted(scene_cuts)), length)
+    spans = _divide(pieces, _must_part(pieces, sorted(borders)), length)
     return number_utterances(spans, duration_s)
 
 
@@ -110,12 +110,12 @@ def _pieces(stretch: Span, length: UtteranceLength, quietest: Quietest) -> list[
     return [*pieces, (start, end)]
 
 
-def _must_part(pieces: Sequence[Span], scene_cuts: Sequence[float]) -> list[bool]:
+def _must_part(pieces: Sequence[Span], borders: Sequence[float]) -> list[bool]:
     """Whether an utterance must end with each piece."""
     parts = []
     for (_, end), (start, _) in pairwise(pieces):
-        has_cut = any(end <= cut <= start for cut in scene_cuts)
-        parts.append(start - end > LONGEST_INNER_PAUSE_S or has_cut)
+        has_border = any(end <= border <= start for border in borders)
+        parts.append(start - end > LONGEST_INNER_PAUSE_S or has_border)
     return [*parts, True]
 
 

@@ -20,7 +20,7 @@ Arrays = dict[str, NDArray[Any]]
 
 _BLOCK = 1 << 20
 _RUNS = "runs"
-_LARGE = ("pictures", "speech")
+_LARGE = ("pictures", "speech", "lips")
 _ABANDONED_S = 3600
 _FORMAT = "1"
 """Changes whenever work of an older NetfLips must not be used any more."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
-from avcore.faces.select import FaceChoice, choose_tracks, loudness, speech_evidence
+from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
 from avcore.faces.store import RowStore
 from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
@@ -101,6 +101,25 @@ def find_faces(
     who speaks. total: number of pictures, where known, for progress. source: the video's name for messages. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
+    tracks, num_pictures, store = follow_faces(pictures, progress, total)
+    if not tracks:
+        raise NoFaceError("no face was found in any picture", path=source, found=f"{num_pictures} pictures", hint=_WAY_OUT)
+    levels = None if speech is None else loudness(speech)
+    chosen = choose_tracks(tracks, face, levels)
+    if not chosen:
+        raise NoFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
+    numbers = {one.number for one in chosen}
+    summaries = tuple(summarise(one, speech_evidence(one, levels), one.number in numbers) for one in tracks)
+    return _speaker(chosen, num_pictures, summaries, store)
+
+
+def follow_faces(
+    pictures: Iterable["Picture"], progress: Progress = silent, total: int | None = None
+) -> tuple[list[FaceTrack], int, TrackStore]:
+    """Find and follow all faces: tracks in the order in which they begin, how many pictures there were, the lips' store.
+
+    Takes pictures, progress and total as `find_faces` does.
+    """
     from avcore.faces.detect import FaceDetector  # mediapipe takes a second to load, and is of use here only
 
     store = TrackStore()
@@ -110,44 +129,40 @@ def find_faces(
         for picture, shot in track(with_shots(pictures), "faces", progress, total):
             tracker.step(picture.rgb, shot)
             num_pictures += 1
-        tracks = tracker.finish()
-    if not tracks:
-        raise NoFaceError("no face was found in any picture", path=source, found=f"{num_pictures} pictures", hint=_WAY_OUT)
-    levels = None if speech is None else loudness(speech)
-    chosen = choose_tracks(tracks, face, levels)
-    if not chosen:
-        raise NoFaceError(f"there is no face number {face} in any shot", path=source, hint=f"try --face auto, or {_WAY_OUT}")
-    numbers = {one.number for one in chosen}
-    summaries = tuple(_summary(one, speech_evidence(one, levels), one.number in numbers) for one in tracks)
-    return _speaker(chosen, num_pictures, summaries, store)
+        return tracker.finish(), num_pictures, store
 
 
 def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[TrackSummary, ...], store: TrackStore) -> SpeakerFace:
     frames: list[TrackFrame | None] = [None] * num_pictures
+    rows = np.full(num_pictures, -1)
     numbers: list[int | None] = [None] * num_pictures
     for one in chosen:
         frames[one.first : one.last + 1] = one.frames
+        rows[one.first : one.last + 1] = [frame.row for frame in one.frames]
         numbers[one.first : one.last + 1] = [one.number] * len(one.frames)
     return SpeakerFace(
         frames=frames,
         track_numbers=numbers,
         tracks=summaries,
-        _rows=_nearest_rows(frames),
+        _rows=nearest_rows(rows),
         _lips=store.lips,
     )
 
 
-def _nearest_rows(frames: Sequence[TrackFrame | None]) -> NDArray[np.int64]:
-    """The stored row of each picture, of the picture nearest in time where it has none (the earlier of two): int64 [T]."""
-    known = np.array([index for index, frame in enumerate(frames) if frame is not None])
-    rows = np.array([frame.row for frame in frames if frame is not None])
-    here = np.arange(len(frames))
+def nearest_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where a picture has no row of its own (-1), that of the picture nearest in time, the earlier of two: int64 [T].
+
+    At least one must be known.
+    """
+    known = np.flatnonzero(rows >= 0)
+    here = np.arange(len(rows))
     after = np.searchsorted(known, here).clip(max=len(known) - 1)
     before = (after - 1).clip(min=0)
     is_before = np.abs(here - known[before]) <= np.abs(known[after] - here)
-    return np.asarray(rows[np.where(is_before, before, after)], dtype=np.int64)
+    return np.asarray(rows[known[np.where(is_before, before, after)]], dtype=np.int64)
 
 
-def _summary(one: FaceTrack, evidence: float, is_chosen: bool) -> TrackSummary:
+def summarise(one: Followed, evidence: float, is_chosen: bool) -> TrackSummary:
+    """What is to be said of a track in a report."""
     x1, y1, x2, y2 = (round(float(value), 1) for value in one.boxes.mean(axis=0))
     return TrackSummary(one.number, one.shot, one.first, one.last, (x1, y1, x2, y2), evidence, is_chosen)

@@ -1,7 +1,7 @@
 """Choose the face to dub among all faces of a video: in each shot the largest one that speaks, unless told otherwise."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,33 @@ from avcore.faces.geometry import overlap
 from avcore.timeline import FRAME_RATE, SAMPLES_PER_FRAME, frame_at
 
 if TYPE_CHECKING:
-    from avcore.faces.track import FaceTrack
+    pass
 
 FaceChoice = Literal["auto", "largest"] | int
 """auto: the largest face that speaks; largest: the largest face; N: the N-th from the left, counted from 1, in each shot."""
+
+
+class Followed(Protocol):
+    """A face in pictures `first` to `last` (inclusive) of a shot, as a `FaceTrack` is one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def shot(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """float32 [pictures, 4]."""
+
+    @property
+    def openings(self) -> NDArray[np.float64]:
+        """Of the mouth, float64 [pictures]."""
+
+
+Track = TypeVar("Track", bound=Followed)
 
 MIN_VARIATION = 0.012
 """Standard deviation of the mouth's opening (in distances between the eyes' outer corners) of somebody who speaks."""
@@ -48,15 +71,15 @@ def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(np.sqrt(power) + _QUIET), dtype=np.float32)
 
 
-def choose_tracks(tracks: list["FaceTrack"], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list["FaceTrack"]:
+def choose_tracks(tracks: list[Track], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[Track]:
     """Choose the tracks to dub, no two of them at the same time.
 
     Faces are chosen in each shot anew, since faces are not recognised across cuts. levels: float32 [pictures], see
     `loudness`; with it a mouth has to move with the sound. With a number, shots with fewer faces have none.
     """
-    chosen: list[FaceTrack] = []
+    chosen: list[Track] = []
     for shot in sorted({track.shot for track in tracks}):
-        people = _people([track for track in tracks if track.shot == shot])
+        people = people_in([track for track in tracks if track.shot == shot])
         if isinstance(face, int):
             people = sorted(people, key=lambda person: person.centre)[face - 1 : face]
         elif face == "largest":
@@ -69,7 +92,7 @@ def choose_tracks(tracks: list["FaceTrack"], face: FaceChoice, levels: NDArray[n
     return chosen
 
 
-def speech_evidence(track: "FaceTrack", levels: NDArray[np.float32] | None = None) -> float:
+def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) -> float:
     """How much a face looks like speaking; 1 or more = it speaks.
 
     The variation of the mouth's opening around its own average over a second, in units of `MIN_VARIATION`, at most 2:
@@ -77,7 +100,7 @@ def speech_evidence(track: "FaceTrack", levels: NDArray[np.float32] | None = Non
     with the mouth up to 0.16 s early or late: by about 1 where they belong together (0.38 on the sample clip), by a fifth
     where they don't.
     """
-    opening = np.array([frame.opening for frame in track.frames])
+    opening = track.openings
     moving = opening - _moving_average(opening, FRAME_RATE)
     evidence = min(float(moving.std()) / MIN_VARIATION, _MAX_EVIDENCE)
     if levels is None or len(levels) <= track.first:
@@ -103,14 +126,15 @@ def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -
 
 
 @dataclass(frozen=True)
-class _Person:
+class OnePerson(Generic[Track]):
     """Tracks of one shot that follow one another at the same place."""
 
-    tracks: list["FaceTrack"]
+    tracks: list[Track]
 
     @property
     def num_frames(self) -> int:
-        return sum(len(track.frames) for track in self.tracks)
+        """Pictures in which the person is seen."""
+        return sum(_length(track) for track in self.tracks)
 
     @property
     def size(self) -> float:
@@ -124,19 +148,19 @@ class _Person:
         boxes = np.concatenate([track.boxes for track in self.tracks])
         return float(np.median(boxes[:, 0] + boxes[:, 2])) / 2
 
-    def meets(self, other: "FaceTrack") -> bool:
+    def meets(self, other: Followed) -> bool:
         """Whether both are on screen at the same time."""
         return any(track.first <= other.last and other.first <= track.last for track in self.tracks)
 
     def evidence(self, levels: NDArray[np.float32] | None) -> float:
         """Speech evidence of the tracks, weighted with their length."""
-        weighted = [speech_evidence(track, levels) * len(track.frames) for track in self.tracks]
+        weighted = [speech_evidence(track, levels) * _length(track) for track in self.tracks]
         return sum(weighted) / self.num_frames
 
 
-def _people(tracks: list["FaceTrack"]) -> list[_Person]:
+def people_in(tracks: list[Track]) -> list[OnePerson[Track]]:
     """Join the tracks of one shot that follow one another at the same place; passing glimpses are left out."""
-    people: list[_Person] = []
+    people: list[OnePerson[Track]] = []
     for track in sorted(tracks, key=lambda track: track.first):
         before = [
             person
@@ -146,12 +170,12 @@ def _people(tracks: list["FaceTrack"]) -> list[_Person]:
         if before:
             max(before, key=lambda person: overlap(person.tracks[-1].boxes[-1], track.boxes[0])).tracks.append(track)
         else:
-            people.append(_Person([track]))
+            people.append(OnePerson([track]))
     lasting = [person for person in people if person.num_frames >= _MIN_PRESENCE]
     return lasting or people
 
 
-def _by_speech(people: list[_Person], levels: NDArray[np.float32] | None) -> list[_Person]:
+def _by_speech(people: list[OnePerson[Track]], levels: NDArray[np.float32] | None) -> list[OnePerson[Track]]:
     """Those who speak, the largest first; the largest of all when nobody does."""
     evidence = [person.evidence(levels) for person in people]
     least = max(1.0, _EVIDENCE_SHARE * max(evidence))
@@ -159,6 +183,10 @@ def _by_speech(people: list[_Person], levels: NDArray[np.float32] | None) -> lis
     if speaking:
         return sorted(speaking, key=lambda person: -person.size)
     return [max(people, key=lambda person: person.size)]
+
+
+def _length(track: Followed) -> int:
+    return track.last - track.first + 1
 
 
 def _moving_average(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

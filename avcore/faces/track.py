@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
+from avcore.faces.appearance import SIDE, appearance, portrait
 from avcore.faces.crop import Box, Picture
 from avcore.faces.geometry import NUM_LANDMARKS, Landmarks, hull
 from avcore.faces.pose import HeadPose, head_pose, mouth_opening
@@ -51,6 +52,9 @@ class FaceTrack:
     first: int
     store: TrackStore = field(repr=False)
     frames: list[TrackFrame] = field(default_factory=list, repr=False)
+    portraits: NDArray[np.float64] = field(default_factory=lambda: np.zeros((SIDE, SIDE, 3)), repr=False)
+    """The sum of all portraits, to see what the face looks like."""
+    num_portraits: int = 0
 
     @property
     def last(self) -> int:
@@ -61,6 +65,16 @@ class FaceTrack:
     def boxes(self) -> NDArray[np.float32]:
         """The face boxes, float32 [frames, 4], x1, y1, x2, y2 in pixels."""
         return np.stack([frame.box for frame in self.frames])
+
+    @property
+    def openings(self) -> NDArray[np.float64]:
+        """The gap between the lips in each picture, float64 [frames], see `TrackFrame.opening`."""
+        return np.array([frame.opening for frame in self.frames])
+
+    @property
+    def appearance(self) -> NDArray[np.float32]:
+        """What the face looks like, float32 [D], see `avcore.faces.appearance`."""
+        return appearance(np.asarray(self.portraits / max(self.num_portraits, 1), np.float32))
 
     def landmarks(self, index: int) -> Landmarks | None:
         """Landmarks float32 [468, 2] in pixels of picture number `index`, or None when the face was not seen in it."""
@@ -73,16 +87,22 @@ class FaceTrack:
 
 
 class Look(NamedTuple):
-    """What was seen through a window in one picture: gray uint8 [s, s], and landmarks float32 [468, 3] of the picture."""
+    """What was seen through a window in one picture: gray uint8 [s, s], and landmarks float32 [468, 3] of the picture.
+
+    portrait: uint8 [SIDE, SIDE, 3] of the face, None where none was seen.
+    """
 
     window: Window
     gray: NDArray[np.uint8]
     landmarks: Landmarks | None
+    portrait: Picture | None = None
 
     @classmethod
     def at(cls, window: Window, view: Picture, landmarks: Landmarks | None) -> "Look":
         """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
-        return cls(window, np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
+        gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))
+        return cls(window, gray, landmarks, face)
 
 
 class _Waiting(NamedTuple):
@@ -133,6 +153,9 @@ class OpenTrack:
                 self._waiting.append(_Waiting(missed, self._newest + step * np.float32(number), is_found=False))
         self._gap.clear()
         self._newest = look.landmarks
+        if look.portrait is not None:
+            self._track.portraits += look.portrait
+            self._track.num_portraits += 1
         self._waiting.append(_Waiting(look, look.landmarks, is_found=True))
         while len(self._waiting) > _SMOOTHING:
             self._pass(min(len(self._passed), _SMOOTHING))

@@ -103,6 +103,8 @@ def _utterance(cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceR
         source_units=0 if cue.listened is None else len(cue.listened.units),
         unit_confidence=None if cue.judgement is None else cue.judgement.confidence,
         is_outside_domain=None if cue.judgement is None else cue.judgement.is_outside,
+        unseen=cue.cast.role.note,
+        evidence=cue.cast.role.evidence,
         face=_quality(face),
         tracks=face.summaries,
     )

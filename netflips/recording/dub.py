@@ -20,6 +20,7 @@ from netflips.recording.saying import say
 from netflips.recording.showing import join, require_writable_kind, show
 from netflips.report import DubReport
 from netflips.segments import read_segments
+from netflips.speaker_map import read_speaker_map
 from netflips.workfolder import WorkFolder, file_digest, require_work_folder
 
 
@@ -69,4 +70,6 @@ def check_early(source: PictureSource, options: DubOptions) -> None:
         raise MediaError("it has no sound track", path=settings.background_audio, hint="--background-audio takes music and effects")
     if settings.segments_in is not None:
         read_segments(settings.segments_in, float(info.duration_s))
+    if settings.speaker_map is not None:
+        read_speaker_map(settings.speaker_map)
     require_inside(settings, info.duration_s)

@@ -9,6 +9,7 @@ from netflips.recording.job import Job
 from netflips.recording.part import Part, choose_part
 from netflips.recording.plan import room_after
 from netflips.recording.scenes import Scenes, find_scenes
+from netflips.recording.voices import voice_changes
 from netflips.segments import read_segments, write_segments
 from netflips.utterances import Utterance, cut_utterances
 
@@ -56,7 +57,11 @@ def _utterances(job: Job, heard: Heard | None, scenes: Scenes) -> list[Utterance
     if heard is None:
         raise NoSpeechError("it has no sound in which to find utterances", path=job.source.path, hint=_TELL_TIMES)
     activity = heard.activity
-    utterances = cut_utterances(activity.regions(), duration, scenes.cuts, job.settings.length, activity.quietest_s)
+    stretches, borders = activity.regions(), scenes.cuts
+    if job.options.speaker is None:
+        with job.clock.stage("voice"):
+            borders = [*borders, *voice_changes(stretches, heard.speech, job.digest, job.models, job.work)]
+    utterances = cut_utterances(stretches, duration, borders, job.settings.length, activity.quietest_s)
     if not utterances:
         raise NoSpeechError("no speech was found in it", path=job.source.path, hint=_TELL_TIMES)
     return utterances

@@ -66,7 +66,7 @@ def _listen(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> list[
     listened = []
     with job.clock.stage("av2unit"):
         for done, one in enumerate(casts, 1):
-            listened.append(extract_units(one.utterance, one.face_key, speech, job.models, job.options, job.work))
+            listened.append(extract_units(one.utterance, one.lips, speech, job.models, job.options, job.work))
             job.progress("units", done, len(casts))
     return listened
 

@@ -11,7 +11,7 @@ from avcore.timeline import SAMPLES_PER_UNIT, frame_at, frames_covering, frames_
 from avcore.units import Ids, Units
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.faces import FaceStretch, Floats, Lips
+from netflips.recording.faces import Floats, LipSource
 from netflips.recording.hearing import SpeechFile
 from netflips.utterances import Utterance
 from netflips.workfolder import Arrays, WorkFolder, key_of
@@ -51,7 +51,7 @@ def frames_of(one: Utterance) -> tuple[int, int]:
 
 def extract_units(
     one: Utterance,
-    face_key: str,
+    seen: LipSource | None,
     speech: SpeechFile | None,
     models: Models,
     options: DubOptions,
@@ -59,20 +59,20 @@ def extract_units(
 ) -> Listened | None:
     """Units of an utterance from its sound, its lips or both, as far as they are there; None when neither is.
 
-    face_key: the name under which the face is kept.
+    seen: the speaker's lips, None where they are not in sight.
     """
     start, stop = frames_of(one)
-    lips = _lips(face_key, stop - start, work) if options.uses_video else None
+    seen = seen if options.uses_video else None
     sound = None
     if options.uses_audio and speech is not None:
         sound = speech.read(units_to_samples(frames_to_units(start)), units_to_samples(frames_to_units(stop)))
-    if sound is None and lips is None:
+    if sound is None and seen is None:
         return None
-    inputs = [None if sound is None else sound, None if lips is None else face_key]
+    inputs = [sound, None if seen is None else seen.key]
     key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.device, "scored")
 
     def make() -> Arrays:
-        units, confidence = models.extractor.extract_scored(sound, lips)
+        units, confidence = models.extractor.extract_scored(sound, None if seen is None else seen.first(stop - start))
         rest = _rest_unit(units.frames(), sound)
         return {
             "frames": units.frames(),
@@ -84,11 +84,6 @@ def extract_units(
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
     return Listened(units, int(found["rest"]) if found["rest"] >= 0 else None, float(found["confidence"]))
-
-
-def _lips(face_key: str, num_pictures: int, work: WorkFolder) -> Lips | None:
-    found = work.read_arrays("faces", face_key)
-    return None if found is None else FaceStretch.from_arrays(found).lips_of(num_pictures)
 
 
 def translate_all(

@@ -114,6 +114,8 @@ def _face(one: UtteranceReport) -> list[tuple[str, Child]]:
         for name, way in (("max_yaw", "aside"), ("max_pitch", "up or down"))
         if name in quality
     ]
+    if one.evidence is not None:
+        words.append(f"evidence of speaking {number(one.evidence, 1)}")
     if turned:
         words.append("turned at most " + " and ".join(turned))
     return [("face", ", ".join(words))]

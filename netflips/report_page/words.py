@@ -40,7 +40,7 @@ def verdicts(one: UtteranceReport) -> list[Verdict]:
     if one.is_outside_domain:
         found.append(Verdict("hardly what the models were made for", "bad"))
     if one.pictures and not one.drawn:
-        found.append(Verdict("sound only", "note"))
+        found.append(Verdict(f"sound only: {one.unseen}" if one.unseen else "sound only", "note"))
     return found
 
 

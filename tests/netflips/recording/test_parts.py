@@ -28,7 +28,7 @@ def _face(count: int = 100, first: int = 0, **changes: Any) -> FaceStretch:
     level = np.zeros(count, np.float32)
     plain = {
         "boxes": np.tile(BOX, (count, 1)), "tracks": np.zeros(count, np.int64), "yaw": level, "pitch": level,
-        "sharpness": level + 50, "lips": np.zeros((count, 96, 96), np.uint8),
+        "sharpness": level + 50,
     }  # fmt: skip
     return FaceStretch(first=first, **(plain | changes))
 

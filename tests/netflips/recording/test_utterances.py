@@ -51,8 +51,8 @@ def test_words_close_together_become_one_utterance_and_long_pauses_part_them() -
 def test_a_short_answer_joins_its_neighbour_but_not_over_a_cut() -> None:
     words = [(1.0, 1.4), (2.0, 5.0)]
     assert _spans(cut_utterances(words, 6)) == [(1.0, 5.0)]
-    assert _spans(cut_utterances(words, 6, scene_cuts=[1.7])) == [(1.0, 1.4), (2.0, 5.0)]
-    assert _spans(cut_utterances(words, 6, scene_cuts=[3.0])) == [(1.0, 5.0)]  # within speech no word is cut for the picture
+    assert _spans(cut_utterances(words, 6, borders=[1.7])) == [(1.0, 1.4), (2.0, 5.0)]
+    assert _spans(cut_utterances(words, 6, borders=[3.0])) == [(1.0, 5.0)]  # within speech no word is cut for the picture
 
 
 def test_long_speech_is_cut_at_its_best_pauses() -> None:

@@ -1,0 +1,205 @@
+"""Who says what: faces told apart, voices told apart, and the two brought together."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, NoSpeechError
+from netflips.recording.recognition import recognise
+from netflips.recording.scenes import Scenes
+from netflips.recording.sightings import Sighting, Sightings
+from netflips.recording.speakers import Said, Turn, who_speaks
+from netflips.recording.voices import group_voices, mean_voice, require_voice
+from netflips.speaker_map import read_speaker_map
+from netflips.utterances import Utterance
+
+OWN = 100
+"""Pictures of an utterance in these tests: 4 seconds, begun every 10."""
+LEFT, RIGHT = 100.0, 600.0
+ANN, BOB, CAL = (np.eye(8, dtype=np.float32)[k] * 2 for k in range(3))
+"""What three people look like."""
+
+
+def face(
+    number: int, who: np.ndarray, evidence: float, left: float = LEFT, first: int = 0, last: int = OWN - 1, shot: int = 0
+) -> Sighting:
+    table = np.zeros((last - first + 1, 8), np.float32)
+    table[:, :4] = [left, 100, left + 100, 200]
+    table[:, 6] = 50
+    return Sighting(number, shot, first, table, 0, evidence, who)
+
+
+def scene(utterance: int, *faces: Sighting) -> Sightings:
+    return Sightings(250 * (utterance - 1), OWN + 10, OWN, faces)
+
+
+def utterances(count: int, seconds: float = 4.0) -> list[Utterance]:
+    return [Utterance(number, 10.0 * (number - 1), 10.0 * (number - 1) + seconds) for number in range(1, count + 1)]
+
+
+def decide(
+    scenes: Sequence[Sightings], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()
+) -> list[Turn]:
+    said = [
+        Said(one, voice, place, one.number in told)
+        for place, (one, voice) in enumerate(zip(utterances(len(scenes)), voices, strict=True))
+    ]
+    return who_speaks(said, scenes, recognise(scenes, Scenes(cuts)))  # type: ignore[arg-type]
+
+
+EVERY = [10.0 * k - 1 for k in range(1, 9)]
+"""A cut before each utterance."""
+
+
+def test_each_face_says_what_it_moves_its_mouth_to() -> None:
+    two = [scene(k, face(0, ANN, 1.5 * (k % 2)), face(1, BOB, 1.5 * (1 - k % 2), RIGHT)) for k in range(1, 5)]
+    turns = decide(two, [1, 2, 1, 2])
+    assert [turn.person for turn in turns] == [1, 2, 1, 2]
+    assert [set(turn.tracks) for turn in turns] == [{0}, {1}, {0}, {1}]
+
+
+def test_people_are_known_again_across_cuts() -> None:
+    alone = [
+        scene(1, face(0, ANN, 1.5)),
+        scene(2, face(0, BOB, 1.5)),
+        scene(3, face(0, ANN, 1.2, RIGHT)),
+        scene(4, face(0, BOB, 1.0)),
+    ]
+    assert [turn.person for turn in decide(alone, [1, 2, 1, 2], EVERY)] == [1, 2, 1, 2]
+
+
+def test_faces_keep_voices_apart_that_sound_alike_and_join_one_that_varies() -> None:
+    alone = [scene(1, face(0, ANN, 1.5)), scene(2, face(0, BOB, 1.5)), scene(3, face(0, ANN, 1.5)), scene(4, face(0, BOB, 1.5))]
+    assert [turn.person for turn in decide(alone, [1, 1, 1, 1], EVERY)] == [1, 2, 1, 2]
+    one = [scene(k, face(0, ANN, 1.5)) for k in range(1, 5)]
+    assert [turn.person for turn in decide(one, [1, 2, 1, 2], EVERY)] == [1, 1, 1, 1]
+
+
+def test_who_is_not_in_sight_is_heard_only() -> None:
+    shots = [
+        scene(1, face(0, ANN, 1.5)),
+        scene(2),  # Ann, over a slide
+        scene(3, face(0, ANN, 0.1)),  # somebody else; Ann listens
+        scene(4, face(0, ANN, 0.4)),  # Ann murmurs
+    ]
+    turns = decide(shots, [1, 1, 2, 1], EVERY)
+    assert [turn.person for turn in turns] == [1, 1, 2, 1]
+    assert [bool(turn.tracks) for turn in turns] == [True, False, False, True]
+    assert not decide([scene(1, face(0, ANN, 0.4))], [1])[0].tracks  # with nothing else to go by
+
+
+def test_the_listener_of_a_reaction_shot_is_left_alone_and_the_speaker_seen_from_elsewhere_is_not() -> None:
+    cuts = [10.0 + 2]
+    first = scene(1, face(0, ANN, 1.5), face(1, BOB, 0.1, RIGHT))
+    reaction = scene(2, face(0, ANN, 1.5, last=49), face(1, BOB, 0.1, RIGHT, first=50, shot=1))
+    elsewhere = scene(2, face(0, ANN, 1.5, last=49), face(1, CAL, 1.4, RIGHT, first=50, shot=1))
+    assert decide([first, reaction], [1, 1], cuts)[1].tracks == {0}
+    assert decide([first, elsewhere], [1, 1], cuts)[1].tracks == {0, 1}
+
+
+def test_faces_at_once_are_never_one_person_however_alike() -> None:
+    twins = [scene(k, face(0, ANN, 1.5 * (k % 2)), face(1, ANN * 1.01, 1.5 * (1 - k % 2), RIGHT)) for k in range(1, 5)]
+    assert [turn.person for turn in decide(twins, [1, 2, 1, 2])] == [1, 2, 1, 2]
+
+
+def test_who_sits_still_in_a_shot_is_one_person_though_the_light_changes() -> None:
+    dim = ANN + 0.6 * np.eye(8, dtype=np.float32)[7]
+    faces = [one.face for one in recognise([scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))], Scenes([]))]
+    assert faces == [1, 1]
+    assert [one.face for one in recognise([scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))], Scenes([9.0]))] == [1, 2]
+
+
+def test_what_the_user_says_counts() -> None:
+    shots = [scene(1, face(0, ANN, 1.5), face(1, BOB, 0.1, RIGHT)), scene(2, face(0, ANN, 0.9), face(1, BOB, 0.4, RIGHT))]
+    assert decide(shots, [1, 1])[1].tracks == {0}
+    turns = decide([*shots, scene(3, face(0, BOB, 1.5, RIGHT))], ["speaker 1", "Bob", "Bob"], told=[2, 3])
+    assert [turn.person for turn in turns] == [1, 2, 2]
+    assert turns[1].tracks == {1}
+
+
+def test_nobody_at_all_is_one_speaker() -> None:
+    assert decide([scene(1), scene(2)], [None, None]) == [Turn(1, frozenset()), Turn(1, frozenset())]
+
+
+def test_sightings_are_kept_as_they_are() -> None:
+    one = scene(3, face(0, ANN, 1.5, last=60), face(1, BOB, 0.1, RIGHT, first=20))
+    again = Sightings.from_arrays(one.as_arrays())
+    assert (again.first, again.count, again.own, again.num_with_faces) == (500, 110, 100, 100)
+    assert [track.evidence for track in again.tracks] == [1.5, 0.1]
+    stretch = again.stretch({1})
+    assert np.flatnonzero(stretch.tracks == 1).tolist() == list(range(20, 100))
+    assert np.isnan(stretch.boxes[:20]).all()
+    assert stretch.boxes[20, 0] == RIGHT
+    assert [row["is_chosen"] for row in stretch.summaries] == [False, True]
+
+
+def test_lips_are_those_of_the_chosen() -> None:
+    seen = Sightings(0, 6, 6, (face(0, ANN, 1, last=2), Sighting(1, 0, 3, np.zeros((2, 8), np.float32), 3, 1.0, ANN)))
+    crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
+    assert seen.lips({1}, crops)[:, 0, 0].tolist() == [3, 3, 3, 3, 4, 4]
+    assert seen.lips({0, 1}, crops)[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 4]
+
+
+def _voice(angle: float) -> np.ndarray:
+    return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+
+def test_voices_are_grouped_and_short_ones_join_the_nearest() -> None:
+    said = [*utterances(4), Utterance(5, 50.0, 51.0), Utterance(6, 60.0, 60.2)]
+    voices = [_voice(0.0), _voice(1.2), _voice(0.2), _voice(1.3), _voice(0.8), None]
+    assert group_voices(voices, said) == [1, 2, 1, 2, 2, None]
+    assert group_voices([None, None], utterances(2)) == [None, None]
+    assert group_voices([_voice(0.3)], utterances(1)) == [1]
+
+
+def test_a_voice_is_the_mean_of_what_its_person_says_by_length() -> None:
+    mean = mean_voice([_voice(0.0), _voice(1.0), None], [Utterance(1, 0, 3), Utterance(2, 4, 5), Utterance(3, 6, 7)])
+    assert mean is not None
+    assert np.linalg.norm(mean) == pytest.approx(1)
+    assert 0 < np.arctan2(mean[1], mean[0]) < 0.5
+    assert mean_voice([None], utterances(1)) is None
+    with pytest.raises(NoSpeechError, match=r"talk\.mp4.*--speaker-path"):
+        require_voice(None, "talk.mp4")
+
+
+def test_a_speaker_map_is_read(tmp_path: Path) -> None:
+    np.save(tmp_path / "ann.npy", np.ones(4))
+    content = {
+        "utterances": {"3": "Ann", "5-7": "Bob"},
+        "speakers": {"Ann": {"voice": "ann.npy", "face": 2}, "speaker 1": {"face": "none"}, "Bob": {"face": "auto"}},
+    }
+    (tmp_path / "map.json").write_text(json.dumps(content))
+    wishes = read_speaker_map(tmp_path / "map.json")
+    assert wishes.names == {3: "Ann", 5: "Bob", 6: "Bob", 7: "Bob"}
+    assert wishes.settings("Ann").voice == tmp_path / "ann.npy"
+    assert [wishes.settings(name).face for name in ("Ann", "speaker 1", "Bob", "nobody")] == [2, "none", None, None]
+    with pytest.raises(InputError, match=r"1 to 6.*found 7"):
+        wishes.require_known(6, tmp_path / "map.json")
+    with pytest.raises(InputError, match=r"says nothing.*speaker 1"):
+        wishes.require_names({"speaker 2"}, tmp_path / "map.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("[1", "no JSON"),
+        ("[]", "cannot be read"),
+        ('{"voices": {}}', "cannot be read"),
+        ('{"utterances": []}', "'utterances'"),
+        ('{"utterances": {"0": "Ann"}}', "such as 3 or 5-8"),
+        ('{"utterances": {"7-5": "Ann"}}', "such as 3 or 5-8"),
+        ('{"utterances": {"1": 2}}', "utterance 1"),
+        ('{"utterances": {"1-3": "Ann", "2": "Bob"}}', "utterance 2"),
+        ('{"speakers": {"Ann": 2}}', "'Ann'"),
+        ('{"speakers": {"Ann": {"voice": 3}}}', "no file name"),
+        ('{"speakers": {"Ann": {"voice": "nowhere.wav"}}}', "nowhere.wav"),
+        ('{"speakers": {"Ann": {"face": "left"}}}', "from the left"),
+    ],
+)
+def test_mistakes_in_a_speaker_map_are_named(tmp_path: Path, content: str, complaint: str) -> None:
+    (tmp_path / "map.json").write_text(content)
+    with pytest.raises(InputError, match=complaint):
+        read_speaker_map(tmp_path / "map.json")
