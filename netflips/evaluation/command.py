@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from avcore.bundle import Bundle, find_bundle, read_bundle
-from avcore.command import LOG, add_common_options, run
+from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.files import require_writable, write_text
 from avcore.progress import bars
@@ -20,7 +20,11 @@ from netflips.evaluation.plot import plot_sweep
 from netflips.evaluation.rows import ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
+from netflips.evaluation.statistics import Figure
 from netflips.evaluation.table import lines_of, markdown, metrics
+
+_PLOT = Path("images/demo_noise.svg")
+"""Beside the page."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -82,7 +86,7 @@ def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
 def evaluate(bundle: Bundle, options: argparse.Namespace, settings: EvaluationSettings, rows: list[Row], with_sweep: bool) -> None:
     """Do what is missing, and write what came out."""
     require_writable(options.out_dir / "table.md")
-    evaluation = Evaluation(bundle, options.out_dir, settings)
+    evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(needs)
     is_new = any(job.kind == "speaker" for job in jobs)
@@ -98,8 +102,9 @@ def evaluate(bundle: Bundle, options: argparse.Namespace, settings: EvaluationSe
     write_text(evaluation.folder / "table.md", table + "\n")
     write_text(evaluation.folder / "metrics.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     figures = {line.row.name: line.figure for line in lines}
-    if with_sweep and find_spec("matplotlib") is not None:
-        plot_sweep(sweep_figures(records, settings), figures.get("video_only"), evaluation.folder / "noise.svg")
+    if with_sweep:
+        pages = [evaluation.folder / "noise.svg", *([options.docs.parent / _PLOT] if options.write_docs else [])]
+        _plot(sweep_figures(records, settings), figures.get("video_only"), pages)
     if options.with_untouched_speaker and (is_new or not is_untouched_noted(options.docs, evaluation.checksum)):
         note_untouched(options.docs, evaluation.checksum, figures[UNTOUCHED])
     if options.write_docs:
@@ -107,6 +112,14 @@ def evaluate(bundle: Bundle, options: argparse.Namespace, settings: EvaluationSe
         note(bundle.folder, metrics=found)
     sys.stdout.write(f"{table}\n")
     LOG.info("written: %s", evaluation.folder)
+
+
+def _plot(sweep: dict[str, dict[float, Figure]], video_only: Figure | None, paths: list[Path]) -> None:
+    if find_spec("matplotlib") is None:
+        LOG.warning("no plot over noise: matplotlib is not installed")
+        return
+    for path in paths:
+        plot_sweep(sweep, video_only, path)
 
 
 def _bundle(folder: Path | None) -> Bundle:

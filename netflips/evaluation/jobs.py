@@ -48,12 +48,14 @@ class Job:
 @dataclass(frozen=True)
 class Place:
     """Where things are. bundle: the models; random: the same without knowledge. recordings: reference features. phones: which
-    phoneme each unit is."""
+    phoneme each unit is. device, precision: what the models run on."""
 
     bundle: Path
     random: Path
     recordings: Path
     phones: Path
+    device: str = "cpu"
+    precision: str = "float32"
 
 
 def missing_jobs(needs: list[Need], done: set[tuple[str, int, str]]) -> list[Job]:

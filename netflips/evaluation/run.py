@@ -39,13 +39,15 @@ def bundle_checksum(bundle: Bundle) -> str:
 class Evaluation:
     """What was and is found of a bundle, kept in a folder of its own below `out_dir`, so that it can go on after a stop."""
 
-    def __init__(self, bundle: Bundle, out_dir: Path, settings: EvaluationSettings) -> None:
+    def __init__(
+        self, bundle: Bundle, out_dir: Path, settings: EvaluationSettings, device: str = "cpu", precision: str = "float32"
+    ) -> None:
         self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
         self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}"
         self._journal = self.folder / "records.jsonl"
         texts = json.dumps(self._texts(), ensure_ascii=False).encode()
         recordings = out_dir / f"references-{hashlib.sha256(texts).hexdigest()[:_SHORT]}.npz"
-        self._place = Place(bundle.folder, self.folder / "random", recordings, self.folder / "phones.json")
+        self._place = Place(bundle.folder, self.folder / "random", recordings, self.folder / "phones.json", device, precision)
         journal.repair(self._journal)
 
     def records(self) -> list[Record]:

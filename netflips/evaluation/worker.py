@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Worker:
 
     def __init__(self, place: Place, settings: EvaluationSettings) -> None:
         self._place, self._settings = place, settings
-        self._chain = Chain(load_bundle(place.bundle))
+        self._chain = Chain(load_bundle(place.bundle, place.device, place.precision))
         self._recordings = SpokenReferences.read(place.recordings)
         self._units = UnitReferences.read(place.bundle / REFERENCES)
 
@@ -154,13 +155,13 @@ class Worker:
 
     @cached_property
     def _random(self) -> Chain:
-        return Chain(load_bundle(self._place.random))
+        return Chain(load_bundle(self._place.random, self._place.device, self._place.precision))
 
 
-def load_bundle(folder: Path) -> Models:
-    """Load the models of a folder, English to Korean, on the CPU."""
+def load_bundle(folder: Path, device: str = "cpu", precision: str = "float32") -> Models:
+    """Load the models of a folder, English to Korean."""
     stages = (folder / CHECKPOINTS[kind] for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER))
-    return load_models(ModelPaths(*stages), "en", "ko", RunOptions(device="cpu"))
+    return load_models(ModelPaths(*stages), "en", "ko", RunOptions(device, precision))
 
 
 def other_voices() -> list[Voice]:
@@ -171,11 +172,12 @@ def other_voices() -> list[Voice]:
 
 
 def _record(job: Job, task: str, do: Callable[[], Record]) -> Record:
+    start = process_time()
     try:
         found = do()
     except NetflipsError as error:
         found = {"right": False, "failed": str(error)}
-    return {"kind": job.kind, "index": job.index, "task": task} | found
+    return {"kind": job.kind, "index": job.index, "task": task} | found | {"cpu_s": round(process_time() - start, 2)}
 
 
 def _spoken(text: str, voice: Voice) -> Samples:

@@ -43,7 +43,7 @@ def test_loudness_and_the_two_steps_of_the_search_change_nothing(recordings: Spo
     found = recordings.nearest(samples)
 
     assert recordings.nearest((samples * 0.1).astype(np.float32)).text == found.text
-    assert recordings.nearest(samples, shortlist=len(texts)) == found
+    assert recordings.nearest(samples, shortlist=5)[:2] == found[:2]
 
 
 def test_noise_and_silence_are_compared_without_a_fault(recordings: SpokenReferences) -> None:
