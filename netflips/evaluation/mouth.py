@@ -20,7 +20,7 @@ from avcore.faces.find import find_faces
 from avcore.media import PictureSource, VideoWriter
 from avcore.pingpong import pingpong
 from avcore.progress import Progress, silent, track
-from avcore.timeline import FRAME_RATE, seconds_to_units, units_to_seconds
+from avcore.timeline import FRAME_RATE, units_to_seconds
 from avcore.units import Units
 from netflips.demo.cast import cast, say
 from netflips.demo.head import Mouth, draw
@@ -53,10 +53,10 @@ def phones_of_units(units: Mapping[str, Units], progress: Progress) -> dict[int,
     """
     voice, votes = cast().reference("ko"), Counter[tuple[int, str]]()
     for text, one in track(units.items(), "phonemes", progress, len(units)):
-        frames = one.frames()
-        for name, start, end in say(text, voice).phonemes:
-            steps = frames[seconds_to_units(start) : seconds_to_units(end)]
-            votes.update((int(unit), name) for unit in steps)
+        spoken = say(text, voice).phonemes
+        middles = [float(units_to_seconds(2 * step + 1)) / 2 for step in range(one.num_steps)]
+        heard = np.searchsorted([start for _, start, _ in spoken], middles, side="right") - 1
+        votes.update((int(unit), spoken[place][0]) for unit, place in zip(one.frames(), heard, strict=True) if place >= 0)
     return {unit: name for (unit, name), _ in reversed(votes.most_common())}
 
 
