@@ -64,7 +64,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     domains = {name: calibrate(inside.of(name), _WHAT, share) for name in _OWNERS}
     for name, domain in domains.items():
         _store(bundle, _OWNERS[name], domain)
-    return write_about(bundle.folder, {**bundle.about, "out_of_domain": _summary(domains, inside, outside)})
+    return write_about(bundle.folder, {**bundle.about, "out_of_domain": summary(domains, inside, outside)})
 
 
 def score_speech(bundle: Bundle, speech: Sequence[Samples], progress: Progress) -> Scores:
@@ -98,7 +98,7 @@ def _store(bundle: Bundle, kind: Kind, domain: Domain) -> None:
     write_checkpoint(source.path, kind, {**source.config, KEY: domain.to_config()}, source.tensors)
 
 
-def _summary(domains: dict[str, Domain], inside: Scores, outside: Scores) -> dict[str, Any]:
+def summary(domains: dict[str, Domain], inside: Scores, outside: Scores) -> dict[str, Any]:
     """What is told in bundle.json: each bound, and how often an utterance inside and outside falls below any of them."""
     told: dict[str, Any] = {name: domain.to_config() for name, domain in domains.items()}
     for where, scores in (("inside", inside), ("outside", outside)):

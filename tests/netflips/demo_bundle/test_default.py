@@ -16,12 +16,13 @@ from netflips import dub_command
 from netflips.demo_bundle.paths import bundle_paths
 from netflips.judgement import Judgement, common_notice, judge
 from netflips.models import load_models
-from netflips.options import DubOptions, RunOptions
+from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from unit2av import inference_unit2a
 from unit2unit import inference as unit2unit_inference
 
 LANGUAGES = ["--src-lang", "en", "--tgt-lang", "ko"]
+SHORT = ["--beam", "2", "--max-target-units", "20"]
 
 
 def bounded(packed: Bundle, folder: Path, least: dict[Kind, float]) -> Bundle:
@@ -38,7 +39,7 @@ def bounded(packed: Bundle, folder: Path, least: dict[Kind, float]) -> Bundle:
 def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, report = tmp_path / "x.mp4", tmp_path / "report.json"
     files = ["--in-vid-path", str(clip), "--out-vid-path", str(out), "--report", str(report)]
-    assert dub_command.main([*files, *LANGUAGES, "--modalities", "audio", "--cpu", "--beam", "2"]) == 0
+    assert dub_command.main([*files, *LANGUAGES, "--modalities", "audio", "--cpu", *SHORT]) == 0
     error = capsys.readouterr().err
     assert error.count("models: the demo bundle (") == 1
     assert "a few sentences that nobody trained it on" in error
@@ -66,7 +67,7 @@ def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, c
     wav, english, korean, said = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt", "ko.wav"))
     write_speech(wav, speech)
     assert av2unit_inference.main(["--in-vid-path", wav, "--out-unit-path", english, "--modalities", "audio", "--cpu"]) == 0
-    search = ["--beam", "2", "--max-target-units", "20", "--cpu"]
+    search = [*SHORT, "--cpu"]
     assert unit2unit_inference.main(["--in-unit-path", english, "--out-unit-path", korean, *LANGUAGES, *search]) == 0
     voice = str(tmp_path / "voice.npy")
     np.save(voice, np.ones(256, dtype=np.float32) / 16)
@@ -83,9 +84,10 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
     assert "a test sentence" in warning
     assert "--utut-path" in warning
     assert report.is_outside_domain is True
-    in_own_time = dub(
-        clip, tmp_path / "y.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20, timing="source")
-    )
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times))
+    in_own_time = dub(clip, tmp_path / "y.mp4", models, options)
     (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
     assert warning.startswith("utterance 1: ")
     assert in_own_time.recording is not None
