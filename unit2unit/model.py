@@ -9,10 +9,10 @@ from functools import partial
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.checkpoint import Checkpoint, load_strict
+from avcore.packed_linear import fuse_gelu, pack_linears
 from avcore.skeleton import skeleton
 from unit2unit.attention import Attention, KeysValues, Positions
 from unit2unit.config import StackConfig, TranslatorConfig
@@ -40,11 +40,23 @@ class Layer(nn.Module):
         self.fc1 = nn.Linear(config.dim, stack.ffn_dim)
         self.fc2 = nn.Linear(stack.ffn_dim, config.dim)
         self.final_layer_norm = nn.LayerNorm(config.dim)
+        self._activation: nn.Module = nn.GELU()
         self._dropout = nn.Dropout(config.dropout)
         self._activation_dropout = nn.Dropout(config.activation_dropout)
+        self._product_dtype: torch.dtype | None = None
+
+    def freeze(self, dtype: torch.dtype) -> None:
+        """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type."""
+        pack_linears(self, dtype)
+        self._activation = fuse_gelu(self.fc1, self._activation)
+        self._product_dtype = dtype
+
+    def for_products(self, x: Tensor) -> Tensor:
+        """Bring x to the type that products are computed in, once for all of them."""
+        return x if self._product_dtype is None else x.to(self._product_dtype)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        hidden = self._activation_dropout(F.gelu(self.fc1(self.final_layer_norm(x))))
+        hidden = self._activation_dropout(self._activation(self.fc1(self.for_products(self.final_layer_norm(x)))))
         out: Tensor = x + self._dropout(self.fc2(hidden))
         return out
 
@@ -54,7 +66,7 @@ class EncoderLayer(Layer):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Float [batch, time, dim] -> the same; mask: bool [batch, 1, 1, time], True = no padding."""
-        normed = self.self_attn_layer_norm(x)
+        normed = self.for_products(self.self_attn_layer_norm(x))
         x = x + self._dropout(self.self_attn(normed, self.self_attn.keys_values(normed), mask))
         return self._feed_forward(x)
 
@@ -76,10 +88,10 @@ class DecoderLayer(Layer):
         extend: Callable[[KeysValues], KeysValues],
     ) -> Tensor:
         """Float [batch, time, dim] -> the same; without a mask, self-attention is causal."""
-        normed = self.self_attn_layer_norm(x)
+        normed = self.for_products(self.self_attn_layer_norm(x))
         seen = extend(self.self_attn.keys_values(normed))
         x = x + self._dropout(self.self_attn(normed, seen, mask, is_causal=mask is None))
-        normed = self.encoder_attn_layer_norm(x)
+        normed = self.for_products(self.encoder_attn_layer_norm(x))
         x = x + self._dropout(self.encoder_attn(normed, source, source_mask))
         return self._feed_forward(x)
 
@@ -132,7 +144,7 @@ class Decoder(nn.Module):
     def source_keys_values(self, encoded: Tensor) -> list[KeysValues]:
         """What each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim]."""
         layers = cast(Iterable[DecoderLayer], self.layers)
-        return [layer.encoder_attn.keys_values(encoded) for layer in layers]
+        return [layer.encoder_attn.keys_values(layer.for_products(encoded)) for layer in layers]
 
     def forward(self, tokens: Tensor, source: Sequence[KeysValues], source_mask: Tensor | None = None) -> Tensor:
         """Score every next token (teacher forcing).
@@ -185,6 +197,19 @@ class UnitTransformer(nn.Module):
         """Make the output projection the embedding's own matrix (again, after tensors were assigned)."""
         self.decoder.embed_tokens = self.encoder.embed_tokens
         self.decoder.output_projection.weight = self.encoder.embed_tokens.weight
+
+    def freeze(self, dtype: torch.dtype) -> "UnitTransformer":
+        """Make the network ready for inference on the device where it is; it can be trained, moved or stored no more.
+
+        Products in the layers are computed in `dtype`. The residual stream and the scores, where small differences decide,
+        stay float32.
+        """
+        self.eval().requires_grad_(False)
+        for layer in self.modules():
+            if isinstance(layer, Layer):
+                layer.freeze(dtype)
+        pack_linears(self, torch.float32)
+        return self
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Teacher forcing: int64 [batch, source time], int64 [batch, time] -> logits, float [batch, time, row].

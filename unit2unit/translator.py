@@ -13,7 +13,6 @@ from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.device import resolve_device, resolve_precision
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, UnitRangeError, UsageError
-from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units
 from avcore.vocabulary import normalise_language, require_language, require_same_vocabulary
@@ -90,8 +89,7 @@ class UnitTranslator:
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
         checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
-        model = load_transformer(checkpoint).requires_grad_(False).eval().to(where)
-        pack_linears(model, dtype)
+        model = load_transformer(checkpoint).to(where).freeze(dtype)
         stored = int(checkpoint.config.get("unit_offset") or 0)
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset)
 
