@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.config import AvHubertConfig
+from avcore.packed_linear import fuse_gelu, pack_linears
 from avcore.progress import Progress, silent, track
 
 
@@ -76,12 +77,24 @@ class EncoderLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(config.dropout)
         self.activation_dropout = nn.Dropout(config.activation_dropout)
+        self.activation: nn.Module = nn.GELU()
+        self._product_dtype: torch.dtype | None = None
 
     def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
         """[batch, time, dim] -> [batch, time, dim]; is_real: bool [batch, 1, 1, time], None = all."""
-        features = features + self.dropout(self.self_attn(self.self_attn_layer_norm(features), is_real))
-        inner = self.activation_dropout(functional.gelu(self.fc1(self.final_layer_norm(features))))
-        return cast(Tensor, features + self.dropout(self.fc2(inner)))
+        normed = self._for_products(self.self_attn_layer_norm(features))
+        features = features + self.dropout(self.self_attn(normed, is_real))
+        inner = self.activation(self.fc1(self._for_products(self.final_layer_norm(features))))
+        return cast(Tensor, features + self.dropout(self.fc2(self.activation_dropout(inner))))
+
+    def freeze(self, dtype: torch.dtype) -> None:
+        """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type."""
+        pack_linears(self, dtype)
+        self.activation = fuse_gelu(self.fc1, self.activation)
+        self._product_dtype = dtype
+
+    def _for_products(self, features: Tensor) -> Tensor:
+        return features if self._product_dtype is None else features.to(self._product_dtype)
 
 
 class Encoder(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.encoder import Encoder, PositionalConv
+from av2unit.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from av2unit.avhubert.lips import LipFrontEnd
 from avcore.checkpoint import Checkpoint, load_strict
 from avcore.packed_linear import pack_linears
@@ -127,7 +127,9 @@ class AvHubert(nn.Module):
         self.eval().fold()
         self.requires_grad_(False)
         self.feature_extractor_video.resnet.to(dtype)
-        pack_linears(self.encoder, dtype)
+        for layer in self.encoder.layers:
+            cast(EncoderLayer, layer).freeze(dtype)
+        pack_linears(self, torch.float32)
         # What is left is copied, so that the file that all weights are mapped from can be let go.
         for parameter in self.parameters():
             parameter.data = parameter.data.clone()
