@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avcore.device import has_onednn
 from unit2av.config import VocoderConfig
 
 _SLOPE = 0.1
@@ -60,6 +61,17 @@ class WeightNormed(nn.Module):
             self.weight = nn.Parameter(self.effective_weight().detach(), requires_grad=False)
             del self.weight_g, self.weight_v
 
+    def flatten(self) -> None:
+        """From now on take sound as pictures one pixel high, [batch, channel, 1, time], channels last (see `generator_to`)."""
+        self.fold()
+        if self.weight is not None:
+            self.weight.data = self.weight.data.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it takes pictures one pixel high."""
+        return self.weight is not None and self.weight.dim() == 4
+
 
 class NormedConv(WeightNormed):
     """Convolution that keeps the length: [batch, in, time] -> [batch, out, time]; kernel odd."""
@@ -69,7 +81,19 @@ class NormedConv(WeightNormed):
         self.dilation, self.padding = dilation, (kernel - 1) * dilation // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv1d(x, self.effective_weight(), self.bias, padding=self.padding, dilation=self.dilation)
+        weight = self.effective_weight()
+        if self.is_flat:
+            return F.conv2d(x, weight, self.bias, padding=(0, self.padding), dilation=(1, self.dilation))
+        return F.conv1d(x, weight, self.bias, padding=self.padding, dilation=self.dilation)
+
+    def activated(self, x: Tensor) -> Tensor:
+        """Convolve and apply the leaky ReLU, without another turn through memory where oneDNN can do both."""
+        if self.is_flat and x.device.type == "cpu" and has_onednn(x.dtype):
+            out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                x, self.weight, self.bias, [0, self.padding], [1, 1], [1, self.dilation], 1, "leaky_relu", [_SLOPE], ""
+            )
+            return out
+        return F.leaky_relu(self(x), _SLOPE)
 
 
 class NormedUpsampling(WeightNormed):
@@ -80,7 +104,10 @@ class NormedUpsampling(WeightNormed):
         self.rate, self.padding = rate, (kernel - rate) // 2
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv_transpose1d(x, self.effective_weight(), self.bias, stride=self.rate, padding=self.padding)
+        weight = self.effective_weight()
+        if self.is_flat:
+            return F.conv_transpose2d(x, weight, self.bias, stride=(1, self.rate), padding=(0, self.padding))
+        return F.conv_transpose1d(x, weight, self.bias, stride=self.rate, padding=self.padding)
 
 
 class ResidualBlock(nn.Module):
@@ -93,7 +120,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + plain(F.leaky_relu(dilated(F.leaky_relu(x, _SLOPE)), _SLOPE))
+            x = x + plain(dilated.activated(F.leaky_relu(x, _SLOPE)))
         return x
 
 
@@ -155,7 +182,8 @@ class UnitHifiGan(nn.Module):
 
     def generate(self, condition: Tensor) -> Tensor:
         """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1)."""
-        x = self.conv_pre(condition.to(self.conv_pre.bias))
+        x = condition.to(self.conv_pre.bias)
+        x = self.conv_pre(x.unsqueeze(2).contiguous(memory_format=torch.channels_last) if self.conv_pre.is_flat else x)
         per_layer = len(self.config.resblock_kernels)
         for layer, upsample in enumerate(self.ups):
             x = upsample(F.leaky_relu(x, _SLOPE))
@@ -163,7 +191,7 @@ class UnitHifiGan(nn.Module):
             x = sum((block(x) for block in blocks[1:]), start=blocks[0](x)) / per_layer
         # The last layer stays float32 in every precision, training's too: bfloat16 samples would have 8 bits.
         with torch.autocast(x.device.type, enabled=False):
-            return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).squeeze(1)
+            return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).flatten(1)
 
     def forward(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
         """int64 [batch, time] and float32 [batch, speaker_dim] to float32 [batch, 320 * time]."""
@@ -180,9 +208,13 @@ class UnitHifiGan(nn.Module):
         """Compute the generator elsewhere and in another precision, the last layer in float32.
 
         Units, durations and speaker stay where they are, in float32: they cost next to nothing, and the durations are then
-        the same on every device.
+        the same on every device. Sound goes through as pictures one pixel high, because convolutions of pictures take
+        channels last, 1.4 times as fast on a CPU. Inference only.
         """
         for part in (self.conv_pre, self.ups, self.resblocks):
             part.to(device, dtype)
         self.conv_post.to(device)
+        for module in self.modules():
+            if isinstance(module, WeightNormed):
+                module.flatten()
         return self

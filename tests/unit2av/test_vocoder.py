@@ -139,6 +139,17 @@ def test_folding_changes_nothing_but_the_names() -> None:
     assert not [name for name in network.state_dict() if name.endswith(("weight_g", "weight_v"))]
 
 
+@pytest.mark.parametrize("config", [SMALL, OTHER])
+def test_sound_as_pictures_one_pixel_high_is_the_same_sound(config: VocoderConfig) -> None:
+    network = random_vocoder(config).eval().requires_grad_(False).fold()
+    frames, speaker = torch.randint(0, 1000, (2, 9)), torch.randn(2, config.speaker_dim)
+    with torch.inference_mode():
+        before = network(frames, speaker)
+        flat = network.generator_to(torch.device("cpu"), torch.float32)
+        assert flat.conv_pre.is_flat
+        torch.testing.assert_close(flat(frames, speaker), before, atol=2e-6, rtol=0)
+
+
 def test_a_batch_is_its_items() -> None:
     network = random_vocoder().eval()
     frames, speaker = torch.randint(0, 1000, (3, 12)), torch.randn(3, SMALL.speaker_dim)
