@@ -1,1 +1,3 @@
 """Stage 1: audio and lips to discrete units."""
+
+import avcore  # noqa: F401  before torch: it says how torch's threads wait

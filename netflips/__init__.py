@@ -1,3 +1,5 @@
 """NetfLips: dub people on video into another language, in their own voice, with lips that fit."""
 
+import avcore  # noqa: F401  before torch: it says how torch's threads wait
+
 __version__ = "0.1.0"

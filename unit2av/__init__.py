@@ -1,1 +1,3 @@
 """Stage 3: units to speech and lips."""
+
+import avcore  # noqa: F401  before torch: it says how torch's threads wait

@@ -1,1 +1,3 @@
 """Stage 2: units of one language to units of another."""
+
+import avcore  # noqa: F401  before torch: it says how torch's threads wait
