@@ -64,7 +64,7 @@ def _last_row(rows: Floats, packed: Floats) -> NDArray[np.float32]:
         best[1:] -= now[:-1]
         np.minimum.accumulate(best, axis=0, out=best)
         total = best + now
-    return total
+    return np.asarray(total, dtype=np.float32)
 
 
 def _distances(rows: Floats, packed: Floats) -> NDArray[np.float32]:

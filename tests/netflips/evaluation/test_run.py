@@ -1,7 +1,6 @@
 """The evaluation as a user runs it, on a bundle that knows nothing."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from netflips.evaluation.jobs import Job, Need, Record, key_of
 from netflips.evaluation.material import plan_clip, write_clip
 from netflips.evaluation.rows import ROWS, UNTOUCHED, by_task, sweep_needs
 from netflips.evaluation.run import Evaluation
+from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.table import lines_of, markdown, metrics
 from netflips.evaluation.worker import Worker, load_bundle
 from netflips.options import DubOptions
@@ -91,27 +91,32 @@ def test_another_bundle_begins_anew(evaluation: Evaluation, bundle: Bundle, tmp_
     assert other.records() == []
 
 
-def test_what_is_found_does_not_depend_on_what_is_expected(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same clip with another expected sentence gives the same record; and nothing Korean is said on the way."""
+def test_what_is_found_does_not_depend_on_what_is_expected(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file with another expected sentence gives the same record; and nothing Korean is said on the way."""
     said: list[str] = []
+    say = material.say
+    monkeypatch.setattr(material, "say", lambda text, voice: said.append(text) or say(text, voice))
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, plan_clip("held_out", 0, SETTINGS), SETTINGS.side)
+    monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
+    monkeypatch.setattr(worker, "say", None)
     job, do = Job("held_out", 0, ("audio,video", "shuffled")), Worker(evaluation._place, SETTINGS)
     honest = do.do(job)
 
-    def other(kind: str, index: int, settings: object) -> Pair:
-        pair = sentence_of(kind, index, settings)  # type: ignore[arg-type]
-        return Pair(pair.english, str(honest[0]["found"]), pair.template, pair.fillings)
+    def other(kind: str, index: int, settings: EvaluationSettings) -> Pair:
+        return replace(sentence_of(kind, index, settings), korean=str(honest[0]["found"]))
 
-    sentence_of, say = material.sentence_of, material.say
+    sentence_of = material.sentence_of
     monkeypatch.setattr(material, "sentence_of", other)
-    monkeypatch.setattr(material, "say", lambda text, voice: said.append(text) or say(text, voice))
-    monkeypatch.setattr(worker, "say", None)
     told = do.do(job)
 
-    def without_verdict(records: list[Record]) -> Iterator[Record]:
-        for one in records:
-            yield {name: value for name, value in one.items() if not name.endswith("right") and name != "cpu_s"}
+    def without_verdict(record: Record) -> Record:
+        return {name: value for name, value in record.items() if not name.endswith("right") and name != "cpu_s"}
 
-    assert list(without_verdict(told)) == list(without_verdict(honest))
+    for one, same in zip(honest, told, strict=True):
+        assert without_verdict(one) == without_verdict(same)
     assert told[0]["right"]
     assert said
     assert all(text.isascii() for text in said)
