@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from avcore.device import PRECISIONS
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
+from avcore.memory import keep_freed_memory
 
 LOG = logging.getLogger("netflips")
 _INTERRUPTED = 130
@@ -39,6 +40,7 @@ def run(
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
     LOG.setLevel(level)
+    keep_freed_memory()
     try:
         return work(options) or EXIT_DONE
     except NetflipsError as error:

@@ -5,28 +5,63 @@ does not, and is exact to rounding. In bfloat16 and float16 only the products ar
 goes out keeps its own type, so that residual streams stay float32.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avcore.device import has_onednn
+from avcore.memory import let_go_of_mapped
+
 _ROWS_TO_PACK_FOR = 256
 """The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
 
+_EXACT_GELU = "none"
+"""The algorithm: by the error function, not approximated by tanh."""
+
+
+class _Plain(NamedTuple):
+    """Weight and bias as they were loaded."""
+
+    weight: Tensor
+    bias: Tensor | None
+
 
 class PackedLinear(nn.Module):
-    """A linear layer with its weight in oneDNN's own layout. It cannot be moved, stored or trained."""
+    """A linear layer with its weight in oneDNN's own layout. It cannot be moved, stored or trained.
+
+    The weight is laid out when it is first used, so that models whose weights are mapped from files load at once; the part
+    of the file that it came from is let go then.
+    """
+
+    _weight: Tensor
+    _bias: Tensor | None
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__()
-        self._dtype = dtype
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach().to(dtype), _ROWS_TO_PACK_FOR)
-        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
-        self._bias = None if linear.bias is None else linear.bias.detach().to(dtype, copy=True)
+        self._dtype, self._activation = dtype, "none"
+        self._plain: _Plain | None = _Plain(linear.weight.detach(), None if linear.bias is None else linear.bias.detach())
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [..., in] -> [..., out], of the type that came in."""
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x.to(self._dtype), self._weight, self._bias, "none", [], "")
+        if (plain := self._plain) is not None:
+            self._lay_out(plain)
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x.to(self._dtype), self._weight, self._bias, self._activation, [], _EXACT_GELU
+        )
         return out.to(x.dtype)
+
+    def _lay_out(self, plain: "_Plain") -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(plain.weight.to(self._dtype), _ROWS_TO_PACK_FOR)
+        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
+        self._bias = None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
+        self._plain = None
+        let_go_of_mapped(plain.weight)
+
+    def add_gelu(self) -> None:
+        """Let the kernel apply GELU to what it has just computed, before that is rounded and written."""
+        self._activation = "gelu"
 
 
 class CastLinear(nn.Module):
@@ -49,8 +84,8 @@ def pack_linears(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only).
 
     On a CPU with oneDNN they are packed; elsewhere float32 layers stay as they are and others are cast. A weight used in
-    several places (as a tied embedding) keeps its own copy for those that are not linear. After packing, what is left has
-    memory of its own, so that a file which the weights were mapped from is let go. Returns the module.
+    several places (as a tied embedding) keeps its own copy for those that are not linear. What is not packed has memory of
+    its own afterwards, so that a file which the weights were mapped from is let go with the last layer. Returns the module.
     """
     is_packed = False
     for parent in list(module.modules()):
@@ -65,13 +100,15 @@ def pack_linears(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     return module
 
 
+def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:
+    """Move a GELU into the packed layer before it; returns what is left to apply, the activation itself if nothing moved."""
+    if not (isinstance(linear, PackedLinear) and isinstance(activation, nn.GELU)):
+        return activation
+    linear.add_gelu()
+    return nn.Identity()
+
+
 def _packed(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
-    if linear.weight.device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and _has_packing(dtype):
+    if linear.weight.device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and has_onednn(dtype):
         return PackedLinear(linear, dtype)
     return linear if dtype == linear.weight.dtype else CastLinear(linear, dtype)
-
-
-def _has_packing(dtype: torch.dtype) -> bool:
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
+from avcore.memory import keep_freed_memory
 from avtrain.config import RunConfig
 from avtrain.loop import Trainer
-from avtrain.memory import keep_freed_memory
 from avtrain.task import Task
 
 LOG = logging.getLogger("netflips.train")

@@ -1,9 +1,13 @@
 """Linear layers with weights laid out once."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from avcore.memory import let_go_of_mapped
 from avcore.packed_linear import CastLinear, PackedLinear, pack_linears
 
 
@@ -53,3 +57,35 @@ def test_tied_weights_stay_with_the_embedding() -> None:
     pack_linears(module, torch.float32)
     x = torch.randn(3, 6)
     torch.testing.assert_close(module[1](x), x @ embedding.weight.T, atol=1e-6, rtol=1e-5)
+
+
+def resident_mib(path: Path) -> float:
+    """How much of a file this process holds in memory through mappings."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.endswith(str(path))]
+    found = [line for start in starts for line in lines[start + 1 : start + 4] if line.startswith("Rss:")]
+    return sum(int(line.split()[1]) for line in found) / 1024
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@torch.inference_mode()
+def test_layers_are_laid_out_when_used_and_let_their_part_of_the_file_go(tmp_path: Path) -> None:
+    path, plain = tmp_path / "weights.pt", [nn.Linear(1024, 1024) for _ in range(4)]
+    torch.save([layer.state_dict() for layer in plain], path)
+    mapped = [nn.Linear(1024, 1024, device="meta") for _ in plain]
+    for layer, tensors in zip(mapped, torch.load(path, mmap=True), strict=True):
+        layer.load_state_dict(tensors, assign=True)
+    packed = pack_linears(nn.ModuleList(mapped), torch.float32)
+    assert resident_mib(path) < 1
+    x, held = torch.randn(3, 1024), []
+    for layer, own in zip(plain, packed, strict=True):
+        torch.testing.assert_close(own(x), layer(x), atol=1e-5, rtol=1e-5)
+        held.append(resident_mib(path))
+    assert max(held) < 2  # of 16
+    assert path.stat().st_size > 16 << 20
+
+
+def test_memory_in_no_file_is_left_alone() -> None:
+    values = torch.arange(1 << 20, dtype=torch.float32)
+    assert not let_go_of_mapped(values)
+    assert torch.equal(values, torch.arange(1 << 20, dtype=torch.float32))

@@ -12,8 +12,8 @@ from fairseq.distributed import utils as distributed
 from omegaconf import DictConfig, OmegaConf
 
 from avcore.command import LOG
+from avcore.memory import keep_freed_memory
 from avtrain.entry import save_config
-from avtrain.memory import keep_freed_memory
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_common.repairs import remove_parts

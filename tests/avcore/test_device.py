@@ -1,0 +1,47 @@
+"""Precision: what `auto` becomes, and that float32 is float32."""
+
+import logging
+
+import pytest
+import torch
+
+from avcore import device
+from avcore.device import has_native_bfloat16, has_onednn, resolve_precision
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def test_auto_without_bfloat16_instructions_is_float32_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(device, "has_native_bfloat16", lambda: False)
+    device._tell_of_fallback.cache_clear()
+    with caplog.at_level(logging.INFO, "netflips"):
+        assert [resolve_precision("auto", CPU) for _ in range(4)] == [torch.float32] * 4
+    assert [record.message for record in caplog.records if "float32" in record.message and "bfloat16" in record.message] == [
+        "--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32"
+    ]
+
+
+def test_auto_with_bfloat16_instructions(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(device, "has_native_bfloat16", lambda: True)
+    with caplog.at_level(logging.INFO, "netflips"):
+        assert resolve_precision("auto", CPU) == torch.bfloat16
+    assert not caplog.records
+    assert resolve_precision("auto", CUDA) == torch.float16
+
+
+def test_float32_on_cuda_is_not_tf32() -> None:
+    torch.backends.cudnn.allow_tf32 = True  # torch's own default
+    assert resolve_precision("float16", CUDA) == torch.float16
+    assert torch.backends.cudnn.allow_tf32
+    assert resolve_precision("float32", CUDA) == torch.float32
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_onednn_is_there_for_float32_only_when_it_is_built_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert has_onednn(torch.bfloat16) or not has_native_bfloat16()
+    assert not has_onednn(torch.float64)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not has_onednn(torch.float32)
