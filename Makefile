@@ -24,7 +24,7 @@ help:
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make train-demo  make the models of the demo anew (needs espeak-ng and flite; an hour and a half)"
-	@echo "make bench   speed and memory of each stage beside a plain baseline"
+	@echo "make bench   speed and memory beside a plain baseline (an hour; writes benchmarks/results.json and docs/images/performance_*.png)"
 
 -include make/*.mk
 
@@ -60,8 +60,9 @@ demo: env
 train-demo: fairseq
 	$(BIN)/python scripts/train_demo.py
 
-bench: env
-	$(BIN)/python -m benchmarks
+bench: fairseq
+	$(BIN)/python -m benchmarks --parts stages chain start contention dub --out benchmarks/results.json
+	$(BIN)/python -m benchmarks.plots
 
 clean:
 	rm -rf $(VENV) *.egg-info build dist

@@ -1,0 +1,128 @@
+"""One run of everything, in a process of its own: the chain of stages, a start, or a dub. Prints a line of JSON."""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from avcore.files import private_folder
+from avcore.memory import keep_freed_memory
+from benchmarks import measure
+
+CHAIN_S, CHAIN_STEPS = 5.0, 150
+CLIP = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
+_SIDES = {
+    "ours": ("ours", "ours", "ours", "ours"),
+    "reference": ("reference", "reference", "reference", "reference"),
+    "published": ("reference", "fairseq", "reference", "published"),
+}
+"""Who runs each stage of a chain, in the order of `measure.STAGES`."""
+_WINDOWS = 3
+"""Windows of 10 pictures that the published renderer draws at once here: with gradients more do not fit in memory."""
+
+
+def published_lips(folder: Path, seconds: float, precision: str) -> measure.Run:
+    """The face renderer as the published command runs it: it keeps what gradients need."""
+    model, windows, faces = measure.reference_face(folder, seconds)
+    draw = type(model).forward.__wrapped__
+
+    def run() -> None:
+        for start in range(0, len(windows), _WINDOWS):
+            draw(model, windows[start : start + _WINDOWS], faces()[10 * start : 10 * (start + _WINDOWS)])
+
+    return run
+
+
+def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
+    """CPU seconds of the four stages one after another, on 5 s of media and 150 steps of the search."""
+    sides = dict(zip(measure.STAGES, _SIDES[who], strict=True))
+    amounts = {"av2unit": CHAIN_S, "unit2unit": CHAIN_STEPS, "vocoder": CHAIN_S, "lips": CHAIN_S}
+    seconds = {}
+    for stage, side in sides.items():
+        prepare = published_lips if side == "published" else measure.RUNS[stage, side]
+        run = prepare(folder, amounts[stage], precision)
+        seconds[stage] = _spent(run)
+    return seconds
+
+
+def start(who: str, folder: Path, precision: str) -> dict[str, float]:
+    """Wall and CPU seconds until three models are loaded and the first picture is decoded; or of torch.load of the files."""
+    from netflips.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
+
+    begun, spent = time.perf_counter(), time.process_time()
+    if who == "ours":
+        from avcore.media import PictureSource
+        from netflips.models import load_models
+        from netflips.options import ModelPaths, RunOptions
+
+        begun, spent = time.perf_counter(), time.process_time()
+        paths = ModelPaths(folder / UNIT_ENCODER, folder / TRANSLATOR, folder / RENDERER)
+        models = load_models(paths, "en", "es", RunOptions("cpu", precision))
+        next(iter(PictureSource(CLIP)))
+        del models
+    else:
+        from netflips.random_checkpoints import _fairseq_dictionaries
+
+        with _fairseq_dictionaries():
+            kept = [torch.load(folder / name, weights_only=False) for name in (UNIT_ENCODER, TRANSLATOR, RENDERER)]
+        del kept
+    return {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - spent}
+
+
+def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str, float]:
+    """A dub from file to file: wall and CPU seconds, and the stages as the report has them."""
+    from netflips.models import load_models
+    from netflips.options import DubOptions, ModelPaths, RunOptions
+    from netflips.pipeline import dub as dub_video
+    from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER
+
+    keep_freed_memory()
+    begun, spent = time.perf_counter(), _cpu_s()
+    paths = ModelPaths(folder / UNIT_ENCODER, folder / KOREAN_TRANSLATOR, folder / RENDERER)
+    models = load_models(paths, "en", "ko", RunOptions("cpu", precision))
+    loaded = time.perf_counter() - begun
+    with private_folder() as scratch:
+        report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=200))
+    found = {"wall_s": time.perf_counter() - begun, "cpu_s": _cpu_s() - spent, "load_s": loaded, "media_s": report.input_s}
+    return found | {f"stage {stage.name}": stage.seconds for stage in report.stages}
+
+
+def _cpu_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _spent(run: Callable[[], object]) -> float:
+    spent = time.process_time()
+    run()
+    return time.process_time() - spent
+
+
+def main() -> None:
+    """Run one of the three and print what it took."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("chain", "start", "dub"))
+    parser.add_argument("who", choices=("ours", "reference", "published"))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--video", type=Path, help="for dub")
+    parser.add_argument("--beam", type=int, help="for dub (default: as the checkpoint says)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.what == "dub":
+        found = dub(options.video, options.folder, options.precision, options.beam)
+    else:
+        found = {"chain": chain, "start": start}[options.what](options.who, options.folder, options.precision)
+    found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

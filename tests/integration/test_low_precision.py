@@ -1,0 +1,65 @@
+"""Low precision stays within the stated bounds of float32, on small random models; `python -m benchmarks.bounds` has large ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.bundle import find_bundle
+from avcore.checkpoint import Kind
+from avcore.media import read_speech
+from benchmarks import bounds, material
+from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+
+CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoints")
+    write_random_checkpoints(path, "tiny", only_korean=True)
+    return path
+
+
+def assert_kept(figures: list[bounds.Figure]) -> None:
+    assert figures
+    assert all(figure.holds for figure in figures), "; ".join(map(str, figures))
+
+
+def test_translator(folder: Path) -> None:
+    assert_kept(bounds.of_translator(folder / KOREAN_TRANSLATOR, "en", "ko", beam=5, steps=40))
+
+
+def test_vocoder(folder: Path) -> None:
+    assert_kept(bounds.of_vocoder(folder / RENDERER, "ko"))
+
+
+def test_lips(folder: Path) -> None:
+    assert_kept(bounds.of_renderer(folder / RENDERER, seconds=0.4))
+
+
+def test_units_of_a_random_encoder_differ_only_where_classes_are_near_one_another(folder: Path) -> None:
+    """Random classes are less far apart than trained ones, so the bound for these is lower."""
+    assert_kept(bounds.of_extractor(folder / UNIT_ENCODER, [material.speech(4.0)], [material.lips(4.0)], bound=0.97))
+
+
+@pytest.mark.local
+def test_units_of_trained_models_on_speech() -> None:
+    bundle = find_bundle()
+    if bundle is None:
+        pytest.skip("no trained models are here (NETFLIPS_BUNDLE)")
+    speech = read_speech(CLIP)
+    assert_kept(bounds.of_extractor(bundle.checkpoint(Kind.UNIT_ENCODER), [speech]))
+
+
+def test_a_figure_says_whether_it_keeps_its_bound() -> None:
+    assert bounds.Figure("x", 0.2, 0.35).holds
+    assert not bounds.Figure("x", 0.4, 0.35).holds
+    assert bounds.Figure("x", 46, 45, True).holds
+    assert "NOT KEPT" in str(bounds.Figure("x", 44, 45, True))
+
+
+def test_log_spectral_distance_of_a_louder_sound_is_its_gain() -> None:
+    sound = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
+    assert bounds.log_spectral_distance(sound, sound) == 0
+    assert bounds.log_spectral_distance(sound, 2 * sound) == pytest.approx(6.02, abs=0.05)
