@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from fairseq.tasks import TASK_REGISTRY
 from avcore.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
+from unit2unit.utut_common import repairs
 from unit2unit.utut_common.repairs import copy_whole, keep_published_keys, remove_parts, repair_fairseq, rescale
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_finetune.task import TASK, UnitTranslationTask
@@ -129,3 +131,15 @@ def test_new_weights_get_the_deviation_asked_for() -> None:
     for weight in (model.decoder.output_projection.weight, model.decoder.layers[1].encoder_attn.k_proj.weight):
         assert float(weight.std().detach()) == pytest.approx(0.1, rel=0.05), "a shared table too is scaled once"
     assert (model.encoder.layer_norm.weight == 1).all()
+
+
+@pytest.mark.parametrize(("is_another_run", "expected"), [(True, 0), (False, 700)])
+def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(trainer: SimpleNamespace, *_: object, **__: object) -> str:
+        trainer._previous_training_time = 700
+        return "state"
+
+    monkeypatch.setattr(repairs, "_released_loading", load)
+    trainer = SimpleNamespace(_previous_training_time=0)
+    assert repairs.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
+    assert trainer._previous_training_time == expected

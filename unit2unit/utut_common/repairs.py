@@ -17,6 +17,7 @@ from fairseq.data import data_utils
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.modules import SinusoidalPositionalEmbedding
+from fairseq.trainer import Trainer
 from torch import Tensor, nn
 
 from avcore.units import Ids
@@ -24,6 +25,7 @@ from avcore.units import Ids
 _PART = ".part"
 _BERT_STD = 0.02
 _released_batching = data_utils.batch_by_size
+_released_loading = Trainer.load_checkpoint
 
 
 def repair_fairseq() -> None:
@@ -37,6 +39,18 @@ def repair_fairseq() -> None:
     PathManager.copy = staticmethod(copy_whole)
     data_utils.batch_by_size = batch_all
     distributed._broadcast_object_slow = broadcast_own
+    Trainer.load_checkpoint = load_for_this_run
+
+
+def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters: bool = False, **options: Any) -> Any:
+    """Load a checkpoint as fairseq does; one that a run only starts from does not bring its training time along.
+
+    fairseq adds it to the run's own, which is then over before it began where the time is limited.
+    """
+    state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
+    if reset_meters:
+        trainer._previous_training_time = 0
+    return state
 
 
 def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
