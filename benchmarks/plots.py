@@ -52,6 +52,15 @@ def draw_growth(runs: list[dict], path: Path) -> None:
     _save(figure, left, path)
 
 
+def _rows(found: list[dict]) -> list[dict]:
+    """What `benchmarks.paired` found, in the form of rows of stages."""
+    return [
+        {"stage": one["stage"], "who": who, "ratio": ratio, "keeps": one["keeps"]}
+        for one in found
+        for who, ratio in one["ratio"].items()
+    ]
+
+
 def _save(figure, axes, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
@@ -67,8 +76,9 @@ def main() -> None:
     parser.add_argument("--out-dir", type=Path, default=IMAGES)
     options = parser.parse_args()
     results = json.loads(options.results.read_text())
-    if "stages" in results:
-        draw_ratios(results["stages"]["found"]["rows"], options.out_dir / "performance_stages.png")
+    rows = results["stages"]["found"]["rows"] if "stages" in results else _rows(results.get("paired", {}).get("found", []))
+    if rows:
+        draw_ratios(rows, options.out_dir / "performance_stages.png")
     runs = [run for part in ("dub", "dub_tiny") if part in results for run in results[part]["found"]]
     if runs:
         draw_growth(runs, options.out_dir / "performance_growth.png")
