@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import Extraction
+from avcore.ahead import pictures_ahead
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -144,9 +145,10 @@ class ShortDub:
     def _write(self, material: Material, said: Units, voice: Samples) -> VideoWriter:
         options, models, clock = self._options, self._models, self._clock
         total = num_pictures_for(said)
-        scenes = clock.timed(played_to_and_fro(material.source, material.boxes, total), "read")
+        depth = pictures_ahead(material.source.info.width, material.source.info.height)
+        scenes = clock.ahead(played_to_and_fro(material.source, material.boxes, total), "read", depth)
         paste = paste_face_hard if options.hard_paste else paste_face
-        pictures = clock.timed(talking_pictures(models.renderer, said, scenes, paste), "lips")
+        pictures = clock.ahead(talking_pictures(models.renderer, said, scenes, paste), "lips", depth)
         sound: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)

@@ -120,7 +120,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + plain(dilated.activated(F.leaky_relu(x, _SLOPE)))
+            x = x + plain(cast(NormedConv, dilated).activated(F.leaky_relu(x, _SLOPE)))
         return x
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.ahead import ahead
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
@@ -21,6 +22,8 @@ from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 if TYPE_CHECKING:
     from avcore.media import Picture
 
+_PICTURES_AHEAD = 4
+"""Pictures that are decoded while faces are looked for."""
 _WAY_OUT = "use --modalities audio to dub the speech and leave the picture as it is"
 
 
@@ -97,7 +100,7 @@ def find_faces(
 ) -> SpeakerFace:
     """Find and follow all faces and choose the one to dub.
 
-    pictures: at 25 fps; two at a time are held. face: see `FaceChoice`. speech: float32 [samples] at 16 kHz, to tell
+    pictures: at 25 fps; a few at a time are held. face: see `FaceChoice`. speech: float32 [samples] at 16 kHz, to tell
     who speaks. total: number of pictures, where known, for progress. source: the video's name for messages. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
@@ -126,7 +129,7 @@ def follow_faces(
     num_pictures = 0
     with FaceDetector() as detector:
         tracker = Tracker(detector, store)
-        for picture, shot in track(with_shots(pictures), "faces", progress, total):
+        for picture, shot in track(with_shots(ahead(pictures, _PICTURES_AHEAD)), "faces", progress, total):
             tracker.step(picture.rgb, shot)
             num_pictures += 1
         return tracker.finish(), num_pictures, store

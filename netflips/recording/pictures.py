@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from avcore.ahead import ahead, pictures_ahead
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
 from netflips.label import draw_label
 from netflips.recording.mouth import Shown, Talk, draw_mouths
@@ -118,7 +119,10 @@ class Studio:
         return Encoded(path, times, kept["owners"].tolist(), kept["reasons"].tolist())
 
     def _write(self, piece: Piece, placed: Sequence[Placed], talks: dict[int, Talk], begin: Fraction, path: Path) -> Arrays:
-        shown = draw_mouths(self._renderer, self._scheduled(piece, placed, talks), self._is_hard)
+        # Decoding, drawing and encoding in a thread each.
+        depth = pictures_ahead(self._info.width, self._info.height)
+        scheduled = ahead(self._scheduled(piece, placed, talks), depth)
+        shown = ahead(draw_mouths(self._renderer, scheduled, self._is_hard), depth)
         times, owners, reasons = [], [], []
         writer: VideoWriter | None = None
         first = next(shown, None)

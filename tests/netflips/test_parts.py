@@ -34,6 +34,25 @@ def test_the_clock_counts_each_moment_once() -> None:
     assert clock.seconds["outer"] >= 0.03
 
 
+def test_stages_side_by_side_are_counted_each_and_waiting_to_nobody() -> None:
+    clock = StageClock()
+
+    def slow() -> Iterator[int]:
+        for number in range(4):
+            time.sleep(0.05)
+            yield number
+
+    start = time.perf_counter()
+    with clock.stage("use"):
+        for _ in clock.ahead(slow(), "make", 2):
+            time.sleep(0.04)
+    elapsed = time.perf_counter() - start
+    assert clock.seconds["make"] >= 0.2
+    assert clock.seconds["use"] >= 0.16
+    assert clock.seconds["use"] < elapsed - 0.04
+    assert set(clock.seconds) == {"make", "use"}
+
+
 def test_a_stage_that_fails_is_still_counted() -> None:
     clock = StageClock()
     with pytest.raises(ValueError, match="x"), clock.stage("bad"):

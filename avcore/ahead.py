@@ -1,0 +1,83 @@
+"""Make items in a thread of their own, while those before them are used."""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+_LOOK_EVERY_S = 0.1
+"""How often a maker that waits for room looks whether anybody still wants its items."""
+_BUFFER_BYTES = 64 << 20
+_MOST_PICTURES = 20
+
+
+@dataclass(frozen=True)
+class _End:
+    """After the last item. error: why there are no more, None = all were made."""
+
+    error: BaseException | None = None
+
+
+class _Maker(Thread, Generic[Item]):
+    """Fills a queue until the items end or nobody wants them."""
+
+    def __init__(self, items: Iterable[Item], depth: int) -> None:
+        super().__init__(daemon=True, name="ahead")
+        self.made: Queue[Item | _End] = Queue(depth)
+        self._items, self._is_unwanted = items, Event()
+
+    def run(self) -> None:
+        """Make all items; what goes wrong is handed on."""
+        end = _End()
+        iterator = iter(self._items)
+        try:
+            while not self._is_unwanted.is_set() and not isinstance(item := next(iterator, end), _End):
+                self._hand_over(item)
+            if isinstance(iterator, Generator):
+                iterator.close()
+        except BaseException as error:
+            end = _End(error)
+        self._hand_over(end)
+
+    def stop(self) -> None:
+        """Let the thread end after the item it is making."""
+        self._is_unwanted.set()
+        while self.is_alive():
+            with suppress(Empty):
+                self.made.get_nowait()
+            self.join(_LOOK_EVERY_S / 10)
+
+    def _hand_over(self, item: Item | _End) -> None:
+        while not self._is_unwanted.is_set():
+            try:
+                self.made.put(item, timeout=_LOOK_EVERY_S)
+                return
+            except Full:
+                continue
+
+
+def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    """Yield items that a thread makes in advance, up to `depth` of them and one in the making.
+
+    It pays where both sides let go of the interpreter, as decoding, encoding and matrix products do. An error in the making
+    is raised where its item would have come. The thread starts with the first item wanted, and ends with the last one or
+    when the iterator is closed.
+    """
+    maker = _Maker(items, depth)
+    maker.start()
+    try:
+        while not isinstance(item := maker.made.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        maker.stop()
+
+
+def pictures_ahead(width: int, height: int) -> int:
+    """How many pictures of a size to make in advance: 1 to 20, 64 MB if that is enough for more than one."""
+    return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_PICTURES)
