@@ -69,6 +69,10 @@ def tell(bundle: Bundle) -> Iterator[str]:
     seconds = {name: spent for name, spent in (made.get("seconds") or {}).items() if spent is not None}
     if seconds:
         steps = ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items())
-        yield f"training: {sum(seconds.values()) / 60:.0f} minutes ({steps})"
-    for name, domain in (about.get("out_of_domain") or {}).items():
-        yield f"usual {name.replace('_', ' ')}: {domain['least']:.3f} or more"
+        yield f"training: {sum(seconds.values()) / 60:.0f} minutes of a core ({steps})"
+    for name, found in (about.get("out_of_domain") or {}).items():
+        words = name.replace("_", " ")
+        if "least" in found:
+            yield f"usual {words}: {found['least']:.3f} or more"
+        else:
+            yield f"{words}: {found['share']:.1%} of {found['samples']} utterances"

@@ -16,7 +16,7 @@ from netflips.demo.espeak import TimedSpeech
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle import calibration
 from netflips.demo_bundle.calibration import CONFIDENCE, SCORE, Scores, calibrate_bundle, outside_sentences
-from netflips.demo_bundle.describe import check_bundle
+from netflips.demo_bundle.describe import check_bundle, tell
 from unit2unit.translator import UnitTranslator
 
 
@@ -38,6 +38,7 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
         assert stored["least"] < 0
         assert told["warned_inside"][name] == pytest.approx(1 / 3)  # of three, one is below the middle one
     assert told["warned_outside"]["samples"] == 2
+    assert "warned outside" in "\n".join(tell(check_bundle(folder)))
     assert UnitTranslator.from_checkpoint(folder / "translator.safetensors").domain is not None
 
 

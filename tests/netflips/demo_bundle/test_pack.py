@@ -141,7 +141,7 @@ def test_the_command_packs_notes_and_checks(
     assert command.main(["check", *place]) == 0
     assert "commit 0123abc" in capsys.readouterr().err
     assert info.main([str(folder)]) == 0
-    assert "training: 3 minutes (av2unit 60 s, unit2unit 120 s)" in capsys.readouterr().out
+    assert "training: 3 minutes of a core (av2unit 60 s, unit2unit 120 s)" in capsys.readouterr().out
     about.write_text("{")
     assert command.main(["pack", *models, *told, *place]) == 2
     assert "this is no JSON" in capsys.readouterr().err
