@@ -67,10 +67,10 @@ def start(who: str, folder: Path, precision: str) -> dict[str, float]:
         next(iter(PictureSource(CLIP)))
         del models
     else:
-        from netflips.random_checkpoints import _fairseq_dictionaries
+        from netflips.random_checkpoints import _Dictionary, _fairseq_dictionaries
 
-        with _fairseq_dictionaries():
-            kept = [torch.load(folder / name, weights_only=False) for name in (UNIT_ENCODER, TRANSLATOR, RENDERER)]
+        with _fairseq_dictionaries(), torch.serialization.safe_globals([_Dictionary, argparse.Namespace]):
+            kept = [torch.load(folder / name, weights_only=True) for name in (UNIT_ENCODER, TRANSLATOR, RENDERER)]
         del kept
     return {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - spent}
 

@@ -62,11 +62,12 @@ def cast(job: Job, found: Found) -> list[Cast]:
     with job.clock.stage("voice"):
         own = own_voices(job, found, voices, named, wishes)
     wanted = [one for one, utterance in zip(named, found.utterances, strict=True) if found.part.has(utterance)]
+    watched = [seen for (utterance, _), seen in zip(found.watched, looked, strict=True) if found.part.has(utterance)]
     casts = [
         _cast(job, utterance, room, (one, seen), own[one.name], (wishes, given))
-        for (utterance, room), one, seen in zip(found.wanted, wanted, looked, strict=True)
+        for (utterance, room), one, seen in zip(found.wanted, wanted, watched, strict=True)
     ]
-    _warn(job, casts, looked, given)
+    _warn(job, casts, watched, given)
     return casts
 
 

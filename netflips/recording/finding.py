@@ -36,6 +36,11 @@ class Found:
         """The utterances of the part, each with its room."""
         return [(one, room) for one, room in zip(self.utterances, self.rooms, strict=True) if self.part.has(one)]
 
+    @property
+    def watched(self) -> list[tuple[Utterance, Fraction]]:
+        """The utterances in which faces are looked for: all, so that a part is dubbed as in the whole; for a preview its own."""
+        return self.wanted if self.part.is_preview else list(zip(self.utterances, self.rooms, strict=True))
+
 
 def find(job: Job) -> Found:
     """Listen to a recording, look for its cuts, and divide it into utterances. Raises NoSpeechError, InputError."""

@@ -33,8 +33,8 @@ class Look:
 
 
 def look(job: Job, found: Found, is_wanted: bool) -> list[Look]:
-    """Look for all faces in the wanted utterances; is_wanted: False = somebody else knows where they are."""
-    wanted, looks = found.wanted, []
+    """Look for all faces in the watched utterances; is_wanted: False = somebody else knows where they are."""
+    wanted, looks = found.watched, []
     for done, (one, room) in enumerate(wanted):
         job.progress("faces", done, len(wanted))
         looks.append(_look(job, found, one, room) if is_wanted else Look(Sightings(frames_of(one)[0], 0, 0, ()), ""))

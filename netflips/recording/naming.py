@@ -45,7 +45,7 @@ def voices_of(job: Job, found: Found) -> list[Samples | None]:
 def name_speakers(
     job: Job, found: Found, voices: Sequence[Samples | None], looked: Sequence[Look], wishes: SpeakerMap
 ) -> list[Named]:
-    """Who says each utterance of the recording; only the wanted ones were looked at.
+    """Who says each utterance of the recording; only the watched ones were looked at.
 
     Raises InputError when the user has settings for somebody who says nothing.
     """
@@ -58,9 +58,9 @@ def name_speakers(
 def _named(found: Found, voices: Sequence[Samples | None], looked: Sequence[Look], wishes: SpeakerMap) -> list[Named]:
     seen = [one.sightings for one in looked]
     glimpses = recognise(seen, found.scenes)
-    places = iter(range(len(seen)))
+    places = {one.number: place for place, (one, _) in enumerate(found.watched)}
     said = [
-        Said(one, label, next(places) if found.part.has(one) else None)
+        Said(one, label, places.get(one.number))
         for one, label in zip(found.utterances, group_voices(voices, found.utterances), strict=True)
     ]
     found_out = [Named(f"speaker {turn.person}", turn) for turn in who_speaks(said, seen, glimpses)]

@@ -14,11 +14,13 @@ _PREVIEW_MARGIN_S = Fraction(1, 2)
 
 @dataclass(frozen=True)
 class Part:
-    """start, stop: in the recording (s); never within an utterance. is_all: nothing is left out."""
+    """start, stop: in the recording (s); never within an utterance. is_all: nothing is left out. is_preview: a quick look, for
+    which faces elsewhere are not followed."""
 
     start: Fraction
     stop: Fraction
     is_all: bool
+    is_preview: bool = False
 
     def has(self, one: Utterance) -> bool:
         """Whether an utterance belongs to the part."""
@@ -40,7 +42,7 @@ def choose_part(options: RecordingOptions, utterances: Sequence[Utterance], room
         stop = min(spans[0][1] + _PREVIEW_MARGIN_S, after)
     start = next((begin for begin, end in spans if begin < start < end), start)
     stop = next((end for begin, end in spans if begin < stop < end), stop)
-    return Part(start, min(stop, duration), start == 0 and stop >= duration)
+    return Part(start, min(stop, duration), start == 0 and stop >= duration, options.is_preview)
 
 
 def require_inside(options: RecordingOptions, duration: Fraction) -> None:

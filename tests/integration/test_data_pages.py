@@ -59,7 +59,7 @@ def _write_corpora(folder: Path) -> None:
         talking_head(folder / "talks" / name / "talk.mp4", (0.2, 2.4, 0.2), seed)
     talk = (folder / "talks" / "anna" / "talk.mp4").read_bytes()
     for copy in ("lrs3/trainval/anna/00001.mp4", "videos/a.mp4", "videos/b.mp4"):
-        (folder / copy).parent.mkdir(parents=True)
+        (folder / copy).parent.mkdir(parents=True, exist_ok=True)
         (folder / copy).write_bytes(talk)
     talking_head(folder / "grid" / "s1" / "talk.mp4", (0.2, 3.4, 0.2))
     (folder / "lrs3" / "trainval" / "anna" / "00001.txt").write_text("Text:  HELLO THERE\n")

@@ -174,7 +174,8 @@ def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stag
 
 
 def test_a_run_ends_after_its_minutes_with_its_decay_done(finetuned: Stage, tmp_path: Path) -> None:
-    settings = ["max_minutes=0.05", "fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
+    endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
+    settings = ["max_minutes=0.1", "fairseq.common.log_interval=1", *endless]
     started = time.monotonic()
     done = subprocess.run(finetuned.line(tmp_path, *settings), env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
