@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from avcore.checkpoint_pickle import ConfigNode
@@ -51,6 +51,19 @@ def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
         return {name: _section(name, cfg.get(name), cfg, path) for name in SECTIONS}
     except RecursionError as error:
         raise CheckpointError("the settings of the checkpoint contain themselves", path=path) from error
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without settings that name a place on the machine it was trained on: absolute paths.
+
+    No model is built from them, and what is shared should not tell of whose folders it came from.
+    """
+    kept = {key: without_places(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    return {key: value for key, value in kept.items() if not (isinstance(value, str) and _is_place(value))}
+
+
+def _is_place(value: str) -> bool:
+    return PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()
 
 
 def _from_args(args: Any, path: Path) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,14 @@
 """The house itself: files that must agree, and what must never be in the repository."""
 
+import json
 import re
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from avcore.checkpoint_config import without_places
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -58,3 +61,11 @@ def test_what_never_goes_in(pattern: str) -> None:
         if path.suffix == ".py" and "tests" not in path.parts and re.search(pattern, path.read_text())
     ]
     assert found == []
+
+
+def test_shipped_models_tell_of_nobodys_folders() -> None:
+    shipped = [path for path in _tracked() if path.suffix == ".json" and path.is_relative_to(ROOT / "netflips" / "bundle")]
+    assert shipped
+    for path in shipped:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert without_places(content) == content, path

@@ -51,6 +51,16 @@ def test_its_models_load_and_share_the_quantizer_of_the_original(packed: Bundle,
     assert (packed_units == units).mean() > 0.95
 
 
+def test_folders_of_the_machine_that_trained_it_stay_behind(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
+    source = read_checkpoint(paths.utut, Kind.TRANSLATOR)
+    model = {**source.config["model"], "save_dir": "/data/me/run", "user_dir": "C:\\me", "arch": "a/b"}
+    translator = write_checkpoint(tmp_path / "x", Kind.TRANSLATOR, {**source.config, "model": model}, source.tensors)
+    bundle = pack_bundle(paths.av2unit, translator, paths.unit2av, references, ABOUT, tmp_path / "bundle")
+    stored = read_checkpoint(bundle.checkpoint(Kind.TRANSLATOR), Kind.TRANSLATOR).config["model"]
+    assert stored["arch"] == "a/b"
+    assert not {"save_dir", "user_dir"} & stored.keys()
+
+
 def test_parts_can_be_left_as_they_are(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     kept = {Kind.UNIT_ENCODER: torch.float16, Kind.TRANSLATOR: torch.float16, Kind.RENDERER: None}
     bundle = pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, tmp_path / "bundle", kept)
