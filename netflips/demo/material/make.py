@@ -9,7 +9,6 @@ import numpy as np
 
 from av2unit.clustering.align import align
 from av2unit.clustering.config import AlignConfig
-from avcore.files import atomic_output
 from avcore.manifest import write_rows
 from avcore.progress import Progress
 from avcore.timeline import samples_to_units, units_to_frames
@@ -19,7 +18,7 @@ from netflips.demo.cast import Cast, cast, held_out_english
 from netflips.demo.material.drawn import Shot, film_takes
 from netflips.demo.material.phones import Phones
 from netflips.demo.material.plan import REFERENCE, Take, takes_of
-from netflips.demo.material.spoken import write_takes
+from netflips.demo.material.spoken import speak, write_takes
 from netflips.demo.material.work import run_in_chunks
 from netflips.demo.phrasebook import Pair, phrasebook
 
@@ -124,16 +123,13 @@ def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
 def _write_references(folder: Path, numbered: Iterable[tuple[int, Pair]], phones: Phones, people: Cast) -> None:
     """Write the Korean reference voice's units of every sentence of the phrasebook, held-out ones too: what answers are
     compared with, and never trained on."""
-    from netflips.demo.material.spoken import speak
-
     rows = []
     for number, pair in numbered:
         take = Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
         samples, phonemes = speak(take)
         units = phones.units(phonemes, samples_to_units(len(samples)), "ko")
         rows.append(UnitRow(take.id, units, {"text": pair.korean, "translation": pair.english}))
-    with atomic_output(folder / "references.jsonl") as temporary:
-        write_units(temporary, rows)
+    write_units(folder / "references.jsonl", rows)
 
 
 def _spread(pairs: Sequence[tuple[int, Pair]], count: int) -> list[tuple[int, Pair]]:
