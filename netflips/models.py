@@ -26,6 +26,12 @@ class Models:
     fingerprints: dict[str, str]
     speaker_encoder_path: Path | None = None
     device: str = "cpu"
+    precision: str = "float32"
+
+    @property
+    def arithmetic(self) -> str:
+        """What the last digits of all answers depend on, besides the checkpoints: kept work is only good for the same."""
+        return f"{self.device} {self.precision}"
 
     @cached_property
     def speaker_encoder(self) -> SpeakerEncoder:
@@ -63,4 +69,4 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
         "unit2unit": translator.fingerprint,
         "unit2av": checkpoint.source.fingerprint,
     }
-    return Models(extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device)
+    return Models(extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device, run.precision)

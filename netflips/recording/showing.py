@@ -76,7 +76,7 @@ def _key(job: Job, found: Found, start: Fraction, stop: Fraction | None, inside:
     if not inside:
         return key_of(job.digest, ends, job.options.label)
     cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
-    drawing = [job.models.fingerprints["unit2av"], str(job.models.renderer.dtype), job.models.device, job.options.hard_paste]
+    drawing = [job.models.fingerprints["unit2av"], job.models.arithmetic, job.options.hard_paste]
     return key_of(job.digest, ends, job.options.label, cuts, drawing, [_facts(cue) for cue in inside])
 
 

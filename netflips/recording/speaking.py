@@ -35,7 +35,7 @@ def speak(placed: Placed, voice: Samples, original: SpeechFile | None, rate: int
     """Say an utterance in a voice, float32 [E], at `rate` Hz; original: the recording's sound, whose loudness is taken."""
     one, said = placed.utterance, placed.said
     reference = None if original is None else original.between(one.start_s, one.end_s)
-    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.device)
+    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic)
     key = key_of(said.ids, said.durations, voice, reference, rate, *vocoder)
 
     def make() -> Arrays:

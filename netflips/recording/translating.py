@@ -69,7 +69,7 @@ def extract_units(
     if sound is None and seen is None:
         return None
     inputs = [sound, None if seen is None else seen.key]
-    key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.device, "scored")
+    key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.arithmetic, "scored")
 
     def make() -> Arrays:
         units, confidence = models.extractor.extract_scored(sound, None if seen is None else seen.first(stop - start))
@@ -95,7 +95,7 @@ def translate_all(
     """
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = search_settings(models.translator.default_search, options.beam, limit)
-    settings = (options.source, options.target, vars(search), models.fingerprints["unit2unit"], models.device)
+    settings = (options.source, options.target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
     done: list[Translated | None] = []
     for start in range(0, len(heard), _GROUP):
         group = heard[start : start + _GROUP]
