@@ -142,9 +142,13 @@ class Decoder(nn.Module):
         self._scale = math.sqrt(config.dim)
 
     def source_keys_values(self, encoded: Tensor) -> list[KeysValues]:
-        """What each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim]."""
+        """What each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim].
+
+        It is contiguous, since a product would otherwise copy it at every step.
+        """
         layers = cast(Iterable[DecoderLayer], self.layers)
-        return [layer.encoder_attn.keys_values(layer.for_products(encoded)) for layer in layers]
+        seen = (layer.encoder_attn.keys_values(layer.for_products(encoded)) for layer in layers)
+        return [KeysValues(keys.contiguous(), values.contiguous()) for keys, values in seen]
 
     def forward(self, tokens: Tensor, source: Sequence[KeysValues], source_mask: Tensor | None = None) -> Tensor:
         """Score every next token (teacher forcing).

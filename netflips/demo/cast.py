@@ -1,7 +1,7 @@
 """Voices and faces of the demo's material, and what is kept out of training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,6 +18,9 @@ Voice = EspeakVoice | FliteVoice
 
 LANGUAGES = ("en", "ko")
 
+_PITCH_STEP = 19
+"""Between the pitches of voices that are neighbours in the list: like ones get unlike pitches."""
+
 
 @dataclass(frozen=True)
 class Cast:
@@ -27,13 +30,15 @@ class Cast:
 
     def reference(self, language: str) -> EspeakVoice:
         """The voice whose own timing labels all others of a language."""
-        return EspeakVoice(self.settings["reference"][language])
+        voice = EspeakVoice(self.settings["reference"][language])
+        return replace(voice, pitch_range=0) if language in self.settings["even"] else voice
 
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a training voice of espeak-ng."""
         own = self.settings["espeak"][language]
         name, variant = own["names"][rng.integers(len(own["names"]))], own["variants"][rng.integers(len(own["variants"]))]
-        return self._varied(f"{name}+{variant}", rng)
+        voice = self._varied(f"{name}+{variant}", rng)
+        return self._evened(voice, own["variants"].index(variant)) if language in self.settings["even"] else voice
 
     def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
         """Draw how a speaker of flite sounds this time."""
@@ -59,6 +64,10 @@ class Cast:
     def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
         rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
         return EspeakVoice(name, int(rate), int(pitch), int(reach))
+
+    def _evened(self, voice: EspeakVoice, place: int) -> EspeakVoice:
+        low, high = self._range("pitch")
+        return replace(voice, pitch=low + place * _PITCH_STEP % (high - low + 1), pitch_range=0)
 
     def _range(self, what: str) -> tuple[int, int]:
         low, high = self.settings[what]
