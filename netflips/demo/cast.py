@@ -30,15 +30,13 @@ class Cast:
 
     def reference(self, language: str) -> EspeakVoice:
         """The voice whose own timing labels all others of a language."""
-        voice = EspeakVoice(self.settings["reference"][language])
-        return replace(voice, pitch_range=0) if language in self.settings["even"] else voice
+        return self._evened(EspeakVoice(self.settings["reference"][language]), language)
 
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a training voice of espeak-ng."""
         own = self.settings["espeak"][language]
         name, variant = own["names"][rng.integers(len(own["names"]))], own["variants"][rng.integers(len(own["variants"]))]
-        voice = self._varied(f"{name}+{variant}", rng)
-        return self._evened(voice, own["variants"].index(variant)) if language in self.settings["even"] else voice
+        return self._evened(self._varied(f"{name}+{variant}", rng), language)
 
     def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
         """Draw how a speaker of flite sounds this time."""
@@ -50,7 +48,13 @@ class Cast:
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""
         variants = self.settings["held_out"]["variants"]
-        return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
+        name = f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}"
+        return self._evened(self._varied(name, rng), language)
+
+    @property
+    def judges(self) -> list[EspeakVoice]:
+        """Korean voices in which an evaluation records each sentence."""
+        return [self._evened(EspeakVoice(name), "ko") for name in self.settings["judges"]]
 
     @property
     def unheard_speaker(self) -> FliteVoice:
@@ -65,9 +69,14 @@ class Cast:
         rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
         return EspeakVoice(name, int(rate), int(pitch), int(reach))
 
-    def _evened(self, voice: EspeakVoice, place: int) -> EspeakVoice:
-        low, high = self._range("pitch")
-        return replace(voice, pitch=low + place * _PITCH_STEP % (high - low + 1), pitch_range=0)
+    def _evened(self, voice: EspeakVoice, language: str) -> EspeakVoice:
+        """The voice at one pitch, in a language that is said so; a variant of the training at its own."""
+        if language not in self.settings["even"]:
+            return voice
+        (low, high), variants = self._range("pitch"), self.settings["espeak"][language]["variants"]
+        variant = voice.name.partition("+")[2]
+        pitch = low + variants.index(variant) * _PITCH_STEP % (high - low + 1) if variant in variants else voice.pitch
+        return replace(voice, pitch=pitch, pitch_range=0)
 
     def _range(self, what: str) -> tuple[int, int]:
         low, high = self.settings[what]

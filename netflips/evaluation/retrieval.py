@@ -21,7 +21,7 @@ from avcore.files import atomic_output, require_file
 from avcore.progress import Progress, track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, UNIT_RATE
 from avcore.units import Units
-from netflips.demo.cast import cast, say
+from netflips.demo.cast import Voice, say
 from netflips.demo_bundle.references import Reference, read_references
 
 _SHORTLIST = 60
@@ -48,15 +48,15 @@ def features_of(samples: Samples) -> Floats:
     return normalise_columns(mfcc_features(sound * _INT16, UNIT_RATE))
 
 
-def record_references(texts: Sequence[str], path: Path, progress: Progress) -> None:
-    """Say each text in the Korean reference voice and keep the features in a file, unless they are there."""
+def record_references(texts: Sequence[str], voices: Sequence[Voice], path: Path, progress: Progress) -> None:
+    """Say each text in each voice and keep the features in a file, unless they are there."""
     if path.is_file():
         return
-    voice = cast().reference("ko")
     features = []
     for text in track(texts, "references", progress, len(texts)):
-        speech = say(text, voice)
-        features.append(features_of(resample(speech.samples, speech.rate, SAMPLE_RATE)).astype(np.float16))
+        for voice in voices:
+            speech = say(text, voice)
+            features.append(features_of(resample(speech.samples, speech.rate, SAMPLE_RATE)).astype(np.float16))
     with atomic_output(path) as temporary:
         np.savez(
             temporary,
@@ -70,10 +70,11 @@ class SpokenReferences:
     """All Korean recordings, and the search for the nearest by dynamic time warping."""
 
     def __init__(self, texts: Sequence[str], features: Sequence[Floats]) -> None:
-        """features: of `features_of`, one for each text."""
+        """features: of `features_of`, the recordings of the first text, one for each voice, then those of the next."""
         self._texts = list(texts)
         self._fine = list(features)
-        self._coarse = ManyRecordings([_coarse(one) for one in features])
+        self._num_voices = len(self._fine) // max(len(self._texts), 1)
+        self._coarse = ManyRecordings([_coarse(one) for one in self._fine[:: self._num_voices]])
 
     @classmethod
     def read(cls, path: Path) -> "SpokenReferences":
@@ -83,11 +84,12 @@ class SpokenReferences:
             return cls([str(text) for text in stored["texts"]], np.split(stored["features"].astype(np.float32), ends))
 
     def nearest(self, samples: Samples, shortlist: int = _SHORTLIST) -> Found:
-        """The sentence whose recording is nearest to speech float32 [S] at 16 kHz: first all in steps of 40 ms, then the best
-        `shortlist` in steps of 20 ms."""
-        rows = features_of(samples)
+        """The sentence with the recording that is nearest to speech float32 [S] at 16 kHz: first all sentences in the first
+        voice in steps of 40 ms, then the best `shortlist` in all voices in steps of 20 ms."""
+        rows, voices = features_of(samples), range(self._num_voices)
         best = np.argsort(self._coarse.mean_distances(_coarse(rows)), kind="stable")[:shortlist]
-        distances = ManyRecordings([self._fine[number] for number in best]).mean_distances(rows)
+        recordings = [self._fine[number * self._num_voices + voice] for number in best for voice in voices]
+        distances = ManyRecordings(recordings).mean_distances(rows).reshape(len(best), -1).min(axis=1)
         return _nearest([self._texts[number] for number in best], distances)
 
 

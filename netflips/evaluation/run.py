@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from avcore.bundle import Bundle
 from avcore.files import write_text
 from avcore.progress import Progress
 from netflips import journal
+from netflips.demo.cast import cast
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle.describe import file_facts
 from netflips.evaluation.jobs import CEILING, RANDOM, SHOWN, Job, Need, Place, Record, key_of, missing_jobs
@@ -45,8 +47,8 @@ class Evaluation:
         self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
         self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}"
         self._journal = self.folder / "records.jsonl"
-        texts = json.dumps(self._texts(), ensure_ascii=False).encode()
-        recordings = out_dir / f"references-{hashlib.sha256(texts).hexdigest()[:_SHORT]}.npz"
+        said = json.dumps([self._texts(), list(map(asdict, cast().judges))], ensure_ascii=False).encode()
+        recordings = out_dir / f"references-{hashlib.sha256(said).hexdigest()[:_SHORT]}.npz"
         self._place = Place(bundle.folder, self.folder / "random", recordings, self.folder / "phones.json", device, precision)
         journal.repair(self._journal)
 
@@ -71,7 +73,7 @@ class Evaluation:
 
     def _prepare(self, tasks: set[str], progress: Progress) -> None:
         references = UnitReferences.read(self.bundle.references)
-        record_references(self._texts(), self._place.recordings, progress)
+        record_references(self._texts(), cast().judges, self._place.recordings, progress)
         if tasks & {SHOWN, CEILING} and not self._place.phones.is_file():
             known = {text: references.units[text] for text in self._texts() if text in references.units}
             write_text(self._place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))

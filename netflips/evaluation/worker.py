@@ -22,7 +22,21 @@ from netflips.demo.cast import Voice, cast, say
 from netflips.demo.espeak import EspeakVoice
 from netflips.demo.flite import FliteVoice
 from netflips.evaluation.chain import Chain, Dubbed, Heard, hear, shuffled
-from netflips.evaluation.jobs import AUDIO, BOTH, CEILING, ENGLISH, OTHERS, RANDOM, SHOWN, SHUFFLED, VOCODER, Job, Place, Record
+from netflips.evaluation.jobs import (
+    AUDIO,
+    BOTH,
+    CEILING,
+    ENGLISH,
+    OTHERS,
+    RANDOM,
+    RECORDED,
+    SHOWN,
+    SHUFFLED,
+    VOCODER,
+    Job,
+    Place,
+    Record,
+)
 from netflips.evaluation.material import ClipPlan, known_sentences, plan_clip, sentence_of, write_clip
 from netflips.evaluation.material import Kind as ClipKind
 from netflips.evaluation.mouth import draw_truth, measure_ceiling, measure_mouth
@@ -53,6 +67,7 @@ class Worker:
                 VOCODER: self._vocoder_alone,
                 ENGLISH: self._english_units,
                 OTHERS: self._other_voice,
+                RECORDED: self._recorded,
             }
             return [_record(job, job.kind, partial(tasks[job.kind], job.index))]
 
@@ -137,6 +152,13 @@ class Worker:
         found = self._recordings.nearest(samples)
         errors = edit_distance(self._chain.units_of_sound(samples).merged().ids, true.ids)
         return {"right": found.text == pair.korean, "found": found.text, "errors": errors, "length": len(true)}
+
+    def _recorded(self, index: int) -> Record:
+        """A recording by the synthesiser itself, in a voice that was never heard."""
+        pair = sentence_of(RECORDED, index, self._settings)
+        voice = cast().unheard_voice("ko", np.random.default_rng([self._settings.seed, index]))
+        found = self._recordings.nearest(_spoken(pair.korean, voice))
+        return {"right": found.text == pair.korean, "found": found.text}
 
     def _english_units(self, index: int) -> Record:
         pair = known_sentences()[index]

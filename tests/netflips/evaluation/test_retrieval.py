@@ -6,7 +6,7 @@ from avcore.errors import InputError
 from avcore.progress import silent
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
-from netflips.demo.cast import say
+from netflips.demo.cast import cast, say
 from netflips.demo.espeak import EspeakVoice
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle.references import Reference
@@ -21,7 +21,7 @@ def texts() -> list[str]:
 @pytest.fixture(scope="module")
 def recordings(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> SpokenReferences:
     path = tmp_path_factory.mktemp("references") / "references.npz"
-    record_references(texts, path, silent)
+    record_references(texts, cast().judges[:2], path, silent)
     return SpokenReferences.read(path)
 
 
