@@ -1,7 +1,9 @@
 """Bulk extraction beside a plain loop over files, in one run: `python -m benchmarks.extract` (see --help).
 
-The loop reads a file, finds the face where there is one to find, runs the model, and takes the next: no batches, one thread.
-`others on` says how many cores other programs took meanwhile: with more than a tenth or so, the times say little.
+The loop reads a file, finds the face where there is one to find, runs the model, and takes the next: no batches, one thread,
+freed memory kept as in every command. Times begin when the models are loaded and have run once, on either side; `start s` is what
+comes before, with Ray's own start. `others on` says how many cores other programs took meanwhile: with more than a tenth or
+so, the times say little.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from av2unit.sources import AUDIO, VIDEO, lips_of_video, read_lip_video
 from avcore.files import private_folder, write_text
 from avcore.manifest import Manifest, read_manifest
 from avcore.media import read_speech
+from avcore.memory import keep_freed_memory
 from benchmarks.bulk_material import write_corpus
 from benchmarks.processes import Watch, cpu_s, machine_cpu_s
 from netflips.batch.extraction import extract
@@ -27,9 +30,10 @@ from netflips.random_checkpoints import UNIT_ENCODER, write_random_checkpoints
 
 def plain_loop(manifest: Manifest, encoder: Path) -> dict:
     """Do all utterances one after the other; the seconds of each kind of work, and the units."""
+    started = time.perf_counter()
     extractor = UnitExtractor.from_checkpoint(encoder)
     seconds, units = {"decode": 0.0, "face": 0.0, "model": 0.0}, {}
-    cpu = machine = 0.0
+    cpu = machine = start = 0.0
     for number, entry in enumerate([manifest.entries[0], *manifest.entries]):
         cpu, machine = (cpu, machine) if number > 1 else (time.process_time(), machine_cpu_s())
         begin = time.perf_counter()
@@ -41,21 +45,24 @@ def plain_loop(manifest: Manifest, encoder: Path) -> dict:
             lips = lips_of_video(manifest.root / entry.video, speech=speech)
         found = time.perf_counter()
         units[entry.id] = extractor.extract(speech, lips)
-        if number:  # the first one came twice, to warm up
+        if not number:  # the first one comes twice, to warm up
+            start = time.perf_counter() - started
+        else:
             seconds["decode"] += read - begin
             seconds["face"] += found - read
             seconds["model"] += time.perf_counter() - found
     cpu, machine = time.process_time() - cpu, machine_cpu_s() - machine
-    return {**seconds, "wall": sum(seconds.values()), "cpu": cpu, "machine": machine, "units": units}
+    return {**seconds, "start": start, "wall": sum(seconds.values()), "cpu": cpu, "machine": machine, "units": units}
 
 
 def bulk(manifest: Manifest, encoder: Path, out_dir: Path, workers: int, batch_s: float) -> dict:
-    """Do all utterances with the engine; what it took, start-up not counted."""
+    """Do all utterances with the engine; what it took, start-up apart."""
     modalities = frozenset({AUDIO, VIDEO} if any(entry.lips or entry.video for entry in manifest.entries) else {AUDIO})
     settings = ExtractSettings(out_dir, modalities, batch_s=batch_s)
     ours, all_of_it = Watch(cpu_s, os.getpid(), 0.1), Watch(lambda _: machine_cpu_s(), os.getpid(), 0.1)
     ours.start()
     all_of_it.start()
+    started = time.monotonic()
     summary = extract(manifest, settings, ExtractModels(encoder), Spread(workers), is_quiet=True)
     ours.stop()
     all_of_it.stop()
@@ -65,6 +72,7 @@ def bulk(manifest: Manifest, encoder: Path, out_dir: Path, workers: int, batch_s
     costs, began = summary.progress.costs, summary.progress.began
     ended = began + summary.progress.elapsed_s
     return {
+        "start": began - started,
         "wall": summary.progress.elapsed_s,
         "cpu": ours.at(ended) - ours.at(began),
         "machine": all_of_it.at(ended) - all_of_it.at(began),
@@ -102,6 +110,7 @@ def _row(kind: str, who: str, runs: list[dict], media_s: float, parts_s: float, 
         "who": who,
         "utterances": options.utterances,
         "media_h": media_s / 3600,
+        "start_s": best["start"],
         "wall_s": best["wall"],
         "cpu_s": best["cpu"],
         "others_cores": max(best["machine"] - best["cpu"], 0.0) / best["wall"],
@@ -122,14 +131,15 @@ def _ids(units) -> list[int]:
 def table(rows: list[dict]) -> str:
     """The results as a Markdown table."""
     lines = [
-        "| model | input | who | hours per hour | times the loop | CPU s | others on | decode/face/model | padding | same units |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| model | input | who | hours/hour | x the loop | start s | CPU s | others on | decode/face/model | padding | same units |",
+        "| --- " * 11 + "|",
     ]
     for row in rows:
         shares = "/".join(f"{row[name]:.0%}" for name in ("decode_share", "face_share", "model_share"))
         lines.append(
             f"| {row['size']} | {row['kind']} | {row['who']} | {row['hours_per_hour']:.1f} | {row['times_loop']:.2f} "
-            f"| {row['cpu_s']:.1f} | {row['others_cores']:.2f} | {shares} | {row['padding']:.1%} | {row['same_units']:.2%} |"
+            f"| {row['start_s']:.1f} | {row['cpu_s']:.1f} | {row['others_cores']:.2f} "
+            f"| {shares} | {row['padding']:.1%} | {row['same_units']:.2%} |"
         )
     return "\n".join(lines)
 
@@ -152,6 +162,7 @@ def main() -> None:
     """Measure and print."""
     options = build_parser().parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     with private_folder() as scratch:
         options.checkpoints = options.checkpoints or scratch / "checkpoints"
         if not options.checkpoints.exists():

@@ -2,36 +2,27 @@
 
 import argparse
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from avcore.checkpoint import Kind, read_checkpoint
 from avcore.vocabulary import UTUT_LANGUAGES, language_tag
+from netflips.random_checkpoints import TRANSLATOR
 
 
 def prepare(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:
-    """Build fairseq's model and generator; what is returned searches."""
-    from fairseq import models
-    from fairseq.data import Dictionary
+    """Build fairseq's generator; what is returned searches."""
     from fairseq.sequence_generator import SequenceGenerator
 
-    import unit2unit.utut_common.user_dir.utut_plugins  # noqa: F401  registers the architecture
-
-    checkpoint = read_checkpoint(folder / "utut_sts_ft.pt", Kind.TRANSLATOR)
-    symbols = Dictionary()
-    num_units = len(checkpoint.tensors["encoder.embed_tokens.weight"]) - 5 - len(UTUT_LANGUAGES)
-    for symbol in [*map(str, range(num_units)), *map(language_tag, UTUT_LANGUAGES), "<mask>"]:
-        symbols.add_symbol(symbol)
-    task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols, dictionary=symbols)
-    options = argparse.Namespace(**checkpoint.config["model"])
-    model = models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task)
-    torch.nn.Module.load_state_dict(model, dict(checkpoint.tensors), strict=False)
+    model, symbols = _model(folder)
     tag = symbols.index(language_tag(target))
     others = [language_tag(language) for language in UTUT_LANGUAGES if language != target]
     generator = SequenceGenerator(
-        [model.eval()], symbols, beam_size=beam, max_len_b=steps, min_len=steps, eos=tag,
+        [model], symbols, beam_size=beam, max_len_b=steps, min_len=steps, eos=tag,
         tokens_to_suppress=[*others, "<mask>"],
     )  # fmt: skip
     tokens = torch.from_numpy(source_ids)[None]
@@ -42,3 +33,23 @@ def prepare(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps:
             return generator.generate([model], sample, bos_token=tag)[0][0]["tokens"].numpy()
 
     return run
+
+
+@cache
+def _model(folder: Path) -> tuple[torch.nn.Module, Any]:
+    """fairseq's model with the weights of the checkpoint, and its dictionary."""
+    from fairseq import models
+    from fairseq.data import Dictionary
+
+    import unit2unit.utut_common.user_dir.utut_plugins  # noqa: F401  registers the architecture
+
+    checkpoint = read_checkpoint(folder / TRANSLATOR, Kind.TRANSLATOR)
+    symbols = Dictionary()
+    num_units = len(checkpoint.tensors["encoder.embed_tokens.weight"]) - 5 - len(UTUT_LANGUAGES)
+    for symbol in [*map(str, range(num_units)), *map(language_tag, UTUT_LANGUAGES), "<mask>"]:
+        symbols.add_symbol(symbol)
+    task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols, dictionary=symbols)
+    options = argparse.Namespace(**checkpoint.config["model"])
+    model = models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task)
+    torch.nn.Module.load_state_dict(model, dict(checkpoint.tensors), strict=False)
+    return model.eval(), symbols

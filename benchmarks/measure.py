@@ -1,4 +1,4 @@
-"""One measurement in a process of its own, so that its peak memory is its own: prints a line of JSON."""
+"""One side of a stage in a process of its own, so that its memory is its own; see `benchmarks.sides.Worker`."""
 
 import argparse
 import json
@@ -6,7 +6,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +21,13 @@ from benchmarks import material
 from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
+from netflips.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
+
+if TYPE_CHECKING:
+    from av2unit.inference import UnitExtractor
+    from unit2av.inference_unit2a import UnitVocoder
+    from unit2av.renderer import LipRenderer
+    from unit2unit.inference import UnitTranslator
 
 Run = Callable[[], object]
 STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
@@ -26,55 +36,75 @@ _LANGUAGE, _TARGET = "en", "es"
 
 
 def ours_av2unit(folder: Path, seconds: float, precision: str) -> Run:
-    from av2unit.inference import UnitExtractor
-
-    extractor = UnitExtractor.from_checkpoint(folder / "mavhubert_large_noise.pt", precision=precision)
+    extractor = _extractor(folder, precision)
     speech, lips = material.speech(seconds), material.lips(seconds)
     return lambda: extractor.extract(speech, lips).frames()
+
+
+@cache
+def _extractor(folder: Path, precision: str) -> "UnitExtractor":
+    from av2unit.inference import UnitExtractor
+
+    return UnitExtractor.from_checkpoint(folder / UNIT_ENCODER, precision=precision)
 
 
 def reference_av2unit(folder: Path, seconds: float, precision: str) -> Run:
     from av2unit.features import audio_features, lip_features
 
-    checkpoint = read_checkpoint(folder / "mavhubert_large_noise.pt", Kind.UNIT_ENCODER)
-    config, tensors = checkpoint.config["model"], checkpoint.tensors
-    width = tensors["feature_extractor_video.resnet.frontend3D.0.weight"].shape[0]
-    model = ReferenceEncoder(config, width, len(tensors["label_embs_concat"]))
-    model.load_state_dict(tensors)
-    model.eval()
-    task = checkpoint.config["task"]
-    symbols = checkpoint.config["dictionaries"][0]
+    model, task, symbols = _reference_encoder(folder)
+    speech, lips = material.speech(seconds), material.lips(seconds)
 
     def run() -> object:
-        video = lip_features(material.lips(seconds), task["image_crop_size"], task["image_mean"], task["image_std"])
-        audio = audio_features(material.speech(seconds), task["stack_order_audio"], task["normalize"], len(video))
+        video = lip_features(lips, task["image_crop_size"], task["image_mean"], task["image_std"])
+        audio = audio_features(speech, task["stack_order_audio"], task["normalize"], len(video))
         classes = model.units(torch.from_numpy(audio).T[None], torch.from_numpy(video).reshape(1, 1, *video.shape[:3]))
         return np.array([int(symbols[index]) for index in classes.tolist()])
 
     return run
 
 
+@cache
+def _reference_encoder(folder: Path) -> tuple[ReferenceEncoder, dict, list[str]]:
+    checkpoint = read_checkpoint(folder / UNIT_ENCODER, Kind.UNIT_ENCODER)
+    config, tensors = checkpoint.config["model"], checkpoint.tensors
+    width = tensors["feature_extractor_video.resnet.frontend3D.0.weight"].shape[0]
+    model = ReferenceEncoder(config, width, len(tensors["label_embs_concat"]))
+    model.load_state_dict(tensors)
+    return model.eval(), checkpoint.config["task"], checkpoint.config["dictionaries"][0]
+
+
 def ours_unit2unit(folder: Path, steps: float, precision: str) -> Run:
-    from unit2unit.inference import UnitTranslator
     from unit2unit.translator import SearchConfig
 
-    translator = UnitTranslator.from_checkpoint(folder / "utut_sts_ft.pt", precision=precision)
+    translator = _translator(folder, precision)
     search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))
     units = _source_units()
     return lambda: translator.translate(units, _LANGUAGE, _TARGET, search).tokens
 
 
+@cache
+def _translator(folder: Path, precision: str) -> "UnitTranslator":
+    from unit2unit.inference import UnitTranslator
+
+    return UnitTranslator.from_checkpoint(folder / TRANSLATOR, precision=precision)
+
+
 def reference_unit2unit(folder: Path, steps: float, precision: str) -> Run:
-    checkpoint = read_checkpoint(folder / "utut_sts_ft.pt", Kind.TRANSLATOR)
-    tensors = {k: v for k, v in checkpoint.tensors.items() if not k.endswith(("version", "_float_tensor"))}
-    rows = len(tensors["encoder.embed_tokens.weight"])
-    model = ReferenceTranslator(rows, checkpoint.config["model"])
-    model.load_state_dict(tensors)
-    model.eval()
+    model, rows = _reference_translator(folder)
     tags = list(range(1004, rows - 1))
     source = _source_rows().tolist()
     suppressed = [tag for tag in [*tags, rows - 1] if tag != tags[1]]
     return lambda: np.array(model.translate(source, tags[1], suppressed, BEAM, int(steps), int(steps)))
+
+
+@cache
+def _reference_translator(folder: Path) -> tuple[ReferenceTranslator, int]:
+    checkpoint = read_checkpoint(folder / TRANSLATOR, Kind.TRANSLATOR)
+    tensors = {k: v for k, v in checkpoint.tensors.items() if not k.endswith(("version", "_float_tensor"))}
+    rows = len(tensors["encoder.embed_tokens.weight"])
+    model = ReferenceTranslator(rows, checkpoint.config["model"])
+    model.load_state_dict(tensors)
+    return model.eval(), rows
 
 
 def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
@@ -84,44 +114,63 @@ def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
 
 
 def ours_vocoder(folder: Path, seconds: float, precision: str) -> Run:
-    from unit2av.inference_unit2a import UnitVocoder
-
-    vocoder = UnitVocoder.from_checkpoint(folder / "unit_av_renderer_withKO.pt", _LANGUAGE, precision=precision)
+    vocoder = _vocoder(folder, precision)
     units, voice = material.units(seconds), material.voice(vocoder.speaker_dim)
     return lambda: vocoder.synthesize(units, voice).samples
 
 
+@cache
+def _vocoder(folder: Path, precision: str) -> "UnitVocoder":
+    from unit2av.inference_unit2a import UnitVocoder
+
+    return UnitVocoder.from_checkpoint(folder / RENDERER, _LANGUAGE, precision=precision)
+
+
 def reference_vocoder(folder: Path, seconds: float, precision: str) -> Run:
-    tensors = read_checkpoint(folder / "unit_av_renderer_withKO.pt", Kind.RENDERER).section(f"audio.{_LANGUAGE}")
-    model = ReferenceVocoder(tensors).eval()
+    model = _reference_vocoder(folder)
     frames = torch.from_numpy(material.units(seconds).frames())
-    voice = torch.from_numpy(material.voice(tensors["spkr.weight"].shape[1]))
+    voice = torch.from_numpy(material.voice(model.spkr.in_features))
     return lambda: model(frames, voice).numpy()
 
 
-def ours_lips(folder: Path, seconds: float, precision: str) -> Run:
-    from unit2av.renderer import LipRenderer
+@cache
+def _reference_vocoder(folder: Path) -> ReferenceVocoder:
+    tensors = read_checkpoint(folder / RENDERER, Kind.RENDERER).section(f"audio.{_LANGUAGE}")
+    return ReferenceVocoder(tensors).eval()
 
-    renderer = LipRenderer.from_checkpoint(folder / "unit_av_renderer_withKO.pt", precision=precision)
+
+def ours_lips(folder: Path, seconds: float, precision: str) -> Run:
+    renderer = _renderer(folder, precision)
     units, faces = material.units(seconds), material.faces(seconds)
     return lambda: np.concatenate(list(renderer.render(units, faces)))
 
 
+@cache
+def _renderer(folder: Path, precision: str) -> "LipRenderer":
+    from unit2av.renderer import LipRenderer
+
+    return LipRenderer.from_checkpoint(folder / RENDERER, precision=precision)
+
+
 def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.Tensor, Callable[[], torch.Tensor]]:
     """The model, its windows of units, and what prepares its pictures. Seconds are made up to whole windows."""
-    tensors = read_checkpoint(folder / "unit_av_renderer_withKO.pt", Kind.RENDERER).section("video")
     frames = torch.from_numpy(material.units(seconds).frames())
     windows = torch.cat([frames, frames[-1:].expand(-len(frames) % 20)]).view(-1, 20)
+    shown = material.faces(seconds)
+    shown = np.concatenate([shown, np.repeat(shown[-1:], 10 * len(windows) - len(shown), axis=0)])
 
     def faces() -> torch.Tensor:
-        shown = material.faces(seconds)
-        shown = np.concatenate([shown, np.repeat(shown[-1:], 10 * len(windows) - len(shown), axis=0)])
         whole = torch.from_numpy(shown).flip(-1).permute(0, 3, 1, 2).double() / 255
         masked = whole.clone()
         masked[:, :, 48:] = 0
         return torch.cat([masked, whole], 1).float()
 
-    return ReferenceFace(tensors).eval(), windows, faces
+    return _reference_face(folder), windows, faces
+
+
+@cache
+def _reference_face(folder: Path) -> ReferenceFace:
+    return ReferenceFace(read_checkpoint(folder / RENDERER, Kind.RENDERER).section("video")).eval()
 
 
 def reference_lips(folder: Path, seconds: float, precision: str) -> Run:
@@ -156,34 +205,47 @@ RUNS = {
 }
 
 
+def reset_peak() -> None:
+    """Count the peak of memory from now on, where the system can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mib() -> float:
+    """Most memory since the last reset, or since the start."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 1024
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def timed(run: Run, out: Path | None) -> dict[str, float]:
+    """Run once; its seconds and its peak memory."""
+    reset_peak()
+    begun, spent = time.perf_counter(), time.process_time()
+    result = run()
+    found = {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - spent, "peak_mib": peak_mib()}
+    if out is not None:
+        np.save(out, np.asarray(result))
+    return found
+
+
 def main() -> None:
-    """Load, warm up, time, and print {seconds, cpu_s, load_s, peak_mib}."""
-    parser = argparse.ArgumentParser()
+    """Load one side of a stage; then run it for each line of input, {amount, out}, and print what it took as a line of JSON."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("stage")
     parser.add_argument("who")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--amount", type=float, required=True, help="seconds of media, or decoder steps for unit2unit")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--cold", action="store_true", help="no run before the measured ones")
-    parser.add_argument("--out", type=Path, help="where to keep the result as .npy, for comparing")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    started = time.perf_counter()
-    run = RUNS[options.stage, options.who](options.folder, options.amount, options.precision)
-    loaded = time.perf_counter() - started
-    result = None if options.cold else run()
-    seconds, cpu = [], []
-    for _ in range(options.repeat):
-        begun, spent = time.perf_counter(), time.process_time()
-        result = run()
-        seconds.append(time.perf_counter() - begun)
-        cpu.append(time.process_time() - spent)
-    if options.out is not None:
-        np.save(options.out, np.asarray(result))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    json.dump({"seconds": seconds, "cpu_s": cpu, "load_s": loaded, "peak_mib": peak}, sys.stdout)
+    prepare = RUNS[options.stage, options.who]
+    for line in sys.stdin:
+        asked = json.loads(line)
+        found = timed(prepare(options.folder, asked["amount"], options.precision), asked.get("out") and Path(asked["out"]))
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,114 +1,100 @@
 """The stages beside the plain baseline, all in one run: medians, ratios, and what share of the machine is used."""
 
-import json
-import os
+import argparse
 import statistics
-import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import measure, roofline
+from benchmarks.ledger import Ledger
+from benchmarks.sides import Side, Worker, allocators, baseline, sides
 from netflips.random_checkpoints import TRANSLATOR
 
-AMOUNTS = {"av2unit": 10.0, "unit2unit": 200.0, "vocoder": 10.0, "lips": 4.0}
-"""Seconds of media, or decoder steps for unit2unit. The baseline draws a whole clip in one batch: memory bounds it."""
-COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4}
+SENTENCE_STEPS = 200
+STEPS_PER_SECOND = 30
+"""Steps of the translator for a second of speech, about: units without their repeats."""
+WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
+"""Seconds of media, or decoder steps."""
+_COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4}
 """Seconds of media on which operations are counted; they grow in proportion."""
-_KEEPING = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+_LONG_S = 30.0
+"""Longer clips are measured once, ours with the last precision only."""
+_LONGEST_BASELINE_S = {"lips": 20.0}
+"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
 _POOL_PER_STEP = 1.5
 """Entries of the pool for each step done, about: beams share most of their past."""
 
 
-@dataclass(frozen=True)
-class Side:
-    """Who runs a stage, in which precision, and whether its allocator keeps freed memory (the netflips commands' does)."""
-
-    who: str
-    precision: str = "float32"
-    keeps: bool = False
-
-    @property
-    def name(self) -> str:
-        return f"ours, {self.precision}" if self.who == "ours" else self.who
-
-
 @dataclass
 class Row:
-    """One line of the table. seconds: median CPU s of `amount`; ratio: of the baseline's to it, with the same allocator."""
+    """One line of the table: medians over `runs` runs of `amount` (seconds of media, or steps).
+
+    ratio: of the baseline's CPU seconds to these, with the same allocator; None = the baseline was not run. baseline_amount:
+    what the baseline ran, where that was less than `amount`, its seconds taken in proportion.
+    """
 
     stage: str
     who: str
     keeps: bool
     amount: float
-    seconds: float
-    wall: float
+    runs: int
+    cpu_s: float
+    wall_s: float
     peak_mib: float
-    ratio: float = 1.0
-    gflop_s: float = 0.0
-    gflop_share: float = 0.0
-    gb_s: float = 0.0
-    gb_share: float = 0.0
-    agreement: str = ""
+    ratio: float | None
+    baseline_amount: float
+    agreement: str
+
+    @property
+    def media_s(self) -> float:
+        """Seconds of video that the amount stands for."""
+        return self.amount / STEPS_PER_SECOND if self.stage == "unit2unit" else self.amount
 
 
-def baseline(stage: str) -> str:
-    """fairseq's generator for the translator where it is installed, else the plain baseline."""
-    return "fairseq" if stage == "unit2unit" and find_spec("fairseq") else "reference"
-
-
-def sides(stage: str, precisions: list[str]) -> list[Side]:
-    """Who is measured, the baseline first. The translator is bound by its weights: one allocator is enough."""
-    allocators = [False] if stage == "unit2unit" else [False, True]
-    ours = [Side("ours", precision, keeps) for keeps, precision in product(allocators, precisions)]
-    return [Side(baseline(stage), keeps=keeps) for keeps in allocators] + ours
-
-
-def run_once(stage: str, side: Side, folder: Path, amount: float, threads: int, out: Path) -> dict:
-    """One measurement in a process of its own."""
-    command = [
-        sys.executable, "-m", "benchmarks.measure", stage, side.who, "--folder", str(folder), "--out", str(out),
-        "--amount", str(amount), "--threads", str(threads), "--repeat", "1", "--precision", side.precision,
-        *(["--cold"] if stage == "unit2unit" else []),
-    ]  # fmt: skip
-    return run_json(command, threads, _KEEPING if side.keeps else {})
-
-
-def run_json(command: list[str], threads: int, more: dict[str, str] | None = None) -> dict:
-    """Run a command that prints JSON in its last line."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", **(more or {})}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[2:])} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def compare(stage: str, folder: Path, scratch: Path, options) -> list[Row]:
+def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
     """Measure all sides of a stage in turn, so that a drift of the machine hits all alike."""
-    amount, everyone = options.amount or AMOUNTS[stage], sides(stage, options.precisions)
-    runs: dict[Side, list[dict]] = {side: [] for side in everyone}
-    files = {side: scratch / f"{stage}.{number}.npy" for number, side in enumerate(everyone)}
-    for turn in range(options.rounds):
-        for side in everyone:
-            runs[side].append(run_once(stage, side, folder, amount, options.threads, files[side]))
-            print(f"round {turn + 1}: {stage}, {side.name}: {runs[side][-1]['cpu_s'][0]:.2f} CPU s", file=sys.stderr)
-    rows = {
-        side: Row(
-            stage, side.name, side.keeps, amount,
-            statistics.median(run["cpu_s"][0] for run in made), statistics.median(run["seconds"][0] for run in made),
-            max(run["peak_mib"] for run in made),
-        )
-        for side, made in runs.items()
-    }  # fmt: skip
-    for side, row in rows.items():
-        base = Side(baseline(stage), keeps=side.keeps)
-        row.ratio = rows[base].seconds / row.seconds
-        row.agreement = agreement(files[side], files[base])
-    return list(rows.values())
+    for keeps in allocators(stage):
+        everyone = sides(stage, options.precisions, keeps)
+        workers = {side: Worker(stage, side, folder, options.threads) for side in everyone}
+        try:
+            for side, amount, turn in _turns(stage, everyone, options):
+                name = f"{side.name}, {'kept' if keeps else 'default'} allocator, {amount:g}, round {turn}"
+                ledger.point(name, lambda s=side, a=amount, t=turn: _run(stage, s, a, t, workers[s], scratch))
+        finally:
+            for worker in workers.values():
+                worker.close()
+    ledger.point("work", lambda: asdict(work_of(stage, folder)))
+
+
+def _turns(stage: str, everyone: list[Side], options: argparse.Namespace) -> Iterator[tuple[Side, float, int]]:
+    """Who runs how much, in this order, and in which round."""
+    amounts = [float(options.steps)] if stage == "unit2unit" else sorted(options.lengths)
+    for turn in range(1, options.rounds + 1):
+        for amount in amounts:
+            is_long = stage != "unit2unit" and amount > _LONG_S
+            for side in everyone:
+                if (side.keeps and amount > amounts[0]) or (is_long and turn > 1):
+                    continue
+                if is_long and side.is_ours and side.precision != options.precisions[-1]:
+                    continue
+                if not side.is_ours and stage != "unit2unit" and amount > _LONGEST_BASELINE_S.get(stage, np.inf):
+                    continue
+                yield side, amount, turn
+
+
+def _run(stage: str, side: Side, amount: float, turn: int, worker: Worker, scratch: Path) -> dict:
+    worker.warm_up(WARM_UP[stage])
+    out = scratch / f"{stage} {side.name} {side.keeps} {amount:g}.npy"
+    base = scratch / f"{stage} {baseline(stage)} {side.keeps} {amount:g}.npy"
+    found = worker.run(amount, out if turn == 1 else None)
+    compared = agreement(out, base) if turn == 1 and base.exists() and out != base else ""
+    print(f"{stage}, {side.name}, {amount:g}: {found['cpu_s']:.2f} CPU s {compared}", file=sys.stderr)
+    about = {"stage": stage, "who": side.name, "is_ours": side.is_ours, "keeps": side.keeps, "amount": amount}
+    return about | found | {"agreement": compared}
 
 
 def agreement(ours: Path, other: Path) -> str:
@@ -121,51 +107,38 @@ def agreement(ours: Path, other: Path) -> str:
     return f"at most {np.abs(a.astype(float) - b.astype(float)).max():.2g} apart"
 
 
-def add_roofline(rows: list[Row], machine: dict[str, float], folder: Path) -> dict[str, dict[str, float]]:
-    """Fill in what share of the machine each row reaches; returns operations and bytes by stage."""
-    works = {}
-    for stage in dict.fromkeys(row.stage for row in rows):
-        works[stage] = work_of(stage, folder)
-    for row in rows:
-        work = works[row.stage]
-        is_low = row.who == "ours, auto" and "bfloat16_gflop_s" in machine
-        width = 0.5 if is_low else 1.0
-        row.gflop_s = work.flops * row.amount / row.seconds / 1e9
-        row.gb_s = width * work.bytes * row.amount / row.seconds / 1e9
-        row.gflop_share = row.gflop_s / machine["bfloat16_gflop_s" if is_low else "float32_gflop_s"]
-        row.gb_share = row.gb_s / machine["read_gb_s"]
-    return {stage: asdict(work) for stage, work in works.items()}
+def rows(points: dict[str, dict]) -> list[Row]:
+    """The table of a stage: medians of the runs of each side and amount, and their ratio to the baseline's."""
+    groups: dict[tuple[bool, float, str], list[dict]] = {}
+    for run in points.values():
+        if "who" in run:
+            groups.setdefault((run["keeps"], run["amount"], run["who"]), []).append(run)
+    found = []
+    for (keeps, amount, who), runs in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1])):
+        cpu_s = _median(runs, "cpu_s")
+        base_amount, base_runs = _baseline_runs(groups, keeps, amount)
+        ratio = _median(base_runs, "cpu_s") * amount / base_amount / cpu_s if base_runs else None
+        agreed = next((run["agreement"] for run in runs if run["agreement"]), "")
+        peak_mib = max(run["peak_mib"] for run in runs)
+        wall_s = _median(runs, "wall_s")
+        found.append(Row(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, base_amount, agreed))
+    return found
+
+
+def _baseline_runs(groups: dict[tuple[bool, float, str], list[dict]], keeps: bool, amount: float) -> tuple[float, list[dict]]:
+    """What the baseline ran of this amount, or of the largest below it."""
+    there = {key[1]: runs for key, runs in groups.items() if not runs[0]["is_ours"] and key[0] == keeps and key[1] <= amount}
+    return (max(there), there[max(there)]) if there else (amount, [])
+
+
+def _median(runs: list[dict], what: str) -> float:
+    return statistics.median(run[what] for run in runs)
 
 
 def work_of(stage: str, folder: Path) -> roofline.Work:
     """Operations and bytes of a second of media, or of a decoder step in the middle of a search of 200."""
     if stage == "unit2unit":
-        past = int(_POOL_PER_STEP * AMOUNTS[stage] / 2)
+        past = int(_POOL_PER_STEP * SENTENCE_STEPS / 2)
         return roofline.decoder_step(folder / TRANSLATOR, measure.BEAM, measure.SOURCE_UNITS, past)
-    seconds = COUNTED[stage]
+    seconds = _COUNTED[stage]
     return roofline.count(measure.RUNS[stage, "reference"](folder, seconds, "float32"), seconds)
-
-
-def table(rows: list[Row]) -> str:
-    """The results as a Markdown table."""
-    lines = [
-        "| stage | who | allocator | CPU s per s (25 steps) | wall | times the baseline | peak MiB | GFLOP/s (share) "
-        "| GB/s (share) | result against the baseline |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        each = (25 if row.stage == "unit2unit" else 1) / row.amount
-        cells = [
-            row.stage,
-            row.who,
-            "keeps" if row.keeps else "default",
-            f"{row.seconds * each:.3f}",
-            f"{row.wall * each:.3f}",
-            f"{row.ratio:.2f}",
-            f"{row.peak_mib:.0f}",
-            f"{row.gflop_s:.0f} ({row.gflop_share:.0%})",
-            f"{row.gb_s:.1f} ({row.gb_share:.0%})",
-            row.agreement,
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -110,14 +110,24 @@ class TrainingSegments:
         utterance = self._utterances[key[1] % len(self._utterances)]
         length = self._config.segment_units
         frames, samples = _doubled(self._read(utterance), length)
-        start = int(item_generator(self._seed, key).integers(len(frames) - length + 1))
-        return _cut(utterance, frames, samples, start, length)
+        chance = item_generator(self._seed, key)
+        segment = _cut(utterance, frames, samples, int(chance.integers(len(frames) - length + 1)), length)
+        noise = self._config.voice_noise
+        return replace(segment, voice=blur_voice(segment.voice, noise, chance)) if noise else segment
 
     def name(self, index: int) -> str:
         return self._utterances[index % len(self._utterances)].id
 
     def lengths(self) -> list[int]:
         return [self._config.segment_units] * len(self)
+
+
+def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vector:
+    """A voice near a voice, float32 [E]: a random direction of length `amount` times its own is added, and its length kept."""
+    length = float(np.linalg.norm(voice))
+    direction = chance.standard_normal(len(voice))
+    moved = voice + amount * length * direction / np.linalg.norm(direction)
+    return (moved * (length / np.linalg.norm(moved))).astype(np.float32)
 
 
 class HeldOut:

@@ -12,7 +12,7 @@ from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.vocabulary import normalise_language
 from netflips.batch.flags import add_spread_options, spread_of
 from netflips.batch.inputs import read_inputs
-from netflips.batch.settings import CPU_BATCH_S, GPU_BATCH_S, ExtractModels, ExtractSettings
+from netflips.batch.settings import CPU_BATCH_S, CPU_PADDING_S, GPU_BATCH_S, ExtractModels, ExtractSettings
 from netflips.batch.spread import Spread
 
 _SAMPLE = 8
@@ -65,6 +65,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--batch-seconds", type=float, default=0.0, metavar="S",
         help=f"speech in a batch, padding counted (default: {CPU_BATCH_S:g}, on a GPU {GPU_BATCH_S:g}; twice without pictures)",
+    )  # fmt: skip
+    group.add_argument(
+        "--batch-padding", type=float, metavar="S",
+        help=f"silence that an utterance of a batch is filled up with at most (default: {CPU_PADDING_S:g}, on a GPU any length)",
     )  # fmt: skip
     group.add_argument("--overwrite", action="store_true", help="delete the results of an earlier run first")
     group.add_argument("--max-failures", type=int, metavar="N", help="stop when more than N utterances fail")
@@ -136,6 +140,7 @@ def _settings(options: argparse.Namespace) -> ExtractSettings:
         speaker=options.with_speaker,
         lips=options.with_lips,
         batch_s=options.batch_seconds,
+        most_padding_s=options.batch_padding,
     )
 
 

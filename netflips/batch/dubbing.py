@@ -11,6 +11,7 @@ from avcore.checkpoint import Kind, read_checkpoint
 from avcore.command import EXIT_FAILED, LOG
 from avcore.device import resolve_device
 from avcore.errors import CheckpointError, NetflipsError
+from avcore.memory import keep_freed_memory
 from netflips.batch.dub_record import DubJob, DubRecord
 from netflips.batch.full_paths import with_full_paths
 from netflips.batch.progress import RunProgress
@@ -54,6 +55,7 @@ class DubWorker:
     def load(self) -> str:
         """Load the models; returns "" or, in one line, what is wrong with them."""
         torch.set_num_threads(1)
+        keep_freed_memory()
         try:
             self._models = load_models(self._paths.paths, self._options.source, self._options.target, self._paths.run)
         except NetflipsError as error:

@@ -1,5 +1,6 @@
 """What is made of each utterance. Readers load this and no torch, which would cost each 200 MB."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,10 @@ AUDIO, VIDEO = "audio", "video"
 Layout = Literal["jsonl", "parquet", "files"]
 LAST_LAYER = "last"
 CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
+CPU_PADDING_S, GPU_PADDING_S = 0.5, math.inf
+"""On a CPU, what a call of the encoder costs beside its frames is worth about half a second of speech, measured at published
+and at debug size: whoever joins a batch saves one call and pays for what he is filled up with. A GPU fills up for next to nothing.
+"""
 SOUND_ALONE = 2.0
 """Times as long are batches without pictures: they are read in no time, and handing them over is what costs."""
 
@@ -22,7 +27,8 @@ class ExtractSettings:
     modalities: what the units are taken from. face: whose lips. units: whether units are made at all. features: a layer's
     number or `last`, "" = none. speaker: the embedding in the `row` or as `npy` file, "" = none. lips: whether lip crops
     and boxes are kept. batch_s: the most seconds, padding counted, that go through the encoder together, 0 = as suits the
-    device; part_s: that are read by one task, see `for_device`.
+    device. most_padding_s: the most that an utterance of a batch is filled up with, None = as suits the device. part_s: the
+    most seconds that are read by one task. See `for_device`.
     """
 
     out_dir: Path
@@ -35,6 +41,7 @@ class ExtractSettings:
     speaker: Literal["", "row", "npy"] = ""
     lips: bool = False
     batch_s: float = 0.0
+    most_padding_s: float | None = None
     part_s: float = CPU_BATCH_S
 
     def __post_init__(self) -> None:
@@ -45,6 +52,8 @@ class ExtractSettings:
             raise UsageError("--shard-size must be 1 or more", found=self.shard_size)
         if not self.batch_s >= 0:
             raise UsageError("--batch-seconds must be 0 (as suits the device) or more", found=self.batch_s)
+        if self.most_padding_s is not None and not self.most_padding_s >= 0:
+            raise UsageError("--batch-padding must be 0 or more", found=self.most_padding_s)
         if not (self.units or self.features or self.speaker or self.lips):
             raise UsageError("nothing is asked for", hint="with --no-units, give --features, --with-speaker or --with-lips")
 
@@ -78,11 +87,21 @@ class ExtractSettings:
         """The layer whose features are kept; None = the last, normalised."""
         return None if self.features in ("", LAST_LAYER) else int(self.features)
 
+    @property
+    def padding_s(self) -> float:
+        """The most that an utterance of a batch is filled up with; without a bound as long as nothing is settled."""
+        return math.inf if self.most_padding_s is None else self.most_padding_s
+
     def for_device(self, device: str) -> "ExtractSettings":
-        """With the size of batches, and of what is read at a time, settled."""
+        """With the size and padding of batches, and how much is read at a time, settled."""
+        batch_s, padding_s = (GPU_BATCH_S, GPU_PADDING_S) if device.startswith("cuda") else (CPU_BATCH_S, CPU_PADDING_S)
         times = 1.0 if self.sees or self.lips else SOUND_ALONE
-        suits = times * (GPU_BATCH_S if device.startswith("cuda") else CPU_BATCH_S)
-        return replace(self, batch_s=self.batch_s or suits, part_s=times * CPU_BATCH_S)
+        return replace(
+            self,
+            batch_s=self.batch_s or times * batch_s,
+            most_padding_s=padding_s if self.most_padding_s is None else self.most_padding_s,
+            part_s=times * CPU_BATCH_S,
+        )
 
     def key(self) -> dict[str, Any]:
         """What must be the same for results to lie in one folder."""

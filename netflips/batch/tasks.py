@@ -28,7 +28,7 @@ def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterato
         def seconds(source: Source, lengths: dict[str, float] = lengths) -> float:
             return lengths[source.id] or _UNKNOWN_S
 
-        for batch in by_length(shard.planned, seconds, settings.batch_s):
+        for batch in by_length(shard.planned, seconds, settings.batch_s, settings.padding_s):
             left = [source for source in batch if source.id in shard.pending]
             parts = tuple(tuple(part) for part in by_length(left, seconds, settings.part_s))
             if parts:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from av2unit.extractor import UnitExtractor
 from avcore.errors import NetflipsError
 from avcore.files import atomic_output, write_text
+from avcore.memory import keep_freed_memory
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.unit_store import UnitRow
 from avcore.units import Units, format_units
 from netflips.batch.grouping import by_length
@@ -22,7 +24,7 @@ from unit2av.speaker import SpeakerEncoder
 
 _FLOAT32_DIGITS = 9
 _LENGTHS_OFF = 1.1
-"""How much longer than said utterances may be before their batch is cut anew."""
+"""How much more than said utterances may be, or be filled up, before their batch is cut anew."""
 
 
 class ModelWorker:
@@ -35,18 +37,28 @@ class ModelWorker:
         self._is_loaded = False
 
     def load(self) -> str:
-        """Load the models; returns "" or, in one line, what is wrong with them."""
+        """Load the models and warm them up; returns "" or, in one line, what is wrong with them."""
         torch.set_num_threads(1)
+        keep_freed_memory()
         models = self._models
         try:
             if self._settings.needs_encoder and models.encoder is not None:
                 self._extractor = UnitExtractor.from_checkpoint(models.encoder, models.device, models.precision)
+                self._warm_up(self._extractor)
             if self._settings.speaker:
                 self._speaker = SpeakerEncoder.from_checkpoint(models.speaker, models.device)
         except NetflipsError as error:
             return str(error)
         self._is_loaded = True
         return ""
+
+    def _warm_up(self, extractor: UnitExtractor) -> None:
+        """Run the encoder over one second: it lays its weights out when they are first used, which belongs to the start."""
+        speech, lips = np.zeros(SAMPLE_RATE, np.float32), None
+        if self._settings.sees:
+            side = extractor.config.image_crop_size
+            lips = np.zeros((FRAME_RATE, side, side), np.uint8)
+        extractor.extract(speech if self._settings.hears else None, lips)
 
     def process(self, *parts: Sequence[Loaded | Rejected]) -> BatchResult:
         """Make the rows of a batch, and the files that belong to them; what a model refuses is rejected with the reason."""
@@ -56,7 +68,8 @@ class ModelWorker:
         loaded = [one for one in read if isinstance(one, Loaded)]
         made, rejected = list[Made](), [one for one in read if isinstance(one, Rejected)]
         costs = Costs()
-        for batch in by_length(loaded, lambda one: one.seconds, self._settings.batch_s * _LENGTHS_OFF):
+        most_s, most_padding_s = self._settings.batch_s * _LENGTHS_OFF, self._settings.padding_s * _LENGTHS_OFF
+        for batch in by_length(loaded, lambda one: one.seconds, most_s, most_padding_s):
             begin = time.perf_counter()
             for one in self._finish_batch(batch):
                 (made if isinstance(one, Made) else rejected).append(one)  # type: ignore[arg-type]

@@ -261,6 +261,22 @@ def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
         AlignedReader(config)(utterance)
 
 
+def test_voices_are_moved_within_bounds_and_sound_stays(tmp_path: Path) -> None:
+    config = ramp_corpus(tmp_path, 100)
+    voice = np.random.default_rng(0).random(64).astype(np.float32)
+    utterances = [replace(one, voice=voice) for one in read_utterances(config.train, config.units, config)]
+    plain, moved = (TrainingSegments(utterances, replace(config, voice_noise=noise), seed=3) for noise in (0.0, 0.3))
+    np.testing.assert_array_equal(plain.load((0, 0)).voice, voice)
+    found = [moved.load((epoch, 0)) for epoch in range(20)]
+    likeness = [float(one.voice @ voice / np.linalg.norm(voice) ** 2) for one in found]
+    assert all(0.9 < value < 0.99 for value in likeness)
+    assert len(set(likeness)) == 20
+    np.testing.assert_allclose([np.linalg.norm(one.voice) for one in found], np.linalg.norm(voice), rtol=1e-5)
+    np.testing.assert_array_equal(found[7].voice, moved.load((7, 0)).voice)
+    for epoch, one in enumerate(found):
+        np.testing.assert_array_equal(one.samples, plain.load((epoch, 0)).samples)
+
+
 def test_what_is_kept_in_memory_is_the_same(tones: TonesCorpus, tmp_path: Path) -> None:
     config = settings(tones, tmp_path).data
     utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, config)]

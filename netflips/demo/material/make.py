@@ -116,8 +116,9 @@ def _valid_ids(labelled: Sequence[Row]) -> set[str]:
 
 def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
     """Takes of few kinds are met more often."""
-    is_rare = row["speaker"] in settings["flite"]["names"] or bool(row.get("lips"))
-    return {"repeat": settings["rare_repeat"]} if is_rare else {}
+    if row.get("lips"):
+        return {"repeat": settings["repeat"]["seen"]}
+    return {"repeat": settings["repeat"]["flite"]} if row["speaker"] in settings["flite"]["names"] else {}
 
 
 def _write_references(folder: Path, numbered: Iterable[tuple[int, Pair]], phones: Phones, people: Cast) -> None:

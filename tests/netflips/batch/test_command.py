@@ -65,6 +65,7 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
         (["--features", "two"], "--features"),
         (["--shard-size", "0"], "--shard-size"),
         (["--batch-seconds", "-1"], "--batch-seconds"),
+        (["--batch-padding", "-0.1"], "--batch-padding"),
         (["--modalities", "smell"], "--modalities"),
         (["--face", "red"], "--face"),
         (["--with-lips"], "--with-lips needs videos"),

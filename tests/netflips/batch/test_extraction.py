@@ -47,7 +47,7 @@ def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time(
     with np.load(parity_dir / "expected.npz") as expected:
         known = {case: expected[f"{case}.units"].tolist() for case in ("audio", "av_padded")}
     for case, modalities in (("audio", {"audio"}), ("av_padded", {"audio", "video"})):
-        settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0)
+        settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0, most_padding_s=2.0)
         summary = extract(manifest, settings, encoder, ONE)
         assert (summary.progress.done, summary.failures) == (len(LENGTHS), {})
         assert 0 < summary.progress.costs.padding_share < 0.5

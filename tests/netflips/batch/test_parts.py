@@ -2,6 +2,7 @@
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from netflips.batch.full_paths import with_full_paths
 from netflips.batch.grouping import by_length
 from netflips.batch.progress import RunProgress, duration
 from netflips.batch.records import Costs
+from netflips.batch.settings import CPU_PADDING_S, ExtractSettings
 from netflips.batch.spread import Spread, default_workers, num_cores
 from netflips.batch.work import PoolSize
 from netflips.options import ModelPaths, RunOptions
@@ -27,6 +29,28 @@ def test_groups_are_bounded_and_of_like_length() -> None:
     assert 1 - sum(lengths) / padded < 0.02
     assert groups == list(by_length(lengths, float, 32.0))
     assert list(by_length([50.0, 3.0, 40.0], float, 32.0)) == [[50.0], [40.0], [3.0]]
+
+
+def test_nobody_in_a_group_is_filled_up_more_than_is_allowed() -> None:
+    lengths = np.random.default_rng(1).uniform(1, 7, 16).tolist()
+    groups = list(by_length(lengths, float, 64.0, 0.5))
+    assert sorted(length for group in groups for length in group) == sorted(lengths)
+    assert all(max(group) - min(group) <= 0.5 for group in groups)
+    assert len(groups) < 16
+    padded = sum(len(group) * max(group) for group in groups)
+    assert 1 - sum(lengths) / padded < 0.06
+    assert list(by_length([3.0, 2.0, 2.0, 2.5], float, 64.0, 0.0)) == [[3.0], [2.5], [2.0, 2.0]]
+
+
+def test_a_device_settles_what_is_not_said() -> None:
+    sound, lips = (ExtractSettings(Path("out"), frozenset(kinds)) for kinds in ({"audio"}, {"audio", "video"}))
+    assert sound.for_device("cpu").batch_s == 2 * lips.for_device("cpu").batch_s
+    assert lips.for_device("cpu").padding_s == CPU_PADDING_S
+    assert lips.for_device("cuda:0").padding_s == math.inf
+    assert lips.for_device("cuda:0").batch_s > lips.for_device("cpu").batch_s
+    said = replace(lips, batch_s=5.0, most_padding_s=0.0)
+    for device in ("cpu", "cuda"):
+        assert (said.for_device(device).batch_s, said.for_device(device).padding_s) == (5.0, 0.0)
 
 
 def test_workers_share_gpus_by_fractions() -> None:
