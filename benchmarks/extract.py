@@ -27,6 +27,9 @@ from netflips.batch.settings import ExtractModels, ExtractSettings
 from netflips.batch.spread import Spread
 from netflips.random_checkpoints import UNIT_ENCODER, write_random_checkpoints
 
+_EVERY_S = 0.25
+"""Between two looks at the processor time."""
+
 
 def plain_loop(manifest: Manifest, encoder: Path) -> dict:
     """Do all utterances one after the other; the seconds of each kind of work, and the units."""
@@ -59,7 +62,7 @@ def bulk(manifest: Manifest, encoder: Path, out_dir: Path, workers: int, batch_s
     """Do all utterances with the engine; what it took, start-up apart."""
     modalities = frozenset({AUDIO, VIDEO} if any(entry.lips or entry.video for entry in manifest.entries) else {AUDIO})
     settings = ExtractSettings(out_dir, modalities, batch_s=batch_s)
-    ours, all_of_it = Watch(cpu_s, os.getpid(), 0.1), Watch(lambda _: machine_cpu_s(), os.getpid(), 0.1)
+    ours, all_of_it = (Watch(figure, os.getpid(), _EVERY_S) for figure in (cpu_s, lambda _: machine_cpu_s()))
     ours.start()
     all_of_it.start()
     started = time.monotonic()
@@ -131,7 +134,7 @@ def _ids(units) -> list[int]:
 def table(rows: list[dict]) -> str:
     """The results as a Markdown table."""
     lines = [
-        "| model | input | who | hours/hour | x the loop | start s | CPU s | others on | decode/face/model | padding | same units |",
+        "| model | input | who | hours/hour | x loop | start s | CPU s | others on | decode/face/model | padding | same units |",
         "| --- " * 11 + "|",
     ]
     for row in rows:
