@@ -14,8 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.audio import resample
+from avcore.bundle import CHECKPOINTS, SHIPPED
 from avcore.checkpoint import Kind, read_checkpoint
 from avcore.device import resolve_device, resolve_precision
+from avcore.files import private_folder
+from avcore.media import read_speech
+from avcore.timeline import SAMPLE_RATE
 from avcore.units import Ids
 from benchmarks import material
 from unit2unit.model import UnitTransformer, load_transformer
@@ -99,8 +104,9 @@ def of_extractor(
     lips: Sequence[NDArray[np.uint8]] | None = None,
     precision: str = LOW,
     bound: float = 0.995,
+    what: str = "",
 ) -> list[Figure]:
-    """The same units on utterances float32 [S], with lips uint8 [T, 96, 96] or without."""
+    """The same units on utterances float32 [S], with lips uint8 [T, 96, 96] or without. what: they are, for the name."""
     from av2unit.inference import UnitExtractor
 
     frames = []
@@ -108,7 +114,34 @@ def of_extractor(
         extractor = UnitExtractor.from_checkpoint(path, precision=name)
         clips = lips or [None] * len(speech)
         frames.append(np.concatenate([extractor.extract(*pair).frames() for pair in zip(speech, clips, strict=True)]))
-    return [Figure("av2unit: the same units (share)", float((frames[0] == frames[1]).mean()), bound, True)]
+    return [Figure(f"av2unit: the same units{what} (share)", float((frames[0] == frames[1]).mean()), bound, True)]
+
+
+def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
+    """The demo bundle's unit encoder on held-out sentences in voices that it never heard: sound alone, and with lips.
+
+    sounds, clips: how many utterances of each. Needs espeak-ng and flite.
+    """
+    from av2unit.sources import lips_of_video
+    from netflips.demo.cast import say
+    from netflips.evaluation.material import plan_clip, write_clip
+    from netflips.evaluation.settings import EvaluationSettings
+
+    settings = EvaluationSettings()
+    plans = [plan_clip("held_out", number, settings) for number in range(max(sounds, clips))]
+    said = [say(plan.pair.english, plan.voice) for plan in plans[:sounds]]
+    speech = [resample(one.samples, one.rate, SAMPLE_RATE) for one in said]
+    filmed, lips = [], []
+    with private_folder() as scratch:
+        for number, plan in enumerate(plans[:clips]):
+            write_clip(scratch / f"{number}.mp4", plan, settings.side)
+            filmed.append(read_speech(scratch / f"{number}.mp4"))
+            lips.append(lips_of_video(scratch / f"{number}.mp4", speech=filmed[-1]))
+    encoder = SHIPPED / CHECKPOINTS[Kind.UNIT_ENCODER]
+    return [
+        *of_extractor(encoder, speech, precision=precision, what=f", {sounds} utterances of the demo, sound"),
+        *of_extractor(encoder, filmed, lips, precision, what=f", {clips} clips of the demo, sound and lips"),
+    ]
 
 
 def log_spectral_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -1,4 +1,4 @@
-"""A made recording as people make them: `python -m benchmarks.made_recording out.mp4 --seconds 600` (1080p, 29.97 fps, 48 kHz).
+"""A made recording as people make them: `python -m benchmarks.made_recording out.mp4 --seconds 600` (29.97 fps, 48 kHz).
 
 Drawn heads with espeak-ng voices talk alone, in turn and off screen, look away and fall silent; there are cuts, music and
 stretches without a face. `out.json` beside it says who speaks when.
@@ -26,7 +26,7 @@ from netflips.demo.motion import motion
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo.visemes import mouth_track
 
-SIZE = (1080, 1920)
+HEIGHT = 1080
 FRAME_RATE = Fraction(30000, 1001)
 RATE = 48_000
 _HELD = 2
@@ -142,10 +142,10 @@ def _music(first: int, last: int) -> np.ndarray:
     return (np.stack(sides, axis=1) / 3 * (swell * np.clip(edge, 0, 1))[:, None]).astype(np.float32)
 
 
-def pictures(shots: list[Shot], seconds: float) -> Iterator[np.ndarray]:
-    """Every picture, uint8 [1080, 1920, 3]."""
+def pictures(shots: list[Shot], seconds: float, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Every picture, uint8 [*size, 3]."""
     heads = {name: Head(person.head) for name, person in PEOPLE.items()}
-    drawn, drawn_for = np.zeros((*SIZE, 3), np.uint8), -1
+    drawn, drawn_for = np.zeros((*size, 3), np.uint8), -1
     stage: _Stage | None = None
     number = 0
     for index in range(frames_covering(seconds, FRAME_RATE)):
@@ -153,7 +153,7 @@ def pictures(shots: list[Shot], seconds: float) -> Iterator[np.ndarray]:
         if stage is None or time >= shots[number].end - 1e-6 > 0:
             number = next((k for k, shot in enumerate(shots) if time < shot.end - 1e-6), len(shots) - 1)
             if stage is None or stage.shot is not shots[number]:
-                stage, drawn_for = _Stage(shots[number], number, heads), -1
+                stage, drawn_for = _Stage(shots[number], number, heads, size), -1
         if index // _HELD != drawn_for:
             drawn, drawn_for = stage.draw(time), index // _HELD
         yield drawn
@@ -162,10 +162,10 @@ def pictures(shots: list[Shot], seconds: float) -> Iterator[np.ndarray]:
 class _Stage:
     """What is needed to draw one shot."""
 
-    def __init__(self, shot: Shot, number: int, heads: dict[str, Head]) -> None:
-        self.shot, self._heads = shot, heads
+    def __init__(self, shot: Shot, number: int, heads: dict[str, Head], size: tuple[int, int]) -> None:
+        self.shot, self._heads, self._size = shot, heads, size
         count = frames_covering(shot.end - shot.start) + 1
-        self._wall = heads[shot.scene.seen[0][0]].wall(SIZE) if shot.scene.seen else _slide(number)
+        self._wall = heads[shot.scene.seen[0][0]].wall(size) if shot.scene.seen else _slide(number, size)
         self._moves = {name: motion(1000 + number * 10 + place, count, pose) for place, (name, pose) in enumerate(shot.scene.seen)}
         self._mouths = {name: self._mouth(name, count) for name, _ in shot.scene.seen}
 
@@ -177,7 +177,7 @@ class _Stage:
             picture = np.roll(picture, 4 * step, axis=1)
         for name, _ in self.shot.scene.seen:
             opening, width = (float(track[step]) for track in self._mouths[name])
-            picture = draw(self._heads[name], self._moves[name][step], Mouth(opening, width), SIZE, onto=picture)
+            picture = draw(self._heads[name], self._moves[name][step], Mouth(opening, width), self._size, onto=picture)
         return picture
 
     def _mouth(self, name: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -190,10 +190,10 @@ class _Stage:
         return mouth_track(phonemes, count, "en")
 
 
-def _slide(number: int) -> np.ndarray:
-    """A picture without a face: blots of colour, uint8 [1080, 1920, 3]."""
+def _slide(number: int, size: tuple[int, int]) -> np.ndarray:
+    """A picture without a face: blots of colour, uint8 [*size, 3]."""
     small = np.random.default_rng([number, 9]).integers(40, 200, (5, 9, 3), dtype=np.uint8)
-    return np.asarray(cv2.resize(small, SIZE[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
+    return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def lines_of(shots: list[Shot]) -> list[Line]:
@@ -205,8 +205,9 @@ def lines_of(shots: list[Shot]) -> list[Line]:
     return lines
 
 
-def write_made_recording(path: Path, seconds: float, round_s: float = 120.0, seed: int = 0) -> None:
+def write_made_recording(path: Path, seconds: float, round_s: float = 120.0, seed: int = 0, height: int = HEIGHT) -> None:
     """Write a recording, and beside it as JSON who speaks when. It is drawn for `round_s` (s), and then shown again."""
+    size = (height, height * 16 // 9)
     num_rounds = max(round(seconds / round_s), 1)
     num_pictures = frame_at(seconds / num_rounds, FRAME_RATE)
     length = num_pictures / FRAME_RATE
@@ -214,10 +215,10 @@ def write_made_recording(path: Path, seconds: float, round_s: float = 120.0, see
     mixed = sound(shots, float(length))
     with private_folder() as scratch:
         piece = scratch / "round.mp4"
-        with VideoWriter(piece, SIZE[1], SIZE[0], FRAME_RATE, preset="ultrafast", crf=20) as writer:
-            for picture in islice(pictures(shots, float(length)), num_pictures):
+        with VideoWriter(piece, size[1], size[0], FRAME_RATE, preset="ultrafast", crf=20) as writer:
+            for picture in islice(pictures(shots, float(length), size), num_pictures):
                 writer.write_picture(picture)
-        with VideoJoiner(path, SIZE[1], SIZE[0], FRAME_RATE, RATE, 2, first_piece=piece) as joiner:
+        with VideoJoiner(path, size[1], size[0], FRAME_RATE, RATE, 2, first_piece=piece) as joiner:
             for begin in (number * length for number in range(num_rounds)):
                 joiner.write_piece(piece, [begin + index / FRAME_RATE for index in range(num_pictures)])
                 first, last = seconds_to_samples(begin, RATE), seconds_to_samples(begin + length, RATE)
@@ -236,8 +237,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--round", type=float, default=120.0, help="seconds that are drawn; a longer recording shows them again")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--height", type=int, default=HEIGHT, help="rows of a picture, 16:9 (default: 1080)")
     options = parser.parse_args()
-    write_made_recording(options.out, options.seconds, options.round, options.seed)
+    write_made_recording(options.out, options.seconds, options.round, options.seed, options.height)
 
 
 if __name__ == "__main__":

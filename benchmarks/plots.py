@@ -1,7 +1,5 @@
-"""Pictures of the results that `python -m benchmarks --out` keeps: `python -m benchmarks.plots`."""
+"""Pictures of the results."""
 
-import argparse
-import json
 from pathlib import Path
 
 import matplotlib
@@ -9,19 +7,23 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS, IMAGES = ROOT / "benchmarks" / "results.json", ROOT / "docs" / "images"
+from benchmarks.measure import STAGES
+from benchmarks.stages import Row, rows
+
 _NAMES = {"av2unit": "speech and lips\nto units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
 _COLOURS = {"baseline": "#b0b0b0", "ours, float32": "#4477aa", "ours, auto": "#228833"}
 
 
-def draw_ratios(rows: list[dict], path: Path) -> None:
-    """How many times as fast as the baseline each stage is, with the default allocator on both sides."""
-    shown = [row for row in rows if not row["keeps"]]
-    names = list(dict.fromkeys(row["stage"] for row in shown))
+def draw_ratios(found: list[Row], path: Path) -> None:
+    """How many times as fast as the baseline each stage is, each side's longest run beside a baseline of the same length.
+
+    The allocator is the default one on both sides.
+    """
+    shown = [row for row in found if not row.keeps and row.ratio is not None and row.baseline_amount == row.amount]
+    names = list(dict.fromkeys(row.stage for row in shown))
     figure, axes = plt.subplots(figsize=(7, 3.4))
     for number, who in enumerate(("ours, float32", "ours, auto")):
-        ratios = [next((row["ratio"] for row in shown if (row["stage"], row["who"]) == (stage, who)), 0) for stage in names]
+        ratios = [_ratio(shown, stage, who) for stage in names]
         places = [place + (number - 0.5) * 0.36 for place in range(len(names))]
         bars = axes.bar(places, ratios, 0.34, label=f"{who.removeprefix('ours, ')}", color=_COLOURS[who])
         axes.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=2, fontsize=8)
@@ -32,33 +34,26 @@ def draw_ratios(rows: list[dict], path: Path) -> None:
     _save(figure, axes, path)
 
 
+def _ratio(shown: list[Row], stage: str, who: str) -> float:
+    own = [row for row in shown if (row.stage, row.who) == (stage, who)]
+    return max(own, key=lambda row: (row.runs, row.amount)).ratio or 0.0 if own else 0.0
+
+
 def draw_growth(runs: list[dict], path: Path) -> None:
     """Time and memory of a dub against the length of the clip."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
-    kinds = sorted({(run["size"], run["precision"]) for run in runs})
-    for size, precision in kinds:
-        own = sorted((run for run in runs if (run["size"], run["precision"]) == (size, precision)), key=lambda run: run["media_s"])
-        lengths = [run["media_s"] for run in own]
-        left.plot(lengths, [run["cpu_s"] for run in own], "o-", label=f"{size} models, {precision}")
-        right.plot(lengths, [run["peak_mib"] / 1024 for run in own], "o-", label=f"{size} models, {precision}")
+    own = sorted(runs, key=lambda run: run["media_s"])
+    lengths = [run["media_s"] for run in own]
+    left.plot(lengths, [run["cpu_s"] for run in own], "o-", color=_COLOURS["ours, float32"])
+    right.plot(lengths, [run["peak_mib"] / 1024 for run in own], "o-", color=_COLOURS["ours, float32"])
     for axes, what in ((left, "CPU time (s)"), (right, "peak memory (GiB)")):
         axes.set_xscale("log")
         axes.set_xlabel("length of the video (s)")
         axes.set_ylabel(what)
     left.set_yscale("log")
     right.set_ylim(bottom=0)
-    left.legend(frameon=False, fontsize=8)
     right.spines[["top", "right"]].set_visible(False)
     _save(figure, left, path)
-
-
-def _rows(found: list[dict]) -> list[dict]:
-    """What `benchmarks.paired` found, in the form of rows of stages."""
-    return [
-        {"stage": one["stage"], "who": who, "ratio": ratio, "keeps": one["keeps"]}
-        for one in found
-        for who, ratio in one["ratio"].items()
-    ]
 
 
 def _save(figure, axes, path: Path) -> None:
@@ -69,20 +64,11 @@ def _save(figure, axes, path: Path) -> None:
     plt.close(figure)
 
 
-def main() -> None:
-    """Draw what there are results of."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plots", description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--out-dir", type=Path, default=IMAGES)
-    options = parser.parse_args()
-    results = json.loads(options.results.read_text())
-    rows = results["stages"]["found"]["rows"] if "stages" in results else _rows(results.get("paired", {}).get("found", []))
-    if rows:
-        draw_ratios(rows, options.out_dir / "performance_stages.png")
-    runs = [run for part in ("dub", "dub_tiny") if part in results for run in results[part]["found"]]
+def draw(results: dict[str, dict], folder: Path) -> None:
+    """Draw what there are results of into a folder."""
+    found = [row for stage in STAGES if stage in results for row in rows(results[stage]["points"])]
+    if found:
+        draw_ratios(found, folder / "performance_stages.png")
+    runs = list(results.get("growth", {}).get("points", {}).values())
     if runs:
-        draw_growth(runs, options.out_dir / "performance_growth.png")
-
-
-if __name__ == "__main__":
-    main()
+        draw_growth(runs, folder / "performance_growth.png")

@@ -4,7 +4,9 @@ import argparse
 import statistics
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +61,11 @@ def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch
     """Measure all sides of a stage in turn, so that a drift of the machine hits all alike."""
     for keeps in allocators(stage):
         everyone = sides(stage, options.precisions, keeps)
-        workers = {side: Worker(stage, side, folder, options.threads) for side in everyone}
-        try:
+        with ExitStack() as stack:
+            workers = {side: stack.enter_context(Worker(stage, side, folder, options.threads)) for side in everyone}
             for side, amount, turn in _turns(stage, everyone, options):
                 name = f"{side.name}, {'kept' if keeps else 'default'} allocator, {amount:g}, round {turn}"
-                ledger.point(name, lambda s=side, a=amount, t=turn: _run(stage, s, a, t, workers[s], scratch))
-        finally:
-            for worker in workers.values():
-                worker.close()
+                ledger.point(name, partial(_run, stage, side, amount, turn, workers[side], scratch))
     ledger.point("work", lambda: asdict(work_of(stage, folder)))
 
 

@@ -76,7 +76,10 @@ def start(who: str, folder: Path, precision: str) -> dict[str, float]:
 
 
 def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str, float]:
-    """A dub from file to file: wall and CPU seconds, and the stages as the report has them."""
+    """A dub from file to file: wall and CPU seconds, and the stages as the report has them.
+
+    Sentences may have as many units as those of 5 s: random models hardly ever end one by themselves.
+    """
     from netflips.models import load_models
     from netflips.options import DubOptions, ModelPaths, RunOptions
     from netflips.pipeline import dub as dub_video
@@ -88,9 +91,19 @@ def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str
     models = load_models(paths, "en", "ko", RunOptions("cpu", precision))
     loaded = time.perf_counter() - begun
     with private_folder() as scratch:
-        report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=200))
+        report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=CHAIN_STEPS))
     found = {"wall_s": time.perf_counter() - begun, "cpu_s": _cpu_s() - spent, "load_s": loaded, "media_s": report.input_s}
     return found | {f"stage {stage.name}": stage.seconds for stage in report.stages}
+
+
+def one_by_one() -> None:
+    """Make nothing ahead from now on: each picture is decoded, drawn and encoded before the next."""
+    from avcore.faces import find
+    from netflips import clock
+    from netflips.recording import pictures
+
+    for module in (find, clock, pictures):
+        module.ahead = lambda items, depth: iter(items)
 
 
 def _cpu_s() -> float:
@@ -113,9 +126,12 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--video", type=Path, help="for dub")
+    parser.add_argument("--one-by-one", action="store_true", help="for dub: nothing is made ahead, side by side")
     parser.add_argument("--beam", type=int, help="for dub (default: as the checkpoint says)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.one_by_one:
+        one_by_one()
     if options.what == "dub":
         found = dub(options.video, options.folder, options.precision, options.beam)
     else:

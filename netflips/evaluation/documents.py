@@ -23,7 +23,7 @@ def write_table(path: Path, table: str, checksum: str, number: int) -> None:
     """Put the table between its markers."""
     day = datetime.now(UTC).date().isoformat()
     about = f"Bundle `{checksum[:12]}`, measured on {day} with `netflips evaluate demo --number {number}`."
-    _replace(path, TABLE, f"\n{about}\n\n{table}\n")
+    replace_part(path, TABLE, f"\n{about}\n\n{table}\n")
 
 
 def note_untouched(path: Path, checksum: str, figure: Figure) -> None:
@@ -32,7 +32,7 @@ def note_untouched(path: Path, checksum: str, figure: Figure) -> None:
     start, stop = _bounds(text, UNTOUCHED, path)
     moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     line = f"- {moment}, bundle `{checksum[:12]}`: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, n = {figure.n})"
-    _replace(path, UNTOUCHED, f"{text[start:stop].rstrip()}\n{line}\n")
+    replace_part(path, UNTOUCHED, f"{text[start:stop].rstrip()}\n{line}\n")
 
 
 def is_untouched_noted(path: Path, checksum: str) -> bool:
@@ -40,6 +40,13 @@ def is_untouched_noted(path: Path, checksum: str) -> bool:
     text = _read(path)
     start, stop = _bounds(text, UNTOUCHED, path)
     return f"`{checksum[:12]}`" in text[start:stop]
+
+
+def replace_part(path: Path, part: str, content: str) -> None:
+    """Put content between the markers of a part of a page. Raises InputError when it has none, or OutputError."""
+    text = _read(path)
+    start, stop = _bounds(text, part, path)
+    write_text(path, text[:start] + content + text[stop:])
 
 
 def _read(path: Path) -> str:
@@ -54,9 +61,3 @@ def _bounds(text: str, part: str, path: Path) -> tuple[int, int]:
     if start < 0 or stop < start:
         raise InputError(f"the page has no place for the {part}", path=path, expected=f"{begin} and {end}")
     return start + len(begin), stop
-
-
-def _replace(path: Path, part: str, content: str) -> None:
-    text = _read(path)
-    start, stop = _bounds(text, part, path)
-    write_text(path, text[:start] + content + text[stop:])

@@ -1,0 +1,252 @@
+"""Results as Markdown: each function takes all parts' files and gives a table, "" when its part was not measured."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmarks.measure import BEAM, STAGES
+from benchmarks.stages import Row, rows
+
+Results = dict[str, dict[str, Any]]
+_NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
+_SHORT_S = 10.0
+_GIB = 1024
+_NONE = "-"
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    body = [f"| {' | '.join(cells)} |" for cells in lines]
+    return "\n".join([f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *body]) if body else ""
+
+
+def short(results: Results) -> str:
+    """What the README shows: seconds, and how many times as fast as the baseline."""
+    lines = [*(_short_stage(results, stage) for stage in STAGES if stage in results), *_short_whole(results)]
+    if not lines:
+        return ""
+    head = ("one thread, CPU seconds", "baseline", "`--precision float32`", "`--precision auto`", "n")
+    text = f"{_machine(results)}\n\n{table(head, lines)}"
+    dubbed = _short_dubs(results)
+    return f"{text}\n\n{dubbed}" if dubbed else text
+
+
+def _short_stage(results: Results, stage: str) -> list[str]:
+    there = [row for row in rows(results[stage]["points"]) if not row.keeps]
+    amount = max((row.amount for row in there if stage == "unit2unit" or row.amount <= _SHORT_S), default=there[0].amount)
+    chosen = [row for row in there if row.amount == amount]
+    unit = f"{amount:g} steps, beam {BEAM}" if stage == "unit2unit" else f"a second of video, in clips of {amount:g} s"
+    cells = [_NAMES[stage] + f", {unit}"]
+    each = 1 if stage == "unit2unit" else amount
+    for who in (None, "ours, float32", "ours, auto"):
+        row = next((row for row in chosen if row.who == who or (who is None and not row.who.startswith("ours"))), None)
+        cells.append(_NONE if row is None else f"{row.cpu_s / each:.2f}{_times(row)}")
+    return [*cells, str(chosen[0].runs)]
+
+
+def _times(row: Row) -> str:
+    if not row.who.startswith("ours"):
+        return " (fairseq)" if row.who == "fairseq" else ""
+    return "" if row.ratio is None else f": {row.ratio:.1f} times as fast"
+
+
+def _short_whole(results: Results) -> list[list[str]]:
+    lines = []
+    for part, what, base in (
+        ("chain", "all stages, 5 s of speech, 150 steps", "published"),
+        ("start", "models loaded, first picture decoded (baseline: torch.load)", "torch.load"),
+    ):
+        if part in results:
+            found = _by_name(results[part]["points"])
+            spent = {name: statistics.median(_cpu_s(run) for run in runs) for name, runs in found.items()}
+            shown = [f"{spent[base]:.2f}" if base in spent else _NONE]
+            for who in ("ours, float32", "ours, auto"):
+                there = who in spent and base in spent
+                shown.append(f"{spent[who]:.2f}: {spent[base] / spent[who]:.1f} times as fast" if there else _NONE)
+            lines.append([what, *shown, "/".join(str(len(runs)) for runs in found.values())])
+    return lines
+
+
+def _short_dubs(results: Results) -> str:
+    if "dub" not in results:
+        return ""
+    lines = [
+        [f"{runs[0]['media_s']:.0f} s, {runs[0]['precision']}", *_dub_cells(runs)]
+        for runs in _by_name(results["dub"]["points"]).values()
+    ]
+    head = ("a dub from file to file, 720p, all cores", "wall s per s", "CPU s per s", "peak memory", "n")
+    return table(head, lines)
+
+
+def stages(results: Results) -> str:
+    """Each stage, length, side and allocator, with what share of the machine it reaches."""
+    peaks = results.get("roofline", {}).get("points", {}).get("peaks", {})
+    lines = []
+    for stage in (stage for stage in STAGES if stage in results):
+        points = results[stage]["points"]
+        lines += [_stage_cells(row, points.get("work"), peaks) for row in rows(points)]
+    head = (
+        "stage", "of", "who", "allocator", "n", "CPU s per s of video", "wall", "times the baseline", "peak MiB",
+        "GFLOP/s (share)", "GB/s (share)", "result against the baseline",
+    )  # fmt: skip
+    return table(head, lines)
+
+
+def _stage_cells(row: Row, work: dict[str, float] | None, peaks: dict[str, float]) -> list[str]:
+    unit = "steps" if row.stage == "unit2unit" else "s"
+    ratio = _NONE if row.ratio is None else f"{row.ratio:.2f}"
+    if row.baseline_amount < row.amount and row.ratio is not None:
+        ratio += f" (of {row.baseline_amount:g} {unit})"
+    return [
+        row.stage,
+        f"{row.amount:g} {unit}",
+        row.who,
+        "keeps freed memory" if row.keeps else "default",
+        str(row.runs),
+        f"{row.cpu_s / row.media_s:.3f}",
+        f"{row.wall_s / row.media_s:.3f}",
+        ratio,
+        f"{row.peak_mib:.0f}",
+        *_shares(row, work, peaks),
+        row.agreement,
+    ]
+
+
+def _shares(row: Row, work: dict[str, float] | None, peaks: dict[str, float]) -> tuple[str, str]:
+    """Operations and bytes a second, and which share of the machine's that is. In bfloat16 there are half the bytes."""
+    if not work or not peaks:
+        return _NONE, _NONE
+    is_low = row.who == "ours, auto" and "bfloat16_gflop_s" in peaks
+    gflop_s = work["flops"] * row.amount / row.cpu_s / 1e9
+    gb_s = (0.5 if is_low else 1.0) * work["bytes"] * row.amount / row.cpu_s / 1e9
+    peak = peaks["bfloat16_gflop_s" if is_low else "float32_gflop_s"]
+    return f"{gflop_s:.0f} ({gflop_s / peak:.0%})", f"{gb_s:.1f} ({gb_s / peaks['read_gb_s']:.0%})"
+
+
+def work(results: Results) -> str:
+    """Operations and bytes of each stage, and what the machine can do."""
+    lines = [
+        [
+            f"{stage}, {'a step of the decoder' if stage == 'unit2unit' else 'a second of video'}",
+            f"{found['flops'] / 1e9:.2f}",
+            f"{found['bytes'] / 1e6:.0f}",
+            f"{found['flops'] / found['bytes']:.0f}",
+        ]
+        for stage in STAGES
+        if (found := results.get(stage, {}).get("points", {}).get("work"))
+    ]
+    text = table(("float32", "GFLOP", "MB that cross memory", "FLOP a byte"), lines)
+    if peaks := results.get("roofline", {}).get("points", {}).get("peaks"):
+        products = ", ".join(f"{name.removesuffix('_gflop_s')} {value:.0f}" for name, value in peaks.items() if "flop" in name)
+        text += f"\n\nOne thread of this machine reads {peaks['read_gb_s']:.0f} GB/s; packed matrix products, GFLOP/s: {products}."
+    return text.strip()
+
+
+def whole(results: Results) -> str:
+    """Chain, start, and a core that is taken."""
+    lines: list[list[str]] = []
+    for part, base in (("chain", "published"), ("start", "torch.load")):
+        found = _by_name(results.get(part, {}).get("points", {}))
+        for name, runs in found.items():
+            spent = statistics.median(map(_cpu_s, runs))
+            ratio = statistics.median(map(_cpu_s, found[base])) / spent if base in found else 0
+            detail = ", ".join(
+                f"{stage} {statistics.median(run[stage] for run in runs):.2f}" for stage in STAGES if stage in runs[0]
+            )
+            peak = max(run["peak_mib"] for run in runs)
+            lines.append([part, name, str(len(runs)), f"{spent:.2f}", f"{ratio:.2f}", f"{peak:.0f}", detail])
+    contention = _by_name(results.get("contention", {}).get("points", {}))
+    for name in [name for name in contention if name.endswith(", idle")]:
+        idle, taken = (
+            statistics.median(run["wall_s"] for run in contention.get(f"{name[:-4]}{state}", [])) for state in ("idle", "taken")
+        )
+        lines.append(
+            ["a core taken, 2 threads", name[:-6], str(len(contention[name])), f"{idle:.2f} idle, {taken:.2f} taken (wall)",
+             f"{taken / idle:.2f} times the idle time", _NONE, ""]
+        )  # fmt: skip
+    return table(("what", "who", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts"), lines)
+
+
+def dubs(results: Results) -> str:
+    """Dubs from file to file, and what the parts side by side save."""
+    head = ("clip", "wall s per s", "CPU s per s", "peak memory", "n", "wall s of the parts (side by side they add up to more)")
+    lines = [
+        [f"{runs[0]['media_s']:.0f} s, {runs[0]['precision']}", *_dub_cells(runs), _stage_seconds(runs[0])]
+        for runs in _by_name(results.get("dub", {}).get("points", {})).values()
+    ]
+    text = table(head, lines)
+    ways = results.get("overlap", {}).get("points", {})
+    if len(ways) == 2:
+        one, other = ways["side by side"], ways["one by one"]
+        text += (
+            f"\n\nA clip of {one['media_s']:.0f} s with its parts one by one: {other['wall_s']:.1f} s of wall time; side by side: "
+            f"{one['wall_s']:.1f} s, {one['wall_s'] / other['wall_s']:.2f} of it (n = 1)."
+        )
+    return text.strip()
+
+
+def growth(results: Results) -> str:
+    """Dubs with small models, by length."""
+    lines = [
+        [f"{run['media_s']:.0f} s", f"{run['wall_s']:.1f}", f"{run['cpu_s']:.1f}", f"{run['cpu_s'] / run['media_s']:.2f}",
+         f"{run['peak_mib']:.0f}"]
+        for run in sorted(results.get("growth", {}).get("points", {}).values(), key=lambda run: run["media_s"])
+    ]  # fmt: skip
+    return table(("clip", "wall s", "CPU s", "CPU s per s", "peak MiB"), lines)
+
+
+def bounds(results: Results) -> str:
+    """How far `auto` is from float32 on speech of the demo bundle."""
+    figures = results.get("bounds", {}).get("points", {}).get("demo", [])
+    lines = [
+        [figure["name"], f"{figure['value']:.5f}", f"{figure['bound']:g}", "yes" if figure["holds"] else "no"] for figure in figures
+    ]
+    return table(("figure", "value", "bound", "kept"), lines)
+
+
+def conditions(results: Results) -> str:
+    """When each part was measured, and how busy the machine was at its start."""
+    lines = [
+        [
+            part,
+            about["date"],
+            about["size"],
+            str(about["threads"]),
+            f"{about['load']:.1f}",
+            about["commit"],
+            about["baseline_commit"],
+        ]
+        for part, result in results.items()
+        if (about := result["about"])
+    ]
+    return table(("part", "date", "models", "threads", "load at its start", "commit", "baseline's commit"), lines)
+
+
+def _machine(results: Results) -> str:
+    about = next(results[stage]["about"] for stage in (*STAGES, *results) if stage in results)
+    return (
+        f"{about['cpu']}, {about['cores']} cores{', avx512_bf16' if about['has_bfloat16'] else ''}; torch {about['torch']}; "
+        f"{about['size']} size, random weights; glibc's allocator as it is on both sides; baseline: plain eager float32 "
+        f"(`benchmarks/reference` at {about['baseline_commit']}), for the translation fairseq's generator; {about['date']}."
+    )
+
+
+def _by_name(points: dict[str, dict]) -> dict[str, list[dict]]:
+    """Runs by name, without their rounds."""
+    found: dict[str, list[dict]] = {}
+    for name, run in points.items():
+        found.setdefault(name.partition(", round ")[0], []).append(run)
+    return found
+
+
+def _cpu_s(run: dict) -> float:
+    return run["cpu_s"] if "cpu_s" in run else sum(run[stage] for stage in STAGES)
+
+
+def _dub_cells(runs: list[dict]) -> list[str]:
+    wall, cpu = (statistics.median(run[what] for run in runs) / runs[0]["media_s"] for what in ("wall_s", "cpu_s"))
+    return [f"{wall:.2f}", f"{cpu:.2f}", f"{max(run['peak_mib'] for run in runs) / _GIB:.1f} GiB", str(len(runs))]
+
+
+def _stage_seconds(run: dict) -> str:
+    return ", ".join(f"{name.removeprefix('stage ')} {run[name]:.1f}" for name in run if name.startswith("stage "))
