@@ -11,7 +11,7 @@ from netflips.report import DubReport
 from netflips.report_page.markup import Child, Markup, tag
 from netflips.report_page.material import Material
 from netflips.report_page.story import speakers_of, utterances_of
-from netflips.report_page.words import DASH, TIMES, clock, length, number, seconds, several, share, stage_name
+from netflips.report_page.words import DASH, TIMES, clock, gathered, length, number, seconds, several, share, stage_name
 
 Rows = Iterable[tuple[Child, ...]]
 
@@ -49,7 +49,8 @@ def attention(report: DubReport, material: Material, prefix: str) -> Markup:
         lines.append(f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}.")
     if report.has_grown:
         lines.append(f"The picture grew to {report.width}{TIMES}{report.height}: H.264 cannot hold an odd side.")
-    lines += [tag("span", text, class_="warning") for text in report.warnings if "is left alone" not in text]
+    told = (text for text in report.warnings if "is left alone" not in text)
+    lines += [tag("span", text, class_="warning") for text in gathered(told)]
     lines += [tag("span", text, class_="warning") for text in material.missing]
     if not lines:
         return tag("p", "Nothing: every utterance was dubbed, and there was no warning.", class_="quiet")

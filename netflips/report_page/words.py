@@ -1,5 +1,7 @@
 """Numbers in words and short forms, and what is to be said of an utterance first."""
 
+import re
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import NamedTuple
 
@@ -7,6 +9,7 @@ from netflips.report import UtteranceReport
 
 DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
+_OF_UTTERANCE = re.compile(r"utterance (\d+)(\D.*)")
 _LARGE_SLACK = 0.25
 """Share of an utterance's time above which its silence is worth a word."""
 _NAMES_OF_STAGES = {
@@ -102,6 +105,26 @@ def number(value: float | None, digits: int = 2) -> str:
 def several(count: int, what: str) -> str:
     """A count with its noun, as `1 picture`, `2 pictures`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def gathered(warnings: Iterable[str]) -> list[str]:
+    """Warnings, with those that many utterances share told once, as `utterances 1–12, 14: too long`."""
+    numbers: dict[str, list[int]] = {}
+    for text in warnings:
+        found = _OF_UTTERANCE.fullmatch(text)
+        numbers.setdefault(found[2] if found else text, []).extend([int(found[1])] if found else [])
+    return [f"{_utterances(which)}{text}" if which else text for text, which in numbers.items()]
+
+
+def _utterances(numbers: Sequence[int]) -> str:
+    runs: list[list[int]] = []
+    for one in sorted(numbers):
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    told = (str(run[0]) if len(run) == 1 else f"{run[0]}{DASH if len(run) > 2 else ', '}{run[-1]}" for run in runs)
+    return f"utterance{'' if len(numbers) == 1 else 's'} {', '.join(told)}"
 
 
 def stage_name(name: str) -> str:

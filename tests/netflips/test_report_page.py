@@ -180,6 +180,11 @@ def test_text_from_outside_is_escaped(told: page.Told) -> None:
     assert not any(attribute.startswith("on") for _, attributes in reader.elements for attribute in attributes)
 
 
+def test_warnings_that_utterances_share_are_told_once() -> None:
+    warnings = [f"utterance {number}: too long" for number in (1, 2, 3, 5, 8, 9)] + ["no music", "utterance 4: too short"]
+    assert words.gathered(warnings) == ["utterances 1\u20133, 5, 8, 9: too long", "no music", "utterance 4: too short"]
+
+
 def test_it_needs_nothing_from_outside(told: page.Told) -> None:
     written = page.page([told], {}, DubOptions())
     reader = Reader(written)
