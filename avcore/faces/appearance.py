@@ -14,8 +14,9 @@ from avcore.faces.crop import Box, Picture
 SIDE = 24
 """Pixels of a portrait's side."""
 SAME_PERSON = 0.40
-"""Distance of two appearances below which they are taken for one person. On drawn heads, in one trial, 1 in 200 pairs of two people
-were nearer (more where heads are alike), and half of the pairs of one person, seen from other sides and before other walls, were not."""
+"""Distance of two appearances below which they are taken for one person. On drawn heads, in one trial, 1 in 200 pairs of two
+people were nearer (more where heads are alike), and half of the pairs of one person, seen from other sides and before other
+walls, were not."""
 
 _WIDEN, _RAISE = 1.3, 0.12
 """Side of the portrait in heights of the face, and how far its middle lies above the face's: hair belongs to it."""
