@@ -14,7 +14,8 @@ LAST_LAYER = "last"
 CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
 CPU_PADDING_S, GPU_PADDING_S = 0.5, math.inf
 """On a CPU, what a call of the encoder costs beside its frames is worth about half a second of speech, measured at published
-and at debug size: whoever joins a batch saves one call and pays for what he is filled up with. A GPU fills up for next to nothing.
+and at debug size: an utterance that joins a batch saves one call, and costs what it is filled up with. No bound was measured
+on a GPU, where few large calls are wanted.
 """
 SOUND_ALONE = 2.0
 """Times as long are batches without pictures: they are read in no time, and handing them over is what costs."""
