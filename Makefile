@@ -24,7 +24,8 @@ help:
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
 	@echo "make train-demo  make the models of the demo anew (needs espeak-ng and flite; an hour and a half)"
-	@echo "make bench   speed and memory beside a plain baseline (an hour; writes benchmarks/results.json and docs/images/performance_*.png)"
+	@echo "make bench   speed and memory beside a plain baseline (half an hour; writes benchmarks/results, the tables of README.md and"
+	@echo "             docs/performance.md, and pictures; BENCH=--go-on goes on with a run that was stopped)"
 
 -include make/*.mk
 
@@ -61,8 +62,7 @@ train-demo: fairseq
 	$(BIN)/python scripts/train_demo.py
 
 bench: fairseq
-	$(BIN)/python -m benchmarks --parts stages chain start contention dub --out benchmarks/results.json
-	$(BIN)/python -m benchmarks.plots
+	$(BIN)/python -m benchmarks $(BENCH)
 
 clean:
 	rm -rf $(VENV) *.egg-info build dist

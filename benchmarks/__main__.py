@@ -4,7 +4,8 @@ Each part keeps what it measured at once in a file of its own below --results, a
 (what the machine can do), `av2unit`, `unit2unit`, `vocoder`, `lips` (each stage beside the baseline), `chain` (all of them in a
 row), `start` (loading), `contention` (one of two cores taken), `dub` (file to file), `overlap` (the parts of a dub side by
 side and one by one), `growth` (dubs of 3 s to 10 min with small models), `bounds` (how far `--precision auto` is from float32
-on speech of the demo bundle). At the end the tables of README.md and docs/performance.md are filled from all files.
+on speech of the demo bundle). At the end the tables of README.md and docs/performance.md are filled from all files (not with
+--size tiny).
 """
 
 import argparse
@@ -115,7 +116,7 @@ def main() -> None:
             MEASURES[part](options, folder, scratch, ledger)
             ledger.finish()
             print(f"{part}: {time.perf_counter() - begun:.0f} s in all", flush=True)
-    if not options.no_pages:
+    if not options.no_pages and options.size == "published":
         results = read_results(options.results)
         pages.write(results, ROOT)
         plots.draw(results, ROOT / "docs" / "images")

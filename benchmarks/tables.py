@@ -1,7 +1,7 @@
 """Results as Markdown: each function takes all parts' files and gives a table, "" when its part was not measured."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from benchmarks.measure import BEAM, STAGES
@@ -9,6 +9,8 @@ from benchmarks.stages import Row, rows
 
 Results = dict[str, dict[str, Any]]
 _NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
+GROWTH_PICTURE = "images/performance_growth.png"
+"""As seen from docs."""
 _SHORT_S = 10.0
 _GIB = 1024
 _NONE = "-"
@@ -58,7 +60,7 @@ def _short_whole(results: Results) -> list[list[str]]:
     ):
         if part in results:
             found = _by_name(results[part]["points"])
-            spent = {name: statistics.median(_cpu_s(run) for run in runs) for name, runs in found.items()}
+            spent = {name: _median_cpu_s(runs) for name, runs in found.items()}
             shown = [f"{spent[base]:.2f}" if base in spent else _NONE]
             for who in ("ours, float32", "ours, auto"):
                 there = who in spent and base in spent
@@ -144,27 +146,29 @@ def work(results: Results) -> str:
 
 def whole(results: Results) -> str:
     """Chain, start, and a core that is taken."""
-    lines: list[list[str]] = []
-    for part, base in (("chain", "published"), ("start", "torch.load")):
-        found = _by_name(results.get(part, {}).get("points", {}))
-        for name, runs in found.items():
-            spent = statistics.median(map(_cpu_s, runs))
-            ratio = statistics.median(map(_cpu_s, found[base])) / spent if base in found else 0
-            detail = ", ".join(
-                f"{stage} {statistics.median(run[stage] for run in runs):.2f}" for stage in STAGES if stage in runs[0]
-            )
-            peak = max(run["peak_mib"] for run in runs)
-            lines.append([part, name, str(len(runs)), f"{spent:.2f}", f"{ratio:.2f}", f"{peak:.0f}", detail])
-    contention = _by_name(results.get("contention", {}).get("points", {}))
-    for name in [name for name in contention if name.endswith(", idle")]:
-        idle, taken = (
-            statistics.median(run["wall_s"] for run in contention.get(f"{name[:-4]}{state}", [])) for state in ("idle", "taken")
-        )
-        lines.append(
-            ["a core taken, 2 threads", name[:-6], str(len(contention[name])), f"{idle:.2f} idle, {taken:.2f} taken (wall)",
-             f"{taken / idle:.2f} times the idle time", _NONE, ""]
-        )  # fmt: skip
-    return table(("what", "who", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts"), lines)
+    lines = [line for part, base in (("chain", "published"), ("start", "torch.load")) for line in _whole_lines(results, part, base)]
+    head = ("what", "who", "n", "CPU s", "times the baseline", "peak MiB", "CPU s of the parts")
+    return "\n\n".join(filter(None, (table(head, lines), _contention(results))))
+
+
+def _whole_lines(results: Results, part: str, base: str) -> Iterator[list[str]]:
+    found = _by_name(results.get(part, {}).get("points", {}))
+    for name, runs in found.items():
+        spent = _median_cpu_s(runs)
+        ratio = f"{_median_cpu_s(found[base]) / spent:.2f}" if base in found else _NONE
+        inside = ", ".join(f"{stage} {_median(runs, stage):.2f}" for stage in STAGES if stage in runs[0])
+        yield [part, name, str(len(runs)), f"{spent:.2f}", ratio, f"{max(run['peak_mib'] for run in runs):.0f}", inside]
+
+
+def _contention(results: Results) -> str:
+    found = _by_name(results.get("contention", {}).get("points", {}))
+    lines = []
+    for stage in (name.removesuffix(", idle") for name in found if name.endswith(", idle")):
+        idle, taken = (found.get(f"{stage}, {state}", []) for state in ("idle", "taken"))
+        if taken:
+            seconds = _median(idle, "wall_s"), _median(taken, "wall_s")
+            lines.append([stage, str(len(taken)), *(f"{value:.2f}" for value in seconds), f"{seconds[1] / seconds[0]:.2f}"])
+    return table(("two threads, wall s", "n", "both cores idle", "one taken by another process", "ratio"), lines)
 
 
 def dubs(results: Results) -> str:
@@ -192,7 +196,8 @@ def growth(results: Results) -> str:
          f"{run['peak_mib']:.0f}"]
         for run in sorted(results.get("growth", {}).get("points", {}).values(), key=lambda run: run["media_s"])
     ]  # fmt: skip
-    return table(("clip", "wall s", "CPU s", "CPU s per s", "peak MiB"), lines)
+    text = table(("clip", "wall s", "CPU s", "CPU s per s", "peak MiB"), lines)
+    return text and f"{text}\n\n![Time and memory of a dub by length]({GROWTH_PICTURE})"
 
 
 def bounds(results: Results) -> str:
@@ -206,19 +211,8 @@ def bounds(results: Results) -> str:
 
 def conditions(results: Results) -> str:
     """When each part was measured, and how busy the machine was at its start."""
-    lines = [
-        [
-            part,
-            about["date"],
-            about["size"],
-            str(about["threads"]),
-            f"{about['load']:.1f}",
-            about["commit"],
-            about["baseline_commit"],
-        ]
-        for part, result in results.items()
-        if (about := result["about"])
-    ]
+    shown = ("date", "size", "threads", "load", "commit", "baseline_commit")
+    lines = [[part, *(str(result["about"][name]) for name in shown)] for part, result in results.items()]
     return table(("part", "date", "models", "threads", "load at its start", "commit", "baseline's commit"), lines)
 
 
@@ -239,12 +233,17 @@ def _by_name(points: dict[str, dict]) -> dict[str, list[dict]]:
     return found
 
 
-def _cpu_s(run: dict) -> float:
-    return run["cpu_s"] if "cpu_s" in run else sum(run[stage] for stage in STAGES)
+def _median(runs: list[dict], what: str) -> float:
+    return statistics.median(run[what] for run in runs)
+
+
+def _median_cpu_s(runs: list[dict]) -> float:
+    """Of a run that says it, or of the stages that it consists of."""
+    return statistics.median(run["cpu_s"] if "cpu_s" in run else sum(run[stage] for stage in STAGES) for run in runs)
 
 
 def _dub_cells(runs: list[dict]) -> list[str]:
-    wall, cpu = (statistics.median(run[what] for run in runs) / runs[0]["media_s"] for what in ("wall_s", "cpu_s"))
+    wall, cpu = (_median(runs, what) / runs[0]["media_s"] for what in ("wall_s", "cpu_s"))
     return [f"{wall:.2f}", f"{cpu:.2f}", f"{max(run['peak_mib'] for run in runs) / _GIB:.1f} GiB", str(len(runs))]
 
 

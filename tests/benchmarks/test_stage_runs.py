@@ -1,0 +1,35 @@
+"""A stage measured with small models: every side, allocator and length that was asked for, and nothing twice."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import build_parser
+from benchmarks.ledger import Ledger
+from benchmarks.sides import Side, Worker
+from benchmarks.stages import measure_stage, rows
+from netflips.random_checkpoints import write_random_checkpoints
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoints")
+    write_random_checkpoints(path, "tiny")
+    return path
+
+
+def test_a_stage_beside_the_baseline(folder: Path, tmp_path: Path) -> None:
+    options = build_parser().parse_args(["--lengths", "0.4", "0.8", "--rounds", "2", "--precisions", "float32"])
+    ledger = Ledger(tmp_path / "vocoder.json", {}, goes_on=False)
+    measure_stage("vocoder", options, folder, tmp_path, ledger)
+    found = {(row.who, row.keeps, row.amount): row for row in rows(ledger.points)}
+    usual = [(who, False, amount) for amount in (0.4, 0.8) for who in ("ours, float32", "reference")]
+    assert set(found) == {*usual, ("ours, float32", True, 0.4), ("reference", True, 0.4)}
+    assert all(row.runs == 2 and row.cpu_s > 0 and row.peak_mib > 100 for row in found.values())
+    assert float(found["ours, float32", False, 0.8].agreement.split()[2]) < 1e-4
+    assert ledger.points["work"]["flops"] > 0
+
+
+def test_a_worker_that_fails_says_why(tmp_path: Path) -> None:
+    with Worker("vocoder", Side("ours"), tmp_path) as worker, pytest.raises(SystemExit, match=r"unit_av_renderer"):
+        worker.warm_up(0.4)

@@ -1,0 +1,110 @@
+"""Medians, ratios and pages made from results."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import pages, plots, tables
+from benchmarks.stages import rows
+
+ROOT = Path(__file__).resolve().parents[2]
+ABOUT = {
+    "cpu": "A processor", "cores": 2, "torch": "2.11", "has_bfloat16": True, "threads": 1, "dub_threads": 2, "size": "published",
+    "load": 0.1, "date": "2026-01-02", "baseline_commit": "abc1234", "commit": "def5678",
+}  # fmt: skip
+
+
+def runs(stage: str, who: str, keeps: bool, amount: float, seconds: list[float]) -> dict[str, dict]:
+    return {
+        f"{who}, {keeps}, {amount:g}, round {turn}": {
+            "stage": stage, "who": who, "is_ours": who.startswith("ours"), "keeps": keeps, "amount": amount, "cpu_s": one,
+            "wall_s": one, "peak_mib": 100 * turn, "agreement": "",
+        }
+        for turn, one in enumerate(seconds, 1)
+    }  # fmt: skip
+
+
+def part(points: dict) -> dict:
+    return {"about": ABOUT, "is_complete": True, "points": points}
+
+
+def lips() -> dict[str, dict]:
+    return {
+        **runs("lips", "reference", False, 10, [20, 10, 30]),
+        **runs("lips", "ours, float32", False, 10, [10, 10, 10]),
+        **runs("lips", "ours, auto", False, 10, [5, 4, 100]),
+        **runs("lips", "ours, auto", False, 60, [24]),
+        **runs("lips", "reference", True, 3, [9]),
+        **runs("lips", "ours, auto", True, 3, [3]),
+        "work": {"flops": 2e11, "bytes": 1e9},
+    }
+
+
+def dub(seconds: float) -> dict:
+    return {"media_s": seconds, "wall_s": seconds, "cpu_s": 2 * seconds, "peak_mib": 2048, "precision": "auto", "stage read": 1.5}
+
+
+def everything() -> dict[str, dict]:
+    chain = {"av2unit": 1, "unit2unit": 10, "vocoder": 1, "lips": 8, "peak_mib": 10}
+    return {
+        "lips": part(lips()),
+        "unit2unit": part({**runs("unit2unit", "fairseq", False, 200, [30]), **runs("unit2unit", "ours, auto", False, 200, [7.5])}),
+        "roofline": part({"peaks": {"read_gb_s": 40.0, "float32_gflop_s": 200.0, "bfloat16_gflop_s": 400.0}}),
+        "chain": part({"published, round 1": chain, "ours, auto, round 1": {**chain, "unit2unit": 0, "lips": 2}}),
+        "contention": part({"lips, idle, round 1": {"wall_s": 2.0}, "lips, taken, round 1": {"wall_s": 3.0}}),
+        "dub": part({"3 s, auto, round 1": dub(3), "3 s, auto, round 2": dub(3)}),
+        "overlap": part({"side by side": dub(10), "one by one": {**dub(10), "wall_s": 20}}),
+        "growth": part({"3 s": dub(3), "600 s": dub(600)}),
+        "bounds": part({"demo": [{"name": "the same units", "value": 0.999, "bound": 0.995, "holds": True}]}),
+    }
+
+
+def test_rows_are_medians_and_ratios_to_the_baseline_with_the_same_allocator() -> None:
+    found = {(row.who, row.keeps, row.amount): row for row in rows(lips())}
+    assert found["ours, auto", False, 10].ratio == pytest.approx(20 / 5)
+    assert found["ours, float32", False, 10].ratio == pytest.approx(2)
+    assert found["ours, auto", True, 3].ratio == pytest.approx(3)
+    assert found["reference", False, 10].ratio == 1
+    assert (found["ours, auto", False, 10].runs, found["ours, auto", False, 10].peak_mib) == (3, 300)
+
+
+def test_a_length_that_the_baseline_did_not_run_is_compared_in_proportion_and_says_so() -> None:
+    (row,) = (row for row in rows(lips()) if row.amount == 60)
+    assert row.ratio == pytest.approx(20 * 6 / 24)
+    assert "5.00 (of 10 s)" in tables.stages(everything())
+
+
+def test_shares_of_the_machine() -> None:
+    line = next(line for line in tables.stages(everything()).splitlines() if "ours, auto" in line and "| 10 s" in line)
+    assert "400 (100%)" in line
+    assert "1.0 (2%)" in line
+
+
+def test_what_was_not_measured_gives_no_table() -> None:
+    assert all(make({}) == "" for make in (tables.short, *pages.SECTIONS.values()))
+
+
+def test_whole_runs() -> None:
+    text = tables.whole(everything())
+    assert "| chain | ours, auto | 1 | 4.00 | 5.00 |" in text
+    assert "| lips | 1 | 2.00 | 3.00 | 1.50 |" in text
+    assert "0.50 of it" in tables.dubs(everything())
+
+
+def test_pages_are_filled_between_their_markers_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for page in ("README.md", "docs/performance.md"):
+        (tmp_path / page).write_text((ROOT / page).read_text(encoding="utf-8"), encoding="utf-8")
+    for _ in range(2):
+        pages.write(everything(), tmp_path)
+        readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+        assert readme.count("A processor, 2 cores, avx512_bf16; torch 2.11") == 1
+        assert "30.00 (fairseq) | - | 7.50: 4.0 times as fast | 1 |" in readme
+        assert "## Install by hand" in readme
+        assert "| lips | 10 s | ours, float32 |" in (tmp_path / "docs" / "performance.md").read_text(encoding="utf-8")
+
+
+def test_pictures(tmp_path: Path) -> None:
+    plots.draw(everything(), tmp_path)
+    for name in ("performance_stages.png", "performance_growth.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
