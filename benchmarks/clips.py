@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import takewhile
 from pathlib import Path
 
-from avcore.media import VideoWriter, read_pictures, read_sound
+from avcore.media import VideoWriter, probe, read_pictures, read_sound
 from avcore.timeline import seconds_to_samples
 from benchmarks.made_recording import FRAME_RATE, write_made_recording
 
@@ -21,17 +21,17 @@ def clip(seconds: float, folder: Path) -> Path:
         if seconds >= _DRAWN_S:
             write_made_recording(path, seconds, _DRAWN_S, height=HEIGHT)
         else:
-            _cut(clip(_DRAWN_S, folder), path, seconds)
+            cut(clip(_DRAWN_S, folder), path, _BEGIN_S, seconds)
     return path
 
 
-def _cut(recording: Path, path: Path, seconds: float) -> None:
-    """Write a part of a recording as a file of its own."""
+def cut(recording: Path, path: Path, begin: float, seconds: float) -> None:
+    """Write a part of a recording, from `begin` (s), as a file of its own."""
+    info = probe(recording)
     samples, rate = read_sound(recording)
-    first = seconds_to_samples(_BEGIN_S, rate)
-    begin, end = Fraction(_BEGIN_S), _BEGIN_S + Fraction(seconds)
-    with VideoWriter(path, HEIGHT * 16 // 9, HEIGHT, FRAME_RATE, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
-        for picture in takewhile(lambda picture: picture.time < end, read_pictures(recording)):
+    first, last = seconds_to_samples(begin, rate), seconds_to_samples(begin + seconds, rate)
+    with VideoWriter(path, info.width, info.height, FRAME_RATE, rate, samples.shape[1], preset="ultrafast", crf=20) as writer:
+        for picture in takewhile(lambda picture: picture.time < begin + seconds, read_pictures(recording)):
             if picture.time >= begin:
-                writer.write_picture(picture.rgb)
-        writer.write_sound(samples[first : first + seconds_to_samples(end - begin, rate)])
+                writer.write_picture(picture.rgb, picture.time - Fraction(begin))
+        writer.write_sound(samples[first:last])
