@@ -21,6 +21,7 @@ from benchmarks import material
 from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
+from benchmarks.rows import BEAM
 from netflips.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from unit2unit.inference import UnitTranslator
 
 Run = Callable[[], object]
-STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
-BEAM, SOURCE_UNITS = 20, 150
+SOURCE_UNITS = 150
 _LANGUAGE, _TARGET = "en", "es"
 
 

@@ -7,8 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from benchmarks.measure import STAGES
-from benchmarks.stages import Row, rows
+from benchmarks.rows import STAGES, Row, rows
 
 _NAMES = {"av2unit": "speech and lips\nto units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
 _COLOURS = {"baseline": "#b0b0b0", "ours, float32": "#4477aa", "ours, auto": "#228833"}

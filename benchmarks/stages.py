@@ -1,11 +1,10 @@
-"""The stages beside the plain baseline, all in one run: medians, ratios, and what share of the machine is used."""
+"""The stages beside the plain baseline, all in one run."""
 
 import argparse
-import statistics
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +12,10 @@ import numpy as np
 
 from benchmarks import measure, roofline
 from benchmarks.ledger import Ledger
+from benchmarks.rows import BEAM, SENTENCE_STEPS
 from benchmarks.sides import Side, Worker, allocators, baseline, sides
 from netflips.random_checkpoints import TRANSLATOR
 
-SENTENCE_STEPS = 200
-STEPS_PER_SECOND = 30
-"""Steps of the translator for a second of speech, about: units without their repeats."""
 WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
 """Seconds of media, or decoder steps."""
 _COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4}
@@ -29,32 +26,6 @@ _LONGEST_BASELINE_S = {"lips": 20.0}
 """The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
 _POOL_PER_STEP = 1.5
 """Entries of the pool for each step done, about: beams share most of their past."""
-
-
-@dataclass
-class Row:
-    """One line of the table: medians over `runs` runs of `amount` (seconds of media, or steps).
-
-    ratio: of the baseline's CPU seconds to these, with the same allocator; None = the baseline was not run. baseline_amount:
-    what the baseline ran, where that was less than `amount`, its seconds taken in proportion.
-    """
-
-    stage: str
-    who: str
-    keeps: bool
-    amount: float
-    runs: int
-    cpu_s: float
-    wall_s: float
-    peak_mib: float
-    ratio: float | None
-    baseline_amount: float
-    agreement: str
-
-    @property
-    def media_s(self) -> float:
-        """Seconds of video that the amount stands for."""
-        return self.amount / STEPS_PER_SECOND if self.stage == "unit2unit" else self.amount
 
 
 def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
@@ -106,38 +77,10 @@ def agreement(ours: Path, other: Path) -> str:
     return f"at most {np.abs(a.astype(float) - b.astype(float)).max():.2g} apart"
 
 
-def rows(points: dict[str, dict]) -> list[Row]:
-    """The table of a stage: medians of the runs of each side and amount, and their ratio to the baseline's."""
-    groups: dict[tuple[bool, float, str], list[dict]] = {}
-    for run in points.values():
-        if "who" in run:
-            groups.setdefault((run["keeps"], run["amount"], run["who"]), []).append(run)
-    found = []
-    for (keeps, amount, who), runs in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1])):
-        cpu_s = _median(runs, "cpu_s")
-        base_amount, base_runs = _baseline_runs(groups, keeps, amount)
-        ratio = _median(base_runs, "cpu_s") * amount / base_amount / cpu_s if base_runs else None
-        agreed = next((run["agreement"] for run in runs if run["agreement"]), "")
-        peak_mib = max(run["peak_mib"] for run in runs)
-        wall_s = _median(runs, "wall_s")
-        found.append(Row(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, base_amount, agreed))
-    return found
-
-
-def _baseline_runs(groups: dict[tuple[bool, float, str], list[dict]], keeps: bool, amount: float) -> tuple[float, list[dict]]:
-    """What the baseline ran of this amount, or of the largest below it."""
-    there = {key[1]: runs for key, runs in groups.items() if not runs[0]["is_ours"] and key[0] == keeps and key[1] <= amount}
-    return (max(there), there[max(there)]) if there else (amount, [])
-
-
-def _median(runs: list[dict], what: str) -> float:
-    return statistics.median(run[what] for run in runs)
-
-
 def work_of(stage: str, folder: Path) -> roofline.Work:
     """Operations and bytes of a second of media, or of a decoder step in the middle of a search of 200."""
     if stage == "unit2unit":
         past = int(_POOL_PER_STEP * SENTENCE_STEPS / 2)
-        return roofline.decoder_step(folder / TRANSLATOR, measure.BEAM, measure.SOURCE_UNITS, past)
+        return roofline.decoder_step(folder / TRANSLATOR, BEAM, measure.SOURCE_UNITS, past)
     seconds = _COUNTED[stage]
     return roofline.count(measure.RUNS[stage, "reference"](folder, seconds, "float32"), seconds)

@@ -4,8 +4,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.measure import BEAM, STAGES
-from benchmarks.stages import Row, rows
+from benchmarks.rows import BEAM, STAGES, Row, rows
 
 Results = dict[str, dict[str, Any]]
 _NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}

@@ -14,6 +14,7 @@ import torch
 from avcore.files import private_folder
 from avcore.memory import keep_freed_memory
 from benchmarks import measure
+from benchmarks.rows import STAGES
 
 CHAIN_S, CHAIN_STEPS = 5.0, 150
 CLIP = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
@@ -22,7 +23,7 @@ _SIDES = {
     "reference": ("reference", "reference", "reference", "reference"),
     "published": ("reference", "fairseq", "reference", "published"),
 }
-"""Who runs each stage of a chain, in the order of `measure.STAGES`."""
+"""Who runs each stage of a chain, in the order of `STAGES`."""
 _WINDOWS = 3
 """Windows of 10 pictures that the published renderer draws at once here: with gradients more do not fit in memory."""
 
@@ -41,7 +42,7 @@ def published_lips(folder: Path, seconds: float, precision: str) -> measure.Run:
 
 def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
     """CPU seconds of the four stages one after another, on 5 s of media and 150 steps of the search."""
-    sides = dict(zip(measure.STAGES, _SIDES[who], strict=True))
+    sides = dict(zip(STAGES, _SIDES[who], strict=True))
     amounts = {"av2unit": CHAIN_S, "unit2unit": CHAIN_STEPS, "vocoder": CHAIN_S, "lips": CHAIN_S}
     seconds = {}
     for stage, side in sides.items():

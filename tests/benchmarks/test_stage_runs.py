@@ -6,8 +6,9 @@ import pytest
 
 from benchmarks.__main__ import build_parser
 from benchmarks.ledger import Ledger
+from benchmarks.rows import rows
 from benchmarks.sides import Side, Worker
-from benchmarks.stages import measure_stage, rows
+from benchmarks.stages import measure_stage
 from netflips.random_checkpoints import write_random_checkpoints
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import pages, plots, tables
-from benchmarks.stages import rows
+from benchmarks.rows import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ABOUT = {

@@ -1,0 +1,64 @@
+"""What the runs of the stages come to: medians, and ratios to the baseline's."""
+
+import statistics
+from dataclasses import dataclass
+
+STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
+BEAM = 20
+SENTENCE_STEPS = 200
+STEPS_PER_SECOND = 30
+"""Steps of the translator for a second of speech, about: units without their repeats."""
+
+
+@dataclass
+class Row:
+    """One line of the table: medians over `runs` runs of `amount` (seconds of media, or steps).
+
+    ratio: of the baseline's CPU seconds to these, with the same allocator; None = the baseline was not run. baseline_amount:
+    what the baseline ran, where that was less than `amount`, its seconds taken in proportion.
+    """
+
+    stage: str
+    who: str
+    keeps: bool
+    amount: float
+    runs: int
+    cpu_s: float
+    wall_s: float
+    peak_mib: float
+    ratio: float | None
+    baseline_amount: float
+    agreement: str
+
+    @property
+    def media_s(self) -> float:
+        """Seconds of video that the amount stands for."""
+        return self.amount / STEPS_PER_SECOND if self.stage == "unit2unit" else self.amount
+
+
+def rows(points: dict[str, dict]) -> list[Row]:
+    """The table of a stage: medians of the runs of each side and amount, and their ratio to the baseline's."""
+    groups: dict[tuple[bool, float, str], list[dict]] = {}
+    for run in points.values():
+        if "who" in run:
+            groups.setdefault((run["keeps"], run["amount"], run["who"]), []).append(run)
+    found = []
+    for (keeps, amount, who), runs in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1])):
+        cpu_s = _median(runs, "cpu_s")
+        base_amount, base_runs = _baseline_runs(groups, keeps, amount)
+        ratio = _median(base_runs, "cpu_s") * amount / base_amount / cpu_s if base_runs else None
+        agreed = next((run["agreement"] for run in runs if run["agreement"]), "")
+        peak_mib = max(run["peak_mib"] for run in runs)
+        wall_s = _median(runs, "wall_s")
+        found.append(Row(runs[0]["stage"], who, keeps, amount, len(runs), cpu_s, wall_s, peak_mib, ratio, base_amount, agreed))
+    return found
+
+
+def _baseline_runs(groups: dict[tuple[bool, float, str], list[dict]], keeps: bool, amount: float) -> tuple[float, list[dict]]:
+    """What the baseline ran of this amount, or of the largest below it."""
+    there = {key[1]: runs for key, runs in groups.items() if not runs[0]["is_ours"] and key[0] == keeps and key[1] <= amount}
+    return (max(there), there[max(there)]) if there else (amount, [])
+
+
+def _median(runs: list[dict], what: str) -> float:
+    return statistics.median(run[what] for run in runs)
