@@ -3,7 +3,7 @@
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -87,7 +87,7 @@ def measure_dub(options: argparse.Namespace, folder: Path, scratch: Path, ledger
 def measure_overlap(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
     """A dub whose parts run side by side, and one whose parts run one by one."""
     for way, more in (("side by side", ()), ("one by one", ("--one-by-one",))):
-        _dub(options.overlap_s, options.precisions[-1], way, options, folder, ledger, *more)
+        _dub(options.overlap_s, options.precisions[-1], way, options, folder, ledger, more)
 
 
 def measure_growth(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
@@ -117,12 +117,12 @@ def _dub(
     options: argparse.Namespace,
     folder: Path,
     ledger: Ledger,
-    more: list[str] | None = None,
+    more: Sequence[str] = (),
 ) -> None:
     def measure() -> dict:
         video = clip(seconds, options.clips)
         command = [*_whole("dub", "ours", folder, precision), "--video", str(video), "--threads", str(options.dub_threads)]
-        return run_json([*command, *(more or [])], options.dub_threads) | {"precision": precision, "seconds": seconds}
+        return run_json([*command, *more], options.dub_threads) | {"precision": precision, "seconds": seconds}
 
     run = ledger.point(name, measure)
     print(f"dub, {name}: wall {run['wall_s']:.1f} s, CPU {run['cpu_s']:.1f} s, peak {run['peak_mib']:.0f} MiB", flush=True)
