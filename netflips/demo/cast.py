@@ -1,7 +1,7 @@
 """Voices and faces of the demo's material, and what is kept out of training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -18,9 +18,6 @@ Voice = EspeakVoice | FliteVoice
 
 LANGUAGES = ("en", "ko")
 
-_PITCH_STEP = 19
-"""Between the pitches of voices that are neighbours in the list: like ones get unlike pitches."""
-
 
 @dataclass(frozen=True)
 class Cast:
@@ -30,13 +27,13 @@ class Cast:
 
     def reference(self, language: str) -> EspeakVoice:
         """The voice whose own timing labels all others of a language."""
-        return self._evened(EspeakVoice(self.settings["reference"][language]), language)
+        return EspeakVoice(self.settings["reference"][language])
 
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a training voice of espeak-ng."""
         own = self.settings["espeak"][language]
         name, variant = own["names"][rng.integers(len(own["names"]))], own["variants"][rng.integers(len(own["variants"]))]
-        return self._evened(self._varied(f"{name}+{variant}", rng), language)
+        return self._varied(f"{name}+{variant}", rng)
 
     def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
         """Draw how a speaker of flite sounds this time."""
@@ -48,13 +45,12 @@ class Cast:
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""
         variants = self.settings["held_out"]["variants"]
-        name = f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}"
-        return self._evened(self._varied(name, rng), language)
+        return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
 
     @property
     def judges(self) -> list[EspeakVoice]:
         """Korean voices in which an evaluation records each sentence."""
-        return [self._evened(EspeakVoice(name), "ko") for name in self.settings["judges"]]
+        return [EspeakVoice(name) for name in self.settings["judges"]]
 
     @property
     def unheard_speaker(self) -> FliteVoice:
@@ -68,15 +64,6 @@ class Cast:
     def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
         rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
         return EspeakVoice(name, int(rate), int(pitch), int(reach))
-
-    def _evened(self, voice: EspeakVoice, language: str) -> EspeakVoice:
-        """The voice at one pitch, in a language that is said so; a variant of the training at its own."""
-        if language not in self.settings["even"]:
-            return voice
-        (low, high), variants = self._range("pitch"), self.settings["espeak"][language]["variants"]
-        variant = voice.name.partition("+")[2]
-        pitch = low + variants.index(variant) * _PITCH_STEP % (high - low + 1) if variant in variants else voice.pitch
-        return replace(voice, pitch=pitch, pitch_range=0)
 
     def _range(self, what: str) -> tuple[int, int]:
         low, high = self.settings[what]
