@@ -1,4 +1,4 @@
-"""Put a rendered face back into its picture: with a soft edge, or exactly as published.
+"""Put a rendered face back into its picture: its lower half with a soft edge, or the whole exactly as published.
 
 Nothing outside the box changes in either way. The network saw the *visible* part of the box scaled to a square, so the
 patch that matches it is the whole patch scaled to that visible part, also where the box reaches beyond the picture.
@@ -14,14 +14,16 @@ from avcore.faces.crop import Box, Picture, visible_part
 
 FEATHER = 0.1
 """Width of the soft edge as a share of the box's side."""
+UPPER = 0.5
+"""Share of the box's height that stays the picture's own: the network is shown it as it is, and draws it again only worse."""
 
 
-def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEATHER) -> Picture:
+def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEATHER, upper: float = UPPER) -> Picture:
     """Blend a patch into its box, the edge soft and inside the box; where the picture cuts the box there is no edge.
 
     picture: uint8 [height, width, 3]; patch: uint8 [h, w, 3], scaled to the visible part of the box; box: [4], x1, y1,
-    x2, y2 in pixels; feather: width of the edge as a share of the side, 0 = hard. Returns a new picture; pixels outside
-    the box are those of `picture`.
+    x2, y2 in pixels; feather: width of the edge as a share of the side, 0 = hard; upper: share of the visible part's
+    height, from its top, that is left as it is. Returns a new picture; pixels outside the box are those of `picture`.
     """
     pasted = picture.copy()
     part = visible_part(box, *picture.shape[:2])
@@ -29,8 +31,11 @@ def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEAT
         return pasted
     rows, columns = part
     scaled = _scale(patch, columns.stop - columns.start, rows.stop - rows.start)
-    down = _ramp(int(box[1]), int(box[3]), rows.start, rows.stop, feather)
-    across = _ramp(int(box[0]), int(box[2]), columns.start, columns.stop, feather)
+    top, bottom = int(box[1]), int(box[3])
+    start = rows.start + round(upper * (rows.stop - rows.start)) if upper else top
+    down = _ramp(start, bottom, rows.start, rows.stop, feather * (bottom - top))
+    left, right = int(box[0]), int(box[2])
+    across = _ramp(left, right, columns.start, columns.stop, feather * (right - left))
     weight = (down[:, None] * across)[..., None]
     below = picture[part].astype(np.float32)
     pasted[part] = np.rint(below + (scaled - below) * weight).astype(np.uint8)
@@ -61,9 +66,12 @@ def _scale(patch: Picture, width: int, height: int) -> Picture:
 
 
 @lru_cache(maxsize=64)
-def _ramp(start: int, stop: int, visible_start: int, visible_stop: int, feather: float) -> NDArray[np.float32]:
-    """Weights 0..1 along one side of a box, for its visible pixels: float32 [visible_stop - visible_start]."""
-    edge = max(feather * (stop - start), 1e-6)
+def _ramp(start: int, stop: int, visible_start: int, visible_stop: int, edge: float) -> NDArray[np.float32]:
+    """Weights 0..1 along one side of a patch, for its visible pixels: float32 [visible_stop - visible_start].
+
+    edge: width of the soft edges, in pixels.
+    """
+    edge = max(edge, 1e-6)
     centres = np.arange(visible_start, visible_stop, dtype=np.float32) + 0.5
     nearest = np.minimum(centres - start, stop - centres)
     # A raised cosine has no corners, so that the end of the ramp cannot be seen either.

@@ -70,7 +70,7 @@ def test_pasting_touches_nothing_outside_the_box(picture: np.ndarray, patch: np.
     np.testing.assert_array_equal(picture, before)
     covered = inside(numbers)
     np.testing.assert_array_equal(pasted[~covered], picture[~covered])
-    assert (pasted[covered] != picture[covered]).mean() > 0.5
+    assert (pasted[covered] != picture[covered]).mean() > 0.25
 
 
 @pytest.mark.parametrize("numbers", BOXES.values(), ids=BOXES)
@@ -89,14 +89,14 @@ def test_the_hard_paste_scales_a_cut_box_twice_as_published(picture: np.ndarray,
 def test_the_edge_is_soft_inside_the_box_and_absent_at_the_border_of_the_picture() -> None:
     black, white = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8), np.full((96, 96, 3), 255, dtype=np.uint8)
     pasted = paste_face(black, white, box(-20, 10, 50, 60), feather=0.2)[..., 0].astype(int)
-    across, down = pasted[35], pasted[:, 20]
+    across, down = pasted[47], pasted[:, 20]
     assert across[0] == 255  # the box begins left of the picture: no edge in sight
     assert across[49] < 5
     assert across[50] == 0
     assert np.all(np.diff(across[30:50]) <= 0)
     assert np.all(np.abs(np.diff(across[:50])) < 40)
-    assert down[9] == 0
-    assert 0 <= down[10] < 10
-    assert down[20] == 255
-    hard = paste_face(black, white, box(-20, 10, 50, 60), feather=0)
+    assert not down[:35].any()  # the upper half is the picture's own
+    assert 0 <= down[35] < 10
+    assert down[47] == 255
+    hard = paste_face(black, white, box(-20, 10, 50, 60), feather=0, upper=0)
     np.testing.assert_array_equal(hard, paste_face_hard(black, white, box(-20, 10, 50, 60)))
