@@ -82,7 +82,7 @@ def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(pictures
         outside = np.ones(picture.shape[:2], dtype=bool)
         outside[y1:y2, x1:x2] = False
         np.testing.assert_array_equal(result[outside], picture[outside])
-        assert np.all(result[(y1 + y2) // 2, (x1 + x2) // 2] == 255)
+        assert np.all(result[(y1 + 3 * y2) // 4, (x1 + x2) // 2] == 255)
     assert renderer.calls == [(2, [0.0, 0.08]), (1, [0.2])]
 
 
