@@ -68,10 +68,10 @@ class DubOptions:
 
     modalities: what the units are taken from (the lips are rendered whenever there is a face). beam, max_target_units:
     None = as the checkpoint says; max_target_units 0 = no limit. face: `auto` (the largest that speaks), `largest` or a
-    number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published paste without
-    a feathered edge. label: text burnt into the picture, "" = none. timing: source = each utterance in its own place and
-    the recording's own pictures; free = one utterance, as long as it takes (the published behaviour); auto = free for a
-    clip of one utterance.
+    number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published paste, of
+    the whole face without a feathered edge. label: text burnt into the picture, "" = none. timing: source = each utterance
+    in its own place and the recording's own pictures; free = one utterance, as long as it takes (the published behaviour);
+    auto = free for a clip of one utterance.
     """
 
     source: str = "en"
