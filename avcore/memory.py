@@ -3,6 +3,9 @@
 import ctypes
 import mmap
 import sys
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from torch import Tensor
@@ -28,25 +31,43 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
 
 
+class MappedFiles:
+    """The files that are mapped into this process, as they were when this was made."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        if sys.platform.startswith("linux"):
+            self._ranges = sorted(_mapped_files())
+
+    def hold(self, tensor: Tensor) -> bool:
+        """Whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
+        first, last = _whole_pages(tensor)
+        place = bisect_right(self._ranges, first, key=lambda mapping: mapping[0]) - 1
+        return first < last and place >= 0 and last <= self._ranges[place][1]
+
+
 def let_go_of_mapped(tensor: Tensor) -> bool:
     """Give back the memory of a CPU tensor that lies in a file and was not changed; whoever looks at it reads the file again.
 
-    Weights that were copied elsewhere would otherwise stay in memory as long as any tensor of their file is in use. Returns
-    whether it was done; memory that lies in no file is left alone.
+    Only for a tensor of which `MappedFiles.hold` said so: memory that lies in no file would be lost. Weights that were copied
+    elsewhere would otherwise stay in memory as long as any tensor of their file is in use. Returns whether it was done.
     """
-    start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
-    end = (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
-    if not sys.platform.startswith("linux") or end <= start or not _lies_in_a_file(start, end):
-        return False
+    start, end = _whole_pages(tensor)
     failed: int = ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), mmap.MADV_DONTNEED)
     return not failed
 
 
-def _lies_in_a_file(start: int, end: int) -> bool:
-    """Whether one mapping of a regular file covers these addresses."""
+def _whole_pages(tensor: Tensor) -> tuple[int, int]:
+    """The addresses between which there are pages of this tensor alone."""
+    start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+    return start, (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+
+
+def _mapped_files() -> Iterator[tuple[int, int]]:
+    """First and last address of each mapping of a regular file."""
+    is_file = cache(lambda name: Path(name).is_file())
     for line in Path("/proc/self/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)
-        first, last = (int(address, 16) for address in fields[0].split("-"))
-        if first <= start < last:
-            return end <= last and len(fields) == 6 and Path(fields[5]).is_file()
-    return False
+        if len(fields) == 6 and is_file(fields[5]):
+            first, last = (int(address, 16) for address in fields[0].split("-"))
+            yield first, last

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.device import has_onednn
-from avcore.memory import let_go_of_mapped
+from avcore.memory import MappedFiles, let_go_of_mapped
 
 _ROWS_TO_PACK_FOR = 256
 """The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
@@ -22,10 +22,11 @@ _EXACT_GELU = "none"
 
 
 class _Plain(NamedTuple):
-    """Weight and bias as they were loaded."""
+    """Weight and bias as they were loaded, and whether the weight lies in a mapped file."""
 
     weight: Tensor
     bias: Tensor | None
+    is_mapped: bool
 
 
 class PackedLinear(nn.Module):
@@ -38,10 +39,11 @@ class PackedLinear(nn.Module):
     _weight: Tensor
     _bias: Tensor | None
 
-    def __init__(self, linear: nn.Linear, dtype: torch.dtype) -> None:
+    def __init__(self, linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> None:
         super().__init__()
         self._dtype, self._activation = dtype, "none"
-        self._plain: _Plain | None = _Plain(linear.weight.detach(), None if linear.bias is None else linear.bias.detach())
+        bias = None if linear.bias is None else linear.bias.detach()
+        self._plain: _Plain | None = _Plain(linear.weight.detach(), bias, files.hold(linear.weight))
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [..., in] -> [..., out], of the type that came in."""
@@ -57,7 +59,8 @@ class PackedLinear(nn.Module):
         # A copy, since a view would keep the whole file that the weights are mapped from in memory.
         self._bias = None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
         self._plain = None
-        let_go_of_mapped(plain.weight)
+        if plain.is_mapped:
+            let_go_of_mapped(plain.weight)
 
     def add_gelu(self) -> None:
         """Let the kernel apply GELU to what it has just computed, before that is rounded and written."""
@@ -88,10 +91,11 @@ def pack_linears(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     its own afterwards, so that a file which the weights were mapped from is let go with the last layer. Returns the module.
     """
     is_packed = False
+    files = MappedFiles()
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear:
-                replacement = _packed(child, dtype)
+                replacement = _packed(child, dtype, files)
                 setattr(parent, name, replacement)
                 is_packed = is_packed or replacement is not child
     if is_packed:
@@ -108,7 +112,7 @@ def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:
     return nn.Identity()
 
 
-def _packed(linear: nn.Linear, dtype: torch.dtype) -> nn.Module:
+def _packed(linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> nn.Module:
     if linear.weight.device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and has_onednn(dtype):
-        return PackedLinear(linear, dtype)
+        return PackedLinear(linear, dtype, files)
     return linear if dtype == linear.weight.dtype else CastLinear(linear, dtype)

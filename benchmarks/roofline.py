@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avcore.checkpoint import Kind, read_checkpoint
 from avcore.device import has_native_bfloat16
-from avcore.packed_linear import PackedLinear
+from avcore.packed_linear import pack_linears
 
 _READ_VALUES, _SIDE, _REPEAT = 1 << 27, 2048, 5
 
@@ -30,7 +30,7 @@ def machine() -> dict[str, float]:
     found = {"read_gb_s": _read_gb_s()}
     kinds = [("float32", torch.float32)] + ([("bfloat16", torch.bfloat16)] if has_native_bfloat16() else [])
     for name, dtype in kinds:
-        layer, x = PackedLinear(nn.Linear(_SIDE, _SIDE), dtype), torch.randn(_SIDE, _SIDE).to(dtype)
+        layer, x = pack_linears(nn.Sequential(nn.Linear(_SIDE, _SIDE)), dtype), torch.randn(_SIDE, _SIDE).to(dtype)
         found[f"{name}_gflop_s"] = 2 * _SIDE**3 / _best(lambda layer=layer, x=x: layer(x)) / 1e9
     return found
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from avcore.memory import let_go_of_mapped
+from avcore.memory import MappedFiles, let_go_of_mapped
 from avcore.packed_linear import CastLinear, PackedLinear, pack_linears
 
 
@@ -87,5 +87,13 @@ def test_layers_are_laid_out_when_used_and_let_their_part_of_the_file_go(tmp_pat
 
 def test_memory_in_no_file_is_left_alone() -> None:
     values = torch.arange(1 << 20, dtype=torch.float32)
-    assert not let_go_of_mapped(values)
-    assert torch.equal(values, torch.arange(1 << 20, dtype=torch.float32))
+    assert not MappedFiles().hold(values)
+
+
+def test_a_part_of_a_mapped_file_is_found_and_read_again(tmp_path: Path) -> None:
+    torch.save(torch.arange(1 << 20), path := tmp_path / "values.pt")
+    values = torch.load(path, mmap=True)
+    assert MappedFiles().hold(values[1000:])
+    assert not MappedFiles().hold(values[:10])  # less than a page: it shares that with others
+    assert let_go_of_mapped(values)
+    assert torch.equal(values, torch.arange(1 << 20))
