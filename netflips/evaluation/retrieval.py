@@ -3,7 +3,7 @@
 Nothing here is learnt, and nothing here is told what should have been said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +15,12 @@ from av2unit.clustering.stream import normalise_columns
 from av2unit.clustering.warping_many import ManyRecordings
 from av2unit.features import Floats
 from avcore.audio import Samples, resample
-from avcore.edit_distance import edit_distances
+from avcore.edit_distance import edit_distance, edit_distances
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.progress import Progress, track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, UNIT_RATE
-from avcore.units import Units
+from avcore.units import Ids, Units
 from netflips.demo.cast import Voice, say
 from netflips.demo_bundle.references import Reference, read_references
 
@@ -94,25 +94,41 @@ class SpokenReferences:
 
 
 class UnitReferences:
-    """All Korean unit sequences, and the search for the nearest by edit distance."""
+    """All Korean unit sequences, and the search for the nearest by edit distance.
 
-    def __init__(self, references: Sequence[Reference]) -> None:
-        """references: with durations. Raises InputError for those without."""
+    Silence at the ends counts for nothing: whether a sentence ends with a step of it is chance, and no speech.
+    """
+
+    def __init__(self, references: Sequence[Reference], silences: Collection[int] = ()) -> None:
+        """references: with durations. silences: units that are silence. Raises InputError for references without durations."""
         if any(one.units.durations is None for one in references):
             raise InputError("reference units need their durations", found="none")
         self.units: dict[str, Units] = {one.text: one.units for one in references}
-        self._texts, self._ids = list(self.units), [units.ids for units in self.units.values()]
-        self._lengths = np.array([len(ids) for ids in self._ids])
+        self._silences = frozenset(silences)
+        self._ids = {text: self._spoken(units) for text, units in self.units.items()}
+        self._lengths = np.array([len(ids) for ids in self._ids.values()])
 
     @classmethod
-    def read(cls, path: Path) -> "UnitReferences":
+    def read(cls, path: Path, silences: Collection[int] = ()) -> "UnitReferences":
         """Read a bundle's references. Raises InputError or UnitError."""
-        return cls(read_references(require_file(path, "the bundle's reference units")))
+        return cls(read_references(require_file(path, "the bundle's reference units")), silences)
 
     def nearest(self, units: Units) -> Found:
         """The sentence whose units are nearest: edit distance over the length of the longer sequence."""
+        ids = self._spoken(units)
+        distances = edit_distances(ids, list(self._ids.values()))
+        return _nearest(list(self._ids), distances / np.maximum(self._lengths, max(len(ids), 1)))
+
+    def errors(self, units: Units, text: str) -> tuple[int, int]:
+        """How many units differ from those of a sentence, and how many that has."""
+        true = self._ids[text]
+        return edit_distance(self._spoken(units), true), len(true)
+
+    def _spoken(self, units: Units) -> Ids:
+        """Units without repeats, and without silence at the ends."""
         ids = units.merged().ids
-        return _nearest(self._texts, edit_distances(ids, self._ids) / np.maximum(self._lengths, max(len(ids), 1)))
+        heard = np.flatnonzero(~np.isin(ids, list(self._silences)))
+        return ids[heard[0] : heard[-1] + 1] if len(heard) else ids[:0]
 
 
 def _nearest(texts: Sequence[str], distances: NDArray[Any]) -> Found:

@@ -19,7 +19,7 @@ from netflips import journal
 from netflips.demo.cast import cast
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle.describe import file_facts
-from netflips.evaluation.jobs import CEILING, RANDOM, SHOWN, Job, Need, Place, Record, key_of, missing_jobs
+from netflips.evaluation.jobs import RANDOM, Job, Need, Place, Record, key_of, missing_jobs
 from netflips.evaluation.material import sentence_of
 from netflips.evaluation.mouth import phones_of_units
 from netflips.evaluation.random_weights import write_random_bundle
@@ -74,7 +74,7 @@ class Evaluation:
     def _prepare(self, tasks: set[str], progress: Progress) -> None:
         references = UnitReferences.read(self.bundle.references)
         record_references(self._texts(), cast().judges, self._place.recordings, progress)
-        if tasks & {SHOWN, CEILING} and not self._place.phones.is_file():
+        if not self._place.phones.is_file():
             known = {text: references.units[text] for text in self._texts() if text in references.units}
             write_text(self._place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
         if RANDOM in tasks:

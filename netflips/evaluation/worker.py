@@ -13,7 +13,6 @@ import numpy as np
 from avcore.audio import Samples, resample
 from avcore.bundle import CHECKPOINTS, REFERENCES
 from avcore.checkpoint_layouts import Kind
-from avcore.edit_distance import edit_distance
 from avcore.errors import NetflipsError, NoFaceError
 from avcore.files import private_folder
 from avcore.media import read_speech
@@ -21,6 +20,7 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.demo.cast import Voice, cast, say
 from netflips.demo.espeak import EspeakVoice
 from netflips.demo.flite import FliteVoice
+from netflips.demo.material.phones import SILENCE
 from netflips.evaluation.chain import Chain, Dubbed, Heard, hear, shuffled
 from netflips.evaluation.jobs import (
     AUDIO,
@@ -56,7 +56,10 @@ class Worker:
         self._place, self._settings = place, settings
         self._chain = Chain(load_bundle(place.bundle, place.device, place.precision))
         self._recordings = SpokenReferences.read(place.recordings)
-        self._units = UnitReferences.read(place.bundle / REFERENCES)
+        names = json.loads(place.phones.read_text(encoding="utf-8"))
+        self._names = {int(unit): str(name) for unit, name in names.items()}
+        silences = [unit for unit, name in self._names.items() if name == SILENCE]
+        self._units = UnitReferences.read(place.bundle / REFERENCES, silences)
 
     def do(self, job: Job) -> list[Record]:
         """Do a job: one record for each task. What cannot be dubbed is a record too, and counts as wrong."""
@@ -150,15 +153,19 @@ class Worker:
         true = self._units.units[pair.korean]
         samples = self._chain.models.vocoder.synthesize(replace(true, durations=None), voice).samples
         found = self._recordings.nearest(samples)
-        errors = edit_distance(self._chain.units_of_sound(samples).merged().ids, true.ids)
-        return {"right": found.text == pair.korean, "found": found.text, "errors": errors, "length": len(true)}
+        return {"right": found.text == pair.korean, "found": found.text} | self._unit_errors(samples, pair.korean)
 
     def _recorded(self, index: int) -> Record:
         """A recording by the synthesiser itself, in a voice that was never heard."""
         pair = sentence_of(RECORDED, index, self._settings)
         voice = cast().unheard_voice("ko", np.random.default_rng([self._settings.seed, index]))
-        found = self._recordings.nearest(_spoken(pair.korean, voice))
-        return {"right": found.text == pair.korean, "found": found.text}
+        samples = _spoken(pair.korean, voice)
+        found = self._recordings.nearest(samples)
+        return {"right": found.text == pair.korean, "found": found.text} | self._unit_errors(samples, pair.korean)
+
+    def _unit_errors(self, samples: Samples, korean: str) -> Record:
+        errors, length = self._units.errors(self._chain.units_of_sound(samples), korean)
+        return {"errors": errors, "length": length}
 
     def _english_units(self, index: int) -> Record:
         pair = known_sentences()[index]
@@ -169,11 +176,6 @@ class Worker:
         pairs = known_sentences()
         samples = _spoken(pairs[index * 37 % len(pairs)].english, other_voices()[index])
         return {"voice": _rounded(self._chain.models.speaker_encoder.embed(samples))}
-
-    @cached_property
-    def _names(self) -> dict[int, str]:
-        names = json.loads(self._place.phones.read_text(encoding="utf-8"))
-        return {int(unit): str(name) for unit, name in names.items()}
 
     @cached_property
     def _random(self) -> Chain:

@@ -66,6 +66,15 @@ def test_the_nearest_units_are_found_and_repeats_do_not_matter() -> None:
     assert references.nearest(Units(np.zeros(0, np.int64))).distance == 1
 
 
+def test_silence_at_the_ends_counts_for_nothing() -> None:
+    references = UnitReferences([reference("a", [0, 1, 2, 0, 3]), reference("b", [1, 2, 3, 0])], silences={0})
+
+    assert references.nearest(Units(np.array([0, 1, 2, 3, 0]))) == ("b", 0, 0.25)
+    assert references.nearest(Units(np.array([1, 2, 0, 3]))).text == "a"
+    assert references.errors(Units(np.array([1, 2, 5, 3, 3, 0])), "a") == (1, 4)
+    assert references.errors(Units(np.array([0])), "b") == (3, 3)
+
+
 def test_references_without_durations_are_refused() -> None:
     with pytest.raises(InputError, match="durations"):
         UnitReferences([Reference("x", Units(np.array([1])), "a", "")])
