@@ -30,9 +30,9 @@ def measure_roofline(options: argparse.Namespace, folder: Path, scratch: Path, l
 
 
 def measure_chain(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """All stages in a row in one process. The published chain takes its time and runs once."""
-    for who, precision, rounds in [("published", "float32", 1), *(("ours", one, options.rounds) for one in options.precisions)]:
-        for turn in range(1, rounds + 1):
+    """All stages in a row in one process."""
+    for turn in range(1, options.rounds + 1):
+        for who, precision in [("published", "float32"), *(("ours", one) for one in options.precisions)]:
             name = _name(who, precision)
             run = ledger.point(f"{name}, round {turn}", partial(run_json, _whole("chain", who, folder, precision), 1))
             print(f"chain, {name}: " + ", ".join(f"{part} {value:.2f}" for part, value in run.items()))

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from avcore.command import LOG, run
 from avcore.errors import InputError
 from avcore.manifest import read_manifest
 from avcore.unit_store import UnitRow, iter_units, read_units, write_units
 from avcore.units import Units
 from netflips.demo.cast import held_out_english
+from netflips.demo.material.phones import Phones
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,11 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def pair_rows(data: Path, folders: Sequence[Path]) -> Iterator[tuple[UnitRow, UnitRow]]:
     """Yield English units with the Korean reference units of the same sentence, under one id.
 
-    Takes of which nothing but silence was heard are left out. Raises InputError for a take of a held-out sentence.
+    Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
+    which nothing but silence was heard are left out too. Raises InputError for a take of a held-out sentence.
     """
-    sentences = _sentences(data / "source.jsonl")
+    sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
-    korean = read_units(data / "references.jsonl")
+    korean = {name: _spoken(units, phones.silence) for name, units in read_units(data / "references.jsonl").items()}
     for folder in folders:
         for row in iter_units(folder):
             sentence = sentences[row.id]
@@ -47,7 +51,7 @@ def pair_rows(data: Path, folders: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
                 raise InputError("a held-out sentence must not be trained on", path=folder, found=row.id)
             if len(row.units) > 1:
                 name = f"{row.id}_{folder.name}"
-                yield UnitRow(name, row.units, {}), UnitRow(name, _plain(korean[sentence]), {})
+                yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -63,8 +67,12 @@ def _sentences(manifest: Path) -> Mapping[str, str]:
     return {entry.id: entry.id.partition("_")[0] for entry in read_manifest(manifest).entries}
 
 
-def _plain(units: Units) -> Units:
-    return Units(units.ids, units.durations, units.language, units.vocabulary)
+def _spoken(units: Units, silence: int) -> Units:
+    """Units without silence at the ends."""
+    heard = np.flatnonzero(units.ids != silence)
+    kept = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0)
+    durations = None if units.durations is None else units.durations[kept]
+    return Units(units.ids[kept], durations, units.language, units.vocabulary)
 
 
 if __name__ == "__main__":

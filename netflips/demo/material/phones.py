@@ -50,10 +50,15 @@ class Phones:
         """The fingerprint that units of these phones carry."""
         return fingerprint(b"phones", fingerprint_symbols(self.names))
 
+    @property
+    def silence(self) -> int:
+        """The unit of silence."""
+        return self.names.index(SILENCE)
+
     def units(self, phonemes: Sequence[Phoneme], num_steps: int, language: str) -> Units:
         """Label every 20 ms by the phoneme in its middle; silence where there is none."""
         numbers = {name: number for number, name in enumerate(self.names)}
-        labels = np.full(num_steps, numbers[SILENCE])
+        labels = np.full(num_steps, self.silence)
         for name, start, end in phonemes:
             first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
             labels[first:stop] = numbers[self.alike.get(name, name)]

@@ -21,8 +21,7 @@ from netflips.demo.flite import FliteVoice
 from netflips.demo.material import make, spoken
 from netflips.demo.material.drawn import Shot, film, lips_of
 from netflips.demo.material.pairs import pair_rows
-from netflips.demo.material.phones import Phones
-from netflips.demo.material.plan import Take, takes_of
+from netflips.demo.material.phones import SILENCE, Phones
 from netflips.demo.material.work import run_in_chunks
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
@@ -142,14 +141,15 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     rows = [json.loads((tmp_path / f"{number}.row").read_text()) for number in range(2)]
     write_rows(tmp_path / "source.jsonl", rows)
     references = [
-        UnitRow(f"s{number:04d}", Units.from_frames([number, 5, 5]), {"text": pair.korean, "translation": pair.english})
+        UnitRow(f"s{number:04d}", Units.from_frames([9, number, 9, 5, 5, 9]), {"text": pair.korean, "translation": pair.english})
         for number, pair in enumerate((seen, unseen))
     ]
     write_units(tmp_path / "references.jsonl", references)
+    Phones(("a",) * 9 + (SILENCE,), {}).write(tmp_path / "phones.json")
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 2]), {})])
     ((english, korean),) = pair_rows(tmp_path, [tmp_path / "heard.jsonl"])
     assert (english.id, korean.id) == ("s0000_en_0_heard.jsonl",) * 2
-    assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 5])
+    assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 9, 5])  # silence at the ends is chance
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
         list(pair_rows(tmp_path, [tmp_path / "heard.jsonl"]))
