@@ -22,6 +22,7 @@ from netflips.demo.material import make, spoken
 from netflips.demo.material.drawn import Shot, film, lips_of
 from netflips.demo.material.pairs import pair_rows
 from netflips.demo.material.phones import SILENCE, Phones
+from netflips.demo.material.plan import Take, takes_of
 from netflips.demo.material.work import run_in_chunks
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
