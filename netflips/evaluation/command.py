@@ -16,6 +16,7 @@ from netflips.demo_bundle.describe import note
 from netflips.evaluation.documents import is_untouched_noted, note_untouched, require_page, write_table
 from netflips.evaluation.estimate import seconds_for
 from netflips.evaluation.jobs import Need
+from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.plot import plot_sweep
 from netflips.evaluation.rows import ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
 from netflips.evaluation.run import Evaluation
@@ -45,6 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--with-untouched-speaker", action="store_true",
         help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
     )  # fmt: skip
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="TITLE=FILE",
+        help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
+    )  # fmt: skip
     parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
     parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
     add_common_options(parser)
@@ -63,8 +68,9 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError("--jobs must be 1 or more", found=options.jobs)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
+    others = [OtherBundle.read(given) for given in options.beside]
     bundle = _bundle(options.bundle)
-    evaluate(bundle, options, settings, rows, with_sweep)
+    evaluate(bundle, options, settings, rows, with_sweep, others)
 
 
 def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
@@ -83,7 +89,14 @@ def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
     return rows, not wanted or SWEEP in wanted
 
 
-def evaluate(bundle: Bundle, options: argparse.Namespace, settings: EvaluationSettings, rows: list[Row], with_sweep: bool) -> None:
+def evaluate(
+    bundle: Bundle,
+    options: argparse.Namespace,
+    settings: EvaluationSettings,
+    rows: list[Row],
+    with_sweep: bool,
+    others: Sequence[OtherBundle] = (),
+) -> None:
     """Do what is missing, and write what came out."""
     require_writable(options.out_dir / "table.md")
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
@@ -98,7 +111,9 @@ def evaluate(bundle: Bundle, options: argparse.Namespace, settings: EvaluationSe
         evaluation.run(jobs, options.jobs, progress)
     records = by_task(evaluation.records())
     lines = lines_of(rows, records, settings)
-    table, found = markdown(lines), metrics(lines, records, settings) | {"bundle": evaluation.checksum}
+    table, found = markdown(lines, others), metrics(lines, records, settings) | {"bundle": evaluation.checksum}
+    if others:
+        found["others"] = {other.title: other.content for other in others}
     write_text(evaluation.folder / "table.md", table + "\n")
     write_text(evaluation.folder / "metrics.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     figures = {line.row.name: line.figure for line in lines}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netflips.evaluation.jobs import BOTH, Record
+from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.rows import Records, Row, sweep_figures
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
@@ -43,9 +44,10 @@ def lines_of(rows: Sequence[Row], records: Records, settings: EvaluationSettings
     return lines
 
 
-def markdown(lines: Sequence[Line]) -> str:
-    """The table as Markdown, columns aligned so that it can be read as it is."""
+def markdown(lines: Sequence[Line], others: Sequence[OtherBundle] = ()) -> str:
+    """The table as Markdown, columns aligned so that it can be read as it is; figures of other bundles come last."""
     cells = [["test", "result", "95 % interval", "n", "goal"], *(line.cells() for line in lines)]
+    cells += [row for other in others for row in other.cells()]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
     text.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")

@@ -194,9 +194,14 @@ def test_the_command_writes_table_page_and_metrics(
     assert text.count("n = 1)") == 1, "the run on the untouched speaker is listed"
     assert notes[0]["rows"]["vocoder"]["n"] == 1
 
-    assert command.main([*arguments, "--with-untouched-speaker"]) == 0
+    (found,) = (tmp_path / "out").glob("*/metrics.json")
+    other = tmp_path / "other.json"
+    other.write_bytes(found.read_bytes())
+    assert command.main([*arguments, "--with-untouched-speaker", "--beside", f"other units={other}"]) == 0
     assert docs.read_text(encoding="utf-8").count("n = 1)") == 1, "nothing was run again"
-    assert list((tmp_path / "out").glob("*/table.md"))
+    (table,) = (tmp_path / "out").glob("*/table.md")
+    assert "| other units: vocoder alone on true units" in table.read_text(encoding="utf-8")
+    assert json.loads(found.read_bytes())["others"]["other units"]["rows"]["vocoder"]["n"] == 1
 
 
 @pytest.mark.parametrize(
@@ -207,6 +212,9 @@ def test_the_command_writes_table_page_and_metrics(
         (["--number", "0"], "--number"),
         (["--jobs", "0"], "--jobs"),
         (["--bundle", "nowhere"], "bundle"),
+        (["--beside", "nowhere.json"], "TITLE=metrics.json"),
+        (["--beside", "other=nowhere.json"], "nowhere.json"),
+        (["--beside", f"other={__file__}"], "no metrics.json"),
         (["--write-docs", "--docs", "nowhere.md"], "the page"),
     ],
 )

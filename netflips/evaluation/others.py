@@ -1,0 +1,47 @@
+"""Figures of other bundles, to stand below a bundle's own in the table."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError, UsageError
+from avcore.files import require_file
+
+
+@dataclass(frozen=True)
+class OtherBundle:
+    """What an evaluation found of another bundle. title: how the table calls it; content: of its metrics.json."""
+
+    title: str
+    content: dict[str, Any]
+
+    @classmethod
+    def read(cls, given: str) -> "OtherBundle":
+        """Read TITLE=FILE, a metrics.json of an evaluation. Raises UsageError, or InputError for another file."""
+        title, is_there, name = given.partition("=")
+        if not (title and is_there and name):
+            raise UsageError("say what the other bundle is and where its figures are", expected="TITLE=metrics.json", found=given)
+        path = require_file(Path(name), "the other bundle's figures")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            rows = {row: _row(found) for row, found in content["rows"].items()}
+            return cls(title, {"bundle": str(content["bundle"]), "rows": rows})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError("this is no metrics.json of an evaluation", path=path, found=repr(error)) from error
+
+    def cells(self) -> list[list[str]]:
+        """Its rows of the table, without goals: those are for the bundle that is measured."""
+        return [
+            [f"{self.title}: {row['title']}", f"{row['value']:.3f}", _interval(row), str(row["n"]), ""]
+            for row in self.content["rows"].values()
+        ]
+
+
+def _row(found: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: found[name] for name in ("title", "value", "n")}
+    return kept | {name: found[name] for name in ("low", "high") if name in found}
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"{row['low']:.3f} to {row['high']:.3f}" if "low" in row else ""
