@@ -12,7 +12,8 @@ from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
-from unit2unit.utut_finetune.noise import UnitNoise
+from unit2unit.utut_finetune.data import NoisyPairs
+from unit2unit.utut_finetune.noise import UnitNoise, join, units_among
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.vocabulary import BEGIN, END_OF_UNITS, TranslatorVocabulary
 
@@ -89,6 +90,15 @@ def test_the_decoder_is_fed_with_the_tag_first_and_some_wrong_units() -> None:
     assert fed[-1] == END_OF_UNITS
 
 
+def test_two_sequences_become_one_with_the_marks_of_its_ends() -> None:
+    first, second = (_VOCABULARY.source_tokens(np.array(units), language) for units, language in (([5, 6], "en"), ([6, 7], "ko")))
+    assert np.array_equal(join(first, second, _UNITS), _VOCABULARY.source_tokens(np.array([5, 6, 7]), "ko"))
+    assert np.array_equal(join(second, first, _UNITS), _VOCABULARY.source_tokens(np.array([6, 7, 5, 6]), "en"))
+    marks = np.array([BEGIN, END_OF_UNITS, _VOCABULARY.tag("en")])
+    assert np.array_equal(join(first, marks, _UNITS), first)
+    assert np.array_equal(join(marks, first, _UNITS), marks)
+
+
 @pytest.mark.parametrize("shares", [{"noisy_sources": 1.5}, {"noise_decoder": -0.1}, {"noise_delete": 0.6, "noise_insert": 0.6}])
 def test_what_is_no_share_is_refused(shares: dict[str, float]) -> None:
     with pytest.raises(UsageError):
@@ -100,6 +110,7 @@ def test_without_mistakes_there_is_no_noise() -> None:
     assert not UnitNoise(noisy_sources=1.0).is_any
     assert not UnitNoise(noise_delete=0.1).is_any
     assert UnitNoise.of({"noise_decoder": "0.1"}).is_any
+    assert UnitNoise(joined_pairs=0.1).is_any
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +166,24 @@ def test_a_batch_has_true_targets_and_noisy_inputs(task: Any) -> None:
     kept = fed[:, 1:] == target[:, :-1]
     assert 0.5 < float(kept[target[:, 1:].ne(1)].float().mean()) < 0.95
     assert (fed.eq(1) == target.eq(1)).all(), "padding stays where it was"
+
+
+def test_pairs_are_joined_on_both_sides(task: Any) -> None:
+    pairs = task.dataset("train").dataset
+    longest = max(len(side[index]) for side in (pairs.src, pairs.tgt) for index in range(len(pairs)))
+    joined = NoisyPairs(pairs, UnitNoise(joined_pairs=0.5), NUM_UNITS, 2 * longest, 2 * longest, seed=1)
+    changed = 0
+    for index in range(len(pairs)):
+        sample, alone = joined[index], pairs[index]
+        grew = [len(sample[side]) > len(alone[side]) for side in ("source", "target")]
+        assert grew[0] == grew[1]
+        assert sample["prev_output_tokens"].tolist() == np.roll(sample["target"], 1).tolist()
+        units = alone["target"][units_among(alone["target"].numpy(), NUM_UNITS)].tolist()
+        assert sample["target"][units_among(sample["target"].numpy(), NUM_UNITS)].tolist()[: len(units)] == units
+        changed += grew[0]
+    assert changed / len(pairs) == pytest.approx(0.5, abs=0.25)
+    short = NoisyPairs(pairs, UnitNoise(joined_pairs=1.0), NUM_UNITS, 2 * longest, 1, seed=1)
+    assert [len(short[index]["source"]) for index in range(len(pairs))] == [len(pairs.src[index]) for index in range(len(pairs))]
 
 
 def test_a_source_that_would_not_fit_stays_as_it_is(task: Any) -> None:

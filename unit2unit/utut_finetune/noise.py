@@ -1,4 +1,4 @@
-"""Noise on training pairs: sources with an encoder's mistakes, and a decoder that is fed wrong units now and then."""
+"""Noise on training pairs: sources with an encoder's mistakes, a decoder that is fed wrong units now and then, pairs in a row."""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ _HELP = {
     "noise_substitute": "of a noisy source's units, the share that become another unit",
     "noise_delete": "of a noisy source's units, the share that are left out",
     "noise_insert": "of a noisy source's units, the share that another unit follows",
+    "joined_pairs": "share of the training pairs that another pair follows, as two sentences in a row, another in each epoch",
     "noise_decoder": "of the target units that the decoder is fed with in training, the share that become another unit",
 }
 
@@ -34,6 +35,7 @@ class UnitNoise:
     noise_delete: float = 0.0
     noise_insert: float = 0.0
     noise_decoder: float = 0.0
+    joined_pairs: float = 0.0
 
     def __post_init__(self) -> None:
         for name in _HELP:
@@ -51,7 +53,7 @@ class UnitNoise:
     @property
     def is_any(self) -> bool:
         """Whether it changes anything."""
-        return bool(self.noise_decoder or (self.noisy_sources and self._mistakes))
+        return bool(self.noise_decoder or self.joined_pairs or (self.noisy_sources and self._mistakes))
 
     @property
     def _mistakes(self) -> float:
@@ -85,6 +87,15 @@ class UnitNoise:
         is_wrong = units_among(fed, num_units) & (random.random(len(fed)) < self.noise_decoder)
         fed[is_wrong] = random.choice(others[units_among(others, num_units)], int(is_wrong.sum()))
         return fed
+
+
+def join(first: Ids, second: Ids, num_units: int) -> Ids:
+    """Two sequences of tokens as one: int64 [N] up to its last unit, then int64 [M] from its first; equal units between merge."""
+    ends, starts = (np.flatnonzero(units_among(tokens, num_units)) for tokens in (first, second))
+    if not (len(ends) and len(starts)):
+        return first
+    last, begin = ends[-1], starts[0]
+    return np.concatenate([first[: last + 1], second[begin + int(first[last] == second[begin]) :]])
 
 
 def units_among(tokens: Ids, num_units: int) -> NDArray[np.bool_]:

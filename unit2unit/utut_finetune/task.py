@@ -57,8 +57,8 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         noise = UnitNoise.of(vars(self.args))
         if noise.is_any and split == self.args.train_subset:
             num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
-            pairs, most = self.datasets[split], self.args.max_source_positions
-            self.datasets[split] = NoisyPairs(pairs, noise, num_units, most, self.args.seed)
+            most = self.args.max_source_positions, self.args.max_target_positions
+            self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""
