@@ -1,0 +1,77 @@
+"""Average translators: `python -m unit2unit.utut_finetune.average first.pt second.pt --out averaged.pt`.
+
+Runs that were fine-tuned from one checkpoint lie close enough together for the mean of their weights to be better than each of
+them (Wortsman et al. 2022, "Model soups"); so do late checkpoints of one run.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoint_layouts import SHARED_TABLES
+from avcore.command import LOG, run
+from avcore.errors import CheckpointError, UsageError
+from unit2unit.config import TranslatorConfig
+from unit2unit.utut_finetune.add_language import write_fairseq
+
+
+def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
+    """Return the first checkpoint with the mean of all weights, in the first one's types.
+
+    Raises CheckpointError for networks that differ in languages, units or sizes.
+    """
+    first = checkpoints[0]
+    for other in checkpoints[1:]:
+        _require_alike(first, other)
+    tensors = {}
+    for name, tensor in first.tensors.items():
+        if name in SHARED_TABLES[1:] or not tensor.is_floating_point():
+            continue
+        tensors[name] = torch.stack([one.tensors[name].float() for one in checkpoints]).mean(0).to(tensor.dtype)
+    shared = {name: tensors[SHARED_TABLES[0]] for name in SHARED_TABLES if name in first.tensors}
+    return replace(first, tensors={**first.tensors, **tensors, **shared})
+
+
+def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
+    of_first, of_other = (TranslatorConfig.from_checkpoint(one) for one in (first, other))
+    units = [one.config.get("vocabulary", "") for one in (first, other)]
+    shapes = [{name: tuple(tensor.shape) for name, tensor in one.tensors.items()} for one in (first, other)]
+    if of_first.vocabulary != of_other.vocabulary or units[0] != units[1] or shapes[0] != shapes[1]:
+        raise CheckpointError(
+            "these two cannot be averaged", path=other.path, expected=f"languages, units and sizes of {first.path}",
+            found="others", hint="average runs that started from one checkpoint",
+        )  # fmt: skip
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        prog="unit2unit.utut_finetune.average",
+        description="Average translators that were fine-tuned from one checkpoint, or late checkpoints of one run.",
+    )
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="FILE", help="two or more")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .pt file in the published layout")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def _work(options: argparse.Namespace) -> None:
+    if len(options.checkpoints) < 2:
+        raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
+    write_fairseq(average([read_checkpoint(path, Kind.TRANSLATOR) for path in options.checkpoints]), options.out)
+    LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
