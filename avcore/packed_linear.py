@@ -83,15 +83,16 @@ class CastLinear(nn.Module):
         return F.linear(x.to(self.weight.dtype), self.weight, self.bias).to(x.dtype)
 
 
-def pack_linears(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | None = None) -> nn.Module:
     """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only).
 
+    files: those that were mapped when the weights were there already, for callers that pack part by part (default: those of now).
     On a CPU with oneDNN they are packed; elsewhere float32 layers stay as they are and others are cast. A weight used in
     several places (as a tied embedding) keeps its own copy for those that are not linear. What is not packed has memory of
     its own afterwards, so that a file which the weights were mapped from is let go with the last layer. Returns the module.
     """
     is_packed = False
-    files = MappedFiles()
+    files = files or MappedFiles()
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from avcore.checkpoint import Checkpoint, load_strict
+from avcore.memory import MappedFiles
 from avcore.packed_linear import fuse_gelu, pack_linears
 from avcore.skeleton import skeleton
 from unit2unit.attention import Attention, KeysValues, Positions
@@ -45,9 +46,9 @@ class Layer(nn.Module):
         self._activation_dropout = nn.Dropout(config.activation_dropout)
         self._product_dtype: torch.dtype | None = None
 
-    def freeze(self, dtype: torch.dtype) -> None:
+    def freeze(self, dtype: torch.dtype, files: MappedFiles) -> None:
         """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type."""
-        pack_linears(self, dtype)
+        pack_linears(self, dtype, files)
         self._activation = fuse_gelu(self.fc1, self._activation)
         self._product_dtype = dtype
 
@@ -209,10 +210,11 @@ class UnitTransformer(nn.Module):
         stay float32.
         """
         self.eval().requires_grad_(False)
+        files = MappedFiles()
         for layer in self.modules():
             if isinstance(layer, Layer):
-                layer.freeze(dtype)
-        pack_linears(self, torch.float32)
+                layer.freeze(dtype, files)
+        pack_linears(self, torch.float32, files)
         return self
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:

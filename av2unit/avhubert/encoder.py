@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.config import AvHubertConfig
+from avcore.memory import MappedFiles
 from avcore.packed_linear import fuse_gelu, pack_linears
 from avcore.progress import Progress, silent, track
 
@@ -87,9 +88,9 @@ class EncoderLayer(nn.Module):
         inner = self.activation(self.fc1(self._for_products(self.final_layer_norm(features))))
         return cast(Tensor, features + self.dropout(self.fc2(self.activation_dropout(inner))))
 
-    def freeze(self, dtype: torch.dtype) -> None:
+    def freeze(self, dtype: torch.dtype, files: MappedFiles) -> None:
         """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type."""
-        pack_linears(self, dtype)
+        pack_linears(self, dtype, files)
         self.activation = fuse_gelu(self.fc1, self.activation)
         self._product_dtype = dtype
 

@@ -11,6 +11,7 @@ from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from av2unit.avhubert.lips import LipFrontEnd
 from avcore.checkpoint import Checkpoint, load_strict
+from avcore.memory import MappedFiles
 from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
 from avcore.skeleton import skeleton
@@ -127,9 +128,10 @@ class AvHubert(nn.Module):
         self.eval().fold()
         self.requires_grad_(False)
         self.feature_extractor_video.resnet.to(dtype)
+        files = MappedFiles()
         for layer in self.encoder.layers:
-            cast(EncoderLayer, layer).freeze(dtype)
-        pack_linears(self, torch.float32)
+            cast(EncoderLayer, layer).freeze(dtype, files)
+        pack_linears(self, torch.float32, files)
         # What is left is copied, so that the file that all weights are mapped from can be let go.
         for parameter in self.parameters():
             parameter.data = parameter.data.clone()
