@@ -38,13 +38,18 @@ def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
 
 
 def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
-    of_first, of_other = (TranslatorConfig.from_checkpoint(one) for one in (first, other))
-    units = [one.config.get("vocabulary", "") for one in (first, other)]
-    shapes = [{name: tuple(tensor.shape) for name, tensor in one.tensors.items()} for one in (first, other)]
-    if of_first.vocabulary != of_other.vocabulary or units[0] != units[1] or shapes[0] != shapes[1]:
+    facts = [
+        {
+            "languages": TranslatorConfig.from_checkpoint(one).vocabulary,
+            "units": one.config.get("vocabulary", ""),
+            "sizes": {name: tuple(tensor.shape) for name, tensor in one.tensors.items()},
+        }
+        for one in (first, other)
+    ]
+    if differing := [what for what in facts[0] if facts[0][what] != facts[1][what]]:
         raise CheckpointError(
-            "these two cannot be averaged", path=other.path, expected=f"languages, units and sizes of {first.path}",
-            found="others", hint="average runs that started from one checkpoint",
+            "these two cannot be averaged", path=other.path, expected=f"what {first.path} has",
+            found=f"other {', '.join(differing)}", hint="average runs that started from one checkpoint",
         )  # fmt: skip
 
 
@@ -64,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _work(options: argparse.Namespace) -> None:
     if len(options.checkpoints) < 2:
         raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
+    if options.out.suffix != ".pt":
+        raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
     write_fairseq(average([read_checkpoint(path, Kind.TRANSLATOR) for path in options.checkpoints]), options.out)
     LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
 
