@@ -219,9 +219,9 @@ def _machine(results: Results) -> str:
     about = next(results[stage]["about"] for stage in (*STAGES, *results) if stage in results)
     return (
         f"{about['cpu']}, {about['cores']} cores{', avx512_bf16' if about['has_bfloat16'] else ''}; torch {about['torch']}; "
-        f"{about['size']} size, random weights; glibc's allocator as it is on both sides (all stages in a row: ours keeps freed memory, as "
-        f"our commands do); baseline: plain eager float32 "
-        f"(`benchmarks/reference` at {about['baseline_commit']}), for the translation fairseq's generator; {about['date']}."
+        f"{about['size']} size, random weights; glibc's allocator as it is on both sides (all stages in a row: ours keeps freed "
+        f"memory, as our commands do); baseline: plain eager float32 (`benchmarks/reference` at {about['baseline_commit']}), for "
+        f"the translation fairseq's generator; {about['date']}."
     )
 
 
