@@ -81,12 +81,14 @@ class ModelConfig:
 class LossConfig:
     """Weights of the losses; 0 leaves one out.
 
-    adversarial, feature: both need discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes
-    (samples). adversarial_from: share of the run, 0..1, after which the discriminators start.
+    length: of a batch's speech as a whole, which `duration` leaves too short. adversarial, feature: both need
+    discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes (samples). adversarial_from: share
+    of the run, 0..1, after which the discriminators start.
     """
 
     mel: float = 45.0
     duration: float = 1.0
+    length: float = 0.0
     adversarial: float = 1.0
     feature: float = 2.0
     stft: float = 0.0
@@ -149,7 +151,7 @@ def check_config(config: Unit2aConfig) -> None:
     _check_model(config.model.to_vocoder())
     if config.is_adversarial:
         config.discriminators.check()
-    weights = (losses.mel, losses.duration, losses.adversarial, losses.feature, losses.stft)
+    weights = (losses.mel, losses.duration, losses.length, losses.adversarial, losses.feature, losses.stft)
     if min(weights) < 0 or losses.mel + losses.stft + losses.adversarial <= 0:
         raise UsageError("these losses train no sound", found=losses, hint="give losses.mel a weight above 0")
     if not 0 <= losses.adversarial_from <= 1:

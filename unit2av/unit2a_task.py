@@ -26,6 +26,7 @@ from unit2av.vocoder_losses import (
     discriminator_loss,
     duration_loss,
     feature_loss,
+    length_loss,
 )
 
 _GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
@@ -83,6 +84,8 @@ class Unit2aTask:
         values: dict[str, Tensor | float] = {}
         losses = self._spectral_losses(sound, batch["samples"])
         losses["duration"] = duration_loss(log_durations, runs)
+        if self._config.losses.length:
+            losses["length"] = length_loss(log_durations, runs)
         if self._discriminators is not None and engine.progress >= self._config.losses.adversarial_from:
             values["discriminator"] = self._train_discriminators(sound.detach(), batch["samples"], engine)
             losses |= self._opposed_losses(self._discriminators, sound, batch["samples"])

@@ -1,6 +1,7 @@
 """How the demo bundle is made, from nothing to netflips/bundle: the steps of `make train-demo`.
 
-Each step is a command that a user could give. The unit encoder, and the voice and the face, learn side by side on two cores.
+Each step is a command that a user could give. The unit encoder learns on one core; on the other, beside it, the translator from
+the labels that the encoder learns too, the voice and the face. What the encoder then hears is what the translator ends with.
 """
 
 import json
@@ -17,7 +18,7 @@ DOMAIN = (
     "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
     "espeak-ng or flite"
 )
-CONFIGS = ("demo/unit_encoder", "demo/unit2unit", "demo/vocoder", "demo/lips")
+CONFIGS = ("demo/unit_encoder", "demo/unit2unit_labels", "demo/unit2unit", "demo/vocoder", "demo/lips")
 
 
 def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
@@ -44,7 +45,19 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             "--modalities", modality, "--workers", 1, "--cpu",
         )  # fmt: skip
 
-    pairs, units = folder / "pairs", folder / "units"
+    def translation(config: str, of: Sequence[Path], *words: object) -> tuple[tuple[str, ...], ...]:
+        """Pair up units of English takes, and train a translator of them."""
+        pairs, prepared = folder / "pairs" / config, folder / "translation" / config
+        return (
+            module("netflips.demo.material.pairs", "--data", data, "--units", *of, "--out-dir", pairs),
+            module(
+                "unit2unit.utut_finetune.prepare_pairs", "--source", pairs / "en.jsonl", "--target", pairs / "ko.jsonl",
+                "--out", prepared, "--group", "^s[0-9]+", "--overwrite",
+            ),
+            training("unit2unit.utut_finetune.finetune", config, f"data_dir={prepared}", *words),
+        )  # fmt: skip
+
+    units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
     return [
         Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),)),
         Step(
@@ -61,6 +74,7 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             ),
             ("data",),
         ),
+        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data",)),
         Step(
             "vocoder",
             (
@@ -85,21 +99,13 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             (
                 extraction("source.jsonl", "audio", "heard"),
                 extraction("source_lips.jsonl", "video", "seen"),
-                module(
-                    "netflips.demo.material.pairs", "--data", data, "--units", units / "heard", units / "seen",
-                    "--out-dir", pairs,
-                ),
-                module(
-                    "unit2unit.utut_finetune.prepare_pairs", "--source", pairs / "en.jsonl", "--target", pairs / "ko.jsonl",
-                    "--out", folder / "translation", "--group", "^s[0-9]+", "--overwrite",
-                ),
             ),
             ("unit_encoder",),
         ),
         Step(
             "unit2unit",
-            (training("unit2unit.utut_finetune.finetune", "unit2unit", f"data_dir={folder / 'translation'}"),),
-            ("units",),
+            translation("unit2unit", [units / "heard", units / "seen"], f"init={of_labels}"),
+            ("units", "unit2unit_labels"),
         ),
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ from unit2av.vocoder_losses import (
     discriminator_loss,
     duration_loss,
     feature_loss,
+    length_loss,
     stack_runs,
     whole_runs,
 )
@@ -55,6 +56,13 @@ def test_the_duration_loss_ignores_what_fills_up() -> None:
     predicted = torch.tensor([[0.0, 1.0], [2.0, 99.0]])
     truth = torch.log(torch.tensor([3.0, 3.0, 3.0]))
     assert duration_loss(predicted, runs).item() == pytest.approx(((torch.tensor([0.0, 1.0, 2.0]) - truth) ** 2).mean().item())
+
+
+def test_the_length_loss_looks_at_the_sum_of_all_durations() -> None:
+    runs = stack_runs([whole_runs(np.array([1, 2, 2, 1, 1, 3])), whole_runs(np.array([5, 5]))])
+    steps = torch.tensor([[1.0, 2.0], [3.0, 99.0]])
+    assert length_loss(torch.log(steps + 1), runs).item() == pytest.approx(0, abs=1e-10), "2 + 2 + 2 steps are 1 + 2 + 3"
+    assert length_loss(torch.log(2 * steps + 1), runs).item() == pytest.approx(1)
 
 
 def test_log_mel_is_that_of_numpy_and_torchaudio() -> None:

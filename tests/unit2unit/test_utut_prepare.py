@@ -223,6 +223,17 @@ def test_a_speaker_is_in_one_split_only() -> None:
     assert len(set.union(*speakers)) == 10
 
 
+def test_two_recordings_of_the_same_groups_are_divided_alike() -> None:
+    plan = SplitPlan(0.2, 0.2, seed=0, group="^s[0-9]+")
+    first, second = (
+        divide({f"s{number:02d}_{take}": [bytes([number])] for number in range(50)}, plan) for take in ("told", "heard")
+    )
+    assert first != second
+    assert [[name.split("_")[0] for name in names] for names in first.values()] == [
+        [name.split("_")[0] for name in names] for names in second.values()
+    ]
+
+
 def test_a_split_that_cannot_be_filled_is_refused() -> None:
     with pytest.raises(UsageError, match="'valid' would be empty"):
         divide({"a": [b"1"], "b": [b"1"]}, SplitPlan(1, 0, seed=0))

@@ -35,10 +35,11 @@ class SplitPlan:
 def divide(contents: Mapping[str, Collection[bytes]], plan: SplitPlan) -> dict[str, list[str]]:
     """Return the ids of each split, sorted. contents: what must not be in two splits, by id, as bytes.
 
-    Ids with a content or a group in common stay together. The choice depends on the seed and the ids alone. Raises
-    UsageError when a split that was asked for stays empty.
+    Ids with a content or a group in common stay together. The choice depends on the seed and the names of the groups (of the
+    ids, without --group) alone, so that two recordings of the same groups are divided alike. Raises UsageError when a split
+    that was asked for stays empty.
     """
-    groups = sorted(_groups(contents, plan.group), key=lambda names: _rank(plan.seed, names[0]))
+    groups = sorted(_groups(contents, plan.group), key=lambda names: _rank(plan, names[0]))
     chosen: dict[str, list[str]] = {split: [] for split in SPLITS}
     room = {split: _size(wanted, len(contents)) for split, wanted in ((TEST, plan.test), (VALID, plan.valid))}
     for names in groups:
@@ -58,8 +59,9 @@ def _size(wanted: float, total: int) -> int:
     return max(1, round(wanted * total)) if 0 < wanted < 1 else int(wanted)
 
 
-def _rank(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+def _rank(plan: SplitPlan, name: str) -> bytes:
+    match = re.search(plan.group, name) if plan.group else None
+    return hashlib.sha256(f"{plan.seed}:{match.group() if match else name}".encode()).digest()
 
 
 def _groups(contents: Mapping[str, Collection[bytes]], pattern: str) -> list[list[str]]:

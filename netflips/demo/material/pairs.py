@@ -1,6 +1,8 @@
 """Parallel units for the translator: what the unit encoder hears or sees of English takes, and the Korean of the sentence.
 
 python -m netflips.demo.material.pairs --data data --units heard seen --out-dir pairs
+
+Until there is a unit encoder, the takes' labels are units too: --units data/labels/clean.units.jsonl
 """
 
 import argparse
@@ -23,7 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(prog="netflips.demo.material.pairs", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="what make_demo_data made")
-    parser.add_argument("--units", type=Path, nargs="+", required=True, metavar="DIR", help="units of English takes, extracted")
+    parser.add_argument(
+        "--units", type=Path, nargs="+", required=True, metavar="PATH", help="units of English takes: extracted, or labels"
+    )
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
     parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
@@ -35,23 +39,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(build_parser(), _work, argv)
 
 
-def pair_rows(data: Path, folders: Sequence[Path]) -> Iterator[tuple[UnitRow, UnitRow]]:
+def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, UnitRow]]:
     """Yield English units with the Korean reference units of the same sentence, under one id.
 
     Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
-    which nothing but silence was heard are left out too. Raises InputError for a take of a held-out sentence.
+    which nothing but silence was heard are left out too, and those that are not English. Raises InputError for a take of a
+    held-out sentence.
     """
     sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
     korean = {name: _spoken(units, phones.silence) for name, units in read_units(data / "references.jsonl").items()}
-    for folder in folders:
-        for row in iter_units(folder):
-            sentence = sentences[row.id]
+    for source in sources:
+        suffix = source.name.partition(".")[0]
+        for row in iter_units(source):
+            sentence = sentences.get(row.id)
+            if sentence is None or len(row.units) < 2:
+                continue
             if english[sentence] in held_out_english():
-                raise InputError("a held-out sentence must not be trained on", path=folder, found=row.id)
-            if len(row.units) > 1:
-                name = f"{row.id}_{folder.name}"
-                yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
+                raise InputError("a held-out sentence must not be trained on", path=source, found=row.id)
+            name = f"{row.id}_{suffix}"
+            yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
 
 
 def _work(options: argparse.Namespace) -> None:

@@ -149,7 +149,7 @@ def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: P
     Phones(("a",) * 9 + (SILENCE,), {}).write(tmp_path / "phones.json")
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0000_en_0", Units.from_frames([1, 2]), {})])
     ((english, korean),) = pair_rows(tmp_path, [tmp_path / "heard.jsonl"])
-    assert (english.id, korean.id) == ("s0000_en_0_heard.jsonl",) * 2
+    assert (english.id, korean.id) == ("s0000_en_0_heard",) * 2
     assert (english.units.ids.tolist(), korean.units.ids.tolist()) == ([1, 2], [0, 9, 5])  # silence at the ends is chance
     write_units(tmp_path / "heard.jsonl", [UnitRow("s0001_en_0", Units.from_frames([1, 2]), {})])
     with pytest.raises(InputError, match="held-out"):
