@@ -1,6 +1,6 @@
 """Speech and lips to units: the trained encoder behind one small face."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,12 @@ from av2unit.avhubert.labels import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.decoding import Classes, Decoding, Scores, decode, mean_log_probability
 from av2unit.features import Floats, Pictures, audio_features, lip_features
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
 from avcore.device import resolve_device, resolve_precision
 from avcore.domain import Domain
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
+from avcore.reloadable import Reloadable
 from avcore.units import Units
 
 
@@ -43,9 +44,14 @@ class UnitExtractor:
     units are chosen from the scores. domain: what confidence to expect of it, None = not stated.
     """
 
-    def __init__(self, model: AvHubert, checkpoint: Checkpoint, device: torch.device) -> None:
-        """model: in evaluation mode, on `device`; checkpoint: where it came from, for labels and decoding."""
-        self.model, self.config, self.device = model, model.config, device
+    def __init__(
+        self, model: AvHubert, checkpoint: Checkpoint, device: torch.device, load: Callable[[], AvHubert] | None = None
+    ) -> None:
+        """model: in evaluation mode, on `device`; checkpoint: where it came from, for labels and decoding.
+
+        load: makes an equal model, see `put_away`; None = this one stays in memory.
+        """
+        self._model, self.config, self.device = Reloadable(model, load), model.config, device
         self.vocabulary, self.fingerprint = vocabulary_of(checkpoint), checkpoint.fingerprint
         self.decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
@@ -60,7 +66,21 @@ class UnitExtractor:
         target = resolve_device(device)
         dtype = resolve_precision(precision, target)
         checkpoint = read_checkpoint(path, Kind.UNIT_ENCODER)
-        return cls(load_avhubert(checkpoint).to(target).freeze(dtype), checkpoint, target)
+        place, known = checkpoint.path, checkpoint.fingerprint
+
+        def load() -> AvHubert:
+            return load_avhubert(read_again(place, Kind.UNIT_ENCODER, known)).to(target).freeze(dtype)
+
+        return cls(load_avhubert(checkpoint).to(target).freeze(dtype), checkpoint, target, load)
+
+    @property
+    def model(self) -> AvHubert:
+        """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
+        return self._model.value
+
+    def put_away(self) -> None:
+        """Let the weights go until they are needed next."""
+        self._model.put_away()
 
     def extract(self, speech: Floats | None = None, lips: Pictures | None = None, progress: Progress = silent) -> Units:
         """Turn one utterance into units with their durations.

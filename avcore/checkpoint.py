@@ -81,6 +81,17 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
     return Checkpoint(path, found, config, tensors, fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config)))
 
 
+def read_again(path: Path, kind: Kind, known_fingerprint: str) -> Checkpoint:
+    """Read a checkpoint that was read before; raises CheckpointError when the file holds another one by now."""
+    checkpoint = read_checkpoint(path, kind)
+    if checkpoint.fingerprint != known_fingerprint:
+        raise CheckpointError(
+            "the file was replaced while it was in use", path=path, expected=known_fingerprint, found=checkpoint.fingerprint,
+            hint="run the command again",
+        )  # fmt: skip
+    return checkpoint
+
+
 def read_vocoder(path: str | Path) -> dict[str, Tensor]:
     """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}; raises CheckpointError or InputError."""
     path = require_file(path, "the vocoder checkpoint")
@@ -254,4 +265,13 @@ def _shorten(names: list[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-__all__ = ["Checkpoint", "Kind", "fingerprint_tensors", "load_strict", "read_checkpoint", "read_vocoder", "write_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "Kind",
+    "fingerprint_tensors",
+    "load_strict",
+    "read_again",
+    "read_checkpoint",
+    "read_vocoder",
+    "write_checkpoint",
+]

@@ -31,6 +31,17 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
 
 
+def release_freed_memory() -> bool:
+    """Give all pages that are free back to the system, those that `keep_freed_memory` keeps too; False where it cannot be told."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library than glibc
+        return False
+    return bool(trim(ctypes.c_size_t(0)))
+
+
 class MappedFiles:
     """The files that are mapped into this process, as they were when this was made."""
 

@@ -94,7 +94,7 @@ def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str
     keep_freed_memory()
     begun, spent = time.perf_counter(), _cpu_s()
     paths = ModelPaths(folder / UNIT_ENCODER, folder / KOREAN_TRANSLATOR, folder / RENDERER)
-    models = load_models(paths, "en", "ko", RunOptions("cpu", precision))
+    models = load_models(paths, "en", "ko", RunOptions("cpu", precision, puts_away=True))  # as the command does
     loaded = time.perf_counter() - begun
     with private_folder() as scratch:
         report = dub_video(video, scratch / "out.mp4", models, DubOptions("en", "ko", beam=beam, max_target_units=CHAIN_STEPS))

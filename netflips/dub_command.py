@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from avcore.bundle import checkpoints_or_bundle
@@ -107,7 +108,8 @@ def _work(options: argparse.Namespace) -> int | None:
     told = ReportFiles(options.report, jobs, settings)
     if options.ray:
         return _dub_side_by_side(jobs, settings, told, options)
-    models = load_models(*_model_arguments(options))
+    paths, source, target, running = _model_arguments(options)
+    models = load_models(paths, source, target, replace(running, puts_away=len(jobs) == 1))
     if len(jobs) == 1:
         told.add(_dub_one(*jobs[0], models, settings, options.quiet))
         _write(told, options.quiet)

@@ -17,7 +17,10 @@ from unit2unit.inference import UnitTranslator
 
 @dataclass(frozen=True)
 class Models:
-    """What dubs. speaker_encoder_path: None = the weights that resemblyzer carries; read when a voice is needed."""
+    """What dubs.
+
+    speaker_encoder_path: None = the weights that resemblyzer carries; read when a voice is needed. puts_away: see RunOptions.
+    """
 
     extractor: UnitExtractor
     translator: UnitTranslator
@@ -27,6 +30,12 @@ class Models:
     speaker_encoder_path: Path | None = None
     device: str = "cpu"
     precision: str = "float32"
+    puts_away: bool = False
+
+    def done_with(self, stage: UnitExtractor | UnitTranslator) -> None:
+        """A dub will not ask this stage again: where there is only that dub, its weights leave memory."""
+        if self.puts_away:
+            stage.put_away()
 
     @property
     def arithmetic(self) -> str:
@@ -69,4 +78,6 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
         "unit2unit": translator.fingerprint,
         "unit2av": checkpoint.source.fingerprint,
     }
-    return Models(extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device, run.precision)
+    return Models(
+        extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device, run.precision, run.puts_away
+    )

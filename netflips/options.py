@@ -115,9 +115,13 @@ class DubOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How the models run: device, number format, unit offsets."""
+    """How the models run: device, number format, unit offsets.
+
+    puts_away: stages leave memory when a dub has done with them, and are read again for the next one.
+    """
 
     device: str = "auto"
     precision: str = "float32"
     vocoder_unit_offset: UnitOffset = "auto"
     translator_unit_offset: int | None = None
+    puts_away: bool = False

@@ -129,12 +129,14 @@ class ShortDub:
         speech = material.speech if self._options.uses_audio else None
         lips = material.lips if self._options.uses_video else None
         units, confidence = self._models.extractor.extract_scored(speech, lips, self._progress)
+        self._models.done_with(self._models.extractor)
         return Extraction(replace(units, language=self._options.source), confidence)
 
     def _translate(self, units: Units) -> Translation:
         translator, options = self._models.translator, self._options
         search = search_settings(translator.default_search, options.beam, options.max_target_units)
         translation = translator.translate(units, options.source, options.target, search, self._progress)
+        self._models.done_with(translator)
         notice = truncation_notice(translation)
         if notice is not None:
             self._warn(f"{notice}; --max-target-units 0 lifts the limit")

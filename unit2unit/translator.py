@@ -1,6 +1,6 @@
 """The translator of units as other rooms use it: a checkpoint, a device, and sequences in and out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
 from avcore.device import resolve_device, resolve_precision
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
+from avcore.reloadable import Reloadable
 from avcore.units import Ids, Units
 from avcore.vocabulary import normalise_language, require_language, require_same_vocabulary
 from unit2unit.config import SearchConfig
@@ -65,9 +66,18 @@ class UnitTranslator:
     stated.
     """
 
-    def __init__(self, model: UnitTransformer, checkpoint: Checkpoint, unit_offset: int) -> None:
-        """Wrap a loaded model; `from_checkpoint` is the usual way."""
-        self._model = model
+    def __init__(
+        self,
+        model: UnitTransformer,
+        checkpoint: Checkpoint,
+        unit_offset: int,
+        load: Callable[[], UnitTransformer] | None = None,
+    ) -> None:
+        """Wrap a loaded model; `from_checkpoint` is the usual way.
+
+        load: makes an equal model, see `put_away`; None = this one stays in memory.
+        """
+        self._model, self._config = Reloadable(model, load), model.config
         self._vocabulary = model.config.vocabulary
         self.trained_on = str(checkpoint.config.get("vocabulary") or "")
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
@@ -89,9 +99,18 @@ class UnitTranslator:
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
         checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+        place, known = checkpoint.path, checkpoint.fingerprint
+
+        def load() -> UnitTransformer:
+            return load_transformer(read_again(place, Kind.TRANSLATOR, known)).to(where).freeze(dtype)
+
         model = load_transformer(checkpoint).to(where).freeze(dtype)
         stored = int(checkpoint.config.get("unit_offset") or 0)
-        return cls(model, checkpoint, stored if unit_offset is None else unit_offset)
+        return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
+
+    def put_away(self) -> None:
+        """Let the weights go until they are needed next; they are read from their file again then."""
+        self._model.put_away()
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -132,7 +151,7 @@ class UnitTranslator:
         for index, group in enumerate(groups):
             report = partial(_report_step, progress, sum(steps[:index]), sum(steps))
             group_tokens, group_rules = [tokens[number] for number in group], [rules[number] for number in group]
-            hypotheses = search_beams(self._model, group_tokens, settings, group_rules, report)
+            hypotheses = search_beams(self._model.value, group_tokens, settings, group_rules, report)
             for number, one in zip(group, hypotheses, strict=True):
                 found[number] = self._translation(sequences[number], target, one)
         return [found[number] for number in range(len(tokens))]
@@ -156,7 +175,7 @@ class UnitTranslator:
             raise UsageError(
                 "the beam is wider than the translator's dictionary", expected=f"{widest} at most", found=settings.beam
             )
-        limit = settings.limit(source_length, self._model.config.max_target_positions)
+        limit = settings.limit(source_length, self._config.max_target_positions)
         return Rules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
     def _translation(self, units: Units, target: str, hypotheses: list[Hypothesis]) -> Translation:

@@ -39,6 +39,7 @@ def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
     listened = _listen(job, found.speech, casts)
     with job.clock.stage("unit2unit"):
         translated = translate_all(listened, job.models, job.options, job.work, job.progress)
+        job.models.done_with(job.models.translator)
     with job.clock.stage("speech"):
         cues = [_cue(job, *one) for one in zip(casts, listened, translated, strict=True)]
         notice = common_notice({cue.cast.utterance.number: cue.judgement for cue in cues if cue.judgement is not None})
@@ -68,6 +69,7 @@ def _listen(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> list[
         for done, one in enumerate(casts, 1):
             listened.append(extract_units(one.utterance, one.lips, speech, job.models, job.options, job.work))
             job.progress("units", done, len(casts))
+    job.models.done_with(job.models.extractor)
     return listened
 
 

@@ -1,8 +1,11 @@
 """The main job on made material with side files: what comes out, and what is refused."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -12,10 +15,11 @@ from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, No
 from avcore.media import probe, read_speech, write_speech
 from avcore.units import Units
 from netflips import __version__
-from netflips.models import Models
-from netflips.options import DubOptions
+from netflips.models import Models, load_models
+from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from tests.netflips.conftest import write_clip
+from unit2av.renderer import LipRenderer
 
 BEAM = 2
 
@@ -44,6 +48,32 @@ def test_a_clip_is_dubbed_in_all_three_modes(
     assert report.modalities == modalities
     assert seen["lips"] == report.num_pictures
     assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize("timing", ["free", "source"])
+def test_stages_leave_memory_when_a_single_dub_has_done_with_them(
+    clip: Path, paths: ModelPaths, options: DubOptions, tmp_path: Path, timing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if timing == "source":
+        (tmp_path / "times.json").write_text("[[0.1, 1.9]]")
+        options = replace(options, timing=timing, recording=RecordingOptions(segments_in=tmp_path / "times.json"))
+    models = load_models(paths, "en", "ko", RunOptions(device="cpu", puts_away=True))
+    gone = [weakref.ref(models.extractor.model), weakref.ref(models.translator._model.value)]
+    kept: list[bool] = []
+    draw = LipRenderer.draw
+
+    def look(*given: Any, **named: Any) -> Any:
+        gc.collect()
+        kept.append(any(one() for one in gone))
+        return draw(*given, **named)
+
+    monkeypatch.setattr(LipRenderer, "draw", look)
+    first = dub(clip, tmp_path / "first.mp4", models, options)
+    assert kept
+    assert not any(kept)
+    second = dub(clip, tmp_path / "second.mp4", models, options)  # as good as new
+    assert (second.translation_score, second.target_units) == (first.translation_score, first.target_units)
+    assert second.unit_confidence == first.unit_confidence
 
 
 def test_the_output_says_that_it_is_synthetic(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
