@@ -4,7 +4,7 @@ import ctypes
 import mmap
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -50,11 +50,24 @@ class MappedFiles:
         if sys.platform.startswith("linux"):
             self._ranges = sorted(_mapped_files())
 
+    def touch(self, tensor: Tensor) -> bool:
+        """Whether a CPU tensor begins in one of them."""
+        start = tensor.data_ptr()
+        place = bisect_right(self._ranges, start, key=lambda mapping: mapping[0]) - 1
+        return place >= 0 and start < self._ranges[place][1]
+
     def hold(self, tensor: Tensor) -> bool:
         """Whether one mapping covers this CPU tensor. It stays so while the tensor is kept, which keeps the mapping."""
         first, last = _whole_pages(tensor)
         place = bisect_right(self._ranges, first, key=lambda mapping: mapping[0]) - 1
         return first < last and place >= 0 and last <= self._ranges[place][1]
+
+
+def copy_from_files(parameters: Iterable[Tensor], files: MappedFiles) -> None:
+    """Give parameters that lie in mapped files memory of their own, so that the files can be let go."""
+    for parameter in parameters:
+        if parameter.device.type == "cpu" and files.touch(parameter):
+            parameter.data = parameter.data.clone()
 
 
 def let_go_of_mapped(tensor: Tensor) -> bool:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.device import has_onednn
-from avcore.memory import MappedFiles, let_go_of_mapped
+from avcore.memory import MappedFiles, copy_from_files, let_go_of_mapped
 
 _ROWS_TO_PACK_FOR = 256
 """The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
@@ -100,8 +100,7 @@ def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | Non
                 setattr(parent, name, replacement)
                 is_packed = is_packed or replacement is not child
     if is_packed:
-        for parameter in module.parameters():
-            parameter.data = parameter.data.clone()
+        copy_from_files(module.parameters(), files)
     return module
 
 

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from avcore.device import has_onednn
 from avcore.errors import UsageError
+from avcore.fold_norm import fold_norm
 from avcore.timeline import UNITS_PER_FRAME, units_to_frames
 from avcore.units import Ids
 
@@ -109,8 +109,7 @@ class ConvBlock(nn.Module):
         """Merge the batch norm's running statistics into the convolution (inference only)."""
         conv, norm = self.conv_block
         if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-            folded: nn.Module = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))
-            self.conv_block = nn.Sequential(folded, nn.Identity())
+            self.conv_block = nn.Sequential(fold_norm(conv, norm), nn.Identity())
             self.is_folded = True
 
 

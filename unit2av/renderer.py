@@ -38,7 +38,7 @@ class LipRenderer:
         # The unit branch costs next to nothing and stays in float32. Channels last is the layout in which convolutions
         # on CPU and GPU are quickest.
         for part in (model.face_encoder_blocks, model.face_decoder_blocks, model.output_block):
-            part.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            part.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     @classmethod
     def from_checkpoint(

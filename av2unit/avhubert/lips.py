@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from avcore.fold_norm import fold_norm
 from avcore.progress import Progress, silent, track
 
 _HALO = 2
@@ -41,11 +41,11 @@ class ResidualBlock(nn.Module):
 
     def fold(self) -> None:
         """Fold the batch norms into the convolutions, for inference."""
-        self.conv1, self.bn1 = fuse_conv_bn_eval(self.conv1, cast(nn.BatchNorm2d, self.bn1)), nn.Identity()
-        self.conv2, self.bn2 = fuse_conv_bn_eval(self.conv2, cast(nn.BatchNorm2d, self.bn2)), nn.Identity()
+        self.conv1, self.bn1 = fold_norm(self.conv1, self.bn1), nn.Identity()
+        self.conv2, self.bn2 = fold_norm(self.conv2, self.bn2), nn.Identity()
         if self.downsample is not None:
-            convolution, norm = cast(nn.Conv2d, self.downsample[0]), cast(nn.BatchNorm2d, self.downsample[1])
-            self.downsample = nn.Sequential(fuse_conv_bn_eval(convolution, norm))
+            convolution, norm = self.downsample
+            self.downsample = nn.Sequential(fold_norm(cast(nn.Conv2d, convolution), norm))
 
 
 class LipResNet(nn.Module):
@@ -92,7 +92,7 @@ class LipResNet(nn.Module):
         fast on a CPU as the 3-D convolution, and the same sum.
         """
         convolution, norm, relu, _ = self.frontend3D
-        folded = fuse_conv_bn_eval(cast(nn.Conv3d, convolution), cast(nn.BatchNorm3d, norm))
+        folded = fold_norm(cast(nn.Conv3d, convolution), norm)
         flat = nn.Conv2d(2 * _HALO + 1, folded.out_channels, 7, 2, 3, device="meta")
         flat.weight, flat.bias = nn.Parameter(folded.weight.detach()[:, 0]), folded.bias
         self.flat_front = nn.Sequential(flat, relu, nn.MaxPool2d(3, 2, 1))

@@ -11,7 +11,7 @@ from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from av2unit.avhubert.lips import LipFrontEnd
 from avcore.checkpoint import Checkpoint, load_strict
-from avcore.memory import MappedFiles
+from avcore.memory import MappedFiles, copy_from_files
 from avcore.packed_linear import pack_linears
 from avcore.progress import Progress, silent
 from avcore.skeleton import skeleton
@@ -132,9 +132,7 @@ class AvHubert(nn.Module):
         for layer in self.encoder.layers:
             cast(EncoderLayer, layer).freeze(dtype, files)
         pack_linears(self, torch.float32, files)
-        # What is left is copied, so that the file that all weights are mapped from can be let go.
-        for parameter in self.parameters():
-            parameter.data = parameter.data.clone()
+        copy_from_files(self.parameters(), files)
         return self
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from avcore.memory import MappedFiles, let_go_of_mapped
+from avcore.memory import MappedFiles, copy_from_files, let_go_of_mapped
 from avcore.packed_linear import CastLinear, PackedLinear, pack_linears
 
 
@@ -97,3 +97,16 @@ def test_a_part_of_a_mapped_file_is_found_and_read_again(tmp_path: Path) -> None
     assert not MappedFiles().hold(values[:10])  # less than a page: it shares that with others
     assert let_go_of_mapped(values)
     assert torch.equal(values, torch.arange(1 << 20))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_what_lies_in_a_file_is_copied_once_and_nothing_else(tmp_path: Path) -> None:
+    torch.save([torch.arange(1 << 20), torch.arange(3)], path := tmp_path / "values.pt")
+    mapped, own = [*torch.load(path, mmap=True)], torch.arange(5)
+    places, files = [tensor.data_ptr() for tensor in (*mapped, own)], MappedFiles()
+    copy_from_files([*mapped, own], files)
+    copied = [tensor.data_ptr() for tensor in (*mapped, own)]
+    assert [before == after for before, after in zip(places, copied, strict=True)] == [False, False, True]
+    assert torch.equal(mapped[0], torch.arange(1 << 20))
+    copy_from_files([*mapped, own], files)
+    assert [tensor.data_ptr() for tensor in (*mapped, own)] == copied
