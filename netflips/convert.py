@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from av2unit.avhubert.labels import vocabulary_of
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
 from avcore.checkpoint_layouts import is_same
 from avcore.command import run
@@ -54,6 +55,9 @@ def convert_checkpoint(
         config = _without_settings(config, normalise_language(language))
     if dtype is not None:
         tensors = cast_weights(tensors, dtype, source.path)
+        if source.kind is Kind.UNIT_ENCODER:
+            # Where it is not recorded, it is computed from the heads, which are about to be rounded.
+            config = {**config, "vocabulary": vocabulary_of(source)}
     written = read_checkpoint(write_checkpoint(out_path, source.kind, config, tensors), source.kind)
     _compare(tensors, written)
     return written

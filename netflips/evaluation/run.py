@@ -30,6 +30,8 @@ from netflips.evaluation.worker import Worker
 LOG = logging.getLogger("netflips.evaluate")
 
 _SHORT = 12
+_MEASURE = 2
+"""Counts up when an answer is judged in another way, so that records of both never stand in one table."""
 
 
 def bundle_checksum(bundle: Bundle) -> str:
@@ -45,7 +47,7 @@ class Evaluation:
         self, bundle: Bundle, out_dir: Path, settings: EvaluationSettings, device: str = "cpu", precision: str = "float32"
     ) -> None:
         self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
-        self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}"
+        self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}-v{_MEASURE}"
         self._journal = self.folder / "records.jsonl"
         said = json.dumps([self._texts(), list(map(asdict, cast().judges))], ensure_ascii=False).encode()
         recordings = out_dir / f"references-{hashlib.sha256(said).hexdigest()[:_SHORT]}.npz"

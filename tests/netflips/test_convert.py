@@ -7,6 +7,7 @@ import pytest
 import safetensors
 import torch
 
+from av2unit.avhubert.labels import vocabulary_of
 from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES, is_same
 from avcore.errors import CheckpointError, UsageError
@@ -53,6 +54,13 @@ def test_other_number_format(parity_dir: Path, tmp_path: Path, dtype: torch.dtyp
     back = convert_checkpoint(half.path, tmp_path / "back.safetensors", dtype=torch.float32)
     assert back.tensors["video.unit_embed.weight"].dtype == torch.float32
     assert back.tensors["video.face_encoder_blocks.0.0.conv_block.1.num_batches_tracked"].dtype == torch.int64
+
+
+def test_units_of_a_cast_encoder_still_belong_to_its_quantizer(parity_dir: Path, tmp_path: Path) -> None:
+    source = read_checkpoint(parity_dir / "mavhubert.pt", Kind.UNIT_ENCODER)
+    half = convert_checkpoint(source.path, tmp_path / "half.safetensors", dtype=torch.float16)
+    assert not source.config.get("vocabulary")
+    assert vocabulary_of(half) == vocabulary_of(source)
 
 
 def test_overflow_is_an_error_and_nothing_is_written(parity_dir: Path, tmp_path: Path) -> None:
