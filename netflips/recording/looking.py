@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
+from avcore.memory import release_freed_memory
 from avcore.progress import silent
 from avcore.timeline import exact, frames_covering, frames_to_units, units_to_samples
 from netflips.recording.faces import Lips
@@ -54,4 +55,5 @@ def _look(job: Job, found: Found, one: Utterance, room: Fraction) -> Look:
         sightings, crops = look_for_faces(job.source, start, stop, own, speech, silent)
         job.work.keep_arrays(_LIPS, key, {"crops": crops})
         kept = job.work.keep_arrays(_STAGE, key, sightings.as_arrays())
+        release_freed_memory()  # threads that come and go leave it in pieces, more of them with each utterance
     return Look(Sightings.from_arrays(kept), key)

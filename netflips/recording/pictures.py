@@ -11,6 +11,7 @@ import numpy as np
 
 from avcore.ahead import ahead, pictures_ahead
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
+from avcore.memory import release_freed_memory
 from netflips.label import draw_label
 from netflips.recording.mouth import Shown, Talk, draw_mouths
 from netflips.recording.plan import OutputClock, Placed
@@ -113,6 +114,7 @@ class Studio:
             talks = {one.utterance.number: talk_of(one.utterance.number) for one in placed}
             with work.new_file(STAGE, piece.key, ".mp4") as path:
                 kept = work.keep_arrays(STAGE, piece.key, self._write(piece, placed, talks, begin, path))
+            release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
         times = [begin + Fraction(str(time)) for time in kept["times"]]
         if path is None or not times:
             return None
