@@ -4,9 +4,10 @@ import ctypes
 import mmap
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor
 
@@ -22,24 +23,24 @@ def keep_freed_memory() -> bool:
     clears each page that it gives: 15 to 25 % of the processor time, measured on the unit encoder's training and on the
     face renderer. Returns whether this system's allocator can be told so.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library than glibc
-        return False
-    return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
+    mallopt = _of_glibc("mallopt")
+    return mallopt is not None and bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _MOST))
 
 
 def release_freed_memory() -> bool:
     """Give all pages that are free back to the system, those that `keep_freed_memory` keeps too; False where it cannot be told."""
+    trim = _of_glibc("malloc_trim")
+    return trim is not None and bool(trim(ctypes.c_size_t(0)))
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc's allocator; None with another C library."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):  # another C library than glibc
-        return False
-    return bool(trim(ctypes.c_size_t(0)))
+        return cast(Callable[..., int], getattr(ctypes.CDLL(None), name))
+    except (OSError, AttributeError):
+        return None
 
 
 class MappedFiles:
