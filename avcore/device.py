@@ -59,6 +59,13 @@ def has_native_bfloat16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
 
 
+def has_quick_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware; where it does not, a CPU takes several times as long as in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and has_native_bfloat16()
+
+
 @cache
 def _tell_of_fallback() -> None:
     LOG.info("--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32")

@@ -29,7 +29,8 @@ class LoopConfig:
     """The loop itself.
 
     max_steps: optimizer updates (0 = see max_minutes). max_minutes: stop after this much training time, counted over
-    resumes (0 = no limit); the schedule then follows the share of time used. precision: no, bf16 or fp16.
+    resumes (0 = no limit); the schedule then follows the share of time used. precision: no, bf16, fp16, or
+    auto: bf16 on devices that multiply it in hardware, else no.
     save_every, validate_every, log_every: updates. keep: how many numbered checkpoints stay. resume: auto (go on from
     `last` when it is there), never, or the path of a checkpoint. max_bad_share: the run stops when more than this share
     of the items cannot be read. find_unused: with several processes, whether a step may leave parameters without a

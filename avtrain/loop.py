@@ -20,9 +20,10 @@ from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.device import has_quick_bfloat16, resolve_device
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import RunFolder, random_state, read_state, restore_random_state, seed_everything
-from avtrain.config import Metrics, RunConfig, State
+from avtrain.config import LoopConfig, Metrics, RunConfig, State
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.entry import save_config
 from avtrain.logs import RunLog, Window
@@ -65,7 +66,7 @@ class Trainer:
         AcceleratorState._reset_state(reset_partial_state=True)  # a second run in one process may differ in precision
         self._accelerator = Accelerator(
             cpu=self._loop.device == "cpu",
-            mixed_precision=self._loop.precision,
+            mixed_precision=_number_format(self._loop),
             gradient_accumulation_steps=self._loop.accumulate,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=self._loop.find_unused)],
         )
@@ -309,6 +310,13 @@ class Trainer:
         for name, module in self._plain.items():
             if name not in self._modules:
                 module.to(self._accelerator.device).eval()
+
+
+def _number_format(loop: LoopConfig) -> str:
+    """What accelerate computes in: no, bf16 or fp16."""
+    if loop.precision != "auto":
+        return loop.precision
+    return "bf16" if has_quick_bfloat16(resolve_device(loop.device)) else "no"
 
 
 def _learns(module: nn.Module) -> bool:

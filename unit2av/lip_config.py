@@ -111,6 +111,8 @@ class Unit2vConfig(RunConfig):
     pictures: how many of a window's 10 pictures are drawn in a step; fewer let a batch hold more clips for the same work
     (the unit branch always sees the whole window). same_reference: share of windows whose reference pictures are the target
     itself, as they are at inference; the network can then copy the mouth that it should draw, so keep it small.
+    reference_choices: windows of the video that the reference of each picture is chosen from, by the likest upper half; with
+    several it is held as the target is, like at inference, and its mouth must be told from the units'. 1 = any window.
     quality_width: channels of the discriminator's first layer. num_samples: windows shown in the log. check_only: check
     everything and stop before the first step.
     """
@@ -126,6 +128,7 @@ class Unit2vConfig(RunConfig):
     quality_width: int = 32
     pictures: int = WINDOW_FRAMES
     same_reference: float = 0.0
+    reference_choices: int = 1
     num_samples: int = 4
     check_only: bool = False
 
@@ -172,7 +175,8 @@ def check_unit2v(config: Unit2vConfig) -> None:
         raise UsageError("losses.mouth_weight must be 1 or more", found=losses.mouth_weight)
     if not 1 <= config.pictures <= WINDOW_FRAMES:
         raise UsageError("pictures must be of a window", expected=f"1..{WINDOW_FRAMES}", found=config.pictures)
-    for name, value in (("quality_width", config.quality_width), ("model.norm_windows", config.model.norm_windows)):
+    counts = {"quality_width": config.quality_width, "model.norm_windows": config.model.norm_windows}
+    for name, value in (counts | {"reference_choices": config.reference_choices}).items():
         if value < 1:
             raise UsageError(f"{name} must be 1 or more", found=value)
     _check_share("same_reference", config.same_reference)

@@ -22,6 +22,8 @@ Example = TypeVar("Example", "FaceExample", "SyncExample")
 
 _AVERAGED = 50
 """Pictures of a clip that its average face is made of."""
+_THUMBNAIL = 4
+"""Every so manieth pixel is looked at to tell which faces are held alike."""
 _TRIES = 8
 """Shifted windows that are tried until one says something else."""
 
@@ -110,7 +112,8 @@ class FaceWindows(_Windows[FaceExample]):
     """Windows of 20 units for the renderer.
 
     pictures: of the window's 10, how many are drawn. is_run: these follow one another, as a sync expert needs them.
-    same_reference: share of windows whose reference is the target itself. has_average: measure the clip's mean face too.
+    same_reference: share of windows whose reference is the target itself. reference_choices: other windows that the reference
+    of each picture is chosen from, by the likest upper half. has_average: measure the clip's mean face too.
     """
 
     def __init__(
@@ -123,18 +126,24 @@ class FaceWindows(_Windows[FaceExample]):
         pictures: int = WINDOW_FRAMES,
         is_run: bool = True,
         same_reference: float = 0.0,
+        reference_choices: int = 1,
         has_average: bool = False,
     ) -> None:
         super().__init__(clips, cache, seed, WINDOW_FRAMES, flip, max_items)
         self._pictures, self._is_run = pictures, is_run
-        self._same_reference, self._has_average = same_reference, has_average
+        self._same_reference, self._reference_choices = same_reference, reference_choices
+        self._has_average = has_average
 
     def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> FaceExample:
         start = int(generator.choice(starts))
         shown = self._shown(generator)
         target = faces.pictures[start + shown]
         is_same = generator.random() < self._same_reference
-        reference = target if is_same else faces.pictures[_elsewhere(start, starts, generator, clip) + shown]
+        if is_same:
+            reference = target
+        else:
+            others = _elsewhere(start, starts, generator, clip, self._reference_choices)
+            reference = faces.pictures[_likest(faces.pictures, start + shown, others[:, None] + shown)]
         average = _average(faces) if self._has_average else np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
         if self._is_mirrored(generator):
             target, reference, average = target[:, :, ::-1], reference[:, :, ::-1], average[:, ::-1]
@@ -188,13 +197,26 @@ def _units_of(clip: Clip, start: int, num_frames: int) -> Ids:
     return clip.units.frames()[frames_to_units(start) : frames_to_units(start + num_frames)]
 
 
-def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: Clip) -> int:
-    """Another window's first picture; one that shares no picture with the window at `start` where there is one."""
+def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: Clip, number: int) -> Ids:
+    """First pictures of other windows, int64 [number]; if there are any, of those that share no picture with that at `start`."""
     apart = starts[np.abs(starts - start) >= WINDOW_FRAMES]
     others = apart if len(apart) else starts[starts != start]
     if not len(others):
         raise InputError("a single window has a face, and none is left for reference pictures", path=clip.footage.video)
-    return int(generator.choice(others))
+    chosen: Ids = generator.choice(others, number)
+    return chosen
+
+
+def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
+    """For each wanted picture that of the choices whose upper half is most like its own: the same pose, and any mouth.
+
+    pictures: uint8 [N, 96, 96, 3]; wanted: int64 [P], choices: int64 [C, P]. Returns int64 [P].
+    """
+    upper = slice(0, FACE_SIZE // 2, _THUMBNAIL), slice(0, FACE_SIZE, _THUMBNAIL)
+    aims, found = (pictures[(which, *upper)].astype(np.int16) for which in (wanted, choices))
+    best = np.abs(found - aims).mean(axis=(2, 3, 4)).argmin(axis=0)
+    chosen: Ids = np.take_along_axis(choices, best[None], axis=0)[0]
+    return chosen
 
 
 def _average(faces: Faces) -> Pictures:

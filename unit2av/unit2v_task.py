@@ -42,9 +42,12 @@ class Unit2vTask:
         self._losses = LipLosses(config.losses, config.mouth, expert)
         self._train = FaceWindows(
             clips.train, cache, config.loop.seed, config.data.flip, pictures=config.pictures, is_run=expert is not None,
-            same_reference=config.same_reference,
+            same_reference=config.same_reference, reference_choices=config.reference_choices,
         )  # fmt: skip
-        self._valid = FaceWindows(clips.valid, cache, config.loop.seed, max_items=config.data.max_valid_windows, has_average=True)
+        self._valid = FaceWindows(
+            clips.valid, cache, config.loop.seed, max_items=config.data.max_valid_windows,
+            reference_choices=config.reference_choices, has_average=True,
+        )  # fmt: skip
 
     def modules(self) -> dict[str, nn.Module]:
         parts: dict[str, nn.Module] = {FACE: self._face, LOSSES: self._losses}

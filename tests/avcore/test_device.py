@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from avcore import device
-from avcore.device import has_native_bfloat16, has_onednn, resolve_precision
+from avcore.device import has_native_bfloat16, has_onednn, has_quick_bfloat16, resolve_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -29,6 +29,13 @@ def test_auto_with_bfloat16_instructions(monkeypatch: pytest.MonkeyPatch, caplog
         assert resolve_precision("auto", CPU) == torch.bfloat16
     assert not caplog.records
     assert resolve_precision("auto", CUDA) == torch.float16
+
+
+def test_bfloat16_is_quick_where_the_device_has_instructions_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it in (True, False):
+        monkeypatch.setattr(device, "has_native_bfloat16", lambda has_it=has_it: has_it)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has_it=has_it: has_it)
+        assert [has_quick_bfloat16(one) for one in (CPU, CUDA, torch.device("mps"))] == [has_it, has_it, False]
 
 
 def test_float32_on_cuda_is_not_tf32() -> None:

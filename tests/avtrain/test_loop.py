@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import read_state
@@ -186,6 +187,13 @@ def test_a_run_keeps_its_config_and_the_time_it_waited(tmp_path: Path) -> None:
 def test_settings_that_cannot_work_are_refused(tmp_path: Path, change: dict) -> None:
     with pytest.raises((UsageError, CheckpointError)):
         _train(toy_config(str(tmp_path), **change))
+
+
+@pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "no")])
+def test_auto_precision_asks_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool, expected: str) -> None:
+    monkeypatch.setattr("avtrain.loop.has_quick_bfloat16", lambda _: has_it)
+    _train(toy_config(str(tmp_path), precision="auto"))
+    assert AcceleratorState().mixed_precision == expected
 
 
 def test_training_minutes_end_a_run(tmp_path: Path) -> None:

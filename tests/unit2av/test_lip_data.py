@@ -63,6 +63,23 @@ def test_some_references_are_the_target_when_asked(clip: Clip) -> None:
     assert 15 < same < 45
 
 
+def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = CropCache("").faces(clip.footage).pictures.copy()
+    poses = np.arange(FRAMES) % 4
+    pictures[:, :48] = 40 * poses[:, None, None, None]
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(FRAMES, dtype=bool)))
+
+    def alike(choices: int) -> float:
+        source = FaceWindows([clip], "", seed=0, pictures=3, is_run=False, reference_choices=choices)
+        examples = [source.load((epoch, 0)) for epoch in range(40)]
+        mouths = [[set(part[:, -1, 0, 0].tolist()) for part in (one.reference, one.target)] for one in examples]
+        assert not any(reference & target for reference, target in mouths)
+        return float(np.mean([one.reference[:, 0, 0, 0] == one.target[:, 0, 0, 0] for one in examples]))
+
+    assert alike(1) < 0.5
+    assert alike(40) == 1.0
+
+
 def test_a_window_depends_on_seed_epoch_and_index_alone(clip: Clip) -> None:
     first, second = (FaceWindows([clip], "", seed=3) for _ in range(2))
     for key in ((0, 0), (0, 1), (5, 2)):

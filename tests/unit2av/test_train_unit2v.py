@@ -183,6 +183,7 @@ def test_units_must_be_those_of_renderer_and_expert(
         {"losses__mouth_weight": 0.5},
         {"mouth__bottom": 97},
         {"same_reference": 1.5},
+        {"reference_choices": 0},
         {"quality_width": 0},
         {"model__width_divisor": 0},
         {"data__max_valid_windows": 0},

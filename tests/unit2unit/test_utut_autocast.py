@@ -9,6 +9,7 @@ import torch
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
+from unit2unit.utut_common.autocast import autocast
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_finetune.finetune import main as finetune
@@ -82,10 +83,18 @@ def test_its_loss_and_gradients_are_nearly_those_of_float32(parts: tuple[Any, An
     assert float(torch.cosine_similarity(half_gradient, full_gradient, dim=0)) > 0.99
 
 
+@pytest.mark.parametrize("has_it", [True, False])
+def test_auto_is_bfloat16_where_that_is_quick(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unit2unit.utut_common.autocast.has_quick_bfloat16", lambda _: has_it)
+    with autocast("auto", "cpu"):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if has_it else torch.float32)
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (["fairseq.task.autocast=float8"], "none or bfloat16"),
+        (["fairseq.task.autocast=float8"], "none, bfloat16, auto"),
         (["fairseq.task.autocast=bfloat16", "fairseq.common.fp16=true"], "asked for twice"),
         (["fairseq.task.noise_delete=1.5"], "noise_delete must be a share"),
         (["max_minutes=5", "fairseq.optimizer.stop_time_hours=1"], "stop_time_hours"),

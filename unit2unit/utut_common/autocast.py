@@ -8,17 +8,21 @@ from typing import Any
 
 import torch
 
+from avcore.device import has_quick_bfloat16
 from avcore.errors import UsageError
 
-NONE = "none"
-AUTOCAST = (NONE, "bfloat16")
-HELP = f"number format of matrix products, {' or '.join(AUTOCAST)}; the weights stay float32"
+NONE, AUTO = "none", "auto"
+AUTOCAST = (NONE, "bfloat16", AUTO)
+HELP = (
+    f"number format of matrix products, {', '.join(AUTOCAST)} (bfloat16 on devices that multiply it in hardware); "
+    "the weights stay float32"
+)
 
 
 def check_autocast(name: str) -> None:
     """Raise UsageError for a format that there is not."""
     if name not in AUTOCAST:
-        raise UsageError("unknown number format", expected=" or ".join(AUTOCAST), found=f"autocast={name}")
+        raise UsageError("unknown number format", expected=", ".join(AUTOCAST), found=f"autocast={name}")
 
 
 def add_autocast_option(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,8 @@ def add_autocast_option(parser: argparse.ArgumentParser) -> None:
 
 def autocast(name: str, device: str) -> AbstractContextManager[Any]:
     """The context in which products run in the number format of that name (see AUTOCAST)."""
-    return nullcontext() if name == NONE else torch.autocast(device, dtype=getattr(torch, name))
+    is_plain = name == NONE or (name == AUTO and not has_quick_bfloat16(torch.device(device)))
+    return nullcontext() if is_plain else torch.autocast(device, dtype=torch.bfloat16)
 
 
 class AutocastSteps:
