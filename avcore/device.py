@@ -62,7 +62,7 @@ def has_native_bfloat16() -> bool:
 def has_quick_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 in hardware; where it does not, a CPU takes several times as long as in float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and has_native_bfloat16()
 
 
