@@ -74,7 +74,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
     units = _read_units(manifest, units_path, config)
     clips, problems = [], _Problems()
     for entry in manifest.entries:
-        footage = footage_of(manifest, entry)
+        footage = footage_of(manifest, entry, config.steady_boxes)
         if footage is None or not footage.video.is_file():
             problems.no_video.append(f"{entry.id} ({footage.video if footage else 'no video in its line'})")
         elif not footage.boxes.is_file():

@@ -19,6 +19,8 @@ class LipDataConfig:
     that lack something or are too short, instead of stopping. max_mismatch_units: by how much units and pictures may
     differ in length.
 
+    steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as they are. A box goes
+    down with the chin, so with 0 the masked picture tells how wide the mouth is open, and units are learnt less.
     cache: folder for the face crops, empty = `crops` in the run's folder. flip: share of windows shown mirrored.
     max_valid_windows: windows that a validation measures, spread over all there are.
     """
@@ -34,6 +36,7 @@ class LipDataConfig:
     units_vocabulary: str = ""
     allow_missing: bool = False
     max_mismatch_units: int = 25
+    steady_boxes: int = 0
     cache: str = ""
     flip: float = 0.0
     max_valid_windows: int = 200
@@ -200,6 +203,8 @@ def check_sync(config: SyncTrainConfig) -> None:
 def _check_data(data: LipDataConfig) -> None:
     if data.max_valid_windows < 1:
         raise UsageError("data.max_valid_windows must be 1 or more", found=data.max_valid_windows)
+    if data.steady_boxes < 0:
+        raise UsageError("data.steady_boxes must be 0 or more", found=data.steady_boxes)
     if not data.valid and data.hold_out < 1:
         raise UsageError(
             "there is nothing to validate on", expected="data.valid or data.hold_out above 0",

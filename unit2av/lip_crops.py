@@ -21,6 +21,7 @@ from avcore.command import run
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.crop import Box, crop_face
 from avcore.faces.given import read_boxes_for
+from avcore.faces.steady import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.manifest import Entry, Manifest, read_manifest
 from avcore.media import PictureSource
@@ -37,11 +38,12 @@ _LONGEST_NAME = 80
 
 @dataclass(frozen=True, eq=False)
 class Footage:
-    """Where a clip's pictures and face boxes lie."""
+    """Where a clip's pictures and face boxes lie. steady: pictures on either side that the boxes are averaged over."""
 
     id: str
     video: Path
     boxes: Path
+    steady: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +57,12 @@ class Faces:
     is_seen: NDArray[np.bool_]
 
 
-def footage_of(manifest: Manifest, entry: Entry) -> Footage | None:
+def footage_of(manifest: Manifest, entry: Entry, steady: int = 0) -> Footage | None:
     """Where an entry's pictures lie, None when it has no video; boxes stand beside the video unless the entry names them."""
     video = manifest.path(entry, "video")
     if video is None:
         return None
-    return Footage(entry.id, video, manifest.path(entry, "boxes") or video.with_suffix(BOXES_SUFFIX))
+    return Footage(entry.id, video, manifest.path(entry, "boxes") or video.with_suffix(BOXES_SUFFIX), steady)
 
 
 class CropCache:
@@ -86,7 +88,7 @@ class CropCache:
         pictures, seen, error = self._paths(footage)
         try:
             source = PictureSource(footage.video)
-            boxes = read_boxes_for(source, footage.boxes)
+            boxes = steady_boxes(read_boxes_for(source, footage.boxes), footage.steady)
             with atomic_output(pictures) as temporary:
                 _write_crops(temporary, source, boxes)
                 with atomic_output(seen) as beside:  # has its name before the pictures, so that they never stand alone
@@ -99,7 +101,8 @@ class CropCache:
         """The files of pictures, of whether faces are seen, and of what went wrong."""
         files = (require_file(footage.video, "the video"), require_file(footage.boxes, "the file of face boxes", MAKE_BOXES))
         stats = (path.stat() for path in files)
-        state = fingerprint(footage.id.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats))
+        cut = [f"steady {footage.steady}".encode()] if footage.steady else []
+        state = fingerprint(footage.id.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *cut)
         readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in footage.id)[-_LONGEST_NAME:]
         stem = f"{readable}-{state.rpartition(':')[2]}"
         return self._folder / f"{stem}.npy", self._folder / f"{stem}.seen.npy", self._folder / f"{stem}.error.txt"
@@ -116,9 +119,9 @@ def _write_crops(path: Path, source: PictureSource, boxes: Sequence[Box | None])
     stored.flush()
 
 
-def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True) -> dict[str, str]:
+def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True, steady: int = 0) -> dict[str, str]:
     """Cut the crops of a whole manifest; returns what could not be cut and why, by id. What is there already stays."""
-    footages = [(entry, footage_of(manifest, entry)) for entry in manifest.entries]
+    footages = [(entry, footage_of(manifest, entry, steady)) for entry in manifest.entries]
     problems = {entry.id: "it has no video" for entry, footage in footages if footage is None}
     bars = Bars(is_quiet)
     there = [footage for _, footage in footages if footage is not None]
@@ -154,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--manifest", required=True, type=Path, help="JSON lines: id, video, boxes (see avcore.manifest)")
     parser.add_argument("--root", type=Path, help="folder that its paths start from (default: the manifest's own)")
     parser.add_argument("--cache", required=True, type=Path, help="folder for the crops: data.cache of the trainers")
+    parser.add_argument("--steady-boxes", type=int, default=0, help="as data.steady_boxes of the trainers (default: 0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
@@ -167,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     manifest = read_manifest(options.manifest, options.root)
-    problems = fill_cache(manifest, options.cache, options.workers, options.quiet)
+    problems = fill_cache(manifest, options.cache, options.workers, options.quiet, options.steady_boxes)
     for name, problem in problems.items():
         LOG.warning("%s: %s", name, problem)
     LOG.info("%s: faces of %d clips, %d could not be cut", options.cache, len(manifest) - len(problems), len(problems))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from avcore.errors import InputError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.crop import crop_face
+from avcore.faces.steady import steady_boxes
 from avcore.manifest import read_manifest
 from avcore.media import PictureSource
 from unit2av import lip_crops
@@ -34,6 +36,17 @@ def test_crops_are_the_published_ones_and_kept(footage: Footage, tmp_path: Path,
     assert isinstance(faces.pictures, np.memmap)
     monkeypatch.setattr(lip_crops, "PictureSource", None)  # nothing is decoded again
     assert np.array_equal(CropCache(tmp_path / "crops").faces(footage).pictures, expected)
+
+
+def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: Footage, tmp_path: Path) -> None:
+    boxes = [box + np.float32([0, 0, 0, 9 * (place % 2)]) for place, box in enumerate(read_boxes(footage.boxes)) if box is not None]
+    write_boxes(footage.boxes, boxes)
+    cache = CropCache(tmp_path / "crops")
+    faces = [cache.faces(replace(footage, steady=steady)).pictures for steady in (0, 12)]
+    source = PictureSource(footage.video)
+    expected = [crop_face(picture.rgb, box) for picture, box in zip(source, steady_boxes(boxes, 12), strict=True)]
+    assert np.array_equal(faces[1], expected)
+    assert not np.array_equal(faces[0], faces[1])
 
 
 def test_pictures_without_a_face_are_black_and_marked(footage: Footage, tmp_path: Path) -> None:
