@@ -93,7 +93,7 @@ class ShortDub:
         face = None
         if given_boxes is None or (given_lips is None and self._options.uses_video):
             face = self._find_face(source, speech)
-        boxes = given_boxes if given_boxes is not None else face.boxes if face is not None else [None] * len(source)
+        boxes = given_boxes if given_boxes is not None else face.steady_boxes if face is not None else [None] * len(source)
         lips = given_lips if given_lips is not None else face.lips if face is not None and self._options.uses_video else None
         return Material(source, speech, boxes, lips, face)
 

@@ -13,6 +13,7 @@ from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
+from avcore.faces.steady import steady_boxes
 from avcore.faces.store import RowStore
 from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _PICTURES_AHEAD = 4
 """Pictures that are decoded while faces are looked for."""
+_STEADY = 6
+"""Pictures on either side that the boxes of a dubbed face are averaged over: a quarter of a second."""
 _WAY_OUT = "use --modalities audio to dub the speech and leave the picture as it is"
 
 
@@ -59,6 +62,11 @@ class SpeakerFace:
     def boxes(self) -> list[Box | None]:
         """Boxes float32 [4], x1, y1, x2, y2 in pixels, None where the face is not in the picture."""
         return [None if frame is None else frame.box for frame in self.frames]
+
+    @property
+    def steady_boxes(self) -> list[Box | None]:
+        """The same without the movements of the chin: where a dubbed face is cut out and put back."""
+        return steady_boxes(self.boxes, _STEADY)
 
     def box_at(self, seconds: Seconds) -> Box | None:
         """The box at any time, for pictures at other rates: between two pictures of a track it moves steadily."""

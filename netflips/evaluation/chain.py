@@ -33,8 +33,8 @@ class Heard:
 
     @property
     def boxes(self) -> Sequence[Box | None]:
-        """Face boxes, one for each picture at 25 fps."""
-        return [None] * len(self.source) if self.face is None else self.face.boxes
+        """Boxes in which the face is drawn anew, one for each picture at 25 fps."""
+        return [None] * len(self.source) if self.face is None else self.face.steady_boxes
 
 
 @dataclass(frozen=True)

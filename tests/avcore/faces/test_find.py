@@ -85,6 +85,19 @@ def test_lips_show_the_mouth_moving() -> None:
     assert np.corrcoef(middles, measured)[0, 1] < -0.6
 
 
+def test_steady_boxes_do_not_follow_the_chin() -> None:
+    actor = Actor(6, frames=range(50))
+
+    face = find_faces(clip([actor], 55))
+
+    said = [opening(actor, frame) for frame in range(6, 44)]
+    boxes, steady = (np.array(one[6:44], dtype=np.float32) for one in (face.boxes, face.steady_boxes))
+    shapes = [(one[:, 3] - one[:, 1]) / (one[:, 2] - one[:, 0]) for one in (boxes, steady)]
+    assert np.corrcoef(shapes[0], said)[0, 1] > 0.8
+    assert np.diff(shapes[1]).std() < np.diff(shapes[0]).std() / 3
+    assert face.steady_boxes[50:] == [None] * 5
+
+
 def test_a_box_between_two_pictures_lies_between_their_boxes() -> None:
     face = find_faces(clip([Actor(4, frames=range(20))], 30))
     first, second = face.boxes[4], face.boxes[5]
