@@ -16,7 +16,7 @@ from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.vocabulary import normalise_language
 
-PATH_FIELDS = ("audio", "video", "lips", "boxes")
+PATH_FIELDS = ("audio", "video", "lips", "boxes", "reference")
 """Fields of an entry that name files."""
 
 
@@ -24,9 +24,9 @@ PATH_FIELDS = ("audio", "video", "lips", "boxes")
 class Entry:
     """One utterance.
 
-    audio, video, lips (96x96, 25 fps), boxes: files relative to the root, "" = none. duration_s: seconds. frames: pictures
-    at 25 Hz, 0 = no picture. samples: at 16 kHz, 0 = not known. translation: the text in the other language. extra:
-    whatever else a corpus says of it.
+    audio, video, lips (96x96, 25 fps), boxes: files relative to the root, "" = none. reference: a video of the same pictures with
+    another mouth, which lip training can use. duration_s: seconds. frames: pictures at 25 Hz, 0 = no picture. samples: at
+    16 kHz, 0 = not known. translation: the text in the other language. extra: whatever else a corpus says of it.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Entry:
     video: str = ""
     lips: str = ""
     boxes: str = ""
+    reference: str = ""
     duration_s: float = 0.0
     frames: int = 0
     samples: int = 0
@@ -60,7 +61,7 @@ class Manifest:
         return len(self.entries)
 
     def path(self, entry: Entry, what: str) -> Path | None:
-        """The file of an entry (`audio`, `video`, `lips`, `boxes`), None where it has none."""
+        """The file of an entry (one of PATH_FIELDS), None where it has none."""
         relative = getattr(entry, what)
         return self.root / relative if relative else None
 

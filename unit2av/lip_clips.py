@@ -12,17 +12,19 @@ from avcore.timeline import frames_to_units, units_to_frames
 from avcore.unit_store import iter_units
 from avcore.units import Units
 from unit2av.lip_config import LipDataConfig
-from unit2av.lip_crops import MAKE_BOXES, Footage, footage_of
+from unit2av.lip_crops import MAKE_BOXES, Footage, footage_of, reference_of
 from unit2av.unit_rows import leave_out, settle_vocabulary, timed_units
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One clip. units: plain names with durations. max_mismatch_units: by how much its pictures may last longer or shorter."""
+    """One clip. units: plain names with durations. max_mismatch_units: by how much its pictures may last longer or shorter.
+    reference: the same pictures with another mouth, where there are such."""
 
     footage: Footage
     units: Units
     max_mismatch_units: int
+    reference: Footage | None = None
 
     @property
     def id(self) -> str:
@@ -74,15 +76,17 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
     units = _read_units(manifest, units_path, config)
     clips, problems = [], _Problems()
     for entry in manifest.entries:
-        footage = footage_of(manifest, entry, config.steady_boxes)
+        footage, reference = (find(manifest, entry, config.steady_boxes) for find in (footage_of, reference_of))
         if footage is None or not footage.video.is_file():
             problems.no_video.append(f"{entry.id} ({footage.video if footage else 'no video in its line'})")
+        elif reference is not None and not reference.video.is_file():
+            problems.no_video.append(f"{entry.id} ({reference.video})")
         elif not footage.boxes.is_file():
             problems.no_boxes.append(f"{entry.id} ({footage.boxes})")
         elif entry.id not in units:
             problems.no_units.append(entry.id)
         else:
-            clip = Clip(footage, units[entry.id], config.max_mismatch_units)
+            clip = Clip(footage, units[entry.id], config.max_mismatch_units, reference)
             if problems.accept(clip, entry, min_frames):
                 clips.append(clip)
     problems.complain(path, units_path, config, min_frames)

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,12 @@ class Faces:
 
     pictures: NDArray[np.uint8]
     is_seen: NDArray[np.bool_]
+
+
+def reference_of(manifest: Manifest, entry: Entry, steady: int = 0) -> Footage | None:
+    """Where an entry's pictures lie with another mouth, cut by the same boxes; None when it names no such video."""
+    own, video = footage_of(manifest, entry, steady), manifest.path(entry, "reference")
+    return None if own is None or video is None else replace(own, id=f"{entry.id}.reference", video=video)
 
 
 def footage_of(manifest: Manifest, entry: Entry, steady: int = 0) -> Footage | None:
@@ -121,10 +127,11 @@ def _write_crops(path: Path, source: PictureSource, boxes: Sequence[Box | None])
 
 def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quiet: bool = True, steady: int = 0) -> dict[str, str]:
     """Cut the crops of a whole manifest; returns what could not be cut and why, by id. What is there already stays."""
-    footages = [(entry, footage_of(manifest, entry, steady)) for entry in manifest.entries]
-    problems = {entry.id: "it has no video" for entry, footage in footages if footage is None}
+    footages = [footage_of(manifest, entry, steady) for entry in manifest.entries]
+    problems = {entry.id: "it has no video" for entry, one in zip(manifest.entries, footages, strict=True) if one is None}
     bars = Bars(is_quiet)
-    there = [footage for _, footage in footages if footage is not None]
+    references = (reference_of(manifest, entry, steady) for entry in manifest.entries)
+    there = [footage for footage in (*footages, *references) if footage is not None]
     for name, problem in track(_fill(there, CropCache(folder), workers), "face crops", bars, len(there)):
         if problem:
             problems[name] = problem

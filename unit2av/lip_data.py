@@ -139,15 +139,18 @@ class FaceWindows(_Windows[FaceExample]):
         shown = self._shown(generator)
         target = faces.pictures[start + shown]
         is_same = generator.random() < self._same_reference
-        if is_same:
-            reference = target
-        else:
-            others = _elsewhere(start, starts, generator, clip, self._reference_choices)
-            reference = faces.pictures[_likest(faces.pictures, start + shown, others[:, None] + shown)]
+        reference = target if is_same else self._reference(clip, faces, start, shown, starts, generator)
         average = _average(faces) if self._has_average else np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
         if self._is_mirrored(generator):
             target, reference, average = target[:, :, ::-1], reference[:, :, ::-1], average[:, ::-1]
         return FaceExample(target, reference, _units_of(clip, start, WINDOW_FRAMES), shown, average)
+
+    def _reference(self, clip: Clip, faces: Faces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator) -> Pictures:
+        """The same face with another mouth: from the clip's reference video where it has one, else from elsewhere in the clip."""
+        if clip.reference is not None:
+            return np.asarray(self._cache.faces(clip.reference).pictures[start + shown])
+        others = _elsewhere(start, starts, generator, clip, self._reference_choices)
+        return np.asarray(faces.pictures[_likest(faces.pictures, start + shown, others[:, None] + shown)])
 
     def _shown(self, generator: np.random.Generator) -> Ids:
         if self._is_run:

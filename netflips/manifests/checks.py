@@ -93,8 +93,7 @@ def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
                 yield f"lips are {lips.shape[2]}x{lips.shape[1]} pixels and not {LIP_SIDE}x{LIP_SIDE}"
         if "boxes" in files:
             num_frames["boxes"] = len(read_boxes(files["boxes"]))
-        if "video" in files:
-            num_frames["video"] = probe(files["video"]).num_frames
+        num_frames |= {what: probe(files[what]).num_frames for what in ("video", "reference") if what in files}
         for what, count in num_frames.items():
             if entry.frames and count != entry.frames:
                 yield f"{what} has {count} pictures and not {entry.frames}"

@@ -63,6 +63,17 @@ def test_some_references_are_the_target_when_asked(clip: Clip) -> None:
     assert 15 < same < 45
 
 
+def test_a_clip_with_a_reference_video_takes_its_pictures(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = CropCache("").faces(clip.footage)
+    other = Footage("clip.reference", Path("r.mp4"), clip.footage.boxes)
+    both = {clip.footage: own, other: Faces(own.pictures + np.uint8(100), own.is_seen)}
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: both[footage])
+    source = FaceWindows([replace(clip, reference=other)], "", seed=0, pictures=3, is_run=False)
+    for epoch in range(20):
+        example = source.load((epoch, 0))
+        assert colours(example.reference) == [colour + 100 for colour in colours(example.target)]
+
+
 def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = CropCache("").faces(clip.footage).pictures.copy()
     poses = np.arange(FRAMES) % 4
@@ -200,6 +211,20 @@ def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.L
         assert part in messages
     (folder / "drawn_004.mp4").write_bytes(b"x")
     with pytest.raises(InputError, match=r"2 clips have no face boxes.*drawn_005.*prepare_video"):
+        read_clips(_config(own), 20, 0)
+
+
+def test_reference_videos_are_found_by_the_manifest_and_missing_ones_named(own: DrawnCorpus) -> None:
+    entries = [*read_manifest(own.manifest).entries]
+    write_manifest(own.manifest, [replace(entries[0], reference=entries[1].video), *entries[1:]])
+    clips = read_clips(_config(own), 20, 0)
+    found = {clip.id: clip for clip in (*clips.train, *clips.valid)}
+    first, second = found[entries[0].id], found[entries[1].id]
+    assert first.reference is not None
+    assert (first.reference.video, first.reference.boxes) == (second.footage.video, first.footage.boxes)
+    assert second.reference is None
+    write_manifest(own.manifest, [replace(entries[0], reference="gone.mp4"), *entries[1:]])
+    with pytest.raises(InputError, match=r"1 clips have no video.*gone\.mp4"):
         read_clips(_config(own), 20, 0)
 
 

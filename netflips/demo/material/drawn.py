@@ -59,20 +59,29 @@ class Shot:
         return f"faces/{self.id}.mp4"
 
     @property
+    def reference(self) -> str:
+        """The same face video with another mouth."""
+        return f"faces/{self.id}.reference.mp4"
+
+    @property
     def boxes(self) -> str:
         """Its face boxes, relative to the material's folder."""
         return f"faces/{self.id}.bbox.pkl"
 
 
-def film(shot: Shot) -> tuple[list[Picture], list[Floats]]:
-    """Draw a shot: pictures uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels."""
+def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Picture], list[Floats]]:
+    """Draw a shot: pictures uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels.
+
+    mouth_later: pictures by which the mouth moves later than the shot's sound, from the end on as at the beginning.
+    """
     rng = np.random.default_rng([shot.seed, 7])
     yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
     around = Pose(yaw=yaw, pitch=pitch, scale=float(rng.uniform(*_SCALES)))
     poses = motion(shot.seed, shot.frames, around, float(rng.uniform(*_AMOUNTS)))
     head = _head(shot.head)
     pictures, landmarks = [], []
-    for pose, opening, width in zip(poses, *mouth_track(shot.phonemes, shot.frames, shot.language), strict=True):
+    mouths = (np.roll(track, mouth_later) for track in mouth_track(shot.phonemes, shot.frames, shot.language))
+    for pose, opening, width in zip(poses, *mouths, strict=True):
         mouth = Mouth(float(opening), float(width))
         pictures.append(draw(head, pose, mouth, _SIDE))
         landmarks.append(landmarks_of(head, pose, mouth, (_SIDE, _SIDE)))
@@ -108,16 +117,17 @@ def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
         np.save(folder / shot.lips, lips_of(pictures, landmarks), allow_pickle=False)
         row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
         if shot.is_face_kept:
-            _write_face(folder, shot, pictures, landmarks)
-            row |= {"video": shot.video, "boxes": shot.boxes}
+            _write_pictures(folder / shot.video, pictures)
+            _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
+            write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
+            row |= {"video": shot.video, "boxes": shot.boxes, "reference": shot.reference}
         yield row
 
 
-def _write_face(folder: Path, shot: Shot, pictures: Sequence[Picture], landmarks: Sequence[Floats]) -> None:
-    with VideoWriter(folder / shot.video, _SIDE, _SIDE, FRAME_RATE) as writer:
+def _write_pictures(path: Path, pictures: Sequence[Picture]) -> None:
+    with VideoWriter(path, _SIDE, _SIDE, FRAME_RATE) as writer:
         for picture in pictures:
             writer.write_picture(picture)
-    write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
 
 
 @lru_cache(64)

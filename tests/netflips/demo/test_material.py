@@ -97,6 +97,17 @@ def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
     assert min(agreement) > 0.9
 
 
+def test_the_reference_of_a_face_is_held_alike_and_says_something_else() -> None:
+    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "a", "m", "m", "m", "m"]))
+    shot = Shot("x", "ko", phonemes, 18, 3, 11, True)
+    own, other = (np.stack(film(shot, later)[0]).astype(float) for later in (0, 9))
+    difference = np.abs(own - other).mean(axis=(0, 3))
+    assert difference[:80].max() < 1
+    assert difference[80:].max() > 5
+    rolled = np.abs(own - other).mean(axis=(1, 2, 3))
+    assert rolled[[5, 14]].min() > 5 * np.median(rolled)
+
+
 def test_chunks_that_are_done_are_not_done_again(tmp_path: Path) -> None:
     calls: list[int] = []
 
@@ -120,9 +131,10 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("encoder", "encoder_valid", "vocoder", "faces", "source", "source_lips"):
         manifest = read_manifest(tmp_path / f"{name}.jsonl")
         for entry in manifest.entries:
-            assert all(path.is_file() for what in ("audio", "lips", "video") if (path := manifest.path(entry, what)))
+            assert all(path.is_file() for what in ("audio", "lips", "video", "reference") if (path := manifest.path(entry, what)))
             with wave.open(str(manifest.path(entry, "audio"))) as sound:
                 assert entry.samples == sound.getnframes()
+    assert [bool(entry.reference) for entry in read_manifest(tmp_path / "faces.jsonl").entries] == [True]
     trained = {entry.id for entry in read_manifest(tmp_path / "encoder.jsonl").entries}
     assert not trained & {entry.id for entry in read_manifest(tmp_path / "encoder_valid.jsonl").entries}
     assert trained <= set(labels)
