@@ -88,6 +88,24 @@ class FaceInitConfig:
 
 
 @dataclass(frozen=True)
+class FaceAugmentConfig:
+    """Changes of training faces, the same for all pictures of a window and their references; 0 = none.
+
+    rotate_deg: turned by up to so many degrees either way. scale: made larger or smaller by up to this share; stretch: wider
+    or narrower. shift: moved by up to so many pixels. brightness, contrast: added to and multiplied onto colours of 0 to 1, up
+    to this much either way; tint: added to each of red, green and blue by itself.
+    """
+
+    rotate_deg: float = 0.0
+    scale: float = 0.0
+    stretch: float = 0.0
+    shift: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    tint: float = 0.0
+
+
+@dataclass(frozen=True)
 class LipLossConfig:
     """What the renderer is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
 
@@ -122,6 +140,7 @@ class Unit2vConfig(RunConfig):
 
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mouth_l1"))
     data: LipDataConfig = field(default_factory=LipDataConfig)
+    augment: FaceAugmentConfig = field(default_factory=FaceAugmentConfig)
     mouth: MouthRegion = field(default_factory=MouthRegion)
     model: FaceModelConfig = field(default_factory=FaceModelConfig)
     init: FaceInitConfig = field(default_factory=FaceInitConfig)

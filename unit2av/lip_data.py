@@ -12,8 +12,10 @@ from torch import Tensor
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units
 from avtrain.sampling import Key, item_generator
+from unit2av.face_augment import augment_faces
 from unit2av.face_model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.lip_clips import Clip
+from unit2av.lip_config import FaceAugmentConfig
 from unit2av.lip_crops import CropCache, Faces
 
 Pictures = NDArray[np.uint8]
@@ -113,7 +115,8 @@ class FaceWindows(_Windows[FaceExample]):
 
     pictures: of the window's 10, how many are drawn. is_run: these follow one another, as a sync expert needs them.
     same_reference: share of windows whose reference is the target itself. reference_choices: other windows that the reference
-    of each picture is chosen from, by the likest upper half. has_average: measure the clip's mean face too.
+    of each picture is chosen from, by the likest upper half. has_average: measure the clip's mean face too. augment: how far
+    targets and references are changed, both alike.
     """
 
     def __init__(
@@ -128,11 +131,12 @@ class FaceWindows(_Windows[FaceExample]):
         same_reference: float = 0.0,
         reference_choices: int = 1,
         has_average: bool = False,
+        augment: FaceAugmentConfig | None = None,
     ) -> None:
         super().__init__(clips, cache, seed, WINDOW_FRAMES, flip, max_items)
         self._pictures, self._is_run = pictures, is_run
         self._same_reference, self._reference_choices = same_reference, reference_choices
-        self._has_average = has_average
+        self._has_average, self._augment = has_average, augment
 
     def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> FaceExample:
         start = int(generator.choice(starts))
@@ -143,6 +147,8 @@ class FaceWindows(_Windows[FaceExample]):
         average = _average(faces) if self._has_average else np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
         if self._is_mirrored(generator):
             target, reference, average = target[:, :, ::-1], reference[:, :, ::-1], average[:, ::-1]
+        if self._augment is not None:
+            target, reference = np.split(augment_faces(np.concatenate((target, reference)), self._augment, generator), 2)
         return FaceExample(target, reference, _units_of(clip, start, WINDOW_FRAMES), shown, average)
 
     def _reference(self, clip: Clip, faces: Faces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator) -> Pictures:

@@ -42,7 +42,7 @@ class Unit2vTask:
         self._losses = LipLosses(config.losses, config.mouth, expert)
         self._train = FaceWindows(
             clips.train, cache, config.loop.seed, config.data.flip, pictures=config.pictures, is_run=expert is not None,
-            same_reference=config.same_reference, reference_choices=config.reference_choices,
+            same_reference=config.same_reference, reference_choices=config.reference_choices, augment=config.augment,
         )  # fmt: skip
         self._valid = FaceWindows(
             clips.valid, cache, config.loop.seed, max_items=config.data.max_valid_windows,

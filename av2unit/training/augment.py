@@ -1,10 +1,10 @@
 """Random changes of lips and sound, the same over a whole clip."""
 
-import cv2
 import numpy as np
 
 from av2unit.features import Doubles, Floats, Pictures, log_filterbank
 from av2unit.training.config import AugmentConfig
+from avtrain.pictures import relight, turn
 
 _WHITE = 255
 
@@ -34,20 +34,15 @@ def centre_lips(pictures: Pictures, size: int) -> Pictures:
 def _turn(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
     if not config.rotate_deg and not config.scale:
         return pictures
-    height, width = pictures.shape[1:]
     angle = float(rng.uniform(-config.rotate_deg, config.rotate_deg))
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1 + float(rng.uniform(-config.scale, config.scale)))
-    turned = [cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE) for picture in pictures]
-    return np.asarray(turned, dtype=np.uint8)
+    return turn(pictures, angle, 1 + float(rng.uniform(-config.scale, config.scale)))
 
 
 def _relight(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
     if not config.brightness and not config.contrast:
         return np.ascontiguousarray(pictures)
     gain = 1 + rng.uniform(-config.contrast, config.contrast)
-    offset = _WHITE * rng.uniform(-config.brightness, config.brightness)
-    levels = np.clip(np.round((np.arange(_WHITE + 1) - _WHITE / 2) * gain + _WHITE / 2 + offset), 0, _WHITE)
-    return np.asarray(levels.astype(np.uint8)[pictures])
+    return relight(pictures, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator) -> Floats:

@@ -3,10 +3,8 @@
 import base64
 import json
 import re
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from fractions import Fraction
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -20,103 +18,10 @@ from netflips import dub_command
 from netflips.batch.dub_record import DubJob, DubRecord
 from netflips.batch.records import Rejected
 from netflips.options import DubOptions
-from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, report_from
+from netflips.report import DubReport, StageTime, report_from
 from netflips.report_files import ReportFiles
 from netflips.report_page import envelope, material, page, story, words
-from netflips.report_page.markup import Markup, tag
-
-VOID = {"meta", "img", "br", "hr"}
-WIDTH, HEIGHT, RATE = 160, 120, 25
-
-
-class Reader(HTMLParser):
-    """Reads a page and complains about tags that do not match."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((name, dict(attributes)))
-        if name not in VOID:
-            self.open.append(name)
-
-    def handle_startendtag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.elements.append((name, dict(attributes)))
-
-    def handle_endtag(self, name: str) -> None:
-        assert self.open.pop() == name
-
-    def handle_data(self, data: str) -> None:
-        self.text += data if not self.open or self.open[-1] != "style" else ""
-
-    def values(self, attribute: str) -> list[str]:
-        """All values of an attribute."""
-        return [value for _, attributes in self.elements if (value := attributes.get(attribute)) is not None]
-
-
-def utterance(number: int, start: float, end: float, **changes: Any) -> UtteranceReport:
-    """An utterance that fits its place."""
-    plain = UtteranceReport(
-        number=number,
-        speaker="speaker 1",
-        source_start_s=start,
-        source_end_s=end,
-        output_start_s=start,
-        output_end_s=end,
-        source_units=50,
-        target_units=40,
-        translation_score=-1.25,
-        natural_s=1.1 * (end - start),
-        spoken_s=end - start,
-        factor=0.91,
-        pictures=25,
-        drawn=25,
-    )
-    return replace(plain, **changes)
-
-
-def dub_report(source: Path, output: Path, seconds: float, utterances: list[UtteranceReport] | None, **changes: Any) -> DubReport:
-    """The report of a dub; utterances: None for a short clip."""
-    recording = utterances and RecordingReport(
-        tuple(utterances),
-        (0.0, seconds),
-        25.0,
-        False,
-        16000,
-        1,
-        "keep",
-        "",
-        (2.5,),
-        "x.work",
-        {"speech": {"kept": 1, "made": 3}},
-        9,
-    )
-    plain = DubReport(
-        version="0.1.0", input=str(source), output=str(output), source_language="en", target_language="ko",
-        modalities="audio,video", input_s=seconds, output_s=seconds, width=WIDTH, height=HEIGHT, has_grown=False,
-        num_pictures=int(seconds * 25), pictures_with_face=25, source_units=50, target_units=40, target_steps=200,
-        translation_score=-1.25, is_truncated=False, voice="the source's",
-        fingerprints={"av2unit": "sha256:0123", "unit2unit": "sha256:4567", "unit2av": "sha256:89ab"},
-        stages=(StageTime("faces", 3.0, 1.3), StageTime("speech", 1.0, 4.0)), warnings=(), recording=recording or None,
-    )  # fmt: skip
-    return replace(plain, **changes)
-
-
-def numbered(path: Path, count: int, offset: int, hum: float) -> Path:
-    """A video whose k-th picture is gray, of brightness 2 (k + offset), and which hums in its second second."""
-    sound = np.zeros(count * 640, np.float32)
-    sound[16000:32000] = hum * np.sin(np.arange(len(sound[16000:32000])) / 5)
-    with VideoWriter(path, WIDTH, HEIGHT, RATE, 16000, preset="ultrafast") as writer:
-        writer.write_sound(sound)
-        for index in range(count):
-            writer.write_picture(np.full((HEIGHT, WIDTH, 3), 2 * (index + offset), np.uint8))
-    return path
+from tests.netflips.report_pages import HEIGHT, RATE, WIDTH, Reader, dub_report, numbered, utterance
 
 
 @pytest.fixture(scope="module")
@@ -397,34 +302,3 @@ def test_a_report_comes_back_from_its_json(told: page.Told, files: tuple[Path, P
         assert json.dumps(asdict(back)) == json.dumps(asdict(report))
         assert isinstance(back.stages[0], StageTime)
         assert page.page([page.Told(back, told.material)], {}) == page.page([page.Told(report, told.material)], {})
-
-
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        (words.clock(0), "0:00.0"),
-        (words.clock(59.96), "1:00.0"),
-        (words.clock(3725.25), "1:02:05.2"),
-        (words.seconds(float("nan")), "unknown"),
-        (words.share(999, 1000), "99 %"),
-        (words.share(1, 1000), "under 1 %"),
-        (words.share(4, 4), "100 %"),
-        (words.share(0, 0), "none"),
-        (words.several(1, "picture"), "1 picture"),
-    ],
-)
-def test_numbers_in_words(written: str, expected: str) -> None:
-    assert written == expected
-
-
-@pytest.mark.parametrize(
-    ("make", "expected"),
-    [
-        (lambda: tag("p", "<&>\"'"), "<p>&lt;&amp;&gt;&quot;&#x27;</p>"),
-        (lambda: tag("p", tag("b", 1), [None, "x"], class_="a\"b"), '<p class="a&quot;b"><b>1</b>x</p>'),
-        (lambda: tag("img", src="x", hidden=True, alt=None), '<img src="x" hidden>'),
-        (lambda: tag("svg", Markup("<g></g>"), viewbox="0 0 1 1", a_b=2), '<svg viewBox="0 0 1 1" a-b="2"><g></g></svg>'),
-    ],
-)  # fmt: skip
-def test_markup_escapes_all_but_markup(make: Callable[[], str], expected: str) -> None:
-    assert make() == expected

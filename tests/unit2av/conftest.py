@@ -1,4 +1,4 @@
-"""What the tests of the lip trainers share."""
+"""What the tests of the trainers share."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import pytest
 
 from tests.unit2av.lip_runs import sync_config, train_sync
 from unit2av.drawn_lips import DrawnCorpus, draw_corpus
+from unit2av.tones import TonesCorpus, sing_corpus
+from unit2av.train_unit2a import main as train_unit2a
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,19 @@ def sync_run(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnCorpus, crops
     folder = tmp_path_factory.mktemp("sync")
     train_sync(sync_config(drawn, crops, folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
+    """A small sung corpus; nobody may change it."""
+    return sing_corpus(tmp_path_factory.mktemp("tones"), utterances=24, steps=60)
+
+
+@pytest.fixture(scope="session")
+def trained(tones: TonesCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the vocoder's debug config at its own sizes, by the command."""
+    run_dir = tmp_path_factory.mktemp("trained")
+    data = [f"data.train={tones.manifest}", f"data.units={tones.units}", f"run_dir={run_dir}"]
+    loop = ["loop.max_steps=60", "loop.log_every=5", "loop.validate_every=30"]
+    assert train_unit2a(["--config", "unit2av/unit2a_debug", *data, *loop]) == 0
+    return run_dir

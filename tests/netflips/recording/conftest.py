@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import torch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Units
 from netflips.models import Models
-from netflips.options import DubOptions
+from netflips.options import DubOptions, RecordingOptions
+from tests.netflips.recording.made import CUT_S, PLAN, RATE, head_pictures, speech, steady_times, write_recording
 
 MARK = 7
 """The unit that `telltale_models` say as a click and show as a white mouth."""
@@ -77,3 +79,22 @@ def telltale_models(models: Models, monkeypatch: pytest.MonkeyPatch) -> Callable
 def options(tmp_path: Path) -> DubOptions:
     """Quick settings for recordings."""
     return DubOptions(beam=1, max_target_units=20, modalities="audio", timing="source")
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A head that talks, another one after a cut, 29.97 pictures a second, stereo sound with a tone over all of it."""
+    times = steady_times(Fraction(30000, 1001), sum(PLAN))
+    first, second = head_pictures(times), head_pictures(times, seed=5)
+    pictures = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
+    sound = speech(PLAN, RATE)
+    tone = 0.01 * np.sin(np.arange(len(sound)) * 2 * np.pi * 330 / RATE)
+    return write_recording(
+        tmp_path_factory.mktemp("made") / "talk.mp4", times, pictures, (sound + tone[:, None]).astype(np.float32), RATE
+    )
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> DubOptions:
+    work = tmp_path_factory.mktemp("work")
+    return DubOptions(beam=1, max_target_units=30, recording=RecordingOptions(work_dir=work))

@@ -13,33 +13,15 @@ import numpy as np
 import pytest
 
 from avcore.audio import loudness_lufs
-from avcore.media import PictureSource, probe
-from netflips import dub_command
+from avcore.media import probe
 from netflips.models import Models
-from netflips.options import DubOptions, ModelPaths, RecordingOptions
-from netflips.pipeline import dub, is_recording
+from netflips.options import DubOptions, ModelPaths
+from netflips.pipeline import dub
 from netflips.report import DubReport, RecordingReport
 from netflips.timing import Pace
-from tests.netflips.recording.made import Decoded, decode, head_pictures, speech, steady_times, write_recording
+from tests.netflips.recording.made import CUT_S, PLAN, RATE, Decoded, decode, steady_times, write_recording
 
-PLAN = [0.8, 2.6, 1.4, 2.3, 1.2, 2.4, 1.3]
-RATE = 44_100
 Run = tuple[Path, DubReport]
-CUT_S = 4.0
-"""A cut of the picture, in the first pause but one."""
-
-
-@pytest.fixture(scope="session")
-def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A head that talks, another one after a cut, 29.97 pictures a second, stereo sound with a tone over all of it."""
-    times = steady_times(Fraction(30000, 1001), sum(PLAN))
-    first, second = head_pictures(times), head_pictures(times, seed=5)
-    pictures = [second[k] if time >= CUT_S else first[k] for k, time in enumerate(times)]
-    sound = speech(PLAN, RATE)
-    tone = 0.01 * np.sin(np.arange(len(sound)) * 2 * np.pi * 330 / RATE)
-    return write_recording(
-        tmp_path_factory.mktemp("made") / "talk.mp4", times, pictures, (sound + tone[:, None]).astype(np.float32), RATE
-    )
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +29,6 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("voice") / "voice.npy"
     np.save(path, np.full(256, 1 / 16, np.float32))
     return path
-
-
-@pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> DubOptions:
-    work = tmp_path_factory.mktemp("work")
-    return DubOptions(beam=1, max_target_units=30, recording=RecordingOptions(work_dir=work))
 
 
 @pytest.fixture(scope="session")
@@ -298,74 +274,3 @@ def test_utterance_times_can_be_taken_out_and_given_back(
     (tmp_path / "own.json").write_text("[[1.0, 2.5], [2.5, 3.4]]")
     report = dub(recording, tmp_path / "c.mp4", models, _change(settings, segments_in=tmp_path / "own.json"))
     assert [(one.source_start_s, one.source_end_s) for one in _facts(report).utterances] == [(1.0, 2.5), (2.5, 3.4)]
-
-
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        (["--timing", "free", "--background", "mute"], "--timing free"),
-        (["--pace", "1.1", "1.2"], "--pace"),
-        (["--pace", "nan", "1.2"], "--pace"),
-        (["--utterance-length", "8", "10"], "lengths"),
-        (["--segments", "times.txt"], "--segments"),
-        (["--segments-in", "none.json"], "none.json"),
-        (["--segments-in", "{broken}"], "entry 2"),
-        (["--background-audio", "none.wav"], "none.wav"),
-        (["--background-audio", "{broken}"], "broken.json"),
-        (["--from", "-1"], "--from"),
-        (["--from", "5", "--to", "4"], "--from"),
-        (["--from", "500"], "--from"),
-        (["--preview", "--to", "4"], "--preview"),
-        (["--work-dir", "{broken}"], "--work-dir"),
-    ],
-)
-def test_bad_flags_are_one_line_and_exit_2(
-    recording: Path,
-    paths: ModelPaths,
-    settings: DubOptions,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    flags: list[str],
-    complaint: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    broken = tmp_path / "broken.json"
-    broken.write_text("[[1, 3], [2, 4]]")
-    arguments = [
-        "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--modalities", "audio", "--quiet",
-        "--beam", "1", "--max-target-units", "30", "--av2unit-path", str(paths.av2unit),
-        "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av),
-        "--in-vid-path", str(recording), "--out-vid-path", "x.mp4",
-    ]  # fmt: skip
-    if "--work-dir" not in flags:
-        arguments += ["--work-dir", str(settings.recording.work_dir)]
-    assert dub_command.main([*arguments, *(flag.format(broken=broken) for flag in flags)]) == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if ": error: " in line]
-    assert len(errors) == 1
-    assert complaint in errors[0]
-    assert not (tmp_path / "x.mp4").exists()
-
-
-def test_a_recording_without_speech_says_so(models: Models, tmp_path: Path) -> None:
-    times = steady_times(Fraction(25), 13)
-    quiet = write_recording(tmp_path / "quiet.mp4", times, head_pictures(times), np.zeros((13 * RATE, 1), np.float32), RATE)
-    with pytest.raises(Exception, match="--segments-in"):
-        dub(quiet, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="audio"))
-    mute = write_recording(tmp_path / "mute.mp4", times, head_pictures(times), None)
-    with pytest.raises(Exception, match="--segments-in"):
-        dub(mute, tmp_path / "x.mp4", models, DubOptions(beam=1, modalities="video"))
-
-
-def test_a_clip_of_one_utterance_is_dubbed_freely_and_more_in_their_places(recording: Path, models: Models, tmp_path: Path) -> None:
-    times = steady_times(Fraction(25), 4.5)
-    short = write_recording(tmp_path / "short.mp4", times, head_pictures(times), speech([0.5, 3, 1.0], RATE), RATE)
-    assert not is_recording(PictureSource(short), DubOptions())
-    assert is_recording(PictureSource(short), DubOptions(timing="source"))
-    assert is_recording(PictureSource(short), DubOptions(recording=RecordingOptions(background="mute")))
-    assert is_recording(PictureSource(recording), DubOptions())
-    assert not is_recording(PictureSource(recording), DubOptions(timing="free"))
-    report = dub(short, tmp_path / "x.mp4", models, DubOptions(beam=1, max_target_units=20))
-    assert (report.timing, report.recording) == ("free", None)
-    assert (probe(tmp_path / "x.mp4").frame_rate, probe(tmp_path / "x.mp4").audio_rate) == (25, 16_000)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["short.mp4", "x.mp4"]

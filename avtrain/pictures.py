@@ -1,0 +1,31 @@
+"""Changes of training pictures: turned, stretched and relit, all of a clip alike."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pictures = NDArray[np.uint8]
+
+_WHITE = 255
+
+
+def turn(
+    pictures: Pictures, degrees: float, factor: float, stretch: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
+) -> Pictures:
+    """Turn pictures around their middle and make them larger; what comes in at the edges repeats the outermost pixels.
+
+    pictures: uint8 [time, height, width] or [time, height, width, 3]. degrees: counter-clockwise. factor: above 1 = larger.
+    stretch: how much wider than high. shift: right and down, in pixels. Returns the same shape.
+    """
+    height, width = pictures.shape[1:3]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, factor)
+    matrix[0] = stretch * matrix[0] + [0, 0, (1 - stretch) * width / 2]
+    matrix[:, 2] += shift
+    turned = [cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE) for picture in pictures]
+    return np.asarray(turned, dtype=np.uint8)
+
+
+def relight(pictures: Pictures, gain: float, offset: float) -> Pictures:
+    """Multiply levels around the middle gray by `gain` and add `offset` (of levels 0 to 255). pictures: uint8 of any shape."""
+    levels = np.clip(np.round((np.arange(_WHITE + 1) - _WHITE / 2) * gain + _WHITE / 2 + offset), 0, _WHITE)
+    return np.asarray(levels.astype(np.uint8)[pictures])

@@ -1,0 +1,39 @@
+"""Numbers in words and markup, of which the report's page is made."""
+
+from collections.abc import Callable
+
+import pytest
+
+from netflips.report_page import words
+from netflips.report_page.markup import Markup, tag
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (words.clock(0), "0:00.0"),
+        (words.clock(59.96), "1:00.0"),
+        (words.clock(3725.25), "1:02:05.2"),
+        (words.seconds(float("nan")), "unknown"),
+        (words.share(999, 1000), "99 %"),
+        (words.share(1, 1000), "under 1 %"),
+        (words.share(4, 4), "100 %"),
+        (words.share(0, 0), "none"),
+        (words.several(1, "picture"), "1 picture"),
+    ],
+)
+def test_numbers_in_words(written: str, expected: str) -> None:
+    assert written == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: tag("p", "<&>\"'"), "<p>&lt;&amp;&gt;&quot;&#x27;</p>"),
+        (lambda: tag("p", tag("b", 1), [None, "x"], class_="a\"b"), '<p class="a&quot;b"><b>1</b>x</p>'),
+        (lambda: tag("img", src="x", hidden=True, alt=None), '<img src="x" hidden>'),
+        (lambda: tag("svg", Markup("<g></g>"), viewbox="0 0 1 1", a_b=2), '<svg viewBox="0 0 1 1" a-b="2"><g></g></svg>'),
+    ],
+)  # fmt: skip
+def test_markup_escapes_all_but_markup(make: Callable[[], str], expected: str) -> None:
+    assert make() == expected

@@ -1,0 +1,27 @@
+"""Small runs of the vocoder's trainer."""
+
+import json
+from pathlib import Path
+
+from avtrain.entry import read_config
+from unit2av.tones import TonesCorpus
+from unit2av.unit2a_config import Unit2aConfig
+
+TINY = (
+    "model.channels=32", "model.unit_dim=12", "data.segment_units=8", "batch.batch_size=4", "loop.log_every=1", "loop.save_every=5",
+    "loop.validate_every=6", "loop.num_workers=0", "data.valid_units_at_most=40", "num_samples=1",
+)  # fmt: skip
+
+
+def words(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:
+    data = [f"data.train={corpus.manifest}", f"data.units={corpus.units}", f"run_dir={run_dir}"]
+    return ["--config", "unit2av/unit2a_debug", *data, *TINY, *overrides]
+
+
+def config_of(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> Unit2aConfig:
+    return read_config(Unit2aConfig, "unit2av/unit2a_debug", words(corpus, run_dir, *overrides)[2:])
+
+
+def history(run_dir: Path, kind: str = "train", name: str = "loss") -> dict[int, float]:
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if line["kind"] == kind}
