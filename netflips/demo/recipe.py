@@ -18,7 +18,7 @@ DOMAIN = (
     "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
     "espeak-ng or flite"
 )
-CONFIGS = ("demo/unit_encoder", "demo/unit2unit_labels", "demo/unit2unit", "demo/vocoder", "demo/lips")
+CONFIGS = ("demo/unit_encoder", "demo/unit2unit_labels", "demo/unit2unit", "demo/vocoder", "demo/lips", "demo/lips_more")
 
 
 def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
@@ -27,7 +27,9 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
     max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
     """
     data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
-    encoder, voice, renderer = (str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "renderer"))
+    encoder, voice, begun, renderer = (
+        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer")
+    )
 
     def module(name: str, *words: object) -> tuple[str, ...]:
         return (sys.executable, "-m", name, *map(str, words))
@@ -57,6 +59,15 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             training("unit2unit.utut_finetune.finetune", config, f"data_dir={prepared}", *words),
         )  # fmt: skip
 
+    def faces(config: str, *words: object) -> tuple[str, ...]:
+        return training(
+            "unit2av.train_unit2v", config, f"data.train={data}/faces.jsonl", f"data.units={labels}", f"data.cache={folder}/crops",
+            *words,
+        )  # fmt: skip
+
+    def exported(config: str, *words: str) -> tuple[str, ...]:
+        return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)
+
     units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
     return [
         Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),)),
@@ -83,16 +94,11 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             ),
             ("data",),
         ),
+        Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
         Step(
-            "lips",
-            (
-                training("unit2av.train_unit2v", "lips", f"data.train={data}/faces.jsonl", f"data.units={labels}"),
-                module(
-                    "unit2av.train_unit2v", "export", "--checkpoint", _best(folder / "lips"), "--into", voice,
-                    "--out-path", renderer,
-                ),
-            ),
-            ("vocoder",),
+            "lips_more",
+            (faces("lips_more", f"init.checkpoint={begun}"), exported("lips_more", "--into", voice, "--out-path", renderer)),
+            ("lips",),
         ),
         Step(
             "units",

@@ -59,12 +59,14 @@ def choose_shots(
     shots = []
     for language, wanted in people.settings["drawn"].items():
         clean = [n for n, take in enumerate(takes) if take.language == language and take.id in labels]
-        for place in sorted(rng.permutation(len(clean))[:wanted]):
+        for number, place in enumerate(sorted(rng.permutation(len(clean))[:wanted])):
             take, row = takes[clean[place]], rows[clean[place]]
             frames = units_to_frames(samples_to_units(row["samples"]))
             phonemes = tuple(phones.phonemes(labels[take.id]))
-            head = int(rng.integers(people.settings["heads"]))
-            shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, language == "ko"))
+            is_face_kept, head = language == "ko", int(rng.integers(people.settings["heads"]))
+            if is_face_kept and number % 2:
+                head = people.settings["heads"] + number // 2  # a head of its own: few are learnt by heart
+            shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
     return shots
 
 
