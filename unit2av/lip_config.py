@@ -202,6 +202,7 @@ def check_unit2v(config: Unit2vConfig) -> None:
         if value < 1:
             raise UsageError(f"{name} must be 1 or more", found=value)
     _check_share("same_reference", config.same_reference)
+    _check_augment(config.augment)
     _check_data(config.data)
 
 
@@ -230,6 +231,14 @@ def _check_data(data: LipDataConfig) -> None:
             hint="the best checkpoint and the moment of the sync loss are chosen by validation",
         )  # fmt: skip
     _check_share("data.flip", data.flip)
+
+
+def _check_augment(augment: FaceAugmentConfig) -> None:
+    for name, reach in (("rotate_deg", augment.rotate_deg), ("shift", augment.shift)):
+        if reach < 0:
+            raise UsageError(f"augment.{name} must be 0 or more", found=reach)
+    for name in ("scale", "stretch", "brightness", "contrast", "tint"):
+        _check_share(f"augment.{name}", getattr(augment, name))
 
 
 def _check_share(name: str, value: float) -> None:

@@ -183,6 +183,8 @@ def test_units_must_be_those_of_renderer_and_expert(
         {"losses__mouth_weight": 0.5},
         {"mouth__bottom": 97},
         {"same_reference": 1.5},
+        {"augment__scale": 1.5},
+        {"augment__shift": -1.0},
         {"reference_choices": 0},
         {"quality_width": 0},
         {"model__width_divisor": 0},
