@@ -3,7 +3,8 @@
 A unit branch turns each window of 20 units into 10 codes, one per picture; a U-Net, Wav2Lip's generator with this branch
 in place of its sound encoder (Prajwal et al. 2020, "A Lip Sync Expert Is All You Need"), draws the face for each code.
 Module names follow the published state dict: `face_encoder_blocks.<block>.<layer>.conv_block.{0,1}.*`,
-`face_decoder_blocks.*`, `output_block.*`, `unit_embed.weight`, `unit2lip.*`. Channels are BGR inside.
+`face_decoder_blocks.*`, `output_block.*`, `unit_embed.weight`, `unit2lip.*`. Channels are BGR inside. `unit_context.*` is
+ours and not in the published model, whose unit branch cannot tell what comes before from what comes after.
 """
 
 from collections.abc import Mapping
@@ -24,13 +25,19 @@ FACE_SIZE = 96
 WINDOW_UNITS = 20
 """Units that the unit branch sees together."""
 WINDOW_FRAMES = units_to_frames(WINDOW_UNITS)
+CONTEXT_WEIGHT = "unit_context.weight"
+"""A tensor that only checkpoints with `FaceModelSize.unit_context` have."""
 
 
 @dataclass(frozen=True)
 class FaceModelSize:
-    """Widths of the face renderer; the defaults are the published ones."""
+    """Widths of the face renderer; the defaults are the published ones.
+
+    unit_context: pictures on either side whose units a picture's code is also made of, in their order; 0 = no such layer.
+    """
 
     num_units: int = 1000
+    unit_context: int = 0
     unit_width: int = 512
     feed_forward: int = 1024
     encoder_widths: tuple[int, ...] = (16, 32, 64, 128, 256, 512, 512)
@@ -68,6 +75,7 @@ class FaceModelSize:
             raise KeyError("face_encoder_blocks.*, face_decoder_blocks.*")
         return cls(
             num_units=num_units,
+            unit_context=tensors[CONTEXT_WEIGHT].shape[-1] // 2 if CONTEXT_WEIGHT in tensors else 0,
             unit_width=unit_width,
             feed_forward=tensors["unit2lip.linear1.weight"].shape[0],
             encoder_widths=_widths(tensors, "face_encoder_blocks", len(encoder_layers)),
@@ -120,6 +128,7 @@ class FaceModel(nn.Module):
         super().__init__()
         self.size = size = size or FaceModelSize()
         self.unit_embed = nn.Embedding(size.num_units, size.unit_width)
+        self.unit_context = _context(size) if size.unit_context else None
         # Post-norm, one head, ReLU, no positions. Sequence first as published: attention runs over a window's steps.
         self.unit2lip = nn.TransformerEncoderLayer(size.unit_width, nhead=1, dim_feedforward=size.feed_forward)
         self.face_encoder_blocks = _encoder(size)
@@ -147,7 +156,10 @@ class FaceModel(nn.Module):
         windows, steps = units.shape
         pairs = self.unit_embed(units).view(windows, steps // UNITS_PER_FRAME, UNITS_PER_FRAME, -1)
         # The published linear interpolation by one half is the mean of neighbours.
-        codes: Tensor = self.unit2lip(pairs.mean(dim=2).transpose(0, 1))
+        means = pairs.mean(dim=2)
+        if self.unit_context is not None:
+            means = means + self.unit_context(means.transpose(1, 2)).transpose(1, 2)
+        codes: Tensor = self.unit2lip(means.transpose(0, 1))
         return codes.transpose(0, 1).reshape(-1, self.size.unit_width)
 
     def draw(self, codes: Tensor, faces: Tensor) -> Tensor:
@@ -176,6 +188,14 @@ class FaceModel(nn.Module):
             if isinstance(module, ConvBlock):
                 module.fold()
         return self
+
+
+def _context(size: FaceModelSize) -> nn.Conv1d:
+    """Adds to each picture's units what their neighbours make of them: nothing, until it has learnt."""
+    layer = nn.Conv1d(size.unit_width, size.unit_width, 2 * size.unit_context + 1, padding=size.unit_context)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _encoder(size: FaceModelSize) -> nn.ModuleList:

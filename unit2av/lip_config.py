@@ -60,7 +60,9 @@ class MouthRegion:
 @dataclass(frozen=True)
 class FaceModelConfig:
     """The face renderer. Every width is the published one divided by width_divisor, but at least min_width: on a CPU 8
-    channels cost no more than 1, and with fewer a face can hardly be copied. num_units: rows of the unit table.
+    channels cost no more than 1, and with fewer a face can hardly be copied. num_units: rows of the unit table. unit_context:
+    pictures on either side whose units a picture's lips may depend on, in their order; 0 as published, whose unit branch cannot
+    tell what comes before a picture from what comes after it. 1 was enough for drawn mouths.
 
     frozen_norm: batch norms keep their stored statistics, for fine-tuning on batches of few clips. Otherwise a batch
     should hold 16 windows or so on each device, since its statistics are all that a batch norm sees, and the statistics
@@ -70,6 +72,7 @@ class FaceModelConfig:
     width_divisor: int = 1
     min_width: int = 8
     num_units: int = 1000
+    unit_context: int = 0
     frozen_norm: bool = False
     norm_windows: int = 128
 
@@ -78,7 +81,8 @@ class FaceModelConfig:
 class FaceInitConfig:
     """Where the face renderer starts from.
 
-    checkpoint: a renderer checkpoint with a face half; empty = from scratch. The sizes are then the checkpoint's.
+    checkpoint: a renderer checkpoint with a face half; empty = from scratch. The sizes are then the checkpoint's; where it has no
+    unit_context and model.unit_context asks for one, that layer is added and changes nothing until it has learnt.
     new_unit_table: all but the units' embedding is taken, and that starts anew with model.num_units rows: for units of
     another quantizer.
     """
@@ -195,6 +199,10 @@ def check_unit2v(config: Unit2vConfig) -> None:
         raise UsageError("losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=losses)
     if losses.mouth_weight < 1:
         raise UsageError("losses.mouth_weight must be 1 or more", found=losses.mouth_weight)
+    if not 0 <= config.model.unit_context < WINDOW_FRAMES:
+        raise UsageError(
+            "model.unit_context must lie in a window", expected=f"0..{WINDOW_FRAMES - 1}", found=config.model.unit_context
+        )
     if not 1 <= config.pictures <= WINDOW_FRAMES:
         raise UsageError("pictures must be of a window", expected=f"1..{WINDOW_FRAMES}", found=config.pictures)
     counts = {"quality_width": config.quality_width, "model.norm_windows": config.model.norm_windows}

@@ -24,10 +24,11 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: Clips,
     """
     torch.manual_seed(seed)
     size, tensors = FaceModelSize.divided(model.width_divisor, model.num_units, model.min_width), {}
+    size = replace(size, unit_context=model.unit_context)
     if init.checkpoint:
         source = open_renderer_checkpoint(init.checkpoint)
         stored = load_face_model(source)
-        size, tensors = stored.size, stored.state_dict()
+        size, tensors = replace(stored.size, unit_context=stored.size.unit_context or model.unit_context), stored.state_dict()
         if init.new_unit_table:
             size = replace(size, num_units=model.num_units)
         else:
@@ -36,8 +37,9 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: Clips,
     clips.check_range(size.num_units)
     face = FaceModel(size)
     if tensors:
-        kept = {_TABLE: face.state_dict()[_TABLE]} if init.new_unit_table else {}
-        face.load_state_dict({**tensors, **kept})
+        fresh = face.state_dict()
+        kept = (fresh.keys() - tensors.keys()) | ({_TABLE} if init.new_unit_table else set())
+        face.load_state_dict({**tensors, **{name: fresh[name] for name in kept}})
     # Channels last is the layout in which convolutions are quickest, with bfloat16 on a CPU by a factor of 1.5 to 2.
     return face.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stubs lack it
 

@@ -1,6 +1,7 @@
 """Rendering lips with a small random face model."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -73,8 +74,25 @@ def test_published_size_has_the_published_number_of_parameters() -> None:
     assert len(model.state_dict()) == 274
 
 
-def test_sizes_are_read_from_the_tensors() -> None:
-    assert FaceModelSize.from_tensors(random_model().state_dict()) == SIZE
+@pytest.mark.parametrize("context", [0, 1, 3])
+def test_sizes_are_read_from_the_tensors(context: int) -> None:
+    size = replace(SIZE, unit_context=context)
+    assert FaceModelSize.from_tensors(random_model(size).state_dict()) == size
+
+
+@torch.no_grad()
+def test_only_a_unit_context_tells_what_comes_before_from_what_comes_after() -> None:
+    units = torch.randint(0, 50, (1, 10, 1), generator=torch.Generator().manual_seed(4)).expand(1, 10, 2)
+    swapped = [0, 1, 4, 3, 2, 5, 6, 7, 8, 9]  # the neighbours of picture 3 in the other order
+    published, ours = random_model(), random_model(replace(SIZE, unit_context=1))
+
+    def code(model: FaceModel, order: list[int]) -> torch.Tensor:
+        return model.encode_units(units[:, order].reshape(1, 20))[3]
+
+    torch.testing.assert_close(code(published, swapped), code(published, list(range(10))), atol=1e-5, rtol=0)
+    torch.testing.assert_close(code(ours, swapped), code(ours, list(range(10))), atol=1e-5, rtol=0)  # not yet
+    torch.nn.init.normal_(ours.unit_context.weight)
+    assert (code(ours, swapped) - code(ours, list(range(10)))).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("rows", [1000, 1024])

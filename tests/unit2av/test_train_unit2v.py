@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_drawing_some_pictures_is_drawing_all_and_choosing() -> None:
 
 def test_every_weight_learns_from_all_losses(drawn: DrawnCorpus, crops: Path, tmp_path: Path, expert: Path) -> None:
     config = face_config(drawn, crops, tmp_path, losses__sync_checkpoint=expert, losses__sync=0.03, pictures=5, batch__batch_size=2)
-    task = make_task(config)
+    task = make_task(replace(config, model=replace(config.model, unit_context=1)))
     task._losses.notice(0.1)
     values = task.training_step(batch_of(task, [0, 20]), OneStep(task))
     assert {"l1", "quality", "sync", "discriminator"} <= values.keys()
@@ -160,6 +161,25 @@ def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path:
     assert all(torch.equal(value, stored[name]) for name, value in renewed.items() if name != "unit_embed.weight")
 
 
+def test_a_renderer_gains_a_unit_context_that_changes_nothing_at_first(
+    drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path
+) -> None:
+    def started(checkpoint: Path, context: int, name: str) -> FaceModel:
+        config = face_config(drawn, crops, tmp_path / name, init__checkpoint=checkpoint, model__unit_context=context)
+        face = make_task(config).modules()[FACE]
+        assert isinstance(face, FaceModel)
+        return face.eval()
+
+    plain, extended = started(renderer, 0, "plain"), started(renderer, 2, "extended")
+    assert extended.state_dict().keys() - plain.state_dict().keys() == {"unit_context.weight", "unit_context.bias"}
+    units = torch.arange(40).reshape(2, 20) % NUM_UNITS
+    with torch.no_grad():
+        assert torch.equal(extended.encode_units(units), plain.encode_units(units))
+    tensors = {f"video.{name}": value for name, value in extended.state_dict().items()}
+    stored = write_checkpoint(tmp_path / "extended.safetensors", Kind.RENDERER, {"vocabulary": VOCABULARY}, tensors)
+    assert started(stored, 0, "kept").size.unit_context == 2
+
+
 def test_units_must_be_those_of_renderer_and_expert(
     drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path, expert: Path
 ) -> None:
@@ -183,6 +203,8 @@ def test_units_must_be_those_of_renderer_and_expert(
         {"losses__mouth_weight": 0.5},
         {"mouth__bottom": 97},
         {"same_reference": 1.5},
+        {"model__unit_context": 10},
+        {"model__unit_context": -1},
         {"augment__scale": 1.5},
         {"augment__shift": -1.0},
         {"reference_choices": 0},
