@@ -193,8 +193,8 @@ class FaceModel(nn.Module):
 def _context(size: FaceModelSize) -> nn.Conv1d:
     """Adds to each picture's units what their neighbours make of them: nothing, until it has learnt."""
     layer = nn.Conv1d(size.unit_width, size.unit_width, 2 * size.unit_context + 1, padding=size.unit_context)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
 
 

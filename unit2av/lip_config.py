@@ -113,12 +113,15 @@ class FaceAugmentConfig:
 class LipLossConfig:
     """What the renderer is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
 
-    mouth_weight: how much more a pixel of the mouth region counts in the L1 than another. quality: weight of the lower-half
+    mouth_weight: how much more a pixel of the mouth region counts in the L1 than another. moved_weight: how much more a pixel
+    counts whose colour differs from the reference's, by 1 (all of it) in each of red, green and blue; 0 = no more. It shows the
+    network at once what units are for, and is of use where references are held as targets are. quality: weight of the lower-half
     discriminator; 0 = none is trained. sync: weight of the sync expert, from the moment that its loss on held-out windows
     falls below sync_threshold; sync_checkpoint: the expert, empty = none.
     """
 
     mouth_weight: float = 1.0
+    moved_weight: float = 0.0
     quality: float = 0.07
     sync: float = 0.03
     sync_threshold: float = 0.75
@@ -199,6 +202,8 @@ def check_unit2v(config: Unit2vConfig) -> None:
         raise UsageError("losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=losses)
     if losses.mouth_weight < 1:
         raise UsageError("losses.mouth_weight must be 1 or more", found=losses.mouth_weight)
+    if losses.moved_weight < 0:
+        raise UsageError("losses.moved_weight must be 0 or more", found=losses.moved_weight)
     if not 0 <= config.model.unit_context < WINDOW_FRAMES:
         raise UsageError(
             "model.unit_context must lie in a window", expected=f"0..{WINDOW_FRAMES - 1}", found=config.model.unit_context

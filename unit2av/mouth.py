@@ -25,8 +25,16 @@ def l1_weights(region: MouthRegion, weight: float) -> Tensor:
     return weights / weights.mean()
 
 
+def moved_weights(truth: Tensor, reference: Tensor, weight: float) -> Tensor:
+    """float [batch, 1, 96, 96]: 1 + weight * the difference of both pictures there, so that what units change counts more.
+
+    truth, reference: float [batch, 3, 96, 96] in 0..1.
+    """
+    return 1 + weight * (truth - reference).abs().mean(dim=1, keepdim=True)
+
+
 def weighted_l1(drawn: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Mean of |drawn - truth| * weights; drawn, truth: float [batch, 3, 96, 96]; weights: float [96, 96]."""
+    """Mean of |drawn - truth| * weights; drawn, truth: float [batch, 3, 96, 96]; weights: float [96, 96], or one per picture."""
     return ((drawn - truth).abs() * weights).mean()
 
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from avcore.timeline import UNITS_PER_FRAME
 from unit2av.lip_config import LipLossConfig, MouthRegion
-from unit2av.mouth import l1_weights, weighted_l1
+from unit2av.mouth import l1_weights, moved_weights, weighted_l1
 from unit2av.sync import SyncExpert, drawn_windows, sync_loss
 
 
@@ -33,9 +33,9 @@ class LipLosses(nn.Module):
             self.is_sync_on.fill_(True)
         return is_now_on
 
-    def l1(self, drawn: Tensor, truth: Tensor) -> Tensor:
-        """drawn, truth: float [batch, 3, 96, 96]; see `weighted_l1`."""
-        return weighted_l1(drawn, truth, self.weights)
+    def l1(self, drawn: Tensor, truth: Tensor, reference: Tensor) -> Tensor:
+        """drawn, truth, reference: float [batch, 3, 96, 96]; see `weighted_l1`. reference: what is changed into `drawn`."""
+        return weighted_l1(drawn, truth, self.weights * moved_weights(truth, reference, self.config.moved_weight))
 
     def sync_logits(self, drawn: Tensor, units: Tensor, shown: Tensor) -> Tensor:
         """The expert's judgement of drawn windows.

@@ -75,16 +75,16 @@ class Unit2vTask:
         """Update both sides on one batch; losses are logged without their weights, `loss` is what the renderer minimises."""
         for norm in self._frozen_norms:
             norm.eval()
-        truth = network_picture(batch["target"].flatten(0, 1))
+        truth, reference = (network_picture(batch[name].flatten(0, 1)) for name in ("target", "reference"))
         drawn = engine.module(FACE)(batch["units"], faces_of(batch), pictures_of(batch["shown"]))
-        values = self._renderer_losses(drawn, truth, batch)
+        values = self._renderer_losses(drawn, truth, reference, batch)
         engine.update(FACE, values["loss"])
         if self._quality is not None:
             values["discriminator"] = self._train_quality(drawn.detach(), truth, engine)
         return values
 
-    def _renderer_losses(self, drawn: Tensor, truth: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        values = {"l1": self._losses.l1(drawn, truth)}
+    def _renderer_losses(self, drawn: Tensor, truth: Tensor, reference: Tensor, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        values = {"l1": self._losses.l1(drawn, truth, reference)}
         shares = {"quality": self._config.losses.quality, "sync": self._losses.sync_weight}
         if self._quality is not None:
             # The module itself, its weights held: they must not gather the renderer's gradients.

@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from unit2av.lip_config import MouthRegion
-from unit2av.mouth import l1_weights, mouth_of, ssim, weighted_l1
+from unit2av.mouth import l1_weights, mouth_of, moved_weights, ssim, weighted_l1
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.3])
@@ -34,3 +34,18 @@ def test_the_mouth_weighs_more_and_the_whole_as_before() -> None:
     assert weighted_l1(wrong_mouth, truth, weights) == pytest.approx(3 * weighted_l1(wrong_ear, truth, weights).item(), rel=1e-4)
     assert weighted_l1(wrong_ear, truth, l1_weights(region, 1.0)) == pytest.approx((wrong_ear - truth).abs().mean().item())
     assert mouth_of(truth, region).shape == (2, 3, 40, 50)
+
+
+def test_what_moves_counts_more() -> None:
+    truth = torch.rand(2, 3, 96, 96) / 2
+    reference = truth.clone()
+    reference[0, :, 70:80, 40:50] += 0.5
+    weights = moved_weights(truth, reference, 20.0)
+    assert weights.shape == (2, 1, 96, 96)
+    assert torch.allclose(weights[0, :, 70:80, 40:50], torch.tensor(11.0))
+    assert (weights[1] == 1).all()
+    assert (moved_weights(truth, reference, 0.0) == 1).all()
+    wrong = reference.clone()
+    wrong[1, :, 70:80, 40:50] += 0.5
+    inside = weighted_l1(wrong[:1], truth[:1], weights[:1]) / weighted_l1(wrong[1:], truth[1:], weights[1:])
+    assert inside == pytest.approx(11)

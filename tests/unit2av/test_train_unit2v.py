@@ -203,6 +203,7 @@ def test_units_must_be_those_of_renderer_and_expert(
         {"losses__mouth_weight": 0.5},
         {"mouth__bottom": 97},
         {"same_reference": 1.5},
+        {"losses__moved_weight": -1.0},
         {"model__unit_context": 10},
         {"model__unit_context": -1},
         {"augment__scale": 1.5},
