@@ -23,8 +23,8 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: Clips,
     than the clips', UnitRangeError for a unit that its table lacks.
     """
     torch.manual_seed(seed)
-    size, tensors = FaceModelSize.divided(model.width_divisor, model.num_units, model.min_width), {}
-    size = replace(size, unit_context=model.unit_context)
+    widths = FaceModelSize.divided(model.width_divisor, model.num_units, model.min_width)
+    size, tensors = replace(widths, unit_context=model.unit_context), {}
     if init.checkpoint:
         source = open_renderer_checkpoint(init.checkpoint)
         stored = load_face_model(source)

@@ -123,9 +123,12 @@ def test_windows_in_batches_equal_the_whole(renderer: LipRenderer, units: Units,
     torch.testing.assert_close(renderer.codes(units), whole, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("context", [0, 1])
 @torch.no_grad()
-def test_drawing_in_chunks_equals_the_whole(units: Units, faces: list[np.ndarray]) -> None:
-    model = random_model()
+def test_drawing_in_chunks_equals_the_whole(units: Units, faces: list[np.ndarray], context: int) -> None:
+    model = random_model(replace(SIZE, unit_context=context))
+    if model.unit_context is not None:
+        torch.nn.init.normal_(model.unit_context.weight, std=0.2)
     windows, pictures = pad_to_windows(units.frames()), network_input(torch.from_numpy(np.stack(faces[:40])))
     trained = model(windows, pictures)
     assert trained.std() > 0.05
