@@ -12,10 +12,30 @@ from avcore.progress import Progress, silent, track
 
 _HALO = 2
 """Pictures before and after that the 3-D convolution sees."""
+_KERNEL, _STRIDE, _PADDING = 7, 2, 3
+"""Of the 3-D convolution, in a picture."""
 _BLOCKS_PER_STAGE = 2
 _NUM_STAGES = 4
 PICTURES_AT_ONCE = 32
 """Pictures that go through the network together outside training; more do not make it faster on a CPU."""
+
+
+class ChannelPReLU(nn.PReLU):
+    """One slope per channel, quick on a CPU in channels-last order too."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """[pictures, channels, height, width] -> the same.
+
+        In channels-last order torch takes the slopes in runs as short as there are channels; here a run is a row of the
+        picture: with 8 channels that is 25 times as fast.
+        """
+        slopes = self.weight.to(pictures.dtype)
+        if not pictures.is_contiguous(memory_format=torch.channels_last):
+            return functional.prelu(pictures, slopes)
+        count, channels, height, width = pictures.shape
+        rows = pictures.permute(0, 2, 3, 1).reshape(count * height, width * channels)
+        activated = functional.prelu(rows, slopes.repeat(width))
+        return activated.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 class ResidualBlock(nn.Module):
@@ -25,10 +45,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(channels)
-        self.relu1 = nn.PReLU(channels)
+        self.relu1 = ChannelPReLU(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2: nn.Module = nn.BatchNorm2d(channels)
-        self.relu2 = nn.PReLU(channels)
+        self.relu2 = ChannelPReLU(channels)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or in_channels != channels:
             self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
@@ -54,9 +74,10 @@ class LipResNet(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         # Time is padded by `pack_clips`, which knows where each clip ends.
-        convolution = nn.Conv3d(1, width, (5, 7, 7), (1, 2, 2), (0, 3, 3), bias=False)
-        pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
-        self.frontend3D = nn.Sequential(convolution, nn.BatchNorm3d(width), nn.PReLU(width), pool)
+        convolution = nn.Conv3d(
+            1, width, (2 * _HALO + 1, _KERNEL, _KERNEL), (1, _STRIDE, _STRIDE), (0, _PADDING, _PADDING), bias=False
+        )
+        self.frontend3D = nn.Sequential(convolution, nn.BatchNorm3d(width), ChannelPReLU(width), nn.MaxPool2d(3, 2, 1))
         self.flat_front: nn.Sequential | None = None
         self.trunk = nn.Sequential()
         channels = width
@@ -75,27 +96,35 @@ class LipResNet(nn.Module):
         packed: float [pictures + 4, height, width], two more on either side than are encoded. is_shown: bool
         [pictures] on the CPU, False for the padding between clips, not everywhere. Returns float [shown pictures, 8 * width].
         """
-        if self.flat_front is None:
-            convolution, norm, relu, pool = self.frontend3D
-            hidden = convolution(packed[None, None])
-            if not bool(is_shown.all()):
-                hidden = hidden[:, :, is_shown]
-            hidden = pool(relu(norm(hidden)))[0].transpose(0, 1)
-        else:
-            hidden = self.flat_front(_neighbours(packed, is_shown).to(cast(Tensor, self.flat_front[0].weight).dtype))
+        packed = packed.to(self._product_dtype(packed))
+        pictures = _neighbours(packed, is_shown)
+        hidden = self._begin(pictures) if self.flat_front is None else self.flat_front(pictures)
         return cast(Tensor, self.trunk(hidden).mean((2, 3)))
 
-    def fold(self) -> None:
-        """Fold all batch norms into the convolutions, for inference; the front end becomes one of pictures.
+    def _begin(self, pictures: Tensor) -> Tensor:
+        """The front end as it is trained: the 3-D convolution as one of pictures whose channels are their neighbours in time.
 
-        A picture and its neighbours in time are then the channels of one picture. With channels last that is 1.3 times as
-        fast on a CPU as the 3-D convolution, and the same sum.
+        The same sum; with channels last forward and back take about half as long on a CPU. [pictures, 5, height, width] ->
+        [pictures, width, height / 4, width / 4].
         """
-        convolution, norm, relu, _ = self.frontend3D
+        convolution, norm, relu, pool = self.frontend3D
+        hidden = functional.conv2d(pictures, cast(nn.Conv3d, convolution).weight[:, 0], None, _STRIDE, _PADDING)
+        return cast(Tensor, pool(relu(norm(hidden[:, :, None])[:, :, 0])))
+
+    def _product_dtype(self, packed: Tensor) -> torch.dtype:
+        """What products are computed in, so that pictures are brought to it before they are copied for each neighbour."""
+        if self.flat_front is not None:
+            return cast(Tensor, self.flat_front[0].weight).dtype
+        device = packed.device.type
+        return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else packed.dtype
+
+    def fold(self) -> None:
+        """Fold all batch norms into the convolutions, for inference."""
+        convolution, norm, relu, pool = self.frontend3D
         folded = fold_norm(cast(nn.Conv3d, convolution), norm)
-        flat = nn.Conv2d(2 * _HALO + 1, folded.out_channels, 7, 2, 3, device="meta")
+        flat = nn.Conv2d(2 * _HALO + 1, folded.out_channels, _KERNEL, _STRIDE, _PADDING, device="meta")
         flat.weight, flat.bias = nn.Parameter(folded.weight.detach()[:, 0]), folded.bias
-        self.flat_front = nn.Sequential(flat, relu, nn.MaxPool2d(3, 2, 1))
+        self.flat_front = nn.Sequential(flat, relu, pool)
         del self.frontend3D
         for block in self.trunk.modules():
             if isinstance(block, ResidualBlock):
@@ -105,9 +134,9 @@ class LipResNet(nn.Module):
 
 def _neighbours(packed: Tensor, is_shown: Tensor) -> Tensor:
     """[pictures + 4, height, width] to [shown pictures, 5, height, width], channels last: each picture amid its neighbours."""
-    count = len(is_shown)
-    stacked = torch.stack([packed[first : first + count] for first in range(2 * _HALO + 1)], dim=-1)
-    return (stacked if bool(is_shown.all()) else stacked[is_shown]).permute(0, 3, 1, 2)
+    around = packed.unfold(0, 2 * _HALO + 1, 1).permute(0, 3, 1, 2)
+    shown = around if bool(is_shown.all()) else around.index_select(0, is_shown.nonzero()[:, 0].to(packed.device))
+    return shown.contiguous(memory_format=torch.channels_last)
 
 
 class LipFrontEnd(nn.Module):

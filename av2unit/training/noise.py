@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 from av2unit.features import Doubles
 from av2unit.training.config import NoiseConfig
@@ -103,6 +104,7 @@ def mix(samples: Doubles, noise: Doubles, snr_db: float) -> Doubles:
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Doubles:
     """Gaussian noise whose power falls with frequency ** slope (0 white, 1 pink, 2 brown; negative rises), float64 [length]."""
-    spectrum = np.fft.rfft(rng.standard_normal(length))
+    whole = next_fast_len(length, real=True)  # a length with large factors takes ten times as long
+    spectrum = np.fft.rfft(rng.standard_normal(whole))
     bins = np.maximum(np.arange(len(spectrum)), 1.0)
-    return np.asarray(np.fft.irfft(spectrum * bins ** (-slope / 2), length), dtype=np.float64)
+    return np.asarray(np.fft.irfft(spectrum * bins ** (-slope / 2), whole)[:length], dtype=np.float64)
