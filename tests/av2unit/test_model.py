@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.encoder import Encoder, PositionalConv
-from av2unit.avhubert.lips import LipFrontEnd, pack_clips, unpack_clips
+from av2unit.avhubert.lips import ChannelPReLU, LipFrontEnd, pack_clips, unpack_clips
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from avcore.checkpoint import Checkpoint
 
@@ -79,14 +79,45 @@ def test_front_end_in_stretches_equals_the_whole(at_once: int, lengths: list[int
     assert whole.abs().max() > 0.1
 
 
-def test_front_end_pads_time_as_the_convolution_does() -> None:
+def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -> None:
     torch.manual_seed(0)
-    front_end = LipFrontEnd(4, 8).eval()
-    clip = utterances([6])[1][0]
-    convolution = front_end.resnet.frontend3D[0]
-    direct = nn.functional.conv3d(clip[None, None], convolution.weight, stride=(1, 2, 2), padding=(2, 3, 3))
-    packed, _ = pack_clips(clip[None], [6])
-    torch.testing.assert_close(convolution(packed[None, None]), direct)
+    resnet = LipFrontEnd(4, 8).double().resnet
+    randomise_norms(resnet)
+    resnet.trunk = nn.Sequential()
+    convolution, norm, relu, _ = resnet.frontend3D
+    first, second = (clip.double() for clip in utterances([6, 3])[1])
+
+    def published(clips: list[Tensor]) -> Tensor:
+        wide = (nn.functional.conv3d(clip[None, None], convolution.weight, stride=(1, 2, 2), padding=(2, 3, 3)) for clip in clips)
+        hidden = nn.functional.prelu(norm(torch.cat(list(wide), dim=2)), relu.weight)
+        return nn.functional.max_pool3d(hidden, (1, 3, 3), (1, 2, 2), (0, 1, 1))[0].transpose(0, 1).mean((2, 3))
+
+    def learnt(features: Tensor) -> list[Tensor]:
+        resnet.zero_grad()
+        features.square().sum().backward()
+        return [parameter.grad.clone() for parameter in resnet.parameters()]
+
+    expected, found = published([first, second]), resnet(*pack_clips(padded([first, second]), [6, 3]))
+    torch.testing.assert_close(found, expected)
+    assert expected.abs().min() > 0
+    for one, other in zip(learnt(found), learnt(expected), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_slopes_of_channels_are_the_same_in_channels_last_order(channels: int) -> None:
+    torch.manual_seed(0)
+    activation = ChannelPReLU(channels)
+    nn.init.uniform_(activation.weight, 0.1, 0.9)
+    pictures = torch.randn(2, channels, 5, 7, requires_grad=True)
+    for order in (torch.contiguous_format, torch.channels_last):
+        found = activation(pictures.contiguous(memory_format=order))
+        expected = nn.functional.prelu(pictures, activation.weight)
+        assert found.is_contiguous(memory_format=order)
+        torch.testing.assert_close(found, expected)
+        inputs = (pictures, activation.weight)
+        for one, other in zip(*(torch.autograd.grad(y.pow(3).sum(), inputs) for y in (found, expected)), strict=True):
+            torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])

@@ -32,6 +32,7 @@ def test_a_mix_that_would_clip_is_scaled_down_as_a_whole() -> None:
 def test_coloured_noise_has_the_slope_asked_for() -> None:
     power = np.abs(np.fft.rfft(coloured_noise(2**16, 2.0, np.random.default_rng(0)))) ** 2
     assert 10 * np.log10(power[1000:2000].mean() / power[2000:4000].mean()) == pytest.approx(6.0, abs=0.5)
+    assert coloured_noise(10_007, 1.0, np.random.default_rng(0)).shape == (10_007,)  # a prime, made from a longer one
 
 
 def test_warped_frequencies_keep_the_ends_and_move_formants() -> None:
