@@ -61,10 +61,29 @@ def crop_lips(gray: NDArray[np.uint8], landmarks: Landmarks) -> NDArray[np.uint8
     gray: uint8 [height, width]; landmarks: float32 [468, 2] in its pixels, smoothed. Returns uint8 [96, 96], or None
     when the landmarks are too degenerate to align.
     """
+    placed = _place_lips(landmarks)
+    if placed is None:
+        return None
+    transform, left, top = placed
+    aligned = cv2.warpAffine(gray, transform, (_MEAN_FACE_SIDE, _MEAN_FACE_SIDE), flags=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(aligned[top : top + LIP_SIDE, left : left + LIP_SIDE], dtype=np.uint8)
+
+
+def lip_corners(landmarks: Landmarks) -> NDArray[np.float32] | None:
+    """Where the corners of the lip crop lie in the picture: float32 [4, 2] in pixels; None where `crop_lips` gives none."""
+    placed = _place_lips(landmarks)
+    if placed is None:
+        return None
+    transform, left, top = placed
+    corners = np.array([(left + x, top + y) for y in (0, LIP_SIDE) for x in (0, LIP_SIDE)]) - transform[:, 2]
+    return np.asarray(np.linalg.solve(transform[:, :2], corners.T).T, dtype=np.float32)
+
+
+def _place_lips(landmarks: Landmarks) -> tuple[NDArray[np.float64], int, int] | None:
+    """From the picture to the mean face, float64 [2, 3], and the left and top of the crop there."""
     transform, _ = cv2.estimateAffinePartial2D(landmarks[_STABLE], _STABLE_ON_MEAN_FACE, method=cv2.LMEDS)
     if transform is None:
         return None
-    aligned = cv2.warpAffine(gray, transform, (_MEAN_FACE_SIDE, _MEAN_FACE_SIDE), flags=cv2.INTER_LINEAR)
     mouth = (landmarks[_MOUTH] @ transform[:, :2].T + transform[:, 2]).mean(axis=0) + _MOUTH_OFFSET
-    left, top = np.clip(np.rint(mouth - LIP_SIDE / 2).astype(int), 0, _MEAN_FACE_SIDE - LIP_SIDE)
-    return np.ascontiguousarray(aligned[top : top + LIP_SIDE, left : left + LIP_SIDE], dtype=np.uint8)
+    left, top = np.clip(np.rint(mouth - LIP_SIDE / 2).astype(int), 0, _MEAN_FACE_SIDE - LIP_SIDE).tolist()
+    return np.asarray(transform, dtype=np.float64), left, top

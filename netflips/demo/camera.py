@@ -36,12 +36,14 @@ class Camera:
     scale: pixels to a width of the face. turn: rotation float32 [3, 3]. joint: where the neck's joint falls, float32 [2].
     """
 
-    def __init__(self, pose: Pose, size: tuple[int, int]) -> None:
+    def __init__(self, pose: Pose, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> None:
+        """corner: top and left of a part of the picture, whose pixels are meant then."""
         side = min(size)
         self.scale = pose.scale * side
         self.turn = _rotation(pose)
         middle = floats([size[1], size[0]]) / 2 + floats(pose.shift) * side
-        self.joint = floats(middle + floats([0, (float(_JOINT[1]) - _MIDDLE) * self.scale]))
+        joint = middle + floats([0, (float(_JOINT[1]) - _MIDDLE) * self.scale])
+        self.joint = floats(joint - floats([corner[1], corner[0]]))
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Points float32 [n, 3] of the head as positions [n, 2] in pixels, and distances [n], smaller = nearer."""

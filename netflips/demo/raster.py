@@ -36,7 +36,7 @@ class Surface:
 def draw_mesh(
     positions: Floats, depth: Floats, triangles: NDArray[np.int64], attributes: Floats, size: tuple[int, int]
 ) -> Surface | None:
-    """Draw the triangles that face the viewer, near ones over far ones, and interpolate attributes over them.
+    """Draw the triangles in the picture that face the viewer, near ones over far ones, and interpolate attributes over them.
 
     positions: float32 [n, 2], x and y in pixels (0 = centre of the first pixel); depth: float32 [n]; triangles: [m, 3];
     attributes: float32 [n, c]; size: height and width of the picture. Returns None when nothing is in the picture.
@@ -48,7 +48,8 @@ def draw_mesh(
     corners = floats(positions - floats([left, top]))[triangles]
     side, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     twice_area = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0]
-    facing = np.flatnonzero(twice_area < -1e-6)
+    is_inside = (corners.max(axis=1) > -1).all(axis=1) & (corners.min(axis=1) < floats([width, height])).all(axis=1)
+    facing = np.flatnonzero((twice_area < -1e-6) & is_inside)
     order = facing[np.argsort(-depth[triangles[facing]].mean(axis=1), kind="stable")]
     if len(order) == 0:
         return None

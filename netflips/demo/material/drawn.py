@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.align import crop_lips, face_box, smooth_landmarks
+from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Picture
 from avcore.media import VideoWriter
@@ -24,6 +24,7 @@ from netflips.demo.camera import Camera, Pose
 from netflips.demo.geometry import NUM_FACE_VERTICES
 from netflips.demo.head import Head, Mouth, draw
 from netflips.demo.motion import motion
+from netflips.demo.raster import bounds
 from netflips.demo.visemes import Phoneme, mouth_track
 
 _SIDE = 176
@@ -34,6 +35,8 @@ _TURNS = 0.25, 0.12
 _AMOUNTS = 0.5, 1.5
 _SMOOTHING = 6
 """Pictures on either side, as the tracker takes."""
+_LIP_MARGIN = 3
+"""Pixels drawn around what is cut out, for what the outermost ones lack."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +77,35 @@ def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Picture], list[Floats]]
 
     mouth_later: pictures by which the mouth moves later than the shot's sound, from the end on as at the beginning.
     """
+    scenes = scenes_of(shot, mouth_later)
+    return [draw(*scene, _SIDE) for scene in scenes], [landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]
+
+
+def film_lips(shot: Shot) -> NDArray[np.uint8]:
+    """Draw no more of a shot than its lips: uint8 [time, 96, 96], what `lips_of` cuts out of the whole."""
+    scenes = scenes_of(shot)
+    lips = []
+    for scene, points in zip(scenes, _smooth([landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]), strict=True):
+        picture = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
+        corners = lip_corners(points)
+        area = None if corners is None else bounds(corners, picture.shape, _LIP_MARGIN)
+        if area is not None:
+            top, left, height, width = area
+            part = slice(top, top + height), slice(left, left + width)
+            picture[part] = draw(*scene, _SIDE, part=part)
+        lips.append(_cut(picture, points))
+    return np.stack(lips)
+
+
+def scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, Mouth]]:
+    """What each picture of a shot shows; mouth_later: as of `film`."""
     rng = np.random.default_rng([shot.seed, 7])
     yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
     around = Pose(yaw=yaw, pitch=pitch, scale=float(rng.uniform(*_SCALES)))
     poses = motion(shot.seed, shot.frames, around, float(rng.uniform(*_AMOUNTS)))
-    head = _head(shot.head)
-    pictures, landmarks = [], []
     mouths = (np.roll(track, mouth_later) for track in mouth_track(shot.phonemes, shot.frames, shot.language))
-    for pose, opening, width in zip(poses, *mouths, strict=True):
-        mouth = Mouth(float(opening), float(width))
-        pictures.append(draw(head, pose, mouth, _SIDE))
-        landmarks.append(landmarks_of(head, pose, mouth, (_SIDE, _SIDE)))
-    return pictures, landmarks
+    head = _head(shot.head)
+    return [(head, pose, Mouth(float(opening), float(width))) for pose, opening, width in zip(poses, *mouths, strict=True)]
 
 
 def landmarks_of(head: Head, pose: Pose, mouth: Mouth, size: tuple[int, int]) -> Floats:
@@ -96,32 +116,46 @@ def landmarks_of(head: Head, pose: Pose, mouth: Mouth, size: tuple[int, int]) ->
 
 def lips_of(pictures: Sequence[Picture], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
     """Cut the lips out of pictures: uint8 [time, 96, 96]."""
+    return np.stack([_cut(picture, points) for picture, points in zip(pictures, _smooth(landmarks), strict=True)])
+
+
+def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
+    """Landmarks of each picture averaged over its neighbours, as the tracker does; fewer of them at the ends."""
     track = np.stack(landmarks)
-    lips = []
-    for number, picture in enumerate(pictures):
-        reach = min(number, len(pictures) - 1 - number, _SMOOTHING)
-        smooth = smooth_landmarks(floats(track[number - reach : number + reach + 1]))
-        crop = crop_lips(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8), smooth)
-        if crop is None:
-            raise ValueError("a drawn face cannot be aligned")
-        lips.append(crop)
-    return np.stack(lips)
+    for number in range(len(track)):
+        reach = min(number, len(track) - 1 - number, _SMOOTHING)
+        yield floats(smooth_landmarks(track[number - reach : number + reach + 1]))
+
+
+def _cut(picture: Picture, landmarks: Floats) -> NDArray[np.uint8]:
+    crop = crop_lips(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
+    if crop is None:
+        raise ValueError("a drawn face cannot be aligned")
+    return crop
 
 
 def film_takes(folder: Path, shots: Sequence[Shot]) -> Iterator[dict[str, Any]]:
     """Draw shots into their files; yields for each the fields that its manifest row gains."""
     for shot in shots:
-        pictures, landmarks = film(shot)
         for name in (shot.lips, shot.video):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        np.save(folder / shot.lips, lips_of(pictures, landmarks), allow_pickle=False)
         row = {"id": shot.id, "lips": shot.lips, "frames": shot.frames, "head": shot.head}
         if shot.is_face_kept:
-            _write_pictures(folder / shot.video, pictures)
-            _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
-            write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
+            lips = _keep_face(folder, shot)
             row |= {"video": shot.video, "boxes": shot.boxes, "reference": shot.reference}
+        else:
+            lips = film_lips(shot)
+        np.save(folder / shot.lips, lips, allow_pickle=False)
         yield row
+
+
+def _keep_face(folder: Path, shot: Shot) -> NDArray[np.uint8]:
+    """Write a shot's face videos and boxes; returns its lips."""
+    pictures, landmarks = film(shot)
+    _write_pictures(folder / shot.video, pictures)
+    _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
+    write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
+    return lips_of(pictures, landmarks)
 
 
 def _write_pictures(path: Path, pictures: Sequence[Picture]) -> None:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.faces.align import crop_lips, face_box, smooth_landmarks
+from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
 
 STABLE = {
     195: (128.489, 106.925), 2: (128.870, 137.303), 33: (92.522, 94.369), 133: (112.772, 94.944),
@@ -87,3 +87,16 @@ def test_box_has_the_margins_of_the_published_detector() -> None:
     points[1] = 100, 200
 
     np.testing.assert_allclose(face_box(points), [1.5, -12.0, 97.9, 201.2], atol=1e-4)
+
+
+def test_the_corners_of_the_crop_are_where_it_is_cut(picture: NDArray[np.uint8]) -> None:
+    points = mean_face()
+    corners = lip_corners(points)
+    lips = crop_lips(picture, points)
+    assert corners is not None
+    assert lips is not None
+    left, top = np.rint(corners[0]).astype(int)
+    assert np.abs(corners - [[left, top], [left + 96, top], [left, top + 96], [left + 96, top + 96]]).max() < 0.05
+    assert np.abs(lips.astype(int) - picture[top : top + 96, left : left + 96]).max() <= 1
+    turned = np.asarray(points @ np.float32([[0, 2], [-2, 0]]) + 40, np.float32)
+    assert np.abs(lip_corners(turned) - (corners @ np.float32([[0, 2], [-2, 0]]) + 40)).max() < 0.05

@@ -19,7 +19,7 @@ from netflips.demo.cast import cast, held_out_english, held_out_pairs, training_
 from netflips.demo.espeak import EspeakVoice, TimedSpeech
 from netflips.demo.flite import FliteVoice
 from netflips.demo.material import make, spoken
-from netflips.demo.material.drawn import Shot, film, lips_of
+from netflips.demo.material.drawn import Shot, film, film_lips, lips_of
 from netflips.demo.material.pairs import pair_rows
 from netflips.demo.material.phones import SILENCE, Phones
 from netflips.demo.material.plan import Take, takes_of
@@ -95,6 +95,15 @@ def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
     found = find_faces(shown, "largest").lips.astype(float)
     agreement = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(drawn, found, strict=True)]
     assert min(agreement) > 0.9
+
+
+def test_lips_alone_are_those_of_the_whole_picture() -> None:
+    phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
+    for head in (3, 4, 5):
+        shot = Shot("x", "en", phonemes, 18, head, head, False)
+        difference = np.abs(film_lips(shot).astype(int) - lips_of(*film(shot)))
+        assert difference[:, 4:-4, 4:-4].max() <= 8
+        assert (difference > 1).mean() < 1e-3
 
 
 def test_the_reference_of_a_face_is_held_alike_and_says_something_else() -> None:
