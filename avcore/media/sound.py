@@ -52,7 +52,7 @@ def read_speech(path: str | Path, rate: int = SAMPLE_RATE) -> Samples:
 def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
     """A wav file as `write_speech` makes them, mono of 16 bits at `rate` Hz; None for any other, damaged ones too.
 
-    A decoder is opened in 8 ms, this in 0.2: with a corpus of 20,000 clips that is 3 minutes less before anything is learnt.
+    Opening a decoder takes 7 ms a file, this 0.4: with 20,000 clips that is 2 minutes less before anything is learnt.
     """
     try:
         with Path(path).open("rb") as stream, wave.open(stream) as file:
