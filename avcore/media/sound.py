@@ -54,6 +54,8 @@ def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
 
     Opening a decoder takes 7 ms a file, this 0.4: with 20,000 clips that is 2 minutes less before anything is learnt.
     """
+    if not Path(path).is_file():  # opening a pipe would wait, and take away its beginning
+        return None
     try:
         with Path(path).open("rb") as stream, wave.open(stream) as file:
             found = file.getparams()

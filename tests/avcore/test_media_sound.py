@@ -1,5 +1,6 @@
 """Sound comes out in mono at the rate asked for, and begins with the first picture."""
 
+import os
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -8,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from avcore.errors import MediaError, OutputError
+from avcore.errors import InputError, MediaError, OutputError
 from avcore.media import iter_sound_blocks, iter_speech_blocks, probe, read_sound, read_speech, write_speech
 from tests.avcore.media_samples import Film, at_constant_rate, clicks
 
@@ -52,6 +53,12 @@ def test_a_wav_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path) ->
     path = write_wav(tmp_path / "a.wav", pcm, 16000)
     path.write_bytes(path.read_bytes()[:-2000])
     assert np.array_equal(read_speech(path), pcm[:-1000, 0].astype(np.float32) / 32768)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(InputError):
+        read_speech(tmp_path / "a.wav")
 
 
 def test_the_fixture_comes_back_exactly(parity_dir: Path) -> None:

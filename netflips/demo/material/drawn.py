@@ -77,13 +77,13 @@ def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Picture], list[Floats]]
 
     mouth_later: pictures by which the mouth moves later than the shot's sound, from the end on as at the beginning.
     """
-    scenes = scenes_of(shot, mouth_later)
+    scenes = _scenes_of(shot, mouth_later)
     return [draw(*scene, _SIDE) for scene in scenes], [landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]
 
 
 def film_lips(shot: Shot) -> NDArray[np.uint8]:
     """Draw no more of a shot than its lips: uint8 [time, 96, 96], what `lips_of` cuts out of the whole."""
-    scenes = scenes_of(shot)
+    scenes = _scenes_of(shot)
     lips = []
     for scene, points in zip(scenes, _smooth([landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]), strict=True):
         picture = np.zeros((_SIDE, _SIDE, 3), dtype=np.uint8)
@@ -97,7 +97,7 @@ def film_lips(shot: Shot) -> NDArray[np.uint8]:
     return np.stack(lips)
 
 
-def scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, Mouth]]:
+def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, Mouth]]:
     """What each picture of a shot shows; mouth_later: as of `film`."""
     rng = np.random.default_rng([shot.seed, 7])
     yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
