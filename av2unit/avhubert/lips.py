@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from av2unit.avhubert.channels_last import ChannelNorm, ChannelPReLU
 from avcore.fold_norm import fold_norm
 from avcore.progress import Progress, silent, track
 
@@ -20,38 +21,20 @@ PICTURES_AT_ONCE = 32
 """Pictures that go through the network together outside training; more do not make it faster on a CPU."""
 
 
-class ChannelPReLU(nn.PReLU):
-    """One slope per channel, quick on a CPU in channels-last order too."""
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """[pictures, channels, height, width] -> the same.
-
-        In channels-last order torch takes the slopes in runs as short as there are channels; here a run is a row of the
-        picture: with 8 channels that is 25 times as fast forward.
-        """
-        slopes = self.weight.to(pictures.dtype)
-        if not pictures.is_contiguous(memory_format=torch.channels_last):
-            return functional.prelu(pictures, slopes)
-        count, channels, height, width = pictures.shape
-        rows = pictures.permute(0, 2, 3, 1).reshape(count * height, width * channels)
-        activated = functional.prelu(rows, slopes.repeat(width))
-        return activated.view(count, height, width, channels).permute(0, 3, 1, 2)
-
-
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut; one PReLU slope per channel (He et al. 2016)."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1: nn.Module = nn.BatchNorm2d(channels)
+        self.bn1: nn.Module = ChannelNorm(channels)
         self.relu1 = ChannelPReLU(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2: nn.Module = nn.BatchNorm2d(channels)
+        self.bn2: nn.Module = ChannelNorm(channels)
         self.relu2 = ChannelPReLU(channels)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or in_channels != channels:
-            self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
+            self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), ChannelNorm(channels))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
@@ -77,7 +60,7 @@ class LipResNet(nn.Module):
         convolution = nn.Conv3d(
             1, width, (2 * _HALO + 1, _KERNEL, _KERNEL), (1, _STRIDE, _STRIDE), (0, _PADDING, _PADDING), bias=False
         )
-        self.frontend3D = nn.Sequential(convolution, nn.BatchNorm3d(width), ChannelPReLU(width), nn.MaxPool2d(3, 2, 1))
+        self.frontend3D = nn.Sequential(convolution, ChannelNorm(width), ChannelPReLU(width), nn.MaxPool2d(3, 2, 1))
         self.flat_front: nn.Sequential | None = None
         self.trunk = nn.Sequential()
         channels = width
@@ -109,7 +92,7 @@ class LipResNet(nn.Module):
         """
         convolution, norm, relu, pool = self.frontend3D
         hidden = functional.conv2d(pictures, cast(nn.Conv3d, convolution).weight[:, 0], None, _STRIDE, _PADDING)
-        return cast(Tensor, pool(relu(norm(hidden[:, :, None])[:, :, 0])))
+        return cast(Tensor, pool(relu(norm(hidden))))
 
     def _product_dtype(self, packed: Tensor) -> torch.dtype:
         """What products are computed in, so that pictures are brought to it before they are copied for each neighbour."""
@@ -155,29 +138,34 @@ class LipFrontEnd(nn.Module):
         embed_dim], zero beyond the length. Outside training memory does not grow with time: stretches of
         `pictures_at_once` give the same numbers as the whole.
         """
-        packed, is_shown = pack_clips(video, lengths)
+        clips = [clip[:length] for clip, length in zip(video, lengths, strict=True)]
+        return self.encode(clips, video.shape[1], progress)
+
+    def encode(self, clips: Sequence[Tensor], time: int, progress: Progress = silent) -> Tensor:
+        """Encode clips, float [pictures, height, width] each. Returns what `forward` does, [clips, time, embed_dim]."""
+        packed, is_shown = pack_clips(clips)
         step = len(is_shown) if self.training else self.pictures_at_once
         starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]
         encoded = []
         for start in track(starts, "lip pictures", progress, len(starts)):
             shown = is_shown[start : start + step]
             encoded.append(self.resnet(packed[start : start + len(shown) + 2 * _HALO], shown))
-        features = self.proj(torch.cat(encoded).to(video.dtype))
-        return unpack_clips(features, lengths, video.shape[1])
+        features = self.proj(torch.cat(encoded).to(packed.dtype))
+        return unpack_clips(features, [len(clip) for clip in clips], time)
 
 
-def pack_clips(video: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Join the clips of a padded batch in time, two zero pictures before, between and after them.
+def pack_clips(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Join clips in time, two zero pictures before, between and after them.
 
-    Two are what the 3-D convolution pads with, so that each clip is encoded as if it were alone, without the padding
-    of the batch. video: [batch, time, height, width]. Returns [pictures + 4, height, width] and bool [pictures]
-    on the CPU, False for the zero pictures between clips.
+    Two are what the 3-D convolution pads with, so that each clip is encoded as if it were alone. clips: [time, height,
+    width] each. Returns [pictures + 4, height, width] and bool [pictures] on the CPU, False for the zero pictures between
+    clips.
     """
-    gap = video.new_zeros(_HALO, *video.shape[2:])
+    gap = clips[0].new_zeros(_HALO, *clips[0].shape[1:])
     parts, shown = [gap], []
-    for clip, length in zip(video, lengths, strict=True):
-        parts += [clip[:length], gap]
-        shown += [True] * length + [False] * _HALO
+    for clip in clips:
+        parts += [clip, gap]
+        shown += [True] * len(clip) + [False] * _HALO
     return torch.cat(parts), torch.tensor(shown[:-_HALO])
 
 

@@ -71,16 +71,19 @@ class MaskedPrediction(nn.Module):
         return self._scaled(audio_features), None if video_features is None else self._scaled(video_features)
 
     def _video_features(self, batch: Batch) -> Tensor | None:
-        """Features of lips, [batch, time, dim]; pictures of clips without lips are not even made numbers of."""
+        """Features of lips, [batch, time, dim]; only pictures that there are become numbers."""
         seen = [number for number, length in enumerate(batch.video_lengths) if length]
         if not seen:
             return None
-        config = self.model.config
-        video = (batch.video[seen].float() / _WHITE - config.image_mean) / config.image_std
-        _, features = self.model.front_ends(None, video, [batch.video_lengths[number] for number in seen])
-        known = cast(Tensor, features)
+        clips = [self._normalised(batch.video[number, : batch.video_lengths[number]]) for number in seen]
+        known = self.model.feature_extractor_video.encode(clips, batch.video.shape[1])
         everyone = known.new_zeros(len(batch.lengths), *known.shape[1:])
         return everyone.index_copy(0, torch.tensor(seen, device=known.device), known)
+
+    def _normalised(self, pictures: Tensor) -> Tensor:
+        """uint8 -> float32 of the same shape, in place: a new tensor of this size for each operation takes longer than it."""
+        config = self.model.config
+        return pictures.float().div_(_WHITE).sub_(config.image_mean).div_(config.image_std)
 
     def logits(self, fused: Tensor, batch: Batch) -> list[Tensor]:
         """Logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""

@@ -1,13 +1,11 @@
 """What the shared loop trains: the unit encoder and its data."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from av2unit.training.config import TrainConfig
 from av2unit.training.initial import build_model
@@ -23,12 +21,6 @@ from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 
 NETWORK = "network"
-
-
-def plain_attention(module: nn.Module) -> AbstractContextManager[None]:
-    """On a CPU, attention by plain products: the fused kernel's way back takes 3 times as long (bfloat16, 58 steps, batch 32)."""
-    is_cpu = next(module.parameters()).device.type == "cpu"
-    return sdpa_kernel(SDPBackend.MATH) if is_cpu else nullcontext()
 
 
 class UnitEncoderTask:
@@ -70,8 +62,7 @@ class UnitEncoderTask:
 
     def training_step(self, batch: Batch, engine: Engine) -> Values:
         """One update."""
-        with plain_attention(self.network):
-            measured: dict[str, Any] = engine.module(NETWORK)(batch)
+        measured: dict[str, Any] = engine.module(NETWORK)(batch)
         engine.update(NETWORK, measured["loss"])
         return {name: value for name, value in measured.items() if self._is_masked or not name.startswith("masked")}
 

@@ -1,14 +1,16 @@
 """The network: stretches, padding, folding, sizes, gradients."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from av2unit.avhubert.channels_last import ChannelNorm, ChannelPReLU
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.encoder import Encoder, PositionalConv
-from av2unit.avhubert.lips import ChannelPReLU, LipFrontEnd, pack_clips, unpack_clips
+from av2unit.avhubert.encoder import Encoder, PositionalConv, SelfAttention
+from av2unit.avhubert.lips import LipFrontEnd, pack_clips, unpack_clips
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from avcore.checkpoint import Checkpoint
 
@@ -28,7 +30,7 @@ TINY = AvHubertConfig(
 def randomise_norms(module: nn.Module) -> None:
     """Give batch norms statistics as after training, so that folding has something to do."""
     for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d):
+        if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.running_mean, -0.5, 0.5)
             nn.init.uniform_(part.running_var, 0.5, 2)
             nn.init.uniform_(part.weight, 0.5, 1.5)
@@ -54,8 +56,7 @@ def padded(clips: Sequence[Tensor], fill: float = 0) -> Tensor:
 
 
 def test_packing_puts_two_zero_pictures_around_each_clip_and_is_undone() -> None:
-    video = padded([torch.full((3, 1, 1), 1.0), torch.full((1, 1, 1), 2.0)], fill=9)
-    packed, is_shown = pack_clips(video, [3, 1])
+    packed, is_shown = pack_clips([torch.full((3, 1, 1), 1.0), torch.full((1, 1, 1), 2.0)])
     assert packed.flatten().tolist() == [0, 0, 1, 1, 1, 0, 0, 2, 0, 0]
     assert is_shown.tolist() == [True] * 3 + [False] * 2 + [True]
     features = packed[2:-2][is_shown].flatten(1)
@@ -89,7 +90,8 @@ def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -
 
     def published(clips: list[Tensor]) -> Tensor:
         wide = (nn.functional.conv3d(clip[None, None], convolution.weight, stride=(1, 2, 2), padding=(2, 3, 3)) for clip in clips)
-        hidden = nn.functional.prelu(norm(torch.cat(list(wide), dim=2)), relu.weight)
+        normed = nn.functional.batch_norm(torch.cat(list(wide), dim=2), None, None, norm.weight, norm.bias, training=True)
+        hidden = nn.functional.prelu(normed, relu.weight)
         return nn.functional.max_pool3d(hidden, (1, 3, 3), (1, 2, 2), (0, 1, 1))[0].transpose(0, 1).mean((2, 3))
 
     def learnt(features: Tensor) -> list[Tensor]:
@@ -97,7 +99,7 @@ def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -
         features.square().sum().backward()
         return [parameter.grad.clone() for parameter in resnet.parameters()]
 
-    expected, found = published([first, second]), resnet(*pack_clips(padded([first, second]), [6, 3]))
+    expected, found = published([first, second]), resnet(*pack_clips([first, second]))
     torch.testing.assert_close(found, expected)
     assert expected.abs().min() > 0
     for one, other in zip(learnt(found), learnt(expected), strict=True):
@@ -118,6 +120,43 @@ def test_slopes_of_channels_are_the_same_in_channels_last_order(channels: int) -
         inputs = (pictures, activation.weight)
         for one, other in zip(*(torch.autograd.grad(y.pow(3).sum(), inputs) for y in (found, expected)), strict=True):
             torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.bfloat16, 0.04)])
+@pytest.mark.parametrize("channels", [1, 3, 8])
+def test_norms_are_the_same_in_channels_last_order(channels: int, dtype: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(0)
+    quick, own = ChannelNorm(channels), nn.BatchNorm2d(channels)
+    randomise_norms(quick)
+    own.load_state_dict(quick.state_dict())
+    if dtype == torch.float64:  # in half precision weights stay float32, as under autocast
+        quick, own = quick.double(), own.double()
+    pictures = (torch.randn(6, channels, 5, 7) * 3 + 2).to(dtype).requires_grad_()
+    wanted = torch.randn(6, channels, 5, 7).to(dtype)
+
+    def learnt(norm: nn.BatchNorm2d, order: torch.memory_format) -> list[Tensor]:
+        normed = norm(pictures.contiguous(memory_format=order))
+        return [normed, *torch.autograd.grad((normed * wanted).sum(), (pictures, norm.weight, norm.bias)), *norm.buffers()]
+
+    found, expected = learnt(quick, torch.channels_last), learnt(own, torch.contiguous_format)
+    assert found[0].is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+    evaluated = [norm.eval()(pictures.contiguous(memory_format=torch.channels_last)) for norm in (quick, own)]
+    torch.testing.assert_close(*evaluated, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_attention_in_training_gives_the_numbers_of_inference(is_padded: bool) -> None:
+    torch.manual_seed(0)
+    attention = SelfAttention(replace(TINY, attention_dropout=0.0))
+    features = torch.randn(2, 9, TINY.encoder_embed_dim, requires_grad=True)
+    is_real = (torch.arange(9) < torch.tensor([9, 5])[:, None])[:, None, None] if is_padded else None
+    both = [attention.train(mode)(features, is_real) for mode in (True, False)]
+    torch.testing.assert_close(*both)
+    gradients = [torch.autograd.grad(mixed.square().sum(), (features, *attention.parameters())) for mixed in both]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
