@@ -1,11 +1,18 @@
 """Sound as arrays: resampling, levels, loudness, crossfades. Samples are float32 in [-1, 1], [time] or [time, channel]."""
 
 import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from math import gcd
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Samples = NDArray[np.float32]
 
@@ -15,6 +22,8 @@ SOUND_FLOOR_DBFS = -50.0
 _LOWPASS_WIDTH = 64
 _ROLLOFF = 0.9475937167399596
 _KAISER_BETA = 14.769656459379492
+_LARGEST_KEPT = 10**6
+"""Product of two rates without what they have in common, which a filter's size goes with; larger ones are not kept."""
 _LOUDNESS_BLOCK_S = 0.4
 _PEAK = 0.99
 
@@ -26,20 +35,32 @@ def resample(samples: Samples, rate: int, new_rate: int) -> Samples:
     """
     # Loaded only here and below: levels and crossfades are wanted where these would be seconds of start-up.
     import torch
-    import torchaudio.functional
 
     if rate == new_rate or not len(samples):
         return np.asarray(samples, np.float32)
-    resampled: Samples = torchaudio.functional.resample(
-        torch.from_numpy(np.ascontiguousarray(np.asarray(samples, np.float32).T)),
+    common = gcd(rate, new_rate)
+    is_kept = rate // common * new_rate // common <= _LARGEST_KEPT
+    resampler = (_resampler if is_kept else _resampler.__wrapped__)(rate, new_rate)
+    resampled: Samples = resampler(torch.from_numpy(np.ascontiguousarray(np.asarray(samples, np.float32).T))).numpy()
+    return np.ascontiguousarray(resampled.T)
+
+
+@lru_cache(maxsize=64)
+def _resampler(rate: int, new_rate: int) -> Callable[["Tensor"], "Tensor"]:
+    """Make the filter of two rates, which takes longer than to apply it to a sentence."""
+    import torch
+    from torchaudio.transforms import Resample
+
+    resampler: Callable[[Tensor], Tensor] = Resample(
         rate,
         new_rate,
+        resampling_method="sinc_interp_kaiser",
         lowpass_filter_width=_LOWPASS_WIDTH,
         rolloff=_ROLLOFF,
-        resampling_method="sinc_interp_kaiser",
         beta=_KAISER_BETA,
-    ).numpy()
-    return np.ascontiguousarray(resampled.T)
+        dtype=torch.float32,
+    )
+    return resampler
 
 
 def level_dbfs(samples: Samples) -> float:

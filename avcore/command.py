@@ -2,8 +2,11 @@
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from avcore.device import PRECISIONS
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
@@ -54,4 +57,21 @@ def run(
         return EXIT_FAILED
 
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_DONE", "EXIT_FAILED", "LOG", "add_common_options", "device_name", "run"]
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as batch systems send it, end the block as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_DONE", "EXIT_FAILED", "LOG", "add_common_options", "device_name", "run", "stopped_by_sigterm"]

@@ -116,7 +116,7 @@ class Trainer:
         part, optimizer = self._optimizer_configs[name], self._optimizers[name]
         self._accelerator.backward(loss)
         if self._accelerator.sync_gradients and part.config.clip_norm:
-            self._accelerator.clip_grad_norm_(parameters_of(self._plain, part.modules), part.config.clip_norm)
+            self._accelerator.clip_grad_norm_(parameters_of(self._plain, part.modules).values(), part.config.clip_norm)
         set_learning_rate(optimizer, learning_rate(part.config, self._at.step, self.progress, self._at.epoch))
         optimizer.step()
         optimizer.zero_grad()

@@ -1,6 +1,6 @@
 """Optimizers and their schedules, computed from where the run stands, so that nothing has to be restored."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,19 +9,72 @@ from torch import nn
 from avcore.errors import UsageError
 from avtrain.config import OptimConfig
 
-_NO_DECAY_DIMS = 1
+_NO_DECAY_DIMS, _MATRIX_DIMS = 1, 2
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW over the parameters that learn; biases, norms and other vectors are not decayed."""
-    learning = [parameter for parameter in parameters if parameter.requires_grad]
-    matrices = [parameter for parameter in learning if parameter.ndim > _NO_DECAY_DIMS]
-    vectors = [parameter for parameter in learning if parameter.ndim <= _NO_DECAY_DIMS]
+def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
+    """AdamW over the parameters that learn, and Muon over those that it is named for; vectors are not decayed.
+
+    Raises UsageError where a part that Muon is named for has no matrices that learn.
+    """
+    learning = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
+    turned = _matrices_of(learning, config.muon)
+    others = [parameter for name, parameter in learning.items() if name not in turned]
+    matrices = [parameter for parameter in others if parameter.ndim > _NO_DECAY_DIMS]
+    vectors = [parameter for parameter in others if parameter.ndim <= _NO_DECAY_DIMS]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
+    adam = torch.optim.AdamW(
         [group for group in groups if group["params"]],
         lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
+    if not turned:
+        return adam
+    # Its steps are as long as AdamW's, so that one rate fits both (Liu et al. 2025, "Muon is scalable for LLM training").
+    muon = torch.optim.Muon(turned.values(), lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+    return Joined([adam, muon])
+
+
+def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:
+    """The matrices below names of parts. Raises UsageError for a part without any."""
+    found: dict[str, nn.Parameter] = {}
+    for part in parts:
+        below = {
+            name: parameter
+            for name, parameter in parameters.items()
+            if name.startswith(f"{part}.") and parameter.ndim == _MATRIX_DIMS
+        }
+        if not below:
+            raise UsageError(
+                "optim.muon names a part without matrices that learn", found=part,
+                expected=f"the beginning of a name such as {next(iter(parameters), '')}",
+            )  # fmt: skip
+        found |= below
+    return found
+
+
+class Joined(torch.optim.Optimizer):
+    """Optimizers of different parameters as one."""
+
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        self._parts = list(parts)
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One update of each."""
+        loss = None if closure is None else closure()
+        for part in self._parts:
+            part.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of each, in order."""
+        return {"parts": [part.state_dict() for part in self._parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave. Raises KeyError or ValueError for the state of other optimizers."""
+        for part, state in zip(self._parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self._parts for group in part.param_groups]
 
 
 def learning_rate(config: OptimConfig, step: int, progress: float, epoch: int) -> float:

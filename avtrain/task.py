@@ -74,7 +74,7 @@ class Task(Protocol):
         """What is saved beside the weights so that the checkpoint explains itself (plain values)."""
 
 
-def parameters_of(modules: Mapping[str, nn.Module], names: Iterable[str]) -> list[nn.Parameter]:
-    """The parameters of the named modules, each once."""
-    found = {id(parameter): parameter for name in names for parameter in modules[name].parameters()}
-    return list(found.values())
+def parameters_of(modules: Mapping[str, nn.Module], names: Iterable[str]) -> dict[str, nn.Parameter]:
+    """The parameters of the named modules, each once, by module and name: `generator.first.weight`."""
+    found = {id(parameter): (f"{part}.{name}", parameter) for part in names for name, parameter in modules[part].named_parameters()}
+    return dict(found.values())

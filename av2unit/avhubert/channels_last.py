@@ -18,7 +18,7 @@ class ChannelPReLU(nn.PReLU):
     def forward(self, pictures: Tensor) -> Tensor:
         """[pictures, channels, height, width] -> the same."""
         slopes = self.weight.to(pictures.dtype)
-        if not pictures.is_contiguous(memory_format=torch.channels_last):
+        if not _is_slow(pictures):
             return functional.prelu(pictures, slopes)
         rows = _rows(pictures)
         activated: Tensor = _RowPReLU.apply(rows, slopes.repeat(rows.shape[1] // len(slopes)))  # type: ignore[no-untyped-call]
@@ -26,12 +26,11 @@ class ChannelPReLU(nn.PReLU):
 
 
 class ChannelNorm(nn.BatchNorm2d):
-    """Batch norm; in training on a CPU by rows, otherwise as torch does it."""
+    """Batch norm; by rows in training on a CPU."""
 
     def forward(self, pictures: Tensor) -> Tensor:
         """[pictures, channels, height, width] -> the same."""
-        is_quick = pictures.device.type == "cpu" and pictures.is_contiguous(memory_format=torch.channels_last)
-        if not self.training or not is_quick or self.momentum is None:
+        if not self.training or not _is_slow(pictures) or self.momentum is None:
             return super().forward(pictures)
         normed, mean, variance = _RowNorm.apply(_rows(pictures), self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
         count = pictures.numel() // self.num_features
@@ -95,6 +94,11 @@ class _RowNorm(torch.autograd.Function):
 def _normed(rows: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
     """Batch norm with known statistics, [rows, columns] and [columns]."""
     return torch.native_batch_norm(rows, weight, bias, mean, variance, False, 0.0, eps)[0]
+
+
+def _is_slow(pictures: Tensor) -> bool:
+    """Whether torch would take them in short runs."""
+    return pictures.device.type == "cpu" and pictures.is_contiguous(memory_format=torch.channels_last)
 
 
 def _rows(pictures: Tensor) -> Tensor:

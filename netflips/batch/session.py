@@ -3,15 +3,14 @@
 import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from avcore.command import stopped_by_sigterm
 from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
 
 _PREFIX = "netflips-ray-"
@@ -74,7 +73,7 @@ def _joined(address: str) -> Iterator[dict[str, float]]:
         what = "the Ray cluster cannot be joined"
         raise UsageError(what, expected="--address host:port or auto", found=str(error).splitlines()[0]) from error
     try:
-        with _stopped_by_sigterm():
+        with stopped_by_sigterm():  # Ray's own handler would abort the process
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
@@ -97,7 +96,7 @@ def _started(num_readers: int) -> Iterator[dict[str, float]]:
     folder = _make_folder()
     try:
         _start(num_readers, folder)
-        with _stopped_by_sigterm():
+        with stopped_by_sigterm():  # Ray's own handler would abort the process
             yield ray.cluster_resources()
     finally:
         ray.shutdown()
@@ -119,23 +118,6 @@ def _start(num_readers: int, folder: Path) -> None:
             ray.shutdown()
             if not left:
                 raise RayStartError("Ray cannot be started", found=str(error).splitlines()[0], hint="try again") from error
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, as batch systems send it, end the block as Ctrl-C does; Ray's own handler would abort the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _settle_environment(is_own: bool) -> None:

@@ -103,19 +103,19 @@ def _draw_skin(picture: Picture, head: Head, camera: Camera, positions: Floats, 
         return
     level = level_for(camera.scale / (SIDE / (2 * UV_REACH)), len(head.textures))
     albedo = _sample(head.textures[level], surface.coordinates)
-    light = _sample(_light(head, camera.turn), surface.coordinates)
-    colour = albedo * (head.looks.ambient + head.looks.key * light[..., :1]) + light[..., 1:] * 255
+    diffuse, shine = _light(head, _sample(head.normals, surface.coordinates), camera.turn)
+    colour = albedo * (head.looks.ambient + head.looks.key * diffuse) + shine * 255
     blend(picture, surface.part, floats(colour), surface.cover)
 
 
-def _light(head: Head, turn: Floats) -> Floats:
-    """Light on the texture with the head turned: float32 [256, 256, 2], of the skin and reflected."""
+def _light(head: Head, normals: Floats, turn: Floats) -> tuple[Floats, Floats]:
+    """Light on a surface that faces along `normals` [h, w, 3] before the head is turned: of the skin, and reflected; [h, w, 1]."""
     halfway = head.looks.light + floats([0, 0, -1])
     halfway /= np.linalg.norm(halfway)
-    facing = head.normals @ (floats(np.stack([head.looks.light, halfway])) @ turn).T
-    diffuse = np.clip((facing[..., 0] + _WRAP) / (1 + _WRAP), 0, 1)
-    shine = np.square(np.square(np.square(np.square(np.clip(facing[..., 1], 0, 1)))))
-    return np.stack([diffuse, _SHINE * shine], axis=-1)
+    facing = normals @ (floats(np.stack([head.looks.light, halfway])) @ turn).T
+    diffuse = np.clip((facing[..., :1] + _WRAP) / (1 + _WRAP), 0, 1)
+    shine = np.square(np.square(np.square(np.square(np.clip(facing[..., 1:], 0, 1)))))
+    return floats(diffuse), floats(_SHINE * shine)
 
 
 def _sample(texture: Floats, uv: Floats) -> Floats:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.command import LOG
+from avcore.command import LOG, stopped_by_sigterm
 from avcore.errors import InputError
 from avcore.files import atomic_output
 
@@ -43,7 +43,7 @@ class StepRunner:
         done = {step.name for step in steps if self.record(step.name)}
         left = [step for step in steps if step.name not in done]
         waiting: dict[Future[None], Step] = {}
-        with ThreadPoolExecutor(at_once) as pool:
+        with stopped_by_sigterm(), ThreadPoolExecutor(at_once) as pool:
             try:
                 while left or waiting:
                     for step in [step for step in left if done.issuperset(step.needs)][: at_once - len(waiting)]:

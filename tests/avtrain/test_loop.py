@@ -39,9 +39,12 @@ def test_the_loss_falls_and_is_logged(tmp_path: Path) -> None:
     assert any((tmp_path / "tensorboard").iterdir())
 
 
-@pytest.mark.parametrize(("workers", "accumulate"), [(0, 1), (2, 1), (0, 3)])
-def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tmp_path: Path, workers: int, accumulate: int) -> None:
-    changes = {"num_workers": workers, "accumulate": accumulate}
+@pytest.mark.parametrize(("workers", "accumulate", "muon"), [(0, 1, ()), (2, 1, ()), (0, 3, ()), (0, 1, ("line.0", "line.3"))])
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(
+    tmp_path: Path, workers: int, accumulate: int, muon: tuple[str, ...]
+) -> None:
+    optim = replace(toy_config("").optim, muon=muon)
+    changes = {"num_workers": workers, "accumulate": accumulate, "optim": optim}
     whole = _train(toy_config(str(tmp_path / "whole"), **changes))
     config = toy_config(str(tmp_path / "parts"), **changes)
     first = ToyTask(config)

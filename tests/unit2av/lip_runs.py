@@ -60,7 +60,7 @@ class OneStep:
     def __init__(self, task: Task, lr: float = 0.0) -> None:
         self._modules = task.modules()
         self.optimizers = {
-            name: torch.optim.Adam(parameters_of(self._modules, part.modules), lr or part.config.lr)
+            name: torch.optim.Adam(parameters_of(self._modules, part.modules).values(), lr or part.config.lr)
             for name, part in task.optimizers().items()
         }
         for module in self._modules.values():

@@ -1,6 +1,10 @@
 """Steps: in the order of their needs, side by side, never twice; what fails is named and stops the others."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +62,20 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None
         "demo/lips",
         "demo/lips_more",
     }
+
+
+def test_sigterm_stops_what_runs(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    sleeper = f"import os, pathlib, time; pathlib.Path({str(own)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    steps = (
+        "import sys; from pathlib import Path; from netflips.demo.steps import Step, StepRunner; "
+        f"StepRunner(Path({str(tmp_path)!r})).run([Step('long', ((sys.executable, '-c', {sleeper!r}),))], 2)"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", steps], stderr=subprocess.DEVNULL)
+    while not own.is_file() or not own.read_text():
+        assert runner.poll() is None
+        time.sleep(0.05)
+    runner.send_signal(signal.SIGTERM)
+    assert runner.wait(60) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(own.read_text()), 0)
