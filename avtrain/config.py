@@ -9,13 +9,15 @@ class OptimConfig:
     """One optimizer (AdamW) and its schedule.
 
     muon: parts, such as `network.model.encoder.layers`, whose matrices learn by Muon instead (Jordan et al. 2024, "Muon: an
-    optimizer for hidden layers in neural networks"), at the same rate: meant for what lies inside a network, not for
-    embeddings and classes. schedule: `constant`, `polynomial` (linear warm-up, then power decay to end_lr at the last step) or
-    `exponential` (lr * decay each epoch). betas, eps, weight_decay, clip_norm as usual; clip_norm 0 = no clipping.
+    optimizer for hidden layers in neural networks"): meant for what lies inside a network, not for embeddings and classes.
+    muon_rate: its rate as a multiple of lr. schedule: `constant`, `polynomial` (linear warm-up, then power decay to end_lr at
+    the last step) or `exponential` (lr * decay each epoch). betas, eps, weight_decay, clip_norm as usual; clip_norm 0 = no
+    clipping.
     """
 
     lr: float = 1e-3
     muon: tuple[str, ...] = ()
+    muon_rate: float = 1.0
     betas: tuple[float, float] = (0.9, 0.98)
     eps: float = 1e-6
     weight_decay: float = 0.01

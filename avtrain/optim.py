@@ -4,34 +4,47 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from avcore.errors import UsageError
 from avtrain.config import OptimConfig
 
 _NO_DECAY_DIMS, _MATRIX_DIMS = 1, 2
+_MULTIPLE = "multiple"
+"""Key of a group of parameters: its rate as a multiple of the others'."""
 
 
 def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW over the parameters that learn, and Muon over those that it is named for; vectors are not decayed.
+    """AdamW over the parameters that learn, and Muon over those that it is named for.
 
     Raises UsageError where a part that Muon is named for has no matrices that learn.
     """
     learning = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     turned = _matrices_of(learning, config.muon)
     others = [parameter for name, parameter in learning.items() if name not in turned]
-    matrices = [parameter for parameter in others if parameter.ndim > _NO_DECAY_DIMS]
-    vectors = [parameter for parameter in others if parameter.ndim <= _NO_DECAY_DIMS]
+    return join_muon(turned.values(), others, config) if turned else _adamw(others, config)
+
+
+def join_muon(turned: Iterable[Tensor], others: Iterable[Tensor], config: OptimConfig) -> "Joined":
+    """Muon over matrices and AdamW over the others.
+
+    Muon's steps are made as long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
+    """
+    muon = torch.optim.Muon(turned, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+    muon.param_groups[0][_MULTIPLE] = config.muon_rate
+    return Joined([_adamw(others, config), muon])
+
+
+def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.AdamW:
+    """Vectors are not decayed."""
+    known = list(parameters)
+    matrices = [parameter for parameter in known if parameter.ndim > _NO_DECAY_DIMS]
+    vectors = [parameter for parameter in known if parameter.ndim <= _NO_DECAY_DIMS]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(
+    return torch.optim.AdamW(
         [group for group in groups if group["params"]],
         lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True,
     )  # fmt: skip
-    if not turned:
-        return adam
-    # Its steps are as long as AdamW's, so that one rate fits both (Liu et al. 2025, "Muon is scalable for LLM training").
-    muon = torch.optim.Muon(turned.values(), lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
-    return Joined([adam, muon])
 
 
 def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:
@@ -94,6 +107,6 @@ def learning_rate(config: OptimConfig, step: int, progress: float, epoch: int) -
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of all groups."""
+    """Set the rate of all groups, or of each its multiple."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get(_MULTIPLE, 1.0)

@@ -107,19 +107,19 @@ def test_vectors_are_not_decayed_and_frozen_weights_left_out() -> None:
 def test_muon_learns_the_matrices_of_the_parts_it_is_named_for() -> None:
     network = torch.nn.ModuleDict({"inside": torch.nn.Linear(3, 2), "insides": torch.nn.Linear(2, 5)})
     named = parameters_of({"network": network}, ["network"])
-    config = OptimConfig(lr=0.1, weight_decay=0.0, muon=("network.inside",))
+    config = OptimConfig(lr=0.1, weight_decay=0.0, muon=("network.inside",), muon_rate=2.0)
     optimizer = make_optimizer(named, config)
     assert [group["params"][0].shape for group in optimizer.param_groups] == [(5, 2), (2,), (2, 3)]
     set_learning_rate(optimizer, 0.5)
     before = network["inside"].weight.detach().clone()
     network["inside"].weight.grad = torch.diag(torch.tensor([3.0, 0.1, 1.0]))[:2]
     optimizer.step()
-    moved = (before - network["inside"].weight.detach()).diagonal() / (0.5 * 0.2 * 3**0.5)
+    moved = (before - network["inside"].weight.detach()).diagonal() / (2 * 0.5 * 0.2 * 3**0.5)
     assert moved[0] == pytest.approx(1, abs=0.5)
     assert moved[1] > 0.5 * moved[0]  # all directions alike, where the gradient differs thirty times
     other = make_optimizer(named, config)
     other.load_state_dict(optimizer.state_dict())
-    assert [group["lr"] for group in other.param_groups] == [0.5] * 3
+    assert [group["lr"] for group in other.param_groups] == [0.5, 0.5, 1.0]
     with pytest.raises(UsageError, match=r"optim\.muon"):
         make_optimizer(named, OptimConfig(muon=("network.insid",)))
 

@@ -35,6 +35,7 @@ _OPTIONS = (
     "fairseq.task.noise_insert=0.05",
     "fairseq.task.noise_decoder=0.05",
     "fairseq.optimizer.lr_scheduler=timed_polynomial_decay",
+    "fairseq.optimizer.optimizer=adam_muon",
 )
 """Options of ours that fairseq lacks, used by the fine-tuning run, so that all that is tested here holds with them."""
 _SHORT = (

@@ -3,7 +3,7 @@
 fairseq imports it as the top-level module `utut_plugins`; the absolute imports keep each part from registering twice.
 """
 
-from unit2unit.utut_common import architecture, schedule
+from unit2unit.utut_common import architecture, muon, schedule
 from unit2unit.utut_common.repairs import repair_fairseq
 from unit2unit.utut_finetune import criterion
 from unit2unit.utut_finetune import task as finetune_task
@@ -11,4 +11,4 @@ from unit2unit.utut_pretrain import task as pretrain_task
 
 repair_fairseq()
 
-__all__ = ["architecture", "criterion", "finetune_task", "pretrain_task", "schedule"]
+__all__ = ["architecture", "criterion", "finetune_task", "muon", "pretrain_task", "schedule"]
