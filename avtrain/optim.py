@@ -20,23 +20,23 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) 
     Raises UsageError where a part that Muon is named for has no matrices that learn.
     """
     learning = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
-    turned = _matrices_of(learning, config.muon)
-    others = [parameter for name, parameter in learning.items() if name not in turned]
-    return join_muon(turned.values(), others, config) if turned else _adamw(others, config)
+    by_muon = _matrices_of(learning, config.muon)
+    others = [parameter for name, parameter in learning.items() if name not in by_muon]
+    return join_muon(by_muon.values(), others, config) if by_muon else _adamw(others, config)
 
 
-def join_muon(turned: Iterable[Tensor], others: Iterable[Tensor], config: OptimConfig) -> "Joined":
-    """Muon over matrices and AdamW over the others.
+def join_muon(by_muon: Iterable[Tensor], others: Iterable[Tensor], config: OptimConfig) -> "Joined":
+    """Muon over matrices, at `config.muon_rate` times the rate, and AdamW over the others; `config.muon` is not looked at.
 
     Muon's steps are made as long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
     """
-    muon = torch.optim.Muon(turned, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+    muon = torch.optim.Muon(by_muon, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
     muon.param_groups[0][_MULTIPLE] = config.muon_rate
     return Joined([_adamw(others, config), muon])
 
 
 def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.AdamW:
-    """Vectors are not decayed."""
+    """AdamW; vectors (biases, norms) are not decayed."""
     known = list(parameters)
     matrices = [parameter for parameter in known if parameter.ndim > _NO_DECAY_DIMS]
     vectors = [parameter for parameter in known if parameter.ndim <= _NO_DECAY_DIMS]

@@ -2,7 +2,6 @@
 
 from ast import literal_eval
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fairseq.optim import FairseqOptimizer, register_optimizer
@@ -19,11 +18,6 @@ _MARK = "is_of_layer"
 _MATRIX_DIMS = 2
 
 
-@dataclass
-class AdamMuonConfig(FairseqAdamConfig):  # type: ignore[misc]
-    """Options of `adam`."""
-
-
 def mark_layers(model: nn.Module) -> nn.Module:
     """Mark the matrices of a model's layers as Muon's (fairseq tells its optimizers no names); returns the model."""
     for name, parameter in model.named_parameters():
@@ -32,21 +26,24 @@ def mark_layers(model: nn.Module) -> nn.Module:
     return model
 
 
-@register_optimizer(MUON, dataclass=AdamMuonConfig)
+@register_optimizer(MUON, dataclass=FairseqAdamConfig)
 class AdamMuon(FairseqOptimizer):  # type: ignore[misc]
-    """AdamW, and for matrices that `mark_layers` has marked Muon (Jordan et al. 2024), at the same rate."""
+    """AdamW, and for matrices that `mark_layers` has marked Muon (Jordan et al. 2024), at the same rate; the options of `adam`.
 
-    def __init__(self, cfg: AdamMuonConfig, params: Iterable[Tensor]) -> None:
+    Raises UsageError when none is marked.
+    """
+
+    def __init__(self, cfg: FairseqAdamConfig, params: Iterable[Tensor]) -> None:
         super().__init__(cfg)
         every = list(params)
-        turned = [parameter for parameter in every if getattr(parameter, _MARK, False)]
-        if not turned:
+        by_muon = [parameter for parameter in every if getattr(parameter, _MARK, False)]
+        if not by_muon:
             raise UsageError(
                 f"optimizer={MUON} finds no layers to learn", hint="fp16 hides them in one vector: fp16=false, or optimizer=adam"
             )
         others = [parameter for parameter in every if not getattr(parameter, _MARK, False)]
         settings = self.optimizer_config
-        self._optimizer = join_muon(turned, others, OptimConfig(**settings))
+        self._optimizer = join_muon(by_muon, others, OptimConfig(**settings))
 
     @property
     def optimizer_config(self) -> dict[str, Any]:
