@@ -1,6 +1,7 @@
 """The vocoder network: sizes from tensors, weight norm, reach."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from avcore.errors import CheckpointError
 from tests.unit2av.voices import SMALL, random_vocoder
 from unit2av.config import VocoderConfig, vocoder_config
-from unit2av.vocoder import NormedConv, NormedUpsampling
+from unit2av.vocoder import NormedConv, NormedUpsampling, WeightNormed
 
 HERE = Path("renderer.pt")
 OTHER = replace(
@@ -118,6 +119,20 @@ def test_weight_norm_is_torchs() -> None:
         ours.fold()
         assert set(ours.state_dict()) == {"weight", "bias"}
         torch.testing.assert_close(ours(x), unfolded)
+
+
+@pytest.mark.parametrize("make", [lambda: NormedConv(4, 6, 5, dilation=3), lambda: NormedUpsampling(4, 6, 11, rate=5)])
+def test_pictures_one_pixel_high_train_the_same_weights(make: Callable[[], WeightNormed]) -> None:
+    torch.manual_seed(0)
+    conv, sound = make().double(), torch.randn(2, 4, 20, dtype=torch.float64)
+    made, gradients = [], []
+    for x in (sound.clone(), sound.unsqueeze(2).contiguous(memory_format=torch.channels_last)):
+        out = conv(x.requires_grad_())
+        made.append(out.detach().flatten(2))
+        of_x, *of_weights = torch.autograd.grad(out.square().sum(), [x, *conv.parameters()])
+        gradients.append([of_x.flatten(2), *of_weights])
+    torch.testing.assert_close(made[1], made[0])
+    torch.testing.assert_close(gradients[1], gradients[0])
 
 
 def test_every_weight_is_trained_while_the_norm_is_not_folded() -> None:

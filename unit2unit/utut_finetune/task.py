@@ -9,6 +9,7 @@ from fairseq.tasks import translation_from_pretrained_bart as released
 
 from unit2unit.utut_common.autocast import NONE, AutocastSteps, add_autocast_option
 from unit2unit.utut_common.muon import mark_layers
+from unit2unit.utut_common.plain_attention import attend_plainly
 from unit2unit.utut_common.repairs import keep_published_keys, rescale
 from unit2unit.utut_finetune.data import NoisyPairs
 from unit2unit.utut_finetune.noise import UnitNoise, add_noise_options
@@ -48,7 +49,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Return the model, whose checkpoints hold the published keys."""
-        model = mark_layers(keep_published_keys(super().build_model(cfg, from_checkpoint)))
+        model = attend_plainly(mark_layers(keep_published_keys(super().build_model(cfg, from_checkpoint))))
         rescale(model, getattr(self.args, "init_std", 0.0))
         return model
 

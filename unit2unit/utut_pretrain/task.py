@@ -12,6 +12,7 @@ from omegaconf import II
 
 from unit2unit.utut_common.autocast import HELP, NONE, AutocastSteps
 from unit2unit.utut_common.muon import mark_layers
+from unit2unit.utut_common.plain_attention import attend_plainly
 from unit2unit.utut_common.repairs import keep_published_keys
 from unit2unit.utut_pretrain.data import UnitPairDataset
 from unit2unit.utut_pretrain.manifest import read_samples
@@ -62,7 +63,7 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
         """Return the model, whose checkpoints hold the published keys."""
-        return mark_layers(keep_published_keys(super().build_model(cfg, from_checkpoint)))
+        return attend_plainly(mark_layers(keep_published_keys(super().build_model(cfg, from_checkpoint))))
 
     def load_dataset(self, split: str, **_: Any) -> None:
         """Load a split; only the training split is noisy and drawn by language pair."""
