@@ -71,7 +71,7 @@ class WeightNormed(nn.Module):
     @property
     def is_flat(self) -> bool:
         """Whether it takes pictures one pixel high only."""
-        return self.weight is not None and self.weight.dim() == 4
+        return self.weight is not None and self.weight.dim() == _PICTURE_DIMS
 
     def flat_weight(self) -> Tensor:
         """The weight to convolve pictures one pixel high with, [.., .., 1, kernel], channels last."""
