@@ -70,7 +70,7 @@ class WeightNormed(nn.Module):
 
     @property
     def is_flat(self) -> bool:
-        """Whether it takes pictures one pixel high only."""
+        """Whether it takes nothing but pictures one pixel high."""
         return self.weight is not None and self.weight.dim() == _PICTURE_DIMS
 
     def flat_weight(self) -> Tensor:
@@ -188,7 +188,7 @@ class UnitHifiGan(nn.Module):
         """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1).
 
         On a CPU sound goes through as pictures one pixel high, because convolutions of pictures take channels last: 1.4 times
-        as fast, and a step of training twice as fast in the narrow layers.
+        as fast, and in training up to twice as fast in narrow layers.
         """
         x = condition.to(self.conv_pre.bias)
         is_flat = self.conv_pre.is_flat or x.device.type == "cpu"

@@ -9,7 +9,8 @@ from torch import nn
 def attend_plainly(model: nn.Module) -> nn.Module:
     """Let a model's attention give its weights too while it trains on a CPU: torch does that by plain products. Returns the model.
 
-    31 steps of 32 sentences forward and back at width 192, in bfloat16: 11 ms instead of 17. Results differ by rounding.
+    31 steps of 32 sentences forward and back at width 192, in bfloat16: 11 ms instead of 17. Results differ by rounding;
+    memory holds length x length weights for each head.
     """
     for module in model.modules():
         if isinstance(module, MultiheadAttention):
