@@ -17,7 +17,7 @@ from netflips.demo.features import Eyes, draw_ears, draw_mouth
 from netflips.demo.geometry import NUM_HEAD_VERTICES, UV_REACH, neutral_mesh
 from netflips.demo.hair import LONG_HAIR_CORNERS, paint_hair, paint_long_hair
 from netflips.demo.looks import make_looks
-from netflips.demo.raster import Sprite, blend, draw_mesh, halved, level_for
+from netflips.demo.raster import Sprite, blend, draw_mesh, halved, level_for, spread
 from netflips.demo.scenery import BODY_ABOVE_JOINT, BODY_SIZE, paint_body, paint_wall
 from netflips.demo.shape import make_shape
 from netflips.demo.skin import SIDE, Canvas, paint_skin
@@ -104,17 +104,18 @@ def _draw_skin(picture: Picture, head: Head, camera: Camera, positions: Floats, 
     level = level_for(camera.scale / (SIDE / (2 * UV_REACH)), len(head.textures))
     albedo = _sample(head.textures[level], surface.coordinates)
     diffuse, shine = _light(head, _sample(head.normals, surface.coordinates), camera.turn)
-    colour = albedo * (head.looks.ambient + head.looks.key * diffuse) + shine * 255
+    light = cv2.merge([ambient + key * diffuse for ambient, key in zip(head.looks.ambient, head.looks.key, strict=True)])
+    colour = cv2.add(cv2.multiply(albedo, light), spread(shine * 255))
     blend(picture, surface.part, floats(colour), surface.cover)
 
 
 def _light(head: Head, normals: Floats, turn: Floats) -> tuple[Floats, Floats]:
-    """Light on a surface that faces along `normals` [h, w, 3] before the head is turned: of the skin, and reflected; [h, w, 1]."""
+    """Light on a surface that faces along `normals` [h, w, 3] before the head is turned: of the skin, and reflected; [h, w]."""
     halfway = head.looks.light + floats([0, 0, -1])
     halfway /= np.linalg.norm(halfway)
     facing = normals @ (floats(np.stack([head.looks.light, halfway])) @ turn).T
-    diffuse = np.clip((facing[..., :1] + _WRAP) / (1 + _WRAP), 0, 1)
-    shine = np.square(np.square(np.square(np.square(np.clip(facing[..., 1:], 0, 1)))))
+    diffuse = np.clip((facing[..., 0] + _WRAP) / (1 + _WRAP), 0, 1)
+    shine = np.square(np.square(np.square(np.square(np.clip(facing[..., 1], 0, 1)))))
     return floats(diffuse), floats(_SHINE * shine)
 
 
