@@ -9,8 +9,10 @@ from netflips.demo.cast import LANGUAGES, Cast, Voice
 from netflips.demo.phrasebook import Pair
 
 REFERENCE = "ref"
-_LEAD_STEPS = (0, 12)
-"""Silence before and after, in steps of 20 ms."""
+_LEAD_STEPS = (1, 12)
+"""Silence before and after, in steps of 20 ms, for ends that have any."""
+_ABRUPT = 0.5
+"""Share of ends without silence: as dubs begin and end, and recordings that were cut where the speech is."""
 _SNR_DB = (0.0, 15.0)
 
 
@@ -74,5 +76,5 @@ def _takes(pair: Pair, number: int, cast: Cast, seed: int) -> Iterator[Take]:
 def _take(
     name: str, number: int, language: str, text: str, voice: Voice, speaker: str, snr_db: float | None, rng: np.random.Generator
 ) -> Take:
-    lead, tail = (int(steps) for steps in rng.integers(*_LEAD_STEPS, size=2, endpoint=True))
+    lead, tail = (int(steps) for steps in rng.integers(*_LEAD_STEPS, size=2, endpoint=True) * (rng.random(2) >= _ABRUPT))
     return Take(name, number, language, text, voice, speaker, (lead, tail), snr_db, int(rng.integers(1 << 31)))

@@ -80,6 +80,15 @@ def test_a_take_depends_on_the_seed_and_its_sentence_alone() -> None:
     assert takes_of(pairs, range(3), cast(), 1) != takes_of(pairs, range(3), cast(), 2)
 
 
+def test_half_of_the_ends_have_no_silence() -> None:
+    pairs = training_pairs()[:100]
+    ends = np.array([take.silence for take in takes_of(pairs, range(100), cast(), 1)])
+    assert ends.shape[0] > 1000
+    assert np.all(np.abs((ends == 0).mean(axis=0) - 0.5) < 0.05)  # three times what chance moves it by
+    assert np.corrcoef(ends.T)[0, 1] < 0.1
+    assert set(ends.ravel().tolist()) == set(range(13))
+
+
 def test_noise_is_as_loud_as_said() -> None:
     speech = (0.2 * np.sin(np.arange(16000) * 0.1)).astype(np.float32)
     noisy = spoken.add_noise(speech, 6.0, np.random.default_rng(0))
