@@ -1,8 +1,8 @@
 """The unit AV renderer's checkpoint: a vocoder for each language and one face renderer, in one file.
 
 Keys: `audio.<language>.<key of vocoder.UnitHifiGan>` and `video.<key of the face renderer>`. The configuration of our own
-files may hold "upsample_rates", "dilations" and "vocabulary" for the whole file, the same for one vocoder in "vocoders":
-{language: {...}}, "vocabulary" for the face renderer in "face": {...}, and "unit_offsets": {language: n}.
+files may hold "upsample_rates", "dilations", "edge_unit" and "vocabulary" for the whole file, the same for one vocoder in
+"vocoders": {language: {...}}, "vocabulary" for the face renderer in "face": {...}, and "unit_offsets": {language: n}.
 """
 
 from collections.abc import Mapping

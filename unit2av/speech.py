@@ -1,6 +1,6 @@
 """Units to speech: the vocoder of one language with its weights, in pieces of bounded size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,16 @@ class Speech:
 class UnitVocoder:
     """Says unit sequences of one language in any voice."""
 
-    def __init__(self, network: UnitHifiGan, language: str, unit_offset: int = 0, vocabulary: str = "") -> None:
-        """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0."""
+    def __init__(
+        self, network: UnitHifiGan, language: str, unit_offset: int = 0, vocabulary: str = "", edge_unit: int | None = None
+    ) -> None:
+        """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0.
+
+        edge_unit: neighbour of the first unit and of the last one, a silence; it is not heard and takes no time. None: they
+        have no neighbour, as published. A vocoder that learnt from segments knows ends without a neighbour as cuts only.
+        """
         self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
+        self.edge_unit = edge_unit
 
     @classmethod
     def from_checkpoint(
@@ -77,7 +84,8 @@ class UnitVocoder:
         stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], stored)
         network = network.eval().requires_grad_(False).fold().generator_to(place, dtype)
-        return cls(network, language, offset, settings.get("vocabulary", ""))
+        edge = _edge_unit(settings, config.num_units - offset, checkpoint.source.path)
+        return cls(network, language, offset, settings.get("vocabulary", ""), edge)
 
     @property
     def num_units(self) -> int:
@@ -98,7 +106,9 @@ class UnitVocoder:
         if not 0 < duration_scale < float("inf"):
             raise UsageError("the duration scale must be above 0", found=duration_scale)
         merged = self._checked(units).merged()
-        log_durations = self._log_durations(self._rows(merged.ids))
+        before, behind = (0 if unit == self.edge_unit else 1 for unit in (merged.ids[0], merged.ids[-1]))
+        ids = np.concatenate((self._edge(before), merged.ids, self._edge(behind)))
+        log_durations = self._log_durations(self._rows(ids))[len(self._edge(before)) :][: len(merged)]
         steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
         if not bool((steps <= _LONGEST_UNIT).all()):
             raise CheckpointError(
@@ -131,9 +141,11 @@ class UnitVocoder:
         Each piece is computed with as many steps on both sides as its samples depend on. Memory does not grow with the
         length of the units. Checks and errors are those of `synthesize`, raised at once.
         """
-        rows = self._rows(self._timed(units).frames())
+        frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
+        rows = self._rows(np.concatenate((edge, frames, edge)))
         voice = self._voice(speaker)
-        return (self._piece(rows, voice, start, piece_steps) for start in range(0, len(rows), piece_steps))
+        first, end = len(edge), len(edge) + len(frames)
+        return (self._piece(rows, voice, at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
 
     def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
@@ -143,6 +155,10 @@ class UnitVocoder:
             raise UnitError("there are no units to say", expected="one unit or more", found="an empty sequence")
         require_same_vocabulary(units.vocabulary, self.vocabulary, f"the '{self.language}' vocoder")
         return units.check_range(self.num_units)
+
+    def _edge(self, steps: int) -> NDArray[np.int64]:
+        """What is said before and behind the units, of which nothing is heard."""
+        return np.full(0 if self.edge_unit is None else steps, self.edge_unit or 0, dtype=np.int64)
 
     def _rows(self, ids: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(ids + self.unit_offset)
@@ -162,8 +178,16 @@ class UnitVocoder:
         return self.network.log_durations(rows[None])[0]
 
     @torch.inference_mode()
-    def _piece(self, rows: Tensor, voice: Tensor, start: int, steps: int) -> Samples:
-        halo, end = self.network.config.halo, min(start + steps, len(rows))
+    def _piece(self, rows: Tensor, voice: Tensor, start: int, end: int) -> Samples:
+        halo = self.network.config.halo
         left = max(0, start - halo)
         sound = self.network(rows[None, left : end + halo], voice)[0]
         return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
+
+
+def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:
+    """ "edge_unit" of a vocoder's settings. Raises CheckpointError when it is not one of its units."""
+    unit = settings.get("edge_unit")
+    if unit is not None and (not isinstance(unit, int) or not 0 <= unit < num_units):
+        raise CheckpointError('"edge_unit" is no unit of the vocoder', path=path, expected=f"0..{num_units - 1}", found=unit)
+    return unit

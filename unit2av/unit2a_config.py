@@ -10,6 +10,8 @@ from unit2av.config import VocoderConfig
 from unit2av.discriminators import DiscriminatorConfig
 from unit2av.vocoder_losses import MelConfig
 
+EDGE_AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -121,11 +123,15 @@ def _published_optim() -> OptimConfig:
 class Unit2aConfig(RunConfig):
     """A run that trains the vocoder of one language.
 
+    edge_unit: what the voice takes for the neighbour of an utterance's first unit and of its last (unit2av.speech): a unit's
+    number, "auto" for the one that most utterances begin or end with, or empty: no neighbour, as published. It is stored with
+    the voice; training itself does not need it.
     num_samples: held-out utterances that are heard and seen in the log. check_only: check everything, compute the voices
     that are missing, and stop before the first step.
     """
 
     language: str = "ko"
+    edge_unit: str = ""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mel"))
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -149,6 +155,9 @@ def check_config(config: Unit2aConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
     data, losses = config.data, config.losses
     _check_model(config.model.to_vocoder())
+    known = range(config.model.num_units)
+    if config.edge_unit not in ("", EDGE_AUTO, *map(str, known)):
+        raise UsageError("edge_unit is no unit", expected=f"0..{known[-1]}, {EDGE_AUTO} or nothing", found=config.edge_unit)
     if config.is_adversarial:
         config.discriminators.check()
     weights = (losses.mel, losses.duration, losses.length, losses.adversarial, losses.feature, losses.stft)

@@ -1,13 +1,15 @@
 """All that a vocoder's training run reads, checked before the first step."""
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from avcore.errors import InputError, UsageError
 from avcore.progress import Progress, silent
-from unit2av.unit2a_config import Unit2aConfig
+from unit2av.unit2a_config import EDGE_AUTO, Unit2aConfig
 from unit2av.unit2a_manifest import Utterance, read_utterances
 from unit2av.unit2a_voices import compute_missing, give_voices, read_voices
 from unit2av.unit_rows import settle_vocabulary
@@ -26,6 +28,16 @@ class Corpus:
     valid: tuple[Utterance, ...]
     vocabulary: str
     speaker_dim: int
+
+
+def edge_unit(setting: str, utterances: Sequence[Utterance]) -> int | None:
+    """The unit that stands for silence around an utterance, as `Unit2aConfig.edge_unit` asks for it; None for none."""
+    if setting != EDGE_AUTO:
+        return int(setting) if setting else None
+    ends = Counter(int(one.units.ids[at]) for one in utterances for at in (0, -1))
+    unit, times = ends.most_common(1)[0]
+    LOG.info("edge unit %d: at %.0f %% of the ends of utterances", unit, 100 * times / ends.total())
+    return unit
 
 
 def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:

@@ -15,7 +15,7 @@ from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.discriminators import Discriminators, Judgement
 from unit2av.unit2a_config import Unit2aConfig
-from unit2av.unit2a_corpus import Corpus
+from unit2av.unit2a_corpus import Corpus, edge_unit
 from unit2av.unit2a_start import RUN_KIND, TrainedHifiGan, settings_of
 from unit2av.vocoder_data import Batch, HeldOut, Segment, TrainingSegments, collate
 from unit2av.vocoder_losses import (
@@ -45,6 +45,7 @@ class Unit2aTask:
         self._mel, self._stft = LogMel(config.mel), StftLoss(config.losses.stft_sizes)
         self._train = TrainingSegments(corpus.train, config.data, config.loop.seed)
         self._valid = HeldOut(corpus.valid, config.data) if corpus.valid else None
+        self._edge_unit = edge_unit(config.edge_unit, corpus.train)
         self._has_shown_truth = False
 
     def modules(self) -> dict[str, nn.Module]:
@@ -70,7 +71,7 @@ class Unit2aTask:
         return {
             "kind": RUN_KIND,
             "language": self._config.language,
-            "settings": settings_of(self._vocoder.config),
+            "settings": settings_of(self._vocoder.config) | ({} if self._edge_unit is None else {"edge_unit": self._edge_unit}),
             "vocabulary": self._corpus.vocabulary,
             "config": plain(self._config),
         }

@@ -61,6 +61,19 @@ def test_a_voice_is_added_to_a_renderer(trained: Path, tmp_path: Path, parity_di
     assert "audio.kor2.dict.weight" in read_checkpoint(tmp_path / "named.safetensors", Kind.RENDERER).tensors
 
 
+def test_the_edge_unit_goes_with_the_voice(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--out-path"]
+    assert main([*words, str(tmp_path / "run.safetensors")]) == 0
+    found = read_state(trained / "checkpoints" / "best.pt")["about"]["settings"]["edge_unit"]
+    assert UnitVocoder.from_checkpoint(tmp_path / "run.safetensors", "ko").edge_unit == found
+    assert found in range(20)
+    assert main([*words, str(tmp_path / "other.safetensors"), "--edge-unit", "3"]) == 0
+    assert UnitVocoder.from_checkpoint(tmp_path / "other.safetensors", "ko").edge_unit == 3
+    assert main([*words, str(tmp_path / "none.safetensors"), "--edge-unit", "20"]) == 2
+    assert "expected 0..19" in capfd.readouterr().err
+    assert not (tmp_path / "none.safetensors").exists()
+
+
 def test_an_export_that_cannot_be_made(trained: Path, tmp_path: Path, parity_dir: Path, capfd: pytest.CaptureFixture[str]) -> None:
     best, out = str(trained / "checkpoints" / "best.pt"), str(tmp_path / "x.safetensors")
     torch.save({"generator": {}}, tmp_path / "other.pt")

@@ -86,6 +86,41 @@ def test_a_duration_is_the_rounded_prediction_and_at_least_one_step(vocoder: Uni
     assert vocoder.synthesize(units, VOICE, duration_scale=3.0).units == slower
 
 
+def test_an_edge_unit_is_the_neighbour_of_both_ends_and_is_not_heard(renderer: Path, vocoder: UnitVocoder) -> None:
+    edged = UnitVocoder(vocoder.network, "en", edge_unit=7)
+    units, around = random_units(300).merged(), np.array([7])
+    assert units.ids[0] != 7 != units.ids[-1]
+    timed = edged.predict_durations(units)
+    padded = vocoder.predict_durations(Units(np.concatenate((around, units.ids, around))))
+    assert padded.durations is not None
+    np.testing.assert_array_equal(timed.ids, units.ids)
+    np.testing.assert_array_equal(timed.durations, padded.durations[1:-1])
+    halo = np.full(SMALL.halo, 7)
+    frames = Units(np.concatenate((halo, timed.frames(), halo)), np.ones(timed.num_steps + 2 * SMALL.halo, dtype=np.int64))
+    expected = vocoder.synthesize(frames, VOICE).samples[320 * SMALL.halo : -320 * SMALL.halo]
+    speech = edged.synthesize(units, VOICE)
+    assert speech.units == timed
+    np.testing.assert_allclose(speech.samples, expected, atol=1e-5)
+    assert not np.allclose(speech.samples[:320], vocoder.synthesize(timed, VOICE).samples[:320], atol=1e-3)
+    np.testing.assert_allclose(np.concatenate(list(edged.iter_synthesize(timed, VOICE, piece_steps=33))), expected, atol=1e-5)
+
+
+def test_units_that_begin_or_end_with_the_edge_unit_have_no_second_one(vocoder: UnitVocoder) -> None:
+    edged = UnitVocoder(vocoder.network, "en", edge_unit=7)
+    units = Units(np.array([7, 3, 9, 4, 7]))
+    assert edged.predict_durations(units) == vocoder.predict_durations(units)
+    one_end = edged.predict_durations(Units(units.ids[1:]))
+    np.testing.assert_array_equal(one_end.durations, vocoder.predict_durations(units).durations[1:])
+
+
+@pytest.mark.parametrize("edge", [1000, -1, "silence"])
+def test_an_edge_unit_that_the_vocoder_does_not_have(edge: object, tmp_path: Path) -> None:
+    tensors = {f"audio.ko.{name}": tensor for name, tensor in random_vocoder().state_dict().items()}
+    path = write_checkpoint(tmp_path / "ko.safetensors", Kind.RENDERER, {"vocoders": {"ko": {"edge_unit": edge}}}, tensors)
+    with pytest.raises(CheckpointError, match=r"edge_unit.*0\.\.999"):
+        UnitVocoder.from_checkpoint(path, "ko")
+
+
 def test_an_offset_moves_names_to_rows_and_nothing_else(renderer: Path) -> None:
     plain = UnitVocoder.from_checkpoint(renderer, "en", unit_offset=0)
     shifted = UnitVocoder.from_checkpoint(renderer, "en", unit_offset=4)

@@ -14,7 +14,7 @@ from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.unit2a_config import DataConfig, Unit2aConfig, check_config
-from unit2av.unit2a_corpus import Corpus, read_corpus
+from unit2av.unit2a_corpus import Corpus, edge_unit, read_corpus
 from unit2av.unit2a_manifest import check_range, read_utterances
 from unit2av.vocoder_data import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
 
@@ -151,6 +151,18 @@ def test_held_out_utterances_are_not_trained_on(tones: TonesCorpus, tmp_path: Pa
     assert (len(train), len(valid), len(train | valid)) == (5, 3, 8)
     with pytest.raises(UsageError, match="nothing is left"):
         read_corpus(settings(tones, tmp_path, hold_out=8))
+
+
+def test_the_edge_unit_is_the_most_frequent_end(tones: TonesCorpus, tmp_path: Path) -> None:
+    first, second, *_ = read_corpus(settings(tones, tmp_path)).train
+    utterances = [
+        replace(first, units=Units(np.array(ids), np.full(len(ids), 2))) for ids in ([3, 5, 5, 5, 9], [9, 5, 4], [4, 5, 3, 9])
+    ]
+    assert edge_unit("auto", utterances) == 9
+    assert edge_unit("auto", [*utterances, *[replace(second, units=Units(np.array([4]), np.array([8])))] * 2]) == 4
+    assert edge_unit("3", utterances) == 3
+    assert edge_unit("0", utterances) == 0
+    assert edge_unit("", utterances) is None
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".jsonl"])
@@ -306,7 +318,7 @@ def test_normalising_silence_leaves_silence() -> None:
     "override",
     [
         "losses.mel=-1", "losses.adversarial_from=2", "data.peak=0", "data.segment_units=3", "data.segments_per_item=0",
-        "data.valid_units_at_most=5",
+        "data.valid_units_at_most=5", "edge_unit=1000", "edge_unit=-1", "edge_unit=silence",
         "model.upsample_rates=[5,4,4,2,1]", "model.upsample_kernels=[11,8]", "model.channels=40", "model.pre_kernel=4",
         "model.resblock_dilations=[[1]]", "model.upsample_kernels=[11,8,8,4,3]", "discriminators.scale_groups=[1]",
     ],
