@@ -106,9 +106,9 @@ class UnitVocoder:
         if not 0 < duration_scale < float("inf"):
             raise UsageError("the duration scale must be above 0", found=duration_scale)
         merged = self._checked(units).merged()
-        before, behind = (0 if unit == self.edge_unit else 1 for unit in (merged.ids[0], merged.ids[-1]))
-        ids = np.concatenate((self._edge(before), merged.ids, self._edge(behind)))
-        log_durations = self._log_durations(self._rows(ids))[len(self._edge(before)) :][: len(merged)]
+        before, behind = (self._edge(int(unit != self.edge_unit)) for unit in (merged.ids[0], merged.ids[-1]))
+        rows = self._rows(np.concatenate((before, merged.ids, behind)))
+        log_durations = self._log_durations(rows)[len(before) : len(before) + len(merged)]
         steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
         if not bool((steps <= _LONGEST_UNIT).all()):
             raise CheckpointError(
@@ -186,7 +186,7 @@ class UnitVocoder:
 
 
 def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:
-    """ "edge_unit" of a vocoder's settings. Raises CheckpointError when it is not one of its units."""
+    """Read "edge_unit" from a vocoder's settings. Raises CheckpointError when it is not one of its units."""
     unit = settings.get("edge_unit")
     if unit is not None and (not isinstance(unit, int) or not 0 <= unit < num_units):
         raise CheckpointError('"edge_unit" is no unit of the vocoder', path=path, expected=f"0..{num_units - 1}", found=unit)

@@ -125,7 +125,7 @@ class Unit2aConfig(RunConfig):
 
     edge_unit: what the voice takes for the neighbour of an utterance's first unit and of its last (unit2av.speech): a unit's
     number, "auto" for the one that most utterances begin or end with, or empty: no neighbour, as published. It is stored with
-    the voice; training itself does not need it.
+    the voice and not taken over from init.checkpoint; training itself does not need it.
     num_samples: held-out utterances that are heard and seen in the log. check_only: check everything, compute the voices
     that are missing, and stop before the first step.
     """
