@@ -51,13 +51,18 @@ def test_units_of_a_random_encoder_differ_only_where_classes_are_near_one_anothe
 
 @pytest.mark.parametrize("seen", [False, True])
 def test_units_of_the_demo_bundle_on_speech(seen: bool) -> None:
-    """The clip of the demo as it is, begun later, quieter, and with noise: some 600 and 800 units, of which 2 and 3 may differ."""
+    """The clip of the demo as it is, quieter, with noise, and begun later: some 1,600 and 1,200 units, of which 7 and 5 may differ.
+
+    They are many because nearly equal scores in one place of one variant change up to three units at once.
+    """
     speech = read_speech(CLIP)
-    noise = np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
-    spoken = [speech, 0.5 * speech, *(speech + level * float(speech.std()) * noise for level in (0.01, 0.03, 0.1, 0.3))]
+    loud = float(speech.std())
+    noises = [np.random.default_rng(seed).standard_normal(len(speech)).astype(np.float32) for seed in (0, 1)]
+    spoken = [gain * speech for gain in (1.0, 0.7, 0.5, 0.35)]
+    spoken += [speech + level * loud * noise for noise in noises for level in (0.01, 0.03, 0.1, 0.3)]
     lips = [lips_of_video(CLIP, speech=speech)] * len(spoken) if seen else None
     if not seen:
-        spoken += [speech[70:], speech[150:]]
+        spoken += [speech[start:] for start in (70, 150, 230, 310)]
     assert_kept(bounds.of_extractor(SHIPPED / CHECKPOINTS[Kind.UNIT_ENCODER], spoken, lips))
 
 
