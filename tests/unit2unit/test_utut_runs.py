@@ -175,8 +175,9 @@ def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stag
 
 
 def test_a_run_ends_after_its_minutes_with_its_decay_done(finetuned: Stage, tmp_path: Path) -> None:
+    """Its minutes are long beside an update on a busy machine: in six seconds the rate of one had not begun to fall."""
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
-    settings = ["max_minutes=0.1", "fairseq.common.log_interval=1", *endless]
+    settings = ["max_minutes=0.4", "fairseq.common.log_interval=1", *endless]
     started = time.monotonic()
     done = subprocess.run(finetuned.line(tmp_path, *settings), env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
