@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """[pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
         # A 1x1 convolution that strides reads these pixels. It is not left to stride: with AVX2, channels last and a number of
-        # channels that 8 does not divide, oneDNN 3.10.2 then writes past the gradient of its weights and corrupts the heap.
+        # input channels that 8 does not divide, oneDNN 3.10.2 corrupts the heap when it derives by that convolution's weights.
         shortcut = pictures[:, :, :: self.stride, :: self.stride]
         if self.downsample is not None:
             shortcut = self.downsample(shortcut)
