@@ -37,11 +37,12 @@ from avcore.checkpoint_layouts import (
 )
 from avcore.checkpoint_pickle import load_pickled
 from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
+from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.vocabulary import fingerprint
 
-_FORMAT = "netflips-checkpoint-1"
+_FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 
@@ -138,19 +139,26 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkp
             setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
 
 
-def write_checkpoint(path: str | Path, kind: Kind, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
+def write_checkpoint(
+    path: str | Path, kind: Kind, config: Mapping[str, Any], tensors: Mapping[str, Tensor], eight_bits: bool = False
+) -> Path:
     """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
 
-    A table that a translator shares is written once; reading gives it all its names again. Raises OutputError when a
-    file cannot be written, and CheckpointError when the tables differ or a tensor is of another kind of checkpoint.
+    A table that a translator shares is written once; reading gives it all its names again. eight_bits: rounded and stored as
+    `avcore.eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and CheckpointError when
+    the tables differ or a tensor is of another kind of checkpoint.
     """
     path = Path(path)
     path = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
     if identify_tensors(tensors) is not kind:
         raise CheckpointError(f"these tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
-    full = share_tables(tensors, path) if kind is Kind.TRANSLATOR else dict(tensors)
+    full = _all_names(kind, tensors, path)
     kept = {name: tensor for name, tensor in full.items() if kind is not Kind.TRANSLATOR or name not in SHARED_TABLES[1:]}
-    content = {"format": _FORMAT, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
+    if eight_bits:
+        kept = to_eight_bits(kept)
+        full = _all_names(kind, from_eight_bits(kept), path)
+    format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
+    content = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
@@ -194,14 +202,15 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     kind, config, stored = _read_config(path)
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
     except safetensors.SafetensorError as error:
         is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
     if identify_tensors(tensors) is not kind:
         raise CheckpointError(f"the tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
-    if kind is Kind.TRANSLATOR:
-        tensors = share_tables(tensors, path)
+    tensors = _all_names(kind, tensors, path)
     if stored is not None and stored != fingerprint_tensors(tensors):
         raise CheckpointError(
             "the tensors and the configuration beside them do not belong together",
@@ -223,14 +232,20 @@ def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
         raise CheckpointError(
             "the configuration cannot be read", path=beside, expected='JSON with "kind" and "config"', found=str(error)
         ) from error
-    if content.get("format", _FORMAT) != _FORMAT:
+    if content.get("format", _FORMAT) not in (_FORMAT, _FORMAT_EIGHT_BITS):
         raise CheckpointError(
-            "unknown format of checkpoint", path=beside, expected=_FORMAT, found=content["format"], hint="update NetfLips"
-        )
+            "unknown format of checkpoint", path=beside, expected=f"{_FORMAT} or {_FORMAT_EIGHT_BITS}", found=content["format"],
+            hint="update NetfLips",
+        )  # fmt: skip
     missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
     return kind, config, stored
+
+
+def _all_names(kind: Kind, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors, the table that a translator shares under all of its names."""
+    return share_tables(tensors, path) if kind is Kind.TRANSLATOR else dict(tensors)
 
 
 def _beside(path: Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 class OptimConfig:
     """One optimizer (AdamW) and its schedule.
 
-    muon: parts, such as `network.model.encoder.layers`, whose matrices learn by Muon instead (Jordan et al. 2024, "Muon: an
-    optimizer for hidden layers in neural networks"): meant for what lies inside a network, not for embeddings and classes.
+    muon: parts, such as `network.model.encoder.layers`, whose matrices and kernels learn by Muon instead (Jordan et al. 2024,
+    "Muon: an optimizer for hidden layers in neural networks"): meant for what lies inside a network, not for embeddings and
+    classes.
     muon_rate: its rate as a multiple of lr. schedule: `constant`, `polynomial` (linear warm-up, then power decay to end_lr at
     the last step) or `exponential` (lr * decay each epoch). betas, eps, weight_decay, clip_norm as usual; clip_norm 0 = no
     clipping.

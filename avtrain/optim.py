@@ -15,9 +15,9 @@ _MULTIPLE = "multiple"
 
 
 def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) -> torch.optim.Optimizer:
-    """AdamW over the parameters that learn, and Muon over those that it is named for.
+    """AdamW over the parameters that learn, and Muon over the matrices and kernels of the parts that it is named for.
 
-    Raises UsageError where a part that Muon is named for has no matrices that learn.
+    Raises UsageError where such a part has none that learn.
     """
     learning = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
     by_muon = _matrices_of(learning, config.muon)
@@ -26,11 +26,11 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) 
 
 
 def join_muon(by_muon: Iterable[Tensor], others: Iterable[Tensor], config: OptimConfig) -> "Joined":
-    """Muon over matrices, at `config.muon_rate` times the rate, and AdamW over the others; `config.muon` is not looked at.
+    """Muon over matrices and kernels, at `config.muon_rate` times the rate, and AdamW over the others, whatever `config.muon` says.
 
     Muon's steps are made as long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
     """
-    muon = torch.optim.Muon(by_muon, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+    muon = KernelMuon(by_muon, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
     muon.param_groups[0][_MULTIPLE] = config.muon_rate
     return Joined([_adamw(others, config), muon])
 
@@ -48,13 +48,13 @@ def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.Ada
 
 
 def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:
-    """The matrices below names of parts. Raises UsageError for a part without any."""
+    """The matrices and kernels below names of parts. Raises UsageError for a part without any."""
     found: dict[str, nn.Parameter] = {}
     for part in parts:
         below = {
             name: parameter
             for name, parameter in parameters.items()
-            if name.startswith(f"{part}.") and parameter.ndim == _MATRIX_DIMS
+            if name.startswith(f"{part}.") and parameter.ndim >= _MATRIX_DIMS
         }
         if not below:
             raise UsageError(
@@ -63,6 +63,44 @@ def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -
             )  # fmt: skip
         found |= below
     return found
+
+
+class KernelMuon(torch.optim.Optimizer):
+    """torch's Muon, which takes matrices only, for kernels of convolutions too: each as a matrix of its first axis's rows."""
+
+    def __init__(self, parameters: Iterable[Tensor], **settings: Any) -> None:
+        known = list(parameters)
+        self._muon = torch.optim.Muon([nn.Parameter(_rows(parameter)) for parameter in known], **settings)
+        super().__init__(known, self._muon.defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One update."""
+        loss = None if closure is None else closure()
+        ours, inner = self.param_groups[0], self._muon.param_groups[0]
+        inner["lr"] = ours["lr"]
+        pairs = list(zip(ours["params"], inner["params"], strict=True))
+        for parameter, matrix in pairs:
+            matrix.data = _rows(parameter)
+            matrix.grad = None if parameter.grad is None else _rows(parameter.grad)
+        self._muon.step()  # type: ignore[no-untyped-call]
+        for parameter, matrix in pairs:
+            if matrix.data_ptr() != parameter.data_ptr():  # a kernel in channels last: its rows are a copy
+                parameter.copy_(matrix.view_as(parameter))
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of Muon."""
+        return self._muon.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave. Raises ValueError for the state of other parameters."""
+        self._muon.load_state_dict(state_dict)
+        self.param_groups[0]["lr"] = self._muon.param_groups[0]["lr"]
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    return tensor.detach().flatten(1)
 
 
 class Joined(torch.optim.Optimizer):

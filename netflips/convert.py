@@ -18,6 +18,7 @@ from av2unit.avhubert.labels import vocabulary_of
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
 from avcore.checkpoint_layouts import is_same
 from avcore.command import run
+from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError, UsageError
 from avcore.vocabulary import normalise_language
 from unit2av.model import with_vocoder
@@ -26,7 +27,9 @@ LOG = logging.getLogger("netflips.convert")
 
 _SUFFIX = ".safetensors"
 _KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
-DTYPES = {"keep": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = {
+    "keep": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.int8
+}  # fmt: skip
 
 
 def convert_checkpoint(
@@ -38,7 +41,8 @@ def convert_checkpoint(
 ) -> Checkpoint:
     """Write a published or own checkpoint as `out_path` (.safetensors) and the .json beside it, and return what was written.
 
-    kind: what the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is.
+    kind: what the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is, int8 is for
+    matrices and kernels alone (`avcore.eight_bits`).
     vocoders: by language, vocoder training checkpoints (g_XXXXXXXX) to put into a renderer, in place of one that is
     there. What was written is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
     UsageError when the paths do not fit.
@@ -53,13 +57,15 @@ def convert_checkpoint(
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))
         config = _without_settings(config, normalise_language(language))
-    if dtype is not None:
+    if dtype is not None and source.kind is Kind.UNIT_ENCODER:
+        # Where it is not recorded, it is computed from the heads, which are about to be rounded.
+        config = {**config, "vocabulary": vocabulary_of(source)}
+    eight_bits = dtype is torch.int8
+    if dtype is not None and not eight_bits:
         tensors = cast_weights(tensors, dtype, source.path)
-        if source.kind is Kind.UNIT_ENCODER:
-            # Where it is not recorded, it is computed from the heads, which are about to be rounded.
-            config = {**config, "vocabulary": vocabulary_of(source)}
-    written = read_checkpoint(write_checkpoint(out_path, source.kind, config, tensors), source.kind)
-    _compare(tensors, written)
+    path = write_checkpoint(out_path, source.kind, config, tensors, eight_bits)
+    written = read_checkpoint(path, source.kind)
+    _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written
 
 

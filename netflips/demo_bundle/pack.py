@@ -43,9 +43,9 @@ def pack_bundle(
     encoder, translator, renderer: checkpoints, published layout or our own. references: units of every sentence, JSON
     lines with text and translation. about: `domain` (what it knows, in words), `made` (seed, configs, commit, seconds by
     step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
-    None = as they are. Vectors (biases, normalisation) stay as they are: they weigh little and are felt most. Settings that
-    are absolute paths of the machine that trained a model are left out. Raises VocabularyError for models of different
-    units, UsageError, OutputError when the bundle weighs too much.
+    None = as they are, int8 = rounded by rows (`avcore.eight_bits`). Vectors (biases, normalisation) stay as they are: they
+    weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out. Raises
+    VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
@@ -64,10 +64,13 @@ def pack_bundle(
         folder.mkdir()
         for kind, source in sources.items():
             dtype = precision.get(kind) if isinstance(precision, Mapping) else precision
-            tensors = source.tensors if dtype is None else cast_weights(source.tensors, dtype, source.path, least_axes=2)
+            eight_bits = dtype is torch.int8
+            tensors = source.tensors
+            if dtype is not None and not eight_bits:
+                tensors = cast_weights(tensors, dtype, source.path, least_axes=2)
             # Said in words: a fingerprint over the encoder's heads would change with the number format.
             config = {**without_places(source.config), "vocabulary": vocabulary}
-            write_checkpoint(folder / CHECKPOINTS[kind], kind, config, tensors)
+            write_checkpoint(folder / CHECKPOINTS[kind], kind, config, tensors, eight_bits)
         write_units(folder / REFERENCES, rows)
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {

@@ -124,6 +124,29 @@ def test_muon_learns_the_matrices_of_the_parts_it_is_named_for() -> None:
         make_optimizer(named, OptimConfig(muon=("network.insid",)))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_muon_takes_a_kernel_as_the_matrix_of_its_rows(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    inside = torch.nn.Conv2d(3, 4, 3).to(memory_format=layout)
+    named = parameters_of({"network": torch.nn.ModuleDict({"inside": inside, "out": torch.nn.Conv2d(4, 1, 3)})}, ["network"])
+    optimizer = make_optimizer(named, OptimConfig(lr=0.1, weight_decay=0.0, muon=("network.inside",)))
+    matrix = torch.nn.Parameter(inside.weight.detach().flatten(1).clone())
+    alone = torch.optim.Muon([matrix], lr=0.1, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        inside.weight.grad = torch.randn(4, 3, 3, 3).contiguous(memory_format=layout)
+        matrix.grad = inside.weight.grad.flatten(1).clone()
+        optimizer.step()
+        alone.step()
+        optimizer.zero_grad()
+    torch.testing.assert_close(inside.weight.detach().flatten(1), matrix.detach())
+    assert inside.weight.is_contiguous(memory_format=layout)
+    assert inside.weight.grad is None
+    other = make_optimizer(named, OptimConfig(lr=0.1, weight_decay=0.0, muon=("network.inside",)))
+    other.load_state_dict(optimizer.state_dict())
+    kept = other.state_dict()["parts"][1]["state"][0]["momentum_buffer"]
+    torch.testing.assert_close(kept, alone.state_dict()["state"][0]["momentum_buffer"])
+
+
 class Pair(NamedTuple):
     first: torch.Tensor
     name: str

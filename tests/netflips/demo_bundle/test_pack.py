@@ -68,6 +68,21 @@ def test_parts_can_be_left_as_they_are(paths: ModelPaths, references: Path, tmp_
     assert torch.float16 not in {tensor.dtype for tensor in tensors.values()}
 
 
+def test_eight_bits_make_it_smaller_and_hear_the_same(packed: Bundle, paths: ModelPaths, references: Path, tmp_path: Path) -> None:
+    small = pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, tmp_path / "bundle", torch.int8)
+    sizes = [
+        sum(bundle.checkpoint(kind).stat().st_size for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER))
+        for bundle in (small, packed)
+    ]
+    assert sizes[0] < 0.65 * sizes[1]
+    speech = np.random.default_rng(0).standard_normal(32000).astype(np.float32) / 10
+    heard = [
+        UnitExtractor.from_checkpoint(path).extract(speech).frames()
+        for path in (small.checkpoint(Kind.UNIT_ENCODER), paths.av2unit)
+    ]
+    assert (heard[0] == heard[1]).mean() > 0.9
+
+
 def test_models_of_other_units_are_refused(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     source = read_checkpoint(paths.utut, Kind.TRANSLATOR)
     other = write_checkpoint(tmp_path / "other", Kind.TRANSLATOR, {**source.config, "vocabulary": "sha256:other"}, source.tensors)
