@@ -166,6 +166,13 @@ def write_checkpoint(
     return path
 
 
+def rewrite_config(source: Checkpoint, config: Mapping[str, Any]) -> None:
+    """Give a checkpoint in our own format another configuration; its tensors stay as they are stored. Raises OutputError."""
+    beside = _beside(source.path)
+    content = {**json.loads(beside.read_text(encoding="utf-8")), "config": dict(config)}
+    write_text(beside, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
 def fingerprint_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Name the content of a state dict cheaply: the same for a published file and its converted twin.
 
@@ -288,5 +295,6 @@ __all__ = [
     "read_again",
     "read_checkpoint",
     "read_vocoder",
+    "rewrite_config",
     "write_checkpoint",
 ]

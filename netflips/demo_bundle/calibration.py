@@ -15,7 +15,7 @@ import numpy as np
 from av2unit.extractor import UnitExtractor
 from avcore.audio import Samples, resample
 from avcore.bundle import Bundle
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoint import Kind, read_checkpoint, rewrite_config
 from avcore.domain import KEY, Domain, calibrate
 from avcore.progress import Progress, track
 from avcore.timeline import SAMPLE_RATE
@@ -95,7 +95,7 @@ def _speech(text: str, rng: np.random.Generator) -> Samples:
 
 def _store(bundle: Bundle, kind: Kind, domain: Domain) -> None:
     source = read_checkpoint(bundle.checkpoint(kind), kind)
-    write_checkpoint(source.path, kind, {**source.config, KEY: domain.to_config()}, source.tensors)
+    rewrite_config(source, {**source.config, KEY: domain.to_config()})
 
 
 def summary(domains: dict[str, Domain], inside: Scores, outside: Scores) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from avcore.checkpoint import Kind, fingerprint_tensors, read_checkpoint, write_checkpoint
+from avcore.checkpoint import Kind, fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES, is_same
 from avcore.eight_bits import SCALES, from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
@@ -53,6 +53,17 @@ def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_
     assert json.loads((tmp_path / "small.json").read_text())["tensors"] == fingerprint_tensors(own.tensors)
     if kind is Kind.TRANSLATOR:
         assert len({own.tensors[key].data_ptr() for key in SHARED_TABLES}) == 1
+
+
+def test_another_configuration_leaves_the_tensors_as_they_are_stored(parity_dir: Path, tmp_path: Path) -> None:
+    source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", Kind.SPEAKER_ENCODER)
+    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {"a": 1}, source.tensors, eight_bits=True)
+    before, stored = read_checkpoint(path, Kind.SPEAKER_ENCODER), path.read_bytes()
+    rewrite_config(before, {**before.config, "이름": 2})
+    after = read_checkpoint(path, Kind.SPEAKER_ENCODER)
+    assert path.read_bytes() == stored
+    assert after.config == {"a": 1, "이름": 2}
+    assert after.fingerprint != before.fingerprint
 
 
 @pytest.mark.parametrize("scales", [None, torch.ones(3)], ids=["of nothing", "of other rows"])
