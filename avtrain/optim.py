@@ -85,6 +85,7 @@ class KernelMuon(torch.optim.Optimizer):
             matrix.grad = None if parameter.grad is None else _rows(parameter.grad)
         self._muon.step()  # type: ignore[no-untyped-call]
         for parameter, matrix in pairs:
+            matrix.grad = None  # it would keep the gradients' memory until the next update
             if matrix.data_ptr() != parameter.data_ptr():  # a kernel in channels last: its rows are a copy
                 parameter.copy_(matrix.view_as(parameter))
         return loss
