@@ -1,13 +1,16 @@
 """Files that appear under their name only when complete, and work folders that never stay behind."""
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from avcore.errors import InputError, OutputError
+from avcore.temporary import flush, flush_folder, temporary_beside
 
 
 def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
@@ -30,15 +33,16 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
 def require_writable(path: str | Path, what: str = "the output") -> Path:
     """Return an output path whose folder exists (it is made) and can be written; raises OutputError otherwise."""
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{what} must be a file", path=path, found="a folder")
     folder = path.parent
     try:
+        if path.is_dir():
+            raise OutputError(f"{what} must be a file", path=path, found="a folder")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
+        hint = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another folder"
+        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint=hint) from error
     return path
 
 
@@ -46,20 +50,19 @@ def require_writable(path: str | Path, what: str = "the output") -> Path:
 def atomic_output(path: str | Path) -> Iterator[Path]:
     """A temporary name beside `path`, with its suffix, that becomes `path` when the block ends well.
 
-    Raises OutputError when it cannot be written; on any error nothing stays behind.
+    It is on the disk then, and has the permissions of the file that it replaces. Raises OutputError when it cannot be
+    written; on any error nothing stays behind, and what a killed process leaves the next one removes.
     """
     path = require_writable(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with temporary_beside(path) as temporary:
+            yield temporary
+            os.chmod(temporary, _permissions(path))
+            flush(temporary)
+            os.replace(temporary, path)
+            flush_folder(path.parent)
     except OSError as error:
         raise OutputError("the output cannot be written", path=path, found=error.strerror or str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -76,6 +79,14 @@ def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Ite
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _permissions(path: Path) -> int:
+    """Those of the file that is replaced, or what is usual."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode) & 0o777
+    except FileNotFoundError:
+        return 0o666 & ~_umask()
 
 
 def _umask() -> int:

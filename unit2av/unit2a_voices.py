@@ -1,6 +1,5 @@
 """The voice of each training utterance: given by id, or computed once and kept beside the run."""
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,14 @@ from avcore.files import require_file, require_writable
 from avcore.manifest import iter_rows
 from avcore.media import read_speech
 from avcore.progress import Progress, track
+from avcore.runs import journal
 from unit2av.speaker import SpeakerEncoder
 from unit2av.unit2a_manifest import Utterance, Vector, as_voice
 
 LOG = logging.getLogger("netflips.train")
 
 CACHE_NAME = "speakers.jsonl"
+_CACHE_KEYS = ("id", "audio", "speaker_embedding")
 
 
 def read_voices(path: str | Path) -> dict[str, Vector]:
@@ -86,14 +87,13 @@ def _compute(todo: Sequence[Utterance], cache: Path, encoder: str, progress: Pro
     LOG.info("computing the voices of %d utterances", len(todo))
     network = SpeakerEncoder.from_checkpoint(encoder or None, "auto")
     found: Known = {}
-    with require_writable(cache, "the file of voices").open("a", encoding="utf-8") as file:
-        for one in track(todo, "voices", progress, len(todo)):
-            voice, reason = _embed(one, network)
-            values = None if voice is None else [float(value) for value in voice]
-            row = {"id": one.id, "audio": str(one.audio), "speaker_embedding": values, "left_out": reason}
-            file.write(json.dumps({name: value for name, value in row.items() if value != ""}, ensure_ascii=False) + "\n")
-            file.flush()
-            found[one.id, str(one.audio)] = voice
+    require_writable(cache, "the file of voices")
+    for one in track(todo, "voices", progress, len(todo)):
+        voice, reason = _embed(one, network)
+        values = None if voice is None else [float(value) for value in voice]
+        row = {"id": one.id, "audio": str(one.audio), "speaker_embedding": values, "left_out": reason}
+        journal.append(cache, [{name: value for name, value in row.items() if value != ""}])
+        found[one.id, str(one.audio)] = voice
     return found
 
 
@@ -107,14 +107,10 @@ def _embed(utterance: Utterance, network: SpeakerEncoder) -> tuple[Vector | None
 
 
 def _read_cache(path: Path) -> Known:
-    """What an earlier run computed; a line that was being written when it was stopped is cut off."""
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
-    if not whole:
-        return {}
-    return {(str(row["id"]), str(row["audio"])): _stored(row["speaker_embedding"], path) for _, row in iter_rows(path)}
+    """What an earlier run computed; lines that are not whole are taken out."""
+    journal.repair(path, *_CACHE_KEYS)
+    rows = journal.read(path, *_CACHE_KEYS)
+    return {(str(row["id"]), str(row["audio"])): _stored(row["speaker_embedding"], path) for row in rows}
 
 
 def _stored(values: list[float] | None, path: Path) -> Vector | None:

@@ -99,11 +99,12 @@ def align(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     names = {"manifest": corpus.path.name, "references": Path(config.references).name}
     head = {"vocabulary": labels.vocabulary, "clips": len(source), **names}
     bad = BadItems(config.max_bad_share)
-    with Journal(folder / f"{corpus.split}.labels.part", head) as journal:
-        batches = [[(0, number)] for number in range(journal.done, len(source))]
+    with Journal(folder / f"{corpus.split}.labels.part", head, [clip.id for clip in corpus.clips]) as journal:
+        batches = [[(0, number)] for number in journal.missing]
         loader = make_loader(source, _only, batches, config.num_workers)
-        for number, batch in enumerate(loader, journal.done):
-            progress("aligning", number + 1, len(source))
+        num_done = len(source) - len(journal.missing)
+        for count, (number, batch) in enumerate(zip(journal.missing, loader, strict=True), num_done + 1):
+            progress("aligning", count, len(source))
             bad.note(batch)
             if batch.bad:
                 journal.add_bad(batch.bad[0].name, batch.bad[0].reason)

@@ -32,11 +32,12 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
         "duration_penalty": config.duration_penalty,
     }  # fmt: skip
     bad = BadItems(config.max_bad_share)
-    with Journal(folder / f"{corpus.split}.labels.part", head) as journal:
-        if journal.done:
-            LOG.info("going on at clip %d of %d with %s", journal.done, len(stream), journal.path)
-        for number, features in stream.start(journal.done):
-            progress("labelling", number + 1, len(stream))
+    with Journal(folder / f"{corpus.split}.labels.part", head, [clip.id for clip in corpus.clips]) as journal:
+        num_done = len(stream) - len(journal.missing)
+        if num_done:
+            LOG.info("going on behind %d of %d clips with %s", num_done, len(stream), journal.path)
+        for count, (number, features) in enumerate(stream.of(journal.missing), num_done + 1):
+            progress("labelling", count, len(stream))
             if isinstance(features, BadItem):
                 bad.note(Batch(None, (features,), 0))
                 journal.add_bad(features.name, features.reason)

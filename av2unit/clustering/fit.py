@@ -68,7 +68,7 @@ def _take_sample(
             sample = _new_sample(int(before["columns"]), config.fit)
             sample.restore(stored)
             LOG.info("going on at clip %d of %d with the sample in %s", first, len(stream), stored)
-    for number, features in stream.start(first):
+    for number, features in stream.of(range(first, len(stream))):
         progress("sampling frames", number + 1, len(stream))
         bad.note(Batch(None, (features,), 0) if isinstance(features, BadItem) else Batch(None, (), 1))
         if not isinstance(features, BadItem):

@@ -1,6 +1,6 @@
 """Features of clip after clip of a corpus, without holding more than a few; reading is done by workers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -78,9 +78,8 @@ class FeatureStream:
     def __len__(self) -> int:
         return len(self._corpus.clips)
 
-    def start(self, first: int = 0) -> Iterator[ClipFeatures]:
-        """Yield the features of clip number `first` and all after it; of a clip that cannot be read, the reason."""
-        numbers = range(first, len(self))
+    def of(self, numbers: Sequence[int]) -> Iterator[ClipFeatures]:
+        """Yield the features of clips by their numbers, in that order; of a clip that cannot be read, the reason."""
         batches = [[(0, number)] for number in numbers]
         loader = make_loader(_Sources(self._corpus, self._config), _only, batches, self._num_workers)
         for number, batch in zip(numbers, loader, strict=True):

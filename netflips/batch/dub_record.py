@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.files import write_text
-from netflips import journal
+from avcore.runs import journal
 from netflips.batch.records import Rejected
 from netflips.report import DubReport
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.manifest import Manifest, write_rows
-from netflips import journal
+from avcore.runs import journal
 from netflips.batch.plan import Shard, digest, new_shards, read_plan, write_plan
 from netflips.batch.records import Made, Rejected, Source
 from netflips.batch.run_file import prepare_folder

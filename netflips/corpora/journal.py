@@ -3,13 +3,14 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Literal
 from uuid import uuid4
 
 from avcore.manifest import write_rows
-from netflips.journal import read
+from avcore.runs import journal
+from avcore.temporary import flush
 
 Status = Literal["kept", "rejected", "failed", "done"]
 _COMPACT = "journal.jsonl"
@@ -32,6 +33,10 @@ class Record:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
+_KEYS = ("key", "status")
+_FIELDS = frozenset(one.name for one in fields(Record))
+
+
 class Journal:
     """Appends records to a file of this process's own. A line is written at once: what a kill leaves is whole lines."""
 
@@ -40,7 +45,10 @@ class Journal:
         self._file: IO[bytes] | None = None
 
     def add(self, record: Record) -> None:
-        """Append a record."""
+        """Append a record; that follow-ups are all done is only said when what became of them is on the disk."""
+        if record.status == "done":
+            for path in self._path.parent.glob("journal-*.jsonl"):
+                flush(path)
         if self._file is None:
             self._file = self._path.open("ab", buffering=0)
         row = {name: value for name, value in asdict(record).items() if value}
@@ -56,11 +64,27 @@ class Journal:
 def read_journal(folder: Path) -> dict[str, Record]:
     """All records by key, of all processes; a later one replaces an earlier one, a torn last line is passed over."""
     records: dict[str, Record] = {}
-    paths = sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    for path in (folder / _COMPACT, *paths):
-        for row in read(path):
-            records[row["key"]] = Record(**row)
+    for path in _journals(folder):
+        for row in journal.read(path, *_KEYS):
+            records[row["key"]] = Record(**{name: value for name, value in row.items() if name in _FIELDS})
     return records
+
+
+def recover_journal(folder: Path) -> dict[str, Record]:
+    """The same for a run that begins: journals are made whole.
+
+    Where one was not, tasks are looked at again whose follow-ups were all done: what became of one of them may be lost.
+    """
+    is_damaged = [journal.repair(path, *_KEYS) for path in _journals(folder)]
+    records = read_journal(folder)
+    if any(is_damaged):
+        records = {key: record for key, record in records.items() if record.status != "done"}
+    return records
+
+
+def _journals(folder: Path) -> list[Path]:
+    """All journals, those that were written to last at the end."""
+    return [folder / _COMPACT, *sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)]
 
 
 def compact_journal(folder: Path, records: Mapping[str, Record]) -> None:

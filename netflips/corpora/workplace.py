@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import UsageError
+from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.manifest import write_rows
-from netflips.corpora.journal import Record, compact_journal, read_journal, without_failures
+from avcore.temporary import sweep
+from netflips.corpora.journal import Record, compact_journal, read_journal, recover_journal, without_failures
 from netflips.lock import folder_lock
 
 LOG = logging.getLogger("netflips")
 
 FAILED, REJECTED = "failed.jsonl", "rejected.jsonl"
 _WORK, _RUNNING = ".work", "running"
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)*")
-"""Names that avcore.files.atomic_output gives to what is not whole yet."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Workplace:
         with folder_lock(self.journal):
             self._check_settings(settings)
             self._sweep()
-            records = read_journal(self.journal)
+            records = recover_journal(self.journal)
             if retry_failed:
                 records = without_failures(records)
             compact_journal(self.journal, records)
@@ -107,7 +105,7 @@ class Workplace:
     def _check_settings(self, settings: Mapping[str, Any]) -> None:
         path = self.journal / "settings.json"
         wanted = json.loads(json.dumps(settings))
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
+        before = _read_settings(path) if path.exists() else wanted
         changed = [name for name in wanted if wanted[name] is not None and before.get(name) not in (wanted[name], None)]
         if changed:
             raise UsageError(
@@ -125,6 +123,17 @@ class Workplace:
         self.temporary.mkdir(parents=True)
         if (self.journal / _RUNNING).exists():
             LOG.info("%s: an earlier run was broken off; going on", self.out)
-            for path in self.out.rglob(".*"):
-                if _TEMPORARY.fullmatch(path.name) and self.journal not in path.parents:
-                    path.unlink()
+            sweep(self.out, below=True, unmarked_after_s=0.0)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(
+            "the settings of the earlier run cannot be read", path=path,
+            hint="delete this file if they were the same as now; otherwise choose another --out-dir",
+        )  # fmt: skip
+    return content

@@ -15,7 +15,7 @@ import torch
 from avcore.bundle import Bundle
 from avcore.files import write_text
 from avcore.progress import Progress
-from netflips import journal
+from avcore.runs import journal
 from netflips.demo.cast import cast
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle.describe import file_facts

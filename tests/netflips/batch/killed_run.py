@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from avcore.manifest import read_manifest
-from netflips import journal
+from avcore.runs import journal
 from netflips.batch.extraction import extract
 from netflips.batch.settings import ExtractModels, ExtractSettings
 from netflips.batch.spread import Spread

@@ -14,7 +14,7 @@ import pytest
 
 from avcore.manifest import Entry, Manifest, read_manifest, write_manifest
 from avcore.media import write_speech
-from netflips import journal
+from avcore.runs import journal
 from netflips.batch.extraction import extract
 from netflips.batch.session import remove_stale_folders
 from netflips.batch.settings import ExtractModels

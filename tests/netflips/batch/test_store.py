@@ -11,7 +11,7 @@ import pytest
 
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.manifest import Entry, Manifest
-from netflips import journal
+from avcore.runs import journal
 from netflips.batch.records import Made, Rejected
 from netflips.batch.store import ResultStore, ShardWork, open_store
 

@@ -1,0 +1,123 @@
+"""JSON lines that grow and survive being killed: what was appended is there, a half line never counts, a damaged one is named.
+
+Every list of finished work is kept this way. A row is an object with the keys that its reader needs; what is none was
+damaged, and what it told of is to be done again.
+"""
+
+import errno
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from avcore.errors import OutputError
+from avcore.files import atomic_output
+from avcore.temporary import flush_folder
+
+LOG = logging.getLogger("netflips")
+
+Row = dict[str, Any]
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NAMED = 5
+"""Damaged lines that are named one by one."""
+
+
+def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows at the end, on the disk before this returns. Raises OutputError when they cannot be written."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        with _held(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            flush_folder(path.parent)
+    except OSError as error:
+        hint = "free some space" if error.errno in _NO_ROOM else "delete it, or choose another folder"
+        raise OutputError("the results cannot be written", path=path, found=error.strerror, hint=hint) from error
+
+
+def read(path: Path, *keys: str) -> Iterator[Row]:
+    """Yield the whole rows of a journal, those that have `keys`; none when there is no such file. Damaged lines are named."""
+    if not path.exists():
+        return
+    damaged = []
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            row = _parse(line, keys)
+            if row is not None:
+                yield row
+            elif line.endswith(b"\n"):
+                damaged.append(number)
+    _name(path, damaged)
+
+
+def repair(path: Path, *keys: str) -> bool:
+    """Make a journal whole: cut off a half line that a killed run left at the end, take out damaged lines, which are named.
+
+    Returns whether there was anything of the kind. Raises OutputError for a link and for what cannot be written.
+    """
+    if not path.exists():
+        return False
+    try:
+        with _held(path, os.O_RDWR) as file:
+            damaged, end = [], 0
+            for number, line in enumerate(file, 1):
+                is_whole = line.endswith(b"\n")
+                end += len(line) if is_whole else 0
+                if is_whole and _parse(line, keys) is None:
+                    damaged.append(number)
+            is_torn = file.seek(0, os.SEEK_END) > end
+            if is_torn:
+                file.truncate(end)
+                os.fsync(file.fileno())
+            if damaged:
+                _name(path, damaged)
+                _copy_whole(file, path, keys)
+    except OSError as error:
+        raise OutputError("what was done before cannot be read", path=path, found=error.strerror) from error
+    return is_torn or bool(damaged)
+
+
+@contextmanager
+def _held(path: Path, flags: int) -> Iterator[IO[bytes]]:
+    """A journal, opened for one writer at a time; links are not followed."""
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    with open(handle, "r+b" if flags & os.O_RDWR else "ab") as file:
+        with suppress(OSError):  # no locks here
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield file
+
+
+def _copy_whole(file: IO[bytes], path: Path, keys: tuple[str, ...]) -> None:
+    file.seek(0)
+    with atomic_output(path) as temporary, temporary.open("wb") as copy:
+        copy.writelines(line for line in file if _parse(line, keys) is not None)
+
+
+def _name(path: Path, damaged: list[int]) -> None:
+    if not damaged:
+        return
+    numbers = ", ".join(map(str, damaged[:_NAMED])) + (f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else "")
+    several = len(damaged) > 1
+    LOG.warning(
+        "%s: line%s %s %s damaged and left out; what stood there is done again",
+        path, "s" if several else "", numbers, "are" if several else "is",
+    )  # fmt: skip
+
+
+def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
+    """A row; None for a line that was not written to its end, or is not what was written."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and all(key in row for key in keys) else None
