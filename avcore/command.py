@@ -14,6 +14,11 @@ from avcore.memory import keep_freed_memory
 
 LOG = logging.getLogger("netflips")
 _INTERRUPTED = 130
+_TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: what is under way ends as with Ctrl-C."""
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +41,7 @@ def run(
 ) -> int:
     """Parse, set up logging on stderr, do the work, and return the exit code.
 
-    0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C.
+    0 done; 2 bad input or usage, in one line; 1 anything else; 130 after Ctrl-C; 143 after SIGTERM.
     """
     options = parser.parse_args(argv)
     is_verbose = getattr(options, "verbose", False)
@@ -45,10 +50,14 @@ def run(
     LOG.setLevel(level)
     keep_freed_memory()
     try:
-        return work(options) or EXIT_DONE
+        with stopped_by_sigterm():
+            return work(options) or EXIT_DONE
     except NetflipsError as error:
         LOG.error("%s: error: %s", parser.prog, error)
         return error.exit_code
+    except Terminated:
+        LOG.error("%s: terminated", parser.prog)
+        return _TERMINATED
     except KeyboardInterrupt:
         LOG.error("%s: interrupted", parser.prog)
         return _INTERRUPTED
@@ -65,7 +74,7 @@ def stopped_by_sigterm() -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise Terminated
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -74,4 +83,14 @@ def stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_DONE", "EXIT_FAILED", "LOG", "add_common_options", "device_name", "run", "stopped_by_sigterm"]
+__all__ = [
+    "EXIT_BAD_INPUT",
+    "EXIT_DONE",
+    "EXIT_FAILED",
+    "LOG",
+    "Terminated",
+    "add_common_options",
+    "device_name",
+    "run",
+    "stopped_by_sigterm",
+]

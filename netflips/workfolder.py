@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-import time
+import logging
+import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +17,20 @@ from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output, write_text
+from avcore.runs import journal
+from avcore.runs.seals import Seal, fits, seal_of
+from avcore.temporary import sweep
+
+LOG = logging.getLogger("netflips")
 
 Arrays = dict[str, NDArray[Any]]
 
 _BLOCK = 1 << 20
 _RUNS = "runs"
 _LARGE = ("pictures", "speech", "lips")
-_ABANDONED_S = 3600
+_INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
+_KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "blake2b")
+_ABANDONED_S = 3600.0
 _FORMAT = "1"
 """Changes whenever work of an older NetfLips must not be used any more."""
 
@@ -43,10 +52,10 @@ def file_digest(path: str | Path) -> str:
 
 
 class WorkFolder:
-    """A folder of finished work: `<stage>/<key>.npz` for arrays, and files of other kinds.
+    """A folder of finished work: `<stage>/<key>.npz` for arrays, and files of other kinds; `kept.jsonl` has their digests.
 
-    Each appears under its name only when it is whole; a damaged one is made anew. made, kept: how many pieces of each
-    stage were made in this run, and how many were found.
+    Each appears under its name only when it is whole; a damaged one is made anew, with a word. Links are not followed. made,
+    kept: how many pieces of each stage were made in this run, and how many were found.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -54,10 +63,11 @@ class WorkFolder:
         self.made: Counter[str] = Counter()
         self.kept: Counter[str] = Counter()
         self._used: set[Path] = set()
+        self._seals: dict[str, list[Seal]] | None = None
 
     def has(self, stage: str, key: str, suffix: str = ".npz") -> bool:
-        """Whether a piece of work is there; it need not be whole."""
-        return self._path(stage, key, suffix).is_file()
+        """Whether a piece of work is there, and whole."""
+        return self._is_whole(self._path(stage, key, suffix))
 
     def arrays(self, stage: str, key: str, make: Callable[[], Arrays]) -> Arrays:
         """Return kept arrays, or make and keep them."""
@@ -65,31 +75,29 @@ class WorkFolder:
         return self.keep_arrays(stage, key, make()) if found is None else found
 
     def find_arrays(self, stage: str, key: str) -> Arrays | None:
-        """Return kept arrays, or None when there are none that can be read."""
+        """Return kept arrays, or None when there are none that are whole."""
         found = self.read_arrays(stage, key)
         self.kept[stage] += found is not None
         return found
 
     def read_arrays(self, stage: str, key: str) -> Arrays | None:
         """The same, for work of this run that is wanted once more."""
-        try:
-            with np.load(self._path(stage, key, ".npz"), allow_pickle=False) as stored:
-                return dict(stored)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            return None
+        path = self._path(stage, key, ".npz")
+        return _load(path) if self._is_whole(path) else None
 
     def keep_arrays(self, stage: str, key: str, arrays: Arrays) -> Arrays:
         """Store arrays and return them. Raises OutputError when the folder cannot be written."""
         path = self._path(stage, key, ".npz")
         with atomic_output(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
+        self._seal(path)
         self.made[stage] += 1
         return arrays
 
     def find_file(self, stage: str, key: str, suffix: str) -> Path | None:
-        """Return the path of a kept file, or None."""
+        """Return the path of a kept file that is whole, or None."""
         path = self._path(stage, key, suffix)
-        if not path.is_file():
+        if not self._is_whole(path):
             return None
         self.kept[stage] += 1
         return path
@@ -99,6 +107,8 @@ class WorkFolder:
         """The name of a file that whoever writes it must write whole or not at all (as VideoWriter does)."""
         path = self._path(stage, key, suffix)
         yield path
+        if path.is_file():
+            self._seal(path)
         self.made[stage] += 1
 
     def num_bytes(self) -> int:
@@ -111,32 +121,84 @@ class WorkFolder:
         So the folder does not grow from run to run, and neither unfinished work nor that of other outputs is touched. What
         killed runs left behind half-written is deleted too.
         """
-        notes = {path: set(json.loads(path.read_text())) for path in (self.folder / _RUNS).glob("[!.]*.json")}
-        own = self.folder / _RUNS / f"{key_of(Path(output).resolve())}.json"
+        runs = self._stage(_RUNS)
+        own = runs / f"{key_of(Path(output).resolve())}.json"
+        notes = {path: _read_note(path) for path in runs.glob("[!.]*.json")}
         used = {str(path.relative_to(self.folder)) for path in self._used if path.parent.name in _LARGE}
-        before = notes.pop(own, set())
+        before = notes.pop(own, None) or set()
         write_text(own, json.dumps(sorted(used)))
-        for name in before - used - set().union(*notes.values()):
-            (self.folder / name).unlink(missing_ok=True)
-        for path in self.folder.glob("*/.*"):
-            if time.time() - path.stat().st_mtime > _ABANDONED_S:
-                path.unlink(missing_ok=True)
+        others = [note for note in notes.values() if note is not None]
+        if len(others) == len(notes):  # else what another output needs is not known
+            for name in before - used - set().union(*others):
+                if not (self.folder / name).parent.is_symlink():
+                    (self.folder / name).unlink(missing_ok=True)
+        sweep(self.folder)
+        for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
+            sweep(stage, unmarked_after_s=_ABANDONED_S)
 
     def _path(self, stage: str, key: str, suffix: str) -> Path:
-        path = self.folder / stage / f"{key}{suffix}"
+        path = self._stage(stage) / f"{key}{suffix}"
         self._used.add(path)
         return path
 
+    def _stage(self, name: str) -> Path:
+        """The folder of a stage. Raises OutputError when it is a link."""
+        return _require_no_link(self.folder / name)
+
+    def _is_whole(self, path: Path) -> bool:
+        """Whether a piece holds what was kept under its name; what was kept without a digest must at least be readable."""
+        if path.is_symlink() or not path.is_file():
+            return False
+        name = str(path.relative_to(self.folder))
+        seals = self._known().get(name)
+        if not seals:  # another run may have made it since
+            self._seals = None
+            seals = self._known().get(name)
+        if seals:
+            is_whole = any(fits(path, seal) for seal in seals)
+        else:
+            is_whole = path.suffix == ".npz" and _load(path) is not None
+            if is_whole:
+                self._seal(path)
+        if not is_whole:
+            LOG.warning("%s: %s; it is made anew", path, "damaged" if seals else "kept without a digest")
+        return is_whole
+
+    def _seal(self, path: Path) -> None:
+        """Write down what a piece holds. Several are right where two runs made it at once."""
+        row = {"name": str(path.relative_to(self.folder))} | seal_of(path)
+        self._known().setdefault(row["name"], []).append(row)
+        journal.append(self.folder / _KEPT, [row])
+
+    def _known(self) -> dict[str, list[Seal]]:
+        if self._seals is None:
+            self._seals = {}
+            journal.repair(self.folder / _KEPT, *_KEPT_KEYS)
+            for row in journal.read(self.folder / _KEPT, *_KEPT_KEYS):
+                self._seals.setdefault(str(row["name"]), []).append(row)
+        return self._seals
+
 
 def require_work_folder(folder: Path) -> Path:
-    """Return a folder for work, which is made when it is missing; raises OutputError for what is no folder."""
+    """Return a folder for work, which is made when it is missing; raises OutputError for what is no folder, or leads elsewhere."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             "the work folder cannot be made", path=folder, found=error.strerror, hint="choose another --work-dir"
         ) from error
+    for name in (_KEPT, _RUNS, *_LARGE):
+        _require_no_link(folder / name)
     return folder
+
+
+def _require_no_link(path: Path) -> Path:
+    """Whoever handed a folder on chose where a link in it leads."""
+    if path.is_symlink():
+        raise OutputError(
+            "the work folder leads elsewhere", path=path, found="a link", hint="delete it, or choose another --work-dir"
+        )
+    return path
 
 
 def _plain(value: object) -> object:
@@ -146,3 +208,27 @@ def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     return str(value)
+
+
+def _load(path: Path) -> Arrays | None:
+    """The arrays of a file, None when they cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _read_note(path: Path) -> set[str] | None:
+    """The work that an output was made from; None, with a word, for a note that cannot be read. Only names of ours count."""
+    try:
+        content = None if path.is_symlink() else json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        content = None
+    if not isinstance(content, list):
+        LOG.warning("%s: this note of an earlier run is damaged; nothing is deleted by it", path)
+        return None
+    names = {name for name in content if isinstance(name, str) and _INSIDE.fullmatch(name)}
+    if len(names) < len(content):
+        LOG.warning("%s: names files that are not ours to delete; they stay", path)
+    return names

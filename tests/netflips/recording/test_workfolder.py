@@ -1,5 +1,6 @@
 """Finished work: found by what it was made from, whole or not at all."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 from avcore.errors import OutputError
+from avcore.files import atomic_output
 from netflips.workfolder import WorkFolder, file_digest, key_of, require_work_folder
+from tests.damage import damaged
 
 
 def test_work_is_made_once_and_found_again(tmp_path: Path) -> None:
@@ -63,13 +66,115 @@ def test_only_earlier_versions_of_an_output_are_forgotten(tmp_path: Path) -> Non
     assert kept == {"a2", "a3", "b1", "shared", "stopped"}
 
 
-def test_what_killed_runs_left_half_written_is_deleted(tmp_path: Path) -> None:
+def test_what_killed_runs_of_earlier_versions_left_half_written_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    for name, age_s in ((".old.mp4", 10_000), (".now.mp4", 0)):
+    for name, age_s in ((".old.k3j2_9ab.mp4", 10_000), (".now.k3j2_9ab.mp4", 0), (".mine", 10_000)):
         (tmp_path / "pictures" / name).write_bytes(b"x")
         os.utime(tmp_path / "pictures" / name, (time.time() - age_s,) * 2)
     WorkFolder(tmp_path).settle("x.mp4")
-    assert [path.name for path in (tmp_path / "pictures").iterdir()] == [".now.mp4"]
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {".now.k3j2_9ab.mp4", ".mine"}
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".f32"])
+@pytest.mark.parametrize("damage", ["cut", "zero", "empty", "hole", "longer"])
+def test_each_kind_of_damage_to_each_kind_of_file_is_noticed(
+    tmp_path: Path, suffix: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def keep(folder: WorkFolder) -> None:
+        if suffix == ".npz":
+            folder.keep_arrays("sound", "key", {"a": np.arange(5_000)})
+            return
+        with folder.new_file("sound", "key", suffix) as path, atomic_output(path) as temporary:
+            temporary.write_bytes(np.arange(5_000).tobytes())
+
+    def is_there(folder: WorkFolder) -> bool:
+        if suffix == ".npz":
+            return folder.find_arrays("sound", "key") is not None
+        return folder.find_file("sound", "key", suffix) is not None
+
+    keep(WorkFolder(tmp_path))
+    path = tmp_path / "sound" / f"key{suffix}"
+    whole = path.read_bytes()
+    assert is_there(WorkFolder(tmp_path))
+    path.write_bytes(damaged(whole, damage))
+    folder = WorkFolder(tmp_path)
+    assert not is_there(folder)
+    assert "is made anew" in caplog.text
+    keep(folder)
+    assert path.read_bytes() == whole
+    assert is_there(folder)
+    assert is_there(WorkFolder(tmp_path))
+
+
+def test_work_of_an_earlier_version_is_checked_as_far_as_it_can_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for stage in ("units", "faces"):
+        WorkFolder(tmp_path).keep_arrays(stage, "key", {"a": np.arange(5_000)})
+    (tmp_path / "sound").mkdir()
+    (tmp_path / "sound" / "key.f32").write_bytes(b"sound")
+    (tmp_path / "kept.jsonl").unlink()
+    path = tmp_path / "units" / "key.npz"
+    path.write_bytes(damaged(path.read_bytes(), "hole"))
+    folder = WorkFolder(tmp_path)
+    assert folder.find_arrays("faces", "key") is not None
+    assert folder.find_arrays("units", "key") is None
+    assert folder.find_file("sound", "key", ".f32") is None
+    assert caplog.text.count("kept without a digest; it is made anew") == 2
+    path = tmp_path / "faces" / "key.npz"
+    path.write_bytes(path.read_bytes() + b"x")  # its digest was written down when it was read
+    assert WorkFolder(tmp_path).find_arrays("faces", "key") is None
+
+
+def test_a_note_deletes_nothing_but_work(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    victim, work = tmp_path / "victim", tmp_path / "work"
+    victim.write_text("x")
+    note = work / "runs" / f"{key_of(Path('o.mp4').resolve())}.json"
+    for stage in ("lips", "speech"):
+        WorkFolder(work).keep_arrays(stage, "old", {"a": np.zeros(5)})
+    note.parent.mkdir()
+    names = ["../victim", str(victim), "pictures/../../victim", "kept.jsonl", "lips/old.npz", "runs/x.json", 7, "lips/\0"]
+    note.write_text(json.dumps(names))
+    WorkFolder(work).settle("o.mp4")
+    assert victim.exists()
+    assert "not ours to delete" in caplog.text
+    assert sorted(str(path.relative_to(work)) for path in work.rglob("*.npz")) == ["speech/old.npz"]
+
+
+def test_links_in_a_work_folder_are_not_followed(tmp_path: Path) -> None:
+    elsewhere, work = tmp_path / "elsewhere", tmp_path / "work"
+    (elsewhere / "pictures").mkdir(parents=True)
+    (elsewhere / "pictures" / ".x.k3j2_9ab.mp4").write_text("mine")
+    os.utime(elsewhere / "pictures" / ".x.k3j2_9ab.mp4", (0, 0))
+    (elsewhere / "precious").write_text("mine")
+    work.mkdir()
+    (work / "pictures").symlink_to(elsewhere / "pictures")
+    WorkFolder(work).settle("o.mp4")
+    with pytest.raises(OutputError, match=r"a link; delete it"):
+        require_work_folder(work)
+    with pytest.raises(OutputError, match=r"a link; delete it"):
+        WorkFolder(work).find_file("pictures", "key", ".mp4")
+    (work / "kept.jsonl").symlink_to(elsewhere / "precious")
+    with pytest.raises(OutputError, match=r"kept\.jsonl"):
+        WorkFolder(work).keep_arrays("units", "key", {"a": np.zeros(5)})
+    assert (elsewhere / "precious").read_text() == "mine"
+    assert len(list((elsewhere / "pictures").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b'["pictures/a', b"null", b"[" * 100_000, b"\xff"])
+def test_a_damaged_note_ends_no_run(tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    def run(output: str, *keys: str) -> None:
+        folder = WorkFolder(tmp_path)
+        for key in keys:
+            folder.keep_arrays("pictures", key, {"a": np.zeros(5)})
+        folder.settle(output)
+
+    run("a.mp4", "a1")
+    run("b.mp4", "b1")
+    (tmp_path / "runs" / f"{key_of(Path('a.mp4').resolve())}.json").write_bytes(damage)
+    run("b.mp4", "b2")  # what a.mp4 needs is not known, so nothing goes
+    assert "this note of an earlier run is damaged" in caplog.text
+    run("a.mp4", "a2")
+    run("b.mp4", "b3")
+    assert {path.stem for path in (tmp_path / "pictures").iterdir()} == {"a1", "a2", "b1", "b3"}
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:

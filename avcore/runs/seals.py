@@ -1,0 +1,34 @@
+"""What a finished file held, in length and digest, so that it is believed only when it still does."""
+
+import hashlib
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_BLOCK = 1 << 20
+_DIGEST_BYTES = 16
+
+Seal = dict[str, Any]
+"""`bytes`: the length. `blake2b`: the digest of the content, hexadecimal."""
+
+
+def seal_of(path: Path) -> Seal:
+    """Read a file once and say what it holds. Raises OSError."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    length = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            length += len(block)
+    return {"bytes": length, "blake2b": digest.hexdigest()}
+
+
+def fits(path: Path, seal: Mapping[str, Any]) -> bool:
+    """Whether a file is there, is no link, and holds what it held; it is read only where its length is right."""
+    try:
+        found = path.lstat()
+        is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == seal.get("bytes")
+        return is_as_long and seal_of(path)["blake2b"] == seal.get("blake2b")
+    except OSError:
+        return False
