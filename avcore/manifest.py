@@ -127,8 +127,14 @@ def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write JSON lines, whole or not at all; returns how many."""
+    with atomic_output(path) as temporary:
+        return put_rows(temporary, rows)
+
+
+def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Put JSON lines into a file under its temporary name; returns how many."""
     count = 0
-    with atomic_output(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
             count += 1

@@ -29,7 +29,7 @@ _BLOCK = 1 << 20
 _RUNS = "runs"
 _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
-_KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "blake2b")
+_KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 _ABANDONED_S = 3600.0
 _FORMAT = "1"
 """Changes whenever work of an older NetfLips must not be used any more."""

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any
 
 _BLOCK = 1 << 20
-_DIGEST_BYTES = 16
 
 Seal = dict[str, Any]
-"""`bytes`: the length. `blake2b`: the digest of the content, hexadecimal."""
+"""`bytes`: the length. `sha256`: the digest of the content, hexadecimal."""
 
 
 def seal_of(path: Path) -> Seal:
     """Read a file once and say what it holds. Raises OSError."""
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest = hashlib.sha256()
     length = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
             length += len(block)
-    return {"bytes": length, "blake2b": digest.hexdigest()}
+    return {"bytes": length, "sha256": digest.hexdigest()}
 
 
 def fits(path: Path, seal: Mapping[str, Any]) -> bool:
@@ -29,6 +28,6 @@ def fits(path: Path, seal: Mapping[str, Any]) -> bool:
     try:
         found = path.lstat()
         is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == seal.get("bytes")
-        return is_as_long and seal_of(path)["blake2b"] == seal.get("blake2b")
+        return is_as_long and seal_of(path)["sha256"] == seal.get("sha256")
     except OSError:
         return False

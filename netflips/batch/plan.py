@@ -1,12 +1,15 @@
 """Which utterance goes into which shard: decided once, kept with the results, only ever extended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from avcore.errors import InputError
 from avcore.manifest import iter_rows, write_rows
 from netflips.batch.records import Source
+from netflips.batch.run_file import WAY_OUT
 
 _DIGEST_DIGITS = 16
 _NO_FILE = -1
@@ -35,10 +38,21 @@ def digest(source: Source) -> str:
 
 
 def read_plan(path: Path) -> list[Shard]:
-    """Read the plan of an output folder; empty when there is none."""
+    """Read the plan of an output folder; empty when there is none. Raises InputError for a damaged one."""
     if not path.exists():
         return []
-    return [Shard(row["shard"], tuple(row["ids"]), tuple(row["digests"])) for _, row in iter_rows(path)]
+    try:
+        return [_shard(row, number) for number, row in enumerate(row for _, row in iter_rows(path))]
+    except (InputError, UnicodeDecodeError, TypeError, KeyError, ValueError) as error:
+        found = error.what if isinstance(error, InputError) else error
+        raise InputError("this plan of an extraction is damaged", path=path, found=found, hint=WAY_OUT) from error
+
+
+def _shard(row: Mapping[str, Any], number: int) -> Shard:
+    shard = Shard(row["shard"], tuple(map(str, row["ids"])), tuple(map(str, row["digests"])))
+    if shard.number != number or len(shard.ids) != len(shard.digests):
+        raise ValueError(f"shard {shard.number} of {len(shard.ids)} utterances on line {number + 1}")
+    return shard
 
 
 def write_plan(path: Path, shards: Iterable[Shard]) -> None:

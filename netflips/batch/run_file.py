@@ -8,12 +8,14 @@ from typing import Any
 
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import write_text
+from avcore.temporary import sweep
 
 SIDE_FOLDERS = ("units", "features", "speakers", "lips")
 _FOLDERS = ("shards", "index", "work", *SIDE_FOLDERS)
 _RUN = "run.json"
-_FILES = ("plan.jsonl", "failed.jsonl", _RUN)  # run.json last: without it the rest is not taken for ours
+_FILES = ("plan.jsonl", "failed.jsonl", "closed.jsonl", _RUN)  # run.json last: without it the rest is not taken for ours
 _FORMAT = "netflips-extract-1"
+WAY_OUT = "put back a copy of it, choose another --out-dir, or delete the folder if its results are not needed"
 
 
 def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> None:
@@ -53,11 +55,11 @@ def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("this is not the run.json of an extraction", path=path, found=error) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError("this is not the run.json of an extraction", path=path, found=error, hint=WAY_OUT) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise InputError("this is not the run.json of an extraction", path=path, expected=_FORMAT, found=found)
+        raise InputError("this is not the run.json of an extraction", path=path, expected=_FORMAT, found=found, hint=WAY_OUT)
     return content
 
 
@@ -74,8 +76,7 @@ def _delete(out_dir: Path) -> None:
 
 
 def _remove_leftovers(out_dir: Path) -> None:
-    """Remove files that a killed run had under a temporary name; those begin with a dot."""
+    """Remove files that a killed run had under a temporary name."""
+    sweep(out_dir)
     for name in _FOLDERS:
-        for path in (out_dir / name).rglob(".*"):
-            if path.is_file():
-                path.unlink()
+        sweep(out_dir / name, below=True, unmarked_after_s=0.0)

@@ -4,29 +4,35 @@
     plan.jsonl            which utterance goes into which shard
     work/00012.jsonl      finished rows of a shard that is not complete yet
     shards/00012.jsonl    a complete shard, in the order of the plan
+    closed.jsonl          length and digest of each complete shard, see `closed`
     failed.jsonl          what was set aside, with the reason
 
-A shard is closed when it has a file and no work file. A closed shard holds all its utterances but those set aside; an open
-one holds those in its file, if it has one, and those in its work file.
+A shard is closed when it has a file and no work file. Its file is believed when it is as it was closed; what is neither in
+it nor in its work file nor set aside is left to do, and opens it again.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError
+from avcore.errors import InputError, OutputError
 from avcore.manifest import Manifest, write_rows
 from avcore.runs import journal
+from netflips.batch.closed import CLOSED, CLOSED_KEYS, ClosedShards
 from netflips.batch.plan import Shard, digest, new_shards, read_plan, write_plan
 from netflips.batch.records import Made, Rejected, Source
-from netflips.batch.run_file import prepare_folder
+from netflips.batch.run_file import WAY_OUT, prepare_folder
 from netflips.batch.settings import Layout
 from netflips.batch.shard_files import ShardFiles
 from netflips.lock import folder_lock
 
 _FAILED, _WORK = "failed.jsonl", "work"
+_FAILED_KEYS = ("id", "reason")
+
+LOG = logging.getLogger("netflips")
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,10 @@ def open_store(
     """
     with folder_lock(out_dir):
         prepare_folder(out_dir, key, overwrite)
-        for path in (out_dir / _FAILED, *sorted((out_dir / _WORK).glob("*.jsonl"))):
-            journal.repair(path)
+        journal.repair(out_dir / _FAILED, *_FAILED_KEYS)
+        journal.repair(out_dir / CLOSED, *CLOSED_KEYS)
+        for path in sorted((out_dir / _WORK).glob("*.jsonl")):
+            journal.repair(path, "id")
         yield ResultStore(out_dir, layout, shard_size)
 
 
@@ -61,10 +69,11 @@ class ResultStore:
         self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
         self._work_dir, self._shard_size = out_dir / _WORK, shard_size
         self.files = ShardFiles(out_dir, layout)
+        self._closed = ClosedShards(out_dir, self.files)
         self._shards: dict[int, Shard] = {}
         self._done: dict[int, set[str]] = {}
         self._reopened: set[int] = set()
-        self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path)}
+        self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
 
     def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
         """Say what is left to do, shard by shard; utterances that are new here are added to the plan.
@@ -73,11 +82,12 @@ class ResultStore:
         was made from other files.
         """
         sources = {entry.id: Source(entry, manifest.root) for entry in manifest.entries}
-        shards = read_plan(self._plan_path)
-        self._done = {shard.number: self._done_in(shard) for shard in shards}
+        shards = self._read_plan()
+        self._done = {shard.number: self._done_in(shard, is_trial) for shard in shards}
         shards = self._extend(self._renew(shards, sources), sources)
         self._shards = {shard.number: shard for shard in shards}
         if not is_trial:
+            self._closed.note_new()
             write_plan(self._plan_path, shards)
         if retry_failed:
             self._forgive(self.failures.keys() & sources.keys(), is_trial)
@@ -101,12 +111,19 @@ class ResultStore:
         self.failures.update({one.id: one.reason for one in rejected})
 
     def close(self, shard: int) -> None:
-        """Write a shard to its place; it stays open while any of its utterances is neither done nor set aside."""
+        """Write a shard to its place; it stays open while any of its utterances is neither done nor set aside.
+
+        Raises OutputError when rows that were written down are not there any more.
+        """
         ids = self._shards[shard].ids
         if any(name not in self._done[shard] and name not in self.failures for name in ids):
             return
         rows = {row["id"]: row for row in self._rows(shard)}
-        self.files.write(shard, [rows[name] for name in ids if name in rows])
+        lost = [name for name in ids if name not in rows and name not in self.failures]
+        if lost:
+            what = f"{len(lost)} finished utterances are not in it any more, as {lost[0]!r}"
+            raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
+        self._closed.write(self._shards[shard], [rows[name] for name in ids if name in rows])
         self._work_path(shard).unlink(missing_ok=True)
 
     def tidy(self) -> None:
@@ -118,17 +135,38 @@ class ResultStore:
         known = [name for name in places if name in self.failures]
         write_rows(self._failed_path, ({"id": name, "reason": self.failures[name], "shard": places[name]} for name in known))
 
-    def _done_in(self, shard: Shard) -> set[str]:
-        if self._is_closed(shard.number):
-            return set(shard.ids) - self.failures.keys()
-        return {row["id"] for row in self._rows(shard.number)}
+    def _read_plan(self) -> list[Shard]:
+        """The plan; raises InputError when there are results without one, or it is damaged."""
+        has_results = any(self.files.folder.glob("[0-9]*")) or any(self._work_dir.glob("[0-9]*"))
+        if self._plan_path.exists() and self._plan_path.stat().st_size:
+            return read_plan(self._plan_path)
+        if has_results:
+            raise InputError("the plan of these results is missing or empty", path=self._plan_path, hint=WAY_OUT)
+        return []
+
+    def _done_in(self, shard: Shard, is_trial: bool) -> set[str]:
+        """The utterances of a shard whose rows can be believed. The shard is opened where others must be made again."""
+        number, work = shard.number, self._work_path(shard.number)
+        is_open, seen = work.exists(), self._closed.look(shard, work.exists())
+        lost = {name for name in shard.ids if name not in seen.ids and name not in self.failures}
+        if seen.rows is None and lost and seen.is_there and not is_open:
+            LOG.warning(
+                "%s: %d utterances are neither in it nor set aside; they are made again", self.files.path(number), len(lost)
+            )
+        if seen.rows is not None or (seen.is_there and lost):
+            self._reopened.add(number)
+            if not is_trial:
+                journal.append(work, seen.rows or ())
+        if seen.rows is not None and not is_trial:
+            self.files.path(number).unlink()
+        return set(seen.ids) | {row["id"] for row in journal.read(work, "id")}
 
     def _is_closed(self, shard: int) -> bool:
         return self.files.path(shard).exists() and not self._work_path(shard).exists()
 
     def _rows(self, shard: int) -> Iterator[dict[str, Any]]:
         yield from self.files.read(shard)
-        yield from journal.read(self._work_path(shard))
+        yield from journal.read(self._work_path(shard), "id")
 
     def _renew(self, shards: list[Shard], sources: Mapping[str, Source]) -> list[Shard]:
         """Note what undone utterances are made from now; raises InputError when done ones are made from something else now."""
@@ -155,10 +193,11 @@ class ResultStore:
 
     def _forgive(self, again: Set[str], is_trial: bool) -> None:
         """Open the shards of failed utterances again, then take these off the list: in this order none is ever lost."""
-        self._reopened = {shard.number for shard in self._shards.values() if again & set(shard.ids)}
-        for number in () if is_trial else self._reopened:
+        opened = {shard.number for shard in self._shards.values() if again & set(shard.ids)}
+        self._reopened |= opened
+        for number in () if is_trial else opened:
             journal.append(self._work_path(number), [])
-        kept = [row for row in journal.read(self._failed_path) if row["id"] not in again]
+        kept = [row for row in journal.read(self._failed_path, *_FAILED_KEYS) if row["id"] not in again]
         if not is_trial:
             write_rows(self._failed_path, kept)
         self.failures = {row["id"]: row["reason"] for row in kept}

@@ -13,7 +13,9 @@ from avcore.errors import InputError, OutputError, UsageError
 from avcore.manifest import Entry, Manifest
 from avcore.runs import journal
 from netflips.batch.records import Made, Rejected
+from netflips.batch.settings import Layout
 from netflips.batch.store import ResultStore, ShardWork, open_store
+from tests.damage import DAMAGES, damaged
 
 KEY = {"encoder": "sha256:1", "modalities": "audio"}
 NAMES = ("a", "b", "c", "d", "e")
@@ -86,7 +88,7 @@ def test_killed_between_writing_a_shard_and_clearing_its_work(inputs: Manifest, 
         work = (out / "work" / "00000.jsonl").read_bytes()
         store.close(0)
     (out / "work" / "00000.jsonl").write_bytes(work)
-    (out / "shards" / ".00000.k3j2.jsonl").write_bytes(b"half a shar")
+    (out / "shards" / ".00000.k3j2_9ab.jsonl").write_bytes(b"half a shar")
     with opened(out) as store:
         assert left(store.plan(inputs)) == {0: [], 1: ["d", "e"]}
         store.close(0)
@@ -181,3 +183,154 @@ def test_a_folder_of_other_things_and_a_busy_one_are_refused(inputs: Manifest, o
     (out / "run.json").write_text("{}")
     with pytest.raises(InputError, match=r"not the run.json"), opened(out, overwrite=True):
         pass
+
+
+def finished(inputs: Manifest, out: Path, layout: Layout = "jsonl") -> dict[str, bytes]:
+    """A finished run, `b` and `e` set aside; returns the content of its results."""
+    with open_store(out, KEY, layout, 3) as store:
+        finish(store, store.plan(inputs))
+    return contents(out)
+
+
+def finish(store: ResultStore, work: list[ShardWork]) -> int:
+    """Do what is left to do; returns how much it was."""
+    for shard in work:
+        names = sorted(shard.pending)
+        store.add(shard.number, [made(name) for name in names if name not in "be"])
+        store.set_aside(shard.number, [Rejected(name, "no sound") for name in names if name in "be"])
+        store.close(shard.number)
+    store.tidy()
+    return sum(len(shard.pending) for shard in work)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    paths = (path for path in out.rglob("*") if path.is_file() and path.name not in (".lock", "closed.jsonl"))
+    return {str(path.relative_to(out)): path.read_bytes() for path in paths}
+
+
+def again(inputs: Manifest, out: Path, layout: Layout = "jsonl") -> int:
+    """Give the same command again; returns how many utterances were done."""
+    with open_store(out, KEY, layout, 3) as store:
+        return finish(store, store.plan(inputs))
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "parquet"])
+@pytest.mark.parametrize("how", [*DAMAGES, "gone", "flip"])
+def test_a_closed_shard_is_believed_only_as_it_was_closed(
+    inputs: Manifest, out: Path, layout: Layout, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = finished(inputs, out, layout)
+    assert again(inputs, out, layout) == 0
+    (path,) = (out / "shards").glob("00000.*")
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content.replace(b"2", b"3") if how == "flip" else damaged(content, how))
+    assert again(inputs, out, layout) == 2
+    assert str(path) in caplog.text
+    assert contents(out) == before
+    assert again(inputs, out, layout) == 0
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, "gone", "first line"])
+def test_what_stands_in_no_list_is_not_done(inputs: Manifest, out: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    before = finished(inputs, out)
+    path = out / "failed.jsonl"
+    content = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content.replace(b"{", b"x", 1) if how == "first line" else damaged(content, how))
+    dry = ResultStore(out, "jsonl", 3).plan(inputs, is_trial=True)
+    lost = 1 if how in ("cut", "hole", "first line") else 2
+    assert sum(len(shard.pending) for shard in dry) == lost
+    assert again(inputs, out) == lost
+    assert "neither in it nor set aside" in caplog.text
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "parquet"])
+@pytest.mark.parametrize("how", ["", *DAMAGES])
+def test_shards_of_an_earlier_version_are_read_before_they_are_believed(
+    inputs: Manifest, out: Path, layout: Layout, how: str
+) -> None:
+    before = finished(inputs, out, layout)
+    (out / "closed.jsonl").unlink()
+    (path,) = (out / "shards").glob("00000.*")
+    if how:
+        path.write_bytes(damaged(path.read_bytes(), how))
+    dry = ResultStore(out, layout, 3).plan(inputs, is_trial=True)
+    assert not (out / "closed.jsonl").exists()
+    num_lost = {"": 0, "cut": 1, "hole": 1}.get(how, 2) if layout == "jsonl" or not how else 2
+    assert sum(len(shard.pending) for shard in dry) == again(inputs, out, layout) == num_lost
+    assert contents(out) == before
+    with (out / "shards" / path.name).open("ab") as file:
+        file.write(b" ")
+    assert again(inputs, out, layout) == 2  # its digest was noted
+
+
+def test_a_damaged_note_of_what_is_closed_costs_a_reading(inputs: Manifest, out: Path) -> None:
+    before = finished(inputs, out)
+    path = out / "closed.jsonl"
+    path.write_bytes(damaged(path.read_bytes(), "hole"))
+    assert again(inputs, out) == 0
+    assert contents(out) == before
+
+
+def test_files_beside_the_rows_are_missed(inputs: Manifest, out: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def run() -> list[str]:
+        with open_store(out, KEY, "files", 3) as store:
+            work = store.plan(inputs)
+            for shard in work:
+                for name in shard.pending:
+                    for path in (out / "units" / f"{name}.unit", out / "features" / f"{name}.npy"):
+                        path.parent.mkdir(exist_ok=True)
+                        path.write_text("1 2")
+                rows = [{"id": name, "features": f"features/{name}.npy"} for name in sorted(shard.pending)]
+                store.add(shard.number, [Made(row["id"], row, 1.0) for row in rows])
+                store.close(shard.number)
+            return sorted(name for shard in work for name in shard.pending)
+
+    assert run() == list(NAMES)
+    before = contents(out)
+    assert run() == []
+    (out / "units" / "a.unit").unlink()
+    (out / "features" / "c.npy").write_text("1")
+    assert run() == ["a", "c"]
+    assert "files of 2 utterances of shard 0 are missing or damaged, as a" in caplog.text
+    assert contents(out) == before
+    (out / "closed.jsonl").unlink()  # as an earlier version left it
+    (out / "units" / "e.unit").write_text("")
+    assert run() == ["e"]
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("name", ["plan.jsonl", "run.json"])
+@pytest.mark.parametrize("how", [*DAMAGES, "gone"])
+def test_without_plan_or_settings_nothing_is_done(inputs: Manifest, out: Path, name: str, how: str) -> None:
+    before = finished(inputs, out)
+    if how == "gone":
+        (out / name).unlink()
+    else:
+        (out / name).write_bytes(damaged((out / name).read_bytes(), how))
+    with pytest.raises((InputError, OutputError), match=r"put back a copy|choose another --out-dir"):
+        again(inputs, out)
+    (out / name).write_bytes(before[name])
+    assert again(inputs, out) == 0
+
+
+def test_links_in_an_output_folder_are_not_followed(inputs: Manifest, out: Path, tmp_path: Path) -> None:
+    finished(inputs, out)
+    precious, elsewhere = tmp_path / "precious", tmp_path / "elsewhere"
+    precious.write_text("mine")
+    elsewhere.mkdir()
+    (elsewhere / ".mine.k3j2_9ab.txt").write_text("mine")
+    (out / "lips").symlink_to(elsewhere)
+    again(inputs, out)
+    (out / ".lock").unlink()
+    (out / ".lock").symlink_to(precious)
+    with pytest.raises(OutputError, match="a link"):
+        again(inputs, out)
+    assert precious.read_text() == "mine"
+    assert len(list(elsewhere.iterdir())) == 1
