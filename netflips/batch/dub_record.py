@@ -5,6 +5,7 @@ failed.jsonl    what was set aside, with the reason
 """
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,8 +13,14 @@ from typing import Any
 
 from avcore.files import write_text
 from avcore.runs import journal
+from avcore.runs.seals import fits, seal_of
 from netflips.batch.records import Rejected
 from netflips.report import DubReport
+
+LOG = logging.getLogger("netflips")
+
+_DONE_KEYS = ("output", "key", "report")
+_FAILED_KEYS = ("id", "reason")
 
 
 @dataclass(frozen=True)
@@ -35,18 +42,25 @@ class DubRecord:
     @classmethod
     def read(cls, out_dir: Path) -> "DubRecord":
         """What earlier runs left there."""
-        for name in ("dubs.jsonl", "failed.jsonl"):
-            journal.repair(out_dir / name)
-        done = {row["output"]: row for row in journal.read(out_dir / "dubs.jsonl")}
-        return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(out_dir / "failed.jsonl")})
+        dubs, failed = out_dir / "dubs.jsonl", out_dir / "failed.jsonl"
+        journal.repair(dubs, *_DONE_KEYS)
+        journal.repair(failed, *_FAILED_KEYS)
+        done = {row["output"]: row for row in journal.read(dubs, *_DONE_KEYS)}
+        return cls(out_dir, done, {row["id"]: row["reason"] for row in journal.read(failed, *_FAILED_KEYS)})
 
     def is_done(self, job: DubJob, key: str) -> bool:
-        """Whether a video is there and was made like this."""
-        return job.target.is_file() and self.done.get(job.target.name, {}).get("key") == key
+        """Whether a video was made like this, and is as it was made; of rows of earlier versions, whether it is there."""
+        row = self.done.get(job.target.name, {})
+        if row.get("key") != key or not job.target.is_file():
+            return False
+        is_whole = fits(job.target, row["file"]) if "file" in row else job.target.stat().st_size > 0
+        if not is_whole:
+            LOG.warning("%s is not as it was made; it is made anew", job.target)
+        return is_whole
 
     def add(self, job: DubJob, key: str, report: DubReport) -> None:
         """Note a video that is complete, and the settings that it was made with."""
-        row = {"output": job.target.name, "key": key, "report": asdict(report)}
+        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), "report": asdict(report)}
         journal.append(self.out_dir / "dubs.jsonl", [row])
         self.done[job.target.name] = json.loads(json.dumps(row))
 

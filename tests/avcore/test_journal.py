@@ -1,0 +1,64 @@
+"""JSON lines: what was appended is there, a half line never counts, damage takes nothing else with it."""
+
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import OutputError
+from avcore.runs import journal
+from tests.damage import damaged
+
+
+def rows(path: Path) -> list[int]:
+    return [row["a"] for row in journal.read(path, "a")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    journal.append(tmp_path / "j.jsonl", [{"a": number, "text": "words"} for number in range(100)])
+    return tmp_path / "j.jsonl"
+
+
+@pytest.mark.parametrize("torn", [b'{"a": 1', b'{"a": 1}', b"\0\0\0\0"])
+def test_only_a_torn_last_line_goes(path: Path, torn: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    assert rows(path) == list(range(100))
+    assert journal.repair(path)
+    assert path.read_bytes() == whole
+    assert not journal.repair(path)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("bad", [b"{bad\n", b"\n", b"[1]\n", b'{"b": 1}\n', b"\xff\n", b"[" * 100_000 + b"\n"])
+def test_a_damaged_line_is_named_and_the_rows_behind_it_are_kept(path: Path, bad: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:1], bad, *lines[1:]]))
+    assert rows(path) == list(range(100))
+    assert f"{path}: line 2 is damaged" in caplog.text
+    assert journal.repair(path, "a")
+    assert path.read_bytes() == b"".join(lines)
+    caplog.clear()
+    assert not journal.repair(path, "a")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("how", ["cut", "hole", "empty", "zero"])
+def test_damage_of_any_kind_leaves_the_other_rows(path: Path, how: str) -> None:
+    path.write_bytes(damaged(path.read_bytes(), how))
+    journal.repair(path, "a")
+    found = rows(path)
+    assert found == sorted(found)
+    assert {"cut": 49, "hole": 89, "empty": 0, "zero": 0}[how] == pytest.approx(len(found), abs=2)
+    journal.append(path, [{"a": 100}])
+    assert rows(path) == [*found, 100]
+
+
+def test_what_is_no_journal_is_not_written_to(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "j.jsonl").symlink_to(precious)
+    for change in (lambda path: journal.append(path, [{"a": 1}]), journal.repair):
+        with pytest.raises(OutputError, match=r"j\.jsonl"):
+            change(tmp_path / "j.jsonl")
+    assert precious.read_text() == "mine"
