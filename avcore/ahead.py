@@ -1,16 +1,21 @@
 """Make items in a thread of their own, while those before them are used."""
 
+import atexit
+import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
 _LOOK_EVERY_S = 0.1
 """How often a maker that waits for room looks whether anybody still wants its items."""
+_PATIENCE_S = 10.0
+"""How long the end of a command waits for what is being made; a thread that runs on while Python ends would crash it."""
 _BUFFER_BYTES = 64 << 20
 _MOST_PICTURES = 20
 
@@ -20,6 +25,9 @@ class _End:
     """After the last item. error: why there are no more, None = all were made."""
 
     error: BaseException | None = None
+
+
+_running: list["_Maker[Any]"] = []
 
 
 class _Maker(Thread, Generic[Item]):
@@ -32,6 +40,7 @@ class _Maker(Thread, Generic[Item]):
 
     def run(self) -> None:
         """Make all items; what goes wrong is handed on."""
+        _running.append(self)
         end = _End()
         iterator = iter(self._items)
         try:
@@ -42,11 +51,13 @@ class _Maker(Thread, Generic[Item]):
         except BaseException as error:
             end = _End(error)
         self._hand_over(end)
+        _running.remove(self)
 
-    def stop(self) -> None:
-        """Let the thread end after the item it is making."""
+    def stop(self, patience_s: float = inf) -> None:
+        """Let the thread end after the item it is making, and wait for it."""
         self._is_unwanted.set()
-        while self.is_alive():
+        deadline = time.monotonic() + patience_s
+        while self.is_alive() and time.monotonic() < deadline:
             with suppress(Empty):
                 self.made.get_nowait()
             self.join(_LOOK_EVERY_S / 10)
@@ -76,6 +87,13 @@ def ahead(items: Iterable[Item], depth: int) -> Iterator[Item]:
             raise item.error
     finally:
         maker.stop()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """End what a signal left running; threads that others feed began first, and end those."""
+    for maker in list(_running):
+        maker.stop(_PATIENCE_S)
 
 
 def pictures_ahead(width: int, height: int) -> int:
