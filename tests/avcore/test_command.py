@@ -1,6 +1,11 @@
 """Exit codes and the one line a person reads."""
 
 import argparse
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +63,38 @@ def test_devices_and_precisions_that_do_not_exist_are_refused() -> None:
         resolve_precision("float8", cpu)
     with pytest.raises(UsageError, match="float16"):
         resolve_precision("float16", cpu)
+
+
+LONG_COMMAND = """
+import argparse, sys, time
+from pathlib import Path
+from avcore.ahead import ahead
+from avcore.command import run
+from avcore.files import atomic_output
+
+def slow():
+    for number in range(10_000):
+        time.sleep(0.01)
+        yield number
+
+def work(_):
+    with atomic_output(Path(sys.argv[1])) as path:
+        for number in ahead(ahead(slow(), 3), 3):
+            path.write_text(str(number))
+            print("writing", flush=True)
+
+sys.exit(run(argparse.ArgumentParser("thing"), work, []))
+"""
+
+
+def test_sigterm_ends_a_command_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LONG_COMMAND, str(tmp_path / "o.txt")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate()
+    assert (process.returncode, error) == (143, "thing: terminated\n")
+    assert list(tmp_path.iterdir()) == []

@@ -198,6 +198,11 @@ def test_voices_are_computed_once(tones: TonesCorpus, tmp_path: Path, parity_dir
     again = read_corpus(config)
     assert cache.read_bytes() == content
     np.testing.assert_array_equal(first.train[7].voice, again.train[7].voice)
+    lines = content.splitlines(keepends=True)
+    cache.write_bytes(b"".join([*lines[:2], b"\0" * 40 + lines[2][40:], *lines[3:]]))
+    again = read_corpus(config)
+    assert cache.read_bytes() == b"".join([*lines[:2], *lines[3:], lines[2]])
+    np.testing.assert_array_equal(first.train[2].voice, again.train[2].voice)
     nowhere = replace(config, data=replace(config.data, speaker_encoder="/nowhere.pt"))
     assert read_corpus(nowhere).speaker_dim == 256
     shared = read_corpus(settings(tones, tmp_path / "other", units=units, speakers=str(cache)))

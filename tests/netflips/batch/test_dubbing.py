@@ -9,6 +9,7 @@ import pytest
 from netflips import dub_command
 from netflips.batch.dub_record import DubJob, DubRecord
 from netflips.options import ModelPaths
+from tests.damage import DAMAGES, damaged
 from tests.netflips.conftest import write_clip
 
 
@@ -51,6 +52,20 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, ray_here: Non
     assert record.is_done(job, key)
     assert not record.is_done(job, key + "of other settings")
     assert not record.is_done(DubJob(job.source, out / "gone.mp4"), key)
+    whole = job.target.read_bytes()
+    for how in DAMAGES:
+        job.target.write_bytes(damaged(whole, how))
+        assert not record.is_done(job, key)
+    job.target.write_bytes(whole)
+    assert record.is_done(job, key)
+
+    lines = (out / "dubs.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "dubs.jsonl").write_bytes(b"".join([lines[0], b"{bad\n", *lines[1:]]))
+    assert DubRecord.read(out) == record
+    del record.done["a_ko.mp4"]["file"]  # of a version that noted no digests
+    assert record.is_done(job, key)
+    job.target.write_bytes(b"")
+    assert not record.is_done(job, key)
 
 
 def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

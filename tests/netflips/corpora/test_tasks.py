@@ -8,7 +8,7 @@ import pytest
 
 from avcore.errors import InputError, OutputError
 from avcore.progress import silent
-from netflips.corpora.journal import Journal, Record, compact_journal, read_journal, without_failures
+from netflips.corpora.journal import Journal, Record, compact_journal, read_journal, recover_journal, without_failures
 from netflips.corpora.tasks import Task, run_tasks
 
 
@@ -115,6 +115,23 @@ def test_a_torn_line_does_not_count(tmp_path: Path) -> None:
     compact_journal(tmp_path, read_journal(tmp_path))
     assert [file.name for file in tmp_path.iterdir()] == ["journal.jsonl"]
     assert read_journal(tmp_path) == {"가": Record("가", "kept", rows={"manifest": {"id": "가"}})}
+
+
+@pytest.mark.parametrize("bad", [b"{bad", b"{}", b'{"key": "a/0"}', b""])
+def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    whole = _run(tmp_path, [Task("a", 3), Task("b", "leaf")])
+    assert recover_journal(tmp_path) == whole
+    (path,) = tmp_path.glob("journal-*.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert b'"a/0"' in lines[0]
+    path.write_bytes(b"".join([bad + b"\n", *lines[1:]]))
+    records = recover_journal(tmp_path)
+    assert f"{path}: line 1 is damaged" in caplog.text
+    assert set(records) == {"a/1", "a/2", "b"}  # that all of a is done is not believed either
+    for did in tmp_path.glob("did-*"):
+        did.unlink()
+    assert _run(tmp_path, [Task("a", 3), Task("b", "leaf")], known=records) == whole
+    assert _done(tmp_path) == ["a", "a"]  # a itself and a/0
 
 
 def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
