@@ -2,11 +2,15 @@
 
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from math import prod
+from typing import IO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from avcore.errors import OutputError
 
 
 class RowStore:
@@ -17,17 +21,18 @@ class RowStore:
         self._row_bytes = prod(shape) * self._dtype.itemsize
         self._file = tempfile.TemporaryFile(prefix="netflips-")  # noqa: SIM115 (closed with the store)
         self._num_rows = 0
-        weakref.finalize(self, self._file.close)
+        weakref.finalize(self, _close, self._file)
 
     def __len__(self) -> int:
         return self._num_rows
 
     def append(self, row: NDArray[np.generic]) -> int:
-        """Add a row of the store's shape; returns its number."""
+        """Add a row of the store's shape; returns its number. Raises OutputError when there is no room for it."""
         if row.shape != self._shape:
             raise ValueError(f"a row must have shape {self._shape}, not {row.shape}")
-        self._file.seek(self._num_rows * self._row_bytes)
-        self._file.write(np.ascontiguousarray(row, dtype=self._dtype).tobytes())
+        with _room_needed():
+            self._file.seek(self._num_rows * self._row_bytes)
+            self._file.write(np.ascontiguousarray(row, dtype=self._dtype).tobytes())
         self._num_rows += 1
         return self._num_rows - 1
 
@@ -37,6 +42,23 @@ class RowStore:
         for place, row in enumerate(rows):
             if not 0 <= row < self._num_rows:
                 raise IndexError(f"row {row} of {self._num_rows}")
-            self._file.seek(int(row) * self._row_bytes)
+            with _room_needed():  # what was added last is written when another row is read
+                self._file.seek(int(row) * self._row_bytes)
             self._file.readinto(found[place].data)
         return found
+
+
+@contextmanager
+def _room_needed() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            "temporary files cannot be written", path=tempfile.gettempdir(), found=error.strerror,
+            hint="free some space, or set TMPDIR to another folder",
+        ) from error  # fmt: skip
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # what it still holds nobody wants
+        file.close()

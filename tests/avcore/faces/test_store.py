@@ -1,3 +1,7 @@
+import subprocess
+import sys
+import textwrap
+
 import numpy as np
 import pytest
 
@@ -27,3 +31,22 @@ def test_wrong_rows_are_refused() -> None:
         store.read([1])
     with pytest.raises(IndexError, match="row -1"):
         store.read([-1])
+
+
+def test_no_room_is_said_in_one_line() -> None:
+    script = """
+        import resource
+        import numpy as np
+        from avcore.errors import OutputError
+        from avcore.faces.store import RowStore
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+        store = RowStore((20_000,), np.uint8)
+        try:
+            for _ in range(3):
+                store.append(np.zeros(20_000, np.uint8))
+        except OutputError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True)
+    assert "temporary files cannot be written; found File too large; free some space" in done.stdout
+    assert done.stderr == ""
