@@ -69,7 +69,9 @@ def _list(key: Mapping[str, Any], names: list[str]) -> str:
 
 def _delete(out_dir: Path) -> None:
     for name in _FOLDERS:
-        if (out_dir / name).exists():
+        if (out_dir / name).is_symlink():
+            (out_dir / name).unlink()
+        elif (out_dir / name).exists():
             shutil.rmtree(out_dir / name)
     for name in _FILES:
         (out_dir / name).unlink(missing_ok=True)

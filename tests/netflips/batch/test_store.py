@@ -328,6 +328,8 @@ def test_links_in_an_output_folder_are_not_followed(inputs: Manifest, out: Path,
     (elsewhere / ".mine.k3j2_9ab.txt").write_text("mine")
     (out / "lips").symlink_to(elsewhere)
     again(inputs, out)
+    with opened(out, overwrite=True):
+        assert not (out / "lips").exists()
     (out / ".lock").unlink()
     (out / ".lock").symlink_to(precious)
     with pytest.raises(OutputError, match="a link"):
