@@ -73,6 +73,7 @@ class ResultStore:
         self._shards: dict[int, Shard] = {}
         self._done: dict[int, set[str]] = {}
         self._reopened: set[int] = set()
+        self._num_unlisted = 0
         self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
 
     def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
@@ -84,6 +85,9 @@ class ResultStore:
         sources = {entry.id: Source(entry, manifest.root) for entry in manifest.entries}
         shards = self._read_plan()
         self._done = {shard.number: self._done_in(shard, is_trial) for shard in shards}
+        if self._num_unlisted:
+            what = "%s: %d utterances are neither in a finished shard nor set aside; they are made again"
+            LOG.warning(what, self._failed_path, self._num_unlisted)
         shards = self._extend(self._renew(shards, sources), sources)
         self._shards = {shard.number: shard for shard in shards}
         if not is_trial:
@@ -115,15 +119,15 @@ class ResultStore:
 
         Raises OutputError when rows that were written down are not there any more.
         """
-        ids = self._shards[shard].ids
-        if any(name not in self._done[shard] and name not in self.failures for name in ids):
+        ids, done = self._shards[shard].ids, self._done[shard]
+        if any(name not in done and name not in self.failures for name in ids):
             return
         rows = {row["id"]: row for row in self._rows(shard)}
-        lost = [name for name in ids if name not in rows and name not in self.failures]
+        lost = [name for name in ids if name in done and name not in rows]
         if lost:
             what = f"{len(lost)} finished utterances are not in it any more, as {lost[0]!r}"
             raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
-        self._closed.write(self._shards[shard], [rows[name] for name in ids if name in rows])
+        self._closed.write(self._shards[shard], [rows[name] for name in ids if name in done])
         self._work_path(shard).unlink(missing_ok=True)
 
     def tidy(self) -> None:
@@ -149,10 +153,8 @@ class ResultStore:
         number, work = shard.number, self._work_path(shard.number)
         is_open, seen = work.exists(), self._closed.look(shard, work.exists())
         lost = {name for name in shard.ids if name not in seen.ids and name not in self.failures}
-        if seen.rows is None and lost and seen.is_there and not is_open:
-            LOG.warning(
-                "%s: %d utterances are neither in it nor set aside; they are made again", self.files.path(number), len(lost)
-            )
+        if seen.rows is None and seen.is_there and not is_open:
+            self._num_unlisted += len(lost)
         if seen.rows is not None or (seen.is_there and lost):
             self._reopened.add(number)
             if not is_trial:

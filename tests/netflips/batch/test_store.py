@@ -246,7 +246,7 @@ def test_what_stands_in_no_list_is_not_done(inputs: Manifest, out: Path, how: st
     lost = 1 if how in ("cut", "hole", "first line") else 2
     assert sum(len(shard.pending) for shard in dry) == lost
     assert again(inputs, out) == lost
-    assert "neither in it nor set aside" in caplog.text
+    assert f"{path}: {lost} utterances are neither in a finished shard nor set aside" in caplog.text
     assert contents(out) == before
 
 
