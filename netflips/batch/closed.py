@@ -1,13 +1,15 @@
 """What the closed shards of an output folder hold, so that each is believed only while it is as it was closed.
 
 `closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
-planned utterances that have no row in it, and the sizes of the files that lie beside its rows. So a corpus is checked by
-reading its shards once, none of them parsed. Shards of versions without it are read row by row, and noted.
+planned utterances that have no row in it, and the sizes of the files that lie beside its rows, with checksums of units and
+voices. So a corpus is checked by reading its shards once, none of them parsed. Shards of versions without it are read row by
+row, and noted.
 """
 
 import json
 import logging
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -32,6 +34,8 @@ _BESIDE = {
     "boxes": f"lips/{{}}{BOXES_ENDING}",
 }
 """Files below the output folder that a row tells of, by its field."""
+_READ = (_UNITS, _BESIDE["speaker_path"])
+"""Those of them that are small: they are read, where of the others the size alone is looked at."""
 _MISSING = -1
 
 
@@ -127,8 +131,14 @@ class ClosedShards:
         return [self._size(kind, name) if rows[name].get(field) else None for name in names]
 
     def _size(self, kind: str, name: str) -> int:
+        """The size of a file; with a checksum below it where the file is small, -1 where there is none."""
+        path = f"{self._out_dir}/{kind.format(name)}"
         try:
-            return os.lstat(self._out_dir / kind.format(name)).st_size
+            if kind not in _READ:
+                return os.lstat(path).st_size
+            with open(path, "rb") as file:
+                content = file.read()
+            return len(content) << 32 | zlib.crc32(content)
         except (OSError, ValueError):
             return _MISSING
 

@@ -296,9 +296,10 @@ def test_files_beside_the_rows_are_missed(inputs: Manifest, out: Path, caplog: p
     before = contents(out)
     assert run() == []
     (out / "units" / "a.unit").unlink()
+    (out / "units" / "b.unit").write_text("1 3")
     (out / "features" / "c.npy").write_text("1")
-    assert run() == ["a", "c"]
-    assert "files of 2 utterances of shard 0 are missing or damaged, as a" in caplog.text
+    assert run() == ["a", "b", "c"]
+    assert "files of 3 utterances of shard 0 are missing or damaged, as a" in caplog.text
     assert contents(out) == before
     (out / "closed.jsonl").unlink()  # as an earlier version left it
     (out / "units" / "e.unit").write_text("")
