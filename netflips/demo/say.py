@@ -8,12 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.audio import resample
 from avcore.command import run
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import write_speech
-from avcore.timeline import SAMPLE_RATE
 from netflips.demo.espeak import EspeakVoice, say
 
 
@@ -22,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     usual = EspeakVoice("en-us")
     parser = argparse.ArgumentParser(
         prog="python -m netflips.demo.say",
-        description="Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, 16 kHz mono.",
+        description="Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, mono, at espeak-ng's own 22,050 Hz.",
     )
     parser.add_argument("--text", help="the text")
     parser.add_argument("--text-file", type=Path, help="a UTF-8 file with the text, in place of --text")
@@ -52,7 +50,7 @@ def _work(options: argparse.Namespace) -> None:
     spoken = say(text.strip(), EspeakVoice(options.voice, options.speed, options.pitch))
     if not len(spoken.samples):
         raise InputError("espeak-ng says nothing to this text", found=text.strip()[:80])
-    write_speech(options.out, resample(spoken.samples, spoken.rate, SAMPLE_RATE))
+    write_speech(options.out, spoken.samples, spoken.rate)
 
 
 def _read(path: Path) -> str:
