@@ -1,6 +1,7 @@
 """Make the demo's training material: speech in two languages, its units, and drawn faces that say it, from one seed.
 
-Needs espeak-ng (`make env` has it; pip install espeakng-loader) and flite (apt-get install flite). Stopped, it goes on where it was.
+Needs espeak-ng (`make env` has it; pip install espeakng-loader) and flite (apt-get install flite). Stopped, it goes on where it
+was.
 """
 
 import argparse

@@ -13,7 +13,8 @@ from netflips.corpora.synthesis import Synthesis
 
 _TEMPLATE_HELP = (
     "command that speaks an English text where there is no English recording, as "
-    "'python -m netflips.demo.say --text-file {text_file} --out {out}'; {text}, {text_file}, {out}, {reference} (the Korean recording), {id} and {speaker} are filled in"
+    "'python -m netflips.demo.say --text-file {text_file} --out {out}'; "
+    "{text}, {text_file}, {out}, {reference} (the Korean recording), {id} and {speaker} are filled in"
 )
 
 

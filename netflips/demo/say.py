@@ -20,7 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     usual = EspeakVoice("en-us")
     parser = argparse.ArgumentParser(
         prog="python -m netflips.demo.say",
-        description="Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, mono, at espeak-ng's own 22,050 Hz.",
+        description="Speak a text with espeak-ng (needs the package espeakng-loader) to a wav file, mono, 22,050 Hz.",
     )
     parser.add_argument("--text", help="the text")
     parser.add_argument("--text-file", type=Path, help="a UTF-8 file with the text, in place of --text")
