@@ -41,7 +41,7 @@ class FaceMesh:
         cosine, sine = np.cos(region.angle), np.sin(region.angle)
         x, y, z = shares.T * region.side
         turned = (cosine * x - sine * y + region.centre[0], sine * x + cosine * y + region.centre[1], z)
-        return np.stack(turned, axis=1).astype(np.float32)
+        return np.asarray(np.stack(turned, axis=1), dtype=np.float32)
 
 
 def _region_of(face: Detection) -> Region:
