@@ -1,5 +1,6 @@
 """Speech from the espeak-ng that pip installs: the same on every machine, with the time of every phoneme."""
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from netflips.demo.cast import cast, require_synthesisers
 from netflips.demo.espeak import EspeakVoice, library_folder, say
 from netflips.demo.visemes import VISEMES, visemes_of
 
+ROOT = Path(__file__).resolve().parents[3]
 _LIBRARIES_OF_OTHERS = ("libespeak", "libflite", "libpcaudio", "libsonic", "libavcodec", "libavformat", "libsndfile")
 
 
@@ -93,3 +95,11 @@ def test_a_synthesiser_that_is_missing_is_named_with_the_way_to_get_it(monkeypat
     monkeypatch.setattr("netflips.demo.espeak.find_spec", lambda name: None)
     with pytest.raises(InputError, match="espeak-ng is not installed; pip install espeakng-loader"):
         library_folder()
+
+
+def test_the_demos_training_says_what_it_needs_before_it_does_anything(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "train_demo.py"), "--run-dir", str(tmp_path / "run")]
+    done = subprocess.run(command, env={**os.environ, "PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "flite is not installed; apt-get install flite" in done.stderr
+    assert not (tmp_path / "run").exists()
