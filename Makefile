@@ -16,14 +16,14 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env test lint types doors unit demo train-demo bench clean
+.PHONY: help env test lint types doors unit demo train-demo flite bench clean
 
 help:
 	@echo "make demo    set up, then dub the clip that comes with NetfLips"
 	@echo "make test    set up, then lint, type-check, check the doors and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
-	@echo "make train-demo  make the models of the demo anew (needs espeak-ng and flite; an hour and a half)"
+	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite; an hour and a half)"
 	@echo "make bench   speed and memory beside a plain baseline (half an hour; writes benchmarks/results, the tables of README.md and"
 	@echo "             docs/performance.md, and pictures; BENCH=--go-on goes on with a run that was stopped)"
 
@@ -31,7 +31,7 @@ help:
 
 env: $(STAMP)
 
-# --no-deps from a complete lock: mediapipe asks for an OpenCV that needs libGL, resemblyzer for a compiler.
+# --no-deps: the lock is complete, and pip need not work out what belongs together.
 $(STAMP): $(LOCKS) pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: make env PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,8 +58,11 @@ test: lint types doors unit
 demo: env
 	$(BIN)/python scripts/run_demo.py
 
-train-demo: fairseq
+train-demo: flite fairseq
 	$(BIN)/python scripts/train_demo.py
+
+flite:
+	@command -v flite >/dev/null || { echo "make train-demo needs flite, which pip cannot install: apt-get install flite (or your system's)"; exit 2; }
 
 bench: fairseq
 	$(BIN)/python -m benchmarks $(BENCH)

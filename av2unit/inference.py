@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def extract_units(options: argparse.Namespace) -> None:
     """Read, extract, write."""
-    # Reading media loads PyAV, OpenCV and mediapipe, which the extractor alone does not need.
+    # Reading media loads PyAV, OpenCV and LiteRT, which the extractor alone does not need.
     from av2unit.sources import VIDEO, parse_modalities, read_utterance
     from avcore.faces.select import parse_face_choice
 

@@ -26,7 +26,8 @@ from avcore.files import write_text
 
 Config = TypeVar("Config")
 _HYDRAS_OWN = ("hydra", "_dummy_empty_config_.yaml")
-CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
+CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
+"""In the repository a link to `configs/`; in the installed package the files themselves."""
 
 
 def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:

@@ -120,7 +120,7 @@ def of_extractor(
 def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
     """The demo bundle's unit encoder on held-out sentences in voices that it never heard: sound alone, and with lips.
 
-    sounds, clips: how many utterances of each. Needs espeak-ng and flite.
+    sounds, clips: how many utterances of each. Needs espeak-ng (`make env` has it).
     """
     from av2unit.sources import lips_of_video
     from netflips.demo.cast import say

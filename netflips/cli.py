@@ -14,6 +14,7 @@ _COMMANDS = {
     "speak": ("unit2av.inference_unit2a", "units to speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
     "extract": ("netflips.batch.command", "units of a whole corpus, in bulk"),
+    "prepare": ("netflips.corpora.command", "a speech corpus or a folder of video to what training reads"),
     "manifest": ("netflips.manifest_command", "check, count, divide, join and convert manifests"),
     "convert": ("netflips.convert", "a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.demo_bundle.command", "pack and check the models that come with NetfLips"),

@@ -19,7 +19,7 @@ from unit2unit.inference import UnitTranslator
 class Models:
     """What dubs.
 
-    speaker_encoder_path: None = the weights that resemblyzer carries; read when a voice is needed. puts_away: see RunOptions.
+    speaker_encoder_path: None = resemblyzer's weights; read when a voice is needed. puts_away: see RunOptions.
     """
 
     extractor: UnitExtractor

@@ -17,7 +17,7 @@ UnitOffset = int | Literal["auto"]
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Where the weights are. speaker_encoder: None takes the weights that come with resemblyzer."""
+    """Where the weights are. speaker_encoder: None takes resemblyzer's weights, which come along."""
 
     av2unit: Path
     utut: Path

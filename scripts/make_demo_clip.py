@@ -1,4 +1,7 @@
-"""Make the clip that `make demo` dubs, of a sentence, a voice and a head that training never meets. Needs libespeak-ng1."""
+"""Make the clip that `make demo` dubs, of a sentence, a voice and a head that training never meets.
+
+Needs espeak-ng (`make env` has it; pip install espeakng-loader).
+"""
 
 import argparse
 import json

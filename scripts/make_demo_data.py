@@ -1,6 +1,7 @@
 """Make the demo's training material: speech in two languages, its units, and drawn faces that say it, from one seed.
 
-Needs espeak-ng and flite (apt-get install libespeak-ng1 espeak-ng-data flite). Stopped, it goes on where it was.
+Needs espeak-ng (`make env` has it; pip install espeakng-loader) and flite (apt-get install flite). Stopped, it goes on where it
+was.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from avcore.command import add_common_options, run
 from avcore.progress import bars
+from netflips.demo.cast import require_synthesisers
 from netflips.demo.material.make import make_material
 
 
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    require_synthesisers(with_flite=True)
     with bars(options.quiet) as progress:
         make_material(options.out_dir, options.seed, options.max_sentences, options.workers, progress)
 

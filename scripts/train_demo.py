@@ -1,4 +1,7 @@
-"""Make the demo bundle from nothing: what `make train-demo` runs. Stopped, it goes on where it was."""
+"""Make the demo bundle from nothing: what `make train-demo` runs. Stopped, it goes on where it was.
+
+Needs espeak-ng (`make env` has it; pip install espeakng-loader), flite (apt-get install flite) and fairseq (make fairseq).
+"""
 
 import argparse
 import sys
@@ -6,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import run
+from netflips.demo.cast import require_synthesisers
 from netflips.demo.recipe import about, steps_of, write_about
 from netflips.demo.steps import Step, StepRunner
+from unit2unit.utut_common.require import require_fairseq
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     folder: Path = options.run_dir
+    require_synthesisers(with_flite=not (folder / "steps" / "data.json").is_file())
+    require_fairseq()
     steps = steps_of(folder, options.seed, options.max_sentences, options.set)
     runner = StepRunner(folder)
     runner.run(steps, options.at_once)

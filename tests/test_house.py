@@ -32,6 +32,13 @@ def test_the_lock_pins_everything_that_is_asked_for() -> None:
     assert "opencv-contrib-python" not in _names(lines)
 
 
+def test_ci_runs_the_tests_without_programs_that_make_does_not_install() -> None:
+    text = (ROOT / ".ci" / "run").read_text()
+    (allowed,) = re.findall(r'^programs="(.*?)"', text, re.MULTILINE | re.DOTALL)
+    assert not {"espeak-ng", "espeak", "flite", "ffmpeg", "ffprobe", "sox"} & set(allowed.split())
+    assert re.search(r"^PATH=\$only make unit", text, re.MULTILINE)
+
+
 def test_the_conda_environment_has_the_pythons_of_the_project() -> None:
     assert f"python{PROJECT['requires-python']}" in (ROOT / "environment.yml").read_text()
 

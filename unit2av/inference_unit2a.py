@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out-wav-path", type=Path, help="the speech, 16 kHz 16-bit wav")
     parser.add_argument("--tgt-lang", default="ko", help="the language of the units (default: ko)")
     parser.add_argument("--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer (default: the bundle's)")
-    parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: the weights that resemblyzer carries)")
+    parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: resemblyzer's weights)")
     parser.add_argument(
         "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
         help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",

@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer checkpoint (default: the bundle's)"
     )
     parser.add_argument("--speaker-path", type=Path, help="another voice: x.wav, any sound or video file, or x.npy")
-    parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: the weights that resemblyzer carries)")
+    parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: resemblyzer's weights)")
     parser.add_argument(
         "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
         help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",

@@ -32,7 +32,7 @@ from unit2av.face_model import FACE_SIZE
 LOG = logging.getLogger("netflips.lip_crops")
 
 BOXES_SUFFIX = ".bbox.pkl"
-MAKE_BOXES = "scripts/prepare_video.py makes face boxes; or write one box per picture with avcore.faces.boxes.write_boxes"
+MAKE_BOXES = "`netflips prepare video` makes face boxes; or write one box per picture with avcore.faces.boxes.write_boxes"
 _LONGEST_NAME = 80
 
 

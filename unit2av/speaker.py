@@ -4,7 +4,6 @@ Wan et al., "Generalized End-to-End Loss for Speaker Verification" (2018), in th
 Cloning. The front end is the published one to the number, without its optional voice activity detection.
 """
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,9 +48,9 @@ class SpeakerEncoder:
 
     @classmethod
     def from_checkpoint(cls, path: str | Path | None = None, device: str = "cpu") -> "SpeakerEncoder":
-        """Load a published encoder; None takes the weights that the installed package resemblyzer carries.
+        """Load a published encoder; None takes resemblyzer's weights, which come with NetfLips.
 
-        Raises CheckpointError for another file and when None was given but there is no such package.
+        Raises CheckpointError for another file.
         """
         checkpoint = read_checkpoint(default_weights() if path is None else path, Kind.SPEAKER_ENCODER)
         with skeleton():
@@ -91,18 +90,8 @@ class SpeakerEncoder:
 
 
 def default_weights() -> Path:
-    """Where the package resemblyzer keeps its weights; the package is found, not imported."""
-    spec = importlib.util.find_spec("resemblyzer")
-    for folder in (spec.submodule_search_locations if spec is not None else None) or ():
-        weights = Path(folder) / "pretrained.pt"
-        if weights.is_file():
-            return weights
-    raise CheckpointError(
-        "there is no speaker encoder",
-        expected="--speaker-encoder-path encoder.pt, or the package resemblyzer",
-        found="neither",
-        hint="pip install --no-deps resemblyzer, or give the voice as --speaker-path x.npy",
-    )
+    """The weights that come with NetfLips: those of the package resemblyzer 0.1.4 (Apache-2.0), as safetensors."""
+    return Path(__file__).with_name("speaker_encoder.safetensors")
 
 
 def _sizes(tensors: Mapping[str, Tensor], source: Checkpoint) -> tuple[int, int, int, int]:

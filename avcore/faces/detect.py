@@ -1,23 +1,21 @@
-"""Find faces and their landmarks, with the models that mediapipe's wheel carries (nothing is downloaded).
+"""Find faces and their landmarks, with mediapipe's networks (nothing is downloaded).
 
 Two models, because neither does alone (spec/05): the full-range detector finds small faces in large pictures, but
 misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only.
 """
 
-from contextlib import nullcontext
 from math import ceil
 from typing import Self
 
 import cv2
 import numpy as np
-from mediapipe.python.solutions.face_detection import FaceDetection
-from mediapipe.python.solutions.face_mesh import FaceMesh
 
+from avcore.faces.blazeface import FULL_RANGE, BlazeFace
 from avcore.faces.crop import Box, Picture
+from avcore.faces.face_mesh import FaceMesh
 from avcore.faces.geometry import Landmarks
 from avcore.faces.native_log import without_chatter
 
-_FULL_RANGE = 1
 _PADDED_SIDE = 256
 """Pixels of the black square on which a picture is tried again, at half that size, when nothing is found: its near
 faces look as far away as the full-range detector wants them."""
@@ -28,17 +26,12 @@ _TILE_OVERLAP = 1 / 3
 class FaceDetector:
     """Both models, loaded once; use it as a context manager, or close it."""
 
-    def __init__(self, min_confidence: float = 0.5) -> None:
+    def __init__(self) -> None:
         with without_chatter():
-            self._detector = FaceDetection(model_selection=_FULL_RANGE, min_detection_confidence=min_confidence)
+            self._detector = BlazeFace(FULL_RANGE)
             # Each picture stands for itself: tracking inside the mesh is no better on the sample clip (spec/05), and a
             # result that does not depend on the pictures before can be computed again from anywhere.
-            self._mesh = FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=False)
-            # The models start in threads of their own, with their notes; a first picture waits for them.
-            blank = np.zeros((_PADDED_SIDE, _PADDED_SIDE, 3), dtype=np.uint8)
-            self._detector.process(blank)
-            self._mesh.process(blank)
-        self._is_mesh_started = False
+            self._mesh = FaceMesh()
 
     def __enter__(self) -> Self:
         return self
@@ -48,8 +41,7 @@ class FaceDetector:
 
     def close(self) -> None:
         """Free both models."""
-        self._detector.close()
-        self._mesh.close()
+        del self._detector, self._mesh
 
     def boxes(self, picture: Picture) -> list[Box]:
         """Find the faces in a picture uint8 [height, width, 3] (RGB).
@@ -91,25 +83,10 @@ class FaceDetector:
         Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same measure, smaller = nearer
         to the camera; None when no face is seen.
         """
-        # The mesh writes its last start-up note when it sees its first face.
-        with nullcontext() if self._is_mesh_started else without_chatter():
-            faces = self._mesh.process(picture).multi_face_landmarks
-        if not faces:
-            return None
-        self._is_mesh_started = True
-        height, width = picture.shape[:2]
-        points = [(point.x, point.y, point.z) for point in faces[0].landmark]
-        return np.asarray(points, dtype=np.float32) * np.array([width, height, width], dtype=np.float32)
+        return self._mesh.landmarks(picture)
 
     def _detect(self, picture: Picture) -> list[Box]:
-        height, width = picture.shape[:2]
-        size = np.array([width, height, width, height], dtype=np.float32)
-        found = []
-        for detection in self._detector.process(picture).detections or ():
-            box = detection.location_data.relative_bounding_box
-            corners = (box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height)
-            found.append(np.array(corners, dtype=np.float32) * size)
-        return found
+        return [face.box for face in self._detector.detect(picture)]
 
 
 def _tile_starts(length: int, side: int) -> list[int]:

@@ -131,7 +131,7 @@ def follow_faces(
 
     Takes pictures, progress and total as `find_faces` does.
     """
-    from avcore.faces.detect import FaceDetector  # mediapipe takes a second to load, and is of use here only
+    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
 
     store = TrackStore()
     num_pictures = 0

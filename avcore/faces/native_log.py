@@ -1,7 +1,7 @@
 """Keep the chatter of native libraries off the terminal, and nothing else.
 
-mediapipe's C++ writes start-up notes straight to file descriptor 2; no Python logger and no environment variable of
-its version 0.10.21 stops them. Lines that are known to say nothing are dropped; every other line is passed on.
+LiteRT's C++ writes a start-up note straight to file descriptor 2, which no Python logger stops. Lines that are known to say
+nothing are dropped; every other line is passed on.
 """
 
 import os
@@ -15,7 +15,6 @@ _CHATTER = re.compile(
     rb"INFO: Created TensorFlow Lite"
     rb"|WARNING: All log messages before absl::InitializeLog"
     rb"|I\d{4} \d\d:"  # absl's information level
-    rb"|W\d{4} .*(inference_feedback_manager|landmark_projection_calculator)\.cc"
 )
 _STDERR = 2
 

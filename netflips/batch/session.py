@@ -134,7 +134,8 @@ def _import_ray() -> "ray":  # type: ignore[name-defined]  # noqa: F821
     try:
         import ray
     except ImportError as error:
-        raise UsageError("bulk work needs Ray", found=error, hint="pip install 'netflips[batch]'") from error
+        hint = "pip install 'ray>=2.50' 'pyarrow>=18,<26' (`make env` has both)"
+        raise UsageError("bulk work needs Ray", found=error, hint=hint) from error
     return ray
 
 

@@ -120,7 +120,7 @@ class ExtractSettings:
 
 @dataclass(frozen=True)
 class ExtractModels:
-    """The weights and how they run. speaker: None = those that resemblyzer carries."""
+    """The weights and how they run. speaker: None = resemblyzer's."""
 
     encoder: Path | None
     speaker: Path | None = None

@@ -71,7 +71,8 @@ def require_parquet() -> None:
     try:
         import pyarrow.parquet  # noqa: F401 (only asked whether it is there)
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow", found=error, hint="pip install 'netflips[batch]', or --layout jsonl") from error
+        hint = "pip install 'pyarrow>=18,<26' (`make env` has it), or --layout jsonl"
+        raise UsageError("Parquet needs pyarrow", found=error, hint=hint) from error
 
 
 def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -68,7 +68,7 @@ def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighti
 
 def look_for_faces(video: Path, rows: Rows, duration_s: Seconds) -> Iterator[Sighting]:
     """Look for faces in a few pictures of a video, spread over it, whose rows hold a box."""
-    from avcore.faces.detect import FaceDetector  # mediapipe takes a second to load
+    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load
 
     if not len(rows):
         return

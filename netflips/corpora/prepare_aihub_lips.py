@@ -1,4 +1,4 @@
-"""Prepare AIHub's lip-reading video: `scripts/prepare_aihub_lips.py --data-root lip-reading --out-dir data/aihub_lips`."""
+"""Prepare AIHub's lip-reading video: `netflips prepare lips --data-root lip-reading --out-dir data/aihub_lips`."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ _MIN_SECONDS = 0.5
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog="prepare_aihub_lips",
+        prog="netflips prepare lips",
         description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: tar archives, folders, or both")

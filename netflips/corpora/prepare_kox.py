@@ -1,4 +1,4 @@
-"""Prepare AIHub Ko-X: `scripts/prepare_kox.py --data-root Ko-X --out-dir data/kox`."""
+"""Prepare AIHub Ko-X: `netflips prepare kox --data-root Ko-X --out-dir data/kox`."""
 
 import argparse
 import sys
@@ -12,7 +12,8 @@ from netflips.corpora.running import add_output_options, output_options, prepare
 from netflips.corpora.synthesis import Synthesis
 
 _TEMPLATE_HELP = (
-    "command that speaks an English text where there is no English recording, as 'tts --text {text_file} --out {out}'; "
+    "command that speaks an English text where there is no English recording, as "
+    "'python -m netflips.demo.say --text-file {text_file} --out {out}'; "
     "{text}, {text_file}, {out}, {reference} (the Korean recording), {id} and {speaker} are filled in"
 )
 
@@ -20,7 +21,7 @@ _TEMPLATE_HELP = (
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog="prepare_kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
+        prog="netflips prepare kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")
     parser.add_argument("--english-root", type=Path, metavar="DIR", help="English recordings under the names of the Korean ones")

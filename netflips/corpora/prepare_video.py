@@ -1,4 +1,4 @@
-"""Prepare a folder of talking-head videos: `scripts/prepare_video.py --data-root talks --out-dir data/talks --language en`."""
+"""Prepare a folder of talking-head videos: `netflips prepare video --data-root talks --out-dir data/talks --language en`."""
 
 import argparse
 import sys
@@ -31,7 +31,8 @@ _CUTS = CutSettings()
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
-        prog="prepare_video", description="Videos of talking heads to clips with lips, face, boxes, sound and quality figures."
+        prog="netflips prepare video",
+        description="Videos of talking heads to clips with lips, face, boxes, sound and quality figures.",
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="videos, also in zip or tar archives")
     parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")

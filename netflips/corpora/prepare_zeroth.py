@@ -1,4 +1,4 @@
-"""Prepare Zeroth Korean: `scripts/prepare_zeroth.py --data-root zeroth --out-dir data/zeroth`."""
+"""Prepare Zeroth Korean: `netflips prepare zeroth --data-root zeroth --out-dir data/zeroth`."""
 
 import argparse
 import sys
@@ -12,7 +12,9 @@ from netflips.corpora.zeroth import ZerothCorpus
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="prepare_zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
+    parser = argparse.ArgumentParser(
+        prog="netflips prepare zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest."
+    )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with train_data_01 and test_data_01")
     add_output_options(parser)
     return parser

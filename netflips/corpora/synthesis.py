@@ -33,7 +33,8 @@ class Synthesis:
         if not words or "{out}" not in self.template or not has_text:
             raise UsageError(
                 "--synthesise-with needs {out}, and {text} or {text_file}",
-                expected="a command such as 'espeak-ng -v en-us -f {text_file} -w {out}'", found=self.template or "nothing",
+                expected="a command such as 'python -m netflips.demo.say --text-file {text_file} --out {out}'",
+                found=self.template or "nothing",
             )  # fmt: skip
         if shutil.which(words[0]) is None:
             raise UsageError("the program of --synthesise-with is not there", found=words[0], hint="install it, or give its path")

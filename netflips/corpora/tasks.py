@@ -172,7 +172,7 @@ class _Pool:
                 plan.done(task, [])
 
     def _start(self, size: int) -> ProcessPoolExecutor:
-        # Processes are started afresh: mediapipe's threads do not survive a fork.
+        # Processes are started afresh: LiteRT's threads do not survive a fork.
         return ProcessPoolExecutor(size, mp_context=get_context("spawn"), initializer=_start_process)
 
 

@@ -78,6 +78,13 @@ def cast() -> Cast:
     return Cast({str(name): value for name, value in content.items()})
 
 
+def require_synthesisers(with_flite: bool) -> None:
+    """Raises InputError for a synthesiser that is missing, before any work is done with it."""
+    espeak.library_folder()
+    if with_flite:
+        flite.require_program()
+
+
 def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
     return flite.say(text, voice) if isinstance(voice, FliteVoice) else espeak.say(text, voice)

@@ -1,12 +1,14 @@
 """Speech from espeak-ng with the time of every phoneme, through its C library (a tool of the training side, not shipped).
 
-Debian and Ubuntu: `apt-get install libespeak-ng1 espeak-ng-data`. The library is GPL-3; what it says is not.
+The library and its data are those of the package espeakng-loader (`pip install espeakng-loader`), so that every machine speaks
+alike; one that the system may have is not asked. The library is GPL-3; what it says is not.
 """
 
 import ctypes
-import ctypes.util
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8, _BY_CHARACTER = 2, 1, 1, 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _END_OF_LIST, _PHONEME_EVENT = 0, 7
 _INT16 = 32768
+_PACKAGE = "espeakng_loader"
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,12 @@ class _Engine:
     """The library, once a process: it keeps its voice and settings in global state."""
 
     def __init__(self) -> None:
-        name = ctypes.util.find_library("espeak-ng")
-        if name is None:
-            raise InputError("espeak-ng is not installed", hint="apt-get install libespeak-ng1 espeak-ng-data")
-        self._library: Any = ctypes.CDLL(name)
-        self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS))
+        folder = library_folder()
+        self._library: Any = ctypes.CDLL(str(folder / "libespeak-ng.so"))
+        data = str(folder / "espeak-ng-data").encode()
+        self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS))
+        if self.rate <= 0:
+            raise InputError("espeak-ng does not start", path=folder, hint="pip install --force-reinstall espeakng-loader")
         self._receive = _Callback(self._on_sound)  # kept: the library holds only the pointer
         self._library.espeak_SetSynthCallback(self._receive)
         self._pieces: list[NDArray[np.int16]] = []
@@ -99,6 +103,14 @@ class _Engine:
                 self._starts.append((name, events[index].audio_position / 1000))
             index += 1
         return 0
+
+
+def library_folder() -> Path:
+    """The folder of the library and its data. Raises InputError where the package espeakng-loader is not installed."""
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError("espeak-ng is not installed", hint="pip install espeakng-loader (`make env` has it)")
+    return Path(spec.origin).parent
 
 
 @cache

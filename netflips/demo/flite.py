@@ -25,11 +25,17 @@ class FliteVoice:
     tract: float = 1.0
 
 
-def say(text: str, voice: FliteVoice) -> TimedSpeech:
-    """Speak a text; phonemes are not timed. Raises InputError when flite is missing, UsageError for an unknown voice."""
+def require_program() -> str:
+    """The path of the program flite, which pip cannot install. Raises InputError where it is missing."""
     program = which("flite")
     if program is None:
-        raise InputError("flite is not installed", hint="apt-get install flite")
+        raise InputError("flite is not installed", hint="apt-get install flite, or your system's package of that name")
+    return program
+
+
+def say(text: str, voice: FliteVoice) -> TimedSpeech:
+    """Speak a text; phonemes are not timed. Raises InputError when flite is missing, UsageError for an unknown voice."""
+    program = require_program()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         stretch = f"duration_stretch={voice.stretch * voice.tract:.4f}"

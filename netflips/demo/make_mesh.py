@@ -1,6 +1,6 @@
 """Make `mesh.npz`, the neutral face that all drawn heads are shaped from.
 
-A face of plain ellipses, which is nobody's, is shown to mediapipe's face mesh; what it sees is made symmetric and its
+A face of plain ellipses, which is nobody's, is shown to mediapipe's face mesh network; what it sees is made symmetric and its
 mouth closed. Run once; the result is kept beside this file:
 
     python -m netflips.demo.make_mesh
@@ -13,7 +13,6 @@ from itertools import combinations
 
 import cv2
 import numpy as np
-from mediapipe.python.solutions import face_mesh_connections
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
@@ -22,6 +21,9 @@ from avcore.faces.crop import Picture
 from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from netflips.demo.geometry import INNER_LOWER, INNER_UPPER, MESH_FILE, MOUTH_CORNERS, OUTER_LOWER, OUTER_UPPER
+
+_EDGES = MESH_FILE.with_name("mesh_edges.npz")
+"""Pairs of vertices that the tessellation of mediapipe's face mesh joins (Apache-2.0)."""
 
 _SIDE = 512
 _SKIN, _SHADE, _LIGHT, _DARK = (214, 166, 140), (196, 148, 124), (224, 178, 152), (52, 36, 28)
@@ -101,7 +103,7 @@ def _close_mouth(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
 def _triangles() -> NDArray[np.int64]:
     """All triples of the tessellation that are joined pairwise, but those that close the mouth or enclose another vertex."""
     neighbours: dict[int, set[int]] = defaultdict(set)
-    for one, other in face_mesh_connections.FACEMESH_TESSELATION:
+    for one, other in np.load(_EDGES)["edges"].tolist():
         neighbours[one].add(other)
         neighbours[other].add(one)
     inside = {*INNER_UPPER, *INNER_LOWER, *MOUTH_CORNERS}

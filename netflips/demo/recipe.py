@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from avtrain.entry import CONFIG_FOLDER
 from netflips.demo.steps import Step, StepRunner
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -118,7 +119,7 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
 
 def about(runner: StepRunner, steps: Sequence[Step], seed: int) -> dict[str, Any]:
     """What bundle.json says of how the bundle was made."""
-    configs = {name: (_REPOSITORY / "configs" / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
+    configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
     seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY

@@ -1,6 +1,7 @@
 """Find out where a bundle's domain ends: scores of held-out speech of the phrasebook, and of speech that is none of it.
 
-Needs espeak-ng. The speech is sound alone, half of it with noise: lips make the models surer, so the bound holds with them too.
+Needs espeak-ng (pip install espeakng-loader). The speech is sound alone, half of it with noise: lips make the models surer, so
+the bound holds with them too.
 """
 
 import logging
@@ -19,7 +20,7 @@ from avcore.checkpoint import Kind, read_checkpoint, rewrite_config
 from avcore.domain import KEY, Domain, calibrate
 from avcore.progress import Progress, track
 from avcore.timeline import SAMPLE_RATE
-from netflips.demo.cast import cast, held_out_pairs, say
+from netflips.demo.cast import cast, held_out_pairs, require_synthesisers, say
 from netflips.demo.material.spoken import add_noise
 from netflips.demo_bundle.describe import check_bundle, write_about
 from unit2unit.translator import UnitTranslator
@@ -52,6 +53,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     count: held-out utterances. How much speech outside the domain the bounds catch is measured and told in bundle.json,
     under `out_of_domain`. Raises InputError where espeak-ng is missing, CheckpointError for a damaged bundle.
     """
+    require_synthesisers(with_flite=False)
     bundle = check_bundle(folder)
     rng = np.random.default_rng([seed, 11])
     pairs = held_out_pairs()

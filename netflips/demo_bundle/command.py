@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     pack.add_argument("--precision", default="float16", choices=list(DTYPES), help="of matrices and kernels (default: float16)")
     pack.add_argument("--keep", action="append", default=[], choices=list(_PARTS), help="leave this model's numbers as they are")
-    calibrate = commands.add_parser("calibrate", help="find out where the bundle's domain ends (needs espeak-ng)")
+    calibrate = commands.add_parser("calibrate", help="find out where the bundle's domain ends (needs espeakng-loader)")
     calibrate.add_argument("--utterances", type=int, default=_UTTERANCES, metavar="N", help=f"default: {_UTTERANCES}")
     calibrate.add_argument("--seed", type=int, default=_SEED, help=f"default: {_SEED}")
     calibrate.add_argument(

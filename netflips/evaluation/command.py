@@ -12,10 +12,11 @@ from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.files import require_writable, write_text
 from avcore.progress import bars
+from netflips.demo.cast import require_synthesisers
 from netflips.demo_bundle.describe import note
 from netflips.evaluation.documents import is_untouched_noted, note_untouched, require_page, write_table
 from netflips.evaluation.estimate import seconds_for
-from netflips.evaluation.jobs import Need
+from netflips.evaluation.jobs import OTHERS, Need
 from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.plot import plot_sweep
 from netflips.evaluation.rows import ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
@@ -33,7 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="netflips evaluate",
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
-        "was. Needs espeak-ng and flite (apt-get install libespeak-ng1 espeak-ng-data flite).",
+        "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the rows voice and "
+        "untouched_speaker.",
     )
     parser.add_argument("what", choices=["demo"], help="demo: the phrasebook that the demo's models know")
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
@@ -102,6 +104,7 @@ def evaluate(
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(needs)
+    require_synthesisers(with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs))
     is_new = any(job.kind == "speaker" for job in jobs)
     LOG.info(
         "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",

@@ -124,7 +124,7 @@ def test_ctrl_c_leaves_nothing(checkpoints: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["av2unit.extractor", "unit2unit.inference", "unit2av.speech"])
 def test_stages_load_no_heavy_libraries_at_import(module: str) -> None:
-    heavy = ["mediapipe", "av", "cv2", "ray", "accelerate", "fairseq", "sklearn"]
+    heavy = ["ai_edge_litert", "av", "cv2", "ray", "accelerate", "fairseq", "sklearn"]
     code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     allowed = ["av"] if module == "unit2av.speech" else []

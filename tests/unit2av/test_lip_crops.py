@@ -86,7 +86,7 @@ def test_a_clip_that_failed_is_not_decoded_again_until_it_changes(
 
 def test_missing_boxes_say_how_to_make_them(footage: Footage, tmp_path: Path) -> None:
     footage.boxes.unlink()
-    with pytest.raises(InputError, match="prepare_video"):
+    with pytest.raises(InputError, match="prepare video"):
         CropCache(tmp_path / "crops").faces(footage)
 
 

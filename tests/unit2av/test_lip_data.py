@@ -210,7 +210,7 @@ def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.L
     for part in ("1 clips have no video", "2 clips have no face boxes", "1 clips have no units", "1 clips are too short, below 20"):
         assert part in messages
     (folder / "drawn_004.mp4").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"2 clips have no face boxes.*drawn_005.*prepare_video"):
+    with pytest.raises(InputError, match=r"2 clips have no face boxes.*drawn_005.*prepare video"):
         read_clips(_config(own), 20, 0)
 
 

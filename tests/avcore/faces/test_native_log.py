@@ -7,7 +7,6 @@ from avcore.faces.native_log import without_chatter
 CHATTER = [
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
-    "W0000 00:00:1795161909.016812    9280 inference_feedback_manager.cc:114] Feedback manager requires a model",
     "I0000 00:00:1795161909.016812    9280 gl_context.cc:369] GL version",
 ]
 TROUBLE = ["E0000 00:00:1795161909.016812    9280 graph.cc:20] model not found", "W0000 00:00:1 2 memory.cc:1] low", "Traceback"]

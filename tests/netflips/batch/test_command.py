@@ -84,7 +84,7 @@ def test_bad_usage_is_one_line_and_exit_2(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("module", "heavy"), [("command", {"ray"}), ("reading", {"ray", "torch", "mediapipe"})])
+@pytest.mark.parametrize(("module", "heavy"), [("command", {"ray"}), ("reading", {"ray", "torch", "ai_edge_litert"})])
 def test_heavy_modules_are_loaded_where_they_work(module: str, heavy: set[str]) -> None:
     code = f"import sys, netflips.batch.{module}; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,9 @@
 """A bundle of random weights, small enough to be measured in a test."""
 
 import json
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,16 @@ from netflips.demo.phrasebook import phrasebook
 from netflips.evaluation.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(number=1, sweep_number=1, snrs_db=(), ceiling_number=1, baseline_number=1, side=128, sentences=60)
+
+_STAND_IN = """
+import sys
+from netflips.demo.say import main
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+voice = {"slt": "en-us+f3"}.get(given["-voice"], "en-us+m2")
+stretch = float(given["--setf"].partition("duration_stretch=")[2])
+speed = str(round(165 / stretch))
+sys.exit(main(["--text", given["-t"], "--out", given["-o"], "--voice", voice, "--speed", speed, "--quiet"]))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +48,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle
     about = {"format": FORMAT, "name": "nothing", "domain": "nothing"}
     (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
     return read_bundle(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A program `flite` that takes flite's options and speaks with espeak-ng: pip cannot install the real one."""
+    folder = tmp_path_factory.mktemp("programs")
+    program = folder / "flite"
+    program.write_text(f"#!{sys.executable}\n{_STAND_IN}")
+    program.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        yield

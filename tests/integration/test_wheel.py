@@ -1,0 +1,113 @@
+"""The package as a user installs it: built, put into an empty environment beside no checkout, and used from another folder.
+
+What the package depends on is not installed again: the environment sees the site-packages of the one that runs the tests, below
+its own. No checkout is on its path; the first test makes sure of that.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from avcore.media import probe
+from tests.netflips.corpora.trees import write_zeroth
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "avtrain", "netflips")
+PARTS = (*PACKAGES, "configs", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, through an sdist as `python -m build` makes it, of a copy: building leaves folders behind."""
+    folder = tmp_path_factory.mktemp("build")
+    for name in PARTS:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(ROOT / name, folder / "source" / name, symlinks=True, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / "source" / name)
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), str(folder / "source")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (built,) = (folder / "dist").glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an environment with the wheel in it."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    own = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (Path(own) / "below.pth").write_text("\n".join({sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]}) + "\n")
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run(install, check=True)
+    return folder / "bin"
+
+
+def run(programs: Path, folder: Path, program: str, *arguments: object) -> str:
+    """Run a program of the environment in a folder, with nothing of the checkout in what it inherits."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NETFLIPS"))}
+    command = [str(programs / program), *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_no_checkout_is_beside_it(programs: Path, tmp_path: Path) -> None:
+    code = f"import sys, json, {', '.join(PACKAGES)}; print(json.dumps([[p.__file__ for p in ({', '.join(PACKAGES)})], sys.path]))"
+    files, path = json.loads(run(programs, tmp_path, "python", "-P", "-c", code))
+    assert all(Path(file).is_relative_to(programs.parent) for file in files)
+    assert str(ROOT) not in path
+    assert all((Path(file).parent / "py.typed").is_file() for file in files)
+
+
+def test_pip_alone_can_install_what_it_asks_for(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as content:
+        (metadata,) = (name for name in content.namelist() if name.endswith(".dist-info/METADATA"))
+        asked = re.findall(r"^Requires-Dist: ([\w.-]+)", content.read(metadata).decode(), re.MULTILINE)
+    names = {name.lower().replace("_", "-") for name in asked}
+    assert {name for name in names if "opencv" in name} == {"opencv-contrib-python-headless"}
+    # The first asks for a second OpenCV, which needs libGL; the second for a package that must be compiled.
+    assert not names & {"mediapipe", "resemblyzer", "webrtcvad", "librosa"}
+
+
+def test_the_demo_clip_is_dubbed(programs: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "demo" / "clip.mp4", tmp_path)
+    languages = ["--src-lang", "en", "--tgt-lang", "ko"]
+    run(programs, tmp_path, "netflips", "dub", "--in-vid-path", "clip.mp4", "--out-vid-path", "ko.mp4", *languages, "--cpu")
+    assert probe(tmp_path / "ko.mp4").comment.startswith("synthetic: NetfLips")
+
+
+def test_a_corpus_is_prepared(programs: Path, tmp_path: Path) -> None:
+    write_zeroth(tmp_path / "zeroth", per_speaker=1)
+    run(programs, tmp_path, "netflips", "prepare", "zeroth", "--data-root", "zeroth", "--out-dir", "data", "--workers", 1)
+    assert len((tmp_path / "data" / "manifest.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_training_starts(programs: Path, tmp_path: Path) -> None:
+    run(programs, tmp_path, "python", "-m", "unit2av.tones", "--out-dir", "tones", "--utterances", 12)
+    run(
+        programs, tmp_path, "python", "-m", "unit2av.train_unit2a", "--config", "unit2av/unit2a_debug", "run_dir=run",
+        "data.train=tones/manifest.jsonl", "data.units=tones/units.jsonl", "loop.max_steps=2", "loop.num_workers=0",
+    )  # fmt: skip
+    assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["netflips", "prepare", "kox"], ["netflips", "prepare", "video"], ["python", "-m", "av2unit.train"]],
+)
+def test_other_commands_are_there(command: list[str], programs: Path, tmp_path: Path) -> None:
+    assert "usage:" in run(programs, tmp_path, *command, "--help")
