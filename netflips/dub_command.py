@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.bundle import checkpoints_or_bundle
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, run
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.bundle import checkpoint_or_bundle
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_writable

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.bundle import checkpoint_or_bundle
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import NoFaceError, NoSpeechError, UsageError
 from avcore.faces.boxes import FILL_POLICIES

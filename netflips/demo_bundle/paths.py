@@ -1,7 +1,7 @@
 """Where the bundle's models are, for whoever dubs with them."""
 
 from avcore.bundle import Bundle, find_bundle
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 from avcore.errors import InputError
 from netflips.options import ModelPaths
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from avcore.audio import Samples, resample
 from avcore.bundle import CHECKPOINTS, REFERENCES
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 from avcore.errors import NetflipsError, NoFaceError
 from avcore.files import private_folder
 from avcore.media import read_speech
