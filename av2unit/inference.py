@@ -11,7 +11,7 @@ from avcore.bundle import checkpoint_or_bundle
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.domain import Reading, outside_notice
 from avcore.faces.select import parse_face_choice
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
 from avcore.kinds import Kind
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
@@ -83,7 +83,7 @@ def _check_paths(options: argparse.Namespace, encoder: Path) -> None:
     require_file(encoder, "the unit encoder")
     inputs = {"the video": options.in_vid_path, "the lip video": options.in_lip_path, "the unit encoder": encoder}
     keep_apart({"the unit file": options.out_unit_path}, inputs)
-    require_writable(options.out_unit_path, "the unit file")
+    require_place(options.out_unit_path, "the unit file")
 
 
 def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:

@@ -27,32 +27,31 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
     return path
 
 
-def require_writable(path: str | Path, what: str = "the output") -> Path:
+def require_place(path: str | Path, what: str = "the output") -> Path:
     """Return an output path that can be written; raises OutputError otherwise.
 
-    A folder that is not there yet is made when something is written into it, so that a run that comes to nothing leaves none.
+    Nothing is made: a run that comes to nothing leaves no folder behind.
     """
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{what} must be a file", path=path, found="a folder")
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
     try:
-        with tempfile.TemporaryFile(dir=_nearest_folder(path)):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
     return path
 
 
-def _nearest_folder(path: Path) -> Path:
-    """The nearest folder above a path that is there, or what stands in its place."""
-    return next(parent for parent in path.absolute().parents if parent.exists())
-
-
-def _make_folder_of(path: Path) -> None:
+def require_writable(path: str | Path, what: str = "the output") -> Path:
+    """Return an output path whose folder exists (it is made) and can be written; raises OutputError otherwise."""
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError("the output cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
+        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
+    return require_place(path, what)
 
 
 @contextmanager
@@ -62,7 +61,6 @@ def atomic_output(path: str | Path) -> Iterator[Path]:
     Raises OutputError when it cannot be written; on any error nothing stays behind.
     """
     path = require_writable(path)
-    _make_folder_of(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)

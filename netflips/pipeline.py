@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
 from avcore.media import PictureSource, read_speech
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
@@ -60,4 +60,4 @@ def _check_paths(in_video: Path, out_video: Path, options: DubOptions) -> None:
     require_file(in_video, "the input video")
     inputs = {"the input video": in_video, **inputs_of(options)}
     keep_apart({"the dubbed video": out_video, **outputs_of(options)}, inputs)
-    require_writable(out_video)
+    require_place(out_video)

@@ -8,7 +8,7 @@ from typing import Any
 from avcore.bundle import checkpoint_or_bundle
 from avcore.command import LOG, device_name
 from avcore.errors import InputError
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
 from avcore.kinds import Kind
 from avcore.media import write_speech
 from avcore.outputs import keep_apart
@@ -37,7 +37,7 @@ def say_file(options: argparse.Namespace) -> None:
     keep_apart({"the output wav": out}, inputs)
     codes = read_unit_file(options.in_unit_path)
     require_file(options.speaker_path, "the voice")
-    require_writable(out, "the output wav")
+    require_place(out, "the output wav")
     language = normalise_language(options.tgt_lang)
     device = device_name(options)
     vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
@@ -59,7 +59,7 @@ def say_item(options: argparse.Namespace) -> None:
     vocoder = UnitVocoder.from_checkpoint(
         checkpoint, options.tgt_lang, device_name(options), options.precision, options.vocoder_unit_offset
     )
-    require_writable(out, "the output wav")
+    require_place(out, "the output wav")
     units = Units.from_frames(item.codes, vocoder.language)
     with units_of(options.input_file):
         _speak(vocoder, units, item.speaker, out, options)

@@ -13,7 +13,7 @@ from avcore.command import LOG, device_name
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.crop import Box
 from avcore.faces.paste import paste_face, paste_face_hard
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
 from avcore.kinds import Kind
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.outputs import keep_apart
@@ -77,7 +77,7 @@ def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:
     for what, path in inputs.items():
         require_file(path, what)
     keep_apart({"the output video": options.out_vid_path}, inputs | {"the renderer": checkpoint})
-    return require_writable(options.out_vid_path, "the output video")
+    return require_place(options.out_vid_path, "the output video")
 
 
 def _load(options: argparse.Namespace, path: Path) -> _Models:

@@ -11,7 +11,7 @@ from avcore.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.domain import Reading, outside_notice
 from avcore.errors import UsageError
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
 from avcore.kinds import Kind
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
@@ -72,7 +72,7 @@ def _work(options: argparse.Namespace) -> None:
     out = options.out_unit_path
     keep_apart({"the output unit file": out}, {"the unit file": options.in_unit_path, "the translator": path})
     ids = _read_first_line(options.in_unit_path)
-    require_writable(out, "the output unit file")
+    require_place(out, "the output unit file")
     source, target = _languages(path, options)
     with loading():
         from unit2unit.translator import UnitTranslator
