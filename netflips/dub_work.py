@@ -9,6 +9,7 @@ from avcore.command import EXIT_FAILED, LOG, device_name
 from avcore.errors import NetflipsError, UsageError
 from avcore.kinds import Kind
 from avcore.outputs import keep_apart
+from avcore.plain_text import require_utf8
 from avcore.progress import bars
 from netflips.batch.flags import spread_of
 from netflips.dub_jobs import Job, jobs_of, require_ours, require_videos
@@ -58,6 +59,7 @@ def _dub_side_by_side(
 
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")
+    require_utf8([path for job in jobs for path in job], "a video")
     batch, data = [DubJob(*job) for job in jobs], told.data_paths
     code = dub_side_by_side(
         batch, DubModels(paths, _run_options(options)), settings,
