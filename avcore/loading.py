@@ -34,7 +34,8 @@ def loading() -> Iterator[None]:
 
 def guard_start() -> None:
     """Do the same from the first import of a package on, if it is imported to run a command; `end_start` ends it."""
-    if sys.argv and Path(sys.argv[0]).name in _STARTERS and _is_heard():
+    is_worker = "multiprocessing.spawn" in sys.modules  # which imports us with the command's argv
+    if sys.argv and Path(sys.argv[0]).name in _STARTERS and not is_worker and _is_heard():
         signal.signal(signal.SIGINT, _leave)
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import os
 import re
 import sys
 import unicodedata
@@ -40,9 +41,14 @@ def require_utf8(names: Iterable[object], what: str) -> None:
 
 
 def say(text: str) -> None:
-    """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed."""
-    if sys.stdout is not None:
+    """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed, as by `| head -1`."""
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(shown(text, "\n\t") + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush at the end succeeds
 
 
 def _steers(one: str) -> bool:

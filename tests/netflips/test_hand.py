@@ -129,6 +129,13 @@ def test_completion_knows_commands_options_and_values() -> None:
     assert completion.script_for("zsh").startswith("autoload")
 
 
+def test_a_reader_that_left_is_no_error() -> None:
+    line = f"{sys.executable} -m netflips.cli completion bash | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == ""
+    assert done.stdout.endswith("0\n")
+
+
 def test_every_command_has_a_parser_of_ours() -> None:
     assert all(isinstance(parser_of(name), Parser) for name in COMMANDS)
 
