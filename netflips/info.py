@@ -11,7 +11,7 @@ from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.kinds import Kind
 from avcore.loading import loading
-from avcore.plain_text import json_text, say
+from avcore.plain_text import json_text, say, shown
 from netflips.demo_bundle.describe import tell
 from netflips.demo_bundle.paths import require_bundle
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     facts, lines = _describe(options.path)
-    say(json_text(facts, indent=1) if options.json else "\n".join(lines))
+    say(json_text(facts, indent=1) if options.json else "\n".join(map(shown, lines)))
 
 
 def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:

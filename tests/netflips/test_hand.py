@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from avcore.media import VideoWriter
 from avcore.usage import Parser
 from netflips import cli, completion, info
 from netflips.cli import COMMANDS, parser_of
+from tests.netflips.conftest import moving_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
@@ -149,6 +151,14 @@ def test_info_speaks_json(parity_dir: Path, capsys: pytest.CaptureFixture[str]) 
     assert facts["updates"] > 0
     assert info.main(["--json"]) == 0
     assert json.loads(capsys.readouterr().out)["target"] == "ko"
+
+
+def test_what_a_video_says_of_itself_stays_on_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with VideoWriter(tmp_path / "x.mp4", 64, 64, 25, None, comment="it\x1b[31m is\nfine", preset="ultrafast") as writer:
+        for index in range(5):
+            writer.write_picture(moving_picture(index, 64, 64))
+    assert info.main([str(tmp_path / "x.mp4")]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [r"comment: it\x1b[31m is\nfine"]
 
 
 def test_info_of_the_bundles_translator_names_what_it_learnt(capsys: pytest.CaptureFixture[str]) -> None:
