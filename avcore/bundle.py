@@ -55,8 +55,10 @@ class Bundle:
     @property
     def languages(self) -> tuple[str, str] | None:
         """Source and target that it was trained for; None = it does not say."""
-        named = self.about.get("source"), self.about.get("target")
-        return (normalise_language(named[0]), normalise_language(named[1])) if all(isinstance(one, str) for one in named) else None
+        source, target = self.about.get("source"), self.about.get("target")
+        if not (isinstance(source, str) and isinstance(target, str)):
+            return None
+        return normalise_language(source), normalise_language(target)
 
     def describe(self) -> str:
         """What it is and where it came from, in one line."""

@@ -19,7 +19,7 @@ def keep_apart(outputs: Files, inputs: Files) -> None:
 
     With a checkpoint, the file that belongs to it counts as an input too. Nothing is made or opened.
     """
-    read = {}
+    read: dict[object, str] = {}
     for what, path in _each(inputs):
         for part in (path, *_beside(path)):
             for name in _identities(part):

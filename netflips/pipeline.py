@@ -66,6 +66,6 @@ def is_recording(source: PictureSource, options: DubOptions) -> bool:
 
 def _check_paths(in_video: Path, out_video: Path, options: DubOptions) -> None:
     require_file(in_video, "the input video")
-    inputs = {"the input video": in_video, **inputs_of(options)}
-    keep_apart({"the dubbed video": out_video, **outputs_of(options)}, inputs)
+    inputs = {"the input video": [in_video], **inputs_of(options)}
+    keep_apart({"the dubbed video": [out_video], **outputs_of(options)}, inputs)
     require_place(out_video)
