@@ -5,7 +5,6 @@ trainer files ({cfg, model, task_state, ...}); the renderer is {audio: {language
 speaker encoder is {model_state: state dict}.
 """
 
-import enum
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,39 +15,13 @@ from torch import Tensor
 from avcore.checkpoint_config import plain_config
 from avcore.checkpoint_pickle import Dictionary
 from avcore.errors import CheckpointError
+from avcore.kinds import Kind
 
 SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 """One matrix that a translator's file holds under three names."""
 
 _UNIT_TASK = "av_hubert_unit_pretraining"
 _NUM_HEADS = 2
-
-
-class Kind(enum.Enum):
-    """What a checkpoint is for; the value is its name in messages."""
-
-    UNIT_ENCODER = "unit encoder"
-    TRANSLATOR = "unit translator"
-    RENDERER = "renderer"
-    SPEAKER_ENCODER = "speaker encoder"
-
-    @property
-    def flag(self) -> str:
-        """The command-line option that takes it."""
-        return _FLAGS[self][0]
-
-    @property
-    def example(self) -> str:
-        """The published file of this kind."""
-        return _FLAGS[self][1]
-
-
-_FLAGS = {
-    Kind.UNIT_ENCODER: ("--av2unit-path", "mavhubert_large_noise.pt"),
-    Kind.TRANSLATOR: ("--utut-path", "utut_ko.pt or utut_sts_ft.pt"),
-    Kind.RENDERER: ("--unit2av-path", "unit_av_renderer_withKO.pt"),
-    Kind.SPEAKER_ENCODER: ("--speaker-encoder-path", "encoder.pt"),
-}
 
 
 class Identity(NamedTuple):
@@ -102,6 +75,14 @@ def extract(payload: Mapping[str, Any], kind: Kind, path: Path) -> tuple[dict[st
     if kind is Kind.TRANSLATOR:
         return _translator_config(config), share_tables(tensors, path)
     return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
+
+
+def updates_of(payload: Mapping[str, Any]) -> int | None:
+    """How many updates a trainer's file says it has seen; None where it says nothing."""
+    history = payload.get("optimizer_history")
+    last = history[-1] if isinstance(history, list) and history else None
+    stated = last.get("num_updates") if isinstance(last, Mapping) else payload.get("steps")
+    return stated if isinstance(stated, int) and not isinstance(stated, bool) else None
 
 
 def _translator_config(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
-from avcore.errors import OutputError
-from avcore.files import require_file, require_writable
+from avcore.contracts import kind_of
+from avcore.errors import UsageError
+from avcore.files import require_file, require_place
 from avcore.media import PictureSource, read_speech
+from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
 from avcore.speech_regions import listen
 from netflips.clock import StageClock
+from netflips.files_used import inputs_of, outputs_of
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.dub import dub_recording
@@ -27,8 +30,14 @@ def dub(
     used, no face or no speech where it is needed, no voice to speak in, an empty translation. Nothing is written under
     `out_video` unless all went well.
     """
+    if not isinstance(options, DubOptions):
+        raise UsageError("dub needs options", expected="DubOptions(source, target, ...)", found=type(options).__name__)
+    if not (isinstance(in_video, str | Path) and isinstance(out_video, str | Path)):
+        raise UsageError(
+            "dub takes paths", expected="a video and a file to write", found=f"{kind_of(in_video)}, {kind_of(out_video)}"
+        )
     in_path, out_path = Path(in_video), Path(out_video)
-    _check_paths(in_path, out_path)
+    _check_paths(in_path, out_path, options)
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
         source = PictureSource(in_path)
@@ -55,8 +64,8 @@ def is_recording(source: PictureSource, options: DubOptions) -> bool:
     return len(cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)) > 1
 
 
-def _check_paths(in_video: Path, out_video: Path) -> None:
+def _check_paths(in_video: Path, out_video: Path, options: DubOptions) -> None:
     require_file(in_video, "the input video")
-    require_writable(out_video)
-    if out_video.exists() and out_video.samefile(in_video):
-        raise OutputError("the output is the input itself", path=out_video, hint="choose another --out-vid-path")
+    inputs = {"the input video": [in_video], **inputs_of(options)}
+    keep_apart({"the dubbed video": [out_video], **outputs_of(options)}, inputs)
+    require_place(out_video)

@@ -1,12 +1,12 @@
 """What was done: for a person in a few lines, for machines as JSON."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from avcore.files import write_text
+from avcore.plain_text import json_text, shown
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class DubReport:
 
     def as_json(self) -> str:
         """The report as JSON."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        return json_text(asdict(self), indent=2)
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -135,7 +135,7 @@ class DubReport:
         lines += [f"  {stage.name:<12} {stage.seconds:7.2f} s  {stage.x_real_time:7.2f} x real time" for stage in self.stages]
         if self.has_grown:
             lines.append(f"  the picture grew to {self.width}x{self.height}: an odd side cannot be encoded")
-        return "\n".join([*lines, f"written: {self.output}"])
+        return "\n".join([*lines, f"written: {shown(self.output)}"])
 
 
 def _utterance_lines(recording: RecordingReport) -> list[str]:
@@ -152,7 +152,7 @@ def _utterance_lines(recording: RecordingReport) -> list[str]:
     ):
         if numbers:
             lines.append(f"  {what}: {', '.join(map(str, numbers))}")
-    lines.append(f"  finished work: {recording.work_dir} ({recording.work_bytes / 1e6:.0f} MB)")
+    lines.append(f"  finished work: {shown(recording.work_dir)} ({recording.work_bytes / 1e6:.0f} MB)")
     return lines
 
 
@@ -174,4 +174,4 @@ def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]
         write_text(path, reports[0].as_json())
         return
     content = {"dubs": [asdict(report) for report in reports], "failures": failures}
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False))
+    write_text(path, json_text(content, indent=2))

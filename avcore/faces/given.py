@@ -4,8 +4,9 @@ from bisect import bisect_right
 from pathlib import Path
 
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.boxes import FillPolicy, fill_boxes, read_boxes
+from avcore.faces.boxes import fill_boxes, read_boxes
 from avcore.faces.crop import Box
+from avcore.faces.fill import FillPolicy
 from avcore.media import PictureSource, read_pictures
 from avcore.timeline import frames_to_seconds
 

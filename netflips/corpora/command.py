@@ -1,10 +1,12 @@
 """`netflips prepare`: speech corpora and folders of video to what extraction and training read."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
+from avcore.command import Parser
+from avcore.loading import loading
 
 CORPORA = {
     "kox": ("netflips.corpora.prepare_kox", "AIHub Ko-X: Korean speech with English text or speech"),
@@ -14,23 +16,26 @@ CORPORA = {
 }
 
 
-def usage() -> str:
-    """The list of corpora."""
+def build_parser() -> Parser:
+    """The corpora; the options of each are its own."""
     lines = [f"  {name:<10} {what}" for name, (_, what) in CORPORA.items()]
-    return "\n".join(["usage: netflips prepare CORPUS [options]", "", *lines, "", "netflips prepare CORPUS --help says more."])
+    parser = Parser(
+        prog="netflips prepare",
+        description="Speech corpora and folders of video to what extraction and training read.",
+        epilog="\n".join(["corpora:", *lines, "", "netflips prepare CORPUS --help says more."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("corpus", choices=list(CORPORA), metavar="CORPUS", help=", ".join(CORPORA))
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prepare a corpus and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        (sys.stdout if arguments else sys.stderr).write(usage() + "\n")
-        return EXIT_DONE if arguments else EXIT_BAD_INPUT
-    if arguments[0] not in CORPORA:
-        sys.stderr.write(f"netflips prepare: error: no corpus called {arguments[0]!r}; expected {', '.join(CORPORA)}\n")
-        return EXIT_BAD_INPUT
-    module, _ = CORPORA[arguments[0]]
-    return int(import_module(module).main(arguments[1:]))
+    chosen = build_parser().parse_args(arguments[:1]).corpus
+    with loading():
+        command = import_module(CORPORA[chosen][0])
+    return int(command.main(arguments[1:]))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
+from avcore.errors import InputError
 from netflips.corpora.kox import KoxCorpus
 from netflips.corpora.kox_layout import read_layout
 from netflips.corpora.running import add_output_options, output_options, prepare
@@ -18,9 +19,9 @@ _TEMPLATE_HELP = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="netflips prepare kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
+    if options.english_root is not None and not options.english_root.exists():
+        raise InputError("the English recordings are not there", path=options.english_root, hint="check the path")
     synthesis = Synthesis(options.synthesise_with, options.synthesis_timeout) if options.synthesise_with else None
     if synthesis is not None:
         synthesis.check()
