@@ -19,7 +19,7 @@ from netflips.evaluation.estimate import seconds_for
 from netflips.evaluation.jobs import OTHERS, Need
 from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.plot import plot_sweep
-from netflips.evaluation.rows import ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
+from netflips.evaluation.rows import NATURAL, ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
@@ -49,6 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
     )  # fmt: skip
     parser.add_argument(
+        "--with-natural-voices", action="store_true", help="measure natural voices too; they come with `make voices`"
+    )
+    parser.add_argument(
         "--beside", action="append", default=[], metavar="TITLE=FILE",
         help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
     )  # fmt: skip
@@ -65,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     settings = EvaluationSettings(number=options.number)
-    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker)
+    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, options.with_natural_voices)
     if options.jobs < 1:
         raise UsageError("--jobs must be 1 or more", found=options.jobs)
     if options.with_untouched_speaker or options.write_docs:
@@ -75,10 +78,11 @@ def _work(options: argparse.Namespace) -> None:
     evaluate(bundle, options, settings, rows, with_sweep, others)
 
 
-def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
+def choose_rows(names: str, with_untouched: bool, with_natural: bool) -> tuple[list[Row], bool]:
     """The rows asked for by name, all for "", and whether the sweep over noise is among them.
 
-    The untouched speaker is there only when it is asked for by its own flag. Raises UsageError for unknown names.
+    The untouched speaker is there only when it is asked for by its own flag, and natural voices by theirs or by name. Raises
+    UsageError for unknown names.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = {row.name for row in ROWS} | {SWEEP}
@@ -87,7 +91,8 @@ def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
         raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))
     if UNTOUCHED in wanted and not with_untouched:
         raise UsageError("the untouched speaker is measured once for a bundle", hint="ask for it with --with-untouched-speaker")
-    rows = [row for row in ROWS if (with_untouched if row.name == UNTOUCHED else not wanted or row.name in wanted)]
+    asked = {UNTOUCHED: with_untouched} | ({} if wanted else dict.fromkeys(NATURAL, with_natural))
+    rows = [row for row in ROWS if asked.get(row.name, not wanted or row.name in wanted)]
     return rows, not wanted or SWEEP in wanted
 
 
@@ -104,7 +109,9 @@ def evaluate(
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(needs)
-    require_synthesisers(with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs))
+    require_synthesisers(
+        with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs), with_natural=any(job.kind == "natural" for job in jobs)
+    )
     is_new = any(job.kind == "speaker" for job in jobs)
     LOG.info(
         "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",
