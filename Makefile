@@ -23,6 +23,7 @@ help:
 	@echo "make test    set up, then lint, type-check, check the doors and run the tests"
 	@echo "make env     set up only: the locked environment in $(VENV)"
 	@echo "make fairseq set up what training the translator needs too (a C++ compiler builds it)"
+	@echo "make voices  set up natural voices, which make train-demo and netflips evaluate demo learn from and are examined by"
 	@echo "make train-demo  make the models of the demo anew (needs flite: apt-get install flite; an hour and a half)"
 	@echo "make bench   speed and memory beside a plain baseline (half an hour; writes benchmarks/results, the tables of README.md and"
 	@echo "             docs/performance.md, and pictures; BENCH=--go-on goes on with a run that was stopped)"
@@ -58,7 +59,7 @@ test: lint types doors unit
 demo: env
 	$(BIN)/python scripts/run_demo.py
 
-train-demo: flite fairseq
+train-demo: flite fairseq voices
 	$(BIN)/python scripts/train_demo.py
 
 flite:

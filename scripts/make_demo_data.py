@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    require_synthesisers(with_flite=True)
+    require_synthesisers(with_flite=True, with_natural=True)
     with bars(options.quiet) as progress:
         make_material(options.out_dir, options.seed, options.max_sentences, options.workers, progress)
 

@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     folder: Path = options.run_dir
-    require_synthesisers(with_flite=not (folder / "steps" / "data.json").is_file())
+    is_material_made = (folder / "steps" / "data.json").is_file()
+    require_synthesisers(with_flite=not is_material_made, with_natural=not is_material_made)
     require_fairseq()
     steps = steps_of(folder, options.seed, options.max_sentences, options.set)
     runner = StepRunner(folder)

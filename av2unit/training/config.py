@@ -107,6 +107,43 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class MicrophoneConfig:
+    """What rooms, microphones and channels do to the sound of training clips; each draws for itself, and may meet the others."""
+
+    room_prob: float = 0.0
+    reverb_s: tuple[float, float] = (0.1, 0.8)
+    """Seconds in which the echo falls by 60 dB."""
+    direct_db: tuple[float, float] = (-3.0, 15.0)
+    """The direct sound over the echo: a hand's breadth away, or across the room."""
+    band_prob: float = 0.0
+    bands: tuple[str, ...] = ("telephone", "narrow", "laptop")
+    """What passes, one of these: 300 to 3,400 Hz, 50 to 4,000 Hz, 150 to 7,000 Hz."""
+    clip_prob: float = 0.0
+    ceiling: tuple[float, float] = (0.1, 0.7)
+    """Share of the peak above which the sound is cut off."""
+    codec_prob: float = 0.0
+    codecs: tuple[str, ...] = ("aac", "opus", "mp3")
+    bit_rate: tuple[float, float] = (16_000.0, 48_000.0)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything ever happens."""
+        return any((self.room_prob, self.band_prob, self.clip_prob, self.codec_prob))
+
+
+@dataclass(frozen=True)
+class MismatchConfig:
+    """Lips that do not belong to what is said: the sound alone tells, and its labels stay."""
+
+    prob: float = 0.0
+    """Share of the clips with sound and lips."""
+    kinds: tuple[str, ...] = ("still", "grey", "swapped", "late")
+    """A still mouth, no picture, the lips of another clip, the clip's own too early or too late; each draw takes one."""
+    late_frames: tuple[int, int] = (4, 15)
+    """Pictures by which the lips are late, or early."""
+
+
+@dataclass(frozen=True)
 class LossConfig:
     """The loss of a head at a step is the cross-entropy of its class; both heads are added up."""
 
@@ -144,6 +181,8 @@ class TrainConfig(RunConfig):
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     noise: NoiseConfig = field(default_factory=NoiseConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    microphone: MicrophoneConfig = field(default_factory=MicrophoneConfig)
+    mismatch: MismatchConfig = field(default_factory=MismatchConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     init: InitConfig = field(default_factory=InitConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -160,7 +199,8 @@ def check_settings(config: TrainConfig) -> None:
         "masking.modality_dropout": masking.modality_dropout, "masking.audio_dropout": masking.audio_dropout,
         "masking.mask_prob_audio": masking.audio_prob, "masking.mask_prob_image": masking.image_prob,
         "noise.noise_prob": noise.noise_prob, "augment.flip_prob": augment.flip_prob, "augment.scale": augment.scale,
-        "augment.warp": augment.warp, "augment.contrast": augment.contrast, "loss.label_smoothing": loss.label_smoothing,
+        "mismatch.prob": config.mismatch.prob, "augment.warp": augment.warp, "augment.contrast": augment.contrast,
+        "loss.label_smoothing": loss.label_smoothing,
     }  # fmt: skip
     for name, value in shares.items():
         if not 0 <= value <= 1:

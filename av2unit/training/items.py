@@ -14,10 +14,12 @@ from av2unit.avhubert.config import AvHubertConfig
 from av2unit.corpus import Clip, Corpus
 from av2unit.features import Floats, Pictures, fit_length, log_filterbank, normalise_rows, stack_rows
 from av2unit.training.augment import augment_lips, augmented_filterbank, centre_lips
-from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig
+from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.labels import NO_LABEL, Labels
 from av2unit.training.masking import Mask, draw_spans, mask_of, replace_spans
 from av2unit.training.media import MediaReader
+from av2unit.training.microphone import draw_channel, pass_through
+from av2unit.training.mismatch import WrongLips
 from av2unit.training.noise import NoiseMixer
 from av2unit.training.selection import LARGEST_DIFFERENCE
 from avcore.errors import InputError
@@ -68,7 +70,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How clips are changed; `augment` and `noise` None = not at all, as in validation."""
+    """How clips are changed; None = not at all, as in validation."""
 
     data: DataConfig
     masking: MaskingConfig
@@ -76,6 +78,8 @@ class Recipe:
     seed: int
     augment: AugmentConfig | None = None
     noise: NoiseMixer | None = None
+    microphone: MicrophoneConfig | None = None
+    wrong_lips: WrongLips | None = None
 
 
 class ClipItems:
@@ -104,15 +108,26 @@ class ClipItems:
     def load(self, key: Key) -> Item | Pair:
         """Read and change a clip; the same key gives the same item. In validation, a pair."""
         rng = item_generator(self._recipe.seed, key)
-        whole = self._read(self._indices[key[1]], rng)
+        index = self._indices[key[1]]
+        wrong = self._wrong_lips(self._clips[index], rng)
+        whole = self._read(index, wrong, rng)
         if self._recipe.augment is None:
             return Pair(whole, self._hide(whole, rng))
-        return self._leave_out(self._hide(whole, rng), rng)
+        hidden = self._hide(whole, rng)
+        return hidden if wrong else self._leave_out(hidden, rng)  # foreign lips alone would teach nonsense
 
-    def _read(self, index: int, rng: np.random.Generator) -> Item:
+    def _wrong_lips(self, clip: Clip, rng: np.random.Generator) -> str:
+        """Which kind of foreign lips a clip gets; "" = its own."""
+        if self._recipe.wrong_lips is None or not clip.audio or not clip.lips:
+            return ""
+        return self._recipe.wrong_lips.draw(rng)
+
+    def _read(self, index: int, wrong: str, rng: np.random.Generator) -> Item:
         """A clip of which nothing is hidden."""
         clip = self._clips[index]
         lips = self._media.lips(clip.lips) if clip.lips else None
+        if lips is not None and wrong and self._recipe.wrong_lips is not None:
+            lips = self._recipe.wrong_lips(lips, wrong, rng)
         rows = self._rows(clip, None if lips is None else len(lips), rng)
         targets = self._targets(index, clip, max(len(part) for part in (lips, rows) if part is not None))
         start, stop = self._stretch(len(targets), rng)
@@ -128,6 +143,8 @@ class ClipItems:
         samples = self._media.speech(clip.audio).astype(np.float64)
         if recipe.noise is not None:
             samples = recipe.noise(samples, rng)
+        if recipe.microphone is not None:
+            samples = pass_through(samples, draw_channel(recipe.microphone, rng), rng)
         rows = log_filterbank(samples) if recipe.augment is None else augmented_filterbank(samples, recipe.augment, rng)
         stacked = stack_rows(rows, model.stack_order_audio)
         if num_frames is not None:

@@ -14,6 +14,8 @@ from av2unit.training.config import DataConfig, TrainConfig, check_settings
 from av2unit.training.items import ClipItems, Recipe
 from av2unit.training.labels import Labels, check_against_dictionary, class_of_unit, read_dictionaries, read_labels
 from av2unit.training.media import MediaReader
+from av2unit.training.microphone import check_microphone
+from av2unit.training.mismatch import WrongLips
 from av2unit.training.noise import NoiseMixer
 from av2unit.training.selection import LeftOut, Selection, select
 from avcore.errors import VocabularyError
@@ -57,6 +59,10 @@ class _Part:
     def speech(self) -> list[str]:
         return [clip.audio for clip in self.corpus.clips if clip.audio]
 
+    @property
+    def lips(self) -> list[str]:
+        return [clip.lips for clip in self.corpus.clips if clip.lips]
+
 
 def prepare(config: TrainConfig) -> Prepared:
     """Read manifests, labels and dictionaries. Raises the NetflipsError of the first thing that does not fit."""
@@ -70,7 +76,12 @@ def prepare(config: TrainConfig) -> Prepared:
     model = replace(config.model, num_classes=tuple(map(len, dictionaries)), mask_dim=config.model.audio_feat_dim)
     media = MediaReader()
     noise = NoiseMixer(config.noise, train.corpus.split, train.speech, media)
-    recipe = Recipe(data, config.masking, model, config.loop.seed, config.augment, noise)
+    check_microphone(config.microphone)
+    recipe = Recipe(
+        data, config.masking, model, config.loop.seed, config.augment, noise,
+        config.microphone if config.microphone.is_used else None,
+        WrongLips(config.mismatch, train.lips, media) if config.mismatch.prob and train.lips else None,
+    )  # fmt: skip
     return Prepared(
         replace(config, model=model),
         dictionaries,

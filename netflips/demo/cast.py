@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from netflips.demo import espeak, flite
+from netflips.demo import espeak, flite, natural
 from netflips.demo.espeak import EspeakVoice, TimedSpeech
 from netflips.demo.flite import FliteVoice
+from netflips.demo.natural import NaturalVoice
 from netflips.demo.phrasebook import Pair, phrasebook
 
-Voice = EspeakVoice | FliteVoice
+Voice = EspeakVoice | FliteVoice | NaturalVoice
 
 LANGUAGES = ("en", "ko")
 
@@ -41,6 +42,21 @@ class Cast:
         if rng.random() < own["plain"]:
             return FliteVoice(name)
         return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
+
+    def natural_voices(self, count: int, rng: np.random.Generator) -> list[NaturalVoice]:
+        """Draw how one recording of a natural voice sounds with `count` vocal tracts."""
+        own = self.settings["natural"]
+        first, second = (str(name) for name in rng.choice(own["styles"], 2, replace=False))
+        share = 1.0 if rng.random() < own["alone"] else round(float(rng.uniform(0.3, 0.7)), 2)
+        styles = ((first, share),) if share == 1 else ((first, share), (second, 1 - share))
+        speed = round(float(rng.uniform(*own["speed"])), 2)
+        tracts = [1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2) for _ in range(count)]
+        return [NaturalVoice(styles, speed, tract) for tract in tracts]
+
+    def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
+        """Draw a natural voice that training never hears."""
+        own = self.settings["held_out"]["natural"]
+        return NaturalVoice(tuple(own[int(rng.integers(len(own)))].items()), round(float(rng.uniform(0.85, 1.15)), 2))
 
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""
@@ -78,15 +94,19 @@ def cast() -> Cast:
     return Cast({str(name): value for name, value in content.items()})
 
 
-def require_synthesisers(with_flite: bool) -> None:
+def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
     """Raises InputError for a synthesiser that is missing, before any work is done with it."""
     espeak.library_folder()
+    if with_natural:
+        natural.require_packages()
     if with_flite:
         flite.require_program()
 
 
 def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
+    if isinstance(voice, NaturalVoice):
+        return natural.say(text, voice)
     return flite.say(text, voice) if isinstance(voice, FliteVoice) else espeak.say(text, voice)
 
 

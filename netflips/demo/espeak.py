@@ -21,6 +21,12 @@ _SYNCHRONOUS, _PHONEME_EVENTS, _UTF8, _BY_CHARACTER = 2, 1, 1, 1
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _END_OF_LIST, _PHONEME_EVENT = 0, 7
 _INT16 = 32768
+_MNEMONICS, _IPA, _SEPARATOR = 0, 2, "|"
+_STRESS = "',%="
+"""Marks of stress before a mnemonic; 1.52 writes them, 1.51 does not."""
+
+Spelled = tuple[str, str]
+"""A phoneme as espeak-ng's mnemonic, and in the international alphabet with its stress."""
 _PACKAGE = "espeakng_loader"
 
 
@@ -69,6 +75,7 @@ class _Engine:
     def __init__(self) -> None:
         folder = library_folder()
         self._library: Any = ctypes.CDLL(str(folder / "libespeak-ng.so"))
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         data = str(folder / "espeak-ng-data").encode()
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS))
         if self.rate <= 0:
@@ -80,8 +87,7 @@ class _Engine:
 
     def say(self, text: str, voice: EspeakVoice) -> TimedSpeech:
         """Speak a text."""
-        if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
-            raise UsageError("espeak-ng has no such voice", found=voice.name)
+        self._choose(voice)
         for parameter, value in ((_RATE, voice.words_per_minute), (_PITCH, voice.pitch), (_RANGE, voice.pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
         self._pieces, self._starts = [], []
@@ -93,16 +99,43 @@ class _Engine:
         phonemes = tuple((name, start, max(start, end)) for (name, start), end in zip(self._starts, ends, strict=True))
         return TimedSpeech(samples, self.rate, phonemes)
 
+    def spell(self, text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
+        """The phonemes of a text: clauses of words."""
+        self._choose(voice)
+        return [
+            [
+                list(zip(_mnemonics(name), sign.split(_SEPARATOR), strict=True))
+                for name, sign in zip(a.split(), b.split(), strict=True)
+            ]
+            for a, b in zip(self._phonemes(text, _MNEMONICS), self._phonemes(text, _IPA), strict=True)
+        ]
+
+    def _phonemes(self, text: str, mode: int) -> list[str]:
+        """Clauses of a text in phonemes that `_SEPARATOR` stands between; the library remembers where a clause ended."""
+        rest, clauses = ctypes.c_char_p(text.encode()), []
+        while rest.value is not None:
+            found = self._library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, mode | ord(_SEPARATOR) << 8)
+            clauses.append(found.decode())
+        return clauses
+
+    def _choose(self, voice: EspeakVoice) -> None:
+        if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+            raise UsageError("espeak-ng has no such voice", found=voice.name)
+
     def _on_sound(self, wav: Any, count: int, events: Any) -> int:
         if wav and count > 0:
             self._pieces.append(np.ctypeslib.as_array(wav, (count,)).copy())
         index = 0
         while events[index].type != _END_OF_LIST:
             if events[index].type == _PHONEME_EVENT:
-                name = bytes(events[index].id.string).decode(errors="replace")
+                name = bytes(events[index].id.string).decode(errors="replace").lstrip(_STRESS)
                 self._starts.append((name, events[index].audio_position / 1000))
             index += 1
         return 0
+
+
+def _mnemonics(word: str) -> list[str]:
+    return [name.lstrip(_STRESS) for name in word.split(_SEPARATOR)]
 
 
 def library_folder() -> Path:
@@ -116,6 +149,11 @@ def library_folder() -> Path:
 @cache
 def _engine() -> _Engine:
     return _Engine()
+
+
+def spell(text: str, voice: EspeakVoice) -> list[list[list[Spelled]]]:
+    """Phonemes of a text in a voice's accent: clauses of words. Raises as `say`."""
+    return _engine().spell(text, voice)
 
 
 def say(text: str, voice: EspeakVoice) -> TimedSpeech:

@@ -53,7 +53,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     count: held-out utterances. How much speech outside the domain the bounds catch is measured and told in bundle.json,
     under `out_of_domain`. Raises InputError where espeak-ng is missing, CheckpointError for a damaged bundle.
     """
-    require_synthesisers(with_flite=False)
+    require_synthesisers(with_flite=False, with_natural=False)
     bundle = check_bundle(folder)
     rng = np.random.default_rng([seed, 11])
     pairs = held_out_pairs()

@@ -30,6 +30,9 @@ def build_parser() -> Parser:
         help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
     )  # fmt: skip
     parser.add_argument(
+        "--with-natural-voices", action="store_true", help="measure natural voices too; they come with `make voices`"
+    )
+    parser.add_argument(
         "--beside", action="append", default=[], metavar="TITLE=FILE",
         help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
     )  # fmt: skip

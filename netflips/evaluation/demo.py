@@ -20,7 +20,7 @@ from netflips.evaluation.estimate import seconds_for
 from netflips.evaluation.jobs import OTHERS, Need
 from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.plot import plot_sweep
-from netflips.evaluation.rows import ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
+from netflips.evaluation.rows import NATURAL, ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
@@ -33,17 +33,18 @@ _PLOT = Path("images/demo_noise.svg")
 def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
     settings = EvaluationSettings(number=options.number)
-    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker)
+    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, options.with_natural_voices)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
     others = [OtherBundle.read(given) for given in options.beside]
     evaluate(bundle, options, settings, rows, with_sweep, others)
 
 
-def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
+def choose_rows(names: str, with_untouched: bool, with_natural: bool) -> tuple[list[Row], bool]:
     """The rows asked for by name, all for "", and whether the sweep over noise is among them.
 
-    The untouched speaker is there only when it is asked for by its own flag. Raises UsageError for unknown names.
+    The untouched speaker is there only when it is asked for by its own flag, and natural voices by theirs or by name. Raises
+    UsageError for unknown names.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = {row.name for row in ROWS} | {SWEEP}
@@ -52,7 +53,8 @@ def choose_rows(names: str, with_untouched: bool) -> tuple[list[Row], bool]:
         raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))
     if UNTOUCHED in wanted and not with_untouched:
         raise UsageError("the untouched speaker is measured once for a bundle", hint="ask for it with --with-untouched-speaker")
-    rows = [row for row in ROWS if (with_untouched if row.name == UNTOUCHED else not wanted or row.name in wanted)]
+    asked = {UNTOUCHED: with_untouched} | ({} if wanted else dict.fromkeys(NATURAL, with_natural))
+    rows = [row for row in ROWS if asked.get(row.name, not wanted or row.name in wanted)]
     return rows, not wanted or SWEEP in wanted
 
 
@@ -73,7 +75,9 @@ def evaluate(
     keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(needs)
-    require_synthesisers(with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs))
+    require_synthesisers(
+        with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs), with_natural=any(job.kind == "natural" for job in jobs)
+    )
     is_new = any(job.kind == "speaker" for job in jobs)
     LOG.info(
         "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",

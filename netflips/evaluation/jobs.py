@@ -13,9 +13,9 @@ VOCODER, ENGLISH, OTHERS, RECORDED = "vocoder", "english", "others", "recorded"
 """Jobs without a clip: the vocoder alone on true units; units of the English reference voice; voices of other speakers; what the
 measure gives on true Korean recordings."""
 AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
-SHUFFLED, RANDOM, SHOWN, CEILING = "shuffled", "random", "shown", "ceiling"
+SHUFFLED, RANDOM, SHOWN, CEILING, ROOM = "shuffled", "random", "shown", "ceiling", "room"
 """Tasks beside the modalities: units in another order; weights that know nothing; dubbed to a video, whose sound and mouth
-are measured; what the measure of the mouth gives on drawn truth."""
+are measured; what the measure of the mouth gives on drawn truth; the sound as it arrives across a room with noise."""
 
 
 def noisy(modalities: str, snr_db: float) -> str:

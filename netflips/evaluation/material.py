@@ -25,10 +25,10 @@ from netflips.demo.visemes import Phoneme, mouth_track
 from netflips.evaluation.retrieval import features_of
 from netflips.evaluation.settings import EvaluationSettings
 
-Kind = Literal["seen", "held_out", "new_faces", "speaker"]
-KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker")
+Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural"]
+KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker", "natural")
 """seen: sentences of the training. held_out: others. new_faces: others, on heads and in poses that were never seen. speaker:
-others, by the speaker that nothing heard. Voices are never those of the training."""
+others, by the speaker that nothing heard. natural: others, in natural voices. Voices are never those of the training."""
 
 _TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
 """Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
@@ -54,12 +54,18 @@ class ClipPlan:
 def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
     rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
-    voice = cast().unheard_speaker if kind == "speaker" else cast().unheard_voice("en", rng)
+    voice = _unheard_voice(kind, rng)
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
     around = _unseen_pose(rng) if is_new else Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
     return ClipPlan(sentence_of(kind, index, settings), voice, head, seed, around)
+
+
+def _unheard_voice(kind: Kind, rng: np.random.Generator) -> Voice:
+    if kind == "speaker":
+        return cast().unheard_speaker
+    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice("en", rng)
 
 
 def sentence_of(kind: str, index: int, settings: EvaluationSettings) -> Pair:

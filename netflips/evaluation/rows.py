@@ -14,6 +14,7 @@ from netflips.evaluation.jobs import (
     OTHERS,
     RANDOM,
     RECORDED,
+    ROOM,
     SHOWN,
     SHUFFLED,
     VIDEO,
@@ -30,6 +31,7 @@ from netflips.evaluation.worker import other_voices
 Records = Mapping[tuple[str, str], Sequence[Record]]
 """Records by kind and task, in the order of their numbers."""
 UNTOUCHED = "untouched_speaker"
+NATURAL = ("natural", "natural_units", "natural_both", "room")
 SWEEP = "sweep"
 
 
@@ -140,6 +142,10 @@ ROWS: tuple[Row, ...] = (
     _share("recorded", "the measure on Korean that the synthesiser says itself, voices never heard", RECORDED, RECORDED),
     _share("new_faces", "the same, faces and poses never seen, dubbed to a video", "new_faces", SHOWN),
     _share(UNTOUCHED, "the same, a synthesiser's speaker never heard by any stage", "speaker", BOTH, goal=0.80),
+    _share("natural", "natural voices never heard, sound only", "natural", AUDIO, goal=0.93),
+    _share("natural_units", "the same, nearest units", "natural", AUDIO, "units_right", goal=0.93),
+    _share("natural_both", "natural voices never heard, with a face", "natural", BOTH),
+    _share("room", "the same voices across a room with noise (10 dB), sound only", "natural", ROOM, goal=0.85),
     _share("audio_only", "sound only", "held_out", AUDIO),
     _share("video_only", "video only, other takes of faces of the training", "held_out", VIDEO, goal=0.90),
     _share("video_only_new", "video only, faces and poses never seen", "new_faces", VIDEO, goal=0.60),

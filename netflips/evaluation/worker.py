@@ -30,6 +30,7 @@ from netflips.evaluation.jobs import (
     OTHERS,
     RANDOM,
     RECORDED,
+    ROOM,
     SHOWN,
     SHUFFLED,
     VOCODER,
@@ -40,7 +41,7 @@ from netflips.evaluation.jobs import (
 from netflips.evaluation.material import ClipPlan, known_sentences, plan_clip, sentence_of, write_clip
 from netflips.evaluation.material import Kind as ClipKind
 from netflips.evaluation.mouth import draw_truth, measure_ceiling, measure_mouth
-from netflips.evaluation.noise import noisy_copy
+from netflips.evaluation.noise import across_a_room, noisy_copy
 from netflips.evaluation.retrieval import SpokenReferences, UnitReferences
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.models import Models, load_models
@@ -81,7 +82,9 @@ class Worker:
         plan = plan_clip(kind, job.index, self._settings)
         path = folder / "clip.mp4"
         write_clip(path, plan, self._settings.side)
-        heard = hear(path, needs_face=any(not task.startswith(AUDIO) or task.startswith(BOTH) for task in job.tasks))
+        heard = hear(
+            path, needs_face=any(task != ROOM and (not task.startswith(AUDIO) or task.startswith(BOTH)) for task in job.tasks)
+        )
         return [_record(job, task, partial(self._try, task, plan, heard, job.index, folder)) for task in job.tasks]
 
     def _try(self, task: str, plan: ClipPlan, heard: Heard, index: int, folder: Path) -> Record:
@@ -94,6 +97,8 @@ class Worker:
             return self._judged(self._chain.say(mixed, confidence, voice), plan)
         if task == RANDOM:
             return self._judged(self._random.dub(heard, BOTH), plan)
+        if task == ROOM:
+            return self._judged(self._chain.dub(heard, AUDIO, across_a_room(heard.speech, index)), plan)
         modalities, _, snr = task.partition("@")
         if snr:
             speech = noisy_copy(heard.speech, float(snr), folder / "noisy.wav", index)

@@ -14,7 +14,7 @@ from avcore.progress import Progress
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.unit_store import UnitRow, read_units, write_units
 from avcore.units import Units
-from netflips.demo.cast import Cast, cast, held_out_english
+from netflips.demo.cast import LANGUAGES, Cast, cast, held_out_english
 from netflips.demo.material.drawn import Shot, film_takes
 from netflips.demo.material.phones import Phones
 from netflips.demo.material.plan import REFERENCE, Take, takes_of
@@ -71,19 +71,30 @@ def choose_shots(
 
 
 def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
-    """Label the reference voices by their own timing and carry the labels to all clean takes."""
+    """Label reference and natural voices by their own timing, and carry the references' labels to all other clean takes."""
     clean = [row for row in rows if row.get("snr_db") is None]
-    references = [
-        UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
-        for row in clean
-        if "phonemes" in row
-    ]
-    manifest, given, made = (folder / name for name in ("clean.jsonl", "reference.units.jsonl", "labels/clean.units.jsonl"))
-    write_rows(manifest, _bare(clean))
-    write_units(given, references)
+    timed = {row["id"]: _timed_units(row, phones) for row in clean if "phonemes" in row}
+    given, made, all_labels = (
+        folder / name for name in ("reference.units.jsonl", "labels/aligned.units.jsonl", "labels/clean.units.jsonl")
+    )
+    manifest = folder / "aligned.jsonl"
+    write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _is_reference(row)))
+    write_units(given, [timed[row["id"]] for row in clean if _is_reference(row)])
     if not made.is_file():
         align(AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress)
-    return read_units(made)
+    aligned = read_units(made)
+    own = [row for name, row in timed.items() if name not in aligned]
+    write_units(all_labels, [*(UnitRow(name, units, {}) for name, units in aligned.items()), *own])
+    return read_units(all_labels)
+
+
+def _timed_units(row: Row, phones: Phones) -> UnitRow:
+    """The units of a take whose synthesiser timed it."""
+    return UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
+
+
+def _is_reference(row: Row) -> bool:
+    return str(row["speaker"]) in {f"{REFERENCE}_{language}" for language in LANGUAGES}
 
 
 def _write_manifests(

@@ -13,6 +13,7 @@ from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from netflips.demo.cast import say
 from netflips.demo.material.plan import Take
+from netflips.demo.natural import NaturalVoice
 from netflips.demo.visemes import Phoneme
 
 _STEEPEST = 1.0
@@ -39,7 +40,7 @@ def add_noise(samples: Samples, snr_db: float, rng: np.random.Generator) -> Samp
 
 
 def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
-    """Say takes into their files; yields a manifest row each, with the phonemes of reference voices."""
+    """Say takes into their files; yields a manifest row each, with the phonemes of voices whose own timing labels them."""
     for take in takes:
         samples, phonemes = speak(take)
         path = folder / take.audio
@@ -50,4 +51,4 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
             take.id, audio=take.audio, duration_s=duration_s, samples=len(samples), language=take.language,
             speaker=take.speaker, text=take.text, extra=take.describe(),
         )  # fmt: skip
-        yield entry.to_row() | ({"phonemes": phonemes} if take.is_reference else {})
+        yield entry.to_row() | ({"phonemes": phonemes} if take.is_reference or isinstance(take.voice, NaturalVoice) else {})

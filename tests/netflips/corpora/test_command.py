@@ -20,17 +20,23 @@ def test_every_corpus_has_its_options(name: str, capsys: pytest.CaptureFixture[s
 
 
 def test_the_list_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["prepare", "--help"]) == 0
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["prepare", "--help"])
+    assert ended.value.code == 0
     said = capsys.readouterr().out
     assert all(f"\n  {name} " in said for name in CORPORA)
-    assert cli.main(["prepare"]) == 2
-    assert capsys.readouterr().err == said
 
 
-def test_an_unknown_corpus_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["prepare", "lrs3"]) == 2
+@pytest.mark.parametrize(
+    ("words", "said"), [(["lrs3"], "unknown value 'lrs3'"), (["zerot"], "did you mean zeroth?"), ([], "CORPUS")]
+)
+def test_an_unknown_corpus_is_one_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["prepare", *words])
+    assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "netflips prepare: error: no corpus called 'lrs3'; expected kox, zeroth, lips, video"
+    assert line.startswith("netflips prepare: error: ")
+    assert said in line
 
 
 def test_a_corpus_is_prepared(tmp_path: Path) -> None:

@@ -89,9 +89,9 @@ def test_what_cannot_be_spoken_is_one_line(
 
 def test_a_synthesiser_that_is_missing_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    require_synthesisers(with_flite=False)
+    require_synthesisers(with_flite=False, with_natural=False)
     with pytest.raises(InputError, match="flite is not installed; apt-get install flite"):
-        require_synthesisers(with_flite=True)
+        require_synthesisers(with_flite=True, with_natural=False)
     monkeypatch.setattr("netflips.demo.espeak.find_spec", lambda name: None)
     with pytest.raises(InputError, match="espeak-ng is not installed; pip install espeakng-loader"):
         library_folder()

@@ -24,6 +24,7 @@ from netflips.demo.material.pairs import pair_rows
 from netflips.demo.material.phones import SILENCE, Phones
 from netflips.demo.material.plan import Take, takes_of
 from netflips.demo.material.work import run_in_chunks
+from netflips.demo.natural import NaturalVoice
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
 
@@ -36,7 +37,7 @@ def made_speech(text: str, voice: object) -> TimedSpeech:
     tones = [0.3 * np.sin(2 * np.pi * (200 + 40 * (ord(letter) % 40)) * pitch * time) for letter in letters]
     names = ["a" if letter in "aeiou" else "m" for letter in letters]
     phonemes = tuple((name, 0.06 * place, 0.06 * (place + 1)) for place, name in enumerate(names))
-    is_timed = isinstance(voice, EspeakVoice)
+    is_timed = isinstance(voice, EspeakVoice | NaturalVoice)
     return TimedSpeech(np.concatenate(tones).astype(np.float32), 16000, phonemes if is_timed else ())
 
 

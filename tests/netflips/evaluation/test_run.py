@@ -15,7 +15,7 @@ from netflips.evaluation import command, demo, material, worker
 from netflips.evaluation.chain import Chain, hear
 from netflips.evaluation.jobs import Job, Need, Record, key_of
 from netflips.evaluation.material import plan_clip, write_clip
-from netflips.evaluation.rows import ROWS, UNTOUCHED, by_task, sweep_needs
+from netflips.evaluation.rows import NATURAL, ROWS, UNTOUCHED, by_task, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.table import lines_of, markdown, metrics
@@ -37,7 +37,7 @@ def evaluation(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Eval
 
 
 def needs() -> list[Need]:
-    rows = [row for row in ROWS if row.name not in _NOT_HERE]
+    rows = [row for row in ROWS if row.name not in {*_NOT_HERE, *NATURAL}]
     return [need for row in rows for need in row.needs(SETTINGS)] + sweep_needs(SETTINGS)
 
 
