@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from avcore.errors import InputError
 from avcore.files import require_file
 
-_MAX_ARCHIVE_BYTES = 8 << 30
-"""What the arrays of an archive may take together once they are unpacked: voices of four million recordings."""
+_MAX_ARCHIVE_BYTES = 2 << 30
+"""What the arrays of an archive may take together once they are unpacked: voices of two million recordings."""
 _UNREADABLE = (ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, OverflowError, MemoryError, zipfile.BadZipFile)
 
 
@@ -24,7 +24,8 @@ def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[
     path = require_file(path, what)
     try:
         # Mapped first: that fails, without any memory taken, where the header claims more than there is.
-        mapped: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        with np.errstate(over="ignore"):
+            mapped: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
         return mapped if is_mapped else np.array(mapped)
     except _UNREADABLE as error:
         raise _unreadable(path, what, "a .npy file of numbers", error) from error
@@ -40,9 +41,13 @@ def load_arrays(path: str | Path, what: str) -> Mapping[str, NDArray[Any]]:
             expected = f"up to {_MAX_ARCHIVE_BYTES >> 30} GB once unpacked"
             raise InputError(f"{what} cannot be read", path=path, expected=expected, found=f"{unpacked / 2**30:.0f} GB")
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            found = {name: arrays[name] for name in arrays.files}
     except _UNREADABLE as error:
         raise _unreadable(path, what, "an .npz file of numbers", error) from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{what} cannot be read", path=path, expected="an .npz file of numbers", found=f"{name!r}, no array")
+    return found
 
 
 def _unreadable(path: Path, what: str, expected: str, error: Exception) -> InputError:

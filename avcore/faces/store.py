@@ -2,11 +2,14 @@
 
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from avcore.errors import OutputError
 
 
 class RowStore:
@@ -23,11 +26,12 @@ class RowStore:
         return self._num_rows
 
     def append(self, row: NDArray[np.generic]) -> int:
-        """Add a row of the store's shape; returns its number."""
+        """Add a row of the store's shape; returns its number. Raises OutputError when the disk has no room for it."""
         if row.shape != self._shape:
             raise ValueError(f"a row must have shape {self._shape}, not {row.shape}")
-        self._file.seek(self._num_rows * self._row_bytes)
-        self._file.write(np.ascontiguousarray(row, dtype=self._dtype).tobytes())
+        with _room_wanted():
+            self._file.seek(self._num_rows * self._row_bytes)
+            self._file.write(np.ascontiguousarray(row, dtype=self._dtype).tobytes())
         self._num_rows += 1
         return self._num_rows - 1
 
@@ -37,6 +41,18 @@ class RowStore:
         for place, row in enumerate(rows):
             if not 0 <= row < self._num_rows:
                 raise IndexError(f"row {row} of {self._num_rows}")
-            self._file.seek(int(row) * self._row_bytes)
-            self._file.readinto(found[place].data)
+            with _room_wanted():  # seeking writes what is held
+                self._file.seek(int(row) * self._row_bytes)
+                self._file.readinto(found[place].data)
         return found
+
+
+@contextmanager
+def _room_wanted() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            "a temporary file cannot be written", path=tempfile.gettempdir(), found=error.strerror,
+            hint="make room there, or set TMPDIR to a folder on another disk",
+        ) from error  # fmt: skip

@@ -133,7 +133,7 @@ def test_filling_gaps() -> None:
     assert fill_boxes([], "forward") == []
 
 
-@pytest.mark.parametrize("value", [10**400, 10**5000, -(10**400)])
+@pytest.mark.parametrize("value", [10**400, 10**5000, -(10**400)], ids=["400", "5000", "minus"])
 def test_numbers_without_end(tmp_path: Path, value: int) -> None:
     path = tmp_path / "a.bbox.pkl"
     path.write_bytes(pickle.dumps([[0, 0, 1, value]]))

@@ -1,6 +1,9 @@
+import resource
+
 import numpy as np
 import pytest
 
+from avcore.errors import OutputError
 from avcore.faces.store import RowStore
 
 
@@ -27,3 +30,14 @@ def test_wrong_rows_are_refused() -> None:
         store.read([1])
     with pytest.raises(IndexError, match="row -1"):
         store.read([-1])
+
+
+def test_a_full_disk_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = RowStore((1 << 20,), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    try:
+        with pytest.raises(OutputError, match="a temporary file cannot be written; found File too large; make room there"):
+            rows.append(np.zeros(1 << 20, np.uint8))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
