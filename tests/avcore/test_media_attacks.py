@@ -76,7 +76,9 @@ def _alias(relative: bytes) -> bytes:
     """A Macintosh alias record: a volume, a file, and as tags 2 and 18 the path."""
     head = bytes(10) + b"\4disk".ljust(28, b"\0") + bytes(12) + b"\x08talk.mp4".ljust(64, b"\0") + bytes(16)
     head += struct.pack(">HH", 1, 1) + bytes(16)
-    tags = b"".join(struct.pack(">HH", kind, len(text)) + text + b"\0" * (len(text) % 2) for kind, text in ((2, relative), (18, relative)))
+    tags = b"".join(
+        struct.pack(">HH", kind, len(text)) + text + b"\0" * (len(text) % 2) for kind, text in ((2, relative), (18, relative))
+    )
     return head + tags + struct.pack(">hH", -1, 0)
 
 
@@ -107,7 +109,9 @@ ATTACKS = {
         '<AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1"><BaseURL>file://{0}</BaseURL></Representation>'
         "</AdaptationSet></Period></MPD>",
     ),
-    "sdp": _text("talk.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"),
+    "sdp": _text(
+        "talk.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+    ),
     "subtitles of an avi": _subtitles_that_are_a_playlist,
     "data in another file": _data_elsewhere,
 }
@@ -138,7 +142,9 @@ def _heard(path: Path) -> int:
         return 0
 
 
-@pytest.mark.parametrize("name", ["concat:{0}|{0}", "pipe:0", "http://localhost:1/a.mp4", "subfile,,start,0,end,0,,:{0}", "data:,x"])
+@pytest.mark.parametrize(
+    "name", ["concat:{0}|{0}", "pipe:0", "http://localhost:1/a.mp4", "subfile,,start,0,end,0,,:{0}", "data:,x"]
+)
 def test_a_name_is_a_file_and_no_address(private: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert info([name.format(private)]) == EXIT_BAD_INPUT
     assert "is not there" in capsys.readouterr().err
