@@ -25,7 +25,7 @@ def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[
     try:
         # Mapped first: that fails, without any memory taken, where the header claims more than there is.
         with np.errstate(over="ignore"):
-            mapped: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+            mapped: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
         return mapped if is_mapped else np.array(mapped)
     except _UNREADABLE as error:
         raise _unreadable(path, what, "a .npy file of numbers", error) from error

@@ -12,7 +12,6 @@ from avcore.media import probe, read_speech
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice_features import Samples
 
-
 _LARGEST = 1000.0
 """Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
 

@@ -180,7 +180,8 @@ def test_lips_are_cut_in_their_true_shape(aspect: Fraction) -> None:
     assert difference < 0.5 * np.abs(naive.lips.astype(int) - upright.lips).mean()
     stretch = np.array([max(aspect, 1), max(1 / aspect, 1)] * 2, np.float32)
     for box, own in zip(found.boxes, upright.boxes, strict=True):
-        assert box is not None and own is not None
+        assert box is not None
+        assert own is not None
         assert np.abs(box * stretch - own).max() < 4
 
 
