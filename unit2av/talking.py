@@ -114,7 +114,7 @@ def speak_and_show(
     """
     said = vocoder.predict_durations(units) if units.durations is None else units
     total = num_pictures_for(said)
-    batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
+    batch = pictures_at_once(writer.width, writer.height, BATCH_PICTURES)
     pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, batch)
     write_in_step(writer, pictures, vocoder.iter_synthesize(said, speaker), progress, total)
     return said
