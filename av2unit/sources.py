@@ -72,7 +72,7 @@ def lips_of_video(
     when there is no face.
     """
     pictures = PictureSource(path)
-    return find_faces(pictures, face, speech, progress, len(pictures), path).lips
+    return find_faces(pictures, face, speech, progress, len(pictures), path, pictures.info.pixel_aspect).lips
 
 
 def read_lip_video(path: str | Path) -> Pictures:

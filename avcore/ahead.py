@@ -18,6 +18,7 @@ _PATIENCE_S = 10.0
 """How long the end of a command waits for what is being made; a thread that runs on while Python ends would crash it."""
 _BUFFER_BYTES = 64 << 20
 _MOST_PICTURES = 20
+_USUAL_BATCH_BYTES, _FRUGAL_BATCH_BYTES = 512 << 20, 128 << 20
 
 
 @dataclass(frozen=True)
@@ -99,3 +100,9 @@ def _stop_all() -> None:
 def pictures_ahead(width: int, height: int) -> int:
     """How many pictures of a size to make in advance: 1 to 20, 64 MB if that is enough for more than one."""
     return min(max(_BUFFER_BYTES // max(width * height * 3, 1), 1), _MOST_PICTURES)
+
+
+def pictures_at_once(width: int, height: int, most: int) -> int:
+    """How many pictures of a size to hold as a batch: `most` if 512 MB do, as up to 4K, else those of 128 MB, but 1 or more."""
+    picture_bytes = max(width * height * 3, 1)
+    return most if most * picture_bytes <= _USUAL_BATCH_BYTES else max(_FRUGAL_BATCH_BYTES // picture_bytes, 1)

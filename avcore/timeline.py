@@ -17,6 +17,7 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FRAME_RATE
 UNITS_PER_FRAME = UNIT_RATE // FRAME_RATE
 
 _MICROSECONDS = 1_000_000
+_MAX_RATE_DENOMINATOR = 1001
 
 Seconds = Fraction | float | int
 
@@ -71,6 +72,13 @@ def seconds_to_samples(seconds: Seconds, rate: int = SAMPLE_RATE) -> int:
 def seconds_to_units(seconds: Seconds) -> int:
     """The unit step nearest to a time (half up)."""
     return int((exact(seconds) * UNIT_RATE * 2 + 1) // 2)
+
+
+def plain_rate(rate: Fraction | int) -> Fraction:
+    """The rate (Hz) nearest to one above 0 that has no denominator above 1001; below 1 Hz, none of its period in seconds."""
+    if rate < 1:
+        return 1 / Fraction(1 / Fraction(rate)).limit_denominator(_MAX_RATE_DENOMINATOR)
+    return Fraction(rate).limit_denominator(_MAX_RATE_DENOMINATOR)
 
 
 def frame_at(seconds: Seconds, rate: Fraction | int = FRAME_RATE) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from avcore.contracts import kind_of
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place
-from avcore.media import PictureSource, read_speech
+from avcore.media import PictureSource, iter_speech_blocks
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
 from avcore.speech_regions import listen
@@ -60,7 +60,7 @@ def is_recording(source: PictureSource, options: DubOptions) -> bool:
         return True
     if not source.info.has_audio:
         return False
-    activity = listen([read_speech(source.path)])
+    activity = listen(iter_speech_blocks(source.path))
     return len(cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)) > 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import Extraction
-from avcore.ahead import pictures_ahead
+from avcore.ahead import pictures_ahead, pictures_at_once
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -30,6 +30,7 @@ from netflips.lip_video import read_lips
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime
+from unit2av.renderer import BATCH_PICTURES
 from unit2av.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
 from unit2av.voice import read_voice
 from unit2unit.inference import Translation, search_settings, truncation_notice
@@ -102,7 +103,7 @@ class ShortDub:
         choice = parse_face_choice(self._options.face)
         try:
             with self._clock.stage("faces"):
-                return find_faces(source, choice, speech, self._progress, len(source), self._in)
+                return find_faces(source, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
         except NoFaceError as error:
             if needs_face:
                 raise
@@ -148,9 +149,10 @@ class ShortDub:
         options, models, clock = self._options, self._models, self._clock
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
+        batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
         scenes = clock.ahead(played_to_and_fro(material.source, material.boxes, total), "read", depth)
         paste = paste_face_hard if options.hard_paste else paste_face
-        pictures = clock.ahead(talking_pictures(models.renderer, said, scenes, paste), "lips", depth)
+        pictures = clock.ahead(talking_pictures(models.renderer, said, scenes, paste, batch), "lips", depth)
         sound: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)

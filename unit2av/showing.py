@@ -120,7 +120,8 @@ def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int
     speech = read_speech(source.path) if source.info.has_audio else None
     pictures = source.pictures(0, num_pictures)
     try:
-        return find_faces(pictures, parse_face_choice(options.face), speech, progress, num_pictures, source.path).steady_boxes
+        face = parse_face_choice(options.face)
+        return find_faces(pictures, face, speech, progress, num_pictures, source.path, source.info.pixel_aspect).steady_boxes
     except NoFaceError as error:
         hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.ahead import pictures_at_once
 from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture, crop_face
 from avcore.faces.paste import paste_face
@@ -113,6 +114,7 @@ def speak_and_show(
     """
     said = vocoder.predict_durations(units) if units.durations is None else units
     total = num_pictures_for(said)
-    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste)
+    batch = pictures_at_once(writer.width, writer.height, BATCH_PICTURES)
+    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, batch)
     write_in_step(writer, pictures, vocoder.iter_synthesize(said, speaker), progress, total)
     return said

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from avcore.arrays import load_arrays
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.manifest import iter_rows
@@ -30,11 +29,7 @@ def read_voices(path: str | Path) -> dict[str, Vector]:
     """
     path = require_file(path, "the file of voices")
     if path.suffix.lower() == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: as_voice(arrays[name], f"{path}: {name}") for name in arrays.files}
-        except (ValueError, OSError, EOFError) as error:
-            raise InputError("the voices cannot be read", path=path, expected="an .npz file of numbers", found=error) from error
+        return {name: as_voice(vector, f"{path}: {name}") for name, vector in load_arrays(path, "the voices").items()}
     voices = {}
     for number, row in iter_rows(path):
         if "id" not in row or "speaker_embedding" not in row:

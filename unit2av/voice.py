@@ -5,11 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.arrays import load_array
 from avcore.errors import InputError, NoSpeechError
 from avcore.files import require_file
-from avcore.media import read_speech
+from avcore.media import probe, read_speech
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice_features import Samples
+
+_LARGEST = 1000.0
+"""Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
 
 
 def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> Samples:
@@ -21,6 +25,7 @@ def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> Sampl
     path = require_file(path, "the voice", hint="--speaker-path takes x.wav, x.npy or a video")
     if path.suffix.lower() == ".npy":
         return _read_vector(path)
+    probe(path)  # says that it ends early, which reading it does not
     speech = read_speech(path)
     try:
         return encoder().embed(speech)
@@ -29,12 +34,11 @@ def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> Sampl
 
 
 def _read_vector(path: Path) -> Samples:
-    try:
-        vector = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError("the speaker vector cannot be read", path=path, expected="a .npy file of numbers", found=error) from error
-    is_row = isinstance(vector, np.ndarray) and vector.size == max(vector.shape, default=0) > 0
-    if not is_row or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
-        found = f"{vector.dtype} of shape {list(vector.shape)}" if isinstance(vector, np.ndarray) else "an archive"
-        raise InputError("this is no speaker vector", path=path, expected="a row of finite numbers", found=found)
+    vector = load_array(path, "the speaker vector")
+    if vector.size != max(vector.shape, default=0) or not vector.size or vector.dtype.kind not in "fiu":
+        found = f"{vector.dtype} of shape {list(vector.shape)}"
+        raise InputError("this is no speaker vector", path=path, expected="a row of numbers", found=found)
+    largest = np.abs(vector.astype(np.float64)).max()
+    if not largest <= _LARGEST:
+        raise InputError("this is no speaker vector", path=path, expected=f"numbers up to {_LARGEST:g}", found=f"{largest:g}")
     return np.asarray(vector.reshape(-1), dtype=np.float32)

@@ -74,13 +74,20 @@ def _box(row: object, index: int, path: Path) -> Box | None:
         return None
     try:
         numbers = np.asarray(row, dtype=np.float32).reshape(-1)[:4]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = np.zeros(0, dtype=np.float32)
     if len(numbers) < 4 or not np.all(np.abs(numbers) <= _FARTHEST):  # also refuses NaN
         expected = f"4 numbers up to {_FARTHEST} pixels, or None"
-        raise InputError(f"row {index} of {_WHAT} is not a box", path=path, expected=expected, found=repr(row)[:60])
+        raise InputError(f"row {index} of {_WHAT} is not a box", path=path, expected=expected, found=_shown(row))
     x1, y1, x2, y2 = numbers
     return numbers if x2 > x1 and y2 > y1 else None
+
+
+def _shown(row: object) -> str:
+    try:
+        return repr(row)[:60]
+    except ValueError:
+        return "numbers of thousands of digits"
 
 
 class _Array:

@@ -21,6 +21,8 @@ _PADDED_SIDE = 256
 faces look as far away as the full-range detector wants them."""
 
 _TILE_OVERLAP = 1 / 3
+_MOST_TILES = 8
+"""Enough for pictures six times as wide as high; in narrower ones tiles are not square, so that a strip takes no longer."""
 
 
 class FaceDetector:
@@ -52,13 +54,13 @@ class FaceDetector:
         return self._detect(picture) or self._near_boxes(picture)
 
     def far_boxes(self, picture: Picture) -> list[Box]:
-        """Find smaller faces too, in square tiles that overlap; a face on two tiles may be found twice.
+        """Find smaller faces too, in up to 8 square tiles that overlap; a face on two tiles may be found twice.
 
         On drawn heads in 1920x1080 this finds all of 40 faces 80 pixels high and 8 of 10 that are 60 pixels high, where
         `boxes` finds half and a tenth of them; it takes as many times longer as there are tiles (3 at 16:9).
         """
         height, width = picture.shape[:2]
-        side = min(height, width)
+        side = max(min(height, width), ceil(max(height, width) / (1 + (_MOST_TILES - 1) * (1 - _TILE_OVERLAP))))
         found = []
         for start in _tile_starts(max(height, width), side):
             top, left = (start, 0) if height > width else (0, start)

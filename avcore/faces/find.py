@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
+from avcore.faces.shape import Shape
 from avcore.faces.steady import steady_boxes
 from avcore.faces.store import RowStore
 from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
@@ -105,14 +107,16 @@ def find_faces(
     progress: Progress = silent,
     total: int | None = None,
     source: str | Path | None = None,
+    pixel_aspect: Fraction = Fraction(1),
 ) -> SpeakerFace:
     """Find and follow all faces and choose the one to dub.
 
     pictures: at 25 fps; a few at a time are held. face: see `FaceChoice`. speech: float32 [samples] at 16 kHz, to tell
-    who speaks. total: number of pictures, where known, for progress. source: the video's name for messages. Raises
+    who speaks. total: number of pictures, where known, for progress. source: the video's name for messages. pixel_aspect:
+    width to height of a pixel as shown; faces are looked at in their true shape, boxes are in pixels of `pictures`. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
-    tracks, num_pictures, store = follow_faces(pictures, progress, total)
+    tracks, num_pictures, store = follow_faces(pictures, progress, total, pixel_aspect)
     if not tracks:
         raise NoFaceError("no face was found in any picture", path=source, found=f"{num_pictures} pictures", hint=_WAY_OUT)
     levels = None if speech is None else loudness(speech)
@@ -125,22 +129,28 @@ def find_faces(
 
 
 def follow_faces(
-    pictures: Iterable["Picture"], progress: Progress = silent, total: int | None = None
+    pictures: Iterable["Picture"],
+    progress: Progress = silent,
+    total: int | None = None,
+    pixel_aspect: Fraction = Fraction(1),
 ) -> tuple[list[FaceTrack], int, TrackStore]:
     """Find and follow all faces: tracks in the order in which they begin, how many pictures there were, the lips' store.
 
-    Takes pictures, progress and total as `find_faces` does.
+    Takes pictures, progress, total and pixel_aspect as `find_faces` does.
     """
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
 
-    store = TrackStore()
+    store, shape = TrackStore(), Shape(pixel_aspect)
     num_pictures = 0
     with FaceDetector() as detector:
         tracker = Tracker(detector, store)
         for picture, shot in track(with_shots(ahead(pictures, _PICTURES_AHEAD)), "faces", progress, total):
-            tracker.step(picture.rgb, shot)
+            tracker.step(shape.true(picture.rgb), shot)
             num_pictures += 1
-        return tracker.finish(), num_pictures, store
+        tracks = tracker.finish()
+    for one in tracks:
+        one.frames = [frame._replace(box=shape.stored(frame.box)) for frame in one.frames]
+    return tracks, num_pictures, store
 
 
 def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[TrackSummary, ...], store: TrackStore) -> SpeakerFace:

@@ -51,6 +51,11 @@ _MAX_LAG = frame_at(0.16)
 _OPENING_SMOOTHED = 3
 _STILL = 1e-5
 _QUIET = 1e-4
+_SILENCE_BELOW = 2.3
+"""How far below its loud moments sound is silence, natural log: 20 dB."""
+_LASTING = frame_at(0.24)
+_LEAST_HEARD = frame_at(1)
+"""Pictures with sound that are needed to judge by them alone."""
 
 
 def parse_face_choice(text: str) -> FaceChoice:
@@ -112,17 +117,36 @@ def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) 
 def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
     """Greatest correlation, -1 to 1, of a mouth's opening [pictures] and the sound's levels [pictures], see `loudness`.
 
-    Tried with the mouth up to 0.16 s early or late; 0 when one of them does not move.
+    Tried with the mouth up to 0.16 s early or late, over all pictures and over those where there is sound: what a mouth does in
+    silence need not speak against it, since people wait with their mouths open. 0 when one of them does not move.
     """
     opening = _moving_average(opening, _OPENING_SMOOTHED)
+    heard = _is_heard(levels)
     best = []
     for lag in range(-_MAX_LAG, _MAX_LAG + 1):
-        mouth, sound = opening[max(lag, 0) :], levels[max(-lag, 0) :]
+        mouth, sound, has_sound = opening[max(lag, 0) :], levels[max(-lag, 0) :], heard[max(-lag, 0) :]
         length = min(len(mouth), len(sound))
-        mouth, sound = mouth[:length], sound[:length]
-        if length > _MAX_LAG and min(mouth.std(), sound.std()) > _STILL:
-            best.append(float(np.corrcoef(mouth, sound)[0, 1]))
-    return max(best, default=0.0)
+        mouth, sound, has_sound = mouth[:length], sound[:length], has_sound[:length]
+        best.append(_correlation(mouth, sound, _MAX_LAG))
+        best.append(_correlation(mouth[has_sound], sound[has_sound], _LEAST_HEARD))
+    return max((one for one in best if one is not None), default=0.0)
+
+
+def _correlation(mouth: NDArray[np.float64], sound: NDArray[np.float32], least: int) -> float | None:
+    """Correlation of more than `least` pictures, None for fewer or where one does not move."""
+    if len(mouth) <= least or min(mouth.std(), sound.std()) <= _STILL:
+        return None
+    return float(np.corrcoef(mouth, sound)[0, 1])
+
+
+def _is_heard(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where there is sound, bool [pictures]: all but silence that lasts; short breaks are what lips that close make."""
+    quiet = levels < np.percentile(levels, 95) - _SILENCE_BELOW
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]])))
+    heard = np.ones(len(levels), bool)
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        heard[start:stop] = stop - start < _LASTING
+    return heard
 
 
 @dataclass(frozen=True)

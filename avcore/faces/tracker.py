@@ -81,6 +81,8 @@ class Tracker:
 
     def _search(self, picture: Picture, seen: dict[OpenTrack, Look]) -> None:
         """Search as often as it is worth: at once for a face that is missing, for others from time to time."""
+        if min(picture.shape[:2]) < _MIN_FACE_PIXELS:
+            return
         if len(seen) < max(len(self._open), 1) or self._index - self._searched >= _SEARCH_EVERY:
             self._searched = self._index
             self._take(self._detector.boxes(picture), picture, seen)

@@ -3,7 +3,7 @@
 from avcore.media.joiner import VideoJoiner
 from avcore.media.lips import read_gray_video, write_lip_video
 from avcore.media.moments import pictures_at
-from avcore.media.pictures import Picture, at_rate, read_pictures
+from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
 from avcore.media.probe import MediaInfo, probe
 from avcore.media.resampling import iter_sound_at
 from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech
@@ -21,6 +21,7 @@ __all__ = [
     "iter_sound_blocks",
     "iter_speech_blocks",
     "pictures_at",
+    "pixel_aspect_of",
     "probe",
     "read_gray_video",
     "read_pictures",

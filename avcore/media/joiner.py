@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from avcore.errors import OutputError
@@ -70,8 +69,8 @@ class VideoJoiner(VideoWriter):
         return self._shown.popleft()
 
     def _add_pictures(self, container: Any) -> None:
-        with av.open(f"file:{self._first_piece}") as piece:
-            self._video = container.add_stream_from_template(piece.streams.video[0])
+        with open_media(self._first_piece) as piece:
+            self._video = container.add_stream_from_template(require_video(piece, self._first_piece))
         self._video.time_base = self._tick
 
     def _finish(self) -> None:

@@ -11,24 +11,25 @@ from av.stream import Disposition
 
 from avcore.errors import MediaError
 from avcore.files import require_file
+from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
 
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 20
-_ONLY_THIS_FILE = {"protocol_whitelist": "file"}
 _NOT_MOVING = Disposition.attached_pic | Disposition.timed_thumbnails
 _MAX_DECODER_THREADS = 4
+_USUAL_PIXELS = 4096 * 2304
 
 
 @contextmanager
 def open_media(path: str | Path) -> Iterator[Any]:
-    """Open a file for reading; nothing else is ever opened on its behalf (no network, no file that it names).
+    """Open a file for reading; nothing else is ever opened on its behalf (no network, no file that it names or describes).
 
     Raises InputError when it is missing, a folder, empty or unreadable, MediaError when it holds no media, and MediaError
     in place of any error of the demuxer or decoder inside the block.
     """
     path = require_file(path, "the video or sound file")
     try:
-        container = av.open(f"file:{path}", metadata_errors="replace", options=_ONLY_THIS_FILE)
+        container = av.open(f"file:{path}", metadata_errors="replace", options=ONLY_THIS_FILE)
     except av.error.FFmpegError as error:
         expected = "a video or sound file such as mp4, mkv, mov, webm or wav"
         raise MediaError("it cannot be read as video or sound", path=path, expected=expected, found=_describe(path)) from error
@@ -56,8 +57,11 @@ def require_video(container: Any, path: str | Path) -> Any:
         found = "sound only" if container.streams.audio else "neither picture nor sound"
         raise MediaError("it has no video track", path=path, expected="a video", found=found)
     _require_decoder(stream, path)
+    require_sane_size(stream.codec_context.width, stream.codec_context.height, path)
+    stream.codec_context.options = {"max_pixels": str(LIMITS.most_pixels)}  # some streams change their size on the way
     stream.thread_type = "AUTO"
-    stream.codec_context.thread_count = min(_MAX_DECODER_THREADS, os.cpu_count() or 1)
+    is_huge = stream.codec_context.width * stream.codec_context.height > _USUAL_PIXELS  # each thread holds pictures of its own
+    stream.codec_context.thread_count = 1 if is_huge else min(_MAX_DECODER_THREADS, os.cpu_count() or 1)
     return stream
 
 
@@ -68,6 +72,7 @@ def require_audio(container: Any, path: str | Path) -> Any:
         found = "pictures only" if container.streams.video else "neither picture nor sound"
         raise MediaError("it has no sound track", path=path, expected="sound", found=found)
     _require_decoder(stream, path)
+    require_sane_sound(stream.codec_context.sample_rate, stream.codec_context.channels, path)
     return stream
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from avcore.media.colour import frame_to_rgb
 from avcore.media.decoding import Frame, decode_from
+from avcore.media.opening import open_media, require_video
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Pixels = NDArray[np.uint8]
@@ -116,6 +117,12 @@ def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) 
 def first_view(path: str | Path) -> View:
     """Decode the first picture only, for where the clock starts, the upright size and the orientation."""
     return View.of(next(decode_from(path, Fraction(0))))
+
+
+def pixel_aspect_of(path: str | Path) -> Fraction:
+    """Width to height of a pixel as shown; the first picture only is decoded. Raises InputError or MediaError."""
+    with open_media(path) as container:
+        return first_view(path).pixel_aspect(require_video(container, path))
 
 
 def upright(rgb: Pixels, matrix: Matrix) -> Pixels:

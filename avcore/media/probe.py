@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import MediaError
+from avcore.media.declared import require_declared, require_whole_sound
 from avcore.media.decoding import packet_time
+from avcore.media.limits import require_little_missing, require_sane_sound
 from avcore.media.opening import audio_stream, open_media, video_stream
 from avcore.media.pictures import View, first_view
-from avcore.timeline import FRAME_RATE
+from avcore.timeline import FRAME_RATE, plain_rate
 
 Ticks = NDArray[np.int64]
 
 LOG = logging.getLogger(__name__)
 
-_MAX_RATE_DENOMINATOR = 1001
 _UNEVEN_PART = 0.1
 _ROUNDING_TICKS = 2
 _USUAL_RATES = tuple(
@@ -28,8 +29,6 @@ _USUAL_RATES = tuple(
 )
 _RATE_SLACK = Fraction(1, 100_000)  # 6 ms in ten minutes
 _JUMP_S = Fraction(1, 2)
-_MISSING_S = Fraction(1, 2)
-_DECLARES_DURATION = {"mov", "mp4", "matroska", "webm", "avi"}
 _CONTAINER_TICK = Fraction(1, 1_000_000)
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
@@ -41,7 +40,8 @@ class MediaInfo:
     width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the pictures, from the
     first one's start to the last one's end; of the sound where there are no pictures. num_frames: pictures by the file's
     packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright.
-    comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown.
+    comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown. longest_picture_s: how long
+    the picture that stays longest does.
     """
 
     path: Path
@@ -58,16 +58,21 @@ class MediaInfo:
     rotation: int = 0
     comment: str = ""
     pixel_aspect: Fraction = Fraction(1)
+    longest_picture_s: Fraction = Fraction(0)
 
 
 @dataclass
 class _Packets:
-    """The packets of one stream that are shown, in ticks of its clock. tick: s. step: length of one that states none."""
+    """The packets of one stream that are shown, in ticks of its clock.
+
+    tick: s. step: length of one that states none. missing: ticks between them that belong to none.
+    """
 
     tick: Fraction
     step: int
     starts: "array[int]" = field(default_factory=lambda: array("q"))
     end: int = 0
+    missing: int = 0
     last_dts: int | None = None
 
     def add(self, packet: Any) -> bool:
@@ -75,6 +80,7 @@ class _Packets:
         previous, self.last_dts = self.last_dts, packet.dts
         start = packet_time(packet)
         start = self.end if start is None else start
+        self.missing += max(0, start - self.end) if self.starts else 0
         self.starts.append(start)
         self.end = max(self.end, start + (packet.duration or self.step))
         return previous is None or packet.dts is None or (previous - packet.dts) * self.tick < _JUMP_S
@@ -103,8 +109,12 @@ def probe(path: str | Path) -> MediaInfo:
         facts: dict[str, Any] = {"path": Path(path), "comment": tags.get("comment", "")}
         if audio is not None:
             facts |= _describe_sound(audio, packets[audio.index])
-        if video is not None:
-            facts |= _describe_pictures(first_view(path), video, packets[video.index])
+            require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
+        view = None if video is None else first_view(path)
+        if audio is not None:
+            require_little_missing(_seconds_missing(packets[audio.index], view), path)
+        if view is not None and video is not None:
+            facts |= _describe_pictures(view, video, packets[video.index])
             _warn_of_hdr(video, path)
     return MediaInfo(**facts)
 
@@ -117,6 +127,12 @@ def _describe_sound(stream: Any, packets: _Packets) -> dict[str, Any]:
         "audio_channels": int(context.channels) if context else 0,
         "duration_s": (packets.end - min(packets.starts, default=packets.end)) * packets.tick,
     }
+
+
+def _seconds_missing(sound: _Packets, view: View | None) -> Fraction:
+    """How long (s) there is no sound before its end, from the first picture on."""
+    late = sound.starts[0] * sound.tick - view.origin if view is not None and sound.starts else Fraction(0)
+    return sound.missing * sound.tick + max(late, Fraction(0))
 
 
 def _describe_pictures(view: View, stream: Any, packets: _Packets) -> dict[str, Any]:
@@ -133,6 +149,7 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets) -> dict[str, 
         "num_frames": len(packets.starts),
         "rotation": view.rotation,
         "pixel_aspect": view.pixel_aspect(stream),
+        "longest_picture_s": int(np.diff(np.append(starts, max(packets.end, int(starts[-1])))).max()) * packets.tick,
     }
 
 
@@ -147,12 +164,12 @@ def _constant_rate(stream: Any, starts: Ticks, tick: Fraction) -> Fraction:
     nearest = min(_USUAL_RATES, key=lambda rate: abs(rate - measured))
     preferred = (declared, nearest) if declared in _USUAL_RATES else (nearest, declared)
     fitting = [rate for rate in preferred if abs(rate - measured) <= slack]
-    return (fitting or [measured.limit_denominator(_MAX_RATE_DENOMINATOR)])[0]
+    return (fitting or [plain_rate(measured)])[0]
 
 
 def _mean_rate(starts: Ticks, packets: _Packets) -> Fraction:
     """Pictures per second of unevenly spaced ones."""
-    return (Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick)).limit_denominator(_MAX_RATE_DENOMINATOR)
+    return plain_rate(Fraction(len(starts)) / ((packets.end - int(starts[0])) * packets.tick))
 
 
 def _scan(container: Any, path: str | Path) -> dict[int, _Packets]:
@@ -172,18 +189,9 @@ def _scan(container: Any, path: str | Path) -> dict[int, _Packets]:
 
 
 def _require_complete(container: Any, packets: dict[int, _Packets], path: str | Path) -> None:
-    if container.duration is None or not _DECLARES_DURATION.intersection(container.format.name.split(",")):
-        return
-    declared = container.duration * _CONTAINER_TICK
+    require_whole_sound(container, path)
     there = max(stream.end * stream.tick for stream in packets.values()) - (container.start_time or 0) * _CONTAINER_TICK
-    if there + _MISSING_S < declared:
-        raise MediaError(
-            "the file is cut short",
-            path=path,
-            expected=f"{float(declared):.2f} s",
-            found=f"{float(there):.2f} s",
-            hint="copy or download it again",
-        )
+    require_declared(there, container, path)
 
 
 def _is_uneven(starts: Ticks) -> bool:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.files import atomic_output
+from avcore.media.declared import require_whole_sound
+from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound
 from avcore.media.opening import open_media, require_audio, video_stream
 from avcore.media.pictures import first_view
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
@@ -114,9 +116,10 @@ def write_speech(path: str | Path, samples: Samples, rate: int = SAMPLE_RATE) ->
 
 def _placed_blocks(path: str | Path) -> Iterator[_Block]:
     """Sound without gaps or overlaps, beginning at the first picture (or the first sample of a sound file)."""
-    num_given, origin = 0, None
+    num_given, origin, missing_s = 0, None, Fraction(0)
     with open_media(path) as container:
         stream = require_audio(container, path)
+        require_whole_sound(container, path)
         if video_stream(container) is not None:
             origin = _first_picture(path)
         for block in _trimmed(_decode(container, stream, path), _declared_end(stream)):
@@ -125,6 +128,8 @@ def _placed_blocks(path: str | Path) -> Iterator[_Block]:
             missing = begin - num_given
             if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
                 missing = 0
+            missing_s += samples_to_seconds(max(0, missing), block.rate)
+            require_little_missing(missing_s, path)
             for start in range(0, missing, block.rate):
                 yield block._replace(samples=np.zeros((len(block.samples), min(block.rate, missing - start)), np.float32))
             samples = block.samples[:, max(0, -missing) :]
@@ -182,16 +187,18 @@ def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:
         for frame in frames:
             if rate not in (0, frame.sample_rate):
                 raise MediaError("its sound changes its sample rate on the way", path=path, expected=rate, found=frame.sample_rate)
+            if not rate:
+                require_sane_sound(frame.sample_rate, frame.layout.nb_channels, path)
             rate = frame.sample_rate
             clock = clock if frame.pts is None else frame.pts * frame.time_base
-            yield _Block(_as_float(frame), rate, _mono_weights(frame), clock)
+            yield _Block(_as_float(frame, path), rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
     if num_damaged:
         LOG.warning("%s: %d damaged sound packets were skipped", path, num_damaged)
 
 
-def _as_float(frame: Any) -> Samples:
-    """float32 [channel, time] in [-1, 1] from any sample format."""
+def _as_float(frame: Any, path: str | Path) -> Samples:
+    """float32 [channel, time] in [-1, 1] from any sample format. Raises MediaError for values that are no sound."""
     samples: NDArray[Any] = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -199,6 +206,9 @@ def _as_float(frame: Any) -> Samples:
         samples = (samples.astype(np.float32) - 128) / 128
     if samples.dtype.kind == "i":
         samples = samples / -float(np.iinfo(samples.dtype).min)
+    elif samples.dtype.kind == "f" and samples.size and not np.abs(samples).max() <= LIMITS.loudest:  # so written for NaN too
+        odd = samples[~(np.abs(samples) <= LIMITS.loudest)][0]
+        raise MediaError("its sound holds values that are no sound", path=path, expected="samples around -1 to 1", found=f"{odd:g}")
     return samples.astype(np.float32, copy=False)
 
 

@@ -6,6 +6,7 @@ from itertools import islice, repeat
 from pathlib import Path
 
 from avcore.errors import MediaError
+from avcore.media.limits import require_moving
 from avcore.media.pictures import Picture, at_rate, read_pictures
 from avcore.media.probe import probe
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds
@@ -26,6 +27,7 @@ class PictureSource:
         self.path, self.rate, self.info = Path(path), Fraction(rate), probe(path)
         if not self.info.has_video:
             raise MediaError("it has no video track", path=path, expected="a video", found="sound only")
+        require_moving(self.info.longest_picture_s, path)
         self._num_frames = max(1, frames_covering(self.info.duration_s - _CLOCK_ROUNDING_S, self.rate))
         picture_bytes = self.info.width * self.info.height * 3
         self._stretch = max(_MIN_STRETCH, buffer_bytes // picture_bytes)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from avcore.errors import OutputError
 from avcore.files import atomic_output
 from avcore.media.colour import rgb_to_yuv420, tag_stream
-from avcore.timeline import Seconds, exact, samples_to_seconds, seconds_to_samples
+from avcore.timeline import Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -26,9 +26,11 @@ _SKIP_SAMPLES = 11  # AV_PKT_DATA_SKIP_SAMPLES
 _SKIP_SAMPLES_LAYOUT = struct.Struct("<IIBB")
 _AAC_BITS_PER_SAMPLE = 2
 _AAC_MIN_BITS = 64_000
-_MAX_RATE_DENOMINATOR = 1001
 _MIN_TICKS_PER_SECOND = 10_000
 _SILENCE_BLOCK = 1 << 16
+_USUAL_PIXELS = 4096 * 2304
+_FRUGAL = {"rc-lookahead": "1", "refs": "1", "bf": "0", "threads": "4"}
+"""For pictures above 4K, of which x264 would otherwise hold some fifty: 1.2 GB at 8K instead of 5.6, a slightly larger file."""
 
 
 class VideoWriter:
@@ -61,11 +63,13 @@ class VideoWriter:
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
-        self.frame_rate = Fraction(frame_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
+        self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
         self._require_known_kind()
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset} | ({"mbtree": "0"} if is_reproducible else {})
+        if width * height > _USUAL_PIXELS:
+            self._options |= _FRUGAL
         numerator = self.frame_rate.numerator
         # A tick divides the length of a picture, and is short enough for the times of a variable rate.
         self._tick = Fraction(1, numerator * max(1, _MIN_TICKS_PER_SECOND // numerator))

@@ -95,7 +95,10 @@ def _lips(
         raise InputError("it has no picture", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
     pictures = PictureSource(path)
     with clock.stage("faces"):
-        face = find_faces(clock.timed(pictures, "decode"), settings.face_choice, speech, total=len(pictures), source=path)
+        face = find_faces(
+            clock.timed(pictures, "decode"), settings.face_choice, speech,
+            total=len(pictures), source=path, pixel_aspect=pictures.info.pixel_aspect,
+        )  # fmt: skip
         if settings.lips:
             row |= _write_lips(settings.out_dir, source.id, face.lips, face.boxes)
         return face.lips

@@ -14,7 +14,7 @@ from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.manifest import Entry
-from avcore.media import Picture, VideoWriter, at_rate, read_pictures, write_lip_video, write_speech
+from avcore.media import Picture, VideoWriter, at_rate, pixel_aspect_of, read_pictures, write_lip_video, write_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from netflips.corpora.footage import Footage
 from netflips.corpora.frame import Frame
@@ -72,7 +72,8 @@ class ClipMaker:
         thumbnails = Thumbnails(request.num_frames)
         speech = request.footage.speech(request.first, request.num_frames)
         try:
-            face = find_faces(thumbnails.tapped(_pictures(request)), speech=speech, source=request.id)
+            aspect = pixel_aspect_of(request.footage.video)
+            face = find_faces(thumbnails.tapped(_pictures(request)), speech=speech, source=request.id, pixel_aspect=aspect)
         except NoFaceError:
             return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
         count = len(face.frames)
@@ -127,7 +128,10 @@ class ClipMaker:
         else:
             frame = Frame.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
         height, width = frame.size
-        with VideoWriter(path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", is_reproducible=True) as writer:
+        aspect = pixel_aspect_of(request.footage.video)
+        with VideoWriter(
+            path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect, is_reproducible=True
+        ) as writer:
             writer.write_sound(speech)
             writer.write_picture(frame.cut(first.rgb))
             for picture in pictures:

@@ -55,7 +55,7 @@ def hear(path: Path, needs_face: bool = True) -> Heard:
     if not needs_face:
         return Heard(source, speech, None)
     try:
-        return Heard(source, speech, find_faces(source, "auto", speech, silent, len(source), path))
+        return Heard(source, speech, find_faces(source, "auto", speech, silent, len(source), path, source.info.pixel_aspect))
     except NoFaceError:
         return Heard(source, speech, None)
 

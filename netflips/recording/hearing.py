@@ -56,8 +56,11 @@ def hear(path: Path, digest: str, work: WorkFolder, progress: Progress) -> Heard
         with work.new_file(_STAGE, key, ".f32") as sound, atomic_output(sound) as temporary:
             activity = listen(_stored(iter_speech_blocks(path), temporary, progress))
         facts = {"probabilities": activity.probabilities, "levels": activity.levels}
+        facts |= {} if activity.flatness is None else {"flatness": activity.flatness}
         found = work.keep_arrays(_STAGE, key, facts | {"samples": np.array(activity.num_samples)})
-    return Heard(SpeechFile(sound), SpeechActivity(found["probabilities"], found["levels"], int(found["samples"])))
+    # Work of an older NetfLips has no flatness.
+    activity = SpeechActivity(found["probabilities"], found["levels"], int(found["samples"]), found.get("flatness"))
+    return Heard(SpeechFile(sound), activity)
 
 
 def _stored(blocks: Iterable[Samples], path: Path, progress: Progress) -> Iterator[Samples]:

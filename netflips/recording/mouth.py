@@ -91,13 +91,16 @@ _HALF_WINDOW = 5
 
 
 def draw_mouths(
-    renderer: LipRenderer, pictures: Iterable[tuple[Picture, Fraction, Talk | None]], is_hard: bool = False
+    renderer: LipRenderer,
+    pictures: Iterable[tuple[Picture, Fraction, Talk | None]],
+    is_hard: bool = False,
+    batch_size: int = BATCH_PICTURES,
 ) -> Iterator[Shown]:
     """Yield the pictures as they are shown, those of a talk with its mouth; all others are passed on untouched.
 
     pictures: each with its time in the output and the talk it belongs to. is_hard: whole boxes without a soft edge.
     """
-    for batch in in_batches(pictures, BATCH_PICTURES):
+    for batch in in_batches(pictures, batch_size):
         drawn: dict[int, Pixels] = {}
         tasks = [_task(picture, time, talk) for picture, time, talk in batch]
         for talk in {id(talk): talk for _, _, talk in batch if talk is not None}.values():

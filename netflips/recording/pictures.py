@@ -9,14 +9,14 @@ from typing import Protocol
 
 import numpy as np
 
-from avcore.ahead import ahead, pictures_ahead
+from avcore.ahead import ahead, pictures_ahead, pictures_at_once
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
 from avcore.memory import release_freed_memory
 from netflips.label import draw_label
 from netflips.recording.mouth import Shown, Talk, draw_mouths
 from netflips.recording.plan import OutputClock, Placed
 from netflips.workfolder import Arrays, WorkFolder
-from unit2av.renderer import LipRenderer
+from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
 LONGEST_PIECE_S = Fraction(20)
 STAGE = "pictures"
@@ -124,7 +124,8 @@ class Studio:
         # Decoding, drawing and encoding in a thread each.
         depth = pictures_ahead(self._info.width, self._info.height)
         scheduled = ahead(self._scheduled(piece, placed, talks), depth)
-        shown = ahead(draw_mouths(self._renderer, scheduled, self._is_hard), depth)
+        batch = pictures_at_once(self._info.width, self._info.height, BATCH_PICTURES)
+        shown = ahead(draw_mouths(self._renderer, scheduled, self._is_hard, batch), depth)
         times, owners, reasons = [], [], []
         writer: VideoWriter | None = None
         first = next(shown, None)

@@ -133,7 +133,7 @@ def look_for_faces(
     speech: float32 [samples] at 16 kHz of the same time, to tell who speaks. Returns them with all their lip crops, uint8
     [rows, 96, 96].
     """
-    tracks, count, _ = follow_faces(source.pictures(start, stop), progress, stop - start)
+    tracks, count, _ = follow_faces(source.pictures(start, stop), progress, stop - start, source.info.pixel_aspect)
     levels = None if speech is None else loudness(speech)
     seen, crops = [], [np.zeros((0, 96, 96), np.uint8)]
     row = 0

@@ -32,6 +32,7 @@ def test_everything_is_told(film: Path) -> None:
         num_frames=100,
         audio_rate=16000,
         audio_channels=1,
+        longest_picture_s=Fraction(1, 25),
     )
 
 

@@ -1,6 +1,7 @@
 import os
 import sys
 import tracemalloc
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,6 +52,35 @@ def test_speech_is_found_where_it_is(speech: np.ndarray) -> None:
 @pytest.mark.parametrize("sound", [np.zeros(0, np.float32), np.zeros(40000, np.float32), silence(3), 100 * silence(3)])
 def test_there_is_no_speech_in_silence_and_noise(sound: np.ndarray) -> None:
     assert find_speech(sound) == []
+
+
+def _arpeggio(seed: int, harmonics: int) -> np.ndarray:
+    """Notes of a chord one after the other, 8 s of them, as float32 [samples]."""
+    rng = np.random.default_rng(seed)
+    beat, root = float(rng.choice([0.125, 0.17, 0.2, 0.25])), int(rng.integers(-12, 8))
+    music = np.zeros(8 * SAMPLE_RATE)
+    for begin in np.arange(0, 7.5, beat):
+        degree = int(rng.choice([0, 4, 7, 11])) + (int(rng.integers(5)) if rng.random() < 0.2 else 0)
+        time = np.arange(int(2.4 * beat * SAMPLE_RATE)) / SAMPLE_RATE
+        pitch = 220 * 2 ** ((root + degree) / 12)
+        tone = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, harmonics + 1) if k * pitch < 7500)
+        envelope = np.minimum(time / 0.05, 1) * np.minimum((time[-1] - time) / 0.08, 1).clip(0)
+        start = int(begin * SAMPLE_RATE)
+        music[start : start + len(time)] += (tone * envelope)[: len(music) - start]
+    music = music / np.abs(music).max() + 0.0003 * rng.standard_normal(len(music))
+    return (0.4 * music).astype(np.float32)
+
+
+def test_music_that_the_network_half_takes_for_speech_is_none() -> None:
+    pieces = [listen([_arpeggio(seed, harmonics)]) for seed in range(12) for harmonics in (1, 12)]
+    assert sum(bool(replace(piece, flatness=None).regions()) for piece in pieces) >= 3
+    assert [piece.regions() for piece in pieces] == [[]] * len(pieces)
+
+
+def test_speech_with_music_under_it_stays_speech(speech: np.ndarray) -> None:
+    music = np.resize(_arpeggio(1, 12), len(speech))
+    quiet = music * np.sqrt(np.mean(speech**2) / np.mean(music**2)) * 10 ** (-8 / 20)
+    assert sum(region.seconds for region in find_speech(speech + quiet)) > 0.75 * sum(b - a for a, b in SPOKEN)
 
 
 def test_music_of_pure_tones_is_no_speech() -> None:

@@ -131,3 +131,12 @@ def test_filling_gaps() -> None:
     assert all(box is not None for box in fill_boxes(gaps, "nearest"))
     assert fill_boxes([None, None], "nearest") == [None, None]
     assert fill_boxes([], "forward") == []
+
+
+@pytest.mark.parametrize("value", [10**400, 10**5000, -(10**400)], ids=["400", "5000", "minus"])
+def test_numbers_without_end(tmp_path: Path, value: int) -> None:
+    path = tmp_path / "a.bbox.pkl"
+    path.write_bytes(pickle.dumps([[0, 0, 1, value]]))
+    with pytest.raises(InputError, match="row 0 of the face boxes is not a box") as caught:
+        read_boxes(path)
+    assert len(str(caught.value)) < 300 + len(str(path))

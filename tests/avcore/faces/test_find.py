@@ -1,5 +1,8 @@
 """The whole search on drawn heads, with the real models."""
 
+from fractions import Fraction
+
+import cv2
 import numpy as np
 import pytest
 
@@ -162,3 +165,26 @@ def test_one_picture_is_enough() -> None:
 
     assert face.num_found == 1
     assert face.lips.shape == (1, 96, 96)
+
+
+@pytest.mark.parametrize("aspect", [Fraction(2), Fraction(1, 2)])
+def test_lips_are_cut_in_their_true_shape(aspect: Fraction) -> None:
+    pictures = list(clip([Actor(2, scale=0.5)], 12, (360, 480)))
+    size = (240, 360) if aspect > 1 else (480, 180)
+    squeezed = [one._replace(rgb=cv2.resize(one.rgb, size, interpolation=cv2.INTER_AREA)) for one in pictures]
+
+    upright = find_faces(pictures)
+    found, naive = find_faces(squeezed, pixel_aspect=aspect), find_faces(squeezed)
+
+    difference = np.abs(found.lips.astype(int) - upright.lips).mean()
+    assert difference < 0.5 * np.abs(naive.lips.astype(int) - upright.lips).mean()
+    stretch = np.array([max(aspect, 1), max(1 / aspect, 1)] * 2, np.float32)
+    for box, own in zip(found.boxes, upright.boxes, strict=True):
+        assert box is not None
+        assert own is not None
+        assert np.abs(box * stretch - own).max() < 4
+
+
+def test_an_absurd_pixel_aspect_is_not_believed() -> None:
+    pictures = list(clip([Actor(2, scale=0.5)], 2, (90, 120)))
+    assert np.array_equal(find_faces(pictures, pixel_aspect=Fraction(10_000)).lips, find_faces(pictures).lips)

@@ -108,3 +108,14 @@ def test_choice_is_read(text: str, choice: FaceChoice) -> None:
 def test_a_wrong_choice_says_what_is_right(text: str) -> None:
     with pytest.raises(UsageError, match="auto, largest, or a number from 1"):
         parse_face_choice(text)
+
+
+@pytest.mark.parametrize("held", [0.0, 0.1, 0.2])
+def test_a_mouth_that_is_held_open_before_and_after_its_speech_has_said_it(held: float) -> None:
+    is_speech = (TIMES >= 1) & (TIMES < 3)
+    opening = np.where(is_speech, TALK, held)
+    levels = np.where(is_speech, np.log(0.02 + TALK), -9).astype(np.float32)
+    chewing = 0.1 + 0.08 * np.sin(2 * np.pi * 1.3 * TIMES)
+
+    assert speech_evidence(track(0, opening, 0, 100), levels) > 3
+    assert numbers([track(0, chewing, 0, 300), track(1, opening, 400, 100)], "auto", levels) == [1]

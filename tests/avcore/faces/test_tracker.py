@@ -134,3 +134,13 @@ def test_lips_are_those_of_the_whole_clip_smoothed_at_once() -> None:
         expected = crop_lips(cv2.cvtColor(pictures[frame], cv2.COLOR_RGB2GRAY), smooth)
         assert expected is not None
         assert np.abs(lips.astype(int) - expected).max() <= 2
+
+
+def test_a_strip_too_low_for_a_face_is_not_searched() -> None:
+    class Unwanted:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"{name} is not to be called")
+
+    tracker = Tracker(Unwanted(), TrackStore())  # type: ignore[arg-type]
+    tracker.step(np.zeros((2, 8192, 3), np.uint8), 0)
+    assert tracker.finish() == []
