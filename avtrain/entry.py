@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
 from avtrain.stamps import stamp_training_lines
@@ -123,7 +123,7 @@ def main_of(
     With `--print-config` the resolved config is shown and nothing runs. Configs are looked for in `configs/` of NetfLips,
     or in the folder that `--config-dir` names.
     """
-    parser = argparse.ArgumentParser(prog=prog, description=purpose)
+    parser = Parser(prog=prog, description=purpose)
     parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
     parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files")
     parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")

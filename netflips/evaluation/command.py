@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from avcore.bundle import Bundle, find_bundle, read_bundle
-from avcore.command import LOG, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.files import require_writable, write_text
+from avcore.files import require_place, write_text
 from avcore.progress import bars
 from netflips.demo_bundle.describe import note
 from netflips.evaluation.documents import is_untouched_noted, note_untouched, require_page, write_table
@@ -28,9 +28,9 @@ _PLOT = Path("images/demo_noise.svg")
 """Beside the page."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="netflips evaluate",
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
         "was. Needs espeak-ng and flite (apt-get install libespeak-ng1 espeak-ng-data flite).",
@@ -98,7 +98,7 @@ def evaluate(
     others: Sequence[OtherBundle] = (),
 ) -> None:
     """Do what is missing, and write what came out."""
-    require_writable(options.out_dir / "table.md")
+    require_place(options.out_dir / "table.md")
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(needs)
