@@ -2,12 +2,14 @@
 
 import logging
 
+from avcore.plain_text import PlainFormatter
+
 TRAINING = "netflips.train"
 """The logger of training runs."""
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-class _Stamped(logging.Formatter):
+class _Stamped(PlainFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record's line, with the local time where it is a training run's."""
         line = super().format(record)

@@ -1,9 +1,10 @@
-"""`netflips evaluate demo`: how good the demo's models are, in one table."""
+"""`netflips evaluate`: how good the demo's models are, in one table; `units` and `translate` measure one's own."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
 from netflips.evaluation.table import lines_of, markdown, metrics
 
+_OF_UNITS = "netflips.evaluation.units_command"
+"""Measures one's own models, and has options of its own."""
 _PLOT = Path("images/demo_noise.svg")
 """Beside the page."""
 
@@ -35,7 +38,10 @@ def build_parser() -> Parser:
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
         "was. Needs espeak-ng and flite (apt-get install libespeak-ng1 espeak-ng-data flite).",
     )
-    parser.add_argument("what", choices=["demo"], help="demo: the phrasebook that the demo's models know")
+    parser.add_argument(
+        "what", choices=["demo", "units", "translate"],
+        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own (see their --help)",
+    )  # fmt: skip
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
     parser.add_argument("--number", type=int, default=200, help="utterances of each row (default: 200)")
@@ -58,7 +64,10 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["units"], ["translate"]):
+        return getattr(import_module(_OF_UNITS), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
+    return run(build_parser(), _work, arguments)
 
 
 def _work(options: argparse.Namespace) -> None:
