@@ -1,6 +1,8 @@
-"""How many processes train a run, and how many a launcher was asked for."""
+"""How many processes train a run, how many a launcher was asked for, and what seeds each."""
 
 from collections.abc import Mapping
+
+import numpy as np
 
 _ASKED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """Variables by which launchers tell a process how many of it they have started."""
@@ -23,3 +25,8 @@ def missing_processes(number: int, environment: Mapping[str, str]) -> str | None
     if is_by_accelerate and "WORLD_SIZE" not in environment and number == 1:
         return f"accelerate launch was asked for several processes, but starts them on GPUs only: this is the only one; {advice}"
     return None
+
+
+def seed_of(seed: int, rank: int) -> int:
+    """The seed of one process: the run's for the first, others for the others, below 2 ** 32."""
+    return seed if rank == 0 else int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])

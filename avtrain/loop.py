@@ -26,10 +26,11 @@ from avtrain.checks import check_run, number_format
 from avtrain.config import Metrics, RunConfig, State
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.entry import plain
+from avtrain.launched import seed_of
 from avtrain.logs import RunLog, Window, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.position import Position, TrainResult
-from avtrain.processes import of_all, of_first, say_processes, seed_of
+from avtrain.processes import of_all, of_first, say_processes
 from avtrain.sampling import EndlessBatches, LengthBatches
 from avtrain.started import note_start
 from avtrain.task import Task, parameters_of

@@ -4,7 +4,6 @@ import logging
 import os
 from typing import Any
 
-import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
@@ -22,11 +21,6 @@ def say_processes(accelerator: Accelerator, number_format: str) -> None:
         LOG.info("%s", processes_line(number, str(accelerator.device), number_format))
         if number > 1:
             LOG.info("losses are means over the processes; each validates on everything")
-
-
-def seed_of(seed: int, rank: int) -> int:
-    """The seed of one process: the run's for the first, others for the others, below 2 ** 32."""
-    return seed if rank == 0 else int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
 
 
 def of_all(accelerator: Accelerator, value: Any) -> list[Any]:

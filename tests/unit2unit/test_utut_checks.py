@@ -242,7 +242,14 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 0
     last.write_bytes(last.read_bytes()[:1000])
     assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 2
-    assert str(last) in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert str(last) in told
+    assert "choose another run_dir" in told
+    best = last.with_name("checkpoint_best.pt")
+    best.write_bytes(b"")
+    last.write_bytes(b"")
+    assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 2
+    assert f"copy {best} over it" in capsys.readouterr().err
 
 
 def test_missing_unit_files_and_bad_ones(data: Path, tell: Command) -> None:

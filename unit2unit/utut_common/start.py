@@ -6,7 +6,7 @@ from typing import Any
 
 from avcore.checkpoint import Kind, read_checkpoint
 from avcore.command import LOG
-from avcore.errors import LanguageError, UsageError
+from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from unit2unit.config import TranslatorConfig
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.stated import Stated, is_stated
@@ -32,7 +32,15 @@ def read_start(run: TrainingRun) -> Start | None:
     path = _start_from(run)
     if path is None:
         return None
-    checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+    try:
+        checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+    except InputError as error:
+        if path != run.last_checkpoint:
+            raise
+        others = sorted(path.parent.glob("checkpoint_*.pt"), key=lambda file: file.stat().st_mtime, reverse=True)
+        other = next((file for file in others if file != path), None)
+        hint = "choose another run_dir" if other is None else f"copy {other} over it to go on from there"
+        raise CheckpointError(error.what, path=path, expected=error.expected, found=error.found, hint=hint) from error
     return Start(path, TranslatorConfig.from_checkpoint(checkpoint), str(checkpoint.config.get("vocabulary") or ""))
 
 
