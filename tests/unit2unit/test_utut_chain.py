@@ -1,10 +1,12 @@
 """From random published layouts to a Korean translator, as the pages say it, without a setting that a user would have to guess."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from netflips.cli import main as netflips
 from netflips.random_checkpoints import TRANSLATOR, write_random_checkpoints
 from tests.unit2unit.phrasebook import run, write_folders
 from unit2unit.utut_finetune.add_language import main as add_language
@@ -39,3 +41,15 @@ def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path:
     done = run("unit2unit.inference", *given, "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "2")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ko.txt").exists()
+    given = [
+        "evaluate",
+        "translate",
+        "--pairs",
+        str(folder / "pairs"),
+        "--utut-path",
+        str(best),
+        "--json",
+        str(tmp_path / "score.json"),
+    ]
+    assert netflips([*given, "--cpu", "--beam", "1", "--max-target-units", "20"]) == 0
+    assert json.loads((tmp_path / "score.json").read_text())["utterances"] == 5
