@@ -11,7 +11,7 @@ from avcore.errors import UsageError
 from avcore.loading import loading
 from avcore.manifest import read_manifest, write_manifest
 from avcore.outputs import keep_apart
-from avcore.plain_text import say
+from avcore.plain_text import say, shown
 from avcore.progress import bars
 from netflips.manifests.conversions import CONVERSIONS
 from netflips.manifests.counts import count, describe
@@ -69,7 +69,7 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
 
 def _stats(options: argparse.Namespace) -> None:
     counts = count(read_manifest(options.manifest, options.root).entries)
-    text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(describe(counts))
+    text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(map(shown, describe(counts)))
     say(text)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from avcore.command import LOG
-from avcore.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, UsageError
 from avcore.progress import bars
 from netflips.corpora.tasks import Task, Worker, run_tasks
 from netflips.corpora.workplace import Outcome, Workplace
@@ -74,6 +74,8 @@ def prepare(corpus: Corpus, options: OutputOptions) -> int:
     """
     if corpus.root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
         raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")
+    if not corpus.root.exists():
+        raise InputError("the corpus is not there", path=corpus.root, hint="check the path")
     place = Workplace(options.out)
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:

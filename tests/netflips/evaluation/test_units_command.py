@@ -134,6 +134,8 @@ def test_a_test_split_is_translated_and_scored(split: dict[str, Path], tmp_path:
 def test_a_split_that_is_not_said_or_not_there(split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["evaluate", "translate", "--utut-path", str(split["model"]), "--cpu", "--src-lang", "en", "--tgt-lang", "ko"]
     assert main(common) == 2
+    assert main(["evaluate", "--jobs", "1", "units"]) == 2
+    assert "'units' comes before its options" in capsys.readouterr().err
     assert main([*common, "--source", str(split["en"])]) == 2
     assert main([*common, "--pairs", str(tmp_path)]) == 2
     assert "data.json" in capsys.readouterr().err
