@@ -105,10 +105,11 @@ def _translate_batch(
 ) -> Iterator[Found]:
     read = [(one, _read(one, source)) for one in batch]
     sequences = [units for _, units in read if isinstance(units, Units)]
+    translated: Iterator[Translation | NetflipsError]
     try:
         translated = iter(translator.translate_batch(sequences, source, target, search) if sequences else [])
     except NetflipsError:  # one of them cannot be translated: which, shows alone
-        translated = (_translate(translator, units, source, target, search) for units in sequences)  # type: ignore[assignment]
+        translated = (_translate(translator, units, source, target, search) for units in sequences)
     for one, units in read:
         yield one, next(translated) if isinstance(units, Units) else units
 
