@@ -25,12 +25,13 @@ def run_training(check: Check, config: str, prog: str, purpose: str, argv: Seque
     def work(run: TrainingRun) -> None:
         if run.resume not in RESUME:
             raise UsageError("unknown way to resume", expected=" or ".join(RESUME), found=run.resume)
+        run = in_one_section(run, stated)
         if run.option("wandb_project"):
             require_wandb("fairseq.common.wandb_project")
         require_fairseq()
         if not is_main_process():
             LOG.setLevel(logging.ERROR)  # the first process says it for all
-        checked = check(in_one_section(run, stated), stated)
+        checked = check(run, stated)
         from unit2unit.utut_common.launch import train  # imports fairseq
 
         train(checked)
