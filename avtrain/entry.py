@@ -23,9 +23,12 @@ from omegaconf.errors import OmegaConfBaseException
 from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
+from avtrain.stamps import stamp_training_lines
 
 Config = TypeVar("Config")
 _HYDRAS_OWN = ("hydra", "_dummy_empty_config_.yaml")
+CONFIG_FILE = "config.yaml"
+"""A run's settings, in its folder."""
 CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 """In the repository a link to `configs/`; in the installed package the files themselves."""
 
@@ -100,7 +103,7 @@ def _hint(missing: Sequence[str]) -> str:
 
 def save_config(config: Any, run_dir: str | Path) -> None:
     """Write the whole resolved config to `<run_dir>/config.yaml`."""
-    write_text(Path(run_dir) / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+    write_text(Path(run_dir) / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -130,6 +133,7 @@ def main_of(
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the yaml")
 
     def do(options: argparse.Namespace) -> int | None:
+        stamp_training_lines()
         config = read_config(schema, options.config, options.overrides, options.config_dir.resolve())
         if options.print_config:
             os.write(1, OmegaConf.to_yaml(_as_container(config)).encode())

@@ -18,6 +18,8 @@ from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.unit_files import units_of, write_unit_file
 from avcore.units import Ids, Units, parse_units
+from unit2unit.many import is_many
+from unit2unit.many_command import ManyOutputs
 
 if TYPE_CHECKING:
     from unit2unit.config import SearchConfig
@@ -33,8 +35,12 @@ __getattr__ = names_from(__name__, {name: f"unit2unit.{home}" for name, home in 
 def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
     parser = Parser(prog=prog, description="Translate speech units into those of another language.")
-    parser.add_argument("--in-unit-path", type=Path, required=True, help="units as text; the first line is read")
-    parser.add_argument("--out-unit-path", type=Path, required=True, help="the translated units, one line")
+    parser.add_argument(
+        "--in-unit-path", type=Path, nargs="+", required=True, metavar="PATH",
+        help="units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units",
+    )  # fmt: skip
+    parser.add_argument("--out-unit-path", type=Path, metavar="FILE", help="the translated units, one line; .jsonl for many")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for those of many: a unit file for each, called by its id")
     parser.add_argument("--utut-path", type=Path, help="utut_ko.pt or another translator checkpoint (default: the bundle's)")
     parser.add_argument("--src-lang", help="language of the units, as en (default: the bundle's)")
     parser.add_argument("--tgt-lang", help="language to translate into, as ko; any that the checkpoint has (default: the bundle's)")
@@ -67,19 +73,40 @@ def truncation_notice(translation: "Translation") -> str | None:
     return f"translation stopped at {len(translation.units)} units" if translation.truncated else None
 
 
-def _work(options: argparse.Namespace) -> None:
+def _work(options: argparse.Namespace) -> int | None:
     path = require_file(checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR), "the translator")
-    out = options.out_unit_path
-    keep_apart({"the output unit file": out}, {"the unit file": options.in_unit_path, "the translator": path})
-    ids = _read_first_line(options.in_unit_path)
-    require_place(out, "the output unit file")
-    source, target = _languages(path, options)
+    if (options.out_unit_path is None) == (options.out_dir is None):
+        raise UsageError("say where the translation goes", expected="--out-unit-path, or --out-dir for many")
+    if options.out_dir is not None or is_many(options.in_unit_path):
+        return _translate_many(path, options)
+    _translate_one(path, options.in_unit_path[0], options.out_unit_path, options)
+    return None
+
+
+def _translate_many(path: Path, options: argparse.Namespace) -> int | None:
+    outputs = ManyOutputs(options.in_unit_path, options.out_dir, options.out_unit_path, path)
+    languages = _languages(path, options)
+    translator = _load(path, options)
+    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    with bars(options.quiet) as progress:
+        return outputs.write(translator, languages, search, progress)
+
+
+def _load(path: Path, options: argparse.Namespace) -> "UnitTranslator":
     with loading():
         from unit2unit.translator import UnitTranslator
 
-    translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
+    return UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
+
+
+def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespace) -> None:
+    keep_apart({"the output unit file": out}, {"the unit file": given, "the translator": path})
+    ids = _read_first_line(given)
+    require_place(out, "the output unit file")
+    source, target = _languages(path, options)
+    translator = _load(path, options)
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    with bars(options.quiet) as progress, units_of(options.in_unit_path):
+    with bars(options.quiet) as progress, units_of(given):
         translation = translator.translate(Units(ids), source, target, search, progress)
     write_unit_file(out, translation.units.ids)
     notice = truncation_notice(translation)
@@ -87,7 +114,7 @@ def _work(options: argparse.Namespace) -> None:
         LOG.warning("%s; --max-target-units raises the limit", notice)
     outside = outside_notice([Reading("the translation's score", translation.score, translator.domain)])
     if outside:
-        LOG.warning("%s: warning: %s", options.in_unit_path, outside)
+        LOG.warning("%s: warning: %s", given, outside)
     if not len(translation.units):
         LOG.warning("the translation is empty")
     LOG.info("%s: %d units from %d, score %.4f", out, len(translation.units), len(ids), translation.score)

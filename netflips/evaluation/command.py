@@ -1,14 +1,18 @@
-"""`netflips evaluate demo`: how good the demo's models are, in one table."""
+"""`netflips evaluate`: how good the demo's models are, in one table; `units` and `translate` measure one's own."""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from avcore.bundle import Bundle, find_bundle, read_bundle
 from avcore.command import Parser, add_common_options, run
 from avcore.errors import UsageError
 from avcore.loading import loading
+
+_OF_UNITS = "netflips.evaluation.units_command"
+"""Measures one's own models, and has options of its own."""
 
 
 def build_parser() -> Parser:
@@ -19,7 +23,10 @@ def build_parser() -> Parser:
         "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the rows voice and "
         "untouched_speaker.",
     )
-    parser.add_argument("what", choices=["demo"], help="demo: the phrasebook that the demo's models know")
+    parser.add_argument(
+        "what", choices=["demo", "units", "translate"],
+        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own (see their --help)",
+    )  # fmt: skip
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
     parser.add_argument("--number", type=int, default=200, help="utterances of each row (default: 200)")
@@ -44,10 +51,15 @@ def build_parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["units"], ["translate"]):
+        return getattr(import_module(_OF_UNITS), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
+    return run(build_parser(), _work, arguments)
 
 
 def _work(options: argparse.Namespace) -> None:
+    if options.what != "demo":
+        raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
     if options.jobs < 1:
         raise UsageError("--jobs must be 1 or more", found=options.jobs)
     bundle = _bundle(options.bundle)

@@ -14,6 +14,7 @@ from fairseq import models
 from fairseq.data import data_utils
 from fairseq.file_io import PathManager
 from fairseq.tasks import TASK_REGISTRY
+from fairseq.trainer import Trainer
 
 from avcore.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
@@ -44,6 +45,19 @@ def test_published_size_has_515_tensors_and_353_767_424_parameters(monkeypatch: 
         model = keep_published_keys(models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task))
     assert len(model.state_dict()) == 515
     assert sum(parameter.numel() for parameter in model.parameters()) == 353_767_424
+
+
+def test_each_process_draws_by_itself_and_the_first_as_ever() -> None:
+    def drawn(rank: int, updates: int) -> int:
+        common = SimpleNamespace(common=SimpleNamespace(seed=2))
+        trainer = SimpleNamespace(cfg=common, get_num_updates=lambda: updates, data_parallel_rank=rank)
+        repairs.seed_by_process(trainer)
+        return torch.initial_seed()
+
+    assert [drawn(0, updates) for updates in (0, 5)] == [2, 7]
+    assert len({drawn(rank, updates) for rank in range(4) for updates in range(4)}) == 16
+    repair_fairseq()
+    assert Trainer._set_seed is repairs.seed_by_process
 
 
 @pytest.mark.parametrize(("run", "beam"), [("suppressed_greedy_en_ko", 1), ("suppressed_beam5_en_ko", 5)])
