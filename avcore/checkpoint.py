@@ -40,10 +40,12 @@ from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
 from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
+from avcore.texts import read_json
 from avcore.vocabulary import fingerprint
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
+_CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 
 
@@ -169,7 +171,7 @@ def write_checkpoint(
 def rewrite_config(source: Checkpoint, config: Mapping[str, Any]) -> None:
     """Give a checkpoint in our own format another configuration; its tensors stay as they are stored. Raises OutputError."""
     beside = _beside(source.path)
-    content = {**json.loads(beside.read_text(encoding="utf-8")), "config": dict(config)}
+    content = {**read_json(beside, _CONFIG, CheckpointError), "config": dict(config)}
     write_text(beside, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -229,11 +231,9 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
 
 
 def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
-    beside = require_file(
-        _beside(path), "the configuration of a safetensors checkpoint", hint=f"keep it beside {path.name}; both are one checkpoint"
-    )
+    beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
+    content = read_json(beside, _CONFIG, CheckpointError, hint)
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
         kind, config, stored = Kind(content["kind"]), dict(content["config"]), content.get("tensors")
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from avcore.errors import InputError, OutputError
 
+_MOST_SHOWN = 200
+"""Letters of a path that no file can have."""
+
 
 def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
     """Return the path of a readable, non-empty file; raises InputError saying what is there instead."""
@@ -20,8 +23,10 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
             raise InputError(f"{what} is not there", path=path, hint=hint or "check the path")
         if path.stat().st_size == 0:
             raise InputError(f"{what} is empty", path=path, found="0 bytes", hint=hint)
-    except PermissionError as error:
-        raise InputError(f"{what} cannot be read", path=path, found=error.strerror, hint=hint) from error
+    except OSError as error:
+        raise InputError(f"{what} cannot be read", path=_shown(path), found=error.strerror, hint=hint) from error
+    except ValueError as error:  # a name with a NUL in it, or with half a letter
+        raise InputError(f"{what} cannot be read", path=_shown(path), found="a name that no file can have", hint=hint) from error
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} cannot be read", path=path, found="no permission", hint=hint)
     return path
@@ -30,15 +35,20 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
 def require_writable(path: str | Path, what: str = "the output") -> Path:
     """Return an output path whose folder exists (it is made) and can be written; raises OutputError otherwise."""
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{what} must be a file", path=path, found="a folder")
     folder = path.parent
     try:
+        if path.is_dir():
+            raise OutputError(f"{what} must be a file", path=path, found="a folder")
+        path.exists()  # which fails for a name that is too long
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
+        raise OutputError(
+            f"{what} cannot be written", path=_shown(path), found=error.strerror, hint="choose another folder or name"
+        ) from error
+    except ValueError as error:  # a name with a NUL in it, or with half a letter
+        raise OutputError(f"{what} cannot be written", path=_shown(path), found="a name that no file can have") from error
     return path
 
 
@@ -76,6 +86,12 @@ def private_folder(prefix: str = "netflips-", parent: Path | None = None) -> Ite
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _shown(path: Path) -> str:
+    """A path as it can be printed on a line: without what is no letter, and not longer than a path can be."""
+    text = str(path).encode(errors="backslashreplace").decode().replace("\0", "\\0")
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _umask() -> int:

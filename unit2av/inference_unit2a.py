@@ -4,7 +4,6 @@ The published command's own flags work too: `--checkpoint g_00500000 --config co
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +13,10 @@ from avcore.bundle import checkpoint_or_bundle
 from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file, require_writable
+from avcore.files import require_writable
 from avcore.media import write_speech
 from avcore.progress import bars
+from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
 from avcore.unit_files import read_unit_file, units_of
 from avcore.units import Units, from_reference_codes
@@ -126,10 +126,7 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     """What a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
     if path is None:
         return {}
-    try:
-        content = json.loads(require_file(path, "the vocoder's configuration").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("the configuration is not JSON", path=path, found=error) from error
+    content = read_json(path, "the vocoder's configuration")
     if not isinstance(content, dict):
         raise InputError("the configuration is not a JSON object", path=path, found=type(content).__name__)
     names = {"upsample_rates": "upsample_rates", "resblock_dilation_sizes": "dilations"}

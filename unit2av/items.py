@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avcore.errors import InputError
+from avcore.errors import InputError, reason
 from avcore.files import require_file
 
 _NUMPY = [
@@ -57,7 +57,7 @@ def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str
         with torch.serialization.safe_globals(_NUMPY):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError) as error:
-        found = str(error).splitlines()[0][:120]
+        found = reason(error)[:120]
         raise InputError(f"{what} cannot be read", path=path, expected="a torch file of tensors", found=found) from error
     if not isinstance(content, Mapping) or not content.keys() >= set(keys):
         found = f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__

@@ -11,10 +11,10 @@ from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
 from avcore.domain import Reading, outside_notice
 from avcore.errors import UsageError
-from avcore.files import require_file, require_writable
+from avcore.files import require_writable
 from avcore.progress import bars
-from avcore.unit_files import units_of, write_unit_file
-from avcore.units import Ids, Units, parse_units
+from avcore.unit_files import read_unit_file, units_of, write_unit_file
+from avcore.units import Units
 from unit2unit.config import SearchConfig
 from unit2unit.search import Hypothesis
 from unit2unit.translator import Translation, UnitTranslator
@@ -62,7 +62,7 @@ def _work(options: argparse.Namespace) -> None:
     path = checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR)
     if out.resolve() in (options.in_unit_path.resolve(), path.resolve()):
         raise UsageError("the output is one of the inputs", found=out, hint="choose another --out-unit-path")
-    ids = _read_first_line(options.in_unit_path)
+    ids = read_unit_file(options.in_unit_path)
     translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
     with bars(options.quiet) as progress, units_of(options.in_unit_path):
@@ -77,12 +77,6 @@ def _work(options: argparse.Namespace) -> None:
     if not len(translation.units):
         LOG.warning("the translation is empty")
     LOG.info("%s: %d units from %d, score %.4f", out, len(translation.units), len(ids), translation.score)
-
-
-def _read_first_line(path: Path) -> Ids:
-    """Units of the first line, int64 [N]; a blank line is an empty sequence, as in the published command."""
-    with require_file(path, "the unit file").open(encoding="utf-8-sig", errors="replace") as file:
-        return parse_units(file.readline(), path)
 
 
 __all__ = [

@@ -14,6 +14,7 @@ from typing import Any
 from avcore.errors import UsageError
 from avcore.files import write_text
 from avcore.manifest import write_rows
+from avcore.texts import read_json
 from netflips.corpora.journal import Record, compact_journal, read_journal, without_failures
 from netflips.lock import folder_lock
 
@@ -107,7 +108,7 @@ class Workplace:
     def _check_settings(self, settings: Mapping[str, Any]) -> None:
         path = self.journal / "settings.json"
         wanted = json.loads(json.dumps(settings))
-        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else wanted
+        before = read_json(path, "the settings that this folder was begun with") if path.exists() else wanted
         changed = [name for name in wanted if wanted[name] is not None and before.get(name) not in (wanted[name], None)]
         if changed:
             raise UsageError(

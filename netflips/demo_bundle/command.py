@@ -1,7 +1,6 @@
 """`netflips bundle`: pack the models that come with NetfLips, find out where their domain ends, check them."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 from avcore.bundle import SHIPPED, Bundle
 from avcore.checkpoint import Kind
 from avcore.command import LOG, run
-from avcore.errors import InputError
-from avcore.files import require_file
 from avcore.progress import bars
+from avcore.texts import read_json
 from netflips.convert import DTYPES
 from netflips.demo_bundle.describe import check_bundle, note, tell, total_bytes
 from netflips.demo_bundle.pack import pack_bundle
@@ -96,10 +94,7 @@ def _check(options: argparse.Namespace) -> Bundle:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(require_file(path, "the description").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("this is no JSON", path=path, found=error) from error
+    return read_json(path, "the description")
 
 
 if __name__ == "__main__":
