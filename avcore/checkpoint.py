@@ -36,7 +36,8 @@ from avcore.checkpoint_layouts import (
     share_tables,
 )
 from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
+from avcore.checkpoint_sniff import Format, damaged, is_no_memory, no_memory, sniff, truncated
+from avcore.checkpoint_sums import check_tensors
 from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
@@ -81,6 +82,8 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
         payload = load_pickled(path, stored)
         found = _require_kind(kind, identify(payload, path), path)
         config, tensors = extract(payload, found, path)
+        if stored is Format.ZIP:
+            check_tensors(path, tensors)
     return Checkpoint(path, found, config, tensors, fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config)))
 
 
@@ -108,7 +111,10 @@ def read_vocoder(path: str | Path) -> dict[str, Tensor]:
             expected="the generator of a unit vocoder (g_XXXXXXXX)",
             found=identify(payload, path).words if payload else f"a {stored.value} file",
         )
-    return plain_tensors(generator, "generator", path)
+    tensors = plain_tensors(generator, "generator", path)
+    if stored is Format.ZIP:
+        check_tensors(path, tensors)
+    return tensors
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
@@ -214,7 +220,9 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
             tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except ValueError as error:
         raise damaged(path, str(error)) from error
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, MemoryError, OSError, RuntimeError) as error:
+        if is_no_memory(error):
+            raise no_memory(path) from error
         is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
     if identify_tensors(tensors) is not kind:

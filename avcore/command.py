@@ -49,6 +49,9 @@ def run(
     except NetflipsError as error:
         LOG.error("%s: error: %s", parser.prog, error)
         return error.exit_code
+    except MemoryError:
+        LOG.error("%s: error: there is not enough memory for this; close other programs, or give something shorter", parser.prog)
+        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         LOG.error("%s: interrupted", parser.prog)
         return _INTERRUPTED

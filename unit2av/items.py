@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.checkpoint_sniff import require_stored
 from avcore.errors import InputError, reason
 from avcore.files import require_file
 
@@ -53,6 +54,7 @@ def read_generator(path: str | Path) -> dict[str, torch.Tensor]:
 def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """Read a torch.save file of tensors and numpy arrays; raises InputError when it has other objects or lacks a key."""
     path = require_file(path, what)
+    require_stored(path)
     try:
         with torch.serialization.safe_globals(_NUMPY):
             content = torch.load(path, map_location="cpu", weights_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from avcore.checkpoint_sniff import require_stored
 from avcore.errors import InputError, UnitError, UnitRangeError, reason
 from avcore.files import require_file
 from avcore.texts import iter_lines
@@ -64,9 +65,7 @@ def read_samples(data_dir: Path, split: str) -> tuple[list[Sample], int]:
 def load_units(path: str | Path, num_units: int) -> Ids:
     """Read one unit file, text or torch-saved, to merged units, int64 [U]. Raises an InputError that names the file."""
     path = require_file(path, "the unit file")
-    with path.open("rb") as file:
-        is_archive = file.read(2) == b"PK"
-    ids = _load_saved(path) if is_archive else read_unit_file(path)
+    ids = _load_saved(path) if require_stored(path) else read_unit_file(path)
     outside = np.flatnonzero((ids < 0) | (ids >= num_units))
     if outside.size:
         raise UnitRangeError(int(ids[outside[0]]), int(outside[0]), num_units, path=path)
