@@ -36,11 +36,12 @@ from avcore.checkpoint_layouts import (
     share_tables,
 )
 from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format, damaged, is_no_memory, no_memory, sniff, truncated
-from avcore.checkpoint_sums import check_tensors
+from avcore.checkpoint_sniff import Format, damaged, no_memory, sniff, truncated
+from avcore.checkpoint_sums import check_tensors, file_checksum
 from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
+from avcore.memory import is_no_memory
 from avcore.texts import read_json
 from avcore.vocabulary import fingerprint
 
@@ -166,11 +167,11 @@ def write_checkpoint(
         kept = to_eight_bits(kept)
         full = _all_names(kind, from_eight_bits(kept), path)
     format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
-    content = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    content: dict[str, Any] = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
-    write_text(_beside(path), text)
+        content["checksum"] = file_checksum(temporary)
+    write_text(_beside(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return path
 
 
@@ -214,7 +215,9 @@ def _require_kind(wanted: Kind | None, found: Identity, path: Path) -> Kind:
 
 def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     """Read x.safetensors and the x.json beside it."""
-    kind, config, stored = _read_config(path)
+    kind, config, stored, checksum = _read_config(path)
+    if checksum is not None and checksum != file_checksum(path):
+        raise damaged(path, "other bytes than were stored")
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
@@ -238,7 +241,8 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     return kind, config, tensors
 
 
-def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
+def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None, str | None]:
+    """Kind, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
     beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
     content = read_json(beside, _CONFIG, CheckpointError, hint)
     try:
@@ -255,7 +259,7 @@ def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
     missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
-    return kind, config, stored
+    return kind, config, stored, content.get("checksum")
 
 
 def _all_names(kind: Kind, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

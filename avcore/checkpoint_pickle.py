@@ -20,9 +20,10 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoint_sniff import Format, damaged, is_no_memory, no_memory, truncated
+from avcore.checkpoint_sniff import Format, damaged, no_memory, truncated
 from avcore.checkpoint_sums import check_pickles
 from avcore.errors import CheckpointError
+from avcore.memory import is_no_memory
 
 _LOCK = threading.Lock()
 _BRIEF = reprlib.Repr()

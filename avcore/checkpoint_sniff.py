@@ -70,12 +70,6 @@ def no_memory(path: Path) -> CheckpointError:
     )  # fmt: skip
 
 
-def is_no_memory(error: BaseException) -> bool:
-    """Whether an exception, of Python, torch or safetensors, says that there is no memory left."""
-    words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory")
-    return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)
-
-
 def _members(path: Path) -> list[zipfile.ZipInfo]:
     try:
         # A zip's table of contents stands at its end, so it is what a broken download lacks.

@@ -1,7 +1,8 @@
-"""Whether the tensors of a zip are those that were stored: a download that broke off inside leaves holes of zeros.
+"""Whether the tensors of a file are those that were stored: a download that broke off inside leaves holes of zeros.
 
-Each part of a zip has a checksum, which torch writes and never looks at. Those of the tensors that are used are compared while
-their bytes are read anyway (4 GB a second); what else a file holds, such as the state of an optimiser, is not read for it.
+Our own files have a checksum in the JSON beside them. Each part of a zip has one too, which torch writes and never looks at.
+Those of the tensors that are used are compared while their bytes are read anyway (4 GB a second); what else a file holds, such
+as the state of an optimiser, is not read for it.
 """
 
 import zipfile
@@ -15,6 +16,7 @@ from torch import Tensor
 from avcore.checkpoint_sniff import damaged
 
 _PICKLE = ".pkl"
+_BLOCK = 1 << 20
 
 
 def check_pickles(path: Path) -> None:
@@ -39,6 +41,15 @@ def check_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     if bad:
         more = f" and {len(bad) - 1} more tensors" if len(bad) > 1 else ""
         raise damaged(path, f"other bytes than were stored in {bad[0]}{more}")
+
+
+def file_checksum(path: Path) -> str:
+    """The checksum of a whole file, as our own checkpoints state it."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return f"crc32:{checksum:08x}"
 
 
 def _is_whole(tensor: Tensor, sums: set[tuple[int, int]], sizes_without: set[int]) -> bool:

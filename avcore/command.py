@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from avcore.device import PRECISIONS
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
-from avcore.memory import keep_freed_memory
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
+from avcore.memory import is_no_memory, keep_freed_memory
 
 LOG = logging.getLogger("netflips")
 _INTERRUPTED = 130
+_LESS = "close other programs, raise the limit (ulimit -v), or give something shorter"
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +50,13 @@ def run(
     except NetflipsError as error:
         LOG.error("%s: error: %s", parser.prog, error)
         return error.exit_code
-    except MemoryError:
-        LOG.error("%s: error: there is not enough memory for this; close other programs, or give something shorter", parser.prog)
-        return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         LOG.error("%s: interrupted", parser.prog)
         return _INTERRUPTED
     except Exception as error:
+        if is_no_memory(error):
+            LOG.error("%s: error: there is not enough memory for this; found %s; %s", parser.prog, reason(error), _LESS)
+            return EXIT_BAD_INPUT
         LOG.error("%s: unexpected error: %s: %s", parser.prog, type(error).__name__, error, exc_info=is_verbose)
         return EXIT_FAILED
 

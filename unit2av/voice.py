@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from avcore.errors import InputError, NoSpeechError
+from avcore.errors import InputError, NoSpeechError, reason
 from avcore.files import require_file
 from avcore.media import read_speech
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice_features import Samples
+
+_LARGEST = 1e6
+"""Of the values of a voice, whose length is about 1."""
 
 
 def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> Samples:
@@ -30,11 +33,14 @@ def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> Sampl
 
 def _read_vector(path: Path) -> Samples:
     try:
-        vector = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError("the speaker vector cannot be read", path=path, expected="a .npy file of numbers", found=error) from error
+        # Mapped: a file that says it has more numbers than it has is refused before room is made for them.
+        vector = np.load(path, mmap_mode="r", allow_pickle=False)
+    # A damaged header can make numpy fail in any way; whichever it is, the file is at fault.
+    except Exception as error:
+        found = reason(error)
+        raise InputError("the speaker vector cannot be read", path=path, expected="a .npy file of numbers", found=found) from error
     is_row = isinstance(vector, np.ndarray) and vector.size == max(vector.shape, default=0) > 0
-    if not is_row or vector.dtype.kind not in "fiu" or not np.isfinite(vector).all():
+    if not is_row or vector.dtype.kind not in "fiu" or not (np.abs(vector.astype(np.float64)) <= _LARGEST).all():
         found = f"{vector.dtype} of shape {list(vector.shape)}" if isinstance(vector, np.ndarray) else "an archive"
         raise InputError("this is no speaker vector", path=path, expected="a row of finite numbers", found=found)
-    return np.asarray(vector.reshape(-1), dtype=np.float32)
+    return np.array(vector.reshape(-1), dtype=np.float32)

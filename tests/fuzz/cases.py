@@ -236,7 +236,7 @@ def made_case(seed: int, number: int, good: Path) -> Case:
         try:
             content = mutation(rng, content) if content else content
             names.append(mutation.__name__)
-        except (ValueError, IndexError):  # the first damage left nothing that the second one could be done to
+        except (ValueError, IndexError, RecursionError):  # the first damage left nothing that the second one could be done to
             break
     return _case(chosen, good, f"--seed {seed} --case {number}: {', '.join(names)}", content)
 
