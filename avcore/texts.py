@@ -30,7 +30,7 @@ _MOST_DIGITS = 18  # of an int64 for certain
 
 _LONG_NUMBER = re.compile(f"[0-9]{{{_MOST_DIGITS + 1}}}")
 _LONG_SCALAR = re.compile(f"[-+]?[0-9_]{{{_MOST_DIGITS + 1},}}")
-_ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F])")
+_ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
 _AS_UTF8 = "save it as UTF-8"
 

@@ -60,12 +60,15 @@ def main() -> int:
     parser.add_argument("--good", action="store_true", help="run every target with nothing damaged: all must be accepted")
     parser.add_argument("--crafted", action="store_true", help="run the named cases first")
     parser.add_argument("--named", help="run the named cases whose name contains this, and show what they say")
+    parser.add_argument("--material", type=Path, help="keep the good files in this folder, and take them from there")
     parser.add_argument("--table", type=Path, help="file to write the table to")
     options = parser.parse_args()
     import_everything()
-    with TemporaryDirectory(prefix="fuzz-good-") as folder:
-        run_apart(Path(folder))
-        fuzzer = Fuzzer(Path(folder))
+    with TemporaryDirectory(prefix="fuzz-good-") as temporary:
+        folder = options.material or Path(temporary)
+        if not (folder / "boxes.pkl").exists():
+            run_apart(folder)
+        fuzzer = Fuzzer(folder)
         if options.case is not None:
             return _show(fuzzer, [made_case(options.seed, options.case, fuzzer.good)])
         if options.named is not None:

@@ -77,7 +77,7 @@ def _zips(good: Path) -> Iterator[Case]:
     )
     yield _given(good, ENCODER, _larger(_zip(_PICKLE_2 + b"}.")), "a member larger than the file", "")
     yield _given(good, ENCODER, content[: len(content) * 2 // 3], "cut", "truncated")
-    yield _given(good, ENCODER, _zip(_doubling()), "lists that stand in lists, ten times each", "none of ours")
+    yield _given(good, ENCODER, _zip(_doubling()), "lists that stand in lists, ten times each", "this is no unit encoder")
     yield _given(good, ENCODER, _zip(_PICKLE_2 + b"cbuiltins\nbytearray\n\x8a\x06\0\0\0\0\0\1\x85R."), "a call that wants 1 TB", "")
 
 
@@ -86,7 +86,7 @@ def _pickles(good: Path) -> Iterator[Case]:
         yield _given(good, ENCODER, _zip(pickle.dumps({"model": _Calls(call, "1")}, 2)), f"pickled {name}", "")
     for words in ("os system", "posix system", "subprocess Popen", "builtins eval", "runpy run_path", "shutil rmtree"):
         module, function = words.split()
-        content = _PICKLE_2 + f"c{module}\n{function}\nX\x05\0\0\0touch\x85R.".encode()
+        content = _PICKLE_2 + f"c{module}\n{function}\nX\x05\0\0\0touch\x85R.".encode("latin-1")
         yield _given(good, ENCODER, _zip(content), f"pickled {words}", "")
         yield _given(good, ENCODER, content, f"pickled {words}, without a zip", "")
 
