@@ -1,6 +1,7 @@
 """What all commands share: options for device and noise, and how a failure becomes an exit code."""
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -14,6 +15,12 @@ from avcore.memory import is_no_memory, keep_freed_memory
 
 LOG = logging.getLogger("netflips")
 _INTERRUPTED = 130
+_REFUSED = (
+    errno.ENAMETOOLONG, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ELOOP, errno.EMFILE,
+    errno.ENOTDIR,
+)  # fmt: skip
+"""What the machine says of a name, a place or a limit, wherever it is met; a user can put it right."""
+_MOST_SHOWN = 200
 _LESS = "close other programs, raise the limit (ulimit -v), or give something shorter"
 
 
@@ -54,6 +61,10 @@ def run(
         LOG.error("%s: interrupted", parser.prog)
         return _INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _REFUSED:
+            place = str(error.filename or "a file")
+            LOG.error("%s: error: %s: it cannot be used; found %s", parser.prog, place[:_MOST_SHOWN], error.strerror)
+            return EXIT_BAD_INPUT
         if is_no_memory(error):
             LOG.error("%s: error: there is not enough memory for this; found %s; %s", parser.prog, reason(error), _LESS)
             return EXIT_BAD_INPUT
