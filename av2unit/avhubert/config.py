@@ -126,10 +126,12 @@ def _known_values(section: Any, path: Path) -> dict[str, Any]:
     """Settings that are ours. Raises CheckpointError for one of another type or outside of what can be computed with."""
     if not isinstance(section, Mapping):
         raise CheckpointError("the unit encoder's settings cannot be read", path=path, expected="objects: model and task")
-    ours = [field for field in fields(AvHubertConfig) if field.name not in _FROM_TENSORS and section.get(field.name) is not None]
+    names = [
+        field.name for field in fields(AvHubertConfig) if field.name not in _FROM_TENSORS and section.get(field.name) is not None
+    ]
+    defaults: dict[str, Any] = {name: getattr(AvHubertConfig, name) for name in names}
     return {
-        field.name: read_setting(section, field.name, field.default, "the unit encoder", path, _RANGES.get(field.name, (0, 1)))
-        for field in ours
+        name: read_setting(section, name, defaults[name], "the unit encoder", path, _RANGES.get(name, (0, 1))) for name in names
     }
 
 

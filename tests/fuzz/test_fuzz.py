@@ -11,7 +11,7 @@ from tests.fuzz.running import MOST_BYTES, Outcome
 from tests.fuzz.verdict import is_silent, judge
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED, CASES = 24, 160
+SEED, CASES = 24, 100
 CASE = Case("text: units", "x", ("units",), {}, ("o.txt",), words="few")
 LINE = "netflips units: error: x.txt: too few units\n"
 
