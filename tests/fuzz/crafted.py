@@ -104,6 +104,16 @@ def _settings(good: Path) -> Iterator[Case]:
     for name in ("stack_order_audio", "image_crop_size", "image_std"):
         changed = {**stored, "config": {**stored["config"], "task": {**stored["config"]["task"], name: -1}}}
         yield _given(good, "encoder.json", json.dumps(changed).encode(), f"{name}: -1", f"setting {name}", command="units")
+    symbols = [[*stored["config"]["dictionaries"][0][:-1], "9" * 5000], stored["config"]["dictionaries"][1]]
+    changed = {**stored, "config": {**stored["config"], "dictionaries": symbols}}
+    yield _given(good, "encoder.json", json.dumps(changed).encode(), "a unit of 5,000 digits", "larger than any", command="units")
+    flipped = bytearray((good / OWN[ENCODER]).read_bytes())
+    flipped[-len(flipped) // 3] ^= 1
+    yield _given(good, OWN[ENCODER], bytes(flipped), "one bit", "other bytes than were stored")
+    vector = (good / "voice.npy").read_bytes()
+    yield _given(good, "voice.npy", vector.replace(b"(256,)", b"(256,("), "a header that does not end", "cannot be read")
+    yield _given(good, "voice.npy", vector.replace(b"(256,), }    ", b"(10**11,), }"), "no such shape", "cannot be read")
+    yield _given(good, "voice.npy", vector.replace(b"(256,), }        ", b"(99999999999,), }"), "373 GiB", "cannot be read")
     stored = json.loads((good / "translator.json").read_bytes())
     for name, value in {"beam": "20", "max_len_b": 10**12, "temperature": 0, "lenpen": [1]}.items():
         changed = {**stored, "config": {**stored["config"], "generation": {**stored["config"]["generation"], name: value}}}
@@ -190,6 +200,7 @@ def _lines(good: Path) -> Iterator[Case]:
     yield _given(good, "train.km", b"1 2 99999999999 4\n" * 4, "a label of 99999999999", "larger than any quantizer's")
     yield _given(good, "dict.km.txt", b"0 1\n99999999999 1\n", "a unit of 99999999999", "larger than any quantizer's")
     yield _given(good, "train.tsv", b"/\na\t\tx.wav\t" + HUGE + b"\t1\n", "a length of 5,000 digits", "line 2 is no clip")
+    yield _given(good, "train.tsv", f"/\na\t\t{LONG}\t1\t1\n".encode() * 4, "a path of 5,000 letters", "")
     yield _given(good, "train.txt", b"{'audio': " + b"(" * 50_000, "nested 50,000 deep", "no Python dict literal")
 
 

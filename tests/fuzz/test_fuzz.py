@@ -36,6 +36,26 @@ def test_named_cases_end_as_they_should() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.txt", b"\n\n", "x.txt: the unit file is empty"),
+        ("x.txt", b"[" * 100_000, "x.txt: token 0 is not a unit"),
+        ("a" * 300, b"", "name too long"),
+    ],
+)
+def test_a_process_of_its_own_ends_in_the_same_way(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    if content:
+        (tmp_path / name).write_bytes(content)
+    command = [sys.executable, "-m", "netflips.cli", "translate", "--in-unit-path", str(tmp_path / name)]
+    more = ["--out-unit-path", str(tmp_path / "o.txt"), "--src-lang", "en", "--tgt-lang", "ko", "--cpu"]
+    done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert sum(": error: " in line for line in done.stderr.splitlines()) == 1
+    assert words in done.stderr
+    assert not (tmp_path / "o.txt").exists()
+
+
+@pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
         (Outcome(2, LINE, ()), "clean"),
