@@ -7,9 +7,11 @@ from pathlib import Path
 from avcore.errors import InputError
 from avcore.files import require_file
 from avcore.manifest import Entry, Manifest, read_manifest
+from avcore.texts import iter_lines
 from avcore.timeline import frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 
 _TSV_COLUMNS = 5
+_MOST_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,10 @@ def _clip_of(entry: Entry, root: Path) -> Clip:
 
 def _read_tsv(path: Path, root: str | Path | None) -> tuple[Clip, ...]:
     """First line: the folder of the videos. Then id, video, audio, video frames, audio samples; audio paths are used as given."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    folder = Path(lines[0].strip()) if root is None else Path(root)
-    clips = tuple(_tsv_clip(line, number, path, folder) for number, line in enumerate(lines[1:], 2) if line.strip())
+    lines = iter_lines(path, "the manifest")
+    _, first = next(lines)
+    folder = Path(first.strip()) if root is None else Path(root)
+    clips = tuple(_tsv_clip(line.rstrip("\n"), number, path, folder) for number, line in lines if line.strip())
     if not clips:
         raise InputError("the manifest holds no clips", path=path, expected="a root folder, then one line a clip")
     return clips
@@ -88,7 +91,7 @@ def _read_tsv(path: Path, root: str | Path | None) -> tuple[Clip, ...]:
 
 def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> Clip:
     columns = line.split("\t")
-    is_right = len(columns) == _TSV_COLUMNS and all(column.strip().isdecimal() for column in columns[3:])
+    is_right = len(columns) == _TSV_COLUMNS and all(_is_number(column.strip()) for column in columns[3:])
     if not is_right:
         raise InputError(
             f"line {number} is no clip",
@@ -98,6 +101,10 @@ def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> Clip:
         )
     name, video, audio = (column.strip() for column in columns[:3])
     return Clip(name, _audio_path(audio, folder), str(folder / video) if video else "", int(columns[3]), int(columns[4]))
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _audio_path(name: str, folder: Path) -> str:

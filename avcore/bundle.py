@@ -5,7 +5,6 @@ The folder holds the three checkpoints, `references.jsonl` (units of every sente
 NETFLIPS_BUNDLE names another such folder; empty means none.
 """
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
 from avcore.kinds import Kind
+from avcore.texts import read_json
 from avcore.vocabulary import meant_language, normalise_language
 
 LOG = logging.getLogger("netflips")
@@ -81,11 +81,11 @@ def find_bundle() -> Bundle | None:
 
 def read_bundle(folder: str | Path) -> Bundle:
     """Read what a bundle says of itself. Raises InputError or CheckpointError when the folder is none."""
-    path = require_file(Path(folder) / ABOUT, "the bundle's description", hint=f"a bundle is a folder with {ABOUT}")
+    path = Path(folder) / ABOUT
+    about = read_json(path, "the bundle's description", CheckpointError, hint=f"a bundle is a folder with {ABOUT}")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
         known = about["format"], about["name"], about["domain"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise CheckpointError("this describes no bundle", path=path, expected="format, name, domain", found=error) from error
     if known[0] != FORMAT:
         raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")

@@ -36,15 +36,19 @@ from avcore.checkpoint_layouts import (
     updates_of,
 )
 from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
+from avcore.checkpoint_sniff import Format, damaged, no_memory, sniff, truncated
+from avcore.checkpoint_sums import check_tensors, file_checksum
 from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.kinds import Kind
+from avcore.memory import is_no_memory
+from avcore.texts import read_json
 from avcore.vocabulary import fingerprint
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
+_CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 
 
@@ -86,6 +90,8 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
         found = _require_kind(kind, identify(payload, path), path)
         config, tensors = extract(payload, found, path)
         updates = updates_of(payload)
+        if stored is Format.ZIP:
+            check_tensors(path, tensors)
     known_by = fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config))
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
@@ -114,7 +120,10 @@ def read_vocoder(path: str | Path) -> dict[str, Tensor]:
             expected="the generator of a unit vocoder (g_XXXXXXXX)",
             found=identify(payload, path).words if payload else f"a {stored.value} file",
         )
-    return plain_tensors(generator, "generator", path)
+    tensors = plain_tensors(generator, "generator", path)
+    if stored is Format.ZIP:
+        check_tensors(path, tensors)
+    return tensors
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
@@ -166,18 +175,18 @@ def write_checkpoint(
         kept = to_eight_bits(kept)
         full = _all_names(kind, from_eight_bits(kept), path)
     format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
-    content = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    content: dict[str, Any] = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
-    write_text(_beside(path), text)
+        content["checksum"] = file_checksum(temporary)
+    write_text(_beside(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return path
 
 
 def rewrite_config(source: Checkpoint, config: Mapping[str, Any]) -> None:
     """Give a checkpoint in our own format another configuration; its tensors stay as they are stored. Raises OutputError."""
     beside = _beside(source.path)
-    content = {**json.loads(beside.read_text(encoding="utf-8")), "config": dict(config)}
+    content = {**read_json(beside, _CONFIG, CheckpointError), "config": dict(config)}
     write_text(beside, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -214,13 +223,17 @@ def _require_kind(wanted: Kind | None, found: Identity, path: Path) -> Kind:
 
 def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     """Read x.safetensors and the x.json beside it."""
-    kind, config, stored = _read_config(path)
+    kind, config, stored, checksum = _read_config(path)
+    if checksum is not None and checksum != file_checksum(path):
+        raise damaged(path, "other bytes than were stored")
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except ValueError as error:
         raise damaged(path, str(error)) from error
-    except safetensors.SafetensorError as error:
+    except (safetensors.SafetensorError, MemoryError, OSError, RuntimeError) as error:
+        if is_no_memory(error):
+            raise no_memory(path) from error
         is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
     if identify_tensors(tensors) is not kind:
@@ -236,12 +249,11 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     return kind, config, tensors
 
 
-def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
-    beside = require_file(
-        _beside(path), "the configuration of a safetensors checkpoint", hint=f"keep it beside {path.name}; both are one checkpoint"
-    )
+def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None, str | None]:
+    """Kind, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
+    beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
+    content = read_json(beside, _CONFIG, CheckpointError, hint)
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
         kind, config, stored = Kind(content["kind"]), dict(content["config"]), content.get("tensors")
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
@@ -255,7 +267,7 @@ def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None]:
     missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
-    return kind, config, stored
+    return kind, config, stored, content.get("checksum")
 
 
 def _all_names(kind: Kind, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from avcore.checkpoint_pickle import ConfigNode
+from avcore.checkpoint_pickle import ConfigNode, brief
 from avcore.errors import CheckpointError
 
 SECTIONS = ("task", "model", "generation")
@@ -27,6 +27,7 @@ _READ = {
 
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _MAX_HOPS = 10
+_MOST_VALUES = 1_000_000
 
 
 class _Unreadable:
@@ -34,6 +35,22 @@ class _Unreadable:
 
     def __init__(self, found: str) -> None:
         self.found = found
+
+
+class _Budget:
+    """How many values may still be read: one list that stands in ten others, which stand in ten others, never ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._left = path, _MOST_VALUES
+
+    def spend(self) -> None:
+        """Count a value. Raises CheckpointError when there were too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise CheckpointError(
+                "the settings of the checkpoint are too many", path=self._path, expected=f"{_MOST_VALUES:,} values at most",
+                hint="do not use this file; get it from a source you trust",
+            )  # fmt: skip
 
 
 def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
@@ -45,7 +62,7 @@ def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, 
     try:
         if payload.get("cfg") is None:
             return _from_args(payload.get("args"), path)
-        cfg = _to_plain(payload["cfg"])
+        cfg = _to_plain(payload["cfg"], _Budget(path))
         if not isinstance(cfg, dict):
             raise _not_readable("cfg", cfg, path)
         return {name: _section(name, cfg.get(name), cfg, path) for name in SECTIONS}
@@ -67,7 +84,7 @@ def _is_place(value: str) -> bool:
 
 
 def _from_args(args: Any, path: Path) -> dict[str, dict[str, Any]]:
-    flat = _section("args", _to_plain(args), {}, path)
+    flat = _section("args", _to_plain(args, _Budget(path)), {}, path)
     names = {"task": flat.get("task"), "model": flat.get("arch")}
     return {name: {**flat, "_name": names[name]} if name in names else dict(flat) for name in SECTIONS}
 
@@ -85,17 +102,18 @@ def _section(name: str, section: Any, root: Mapping[str, Any], path: Path) -> di
     return {key: value for key, value in values.items() if not isinstance(value, _Unreadable)}
 
 
-def _to_plain(value: Any) -> Any:
+def _to_plain(value: Any, budget: _Budget) -> Any:
     """Turn Namespaces and omegaconf nodes into dicts and lists; what has no plain form becomes _Unreadable."""
+    budget.spend()
     if isinstance(value, ConfigNode):
-        return _to_plain(value.content)
+        return _to_plain(value.content, budget)
     if isinstance(value, argparse.Namespace):
-        return _to_plain(vars(value))
+        return _to_plain(vars(value), budget)
     if isinstance(value, Mapping):
-        return {str(key): _to_plain(item) for key, item in value.items()}
+        return {str(key): _to_plain(item, budget) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return _whole([_to_plain(item) for item in value])
-    return value if value is None or isinstance(value, (str, int, float, bool)) else _Unreadable(repr(value)[:80])
+        return _whole([_to_plain(item, budget) for item in value])
+    return value if value is None or isinstance(value, (str, int, float, bool)) else _Unreadable(brief(value))
 
 
 def _resolve(value: Any, root: Mapping[str, Any]) -> Any:

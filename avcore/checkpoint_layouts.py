@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoint_config import plain_config
-from avcore.checkpoint_pickle import Dictionary
+from avcore.checkpoint_pickle import Dictionary, brief
 from avcore.errors import CheckpointError
 from avcore.kinds import Kind
 
@@ -112,7 +112,7 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
     """Return a state dict as plain tensors by name; raises CheckpointError naming what is not one."""
     if not isinstance(state, Mapping):
         raise CheckpointError(
-            "a part of the checkpoint is no state dict", path=path, expected=f"tensors in {where}", found=f"{state!r:.80}"
+            "a part of the checkpoint is no state dict", path=path, expected=f"tensors in {where}", found=brief(state)
         )
     for name, value in state.items():
         is_plain = (
@@ -123,8 +123,13 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
                 "a tensor of the checkpoint cannot be read",
                 path=path,
                 expected=f"a tensor in {where}.{name}",
-                found=f"{value!r:.80}",
+                found=brief(value),
             )
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(
+                "a tensor of the checkpoint is larger than what is stored of it", path=path,
+                expected=f"{value.untyped_storage().nbytes():,} bytes in {where}.{name}", found=f"the shape {list(value.shape)}",
+            )  # fmt: skip
     return {name: value.detach() for name, value in state.items()}
 
 
@@ -200,6 +205,6 @@ def _dictionaries(payload: Mapping[str, Any], path: Path) -> list[list[str]]:
             "the unit dictionaries cannot be read",
             path=path,
             expected=f"{_NUM_HEADS} fairseq dictionaries in task_state.dictionaries",
-            found=f"{found!r:.80}",
+            found=brief(found),
         )
     return [list(item.symbols) for item in found]

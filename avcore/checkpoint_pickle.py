@@ -8,6 +8,7 @@ dictionaries consist of them. So it does not matter what the file names, nor whe
 import argparse
 import pickle
 import pickletools
+import reprlib
 import threading
 import warnings
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
@@ -19,10 +20,13 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoint_sniff import Format, damaged, truncated
+from avcore.checkpoint_sniff import Format, damaged, no_memory, truncated
+from avcore.checkpoint_sums import check_pickles
 from avcore.errors import CheckpointError
+from avcore.memory import is_no_memory
 
 _LOCK = threading.Lock()
+_BRIEF = reprlib.Repr()
 _SYSTEM_MODULES = ("nt", "os", "posix", "sys")
 """Modules that torch never lets a file name, not even for a stand-in."""
 _OLD_FILE_PICKLES = 4
@@ -110,6 +114,8 @@ def load_pickled(path: Path, stored: Format) -> Any:
     Nothing that the file names is imported or called: what is not torch's, and has no meaning here, is a Placeholder.
     """
     try:
+        if stored is Format.ZIP:
+            check_pickles(path)
         names = _names_in_zip(path) if stored is Format.ZIP else _names_in_old_file(path)
         _refuse_system_calls(names, path)
         return _load(path, {**_KNOWN, **{name: _placeholder(name) for name in names - _KNOWN.keys()}}, mapped=stored is Format.ZIP)
@@ -117,6 +123,8 @@ def load_pickled(path: Path, stored: Format) -> Any:
         raise
     # A damaged or hostile file can make the readers fail in any way; whichever it is, the file is at fault.
     except Exception as error:
+        if is_no_memory(error):
+            raise no_memory(path) from error
         if isinstance(error, EOFError) or "unexpected EOF" in str(error):
             raise truncated(path) from error
         raise damaged(path, _reason(error)) from error
@@ -185,6 +193,11 @@ def _only_these(stand_ins: dict[str, type[Any]]) -> Iterator[None]:
         finally:
             torch.serialization.clear_safe_globals()
             torch.serialization.add_safe_globals(others)
+
+
+def brief(value: object) -> str:
+    """What a value of a file is, in 80 letters; one that holds itself a thousand million times over takes no time."""
+    return _BRIEF.repr(value)[:80]
 
 
 def _reason(error: Exception) -> str:

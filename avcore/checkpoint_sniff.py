@@ -1,4 +1,8 @@
-"""Tell what kind of file a checkpoint is from its first bytes, and say plainly what the usual accidents are."""
+"""Tell what kind of file a checkpoint is from its first bytes, and say plainly what the usual accidents are.
+
+What a zip says of itself is looked at before anything of it is read: torch stores tensors as they are, so that one that is
+compressed, or larger than its file, or whose list of contents fills the memory, was made for something else.
+"""
 
 import enum
 import re
@@ -8,8 +12,11 @@ from pathlib import Path
 from avcore.errors import CheckpointError
 
 _HEAD = 1024
+_ZIP = b"PK\x03\x04"
 _MAX_SAFETENSORS_HEADER = 100_000_000
 _AGAIN = "download the file again"
+_MOST_PICKLED = 8 << 20
+"""Bytes of the part that is no tensors: settings, dictionaries and the names of some thousand tensors take 1 MB."""
 
 
 class Format(enum.Enum):
@@ -24,7 +31,7 @@ def sniff(path: Path) -> Format:
     """Return how a non-empty file stores its tensors; raises CheckpointError when it does not store any."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ZIP):
         return _check_zip(path)
     if head.startswith(b"\x80\x02"):
         return Format.OLD_PICKLE
@@ -32,6 +39,15 @@ def sniff(path: Path) -> Format:
         return Format.SAFETENSORS
     found, hint = _describe(head)
     raise CheckpointError("this is no checkpoint", path=path, found=found, hint=hint)
+
+
+def require_stored(path: Path) -> bool:
+    """Whether a file is a zip; raises CheckpointError for one that torch cannot have written (see above)."""
+    with path.open("rb") as file:
+        is_zip = file.read(len(_ZIP)) == _ZIP
+    if is_zip:
+        _require_plain(path, _members(path))
+    return is_zip
 
 
 def truncated(path: Path) -> CheckpointError:
@@ -45,15 +61,47 @@ def damaged(path: Path, found: str) -> CheckpointError:
     return CheckpointError("the checkpoint cannot be read", path=path, found=found, hint=_AGAIN)
 
 
-def _check_zip(path: Path) -> Format:
+def no_memory(path: Path) -> CheckpointError:
+    """The error for a file that is good, for all that is known, but does not fit into memory."""
+    expected = f"its {path.stat().st_size:,} bytes and what its model needs"
+    return CheckpointError(
+        "there is not enough memory to read the checkpoint", path=path, expected=expected,
+        hint="close other programs, raise the limit (ulimit -v), or take a smaller model",
+    )  # fmt: skip
+
+
+def _members(path: Path) -> list[zipfile.ZipInfo]:
     try:
         # A zip's table of contents stands at its end, so it is what a broken download lacks.
         if not zipfile.is_zipfile(path):
             raise truncated(path)
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+            return archive.infolist()
     except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError) as error:
         raise damaged(path, str(error)) from error
+
+
+def _require_plain(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Raise CheckpointError for a zip that torch cannot have written."""
+    packed = next((member.filename for member in members if member.compress_type != zipfile.ZIP_STORED), None)
+    if packed is not None:
+        raise CheckpointError(
+            "the checkpoint is packed", path=path, expected="tensors as torch.save stores them", found=f"{packed}, compressed",
+            hint="unpack it, or get the file from its source again",
+        )  # fmt: skip
+    large = next((one for one in members if one.filename.endswith(".pkl") and one.file_size > _MOST_PICKLED), None)
+    if large is not None:
+        raise CheckpointError(
+            "the settings in the checkpoint are too large", path=path, expected=f"{_MOST_PICKLED:,} bytes at most",
+            found=f"{large.filename}, {large.file_size:,} bytes", hint="do not use this file; get it from a source you trust",
+        )  # fmt: skip
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise damaged(path, "contents that are larger than the file")
+
+
+def _check_zip(path: Path) -> Format:
+    members = _members(path)
+    names = [member.filename for member in members]
     if any(name.endswith("/constants.pkl") for name in names):
         raise CheckpointError("a TorchScript program is not read", path=path, expected="a checkpoint with a state dict")
     if not any(name.endswith("/data.pkl") for name in names):
@@ -63,6 +111,7 @@ def _check_zip(path: Path) -> Format:
             found=f"a zip archive with {', '.join(names[:3])}",
             hint="unpack it and give the file inside",
         )
+    _require_plain(path, members)
     return Format.ZIP
 
 

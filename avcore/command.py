@@ -1,6 +1,7 @@
 """What all commands share: options for device and noise, and how a failure becomes an exit code."""
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -8,15 +9,22 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
+from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import INTERRUPTED, end_start
-from avcore.memory import keep_freed_memory
+from avcore.memory import is_no_memory, keep_freed_memory
 from avcore.plain_text import PlainFormatter
 from avcore.precision import PRECISIONS
 from avcore.usage import Parser
 
 LOG = logging.getLogger("netflips")
 _TERMINATED = 143
+_REFUSED = (
+    errno.ENAMETOOLONG, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ELOOP, errno.EMFILE,
+    errno.ENOTDIR,
+)  # fmt: skip
+"""What the machine says of a name, a place or a limit, wherever it is met; a user can put it right."""
+_MOST_SHOWN = 200
+_LESS = "close other programs, raise the limit (ulimit -v), or give something shorter"
 
 
 class Terminated(KeyboardInterrupt):
@@ -65,6 +73,13 @@ def run(
         LOG.error("%s: interrupted", parser.prog)
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _REFUSED:
+            place = str(error.filename or "a file")
+            LOG.error("%s: error: %s: it cannot be used; found %s", parser.prog, place[:_MOST_SHOWN], error.strerror)
+            return EXIT_BAD_INPUT
+        if is_no_memory(error):
+            LOG.error("%s: error: there is not enough memory for this; found %s; %s", parser.prog, reason(error), _LESS)
+            return EXIT_BAD_INPUT
         LOG.error("%s: unexpected error: %s: %s", parser.prog, type(error).__name__, error, exc_info=is_verbose)
         return EXIT_FAILED
 

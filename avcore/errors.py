@@ -90,3 +90,8 @@ class NoSpeechError(InputError):
 
 class NoFaceError(InputError):
     """No face where one is needed."""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what an exception says, its name where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avcore.errors import InputError, OutputError
+from avcore.plain_text import shown
 from avcore.temporary import flush, flush_folder, temporary_beside
+
+_MOST_SHOWN = 200
+"""Letters of a path that no file can have."""
 
 
 def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
@@ -23,8 +27,10 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
             raise InputError(f"{what} is not there", path=path, hint=hint or "check the path")
         if path.stat().st_size == 0:
             raise InputError(f"{what} is empty", path=path, found="0 bytes", hint=hint)
-    except PermissionError as error:
-        raise InputError(f"{what} cannot be read", path=path, found=error.strerror, hint=hint) from error
+    except OSError as error:
+        raise InputError(f"{what} cannot be read", path=_shown(path), found=error.strerror, hint=hint) from error
+    except ValueError as error:  # a name with a NUL in it, or with half a letter
+        raise InputError(f"{what} cannot be read", path=_shown(path), found="a name that no file can have", hint=hint) from error
     if not os.access(path, os.R_OK):
         raise InputError(f"{what} cannot be read", path=path, found="no permission", hint=hint)
     return path
@@ -44,7 +50,9 @@ def require_place(path: str | Path, what: str = "the output") -> Path:
             pass
     except OSError as error:
         hint = "choose a shorter name" if error.errno == errno.ENAMETOOLONG else "choose another folder"
-        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint=hint) from error
+        raise OutputError(f"{what} cannot be written", path=_shown(path), found=error.strerror, hint=hint) from error
+    except ValueError as error:  # a name with a NUL in it, or with half a letter
+        raise OutputError(f"{what} cannot be written", path=_shown(path), found="a name that no file can have") from error
     return path
 
 
@@ -99,6 +107,12 @@ def _permissions(path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode) & 0o777
     except FileNotFoundError:
         return 0o666 & ~_umask()
+
+
+def _shown(path: Path) -> str:
+    """A path as it can be printed on a line, and not longer than a path can be."""
+    text = shown(path)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _umask() -> int:

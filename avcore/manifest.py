@@ -14,10 +14,13 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
+from avcore.texts import iter_lines, parse_json
 from avcore.vocabulary import normalise_language
 
 PATH_FIELDS = ("audio", "video", "lips", "boxes", "reference")
 """Fields of an entry that name files."""
+_MOST_BYTES = 1024
+"""Of an id or a path: an id becomes the name of files, below folders of its own."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ def parse_entry(row: Mapping[str, Any]) -> Entry:
     values = {name: _value(name, kind, row[name]) for name, kind in known.items() if row.get(name) is not None}
     if not values.get("id"):
         raise ValueError("it has no id")
+    for name in ("id", *PATH_FIELDS):
+        if len(str(values.get(name, "")).encode()) > _MOST_BYTES:
+            raise ValueError(f"{name} is longer than a path can be: {str(values[name])[:40]}...")
     for name in PATH_FIELDS:
         if Path(str(values.get(name, ""))).is_absolute():
             raise ValueError(f"{name} is an absolute path: {values[name]}; paths are relative to the root")
@@ -111,18 +117,16 @@ def write_manifest(path: str | Path, entries: Iterable[Entry]) -> int:
 
 def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read JSON lines: line number from 1, object. Raises InputError naming the line that is no JSON object."""
-    path = require_file(path, "the JSON lines file")
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"line {number} is no JSON", path=path, found=error) from error
-            if not isinstance(row, dict):
-                raise InputError(f"line {number} is no JSON object", path=path, found=type(row).__name__)
-            yield number, row
+    for number, line in iter_lines(path, "the JSON lines file"):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except ValueError as error:
+            raise InputError(f"line {number} is no JSON", path=path, found=error) from error
+        if not isinstance(row, dict):
+            raise InputError(f"line {number} is no JSON object", path=path, found=type(row).__name__)
+        yield number, row
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -97,3 +97,9 @@ def _mapped_files() -> Iterator[tuple[int, int]]:
         if len(fields) == 6 and is_file(fields[5]):
             first, last = (int(address, 16) for address in fields[0].split("-"))
             yield first, last
+
+
+def is_no_memory(error: BaseException) -> bool:
+    """Whether an exception, of Python, torch, safetensors or the loader of libraries, says that there is no memory left."""
+    words = ("cannot allocate memory", "not enough memory", "can't allocate memory", "out of memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(one in str(error).lower() for one in words)

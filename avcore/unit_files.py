@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avcore.errors import UnitError, UnitRangeError
-from avcore.files import require_file, write_text
+from avcore.files import write_text
+from avcore.texts import iter_lines
 from avcore.units import Ids, format_units, parse_units
 
 LOG = logging.getLogger(__name__)
@@ -19,16 +20,15 @@ def read_unit_file(path: str | Path) -> Ids:
     The published programs read one line a file; when there are more, a warning says so. Raises InputError when the file
     is missing or empty and UnitError when the line holds anything but numbers.
     """
-    path = require_file(path, "the unit file")
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise UnitError("this is not a text file", path=path, expected=_TEXT_EXPECTED) from error
-    if not lines:
+    path = Path(path)
+    lines = (line for _, line in iter_lines(path, "the unit file", UnitError) if line.strip())
+    first = next(lines, None)
+    if first is None:
         raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
-    if len(lines) > 1:
-        LOG.warning("%s: warning: only the first of %d lines is read; a unit file holds one utterance", path, len(lines))
-    return parse_units(lines[0], path)
+    others = sum(1 for _ in lines)
+    if others:
+        LOG.warning("%s: warning: only the first of %d lines is read; a unit file holds one utterance", path, others + 1)
+    return parse_units(first, path)
 
 
 def write_unit_file(path: str | Path, ids: Iterable[int] | Ids) -> None:

@@ -12,11 +12,14 @@ import numpy as np
 
 from avcore.errors import InputError, UnitError
 from avcore.manifest import iter_rows, write_rows
+from avcore.timeline import UNIT_RATE
 from avcore.unit_files import read_unit_file
 from avcore.units import Units
 
 UNIT_SUFFIXES = (".unit", ".txt")
 _SHARD_SUFFIXES = (".jsonl", ".parquet")
+_MOST_STEPS = 24 * 3600 * UNIT_RATE
+"""Of one utterance: a day of speech."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,17 @@ def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
             str(row.get("language") or ""),
             str(row.get("vocabulary") or ""),
         )
-    except (UnitError, ValueError) as error:
+        _require_spoken(units)
+    except (UnitError, ValueError, OverflowError) as error:
         raise UnitError("these are no units", path=place, found=error) from error
     known = {"id", "units", "durations", "language", "vocabulary"}
     return UnitRow(str(row["id"]), units, {name: value for name, value in row.items() if name not in known})
+
+
+def _require_spoken(units: Units) -> None:
+    """Raise UnitError for durations that nobody spoke: their frames would not fit into memory."""
+    if units.durations is None:
+        return
+    longest = units.durations.max(initial=0)
+    if longest > _MOST_STEPS or units.num_steps > _MOST_STEPS:
+        raise UnitError("durations are longer than a day", expected=f"{_MOST_STEPS:,} steps at most", found=longest)

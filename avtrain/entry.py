@@ -19,10 +19,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from avcore.command import Parser, run
-from avcore.errors import UsageError
+from avcore.errors import UsageError, reason
 from avcore.files import write_text
+from avcore.texts import describe_yaml_error, read_yaml
 from avtrain.stamps import stamp_training_lines
 
 Config = TypeVar("Config")
@@ -36,11 +38,13 @@ CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:
     """Compose `<folder>/<name>.yaml` with overrides and check it against a frozen dataclass.
 
-    Raises UsageError for a missing yaml, a key the schema does not have, a wrong type or a value still `???`.
+    Raises InputError for what is no yaml, and UsageError for a missing one, a key the schema does not have, a wrong type or a
+    value still `???`.
     """
     if not (folder / f"{name}.yaml").exists():
         there = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
         raise UsageError(f"no config called {name}", path=folder, expected=", ".join(there) or "a yaml file")
+    read_yaml(folder / f"{name}.yaml", f"config {name}")
     try:
         merged = OmegaConf.merge(_schema(schema), _compose(name, overrides, folder))
         missing = sorted(OmegaConf.missing_keys(merged))
@@ -50,7 +54,11 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
             )
         return OmegaConf.to_object(merged)  # type: ignore[return-value]
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(f"config {name} does not fit", found=" ".join(str(error).split())) from error
+        raise UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error)) from error
+    except (YAMLError, OSError, ValueError, RecursionError, OverflowError) as error:
+        # Of another file that it names, a doubled key, a list that is none, or a number that no setting can hold.
+        found = describe_yaml_error(error) if isinstance(error, YAMLError) else reason(error)
+        raise UsageError(f"config {name} cannot be read", path=folder, found=found) from error
 
 
 def _compose(name: str, overrides: Sequence[str], folder: Path) -> DictConfig:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file, write_text
+from avcore.files import write_text
+from avcore.texts import parse_json, read_text
 from netflips.utterances import Span, Utterance, number_utterances
 
 _WHAT = "the utterance times"
 _SLACK_S = 0.05
 """How far a time may lie behind the end of the recording: clocks of tracks differ by a little."""
-_TIMES = re.compile(r"^(\d+):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})\s*-->\s*(\d+):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})(?:\s.*)?$")
+_LEAST_S = 0.04
+"""A picture, and the shortest stretch of sound that has units."""
+_TIMES = re.compile(r"^(\d{1,6}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})\s*-->\s*(\d{1,6}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})(?:\s.*)?$")
 _SUFFIXES = (".json", ".srt")
 
 
@@ -42,11 +45,7 @@ def read_segments(path: Path, duration_s: float) -> list[Utterance]:
     Raises InputError naming the entry for times that are no times, out of order, overlapping or outside of the recording.
     """
     require_segment_name(path, "--segments-in")
-    require_file(path, _WHAT)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{_WHAT} are no text", path=path, expected="UTF-8", found=error.reason) from error
+    text = read_text(path, _WHAT)
     spans = _json_spans(path, text) if path.suffix.lower() == ".json" else _srt_spans(path, text)
     if not spans:
         raise InputError("there are no utterance times in it", path=path)
@@ -56,9 +55,9 @@ def read_segments(path: Path, duration_s: float) -> list[Utterance]:
 
 def _json_spans(path: Path, text: str) -> list[Span]:
     try:
-        content: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{_WHAT} are no JSON", path=path, found=f"line {error.lineno}: {error.msg}") from error
+        content = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{_WHAT} are no JSON", path=path, found=error) from error
     rows = content.get("utterances") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise InputError(
@@ -95,6 +94,11 @@ def _check(path: Path, spans: Sequence[Span], duration_s: float) -> None:
         if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end <= start:
             found = f"{start:g} to {end:g} s"
             raise InputError(f"entry {number} has no length", path=path, expected="an end after its beginning", found=found)
+        if end - start < _LEAST_S - 1e-6:
+            found = f"{(end - start) * 1000:g} ms"
+            raise InputError(
+                f"entry {number} is too short to say anything in", path=path, expected=f"{_LEAST_S:g} s or more", found=found
+            )
         if start < before:
             what = f"entry {number} begins before the end of the one before"
             raise InputError(what, path=path, expected=f"{before:g} s or later", found=f"{start:g} s")

@@ -13,11 +13,14 @@ from typing import Any
 from avcore.errors import InputError, UsageError
 from avcore.faces.select import FaceChoice, parse_face_choice
 from avcore.files import require_file
+from avcore.texts import read_json
 
 _WHAT = "the speaker map"
-_RANGE = re.compile(r"^\s*(\d+)\s*(?:-\s*(\d+)\s*)?$")
+_RANGE = re.compile(r"^\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?$")
 _PARTS = {"utterances", "speakers"}
 _SETTINGS = {"voice", "face"}
+_MOST_UTTERANCES = 100_000
+"""Of a recording: three days of speech."""
 NO_FACE = "none"
 
 
@@ -59,11 +62,7 @@ class SpeakerMap:
 
 def read_speaker_map(path: Path) -> SpeakerMap:
     """Read a speaker map; voices are looked for beside it. Raises InputError naming the entry that cannot be used."""
-    require_file(path, _WHAT)
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{_WHAT} is no JSON", path=path, found=error) from error
+    content = read_json(path, _WHAT)
     if not isinstance(content, dict) or not set(content) <= _PARTS:
         raise InputError(
             f"{_WHAT} cannot be read", path=path, expected='{"utterances": {...}, "speakers": {...}}', found=_kind(content)
@@ -86,8 +85,9 @@ def read_speaker_map(path: Path) -> SpeakerMap:
 def _numbers(path: Path, key: str) -> range:
     found = _RANGE.match(key)
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= first <= last:
-        raise InputError(f"{_WHAT} names utterances that cannot be", path=path, expected="such as 3 or 5-8", found=key)
+    if not 1 <= first <= last <= _MOST_UTTERANCES:
+        expected = f"such as 3 or 5-8, and {_MOST_UTTERANCES} at most"
+        raise InputError(f"{_WHAT} names utterances that cannot be", path=path, expected=expected, found=key[:60])
     return range(first, last + 1)
 
 

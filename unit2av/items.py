@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avcore.errors import InputError
+from avcore.checkpoint_sniff import require_stored
+from avcore.errors import InputError, reason
 from avcore.files import require_file
 
 _NUMPY = [
@@ -53,11 +54,12 @@ def read_generator(path: str | Path) -> dict[str, torch.Tensor]:
 def read_entries(path: str | Path, what: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """Read a torch.save file of tensors and numpy arrays; raises InputError when it has other objects or lacks a key."""
     path = require_file(path, what)
+    require_stored(path)
     try:
         with torch.serialization.safe_globals(_NUMPY):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError) as error:
-        found = str(error).splitlines()[0][:120]
+        found = reason(error)[:120]
         raise InputError(f"{what} cannot be read", path=path, expected="a torch file of tensors", found=found) from error
     if not isinstance(content, Mapping) or not content.keys() >= set(keys):
         found = f"the keys {', '.join(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__

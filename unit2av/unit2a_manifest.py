@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.errors import InputError, UnitError
+from avcore.errors import InputError, UnitError, reason
 from avcore.files import require_file
 from avcore.manifest import read_manifest
 from avcore.unit_store import iter_units
@@ -124,7 +124,7 @@ def _published_line(line: str, place: str, root: Path, config: DataConfig) -> Ut
     try:
         entry = ast.literal_eval(line.strip())
     except _LITERAL_ERRORS as error:
-        raise InputError("this is no Python dict literal", path=place, found=str(error).splitlines()[0]) from error
+        raise InputError("this is no Python dict literal", path=place, found=reason(error)) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("audio"), str):
         raise InputError("a line needs an 'audio' path", path=place, expected="{'audio': ..., 'unit_path': ...}", found=line[:80])
     audio, voice = root / entry["audio"], None

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from avcore.checkpoint import Checkpoint
+from avcore.checkpoint_settings import read_setting
 from avcore.errors import CheckpointError, UsageError
 from unit2unit.vocabulary import TranslatorVocabulary
 
@@ -34,6 +36,16 @@ _FOREIGN_SEARCH_OPTIONS: dict[str, object] = {
 }
 """Options of the reference's generator that are off in the published settings and not built here."""
 
+_OWNER = "the translator"
+_MOST = 100_000
+"""Of positions and of tokens of a search: an hour of speech."""
+_SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
+    "beam": (1, 10_000), "max_len_a": (0, 1000), "max_len_b": (0, _MOST), "min_len": (0, _MOST), "lenpen": (-100, 100),
+    "unkpen": (-1e6, 1e6), "temperature": (1e-6, 1e6), "unnormalized": (0, 1), "no_repeat_ngram_size": (0, _MOST),
+    "max_target_units": (0, _MOST),
+}  # fmt: skip
+"""Settings of the search that a checkpoint may hold, with least and most."""
+
 _NO_LIMIT = (4, 50)
 """Without a limit, a search still ends at 4 * source tokens + 50: what goes on longer is an endless loop."""
 
@@ -55,6 +67,7 @@ class TranslatorConfig:
     dim: int
     encoder: StackConfig
     decoder: StackConfig
+    max_source_positions: int = 1024
     max_target_positions: int = 1024
     dropout: float = 0.1
     attention_dropout: float = 0.1
@@ -78,10 +91,11 @@ class TranslatorConfig:
             dim=dim,
             encoder=_stack(checkpoint, "encoder", dim, model),
             decoder=_stack(checkpoint, "decoder", dim, model),
-            max_target_positions=int(model.get("max_target_positions") or task.get("max_target_positions") or 1024),
-            dropout=float(model.get("dropout", 0.1)),
-            attention_dropout=float(model.get("attention_dropout", 0.1)),
-            activation_dropout=float(model.get("activation_dropout", 0.0)),
+            max_source_positions=_positions(model, task, "max_source_positions", checkpoint.path),
+            max_target_positions=_positions(model, task, "max_target_positions", checkpoint.path),
+            dropout=read_setting(model, "dropout", 0.1, _OWNER, checkpoint.path),
+            attention_dropout=read_setting(model, "attention_dropout", 0.1, _OWNER, checkpoint.path),
+            activation_dropout=read_setting(model, "activation_dropout", 0.0, _OWNER, checkpoint.path),
         )
 
 
@@ -120,13 +134,19 @@ class SearchConfig:
             raise UsageError("the limit of target units must be 0 (none) or more", found=self.max_target_units)
 
     @classmethod
-    def from_generation(cls, generation: Mapping[str, Any]) -> "SearchConfig":
-        """Read the section `generation` of a checkpoint's config; warns of options that are not built here."""
+    def from_generation(cls, generation: Mapping[str, Any], path: Path | None = None) -> "SearchConfig":
+        """Read the section `generation` of a checkpoint's config; warns of options that are not built here.
+
+        path: the checkpoint, for messages. Raises CheckpointError for a value of another type, or that nobody could wait for.
+        """
+        if not isinstance(generation, Mapping):
+            raise CheckpointError("the translator's search settings cannot be read", path=path, expected="an object")
         for name, off in _FOREIGN_SEARCH_OPTIONS.items():
             if generation.get(name, off) not in (off, None):
                 LOG.warning("the checkpoint's search option %s = %s is ignored", name, generation[name])
-        known = {option.name for option in fields(cls)}
-        return cls(**{name: value for name, value in generation.items() if name in known and value is not None})
+        stored = {name: generation[name] for name in _SEARCH_BOUNDS if generation.get(name) is not None}
+        defaults: dict[str, Any] = {option.name: 0 if option.default is None else option.default for option in fields(cls)}
+        return cls(**{name: read_setting(stored, name, defaults[name], _OWNER, path, _SEARCH_BOUNDS[name]) for name in stored})
 
     def limit(self, source_length: int, max_positions: int) -> int:
         """Tokens allowed before the end tag. source_length counts all encoder tokens.
@@ -158,8 +178,13 @@ def _tensor(checkpoint: Checkpoint, key: str) -> Tensor:
     return checkpoint.tensors[key]
 
 
+def _positions(model: Mapping[str, Any], task: Mapping[str, Any], name: str, path: Path) -> int:
+    section = model if model.get(name) else task
+    return read_setting(section, name, 0, _OWNER, path, (0, _MOST)) or 1024
+
+
 def _vocabulary(checkpoint: Checkpoint, num_rows: int, languages: Sequence[str] | str | None) -> TranslatorVocabulary:
-    if not languages:
+    if not languages or not isinstance(languages, str | list) or not all(isinstance(name, str) for name in languages):
         raise CheckpointError("the translator's config does not say its languages", path=checkpoint.path, expected="task.langs")
     vocabulary = TranslatorVocabulary.from_rows(num_rows, languages)
     if vocabulary.num_units < 1:
@@ -173,7 +198,7 @@ def _stack(checkpoint: Checkpoint, side: str, dim: int, model: Mapping[str, Any]
     prefix = f"{side}.layers."
     num_layers = len({key.removeprefix(prefix).split(".")[0] for key in checkpoint.tensors if key.startswith(prefix)})
     ffn_dim = _tensor(checkpoint, f"{prefix}0.fc1.weight").shape[0]
-    num_heads = int(model.get(f"{side}_attention_heads") or 0)
+    num_heads = read_setting(model, f"{side}_attention_heads", 0, _OWNER, checkpoint.path, (0, dim))
     if num_heads < 1 or dim % num_heads:
         raise CheckpointError(
             f"the number of heads of the {side} does not divide its width", path=checkpoint.path, expected=f"a divisor of {dim}",

@@ -16,8 +16,8 @@ from avcore.kinds import Kind
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars
-from avcore.unit_files import units_of, write_unit_file
-from avcore.units import Ids, Units, parse_units
+from avcore.unit_files import read_unit_file, units_of, write_unit_file
+from avcore.units import Units
 from unit2unit.many import is_many
 from unit2unit.many_command import ManyOutputs
 
@@ -101,7 +101,7 @@ def _load(path: Path, options: argparse.Namespace) -> "UnitTranslator":
 
 def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespace) -> None:
     keep_apart({"the output unit file": out}, {"the unit file": given, "the translator": path})
-    ids = _read_first_line(given)
+    ids = read_unit_file(given)
     require_place(out, "the output unit file")
     source, target = _languages(path, options)
     translator = _load(path, options)
@@ -125,12 +125,6 @@ def _languages(path: Path, options: argparse.Namespace) -> tuple[str, str]:
     if source is None or target is None:
         raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
     return source, target
-
-
-def _read_first_line(path: Path) -> Ids:
-    """Units of the first line, int64 [N]; a blank line is an empty sequence, as in the published command."""
-    with require_file(path, "the unit file").open(encoding="utf-8-sig", errors="replace") as file:
-        return parse_units(file.readline(), path)
 
 
 __all__ = [

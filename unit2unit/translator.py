@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.checkpoint_settings import read_setting
 from avcore.contracts import require_units
 from avcore.device import resolve_device, resolve_precision
 from avcore.domain import Domain
-from avcore.errors import CheckpointError, UnitRangeError, UsageError
+from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.reloadable import Reloadable
 from avcore.units import Ids, Units
@@ -28,6 +29,10 @@ _ADD_KOREAN: Final = (
 )
 _MOST_SENTENCES: Final = 4
 """Side by side, weights are read once for all: 1.4 times as fast with 4 on a CPU; 8 bring 1.55 for twice the memory."""
+_MOST_SOURCE: Final = 8
+"""Times as many units as the positions that it was trained on can be translated in one piece: far beyond what makes sense, and
+still a matter of seconds; the work grows with the square."""
+_MOST_OFFSET: Final = 100_000
 _MOST_STEPS: Final = 1000
 """Steps of all sentences side by side, since each beam of each step may need an entry (100 KB at published size)."""
 
@@ -86,7 +91,7 @@ class UnitTranslator:
         self.path = checkpoint.path
         self.fingerprint = checkpoint.fingerprint
         self._owner = f"the translator {checkpoint.path.name}"
-        self.default_search = SearchConfig.from_generation(checkpoint.config.get("generation") or {})
+        self.default_search = SearchConfig.from_generation(checkpoint.config.get("generation") or {}, checkpoint.path)
 
     @classmethod
     def from_checkpoint(
@@ -106,7 +111,7 @@ class UnitTranslator:
             return load_transformer(read_again(place, Kind.TRANSLATOR, known)).to(where).freeze(dtype)
 
         model = load_transformer(checkpoint).to(where).freeze(dtype)
-        stored = int(checkpoint.config.get("unit_offset") or 0)
+        stored = read_setting(checkpoint.config, "unit_offset", 0, "the translator", checkpoint.path, (0, _MOST_OFFSET))
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
 
     def put_away(self) -> None:
@@ -168,7 +173,13 @@ class UnitTranslator:
         outside = np.flatnonzero((units.ids >= size) | (units.ids + self._offset >= size) | (units.ids + self._offset < 0))
         if outside.size:
             raise UnitRangeError(int(units.ids[outside[0]]), int(outside[0]), size - max(self._offset, 0))
-        return self._vocabulary.source_tokens(units.merged().ids + self._offset, language)
+        merged, most = units.merged().ids, _MOST_SOURCE * self._config.max_source_positions
+        if len(merged) > most:
+            raise UnitError(
+                "these are too many units to be translated in one piece", expected=f"{most} at most", found=len(merged),
+                hint="cut the recording at its pauses, as netflips dub --timing source does",
+            )  # fmt: skip
+        return self._vocabulary.source_tokens(merged + self._offset, language)
 
     def _rules(self, source_length: int, target: str, settings: SearchConfig) -> Rules:
         widest = self._vocabulary.num_rows - 2

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from av2unit.features import NUM_MELS
 from avcore.checkpoint import Checkpoint
+from avcore.checkpoint_settings import read_setting
 from avcore.errors import CheckpointError
 from avcore.timeline import UNITS_PER_FRAME
 
@@ -20,8 +23,28 @@ _FIXED = {
 }
 """Choices of the recipe that are built in; a checkpoint made with others is refused, not misread."""
 
-_FRONT_KERNEL = "feature_extractor_video.resnet.frontend3D.0.weight"
 _CLASS_EMBEDDINGS = "label_embs_concat"
+_FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
+_SIZES = {
+    "encoder_embed_dim": ("post_extract_proj.weight", 0),
+    "encoder_ffn_embed_dim": ("encoder.layers.0.fc1.weight", 0),
+    "conv_pos": ("encoder.pos_conv.0.weight_v", 2),
+    "audio_feat_dim": ("feature_extractor_audio.proj.weight", 1),
+    "final_dim": (_CLASS_EMBEDDINGS, 1),
+}
+"""Sizes that tensors have too: the tensor and its axis."""
+_MOST = 1_000_000
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("encoder_layers", "encoder_attention_heads", "conv_pos_groups", "stack_order_audio", *_SIZES), (1, _MOST)),
+    "final_dim": (0, _MOST),
+    "logit_temp": (1e-6, 1e6),
+    "image_crop_size": (1, 96),
+    "image_mean": (-1e6, 1e6),
+    "image_std": (1e-6, 1e6),
+}
+"""Least and most of each number; of those that are not named, which are shares, 0 and 1."""
+
+_FRONT_KERNEL = "feature_extractor_video.resnet.frontend3D.0.weight"
 
 
 @dataclass(frozen=True)
@@ -82,14 +105,16 @@ class AvHubertConfig:
                     found=model[name],
                     hint="give a checkpoint of the published recipe",
                 )
-        known = _known_values(task) | _known_values(model)
+        known = _known_values(task, checkpoint.path) | _known_values(model, checkpoint.path)
         known["final_dim"] = known.get("final_dim", cls.final_dim) or known.get("encoder_embed_dim", cls.encoder_embed_dim)
-        return cls(
+        config = cls(
             **known,
             resnet_width=_tensor_length(checkpoint, _FRONT_KERNEL),
             mask_dim=_tensor_length(checkpoint, "mask_emb"),
             num_classes=_class_counts(checkpoint),
         )
+        _check_sizes(config, checkpoint)
+        return config
 
     @property
     def projection_dim(self) -> int:
@@ -97,21 +122,56 @@ class AvHubertConfig:
         return self.final_dim * (len(self.num_classes) if self.untie_final_proj else 1)
 
 
-def _known_values(section: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(AvHubertConfig)} - {"resnet_width", "mask_dim", "num_classes"}
-    return {name: value for name, value in section.items() if name in names and value is not None}
+def _known_values(section: Any, path: Path) -> dict[str, Any]:
+    """Settings that are ours. Raises CheckpointError for one of another type or outside of what can be computed with."""
+    if not isinstance(section, Mapping):
+        raise CheckpointError("the unit encoder's settings cannot be read", path=path, expected="objects: model and task")
+    names = [
+        field.name for field in fields(AvHubertConfig) if field.name not in _FROM_TENSORS and section.get(field.name) is not None
+    ]
+    defaults: dict[str, Any] = {name: getattr(AvHubertConfig, name) for name in names}
+    return {
+        name: read_setting(section, name, defaults[name], "the unit encoder", path, _RANGES.get(name, (0, 1))) for name in names
+    }
 
 
-def _tensor_length(checkpoint: Checkpoint, key: str) -> int:
-    """First dimension of a tensor that sizes are read from."""
+def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
+    """Compare sizes with the tensors before anything of these sizes is built. Raises CheckpointError."""
+    dim = config.encoder_embed_dim
+    layers = {key.split(".")[2] for key in checkpoint.tensors if key.startswith("encoder.layers.")}
+    stored = {"encoder_layers": len(layers)} | {name: _tensor_length(checkpoint, *place) for name, place in _SIZES.items()}
+    for name, size in stored.items():
+        if getattr(config, name) != size:
+            raise CheckpointError(f"the unit encoder's setting {name} does not fit its tensors", path=checkpoint.path,
+                                  expected=size, found=getattr(config, name))  # fmt: skip
+    if config.stack_order_audio * NUM_MELS != config.audio_feat_dim:
+        raise CheckpointError("the unit encoder's setting stack_order_audio does not fit audio_feat_dim", path=checkpoint.path,
+                              expected=f"{config.audio_feat_dim} / {NUM_MELS}", found=config.stack_order_audio)  # fmt: skip
+    for name in ("encoder_attention_heads", "conv_pos_groups"):
+        if dim % getattr(config, name):
+            raise CheckpointError(f"the unit encoder's setting {name} does not divide its width", path=checkpoint.path,
+                                  expected=f"a divisor of {dim}", found=getattr(config, name))  # fmt: skip
+
+
+def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:
+    """One dimension of a tensor that sizes are read from."""
     if key not in checkpoint.tensors:
         raise CheckpointError(f"the unit encoder's tensor {key} is missing", path=checkpoint.path, hint="download the file again")
-    return int(checkpoint.tensors[key].shape[0])
+    shape = checkpoint.tensors[key].shape
+    if axis >= len(shape):
+        raise CheckpointError(f"the unit encoder's tensor {key} has too few axes", path=checkpoint.path, found=list(shape))
+    return int(shape[axis])
 
 
 def _class_counts(checkpoint: Checkpoint) -> tuple[int, ...]:
     """Classes of each head by its dictionary; together they must be the rows of the class embeddings."""
-    counts = tuple(len(symbols) for symbols in checkpoint.config["dictionaries"])
+    dictionaries = checkpoint.config["dictionaries"]
+    is_read = isinstance(dictionaries, list) and all(
+        isinstance(symbols, list) and all(isinstance(symbol, str) for symbol in symbols) for symbols in dictionaries
+    )
+    if not is_read:
+        raise CheckpointError("the label dictionaries cannot be read", path=checkpoint.path, expected="lists of symbols")
+    counts = tuple(map(len, dictionaries))
     if len(counts) != UNITS_PER_FRAME:
         raise CheckpointError(
             "units come 50 a second from two heads at 25 Hz",

@@ -8,6 +8,7 @@ from avcore.errors import CheckpointError
 from avcore.vocabulary import fingerprint, fingerprint_symbols
 
 NO_UNIT = -1
+_MOST_DIGITS = 6
 _NUM_SPECIALS = 4
 """`<s>`, `<pad>`, `</s>`, `<unk>` at the head of each dictionary."""
 
@@ -16,12 +17,16 @@ def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
     """The unit that each class stands for, int64 [classes]; NO_UNIT where a class stands for none.
 
     The first dictionary names the classes of both heads, as published; specials, symbols that are no whole number and
-    classes beyond it stand for no unit. Raises CheckpointError when no class stands for a unit.
+    classes beyond it stand for no unit. Raises CheckpointError when no class stands for a unit, or for one that cannot be.
     """
     dictionaries = checkpoint.config["dictionaries"]
     units = np.full(max(len(symbols) for symbols in dictionaries), NO_UNIT, dtype=np.int64)
     for class_id, symbol in enumerate(dictionaries[0]):
         if class_id >= _NUM_SPECIALS and symbol.isascii() and symbol.isdecimal():
+            if len(symbol) > _MOST_DIGITS:
+                raise CheckpointError(
+                    "a unit of the label dictionary is larger than any quantizer's", path=checkpoint.path, found=symbol[:40]
+                )
             units[class_id] = int(symbol)
     if not (units >= 0).any():
         raise CheckpointError(

@@ -15,6 +15,7 @@ from av2unit.decoding import viterbi
 from av2unit.features import Floats
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
+from avcore.texts import read_json
 from avcore.vocabulary import fingerprint
 
 _FORMAT = "netflips-kmeans-1"
@@ -80,9 +81,9 @@ class Quantizer:
 def load_quantizer(path: str | Path) -> Quantizer:
     """Read a k-means model. Raises InputError when a file is missing, CheckpointError when one is damaged or no such model."""
     path = require_file(path, "the k-means model", hint="av2unit.kmeans fit makes one")
-    beside = require_file(path.with_suffix(".json"), "the settings of the k-means model", hint=f"keep them beside {path.name}")
+    beside, hint = path.with_suffix(".json"), f"keep them beside {path.name}"
+    content = read_json(beside, "the settings of the k-means model", CheckpointError, hint)
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']}")
         with safetensors.safe_open(path, framework="np") as file:

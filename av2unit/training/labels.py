@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from av2unit.corpus import Corpus
 from avcore.errors import InputError, UnitError, UsageError, VocabularyError
-from avcore.files import require_file
+from avcore.texts import iter_lines
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
 from avcore.unit_store import iter_units
 from avcore.units import Ids, parse_units
 
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 """What each dictionary begins with."""
+MOST_UNITS = 100_000
+"""Of any quantizer: the largest published ones have a few thousand."""
 NO_LABEL = -100
 """A step that no loss is taken of."""
 _STORED = np.int32
@@ -79,10 +81,18 @@ def _lines_of(paths: Sequence[str], corpus: Corpus, label_rate: int) -> Iterator
 
 
 def _iter_lines(path: str) -> Iterator[Ids]:
-    file = require_file(path, "the label file")
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            yield parse_units(line, f"{file}:{number}")
+    for number, line in iter_lines(path, "the label file"):
+        place = f"{path}:{number}"
+        yield _require_units(parse_units(line, place), place)
+
+
+def _require_units(units: Ids, place: str) -> Ids:
+    """Return labels that a quantizer can have made; raises UnitError: a table of 10^11 classes would be made for them."""
+    if units.max(initial=0) >= MOST_UNITS:
+        raise UnitError(
+            "a label is larger than any quantizer's", path=place, expected=f"{MOST_UNITS - 1} at most", found=units.max()
+        )
+    return units
 
 
 def _interleave(heads: Sequence[Ids]) -> Ids:
@@ -106,7 +116,7 @@ def _read_by_id(path: Path, corpus: Corpus, allow_other_vocabulary: bool) -> Lab
             raise UnitError(
                 f"the labels of {row.id!r} have no durations", path=path, expected="units as they were extracted, not as translated"
             )
-        found[number] = row.units.frames().astype(_STORED)
+        found[number] = _require_units(row.units.frames(), f"{path}: {row.id}").astype(_STORED)
         vocabularies.setdefault(row.units.vocabulary, row.id)
     if not vocabularies:
         raise InputError("no clip of the manifest has labels", path=path, expected=f"ids such as {corpus.clips[0].id!r}")
@@ -163,10 +173,17 @@ def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> l
 def _read_dictionary(path: str) -> list[str]:
     """Symbols of a fairseq dictionary: `symbol count` a line."""
     symbols = []
-    for number, line in enumerate(require_file(path, "the dictionary").read_text(encoding="utf-8").splitlines(), 1):
-        symbol, _, count = line.rpartition(" ")
+    for number, line in iter_lines(path, "the dictionary"):
+        symbol, _, count = line.rstrip("\n").rpartition(" ")
         if not symbol or not count.isdecimal() or symbol in SPECIALS:
-            raise InputError(f"line {number} is no dictionary entry", path=path, expected="symbol count", found=repr(line[:40]))
+            raise InputError(
+                f"line {number} is no dictionary entry", path=path, expected="symbol count", found=repr(line[:40].rstrip("\n"))
+            )
+        if symbol.isascii() and symbol.isdecimal() and len(symbol.lstrip("0")) >= len(str(MOST_UNITS)):
+            expected = f"{MOST_UNITS - 1} at most"
+            raise InputError(
+                f"line {number} is a unit larger than any quantizer's", path=path, expected=expected, found=symbol[:40]
+            )
         symbols.append(symbol)
     if len(set(symbols)) != len(symbols):
         raise InputError("a symbol is there twice", path=path, found=next(s for s in symbols if symbols.count(s) > 1))

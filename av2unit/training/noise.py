@@ -10,7 +10,7 @@ from av2unit.features import Doubles
 from av2unit.training.config import NoiseConfig
 from av2unit.training.media import MediaReader
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file
+from avcore.texts import iter_lines
 
 FILES, COLOURED, SPEECH = "files", "coloured", "speech"
 _SOUND_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3"}
@@ -77,8 +77,7 @@ def noise_files(noise_wav: str, split: str) -> list[str]:
     if path.is_dir() and not listed.exists():
         found = sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in _SOUND_SUFFIXES)
     else:
-        lines = require_file(listed, "the list of noises").read_text(encoding="utf-8").splitlines()
-        found = [line.strip() for line in lines if line.strip()]
+        found = [line.strip() for _, line in iter_lines(listed, "the list of noises") if line.strip()]
         missing = [name for name in found if not Path(name).is_file()]
         if missing:
             raise InputError(

@@ -10,6 +10,7 @@ from typing import Any
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import write_text
 from avcore.temporary import sweep
+from avcore.texts import read_json
 
 SIDE_FOLDERS = ("units", "features", "speakers", "lips")
 _FOLDERS = ("shards", "index", "work", *SIDE_FOLDERS)
@@ -67,10 +68,7 @@ def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError("this is not the run.json of an extraction", path=path, found=error, hint=WAY_OUT) from error
+    content = read_json(path, "the run.json of an extraction", hint=WAY_OUT)
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise InputError("this is not the run.json of an extraction", path=path, expected=_FORMAT, found=found, hint=WAY_OUT)

@@ -7,7 +7,6 @@ A file is an object, or a list whose first item counts:
     Bounding_box_info: {Face_bounding_box: {xtl_ytl_xbr_ybr: [[4 numbers], ...]}}       one row for each picture
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError
+from avcore.texts import parse_json
 from netflips.corpora.label_fields import describe_fields, field_at
 from netflips.corpora.sources import CorpusFile
 
@@ -51,7 +51,7 @@ class LipLabel:
 def read_lip_label(file: CorpusFile) -> LipLabel:
     """Read a label. Raises InputError, with the fields that are there, when it is none."""
     try:
-        content = json.loads(file.read_text())
+        content = parse_json(file.read_text())
     except ValueError as error:
         raise InputError("this is no JSON", path=str(file), found=error) from error
     label = content[0] if isinstance(content, list) and content else content

@@ -1,6 +1,5 @@
 """Where things stand in the label files of AIHub Ko-X; the mapping is configs/data/kox.yaml."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from unicodedata import normalize
 
 from avcore.errors import InputError
 from avcore.files import require_file
+from avcore.texts import parse_json
 from avtrain.entry import CONFIG_FOLDER, read_config
 from netflips.corpora.label_fields import describe_fields, field_at
 from netflips.corpora.sources import CorpusFile
@@ -69,7 +69,7 @@ def read_layout(path: Path | None = None) -> KoxLayout:
 def read_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
     """The utterances of a label file. Raises InputError, with the fields that are there, when the layout does not fit it."""
     try:
-        content = json.loads(file.read_text())
+        content = parse_json(file.read_text())
     except ValueError as error:
         raise InputError("this is no JSON", path=str(file), found=error) from error
     rows = _rows(content, layout)

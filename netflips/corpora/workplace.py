@@ -14,6 +14,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.manifest import write_rows
 from avcore.temporary import sweep
+from avcore.texts import read_json
 from netflips.corpora.journal import Record, compact_journal, read_journal, recover_journal, without_failures
 from netflips.lock import folder_lock
 
@@ -127,13 +128,8 @@ class Workplace:
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
+    hint = "delete this file if they were the same as now; otherwise choose another --out-dir"
+    content = read_json(path, "the file of the earlier run's settings", hint=hint)
     if not isinstance(content, dict):
-        raise InputError(
-            "the settings of the earlier run cannot be read", path=path,
-            hint="delete this file if they were the same as now; otherwise choose another --out-dir",
-        )  # fmt: skip
+        raise InputError("the settings of the earlier run cannot be read", path=path, hint=hint)
     return content

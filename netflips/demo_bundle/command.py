@@ -1,7 +1,6 @@
 """`netflips bundle`: pack the models that come with NetfLips, find out where their domain ends, check them."""
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any
 
 from avcore.bundle import ABOUT, CHECKPOINTS, REFERENCES, SHIPPED, Bundle
 from avcore.command import LOG, Parser, run
-from avcore.errors import InputError
 from avcore.files import require_file
 from avcore.kinds import Kind
 from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.precision import STORED_PRECISIONS
 from avcore.progress import bars
+from avcore.texts import read_json
 from netflips.demo_bundle.describe import check_bundle, note, tell, total_bytes
 
 _PARTS = {kind.name.lower().replace("_", "-"): kind for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)}
@@ -112,10 +111,7 @@ def _check(options: argparse.Namespace) -> Bundle:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(require_file(path, "the description").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("this is no JSON", path=path, found=error) from error
+    return read_json(path, "the description")
 
 
 if __name__ == "__main__":

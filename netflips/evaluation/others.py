@@ -1,12 +1,11 @@
 """Figures of other bundles, to stand below a bundle's own in the table."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, UsageError
-from avcore.files import require_file
+from avcore.texts import read_json
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class OtherBundle:
         title, is_there, name = given.partition("=")
         if not (title and is_there and name):
             raise UsageError("say what the other bundle is and where its figures are", expected="TITLE=metrics.json", found=given)
-        path = require_file(Path(name), "the other bundle's figures")
+        path = Path(name)
+        content = read_json(path, "the other bundle's figures")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             rows = {row: _row(found) for row, found in content["rows"].items()}
             return cls(title, {"bundle": str(content["bundle"]), "rows": rows})
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -189,8 +189,19 @@ def test_unsupported_variants_are_refused(encoder_checkpoint: Checkpoint) -> Non
         load_avhubert(replace(encoder_checkpoint, config={"model": model, "task": {}}))
     with pytest.raises(CheckpointError, match="two heads"):
         load_avhubert(with_config(encoder_checkpoint, dictionaries=[first]))
-    with pytest.raises(CheckpointError, match="missing"):
-        load_avhubert(with_config(encoder_checkpoint, model=model | {"encoder_layers": 3}))
+    sizes = {
+        "encoder_layers": 10**12, "encoder_embed_dim": 7, "encoder_ffn_embed_dim": -1, "conv_pos": "128", "final_dim": 1e9,
+        "audio_feat_dim": True, "encoder_attention_heads": 3, "conv_pos_groups": 0, "stack_order_audio": 3, "logit_temp": 0,
+        "image_crop_size": 88.5, "dropout": [0.1], "normalize": 1, "untie_final_proj": "yes", "image_std": None,
+    }  # fmt: skip
+    for name, value in sizes.items():
+        if value is None:
+            load_avhubert(with_config(encoder_checkpoint, model=model | {name: value}))
+            continue
+        with pytest.raises(CheckpointError, match=f"the unit encoder's setting {name} "):
+            load_avhubert(with_config(encoder_checkpoint, model=model | {name: value}))
+    with pytest.raises(CheckpointError, match="dictionaries cannot be read"):
+        load_avhubert(with_config(encoder_checkpoint, dictionaries=[first, [1, 2]]))
 
 
 def test_wrong_files_and_devices_are_refused(encoder_path: Path, parity_dir: Path, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_no_flags_and_no_bundle_is_one_clear_error(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("content", "error", "words"),
-    [(None, InputError, "is not there"), ("{", CheckpointError, "describes no bundle"),
+    [(None, InputError, "is not there"), ("{", CheckpointError, "is no JSON"), ("[]", CheckpointError, "describes no bundle"),
      ('{"format": "x"}', CheckpointError, "name"),
      ('{"format": "netflips-bundle-9", "name": "", "domain": ""}', CheckpointError, "update NetfLips")],
 )  # fmt: skip

@@ -99,7 +99,7 @@ def test_own_file_without_or_with_a_wrong_configuration(speaker: Checkpoint, tmp
     beside = tmp_path / "x.json"
     good = json.loads(beside.read_text())
     bad = {
-        "cannot be read": "not JSON",
+        "is no JSON": "not JSON",
         'expected JSON with "kind"': json.dumps({"config": {}}),
         "'vocoder' is not a valid Kind": json.dumps({**good, "kind": "vocoder"}),
         "the tensors are not a renderer's": json.dumps({**good, "kind": "renderer"}),

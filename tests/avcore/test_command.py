@@ -1,6 +1,7 @@
 """Exit codes and the one line a person reads."""
 
 import argparse
+import errno
 import signal
 import subprocess
 import sys
@@ -26,13 +27,22 @@ def _raise(error: BaseException) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(InputError("it is bad", path="a.mp4", found="text"), 2), (ValueError("bug"), 1), (KeyboardInterrupt(), 130)],
+    [
+        (InputError("it is bad", path="a.mp4", found="text"), 2),
+        (ValueError("bug"), 1),
+        (KeyboardInterrupt(), 130),
+        (MemoryError(), 2),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), 2),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 5000), 2),
+        (OSError(errno.EINVAL, "Invalid argument", "a"), 1),
+    ],
 )
 def test_failures_become_exit_codes_without_traceback(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(_parser(), lambda _: _raise(error), []) == code
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("thing: ")
+    assert len(lines[0]) < 400
 
 
 def test_a_user_error_names_file_and_finding(capsys: pytest.CaptureFixture[str]) -> None:

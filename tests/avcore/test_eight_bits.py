@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from avcore.checkpoint import Kind, fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES, is_same
+from avcore.checkpoint_sums import file_checksum
 from avcore.eight_bits import SCALES, from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 
@@ -73,5 +74,7 @@ def test_scales_that_do_not_fit_are_an_error(parity_dir: Path, tmp_path: Path, s
     stored = load_file(path)
     stored |= {f"absent{SCALES}": torch.ones(2)} if scales is None else {f"linear.weight{SCALES}": scales}
     save_file(stored, path)
+    beside = path.with_suffix(".json")
+    beside.write_text(json.dumps(json.loads(beside.read_text()) | {"checksum": file_checksum(path)}))
     with pytest.raises(CheckpointError, match="does not fit a tensor of 8 bits"):
         read_checkpoint(path, Kind.SPEAKER_ENCODER)

@@ -27,7 +27,7 @@ def test_blanks_around_do_not_matter(tmp_path: Path, text: str) -> None:
         (b" \n", "empty"),
         (b"7 <unk> 8", "token 1 is not a unit"),
         (b"7 8.5", "token 1 is not a unit"),
-        (b"\xff\xfe\x00", "not a text file"),
+        (b"\xff\xfe\x00", "line 1 .* is no text; expected UTF-8; found UTF-16"),
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:

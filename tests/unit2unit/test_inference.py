@@ -54,12 +54,6 @@ def test_offset_flag(files: dict[str, Path], capsys: pytest.CaptureFixture[str])
     assert "txt: unit at position 3 is out of range; expected 0..25; found 29" in capsys.readouterr().err
 
 
-def test_a_blank_line_is_an_empty_sequence(files: dict[str, Path]) -> None:
-    files["in"].write_text("\n")
-    assert main(arguments(files)) == 0
-    assert files["out"].exists()
-
-
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -68,7 +62,8 @@ def test_a_blank_line_is_an_empty_sequence(files: dict[str, Path]) -> None:
         ("1 -7", "position 1 is out of range"),
         ("1 2 30", "position 2 is out of range; expected 0..29; found 30"),
         ("", "is empty"),
-        ("\x00\x7fELF\udcff", "token 0 is not a unit"),
+        ("\n \n", "found blank lines"),
+        ("\x00\x7fELF\udcff", "line 1 of the unit file is no text"),
         (f"1 {'9' * 30}", "token 1 is not a unit"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError, VocabularyError
-from avcore.files import require_file
+from avcore.texts import iter_lines
 from unit2unit.utut_common.autocast import NONE, check_autocast
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.processes import has_gpu, is_launched
@@ -24,12 +24,12 @@ def languages(run: TrainingRun) -> tuple[str, ...]:
 
 def dictionary_size(path: Path) -> int:
     """How many units a dict.txt holds; raises InputError unless they are 0, 1, 2, ... in order."""
-    lines = require_file(path, "the units' dictionary").read_text(encoding="utf-8").splitlines()
-    for expected, line in enumerate(lines):
-        if line.split(" ")[0] != str(expected):
-            raise InputError("the dictionary must list the units in order", path=f"{path}:{expected + 1}",
-                             expected=f"{expected} 1", found=repr(line[:40]))  # fmt: skip
-    return len(lines)
+    number = 0
+    for number, line in iter_lines(path, "the units' dictionary"):
+        if line.split(" ")[0].rstrip() != str(number - 1):
+            raise InputError("the dictionary must list the units in order", path=f"{path}:{number}",
+                             expected=f"{number - 1} 1", found=repr(line[:40].rstrip("\n")))  # fmt: skip
+    return number
 
 
 def check_device(run: TrainingRun) -> TrainingRun:

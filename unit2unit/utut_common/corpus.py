@@ -1,6 +1,5 @@
 """Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.files import require_file
 from avcore.progress import Progress, silent, track
+from avcore.texts import iter_lines, parse_json
 from avcore.unit_files import read_unit_file
 from avcore.unit_store import UNIT_SUFFIXES
 from avcore.units import Ids, Units, parse_units
@@ -137,7 +137,7 @@ def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
 def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Reading) -> None:
     """Add a row of a unit store (see avcore.unit_store); units may be a list or the published text form."""
     try:
-        row = json.loads(line)
+        row = parse_json(line)
         name, units = str(row["id"]), row["units"]
         text = units if isinstance(units, str) else " ".join(map(str, units))
     except (ValueError, KeyError, TypeError) as error:
@@ -151,6 +151,5 @@ def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Read
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            yield f"{path}:{number}", line
+    for number, line in iter_lines(path, "the units"):
+        yield f"{path}:{number}", line

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, OutputError
+from avcore.texts import read_json
 
 REPORT = "data.json"
 
@@ -51,7 +52,7 @@ def read_vocabulary(folder: Path) -> str:
     path = folder / REPORT
     if not path.exists():
         return ""
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")).get("vocabulary") or "")
-    except (ValueError, AttributeError) as error:
-        raise InputError("the data folder's report cannot be read", path=path, found=str(error)) from error
+    content = read_json(path, "the data folder's report")
+    if not isinstance(content, dict):
+        raise InputError("the data folder's report cannot be read", path=path, expected="an object", found=type(content).__name__)
+    return str(content.get("vocabulary") or "")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError
-from avcore.files import atomic_output, require_file
+from avcore.files import atomic_output
+from avcore.texts import read_json
 from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units
 from avcore.vocabulary import fingerprint, fingerprint_symbols
@@ -33,9 +34,8 @@ class Phones:
     @classmethod
     def read(cls, path: str | Path) -> "Phones":
         """Read what `write` wrote. Raises InputError when it is something else."""
-        path = require_file(path, "the list of phones")
+        content = read_json(path, "the list of phones")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             return cls(tuple(content["names"]), dict(content["alike"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError("this is no list of phones", path=path, found=error) from error

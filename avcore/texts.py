@@ -1,0 +1,202 @@
+"""Read text that somebody else wrote: plain lines, JSON, JSON lines and YAML, in UTF-8 with or without a byte order mark.
+
+What comes out can be worked with: it is not larger, not nested deeper and holds no larger numbers than any file of ours, no
+numbers that are none (NaN, infinity), and no letters that cannot be printed or stand in a file name (NUL, half surrogates).
+Anything else is one error that names the file, and the line where there is one.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from avcore.errors import InputError
+from avcore.files import require_file
+
+MOST_BYTES = 16 << 20
+"""Of a document that is read whole; ten hours of utterances are 2 MB."""
+MOST_LETTERS = 64 << 20
+"""Of one line; ten hours of units in one row are 15 MB."""
+MOST_DEPTH = 64
+"""Lists and objects in one another."""
+_MOST_YAML_BYTES = 1 << 20
+_MOST_YAML_VALUES = 100_000
+"""Once references are written out: nine short lines of them can stand for a thousand million values."""
+_MOST_DIGITS = 18  # of an int64 for certain
+
+_LONG_NUMBER = re.compile(f"[0-9]{{{_MOST_DIGITS + 1}}}")
+_LONG_SCALAR = re.compile(f"[-+]?[0-9_]{{{_MOST_DIGITS + 1},}}")
+_ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
+_UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
+_AS_UTF8 = "save it as UTF-8"
+
+
+def read_text(
+    path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None, most_bytes: int = MOST_BYTES
+) -> str:
+    """Read a whole text file. what: its name in messages.
+
+    Raises InputError when there is no such file and `error` when it is too large or no text.
+    """
+    path = require_file(path, what, hint)
+    size = path.stat().st_size
+    if size > most_bytes:
+        raise error(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
+    return "".join(line for _, line in iter_lines(path, what, error))
+
+
+def iter_lines(path: str | Path, what: str, error: type[InputError] = InputError) -> Iterator[tuple[int, str]]:
+    r"""Read a text file a line at a time: line number from 1, line with its end (always "\n").
+
+    Raises InputError when there is no such file, and `error` naming the first line that is too long or no text.
+    """
+    path = require_file(path, what)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        number = 0
+        while line := file.readline(MOST_LETTERS):
+            number += 1
+            if len(line) >= MOST_LETTERS:
+                raise error(f"line {number} of {what} is too long", path=path, expected=f"{MOST_LETTERS:,} letters at most")
+            if "\0" in line or not (line.isascii() or _is_text(line)):
+                raise error(
+                    f"line {number} of {what} is no text", path=path, expected="UTF-8", found=_what_bytes(line), hint=_AS_UTF8
+                )
+            yield number, line
+
+
+def read_json(path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None) -> Any:
+    """Read a JSON document. Raises InputError when there is no such file and `error` when it is no JSON (see `parse_json`)."""
+    text = read_text(path, what, error, hint)
+    try:
+        return parse_json(text)
+    except ValueError as wrong:
+        raise error(f"{what} is no JSON", path=path, found=wrong, hint=hint) from wrong
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON. Raises ValueError, in one line, for what is none and for what no file of ours holds (see above)."""
+    try:
+        value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, parse_int=_integer_parser(text))
+    except RecursionError as error:
+        raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
+    if text.count("[") + text.count("{") > MOST_DEPTH and _is_deep(value):
+        raise ValueError(f"nested more than {MOST_DEPTH} deep")
+    odd = _ODD_LETTER.search(text)
+    if odd and not _is_printable(value):
+        raise ValueError(f"a letter that is none, {odd[0]}")
+    return value
+
+
+def read_yaml(path: str | Path, what: str, error: type[InputError] = InputError) -> Any:
+    """Read a YAML document as plain values. Raises InputError when there is no such file and `error` for what is no YAML."""
+    text = read_text(path, what, error, most_bytes=_MOST_YAML_BYTES)
+    try:
+        return parse_yaml(text)
+    except ValueError as wrong:
+        raise error(f"{what} is no YAML", path=path, found=wrong) from wrong
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML that consists of plain values. Raises ValueError, in one line, for anything else."""
+    try:
+        # Nodes first: a value is looked at before it is made, and its references are counted as often as they are used.
+        _check_nodes(yaml.compose(text, yaml.SafeLoader))
+        return yaml.load(text, yaml.SafeLoader)
+    except RecursionError as error:
+        raise ValueError(f"nested more than {MOST_DEPTH} deep") from error
+    except yaml.YAMLError as error:
+        raise ValueError(describe_yaml_error(error)) from error
+
+
+def describe_yaml_error(error: yaml.YAMLError) -> str:
+    """What is wrong and where, in one line."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    what = getattr(error, "problem", None) or str(error)
+    return " ".join(f"line {mark.line + 1}: {what}".split()) if mark else " ".join(str(what).split())
+
+
+def _check_nodes(root: Any) -> None:
+    """Walk over the nodes of a YAML document, level by level. Raises ValueError for what is too deep, too large or too many."""
+    level, count = [] if root is None else [root], 0
+    for _ in range(MOST_DEPTH):
+        count += sum(1 if isinstance(node, yaml.ScalarNode) else 1 + len(node.value) for node in level)
+        if count > _MOST_YAML_VALUES:
+            raise ValueError(f"its references stand for more than {_MOST_YAML_VALUES:,} values")
+        for node in level:
+            if isinstance(node, yaml.ScalarNode) and node.style is None and _LONG_SCALAR.fullmatch(node.value):
+                raise ValueError(f"line {node.start_mark.line + 1}: a number of more than {_MOST_DIGITS} digits")
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise ValueError(f"nested more than {MOST_DEPTH} deep")
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"a number that is too large: {digits[:40]}")
+    return number
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name}, which is no number")
+
+
+def _integer_parser(text: str) -> Any:
+    """The plain one where no number can be too long, which is quicker."""
+    return _short_integer if _LONG_NUMBER.search(text) else None
+
+
+def _short_integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _MOST_DIGITS:
+        raise ValueError(f"a whole number of more than {_MOST_DIGITS} digits: {digits[:40]}")
+    return int(digits)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        level = [child for item in level if isinstance(item, dict | list) for child in _items(item)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _is_printable(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value and _is_text(value)
+    if isinstance(value, dict):
+        return all(map(_is_printable, value)) and all(map(_is_printable, value.values()))
+    return all(map(_is_printable, value)) if isinstance(value, list) else True
+
+
+def _is_text(line: str) -> bool:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _what_bytes(line: str) -> str:
+    """What stands in a line that is no text: its first byte that is none, and what that may mean."""
+    if line.startswith(_UTF16_MARKS):
+        return "UTF-16"
+    if "\0" in line:
+        return "a zero byte"
+    place = next(place for place, letter in enumerate(line) if "\udc80" <= letter <= "\udcff")
+    return f"byte 0x{ord(line[place]) - 0xDC00:02x} at letter {place + 1}"

@@ -1,0 +1,100 @@
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoint_pickle import load_pickled
+from avcore.checkpoint_sniff import Format, no_memory, require_stored
+from avcore.errors import CheckpointError
+from avcore.memory import is_no_memory
+
+NAME = "unit2av_spk_encoder.pt"
+
+
+def test_holes_of_zeros_are_refused(parity_dir: Path, tmp_path: Path) -> None:
+    whole = (parity_dir / NAME).read_bytes()
+    largest = max(zipfile.ZipFile(parity_dir / NAME).infolist(), key=lambda member: member.file_size)
+    middle = largest.header_offset + largest.file_size // 2
+    path = tmp_path / NAME
+    path.write_bytes(whole[:middle] + bytes(16) + whole[middle + 16 :])
+    with pytest.raises(CheckpointError, match=r"other bytes than were stored in \w+.*; download the file again"):
+        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+
+
+def test_a_file_without_checksums_is_taken(parity_dir: Path, tmp_path: Path) -> None:
+    content = load_pickled(parity_dir / NAME, Format.ZIP)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(content, tmp_path / "x.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert zipfile.ZipFile(tmp_path / "x.pt").testzip() is not None
+    assert read_checkpoint(tmp_path / "x.pt", None).fingerprint == read_checkpoint(parity_dir / NAME, None).fingerprint
+
+
+def test_one_bit_of_our_own_files_shows(parity_dir: Path, tmp_path: Path) -> None:
+    source = read_checkpoint(parity_dir / NAME, Kind.SPEAKER_ENCODER)
+    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, source.tensors)
+    content = bytearray(path.read_bytes())
+    content[-len(content) // 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="other bytes than were stored"):
+        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+
+
+def _zip(path: Path, pickled: bytes, how: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", how) as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", "3\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pickled", "how", "words"),
+    [
+        (
+            b"\x80\x02}.",
+            zipfile.ZIP_DEFLATED,
+            "is packed; expected tensors as torch.save stores them; found x/data.pkl, compressed",
+        ),
+        (b"\x80\x02(" + b"}" * (9 << 20) + b"l.", zipfile.ZIP_STORED, "too large; expected 8,388,608 bytes at most"),
+    ],
+)
+def test_zips_that_torch_did_not_write(tmp_path: Path, pickled: bytes, how: int, words: str) -> None:
+    path = _zip(tmp_path / "x.pt", pickled, how)
+    for read in (lambda: read_checkpoint(path, None), lambda: require_stored(path)):
+        with pytest.raises(CheckpointError, match=words):
+            read()
+
+
+def test_settings_that_stand_for_too_many_values(tmp_path: Path) -> None:
+    value: list[object] = [1]
+    for _ in range(30):
+        value = [value] * 10
+    model = {"encoder.embed_tokens.weight": torch.zeros(2)}
+    torch.save({"cfg": {"task": {"x": value}}, "model": model}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="settings of the checkpoint are too many"):
+        read_checkpoint(tmp_path / "x.pt", None)
+
+
+def test_a_tensor_larger_than_what_is_stored(tmp_path: Path) -> None:
+    state = {"lstm.weight_ih_l0": torch.zeros(1).expand(10**11)}
+    torch.save({"model_state": state}, tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match=r"larger than what is stored of it; expected 4 bytes .*\[100000000000\]"):
+        read_checkpoint(tmp_path / "x.pt", None)
+
+
+def test_no_memory_is_said_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _zip(tmp_path / "x.pt", pickle.dumps({}, 2))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to mmap 5 bytes from file <x>: Cannot allocate memory (12)")
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(CheckpointError, match="not enough memory") as error:
+        read_checkpoint(path, None)
+    assert str(error.value) == str(no_memory(path))
+    assert not is_no_memory(ValueError("x"))

@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from avcore import texts
+from avcore.errors import CheckpointError, InputError
+from avcore.texts import iter_lines, parse_json, parse_yaml, read_json, read_text, read_yaml
+
+DOUBLING = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+"""Twelve lines that stand for 9^11 values."""
+
+
+def test_text_with_and_without_a_mark_and_with_any_line_end(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    for content in (b"a\n\xea\xb0\x80\n", b"\xef\xbb\xbfa\r\n\xea\xb0\x80\r", b"a\r\xea\xb0\x80"):
+        path.write_bytes(content)
+        assert [(number, line.rstrip("\n")) for number, line in iter_lines(path, "the text")] == [(1, "a"), (2, "가")]
+        assert read_text(path, "the text").split() == ["a", "가"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "the text is empty"),
+        (b"a\nb\xe9c\n", "line 2 of the text is no text; expected UTF-8; found byte 0xe9 at letter 2; save it as UTF-8"),
+        ("ab".encode("utf-16"), "line 1 .*found UTF-16"),
+        (b"a\n\n\0", "line 3 .*found a zero byte"),
+    ],
+)
+def test_what_is_no_text_is_named_with_its_line(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"x.txt: {words}"):
+        read_text(path, "the text")
+
+
+def test_lines_and_files_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("a\n" + "b" * 60)
+    monkeypatch.setattr(texts, "MOST_LETTERS", 50)
+    with pytest.raises(CheckpointError, match="line 2 of the text is too long; expected 50 letters at most"):
+        list(iter_lines(path, "the text", CheckpointError))
+    with pytest.raises(InputError, match="the text is too large; expected 20 bytes at most; found 62 bytes"):
+        read_text(path, "the text", most_bytes=20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5", '"\\ud83d\\ude00 \\u00e9"', json.dumps([1.5, -3, 10**17, {"a": None}]), "[" * 60 + "]" * 60, f'"[[{"9" * 20}"'],
+)
+def test_json_is_what_json_is(text: str) -> None:
+    assert parse_json(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "nested more than 64 deep"),
+        ("[" * 70 + "]" * 70, "nested more than 64 deep"),
+        ('{"a":' * 70 + "1" + "}" * 70, "nested more than 64 deep"),
+        ("[1e400]", "a number that is too large: 1e400"),
+        ("[-1e400]", "a number that is too large"),
+        ("9" * 5000, "a whole number of more than 18 digits: 9999"),
+        (f"-{10**19}", "a whole number of more than 18 digits"),
+        ("NaN", "NaN, which is no number"),
+        ("[-Infinity]", "-Infinity, which is no number"),
+        ('{"a": ["\\ud800"]}', "a letter that is none"),
+        ('{"a\\u0000": 1}', "a letter that is none"),
+    ],
+)
+def test_json_that_no_file_of_ours_holds(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as error:
+        parse_json(text)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 200
+
+
+def test_documents_name_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("[")
+    with pytest.raises(CheckpointError, match=r"x\.json: the settings is no JSON; found .*; mend it"):
+        read_json(path, "the settings", CheckpointError, "mend it")
+    with pytest.raises(InputError, match="the settings is not there"):
+        read_json(tmp_path / "y.json", "the settings", CheckpointError)
+    path.write_text("a: [1")
+    with pytest.raises(InputError, match=r"x\.json: the config is no YAML; found line 1: "):
+        read_yaml(path, "the config")
+
+
+def test_yaml_of_plain_values() -> None:
+    assert parse_yaml("a: &x [1, 2.5, null]\nb: *x\nc: {d: true}\n") == {"a": [1, 2.5, None], "b": [1, 2.5, None], "c": {"d": True}}
+    assert parse_yaml("") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a:\t- b", "line 1: .*cannot start any token"),
+        ("a: 1\nb: [", "line 2"),
+        ("a: !!python/object/apply:os.system [x]", "line 1: could not determine a constructor"),
+        ("[" * 5000, "nested more than 64 deep"),
+        ("a: &a [*a]", "nested more than 64 deep"),
+        ("a: 1\nb: " + "9" * 5000, "line 2: a number of more than 18 digits"),
+        (DOUBLING, "more than 100,000 values"),
+        ("a: 2012-99-99", "month must be in"),
+    ],
+)
+def test_yaml_that_no_config_holds(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as error:
+        parse_yaml(text)
+    assert "\n" not in str(error.value)

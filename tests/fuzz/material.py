@@ -1,0 +1,125 @@
+"""The good files that are damaged: made on the fly, a few seconds each, from the clip of the demo and random weights."""
+
+import json
+import shutil
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from avcore.checkpoint import read_checkpoint, write_checkpoint
+from avcore.faces.boxes import write_boxes
+from avcore.media import read_speech, write_speech
+from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIP = ROOT / "demo" / "clip.mp4"
+ENCODER, TRANSLATOR, VOICES, SPEAKER = UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER
+OWN = {ENCODER: "encoder.safetensors", TRANSLATOR: "translator.safetensors", VOICES: "voices.safetensors"}
+VIDEOS = {
+    "x.mp4": ("libx264", "aac"), "x.mkv": ("libx264", "flac"), "x.webm": ("libvpx", "libopus"), "x.mov": ("mpeg4", "pcm_s16le"),
+    "x.avi": ("mjpeg", "pcm_s16le"),
+}  # fmt: skip
+SOUNDS = {"x.wav": "pcm_s16le", "x.flac": "flac", "x.mp3": "libmp3lame", "x.ogg": "libopus"}
+_PICTURES, _RATE, _WIDTH, _HEIGHT = 25, 25, 240, 180
+
+
+def make(folder: Path) -> None:
+    """Write everything into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _checkpoints(folder)
+    _media(folder)
+    _texts(folder)
+
+
+def _checkpoints(folder: Path) -> None:
+    write_random_checkpoints(folder, "tiny", only_korean=True)
+    for published, own in OWN.items():
+        stored = read_checkpoint(folder / published, None)
+        write_checkpoint(folder / own, stored.kind, stored.config, stored.tensors)
+    shutil.copytree(ROOT / "netflips" / "bundle", folder / "bundle")
+    np.save(folder / "voice.npy", np.full(256, 1 / 16, np.float32))
+    write_boxes(folder / "boxes.pkl", [(60.0, 30.0, 170.0, 160.0)] * _PICTURES)
+
+
+def _media(folder: Path) -> None:
+    with av.open(str(CLIP)) as source:
+        pictures = [frame.to_ndarray(format="rgb24", width=_WIDTH, height=_HEIGHT) for frame in source.decode(video=0)][:_PICTURES]
+    speech = read_speech(CLIP)[: 16000 * _PICTURES // _RATE]
+    for name, (video, audio) in VIDEOS.items():
+        _encode(folder / name, video, audio, pictures, speech)
+    for name, audio in SOUNDS.items():
+        _encode(folder / name, None, audio, [], speech)
+    write_speech(folder / "voice.wav", read_speech(CLIP))
+
+
+def _encode(path: Path, video: str | None, audio: str, pictures: list[np.ndarray], speech: np.ndarray) -> None:
+    rate = 48000 if "opus" in audio else 16000
+    with av.open(str(path), "w") as container:
+        if video is not None:
+            shown = container.add_stream(video, rate=_RATE)
+            shown.width, shown.height = _WIDTH, _HEIGHT
+            shown.pix_fmt = "yuvj420p" if video == "mjpeg" else "yuv420p"
+        sound = container.add_stream(audio, rate=rate)
+        sound.layout = "mono"
+        if video is not None:
+            for number, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture).reformat(format=shown.pix_fmt)
+                frame.pts, frame.time_base = number, Fraction(1, _RATE)
+                container.mux(shown.encode(frame))
+            container.mux(shown.encode(None))
+        frame = av.AudioFrame.from_ndarray(speech[None].astype(np.float32), "fltp", "mono")
+        frame.rate, frame.pts = 16000, 0
+        resampler = av.AudioResampler(sound.codec_context.format.name, "mono", rate, sound.codec_context.frame_size or 1024)
+        for one in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(sound.encode(one))
+        container.mux(sound.encode(None))
+
+
+def _texts(folder: Path) -> None:
+    units = [zlib.crc32(bytes([number])) % 1000 for number in range(40)]
+    (folder / "units.txt").write_text(" ".join(map(str, units)) + "\n")
+    rows = [
+        {
+            "id": f"a/{number}",
+            "units": units[number : number + 20],
+            "durations": [2] * 20,
+            "language": "en",
+            "vocabulary": "sha256:0",
+        }
+        for number in range(6)
+    ]
+    write_lines(folder / "units.jsonl", rows)
+    write_lines(folder / "units_ko.jsonl", [row | {"language": "ko"} for row in rows])
+    manifest = [
+        {"id": f"a/{number}", "audio": "x.wav", "duration_s": 1.0, "samples": 16000, "frames": 25, "language": "en", "speaker": "1",
+         "text": "안녕하세요", "extra": {"a": [1, 2]}}
+        for number in range(6)
+    ]  # fmt: skip
+    write_lines(folder / "manifest.jsonl", manifest)
+    segments = {"utterances": [{"number": 1, "start_s": 0.1, "end_s": 0.5}, {"number": 2, "start_s": 0.55, "end_s": 0.9}]}
+    (folder / "segments.json").write_text(json.dumps(segments, indent=2) + "\n")
+    (folder / "segments.srt").write_text("1\n00:00:00,100 --> 00:00:00,500\n[1]\n\n2\n00:00:00,550 --> 00:00:00,900\n[2]\n")
+    speakers = {"utterances": {"1": "Ann", "2-2": "Ben"}, "speakers": {"Ann": {"face": "none"}, "Ben": {"voice": "voice.wav"}}}
+    (folder / "speakers.json").write_text(json.dumps(speakers) + "\n")
+    (folder / "train.tsv").write_text("/\n" + "".join(f"a{n}\t\t{folder}/x.wav\t25\t16000\n" for n in range(4)))
+    (folder / "train.km").write_text("".join(" ".join(map(str, units[:50] + units[:10])) + "\n" for _ in range(4)))
+    (folder / "dict.km.txt").write_text("".join(f"{unit} 1\n" for unit in range(1000)))
+    (folder / "train.txt").write_text(
+        "".join(f"{{'audio': 'x.wav', 'hubert': '{' '.join(map(str, units[:20]))}'}}\n" for _ in "ab")
+    )
+    for name in ("data/kox.yaml", "av2unit/train_debug.yaml"):
+        shutil.copyfile(ROOT / "configs" / name, folder / Path(name).name)
+
+
+def write_lines(path: Path, rows: list[dict[str, object]]) -> None:
+    """Write JSON lines."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def main(argv: list[str]) -> int:
+    """Make everything in the folder that is named."""
+    make(Path(argv[0]))
+    return 0
