@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from avcore.command import LOG
-from avcore.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, UsageError
 from avcore.progress import bars
 from netflips.corpora.tasks import Task, Worker, run_tasks
 from netflips.corpora.workplace import Outcome, Workplace
@@ -70,10 +70,13 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
 def prepare(corpus: Corpus, options: OutputOptions) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
-    Raises UsageError when an earlier run had other settings, OutputError when the folder cannot be written.
+    Raises InputError when the corpus is not there, UsageError when an earlier run had other settings, OutputError when the folder
+    cannot be written.
     """
     if corpus.root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
         raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")
+    if not corpus.root.exists():
+        raise InputError("the corpus is not there", path=corpus.root, hint="check the path")
     place = Workplace(options.out)
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:
