@@ -14,10 +14,12 @@ from avcore.errors import UsageError
 from avtrain.entry import read_config
 from tests.unit2unit.phrasebook import NUM_UNITS, write_folders
 from tests.unit2unit.tiny import tiny_config, write_tiny
-from unit2unit.utut_common.checks import dictionary_size
+from unit2unit.utut_common.checks import check_device, dictionary_size
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_common.require import require_fairseq
+from unit2unit.utut_common.start import follow, read_start
+from unit2unit.utut_common.stated import in_one_section, stated_settings
 from unit2unit.utut_finetune.add_language import main as add_language
 from unit2unit.utut_finetune.add_language import write_fairseq
 from unit2unit.utut_finetune.finetune import main as finetune
@@ -100,16 +102,38 @@ def test_a_dictionary_of_another_size(tell: Command, tmp_path: Path) -> None:
 
 
 def test_languages_that_the_checkpoint_lacks(tell: Command, tmp_path: Path) -> None:
-    code, told = tell(f"init={_translator(tmp_path, languages=('en', 'es'))}", *_SIZES)
+    start = f"init={_translator(tmp_path, languages=('en', 'es'))}"
+    code, told = tell(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
     assert code == 2
     assert "found no ko" in told
     assert "add_language" in told
+    code, told = tell(start)
+    assert code == 2
+    assert "expected ko; found en,es; add them: python -m unit2unit.utut_finetune.add_language" in told
 
 
 def test_languages_in_another_order(tell: Command, tmp_path: Path) -> None:
-    code, told = tell(f"init={_translator(tmp_path, languages=('es', 'en', 'ko'))}", *_SIZES)
+    start = f"init={_translator(tmp_path, languages=('es', 'en', 'ko'))}"
+    code, told = tell(start, *_SIZES, "fairseq.task.langs=[en,es,ko]")
     assert code == 2
     assert "expected es,en,ko" in told
+    code, told = tell(start, *_SIZES, "fairseq.task.langs=[en,es,ko,fr]")
+    assert code == 2
+    assert "found no fr" in told
+
+
+@pytest.mark.parametrize(("main", "folder"), [(finetune, "pairs"), (pretrain, "tables")])
+def test_sizes_and_languages_are_those_of_the_start(tell: Command, tmp_path: Path, main: Command, folder: str) -> None:
+    start = _translator(tmp_path, languages=("es", "ko", "pl", "en"))
+    code, told = tell(f"init={start}", main=main, folder=folder)
+    assert (code, told.splitlines()[-1]) == (0, "the run can start")
+    assert f"{start}: 2 + 3 layers of width 24, languages es,ko,pl,en: taken from it" in told
+    run = read_config(TrainingRun, "unit2unit/finetune", ["data_dir=d", "run_dir=r", f"init={start}"])
+    followed = follow(run, read_start(run), frozenset())
+    config = fairseq_config(check_device(followed))
+    assert config.task.langs == "es,ko,pl,en"
+    assert (config.model.encoder_layers, config.model.decoder_layers) == (2, 3)
+    assert (config.model.decoder_ffn_embed_dim, config.model.encoder_attention_heads) == (56, 3)
 
 
 def test_a_pair_without_a_tag(tell: Command) -> None:
@@ -143,9 +167,9 @@ def test_half_precision_and_several_processes_need_a_gpu(tell: Command) -> None:
     if torch.cuda.is_available():
         assert tell("fairseq.common.fp16=true", "fairseq.common.cpu=false")[0] == 0
         return
-    code, told = tell("fairseq.common.fp16=true")
-    assert code == 2
-    assert "fairseq.common.fp16=false" in told
+    code, told = tell("fairseq.common.fp16=true", "fairseq.common.cpu=false")
+    assert code == 0
+    assert "half precision (fp16) needs a GPU: training in float32 on the CPU" in told
     assert tell("fairseq.distributed_training.distributed_world_size=2")[0] == 2
     assert tell("fairseq.common.bf16=true")[0] == 2
 
@@ -182,6 +206,20 @@ def test_options_that_fairseq_does_not_know(tell: Command) -> None:
     code, told = tell("generation.beams=3")
     assert code == 2
     assert "beams" in told
+
+
+def test_options_work_in_fairseqs_own_sections(tell: Command) -> None:
+    def settled(*settings: str) -> TrainingRun:
+        run = read_config(TrainingRun, "unit2unit/finetune_debug", ["data_dir=d", "run_dir=r", *settings])
+        return in_one_section(run, stated_settings(settings))
+
+    run = settled("fairseq.optimization.max_update=7", "fairseq.lr_scheduler.warmup_updates=3", "fairseq.model.dropout=0.2")
+    assert (run.option("max_update"), run.option("warmup_updates"), run.option("dropout")) == (7, 3, 0.2)
+    assert settled("fairseq.optimizer.max_update=8", "fairseq.regularization.dropout=0.3").option("max_update") == 8
+    assert tell("fairseq.optimization.max_update=7", "fairseq.optimization.lr=[1.0e-3]")[0] == 0
+    code, told = tell("fairseq.optimization.max_update=7", "fairseq.optimizer.max_update=8")
+    assert code == 2
+    assert "set twice" in told
 
 
 def test_settings_that_are_not_ours(tell: Command) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -202,26 +201,14 @@ def _start_and(sign: signal.Signals, line: Sequence[str], run_dir: Path, update:
     raise AssertionError(f"update {update} was not reached; exit code {process.wait()}")
 
 
-def test_two_processes_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
+def test_two_processes_of_torchrun_train_one_run(finetuned: Stage, tmp_path: Path) -> None:
     """On the CPU, over gloo: fairseq's own distribution with our task, data and criterion, from a checkpoint."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {
-        "distributed_world_size": 2,
-        "distributed_init_method": f"tcp://127.0.0.1:{port}",
-        "distributed_backend": "gloo",
-        "distributed_no_spawn": "true",
-        "ddp_backend": "legacy_ddp",
-    }
-    processes = []
-    for rank in range(2):
-        options = [f"fairseq.distributed_training.{name}={value}" for name, value in {**shared, "distributed_rank": rank}.items()]
-        line = finetuned.line(tmp_path, *options, "fairseq.optimizer.max_update=8")
-        processes.append(subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True))
-    told = [process.communicate(timeout=300)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert "train_inner" not in told[1], "only the first process logs"
+    python, *module = finetuned.line(tmp_path, "fairseq.optimizer.max_update=8")
+    launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
+    done = subprocess.run(launch, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stderr.count("training with 2 processes on the CPU") == 1
+    assert done.stderr.count('train_inner | {"epoch": 1, "update": 1') <= 1, "only the first process logs"
     together = losses(tmp_path)
     assert sorted(together) == list(range(1, 9))
     assert np.mean([together[update] for update in (6, 7, 8)]) < np.mean([together[update] for update in (1, 2, 3)])

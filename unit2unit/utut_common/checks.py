@@ -1,21 +1,16 @@
-"""What can be wrong with a run is said before its first step: dictionary, languages, sizes and quantizers against each other."""
+"""What can be wrong with a run is said before its first step: dictionary, device and quantizers against each other."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from avcore.checkpoint import Kind, read_checkpoint
 from avcore.command import LOG
-from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
+from avcore.errors import InputError, UsageError, VocabularyError
 from avcore.files import require_file
-from unit2unit.config import TranslatorConfig
 from unit2unit.utut_common.autocast import NONE, check_autocast
 from unit2unit.utut_common.config import TrainingRun
-
-_ADD = "add them: python -m unit2unit.utut_finetune.add_language"
-_CONVERT = "write it as one: python -m unit2unit.utut_finetune.add_language IN OUT.pt --language (and no name)"
+from unit2unit.utut_common.processes import has_gpu, is_launched
+from unit2unit.utut_common.start import Start
 
 
 def languages(run: TrainingRun) -> tuple[str, ...]:
@@ -37,8 +32,11 @@ def dictionary_size(path: Path) -> int:
     return len(lines)
 
 
-def check_device(run: TrainingRun) -> None:
-    """Raise UsageError for a precision that fairseq lacks, and for what needs a GPU where there is none."""
+def check_device(run: TrainingRun) -> TrainingRun:
+    """Settle what a run computes in and on: where there is no GPU, half precision is left out, with a word.
+
+    Raises UsageError for a precision that fairseq lacks, and for several processes that need GPUs where there are none.
+    """
     if run.option("bf16"):
         raise UsageError(
             "fairseq trains in bf16 on TPUs only", found="bf16=true", hint="use fp16, or fairseq.task.autocast=bfloat16"
@@ -48,17 +46,18 @@ def check_device(run: TrainingRun) -> None:
     if run.option("fp16") and autocast != NONE:
         raise UsageError("half precision is asked for twice", found=f"fp16 and autocast={autocast}",
                          hint="add fairseq.common.fp16=false, or leave autocast out")  # fmt: skip
-    if torch.cuda.is_available() and not run.option("cpu"):
-        return
-    if run.option("fp16"):
-        raise UsageError("half precision needs a GPU", found="no CUDA device", hint="add fairseq.common.fp16=false")
-    if int(run.option("distributed_world_size", 1)) > 1 and run.option("ddp_backend") != "legacy_ddp":
+    if has_gpu(run):
+        return run
+    if int(run.option("distributed_world_size", 1)) > 1 and run.option("ddp_backend") != "legacy_ddp" and not is_launched():
         raise UsageError("several processes need a GPU each", found="no CUDA device",
-                         hint="add fairseq.distributed_training.distributed_world_size=1")  # fmt: skip
+                         hint="add fairseq.distributed_training.distributed_world_size=1, or start it with torchrun")  # fmt: skip
+    if run.option("fp16"):
+        LOG.warning("half precision (fp16) needs a GPU: training in float32 on the CPU")
+    return run.changed("common", {"fp16": False, "cpu": True})
 
 
-def check_start(run: TrainingRun, num_units: int, vocabulary: str, owner: str) -> TrainingRun:
-    """Check the checkpoint that a run starts from or goes on from, and settle the fingerprint of its units.
+def check_start(run: TrainingRun, start: Start | None, num_units: int, vocabulary: str, owner: str) -> TrainingRun:
+    """Check the data against the checkpoint that a run starts from or goes on from, and settle the fingerprint of its units.
 
     num_units: size of the data's dictionary; vocabulary: the data's fingerprint, "" = unknown; owner: words for the
     data. Returns the run with `units_vocabulary` filled in. Raises NetflipsError for what does not fit.
@@ -66,56 +65,13 @@ def check_start(run: TrainingRun, num_units: int, vocabulary: str, owner: str) -
     stated = _settle("units_vocabulary", run.units_vocabulary, vocabulary, run.allow_other_vocabulary)
     if not stated:
         LOG.warning("%s does not say which quantizer made its units; state it with units_vocabulary=...", owner)
-    path = _start_from(run)
-    if path is not None:
-        checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
-        config = TranslatorConfig.from_checkpoint(checkpoint)
-        _check_languages(run, config, path)
-        if config.vocabulary.num_units != num_units:
-            raise InputError("dictionary and checkpoint differ", path=path, expected=f"{num_units} units as in {owner}",
-                             found=config.vocabulary.num_units)  # fmt: skip
-        _check_sizes(run, config, path)
-        stated = _settle(path.name, str(checkpoint.config.get("vocabulary") or ""), stated, run.allow_other_vocabulary)
+    if start is not None:
+        found = start.config.vocabulary.num_units
+        if found != num_units:
+            raise InputError("dictionary and checkpoint differ", path=start.path, expected=f"{num_units} units as in {owner}",
+                             found=found)  # fmt: skip
+        stated = _settle(start.path.name, start.vocabulary, stated, run.allow_other_vocabulary)
     return replace(run, units_vocabulary=stated)
-
-
-def _start_from(run: TrainingRun) -> Path | None:
-    if run.last_checkpoint.exists():
-        if run.resume == "never":
-            raise UsageError("the run's folder holds a run already", found=run.last_checkpoint,
-                             hint="choose another run_dir, or resume=auto to go on")  # fmt: skip
-        LOG.info("going on from %s", run.last_checkpoint)
-        return run.last_checkpoint
-    if run.init is None:
-        return None
-    if Path(run.init).suffix != ".pt":
-        raise UsageError("fairseq starts from a .pt file", found=run.init, hint=_CONVERT)
-    return Path(run.init)
-
-
-def _check_languages(run: TrainingRun, config: TranslatorConfig, path: Path) -> None:
-    wanted, stored = languages(run), config.vocabulary.languages
-    missing = [name for name in wanted if name not in stored]
-    if missing:
-        raise LanguageError(f"{path}: the checkpoint lacks languages of the run", expected=", ".join(wanted),
-                            found=f"no {', '.join(missing)}", hint=_ADD)  # fmt: skip
-    if wanted != stored:
-        raise LanguageError(f"{path}: the run must list the checkpoint's languages in their order",
-                            expected=",".join(stored), found=",".join(wanted))  # fmt: skip
-
-
-def _check_sizes(run: TrainingRun, config: TranslatorConfig, path: Path) -> None:
-    for side, stack in (("encoder", config.encoder), ("decoder", config.decoder)):
-        stored = {
-            f"{side}_embed_dim": config.dim,
-            f"{side}_layers": stack.num_layers,
-            f"{side}_ffn_embed_dim": stack.ffn_dim,
-            f"{side}_attention_heads": stack.num_heads,
-        }
-        for name, size in stored.items():
-            wanted = run.option(name, size)
-            if wanted != size:
-                raise UsageError(f"{path}: the checkpoint is of another size", expected=f"{name}={size}", found=wanted)
 
 
 def _settle(owner: str, own: str, other: str, is_allowed: bool) -> str:

@@ -1,6 +1,7 @@
 """A training run of unit2unit: our few settings, and fairseq's options under fairseq's own names."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ class TrainingRun:
     """What a run's yaml holds.
 
     run_dir: the run's folder; everything it makes goes there. data_dir: folder made by `prepare_pairs` (fine-tuning) or
-    `prepare` (pre-training). init: checkpoint to start from, None = untrained. resume: `auto` goes on from the last
-    checkpoint in run_dir, `never` refuses a run_dir that has one. units_vocabulary: fingerprint of the units' quantizer
-    where the data do not say it. allow_other_vocabulary: train although data and checkpoint come from different
+    `prepare` (pre-training). init: checkpoint to start from, whose languages and sizes the run takes,
+    None = untrained. resume: `auto` goes on from the last checkpoint in run_dir, `never` refuses a run_dir that has one.
+    units_vocabulary: fingerprint of the units' quantizer where the data do not say it. allow_other_vocabulary: train
+    although data and checkpoint come from different
     quantizers. check_only: stop before the first step. max_minutes: end after this much training time, counted over
     resumes, if `max_update` does not end it before, 0 = no limit; the schedule `timed_polynomial_decay` ends its decay then.
     generation: search settings stored with the model. fairseq: sections of fairseq's options; the sections' names are for
@@ -49,6 +51,14 @@ class TrainingRun:
     def option(self, name: str, default: Any = None) -> Any:
         """A fairseq option by its name, whatever its section."""
         return self.options().get(name, default)
+
+    def changed(self, section: str, values: Mapping[str, Any]) -> "TrainingRun":
+        """The run with other values of fairseq options, each in the section where it stands, else in `section`."""
+        sections = {name: dict(options) for name, options in self.fairseq.items()}
+        for name, value in values.items():
+            place = next((one for one, options in sections.items() if name in options), section)
+            sections.setdefault(place, {})[name] = value
+        return replace(self, fairseq=sections)
 
     def options(self) -> dict[str, Any]:
         """All fairseq options that are set; raises UsageError for one that stands in two sections."""

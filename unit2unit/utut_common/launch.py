@@ -30,6 +30,8 @@ def train(run: TrainingRun) -> None:
         return
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
         _prepare_folder(run)
+    number = cfg.distributed_training.distributed_world_size
+    LOG.info("training with %d process%s on %s", number, "" if number == 1 else "es", "the CPU" if cfg.common.cpu else "the GPU")
     distributed.call_main(cfg, train_in_process)
 
 

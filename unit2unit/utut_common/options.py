@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from omegaconf import DictConfig
 
 from avcore.errors import UsageError
 from unit2unit.utut_common.config import TrainingRun
+from unit2unit.utut_common.processes import launched_options
 from unit2unit.utut_common.repairs import repair_fairseq
 from unit2unit.utut_common.schedule import TIMED
 from unit2unit.utut_common.user_dir import utut_plugins
@@ -25,9 +25,7 @@ _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
 
 def fairseq_config(run: TrainingRun) -> DictConfig:
     """Return the configuration that fairseq's trainer takes; raises UsageError for an option that it does not know."""
-    wanted = run.options() | _own_options(run)
-    if "WORLD_SIZE" in os.environ:  # set by torchrun; fairseq asks for it only where it expects several processes
-        wanted["distributed_world_size"] = int(os.environ["WORLD_SIZE"])
+    wanted = run.options() | _own_options(run) | launched_options(run)
     chosen = [f"--{name.replace('_', '-')}={wanted[name]}" for name in _CHOICES if name in wanted]
     user_dir = f"--user-dir={Path(utut_plugins.__file__).parent}"
     parser = _parser()

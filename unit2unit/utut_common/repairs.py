@@ -1,7 +1,8 @@
 """What fairseq 0.12 needs mended.
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
-taken away, copies checkpoints in place, and drops the longest samples of every epoch.
+taken away, copies checkpoints in place, asks for settings that a checkpoint need not have, and drops the longest samples of
+every epoch.
 """
 
 import argparse
@@ -13,11 +14,13 @@ from typing import Any
 import hydra.version
 import numpy as np
 import torch
+from fairseq import checkpoint_utils
 from fairseq.data import data_utils
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.modules import SinusoidalPositionalEmbedding
 from fairseq.trainer import Trainer
+from omegaconf import open_dict
 from torch import Tensor, nn
 
 from avcore.units import Ids
@@ -26,6 +29,7 @@ _PART = ".part"
 _BERT_STD = 0.02
 _released_batching = data_utils.batch_by_size
 _released_loading = Trainer.load_checkpoint
+_released_upgrade = checkpoint_utils._upgrade_state_dict
 
 
 def repair_fairseq() -> None:
@@ -40,6 +44,7 @@ def repair_fairseq() -> None:
     data_utils.batch_by_size = batch_all
     distributed._broadcast_object_slow = broadcast_own
     Trainer.load_checkpoint = load_for_this_run
+    checkpoint_utils._upgrade_state_dict = upgrade_completed
 
 
 def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters: bool = False, **options: Any) -> Any:
@@ -51,6 +56,18 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
     if reset_meters:
         trainer._previous_training_time = 0
     return state
+
+
+def upgrade_completed(state: dict[str, Any]) -> Any:
+    """Upgrade what a checkpoint says of itself as fairseq does, which asks for `generation.print_alignment` unlooked.
+
+    A checkpoint that fairseq's trainer did not write, such as one made of our own format, has the search settings that it needs.
+    """
+    cfg = state.get("cfg")
+    if cfg is not None and "generation" in cfg and "print_alignment" not in cfg["generation"]:
+        with open_dict(cfg):
+            cfg["generation"]["print_alignment"] = None
+    return _released_upgrade(state)
 
 
 def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:

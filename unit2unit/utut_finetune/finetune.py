@@ -7,29 +7,37 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.errors import InputError, UsageError
+from avcore.errors import InputError, LanguageError, UsageError
 from unit2unit.utut_common.checks import check_device, check_start, dictionary_size, languages, required_files
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.entry import run_training
 from unit2unit.utut_common.folder import read_vocabulary
+from unit2unit.utut_common.start import ADD_LANGUAGE, follow, read_start
+from unit2unit.utut_common.stated import Stated
 from unit2unit.utut_finetune.noise import UnitNoise
 
 _PREPARE = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 
 
-def check(run: TrainingRun) -> TrainingRun:
+def check(run: TrainingRun, stated: Stated) -> TrainingRun:
     """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed."""
-    check_device(run)
+    run = check_device(run)
     UnitNoise.of(run.options())
+    start = read_start(run)
+    run = follow(run, start, stated)
     source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
     for language in (source, target):
         if language not in languages(run):
-            raise UsageError("the pair's language is not among langs", expected=",".join(languages(run)), found=language)
+            tags = ",".join(languages(run))
+            if start is not None:
+                raise LanguageError(f"{start.path}: the checkpoint lacks a language of the pair", expected=language,
+                                    found=tags, hint=ADD_LANGUAGE)  # fmt: skip
+            raise UsageError("the pair's language is not among langs", expected=tags, found=language)
     required_files(data, [f"dict.{source}.txt", f"dict.{target}.txt", *_binaries(run, source, target)], _PREPARE)
     num_units = dictionary_size(data / f"dict.{source}.txt")
     if dictionary_size(data / f"dict.{target}.txt") != num_units:
         raise InputError("the dictionaries of the pair differ", path=data, hint=_PREPARE)
-    return check_start(run, num_units, read_vocabulary(data), f"the data in {data}")
+    return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
 
 
 def _binaries(run: TrainingRun, source: str, target: str) -> list[str]:

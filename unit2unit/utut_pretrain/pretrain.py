@@ -12,14 +12,18 @@ from unit2unit.utut_common.checks import check_device, check_start, dictionary_s
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.entry import run_training
 from unit2unit.utut_common.folder import read_vocabulary
+from unit2unit.utut_common.start import follow, read_start
+from unit2unit.utut_common.stated import Stated
 from unit2unit.utut_pretrain.manifest import LANG_PAIRS, Sample, load_units, read_samples
 
 _PREPARE = "make it with python -m unit2unit.utut_pretrain.prepare"
 
 
-def check(run: TrainingRun) -> TrainingRun:
+def check(run: TrainingRun, stated: Stated) -> TrainingRun:
     """Check tables, unit files, languages and the checkpoint against each other; returns the run completed."""
-    check_device(run)
+    run = check_device(run)
+    start = read_start(run)
+    run = follow(run, start, stated)
     data = Path(run.data_dir)
     splits = [str(run.option("train_subset", "train"))]
     if not run.option("disable_validation"):
@@ -29,7 +33,7 @@ def check(run: TrainingRun) -> TrainingRun:
     for split in splits:
         samples, _ = read_samples(data, split)
         _check_samples(samples, languages(run), num_units)
-    return check_start(run, num_units, read_vocabulary(data), f"the data in {data}")
+    return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
 
 
 def _check_samples(samples: Sequence[Sample], tags: Sequence[str], num_units: int) -> None:

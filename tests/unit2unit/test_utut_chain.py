@@ -1,0 +1,41 @@
+"""From random published layouts to a Korean translator, as the pages say it, without a setting that a user would have to guess."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from netflips.random_checkpoints import TRANSLATOR, write_random_checkpoints
+from tests.unit2unit.phrasebook import run, write_folders
+from unit2unit.utut_finetune.add_language import main as add_language
+from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
+
+_FINETUNE = "unit2unit.utut_finetune.finetune"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints of the published layout and small size, one with Korean to start from, and pairs of units."""
+    folder = tmp_path_factory.mktemp("chain")
+    write_random_checkpoints(folder)
+    assert add_language([str(folder / TRANSLATOR), str(folder / "start.pt"), "--language", "ko"]) == 0
+    units = write_folders(folder / "units", 60)
+    given = ["--source", str(units["en"]), "--target", str(units["ko"]), "--valid", "5", "--test", "5", "--quiet"]
+    assert prepare_pairs([*given, "--out", str(folder / "pairs")]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("config", ["unit2unit/finetune", "unit2unit/finetune_debug"])
+def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path: Path, config: str) -> None:
+    settings = [f"data_dir={folder / 'pairs'}", f"init={folder / 'start.pt'}", f"run_dir={tmp_path / 'run'}"]
+    done = run(_FINETUNE, "--config", config, *settings, "fairseq.optimization.max_update=2", "fairseq.dataset.num_workers=0")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "2 + 2 layers of width 64" in done.stderr
+    if config == "unit2unit/finetune" and not torch.cuda.is_available():
+        assert "half precision (fp16) needs a GPU" in done.stderr
+    best = tmp_path / "run" / "checkpoints" / "checkpoint_best.pt"
+    (tmp_path / "en.txt").write_text("3 17 29 4 0")
+    given = ["--in-unit-path", str(tmp_path / "en.txt"), "--out-unit-path", str(tmp_path / "ko.txt"), "--utut-path", str(best)]
+    done = run("unit2unit.inference", *given, "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "2")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ko.txt").exists()

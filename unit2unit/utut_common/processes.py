@@ -1,0 +1,44 @@
+"""How many processes train a run, and how they find one another where fairseq does not know."""
+
+import os
+from typing import Any
+
+import torch
+
+from unit2unit.utut_common.config import TrainingRun
+
+
+def is_launched() -> bool:
+    """Whether torchrun, or another program that sets its variables, has started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def is_main_process() -> bool:
+    """Whether this process is the first of those that were started together."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def has_gpu(run: TrainingRun) -> bool:
+    """Whether the run trains on GPUs."""
+    return torch.cuda.is_available() and not run.option("cpu")
+
+
+def launched_options(run: TrainingRun) -> dict[str, Any]:
+    """fairseq's options for a process that torchrun has started, {} for any other.
+
+    fairseq asks for the number of processes only where it expects several, and divides by the number of GPUs: on a CPU its
+    processes must be told how to find one another, and gradients are averaged by its own code instead of torch's, which it
+    gives a GPU.
+    """
+    if "WORLD_SIZE" not in os.environ:
+        return {}
+    options: dict[str, Any] = {"distributed_world_size": int(os.environ["WORLD_SIZE"])}
+    if has_gpu(run) or not is_launched() or run.option("distributed_init_method"):
+        return options
+    return options | {
+        "distributed_init_method": "env://",
+        "distributed_rank": int(os.environ["RANK"]),
+        "distributed_backend": "gloo",
+        "distributed_no_spawn": True,
+        "ddp_backend": "legacy_ddp",
+    }
