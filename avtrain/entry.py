@@ -125,7 +125,7 @@ def main_of(
     """
     parser = argparse.ArgumentParser(prog=prog, description=purpose)
     parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
-    parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, which may inherit from ours")
+    parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, on top of ours")
     parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError
-from netflips.corpora.label_fields import describe_fields, spoken_form, field_at
+from netflips.corpora.label_fields import describe_fields, field_at, spoken_form
 from netflips.corpora.sources import CorpusFile
 
 UNCLEAR = "X"

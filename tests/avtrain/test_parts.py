@@ -213,9 +213,7 @@ def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.Captu
     assert main_of(ToyRun, seen.append, "none", "toy", "Train a toy.", ["--config-dir", folder]) == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "parent"), [("unit2av/voice", "unit2a_debug"), ("lab/voice", "/unit2av/unit2a_debug@_global_")]
-)
+@pytest.mark.parametrize(("name", "parent"), [("unit2av/voice", "unit2a_debug"), ("lab/voice", "/unit2av/unit2a_debug@_global_")])
 def test_a_yaml_of_ones_own_inherits_from_ours(name: str, parent: str, tmp_path: Path) -> None:
     """In a folder of its own, also with a blank in its name: what it names is ours, what it says counts."""
     path = tmp_path / "my configs" / f"{name}.yaml"
