@@ -14,6 +14,7 @@ from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 
@@ -55,18 +56,18 @@ def parameters(*pages: Path) -> list[object]:
     return [pytest.param(line, id=f"{page.name}-{n}") for page in pages for n, line in enumerate(commands_of(page), 1)]
 
 
-def run_in_form(line: str, forms: Sequence[Form], patch: pytest.MonkeyPatch) -> None:
+def run_in_form(line: str, forms: Sequence[Form], monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a command as it stands or, where one of the forms is for it, in the first one that is."""
     form = next((form for form in forms if re.search(form.pattern, line)), None)
     words = shlex.split(re.sub(form.fewer, "", line) if form and form.fewer else line, comments=True)
     if form is None or form.more is not None:
         more = "" if form is None else form.more or ""
-        assert run([*words, *shlex.split(more)], patch) == 0
+        assert run([*words, *shlex.split(more)], monkeypatch) == 0
     elif form.check is not None:
         form.check(words)
 
 
-def run(words: list[str], patch: pytest.MonkeyPatch) -> int:
+def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """Run a command; ours without a new process, which would load all libraries again."""
     program = words[0].removeprefix(".venv/bin/")
     if program == "netflips":
@@ -77,7 +78,7 @@ def run(words: list[str], patch: pytest.MonkeyPatch) -> int:
         return subprocess.run([sys.executable, *words[1:]], check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode
     if program != "python":
         return subprocess.run(words, check=False).returncode
-    patch.setattr(sys, "argv", words[1:])
+    monkeypatch.setattr(sys, "argv", words[1:])
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(ROOT / words[1]), run_name="__main__")
     return int(ended.value.code or 0)
@@ -133,14 +134,11 @@ def check_pinned(words: list[str]) -> None:
 def check_help(words: list[str]) -> None:
     """A command's flags stand in its own help."""
     arguments = [*_subcommands(words[3 if words[0] == "python" else 1 :]), "--help"]
-    if words[0] == "python" and words[2].startswith("benchmarks"):  # they read sys.argv themselves
-        done = subprocess.run([sys.executable, *words[1:3], *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
-        shown = done.stdout
-    else:
-        main = netflips if words[0] == "netflips" else import_module(words[2]).main
-        with redirect_stdout(io.StringIO()) as heard, suppress(SystemExit):
-            main(arguments)
-        shown = heard.getvalue()
+    module = "netflips.cli" if words[0] == "netflips" else f"{words[2]}.__main__" if words[2] == "benchmarks" else words[2]
+    main = import_module(module).main
+    with patch.object(sys, "argv", [module, *arguments]), redirect_stdout(io.StringIO()) as heard, suppress(SystemExit):
+        main()
+    shown = heard.getvalue()
     assert "usage" in shown
     assert [word for word in words if word.startswith("--") and word not in shown] == []
 
