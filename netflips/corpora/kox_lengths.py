@@ -23,6 +23,8 @@ LOG = logging.getLogger("netflips")
 _FEWEST = 100
 """Recordings of a place that allow a judgement."""
 _LEAST_LEAN, _LEAST_CORRELATION = 0.0, 0.3
+_LEAST_SPREAD = 1.5
+"""Where nine of ten texts are not this much longer than one of ten, their lengths say nothing."""
 _SYLLABLE = re.compile("[가-힣]|[aeiouy]+|[0-9]", re.IGNORECASE)
 _SPOKEN = {KOREAN: "Korean", ENGLISH: "English"}
 
@@ -52,7 +54,8 @@ def check_lengths(out: Path, places: Mapping[tuple[str, str], str]) -> None:
 
 def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
     """What is wrong with durations and syllables of own and other text, float [recordings, 3]; "" = nothing that can be told."""
-    if len(rows) < _FEWEST:
+    short, long = np.percentile(rows[:, 1], (10, 90)) if len(rows) >= _FEWEST else (1.0, 1.0)
+    if long < _LEAST_SPREAD * max(short, 1.0):
         return ""
     both = rows[rows[:, 2] > 0]
     if len(both) >= _FEWEST and lean(both) < _LEAST_LEAN:

@@ -1,6 +1,7 @@
 """Which recordings of Ko-X are Korean and which English, and which two belong together."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from netflips.corpora.sources import CorpusFile, Listing, list_files
 LOG = logging.getLogger("netflips")
 _MOST_PLACES = 12
 """Places that are named one by one; where there are more, their outer folders are."""
+_PART = re.compile(r"\.part\d+$")
 _NAMES = {KOREAN: "Korean", ENGLISH: "English", OTHER: "of other languages"}
 
 
@@ -117,7 +119,7 @@ def place_of(file: CorpusFile, roots: Iterable[Path | None], depth: int = 2) -> 
     """The archive that a recording is in, or the outer `depth` folders that it is in, below one of the roots."""
     path = file.paths[0].parent if file.is_plain else file.paths[0]
     below = next((path.relative_to(root) for root in roots if root and path.is_relative_to(root)), Path(path.name))
-    return intern(Path(*below.parts[:depth]).as_posix() if file.is_plain else below.as_posix())
+    return intern(Path(*below.parts[:depth]).as_posix() if file.is_plain else _PART.sub("", below.as_posix()))
 
 
 def _warn_of_strangers(

@@ -228,6 +228,13 @@ def test_lengths_that_follow_no_text_are_said(tmp_path: Path, caplog: pytest.Log
     assert "do not last as their text would" in caplog.text
 
 
+def test_texts_of_one_length_say_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entries = [Entry(str(n), "x.wav", duration_s=1 + n % 7, text="가" * (10 + n % 3), translation="la " * 9) for n in range(120)]
+    write_manifest(tmp_path / "ko.jsonl", entries)
+    check_lengths(tmp_path, {("ko", entry.id): "TS1.zip" for entry in entries})
+    assert caplog.text == ""
+
+
 def test_the_check_of_lengths_is_part_of_the_preparation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """120 recordings as long as their English labels: the archive is named."""
     generator = np.random.default_rng(2)
