@@ -5,22 +5,32 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from av2unit.extractor import UnitExtractor
 from avcore.bundle import checkpoint_or_bundle
-from avcore.checkpoint_layouts import Kind
-from avcore.command import LOG, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.domain import Reading, outside_notice
-from avcore.errors import OutputError
-from avcore.files import require_file, require_writable
+from avcore.faces.select import parse_face_choice
+from avcore.files import require_file, require_place
+from avcore.kinds import Kind
+from avcore.loading import loading, names_from
+from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.unit_files import write_unit_file
 
+if TYPE_CHECKING:
+    from av2unit.extractor import UnitExtractor
 
-def build_parser() -> argparse.ArgumentParser:
+_PROG = "av2unit.inference"
+
+__getattr__ = names_from(__name__, {"UnitExtractor": "av2unit.extractor"})
+
+
+def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
+        prog=prog,
         description="Extract discrete speech units, 50 a second, from speech, lips or both.",
         epilog="The unit file is one line of numbers with blanks between, repeats kept.",
     )
@@ -36,13 +46,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def extract_units(options: argparse.Namespace) -> None:
     """Read, extract, write."""
-    # Reading media loads PyAV, OpenCV and mediapipe, which the extractor alone does not need.
-    from av2unit.sources import VIDEO, parse_modalities, read_utterance
-    from avcore.faces.select import parse_face_choice
-
-    modalities, face = parse_modalities(options.modalities), parse_face_choice(options.face)
+    face = parse_face_choice(options.face)
     encoder = checkpoint_or_bundle(options.av2unit_path, Kind.UNIT_ENCODER)
     _check_paths(options, encoder)
+    with loading():
+        from av2unit.extractor import UnitExtractor
+        from av2unit.sources import VIDEO, parse_modalities, read_utterance
+
+    modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
         LOG.warning("%s is not used with --modalities %s", lip_path, options.modalities)
@@ -66,18 +77,18 @@ def extract_units(options: argparse.Namespace) -> None:
 
 def _check_paths(options: argparse.Namespace, encoder: Path) -> None:
     """Find what is wrong with the paths before anything heavy is loaded."""
-    inputs = [require_file(options.in_vid_path, "the video")]
+    require_file(options.in_vid_path, "the video")
     if options.in_lip_path is not None:
-        inputs.append(require_file(options.in_lip_path, "the lip video"))
-    inputs.append(require_file(encoder, "the unit encoder"))
-    output = require_writable(options.out_unit_path, "the unit file")
-    if any(output.exists() and output.samefile(path) for path in inputs):
-        raise OutputError("the unit file would overwrite an input", path=output, hint="choose another --out-unit-path")
+        require_file(options.in_lip_path, "the lip video")
+    require_file(encoder, "the unit encoder")
+    inputs = {"the video": options.in_vid_path, "the lip video": options.in_lip_path, "the unit encoder": encoder}
+    keep_apart({"the unit file": options.out_unit_path}, inputs)
+    require_place(options.out_unit_path, "the unit file")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     """Run the command; returns its exit code."""
-    return run(build_parser(), extract_units, argv)
+    return run(build_parser(prog), extract_units, argv)
 
 
 __all__ = ["UnitExtractor", "build_parser", "main"]

@@ -5,7 +5,6 @@ python -m av2unit.kmeans apply manifest=train.jsonl model=km/km100.safetensors o
 python -m av2unit.kmeans align manifest=all.jsonl references=km/reference.units.jsonl out_dir=labels
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from av2unit.clustering.config import ENCODER, AlignConfig, FeatureConfig, KMean
 from av2unit.extractor import UnitExtractor
 from avcore.errors import UsageError
 from avcore.progress import bars
+from avcore.usage import Parser
 from avtrain.entry import main_of
 
 _PURPOSES = {
@@ -67,7 +67,7 @@ def _extractor(config: KMeansConfig, features: FeatureConfig) -> UnitExtractor |
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `fit`, `apply` or `align`; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="av2unit.kmeans", description="Make labels to train the unit encoder on.", epilog="`fit --help` and so on tell more."
     )
     parser.add_argument("action", choices=list(_PURPOSES), help="; ".join(f"{name}: {what}" for name, what in _PURPOSES.items()))

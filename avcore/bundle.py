@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoint_layouts import Kind
-from avcore.errors import CheckpointError, UsageError
+from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
+from avcore.kinds import Kind
+from avcore.vocabulary import meant_language, normalise_language
 
 LOG = logging.getLogger("netflips")
 
@@ -51,6 +52,12 @@ class Bundle:
         """Units of every sentence it knows, JSON lines as `avcore.unit_store` reads them."""
         return self.folder / REFERENCES
 
+    @property
+    def languages(self) -> tuple[str, str] | None:
+        """Source and target that it was trained for; None = it does not say."""
+        named = self.about.get("source"), self.about.get("target")
+        return (normalise_language(named[0]), normalise_language(named[1])) if all(isinstance(one, str) for one in named) else None
+
     def describe(self) -> str:
         """What it is and where it came from, in one line."""
         made = self.about.get("made", {})
@@ -81,6 +88,29 @@ def read_bundle(folder: str | Path) -> Bundle:
     if known[0] != FORMAT:
         raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")
     return Bundle(Path(folder), about)
+
+
+def bundle_of(checkpoint: Path) -> Bundle | None:
+    """The bundle that a checkpoint lies in; None = it lies in none."""
+    return read_bundle(checkpoint.parent) if (checkpoint.parent / ABOUT).is_file() else None
+
+
+def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -> tuple[str | None, str | None]:
+    """The languages to use with a checkpoint: those of its bundle, where it lies in one and they were not given.
+
+    None = not given, in and out. Raises LanguageError for languages that the bundle never learnt: its models have rows for more.
+    """
+    bundle = bundle_of(checkpoint)
+    learnt = None if bundle is None else bundle.languages
+    if bundle is None or learnt is None:
+        return source, target
+    for given, known, what in ((source, learnt[0], "from"), (target, learnt[1], "into")):
+        if given is not None and normalise_language(given) != known:
+            raise LanguageError(
+                f"{bundle.about['name']} translates from {learnt[0]} into {learnt[1]} only", expected=f"{what} {known}",
+                found=given, hint=meant_language(given, [known]) or f"for other languages give checkpoints ({_WHERE_FROM})",
+            )  # fmt: skip
+    return learnt
 
 
 def checkpoints_or_bundle(given: Mapping[Kind, Path | None]) -> dict[Kind, Path]:

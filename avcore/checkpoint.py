@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from avcore.checkpoint_layouts import (
     SHARED_TABLES,
     Identity,
-    Kind,
     extract,
     identify,
     identify_tensors,
@@ -40,6 +39,7 @@ from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
 from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
+from avcore.kinds import Kind
 from avcore.vocabulary import fingerprint
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"

@@ -5,7 +5,6 @@ trainer files ({cfg, model, task_state, ...}); the renderer is {audio: {language
 speaker encoder is {model_state: state dict}.
 """
 
-import enum
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,39 +15,13 @@ from torch import Tensor
 from avcore.checkpoint_config import plain_config
 from avcore.checkpoint_pickle import Dictionary
 from avcore.errors import CheckpointError
+from avcore.kinds import Kind
 
 SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
 """One matrix that a translator's file holds under three names."""
 
 _UNIT_TASK = "av_hubert_unit_pretraining"
 _NUM_HEADS = 2
-
-
-class Kind(enum.Enum):
-    """What a checkpoint is for; the value is its name in messages."""
-
-    UNIT_ENCODER = "unit encoder"
-    TRANSLATOR = "unit translator"
-    RENDERER = "renderer"
-    SPEAKER_ENCODER = "speaker encoder"
-
-    @property
-    def flag(self) -> str:
-        """The command-line option that takes it."""
-        return _FLAGS[self][0]
-
-    @property
-    def example(self) -> str:
-        """The published file of this kind."""
-        return _FLAGS[self][1]
-
-
-_FLAGS = {
-    Kind.UNIT_ENCODER: ("--av2unit-path", "mavhubert_large_noise.pt"),
-    Kind.TRANSLATOR: ("--utut-path", "utut_ko.pt or utut_sts_ft.pt"),
-    Kind.RENDERER: ("--unit2av-path", "unit_av_renderer_withKO.pt"),
-    Kind.SPEAKER_ENCODER: ("--speaker-encoder-path", "encoder.pt"),
-}
 
 
 class Identity(NamedTuple):

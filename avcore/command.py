@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from avcore.device import PRECISIONS
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
+from avcore.loading import INTERRUPTED
 from avcore.memory import keep_freed_memory
+from avcore.plain_text import PlainFormatter
+from avcore.precision import PRECISIONS
+from avcore.usage import Parser
 
 LOG = logging.getLogger("netflips")
-_INTERRUPTED = 130
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,7 @@ def run(
     options = parser.parse_args(argv)
     is_verbose = getattr(options, "verbose", False)
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr, force=True)
+    _log_to_stderr()
     LOG.setLevel(level)
     keep_freed_memory()
     try:
@@ -51,10 +53,16 @@ def run(
         return error.exit_code
     except KeyboardInterrupt:
         LOG.error("%s: interrupted", parser.prog)
-        return _INTERRUPTED
+        return INTERRUPTED
     except Exception as error:
         LOG.error("%s: unexpected error: %s: %s", parser.prog, type(error).__name__, error, exc_info=is_verbose)
         return EXIT_FAILED
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 
 @contextmanager
@@ -74,4 +82,6 @@ def stopped_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_DONE", "EXIT_FAILED", "LOG", "add_common_options", "device_name", "run", "stopped_by_sigterm"]
+__all__ = [
+    "EXIT_BAD_INPUT", "EXIT_DONE", "EXIT_FAILED", "LOG", "Parser", "add_common_options", "device_name", "run", "stopped_by_sigterm",
+]  # fmt: skip

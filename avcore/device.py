@@ -2,16 +2,13 @@
 
 import logging
 from functools import cache
-from typing import Literal, get_args
 
 import torch
 
 from avcore.errors import UsageError
+from avcore.precision import PRECISIONS
 
 LOG = logging.getLogger("netflips.device")
-
-Precision = Literal["float32", "bfloat16", "float16", "auto"]
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 def resolve_device(name: str = "auto") -> torch.device:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from avcore.checkpoint_layouts import Kind
 from avcore.errors import CheckpointError, InputError
+from avcore.kinds import Kind
 
 KEY = "domain"
 """Of a checkpoint's configuration, where a domain is stored."""

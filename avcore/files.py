@@ -27,19 +27,31 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
     return path
 
 
-def require_writable(path: str | Path, what: str = "the output") -> Path:
-    """Return an output path whose folder exists (it is made) and can be written; raises OutputError otherwise."""
+def require_place(path: str | Path, what: str = "the output") -> Path:
+    """Return an output path that can be written; raises OutputError otherwise.
+
+    Nothing is made: a run that comes to nothing leaves no folder behind.
+    """
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{what} must be a file", path=path, found="a folder")
-    folder = path.parent
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
     return path
+
+
+def require_writable(path: str | Path, what: str = "the output") -> Path:
+    """Return an output path whose folder exists (it is made) and can be written; raises OutputError otherwise."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{what} cannot be written", path=path, found=error.strerror, hint="choose another folder") from error
+    return require_place(path, what)
 
 
 @contextmanager

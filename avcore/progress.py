@@ -1,14 +1,24 @@
 """One way to show progress: the work reports, the caller decides how it looks."""
 
+import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from avcore.plain_text import shown
+
+LOG = logging.getLogger("netflips")
+
 Progress = Callable[[str, int, int | None], None]
 """Called with stage, done, total (None = not known)."""
+
+_TOLD_EVERY_S = 30.0
+"""Between lines of progress in a log."""
 
 Item = TypeVar("Item")
 
@@ -26,16 +36,21 @@ def track(items: Iterable[Item], stage: str, progress: Progress, total: int | No
 
 
 class Bars:
-    """A tqdm bar for each stage on stderr with rate and remaining time; silent when stderr is not a terminal."""
+    """A tqdm bar for each stage on stderr with rate and remaining time; where stderr is no terminal, a line every 30 s."""
 
     def __init__(self, is_quiet: bool = False, prefix: str = "") -> None:
-        self._is_off = is_quiet or not sys.stderr.isatty()
-        self._prefix = prefix
+        self._is_off = is_quiet or sys.stderr is None
+        self._is_drawn = not self._is_off and sys.stderr.isatty()
+        self._prefix = shown(prefix)
         self._stage = ""
         self._bar: Any = None
+        self._begun = self._told = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         if self._is_off:
+            return
+        if not self._is_drawn:
+            self._tell(stage, done, total)
             return
         if stage != self._stage:
             self.close()
@@ -43,6 +58,14 @@ class Bars:
         if total is not None:
             self._bar.total = total
         self._bar.update(done - self._bar.n)
+
+    def _tell(self, stage: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY_S:
+            return
+        self._told = now
+        amount = f"{done}" if total is None else f"{done} of {total}"
+        LOG.info("%s%s: %s, after %s", self._prefix, stage, amount, timedelta(seconds=round(now - self._begun)))
 
     def close(self) -> None:
         """End the bar of the current stage."""

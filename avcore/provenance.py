@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
+SYNTHETIC = "synthetic: NetfLips"
+"""What every such comment begins with."""
+
 
 def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = "") -> str:
     """What a dubbed video says of itself: `synthetic: NetfLips <version>, <source>-><target>, models <fingerprints>`.
@@ -13,4 +16,4 @@ def synthetic_comment(target: str, fingerprints: Iterable[str], source: str = ""
         number = version("netflips")
     except PackageNotFoundError:
         number = "(not installed)"
-    return f"synthetic: NetfLips {number}, {source}->{target}, models {' '.join(name for name in fingerprints if name)}"
+    return f"{SYNTHETIC} {number}, {source}->{target}, models {' '.join(name for name in fingerprints if name)}"

@@ -48,7 +48,7 @@ def iter_units(path: str | Path) -> Iterator[UnitRow]:
         yield from _iter_folder(path)
         return
     for number, row in _iter_parquet(path) if path.suffix == ".parquet" else iter_rows(path):
-        yield _parse(row, path, number)
+        yield parse_unit_row(row, path, number)
 
 
 def read_units(path: str | Path) -> dict[str, Units]:
@@ -89,7 +89,8 @@ def _iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     yield from ((number, {name: value for name, value in row.items() if value is not None}) for number, row in enumerate(rows, 1))
 
 
-def _parse(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
+def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
+    """Make a row of a JSON object, the one on line `number` of a file. Raises UnitError naming both."""
     place = f"{path}:{number}"
     if "id" not in row or "units" not in row:
         raise UnitError("a row of units needs id and units", path=place, found=", ".join(row))

@@ -16,11 +16,27 @@ _ISO_639_3 = {
     "slv": "sl", "kor": "ko",
 }  # fmt: skip
 
+_MISTAKEN = {
+    "kr": "ko", "kp": "ko", "korean": "ko", "hangul": "ko", "uk": "en", "us": "en", "gb": "en", "english": "en", "sp": "es",
+    "spanish": "es", "french": "fr", "italian": "it", "br": "pt", "portuguese": "pt", "gr": "el", "greek": "el", "russian": "ru",
+    "cz": "cs", "czech": "cs", "dk": "da", "danish": "da", "german": "de", "finnish": "fi", "croatian": "hr", "hungarian": "hu",
+    "lithuanian": "lt", "dutch": "nl", "polish": "pl", "romanian": "ro", "slovak": "sk", "si": "sl", "slovenian": "sl",
+}  # fmt: skip
+"""What is written for a language by mistake: its country, or its name."""
+
 
 def normalise_language(name: str) -> str:
     """The two-letter name used everywhere inside: `kor`, `KO` and `[ko]` are `ko`."""
     bare = name.strip().strip("[]").lower()
     return _ISO_639_3.get(bare, bare)
+
+
+def meant_language(name: str, available: Iterable[str]) -> str | None:
+    """`did you mean ko?` for a language that is not among `available`; None where nothing is near."""
+    bare = normalise_language(name)
+    guesses = [_MISTAKEN.get(bare, ""), *(normalise_language(part) for part in bare.replace("_", "-").split("-"))]
+    near = next((guess for guess in guesses if guess in set(available) - {bare}), None)
+    return None if near is None else f"did you mean {near}?"
 
 
 def language_tag(language: str) -> str:
@@ -33,8 +49,9 @@ def require_language(language: str, available: Sequence[str], owner: str, hint: 
     wanted = normalise_language(language)
     if wanted not in available:
         raise LanguageError(
-            f"{owner} has no language '{wanted}'", expected=f"one of {', '.join(available)}", found=wanted, hint=hint
-        )
+            f"{owner} has no language '{wanted}'", expected=f"one of {', '.join(available)}", found=wanted,
+            hint=meant_language(language, available) or hint,
+        )  # fmt: skip
     return wanted
 
 

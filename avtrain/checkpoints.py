@@ -2,6 +2,8 @@
 
 import logging
 import random
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file
 from avtrain.config import State
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("netflips.train")
 LAST, BEST = "last.pt", "best.pt"
 
 
@@ -34,25 +36,48 @@ class RunFolder:
         for old in numbered[: max(0, len(numbered) - self._keep)]:
             old.unlink()
 
-    def find(self, resume: str) -> Path | None:
-        """The checkpoint to go on from: resume is `auto`, `never` or a path. Raises CheckpointError for a missing path."""
+    def find(self, resume: str) -> tuple[Path, State] | None:
+        """The checkpoint to go on from and its content: resume is `auto`, `never` or a path.
+
+        With `auto`, a damaged `last` gives way to the newest numbered one that is whole, and then to `best`, with a warning.
+        Raises CheckpointError for a path that is missing or damaged, and when all are.
+        """
         if resume == "never":
             return None
         if resume == "auto":
             last = self._folder / LAST
-            return last if last.exists() else None
+            return self._newest_whole(last) if last.exists() else None
         path = Path(resume)
         if not path.exists():
             raise CheckpointError("the checkpoint to resume from is not there", path=path, hint="use loop.resume=auto")
-        return path
+        return path, read_state(path)
+
+    def _newest_whole(self, last: Path) -> tuple[Path, State]:
+        try:
+            return last, read_state(last)
+        except CheckpointError as error:
+            damage = error
+        for path in [*sorted(self._folder.glob("step_*.pt"), reverse=True), self._folder / BEST]:
+            with suppress(CheckpointError):
+                state = read_state(path)
+                LOG.warning("%s; %s is whole: updates after it are made again", damage, path)
+                return path, state
+        raise CheckpointError(
+            damage.what, path=last, found=damage.found, hint="no other checkpoint there is whole; loop.resume=never starts anew"
+        ) from damage
 
 
 def read_state(path: Path) -> State:
     """Read a training checkpoint (tensors and plain values only). Raises CheckpointError when it is damaged."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch takes a hole of zeros for weights
+        if damaged is not None:
+            raise ValueError(f"a checksum that does not fit, of {damaged}")
         return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
     except Exception as error:
-        raise CheckpointError("this training checkpoint cannot be read", path=path, found=str(error).splitlines()[0]) from error
+        found = "; ".join(str(error).splitlines()[:1]) or type(error).__name__
+        raise CheckpointError("this training checkpoint is damaged and cannot be read", path=path, found=found) from error
 
 
 def read_run(path: str | Path, kind: str, trainer: str) -> State:

@@ -40,7 +40,8 @@ class LoopConfig:
     save_every, validate_every, log_every: updates. keep: how many numbered checkpoints stay. resume: auto (go on from
     `last` when it is there), never, or the path of a checkpoint. max_bad_share: the run stops when more than this share
     of the items cannot be read. find_unused: with several processes, whether a step may leave parameters without a
-    gradient (costs a little).
+    gradient (costs a little). patience: stop after this many validations in a row without a better best_metric (0 = never).
+    wandb_project: a project of Weights & Biases to log to as well, where it is installed ("" = none).
     """
 
     max_steps: int = 1000
@@ -59,6 +60,8 @@ class LoopConfig:
     best_is_highest: bool = False
     device: str = "auto"
     find_unused: bool = False
+    patience: int = 0
+    wandb_project: str = ""
 
 
 @dataclass(frozen=True)

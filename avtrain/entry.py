@@ -20,12 +20,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
+from avtrain.stamps import stamp_training_lines
 
 Config = TypeVar("Config")
 _HYDRAS_OWN = ("hydra", "_dummy_empty_config_.yaml")
+CONFIG_FILE = "config.yaml"
+"""A run's settings, in its folder."""
 CONFIG_FOLDER = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -102,7 +105,7 @@ def _hint(missing: Sequence[str]) -> str:
 
 def save_config(config: Any, run_dir: str | Path) -> None:
     """Write the whole resolved config to `<run_dir>/config.yaml`."""
-    write_text(Path(run_dir) / "config.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+    write_text(Path(run_dir) / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.structured(config)))
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def main_of(
     With `--print-config` the resolved config is shown and nothing runs. Configs are looked for in `configs/` of NetfLips,
     or first in the folder that `--config-dir` names.
     """
-    parser = argparse.ArgumentParser(prog=prog, description=purpose)
+    parser = Parser(prog=prog, description=purpose)
     parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
     parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, on top of ours")
     parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")
@@ -132,6 +135,7 @@ def main_of(
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the yaml")
 
     def do(options: argparse.Namespace) -> int | None:
+        stamp_training_lines()
         config = read_config(schema, options.config, options.overrides, options.config_dir.resolve())
         if options.print_config:
             os.write(1, OmegaConf.to_yaml(_as_container(config)).encode())

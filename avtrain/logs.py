@@ -2,7 +2,8 @@
 
 import json
 import logging
-import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from avtrain.config import Metrics
 from avtrain.task import Values
+from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
 
@@ -30,6 +32,15 @@ class Window:
         """Keep a step's values; tensors are read later, so that a device is not waited for."""
         self._pending.append({name: v.detach() if isinstance(v, Tensor) else v for name, v in values.items()})
 
+    def state(self) -> dict[str, dict[str, float]]:
+        """What `restore` puts back."""
+        self.settle()
+        return {"sums": self.sums, "counts": dict(self.counts)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
+
     def settle(self) -> None:
         """Read the pending values."""
         for values in self._pending:
@@ -38,19 +49,32 @@ class Window:
                 self.counts[name] = self.counts.get(name, 0) + 1
         self._pending = []
 
-    def take(self) -> Metrics:
-        """The means; the window starts anew."""
+    def take(self) -> "Window":
+        """What it holds, read; the window starts anew."""
         self.settle()
-        means = {name: total / self.counts[name] for name, total in self.sums.items()}
+        taken = Window()
+        taken.sums, taken.counts = self.sums, self.counts
         self.sums, self.counts = {}, {}
-        return means
+        return taken
+
+
+def means_of(windows: Sequence[Window]) -> Metrics:
+    """The mean of each value over all steps of all windows."""
+    names = dict.fromkeys(name for window in windows for name in window.sums)
+    return {
+        name: sum(window.sums.get(name, 0.0) for window in windows) / sum(window.counts.get(name, 0) for window in windows)
+        for name in names
+    }
 
 
 class RunLog:
-    """The log of one run; only the main process writes. Lines after `resumed_at` from a broken run are dropped."""
+    """The log of one run; only the main process writes. Lines after `resumed_at` from a broken run are dropped.
 
-    def __init__(self, run_dir: Path, resumed_at: int, is_main: bool) -> None:
-        self._is_main = is_main
+    wandb: where it is logged to as well.
+    """
+
+    def __init__(self, run_dir: Path, resumed_at: int, is_main: bool, wandb: WandbLog | None = None) -> None:
+        self._is_main, self._wandb = is_main, wandb
         self.history: list[dict[str, Any]] = []
         if not is_main:
             return
@@ -58,7 +82,6 @@ class RunLog:
         self._path = run_dir / "metrics.jsonl"
         self._keep_until(resumed_at)
         self._board = SummaryWriter(str(run_dir / "tensorboard"), purge_step=resumed_at + 1)
-        self._started = time.monotonic()
 
     def _keep_until(self, step: int) -> None:
         if not self._path.exists():
@@ -71,12 +94,15 @@ class RunLog:
         """Write one line of measurements; kind: train or valid."""
         if not self._is_main:
             return
-        line = {"kind": kind, "step": step, **{name: float(value) for name, value in metrics.items()}}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = {"kind": kind, "step": step, "time": now, **{name: float(value) for name, value in metrics.items()}}
         self.history.append(line)
         with self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         for name, value in metrics.items():
             self._board.add_scalar(f"{kind}/{name}", value, step)
+        if self._wandb is not None:
+            self._wandb.write(kind, step, metrics)
         shown = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         LOG.info("%s step %d: %s%s", kind, step, shown, f" ({note})" if note else "")
 
@@ -94,3 +120,5 @@ class RunLog:
         """Flush and close."""
         if self._is_main:
             self._board.close()
+        if self._wandb is not None:
+            self._wandb.close()

@@ -7,8 +7,8 @@ log window are all in `last.pt`. SIGTERM and Ctrl-C save and exit.
 import logging
 import signal
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +20,22 @@ from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avcore.device import has_quick_bfloat16, resolve_device
 from avcore.errors import CheckpointError, InputError, UsageError
-from avtrain.checkpoints import RunFolder, random_state, read_state, restore_random_state, seed_everything
-from avtrain.config import LoopConfig, Metrics, RunConfig, State
+from avtrain.checkpoints import RunFolder, random_state, restore_random_state, seed_everything
+from avtrain.checks import check_run, number_format
+from avtrain.config import Metrics, RunConfig, State
 from avtrain.data import BadItems, make_loader, move, reading
-from avtrain.entry import save_config
-from avtrain.logs import RunLog, Window
+from avtrain.entry import plain
+from avtrain.logs import RunLog, Window, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
+from avtrain.position import Position, TrainResult
+from avtrain.processes import of_all, of_first, say_processes, seed_of
 from avtrain.sampling import EndlessBatches, LengthBatches
+from avtrain.started import note_start
 from avtrain.task import Task, parameters_of
+from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
-
-
-@dataclass
-class Position:
-    """Where a run stands. seconds: of training, over resumes; waited: of those, for data."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    waited: float = 0.0
-    best: float | None = None
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """How a run ended. history: the lines of metrics.jsonl. stop_signal: None when it came to its end."""
-
-    step: int
-    history: list[dict[str, Any]]
-    bad_items: dict[str, str]
-    best: float | None
-    stop_signal: int | None
 
 
 class Trainer:
@@ -62,11 +43,11 @@ class Trainer:
 
     def __init__(self, task: Task, config: RunConfig) -> None:
         self._task, self._config, self._loop = task, config, config.loop
-        _check(config)
+        check_run(config)
         AcceleratorState._reset_state(reset_partial_state=True)  # a second run in one process may differ in precision
         self._accelerator = Accelerator(
             cpu=self._loop.device == "cpu",
-            mixed_precision=_number_format(self._loop),
+            mixed_precision=number_format(self._loop),
             gradient_accumulation_steps=self._loop.accumulate,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=self._loop.find_unused)],
         )
@@ -79,16 +60,23 @@ class Trainer:
             name: self._accelerator.prepare(make_optimizer(parameters_of(self._plain, part.modules), part.config))
             for name, part in self._optimizer_configs.items()
         }
+        # Every process has built the same network; from here on each draws by itself, and dropout differs between them.
+        seed_everything(seed_of(self._loop.seed, self._accelerator.process_index))
         self._folder = RunFolder(config.run_dir, self._loop.keep)
         self._at = Position()
         self._window = Window()
         self._bad = BadItems(self._loop.max_bad_share)
         self._spare: Any = None
         self._stop_signal: int | None = None
-        self._resume()
-        self._log = RunLog(Path(config.run_dir), self._at.step, self._accelerator.is_main_process)
-        if self._accelerator.is_main_process:
-            save_config(config, config.run_dir)
+        is_resumed = self._resume()
+        self._marked = self._at.step, self._at.seconds
+        say_processes(self._accelerator, number_format(self._loop))
+        self._log = self._open_log(is_resumed)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the first process of the run, or its only one: the one that writes."""
+        return bool(self._accelerator.is_main_process)
 
     # What a training step sees (avtrain.task.Engine)
 
@@ -115,11 +103,26 @@ class Trainer:
         """Backpropagate, clip and step one optimizer."""
         part, optimizer = self._optimizer_configs[name], self._optimizers[name]
         self._accelerator.backward(loss)
-        if self._accelerator.sync_gradients and part.config.clip_norm:
-            self._accelerator.clip_grad_norm_(parameters_of(self._plain, part.modules).values(), part.config.clip_norm)
+        if self._accelerator.sync_gradients:
+            self._clip(name)
         set_learning_rate(optimizer, learning_rate(part.config, self._at.step, self.progress, self._at.epoch))
         optimizer.step()
         optimizer.zero_grad()
+
+    def _clip(self, name: str) -> None:
+        """Clip an optimizer's gradients where that is asked for, and log their norm: all, or those of logged updates."""
+        part = self._optimizer_configs[name]
+        parameters = list(parameters_of(self._plain, part.modules).values())
+        if part.config.clip_norm:
+            norm = self._accelerator.clip_grad_norm_(parameters, part.config.clip_norm)
+        elif (self._at.step + 1) % self._loop.log_every == 0 and not self._accelerator.scaler:  # fp16's are scaled
+            norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+        else:
+            return
+        self._window.add({self._named("grad_norm", name): norm})
+
+    def _named(self, what: str, optimizer: str) -> str:
+        return what if len(self._optimizer_configs) == 1 else f"{what}/{optimizer}"
 
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
         """Show a picture, uint8 [H, W, 3], in the log."""
@@ -189,22 +192,21 @@ class Trainer:
         is_best = False
         if step % loop.validate_every == 0 or (is_over and self._stop_signal is None):
             is_best = self._validate()
+            is_over = is_over or self._is_stale()
         is_numbered = step % loop.save_every == 0
         if is_numbered or is_best or is_over:
             self._save(is_numbered, is_best)
         return is_over
 
     def _log_window(self) -> None:
-        metrics = self._window.take()
+        metrics = means_of(of_all(self._accelerator, self._window.take()))
         if not metrics:
             return
-        self._log.write("train", self._at.step, metrics, self._pace())
-
-    def _pace(self) -> str:
-        per_step = self._at.seconds / max(1, self._at.step)
-        left = self._at.seconds * (1 / max(self.progress, 1e-9) - 1)
-        waited = self._at.waited / max(self._at.seconds, 1e-9)
-        return f"{per_step:.3f} s/step, waiting for data {waited:.0%}, left {left / 60:.1f} min"
+        step, seconds = self._marked
+        self._marked = self._at.step, self._at.seconds
+        rates = {self._named("lr", name): one.param_groups[0]["lr"] for name, one in self._optimizers.items()}
+        paces = {"epoch": self._at.epoch, "step_s": (self._at.seconds - seconds) / max(1, self._at.step - step)}
+        self._log.write("train", self._at.step, metrics | rates | paces, self._at.pace(self.progress))
 
     def _validate(self) -> bool:
         items = self._task.valid_items()
@@ -216,6 +218,7 @@ class Trainer:
         with torch.no_grad():
             metrics = self._task.validate(self._valid_batches(items), self)
         restore_random_state(saved)
+        metrics = of_first(self._accelerator, metrics)  # the same figure for all: they must save and stop together
         self._log.write("valid", self._at.step, metrics)
         return self._is_best(metrics)
 
@@ -231,14 +234,19 @@ class Trainer:
         name = self._loop.best_metric
         if name not in metrics:
             raise UsageError("loop.best_metric is not measured", expected=", ".join(metrics), found=name)
-        value, best = metrics[name], self._at.best
-        if best is None or (value > best if self._loop.best_is_highest else value < best):
-            self._at.best = value
-            return True
-        return False
+        is_best = self._at.note(metrics[name], self._loop.best_is_highest)
+        if self._is_stale() and self.is_main:
+            LOG.info(
+                "stopping early: no better %s in %d validations; best %.4g at step %d", name, self._at.stale, self._at.best,
+                self._at.best_step,
+            )  # fmt: skip
+        return is_best
+
+    def _is_stale(self) -> bool:
+        return 0 < self._loop.patience <= self._at.stale
 
     def _is_over(self) -> bool:
-        is_over = self._stop_signal is not None or self.progress >= 1.0
+        is_over = self._stop_signal is not None or self.progress >= 1.0 or self._is_stale()
         if self._accelerator.num_processes > 1:  # all stop at the same step
             if is_over:
                 self._accelerator.set_trigger()
@@ -258,25 +266,25 @@ class Trainer:
     # Saving and going on
 
     def _save(self, is_numbered: bool, is_best: bool) -> None:
-        self._window.settle()
-        if not self._accelerator.is_main_process:
+        states = of_all(self._accelerator, {"random": random_state(), "window": self._window.state()})
+        if not self.is_main:
             return
         state: State = {
             "modules": {name: module.state_dict() for name, module in self._plain.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()},
             "position": vars(self._at).copy(),
-            "window": {"sums": self._window.sums, "counts": self._window.counts},
-            "random": random_state(),
+            **states[0],
+            "other_processes": states[1:],
             "scaler": self._accelerator.scaler.state_dict() if self._accelerator.scaler else None,
             "about": self._task.describe(),
         }
         self._folder.save(state, self._at.step, is_numbered=is_numbered, is_best=is_best)
 
-    def _resume(self) -> None:
-        path = self._folder.find(self._loop.resume)
-        if path is None:
-            return
-        state = read_state(path)
+    def _resume(self) -> bool:
+        found = self._folder.find(self._loop.resume)
+        if found is None:
+            return False
+        path, state = found
         try:
             for name, module in self._plain.items():
                 module.load_state_dict(state["modules"][name])
@@ -288,11 +296,29 @@ class Trainer:
                 hint="give another run_dir or loop.resume=never",
             ) from error  # fmt: skip
         self._at = Position(**state["position"])
-        self._window.sums, self._window.counts = state["window"]["sums"], state["window"]["counts"]
-        restore_random_state(state["random"])
+        self._resume_process([state, *state.get("other_processes", ())], path)
         if state["scaler"] and self._accelerator.scaler:
             self._accelerator.scaler.load_state_dict(state["scaler"])
-        LOG.info("going on from %s at step %d", path, self._at.step)
+        if self.is_main:
+            LOG.info("going on from %s at step %d", path, self._at.step)
+        return True
+
+    def _resume_process(self, states: Sequence[State], path: Path) -> None:
+        """Go on with this process's own randomness and log window; one that the run did not have starts with fresh ones."""
+        rank, number = self._accelerator.process_index, self._accelerator.num_processes
+        if rank < len(states):
+            self._window.restore(states[rank]["window"])
+            restore_random_state(states[rank]["random"])
+        if self.is_main and number != len(states):
+            LOG.warning("%s is of %d processes, this run of %d: it goes on with other batches and masks", path, len(states), number)
+
+    def _open_log(self, is_resumed: bool) -> RunLog:
+        folder, wandb = Path(self._config.run_dir), None
+        if self.is_main:
+            note_start(self._config, folder, is_resumed, self._accelerator.num_processes)
+            if self._loop.wandb_project:
+                wandb = WandbLog(self._loop.wandb_project, folder, plain(self._config))
+        return RunLog(folder, self._at.step, self.is_main, wandb)
 
     def _batches(self, items: Any) -> LengthBatches:
         if not len(items):
@@ -312,23 +338,5 @@ class Trainer:
                 module.to(self._accelerator.device).eval()
 
 
-def _number_format(loop: LoopConfig) -> str:
-    """What accelerate computes in: no, bf16 or fp16."""
-    if loop.precision != "auto":
-        return loop.precision
-    return "bf16" if has_quick_bfloat16(resolve_device(loop.device)) else "no"
-
-
 def _learns(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
-
-
-def _check(config: RunConfig) -> None:
-    loop = config.loop
-    if loop.max_steps <= 0 and loop.max_minutes <= 0:
-        raise UsageError("the run has no end", expected="loop.max_steps or loop.max_minutes above 0")
-    if not config.batch.batch_size and not config.batch.max_length_sum:
-        raise UsageError("batches have no bound", expected="batch.batch_size or batch.max_length_sum above 0")
-    for name in ("log_every", "save_every", "validate_every", "accumulate"):
-        if getattr(loop, name) < 1:
-            raise UsageError(f"loop.{name} must be 1 or more", found=getattr(loop, name))

@@ -19,9 +19,11 @@ def run_task(task: Task, config: RunConfig) -> int | None:
     """Train to the end or until a signal, say where the result lies, and return the exit code (None = done)."""
     if config.loop.device == "cpu" or not torch.cuda.is_available():
         keep_freed_memory()
-    result = Trainer(task, config).train()
+    trainer = Trainer(task, config)
+    result = trainer.train()
     best = "" if result.best is None else f", best {config.loop.best_metric} {result.best:.4g}"
-    LOG.info("%s: %d steps%s", Path(config.run_dir) / "checkpoints", result.step, best)
+    if trainer.is_main:
+        LOG.info("%s: %d steps%s", Path(config.run_dir) / "checkpoints", result.step, best)
     if result.bad_items:
         LOG.warning("%d items could not be used; they are named above", len(result.bad_items))
     return None if result.stop_signal is None else _STOPPED + result.stop_signal

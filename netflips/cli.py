@@ -17,7 +17,7 @@ _COMMANDS = {
     "manifest": ("netflips.manifest_command", "check, count, divide, join and convert manifests"),
     "convert": ("netflips.convert", "a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.demo_bundle.command", "pack and check the models that come with NetfLips"),
-    "evaluate": ("netflips.evaluation.command", "how good the demo's models are, in one table"),
+    "evaluate": ("netflips.evaluation.command", "how good the demo's models are, or one's own on a test split"),
     "info": ("netflips.info", "what a dubbed video, a checkpoint or the bundle says of itself"),
 }
 

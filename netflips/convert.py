@@ -4,10 +4,7 @@ Optimizer state stays behind (a published translator is three times its model), 
 names is written once, and a vocoder fresh from training can be put into a renderer.
 """
 
-import argparse
-import logging
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +14,15 @@ from torch import Tensor
 from av2unit.avhubert.labels import vocabulary_of
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
 from avcore.checkpoint_layouts import is_same
-from avcore.command import run
 from avcore.eight_bits import from_eight_bits, to_eight_bits
 from avcore.errors import CheckpointError, UsageError
+from avcore.outputs import keep_apart
+from avcore.precision import STORED_PRECISIONS
 from avcore.vocabulary import normalise_language
 from unit2av.model import with_vocoder
 
-LOG = logging.getLogger("netflips.convert")
-
 _SUFFIX = ".safetensors"
-_KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
-DTYPES = {
-    "keep": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16, "int8": torch.int8
-}  # fmt: skip
+DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getattr(torch, name) for name in STORED_PRECISIONS}
 
 
 def convert_checkpoint(
@@ -50,8 +43,7 @@ def convert_checkpoint(
     in_path, out_path = Path(in_path), Path(out_path)
     if out_path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
-    if out_path.exists() and in_path.exists() and out_path.samefile(in_path):
-        raise UsageError("input and output are the same file", found=out_path, hint="give another name")
+    keep_apart({"the output": out_path}, {"the checkpoint": in_path, "a vocoder": list((vocoders or {}).values())})
     source = read_checkpoint(in_path, Kind.RENDERER if vocoders else kind)
     tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
@@ -67,50 +59,6 @@ def convert_checkpoint(
     written = read_checkpoint(path, source.kind)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The command line of `netflips convert` and scripts/convert_checkpoint.py."""
-    parser = argparse.ArgumentParser(
-        prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
-    )
-    parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
-    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
-    parser.add_argument("--kind", default="auto", choices=["auto", *_KINDS], help="what the input must be (default: auto)")
-    parser.add_argument("--dtype", default="keep", choices=list(DTYPES), help="number format of the weights (default: keep)")
-    parser.add_argument(
-        "--add-vocoder",
-        action="append",
-        default=[],
-        metavar="LANGUAGE=PATH",
-        help="put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated",
-    )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
-    return run(build_parser(), _convert, argv)
-
-
-def _convert(options: argparse.Namespace) -> None:
-    vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
-    kind = None if options.kind == "auto" else _KINDS[options.kind]
-    written = convert_checkpoint(options.in_path, options.out_path, kind, DTYPES[options.dtype], vocoders)
-    before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
-    LOG.info(
-        "%s: %s, %d tensors, %.1f MB (was %.1f MB), %s",
-        written.path, written.kind.value, len(written.tensors), after, before, written.fingerprint,
-    )  # fmt: skip
-
-
-def _parse_vocoder(text: str) -> tuple[str, Path]:
-    language, _, path = text.partition("=")
-    if not language or not path:
-        raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
-    return language, Path(path)
 
 
 def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any]:
@@ -148,7 +96,3 @@ def _compare(tensors: Mapping[str, Tensor], written: Checkpoint) -> None:
 
 def _is_kept(name: str, before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> bool:
     return name in before and name in after and is_same(before[name], after[name])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

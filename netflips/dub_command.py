@@ -2,38 +2,31 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from avcore.bundle import checkpoints_or_bundle
-from avcore.checkpoint_layouts import Kind
-from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, run
-from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.command import Parser, add_common_options, run
 from avcore.faces.select import parse_face_choice
-from avcore.progress import bars
-from avcore.suffixes import VIDEO_SUFFIXES
-from avcore.vocabulary import normalise_language
-from netflips.batch.flags import add_spread_options, spread_of
-from netflips.models import Models, load_models
-from netflips.options import MODALITIES, DubOptions, ModelPaths, RunOptions
-from netflips.pipeline import dub
+from avcore.loading import loading
+from netflips.batch.flags import add_spread_options
+from netflips.options import MODALITIES
 from netflips.recording_flags import add_recording_options, recording_options
-from netflips.report import DubReport, report_from
-from netflips.report_files import ReportFiles
 from unit2av.inference_unit2a import unit_offset
 
 _DEFAULT_LABEL = "synthetic speech and lips"
 
 
-def build_parser(prog: str = "netflips dub") -> argparse.ArgumentParser:
+def build_parser(prog: str = "netflips dub") -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog, description="Dub videos of someone speaking: same person, own voice, another language, lips that fit."
     )
     files = parser.add_argument_group("files")
-    files.add_argument("--in-vid-path", type=Path, nargs="+", required=True, help="video, several videos, or a folder of them")
+    files.add_argument("videos", type=Path, nargs="*", metavar="VIDEO", help="video, several videos, or a folder of them")
+    files.add_argument("--in-vid-path", type=Path, nargs="+", default=[], metavar="VIDEO", help="the same as a flag")
     files.add_argument("--out-vid-path", type=Path, help="the dubbed video (.mp4, .m4v, .mov or .mkv), for one input")
-    files.add_argument("--out-dir", type=Path, help="folder for the dubbed videos, named <stem>_<language>.mp4, for several inputs")
+    files.add_argument(
+        "--out-dir", type=Path, help="folder for the dubbed videos, named <stem>_<language>.mp4 (default: beside each video)"
+    )
     files.add_argument(
         "--report", type=Path, action="append", default=[], metavar="FILE",
         help="write what was done: .html is a page to read, any other name is JSON; may be given for each",
@@ -49,8 +42,8 @@ def build_parser(prog: str = "netflips dub") -> argparse.ArgumentParser:
 
 def _add_language_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("languages and translation")
-    group.add_argument("--src-lang", required=True, help="language that is spoken, as en or eng")
-    group.add_argument("--tgt-lang", required=True, help="language to dub into, as ko or kor")
+    group.add_argument("--src-lang", help="language that is spoken, as en or eng (default: the only one that the models allow)")
+    group.add_argument("--tgt-lang", help="language to dub into, as ko or kor (default: the same)")
     group.add_argument(
         "--modalities", default="audio,video", choices=MODALITIES, metavar="WHICH",
         help="what the units are taken from: audio,video (default), audio, or video",
@@ -102,126 +95,9 @@ def main(argv: Sequence[str] | None = None, prog: str = "netflips dub") -> int:
 
 
 def _work(options: argparse.Namespace) -> int | None:
-    jobs = _jobs(options)
-    settings = _dub_options(options)
     parse_face_choice(options.face)
-    told = ReportFiles(options.report, jobs, settings)
-    if options.ray:
-        return _dub_side_by_side(jobs, settings, told, options)
-    paths, source, target, running = _model_arguments(options)
-    models = load_models(paths, source, target, replace(running, puts_away=len(jobs) == 1))
-    if len(jobs) == 1:
-        told.add(_dub_one(*jobs[0], models, settings, options.quiet))
-        _write(told, options.quiet)
-        return None
-    return _dub_all(jobs, models, settings, told, options.quiet)
+    recording = recording_options(options)
+    with loading():
+        from netflips.dub_work import dub_videos
 
-
-def _dub_side_by_side(
-    jobs: list[tuple[Path, Path]], settings: DubOptions, told: ReportFiles, options: argparse.Namespace
-) -> int | None:
-    from netflips.batch.dub_record import DubJob, DubRecord
-    from netflips.batch.dubbing import DubModels, dub_side_by_side
-
-    if options.out_dir is None:
-        raise UsageError("--ray dubs into --out-dir")
-    paths, _, _, running = _model_arguments(options)
-    batch, data = [DubJob(*job) for job in jobs], told.data_paths
-    code = dub_side_by_side(
-        batch, DubModels(paths, running), settings,
-        spread_of(options), options.retry_failed, data[0] if data else None, options.quiet,
-    )  # fmt: skip
-    record = DubRecord.read(options.out_dir)
-    for path in data[1:]:
-        record.write_report(path, batch)
-    for job in batch:
-        if job.target.name in record.done:
-            told.add(report_from(record.done[job.target.name]["report"]))
-        elif str(job.source) in record.failures:
-            told.fail(job.source, record.failures[str(job.source)])
-    with bars(options.quiet, "report: ") as progress:
-        told.write_pages(progress)
-    return code
-
-
-def _dub_all(jobs: list[tuple[Path, Path]], models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> int | None:
-    failed = []
-    for source, target in jobs:
-        try:
-            told.add(_dub_one(source, target, models, settings, is_quiet))
-        except NetflipsError as error:
-            LOG.error("failed: %s", error)
-            failed.append(str(source))
-            told.fail(source, str(error))
-        _write(told, is_quiet)  # after each, so that finished work is known
-    if not failed:
-        return None
-    LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
-    return EXIT_FAILED
-
-
-def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool) -> DubReport:
-    with bars(is_quiet, f"{source.name}: ") as progress:
-        report = dub(source, target, models, settings, progress)
-    LOG.info("%s", report.summary())
-    return report
-
-
-def _write(told: ReportFiles, is_quiet: bool) -> None:
-    with bars(is_quiet, "report: ") as progress:
-        told.write(progress)
-
-
-def _dub_options(options: argparse.Namespace) -> DubOptions:
-    return DubOptions(
-        source=options.src_lang,
-        target=options.tgt_lang,
-        modalities=options.modalities,
-        beam=options.beam,
-        max_target_units=options.max_target_units,
-        face=options.face,
-        speaker=options.speaker_path,
-        lips=options.in_lip_path,
-        boxes=options.in_bbox_path,
-        hard_paste=options.hard_paste,
-        label=options.burn_label,
-        timing=options.timing,
-        recording=recording_options(options),
-    )
-
-
-def _model_arguments(options: argparse.Namespace) -> tuple[ModelPaths, str, str, RunOptions]:
-    given = {Kind.UNIT_ENCODER: options.av2unit_path, Kind.TRANSLATOR: options.utut_path, Kind.RENDERER: options.unit2av_path}
-    found = checkpoints_or_bundle(given)
-    stages = found[Kind.UNIT_ENCODER], found[Kind.TRANSLATOR], found[Kind.RENDERER]
-    paths = ModelPaths(*stages, options.speaker_encoder_path)
-    running = RunOptions(device_name(options), options.precision, options.vocoder_unit_offset, options.translator_unit_offset)
-    return paths, options.src_lang, options.tgt_lang, running
-
-
-def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
-    """Inputs with their outputs. Raises UsageError for flags that do not go together, InputError for an empty folder."""
-    if (options.out_vid_path is None) == (options.out_dir is None):
-        raise UsageError("give either --out-vid-path (one input) or --out-dir (several inputs or a folder)")
-    inputs: list[Path] = options.in_vid_path
-    if options.out_vid_path is not None:
-        if len(inputs) > 1 or inputs[0].is_dir():
-            raise UsageError("--out-vid-path takes one input video", found=", ".join(map(str, inputs)), hint="use --out-dir")
-        return [(inputs[0], options.out_vid_path)]
-    if options.in_lip_path is not None or options.in_bbox_path is not None:
-        raise UsageError("--in-lip-path and --in-bbox-path belong to one video", hint="use --out-vid-path")
-    if any(path is not None for path in (options.segments, options.segments_in, options.speaker_map)):
-        raise UsageError("--segments, --segments-in and --speaker-map belong to one video", hint="use --out-vid-path")
-    videos = [video for path in inputs for video in (_videos_in(path) if path.is_dir() else [path])]
-    jobs = [(video, options.out_dir / f"{video.stem}_{normalise_language(options.tgt_lang)}.mp4") for video in videos]
-    doubled = {target.name for _, target in jobs if sum(other == target for _, other in jobs) > 1}
-    if doubled:
-        raise UsageError("several inputs would be written under one name", found=", ".join(sorted(doubled)), hint="dub them apart")
-    return jobs
-
-
-def _videos_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
-    if not found:
-        raise InputError("there is no video in this folder", path=folder, expected=", ".join(VIDEO_SUFFIXES))
-    return found
+    return dub_videos(options, recording)

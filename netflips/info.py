@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avcore.bundle import ABOUT, read_bundle
 from avcore.checkpoint import read_checkpoint
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.media import probe
 from netflips.demo_bundle.describe import tell
@@ -16,9 +16,9 @@ from netflips.demo_bundle.paths import require_bundle
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="netflips info", description="Say what a video, a checkpoint or a bundle of models is.")
+    parser = Parser(prog="netflips info", description="Say what a video, a checkpoint or a bundle of models is.")
     parser.add_argument(
         "path", type=Path, nargs="?",
         help="a video, a sound file, a checkpoint, or a bundle's folder (default: the bundle that comes with NetfLips)",

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, run
+from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, Parser, run
 from avcore.errors import UsageError
+from avcore.loading import loading
 from avcore.manifest import read_manifest, write_manifest
+from avcore.outputs import keep_apart
+from avcore.plain_text import say
 from avcore.progress import bars
-from netflips.manifests.checks import check_manifest
 from netflips.manifests.conversions import CONVERSIONS
 from netflips.manifests.counts import count, describe
 from netflips.manifests.division import at_random, by_field, merge, moved
@@ -20,9 +22,9 @@ from unit2unit.utut_common.splits import SplitPlan
 _MOST_SHOWN = 50
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="netflips manifest", description="Check, count, divide, join and convert manifests.")
+    parser = Parser(prog="netflips manifest", description="Check, count, divide, join and convert manifests.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
         one = commands.add_parser(name, help=command.purpose, description=command.purpose)
@@ -47,6 +49,9 @@ def _add_validate(parser: argparse.ArgumentParser) -> None:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    with loading():
+        from netflips.manifests.checks import check_manifest
+
     with bars(options.quiet) as progress:
         checked = check_manifest(options.manifest, options.root, options.deep, options.workers, progress)
     for problem in checked.problems[:_MOST_SHOWN]:
@@ -65,7 +70,7 @@ def _add_stats(parser: argparse.ArgumentParser) -> None:
 def _stats(options: argparse.Namespace) -> None:
     counts = count(read_manifest(options.manifest, options.root).entries)
     text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(describe(counts))
-    sys.stdout.write(text + "\n")
+    say(text)
 
 
 # Dividing and joining
@@ -92,9 +97,7 @@ def _split(options: argparse.Namespace) -> None:
         parts = by_field(entries, options.by)
     else:
         parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), words(options.apart))
-    taken = [folder / f"{name}.jsonl" for name in parts if (folder / f"{name}.jsonl").resolve() == options.manifest.resolve()]
-    if taken:
-        raise UsageError("a part would replace the manifest itself", found=taken[0], hint="choose another --out-dir")
+    keep_apart({"a part": [folder / f"{name}.jsonl" for name in parts]}, {"the manifest": options.manifest})
     for name, part in parts.items():
         LOG.info("%s: %d entries", folder / f"{name}.jsonl", write_manifest(folder / f"{name}.jsonl", part))
 
@@ -106,6 +109,7 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
 
 
 def _merge(options: argparse.Namespace) -> None:
+    keep_apart({"the output": options.out}, {"a manifest": options.manifests})
     entries = merge(options.manifests, options.out.parent, options.prefix)
     LOG.info("%s: %d entries", options.out, write_manifest(options.out, entries))
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from avcore.errors import OutputError
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
 from avcore.media import PictureSource, read_speech
+from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
 from avcore.speech_regions import listen
 from netflips.clock import StageClock
+from netflips.files_used import inputs_of, outputs_of
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.dub import dub_recording
@@ -28,7 +29,7 @@ def dub(
     `out_video` unless all went well.
     """
     in_path, out_path = Path(in_video), Path(out_video)
-    _check_paths(in_path, out_path)
+    _check_paths(in_path, out_path, options)
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
         source = PictureSource(in_path)
@@ -55,8 +56,8 @@ def is_recording(source: PictureSource, options: DubOptions) -> bool:
     return len(cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)) > 1
 
 
-def _check_paths(in_video: Path, out_video: Path) -> None:
+def _check_paths(in_video: Path, out_video: Path, options: DubOptions) -> None:
     require_file(in_video, "the input video")
-    require_writable(out_video)
-    if out_video.exists() and out_video.samefile(in_video):
-        raise OutputError("the output is the input itself", path=out_video, hint="choose another --out-vid-path")
+    inputs = {"the input video": in_video, **inputs_of(options)}
+    keep_apart({"the dubbed video": out_video, **outputs_of(options)}, inputs)
+    require_place(out_video)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 
 from avcore.checkpoint_layouts import SHARED_TABLES
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.vocabulary import UTUT_LANGUAGES
 from netflips.random_layouts import (
@@ -102,9 +102,9 @@ def write_random_checkpoints(out_dir: str | Path, size: Size = "tiny", only_kore
     return paths
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line of scripts/make_random_checkpoints.py."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="make_random_checkpoints", description="Write checkpoints of random weights in the layout of the published files."
     )
     parser.add_argument("--out-dir", required=True, type=Path, help="folder to write into")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.files import write_text
+from avcore.plain_text import shown
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class DubReport:
         lines += [f"  {stage.name:<12} {stage.seconds:7.2f} s  {stage.x_real_time:7.2f} x real time" for stage in self.stages]
         if self.has_grown:
             lines.append(f"  the picture grew to {self.width}x{self.height}: an odd side cannot be encoded")
-        return "\n".join([*lines, f"written: {self.output}"])
+        return "\n".join([*lines, f"written: {shown(self.output)}"])
 
 
 def _utterance_lines(recording: RecordingReport) -> list[str]:
@@ -152,7 +153,7 @@ def _utterance_lines(recording: RecordingReport) -> list[str]:
     ):
         if numbers:
             lines.append(f"  {what}: {', '.join(map(str, numbers))}")
-    lines.append(f"  finished work: {recording.work_dir} ({recording.work_bytes / 1e6:.0f} MB)")
+    lines.append(f"  finished work: {shown(recording.work_dir)} ({recording.work_bytes / 1e6:.0f} MB)")
     return lines
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.errors import UsageError
-from avcore.files import require_writable
+from avcore.files import require_place
 from avcore.progress import Progress, silent
 from netflips.options import DubOptions
 from netflips.report import DubReport, write_reports
@@ -28,7 +28,7 @@ class ReportFiles:
         for path in paths:
             if path.resolve() in videos:
                 raise UsageError("--report must not be one of the videos", found=path, expected="a name such as report.html")
-            require_writable(path, "the report")
+            require_place(path, "the report")
         self._pages = [path for path in paths if path.suffix.lower() in _PAGE_SUFFIXES]
         self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
         self._options = options

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.media import PictureSource
 
@@ -31,9 +31,9 @@ def stack_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np.ui
     return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="contact_sheet", description=__doc__)
+    parser = Parser(prog="contact_sheet", description=__doc__)
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=6)

@@ -2,7 +2,7 @@
 
 import sys
 
-from netflips.convert import main
+from netflips.convert_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

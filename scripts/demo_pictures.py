@@ -10,7 +10,7 @@ import numpy as np
 from contact_sheet import stack_rows
 from numpy.typing import NDArray
 
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.files import atomic_output
 from avcore.media import read_speech
 from avcore.timeline import samples_to_seconds, seconds_to_samples
@@ -25,9 +25,9 @@ _INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
 _JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them anew
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="demo_pictures", description=__doc__)
+    parser = Parser(prog="demo_pictures", description=__doc__)
     parser.add_argument("--source", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
     parser.add_argument("--dub", type=Path, default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4", help="default: of `make demo`")
     parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "docs" / "images", help="default: docs/images")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
 from netflips.demo.camera import Pose
@@ -19,9 +19,9 @@ from netflips.demo.phrasebook import Pair
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="make_demo_clip", description=__doc__)
+    parser = Parser(prog="make_demo_clip", description=__doc__)
     parser.add_argument(
         "--out-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="x.mp4; x.json is written beside it"
     )

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import add_common_options, run
+from avcore.command import Parser, add_common_options, run
 from avcore.progress import bars
 from netflips.demo.material.make import make_material
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="make_demo_data", description=__doc__)
+    parser = Parser(prog="make_demo_data", description=__doc__)
     parser.add_argument("--out-dir", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook; 0: all that are not held out")

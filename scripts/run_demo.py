@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from avcore.command import LOG, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.media import read_speech
 from avcore.progress import bars
 from netflips.demo_bundle.paths import bundle_paths, require_bundle
@@ -24,9 +24,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 _WIDTH = 18
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="run_demo", description=__doc__)
+    parser = Parser(prog="run_demo", description=__doc__)
     parser.add_argument("--in-vid-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
     parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "outputs" / "demo", help="default: outputs/demo")
     add_common_options(parser)

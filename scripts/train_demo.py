@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
 from netflips.demo.recipe import about, steps_of, write_about
 from netflips.demo.steps import Step, StepRunner
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="train_demo", description=__doc__)
+    parser = Parser(prog="train_demo", description=__doc__)
     parser.add_argument("--run-dir", type=Path, default=Path("runs/demo"), help="all that is made on the way (default: runs/demo)")
     parser.add_argument("--bundle-dir", type=Path, default=None, help="where the bundle goes (default: where it is shipped)")
     parser.add_argument("--seed", type=int, default=0)

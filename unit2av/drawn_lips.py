@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box, Picture
 from avcore.manifest import Entry, write_manifest
@@ -153,9 +153,9 @@ def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, 
         yield float(x), float(y)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="unit2av.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
+    parser = Parser(prog="unit2av.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for videos, boxes, manifest and units")
     parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")
     parser.add_argument("--frames", type=int, default=40, help="pictures a clip, 25 a second (default: 40)")

@@ -1,16 +1,16 @@
 """What exports into a renderer checkpoint have in common."""
 
-import argparse
 from pathlib import Path
 
 from avcore.errors import UsageError
+from avcore.usage import Parser
 
 _SUFFIX = ".safetensors"
 
 
-def export_parser(prog: str, what: str, into: str) -> argparse.ArgumentParser:
+def export_parser(prog: str, what: str, into: str) -> Parser:
     """The options of an export. what: is put into a renderer; into: what `--into` is for."""
-    parser = argparse.ArgumentParser(prog=prog, description=f"Put {what} into a renderer checkpoint.")
+    parser = Parser(prog=prog, description=f"Put {what} into a renderer checkpoint.")
     parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
     parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
     parser.add_argument("--into", type=Path, help=f"{into} (default: a new file)")

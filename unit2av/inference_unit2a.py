@@ -4,36 +4,26 @@ The published command's own flags work too: `--checkpoint g_00500000 --config co
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-from avcore.bundle import checkpoint_or_bundle
-from avcore.checkpoint_layouts import Kind
-from avcore.command import LOG, add_common_options, device_name, run
-from avcore.errors import InputError, UsageError
-from avcore.files import require_file, require_writable
-from avcore.media import write_speech
-from avcore.progress import bars
-from avcore.timeline import units_to_seconds
-from avcore.unit_files import read_unit_file, units_of
-from avcore.units import Units, from_reference_codes
-from avcore.vocabulary import normalise_language
-from unit2av.items import read_unit_item
-from unit2av.model import open_training_checkpoint
-from unit2av.offsets import OffsetSetting
-from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import Speech, UnitVocoder
-from unit2av.voice import read_voice
+from avcore.command import Parser, add_common_options, run
+from avcore.errors import UsageError
+from avcore.loading import loading, names_from
 
-_ITEM_SUFFIX = "_preprocessed"
+if TYPE_CHECKING:
+    from unit2av.speech import Speech, UnitVocoder
+
+_PROG = "unit2a"
 _NEEDED = ("in_unit_path", "speaker_path", "out_wav_path")
 _NEEDED_AS_PUBLISHED = ("checkpoint", "input_file")
 
+__getattr__ = names_from(__name__, {"Speech": "unit2av.speech", "UnitVocoder": "unit2av.speech"})
 
-def unit_offset(text: str) -> OffsetSetting:
+
+def unit_offset(text: str) -> int | Literal["auto"]:
     """Read the value of --vocoder-unit-offset."""
     if text == "auto":
         return "auto"
@@ -42,9 +32,9 @@ def unit_offset(text: str) -> OffsetSetting:
     return int(text)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="unit2a", description="Turn units into speech in a given voice.")
+    parser = Parser(prog=prog, description="Turn units into speech in a given voice.")
     parser.add_argument("--in-unit-path", type=Path, help="units as text: ids 0..999 with blanks between")
     parser.add_argument("--speaker-path", type=Path, help="the voice: x.wav, any other sound or video file, or x.npy")
     parser.add_argument("--out-wav-path", type=Path, help="the speech, 16 kHz 16-bit wav")
@@ -66,9 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    return run(build_parser(prog), _work, argv)
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -77,63 +67,13 @@ def _work(options: argparse.Namespace) -> None:
     missing = [_flag(name) for name in names if getattr(options, name) is None]
     if missing:
         raise UsageError(f"missing: {', '.join(missing)}", hint="see --help")
+    with loading():
+        from unit2av.saying import say_file, say_item
+
     if is_as_published:
-        _speak_item(options)
+        say_item(options)
     else:
-        _speak_file(options)
-
-
-def _speak_file(options: argparse.Namespace) -> None:
-    """Units from a text file, in the voice of a recording."""
-    path = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
-    out = require_writable(options.out_wav_path, "the output wav")
-    inputs = (options.in_unit_path, options.speaker_path, options.unit2av_path, options.speaker_encoder_path)
-    if out.resolve() in [path.resolve() for path in inputs if path is not None]:
-        raise UsageError("the output is one of the inputs", found=out, hint="choose another --out-wav-path")
-    codes = read_unit_file(options.in_unit_path)
-    language = normalise_language(options.tgt_lang)
-    device = device_name(options)
-    vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
-    units = Units.from_frames(codes[codes >= 0], language) if options.no_durations else from_reference_codes(codes, language)
-    voice = read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
-    with units_of(options.in_unit_path):
-        _speak(vocoder, units, voice, out, options)
-
-
-def _speak_item(options: argparse.Namespace) -> None:
-    """Frame-level units and their voice from one .pt file, said by a training checkpoint."""
-    item = read_unit_item(options.input_file)
-    checkpoint = open_training_checkpoint(options.checkpoint, options.tgt_lang, _read_settings(options.config))
-    vocoder = UnitVocoder.from_checkpoint(
-        checkpoint, options.tgt_lang, device_name(options), options.precision, options.vocoder_unit_offset
-    )
-    stem = options.input_file.stem
-    step = options.checkpoint.stem.removeprefix("g_")
-    out = require_writable(options.output_folder / f"{stem[: -len(_ITEM_SUFFIX)]}_{step}step.wav", "the output wav")
-    units = Units.from_frames(item.codes, vocoder.language)
-    with units_of(options.input_file):
-        _speak(vocoder, units, item.speaker, out, options)
-
-
-def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: argparse.Namespace) -> None:
-    with bars(options.quiet) as progress:
-        speech = vocoder.synthesize(units, voice, options.duration_scale, progress)
-    write_speech(out, speech.samples)
-    LOG.info("%s: %d units, %.2f s of speech", out, len(speech.units), units_to_seconds(speech.units.num_steps))
-
-
-def _read_settings(path: Path | None) -> dict[str, Any]:
-    """What a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
-    if path is None:
-        return {}
-    try:
-        content = json.loads(require_file(path, "the vocoder's configuration").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("the configuration is not JSON", path=path, found=error) from error
-    if not isinstance(content, dict):
-        raise InputError("the configuration is not a JSON object", path=path, found=type(content).__name__)
-    names = {"upsample_rates": "upsample_rates", "resblock_dilation_sizes": "dilations"}
-    return {own: content[name] for name, own in names.items() if name in content}
+        say_file(options)
 
 
 def _flag(name: str) -> str:

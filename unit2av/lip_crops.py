@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.crop import Box, crop_face
 from avcore.faces.given import read_boxes_for
@@ -158,9 +158,9 @@ def _try_one(job: tuple[CropCache, Footage]) -> tuple[str, str]:
     return footage.id, ""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
+    parser = Parser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
     parser.add_argument("--manifest", required=True, type=Path, help="JSON lines: id, video, boxes (see avcore.manifest)")
     parser.add_argument("--root", type=Path, help="folder that its paths start from (default: the manifest's own)")
     parser.add_argument("--cache", required=True, type=Path, help="folder for the crops: data.cache of the trainers")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.manifest import Entry, write_manifest
 from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
@@ -121,9 +121,9 @@ def _fade(length: int) -> NDArray[np.float64]:
     return np.minimum(1.0, np.minimum(ramp, ramp[::-1]))
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="unit2av.tones", description="Make a small corpus to try the vocoder's training with.")
+    parser = Parser(prog="unit2av.tones", description="Make a small corpus to try the vocoder's training with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for recordings, manifest and units")
     parser.add_argument("--utterances", type=int, default=40, help="how many recordings of 1.5 s (default: 40)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other recordings (default: 0)")

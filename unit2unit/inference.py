@@ -5,29 +5,45 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from avcore.bundle import checkpoint_or_bundle
-from avcore.checkpoint_layouts import Kind
-from avcore.command import LOG, add_common_options, device_name, run
+from avcore.bundle import checkpoint_or_bundle, learnt_languages
+from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.domain import Reading, outside_notice
 from avcore.errors import UsageError
-from avcore.files import require_file, require_writable
+from avcore.files import require_file, require_place
+from avcore.kinds import Kind
+from avcore.loading import loading, names_from
+from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.unit_files import units_of, write_unit_file
 from avcore.units import Ids, Units, parse_units
-from unit2unit.config import SearchConfig
-from unit2unit.search import Hypothesis
-from unit2unit.translator import Translation, UnitTranslator
+from unit2unit.many import is_many
+from unit2unit.many_command import ManyOutputs
+
+if TYPE_CHECKING:
+    from unit2unit.config import SearchConfig
+    from unit2unit.search import Hypothesis
+    from unit2unit.translator import Translation, UnitTranslator
+
+_PROG = "unit2unit"
+_HOMES = {"SearchConfig": "config", "Hypothesis": "search", "Translation": "translator", "UnitTranslator": "translator"}
+
+__getattr__ = names_from(__name__, {name: f"unit2unit.{home}" for name, home in _HOMES.items()})
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="unit2unit", description="Translate speech units into those of another language.")
-    parser.add_argument("--in-unit-path", type=Path, required=True, help="units as text; the first line is read")
-    parser.add_argument("--out-unit-path", type=Path, required=True, help="the translated units, one line")
+    parser = Parser(prog=prog, description="Translate speech units into those of another language.")
+    parser.add_argument(
+        "--in-unit-path", type=Path, nargs="+", required=True, metavar="PATH",
+        help="units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units",
+    )  # fmt: skip
+    parser.add_argument("--out-unit-path", type=Path, metavar="FILE", help="the translated units, one line; .jsonl for many")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for those of many: a unit file for each, called by its id")
     parser.add_argument("--utut-path", type=Path, help="utut_ko.pt or another translator checkpoint (default: the bundle's)")
-    parser.add_argument("--src-lang", required=True, help="language of the units, as en")
-    parser.add_argument("--tgt-lang", required=True, help="language to translate into, as ko; any that the checkpoint has")
+    parser.add_argument("--src-lang", help="language of the units, as en (default: the bundle's)")
+    parser.add_argument("--tgt-lang", help="language to translate into, as ko; any that the checkpoint has (default: the bundle's)")
     parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
     parser.add_argument(
         "--max-target-units", type=int, metavar="N",
@@ -41,42 +57,74 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    return run(build_parser(prog), _work, argv)
 
 
-def search_settings(stored: SearchConfig, beam: int | None, max_target_units: int | None) -> SearchConfig:
+def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: int | None) -> "SearchConfig":
     """The stored settings with what a user asks for in their place (None = as stored). Raises UsageError."""
     limit = stored.max_target_units if max_target_units is None else max_target_units
     return replace(stored, beam=stored.beam if beam is None else beam, max_target_units=limit)
 
 
-def truncation_notice(translation: Translation) -> str | None:
+def truncation_notice(translation: "Translation") -> str | None:
     """What to tell a user whose translation was cut at the search's limit; None when it was not."""
     return f"translation stopped at {len(translation.units)} units" if translation.truncated else None
 
 
-def _work(options: argparse.Namespace) -> None:
-    out = require_writable(options.out_unit_path, "the output unit file")
-    path = checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR)
-    if out.resolve() in (options.in_unit_path.resolve(), path.resolve()):
-        raise UsageError("the output is one of the inputs", found=out, hint="choose another --out-unit-path")
-    ids = _read_first_line(options.in_unit_path)
-    translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
+def _work(options: argparse.Namespace) -> int | None:
+    path = require_file(checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR), "the translator")
+    if (options.out_unit_path is None) == (options.out_dir is None):
+        raise UsageError("say where the translation goes", expected="--out-unit-path, or --out-dir for many")
+    if options.out_dir is not None or is_many(options.in_unit_path):
+        return _translate_many(path, options)
+    _translate_one(path, options.in_unit_path[0], options.out_unit_path, options)
+    return None
+
+
+def _translate_many(path: Path, options: argparse.Namespace) -> int | None:
+    outputs = ManyOutputs(options.in_unit_path, options.out_dir, options.out_unit_path, path)
+    languages = _languages(path, options)
+    translator = _load(path, options)
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    with bars(options.quiet) as progress, units_of(options.in_unit_path):
-        translation = translator.translate(Units(ids), options.src_lang, options.tgt_lang, search, progress)
+    with bars(options.quiet) as progress:
+        return outputs.write(translator, languages, search, progress)
+
+
+def _load(path: Path, options: argparse.Namespace) -> "UnitTranslator":
+    with loading():
+        from unit2unit.translator import UnitTranslator
+
+    return UnitTranslator.from_checkpoint(path, device_name(options), options.precision, options.translator_unit_offset)
+
+
+def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespace) -> None:
+    keep_apart({"the output unit file": out}, {"the unit file": given, "the translator": path})
+    ids = _read_first_line(given)
+    require_place(out, "the output unit file")
+    source, target = _languages(path, options)
+    translator = _load(path, options)
+    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    with bars(options.quiet) as progress, units_of(given):
+        translation = translator.translate(Units(ids), source, target, search, progress)
     write_unit_file(out, translation.units.ids)
     notice = truncation_notice(translation)
     if notice:
         LOG.warning("%s; --max-target-units raises the limit", notice)
     outside = outside_notice([Reading("the translation's score", translation.score, translator.domain)])
     if outside:
-        LOG.warning("%s: warning: %s", options.in_unit_path, outside)
+        LOG.warning("%s: warning: %s", given, outside)
     if not len(translation.units):
         LOG.warning("the translation is empty")
     LOG.info("%s: %d units from %d, score %.4f", out, len(translation.units), len(ids), translation.score)
+
+
+def _languages(path: Path, options: argparse.Namespace) -> tuple[str, str]:
+    source, target = learnt_languages(path, options.src_lang, options.tgt_lang)
+    if source is None or target is None:
+        raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
+    return source, target
 
 
 def _read_first_line(path: Path) -> Ids:

@@ -7,17 +7,16 @@ from pathlib import Path
 from av2unit.decoding import VITERBI, Decoding
 from av2unit.training.config import TrainConfig
 from av2unit.training.trained import STORED, read_trained, write_encoder
+from avcore.usage import Parser
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
 
 LOG = logging.getLogger("netflips.train")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The options of `export`."""
-    parser = argparse.ArgumentParser(
-        prog="av2unit.train export", description="Write a trained unit encoder in the form that inference loads."
-    )
+    parser = Parser(prog="av2unit.train export", description="Write a trained unit encoder in the form that inference loads.")
     parser.add_argument("--run-dir", required=True, type=Path, help="folder of the training run")
     parser.add_argument("--out-path", required=True, type=Path, help="file.safetensors to write; file.json comes beside it")
     parser.add_argument("--checkpoint", default="", help=f"{BEST}, {LAST} or another one of the run (default: best, else last)")

@@ -9,16 +9,14 @@ import pickle
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from avcore.errors import InputError
 from avcore.faces.crop import Box
+from avcore.faces.fill import FillPolicy
 from avcore.files import atomic_output, require_file
-
-FillPolicy = Literal["keep", "forward", "nearest"]
-FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
 
 _WHAT = "the face boxes"
 _FARTHEST = 1 << 15

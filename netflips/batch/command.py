@@ -3,15 +3,20 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
-from avcore.command import EXIT_FAILED, LOG, add_common_options, device_name, run
+from avcore.bundle import checkpoint_or_bundle
+from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.manifest import Manifest
+from avcore.kinds import Kind
+from avcore.loading import loading
+from avcore.manifest import PATH_FIELDS, Manifest
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.vocabulary import normalise_language
 from netflips.batch.flags import add_spread_options, spread_of
 from netflips.batch.inputs import read_inputs
+from netflips.batch.run_file import require_apart
 from netflips.batch.settings import CPU_BATCH_S, CPU_PADDING_S, GPU_BATCH_S, ExtractModels, ExtractSettings
 from netflips.batch.spread import Spread
 
@@ -19,9 +24,9 @@ _SAMPLE = 8
 _REASONS_SHOWN = 5
 
 
-def build_parser(prog: str = "netflips extract") -> argparse.ArgumentParser:
+def build_parser(prog: str = "netflips extract") -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Extract the units of a corpus, on all cores and GPUs. Stop it at any time: the same command goes on.",
         epilog="Exit code 0: all is done; 1: some utterances were set aside, see failed.jsonl; 2: bad input or usage.",
@@ -45,7 +50,7 @@ def build_parser(prog: str = "netflips extract") -> argparse.ArgumentParser:
 
 def _add_what_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to make")
-    group.add_argument("--av2unit-path", type=Path, help="unit encoder, mavhubert_large_noise.pt")
+    group.add_argument("--av2unit-path", type=Path, help="unit encoder, mavhubert_large_noise.pt (default: the bundle's)")
     group.add_argument("--modalities", default="audio,video", help="audio,video or audio or video (default: audio,video)")
     group.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
     group.add_argument("--no-units", action="store_true", help="only what the next three ask for")
@@ -83,8 +88,10 @@ def main(argv: Sequence[str] | None = None, prog: str = "netflips extract") -> i
 
 
 def _work(options: argparse.Namespace) -> int | None:
+    settings = _settings(options)
     manifest = _inputs(options)
-    settings, models = _settings(options), _models(options)
+    models = _models(options, settings)
+    _require_apart(manifest, models, options)
     spread = spread_of(options, options.readers)
     if options.dry_run is not None:
         return _estimate(manifest, settings, models, spread, options)
@@ -103,9 +110,11 @@ def _work(options: argparse.Namespace) -> int | None:
 def _report_failures(failures: dict[str, str], out_dir: Path) -> int | None:
     if not failures:
         return None
-    shown = [f"  {name}: {reason}" for name, reason in list(failures.items())[:_REASONS_SHOWN]]
-    shown += [f"  and {len(failures) - _REASONS_SHOWN} more"] if len(failures) > _REASONS_SHOWN else []
-    LOG.error("%d utterances are set aside, see %s:\n%s", len(failures), out_dir / "failed.jsonl", "\n".join(shown))
+    LOG.error("%d utterances are set aside, see %s:", len(failures), out_dir / "failed.jsonl")
+    for name, reason in list(failures.items())[:_REASONS_SHOWN]:
+        LOG.error("  %s: %s", name, reason)
+    if len(failures) > _REASONS_SHOWN:
+        LOG.error("  and %d more", len(failures) - _REASONS_SHOWN)
     return EXIT_FAILED
 
 
@@ -127,7 +136,8 @@ def _inputs(options: argparse.Namespace) -> Manifest:
 
 
 def _settings(options: argparse.Namespace) -> ExtractSettings:
-    from av2unit.sources import parse_modalities
+    with loading():
+        from av2unit.sources import parse_modalities
 
     return ExtractSettings(
         out_dir=options.out_dir,
@@ -144,8 +154,15 @@ def _settings(options: argparse.Namespace) -> ExtractSettings:
     )
 
 
-def _models(options: argparse.Namespace) -> ExtractModels:
-    return ExtractModels(options.av2unit_path, options.speaker_encoder_path, device_name(options), options.precision)
+def _models(options: argparse.Namespace, settings: ExtractSettings) -> ExtractModels:
+    encoder = checkpoint_or_bundle(options.av2unit_path, Kind.UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
+    return ExtractModels(encoder, options.speaker_encoder_path, device_name(options), options.precision)
+
+
+def _require_apart(manifest: Manifest, models: ExtractModels, options: argparse.Namespace) -> None:
+    given = [path for path in (Path(options.in_path), models.encoder, models.speaker) if path is not None and path.is_file()]
+    media = (path for entry in manifest.entries for what in PATH_FIELDS if (path := manifest.path(entry, what)) is not None)
+    require_apart(options.out_dir, chain(given, media))
 
 
 if __name__ == "__main__":

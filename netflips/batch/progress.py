@@ -30,7 +30,7 @@ class RunProgress:
     def start(self) -> None:
         """Begin to count time: all that was waited for is there."""
         self.began = self._last_line = time.monotonic()
-        if not self._is_quiet and sys.stderr.isatty():
+        if not self._is_quiet and sys.stderr is not None and sys.stderr.isatty():
             form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
             self._bar = tqdm(total=self._num_items, desc=self._what, dynamic_ncols=True, bar_format=form)
 

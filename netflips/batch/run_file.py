@@ -1,8 +1,9 @@
 """What the results in an output folder were made with, and that nothing else is mixed in."""
 
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
             raise OutputError("this folder holds other things", path=out_dir, found=found, hint="choose another --out-dir")
         write_text(path, json.dumps({"format": _FORMAT, **key}, indent=1) + "\n")
     _remove_leftovers(out_dir)
+
+
+def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
+    """Raise OutputError when a file that is read is one that a run writes into its folder, or lies where it writes."""
+    files = {os.path.realpath(out_dir / name) for name in _FILES}
+    folders = {os.path.realpath(out_dir / name) for name in _FOLDERS}
+    known: dict[Path, bool] = {}
+    for path in inputs:
+        if path.parent not in known:
+            place = Path(os.path.realpath(path.parent))
+            known[path.parent] = not folders.isdisjoint(map(str, (place, *place.parents)))
+        if known[path.parent] or os.path.realpath(path) in files:
+            raise OutputError("an input lies where the results go", path=path, hint="choose another --out-dir")
 
 
 def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.errors import UsageError
 from netflips.corpora.aihub_lips import LipCorpus, LipSettings
 from netflips.corpora.box_order import ORDERS
@@ -15,9 +15,9 @@ from netflips.corpora.running import add_output_options, output_options, prepare
 _MIN_SECONDS = 0.5
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="prepare_aihub_lips",
         description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
     )

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
 from netflips.corpora.kox import KoxCorpus
 from netflips.corpora.kox_layout import read_layout
 from netflips.corpora.running import add_output_options, output_options, prepare
@@ -17,9 +17,9 @@ _TEMPLATE_HELP = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="prepare_kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.speech_cuts import CutSettings
 from avcore.timeline import frame_at, frames_covering
@@ -28,9 +28,9 @@ _GATES_HELP = {
 _CUTS = CutSettings()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="prepare_video", description="Videos of talking heads to clips with lips, face, boxes, sound and quality figures."
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="videos, also in zip or tar archives")

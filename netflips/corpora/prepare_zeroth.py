@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.command import run
+from avcore.command import Parser, run
 from netflips.corpora.running import add_output_options, output_options, prepare
 from netflips.corpora.zeroth import ZerothCorpus
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="prepare_zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
+    parser = Parser(prog="prepare_zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with train_data_01 and test_data_01")
     add_output_options(parser)
     return parser

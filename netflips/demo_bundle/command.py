@@ -7,24 +7,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avcore.bundle import SHIPPED, Bundle
-from avcore.checkpoint import Kind
-from avcore.command import LOG, run
+from avcore.bundle import ABOUT, CHECKPOINTS, REFERENCES, SHIPPED, Bundle
+from avcore.command import LOG, Parser, run
 from avcore.errors import InputError
 from avcore.files import require_file
+from avcore.kinds import Kind
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.precision import STORED_PRECISIONS
 from avcore.progress import bars
-from netflips.convert import DTYPES
 from netflips.demo_bundle.describe import check_bundle, note, tell, total_bytes
-from netflips.demo_bundle.pack import pack_bundle
 
 _PARTS = {kind.name.lower().replace("_", "-"): kind for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)}
 _UTTERANCES, _SEED, _SHARE = 400, 40, 0.01
 _MEGA = 2**20
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="netflips bundle", description="Pack and check the models that come with NetfLips.")
+    parser = Parser(prog="netflips bundle", description="Pack and check the models that come with NetfLips.")
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     pack = commands.add_parser("pack", help="make a bundle of three checkpoints and their reference sentences")
     for part, kind in _PARTS.items():
@@ -34,7 +35,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--about", type=Path, required=True, metavar="FILE",
         help='JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told',
     )  # fmt: skip
-    pack.add_argument("--precision", default="float16", choices=list(DTYPES), help="of matrices and kernels (default: float16)")
+    pack.add_argument(
+        "--precision", default="float16", choices=STORED_PRECISIONS, help="of matrices and kernels (default: float16)"
+    )
     pack.add_argument("--keep", action="append", default=[], choices=list(_PARTS), help="leave this model's numbers as they are")
     calibrate = commands.add_parser("calibrate", help="find out where the bundle's domain ends (needs espeak-ng)")
     calibrate.add_argument("--utterances", type=int, default=_UTTERANCES, metavar="N", help=f"default: {_UTTERANCES}")
@@ -70,6 +73,17 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _pack(options: argparse.Namespace) -> Bundle:
+    models = {"a model": [options.unit_encoder, options.translator, options.renderer]}
+    inputs = models | {"the references": [options.references], "the description": [options.about]}
+    for what, paths in inputs.items():
+        for path in paths:
+            require_file(path, what)
+    names = (*CHECKPOINTS.values(), REFERENCES, ABOUT)
+    keep_apart({"a file of the bundle": [options.bundle_dir / name for name in names]}, inputs)
+    with loading():
+        from netflips.convert import DTYPES
+        from netflips.demo_bundle.pack import pack_bundle
+
     kept = {_PARTS[name] for name in options.keep}
     precision = {kind: None if kind in kept else DTYPES[options.precision] for kind in _PARTS.values()}
     bundle = pack_bundle(
@@ -81,13 +95,15 @@ def _pack(options: argparse.Namespace) -> Bundle:
 
 
 def _calibrate(options: argparse.Namespace) -> Bundle:
-    from netflips.demo_bundle.calibration import calibrate_bundle  # the voices of the training side
+    with loading():
+        from netflips.demo_bundle.calibration import calibrate_bundle  # the voices of the training side
 
     with bars(options.quiet) as progress:
         return calibrate_bundle(options.bundle_dir, options.utterances, options.seed, options.share, progress)
 
 
 def _note(options: argparse.Namespace) -> Bundle:
+    keep_apart({"the bundle's description": options.bundle_dir / ABOUT}, {"the section": options.file})
     return note(options.bundle_dir, **{options.section: _read_json(options.file)})
 
 

@@ -1,8 +1,8 @@
 """Where the bundle's models are, for whoever dubs with them."""
 
 from avcore.bundle import Bundle, find_bundle
-from avcore.checkpoint_layouts import Kind
 from avcore.errors import InputError
+from avcore.kinds import Kind
 from netflips.options import ModelPaths
 
 

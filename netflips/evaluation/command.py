@@ -1,16 +1,17 @@
-"""`netflips evaluate demo`: how good the demo's models are, in one table."""
+"""`netflips evaluate`: how good the demo's models are, in one table; `units` and `translate` measure one's own."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from avcore.bundle import Bundle, find_bundle, read_bundle
-from avcore.command import LOG, add_common_options, device_name, run
+from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.files import require_writable, write_text
+from avcore.files import require_place, write_text
 from avcore.progress import bars
 from netflips.demo_bundle.describe import note
 from netflips.evaluation.documents import is_untouched_noted, note_untouched, require_page, write_table
@@ -24,18 +25,23 @@ from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
 from netflips.evaluation.table import lines_of, markdown, metrics
 
+_OF_UNITS = "netflips.evaluation.units_command"
+"""Measures one's own models, and has options of its own."""
 _PLOT = Path("images/demo_noise.svg")
 """Beside the page."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="netflips evaluate",
         description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
         "was. Needs espeak-ng and flite (apt-get install libespeak-ng1 espeak-ng-data flite).",
     )
-    parser.add_argument("what", choices=["demo"], help="demo: the phrasebook that the demo's models know")
+    parser.add_argument(
+        "what", choices=["demo", "units", "translate"],
+        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own (see their --help)",
+    )  # fmt: skip
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
     parser.add_argument("--number", type=int, default=200, help="utterances of each row (default: 200)")
@@ -58,7 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["units"], ["translate"]):
+        return getattr(import_module(_OF_UNITS), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
+    return run(build_parser(), _work, arguments)
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -98,7 +107,7 @@ def evaluate(
     others: Sequence[OtherBundle] = (),
 ) -> None:
     """Do what is missing, and write what came out."""
-    require_writable(options.out_dir / "table.md")
+    require_place(options.out_dir / "table.md")
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(needs)

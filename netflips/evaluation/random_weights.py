@@ -7,7 +7,7 @@ import torch
 
 from avcore.bundle import CHECKPOINTS, Bundle
 from avcore.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 
 _SHUFFLED = (Kind.UNIT_ENCODER, Kind.TRANSLATOR)
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from avcore.audio import Samples, resample
 from avcore.bundle import CHECKPOINTS, REFERENCES
-from avcore.checkpoint_layouts import Kind
 from avcore.errors import NetflipsError, NoFaceError
 from avcore.files import private_folder
+from avcore.kinds import Kind
 from avcore.media import read_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.demo.cast import Voice, cast, say

@@ -7,6 +7,7 @@ from pathlib import Path
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.manifest import read_manifest, write_manifest
+from avcore.outputs import keep_apart
 from avcore.unit_store import write_units
 from avcore.vocabulary import normalise_language
 from netflips.manifests.division import field_of
@@ -26,8 +27,12 @@ def _add_to_tsv(parser: argparse.ArgumentParser) -> None:
 def _to_tsv(options: argparse.Namespace) -> None:
     from netflips.manifests.published_tsv import write_tsv
 
-    manifest = read_manifest(options.manifest, options.root)
     labels = words(options.labels)
+    written = [f"{options.split}.{name}" for name in ("tsv", *labels)] + [f"dict.{name}.txt" for name in labels]
+    keep_apart(
+        {"a table": [options.out_dir / name for name in written]}, {"the manifest": options.manifest, "the units": options.units}
+    )
+    manifest = read_manifest(options.manifest, options.root)
     number = write_tsv(manifest, options.out_dir, options.split, options.units, labels, options.num_units)
     LOG.info("%s: %d clips", options.out_dir / f"{options.split}.tsv", number)
 
@@ -45,6 +50,9 @@ def _from_tsv(options: argparse.Namespace) -> None:
 
     if bool(options.labels) != (options.units_out is not None):
         raise UsageError("--labels and --units-out belong together")
+    keep_apart(
+        {"the output": options.out, "--units-out": options.units_out}, {"the table": options.table, "a label file": options.labels}
+    )
     entries = list(read_tsv(options.table, options.out.parent, normalise_language(options.language)))
     if options.labels:
         labels = [str(path) for path in options.labels]
@@ -62,11 +70,13 @@ def _add_to_pairs(parser: argparse.ArgumentParser) -> None:
 
 
 def _to_pairs(options: argparse.Namespace) -> None:
-    from netflips.manifests.published_pairs import write_pairs
+    from netflips.manifests.published_pairs import UNITS, write_pairs
 
     sides = dict(zip(map(normalise_language, options.languages), options.units, strict=True))
     if len(sides) < len(options.units):
         raise UsageError("source and target must be two languages", found=options.languages[0])
+    folders = [options.out_dir / UNITS / language for language in sides]
+    keep_apart({"the units of the pairs": folders}, {"the units": options.units, "the manifest": options.manifest})
     splits: Mapping[str, str] | None = None
     if options.manifest is not None:
         splits = {entry.id: field_of(entry, "split") or "train" for entry in read_manifest(options.manifest).entries}
@@ -107,6 +117,7 @@ def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:
 def _to_unit2a(options: argparse.Namespace) -> None:
     from netflips.manifests.published_unit2a import write_unit2a
 
+    keep_apart({"the output": options.out}, {"the manifest": options.manifest, "the units": options.units})
     manifest = read_manifest(options.manifest, options.root)
     LOG.info("%s: %d lines", options.out, write_unit2a(manifest, options.units, options.out, options.unit_offset))
 
@@ -122,6 +133,7 @@ def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
 def _from_unit2a(options: argparse.Namespace) -> None:
     from netflips.manifests.published_unit2a import entries_of, read_unit2a
 
+    keep_apart({"the output": options.out, "--units-out": options.units_out}, {"the table": options.table})
     utterances = read_unit2a(options.table, options.root, options.unit_offset)
     language = normalise_language(options.language)
     found = list(entries_of(utterances, options.out.parent, language, options.units_vocabulary))

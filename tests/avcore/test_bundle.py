@@ -8,8 +8,8 @@ import pytest
 
 from avcore import bundle
 from avcore.bundle import ABOUT, CHECKPOINTS, FORMAT, VARIABLE, checkpoint_or_bundle, checkpoints_or_bundle, find_bundle
-from avcore.checkpoint_layouts import Kind
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
+from avcore.kinds import Kind
 
 
 @pytest.fixture

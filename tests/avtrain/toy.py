@@ -1,10 +1,14 @@
 """The smallest task there is: a line through noisy points, with dropout so that random states matter."""
 
 import json
+import logging
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +16,11 @@ from torch import Tensor, nn
 
 from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
-from avtrain.loop import Trainer
+from avtrain.running import run_task
 from avtrain.sampling import Key, item_generator
 from avtrain.task import Engine, Optimized, Values
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class ToyConfig(RunConfig):
     optim: OptimConfig = field(default_factory=lambda: OptimConfig(lr=0.05, warmup_steps=3, clip_norm=1.0))
     bad: tuple[int, ...] = ()
     delay_s: float = 0.0
+    dropout: float = 0.1
 
 
 class Points:
@@ -49,7 +56,7 @@ class ToyTask:
     def __init__(self, config: ToyConfig) -> None:
         self._config = config
         torch.manual_seed(0)
-        self._model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 1))
+        self._model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(16, 1))
 
     def modules(self) -> dict[str, nn.Module]:
         return {"line": self._model}
@@ -86,8 +93,17 @@ def toy_config(run_dir: str, **changes: Any) -> ToyConfig:
     return ToyConfig(run_dir, LoopConfig(**{**loop, **names}), batch, **changes)
 
 
+def train_with_two_processes(run_dir: Path, changes: dict[str, Any]) -> str:
+    """Train a toy as `torchrun --nproc_per_node 2` does; returns what was printed."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launch, "-m", "tests.avtrain.toy", str(run_dir), json.dumps(changes)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
 if __name__ == "__main__":  # run in a process of its own, to be killed, or in several
     killed = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5}
     config = toy_config(sys.argv[1], **(json.loads(sys.argv[2]) if sys.argv[2:] else killed))
-    result = Trainer(ToyTask(config), config).train()
-    sys.exit(0 if result.stop_signal is None else 128 + result.stop_signal)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sys.exit(run_task(ToyTask(config), config) or 0)

@@ -17,6 +17,8 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import pytest
+from accelerate.commands.launch import launch_command_parser
+from torch.distributed.run import get_args_parser
 
 from netflips.cli import main as netflips
 
@@ -87,15 +89,15 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 def check_settings(words: list[str]) -> None:
     """A trainer's command, also behind a launcher, has a config and settings that fit it: they are composed and shown.
 
-    Settings that a page writes as `...` are those that stand above it; the required ones are filled in.
+    What a page writes as `...` is filled in: required settings, and values.
     """
     place = words.index("-m")
-    module, settings = words[place + 1], [word for word in words[place + 2 :] if word != "..."]
+    module, settings = words[place + 1], [word.replace("=...", "=x") for word in words[place + 2 :] if word != "..."]
     if words[0] == "accelerate":
-        from accelerate.commands.launch import launch_command_parser
-
         launch_command_parser().parse_args([word.replace("$RANK", "0") for word in words[2:]])
-    if "..." in words:
+    if words[0] == "torchrun":
+        get_args_parser().parse_args(words[1:])
+    if any("..." in word for word in words) and not module.startswith("unit2unit"):
         named = {word.partition("=")[0] for word in settings}
         units = "data.train_labels=[x]" if module.startswith("av2unit") else "data.units=x"
         settings += [one for one in ("run_dir=x", "data.train=x", units) if one.partition("=")[0] not in named]
@@ -170,6 +172,6 @@ COMMON = (
     Form(r"pip install", "it installs what runs this test", check=check_files_of_pip),
     Form(r"-m venv", "it makes the environment that this test runs in", check=check_venv),
     Form(r"^tensorboard ", "it serves until it is stopped", check=check_pinned),
-    Form(r"^accelerate launch", "it needs several GPUs", check=check_settings),
+    Form(r"^(accelerate launch|torchrun)", "it needs several GPUs", check=check_settings),
 )
 """Forms that hold on every page."""

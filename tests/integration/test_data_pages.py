@@ -34,6 +34,7 @@ FORMS = (
     Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"utut_pretrain.pretrain ", "days on eight GPUs", check=check_settings),
     Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),
+    Form(r"netflips (evaluate )?translate ", "random models never stop by themselves", more="--beam 2 --max-target-units 60"),
     Form(r"train_unit2a --config-dir", "days on a GPU", check=check_settings),
     Form(
         r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"--config unit2av/unit2a_debug {FEW_STEPS} data.hold_out=1"

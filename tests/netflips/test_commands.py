@@ -68,7 +68,6 @@ def test_a_failed_input_is_named_and_the_others_go_on(
     ("change", "complaint"),
     [
         (["--out-vid-path", "x.mp4", "--out-dir", "out"], "either"),
-        ([], "either"),
         (["--out-vid-path", "x.mp4", "--beam", "0"], "--beam"),
         (["--out-vid-path", "x.mp4", "--max-target-units", "-1"], "--max-target-units"),
         (["--out-vid-path", "x.mp4", "--face", "red"], "--face"),

@@ -10,8 +10,9 @@ import torch
 from av2unit.avhubert.labels import vocabulary_of
 from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES, is_same
-from avcore.errors import CheckpointError, UsageError
-from netflips.convert import convert_checkpoint, main
+from avcore.errors import CheckpointError, OutputError, UsageError
+from netflips.convert import convert_checkpoint
+from netflips.convert_command import main
 
 PUBLISHED = {
     "mavhubert.pt": Kind.UNIT_ENCODER,
@@ -129,6 +130,6 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
     with pytest.raises(UsageError, match=r"must end in \.safetensors"):
         convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.pt")
     first = convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.safetensors")
-    with pytest.raises(UsageError, match="the same file"):
+    with pytest.raises(OutputError, match="would overwrite the checkpoint"):
         convert_checkpoint(first.path, first.path, dtype=torch.float16)
     assert read_checkpoint(first.path, Kind.TRANSLATOR).fingerprint == first.fingerprint

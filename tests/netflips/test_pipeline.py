@@ -189,7 +189,7 @@ def test_an_empty_translation_is_an_error(clip: Path, models: Models, tmp_path: 
 
 def test_outputs_that_cannot_be_are_refused(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    for out, complaint in ((clip, "input itself"), (tmp_path / "file" / "x.mp4", "written"), (tmp_path / "x.txt", "x.txt")):
+    for out, complaint in ((clip, "overwrite"), (tmp_path / "file" / "x.mp4", "written"), (tmp_path / "x.txt", "x.txt")):
         with pytest.raises(OutputError, match=complaint):
             dub(clip, out, models, options)
     assert probe(clip).num_frames == 50

@@ -103,7 +103,7 @@ def write(path: str, content: bytes | str) -> str:
         (lambda files: files.update({"--tgt-lang": "fr"}), "one of en, ko"),
         (lambda files: files.update({"--unit2av-path": files["--speaker-encoder-path"]}), "no renderer checkpoint"),
         (lambda files: files.update({"--speaker-encoder-path": files["--unit2av-path"]}), "no speaker encoder"),
-        (lambda files: files.update({"--out-wav-path": files["--in-unit-path"]}), "one of the inputs"),
+        (lambda files: files.update({"--out-wav-path": files["--in-unit-path"]}), "overwrite the unit file"),
         (lambda files: files.update({"--out-wav-path": str(Path(files["--in-unit-path"]).parent)}), "a folder"),
         (lambda files: files.update({"--vocoder-unit-offset": "1000"}), "unit offset"),
         (lambda files: files.update({"--duration-scale": "0"}), "duration scale"),
@@ -117,7 +117,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(files, spoil, complaint, tmp_p
     assert complaint in error
     assert error.count("\n") == 1
     assert not list(tmp_path.rglob("speech.wav"))
-    if "one of the inputs" in complaint:
+    if "overwrite" in complaint:
         assert Path(files["--in-unit-path"]).read_bytes() == units_before
 
 

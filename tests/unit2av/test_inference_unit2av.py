@@ -171,7 +171,7 @@ def test_a_video_without_a_face_says_what_to_do(folder: Path, parity_dir: Path, 
 
 def test_other_wrong_uses_are_one_clear_error(folder: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here = str(folder / "talk.mp4")
-    assert "one of the inputs" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", here])
+    assert "would overwrite" in refused(capsys, folder, [*arguments(folder, parity_dir), "--out-vid-path", here])
     assert "no language 'de'" in refused(capsys, folder, arguments(folder, parity_dir, "--tgt-lang", "de"))
     assert "--unit2av-path" in refused(
         capsys, folder, [*arguments(folder, parity_dir), "--unit2av-path", str(parity_dir / "utut.pt")]

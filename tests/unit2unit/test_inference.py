@@ -93,7 +93,7 @@ def test_a_missing_language_is_exit_code_2(files: dict[str, Path], capsys: pytes
 def test_output_equal_to_an_input(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     before = files["in"].read_text()
     assert main(arguments({**files, "out": files["in"]})) == 2
-    assert "the output is one of the inputs" in capsys.readouterr().err
+    assert "the output unit file would overwrite the unit file" in capsys.readouterr().err
     assert files["in"].read_text() == before
 
 

@@ -3,6 +3,7 @@
 import builtins
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,8 @@ def test_options_that_fairseq_does_not_know(tell: Command) -> None:
     assert code == 2
     assert "encoder_normalize_before" in told
     assert tell("fairseq.dataset.lr=[1]")[0] == 2
+    if find_spec("wandb") is None:
+        assert "fairseq.common.wandb_project asks for Weights & Biases" in tell("fairseq.common.wandb_project=mine")[1]
     code, told = tell("generation.beams=3")
     assert code == 2
     assert "beams" in told

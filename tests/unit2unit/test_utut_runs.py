@@ -107,7 +107,13 @@ def test_training_lowers_its_loss(stage: Stage) -> None:
 
 
 def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
-    assert {path.name for path in stage.run_dir.iterdir()} == {"checkpoints", "tensorboard", "train.log", "config.yaml"}
+    assert {path.name for path in stage.run_dir.iterdir()} == {
+        "checkpoints",
+        "tensorboard",
+        "train.log",
+        "config.yaml",
+        "starts.jsonl",
+    }
     names = sorted(path.name for path in (stage.run_dir / "checkpoints").iterdir())
     assert names[1:] == ["checkpoint_best.pt", "checkpoint_last.pt"]
     assert names[0].startswith("checkpoint_"), "of those every 10 updates, the last is kept"

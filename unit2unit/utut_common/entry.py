@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from avcore.command import LOG
 from avcore.errors import UsageError
 from avtrain.entry import main_of
+from avtrain.wandb_log import require_wandb
 from unit2unit.utut_common.config import RESUME, TrainingRun
 from unit2unit.utut_common.processes import is_main_process
 from unit2unit.utut_common.require import require_fairseq
@@ -24,6 +25,8 @@ def run_training(check: Check, config: str, prog: str, purpose: str, argv: Seque
     def work(run: TrainingRun) -> None:
         if run.resume not in RESUME:
             raise UsageError("unknown way to resume", expected=" or ".join(RESUME), found=run.resume)
+        if run.option("wandb_project"):
+            require_wandb("fairseq.common.wandb_project")
         require_fairseq()
         if not is_main_process():
             LOG.setLevel(logging.ERROR)  # the first process says it for all

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import fairseq_cli.train
 from fairseq.distributed import utils as distributed
@@ -13,12 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from avcore.command import LOG
 from avcore.memory import keep_freed_memory
-from avtrain.entry import save_config
+from avtrain.launched import missing_processes, processes_line
+from avtrain.started import note_start
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.options import fairseq_config
 from unit2unit.utut_common.repairs import remove_parts
 
-CONFIG, LOG_FILE = "config.yaml", "train.log"
+LOG_FILE = "train.log"
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"
 
 
@@ -28,18 +28,17 @@ def train(run: TrainingRun) -> None:
     if run.check_only:
         LOG.info("the run can start")
         return
+    number = int(cfg.distributed_training.distributed_world_size)
     if int(os.environ.get("RANK", cfg.distributed_training.distributed_rank)) == 0:
-        _prepare_folder(run)
-    number = cfg.distributed_training.distributed_world_size
-    LOG.info("training with %d process%s on %s", number, "" if number == 1 else "es", "the CPU" if cfg.common.cpu else "the GPU")
+        _prepare_folder(run, number)
+    if warning := missing_processes(number, os.environ):
+        LOG.warning("%s", warning)
+    LOG.info("%s", processes_line(number, "the CPU" if cfg.common.cpu else "CUDA", "fp16" if cfg.common.fp16 else "no"))
     distributed.call_main(cfg, train_in_process)
 
 
-def _prepare_folder(run: TrainingRun) -> None:
-    folder = Path(run.run_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    _note_changes(run, folder / CONFIG)
-    save_config(run, folder)
+def _prepare_folder(run: TrainingRun, processes: int) -> None:
+    note_start(run, Path(run.run_dir), run.last_checkpoint.exists(), processes)
     remove_parts(str(run.checkpoints))
 
 
@@ -52,25 +51,6 @@ def train_in_process(cfg: DictConfig) -> None:
     if cfg.distributed_training.distributed_world_size == 1:
         _save_on_sigterm(cfg)
     fairseq_cli.train.main(cfg)
-
-
-def _note_changes(run: TrainingRun, path: Path) -> None:
-    """Name the settings that differ from those the run was started with."""
-    if not (path.exists() and run.last_checkpoint.exists()):
-        return
-    before, now = _flat(OmegaConf.load(path)), _flat(OmegaConf.structured(run))
-    for key in sorted(before.keys() | now.keys()):
-        if before.get(key) != now.get(key):
-            LOG.warning("%s was %s when the run was started, now %s", key, before.get(key), now.get(key))
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if not OmegaConf.is_dict(node):
-        return {prefix: node}
-    flat: dict[str, Any] = {}
-    for key in node:
-        flat |= _flat(node[key], f"{prefix}.{key}" if prefix else str(key))
-    return flat
 
 
 def _log_to(path: Path) -> None:

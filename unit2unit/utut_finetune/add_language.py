@@ -13,7 +13,7 @@ from torch import Tensor
 
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
 from avcore.files import atomic_output
 from avcore.vocabulary import normalise_language, require_language
@@ -80,9 +80,9 @@ def _start_row(checkpoint: Checkpoint, table: Tensor, vocabulary: TranslatorVoca
     return table[vocabulary.tag(require_language(like, vocabulary.languages, str(checkpoint.path)))]
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="unit2unit.utut_finetune.add_language",
         description="Add language tags to a unit translator, so that it can be trained on them. The other rows stay as they are.",
     )

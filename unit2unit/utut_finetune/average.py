@@ -14,7 +14,7 @@ import torch
 
 from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from unit2unit.config import TranslatorConfig
 from unit2unit.utut_finetune.add_language import write_fairseq
@@ -53,9 +53,9 @@ def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
         )  # fmt: skip
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="unit2unit.utut_finetune.average",
         description="Average translators that were fine-tuned from one checkpoint, or late checkpoints of one run.",
     )

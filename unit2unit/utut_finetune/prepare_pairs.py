@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.progress import bars
 from avcore.vocabulary import normalise_language
@@ -19,9 +19,9 @@ from unit2unit.utut_finetune.pairing import MAX_UNITS, Pair, pair_contents, pair
 _ALL = "all"
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="unit2unit.utut_finetune.prepare_pairs",
         description="Check parallel units, merge repeats, divide them into train, valid and test, and binarise them for fairseq.",
     )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.progress import Progress, bars, track
 from avcore.unit_files import write_unit_file
@@ -22,9 +22,9 @@ from unit2unit.utut_pretrain.manifest import COLUMNS, LANG_PAIRS
 Corpora = Mapping[str, Corpus]
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="unit2unit.utut_pretrain.prepare",
         description="Make the tables of every pair of languages that say the same, from units with equal names or ids.",
     )

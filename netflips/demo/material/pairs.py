@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avcore.command import LOG, run
+from avcore.command import LOG, Parser, run
 from avcore.errors import InputError
 from avcore.manifest import read_manifest
 from avcore.unit_store import UnitRow, iter_units, read_units, write_units
@@ -21,9 +21,9 @@ from netflips.demo.cast import held_out_english
 from netflips.demo.material.phones import Phones
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The command's options."""
-    parser = argparse.ArgumentParser(prog="netflips.demo.material.pairs", description=__doc__)
+    parser = Parser(prog="netflips.demo.material.pairs", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="what make_demo_data made")
     parser.add_argument(
         "--units", type=Path, nargs="+", required=True, metavar="PATH", help="units of English takes: extracted, or labels"

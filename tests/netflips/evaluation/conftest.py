@@ -8,7 +8,7 @@ import pytest
 
 from avcore.bundle import CHECKPOINTS, FORMAT, Bundle, read_bundle
 from avcore.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoint_layouts import Kind
+from avcore.kinds import Kind
 from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
 from netflips.demo.phrasebook import phrasebook

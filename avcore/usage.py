@@ -1,0 +1,51 @@
+"""The parser of all commands: a usage error is one line that says what was probably meant."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from avcore.errors import EXIT_BAD_INPUT
+from avcore.plain_text import shown
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`did you mean X?` for what is nearest to a word that is not known; "" where nothing is near."""
+    near = get_close_matches(given.lower(), list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` whose errors are one line on stderr and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with the complaint, without the synopsis before it."""
+        self.exit(EXIT_BAD_INPUT, f"{self.prog}: error: {shown(message)}; see {self.prog} --help\n")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all arguments. An option that is not known is the first thing to be said, with the one that is nearest."""
+        given = sys.argv[1:] if args is None else list(args)
+        known = self._options_for(given)
+        for text in given[: given.index("--")] if "--" in given else given:
+            flag = text.partition("=")[0]
+            if flag.startswith("--") and not any(option.startswith(flag) for option in known):
+                self.error("; ".join(filter(None, (f"unrecognized option {flag}", did_you_mean(flag, known)))))
+        return super().parse_args(given, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(one) for one in action.choices]
+            expected = f"expected {' or '.join(choices) if len(choices) < 4 else ', '.join(choices)}"
+            raise argparse.ArgumentError(
+                action, "; ".join(filter(None, (f"unknown value {value!r}", did_you_mean(str(value), choices), expected)))
+            )
+
+    def _options_for(self, given: Sequence[str]) -> list[str]:
+        """Option strings of this parser, and of the subcommands that are named."""
+        known = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                chosen = [one for name, one in action.choices.items() if name in given]
+                known += [option for one in chosen for option in one._option_string_actions]
+        return known

@@ -1,0 +1,70 @@
+"""`netflips convert` and scripts/convert_checkpoint.py: a published checkpoint to safetensors and JSON."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import Parser, run
+from avcore.errors import UsageError
+from avcore.files import require_file
+from avcore.kinds import Kind
+from avcore.loading import loading
+from avcore.precision import STORED_PRECISIONS
+
+LOG = logging.getLogger("netflips.convert")
+
+_KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
+
+
+def build_parser() -> Parser:
+    """The command line of `netflips convert` and scripts/convert_checkpoint.py."""
+    parser = Parser(
+        prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
+    )
+    parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
+    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument("--kind", default="auto", choices=["auto", *_KINDS], help="what the input must be (default: auto)")
+    parser.add_argument("--dtype", default="keep", choices=STORED_PRECISIONS, help="number format of the weights (default: keep)")
+    parser.add_argument(
+        "--add-vocoder",
+        action="append",
+        default=[],
+        metavar="LANGUAGE=PATH",
+        help="put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), _convert, argv)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    require_file(options.in_path, "the checkpoint")
+    with loading():
+        from netflips.convert import DTYPES, convert_checkpoint
+
+    vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
+    kind = None if options.kind == "auto" else _KINDS[options.kind]
+    written = convert_checkpoint(options.in_path, options.out_path, kind, DTYPES[options.dtype], vocoders)
+    before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
+    LOG.info(
+        "%s: %s, %d tensors, %.1f MB (was %.1f MB), %s",
+        written.path, written.kind.value, len(written.tensors), after, before, written.fingerprint,
+    )  # fmt: skip
+
+
+def _parse_vocoder(text: str) -> tuple[str, Path]:
+    language, _, path = text.partition("=")
+    if not language or not path:
+        raise UsageError("--add-vocoder takes LANGUAGE=PATH", found=text)
+    return language, Path(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""What a run keeps in its folder, what it says of itself, and how it goes on from what is left there."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from avcore.errors import CheckpointError, UsageError
+from avtrain.checkpoints import read_state
+from avtrain.loop import Trainer, TrainResult
+from avtrain.stamps import stamp_training_lines
+from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
+
+
+def _train(config: ToyConfig) -> TrainResult:
+    return Trainer(ToyTask(config), config).train()
+
+
+def _damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "empty": b"", "cut": content[:middle], "hole": content[:middle] + bytes(200) + content[middle + 200 :], "text": b"{}",
+    }  # fmt: skip
+    path.write_bytes(damaged[how])
+
+
+@pytest.mark.parametrize("how", ["empty", "cut", "hole", "text"])
+def test_a_damaged_last_checkpoint_gives_way_to_the_newest_whole_one(
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = toy_config(str(tmp_path), max_steps=25)
+    _train(config)
+    folder = tmp_path / "checkpoints"
+    whole = read_state(folder / "last.pt")["modules"]["line"]
+    _damage(folder / "last.pt", how)
+    trainer = Trainer(ToyTask(config), config)
+    assert trainer.step == 20
+    assert f"{folder / 'last.pt'}: this training checkpoint is damaged" in caplog.text
+    assert f"{folder / 'step_00000020.pt'} is whole" in caplog.text
+    trainer.train()
+    again = read_state(folder / "last.pt")["modules"]["line"]
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
+    _damage(folder / "last.pt", how)
+    _damage(folder / "step_00000020.pt", how)
+    assert Trainer(ToyTask(config), config).step == 10
+
+
+def test_nothing_whole_is_said_in_one_line(tmp_path: Path) -> None:
+    config = toy_config(str(tmp_path), max_steps=10)
+    _train(config)
+    for path in (tmp_path / "checkpoints").iterdir():
+        _damage(path, "empty")
+    with pytest.raises(CheckpointError, match=r"last\.pt.*damaged.*loop\.resume=never"):
+        Trainer(ToyTask(config), config)
+    last = tmp_path / "checkpoints" / "last.pt"
+    with pytest.raises(CheckpointError, match="damaged"):
+        Trainer(ToyTask(config), toy_config(str(tmp_path / "other"), resume=str(last)))
+
+
+def test_other_settings_are_named_and_the_old_ones_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    _train(toy_config(str(tmp_path), max_steps=4))
+    _train(toy_config(str(tmp_path), max_steps=4))
+    assert "another setting" not in caplog.text
+    assert not (tmp_path / "config.1.yaml").exists()
+    _train(toy_config(str(tmp_path), max_steps=6, batch_size=2))
+    assert "going on with another setting: batch.batch_size: 8 -> 2" in caplog.text
+    assert "going on with another setting: loop.max_steps: 4 -> 6" in caplog.text
+    assert caplog.text.count("another setting") == 2
+    assert "max_steps: 4" in (tmp_path / "config.1.yaml").read_text()
+    assert "max_steps: 6" in (tmp_path / "config.yaml").read_text()
+    _train(toy_config(str(tmp_path), max_steps=7, batch_size=2))
+    assert "max_steps: 6" in (tmp_path / "config.2.yaml").read_text()
+
+
+def test_a_start_is_noted_with_its_command_and_commit(tmp_path: Path) -> None:
+    for _ in range(2):
+        _train(toy_config(str(tmp_path), max_steps=2))
+    lines = [json.loads(line) for line in (tmp_path / "starts.jsonl").read_text().splitlines()]
+    assert len(lines) == 2
+    assert lines[0]["processes"] == 1
+    assert "pytest" in lines[0]["command"]
+    if (Path(__file__).resolve().parents[2] / ".git").exists():
+        assert len(lines[0]["commit"]) == 40
+        assert isinstance(lines[0]["is_changed"], bool)
+
+
+@pytest.mark.parametrize("clip", [1.0, 0.0])
+def test_rate_norm_epoch_and_times_are_logged(tmp_path: Path, clip: float) -> None:
+    config = toy_config(str(tmp_path), max_steps=9, log_every=3)
+    optim = type(config.optim)(lr=0.05, warmup_steps=3, clip_norm=clip)
+    result = _train(toy_config(str(tmp_path), max_steps=9, log_every=3, optim=optim))
+    lines = [line for line in result.history if line["kind"] == "train"]
+    assert [line["step"] for line in lines] == [3, 6, 9]
+    assert lines[0]["lr"] == pytest.approx(0.05 * (1 - 2 / 9))
+    assert lines[0]["lr"] > lines[1]["lr"] > lines[2]["lr"]
+    assert all(line["grad_norm"] > 0 and line["step_s"] > 0 and line["time"].endswith("+00:00") for line in lines)
+    assert [line["epoch"] for line in lines] == [0.0, 0.0, 1.0]
+    assert all("time" in line for line in result.history)
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert {"train/lr", "train/grad_norm", "train/step_s", "train/epoch", "valid/loss"} <= set(board.Tags()["scalars"])
+
+
+def test_a_run_stops_early_and_stays_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    config = toy_config(str(tmp_path), max_steps=100, validate_every=5, patience=2)
+    figures = iter([3.0, 2.0, 2.5, 2.0, 1.0])
+    task = ToyTask(config)
+    task.validate = lambda batches, engine: {"loss": next(figures)}  # type: ignore[method-assign]
+    result = Trainer(task, config).train()
+    assert (result.step, result.best, result.stop_signal) == (20, 2.0, None)
+    assert "stopping early: no better loss in 2 validations; best 2 at step 10" in caplog.text
+    assert read_state(tmp_path / "checkpoints" / "last.pt")["position"]["step"] == 20
+    assert read_state(tmp_path / "checkpoints" / "best.pt")["position"]["step"] == 10
+    assert _train(config).step == 20
+    assert _train(toy_config(str(tmp_path), max_steps=22, validate_every=5, patience=0)).step == 22
+
+
+@pytest.mark.parametrize("change", [{"precision": "fp8"}, {"patience": -1}])
+def test_settings_that_there_are_not(tmp_path: Path, change: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=rf"loop\.{next(iter(change))}"):
+        _train(toy_config(str(tmp_path / "run"), **change))
+    assert not (tmp_path / "run").exists()
+
+
+_FAKE = """
+import json, pathlib
+
+class Run:
+    def __init__(self, **options):
+        self.path = pathlib.Path(options["dir"]) / "told.jsonl"
+        self.tell(init={name: value for name, value in options.items() if name not in ("dir", "config")})
+    def tell(self, **what):
+        with self.path.open("a") as file:
+            file.write(json.dumps(what) + "\\n")
+    def log(self, values, step):
+        self.tell(step=step, names=sorted(values))
+    def finish(self):
+        self.tell(finished=True)
+
+def init(**options):
+    return Run(**options)
+"""
+
+
+def test_weights_and_biases_is_told_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "wandb.py").write_text(_FAKE.replace("\\\\n", "\\n"))
+    monkeypatch.syspath_prepend(str(tmp_path / "there"))
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    for steps in (2, 3):
+        _train(toy_config(str(tmp_path / "run"), max_steps=steps, wandb_project="mine"))
+    monkeypatch.delitem(sys.modules, "wandb")
+    told = [json.loads(line) for line in (tmp_path / "run" / "told.jsonl").read_text().splitlines()]
+    starts = [line["init"] for line in told if "init" in line]
+    assert [start["project"] for start in starts] == ["mine", "mine"]
+    assert starts[0]["name"] == "run"
+    assert starts[0]["id"] == starts[1]["id"]
+    assert [line["step"] for line in told if "step" in line] == [1, 2, 2, 3, 3]
+    assert "train/grad_norm" in told[1]["names"]
+    assert sum("finished" in line for line in told) == 2
+
+
+def test_weights_and_biases_that_is_not_installed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("avtrain.wandb_log.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="not installed; pip install wandb"):
+        _train(toy_config(str(tmp_path / "run"), wandb_project="mine"))
+
+
+def test_lines_of_training_have_the_time_and_errors_have_not(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        stamp_training_lines()
+        logging.getLogger("netflips.train").warning("step 3")
+        logging.getLogger("netflips").error("error: no")
+    finally:
+        root.removeHandler(handler)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(" step 3")
+    assert first[:4].isdecimal()
+    assert second == "error: no"

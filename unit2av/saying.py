@@ -1,0 +1,86 @@
+"""The work of `unit2av.inference_unit2a`: units from a file, in a voice, to a wav."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from avcore.bundle import checkpoint_or_bundle
+from avcore.command import LOG, device_name
+from avcore.errors import InputError
+from avcore.files import require_file, require_place
+from avcore.kinds import Kind
+from avcore.media import write_speech
+from avcore.outputs import keep_apart
+from avcore.progress import bars
+from avcore.timeline import units_to_seconds
+from avcore.unit_files import read_unit_file, units_of
+from avcore.units import Units, from_reference_codes
+from avcore.vocabulary import normalise_language
+from unit2av.items import read_unit_item
+from unit2av.model import open_training_checkpoint
+from unit2av.speaker import SpeakerEncoder
+from unit2av.speech import UnitVocoder
+from unit2av.voice import read_voice
+
+_ITEM_SUFFIX = "_preprocessed"
+
+
+def say_file(options: argparse.Namespace) -> None:
+    """Units from a text file, in the voice of a recording."""
+    path = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
+    out = options.out_wav_path
+    inputs = {
+        "the unit file": options.in_unit_path, "the voice": options.speaker_path, "the renderer": path,
+        "the speaker encoder": options.speaker_encoder_path,
+    }  # fmt: skip
+    keep_apart({"the output wav": out}, inputs)
+    codes = read_unit_file(options.in_unit_path)
+    require_file(options.speaker_path, "the voice")
+    require_place(out, "the output wav")
+    language = normalise_language(options.tgt_lang)
+    device = device_name(options)
+    vocoder = UnitVocoder.from_checkpoint(path, language, device, options.precision, options.vocoder_unit_offset)
+    units = Units.from_frames(codes[codes >= 0], language) if options.no_durations else from_reference_codes(codes, language)
+    voice = read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
+    with units_of(options.in_unit_path):
+        _speak(vocoder, units, voice, out, options)
+
+
+def say_item(options: argparse.Namespace) -> None:
+    """Frame-level units and their voice from one .pt file, said by a training checkpoint."""
+    stem = options.input_file.stem
+    step = options.checkpoint.stem.removeprefix("g_")
+    out = options.output_folder / f"{stem[: -len(_ITEM_SUFFIX)]}_{step}step.wav"
+    inputs = {"the units": options.input_file, "the checkpoint": options.checkpoint, "its configuration": options.config}
+    keep_apart({"the output wav": out}, inputs)
+    item = read_unit_item(options.input_file)
+    checkpoint = open_training_checkpoint(options.checkpoint, options.tgt_lang, _read_settings(options.config))
+    vocoder = UnitVocoder.from_checkpoint(
+        checkpoint, options.tgt_lang, device_name(options), options.precision, options.vocoder_unit_offset
+    )
+    require_place(out, "the output wav")
+    units = Units.from_frames(item.codes, vocoder.language)
+    with units_of(options.input_file):
+        _speak(vocoder, units, item.speaker, out, options)
+
+
+def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: argparse.Namespace) -> None:
+    with bars(options.quiet) as progress:
+        speech = vocoder.synthesize(units, voice, options.duration_scale, progress)
+    write_speech(out, speech.samples)
+    LOG.info("%s: %d units, %.2f s of speech", out, len(speech.units), units_to_seconds(speech.units.num_steps))
+
+
+def _read_settings(path: Path | None) -> dict[str, Any]:
+    """What a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
+    if path is None:
+        return {}
+    try:
+        content = json.loads(require_file(path, "the vocoder's configuration").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError("the configuration is not JSON", path=path, found=error) from error
+    if not isinstance(content, dict):
+        raise InputError("the configuration is not a JSON object", path=path, found=type(content).__name__)
+    names = {"upsample_rates": "upsample_rates", "resblock_dilation_sizes": "dilations"}
+    return {own: content[name] for name, own in names.items() if name in content}

@@ -1,0 +1,126 @@
+"""The work of `unit2av.inference_unit2av`: units from a file, a speaker's video, and a video of them saying it."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.bundle import checkpoint_or_bundle
+from avcore.command import LOG, device_name
+from avcore.errors import NoFaceError, NoSpeechError
+from avcore.faces.crop import Box
+from avcore.faces.paste import paste_face, paste_face_hard
+from avcore.files import require_file, require_place
+from avcore.kinds import Kind
+from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.outputs import keep_apart
+from avcore.pingpong import pingpong
+from avcore.progress import Progress, bars
+from avcore.provenance import synthetic_comment
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
+from avcore.unit_files import read_unit_file, units_of
+from avcore.units import Ids, Units, from_reference_codes
+from avcore.vocabulary import normalise_language
+from unit2av.model import open_renderer_checkpoint
+from unit2av.renderer import LipRenderer
+from unit2av.speaker import SpeakerEncoder
+from unit2av.speech import UnitVocoder
+from unit2av.talking import num_pictures_for, speak_and_show
+from unit2av.voice import read_voice
+
+
+@dataclass(frozen=True)
+class _Models:
+    vocoder: UnitVocoder
+    renderer: LipRenderer
+    fingerprint: str
+
+
+def say_and_show(options: argparse.Namespace) -> None:
+    """Say and show the units of a file, as the options ask for."""
+    checkpoint = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
+    out = _check_paths(options, checkpoint)
+    codes = read_unit_file(options.in_unit_path)
+    source = PictureSource(options.in_vid_path)
+    models = _load(options, checkpoint)
+    comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
+    info = source.info
+    writer = VideoWriter(out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect)
+    with units_of(options.in_unit_path):
+        units = _timed(options, codes, models.vocoder)
+    speaker = _voice(options, source)
+    total = num_pictures_for(units)
+    with bars(options.quiet) as progress:
+        boxes = _boxes(options, source, min(total, len(source)), progress)
+        paste = paste_face_hard if options.hard_paste else paste_face
+        with writer, units_of(options.in_unit_path):
+            speak_and_show(units, speaker, models.vocoder, models.renderer, source, boxes, writer, paste, progress)
+    if writer.grew:
+        LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
+    num_faces = sum(boxes[pingpong(step, len(boxes))] is not None for step in range(total))
+    length = units_to_seconds(units.num_steps)
+    LOG.info("%s: %d units, %.2f s, %d pictures, %d of them with the face", out, len(units), length, total, num_faces)
+
+
+def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:
+    """Find what is wrong with the paths before anything is read; returns the output's."""
+    needed = {"the unit file": options.in_unit_path, "the video": options.in_vid_path}
+    given = {
+        "the face boxes": options.in_bbox_path,
+        "the voice": options.speaker_path,
+        "the speaker encoder": options.speaker_encoder_path,
+    }
+    inputs = needed | {what: path for what, path in given.items() if path is not None}
+    for what, path in inputs.items():
+        require_file(path, what)
+    keep_apart({"the output video": options.out_vid_path}, inputs | {"the renderer": checkpoint})
+    return require_place(options.out_vid_path, "the output video")
+
+
+def _load(options: argparse.Namespace, path: Path) -> _Models:
+    """Load both halves; the checkpoint itself is let go, so that its weights are in memory once."""
+    language, device = normalise_language(options.tgt_lang), device_name(options)
+    checkpoint = open_renderer_checkpoint(path)
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, language, device, options.precision, options.vocoder_unit_offset)
+    return _Models(vocoder, LipRenderer.from_checkpoint(checkpoint, device, options.precision), checkpoint.source.fingerprint)
+
+
+def _timed(options: argparse.Namespace, codes: Ids, vocoder: UnitVocoder) -> Units:
+    """Units with durations, of the codes in a file."""
+    if options.no_durations:
+        return Units.from_frames(codes[codes >= 0], vocoder.language)
+    return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), options.duration_scale)
+
+
+def _voice(options: argparse.Namespace, source: PictureSource) -> NDArray[np.float32]:
+    """The voice that was given, or that of the video."""
+    if options.speaker_path is None and not source.info.has_audio:
+        raise NoSpeechError(
+            "the video has no sound to take the voice from",
+            path=source.path,
+            hint="give a voice with --speaker-path x.wav or x.npy",
+        )
+    path = options.speaker_path or source.path
+    return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device_name(options)))
+
+
+def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int, progress: Progress) -> Sequence[Box | None]:
+    """Boxes for the pictures of the source that are shown: given, or found."""
+    # The detector and its models are loaded only when they are needed.
+    if options.in_bbox_path is not None:
+        from avcore.faces.given import read_boxes_for
+
+        return read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
+    from avcore.faces.find import find_faces
+    from avcore.faces.select import parse_face_choice
+
+    speech = read_speech(source.path) if source.info.has_audio else None
+    pictures = source.pictures(0, num_pictures)
+    try:
+        return find_faces(pictures, parse_face_choice(options.face), speech, progress, num_pictures, source.path).steady_boxes
+    except NoFaceError as error:
+        hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
+        raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error
