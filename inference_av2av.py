@@ -2,7 +2,9 @@
 
 import sys
 
-from netflips.dub_command import main
+from avcore.loading import loading
 
 if __name__ == "__main__":
+    with loading():
+        from netflips.dub_command import main
     sys.exit(main(prog="inference_av2av.py"))

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from avcore.contracts import require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE
 
@@ -49,6 +50,7 @@ def check_speech(speech: Floats) -> Floats:
         raise NoSpeechError("the speech is empty", expected="1 sample or more", found="0 samples")
     if not np.isfinite(speech).all():
         raise InputError("speech must be finite", found="NaN or infinity among the samples")
+    require_full_scale(speech)
     return speech
 
 

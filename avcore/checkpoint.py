@@ -33,6 +33,7 @@ from avcore.checkpoint_layouts import (
     known,
     plain_tensors,
     share_tables,
+    updates_of,
 )
 from avcore.checkpoint_pickle import load_pickled
 from avcore.checkpoint_sniff import Format, damaged, sniff, truncated
@@ -49,13 +50,17 @@ _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file)."""
+    """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file).
+
+    updates: of its training, None = the file does not say.
+    """
 
     path: Path
     kind: Kind
     config: dict[str, Any]
     tensors: dict[str, Tensor]
     fingerprint: str
+    updates: int | None = None
 
     def section(self, prefix: str) -> dict[str, Tensor]:
         """The tensors below `prefix.`, with the prefix removed."""
@@ -75,11 +80,14 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
     if stored is Format.SAFETENSORS:
         found, config, tensors = _read_own(path)
         _require_kind(kind, known(found), path)
+        updates = None
     else:
         payload = load_pickled(path, stored)
         found = _require_kind(kind, identify(payload, path), path)
         config, tensors = extract(payload, found, path)
-    return Checkpoint(path, found, config, tensors, fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config)))
+        updates = updates_of(payload)
+    known_by = fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config))
+    return Checkpoint(path, found, config, tensors, known_by, updates)
 
 
 def read_again(path: Path, kind: Kind, known_fingerprint: str) -> Checkpoint:

@@ -77,6 +77,14 @@ def extract(payload: Mapping[str, Any], kind: Kind, path: Path) -> tuple[dict[st
     return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
 
 
+def updates_of(payload: Mapping[str, Any]) -> int | None:
+    """How many updates a trainer's file says it has seen; None where it says nothing."""
+    history = payload.get("optimizer_history")
+    last = history[-1] if isinstance(history, list) and history else None
+    stated = last.get("num_updates") if isinstance(last, Mapping) else payload.get("steps")
+    return stated if isinstance(stated, int) and not isinstance(stated, bool) else None
+
+
 def _translator_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a translator; one that our own trainers wrote names the quantizer of its units among its task's options."""
     stated = config["task"].get("units_vocabulary")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError
-from avcore.loading import INTERRUPTED
+from avcore.loading import INTERRUPTED, end_start
 from avcore.memory import keep_freed_memory
 from avcore.plain_text import PlainFormatter
 from avcore.precision import PRECISIONS
@@ -45,6 +45,7 @@ def run(
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
     _log_to_stderr()
     LOG.setLevel(level)
+    end_start()
     keep_freed_memory()
     try:
         return work(options) or EXIT_DONE

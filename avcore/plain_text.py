@@ -1,14 +1,22 @@
 """Text for a person: what a file, a name or a manifest says never steers the terminal that shows it."""
 
 import copy
+import json
 import logging
+import os
+import re
 import sys
 import unicodedata
+from collections.abc import Iterable
+
+from avcore.errors import InputError
 
 _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode's categories of what is not drawn: controls, formats (which turn lines around), lone surrogates, line ends."""
 _HARMLESS = {"\u200c", "\u200d"}
 """Joiners, which some scripts are written with."""
+_LONE = re.compile("[\ud800-\udfff]")
+"""How Python holds the bytes of a file name that is not UTF-8."""
 
 
 def shown(text: object, keep: str = "") -> str:
@@ -19,10 +27,28 @@ def shown(text: object, keep: str = "") -> str:
     return "".join(one if one in keep or one in _HARMLESS or not _steers(one) else _escape(one) for one in words)
 
 
+def json_text(content: object, indent: int | None = None) -> str:
+    """JSON with letters of all scripts as they are; bytes of a file name that is not UTF-8 become escapes, which read back."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    return _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def require_utf8(names: Iterable[object], what: str) -> None:
+    """Raise InputError for a name that is not UTF-8, where it has to stand in a file of text."""
+    for name in names:
+        if _LONE.search(str(name)):
+            raise InputError(f"the name of {what} is not UTF-8", found=shown(name), hint="rename it")
+
+
 def say(text: str) -> None:
-    """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed."""
-    if sys.stdout is not None:
+    """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed, as by `| head -1`."""
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(shown(text, "\n\t") + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush at the end succeeds
 
 
 def _steers(one: str) -> bool:

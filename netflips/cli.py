@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
+from avcore.loading import loading
+from avcore.plain_text import say, shown
+from avcore.usage import Parser, did_you_mean
 from netflips import __version__
 
-_COMMANDS = {
+COMMANDS = {
     "dub": ("netflips.dub_command", "dub videos into another language"),
     "units": ("av2unit.inference", "speech and lips to units"),
     "translate": ("unit2unit.inference", "units of one language to units of another"),
@@ -15,16 +18,20 @@ _COMMANDS = {
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
     "extract": ("netflips.batch.command", "units of a whole corpus, in bulk"),
     "manifest": ("netflips.manifest_command", "check, count, divide, join and convert manifests"),
-    "convert": ("netflips.convert", "a checkpoint to safetensors and JSON"),
+    "convert": ("netflips.convert_command", "a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.demo_bundle.command", "pack and check the models that come with NetfLips"),
     "evaluate": ("netflips.evaluation.command", "how good the demo's models are, or one's own on a test split"),
+    "completion": ("netflips.completion", "what bash and zsh need to complete all this"),
     "info": ("netflips.info", "what a dubbed video, a checkpoint or the bundle says of itself"),
 }
+
+_STAGES = ("units", "translate", "speak", "render")
+"""Commands of the stages, which go by other names when they are run as modules."""
 
 
 def usage() -> str:
     """The list of subcommands."""
-    lines = [f"  {name:<10} {purpose}" for name, (_, purpose) in _COMMANDS.items()]
+    lines = [f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items()]
     return "\n".join(["usage: netflips COMMAND [options]", "", *lines, "", "netflips COMMAND --help says more."])
 
 
@@ -32,16 +39,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] in (["--version"], ["-V"]):
-        sys.stdout.write(f"netflips {__version__}\n")
+        say(f"netflips {__version__}")
         return EXIT_DONE
-    if not arguments or arguments[0] in ("-h", "--help"):
-        (sys.stdout if arguments else sys.stderr).write(usage() + "\n")
-        return EXIT_DONE if arguments else EXIT_BAD_INPUT
-    if arguments[0] not in _COMMANDS:
-        sys.stderr.write(f"netflips: error: no command called {arguments[0]!r}\n{usage()}\n")
+    if arguments[:1] in (["-h"], ["--help"]):
+        say(usage())
+        return EXIT_DONE
+    if not arguments or arguments[0] not in COMMANDS:
+        _complain(arguments[0] if arguments else "")
         return EXIT_BAD_INPUT
-    module, _ = _COMMANDS[arguments[0]]
-    return int(import_module(module).main(arguments[1:]))
+    module, _ = COMMANDS[arguments[0]]
+    with loading():
+        command = import_module(module)
+    if arguments[0] in _STAGES:
+        return int(command.main(arguments[1:], prog=f"netflips {arguments[0]}"))
+    return int(command.main(arguments[1:]))
+
+
+def _complain(name: str) -> None:
+    what = f"no command called {shown(repr(name))}" if name else "give a command"
+    parts = (what, did_you_mean(name, COMMANDS) if name else "", f"expected one of {', '.join(COMMANDS)}")
+    if sys.stderr is not None:
+        sys.stderr.write(f"netflips: error: {'; '.join(filter(None, parts))}\n")
+
+
+def parser_of(name: str) -> Parser:
+    """The parser of a command."""
+    parser: Parser = import_module(COMMANDS[name][0]).build_parser()
+    return parser
 
 
 if __name__ == "__main__":

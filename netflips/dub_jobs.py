@@ -14,11 +14,7 @@ Job = tuple[Path, Path]
 
 def jobs_of(options: argparse.Namespace, target: str) -> list[Job]:
     """Inputs with their outputs. Raises UsageError for flags that do not go together, InputError for an empty folder."""
-    inputs: list[Path] = [*options.videos, *options.in_vid_path]
-    if not inputs:
-        raise UsageError("give a video to dub", expected="as in: netflips dub talk.mp4", hint="see netflips dub --help")
-    if options.out_vid_path is not None and options.out_dir is not None:
-        raise UsageError("give either --out-vid-path (one input) or --out-dir (several inputs or a folder)")
+    inputs = require_videos(options)
     is_one = len(inputs) == 1 and not inputs[0].is_dir()
     if options.out_vid_path is not None:
         if not is_one:
@@ -31,6 +27,16 @@ def jobs_of(options: argparse.Namespace, target: str) -> list[Job]:
     if doubled:
         raise UsageError("several inputs would be written under one name", found=", ".join(sorted(doubled)), hint="dub them apart")
     return jobs
+
+
+def require_videos(options: argparse.Namespace) -> list[Path]:
+    """The inputs. Raises UsageError when there is none, or two ways to name the outputs."""
+    inputs: list[Path] = [*options.videos, *options.in_vid_path]
+    if not inputs:
+        raise UsageError("give a video to dub", hint="as in: netflips dub talk.mp4")
+    if options.out_vid_path is not None and options.out_dir is not None:
+        raise UsageError("give either --out-vid-path (one input) or --out-dir (several inputs or a folder)")
+    return inputs
 
 
 def require_ours(jobs: list[Job]) -> None:

@@ -9,9 +9,10 @@ from avcore.command import EXIT_FAILED, LOG, device_name
 from avcore.errors import NetflipsError, UsageError
 from avcore.kinds import Kind
 from avcore.outputs import keep_apart
+from avcore.plain_text import require_utf8
 from avcore.progress import bars
 from netflips.batch.flags import spread_of
-from netflips.dub_jobs import Job, jobs_of, require_ours
+from netflips.dub_jobs import Job, jobs_of, require_ours, require_videos
 from netflips.files_used import inputs_of, outputs_of
 from netflips.languages import choose_languages
 from netflips.models import Models, load_models
@@ -23,6 +24,7 @@ from netflips.report_files import ReportFiles
 
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
     """Do what the options ask for; returns the exit code. All files are checked before any model is loaded."""
+    require_videos(options)
     paths = _model_paths(options)
     languages = choose_languages(options.src_lang, options.tgt_lang, paths)
     settings = _dub_options(options, languages, recording)
@@ -57,6 +59,7 @@ def _dub_side_by_side(
 
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")
+    require_utf8([path for job in jobs for path in job], "a video")
     batch, data = [DubJob(*job) for job in jobs], told.data_paths
     code = dub_side_by_side(
         batch, DubModels(paths, _run_options(options)), settings,

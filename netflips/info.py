@@ -2,16 +2,21 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from avcore.bundle import ABOUT, read_bundle
-from avcore.checkpoint import read_checkpoint
+from avcore.bundle import ABOUT, bundle_of, read_bundle
 from avcore.command import Parser, run
 from avcore.files import require_file
-from avcore.media import probe
+from avcore.kinds import Kind
+from avcore.loading import loading
+from avcore.plain_text import json_text, say
 from netflips.demo_bundle.describe import tell
 from netflips.demo_bundle.paths import require_bundle
+
+if TYPE_CHECKING:
+    from avcore.checkpoint import Checkpoint
 
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
@@ -23,6 +28,7 @@ def build_parser() -> Parser:
         "path", type=Path, nargs="?",
         help="a video, a sound file, a checkpoint, or a bundle's folder (default: the bundle that comes with NetfLips)",
     )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -32,32 +38,99 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    lines = _describe(options.path)
-    sys.stdout.write("\n".join(lines) + "\n")
+    facts, lines = _describe(options.path)
+    say(json_text(facts, indent=1) if options.json else "\n".join(lines))
 
 
-def _describe(path: Path | None) -> Iterator[str]:
+def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
+    """What there is to say of a file, for machines and for people."""
     if path is None or path.is_dir() or path.name == ABOUT:
-        return tell(require_bundle() if path is None else read_bundle(path if path.is_dir() else path.parent))
+        bundle = require_bundle() if path is None else read_bundle(path if path.is_dir() else path.parent)
+        return {**bundle.about, "folder": str(bundle.folder)}, tell(bundle)
     require_file(path, "the file")
-    return _describe_checkpoint(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _describe_media(path)
+    facts = _checkpoint_facts(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _media_facts(path)
+    return facts, (_checkpoint_lines(facts) if "kind" in facts else _media_lines(facts))
 
 
-def _describe_media(path: Path) -> Iterator[str]:
+def _media_facts(path: Path) -> dict[str, Any]:
+    with loading():
+        from avcore.media import probe
+
     info = probe(path)
+    facts: dict[str, Any] = {"comment": info.comment}
     if info.has_video:
-        rate = "variable" if info.is_variable_rate else f"{float(info.frame_rate):.3f} fps"
-        yield f"picture: {info.width}x{info.height}, {rate}, {info.num_frames} pictures, {float(info.duration_s):.3f} s"
+        facts["picture"] = {
+            "width": info.width, "height": info.height, "frame_rate": float(info.frame_rate),
+            "is_variable_rate": info.is_variable_rate, "pictures": info.num_frames, "duration_s": float(info.duration_s),
+        }  # fmt: skip
     if info.has_audio:
-        yield f"sound: {info.audio_rate} Hz, {info.audio_channels} channel(s)"
-    yield f"comment: {info.comment or '(none)'}"
+        facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels}
+    return facts
 
 
-def _describe_checkpoint(path: Path) -> Iterator[str]:
+def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    if picture := facts.get("picture"):
+        rate = "variable" if picture["is_variable_rate"] else f"{picture['frame_rate']:.3f} fps"
+        size = f"{picture['width']}x{picture['height']}"
+        yield f"picture: {size}, {rate}, {picture['pictures']} pictures, {picture['duration_s']:.3f} s"
+    if sound := facts.get("sound"):
+        yield f"sound: {sound['rate_hz']} Hz, {sound['channels']} channel(s)"
+    yield f"comment: {facts['comment'] or '(none)'}"
+
+
+def _checkpoint_facts(path: Path) -> dict[str, Any]:
+    with loading():
+        from avcore.checkpoint import read_checkpoint
+
     checkpoint = read_checkpoint(path, None)
-    yield f"kind: {checkpoint.kind.value}"
-    yield f"tensors: {len(checkpoint.tensors)}, {sum(tensor.numel() for tensor in checkpoint.tensors.values()):,} numbers"
-    yield f"fingerprint: {checkpoint.fingerprint}"
+    facts = {
+        "kind": checkpoint.kind.value,
+        "tensors": len(checkpoint.tensors),
+        "numbers": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
+        "fingerprint": checkpoint.fingerprint,
+        "units": checkpoint.config.get("vocabulary"),
+        "languages": _languages(checkpoint),
+        "updates": _updates(checkpoint),
+    }
+    return {name: value for name, value in facts.items() if value not in (None, [])}
+
+
+def _languages(checkpoint: "Checkpoint") -> list[str]:
+    """What a translator translates between, or a renderer speaks; of a bundle's translator, what it learnt."""
+    bundle = bundle_of(checkpoint.path)
+    if checkpoint.kind is Kind.TRANSLATOR and bundle is not None and bundle.languages is not None:
+        return list(bundle.languages)
+    if checkpoint.kind is Kind.TRANSLATOR:
+        from unit2unit.config import TranslatorConfig
+
+        return list(TranslatorConfig.from_checkpoint(checkpoint).vocabulary.languages)
+    if checkpoint.kind is Kind.RENDERER:
+        from unit2av.model import RendererCheckpoint
+
+        return list(RendererCheckpoint(checkpoint).languages)
+    return []
+
+
+def _updates(checkpoint: "Checkpoint") -> int | dict[str, int] | None:
+    """Updates of its training, by what was trained where there are several; None where the file does not say."""
+    config = checkpoint.config
+    if checkpoint.updates is not None or "trained" in config:
+        return checkpoint.updates or config["trained"].get("steps")
+    parts = {**(config.get("vocoders") or {}), "face": config.get("face") or {}}
+    return {name: one["trained_steps"] for name, one in parts.items() if "trained_steps" in one} or None
+
+
+def _checkpoint_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    yield f"kind: {facts['kind']}"
+    if "languages" in facts:
+        yield f"languages: {', '.join(facts['languages'])}"
+    if "updates" in facts:
+        updates = facts["updates"]
+        yield f"updates: {', '.join(f'{name} {one}' for name, one in updates.items()) if isinstance(updates, dict) else updates}"
+    yield f"tensors: {facts['tensors']}, {facts['numbers']:,} numbers"
+    if "units" in facts:
+        yield f"units: {facts['units']}"
+    yield f"fingerprint: {facts['fingerprint']}"
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ class ModelPaths:
     unit2av: Path
     speaker_encoder: Path | None = None
 
+    def __post_init__(self) -> None:
+        _take_paths(self, "av2unit", "utut", "unit2av", "speaker_encoder")
+
 
 @dataclass(frozen=True)
 class RecordingOptions:
@@ -48,6 +51,7 @@ class RecordingOptions:
     work_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        _take_paths(self, "background_audio", "segments_out", "segments_in", "speaker_map", "work_dir")
         if self.background not in BACKGROUNDS:
             raise UsageError("unknown --background", expected=" or ".join(BACKGROUNDS), found=self.background)
         start, end = self.start_s or 0.0, float("inf") if self.end_s is None else self.end_s
@@ -89,6 +93,7 @@ class DubOptions:
     recording: RecordingOptions = field(default_factory=RecordingOptions)
 
     def __post_init__(self) -> None:
+        _take_paths(self, "speaker", "lips", "boxes")
         object.__setattr__(self, "source", normalise_language(self.source))
         object.__setattr__(self, "target", normalise_language(self.target))
         if self.modalities not in MODALITIES:
@@ -125,3 +130,12 @@ class RunOptions:
     vocoder_unit_offset: UnitOffset = "auto"
     translator_unit_offset: int | None = None
     puts_away: bool = False
+
+
+def _take_paths(options: object, *names: str) -> None:
+    """Let a path be given as text. Raises UsageError for what is neither."""
+    for name in names:
+        given = getattr(options, name)
+        if given is not None and not isinstance(given, str | Path):
+            raise UsageError(f"{name} is no path", expected="a path or text", found=type(given).__name__)
+        object.__setattr__(options, name, None if given is None else Path(given))

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from avcore.contracts import kind_of
+from avcore.errors import UsageError
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, read_speech
 from avcore.outputs import keep_apart
@@ -28,6 +30,12 @@ def dub(
     used, no face or no speech where it is needed, no voice to speak in, an empty translation. Nothing is written under
     `out_video` unless all went well.
     """
+    if not isinstance(options, DubOptions):
+        raise UsageError("dub needs options", expected="DubOptions(source, target, ...)", found=type(options).__name__)
+    if not (isinstance(in_video, str | Path) and isinstance(out_video, str | Path)):
+        raise UsageError(
+            "dub takes paths", expected="a video and a file to write", found=f"{kind_of(in_video)}, {kind_of(out_video)}"
+        )
     in_path, out_path = Path(in_video), Path(out_video)
     _check_paths(in_path, out_path, options)
     clock, progress = StageClock(), progress or silent

@@ -1,13 +1,12 @@
 """What was done: for a person in a few lines, for machines as JSON."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from avcore.files import write_text
-from avcore.plain_text import shown
+from avcore.plain_text import json_text, shown
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class DubReport:
 
     def as_json(self) -> str:
         """The report as JSON."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        return json_text(asdict(self), indent=2)
 
     def summary(self) -> str:
         """The report in a few lines."""
@@ -175,4 +174,4 @@ def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]
         write_text(path, reports[0].as_json())
         return
     content = {"dubs": [asdict(report) for report in reports], "failures": failures}
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False))
+    write_text(path, json_text(content, indent=2))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoint import load_strict
+from avcore.contracts import require_picture, require_units
 from avcore.device import resolve_device, resolve_precision
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import Picture, scale_face
@@ -66,7 +67,7 @@ class LipRenderer:
         for T steps of 20 ms; the codes behind T / 2 come of the last unit, repeated to fill a window. Raises UnitError
         without durations, UnitRangeError for a unit that the model lacks, VocabularyError for another quantizer's.
         """
-        require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
+        require_same_vocabulary(require_units(units).vocabulary, self.vocabulary, "the face renderer")
         windows = pad_to_windows(units.check_range(self.num_units).frames()).to(self.device)
         if not len(windows):
             return torch.zeros(0, self._model.size.unit_width, device=self.device)
@@ -152,4 +153,4 @@ def to_pictures(drawn: Tensor) -> Tensor:
 
 
 def _square(face: Picture | None) -> Picture:
-    return np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) if face is None else scale_face(face, FACE_SIZE)
+    return np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) if face is None else scale_face(require_picture(face), FACE_SIZE)

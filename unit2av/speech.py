@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.checkpoint import load_strict
+from avcore.contracts import kind_of, require_units
 from avcore.device import resolve_device, resolve_precision
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.progress import Progress, silent
@@ -126,7 +127,7 @@ class UnitVocoder:
         duration_scale applies to predicted durations only. progress: told steps of 20 ms. Raises what `predict_durations`
         raises, and InputError for a speaker vector of another length or with NaN in it.
         """
-        timed = self._timed(units, duration_scale)
+        timed = self._timed(require_units(units), duration_scale)
         samples = np.empty(units_to_samples(timed.num_steps), dtype=np.float32)
         filled = 0
         for piece in self.iter_synthesize(timed, speaker):
@@ -151,7 +152,7 @@ class UnitVocoder:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
 
     def _checked(self, units: Units) -> Units:
-        if not len(units):
+        if not len(require_units(units)):
             raise UnitError("there are no units to say", expected="one unit or more", found="an empty sequence")
         require_same_vocabulary(units.vocabulary, self.vocabulary, f"the '{self.language}' vocoder")
         return units.check_range(self.num_units)
@@ -164,7 +165,10 @@ class UnitVocoder:
         return torch.from_numpy(ids + self.unit_offset)
 
     def _voice(self, speaker: NDArray[np.floating[Any]]) -> Tensor:
-        vector = np.array(speaker, dtype=np.float32).reshape(-1)
+        try:
+            vector = np.array(speaker, dtype=np.float32).reshape(-1)
+        except (TypeError, ValueError) as error:
+            raise InputError("this is no voice", expected=f"{self.speaker_dim} numbers", found=kind_of(speaker)) from error
         if len(vector) != self.speaker_dim:
             raise InputError(
                 "this speaker vector does not fit the vocoder", expected=f"{self.speaker_dim} values", found=len(vector)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.contracts import kind_of, require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from unit2av.mel import slaney_filters
@@ -41,11 +42,15 @@ def require_sound(speech: Samples) -> Samples:
     At least 0.5 s must be more than digital silence and 0.25 s of that louder than -60 dBFS, measured every 10 ms.
     Raises NoSpeechError otherwise, and InputError for samples that are no row of numbers.
     """
-    samples = np.asarray(speech, dtype=np.float32)
+    try:
+        samples = np.asarray(speech, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError("this is no speech", expected="float32 [samples]", found=kind_of(speech)) from error
     if samples.ndim != 1:
         raise InputError("speech must be one channel", expected="samples [S]", found=f"shape {list(samples.shape)}")
     if not np.isfinite(samples).all():
         raise InputError("the recording has samples that are no numbers", found="NaN or infinity")
+    require_full_scale(samples)
     whole = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
     levels = _dbfs(np.einsum("ij,ij->i", whole, whole, dtype=np.float64) / _HOP)
     sound, audible = (int((levels > floor).sum()) * _HOP for floor in (_DIGITAL_SILENCE_DBFS, _QUIET_DBFS))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.contracts import require_units
 from avcore.device import resolve_device, resolve_precision
 from avcore.domain import Domain
 from avcore.errors import CheckpointError, UnitRangeError, UsageError
@@ -162,7 +163,7 @@ class UnitTranslator:
         return require_language(language, self.languages, self._owner, hint)
 
     def _source_tokens(self, units: Units, language: str) -> Ids:
-        require_same_vocabulary(units.vocabulary, self.trained_on, self._owner)
+        require_same_vocabulary(require_units(units).vocabulary, self.trained_on, self._owner)
         size = self._vocabulary.num_units
         outside = np.flatnonzero((units.ids >= size) | (units.ids + self._offset >= size) | (units.ids + self._offset < 0))
         if outside.size:

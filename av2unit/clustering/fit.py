@@ -17,7 +17,7 @@ from av2unit.corpus import read_corpus
 from av2unit.extractor import UnitExtractor
 from av2unit.features import Floats
 from avcore.errors import InputError
-from avcore.files import require_writable
+from avcore.files import require_place
 from avcore.progress import Progress
 from avtrain.data import BadItem, BadItems, Batch
 
@@ -36,7 +36,7 @@ def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progres
     Work that was broken off goes on where the sample was last stored. Raises InputError when there are too few frames.
     """
     check_fit(config.fit)
-    path = require_writable(config.model, "the k-means model")
+    path = require_place(config.model, "the k-means model")
     corpus = read_corpus(config.manifest, config.root or None)
     settings = settings_of(config.features, extractor)
     stream = FeatureStream(corpus, config.features, extractor, config.num_workers)

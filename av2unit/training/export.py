@@ -7,6 +7,7 @@ from pathlib import Path
 from av2unit.decoding import VITERBI, Decoding
 from av2unit.training.config import TrainConfig
 from av2unit.training.trained import STORED, read_trained, write_encoder
+from avcore.outputs import keep_apart
 from avcore.usage import Parser
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
@@ -42,6 +43,7 @@ def _penalties(text: str) -> list[float]:
 def export(options: argparse.Namespace) -> None:
     """Read the run, choose the decoding if asked to, write."""
     trained = read_trained(options.run_dir, options.checkpoint)
+    keep_apart({"the output": options.out_path}, {"the run's checkpoint": trained.path})
     decoding = Decoding(**trained.about["config"]["decoding"])
     if options.choose_penalty:
         # Loads the media decoders, which a plain export does without.

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from avcore.errors import InputError
 from avcore.manifest import Entry, Manifest, read_manifest
+from avcore.plain_text import require_utf8
 from avcore.suffixes import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
@@ -52,7 +53,9 @@ def require_file_names(ids: Iterable[str]) -> None:
 def _of_files(files: Iterable[Path], root: Path) -> Manifest:
     found: dict[str, Path] = {}
     entries = []
-    for file in sorted(files):
+    files = sorted(files)
+    require_utf8(files, "a media file")
+    for file in files:
         relative = file.relative_to(root)
         name = relative.with_suffix("").as_posix()
         if name in found:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, run
+from avcore.errors import InputError
 from netflips.corpora.kox import KoxCorpus
 from netflips.corpora.kox_layout import read_layout
 from netflips.corpora.running import add_output_options, output_options, prepare
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> int:
+    if options.english_root is not None and not options.english_root.exists():
+        raise InputError("the English recordings are not there", path=options.english_root, hint="check the path")
     synthesis = Synthesis(options.synthesise_with, options.synthesis_timeout) if options.synthesise_with else None
     if synthesis is not None:
         synthesis.check()

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from html import escape
 
+from avcore.plain_text import shown
+
+_KEPT = "\n\t"
 _VOID = {"meta", "img", "br", "hr"}
 _NO_CHILDREN = {"path", "rect", "line"}
 
@@ -37,7 +40,7 @@ def together(children: Child) -> Markup:
     if isinstance(children, Markup):
         return children
     if isinstance(children, str | int):
-        return Markup(escape(str(children)))
+        return Markup(escape(shown(children, _KEPT)))
     return Markup("".join(together(child) for child in children))
 
 
@@ -45,4 +48,4 @@ def _attribute(key: str, value: object) -> str:
     if value is None or value is False:
         return ""
     name = key.rstrip("_").replace("_", "-").replace("viewbox", "viewBox")
-    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+    return f" {name}" if value is True else f' {name}="{escape(shown(value, _KEPT))}"'

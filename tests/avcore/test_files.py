@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, OutputError
-from avcore.files import atomic_output, private_folder, require_file, require_writable, write_text
+from avcore.files import atomic_output, private_folder, require_file, require_place, require_writable, write_text
 
 
 def test_an_output_appears_only_when_complete(tmp_path: Path) -> None:
@@ -61,3 +61,13 @@ def test_private_folders_go_in_all_cases() -> None:
         (folder / "x").write_text("x")
         raise KeyboardInterrupt
     assert not os.path.exists(folder)
+
+
+def test_a_place_is_looked_at_and_nothing_is_made(tmp_path: Path) -> None:
+    assert require_place(tmp_path / "a" / "b" / "x.mp4") == tmp_path / "a" / "b" / "x.mp4"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot be written"):
+        require_place(tmp_path / "file" / "b" / "x.mp4")
+    with pytest.raises(OutputError, match="must be a file; found a folder"):
+        require_place(tmp_path)

@@ -7,6 +7,7 @@ from avcore.vocabulary import (
     UTUT_LANGUAGES,
     fingerprint,
     language_tag,
+    meant_language,
     normalise_language,
     require_language,
     require_same_vocabulary,
@@ -42,3 +43,15 @@ def test_only_two_known_and_different_vocabularies_are_refused() -> None:
     require_same_vocabulary("a", "a", "the model")
     with pytest.raises(VocabularyError, match="expected b; found a"):
         require_same_vocabulary("a", "b", "the model")
+
+
+@pytest.mark.parametrize(("written", "meant"), [("kr", "ko"), ("Korean", "ko"), ("ko-KR", "ko"), ("en_US", "en")])
+def test_a_country_or_a_name_in_place_of_a_language_is_understood(written: str, meant: str) -> None:
+    with pytest.raises(LanguageError, match=f"did you mean {meant}"):
+        require_language(written, ("en", "ko"), "the translator")
+
+
+def test_nothing_is_guessed_where_nothing_is_near() -> None:
+    with pytest.raises(LanguageError, match="found xx; add it"):
+        require_language("xx", ("en", "ko"), "the translator", "add it")
+    assert meant_language("kr", ("en", "fr")) is None

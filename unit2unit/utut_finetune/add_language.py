@@ -16,6 +16,7 @@ from avcore.checkpoint_layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
 from avcore.files import atomic_output
+from avcore.outputs import keep_apart
 from avcore.vocabulary import normalise_language, require_language
 from unit2unit.config import TranslatorConfig
 from unit2unit.vocabulary import TranslatorVocabulary
@@ -99,6 +100,7 @@ def _work(options: argparse.Namespace) -> None:
     output = Path(options.output)
     if output.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=output.name)
+    keep_apart({"the output": output}, {"the checkpoint": options.checkpoint})
     checkpoint = read_checkpoint(options.checkpoint, Kind.TRANSLATOR)
     for language in options.language:
         checkpoint = add_language(checkpoint, language, options.like, options.seed)

@@ -16,6 +16,7 @@ from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.checkpoint_layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
+from avcore.outputs import keep_apart
 from unit2unit.config import TranslatorConfig
 from unit2unit.utut_finetune.add_language import write_fairseq
 
@@ -71,6 +72,7 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
     if options.out.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
+    keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
     write_fairseq(average([read_checkpoint(path, Kind.TRANSLATOR) for path in options.checkpoints]), options.out)
     LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
 

@@ -50,6 +50,37 @@ def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, caps
     assert probe(out).has_video
 
 
+@pytest.mark.usefixtures("default_bundle")
+def test_a_video_alone_is_dubbed_beside_itself(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "talk.mp4"
+    shutil.copy(clip, video)
+    for _ in range(2):  # what NetfLips made is made anew
+        assert dub_command.main([str(video), "--modalities", "audio", "--cpu", *SHORT, "--quiet"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.mp4", "talk_ko.mp4"]
+    assert "en->ko" in probe(tmp_path / "talk_ko.mp4").comment
+    (tmp_path / "out").mkdir()
+    assert dub_command.main([str(tmp_path), "--modalities", "audio", "--cpu", *SHORT, "--quiet"]) == 0
+    assert not (tmp_path / "talk_ko_ko.mp4").exists()  # the dub of an earlier run is none of the folder's videos
+
+
+@pytest.mark.usefixtures("default_bundle")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--tgt-lang", "kr"], "from en into ko only; expected into ko; found kr; did you mean ko?"),
+        (["--tgt-lang", "fr"], "from en into ko only; expected into ko; found fr; for other languages give checkpoints"),
+        (["--src-lang", "english"], "expected from en; found english; did you mean en?"),
+    ],
+)
+def test_the_bundle_offers_only_what_it_learnt(
+    flags: list[str], said: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dub_command.main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "pt, el" not in error
+
+
 def test_a_few_flags_or_no_bundle_are_one_error(
     default_bundle: Bundle, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from avcore.bundle import Bundle
 from avcore.media import PictureSource, read_speech
 from avcore.progress import silent
 from netflips.demo.phrasebook import Pair
-from netflips.evaluation import command, material, worker
+from netflips.evaluation import command, demo, material, worker
 from netflips.evaluation.chain import Chain, hear
 from netflips.evaluation.jobs import Job, Need, Record, key_of
 from netflips.evaluation.material import plan_clip, write_clip
@@ -180,9 +180,9 @@ def page(tmp_path: Path) -> Path:
 def test_the_command_writes_table_page_and_metrics(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "EvaluationSettings", lambda number: replace(SETTINGS, number=number))
+    monkeypatch.setattr(demo, "EvaluationSettings", lambda number: replace(SETTINGS, number=number))
     notes: list[dict] = []
-    monkeypatch.setattr(command, "note", lambda folder, metrics: notes.append(metrics))
+    monkeypatch.setattr(demo, "note", lambda folder, metrics: notes.append(metrics))
     docs = page(tmp_path)
     arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path / "out"), "--docs", str(docs)]
     arguments += ["--quiet", "--jobs", "1", "--number", "1", "--rows", "vocoder,vocoder_errors"]

@@ -1,0 +1,104 @@
+"""`netflips completion bash|zsh`: a script that completes commands, options and their values, made from the parsers."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from avcore.command import Parser, run
+from avcore.plain_text import say
+
+_SHELLS = ("bash", "zsh")
+
+_SCRIPT = """\
+# Completion of netflips for bash and zsh: eval "$(netflips completion bash)", or zsh.
+_netflips() {{
+    local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
+    local command="${{COMP_WORDS[1]}}" action="${{COMP_WORDS[2]}}"
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        COMPREPLY=($(compgen -W "{commands} --help --version" -- "$word"))
+        return
+    fi
+    case "$command $before" in
+{values}
+    esac
+    if [ "$COMP_CWORD" -eq 2 ]; then
+        case "$command" in
+{actions}
+        esac
+    fi
+    case "$word" in
+    -*)
+        case "$command $action" in
+{options}
+        esac ;;
+    *) [ "${{#COMPREPLY[@]}}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$word")) ;;
+    esac
+}}
+complete -o filenames -F _netflips netflips"""
+_FOR_ZSH = "autoload -U +X bashcompinit && bashcompinit\nautoload -U +X compinit && compinit -i\n"
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips completion", description='Print a completion script: eval "$(netflips completion bash)".')
+    parser.add_argument("shell", choices=_SHELLS, help="; ".join(_SHELLS))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), lambda options: say(script_for(options.shell)), argv)
+
+
+def script_for(shell: str) -> str:
+    """The script for `bash` or `zsh`, which understands bash's way of completion."""
+    from netflips.cli import COMMANDS, parser_of  # it runs this command
+
+    parsers = [(f"{name} {action}".rstrip(), one) for name in COMMANDS for action, one in _parts(parser_of(name))]
+    values = [line for where, parser in parsers for line in _values(where, parser)]
+    options = [f"        {_pattern(where)}) {_reply(_flags(parser))} ;;" for where, parser in reversed(parsers)]
+    chosen = {name: _positional_choices(parser_of(name)) for name in COMMANDS}
+    actions = [f"        {name}) {_reply(words)}; return ;;" for name, words in chosen.items() if words]
+    script = _SCRIPT.format(
+        commands=" ".join(COMMANDS), values="\n".join(values), actions="\n".join(actions), options="\n".join(options)
+    )
+    return (_FOR_ZSH if shell == "zsh" else "") + script
+
+
+def _parts(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """A parser as the action "", and those of its subcommands by name."""
+    yield "", parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.items()
+
+
+def _flags(parser: argparse.ArgumentParser) -> list[str]:
+    return [flag for flag in parser._option_string_actions if flag.startswith("--")]
+
+
+def _values(where: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """What may follow an option of a command: its choices."""
+    name = where.partition(" ")[0]
+    for action in parser._actions:
+        if action.option_strings and action.choices is not None:
+            flags = "|".join(f'"{name} {flag}"' for flag in action.option_strings)
+            yield f"    {flags}) {_reply([str(one) for one in action.choices])}; return ;;"
+
+
+def _positional_choices(parser: argparse.ArgumentParser) -> list[str]:
+    first = next((action for action in parser._actions if not action.option_strings), None)
+    return [] if first is None or first.choices is None else [str(one) for one in first.choices]
+
+
+def _pattern(where: str) -> str:
+    return f'"{where}"' if " " in where else f'"{where} "*'
+
+
+def _reply(words: Sequence[str]) -> str:
+    return f'COMPREPLY=($(compgen -W "{" ".join(words)}" -- "$word"))'
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Nothing that a file says steers the terminal that shows it."""
+
+import argparse
+import io
+import json
+import logging
+import sys
+
+import pytest
+
+from avcore.command import LOG, add_common_options, run
+from avcore.errors import InputError
+from avcore.plain_text import PlainFormatter, json_text, require_utf8, say, shown
+from avcore.usage import Parser
+
+
+def test_what_is_not_drawn_is_escaped_and_letters_stay() -> None:
+    assert shown("a\x1b[31m\nb\x00\udcff\u202e") == r"a\x1b[31m\nb\x00\udcff\u202e"
+    assert shown("안녕 क्‍ष é.mp4") == "안녕 क्‍ष é.mp4"
+    assert shown("a\nb\x07", "\n") == "a\nb\\x07"
+
+
+def test_an_error_is_one_line_whatever_the_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="thing")
+    add_common_options(parser)
+
+    def work(_: argparse.Namespace) -> None:
+        LOG.info("%s: %d units", "a\nb\x1b[2J", 3)
+        raise InputError("no sound", path="x\n\x1b]0;title\x07.mp4", found="\u202enone")
+
+    assert run(parser, work, []) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        r"a\nb\x1b[2J: 3 units",
+        r"thing: error: x\n\x1b]0;title\x07.mp4: no sound; found \u202enone",
+    ]
+
+
+def test_lines_that_are_handed_over_stay_lines() -> None:
+    record = logging.LogRecord("netflips", logging.INFO, "", 0, "%s", ("one\ntwo\x1b",), None)
+    assert PlainFormatter("%(message)s").format(record) == "one\ntwo\\x1b"
+
+
+def test_results_are_escaped_and_a_closed_stdout_is_no_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say("comment: \x1b[31m\tx\ny")
+    assert capsys.readouterr().out == "comment: \\x1b[31m\tx\ny\n"
+    monkeypatch.setattr(sys, "stdout", None)
+    say("nobody hears this")
+
+
+def test_json_keeps_letters_and_names_that_are_not_utf8() -> None:
+    text = json_text({"input": "안녕\udcff.mp4"})
+    assert "안녕" in text
+    text.encode("utf-8")
+    assert json.load(io.StringIO(text)) == {"input": "안녕\udcff.mp4"}
+    with pytest.raises(InputError, match=r"not UTF-8; found b\\udcff"):
+        require_utf8(["a", "b\udcff"], "a video")

@@ -1,0 +1,156 @@
+"""The line of every command: help without torch, one line for a usage error, Ctrl-C while libraries load, completion."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from avcore.usage import Parser
+from netflips import cli, completion, info
+from netflips.cli import COMMANDS, parser_of
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = (
+    "av2unit.inference", "unit2unit.inference", "unit2av.inference_unit2a", "unit2av.inference_unit2av", "netflips.dub_command",
+)  # fmt: skip
+
+
+def _python(code: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
+
+
+def test_help_and_usage_errors_load_no_heavy_library() -> None:
+    code = f"""
+import sys
+from importlib import import_module
+from netflips.cli import COMMANDS, main
+calls = [(main, [name]) for name in COMMANDS] + [(import_module(name).main, []) for name in {MODULES!r}]
+heavy = {{"torch", "cv2", "av", "mediapipe", "scipy", "hydra", "ray", "soundfile"}}
+for command, words in calls:
+    for last in ("--help", "--no-such-option"):
+        try:
+            command([*words, last])
+        except SystemExit as end:
+            assert end.code == (0 if last == "--help" else 2), (words, last, end.code)
+        assert not heavy & set(sys.modules), (words, last, heavy & set(sys.modules))
+"""
+    done = _python(code)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == len(COMMANDS) + len(MODULES)
+
+
+def test_the_front_door_gives_help_without_torch() -> None:
+    code = "import runpy, sys\ntry:\n    runpy.run_path('inference_av2av.py', run_name='__main__')\n"
+    code += "except SystemExit as end:\n    sys.exit(end.code or 'torch' in sys.modules)"
+    done = _python(code, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--in-vid-path" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dbu"], "no command called 'dbu'; did you mean dub?"),
+        (["dub", "x.mp4", "--tgt-lnag", "ko"], "unrecognized option --tgt-lnag; did you mean --tgt-lang?"),
+        (["dub", "x.mp4", "--precision", "flot32"], "unknown value 'flot32'; did you mean float32?"),
+        (["manifest", "mrge"], "unknown value 'mrge'; did you mean merge?"),
+        (["manifest", "split", "--aprt", "speaker"], "unrecognized option --aprt; did you mean --apart?"),
+        (["units", "--in-vid-path", "x.mp4"], "required: --out-unit-path"),
+        (["dub"], "give a video to dub"),
+        (["dub", "x.mp4", "--out-dir", "a", "--out-vid-path", "b.mp4"], "either"),
+    ],
+)
+def test_a_usage_error_is_one_line_that_says_what_was_meant(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = cli.main(words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("netflips")
+    assert said in line
+
+
+@pytest.mark.parametrize("library", ["torch", "torch.nn.functional", "cv2", "av.container"])
+@pytest.mark.parametrize("start", ["netflips", "inference_av2av.py"])
+def test_ctrl_c_while_libraries_load_is_one_line(library: str, start: str, tmp_path: Path) -> None:
+    code = """
+import os, runpy, signal, sys
+class Finger:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["STOP_AT"]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finger())
+words = ["demo/clip.mp4", "--out-vid-path", os.environ["OUT"], "--cpu"]
+if os.environ["START"] == "netflips":
+    from netflips.cli import main
+    sys.exit(main(["dub", *words]))
+sys.argv[1:] = words
+runpy.run_path("inference_av2av.py", run_name="__main__")
+"""
+    done = _python(code, STOP_AT=library, START=start, OUT=str(tmp_path / "x.mp4"))
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trainer_that_is_run_as_a_module_is_guarded_from_its_first_import() -> None:
+    code = """
+import runpy, signal, sys
+class Finger:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finger())
+sys.argv = ["-m"]
+runpy.run_module("av2unit.train", run_name="__main__")
+"""
+    done = _python(code)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_completion_knows_commands_options_and_values() -> None:
+    script = completion.script_for("bash")
+    lines = (
+        "netflips tr", "netflips dub --prec", "netflips dub --timing s", "netflips manifest spl", "netflips info pyproj",
+        "netflips manifest split --apa",
+    )  # fmt: skip
+    typed = (f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}" for words in lines)
+    asked = "\n".join(f"{words}; _netflips; echo ${{COMPREPLY[@]}}" for words in typed)
+    shell = subprocess.run(["bash", "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert shell.stdout.splitlines() == ["translate", "--precision", "source", "split", "pyproject.toml", "--apart"]
+    assert completion.script_for("zsh").startswith("autoload")
+
+
+def test_a_reader_that_left_is_no_error() -> None:
+    line = f"{sys.executable} -m netflips.cli completion bash | head -c 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == ""
+    assert done.stdout.endswith("0\n")
+
+
+def test_every_command_has_a_parser_of_ours() -> None:
+    assert all(isinstance(parser_of(name), Parser) for name in COMMANDS)
+
+
+def test_info_speaks_json(parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert info.main([str(parity_dir / "utut_ko.pt"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kind"] == "unit translator"
+    assert facts["languages"][0] == "en"
+    assert facts["languages"][-1] == "ko"
+    assert facts["updates"] > 0
+    assert info.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["target"] == "ko"
+
+
+def test_info_of_the_bundles_translator_names_what_it_learnt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert info.main([str(ROOT / "netflips/bundle/translator.safetensors")]) == 0
+    assert "languages: en, ko\n" in capsys.readouterr().out

@@ -1,0 +1,168 @@
+"""No command writes over what it reads: refused before any work, in one line, with every file as it was."""
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import OutputError
+from netflips import cli, dub_command
+from netflips.demo_bundle.paths import bundle_paths
+from netflips.options import DubOptions, RecordingOptions
+from netflips.pipeline import dub
+from unit2unit.utut_finetune import add_language, average
+
+ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder, which a command runs in. The bundle's models stand in for published ones."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "a_ko.mp4", "v.mp4", "lips.mp4", "music.mp4"):
+        shutil.copy(ROOT / "demo/clip.mp4", name)
+    Path("s.json").write_text('{"utterances": []}')
+    Path("map.json").write_text(json.dumps({"speakers": {"Ann": {"voice": "v.mp4"}}}))
+    Path("u.txt").write_text("1 2 3\n")
+    Path("box.pkl").write_bytes(b"boxes")
+    Path("m.jsonl").write_text('{"id": "a", "video": "a.mp4", "duration_s": 2}\n')
+    Path("units.jsonl").write_text('{"id": "a", "units": [1, 2]}\n')
+    models = bundle_paths()
+    for name, path in (("e", models.av2unit), ("t", models.utut), ("r", models.unit2av)):
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(path.with_suffix(suffix), name + suffix)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command that must be refused; returns its complaint."""
+
+    def run(main: Callable[[list[str]], int], *words: str) -> str:
+        before = {path: (path.read_bytes() if path.is_file() else None) for path in folder.rglob("*")}
+        assert main(list(words)) == 2
+        after = {path: (path.read_bytes() if path.is_file() else None) for path in folder.rglob("*")}
+        assert after == before
+        (line,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
+        return line
+
+    return run
+
+
+MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
+LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--in-vid-path . --out-dir .", "a_ko.mp4: the dubbed video would overwrite an input video"),
+        (".", "a_ko.mp4: the dubbed video would overwrite an input video"),
+        ("a.mp4 --speaker-path v.mp4 --out-vid-path v.mp4", "overwrite the voice"),
+        ("a.mp4 --out-vid-path o.mp4 --speaker-path v.mp4 --report v.mp4", "report would overwrite the voice"),
+        ("a.mp4 --out-vid-path o.mp4 --segments-in s.json --report s.json", "report would overwrite the segments file"),
+        ("a.mp4 --out-vid-path o.mp4 --report t.safetensors", "report would overwrite a checkpoint"),
+        ("a.mp4 --out-vid-path o.mp4 --report t.json", "t.json: the report would overwrite a checkpoint"),
+        ("a.mp4 --out-vid-path lips.mp4 --in-lip-path lips.mp4", "overwrite the lip video"),
+        ("a.mp4 --out-vid-path o.mp4 --in-bbox-path box.pkl --report box.pkl", "overwrite the face boxes"),
+        ("a.mp4 --out-vid-path music.mp4 --background-audio music.mp4", "overwrite the background audio"),
+        ("a.mp4 --out-vid-path o.mp4 --speaker-map map.json --segments map.json", "overwrite the speaker map"),
+        ("a.mp4 --out-vid-path v.mp4 --speaker-map map.json", "overwrite a voice of the speaker map"),
+        ("a.mp4 --out-vid-path o.mp4 --segments x.json --report x.json", "are one file"),
+        ("a.mp4 --out-vid-path o.mp4 --report x.json --report ./x.json", "are one file"),
+        ("a.mp4 v.mp4 --out-dir out --report a.mp4", "report would overwrite an input video"),
+        ("a.mp4 --out-vid-path a.mp4", "overwrite an input video"),
+    ],
+)
+def test_dub(refused: Run, words: str, said: str) -> None:
+    assert said in refused(dub_command.main, *words.split(), *MODELS, *LANGUAGES, "--cpu")
+
+
+def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, folder: Path) -> None:
+    assert "it is there already" in refused(dub_command.main, "a.mp4", *MODELS, *LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("units --in-vid-path a.mp4 --out-unit-path a.mp4", "overwrite the video"),
+        ("units --in-vid-path a.mp4 --in-lip-path lips.mp4 --out-unit-path lips.mp4", "overwrite the lip video"),
+        ("units --in-vid-path a.mp4 --av2unit-path e.safetensors --out-unit-path e.json", "overwrite the unit encoder"),
+        ("translate --in-unit-path u.txt --out-unit-path u.txt", "overwrite the unit file"),
+        ("translate --in-unit-path u.txt --utut-path t.safetensors --out-unit-path t.json", "overwrite the translator"),
+        ("speak --in-unit-path u.txt --speaker-path v.mp4 --out-wav-path v.mp4", "overwrite the voice"),
+        ("speak --in-unit-path u.txt --speaker-path v.mp4 --unit2av-path r.safetensors --out-wav-path r.json", "the renderer"),
+        ("render --in-unit-path u.txt --in-vid-path a.mp4 --out-vid-path a.mp4", "overwrite the video"),
+        ("render --in-unit-path u.txt --in-vid-path a.mp4 --in-bbox-path box.pkl --out-vid-path box.pkl", "the face boxes"),
+        ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
+        ("bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
+         "--about bundle.json --bundle-dir .", "overwrite the description"),
+        ("bundle note metrics bundle.json --bundle-dir .", "overwrite the section"),
+        ("extract --in-path failed.jsonl --out-dir . --cpu", "an input lies where the results go"),
+        ("extract --in-path lips --out-dir . --with-lips --cpu", "an input lies where the results go"),
+        ("manifest merge m.jsonl -o m.jsonl", "overwrite a manifest"),
+        ("manifest split m.jsonl --by split", "overwrite the manifest"),
+        ("manifest to-tsv m.jsonl --out-dir . --split m --labels jsonl --units units.jsonl", "overwrite the manifest"),
+        ("manifest from-tsv m.jsonl -o m.jsonl", "overwrite the table"),
+        ("manifest from-tsv m.jsonl -o n.jsonl --labels u.txt --units-out n.jsonl", "are one file"),
+        ("manifest to-pairs units/en units.jsonl --out-dir .", "overwrite the units"),
+        ("manifest to-unit2a m.jsonl --units units.jsonl -o units.jsonl", "overwrite the units"),
+        ("manifest from-unit2a u.txt -o u.txt", "overwrite the table"),
+    ],
+)  # fmt: skip
+def test_every_other_command(refused: Run, folder: Path, words: str, said: str) -> None:
+    if "--by split" in words:
+        Path("m.jsonl").write_text('{"id": "a", "video": "a.mp4", "split": "m"}\n')
+    (folder / "lips").mkdir()
+    shutil.copy("a.mp4", "lips/b.mp4")
+    (folder / "units/en").mkdir(parents=True)
+    (folder / "units/en/a.txt").write_text("1 2\n")
+    Path("bundle.json").write_text("{}")
+    shutil.copy("m.jsonl", "failed.jsonl")
+    assert said in refused(cli.main, *words.split())
+
+
+def test_preparing_and_averaging_translators(refused: Run) -> None:
+    shutil.copy("t.safetensors", "t.pt")
+    assert "overwrite the checkpoint" in refused(add_language.main, "t.pt", "t.pt")
+    assert "overwrite a checkpoint" in refused(average.main, "t.pt", "t.safetensors", "--out", "t.pt")
+
+
+def test_dub_in_python_too(folder: Path) -> None:
+    for options in (DubOptions(speaker=Path("v.mp4")), DubOptions(recording=RecordingOptions(background_audio=Path("v.mp4")))):
+        with pytest.raises(OutputError, match="would overwrite the"):
+            dub("a.mp4", "v.mp4", None, options)  # type: ignore[arg-type]  # no model is looked at
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dub no.mp4 --out-dir new/out --report new/r.html",
+        "dub a.mp4 --out-vid-path new/o.mp4 --speaker-path no.wav --report new/r.json",
+        "dub a.mp4 --out-vid-path new/o.mp4 --utut-path no.pt --av2unit-path no.pt --unit2av-path no.pt",
+        "units --in-vid-path no.mp4 --out-unit-path new/u.txt",
+        "translate --in-unit-path no.txt --out-unit-path new/u.txt",
+        "speak --in-unit-path no.txt --speaker-path v.mp4 --out-wav-path new/x.wav",
+        "speak --in-unit-path u.txt --speaker-path no.wav --out-wav-path new/x.wav",
+        "render --in-unit-path no.txt --in-vid-path a.mp4 --out-vid-path new/x.mp4",
+        "render --in-unit-path u.txt --in-vid-path no.mp4 --out-vid-path new/x.mp4",
+        "extract --in-path no --out-dir new --cpu",
+        "extract --in-path m.jsonl --out-dir new --cpu --av2unit-path no.pt",
+        "convert --in-path no.pt --out-path new/x.safetensors",
+        "manifest merge m.jsonl no.jsonl -o new/m.jsonl",
+        "manifest split no.jsonl --by split --out-dir new",
+        "manifest from-tsv no.tsv -o new/m.jsonl",
+    ],
+)
+def test_a_mistyped_path_leaves_no_folder(refused: Run, words: str) -> None:
+    assert "no" in refused(cli.main, *words.split())
+
+
+@pytest.mark.parametrize("command", ["prepare_zeroth", "prepare_kox", "prepare_video", "prepare_aihub_lips"])
+def test_a_corpus_that_is_not_there_leaves_no_folder(refused: Run, command: str) -> None:
+    main = import_module(f"netflips.corpora.{command}").main
+    assert "the corpus is not there" in refused(main, "--data-root", "no", "--out-dir", "new")
