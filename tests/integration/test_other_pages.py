@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -35,7 +36,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("desk")
     write_random_checkpoints(folder, "tiny")
     talking_head(folder / "talk.mp4", (0.2, 2.0, 0.2), 2)
-    (folder / "demo").symlink_to(ROOT / "demo")
+    copytree(ROOT / "demo", folder / "demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
