@@ -163,15 +163,24 @@ def _subcommands(words: list[str]) -> list[str]:
 
 
 def write_stand_in(folder: Path, name: str, sound: bytes) -> None:
-    """A program that stands for a synthesiser: it reads its text and writes a recording to what stands behind --out or -w."""
+    """A program that stands for a synthesiser: it reads its text and writes a recording to what stands behind --out or -w.
+
+    sound: of a wav file; each text gets it begun at another place.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "said.wav").write_bytes(sound)
     code = f"""#!{sys.executable}
-import shutil, sys
+import sys, wave, zlib
 words = sys.argv[1:]
-text = words[words.index("--text-file" if "--text-file" in words else "-f") + 1]
-assert open(text, encoding="utf-8").read().strip()
-shutil.copy({str(folder / "said.wav")!r}, words[words.index("--out" if "--out" in words else "-w") + 1])
+def behind(*names):
+    return next(words[words.index(name) + 1] for name in names if name in words)
+text = open(behind("--text-file", "-f"), "rb").read().strip()
+assert text
+with wave.open({str(folder / "said.wav")!r}) as source, wave.open(behind("--out", "-w"), "w") as out:
+    begin = zlib.crc32(text) % source.getnframes()
+    whole = source.readframes(source.getnframes())
+    out.setparams(source.getparams())
+    out.writeframes(whole[2 * begin:] + whole[:2 * begin])
 """
     program = folder / name
     program.write_text(code)
