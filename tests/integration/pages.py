@@ -75,7 +75,7 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     if program == "netflips":
         return netflips(words[1:])
     if program == "python" and words[1] == "-m" and words[2] != "unit2unit.utut_finetune.finetune":
-        return int(import_module(words[2]).main(words[3:]))
+        return _run_module(words[2], words[3:], monkeypatch)
     if program == "python" and words[1] == "-m":  # fairseq's training takes its own process
         return subprocess.run([sys.executable, *words[1:]], check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode
     if program != "python":
@@ -84,6 +84,15 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(ROOT / words[1]), run_name="__main__")
     return int(ended.value.code or 0)
+
+
+def _run_module(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    main = getattr(import_module(name), "main", None)
+    if main is not None:
+        return int(main(arguments))
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    runpy.run_module(name, run_name="__main__")
+    return 0
 
 
 def check_settings(words: list[str]) -> None:

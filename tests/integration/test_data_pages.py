@@ -32,16 +32,17 @@ FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_u
 FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
 CONFIG = r"--config unit2av/\w+"
 FORMS = (
+    *COMMON,
     Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
     Form(r"utut_pretrain.pretrain ", "days on eight GPUs", check=check_settings),
     Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),
     Form(r"netflips (evaluate )?translate ", "random models never stop by themselves", more="--beam 2 --max-target-units 60"),
     Form(r"train_unit2a --config-dir", "days on a GPU", check=check_settings),
     Form(
-        r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"--config unit2av/unit2a_debug {FEW_STEPS} data.hold_out=1"
+        r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"data.hold_out=1 {FEW_STEPS} --config unit2av/unit2a_debug"
     ),
-    Form(r"train_sync ", "days on a GPU", fewer=CONFIG, more=f"--config unit2av/sync_debug {FEW_STEPS}"),
-    Form(r"train_unit2v .*data.train", "days on a GPU", fewer=CONFIG, more=f"--config unit2av/unit2v_debug {FEW_STEPS}"),
+    Form(r"train_sync ", "days on a GPU", fewer=CONFIG, more=f"{FEW_STEPS} --config unit2av/sync_debug"),
+    Form(r"train_unit2v .*data.train", "days on a GPU", fewer=CONFIG, more=f"{FEW_STEPS} --config unit2av/unit2v_debug"),
     Form(r"train_unit2a .*tones/units", "minutes", more=FEW_STEPS),
     Form(r"train_unit2a data.train=ko/", "days on a GPU", check=check_settings),
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
@@ -49,7 +50,6 @@ FORMS = (
     Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),
     Form(r"av2unit.kmeans|av2unit.train --config", "hours, of corpora and checkpoints that are not here", check=check_settings),
     Form(r"av2unit.train export --run-dir runs/it1", "of a run of hours", check=check_help),
-    *COMMON,
 )
 
 
@@ -123,7 +123,7 @@ def test_every_utterance_has_its_units(manifest: str, units: str, count: int, de
 def test_the_rehearsal_dubs_with_what_it_trained(desk: Path) -> None:
     """The translator that dubbed has the row that was added, and was changed by its training."""
     start, best = desk / "rehearsal" / "utut_ko_start.pt", desk / "rehearsal" / "run" / "checkpoints" / "checkpoint_best.pt"
-    tables = [read_checkpoint(path, Kind.TRANSLATOR).state["encoder.embed_tokens.weight"] for path in (start, best)]
+    tables = [read_checkpoint(path, Kind.TRANSLATOR).tensors["encoder.embed_tokens.weight"] for path in (start, best)]
     assert [len(table) for table in tables] == [1025, 1025]
     assert not tables[0].equal(tables[1])
     comment = probe(desk / "rehearsal" / "clip_ko.mp4").comment
