@@ -30,7 +30,7 @@ LIP_NAME = "lip_J_1_F_03_E220_A_001"
 
 FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_updates=4 fairseq.dataset.num_workers=0"
 FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
-CONFIG = r"--config unit2av/\w+"
+SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 model.num_units=1000 model.speaker_dim=256 --config unit2av/unit2a_debug"
 FORMS = (
     *COMMON,
     Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
@@ -38,11 +38,9 @@ FORMS = (
     Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),
     Form(r"netflips (evaluate )?translate ", "random models never stop by themselves", more="--beam 2 --max-target-units 60"),
     Form(r"train_unit2a --config-dir", "days on a GPU", check=check_settings),
-    Form(
-        r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"data.hold_out=1 {FEW_STEPS} --config unit2av/unit2a_debug"
-    ),
-    Form(r"train_sync ", "days on a GPU", fewer=CONFIG, more=f"{FEW_STEPS} --config unit2av/sync_debug"),
-    Form(r"train_unit2v .*data.train", "days on a GPU", fewer=CONFIG, more=f"{FEW_STEPS} --config unit2av/unit2v_debug"),
+    Form(r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"{FEW_STEPS} {SMALL_VOICE}"),
+    Form(r"train_sync |train_unit2v .*data.train", "days on a GPU, and debug sizes know eight units", check=check_settings),
+    Form(r"train_unit2v export", "of a run of days", check=check_help),
     Form(r"train_unit2a .*tones/units", "minutes", more=FEW_STEPS),
     Form(r"train_unit2a data.train=ko/", "days on a GPU", check=check_settings),
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
