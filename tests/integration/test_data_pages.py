@@ -34,6 +34,7 @@ SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 model.num_units=1000 model.spe
 FORMS = (
     *COMMON,
     Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
+    Form(r"prepare_pairs .*--out data/pairs", "several pages make the same folder", more="--overwrite"),
     Form(r"utut_pretrain.pretrain ", "days on eight GPUs", check=check_settings),
     Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),
     Form(r"netflips (evaluate )?translate ", "random models never stop by themselves", more="--beam 2 --max-target-units 60"),
