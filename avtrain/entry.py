@@ -38,13 +38,15 @@ CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:
     """Compose `<folder>/<name>.yaml` with overrides and check it against a frozen dataclass.
 
-    Raises InputError for what is no yaml, and UsageError for a missing one, a key the schema does not have, a wrong type or a
-    value still `???`.
+    A yaml of another folder may inherit from those of NetfLips: what its `defaults` name is looked for there too. Raises
+    InputError for what is no yaml, and UsageError for a missing one, a key the schema does not have, a wrong type or a value
+    still `???`.
     """
-    if not (folder / f"{name}.yaml").exists():
+    there_is = [place / f"{name}.yaml" for place in (folder, CONFIG_FOLDER) if (place / f"{name}.yaml").exists()]
+    if not there_is:
         there = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
         raise UsageError(f"no config called {name}", path=folder, expected=", ".join(there) or "a yaml file")
-    read_yaml(folder / f"{name}.yaml", f"config {name}")
+    read_yaml(there_is[0], f"config {name}")
     try:
         merged = OmegaConf.merge(_schema(schema), _compose(name, overrides, folder))
         missing = sorted(OmegaConf.missing_keys(merged))
@@ -67,7 +69,9 @@ def _compose(name: str, overrides: Sequence[str], folder: Path) -> DictConfig:
     GlobalHydra.instance().clear()
     with _own_config_store() as store, initialize_config_dir(config_dir=str(folder), version_base="1.3"):
         store.store(name="netflips_run", node={"defaults": [chosen, "_self_"]})
-        return compose(config_name="netflips_run", overrides=[_as_override(text, folder) for text in overrides])  # type: ignore[no-any-return]
+        also = [] if folder == CONFIG_FOLDER else [f"hydra.searchpath=['file://{CONFIG_FOLDER}']"]
+        settings = [_as_override(text, (folder, CONFIG_FOLDER)) for text in overrides]
+        return compose(config_name="netflips_run", overrides=[*also, *settings])  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -82,10 +86,10 @@ def _own_config_store() -> Iterator[ConfigStore]:
         store.repo = everything
 
 
-def _as_override(text: str, folder: Path) -> str:
+def _as_override(text: str, folders: Sequence[Path]) -> str:
     """Let a value be set whether or not the yaml names it (the schema decides); choices of a group stay as they are."""
     key = text.partition("=")[0]
-    is_choice = "@" in key or (folder / key).is_dir()
+    is_choice = "@" in key or any((folder / key).is_dir() for folder in folders)
     return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
 
 
@@ -130,11 +134,11 @@ def main_of(
     """The command line of a trainer: `--config NAME` and overrides; returns the exit code.
 
     With `--print-config` the resolved config is shown and nothing runs. Configs are looked for in `configs/` of NetfLips,
-    or in the folder that `--config-dir` names.
+    or first in the folder that `--config-dir` names.
     """
     parser = Parser(prog=prog, description=purpose)
     parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
-    parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files")
+    parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, on top of ours")
     parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")

@@ -43,12 +43,50 @@ def test_the_conda_environment_has_the_pythons_of_the_project() -> None:
     assert f"python{PROJECT['requires-python']}" in (ROOT / "environment.yml").read_text()
 
 
-def test_both_readmes_name_the_same_flags() -> None:
-    english, korean = ((ROOT / name).read_text() for name in ("README.md", "README.ko.md"))
-    flags = set(re.findall(r"`?(--[a-z0-9-]+)", korean))
-    assert flags <= set(re.findall(r"`?(--[a-z0-9-]+)", english))
-    assert "utut_sts_ft.pt" in english[:4000]
-    assert "utut_sts_ft.pt" in korean[:4000]
+READMES = ("README.md", "README.ko.md")
+_SHAPES = {"#+ ": "heading", r"\| ": "row", "- ": "item", r"!\[": "picture", "```": "block"}
+
+
+def _readme(name: str) -> str:
+    """A README without the tables of speed, which are measured into one of them and linked by the other."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return re.sub(r"<!-- speed: begin -->.*<!-- speed: end -->", "", text, flags=re.DOTALL)
+
+
+def _blocks(name: str) -> list[list[str]]:
+    """The lines of a README's code blocks, without comments."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", _readme(name), re.MULTILINE | re.DOTALL)
+    return [[re.sub(r"\s*#.*", "", line) for line in block.splitlines()] for block in blocks]
+
+
+def _shape(name: str) -> list[str]:
+    """What each line of a README begins: a heading of some level, a row of a table, an item, a picture or a block."""
+    starts = re.compile("|".join(f"(?P<{name}>{start})" for start, name in _SHAPES.items()))
+    matches = [starts.match(line) for line in _readme(name).splitlines()]
+    return [f"{match.lastgroup} {match[0]}" for match in matches if match is not None]
+
+
+def test_both_readmes_have_the_same_sections_tables_and_pictures() -> None:
+    english, korean = map(_shape, READMES)
+    assert english == korean
+
+
+def test_both_readmes_have_the_same_commands_and_code() -> None:
+    english, korean = map(_blocks, READMES)
+    assert english == korean
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"--[a-z][a-z0-9-]+", r"`[\w./-]+\.(?:pt|py|json|html|srt|npy)`", r"\]\((?!README|#)([^)#]+)", r"(?:CVPR|ICLR) \d+"]
+)
+def test_both_readmes_name_the_same_flags_files_and_places(pattern: str) -> None:
+    """Flags, files in code, and where links lead (but for the other language's page and headings)."""
+    english, korean = (set(re.findall(pattern, _readme(name))) for name in READMES)
+    assert english == korean
+
+
+def test_both_readmes_say_early_which_translator_is_published() -> None:
+    assert all("utut_sts_ft.pt" in _readme(name)[:4500] for name in READMES)
 
 
 def _tracked() -> list[Path]:

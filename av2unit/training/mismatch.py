@@ -43,4 +43,4 @@ class WrongLips:
             return lips[np.clip(np.arange(len(lips)) - shift, 0, len(lips) - 1)]
         foreign = self._media.lips(self._others[int(rng.integers(len(self._others)))])
         start = int(rng.integers(len(foreign)))
-        return foreign[(start + np.arange(len(lips))) % len(foreign)]
+        return np.asarray(foreign[(start + np.arange(len(lips))) % len(foreign)], dtype=np.uint8)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError
 from avcore.texts import parse_json
-from netflips.corpora.label_fields import describe_fields, field_at
+from netflips.corpora.label_fields import describe_fields, field_at, spoken_form
 from netflips.corpora.sources import CorpusFile
 
 UNCLEAR = "X"
@@ -76,7 +76,7 @@ def _sentence(row: Any, place: int, file: CorpusFile) -> Sentence:
     try:
         start_s, end_s = float(row["start_time"]), float(row["end_time"])
         number = int(row.get("ID", place))
-        text = " ".join(normalize("NFC", str(row["sentence_text"])).split())
+        text = spoken_form(" ".join(normalize("NFC", str(row["sentence_text"])).split()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"sentence {place} of the label cannot be used", path=str(file),

@@ -3,29 +3,30 @@
     .../Training/<source data>/TS*.zip    recordings        .../Training/<label data>/TL*.zip    labels, JSON
     .../Validation/... VS*.zip, VL*.zip
 
-Archives are read where they lie, also in parts (`TS1.zip.part0`, ...). A recording and its label belong together by name.
+Archives are read where they lie, also in parts (`TS1.zip.part0`, ...). A recording and its label belong together by name; which
+recordings are Korean is told by words in the names of archives and folders (`TS_ko_1.zip`, `TS_en_1.zip`).
 The result is two manifests with equal ids, ko.jsonl and en.jsonl.
 """
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
 from avcore.manifest import Entry
-from avcore.suffixes import SOUND_SUFFIXES
 from netflips.corpora.journal import Journal, Record
-from netflips.corpora.kox_layout import KoxLayout, Utterance, read_label
+from netflips.corpora.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, Utterance, read_english_label, read_label
+from netflips.corpora.kox_lengths import check_lengths
+from netflips.corpora.kox_recordings import Recordings, find_recordings, place_of
 from netflips.corpora.sound import store_sound
-from netflips.corpora.sources import CorpusFile, Listing, list_files
+from netflips.corpora.sources import CorpusFile, list_files
 from netflips.corpora.synthesis import Synthesis
 from netflips.corpora.tasks import Task
 from netflips.corpora.workplace import Outcome, Workplace
 
 LOG = logging.getLogger("netflips")
-KOREAN, ENGLISH = "ko", "en"
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,14 @@ class Side:
 
 @dataclass
 class KoxCorpus:
-    """The corpus as it was delivered, or unpacked. english_root: where English recordings are, None = among the others."""
+    """The corpus as it was delivered, or unpacked. english_root: where all recordings are English, None = told by their names."""
 
     root: Path
     layout: KoxLayout
     english_root: Path | None = None
     synthesis: Synthesis | None = None
     problems: dict[str, str] = field(default_factory=dict)
+    _places: dict[tuple[str, str], str] = field(default_factory=dict)
     _num_alone: int = 0
 
     @property
@@ -56,42 +58,50 @@ class KoxCorpus:
         return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
 
     def tasks(self) -> Iterator[Task]:
-        """One for each recording that is there, and for each that is to be synthesised. Raises InputError for another layout."""
+        """One for each recording that is there, and for each that is to be synthesised.
+
+        Raises InputError for another layout, and for two recordings of one name.
+        """
         listing = list_files(self.root)
         self.problems |= listing.problems
-        korean, english = self._sounds(listing)
-        labels = listing.with_suffix(".json")
-        if not korean or not (labels or english):
+        sounds = find_recordings(listing, self.layout, self.root, self.english_root)
+        labels, english_labels = self._sorted_labels(listing.with_suffix(".json"))
+        if not sounds.korean or not (labels or sounds.english):
             raise InputError(
                 "this is not the layout of Ko-X", path=self.root, expected="recordings, with JSON labels or English partners",
-                found=f"{len(korean)} Korean recordings, {len(labels)} labels, {len(english)} English recordings",
+                found=f"{len(sounds.korean)} Korean recordings, {len(labels)} labels, "
+                f"{len(sounds.english) + len(sounds.alone)} English recordings",
             )  # fmt: skip
         seen: set[str] = set()
-        for utterance in self._utterances(labels) if labels else _without_labels(korean):
-            sound = korean.get(utterance.name)
-            if sound is None or utterance.name in seen:
-                what = "its recording is not there" if sound is None else "it is labelled twice"
-                self.problems[utterance.name] = what
-                continue
-            seen.add(utterance.name)
-            yield from self._sides(utterance, sound, english.get(utterance.name))
-        self.problems |= {korean[name].name: "it has no label" for name in korean.keys() - seen - self.problems.keys()}
+        said_in_english = self._english_texts(english_labels)
+        for utterance in self._utterances(labels) if labels else _without_labels(sounds.korean):
+            sound = sounds.korean.get(utterance.name)
+            if sound is not None and utterance.name not in seen:
+                seen.add(utterance.name)
+                translation = utterance.translation or said_in_english.get(self.layout.without_language(utterance.name), "")
+                yield from self._sides(replace(utterance, translation=translation), sounds)
+            elif sound is not None:
+                self.problems[utterance.name] = "it is labelled twice"
+            elif utterance.name not in sounds.alone:
+                self.problems[utterance.name] = "its recording is not there"
+        unlabelled = sounds.korean.keys() - seen - self.problems.keys()
+        self.problems |= {sounds.korean[name].name: "it has no label" for name in unlabelled}
 
-    def _sounds(self, listing: Listing) -> tuple[dict[str, CorpusFile], dict[str, CorpusFile]]:
-        """Korean and English recordings by name."""
-        sides: tuple[dict[str, CorpusFile], dict[str, CorpusFile]] = {}, {}
-        for file in listing.with_suffix(*SOUND_SUFFIXES):
-            is_english = self.layout.is_english(file)
-            self._add(sides[is_english], file, is_english)
-        if self.english_root is not None:
-            for file in list_files(self.english_root).with_suffix(*SOUND_SUFFIXES):
-                self._add(sides[1], file, is_english=True)
-        return sides
+    def _sorted_labels(self, files: list[CorpusFile]) -> tuple[list[CorpusFile], list[CorpusFile]]:
+        """The labels that say what is Korean, and those of English recordings, by the names of their folders and archives."""
+        english = [file for file in files if self.layout.language(file) == ENGLISH]
+        others = [file for file in files if self.layout.language(file) not in (ENGLISH, OTHER)]
+        return (others, english) if others else (english, [])
 
-    def _add(self, sounds: dict[str, CorpusFile], file: CorpusFile, is_english: bool) -> None:
-        name = file.stem.removesuffix(self.layout.english_ending) if is_english else file.stem
-        if sounds.setdefault(name, file) is not file:
-            self.problems[file.name] = f"there is another recording of this name: {sounds[name].name}"
+    def _english_texts(self, labels: list[CorpusFile]) -> dict[str, str]:
+        """What the labels of English recordings say, by names without words for languages; unreadable ones are set aside."""
+        texts: dict[str, str] = {}
+        for label in labels:
+            try:
+                texts |= {self.layout.without_language(one.name): one.translation for one in read_english_label(label, self.layout)}
+            except InputError as error:
+                self.problems[label.name] = str(error)
+        return texts
 
     def _utterances(self, labels: list[CorpusFile]) -> Iterator[Utterance]:
         """All that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
@@ -105,24 +115,31 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
             is_first = False
 
-    def _sides(self, utterance: Utterance, sound: CorpusFile, english: CorpusFile | None) -> Iterator[Task]:
+    def _sides(self, utterance: Utterance, sounds: Recordings) -> Iterator[Task]:
+        sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
         split = self.layout.split(sound)
-        yield Task(f"{KOREAN}/{utterance.name}", Side(KOREAN, utterance, split, sound, sound))
+        yield self._task(KOREAN, utterance, split, sound, sound)
         if english is not None or (self.synthesis is not None and utterance.translation):
-            yield Task(f"{ENGLISH}/{utterance.name}", Side(ENGLISH, utterance, split, english, sound))
+            yield self._task(ENGLISH, utterance, split, english, sound)
         elif self.synthesis is not None:
             self.problems[f"{ENGLISH}/{utterance.name}"] = "there is no English text to synthesise"
         else:
             self._num_alone += 1
+
+    def _task(self, language: str, utterance: Utterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Task:
+        place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
+        self._places[language, utterance.name] = place
+        return Task(f"{language}/{utterance.name}", Side(language, utterance, split, sound, reference))
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Converts and synthesises."""
         return KoxWorker(place.out, place.temporary, self.synthesis)
 
     def report(self, place: Workplace, outcome: Outcome) -> None:
-        """Say how many sentences have no English side."""
+        """Say how many sentences have no English side, and warn where sound does not seem to be of its language."""
         if self._num_alone:
             LOG.info("%d Korean sentences have no English recording; --synthesise-with makes them one", self._num_alone)
+        check_lengths(place.out, self._places)
 
 
 @dataclass(frozen=True)

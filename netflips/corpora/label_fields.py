@@ -1,11 +1,26 @@
-"""What a label file holds, for messages that say what was found where something else was expected."""
+"""What a label file holds: its fields, and its transcripts in the form in which they are spoken."""
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 _MOST_SHOWN = 40
 _LONGEST_VALUE = 24
+_TWO_FORMS = re.compile(r"\(([^()]*)\)\s*/\s*\(([^()]*)\)")
+_NOT_SPELT_OUT = re.compile("[0-9A-Za-z%$]")
+
+
+def spoken_form(text: str) -> str:
+    """A transcript as it is said: of `(spelling)/(pronunciation)`, as AIHub writes `(70%)/(칠십 퍼센트)`, the pronunciation.
+
+    Some corpora have the two the other way round; the one that is all in words is the pronunciation then.
+    """
+    return _TWO_FORMS.sub(lambda forms: forms[1] if _is_said(forms[1]) and not _is_said(forms[2]) else forms[2], text)
+
+
+def _is_said(form: str) -> bool:
+    return not _NOT_SPELT_OUT.search(form)
 
 
 def describe_fields(content: Any) -> str:

@@ -25,7 +25,7 @@ def build_parser() -> Parser:
         prog="netflips prepare kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")
-    parser.add_argument("--english-root", type=Path, metavar="DIR", help="English recordings under the names of the Korean ones")
+    parser.add_argument("--english-root", type=Path, metavar="DIR", help="folder or archive in which all is English")
     parser.add_argument("--layout", type=Path, metavar="YAML", help="where things stand in labels (default: configs/data/kox.yaml)")
     parser.add_argument("--synthesise-with", default="", metavar="COMMAND", help=_TEMPLATE_HELP)
     parser.add_argument("--synthesis-timeout", type=float, default=300, metavar="S", help="seconds for a sentence (default: 300)")

@@ -70,7 +70,8 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
 def prepare(corpus: Corpus, options: OutputOptions) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
-    Raises UsageError when an earlier run had other settings, OutputError when the folder cannot be written.
+    Raises InputError when the corpus is not there, UsageError when an earlier run had other settings, OutputError when the folder
+    cannot be written.
     """
     if corpus.root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
         raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")

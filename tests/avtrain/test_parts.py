@@ -15,6 +15,7 @@ from avtrain.entry import main_of, read_config, save_config
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.sampling import EndlessBatches, LengthBatches, item_generator
 from avtrain.task import parameters_of
+from unit2av.unit2a_config import Unit2aConfig
 
 LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
 
@@ -210,3 +211,16 @@ def test_the_command_line_returns_exit_codes(tmp_path: Path, capfd: pytest.Captu
     assert main_of(ToyRun, seen.append, "group/debug", "toy", "Train a toy.", ["--config-dir", folder, "--print-config"]) == 0
     assert "width: 4" in capfd.readouterr().out
     assert main_of(ToyRun, seen.append, "none", "toy", "Train a toy.", ["--config-dir", folder]) == 2
+
+
+@pytest.mark.parametrize(("name", "parent"), [("unit2av/voice", "unit2a_debug"), ("lab/voice", "/unit2av/unit2a_debug@_global_")])
+def test_a_yaml_of_ones_own_inherits_from_ours(name: str, parent: str, tmp_path: Path) -> None:
+    """In a folder of its own, also with a blank in its name: what it names is ours, what it says counts."""
+    path = tmp_path / "my configs" / f"{name}.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"defaults:\n  - {parent}\n  - _self_\n\nloop: {{max_steps: 7}}\n")
+    settings = ["run_dir=x", "data.train=a", "data.units=b", "unit2av/discriminators@discriminators=none"]
+    config = read_config(Unit2aConfig, name, settings, tmp_path / "my configs")
+    assert (config.loop.max_steps, config.batch.batch_size, list(config.discriminators.periods)) == (7, 8, [])
+    ours = read_config(Unit2aConfig, "unit2av/unit2a_debug", settings, tmp_path / "my configs")
+    assert ours.loop.max_steps == 150

@@ -1,40 +1,55 @@
-"""Every command of the pages about data runs, in their order, on small trees in the layouts of the corpora."""
+"""Every command of the pages about data and training runs, in their order, on small trees in the layouts of the corpora."""
 
 import os
-import re
-import runpy
-import shlex
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
+from avcore.checkpoint import Kind, read_checkpoint
 from avcore.manifest import read_manifest
+from avcore.media import probe
 from avcore.unit_store import read_units
 from netflips.batch.session import ray_session
-from netflips.cli import main as netflips
 from netflips.demo.camera import Pose
-from netflips.random_checkpoints import write_random_checkpoints
-from tests.netflips.corpora.made import talking_head
+from netflips.random_checkpoints import RENDERER, write_random_checkpoints
+from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, parameters, run_in_form, write_stand_in
+from tests.netflips.corpora.made import sound_bytes, talking_head
 from tests.netflips.corpora.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kox, write_zeroth
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("data.md", "data_preparation.md")
+PAGES = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("data", "data_preparation", "training", "first_dub", "training_unit2unit", "training_unit2v", "training_unit2a",
+                 "training_av2unit")
+]  # fmt: skip
 KOX_NAMES = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
 LIP_NAME = "lip_J_1_F_03_E220_A_001"
 
 
-def commands_of(page: str) -> list[str]:
-    """The lines of a page's code blocks, continued lines as one."""
-    blocks = re.findall(r"^```\n(.*?)^```", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
-
-
-COMMANDS = [pytest.param(line, id=f"{page}-{number}") for page in PAGES for number, line in enumerate(commands_of(page), 1)]
+FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_updates=4 fairseq.dataset.num_workers=0"
+FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
+SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 model.num_units=1000 model.speaker_dim=256 --config unit2av/unit2a_debug"
+FORMS = (
+    *COMMON,
+    Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
+    Form(r"prepare_pairs .*--out data/pairs", "several pages make the same folder", more="--overwrite"),
+    Form(r"utut_pretrain.pretrain ", "days on eight GPUs", check=check_settings),
+    Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),
+    Form(r"netflips (evaluate )?translate ", "random models never stop by themselves", more="--beam 2 --max-target-units 60"),
+    Form(r"train_unit2a --config-dir", "days on a GPU", check=check_settings),
+    Form(r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"{FEW_STEPS} {SMALL_VOICE}"),
+    Form(r"train_sync |train_unit2v .*data.train", "days on a GPU, and debug sizes know eight units", check=check_settings),
+    Form(r"train_unit2v export", "of a run of days", check=check_help),
+    Form(r"train_unit2a .*tones/units", "minutes", more=FEW_STEPS),
+    Form(r"train_unit2a data.train=ko/", "days on a GPU", check=check_settings),
+    Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),
+    Form(r"inference_unit2a .*unit2av-path unit_av_renderer_ko", "no units of this name are here", check=check_help),
+    Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),
+    Form(r"av2unit.kmeans|av2unit.train --config", "hours, of corpora and checkpoints that are not here", check=check_settings),
+    Form(r"av2unit.train export --run-dir runs/it1", "of a run of hours", check=check_help),
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +57,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the corpora, the checkpoints and the scripts, on a machine that shows one core."""
     folder = tmp_path_factory.mktemp("desk")
     with ray_session(1), pytest.MonkeyPatch.context() as patch:
-        write_random_checkpoints(folder, "tiny", only_korean=True)
+        write_random_checkpoints(folder, "tiny")
+        (folder / "unit_av_renderer.pt").write_bytes((folder / RENDERER).read_bytes())
         _write_corpora(folder)
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
+        patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
         patch.chdir(folder)
         yield folder
 
@@ -54,11 +71,16 @@ def _write_corpora(folder: Path) -> None:
     with tarfile.open(folder / "zeroth_korean.tar.gz", "w:gz") as archive:
         for one in zeroth.iterdir():
             archive.add(one, one.name)
-    write_kox(folder / "Ko-X", names=KOX_NAMES, seconds=1.0)
+    write_kox(folder / "Ko-X", names=KOX_NAMES, seconds=1.0, english=True)
+    for program in ("my_tts", "espeak-ng"):
+        write_stand_in(folder / "bin", program, sound_bytes(0.8, 3))
+    (folder / "my_configs" / "unit2av").mkdir(parents=True)
+    (folder / "my_configs" / "unit2av" / "our_voice.yaml").write_text(_yaml_of(ROOT / "docs" / "training.md"))
+    copytree(ROOT / "demo", folder / "demo")
     for seed, name in enumerate(("anna", "ben", "carl"), 2):
         talking_head(folder / "talks" / name / "talk.mp4", (0.2, 2.4, 0.2), seed)
     talk = (folder / "talks" / "anna" / "talk.mp4").read_bytes()
-    for copy in ("lrs3/trainval/anna/00001.mp4", "videos/a.mp4", "videos/b.mp4"):
+    for copy in ("lrs3/trainval/anna/00001.mp4", "videos/a.mp4", "videos/b.mp4", "talk.mp4"):
         (folder / copy).parent.mkdir(parents=True, exist_ok=True)
         (folder / copy).write_bytes(talk)
     talking_head(folder / "grid" / "s1" / "talk.mp4", (0.2, 3.4, 0.2))
@@ -68,24 +90,14 @@ def _write_corpora(folder: Path) -> None:
     write_aihub_lips(folder / "009.립리딩(입모양) 음성인식 데이터", LIP_NAME, seen.read_bytes(), label)
 
 
-def run(line: str, patch: pytest.MonkeyPatch) -> int:
-    """Run a command as its page has it; ours without a new process, which would load all libraries again."""
-    words = shlex.split(line)
-    if words[0] == "netflips":
-        return netflips(words[1:])
-    if words[:2] == ["python", "-m"]:
-        return int(import_module(words[2]).main(words[3:]))
-    if words[0] != "python":
-        return subprocess.run(words, check=False).returncode
-    patch.setattr(sys, "argv", words[1:])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(ROOT / words[1]), run_name="__main__")
-    return int(ended.value.code or 0)
+def _yaml_of(page: Path) -> str:
+    """The first block of yaml of a page."""
+    return page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", parameters(*PAGES))
 def test_a_command_of_the_page_runs(line: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(line, monkeypatch) == 0
+    run_in_form(line, FORMS, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,17 @@ def test_every_utterance_has_its_units(manifest: str, units: str, count: int, de
     assert len(found) == count
     for entry in entries:
         assert len(found[entry.id].frames()) == pytest.approx(entry.duration_s * 50, abs=2)
+
+
+def test_the_rehearsal_dubs_with_what_it_trained(desk: Path) -> None:
+    """The translator that dubbed has the row that was added, and was changed by its training."""
+    start, best = desk / "rehearsal" / "utut_ko_start.pt", desk / "rehearsal" / "run" / "checkpoints" / "checkpoint_best.pt"
+    tables = [read_checkpoint(path, Kind.TRANSLATOR).tensors["encoder.embed_tokens.weight"] for path in (start, best)]
+    assert [len(table) for table in tables] == [1025, 1025]
+    assert not tables[0].equal(tables[1])
+    comment = probe(desk / "rehearsal" / "clip_ko.mp4").comment
+    assert comment.startswith("synthetic: NetfLips")
+    assert "en->ko" in comment
 
 
 def test_other_results_of_the_page_are_there(desk: Path) -> None:

@@ -10,7 +10,6 @@ from avcore.manifest import read_manifest
 from avcore.media import read_speech
 from netflips.corpora.kox_layout import read_layout
 from netflips.corpora.prepare_kox import main
-from netflips.corpora.sources import CorpusFile
 from netflips.corpora.synthesis import Synthesis
 from netflips.manifests.checks import check_manifest
 from tests.netflips.corpora.made import read_rows, sound_bytes
@@ -158,29 +157,6 @@ def test_single_bad_labels_are_set_aside(tmp_path: Path) -> None:
     assert "with Hangul" in reasons
     assert "its recording is not there" in reasons
     assert [entry.id for entry in read_manifest(tmp_path / "out" / "ko.jsonl").entries] == [NAMES[0], NAMES[3]]
-
-
-def test_doubled_recordings_are_named(tmp_path: Path) -> None:
-    root = write_kox(tmp_path / "kox")
-    (root / "again").mkdir()
-    (root / "again" / f"{NAMES[0]}.wav").write_bytes(sound_bytes(0.3))
-    assert _prepare(root, tmp_path / "out") == 1
-    assert "another recording of this name" in read_rows(tmp_path / "out" / "failed.jsonl")[0]["reason"]
-
-
-@pytest.mark.parametrize(
-    ("name", "is_english"),
-    [
-        ("a/en/x.wav", True),
-        ("en/ko/x.wav", False),
-        ("x_en.wav", True),
-        ("ko/x_en.wav", False),
-        ("영어/x.wav", True),
-        ("x.wav", False),
-    ],
-)
-def test_which_recordings_are_english(name: str, is_english: bool) -> None:
-    assert read_layout().is_english(CorpusFile(name, (Path(name),))) == is_english
 
 
 def test_no_corpus_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,85 @@
+"""Every command of the pages that are not about data or training runs, in the order of each page."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from netflips.random_checkpoints import write_random_checkpoints
+from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, parameters, run_in_form
+from tests.netflips.corpora.made import talking_head
+
+TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
+"""Their commands run in test_data_pages.py."""
+PAGES = sorted(
+    [path for path in (ROOT / "docs").glob("*.md") if not re.fullmatch(TRAINED_PAGES, path.stem)] + list(ROOT.glob("*.md"))
+)
+SEARCH = "--beam 2 --max-target-units 60"
+FORMS = (
+    Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
+    Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
+    Form(
+        r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path",
+        "random models never stop by themselves",
+        more=SEARCH,
+    ),
+    *COMMON,
+)
+INLINE = re.compile(r"(?<!`)`((?:python -m|netflips) [^`]+)`(?!`)")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a talk, and random checkpoints under the published names."""
+    folder = tmp_path_factory.mktemp("desk")
+    write_random_checkpoints(folder, "tiny")
+    talking_head(folder / "talk.mp4", (0.2, 2.0, 0.2), 2)
+    copytree(ROOT / "demo", folder / "demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.mark.parametrize("line", parameters(*PAGES))
+def test_a_command_of_the_page_runs(line: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_in_form(line, FORMS, monkeypatch)
+
+
+def _inline_commands() -> list[str]:
+    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
+    found = {" ".join(line.split()) for page in pages for line in INLINE.findall(page.read_text(encoding="utf-8"))}
+    return sorted(line for line in found if "{" not in line and "|" not in line and "..." not in line)
+
+
+@pytest.mark.parametrize("line", _inline_commands())
+def test_a_command_within_a_sentence_is_there_with_its_flags(line: str) -> None:
+    """What a sentence names is a command, and its help has the flags that stand behind it."""
+    check_help(line.split())
+
+
+def test_pages_link_to_what_is_there() -> None:
+    """Links between pages lead to files and headings."""
+    broken = []
+    for page in [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]:
+        for place in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            name, _, heading = place.partition("#")
+            target = page if not name else (page.parent / name).resolve()
+            if place.startswith("https://"):
+                continue
+            if not target.exists() or (heading and heading not in _headings(target)):
+                broken.append(f"{page.name}: {place}")
+    assert broken == []
+
+
+def _headings(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_pages_name_what_a_shell_needs_first() -> None:
+    """A page whose commands need the environment says how to activate it, or calls its programs by their path."""
+    for page in (ROOT / "docs").glob("*.md"):
+        uses = [line for line in commands_of(page) if line.split()[0] in ("python", "netflips", "accelerate")]
+        assert not uses or ".venv/bin" in page.read_text(encoding="utf-8"), page.name
