@@ -224,8 +224,6 @@ def _require_kind(wanted: Kind | None, found: Identity, path: Path) -> Kind:
 def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     """Read x.safetensors and the x.json beside it."""
     kind, config, stored, checksum = _read_config(path)
-    if checksum is not None and checksum != file_checksum(path):
-        raise damaged(path, "other bytes than were stored")
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
@@ -236,6 +234,8 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
             raise no_memory(path) from error
         is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
+    if checksum is not None and checksum != file_checksum(path):
+        raise damaged(path, "other bytes than were stored")
     if identify_tensors(tensors) is not kind:
         raise CheckpointError(f"the tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
     tensors = _all_names(kind, tensors, path)
