@@ -59,7 +59,9 @@ def test_lips_are_found_in_the_video_and_a_side_file_is_not_taken_unasked(
     crops = np.full((53, 96, 96), 90, dtype=np.uint8)
     asked: list[tuple[int, object, object]] = []
 
-    def find(pictures: object, face: object, speech: object, progress: object, total: int, *_: object) -> SimpleNamespace:
+    def find(
+        pictures: object, face: object, speech: object, progress: object, total: int, source: object, *_: object
+    ) -> SimpleNamespace:
         asked.append((len(list(pictures)), face, source))
         return SimpleNamespace(lips=crops)
 
