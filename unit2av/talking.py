@@ -114,7 +114,10 @@ def speak_and_show(
     """
     said = vocoder.predict_durations(units) if units.durations is None else units
     total = num_pictures_for(said)
-    batch = pictures_at_once(writer.width, writer.height, BATCH_PICTURES)
-    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, batch)
+    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, _batch_size(writer))
     write_in_step(writer, pictures, vocoder.iter_synthesize(said, speaker), progress, total)
     return said
+
+
+def _batch_size(writer: VideoWriter) -> int:
+    return pictures_at_once(writer.width, writer.height, BATCH_PICTURES)

@@ -34,6 +34,8 @@ class WhiteFaces:
 class Notes:
     """A writer that notes in which order it gets what."""
 
+    width, height = 64, 48
+
     def __init__(self) -> None:
         self.pictures: list[np.ndarray] = []
         self.sound: list[np.ndarray] = []
