@@ -100,6 +100,7 @@ def _by_name(files: Iterable[tuple[CorpusFile, str]]) -> dict[str, CorpusFile]:
 def _say_what_lies_where(sides: Mapping[str, list[CorpusFile]], roots: tuple[Path, Path | None]) -> None:
     """One line for all, and one for each folder or archive."""
     LOG.info("recordings: %s", ", ".join(_counted(sides)))
+    counts: Counter[tuple[str, str]] = Counter()
     for depth in (4, 3, 2, 1):
         counts = Counter((place_of(file, roots, depth), language) for language, files in sides.items() for file in files)
         if len({place for place, _ in counts}) <= _MOST_PLACES:
