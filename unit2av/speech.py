@@ -204,6 +204,8 @@ class UnitVocoder:
         """What says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
         network = self.network
         if isinstance(network, HarmonicVocoder):
+            if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
+                raise InputError("this is no pitch of a voice", expected="finite numbers, a spread above 0", found=pitch)
             silence = None if self.edge_unit is None else self.edge_unit + self.unit_offset
             return torch.inference_mode()(HarmonicUtterance(network, rows, silence, voice, pitch).piece)
         return lambda start, end: self._piece(network, rows, voice, start, end)
