@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from avcore.bundle import checkpoint_or_bundle
 from avcore.checkpoint_layouts import Kind
 from avcore.command import LOG, add_common_options, device_name, run
@@ -29,7 +26,7 @@ from unit2av.inference_unit2a import unit_offset
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import UnitVocoder
+from unit2av.speech import SpeakerVoice, UnitVocoder
 from unit2av.talking import num_pictures_for, speak_and_show
 from unit2av.voice import read_voice
 
@@ -132,7 +129,7 @@ def _timed(options: argparse.Namespace, codes: Ids, vocoder: UnitVocoder) -> Uni
     return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), options.duration_scale)
 
 
-def _voice(options: argparse.Namespace, source: PictureSource) -> NDArray[np.float32]:
+def _voice(options: argparse.Namespace, source: PictureSource) -> SpeakerVoice:
     """The voice that was given, or that of the video."""
     if options.speaker_path is None and not source.info.has_audio:
         raise NoSpeechError(

@@ -46,6 +46,18 @@ class Speech:
     sample_rate: int = SAMPLE_RATE
 
 
+@dataclass(frozen=True, eq=False)
+class SpeakerVoice:
+    """Who speaks. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
+
+    vector: Samples
+    pitch: Pitch | None = None
+
+
+Speaker = NDArray[np.floating[Any]] | SpeakerVoice
+"""The voice to speak in: its vector alone, or with its pitch."""
+
+
 class UnitVocoder:
     """Says unit sequences of one language in any voice."""
 
@@ -127,7 +139,7 @@ class UnitVocoder:
     def synthesize(
         self,
         units: Units,
-        speaker: NDArray[np.floating[Any]],
+        speaker: Speaker,
         duration_scale: float = 1.0,
         progress: Progress = silent,
         *,
@@ -135,10 +147,10 @@ class UnitVocoder:
     ) -> Speech:
         """Say units in a voice.
 
-        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length.
-        duration_scale applies to predicted durations only. progress: told steps of 20 ms. pitch: of the speaker; None = what
-        such a voice usually has. Only a voice with `takes_pitch` heeds it. Raises what `predict_durations` raises, and
-        InputError for a speaker vector of another length or with NaN in it.
+        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length, or with its
+        pitch. duration_scale applies to predicted durations only. progress: told steps of 20 ms. pitch: in place of the
+        speaker's; where there is neither, it is what such a voice usually has. Only a voice with `takes_pitch` heeds it.
+        Raises what `predict_durations` raises, and InputError for a speaker vector of another length or with NaN in it.
         """
         timed = self._timed(units, duration_scale)
         samples = np.empty(units_to_samples(timed.num_steps), dtype=np.float32)
@@ -152,7 +164,7 @@ class UnitVocoder:
     def iter_synthesize(
         self,
         units: Units,
-        speaker: NDArray[np.floating[Any]],
+        speaker: Speaker,
         piece_steps: int = _PIECE,
         *,
         pitch: Pitch | None = None,
@@ -164,7 +176,8 @@ class UnitVocoder:
         """
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
-        voice = self._voice(speaker)
+        known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(np.asarray(speaker, np.float32))
+        voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
         first, end = len(edge), len(edge) + len(frames)
         say = self._sayer(rows, voice, pitch)
         return (say(at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))

@@ -5,7 +5,7 @@ sampled sound" (1993): a stretch whose autocorrelation has a peak of height r ha
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,12 @@ def voice_quality(samples: Samples) -> VoiceQuality:
         ends=ends,
         f0_hz=float(np.median(track[track > 0])) if (track > 0).any() else None,
     )
+
+
+def quality_record(quality: VoiceQuality, floor_db: float | None) -> dict[str, float | bool]:
+    """What an evaluation keeps of an utterance's quality and of its noise floor; what could not be measured is left out."""
+    found = asdict(quality) | {"floor": floor_db}
+    return {name: value if isinstance(value, bool) else round(value, 4) for name, value in found.items() if value is not None}
 
 
 def periodic_heights(samples: Samples) -> NDArray[np.float64]:
