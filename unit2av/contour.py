@@ -105,7 +105,7 @@ def places(frames: NDArray[np.int64], silence: int | None) -> NDArray[np.float32
     lengths = np.diff(np.append(edges, len(frames)))
     inside = (np.arange(len(frames)) - edges[run] + 0.5) / lengths[run]
     rows = [*_within(_whole(spoken)), *_within(_phrases(spoken, run, lengths)), inside, np.log(lengths[run]) - 1.5, ~spoken]
-    return np.stack([*rows, _rate(spoken, edges)]).astype(np.float32)
+    return np.asarray(np.stack([*rows, _rate(spoken, edges)]), np.float32)
 
 
 def _whole(spoken: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

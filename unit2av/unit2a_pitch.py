@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.errors import NetflipsError
 from avcore.media import read_speech
@@ -40,7 +41,7 @@ def pitch_tracks(utterances: Sequence[Utterance], run_dir: str | Path, progress:
     return {name: _track(row) for name, row in kept.items() if row["tenths_of_hz"] is not None}
 
 
-def voices_and_pitches(utterances: Sequence[Utterance], tracks: Tracks) -> tuple[np.ndarray, list[Pitch]]:
+def voices_and_pitches(utterances: Sequence[Utterance], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
     """Voices, float32 [n, E], and pitches of the utterances that have both."""
     found = [(one.voice, pitch_of(tracks[one.id])) for one in utterances if one.voice is not None and one.id in tracks]
     both = [(voice, pitch) for voice, pitch in found if pitch is not None]

@@ -41,7 +41,7 @@ class TrainedHifiGan(UnitHifiGan):
 class TrainedHarmonic(HarmonicVocoder):
     """The same of a harmonic voice."""
 
-    def forward(  # type: ignore[override]  # two more for training
+    def forward(
         self,
         frame_ids: Tensor,
         speaker: Tensor,
@@ -162,10 +162,10 @@ def _from_checkpoint(
     network = _fresh_as(tensors, settings, model, source.path, seed)
     # Copies: what is read may be a view of the file, and training writes into it.
     own = {name: tensor.clone() for name, tensor in tensors.items()}
+    known = tensors[_TABLE][offset : offset + num_units]
     for name in (_TABLE, *((_PITCH_TABLE,) if _PITCH_TABLE in tensors else ())):
         table = network.get_parameter(name).detach().clone()
-        known = tensors[name][offset : offset + num_units]
-        table[: len(known)] = known
+        table[: len(known)] = tensors[name][offset : offset + num_units]
         own[name] = table
     load_strict(network, own, source)
     LOG.info("starting from '%s' of %s, %d of %d unit rows", language, source.path, len(known), num_units)

@@ -79,7 +79,7 @@ def periodic_heights(samples: Samples) -> NDArray[np.float64]:
     found = periodicity(loud)
     finer = found.shape[1] // _WINDOW
     shortest, longest = (int(SAMPLE_RATE * finer / hz) for hz in (_HIGHEST_HZ, _LOWEST_HZ))
-    return np.clip(found[:, shortest:longest].max(1), 0, _MOST)
+    return np.asarray(np.clip(found[:, shortest:longest].max(1), 0, _MOST))
 
 
 def harmonicity_db(heights: NDArray[np.float64]) -> float:

@@ -95,12 +95,12 @@ def own_voices(
     heard = {name: mean_voice([voices[k] for k in own], [found.utterances[k] for k in own]) for name, own in places.items()}
     everybody = mean_voice(voices, found.utterances)
     own: dict[str, SpeakerVoice] = {}
-    for name, one in heard.items():
+    for name, mean in heard.items():
         path = wishes.settings(name).voice or job.options.speaker
         if path is not None:
             own[name] = read_voice(path, lambda: job.models.speaker_encoder)
             continue
-        vector = require_voice(everybody if one is None else one, job.source.path)
+        vector = require_voice(everybody if mean is None else mean, job.source.path)
         said = [found.utterances[place] for place in places[name] if voices[place] is not None]
         own[name] = SpeakerVoice(vector, _pitch(job, found, said))
     return own
