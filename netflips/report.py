@@ -7,6 +7,7 @@ from typing import Any
 
 from avcore.files import write_text
 from avcore.plain_text import json_text, shown
+from unit2av.speech import SpeakerVoice, UnitVocoder
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class UtteranceReport:
     cut_s: what even that did not save. pictures: of its time, in the source's own; drawn: those with a new mouth; left: how
     many were left as they were, by reason. unseen: why nobody was shown saying it, "" = somebody was. evidence: how much that
     face looked like saying it (1.6 for a real talker, about 0 for a listener), None = none was looked for. face: quality of
-    the face that was followed. left_alone: why the whole utterance stayed as it was, "" = it did not.
+    the face that was followed. pitch_hz: as in DubReport, of this speaker. left_alone: why the whole utterance stayed as it was,
+    "" = it did not.
     """
 
     number: int
@@ -60,6 +62,7 @@ class UtteranceReport:
     unseen: str = ""
     evidence: float | None = None
     face: dict[str, float] = field(default_factory=dict)
+    pitch_hz: float | None = None
     tracks: tuple[dict[str, Any], ...] = ()
 
 
@@ -116,6 +119,8 @@ class DubReport:
     timing: str = "free"
     recording: RecordingReport | None = None
     unit_confidence: float | None = None
+    pitch_hz: float | None = None
+    """Median pitch that the dub speaks at, the speaker's own; None = it was not measured, or the voice has none to set."""
     is_outside_domain: bool | None = None
     """Whether any of it is hardly what the models were made for; None = they do not say what that is."""
 
@@ -132,10 +137,17 @@ class DubReport:
         ]
         if self.recording is not None:
             lines += _utterance_lines(self.recording)
+        if self.pitch_hz is not None:
+            lines.append(f"  spoken at the speaker's own pitch, {self.pitch_hz:.0f} Hz")
         lines += [f"  {stage.name:<12} {stage.seconds:7.2f} s  {stage.x_real_time:7.2f} x real time" for stage in self.stages]
         if self.has_grown:
             lines.append(f"  the picture grew to {self.width}x{self.height}: an odd side cannot be encoded")
         return "\n".join([*lines, f"written: {shown(self.output)}"])
+
+
+def spoken_pitch_hz(vocoder: UnitVocoder, voice: SpeakerVoice) -> float | None:
+    """The median pitch in Hz that a vocoder was told to speak at; None where it cannot be told."""
+    return round(voice.pitch.hz, 1) if vocoder.takes_pitch and voice.pitch is not None else None
 
 
 def _utterance_lines(recording: RecordingReport) -> list[str]:

@@ -29,10 +29,11 @@ from netflips.label import with_label
 from netflips.lip_video import read_lips
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.report import DubReport, StageTime
+from netflips.report import DubReport, StageTime, spoken_pitch_hz
 from unit2av.renderer import BATCH_PICTURES
+from unit2av.speech import SpeakerVoice
 from unit2av.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
-from unit2av.voice import read_voice
+from unit2av.voice import read_voice, voice_of
 from unit2unit.inference import Translation, search_settings, truncation_notice
 
 LOG = logging.getLogger("netflips")
@@ -80,7 +81,7 @@ class ShortDub:
             said = self._models.vocoder.predict_durations(translation.units)
         with self._clock.stage("write"):
             writer = self._write(material, said, voice)
-        return self._report(material, units, judgement, translation, said, writer)
+        return self._report(material, units, judgement, translation, said, writer, voice)
 
     # Reading
 
@@ -110,14 +111,14 @@ class ShortDub:
             self._warn(f"{error.what}: the speech is dubbed, the picture stays as it is")
             return None
 
-    def _voice(self, speech: Samples | None) -> Samples:
+    def _voice(self, speech: Samples | None) -> SpeakerVoice:
         with self._clock.stage("voice"):
             if self._options.speaker is not None:
                 return read_voice(self._options.speaker, lambda: self._models.speaker_encoder)
             if speech is None:
                 raise NoSpeechError("it has no sound to take the voice from", path=self._in, hint="give --speaker-path x.wav")
             try:
-                return self._models.speaker_encoder.embed(speech)
+                return voice_of(speech, self._models.speaker_encoder)
             except NoSpeechError as error:
                 raise NoSpeechError(
                     "there is no usable speech to take the voice from", path=self._in, found=error.what,
@@ -145,7 +146,7 @@ class ShortDub:
             raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
         return translation
 
-    def _write(self, material: Material, said: Units, voice: Samples) -> VideoWriter:
+    def _write(self, material: Material, said: Units, voice: SpeakerVoice) -> VideoWriter:
         options, models, clock = self._options, self._models, self._clock
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
@@ -170,7 +171,14 @@ class ShortDub:
         self._warnings.append(text)
 
     def _report(
-        self, material: Material, units: Units, judgement: Judgement, translation: Translation, said: Units, writer: VideoWriter
+        self,
+        material: Material,
+        units: Units,
+        judgement: Judgement,
+        translation: Translation,
+        said: Units,
+        writer: VideoWriter,
+        voice: SpeakerVoice,
     ) -> DubReport:
         options, info = self._options, material.source.info
         input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
@@ -202,6 +210,7 @@ class ShortDub:
             is_outside_domain=judgement.is_outside,
             is_truncated=translation.truncated,
             voice="the source's" if options.speaker is None else str(options.speaker),
+            pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),
             fingerprints=self._models.fingerprints,
             stages=stages,
             warnings=tuple(self._warnings),

@@ -74,8 +74,8 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
     """
     shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     try:
-        upsample = [shapes[f"ups.{i}.weight_v"][2] for i in range(max(1, _count(shapes, "ups")))]
-        per_layer = max(1, _count(shapes, "resblocks") // len(upsample))
+        upsample = [shapes[f"ups.{i}.weight_v"][2] for i in range(max(1, count_modules(shapes, "ups")))]
+        per_layer = max(1, count_modules(shapes, "resblocks") // len(upsample))
         kernels = tuple(shapes[f"resblocks.{j}.convs1.0.weight_v"][2] for j in range(per_layer))
         config = VocoderConfig(
             num_units=shapes["dict.weight"][0],
@@ -89,7 +89,9 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
             upsample_rates=_upsample_rates(upsample, settings, path),
             upsample_kernels=tuple(upsample),
             resblock_kernels=kernels,
-            resblock_dilations=_dilations([_count(shapes, f"resblocks.{j}.convs1") for j in range(per_layer)], settings, path),
+            resblock_dilations=_dilations(
+                [count_modules(shapes, f"resblocks.{j}.convs1") for j in range(per_layer)], settings, path
+            ),
         )
         duration_kernel = shapes["dur_predictor.conv1.0.weight"][2]
     except KeyError as error:
@@ -101,7 +103,7 @@ def vocoder_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], p
     return config
 
 
-def _count(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
+def count_modules(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> int:
     """How many numbered modules stand below a prefix."""
     depth = prefix.count(".") + 1
     return len({key.split(".")[depth] for key in shapes if key.startswith(f"{prefix}.")})

@@ -36,7 +36,7 @@ def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
     parser = Parser(prog=prog, description="Turn units into speech in a given voice.")
     parser.add_argument("--in-unit-path", type=Path, help="units as text: ids 0..999 with blanks between")
-    parser.add_argument("--speaker-path", type=Path, help="the voice: x.wav, any other sound or video file, or x.npy")
+    parser.add_argument("--speaker-path", type=Path, help="the voice: x.wav, any other sound or video file, x.npy or x.npz")
     parser.add_argument("--out-wav-path", type=Path, help="the speech, 16 kHz 16-bit wav")
     parser.add_argument("--tgt-lang", default="ko", help="the language of the units (default: ko)")
     parser.add_argument("--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer (default: the bundle's)")

@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from avcore.bundle import checkpoint_or_bundle
 from avcore.command import LOG, device_name
 from avcore.errors import NoFaceError, NoSpeechError
@@ -27,7 +24,7 @@ from avcore.vocabulary import normalise_language
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import UnitVocoder
+from unit2av.speech import SpeakerVoice, UnitVocoder
 from unit2av.talking import num_pictures_for, speak_and_show
 from unit2av.voice import read_voice
 
@@ -95,7 +92,7 @@ def _timed(options: argparse.Namespace, codes: Ids, vocoder: UnitVocoder) -> Uni
     return vocoder.predict_durations(from_reference_codes(codes, vocoder.language), options.duration_scale)
 
 
-def _voice(options: argparse.Namespace, source: PictureSource) -> NDArray[np.float32]:
+def _voice(options: argparse.Namespace, source: PictureSource) -> SpeakerVoice:
     """The voice that was given, or that of the video."""
     if options.speaker_path is None and not source.info.has_audio:
         raise NoSpeechError(

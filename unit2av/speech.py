@@ -1,6 +1,6 @@
 """Units to speech: the vocoder of one language with its weights, in pieces of bounded size."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,21 @@ from avcore.checkpoint import load_strict
 from avcore.contracts import kind_of, require_units
 from avcore.device import resolve_device, resolve_precision
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
+from avcore.pitch import Pitch
 from avcore.progress import Progress, silent
 from avcore.skeleton import skeleton
 from avcore.timeline import SAMPLE_RATE, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units
 from avcore.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.config import vocoder_config
+from unit2av.harmonic import HarmonicVocoder, harmonic_config, is_harmonic
+from unit2av.harmonic_speech import HarmonicUtterance
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.offsets import OffsetSetting, resolve_unit_offset
 from unit2av.vocoder import UnitHifiGan
 
 Samples = NDArray[np.float32]
+Network = UnitHifiGan | HarmonicVocoder
 
 _PIECE = 250
 """Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
@@ -43,11 +47,23 @@ class Speech:
     sample_rate: int = SAMPLE_RATE
 
 
+@dataclass(frozen=True, eq=False)
+class SpeakerVoice:
+    """Who speaks. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
+
+    vector: Samples
+    pitch: Pitch | None = None
+
+
+Speaker = NDArray[np.floating[Any]] | SpeakerVoice
+"""The voice to speak in: its vector alone, or with its pitch."""
+
+
 class UnitVocoder:
     """Says unit sequences of one language in any voice."""
 
     def __init__(
-        self, network: UnitHifiGan, language: str, unit_offset: int = 0, vocabulary: str = "", edge_unit: int | None = None
+        self, network: Network, language: str, unit_offset: int = 0, vocabulary: str = "", edge_unit: int | None = None
     ) -> None:
         """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0.
 
@@ -78,14 +94,12 @@ class UnitVocoder:
         language = normalise_language(language)
         tensors = checkpoint.vocoder_tensors(language)
         settings = checkpoint.vocoder_settings(language)
-        config = vocoder_config(tensors, settings, checkpoint.source.path)
-        with skeleton():
-            network = UnitHifiGan(config)
+        network = _skeleton_of(tensors, settings, checkpoint.source.path)
         load_strict(network, tensors, checkpoint.source)
         stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})
         offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], stored)
         network = network.eval().requires_grad_(False).fold().generator_to(place, dtype)
-        edge = _edge_unit(settings, config.num_units - offset, checkpoint.source.path)
+        edge = _edge_unit(settings, network.config.num_units - offset, checkpoint.source.path)
         return cls(network, language, offset, settings.get("vocabulary", ""), edge)
 
     @property
@@ -97,6 +111,11 @@ class UnitVocoder:
     def speaker_dim(self) -> int:
         """Length of the speaker vector that the vocoder takes."""
         return self.network.config.speaker_dim
+
+    @property
+    def takes_pitch(self) -> bool:
+        """Whether the voice follows a speaker's pitch; another one has what its units and its vector give it."""
+        return isinstance(self.network, HarmonicVocoder)
 
     def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
         """Merge equal neighbours (once) and give each unit the duration that the model predicts.
@@ -119,24 +138,38 @@ class UnitVocoder:
         return replace(merged, durations=steps.long().numpy())
 
     def synthesize(
-        self, units: Units, speaker: NDArray[np.floating[Any]], duration_scale: float = 1.0, progress: Progress = silent
+        self,
+        units: Units,
+        speaker: Speaker,
+        duration_scale: float = 1.0,
+        progress: Progress = silent,
+        *,
+        pitch: Pitch | None = None,
     ) -> Speech:
         """Say units in a voice.
 
-        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length.
-        duration_scale applies to predicted durations only. progress: told steps of 20 ms. Raises what `predict_durations`
-        raises, and InputError for a speaker vector of another length or with NaN in it.
+        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length, or with its
+        pitch. duration_scale applies to predicted durations only. progress: told steps of 20 ms. pitch: in place of the
+        speaker's; where there is neither, it is what such a voice usually has. Only a voice with `takes_pitch` heeds it.
+        Raises what `predict_durations` raises, and InputError for a speaker vector of another length or with NaN in it.
         """
         timed = self._timed(require_units(units), duration_scale)
         samples = np.empty(units_to_samples(timed.num_steps), dtype=np.float32)
         filled = 0
-        for piece in self.iter_synthesize(timed, speaker):
+        for piece in self.iter_synthesize(timed, speaker, pitch=pitch):
             samples[filled : filled + len(piece)] = piece
             filled += len(piece)
             progress("speech", samples_to_units(filled), timed.num_steps)
         return Speech(samples, timed)
 
-    def iter_synthesize(self, units: Units, speaker: NDArray[np.floating[Any]], piece_steps: int = _PIECE) -> Iterator[Samples]:
+    def iter_synthesize(
+        self,
+        units: Units,
+        speaker: Speaker,
+        piece_steps: int = _PIECE,
+        *,
+        pitch: Pitch | None = None,
+    ) -> Iterator[Samples]:
         """Say units piece by piece: float32 [320 * n], n at most piece_steps, that join to `synthesize`'s samples.
 
         Each piece is computed with as many steps on both sides as its samples depend on. Memory does not grow with the
@@ -144,9 +177,11 @@ class UnitVocoder:
         """
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
-        voice = self._voice(speaker)
+        known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(np.asarray(speaker, np.float32))
+        voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
         first, end = len(edge), len(edge) + len(frames)
-        return (self._piece(rows, voice, at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
+        say = self._sayer(rows, voice, pitch)
+        return (say(at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
 
     def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
@@ -182,11 +217,30 @@ class UnitVocoder:
         return self.network.log_durations(rows[None])[0]
 
     @torch.inference_mode()
-    def _piece(self, rows: Tensor, voice: Tensor, start: int, end: int) -> Samples:
-        halo = self.network.config.halo
+    def _sayer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
+        """What says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
+        network = self.network
+        if isinstance(network, HarmonicVocoder):
+            if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
+                raise InputError("this is no pitch of a voice", expected="finite numbers, a spread above 0", found=pitch)
+            silence = None if self.edge_unit is None else self.edge_unit + self.unit_offset
+            return torch.inference_mode()(HarmonicUtterance(network, rows, silence, voice, pitch).piece)
+        return lambda start, end: self._piece(network, rows, voice, start, end)
+
+    @torch.inference_mode()
+    def _piece(self, network: UnitHifiGan, rows: Tensor, voice: Tensor, start: int, end: int) -> Samples:
+        halo = network.config.halo
         left = max(0, start - halo)
-        sound = self.network(rows[None, left : end + halo], voice)[0]
+        sound = network(rows[None, left : end + halo], voice)[0]
         return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
+
+
+def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
+    """The network without weights that a vocoder's tensors belong to. Raises CheckpointError when its sizes cannot be read."""
+    with skeleton():
+        if is_harmonic(tensors):
+            return HarmonicVocoder(harmonic_config(tensors, settings, path))
+        return UnitHifiGan(vocoder_config(tensors, settings, path))
 
 
 def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:

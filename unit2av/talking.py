@@ -18,7 +18,7 @@ from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
-from unit2av.speech import UnitVocoder
+from unit2av.speech import Speaker, UnitVocoder
 
 Samples = NDArray[np.float32]
 Paste = Callable[[Picture, Picture, Box], Picture]
@@ -97,7 +97,7 @@ def write_in_step(
 
 def speak_and_show(
     units: Units,
-    speaker: NDArray[np.float32],
+    speaker: Speaker,
     vocoder: UnitVocoder,
     renderer: LipRenderer,
     source: PictureSource,
@@ -108,8 +108,8 @@ def speak_and_show(
 ) -> Units:
     """Say units in a voice and show the speaker of a video saying them, into a writer at 25 Hz and 16 kHz.
 
-    units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim]. source: the
-    footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures. Returns the
+    units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim], or with its pitch.
+    source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures. Returns the
     units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the renderer do.
     """
     said = vocoder.predict_durations(units) if units.durations is None else units

@@ -1,6 +1,7 @@
 """Train the unit vocoder of one language, and put it into a renderer checkpoint.
 
     python -m unit2av.train_unit2a --config unit2av/unit2a data.train=train.jsonl data.units=units.jsonl run_dir=runs/ko
+    python -m unit2av.train_unit2a model=harmonic data.train=...      # a voice with a pitch: --config unit2av/unit2a_harmonic
     python -m unit2av.train_unit2a export --checkpoint runs/ko/checkpoints/best.pt --out-path renderer.safetensors
 
 On several GPUs or machines: `accelerate launch -m unit2av.train_unit2a ...`.
@@ -13,15 +14,18 @@ from collections.abc import Sequence
 from avcore.progress import bars
 from avtrain.entry import main_of
 from unit2av import export_unit2a
+from unit2av.harmonic_task import HarmonicTask
 from unit2av.unit2a_config import Unit2aConfig, check_config
 from unit2av.unit2a_corpus import read_corpus
 from unit2av.unit2a_manifest import check_range
-from unit2av.unit2a_start import start_vocoder
+from unit2av.unit2a_pitch import pitch_tracks
+from unit2av.unit2a_start import TrainedHarmonic, start_vocoder
 from unit2av.unit2a_task import Unit2aTask
 
 LOG = logging.getLogger("netflips.train")
 
 _EXPORT = "export"
+_MODEL = "model="
 
 
 def make_task(config: Unit2aConfig) -> Unit2aTask:
@@ -34,7 +38,11 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
         corpus = read_corpus(config, progress)
     check_range([*corpus.train, *corpus.valid], config.model.num_units)
     vocoder = start_vocoder(config.model, config.init, corpus.vocabulary, corpus.speaker_dim, config.loop.seed)
-    return Unit2aTask(config, corpus, vocoder)
+    if not isinstance(vocoder, TrainedHarmonic):
+        return Unit2aTask(config, corpus, vocoder)
+    with bars() as progress:
+        tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress)
+    return HarmonicTask(config, corpus, vocoder, tracks)
 
 
 def train(config: Unit2aConfig) -> int | None:
@@ -54,7 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[:1] == [_EXPORT]:
         return export_unit2a.main(words[1:])
     purpose = f"Train the unit vocoder of one language; `{_EXPORT}` puts it into a renderer checkpoint."
-    return main_of(Unit2aConfig, train, "unit2av/unit2a", "train_unit2a", purpose, words)
+    return main_of(Unit2aConfig, train, "unit2av/unit2a", "train_unit2a", purpose, [_as_config(word) for word in words])
+
+
+def _as_config(word: str) -> str:
+    """`model=harmonic`, short for the config that trains such a model: its losses and its optimiser belong to it."""
+    name = word.removeprefix(_MODEL)
+    return word if name == word or not name.isidentifier() else f"--config=unit2av/unit2a_{name}"
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """Settings of a vocoder training run, which the yaml files in configs/unit2av are checked against."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from avcore.errors import UsageError
-from avcore.timeline import SAMPLES_PER_UNIT
+from avcore.pitch import PITCH_STEP
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 from unit2av.config import VocoderConfig
 from unit2av.discriminators import DiscriminatorConfig
+from unit2av.harmonic import HarmonicConfig, SourceSizes
 from unit2av.vocoder_losses import MelConfig
 
 EDGE_AUTO = "auto"
+HIFIGAN, HARMONIC = "hifigan", "harmonic"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class DataConfig:
     normalisation. max_mismatch_units: by how much units and sound may differ in length. preload: keep all sound in memory.
     voice_noise: how far a segment's voice is moved at random, as a share of its length. A dub gives the vocoder voices that it
     met in no recording, taken from another language: with 0.3 it learns to speak as clearly in the neighbourhood of each.
+
+    Only for a harmonic voice: edge_steps: steps of silence around every utterance, said as edge_unit; contour_items: utterances
+    of a batch from which, whole, the contour of pitch is learnt.
     """
 
     train: str = "???"
@@ -52,12 +58,19 @@ class DataConfig:
     max_mismatch_units: int = 25
     preload: bool = False
     voice_noise: float = 0.0
+    edge_steps: int = 0
+    contour_items: int = 2
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes of a vocoder from scratch, as unit2av.config.VocoderConfig names them; the defaults are the published ones."""
+    """Sizes of a vocoder from scratch, as unit2av.config.VocoderConfig names them; the defaults are the published ones.
 
+    kind: hifigan, as published, or harmonic: a voice with a pitch (unit2av.harmonic), of which num_units to duration_dim and
+    `source` say the sizes.
+    """
+
+    kind: str = HIFIGAN
     num_units: int = 1000
     unit_dim: int = 128
     speaker_dim: int = 256
@@ -71,12 +84,24 @@ class ModelConfig:
     resblock_kernels: tuple[int, ...] = (3, 7, 11)
     resblock_dilations: list[list[int]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
 
+    source: SourceSizes = field(default_factory=SourceSizes)
+
     def to_vocoder(self) -> VocoderConfig:
         """The same as the vocoder takes it, with tuples for what yaml has as lists."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list | tuple) else value for name, value in vars(self).items()
-        }
-        return VocoderConfig(**{**values, "resblock_dilations": tuple(map(tuple, self.resblock_dilations))})
+        values: dict[str, Any] = {one.name: _hashable(getattr(self, one.name)) for one in fields(VocoderConfig)}
+        return VocoderConfig(**values)
+
+    def to_harmonic(self) -> HarmonicConfig:
+        """The same as a harmonic voice takes it."""
+        sizes = {name: _hashable(value) for name, value in vars(self.source).items()}
+        return HarmonicConfig(
+            num_units=self.num_units, unit_dim=self.unit_dim, speaker_dim=self.speaker_dim, speaker_width=self.speaker_width,
+            duration_dim=self.duration_dim, **sizes,
+        )  # fmt: skip
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
@@ -84,8 +109,9 @@ class LossConfig:
     """Weights of the losses; 0 leaves one out.
 
     length: of a batch's speech as a whole, which `duration` leaves too short. adversarial, feature: both need
-    discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes (samples). adversarial_from: share
-    of the run, 0..1, after which the discriminators start.
+    discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes (samples), of which each step takes
+    stft_drawn by lot (0 = all). adversarial_from: share of the run, 0..1, after which the discriminators start. contour,
+    voicing: of a harmonic voice's pitch.
     """
 
     mel: float = 45.0
@@ -95,7 +121,10 @@ class LossConfig:
     feature: float = 2.0
     stft: float = 0.0
     stft_sizes: tuple[int, ...] = (512, 1024, 2048)
+    stft_drawn: int = 0
     adversarial_from: float = 0.0
+    contour: float = 1.0
+    voicing: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -150,19 +179,35 @@ class Unit2aConfig(RunConfig):
         has_any = bool(self.discriminators.periods) or self.discriminators.scales > 0
         return has_any and (self.losses.adversarial > 0 or self.losses.feature > 0)
 
+    @property
+    def is_harmonic(self) -> bool:
+        """Whether it trains a voice with a pitch."""
+        return self.model.kind == HARMONIC
+
 
 def check_config(config: Unit2aConfig) -> None:
     """Raise UsageError for settings that cannot work, before anything is read."""
     data, losses = config.data, config.losses
-    _check_model(config.model.to_vocoder())
+    if config.is_harmonic:
+        _check_harmonic(config)
+    elif config.model.kind == HIFIGAN:
+        _check_model(config.model.to_vocoder())
+    else:
+        raise UsageError("model.kind is unknown", expected=f"{HIFIGAN} or {HARMONIC}", found=config.model.kind)
     known = range(config.model.num_units)
     if config.edge_unit not in ("", EDGE_AUTO, *map(str, known)):
         raise UsageError("edge_unit is no unit", expected=f"0..{known[-1]}, {EDGE_AUTO} or nothing", found=config.edge_unit)
     if config.is_adversarial:
         config.discriminators.check()
-    weights = (losses.mel, losses.duration, losses.length, losses.adversarial, losses.feature, losses.stft)
+    weights = (
+        losses.mel, losses.duration, losses.length, losses.adversarial, losses.feature, losses.stft, losses.contour, losses.voicing
+    )  # fmt: skip
     if min(weights) < 0 or losses.mel + losses.stft + losses.adversarial <= 0:
         raise UsageError("these losses train no sound", found=losses, hint="give losses.mel a weight above 0")
+    if not 0 <= losses.stft_drawn <= len(losses.stft_sizes):
+        raise UsageError(
+            "losses.stft_drawn is a number of losses.stft_sizes", expected=f"0..{len(losses.stft_sizes)}", found=losses.stft_drawn
+        )
     if not 0 <= losses.adversarial_from <= 1:
         raise UsageError("losses.adversarial_from is a share of the run", expected="0..1", found=losses.adversarial_from)
     if not 0 < data.peak <= 1:
@@ -201,3 +246,25 @@ def _check_model(model: VocoderConfig) -> None:
         raise UsageError("one row of dilations a residual block is needed", found=len(model.resblock_dilations))
     if any(kernel % 2 == 0 for kernel in (*model.resblock_kernels, model.pre_kernel, model.post_kernel)):
         raise UsageError("convolution kernels must be odd", found=list(model.resblock_kernels))
+
+
+def _check_harmonic(config: Unit2aConfig) -> None:
+    source, data = config.model.source, config.data
+    sizes = (source.width, source.fine, source.layers, source.bands, source.pitch_width, source.pitch_layers)
+    if min(sizes) < 1 or source.kernel % 2 == 0:
+        raise UsageError("these are no sizes of a harmonic voice", expected="1 or more each, an odd kernel", found=source)
+    if source.fft < 2 * PITCH_STEP or source.fft % 2:
+        raise UsageError(
+            "model.source.fft must be an even number of samples", expected=f"{2 * PITCH_STEP} or more", found=source.fft
+        )
+    if not 0 < source.lowest_hz < source.highest_hz < source.top_hz <= SAMPLE_RATE / 2:
+        raise UsageError(
+            "the bounds of model.source in Hz do not rise", expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
+            found=f"{source.lowest_hz:g}, {source.highest_hz:g}, {source.top_hz:g}",
+        )  # fmt: skip
+    if data.edge_steps and not config.edge_unit:
+        raise UsageError("data.edge_steps are said as edge_unit", expected="edge_unit=auto, or a unit", found="none")
+    if not 1 <= data.contour_items <= config.batch.batch_size:
+        raise UsageError(
+            "data.contour_items is a part of a batch", expected=f"1..{config.batch.batch_size}", found=data.contour_items
+        )

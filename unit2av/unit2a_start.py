@@ -15,15 +15,16 @@ from avcore.files import require_file
 from avcore.vocabulary import require_same_vocabulary
 from avtrain.checkpoints import read_run
 from unit2av.config import VocoderConfig, vocoder_config
+from unit2av.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
 from unit2av.model import RendererCheckpoint, open_training_checkpoint, with_vocoder
 from unit2av.offsets import resolve_unit_offset
-from unit2av.unit2a_config import InitConfig, ModelConfig
+from unit2av.unit2a_config import HARMONIC, HIFIGAN, InitConfig, ModelConfig
 from unit2av.vocoder import UnitHifiGan, WeightNormed
 from unit2av.vocoder_losses import Runs
 
 LOG = logging.getLogger("netflips.train")
 
-_TABLE = "dict.weight"
+_TABLE, _PITCH_TABLE = "dict.weight", "pitch.dict.weight"
 RUN_KIND = "unit vocoder"
 """What `describe` says of a run's checkpoint."""
 
@@ -35,6 +36,27 @@ class TrainedHifiGan(UnitHifiGan):
         """Sound float32 [batch, 320 * time]; with runs also their log durations, float32 [batch, runs]."""
         sound = super().forward(frame_ids, speaker)
         return sound if runs is None else (sound, self.log_durations(runs.ids, runs.is_run))
+
+
+class TrainedHarmonic(HarmonicVocoder):
+    """The same of a harmonic voice."""
+
+    def forward(
+        self,
+        frame_ids: Tensor,
+        speaker: Tensor,
+        log_f0: Tensor,
+        runs: Runs | None = None,
+        melody: tuple[Tensor, Tensor] | None = None,
+    ) -> Any:
+        """Sound float32 [batch, 320 * time]; with runs and melody (frames and `places`) also log durations and contours."""
+        sound = super().forward(frame_ids, speaker, log_f0)
+        if runs is None or melody is None:
+            return sound
+        return sound, self.log_durations(runs.ids, runs.is_run), self.pitch(*melody)
+
+
+TrainedVocoder = TrainedHifiGan | TrainedHarmonic
 
 
 @dataclass(frozen=True)
@@ -59,8 +81,10 @@ def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
     )  # fmt: skip
 
 
-def settings_of(config: VocoderConfig) -> dict[str, Any]:
+def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
     """What a vocoder's tensors can't tell, as a renderer's configuration holds it."""
+    if isinstance(config, HarmonicConfig):
+        return source_settings(config)
     return {"upsample_rates": list(config.upsample_rates), "dilations": [list(row) for row in config.resblock_dilations]}
 
 
@@ -78,15 +102,26 @@ def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
     return network
 
 
-def start_vocoder(model: ModelConfig, init: InitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedHifiGan:
+def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
+    """An untrained harmonic voice, the same for the same seed."""
+    torch.manual_seed(seed)
+    network = TrainedHarmonic(config)
+    network.source.restart()
+    network.pitch.of_voice.requires_grad_(False)  # set once, in closed form
+    return network
+
+
+def start_vocoder(model: ModelConfig, init: InitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedVocoder:
     """The vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
 
     Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
     """
-    if not init.checkpoint:
-        network = fresh_vocoder(model.to_vocoder(), seed)
+    if init.checkpoint:
+        network = _from_checkpoint(_open(init, model.to_vocoder()), model, init, vocabulary, seed)
+    elif model.kind == HARMONIC:
+        network = fresh_harmonic(model.to_harmonic(), seed)
     else:
-        network = _from_checkpoint(_open(init, model.to_vocoder()), model.num_units, init, vocabulary, seed)
+        network = fresh_vocoder(model.to_vocoder(), seed)
     if network.config.speaker_dim != speaker_dim:
         raise InputError(
             "the voices do not fit the vocoder", path=init.checkpoint or None, expected=f"{network.config.speaker_dim} values",
@@ -115,21 +150,36 @@ def _open_run(path: Path, language: str) -> RendererCheckpoint:
 
 
 def _from_checkpoint(
-    checkpoint: RendererCheckpoint, num_units: int, init: InitConfig, vocabulary: str, seed: int
-) -> TrainedHifiGan:
-    source, language = checkpoint.source, init.language
+    checkpoint: RendererCheckpoint, model: ModelConfig, init: InitConfig, vocabulary: str, seed: int
+) -> TrainedVocoder:
+    source, language, num_units = checkpoint.source, init.language, model.num_units
     tensors, settings = checkpoint.vocoder_tensors(language), checkpoint.vocoder_settings(language)
     if not init.allow_other_vocabulary:
         require_same_vocabulary(vocabulary, str(settings.get("vocabulary", "")), f"the '{language}' vocoder of {source.path}")
     offset = resolve_unit_offset(
         init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], settings.get("unit_offsets", {})
     )
-    config = replace(vocoder_config(tensors, settings, source.path), num_units=num_units)
-    network = fresh_vocoder(config, seed)
-    table = network.dict.weight.detach().clone()
-    known = tensors[_TABLE][offset : offset + num_units]
-    table[: len(known)] = known
+    network = _fresh_as(tensors, settings, model, source.path, seed)
     # Copies: what is read may be a view of the file, and training writes into it.
-    load_strict(network, {name: tensor.clone() for name, tensor in tensors.items()} | {_TABLE: table}, source)
+    own = {name: tensor.clone() for name, tensor in tensors.items()}
+    known = tensors[_TABLE][offset : offset + num_units]
+    for name in (_TABLE, *((_PITCH_TABLE,) if _PITCH_TABLE in tensors else ())):
+        table = network.get_parameter(name).detach().clone()
+        table[: len(known)] = tensors[name][offset : offset + num_units]
+        own[name] = table
+    load_strict(network, own, source)
     LOG.info("starting from '%s' of %s, %d of %d unit rows", language, source.path, len(known), num_units)
     return network
+
+
+def _fresh_as(tensors: dict[str, Tensor], settings: dict[str, Any], model: ModelConfig, path: Path, seed: int) -> TrainedVocoder:
+    """An untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
+    found = HARMONIC if is_harmonic(tensors) else HIFIGAN
+    if found != model.kind:
+        raise CheckpointError(
+            "the vocoder to start from is of another kind", path=path, expected=model.kind, found=found,
+            hint=f"set model={found}, or leave init.checkpoint out",
+        )  # fmt: skip
+    if found == HARMONIC:
+        return fresh_harmonic(replace(harmonic_config(tensors, settings, path), num_units=model.num_units), seed)
+    return fresh_vocoder(replace(vocoder_config(tensors, settings, path), num_units=model.num_units), seed)

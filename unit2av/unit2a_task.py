@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from avcore.timeline import SAMPLE_RATE, units_to_samples, units_to_seconds
 from avtrain.config import Metrics
+from avtrain.data import ItemSource
 from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.discriminators import Discriminators, Judgement
 from unit2av.unit2a_config import Unit2aConfig
 from unit2av.unit2a_corpus import Corpus, edge_unit
-from unit2av.unit2a_start import RUN_KIND, TrainedHifiGan, settings_of
-from unit2av.vocoder_data import Batch, HeldOut, Segment, TrainingSegments, collate
+from unit2av.unit2a_start import RUN_KIND, TrainedVocoder, settings_of
+from unit2av.vocoder_data import Batch, HeldOut, TrainingSegments, collate
 from unit2av.vocoder_losses import (
     LogMel,
     Runs,
@@ -38,15 +39,19 @@ _PICTURE_SCALE = 3
 class Unit2aTask:
     """A vocoder against its discriminators (avtrain.task.Task)."""
 
-    def __init__(self, config: Unit2aConfig, corpus: Corpus, vocoder: TrainedHifiGan) -> None:
+    def __init__(self, config: Unit2aConfig, corpus: Corpus, vocoder: TrainedVocoder) -> None:
         self._config, self._corpus, self._vocoder = config, corpus, vocoder
         torch.manual_seed(config.loop.seed)
         self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
         self._mel, self._stft = LogMel(config.mel), StftLoss(config.losses.stft_sizes)
-        self._train = TrainingSegments(corpus.train, config.data, config.loop.seed)
-        self._valid = HeldOut(corpus.valid, config.data) if corpus.valid else None
         self._edge_unit = edge_unit(config.edge_unit, corpus.train)
+        self._train, self._valid = self._make_items()
         self._has_shown_truth = False
+
+    def _make_items(self) -> tuple[ItemSource[Any], ItemSource[Any] | None]:
+        """Training items and held-out ones."""
+        corpus, data = self._corpus, self._config.data
+        return TrainingSegments(corpus.train, data, self._config.loop.seed), HeldOut(corpus.valid, data) if corpus.valid else None
 
     def modules(self) -> dict[str, nn.Module]:
         parts: dict[str, nn.Module] = {_GENERATOR: self._vocoder, "mel": self._mel, "stft": self._stft}
@@ -58,13 +63,13 @@ class Unit2aTask:
             found[_DISCRIMINATORS] = Optimized((_DISCRIMINATORS,), self._config.discriminator_optim)
         return found
 
-    def train_items(self) -> TrainingSegments:
+    def train_items(self) -> ItemSource[Any]:
         return self._train
 
-    def valid_items(self) -> HeldOut | None:
+    def valid_items(self) -> ItemSource[Any] | None:
         return self._valid
 
-    def collate(self, items: list[Segment]) -> Batch:
+    def collate(self, items: list[Any]) -> Batch:
         return collate(items)
 
     def describe(self) -> dict[str, Any]:
@@ -81,9 +86,9 @@ class Unit2aTask:
     def training_step(self, batch: Batch, engine: Engine) -> Values:
         """Update both sides on one batch; the losses are logged without their weights, `loss` is what the vocoder minimises."""
         runs = batch["runs"]
-        sound, log_durations = engine.module(_GENERATOR)(batch["frames"], batch["voice"], runs)
+        sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
         values: dict[str, Tensor | float] = {}
-        losses = self._spectral_losses(sound, batch["samples"])
+        losses = self._spectral_losses(sound, batch["samples"]) | more
         losses["duration"] = duration_loss(log_durations, runs)
         if self._config.losses.length:
             losses["length"] = length_loss(log_durations, runs)
@@ -95,10 +100,19 @@ class Unit2aTask:
         engine.update(_GENERATOR, loss)
         return {"loss": loss, **losses, **values}
 
+    def _speak(self, batch: Batch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """What the vocoder makes of a batch: sound, log durations, and losses of its own."""
+        sound, log_durations = vocoder(batch["frames"], batch["voice"], batch["runs"])
+        return sound, log_durations, {}
+
+    def _say(self, batch: Batch, one: slice, length: int) -> Tensor:
+        """Say one held-out utterance with its own durations: float32 [1, 320 * length]."""
+        return self._vocoder(batch["frames"][one, :length], batch["voice"][one])  # type: ignore[no-any-return]
+
     def _spectral_losses(self, sound: Tensor, real: Tensor) -> dict[str, Tensor]:
         losses = {"mel": F.l1_loss(self._mel(sound), self._mel(real))}
         if self._config.losses.stft:
-            losses["stft"] = self._stft(sound, real)
+            losses["stft"] = self._stft(sound, real, self._stft.draw(self._config.losses.stft_drawn))
         return losses
 
     def _train_discriminators(self, made: Tensor, real: Tensor, engine: Engine) -> Tensor:
@@ -139,7 +153,7 @@ class Unit2aTask:
     def _measure(self, batch: Batch, number: int, length: int) -> tuple[Tensor, Metrics]:
         """Say one utterance with its own durations: float32 [320 * length], and how near it is."""
         one = slice(number, number + 1)
-        made = self._vocoder(batch["frames"][one, :length], batch["voice"][one])
+        made = self._say(batch, one, length)
         real = batch["samples"][one, : units_to_samples(length)]
         runs = Runs(*(part[one] for part in batch["runs"]))
         log_durations = self._vocoder.log_durations(runs.ids, runs.is_run)

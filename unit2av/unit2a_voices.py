@@ -1,18 +1,18 @@
 """The voice of each training utterance: given by id, or computed once and kept beside the run."""
 
+import functools
 import logging
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from avcore.arrays import load_arrays
-from avcore.errors import InputError, NetflipsError, UsageError
-from avcore.files import require_file, require_writable
+from avcore.errors import InputError, NetflipsError
+from avcore.files import require_file
 from avcore.manifest import iter_rows
 from avcore.media import read_speech
-from avcore.progress import Progress, track
-from avcore.runs import journal
+from avcore.progress import Progress
+from unit2av.row_cache import Row, extend_cache, read_cache
 from unit2av.speaker import SpeakerEncoder
 from unit2av.unit2a_manifest import Utterance, Vector, as_voice
 
@@ -58,15 +58,9 @@ def compute_missing(utterances: Sequence[Utterance], run_dir: str | Path, encode
     left out by name. Raises UsageError when this is one of several processes: one must do it beforehand.
     """
     cache = Path(run_dir) / CACHE_NAME
-    known = _read_cache(cache)
+    known = dict(_stored(row, cache) for row in read_cache(cache, *_CACHE_KEYS))
     todo = [one for one in utterances if one.voice is None and (one.id, str(one.audio)) not in known]
-    if todo and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError(
-            f"{len(todo)} utterances have no voice yet, and several processes cannot compute them together",
-            hint="run the same command once without the launcher and with check_only=true",
-        )
-    if todo:
-        known |= _compute(todo, cache, encoder, progress)
+    known |= dict(_stored(row, cache) for row in _compute(todo, cache, encoder, progress))
     filled = [_filled(one, known) for one in utterances]
     return [one for one in filled if one.voice is not None]
 
@@ -77,19 +71,20 @@ def _filled(utterance: Utterance, known: Known) -> Utterance:
     return replace(utterance, voice=known[utterance.id, str(utterance.audio)])
 
 
-def _compute(todo: Sequence[Utterance], cache: Path, encoder: str, progress: Progress) -> Known:
-    """Embed recordings, each written as soon as it is there: a run that is stopped goes on where it was."""
+def _compute(todo: list[Utterance], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
+    """Embed recordings. The encoder is loaded when there are any."""
+    if not todo:
+        return ()
     LOG.info("computing the voices of %d utterances", len(todo))
-    network = SpeakerEncoder.from_checkpoint(encoder or None, "auto")
-    found: Known = {}
-    require_writable(cache, "the file of voices")
-    for one in track(todo, "voices", progress, len(todo)):
-        voice, reason = _embed(one, network)
-        values = None if voice is None else [float(value) for value in voice]
-        row = {"id": one.id, "audio": str(one.audio), "speaker_embedding": values, "left_out": reason}
-        journal.append(cache, [{name: value for name, value in row.items() if value != ""}])
-        found[one.id, str(one.audio)] = voice
-    return found
+    network = functools.cache(lambda: SpeakerEncoder.from_checkpoint(encoder or None, "auto"))
+    return extend_cache(cache, todo, lambda one: _row(one, network()), "voice", progress)
+
+
+def _row(utterance: Utterance, network: SpeakerEncoder) -> Row:
+    voice, reason = _embed(utterance, network)
+    values = None if voice is None else [float(value) for value in voice]
+    row = {"id": utterance.id, "audio": str(utterance.audio), "speaker_embedding": values, "left_out": reason}
+    return {name: value for name, value in row.items() if value != ""}
 
 
 def _embed(utterance: Utterance, network: SpeakerEncoder) -> tuple[Vector | None, str]:
@@ -101,12 +96,6 @@ def _embed(utterance: Utterance, network: SpeakerEncoder) -> tuple[Vector | None
         return None, str(error)
 
 
-def _read_cache(path: Path) -> Known:
-    """What an earlier run computed; lines that are not whole are taken out."""
-    journal.repair(path, *_CACHE_KEYS)
-    rows = journal.read(path, *_CACHE_KEYS)
-    return {(str(row["id"]), str(row["audio"])): _stored(row["speaker_embedding"], path) for row in rows}
-
-
-def _stored(values: list[float] | None, path: Path) -> Vector | None:
-    return None if values is None else as_voice(values, path)
+def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Vector | None]:
+    values = row["speaker_embedding"]
+    return (str(row["id"]), str(row["audio"])), None if values is None else as_voice(values, path)

@@ -131,10 +131,9 @@ class ResidualBlock(nn.Module):
 class DurationPredictor(nn.Module):
     """Log-durations of units from their neighbours: [batch, units, unit_dim] -> [batch, units]."""
 
-    def __init__(self, config: VocoderConfig) -> None:
+    def __init__(self, unit_dim: int, width: int) -> None:
         super().__init__()
-        width = config.duration_dim
-        self.conv1 = nn.Sequential(nn.Conv1d(config.unit_dim, width, 3, padding=1), nn.ReLU())
+        self.conv1 = nn.Sequential(nn.Conv1d(unit_dim, width, 3, padding=1), nn.ReLU())
         self.ln1 = nn.LayerNorm(width)
         self.conv2 = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.ReLU())
         self.ln2 = nn.LayerNorm(width)
@@ -147,24 +146,14 @@ class DurationPredictor(nn.Module):
         return cast(Tensor, self.proj(x).squeeze(2))
 
 
-class UnitHifiGan(nn.Module):
-    """The vocoder of one language; `state_dict` has the published keys until `fold` is called."""
+class TimedUnits(nn.Module):
+    """What every unit vocoder has: the table of units, the speaker's projection, and the durations of units."""
 
-    def __init__(self, config: VocoderConfig) -> None:
+    def __init__(self, num_units: int, unit_dim: int, speaker_dim: int, speaker_width: int, duration_dim: int) -> None:
         super().__init__()
-        self.config = config
-        self.dict: Any = nn.Embedding(config.num_units, config.unit_dim)
-        self.spkr = nn.Linear(config.speaker_dim, config.speaker_width)
-        self.dur_predictor = DurationPredictor(config)
-        self.conv_pre = NormedConv(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
-        self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
-        width = config.channels
-        for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
-            self.ups.append(NormedUpsampling(width, width // 2, kernel, rate))
-            width //= 2
-            for block_kernel, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
-                self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
-        self.conv_post = NormedConv(width, 1, config.post_kernel)
+        self.dict: Any = nn.Embedding(num_units, unit_dim)
+        self.spkr = nn.Linear(speaker_dim, speaker_width)
+        self.dur_predictor = DurationPredictor(unit_dim, duration_dim)
 
     def log_durations(self, ids: Tensor, is_unit: Tensor | None = None) -> Tensor:
         """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units].
@@ -183,6 +172,23 @@ class UnitHifiGan(nn.Module):
         units = self.dict(frame_ids).transpose(1, 2)
         voice = self.spkr(speaker).unsqueeze(2).expand(-1, -1, units.shape[2])
         return torch.cat([units, voice], dim=1)
+
+
+class UnitHifiGan(TimedUnits):
+    """The vocoder of one language; `state_dict` has the published keys until `fold` is called."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__(config.num_units, config.unit_dim, config.speaker_dim, config.speaker_width, config.duration_dim)
+        self.config = config
+        self.conv_pre = NormedConv(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
+        self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
+        width = config.channels
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
+            self.ups.append(NormedUpsampling(width, width // 2, kernel, rate))
+            width //= 2
+            for block_kernel, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
+                self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
+        self.conv_post = NormedConv(width, 1, config.post_kernel)
 
     def generate(self, condition: Tensor) -> Tensor:
         """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1).

@@ -66,10 +66,15 @@ class StftLoss(nn.Module):
         for size in self._sizes:
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
 
-    def forward(self, made: Tensor, real: Tensor) -> Tensor:
-        """float32 [batch, samples] twice to a scalar."""
+    def draw(self, count: int) -> tuple[int, ...]:
+        """Some of the window lengths by lot; all of them for 0."""
+        order = torch.randperm(len(self._sizes)).tolist() if count else range(len(self._sizes))
+        return tuple(self._sizes[place] for place in order[: count or None])
+
+    def forward(self, made: Tensor, real: Tensor, sizes: Sequence[int] = ()) -> Tensor:
+        """float32 [batch, samples] twice to a scalar. sizes: window lengths that count this time, all if there are none."""
         distances = []
-        for size in self._sizes:
+        for size in sizes or self._sizes:
             ours, truth = self._magnitude(made, size), self._magnitude(real, size)
             gap = torch.linalg.vector_norm(truth - ours, dim=(1, 2)) / torch.linalg.vector_norm(truth, dim=(1, 2)).clamp(min=1e-3)
             distances.append(gap.mean() + F.l1_loss(ours.log(), truth.log()))
@@ -143,3 +148,14 @@ def length_loss(log_durations: Tensor, runs: Runs) -> Tensor:
     """
     predicted = (torch.exp(log_durations[runs.is_run]) - 1).sum()
     return (predicted / runs.lengths[runs.is_run].sum() - 1).square()
+
+
+def contour_loss(found: Tensor, z: Tensor, voiced: Tensor, weight: Tensor) -> Tensor:
+    """Smooth L1 distance of a contour, float [batch, time], where there is voice; what is filled in between counts a little."""
+    distance = F.smooth_l1_loss(found.float(), z, reduction="none")
+    return (distance * (voiced + 0.05) * weight).sum() / (voiced * weight).sum().clamp(min=1)
+
+
+def voicing_loss(logits: Tensor, voiced: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy of where there is voice, float [batch, time], 0 or 1."""
+    return F.binary_cross_entropy_with_logits(logits.float(), voiced, weight, reduction="sum") / weight.sum().clamp(min=1)

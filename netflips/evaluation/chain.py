@@ -19,7 +19,9 @@ from avcore.progress import silent
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from netflips.models import Models
+from unit2av.speech import SpeakerVoice
 from unit2av.talking import speak_and_show
+from unit2av.voice import voice_of
 from unit2unit.inference import Translation
 
 
@@ -46,7 +48,7 @@ class Dubbed:
     translation: Translation
     said: Units
     samples: Samples
-    voice: Samples
+    voice: SpeakerVoice
 
 
 def hear(path: Path, needs_face: bool = True) -> Heard:
@@ -70,7 +72,7 @@ class Chain:
         """Dub the sound. speech: in place of the file's own. Raises NetflipsError as `netflips.pipeline.dub` does."""
         speech = heard.speech if speech is None else speech
         units, confidence = self.units(heard, modalities, speech)
-        return self.say(units, confidence, self.models.speaker_encoder.embed(speech))
+        return self.say(units, confidence, voice_of(speech, self.models.speaker_encoder))
 
     def units(self, heard: Heard, modalities: str, speech: Samples) -> tuple[Units, float]:
         """The source's units, and how sure the encoder is of them."""
@@ -80,7 +82,7 @@ class Chain:
         found = self.models.extractor.extract_scored(speech if "audio" in modalities else None, lips)
         return replace(found.units, language="en"), found.confidence
 
-    def say(self, units: Units, confidence: float, voice: Samples) -> Dubbed:
+    def say(self, units: Units, confidence: float, voice: SpeakerVoice) -> Dubbed:
         """Translate units and say what comes out."""
         translation = self.models.translator.translate(units, "en", "ko")
         if not len(translation.units):

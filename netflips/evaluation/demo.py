@@ -20,7 +20,8 @@ from netflips.evaluation.estimate import seconds_for
 from netflips.evaluation.jobs import OTHERS, Need
 from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.plot import plot_sweep
-from netflips.evaluation.rows import NATURAL, ROWS, SWEEP, UNTOUCHED, Row, by_task, sweep_figures, sweep_needs
+from netflips.evaluation.row import Row
+from netflips.evaluation.rows import NATURAL, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from netflips.evaluation.jobs import CEILING, ENGLISH, OTHERS, RANDOM, RECORDED, SHOWN, VIDEO, VOCODER, Job
+from netflips.evaluation.jobs import CEILING, COPIED, ENGLISH, OTHERS, RANDOM, RECORDED, SHOWN, VIDEO, VOCODER, Job
 
 _CLIP_S, _FACES_S, _DUB_S = 0.7, 0.8, 0.6
 """CPU seconds for drawing a clip, following its face, and dubbing it and looking it up on clips of 2.5 s."""
-_TASK_S = {SHOWN: 2.5, CEILING: 1.6, RANDOM: 1.0, VOCODER: 0.5, ENGLISH: 0.05, OTHERS: 0.3, RECORDED: 0.3}
+_TASK_S = {SHOWN: 2.5, CEILING: 1.6, RANDOM: 1.0, VOCODER: 0.5, ENGLISH: 0.05, OTHERS: 0.3, RECORDED: 0.3, COPIED: 0.5}
 _START_S = 40.0
 """Loading models in each process, and recording the references."""
 

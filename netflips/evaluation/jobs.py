@@ -9,9 +9,9 @@ from netflips.evaluation.material import KINDS
 Record = dict[str, Any]
 """kind, index and task, and what was found: of a journal."""
 
-VOCODER, ENGLISH, OTHERS, RECORDED = "vocoder", "english", "others", "recorded"
+VOCODER, ENGLISH, OTHERS, RECORDED, COPIED = "vocoder", "english", "others", "recorded", "copied"
 """Jobs without a clip: the vocoder alone on true units; units of the English reference voice; voices of other speakers; what the
-measure gives on true Korean recordings."""
+measure gives on true Korean recordings; such recordings said again by the vocoder, in their own time."""
 AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
 SHUFFLED, RANDOM, SHOWN, CEILING, ROOM = "shuffled", "random", "shown", "ceiling", "room"
 """Tasks beside the modalities: units in another order; weights that know nothing; dubbed to a video, whose sound and mouth

@@ -1,7 +1,6 @@
 """The rows of the table: what each is called, what has to be done for it, and how its figure comes of the records."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -24,33 +23,15 @@ from netflips.evaluation.jobs import (
     noisy,
 )
 from netflips.evaluation.material import Kind, known_sentences, sentence_of
+from netflips.evaluation.row import Records, Row
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure, mean, rate, share
+from netflips.evaluation.voice_rows import VOICE_ROWS
 from netflips.evaluation.worker import other_voices
 
-Records = Mapping[tuple[str, str], Sequence[Record]]
-"""Records by kind and task, in the order of their numbers."""
 UNTOUCHED = "untouched_speaker"
 NATURAL = ("natural", "natural_units", "natural_both", "room")
 SWEEP = "sweep"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table. goal: None = it has none. is_least: whether figures should be above the goal, or below it."""
-
-    name: str
-    title: str
-    needs: Callable[[EvaluationSettings], list[Need]]
-    figure: Callable[[Records, EvaluationSettings], Figure | None]
-    goal: float | None = None
-    is_least: bool = True
-
-    def meets_goal(self, figure: Figure) -> bool | None:
-        """Whether the goal is reached; None without one."""
-        if self.goal is None:
-            return None
-        return figure.value >= self.goal if self.is_least else figure.value <= self.goal
 
 
 def _share(name: str, title: str, kind: str, task: str, field: str = "right", goal: float | None = None) -> Row:
@@ -155,7 +136,8 @@ ROWS: tuple[Row, ...] = (
     _share("vocoder", "vocoder alone on true units, voices never heard", VOCODER, VOCODER, goal=0.99),
     _errors("vocoder_errors", "the same: unit error rate of its sound", VOCODER, 0.03),
     _errors("recorded_errors", "the same of Korean that the synthesiser says itself: the extractor's own errors", RECORDED),
-    Row("voice", "speaker: cosine to the source's voice minus mean cosine to others", _voice_needs, _voice_likeness, 0.05),
+    Row("voice", "speaker: cosine to the source's voice minus mean cosine to others", _voice_needs, _voice_likeness, 0.15),
+    *VOICE_ROWS,
     _mean("lips", "lips: correlation of the opening with the truth, faces and poses never seen", SHOWN, "correlation", 0.80),
     _mean("lips_shifted", "the same, truth 0.28 s late (should be near 0)", SHOWN, "shifted"),
     _mean("lips_ceiling", "the same, on the drawn truth itself (what the measure can reach)", CEILING, "correlation"),

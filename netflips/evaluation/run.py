@@ -30,7 +30,7 @@ from netflips.evaluation.worker import Worker
 LOG = logging.getLogger("netflips.evaluate")
 
 _SHORT = 12
-_MEASURE = 2
+_MEASURE = 3
 """Counts up when an answer is judged in another way, so that records of both never stand in one table."""
 
 

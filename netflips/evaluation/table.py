@@ -8,7 +8,8 @@ import numpy as np
 
 from netflips.evaluation.jobs import BOTH, Record
 from netflips.evaluation.others import OtherBundle
-from netflips.evaluation.rows import Records, Row, sweep_figures
+from netflips.evaluation.row import Records, Row
+from netflips.evaluation.rows import sweep_figures
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
 

@@ -1,7 +1,7 @@
 """Does jobs: makes the clip, dubs it, and looks up what came out. One of these lives in each process."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,23 +9,27 @@ from time import process_time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.audio import Samples, resample
 from avcore.bundle import CHECKPOINTS, REFERENCES
-from avcore.errors import NetflipsError, NoFaceError
+from avcore.errors import InputError, NetflipsError, NoFaceError
 from avcore.files import private_folder
 from avcore.kinds import Kind
 from avcore.media import read_speech
-from avcore.timeline import SAMPLE_RATE
+from avcore.timeline import SAMPLE_RATE, samples_to_units
+from avcore.units import Units
 from netflips.demo.cast import Voice, cast, say
 from netflips.demo.espeak import EspeakVoice
 from netflips.demo.flite import FliteVoice
-from netflips.demo.material.phones import SILENCE
+from netflips.demo.material.phones import SILENCE, Phones
+from netflips.demo.visemes import Phoneme
 from netflips.evaluation.chain import Chain, Dubbed, Heard, hear, shuffled
 from netflips.evaluation.jobs import (
     AUDIO,
     BOTH,
     CEILING,
+    COPIED,
     ENGLISH,
     OTHERS,
     RANDOM,
@@ -44,8 +48,10 @@ from netflips.evaluation.mouth import draw_truth, measure_ceiling, measure_mouth
 from netflips.evaluation.noise import across_a_room, noisy_copy
 from netflips.evaluation.retrieval import SpokenReferences, UnitReferences
 from netflips.evaluation.settings import EvaluationSettings
+from netflips.evaluation.voice_quality import noise_floor_db, pitch_errors, quality_record, voice_quality
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
+from unit2av.voice import voice_of
 
 _DIGITS = 4
 
@@ -60,6 +66,7 @@ class Worker:
         names = json.loads(place.phones.read_text(encoding="utf-8"))
         self._names = {int(unit): str(name) for unit, name in names.items()}
         silences = [unit for unit, name in self._names.items() if name == SILENCE]
+        self._silences = silences
         self._units = UnitReferences.read(place.bundle / REFERENCES, silences)
 
     def do(self, job: Job) -> list[Record]:
@@ -72,6 +79,7 @@ class Worker:
                 ENGLISH: self._english_units,
                 OTHERS: self._other_voice,
                 RECORDED: self._recorded,
+                COPIED: self._copied,
             }
             return [_record(job, job.kind, partial(tasks[job.kind], job.index))]
 
@@ -93,7 +101,7 @@ class Worker:
         if task == SHUFFLED:
             units, confidence = self._chain.units(heard, BOTH, heard.speech)
             mixed = shuffled(units, np.random.default_rng([self._settings.seed, index]))
-            voice = self._chain.models.speaker_encoder.embed(heard.speech)
+            voice = voice_of(heard.speech, self._chain.models.speaker_encoder)
             return self._judged(self._chain.say(mixed, confidence, voice), plan)
         if task == RANDOM:
             return self._judged(self._random.dub(heard, BOTH), plan)
@@ -105,6 +113,7 @@ class Worker:
             return self._judged(self._chain.dub(heard, modalities, speech), plan)
         dubbed = self._chain.dub(heard, modalities)
         more = self._voices(dubbed) if modalities == BOTH else {}
+        more |= self._heard(dubbed, heard.speech) if modalities == BOTH else {}
         return self._judged(dubbed, plan) | self._recognised_again(dubbed.samples, plan) | more
 
     def _show(self, task: str, plan: ClipPlan, heard: Heard, folder: Path) -> Record:
@@ -146,7 +155,19 @@ class Worker:
             spoken = self._chain.models.speaker_encoder.embed(dubbed.samples)
         except NetflipsError:
             return {}
-        return {"voice": _rounded(dubbed.voice), "dubbed_voice": _rounded(spoken)}
+        return {"voice": _rounded(dubbed.voice.vector), "dubbed_voice": _rounded(spoken)}
+
+    def _heard(self, dubbed: Dubbed, source: Samples) -> Record:
+        """What a listener hears in a dub: the voice by itself, and beside the source's."""
+        quality, own = voice_quality(dubbed.samples), voice_quality(source)
+        both = quality.f0_hz is not None and own.f0_hz is not None
+        off = {"f0_off": round(12 * abs(float(np.log2((quality.f0_hz or 1) / (own.f0_hz or 1)))), _DIGITS)} if both else {}
+        floor = noise_floor_db(dubbed.samples, self._is_silence(dubbed.said))
+        return quality_record(quality, floor) | off | {"source_begins": own.begins, "source_ends": own.ends}
+
+    def _is_silence(self, said: Units) -> NDArray[np.bool_]:
+        """Which steps of 20 ms are silence: bool [T]."""
+        return np.isin(said.frames(), self._silences)
 
     # Without clips
 
@@ -154,7 +175,7 @@ class Worker:
         """True units with predicted durations in a voice that was never heard."""
         pair = sentence_of(VOCODER, index, self._settings)
         plan = plan_clip("held_out", index, self._settings)
-        voice = self._chain.models.speaker_encoder.embed(_spoken(pair.english, plan.voice))
+        voice = voice_of(_spoken(pair.english, plan.voice), self._chain.models.speaker_encoder)
         true = self._units.units[pair.korean]
         samples = self._chain.models.vocoder.synthesize(replace(true, durations=None), voice).samples
         found = self._recordings.nearest(samples)
@@ -166,7 +187,33 @@ class Worker:
         voice = cast().unheard_voice("ko", np.random.default_rng([self._settings.seed, index]))
         samples = _spoken(pair.korean, voice)
         found = self._recordings.nearest(samples)
-        return {"right": found.text == pair.korean, "found": found.text} | self._unit_errors(samples, pair.korean)
+        heard = quality_record(voice_quality(samples), None)
+        return {"right": found.text == pair.korean, "found": found.text} | self._unit_errors(samples, pair.korean) | heard
+
+    def _copied(self, index: int) -> Record:
+        """A recording by the synthesiser, said again from its own phones in its own time, voice and pitch."""
+        pair = sentence_of(COPIED, index, self._settings)
+        voice = cast().unheard_voice("ko", np.random.default_rng([self._settings.seed, index]))
+        speech = say(pair.korean, voice)
+        recorded = resample(speech.samples, speech.rate, SAMPLE_RATE)
+        units = self._units_of_phonemes(speech.phonemes, samples_to_units(len(recorded)))
+        speaker = voice_of(recorded, self._chain.models.speaker_encoder)
+        made = self._chain.models.vocoder.synthesize(units, speaker).samples
+        is_silence = self._is_silence(units)
+        voicing, f0 = pitch_errors(made, recorded, is_silence)
+        floors = {"floor": noise_floor_db(made, is_silence), "recorded_floor": noise_floor_db(recorded, is_silence)}
+        found = {"voicing": voicing, "f0_error": f0} | floors
+        return {name: round(value, _DIGITS) for name, value in found.items() if value is not None}
+
+    def _units_of_phonemes(self, phonemes: Sequence[Phoneme], num_steps: int) -> Units:
+        """Units with durations of timed phonemes. Raises InputError for one that no unit stands for."""
+        references = next(iter(self._units.units.values()))
+        names = tuple(self._names.get(unit, "") for unit in range(max(self._names) + 1))
+        unknown = {name for name, _, _ in phonemes if cast().settings["alike"].get(name, name) not in names}
+        if unknown:
+            raise InputError("no unit of the bundle stands for a phone", found=", ".join(sorted(unknown)))
+        labels = Phones(names, cast().settings["alike"]).units(phonemes, num_steps, "ko")
+        return Units.from_frames(labels.frames(), "ko", references.vocabulary)
 
     def _unit_errors(self, samples: Samples, korean: str) -> Record:
         errors, length = self._units.errors(self._chain.units_of_sound(samples), korean)

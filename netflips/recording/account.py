@@ -17,7 +17,7 @@ from netflips.recording.job import Job
 from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.saying import Cue
-from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport
+from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, spoken_pitch_hz
 
 
 def tell(
@@ -25,7 +25,7 @@ def tell(
 ) -> DubReport:
     """Put together what was done."""
     counts = _count(pieces)
-    utterances = tuple(_utterance(cue, clock, counts.get(cue.cast.utterance.number, Counter())) for cue in cues)
+    utterances = tuple(_utterance(job, cue, clock, counts.get(cue.cast.utterance.number, Counter())) for cue in cues)
     options, info = job.options, job.info
     output_s = float(clock.at(found.part.stop))
     spoken = [cue for cue in cues if cue.placed is not None and cue.translated is not None]
@@ -89,7 +89,7 @@ def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
     return counts
 
 
-def _utterance(cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceReport:
+def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceReport:
     one, face = cue.cast.utterance, cue.cast.role.face
     begin = clock.at(one.start_s)
     plain = UtteranceReport(
@@ -100,6 +100,7 @@ def _utterance(cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceR
         output_start_s=float(begin),
         output_end_s=float(begin + exact(one.seconds)),
         left_alone=cue.why,
+        pitch_hz=spoken_pitch_hz(job.models.vocoder, cue.cast.role.voice),
         source_units=0 if cue.listened is None else len(cue.listened.units),
         unit_confidence=None if cue.judgement is None else cue.judgement.confidence,
         is_outside_domain=None if cue.judgement is None else cue.judgement.is_outside,

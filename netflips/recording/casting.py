@@ -12,7 +12,6 @@ from avcore.timeline import exact, frames_covering
 from netflips.lip_video import read_lips
 from netflips.recording.faces import FaceStretch, Lips, LipSource, given_face
 from netflips.recording.finding import Found
-from netflips.recording.hearing import Samples
 from netflips.recording.job import Job
 from netflips.recording.looking import Look, look
 from netflips.recording.naming import Named, name_speakers, own_voices, voices_of, wishes_of
@@ -22,6 +21,7 @@ from netflips.recording.translating import frames_of
 from netflips.speaker_map import NO_FACE, SpeakerMap
 from netflips.utterances import Utterance
 from netflips.workfolder import file_digest, key_of
+from unit2av.speech import SpeakerVoice
 
 _OUT_OF_SIGHT = "the speaker is not in sight"
 _NOT_WANTED = "no face was wanted"
@@ -72,7 +72,7 @@ def cast(job: Job, found: Found) -> list[Cast]:
 
 
 def _cast(
-    job: Job, one: Utterance, room: Fraction, who: tuple[Named, Look], voice: Samples, asked: tuple[SpeakerMap, _Given]
+    job: Job, one: Utterance, room: Fraction, who: tuple[Named, Look], voice: SpeakerVoice, asked: tuple[SpeakerMap, _Given]
 ) -> Cast:
     named, seen = who
     wishes, given = asked

@@ -3,17 +3,19 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from avcore.errors import NoSpeechError
+from avcore.pitch import Pitch
 from netflips.recording.finding import Found
 from netflips.recording.hearing import Samples
 from netflips.recording.job import Job
 from netflips.recording.looking import Look
 from netflips.recording.recognition import recognise
 from netflips.recording.speakers import Said, Turn, who_speaks
-from netflips.recording.voices import group_voices, mean_voice, require_voice, utterance_voices
+from netflips.recording.voices import group_voices, mean_voice, pitch_of_utterances, require_voice, utterance_voices
 from netflips.speaker_map import SpeakerMap, read_speaker_map
+from netflips.utterances import Utterance
+from unit2av.speech import SpeakerVoice
 from unit2av.voice import read_voice
 
 
@@ -78,8 +80,10 @@ def _named(found: Found, voices: Sequence[Samples | None], looked: Sequence[Look
 
 def own_voices(
     job: Job, found: Found, voices: Sequence[Samples | None], named: Sequence[Named], wishes: SpeakerMap
-) -> dict[str, Samples]:
+) -> dict[str, SpeakerVoice]:
     """The voice of each speaker: as the user said, or from all that they say; of those who say too little, everybody's.
+
+    With the pitch of what they say, where the vocoder heeds it.
 
     Raises NoSpeechError when there is no voice to take.
     """
@@ -90,9 +94,19 @@ def own_voices(
         places[one.name].append(place)
     heard = {name: mean_voice([voices[k] for k in own], [found.utterances[k] for k in own]) for name, own in places.items()}
     everybody = mean_voice(voices, found.utterances)
-    return {name: _voice(job, wishes.settings(name).voice, everybody if one is None else one) for name, one in heard.items()}
+    own: dict[str, SpeakerVoice] = {}
+    for name, mean in heard.items():
+        path = wishes.settings(name).voice or job.options.speaker
+        if path is not None:
+            own[name] = read_voice(path, lambda: job.models.speaker_encoder)
+            continue
+        vector = require_voice(everybody if mean is None else mean, job.source.path)
+        said = [found.utterances[place] for place in places[name] if voices[place] is not None]
+        own[name] = SpeakerVoice(vector, _pitch(job, found, said))
+    return own
 
 
-def _voice(job: Job, told: Path | None, heard: Samples | None) -> Samples:
-    path = told or job.options.speaker
-    return require_voice(heard, job.source.path) if path is None else read_voice(path, lambda: job.models.speaker_encoder)
+def _pitch(job: Job, found: Found, said: Sequence[Utterance]) -> Pitch | None:
+    if found.speech is None or not job.models.vocoder.takes_pitch:
+        return None
+    return pitch_of_utterances(said, found.speech, job.digest, job.work)

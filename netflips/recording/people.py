@@ -6,18 +6,19 @@ The seam between those who decide who speaks (`casting`) and all that follows, w
 from dataclasses import dataclass
 
 from netflips.recording.faces import FaceStretch
-from netflips.recording.hearing import Samples
+from unit2av.speech import SpeakerVoice
 
 
 @dataclass(frozen=True)
 class Role:
-    """One person in one utterance. name: for reports. voice: float32 [E]. face: may have no picture with a face.
+    """One person in one utterance.
 
+    name: for reports. voice: with its pitch where that was measured. face: may have no picture with a face.
     evidence: how much the face looks like saying it, None = it was not asked. note: why nobody is shown, "" = somebody is.
     """
 
     name: str
-    voice: Samples
+    voice: SpeakerVoice
     face: FaceStretch
     evidence: float | None = None
     note: str = ""

@@ -12,6 +12,7 @@ from netflips.models import Models
 from netflips.recording.hearing import Samples, SpeechFile
 from netflips.recording.plan import Placed
 from netflips.workfolder import Arrays, WorkFolder, key_of
+from unit2av.speech import SpeakerVoice
 
 _SILENT_RUN = frame_at(0.16)
 """Shorter silences, as before a plosive, belong to speech."""
@@ -31,12 +32,13 @@ def predict_natural(models: Models, units: Units) -> Units:
     return models.vocoder.predict_durations(units)
 
 
-def speak(placed: Placed, voice: Samples, original: SpeechFile | None, rate: int, models: Models, work: WorkFolder) -> Spoken:
-    """Say an utterance in a voice, float32 [E], at `rate` Hz; original: the recording's sound, whose loudness is taken."""
+def speak(placed: Placed, voice: SpeakerVoice, original: SpeechFile | None, rate: int, models: Models, work: WorkFolder) -> Spoken:
+    """Say an utterance in a voice at `rate` Hz; original: the recording's sound, whose loudness is taken."""
     one, said = placed.utterance, placed.said
     reference = None if original is None else original.between(one.start_s, one.end_s)
     vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic)
-    key = key_of(said.ids, said.durations, voice, reference, rate, *vocoder)
+    own = [voice.pitch.median, voice.pitch.spread] if voice.pitch is not None and models.vocoder.takes_pitch else []
+    key = key_of(said.ids, said.durations, voice.vector, reference, rate, *vocoder, *own)
 
     def make() -> Arrays:
         speech = np.concatenate(list(models.vocoder.iter_synthesize(said, voice)))

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from avcore.errors import NoSpeechError
+from avcore.pitch import Pitch, pitch_of, pitch_track
 from netflips.models import Models
 from netflips.recording.hearing import Samples, SpeechFile
 from netflips.utterances import Span, Utterance
@@ -81,6 +82,16 @@ def mean_voice(voices: Sequence[Samples | None], utterances: Sequence[Utterance]
         return None
     total = np.sum([voice * seconds for voice, seconds in heard], axis=0)
     return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
+def pitch_of_utterances(utterances: Sequence[Utterance], speech: SpeechFile, digest: str, work: WorkFolder) -> Pitch | None:
+    """One person's pitch from their utterances; None where hardly anything of them is voiced. digest: of the recording."""
+    tracks = []
+    for one in utterances:
+        key = key_of(digest, one.start_s, one.end_s)
+        found = work.arrays("pitch", key, lambda one=one: {"track": pitch_track(speech.between(one.start_s, one.end_s))})  # type: ignore[misc]
+        tracks.append(found["track"])
+    return pitch_of(np.concatenate(tracks)) if tracks else None
 
 
 def require_voice(voice: Samples | None, path: object) -> Samples:

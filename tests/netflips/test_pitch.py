@@ -1,0 +1,74 @@
+"""The speaker's pitch in a dub: taken from the clip, or from the file that the voice is stored in."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import read_speech
+from avcore.pitch import Pitch, measure_pitch
+from netflips.models import Models
+from netflips.options import DubOptions, RecordingOptions
+from netflips.pipeline import dub
+from tests.unit2av.harmonic_voices import TINY, random_harmonic
+from unit2av.speech import SpeakerVoice, UnitVocoder
+from unit2av.voice import write_voice
+
+
+@pytest.fixture
+def pitched(models: Models) -> Models:
+    """The random models with a harmonic voice."""
+    sizes = replace(TINY, num_units=models.vocoder.num_units + models.vocoder.unit_offset, speaker_dim=models.vocoder.speaker_dim)
+    network = random_harmonic(sizes).eval().requires_grad_(False)
+    vocoder = UnitVocoder(network, models.vocoder.language, models.vocoder.unit_offset, models.vocoder.vocabulary)
+    return replace(models, vocoder=vocoder)
+
+
+@pytest.fixture
+def options(boxes: Path, parity_dir: Path) -> DubOptions:
+    return DubOptions(beam=2, boxes=boxes, lips=parity_dir / "clip_long.lip.mp4", modalities="audio")
+
+
+def stored(folder: Path, hz: float, models: Models) -> Path:
+    vector = np.full(models.vocoder.speaker_dim, models.vocoder.speaker_dim**-0.5, np.float32)
+    return write_voice(folder / f"voice_{hz:.0f}.npz", SpeakerVoice(vector, Pitch(math.log(hz), 0.05)))
+
+
+@pytest.mark.parametrize("timing", ["free", "source"])
+def test_a_dub_speaks_at_the_pitch_of_its_voice(
+    clip: Path, pitched: Models, options: DubOptions, tmp_path: Path, timing: str
+) -> None:
+    if timing == "source":
+        (tmp_path / "times.json").write_text("[[0.1, 1.9]]")
+        options = replace(options, timing=timing, recording=RecordingOptions(segments_in=tmp_path / "times.json"))
+    found = []
+    for hz in (100.0, 200.0):
+        out = tmp_path / f"{hz:.0f}.mp4"
+        report = dub(clip, out, pitched, replace(options, speaker=stored(tmp_path, hz, pitched)))
+        said = report.pitch_hz if report.recording is None else report.recording.utterances[0].pitch_hz
+        assert said == pytest.approx(hz)
+        pitch = measure_pitch(read_speech(out))
+        assert pitch is not None
+        found.append(pitch.hz)
+    assert 12 * abs(math.log2(found[1] / found[0]) - 1) < 1.0
+
+
+def test_the_clips_own_pitch_is_measured_and_said(clip: Path, pitched: Models, options: DubOptions, tmp_path: Path) -> None:
+    own = measure_pitch(read_speech(clip))
+    report = dub(clip, tmp_path / "x.mp4", pitched, options)
+    assert own is not None
+    assert report.pitch_hz == pytest.approx(own.hz, abs=0.1)
+    assert f"at the speaker's own pitch, {own.hz:.0f} Hz" in report.summary()
+    (tmp_path / "times.json").write_text("[[0.0, 2.0]]")
+    source = replace(options, timing="source", recording=RecordingOptions(segments_in=tmp_path / "times.json"))
+    recording = dub(clip, tmp_path / "y.mp4", pitched, source).recording
+    assert recording is not None
+    assert recording.utterances[0].pitch_hz == pytest.approx(own.hz, rel=0.1)
+
+
+def test_a_published_voice_is_told_no_pitch(clip: Path, models: Models, options: DubOptions, tmp_path: Path) -> None:
+    report = dub(clip, tmp_path / "x.mp4", models, replace(options, speaker=stored(tmp_path, 150.0, models)))
+    assert report.pitch_hz is None
+    assert "pitch" not in report.summary()

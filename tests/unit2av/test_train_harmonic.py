@@ -1,0 +1,187 @@
+"""Training a voice with a pitch: it learns, resumes exactly, starts from a checkpoint, and exports."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoint import Kind
+from avcore.pitch import Pitch, measure_pitch
+from avtrain.entry import read_config
+from netflips.convert import convert_checkpoint
+from tests.unit2av.vocoder_runs import history
+from unit2av.speech import UnitVocoder
+from unit2av.tones import SPEAKER_DIM, TonesCorpus, random_units
+from unit2av.train_unit2a import main, make_task
+from unit2av.unit2a_config import Unit2aConfig
+from unit2av.unit2a_pitch import CACHE_NAME
+from unit2av.unit2a_start import start_vocoder
+
+_SMALL = (
+    "model.source.width=16",
+    "model.source.fine=16",
+    "batch.batch_size=4",
+    "loop.log_every=1",
+    "loop.validate_every=6",
+    "generator_optim.schedule=constant",
+)
+
+
+def words(tones: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:
+    data = [f"data.train={tones.manifest}", f"data.units={tones.units}", f"run_dir={run_dir}"]
+    return ["model=harmonic_debug", *data, *overrides]
+
+
+@pytest.fixture(scope="module")
+def harmonic(tones: TonesCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the debug config, by the command."""
+    run_dir = tmp_path_factory.mktemp("harmonic")
+    assert main(words(tones, run_dir, "loop.max_steps=60", "loop.log_every=5", "loop.validate_every=30")) == 0
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def renderer(harmonic: Path) -> Path:
+    out = harmonic / "renderer.safetensors"
+    assert main(["export", "--checkpoint", str(harmonic / "checkpoints" / "best.pt"), "--out-path", str(out)]) == 0
+    return out
+
+
+def test_the_debug_config_learns(harmonic: Path) -> None:
+    for name, share in (("loss", 0.6), ("mel", 0.6), ("stft", 0.6), ("contour", 0.8), ("voicing", 0.6), ("duration", 0.4)):
+        values = history(harmonic, "train", name)
+        assert values[60] < share * values[5], name
+    for name in ("mel", "duration_error_s", "contour_error", "voicing_error"):
+        values = history(harmonic, "valid", name)
+        assert values[60] < 1.05 * values[30], name
+
+
+def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tones: TonesCorpus, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert main(words(tones, whole, *_SMALL, "loop.max_steps=8")) == 0
+    assert main(words(tones, parts, *_SMALL, "loop.max_steps=5")) == 0
+    assert main(words(tones, parts, *_SMALL, "loop.max_steps=8")) == 0
+    for name in ("loss", "mel", "stft", "contour", "voicing", "duration"):
+        assert history(parts, "train", name) == pytest.approx(history(whole, "train", name), abs=1e-4), name
+
+
+def test_pitch_is_measured_once_and_a_broken_line_is_measured_again(tones: TonesCorpus, tmp_path: Path) -> None:
+    assert main(words(tones, tmp_path, "check_only=true")) == 0
+    cache = tmp_path / CACHE_NAME
+    first = cache.read_text()
+    rows = [json.loads(line) for line in first.splitlines()]
+    assert len(rows) == 24
+    assert all(len(row["tenths_of_hz"]) == 60 * 4 for row in rows)
+    assert main(words(tones, tmp_path, "check_only=true")) == 0
+    assert cache.read_text() == first
+    cache.write_text(first[:-40])
+    assert main(words(tones, tmp_path, "check_only=true")) == 0
+    assert sorted(cache.read_text().splitlines()) == sorted(first.splitlines())
+
+
+def test_what_was_trained_speaks_at_the_pitch_asked_for(renderer: Path) -> None:
+    vocoder = UnitVocoder.from_checkpoint(renderer)
+    assert vocoder.takes_pitch
+    assert vocoder.edge_unit is not None
+    units = random_units(np.random.default_rng(5), 150)
+    voice = np.eye(SPEAKER_DIM, dtype=np.float32)[0]
+    made = [vocoder.synthesize(units, voice, pitch=Pitch(float(np.log(hz)), 0.05)).samples for hz in (130.0, 260.0)]
+    found = [measure_pitch(one) for one in made]
+    assert all(np.abs(one).max() <= 1 for one in made)
+    assert found[0] is not None
+    assert found[1] is not None
+    assert 12 * abs(np.log2(found[1].hz / found[0].hz) - 1) < 1
+
+
+def test_it_is_stored_in_eight_bits(renderer: Path, tmp_path: Path) -> None:
+    out = tmp_path / "eight.safetensors"
+    convert_checkpoint(renderer, out, Kind.RENDERER, torch.int8)
+    assert out.stat().st_size < 0.5 * renderer.stat().st_size
+    assert UnitVocoder.from_checkpoint(out).takes_pitch
+
+
+def test_training_goes_on_from_a_run_or_a_renderer(harmonic: Path, renderer: Path, tones: TonesCorpus, tmp_path: Path) -> None:
+    best = harmonic / "checkpoints" / "best.pt"
+    weights = torch.load(best, weights_only=True)["modules"]["generator"]
+    for checkpoint in (best, renderer):
+        more = (f"init.checkpoint={checkpoint}", "init.language=ko", "model.num_units=25")
+        config = read_config(Unit2aConfig, "unit2av/unit2a_harmonic_debug", words(tones, tmp_path, *more)[1:])
+        started = start_vocoder(config.model, config.init, "", SPEAKER_DIM, 0).state_dict()
+        for name, tensor in weights.items():
+            assert torch.equal(started[name][: len(tensor)], tensor), name
+        assert len(started["pitch.dict.weight"]) == len(started["dict.weight"]) == 25
+
+
+def test_every_weight_learns_but_the_usual_pitch(tones: TonesCorpus, tmp_path: Path) -> None:
+    task = make_task(read_config(Unit2aConfig, "unit2av/unit2a_harmonic_debug", words(tones, tmp_path)[1:]))
+    network = task.modules()["generator"]
+
+    class Engine:
+        step, progress = 0, 0.5
+
+        def module(self, name: str) -> torch.nn.Module:
+            return network
+
+        def update(self, name: str, loss: torch.Tensor) -> None:
+            loss.backward()
+
+    batch = task.collate([task.train_items().load((0, index)) for index in range(4)])
+    values = task.training_step(batch, Engine())  # type: ignore[arg-type]
+    assert set(values) == {"loss", "mel", "stft", "contour", "voicing", "duration"}
+    for name, weight in network.named_parameters():
+        if name.startswith("pitch.of_voice"):
+            assert weight.grad is None
+        else:
+            assert weight.grad is not None, name
+            assert weight.grad.abs().max() > 0, name
+
+
+def test_silence_stands_around_every_utterance(tones: TonesCorpus, tmp_path: Path) -> None:
+    config = read_config(Unit2aConfig, "unit2av/unit2a_harmonic_debug", words(tones, tmp_path, "edge_unit=3")[1:])
+    valid = make_task(config).valid_items()
+    assert valid is not None
+    item = valid.load((0, 0))
+    assert (item.frames[:4] == 3).all()
+    assert not item.samples[: 4 * 320].any()
+    assert item.samples[4 * 320 : 8 * 320].any()
+    assert len(item.log_f0) == 4 * len(item.frames)
+    assert np.isfinite(item.log_f0).all()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        (["model.kind=piano"], "model.kind is unknown; expected hifigan or harmonic; found piano"),
+        (["model.source.kernel=4"], "no sizes of a harmonic voice"),
+        (["model.source.highest_hz=9000"], "do not rise"),
+        (["edge_unit="], "data.edge_steps are said as edge_unit"),
+        (["data.contour_items=9"], "a part of a batch; expected 1..8; found 9"),
+        (["losses.stft_drawn=5"], "expected 0..4; found 5"),
+    ],
+)
+def test_mistakes_are_found_before_the_first_step(
+    tones: TonesCorpus, tmp_path: Path, overrides: list[str], complaint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(tones, tmp_path / "run", *overrides)) == 2
+    assert complaint in capfd.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_vocoder_of_another_kind_is_no_start(
+    trained: Path, tones: TonesCorpus, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    more = (f"init.checkpoint={trained / 'checkpoints' / 'best.pt'}", "init.language=ko")
+    assert main(words(tones, tmp_path / "run", *more)) == 2
+    assert "of another kind" in capfd.readouterr().err
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_a_gpu_trains_it(tones: TonesCorpus, tmp_path: Path, precision: str) -> None:
+    more = (f"loop.precision={precision}", "loop.device=auto", "loop.max_steps=40")
+    assert main(words(tones, tmp_path, *more)) == 0
+    losses = history(tmp_path, "train", "mel")
+    assert losses[40] < losses[10]
