@@ -169,7 +169,7 @@ def test_the_command_packs_notes_and_checks(
     assert "training: 3 minutes of a core (av2unit 60 s, unit2unit 120 s)" in capsys.readouterr().out
     about.write_text("{")
     assert command.main(["pack", *models, *told, *place]) == 2
-    assert "this is no JSON" in capsys.readouterr().err
+    assert "the description is no JSON" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("default_bundle")
