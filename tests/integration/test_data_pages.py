@@ -45,6 +45,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_random_checkpoints(folder, "tiny", only_korean=True)
         _write_corpora(folder)
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # as in an activated environment
         patch.chdir(folder)
         yield folder
 
