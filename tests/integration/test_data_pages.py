@@ -61,7 +61,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / "unit_av_renderer.pt").write_bytes((folder / RENDERER).read_bytes())
         _write_corpora(folder)
         patch.setattr(os, "sched_getaffinity", lambda _: {0})
-        patch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        # As in an activated environment; what the pages call python is this one.
+        where = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+        patch.setenv("PATH", where)
         patch.chdir(folder)
         yield folder
 
