@@ -28,6 +28,7 @@ _CLICK_TIMES = 12.0
 _CLICK_REACH, _CLICK_OWN, _CLICK_FLOOR = 480, 16, 2e-4
 _CLIPPED = 0.999
 _END_S = 0.01
+_OCTAVE = 12.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,13 @@ def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | N
     near_speech = np.convolve(~is_silence[:steps], np.ones(2 * _QUIET_AROUND + 1), "same") > 0
     if near_speech.all() or power.max() <= 0:
         return None
-    return float(10 * np.log10(max(power[~near_speech].mean(), _LEAST_LEVEL**2) / power.max()))
+    floor = float(np.median(power[~near_speech]))  # not the mean: where a pause begins is known to a step or two only
+    return float(10 * np.log10(max(floor, _LEAST_LEVEL**2) / power.max()))
+
+
+def semitones_between(made_hz: float | None, true_hz: float) -> float:
+    """Distance of two pitches in semitones; an octave for sound that has none."""
+    return _OCTAVE if made_hz is None else _OCTAVE * abs(math.log2(made_hz / true_hz))
 
 
 def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]) -> tuple[float, float | None]:

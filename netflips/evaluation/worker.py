@@ -1,7 +1,7 @@
 """Does jobs: makes the clip, dubs it, and looks up what came out. One of these lives in each process."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -48,12 +48,14 @@ from netflips.evaluation.mouth import draw_truth, measure_ceiling, measure_mouth
 from netflips.evaluation.noise import across_a_room, noisy_copy
 from netflips.evaluation.retrieval import SpokenReferences, UnitReferences
 from netflips.evaluation.settings import EvaluationSettings
-from netflips.evaluation.voice_quality import noise_floor_db, pitch_errors, quality_record, voice_quality
+from netflips.evaluation.voice_quality import noise_floor_db, pitch_errors, quality_record, semitones_between, voice_quality
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
 from unit2av.voice import voice_of
 
 _DIGITS = 4
+_STRESS = "',%"
+"""Marks of stress before espeak-ng's names of vowels; its versions differ in where they set them."""
 
 
 class Worker:
@@ -160,8 +162,7 @@ class Worker:
     def _heard(self, dubbed: Dubbed, source: Samples) -> Record:
         """What a listener hears in a dub: the voice by itself, and beside the source's."""
         quality, own = voice_quality(dubbed.samples), voice_quality(source)
-        both = quality.f0_hz is not None and own.f0_hz is not None
-        off = {"f0_off": round(12 * abs(float(np.log2((quality.f0_hz or 1) / (own.f0_hz or 1)))), _DIGITS)} if both else {}
+        off = {} if own.f0_hz is None else {"f0_off": round(semitones_between(quality.f0_hz, own.f0_hz), _DIGITS)}
         floor = noise_floor_db(dubbed.samples, self._is_silence(dubbed.said))
         return quality_record(quality, floor) | off | {"source_begins": own.begins, "source_ends": own.ends}
 
@@ -207,13 +208,10 @@ class Worker:
 
     def _units_of_phonemes(self, phonemes: Sequence[Phoneme], num_steps: int) -> Units:
         """Units with durations of timed phonemes. Raises InputError for one that no unit stands for."""
-        references = next(iter(self._units.units.values()))
         names = tuple(self._names.get(unit, "") for unit in range(max(self._names) + 1))
-        unknown = {name for name, _, _ in phonemes if cast().settings["alike"].get(name, name) not in names}
-        if unknown:
-            raise InputError("no unit of the bundle stands for a phone", found=", ".join(sorted(unknown)))
-        labels = Phones(names, cast().settings["alike"]).units(phonemes, num_steps, "ko")
-        return Units.from_frames(labels.frames(), "ko", references.vocabulary)
+        alike = known_phones({name for name, _, _ in phonemes}, names, cast().settings["alike"])
+        labels = Phones(names, alike).units(phonemes, num_steps, "ko")
+        return Units.from_frames(labels.frames(), "ko", next(iter(self._units.units.values())).vocabulary)
 
     def _unit_errors(self, samples: Samples, korean: str) -> Record:
         errors, length = self._units.errors(self._chain.units_of_sound(samples), korean)
@@ -245,6 +243,21 @@ def other_voices() -> list[Voice]:
     settings, name = cast().settings, cast().settings["reference"]["en"]
     variants = [EspeakVoice(f"{name}+{variant}") for variant in settings["espeak"]["en"]["variants"]]
     return [*variants, *(FliteVoice(speaker) for speaker in settings["flite"]["names"])]
+
+
+def known_phones(spoken: Iterable[str], names: Sequence[str], alike: Mapping[str, str]) -> dict[str, str]:
+    """The phone of `names` that stands for each phoneme: itself, what counts as alike, or the same with another stress.
+
+    Raises InputError where there is none.
+    """
+    found, plain = dict(alike), {name.lstrip(_STRESS): name for name in reversed(names) if name}
+    for one in spoken:
+        name = alike.get(one, one)
+        if name not in names:
+            if name.lstrip(_STRESS) not in plain:
+                raise InputError("no unit of the bundle stands for a phone", found=one)
+            found[one] = plain[name.lstrip(_STRESS)]
+    return found
 
 
 def _record(job: Job, task: str, do: Callable[[], Record]) -> Record:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avcore.errors import InputError
 from netflips.evaluation.jobs import BOTH, COPIED, RECORDED, Record
 from netflips.evaluation.row import Row
 from netflips.evaluation.settings import EvaluationSettings
@@ -17,6 +18,7 @@ from netflips.evaluation.voice_quality import (
     voice_quality,
 )
 from netflips.evaluation.voice_rows import VOICE_ROWS
+from netflips.evaluation.worker import known_phones
 
 _S = 16_000
 _RNG = np.random.default_rng(0)
@@ -94,6 +96,14 @@ def test_errors_of_a_copys_pitch() -> None:
     half = np.concatenate([tone(150)[: _S // 2], NOISE[_S // 2 :]])
     assert pitch_errors(half, tone(150), nothing)[0] == pytest.approx(0.5, abs=0.05)
     assert pitch_errors(half, tone(150), np.arange(50) >= 25)[0] < 0.05
+
+
+def test_phones_of_another_version_of_the_synthesiser_are_known_by_their_sound() -> None:
+    names = ["", "'a", "s", "e", ",e", "_:"]
+    found = known_phones({"'a", "a", "'e", "_"}, names, {"_": "_:"})
+    assert [found.get(one, one) for one in ("'a", "a", "'e", "_")] == ["'a", "'a", "e", "_:"]
+    with pytest.raises(InputError, match="stands for a phone; found o"):
+        known_phones({"o"}, names, {})
 
 
 def records(is_good: bool) -> dict[tuple[str, str], list[Record]]:
