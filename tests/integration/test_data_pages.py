@@ -1,6 +1,7 @@
 """Every command of the pages about data and training runs, in their order, on small trees in the layouts of the corpora."""
 
 import os
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
