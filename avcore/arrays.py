@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from avcore.files import require_file
 
 _MAX_ARCHIVE_BYTES = 2 << 30
 """What the arrays of an archive may take together once they are unpacked: voices of two million recordings."""
-_UNREADABLE = (ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, OverflowError, MemoryError, zipfile.BadZipFile)
+_UNREADABLE = (
+    ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, OverflowError, MemoryError, TokenError, zipfile.BadZipFile,
+)  # fmt: skip
 
 
 def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[Any]:

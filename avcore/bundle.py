@@ -33,6 +33,7 @@ SHIPPED = Path(__file__).resolve().parent.parent / "netflips" / "bundle"
 
 _SHORT = 12
 """Digits of a commit that are shown."""
+_FIGURES = ("least", "share", "samples")
 _WHERE_FROM = "README.md says which file goes where"
 
 
@@ -62,7 +63,7 @@ class Bundle:
 
     def describe(self) -> str:
         """What it is and where it came from, in one line."""
-        made = self.about.get("made", {})
+        made = self.about.get("made") or {}
         words = (("date", "made on"), ("commit", "from commit"))
         origin = " ".join(f"{word} {str(made[name])[:_SHORT]}" for name, word in words if made.get(name))
         return f"{self.about['name']} ({', '.join(filter(None, (str(self.folder), origin)))}): it knows only {self.about['domain']}"
@@ -87,9 +88,25 @@ def read_bundle(folder: str | Path) -> Bundle:
         known = about["format"], about["name"], about["domain"]
     except (KeyError, TypeError) as error:
         raise CheckpointError("this describes no bundle", path=path, expected="format, name, domain", found=error) from error
+    _check_objects(about, path)
     if known[0] != FORMAT:
         raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")
     return Bundle(Path(folder), about)
+
+
+def _check_objects(about: Mapping[str, Any], path: Path) -> None:
+    """Raise CheckpointError where what a bundle says of itself in more than a word has another form."""
+    made, files, domain = (about.get(name) or {} for name in ("made", "files", "out_of_domain"))
+    spent = made.get("seconds") or {} if isinstance(made, Mapping) else {}
+    are_objects = all(isinstance(part, Mapping) for part in (made, files, domain, spent))
+    are_rows = are_objects and all(isinstance(row, Mapping) for part in (files, domain) for row in part.values())
+    numbers = (
+        [*spent.values(), *(value for row in domain.values() for name, value in row.items() if name in _FIGURES)]
+        if are_rows
+        else []
+    )
+    if not are_rows or not all(isinstance(one, int | float | None) for one in numbers):
+        raise CheckpointError("this describes no bundle", path=path, expected="made, files and out_of_domain as it was packed")
 
 
 def bundle_of(checkpoint: Path) -> Bundle | None:

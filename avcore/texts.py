@@ -46,13 +46,16 @@ def read_text(
     size = path.stat().st_size
     if size > most_bytes:
         raise error(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
-    return "".join(line for _, line in iter_lines(path, what, error))
+    return "".join(line for _, line in iter_lines(path, what, error, hint))
 
 
-def iter_lines(path: str | Path, what: str, error: type[InputError] = InputError) -> Iterator[tuple[int, str]]:
+def iter_lines(
+    path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None
+) -> Iterator[tuple[int, str]]:
     r"""Read a text file a line at a time: line number from 1, line with its end (always "\n").
 
-    Raises InputError when there is no such file, and `error` naming the first line that is too long or no text.
+    Raises InputError when there is no such file, and `error` naming the first line that is too long or no text. hint: what to
+    do about that, in place of saving it as UTF-8.
     """
     path = require_file(path, what)
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
@@ -63,8 +66,9 @@ def iter_lines(path: str | Path, what: str, error: type[InputError] = InputError
                 raise error(f"line {number} of {what} is too long", path=path, expected=f"{MOST_LETTERS:,} letters at most")
             if "\0" in line or not (line.isascii() or _is_text(line)):
                 raise error(
-                    f"line {number} of {what} is no text", path=path, expected="UTF-8", found=_what_bytes(line), hint=_AS_UTF8
-                )
+                    f"line {number} of {what} is no text", path=path, expected="UTF-8", found=_what_bytes(line),
+                    hint=hint or _AS_UTF8,
+                )  # fmt: skip
             yield number, line
 
 

@@ -177,7 +177,7 @@ class UnitVocoder:
         """
         frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
         rows = self._rows(np.concatenate((edge, frames, edge)))
-        known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(np.asarray(speaker, np.float32))
+        known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(_row_of_numbers(speaker))
         voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
         first, end = len(edge), len(edge) + len(frames)
         say = self._sayer(rows, voice, pitch)
@@ -200,10 +200,7 @@ class UnitVocoder:
         return torch.from_numpy(ids + self.unit_offset)
 
     def _voice(self, speaker: NDArray[np.floating[Any]]) -> Tensor:
-        try:
-            vector = np.array(speaker, dtype=np.float32).reshape(-1)
-        except (TypeError, ValueError) as error:
-            raise InputError("this is no voice", expected=f"{self.speaker_dim} numbers", found=kind_of(speaker)) from error
+        vector = _row_of_numbers(speaker)
         if len(vector) != self.speaker_dim:
             raise InputError(
                 "this speaker vector does not fit the vocoder", expected=f"{self.speaker_dim} values", found=len(vector)
@@ -241,6 +238,14 @@ def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], pat
         if is_harmonic(tensors):
             return HarmonicVocoder(harmonic_config(tensors, settings, path))
         return UnitHifiGan(vocoder_config(tensors, settings, path))
+
+
+def _row_of_numbers(speaker: object) -> Samples:
+    """A speaker vector as float32 [E]. Raises InputError for what holds no numbers."""
+    try:
+        return np.array(speaker, dtype=np.float32).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise InputError("this is no voice", expected="a row of numbers", found=kind_of(speaker)) from error
 
 
 def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:

@@ -97,10 +97,10 @@ def cast() -> Cast:
 def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
     """Raises InputError for a synthesiser that is missing, before any work is done with it."""
     espeak.library_folder()
-    if with_natural:
-        natural.require_packages()
     if with_flite:
         flite.require_program()
+    if with_natural:
+        natural.require_packages()
 
 
 def say(text: str, voice: Voice) -> TimedSpeech:

@@ -74,5 +74,5 @@ def tell(bundle: Bundle) -> Iterator[str]:
         words = name.replace("_", " ")
         if "least" in found:
             yield f"usual {words}: {found['least']:.3f} or more"
-        else:
+        elif {"share", "samples"} <= found.keys():
             yield f"{words}: {found['share']:.1%} of {found['samples']} utterances"

@@ -271,6 +271,7 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
     def dub_side_by_side(jobs: list[DubJob], *arguments: Any) -> int:
         """Take a finished report for the first video and set the second aside, without Ray."""
         record = DubRecord.read(out_dir)
+        jobs[0].target.write_bytes(b"a dub")
         record.add(jobs[0], "key", told.report)
         record.set_aside(Rejected(str(jobs[1].source), "no <face>"))
         record.write_report(arguments[4], jobs)

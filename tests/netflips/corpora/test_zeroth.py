@@ -53,7 +53,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     failed = {row["id"]: row["reason"] for row in read_rows(tmp_path / "out" / "failed.jsonl")}
     assert len(failed) == 3
     assert "there is no 106_003_0000.flac" in failed["train_data_01/003/106/106_003.trans.txt:1"]
-    assert failed["106_003_0001"].startswith("106_003_0001.flac: ")
+    assert "106_003_0001.flac: " in failed["106_003_0001"]
     assert "no line for it" in failed["train_data_01/003/106/106_003_0009.flac"]
     assert len(read_manifest(tmp_path / "out" / "manifest.jsonl")) == 7
 
