@@ -31,7 +31,7 @@ _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
 _KEPT, _KEPT_KEYS = "kept.jsonl", ("name", "bytes", "sha256")
 _ABANDONED_S = 3600.0
-_FORMAT = "1"
+_FORMAT = "2"
 """Changes whenever work of an older NetfLips must not be used any more."""
 
 

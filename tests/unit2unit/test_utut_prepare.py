@@ -267,3 +267,12 @@ def test_languages_without_common_names_are_refused(tmp_path: Path, capsys: pyte
     assert prepare_tables(arguments) == 2
     assert "no two languages" in capsys.readouterr().err
     assert prepare_tables(["--units", "en", "--out", str(tmp_path / "data")]) == 2
+
+
+def test_what_is_read_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = write_folders(tmp_path / "units", 3)
+    before = sorted(folders["en"].iterdir())
+    out = folders["en"].parent
+    assert _pairs(out, folders["en"], folders["ko"], "--overwrite") == 2
+    assert "the output folder holds what is read" in capsys.readouterr().err
+    assert sorted(folders["en"].iterdir()) == before

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,12 @@ from avcore.texts import read_json
 REPORT = "data.json"
 
 
-def require_free(path: Path, is_replaced: bool) -> None:
-    """Raise OutputError when something is there that must not be replaced."""
+def require_free(path: Path, is_replaced: bool, inputs: Iterable[str | Path]) -> None:
+    """Raise OutputError when something is there that must not be replaced: anything, or what is read, in the folder itself."""
+    place = Path(os.path.realpath(path))
+    for given in inputs:
+        if Path(os.path.realpath(given)).is_relative_to(place):
+            raise OutputError("the output folder holds what is read", path=path, found=given, hint="choose another folder")
     if path.exists() and not is_replaced and (not path.is_dir() or any(path.iterdir())):
         raise OutputError("the output is there already", path=path, hint="choose another folder, or add --overwrite")
 

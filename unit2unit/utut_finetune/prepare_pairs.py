@@ -75,7 +75,8 @@ def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
         raise UsageError("say where the units are", expected="--source and --target, or --splits")
     if languages[0] == languages[1]:
         raise UsageError("source and target must be two languages", found=languages[0])
-    require_free(options.out, options.overwrite)
+    given = (options.source, options.target, options.splits)
+    require_free(options.out, options.overwrite, [path for path in given if path])
 
 
 def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, tuple[Corpus, Corpus]]:

@@ -40,7 +40,7 @@ def prepare(options: argparse.Namespace) -> None:
     """Do the work of the command."""
     plan = plan_of(options)
     places = _places(options.units)
-    require_free(options.out, options.overwrite)
+    require_free(options.out, options.overwrite, places.values())
     with bars(options.quiet) as progress:
         reading = reading_of(options)
         corpora = {language: read_corpus(path, language, reading, progress) for language, path in places.items()}
