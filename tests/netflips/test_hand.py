@@ -13,6 +13,7 @@ from avcore.usage import Parser
 from netflips import cli, completion, info
 from netflips.cli import COMMANDS, parser_of
 from tests.netflips.conftest import moving_picture
+from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
@@ -23,8 +24,9 @@ MODULES = (
 def _python(code: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env=environment
-    )
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
+        preexec_fn=hear_ctrl_c,
+    )  # fmt: skip
 
 
 def test_help_and_usage_errors_load_no_heavy_library() -> None:
