@@ -1,4 +1,4 @@
-"""From landmarks to face boxes and lip crops, with the numbers of spec/05.
+"""From landmarks to face boxes and lip crops, with the published numbers.
 
 The lip crop is that of Auto-AVSR (Ma et al., ICASSP 2023): a similarity transform takes stable points of the face onto
 a mean face in a 256x256 picture, and a window is cut around the mouth.
@@ -35,7 +35,7 @@ _MOUTH_OFFSET = np.array([1.6, 0.9], dtype=np.float32)
 """Makes up for mediapipe's mouth points not being the iBUG points that the published crop was centred on."""
 _BOX_MARGINS = np.array([0.015, -0.060, -0.021, 0.006], dtype=np.float32)
 """What to add to the hull of the landmarks, in its widths and heights, to get the published detector's box; fitted on
-one clip (spec/05)."""
+one clip."""
 
 
 def face_box(landmarks: Landmarks) -> Box:

@@ -1,6 +1,6 @@
 """Find faces and their landmarks, with mediapipe's networks (nothing is downloaded).
 
-Two models, because neither does alone (spec/05): the full-range detector finds small faces in large pictures, but
+Two models, because neither does alone: the full-range detector finds small faces in large pictures, but
 misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only.
 """
 
@@ -31,7 +31,7 @@ class FaceDetector:
     def __init__(self) -> None:
         with without_chatter():
             self._detector = BlazeFace(FULL_RANGE)
-            # Each picture stands for itself: tracking inside the mesh is no better on the sample clip (spec/05), and a
+            # Each picture stands for itself: tracking inside the mesh is no better on a clip of a real speaker, and a
             # result that does not depend on the pictures before can be computed again from anywhere.
             self._mesh = FaceMesh()
 

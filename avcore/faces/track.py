@@ -17,7 +17,7 @@ from avcore.faces.store import RowStore
 from avcore.faces.window import Window
 
 _SMOOTHING = 6
-"""Pictures before and after that landmarks are averaged with (spec/05)."""
+"""Pictures before and after that landmarks are averaged with."""
 
 
 class TrackFrame(NamedTuple):
