@@ -44,8 +44,10 @@ class Cast:
         return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
 
     def natural_voices(self, count: int, rng: np.random.Generator) -> list[NaturalVoice]:
-        """Draw how one recording of a natural voice sounds with `count` vocal tracts."""
+        """Draw how one recording of a natural voice sounds with `count` vocal tracts; none for the sentences that are left out."""
         own = self.settings["natural"]
+        if rng.random() >= own["sentences"]:
+            return []
         first, second = (str(name) for name in rng.choice(own["styles"], 2, replace=False))
         share = 1.0 if rng.random() < own["alone"] else round(float(rng.uniform(0.3, 0.7)), 2)
         styles = ((first, share),) if share == 1 else ((first, share), (second, 1 - share))

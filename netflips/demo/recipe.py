@@ -17,7 +17,7 @@ from netflips.demo.steps import Step, StepRunner
 _REPOSITORY = Path(__file__).resolve().parents[2]
 DOMAIN = (
     "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
-    "espeak-ng or flite"
+    "espeak-ng, flite or Kokoro-82M"
 )
 CONFIGS = ("demo/unit_encoder", "demo/unit2unit_labels", "demo/unit2unit", "demo/vocoder", "demo/lips", "demo/lips_more")
 

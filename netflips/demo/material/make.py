@@ -131,7 +131,8 @@ def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
     """Takes of few kinds are met more often."""
     if row.get("lips"):
         return {"repeat": settings["repeat"]["seen"]}
-    return {"repeat": settings["repeat"]["flite"]} if row["speaker"] in settings["flite"]["names"] else {}
+    kind = "flite" if row["speaker"] in settings["flite"]["names"] else row["speaker"]
+    return {"repeat": settings["repeat"][kind]} if kind in settings["repeat"] else {}
 
 
 def _write_references(folder: Path, numbered: Iterable[tuple[int, Pair]], phones: Phones, people: Cast) -> None:

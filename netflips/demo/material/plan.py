@@ -9,7 +9,7 @@ from netflips.demo.cast import LANGUAGES, Cast, Voice
 from netflips.demo.phrasebook import Pair
 
 REFERENCE = "ref"
-_NATURAL = "natural"
+NATURAL = "natural"
 _LEAD_STEPS = (1, 12)
 """Silence before and after, in steps of 20 ms, for ends that have any."""
 _ABRUPT = 0.5
@@ -65,7 +65,7 @@ def _takes(pair: Pair, number: int, cast: Cast, seed: int) -> Iterator[Take]:
             voices.append((drawn.name, drawn))
         if language == "en":
             voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
-            voices += [(_NATURAL, voice) for voice in cast.natural_voices(cast.settings["per_sentence"]["natural_en"], rng)]
+            voices += [(NATURAL, voice) for voice in cast.natural_voices(cast.settings["per_sentence"]["natural_en"], rng)]
         for place, (speaker, voice) in enumerate(voices):
             yield _take(f"s{number:04d}_{language}_{place}", number, language, text, voice, speaker, None, rng)
         num_noisy = cast.settings["per_sentence"]["noisy_en"] if language == "en" else 0
