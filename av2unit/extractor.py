@@ -1,6 +1,7 @@
 """Speech and lips to units: the trained encoder behind one small face."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from av2unit.agreement import Bound
 from av2unit.avhubert.labels import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.decoding import Classes, Decoding, Scores, decode, mean_log_probability
@@ -19,6 +21,7 @@ from avcore.domain import Domain
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
 from avcore.reloadable import Reloadable
+from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 
 
@@ -41,7 +44,8 @@ class UnitExtractor:
     """Turns speech, lip pictures or both into units, 50 a second: two for each 40 ms step of the encoder.
 
     vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the whole checkpoint. decoding: how
-    units are chosen from the scores. domain: what confidence to expect of it, None = not stated.
+    units are chosen from the scores. domain: what confidence to expect of it, agreement: how far its lips and its sound agree,
+    None = not stated.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class UnitExtractor:
         self.vocabulary, self.fingerprint = vocabulary_of(checkpoint), checkpoint.fingerprint
         self.decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
         self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
+        self.agreement = Bound.from_config(checkpoint.config, checkpoint.path)
         self._unit_of_class: NDArray[np.int64] = unit_of_class(checkpoint)
 
     @classmethod
@@ -77,6 +82,11 @@ class UnitExtractor:
     def model(self) -> AvHubert:
         """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
         return self._model.value
+
+    @cached_property
+    def silence(self) -> int:
+        """The unit of silence: what a second of it is heard as most often."""
+        return int(np.bincount(self.extract(np.zeros(SAMPLE_RATE, np.float32)).frames()).argmax())
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next."""

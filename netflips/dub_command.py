@@ -45,8 +45,9 @@ def _add_language_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--src-lang", help="language that is spoken, as en or eng (default: the only one that the models allow)")
     group.add_argument("--tgt-lang", help="language to dub into, as ko or kor (default: the same)")
     group.add_argument(
-        "--modalities", default="audio,video", choices=MODALITIES, metavar="WHICH",
-        help="what the units are taken from: audio,video (default), audio, or video",
+        "--modalities", choices=MODALITIES, metavar="WHICH",
+        help="what the units are taken from: audio,video, audio, video, or auto, decided for each utterance by whether the lips "
+        "belong to the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)",
     )  # fmt: skip
     group.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20)")
     group.add_argument(

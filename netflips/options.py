@@ -1,6 +1,6 @@
 """What a user asks for when dubbing, apart from the files."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -9,7 +9,8 @@ from avcore.vocabulary import normalise_language
 from netflips.timing import TIMINGS, Pace
 from netflips.utterances import UtteranceLength
 
-MODALITIES = ("audio,video", "audio", "video")
+AUTO, PUBLISHED = "auto", "audio,video"
+MODALITIES = (PUBLISHED, "audio", "video", AUTO)
 Background = Literal["keep", "mute"]
 BACKGROUNDS: tuple[str, ...] = get_args(Background)
 UnitOffset = int | Literal["auto"]
@@ -70,17 +71,18 @@ class RecordingOptions:
 class DubOptions:
     """One dub: languages, what the unit encoder sees, and where pieces come from that are not made here.
 
-    modalities: what the units are taken from (the lips are rendered whenever there is a face). beam, max_target_units:
-    None = as the checkpoint says; max_target_units 0 = no limit. face: `auto` (the largest that speaks), `largest` or a
-    number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published paste, of
-    the whole face without a feathered edge. label: text burnt into the picture, "" = none. timing: source = each utterance
-    in its own place and the recording's own pictures; free = one utterance, as long as it takes (the published behaviour);
-    auto = free for a clip of one utterance.
+    modalities: what the units are taken from (the lips are rendered whenever there is a face); auto = decided for each
+    utterance; None = auto with a unit encoder that says how far lips and sound agree, else both, as published. beam,
+    max_target_units: None = as the checkpoint says; max_target_units 0 = no limit. face: `auto` (the largest that speaks),
+    `largest` or a number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published
+    paste, of the whole face without a feathered edge. label: text burnt into the picture, "" = none. timing: source = each
+    utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes (the published
+    behaviour); auto = free for a clip of one utterance.
     """
 
     source: str = "en"
     target: str = "ko"
-    modalities: str = "audio,video"
+    modalities: str | None = None
     beam: int | None = None
     max_target_units: int | None = None
     face: str = "auto"
@@ -96,7 +98,7 @@ class DubOptions:
         _take_paths(self, "speaker", "lips", "boxes")
         object.__setattr__(self, "source", normalise_language(self.source))
         object.__setattr__(self, "target", normalise_language(self.target))
-        if self.modalities not in MODALITIES:
+        if self.modalities is not None and self.modalities not in MODALITIES:
             raise UsageError("unknown modalities", expected=" or ".join(MODALITIES), found=self.modalities)
         if self.beam is not None and self.beam < 1:
             raise UsageError("--beam must be 1 or more", found=self.beam)
@@ -109,13 +111,32 @@ class DubOptions:
 
     @property
     def uses_audio(self) -> bool:
-        """Whether units are taken from the sound."""
-        return "audio" in self.modalities
+        """Whether units are taken from the sound, where there is any."""
+        return self.modalities != "video"
 
     @property
     def uses_video(self) -> bool:
-        """Whether units are taken from the lips."""
-        return "video" in self.modalities
+        """Whether units are taken from the lips, where they are seen."""
+        return self.modalities != "audio"
+
+    @property
+    def decides(self) -> bool:
+        """Whether sound and lips are compared, and one of them may be left out."""
+        return self.modalities == AUTO
+
+    def settled_for(self, can_compare: bool) -> "DubOptions":
+        """The same options with modalities chosen, for a unit encoder that can or cannot compare lips and sound.
+
+        Raises UsageError for `auto` with one that cannot.
+        """
+        if self.modalities is None:
+            return replace(self, modalities=AUTO if can_compare else PUBLISHED)
+        if self.decides and not can_compare:
+            raise UsageError(
+                "the unit encoder does not say how far its lips and its sound agree, so nothing can be decided by it",
+                hint=f"give --modalities {PUBLISHED}, audio or video (av2unit.train export --judge-lips makes one that does)",
+            )
+        return self
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class UtteranceReport:
     many were left as they were, by reason. unseen: why nobody was shown saying it, "" = somebody was. evidence: how much that
     face looked like saying it (1.6 for a real talker, about 0 for a listener), None = none was looked for. face: quality of
     the face that was followed. pitch_hz: as in DubReport, of this speaker. left_alone: why the whole utterance stayed as it was,
-    "" = it did not.
+    "" = it did not. units_from: sound and lips, sound, or lips; units_why: why from these, "" = there was no choice.
     """
 
     number: int
@@ -64,6 +64,8 @@ class UtteranceReport:
     face: dict[str, float] = field(default_factory=dict)
     pitch_hz: float | None = None
     tracks: tuple[dict[str, Any], ...] = ()
+    units_from: str = ""
+    units_why: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,10 @@ class DubReport:
     """Median pitch that the dub speaks at, the speaker's own; None = it was not measured, or the voice has none to set."""
     is_outside_domain: bool | None = None
     """Whether any of it is hardly what the models were made for; None = they do not say what that is."""
+    units_from: str = ""
+    """sound and lips, sound, or lips; "" for a recording, whose utterances say it each."""
+    units_why: str = ""
+    """Why from these, "" = there was no choice."""
 
     def as_json(self) -> str:
         """The report as JSON."""

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.extractor import Extraction
+from av2unit.trust import Heard, listen
 from avcore.ahead import pictures_ahead, pictures_at_once
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
@@ -71,7 +71,8 @@ class ShortDub:
             material = self._read()
         voice = self._voice(material.speech)
         with self._clock.stage("av2unit"):
-            units, confidence = self._extract(material)
+            heard = self._listen(material)
+        units, confidence = heard.extraction
         with self._clock.stage("unit2unit"):
             translation = self._translate(units)
         judgement = judge(self._models, confidence, translation.score)
@@ -81,14 +82,14 @@ class ShortDub:
             said = self._models.vocoder.predict_durations(translation.units)
         with self._clock.stage("write"):
             writer = self._write(material, said, voice)
-        return self._report(material, units, judgement, translation, said, writer, voice)
+        return self._report(material, heard, judgement, translation, said, writer, voice)
 
     # Reading
 
     def _read(self) -> Material:
         source = self._source
         speech = read_speech(self._in) if source.info.has_audio else None
-        if self._options.uses_audio and speech is None:
+        if self._options.uses_audio and not self._options.decides and speech is None:
             raise MediaError("it has no sound track", path=self._in, hint="use --modalities video with --speaker-path voice.wav")
         given_boxes = None if self._options.boxes is None else read_boxes_for(source, self._options.boxes)
         given_lips = None if self._options.lips is None else read_lips(self._options.lips)
@@ -100,7 +101,7 @@ class ShortDub:
         return Material(source, speech, boxes, lips, face)
 
     def _find_face(self, source: PictureSource, speech: Samples | None) -> SpeakerFace | None:
-        needs_face = self._options.uses_video and self._options.lips is None
+        needs_face = self._options.uses_video and not self._options.decides and self._options.lips is None
         choice = parse_face_choice(self._options.face)
         try:
             with self._clock.stage("faces"):
@@ -127,12 +128,15 @@ class ShortDub:
 
     # The three stages
 
-    def _extract(self, material: Material) -> Extraction:
+    def _listen(self, material: Material) -> Heard:
         speech = material.speech if self._options.uses_audio else None
         lips = material.lips if self._options.uses_video else None
-        units, confidence = self._models.extractor.extract_scored(speech, lips, self._progress)
+        bound = self._models.extractor.agreement if self._options.decides else None
+        heard = listen(self._models.extractor, speech, lips, bound, self._progress)
         self._models.done_with(self._models.extractor)
-        return Extraction(replace(units, language=self._options.source), confidence)
+        if heard.is_picture_left_out:
+            self._warn(f"units are taken from the sound alone: {heard.why}")
+        return heard.in_language(self._options.source)
 
     def _translate(self, units: Units) -> Translation:
         translator, options = self._models.translator, self._options
@@ -173,7 +177,7 @@ class ShortDub:
     def _report(
         self,
         material: Material,
-        units: Units,
+        heard: Heard,
         judgement: Judgement,
         translation: Translation,
         said: Units,
@@ -194,7 +198,9 @@ class ShortDub:
             output=str(self._out),
             source_language=options.source,
             target_language=options.target,
-            modalities=options.modalities,
+            modalities=options.modalities or heard.modalities,
+            units_from=heard.words,
+            units_why=heard.why,
             input_s=input_s,
             output_s=output_s,
             width=writer.out_width,
@@ -202,7 +208,7 @@ class ShortDub:
             has_grown=writer.grew,
             num_pictures=len(shown),
             pictures_with_face=sum(box is not None for box in shown),
-            source_units=len(units),
+            source_units=len(heard.extraction.units),
             target_units=len(translation.units),
             target_steps=said.num_steps,
             translation_score=translation.score,

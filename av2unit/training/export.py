@@ -26,8 +26,12 @@ def build_parser() -> Parser:
         "--choose-penalty", type=_penalties, metavar="P,P,...",
         help="duration penalties to try on the run's validation clips; 0 is argmax, and the best is stored",
     )  # fmt: skip
-    parser.add_argument("--max-clips", type=int, default=500, help="validation clips to try them on (default: 500)")
-    parser.add_argument("--device", default="auto", help="where to try them: auto, cpu, cuda, cuda:N (default: auto)")
+    parser.add_argument(
+        "--judge-lips", action="store_true",
+        help="find out on the run's validation clips how far lips and sound agree, so that a dub can tell lips that do not belong",
+    )  # fmt: skip
+    parser.add_argument("--max-clips", type=int, default=500, help="validation clips for both (default: 500)")
+    parser.add_argument("--device", default="auto", help="where both are done: auto, cpu, cuda, cuda:N (default: auto)")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
     parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
     return parser
@@ -45,13 +49,21 @@ def export(options: argparse.Namespace) -> None:
     trained = read_trained(options.run_dir, options.checkpoint)
     keep_apart({"the output": options.out_path}, {"the run's checkpoint": trained.path})
     decoding = Decoding(**trained.about["config"]["decoding"])
+    # What follows loads the media decoders where it is asked for, which a plain export does without.
     if options.choose_penalty:
-        # Loads the media decoders, which a plain export does without.
         from av2unit.training.sweep import choose_penalty
 
-        decoding = choose_penalty(trained, read_config(TrainConfig, "config", [], options.run_dir.resolve()), options)
+        decoding = choose_penalty(trained, _config(options), options)
     path = write_encoder(options.out_path, trained, decoding, options.precision)
+    if options.judge_lips:
+        from av2unit.training.belonging import judge_lips
+
+        judge_lips(path, _config(options), options.device, options.max_clips)
     LOG.info("%s: step %d of %s, units chosen by %s", path, trained.step, trained.path, _words(decoding))
+
+
+def _config(options: argparse.Namespace) -> TrainConfig:
+    return read_config(TrainConfig, "config", [], options.run_dir.resolve())
 
 
 def _words(decoding: Decoding) -> str:

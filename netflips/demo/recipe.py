@@ -81,7 +81,7 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
                 ),
                 module(
                     "av2unit.train", "export", "--run-dir", folder / "unit_encoder", "--out-path", encoder,
-                    "--choose-penalty", "0,0.5,1,2", "--device", "cpu",
+                    "--choose-penalty", "0,0.5,1,2", "--judge-lips", "--device", "cpu",
                 ),
             ),
             ("data",),

@@ -55,7 +55,7 @@ def work_folder_beside(out_video: Path) -> Path:
 def check_early(source: PictureSource, options: DubOptions) -> None:
     """Refuse at once what would otherwise be found out after hours. Raises NetflipsError."""
     settings, info = options.recording, source.info
-    if options.uses_audio and not info.has_audio:
+    if options.uses_audio and not options.decides and not info.has_audio:
         raise MediaError("it has no sound track", path=source.path, hint="use --modalities video with --speaker-path voice.wav")
     if not info.has_audio and settings.segments_in is None:
         raise NoSpeechError(

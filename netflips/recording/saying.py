@@ -70,7 +70,19 @@ def _listen(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> list[
             listened.append(extract_units(one.utterance, one.lips, speech, job.models, job.options, job.work))
             job.progress("units", done, len(casts))
     job.models.done_with(job.models.extractor)
+    _warn_of_pictures(job, casts, listened)
     return listened
+
+
+def _warn_of_pictures(job: Job, casts: Sequence[Cast], listened: Sequence[Listened | None]) -> None:
+    """Say whose lips were not believed, once for each reason."""
+    reasons = dict[str, list[int]]()
+    for one, said in zip(casts, listened, strict=True):
+        if said is not None and said.heard.is_picture_left_out:
+            reasons.setdefault(said.heard.reason, []).append(one.utterance.number)
+    for reason, numbers in reasons.items():
+        which = f"utterance {numbers[0]}" if len(numbers) == 1 else f"utterances {', '.join(map(str, numbers))}"
+        job.warn(f"{which}: units are taken from the sound alone: {reason}")
 
 
 def _cue(job: Job, cast: Cast, listened: Listened | None, translated: Translated | None) -> Cue:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from av2unit.extractor import Extraction
+from av2unit.trust import Heard, listen
 from avcore.audio import level_dbfs
 from avcore.progress import Progress
 from avcore.timeline import SAMPLES_PER_UNIT, frame_at, frames_covering, frames_to_units, units_to_samples
@@ -24,15 +26,20 @@ _REST_BELOW_LOUDEST_DB = 35.0
 
 @dataclass(frozen=True)
 class Listened:
-    """What an utterance says.
+    """What an utterance says. rest: the unit of its silent moments, None where it has none."""
 
-    units: with durations. rest: the unit of its silent moments, None where it has none. confidence: mean log-probability of
-    the units.
-    """
-
-    units: Units
+    heard: Heard
     rest: int | None
-    confidence: float
+
+    @property
+    def units(self) -> Units:
+        """Its units, with durations."""
+        return self.heard.extraction.units
+
+    @property
+    def confidence(self) -> float:
+        """The mean log-probability of its units."""
+        return self.heard.extraction.confidence
 
 
 @dataclass(frozen=True)
@@ -69,21 +76,30 @@ def extract_units(
     if sound is None and seen is None:
         return None
     inputs = [sound, None if seen is None else seen.key]
-    key = key_of(inputs, start, stop, models.fingerprints["av2unit"], str(models.extractor.decoding), models.arithmetic, "scored")
+    bound = models.extractor.agreement if options.decides else None
+    model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
+    key = key_of(inputs, start, stop, *model, str(bound), "heard")
 
     def make() -> Arrays:
-        units, confidence = models.extractor.extract_scored(sound, None if seen is None else seen.first(stop - start))
+        heard = listen(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
+        units, confidence = heard.extraction
         rest = _rest_unit(units.frames(), sound)
         return {
             "frames": units.frames(),
             "vocabulary": np.array(units.vocabulary),
             "rest": np.array(-1 if rest is None else rest),
             "confidence": np.array(confidence),
+            "modalities": np.array(heard.modalities),
+            "reason": np.array(heard.reason),
+            "agreement": np.array([np.nan if share is None else share for share in (heard.agreement, heard.usual)]),
         }
 
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
-    return Listened(units, int(found["rest"]) if found["rest"] >= 0 else None, float(found["confidence"]))
+    share, usual = (None if np.isnan(share) else float(share) for share in found["agreement"])
+    extraction = Extraction(units, float(found["confidence"]))
+    heard = Heard(extraction, str(found["modalities"]), str(found["reason"]), share, usual)
+    return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
 
 
 def translate_all(

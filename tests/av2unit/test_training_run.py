@@ -62,12 +62,14 @@ def test_the_loss_falls_and_units_are_learnt_from_sound_and_lips(run_dir: Path) 
 
 def test_what_is_exported_labels_the_clips_it_was_trained_on(run_dir: Path, corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "encoder.safetensors"
-    options = ["export", "--run-dir", str(run_dir), "--out-path", str(out), "--choose-penalty", "0,1,40", "--device", "cpu"]
-    assert command.main(options) == 0
+    options = ["export", "--run-dir", str(run_dir), "--out-path", str(out), "--choose-penalty", "0,1,40", "--judge-lips"]
+    assert command.main([*options, "--device", "cpu"]) == 0
     stored = read_checkpoint(out, Kind.UNIT_ENCODER).config
     assert stored["vocabulary"] == VOCABULARY
     assert stored["decoding"]["duration_penalty"] in (0.0, 1.0)  # 40 makes one unit of each clip
     extractor = UnitExtractor.from_checkpoint(out)
+    assert extractor.agreement is not None
+    assert extractor.agreement.foreign < extractor.agreement.least < extractor.agreement.own
     trained = read_trained(run_dir)
     assert torch.equal(read_checkpoint(out, Kind.UNIT_ENCODER).tensors["final_proj.weight"], trained.tensors["final_proj.weight"])
     right = total = 0

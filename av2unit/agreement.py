@@ -1,0 +1,93 @@
+"""Whether lips belong to a sound: units of the lips alone against units of the sound alone.
+
+Lips that belong say nearly the same units as the sound; those of somebody else, a still picture, or lips that are late by more
+than a few steps, hardly any. How far the two agree in an encoder's own material is stored with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.errors import CheckpointError, InputError
+from avcore.units import Ids
+
+KEY = "agreement"
+"""Of a checkpoint's configuration, where a bound is stored."""
+REACH = 2
+"""Steps of 20 ms by which lips may say a unit earlier or later than the sound: a picture lasts two."""
+_LEAST_CLIPS = 4
+_MOST_OTHERS = 8
+"""Clips whose lips each sound is compared with."""
+_RARE = 0.02
+"""Share of the pairs that belong together, and of those that do not, which may lie on the wrong side."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """least: lips and sound that agree in a smaller share of their steps do not belong together. own, foreign: the share that
+    is usual (median) where they do, and where they do not. clips: on how many it was found."""
+
+    least: float
+    own: float
+    foreign: float
+    clips: int
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], path: Path) -> "Bound | None":
+        """Read the bound of a checkpoint, None where it names none. Raises CheckpointError."""
+        stored = config.get(KEY)
+        if stored is None:
+            return None
+        try:
+            return cls(float(stored["least"]), float(stored["own"]), float(stored["foreign"]), int(stored["clips"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError("its agreement cannot be read", path=path, expected="least, own, foreign, clips") from error
+
+    def to_config(self) -> dict[str, Any]:
+        """What a checkpoint's configuration holds under `agreement`."""
+        return asdict(self)
+
+
+def agreement(heard: Ids, seen: Ids, silence: int) -> float:
+    """The share of the steps in which anything is said that lips and sound agree in; 1 where neither says anything.
+
+    heard, seen: units of the sound alone and of the lips alone, int64 [steps]; what one has more is left out. silence: the unit
+    that is left out where both have it.
+    """
+    length = min(len(heard), len(seen))
+    heard, seen = heard[:length], seen[:length]
+    said = (heard != silence) | (seen != silence)
+    if not said.any():
+        return 1.0
+    agrees = np.zeros(length, np.bool_)
+    for shift in range(-REACH, REACH + 1):
+        first, stop = max(shift, 0), length + min(shift, 0)
+        if first < stop:
+            agrees[first:stop] |= heard[first:stop] == seen[first - shift : stop - shift]
+    return float((agrees & said).sum() / said.sum())
+
+
+def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int) -> Bound:
+    """Find the bound between lips of the same clip and lips of another one.
+
+    clips: units of the sound alone and of the lips alone, as of `agreement`. Raises InputError for too few of them, or where
+    foreign lips agree as well as a clip's own.
+    """
+    if len(clips) < _LEAST_CLIPS:
+        raise InputError("too few clips with sound and lips to tell how far they agree", expected=_LEAST_CLIPS, found=len(clips))
+    own = [agreement(heard, seen, silence) for heard, seen in clips]
+    foreign = [
+        agreement(clips[place][0], clips[(place + shift) % len(clips)][1], silence)
+        for place in range(len(clips))
+        for shift in range(1, min(_MOST_OTHERS, len(clips)))
+    ]
+    low, high = float(np.quantile(own, _RARE)), float(np.quantile(foreign, 1 - _RARE))
+    if low <= high:
+        raise InputError(
+            "foreign lips agree with the sound as far as its own do", expected=f"own lips more than {high:.2f}", found=f"{low:.2f}",
+            hint="it has not learnt to read lips",
+        )  # fmt: skip
+    return Bound((low + high) / 2, float(np.median(own)), float(np.median(foreign)), len(clips))

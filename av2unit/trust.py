@@ -1,0 +1,83 @@
+"""Which of sound and lips an utterance's units are taken from, decided by what each says alone."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from av2unit.agreement import Bound, agreement
+from av2unit.extractor import Extraction, UnitExtractor
+from av2unit.features import Floats, Pictures
+from avcore.progress import Progress, silent
+
+BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
+_WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}
+_HARDLY = 0.25
+"""One that speaks for a smaller share of the steps in which the other does is hardly there."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an utterance says.
+
+    modalities: what its units are taken from, as --modalities names it. reason: in words, "" = it could not be otherwise.
+    agreement: of lips and sound, usual: what it is where they belong together; None = they were not compared.
+    """
+
+    extraction: Extraction
+    modalities: str
+    reason: str = ""
+    agreement: float | None = None
+    usual: float | None = None
+
+    @property
+    def words(self) -> str:
+        """What its units are taken from, in words."""
+        return _WORDS[self.modalities]
+
+    @property
+    def why(self) -> str:
+        """The reason with its figures."""
+        if self.agreement is None or self.usual is None:
+            return self.reason
+        return f"{self.reason} ({self.agreement:.0%} of their steps agree, {self.usual:.0%} is usual)"
+
+    @property
+    def is_picture_left_out(self) -> bool:
+        """Whether there were lips, and they were not believed."""
+        return self.modalities == AUDIO and self.agreement is not None
+
+    def in_language(self, language: str) -> "Heard":
+        """The same with units that say which language they are of."""
+        return replace(self, extraction=self.extraction._replace(units=replace(self.extraction.units, language=language)))
+
+
+def listen(
+    extractor: UnitExtractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None, progress: Progress = silent
+) -> Heard:
+    """Take units from sound and lips where they belong together, else from the one that is to be believed.
+
+    Agreement says whether they belong together; where they do not, the sound is believed, unless it is less sure than speech of
+    the encoder's domain is and the lips are surer. bound: None = both are taken as they are. Other arguments and errors as of
+    `UnitExtractor.extract`.
+    """
+    if speech is None or lips is None or bound is None:
+        return Heard(extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH)
+    heard, seen = extractor.extract_scored(speech, None, progress), extractor.extract_scored(None, lips, progress)
+    share = agreement(heard.units.frames(), seen.units.frames(), extractor.silence)
+    if share >= bound.least:
+        return Heard(extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own)
+    modalities, reason = _believed(heard, seen, extractor)
+    return Heard(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
+
+
+def _believed(heard: Extraction, seen: Extraction, extractor: UnitExtractor) -> tuple[str, str]:
+    """Of sound and lips that do not belong together: the one to believe, and why."""
+    spoken, mouthed = (int(np.sum(one.units.frames() != extractor.silence)) for one in (heard, seen))
+    if mouthed < _HARDLY * spoken:
+        return AUDIO, "the lips in the picture do not move as the sound does"
+    if spoken < _HARDLY * mouthed:
+        return VIDEO, "hardly any speech is heard"
+    is_sure = extractor.domain is None or extractor.domain.knows(heard.confidence)
+    if is_sure or heard.confidence >= seen.confidence:
+        return AUDIO, "the lips in the picture do not belong to the sound"
+    return VIDEO, "the sound is less sure than the lips, and they do not agree"

@@ -1,0 +1,110 @@
+"""Lips that belong to a sound, and lips that do not: which of the two an utterance's units are taken from."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from av2unit.agreement import Bound, agreement, find_bound
+from av2unit.extractor import Extraction
+from av2unit.trust import AUDIO, BOTH, VIDEO, listen
+from avcore.domain import Domain
+from avcore.errors import CheckpointError, InputError
+from avcore.units import Ids, Units
+
+SILENCE = 7
+BOUND = Bound(least=0.4, own=0.85, foreign=0.05, clips=80)
+SOUND, LIPS = np.zeros(1, np.float32), np.zeros((1, 96, 96), np.uint8)
+
+
+def said(*ids: int) -> Ids:
+    """Units of 100 ms each, with silence around them."""
+    return np.repeat([SILENCE, *ids, SILENCE], 5)
+
+
+class Encoder:
+    """What each input alone says, and how sure it is."""
+
+    silence = SILENCE
+
+    def __init__(self, heard: Ids, seen: Ids, heard_sure: float = -0.05, seen_sure: float = -0.05, least: float = -0.3) -> None:
+        self.domain = Domain("speech", least, 0.01, 100)
+        self._says = {AUDIO: (heard, heard_sure), VIDEO: (seen, seen_sure), BOTH: (heard, -0.01)}
+
+    def extract_scored(self, speech: Any, lips: Any, *_: Any) -> Extraction:
+        frames, sure = self._says[VIDEO if speech is None else AUDIO if lips is None else BOTH]
+        return Extraction(Units.from_frames(frames), sure)
+
+
+def chosen(encoder: Encoder) -> str:
+    return listen(encoder, SOUND, LIPS, BOUND).modalities  # type: ignore[arg-type]
+
+
+def test_silence_is_no_agreement() -> None:
+    heard = said(1, 2, 3)
+    assert agreement(heard, heard, SILENCE) == 1.0
+    assert agreement(heard, np.full(len(heard), SILENCE), SILENCE) == 0.0
+    assert agreement(np.full(9, SILENCE), np.full(9, SILENCE), SILENCE) == 1.0
+    assert agreement(heard, said(1, 2, 4), SILENCE) == pytest.approx(10 / 15)
+
+
+def test_lips_may_be_a_picture_early_or_late() -> None:
+    heard = said(1, 2, 3, 4)
+    for shift in (-2, -1, 1, 2):
+        assert agreement(heard, np.roll(heard, shift), SILENCE) > 0.85
+    assert agreement(heard, np.roll(heard, 10), SILENCE) < 0.2
+
+
+def test_what_one_has_more_is_left_out() -> None:
+    heard = said(1, 2, 3)
+    assert agreement(heard, heard[:20], SILENCE) == 1.0
+
+
+def test_lips_that_belong_are_taken_with_the_sound() -> None:
+    heard = listen(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
+    assert heard.modalities == BOTH
+    assert heard.words == "sound and lips"
+    assert heard.why == "lips and sound belong together (75% of their steps agree, 85% is usual)"
+    assert not heard.is_picture_left_out
+
+
+@pytest.mark.parametrize("seen", [said(5, 6, 8, 9), np.full(30, SILENCE), said(2, 3, 4, 1)])
+def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
+    encoder = Encoder(said(1, 2, 3, 4), seen, heard_sure=-0.2, seen_sure=-0.01)
+    heard = listen(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
+    assert heard.modalities == AUDIO
+    assert heard.is_picture_left_out
+    assert "lips in the picture do not" in heard.why
+
+
+def test_of_lips_that_do_not_belong_an_unsure_sound_is_left() -> None:
+    assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-0.1)) == VIDEO
+    assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-1.0)) == AUDIO
+    assert chosen(Encoder(np.full(30, SILENCE), said(5, 6, 8, 9))) == VIDEO
+
+
+def test_nothing_is_decided_without_a_bound_or_with_one_of_them() -> None:
+    encoder = Encoder(said(1, 2), said(5, 6))
+    assert listen(encoder, SOUND, LIPS, None).modalities == BOTH  # type: ignore[arg-type]
+    assert listen(encoder, SOUND, None, BOUND).modalities == AUDIO  # type: ignore[arg-type]
+    assert listen(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
+
+
+def test_a_bound_lies_between_own_lips_and_foreign_ones() -> None:
+    rng = np.random.default_rng(0)
+    clips = [(heard, heard) for heard in (said(*rng.integers(8, 40, 12)) for _ in range(20))]
+    bound = find_bound(clips, SILENCE)
+    assert bound.own == 1.0
+    assert bound.foreign < 0.3 < bound.least < 1.0
+    assert Bound.from_config({"agreement": bound.to_config()}, Path("x")) == bound
+    with pytest.raises(InputError, match="foreign lips agree"):
+        find_bound([(clips[place][0], clips[place - 1][1]) for place in range(20)], SILENCE)
+    with pytest.raises(InputError, match="too few clips"):
+        find_bound(clips[:3], SILENCE)
+
+
+def test_a_damaged_bound_is_told() -> None:
+    with pytest.raises(CheckpointError, match="its agreement cannot be read"):
+        Bound.from_config({"agreement": {"least": "high"}}, Path("x"))
+    assert Bound.from_config({}, Path("x")) is None
