@@ -17,7 +17,8 @@ from avcore.unit_files import read_unit_file
 from avcore.units import Units
 
 UNIT_SUFFIXES = (".unit", ".txt")
-_SHARD_SUFFIXES = (".jsonl", ".parquet")
+PARQUET = ".parquet"
+SHARD_SUFFIXES = (".jsonl", PARQUET)
 _MOST_STEPS = 24 * 3600 * UNIT_RATE
 """Of one utterance: a day of speech."""
 
@@ -50,7 +51,7 @@ def iter_units(path: str | Path) -> Iterator[UnitRow]:
     if path.is_dir():
         yield from _iter_folder(path)
         return
-    for number, row in _iter_parquet(path) if path.suffix == ".parquet" else iter_rows(path):
+    for number, row in iter_parquet(path) if path.suffix == PARQUET else iter_rows(path):
         yield parse_unit_row(row, path, number)
 
 
@@ -74,7 +75,7 @@ def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
 def _iter_folder(folder: Path) -> Iterator[UnitRow]:
     inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
     folder = inner[0] if inner else folder
-    shards = sorted(file for file in folder.iterdir() if file.suffix in _SHARD_SUFFIXES and not file.name.startswith("."))
+    shards = sorted(file for file in folder.iterdir() if file.suffix in SHARD_SUFFIXES and not file.name.startswith("."))
     for shard in shards:
         yield from iter_units(shard)
     if shards:
@@ -84,11 +85,20 @@ def _iter_folder(folder: Path) -> Iterator[UnitRow]:
         yield UnitRow(file.relative_to(folder).with_suffix("").as_posix(), Units.from_frames(frames), {})
 
 
-def _iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of a Parquet shard with their number, what is not there left out."""
-    from pyarrow import parquet  # an extra that few need
+def iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a Parquet shard with their number, what is not there left out.
 
-    rows = parquet.read_table(path).to_pylist()
+    Raises InputError for a damaged one, and where pyarrow is not installed.
+    """
+    try:
+        from pyarrow import ArrowException, parquet  # an extra that few need
+    except ModuleNotFoundError as error:
+        hint = "pip install 'pyarrow>=18,<26' (`make env` has it), or extract again with --layout jsonl"
+        raise InputError("pyarrow, which reads Parquet, is not installed", path=path, hint=hint) from error
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except (ArrowException, OSError) as error:
+        raise InputError("this is no Parquet file", path=path, found=error) from error
     yield from ((number, {name: value for name, value in row.items() if value is not None}) for number, row in enumerate(rows, 1))
 
 

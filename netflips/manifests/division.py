@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from avcore.errors import InputError, UsageError
-from avcore.manifest import Entry, Manifest, read_manifest
+from avcore.manifest import PATH_FIELDS, Entry, Manifest, read_manifest
 from unit2unit.utut_common.splits import SplitPlan, divide
 
 
@@ -67,4 +68,5 @@ def _moved(entry: Entry, way: str) -> Entry:
     def along(path: str) -> str:
         return Path(os.path.normpath(Path(way, path))).as_posix() if path else ""
 
-    return replace(entry, audio=along(entry.audio), video=along(entry.video), lips=along(entry.lips), boxes=along(entry.boxes))
+    paths: dict[str, Any] = {name: along(getattr(entry, name)) for name in PATH_FIELDS}
+    return replace(entry, **paths)

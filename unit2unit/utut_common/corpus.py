@@ -1,11 +1,12 @@
 """Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.texts import iter_lines, parse_json
 from avcore.unit_files import read_unit_file
-from avcore.unit_store import UNIT_SUFFIXES
+from avcore.unit_store import PARQUET, SHARD_SUFFIXES, UNIT_SUFFIXES, iter_parquet
 from avcore.units import Ids, Units, parse_units
 from avcore.vocabulary import normalise_language
 
@@ -81,8 +82,8 @@ def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
 
 
 def read_corpus(path: str | Path, language: str, reading: Reading, progress: Progress = silent) -> Corpus:
-    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` file or a folder of such shards (rows with `id` and `units`), or a
-    text file (lines).
+    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` or `.parquet` file or a folder of such shards (rows with `id` and
+    `units`), or a text file (lines).
 
     Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
     """
@@ -90,8 +91,8 @@ def read_corpus(path: str | Path, language: str, reading: Reading, progress: Pro
     corpus = Corpus(path)
     stage = f"reading {language}"
     if shards := _shards(path):
-        for place, line in track(chain.from_iterable(map(_lines, shards)), stage, progress):
-            _add_row(corpus, line, place, language, reading)
+        for place, row in track(chain.from_iterable(map(_rows, shards)), stage, progress):
+            _add_row(corpus, row, place, language, reading)
     elif path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES)
         for file in track(files, stage, progress, len(files)):
@@ -103,15 +104,15 @@ def read_corpus(path: str | Path, language: str, reading: Reading, progress: Pro
         for number, (place, line) in enumerate(track(_lines(path), stage, progress), 1):
             corpus.add(f"{number:09d}", place, partial(parse_units, line, place), reading)
     if not corpus.places and not corpus.problems:
-        raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl file, or lines of units")
+        raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl or .parquet, or lines")
     return corpus
 
 
 def _shards(path: Path) -> list[Path]:
-    """The JSON lines files of a corpus: the file itself, or what bulk extraction wrote into a folder's `shards`."""
+    """Files of rows: the corpus itself, or what bulk extraction wrote into a folder's `shards`."""
     if path.is_dir():
-        return sorted((path / "shards").glob("*.jsonl"))
-    return [path] if path.suffix == ".jsonl" and path.exists() else []
+        return sorted(file for file in (path / "shards").glob("[!.]*") if file.suffix in SHARD_SUFFIXES)
+    return [path] if path.suffix in SHARD_SUFFIXES and path.exists() else []
 
 
 def common_vocabulary(corpora: Iterable[Corpus], stated: str) -> str:
@@ -134,10 +135,10 @@ def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
         raise InputError("some units are bad", found=f"{len(problems)}, as named above", hint="mend them, or add --skip-bad")
 
 
-def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Reading) -> None:
-    """Add a row of a unit store (see avcore.unit_store); units may be a list or the published text form."""
+def _add_row(corpus: Corpus, given: str | Mapping[str, Any], place: str, language: str, reading: Reading) -> None:
+    """Add a row of a unit store (see avcore.unit_store), as text or read; units may be a list or the published text form."""
     try:
-        row = parse_json(line)
+        row = parse_json(given) if isinstance(given, str) else given
         name, units = str(row["id"]), row["units"]
         text = units if isinstance(units, str) else " ".join(map(str, units))
     except (ValueError, KeyError, TypeError) as error:
@@ -148,6 +149,14 @@ def _add_row(corpus: Corpus, line: str, place: str, language: str, reading: Read
     else:
         corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
         corpus.add(name, place, partial(parse_units, text, place), reading)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str | Mapping[str, Any]]]:
+    """Rows of a shard with their places: lines of JSON, or rows of Parquet."""
+    if path.suffix == PARQUET:
+        yield from ((f"{path}:{number}", row) for number, row in iter_parquet(path))
+    else:
+        yield from _lines(path)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

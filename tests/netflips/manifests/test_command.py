@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avcore.faces.boxes import write_boxes
-from avcore.manifest import Entry, read_manifest, write_manifest
+from avcore.manifest import PATH_FIELDS, Entry, read_manifest, write_manifest
 from avcore.media import write_lip_video, write_speech
 from netflips.cli import main as netflips
 from netflips.manifest_command import main
@@ -160,6 +160,14 @@ def test_merge_from_several_folders(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["merge", str(one), str(other), "-o", str(out), "--prefix"]) == 0
     assert [entry.id for entry in read_manifest(out).entries] == ["one/a", "one/b", "other/a"]
     assert check_manifest(out, is_deep=True).problems == []
+
+
+def test_every_path_leads_to_the_same_file_from_another_folder(tmp_path: Path) -> None:
+    one = _write(tmp_path / "one", [_row("a") | {name: f"{name}/a" for name in PATH_FIELDS}])
+    out = tmp_path / "all" / "manifest.jsonl"
+    assert main(["merge", str(one), "-o", str(out)]) == 0
+    (entry,) = read_manifest(out).entries
+    assert [getattr(entry, name) for name in PATH_FIELDS] == [f"../one/{name}/a" for name in PATH_FIELDS]
 
 
 def test_a_root_of_its_own(manifest: Path, tmp_path: Path) -> None:
