@@ -26,14 +26,14 @@ class UtteranceReport:
 
     unit_confidence: mean log-probability of its units. is_outside_domain: it is hardly what the models were made for; None =
     they do not say what that is. notice: what a user is to be told of that, "" = nothing. units_from: what the units were
-    taken from, "sound and lips", "sound" or "lips", "" = not said; units_why: why, a sentence, "" = nothing to say. natural_s: length of the new speech as predicted; factor: by which it was stretched;
-    spoken_s: its length then. slack_s: of the slot left silent. in_pause_s: spoken in the pause after it. overrun_s: what
-    fitted neither; held_s: for how long the picture was held for it; is_hurried: it was spoken faster than the bounds say;
-    cut_s: what even that did not save. pictures: of its time, in the source's own; drawn: those with a new mouth; left: how
-    many were left as they were, by reason. unseen: why nobody was shown saying it, "" = somebody was. evidence: how much that
-    face looked like saying it (1.6 for a real talker, about 0 for a listener), None = none was looked for. face: quality of
-    the face that was followed. pitch_hz: as in DubReport, of this speaker. left_alone: why the whole utterance stayed as it was,
-    "" = it did not.
+    taken from, "sound and lips", "sound" or "lips", "" = not said; units_why: why, a sentence, "" = nothing to say. natural_s:
+    length of the new speech as predicted; factor: by which it was stretched; spoken_s: its length then. slack_s: of the slot
+    left silent. in_pause_s: spoken in the pause after it. overrun_s: what fitted neither; held_s: for how long the picture was
+    held for it; is_hurried: it was spoken faster than the bounds say; cut_s: what even that did not save. pictures: of its
+    time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by reason. unseen: why
+    nobody was shown saying it, "" = somebody was. evidence: how much that face looked like saying it (1.6 for a real talker,
+    about 0 for a listener), None = none was looked for. face: quality of the face that was followed. pitch_hz: as in DubReport,
+    of this speaker. left_alone: why the whole utterance stayed as it was, "" = it did not.
     """
 
     number: int

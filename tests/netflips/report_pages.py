@@ -10,7 +10,7 @@ import numpy as np
 from avcore.media import VideoWriter
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport
 
-VOID = {"meta", "img", "br", "hr"}
+VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
 
 

@@ -154,7 +154,7 @@ def test_one_notice_for_many_utterances() -> None:
     strange, usual = Judgement(-3.0, True, "this is hardly that"), Judgement(-0.1, False, None)
     assert common_notice({1: usual, 2: usual}) is None
     assert common_notice({1: usual, 4: strange}) == "utterance 4: this is hardly that"
-    every = {number: strange for number in (1, 2, 3, 5, 8, 9)} | {4: usual}
+    every = dict.fromkeys((1, 2, 3, 5, 8, 9), strange) | {4: usual}
     assert common_notice(every) == "utterances 1-3, 5, 8-9 (6 of 7): this is hardly that"
     stranger = Judgement(-4.0, True, "this is not that at all")
     notice = common_notice({1: usual, 4: strange, 6: stranger})
