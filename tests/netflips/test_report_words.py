@@ -20,6 +20,13 @@ from netflips.report_page.markup import Markup, tag
         (words.share(4, 4), "100 %"),
         (words.share(0, 0), "none"),
         (words.several(1, "picture"), "1 picture"),
+        (words.sure(-0.03), "97 % of each unit"),
+        (words.sure(-0.03, -0.05), "97 % of each unit (usual here: 95 % or more)"),
+        (words.sure(-0.051, -0.0495), "95.0 % of each unit (usual here: 95.2 % or more)"),
+        (words.sure(None), "unknown"),
+        (words.sure(float("nan"), -0.1), "unknown"),
+        (words.taken_from("audio,video"), "sound and lips"),
+        (words.taken_from("lips"), "lips alone"),
     ],
 )
 def test_numbers_in_words(written: str, expected: str) -> None:
