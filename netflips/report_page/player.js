@@ -3,7 +3,7 @@
 (() => {
   const JUMP_S = 0.25; // further apart than this, the original jumps to where it belongs
   const CLOSE_S = 0.015; // nearer than this, it is let alone; between the two it plays a little faster or slower
-  const MOST_CHANGE = 0.1;
+  const MOST_CHANGE = 0.25;
 
   document.documentElement.classList.add("scripted");
 
