@@ -8,7 +8,7 @@ from netflips.report import DubReport, UtteranceReport
 from netflips.report_page.markup import Child, Markup, tag
 from netflips.report_page.material import Material
 from netflips.report_page.story import utterances_of
-from netflips.report_page.words import TIMES, clock, gathered, several, sure, unusual
+from netflips.report_page.words import TIMES, clock, gathered, in_plain_figures, several, sure, unusual
 
 _NAMED = re.compile(r"\butterance (?P<one>\d+)|\butterances (?P<many>\d+(?:-\d+)?(?:, \d+(?:-\d+)?)*)", re.IGNORECASE)
 
@@ -39,7 +39,7 @@ def attention(report: DubReport, material: Material, prefix: str) -> Markup:
 
 def _warning(text: str, report: DubReport, utterances: Sequence[UtteranceReport], prefix: str) -> list[Child]:
     """A warning; one that sums up what is to be told of several utterances is followed by the reason for each."""
-    told: list[Child] = [tag("span", _linked(text, [one.number for one in utterances], prefix), class_="warning")]
+    told: list[Child] = [tag("span", _linked(in_plain_figures(text), [one.number for one in utterances], prefix), class_="warning")]
     if any(one.notice and text.endswith(one.notice) for one in utterances):
         strange = [one for one in utterances if one.notice]
         told.append(tag("ul", [tag("li", _why(one, report, prefix)) for one in strange]))
@@ -57,7 +57,7 @@ def _why(one: UtteranceReport, report: DubReport, prefix: str) -> list[Child]:
     ]
     return [
         _link(f"Utterance {one.number}", one.number, prefix),
-        f" ({clock(one.source_start_s)}): {'; '.join(reasons) or one.notice}",
+        f" ({clock(one.source_start_s)}): {'; '.join(reasons) or in_plain_figures(one.notice)}",
     ]
 
 

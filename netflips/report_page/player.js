@@ -149,6 +149,7 @@
   for (const video of document.querySelectorAll(".player video")) {
     const tell = () => {
       video.parentElement.querySelector(".unplayable").hidden = false;
+      video.hidden = true;
     };
     video.addEventListener("error", tell);
     if (video.error) video.dispatchEvent(new Event("error"));

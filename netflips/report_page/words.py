@@ -11,6 +11,7 @@ from netflips.report import UtteranceReport
 DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
 _OF_UTTERANCE = re.compile(r"utterance (\d+)(\D.*)")
+_BELOW_USUAL = re.compile(r"(-\d+\.\d+), usual is (-\d+\.\d+) or more")
 _LARGE_SLACK = 0.25
 """Share of an utterance's time above which its silence is worth a word."""
 _NAMES_OF_STAGES = {
@@ -99,6 +100,13 @@ def sure(score: float | None, usual: float | None = None) -> str:
         if len(set(told)) < len(told):
             told = [f"{100 * exp(min(one, 0.0)):.{digits}f} %" for one in scores]
     return f"{told[0]} of each unit" + ("" if usual is None else f" (usual here: {told[1]} or more)")
+
+
+def in_plain_figures(text: str) -> str:
+    """A warning whose mean log-probabilities are told as shares, as `confidence 41 %, usual is 73 % or more`."""
+    return _BELOW_USUAL.sub(
+        lambda found: "{}, usual is {} or more".format(*(percent(exp(float(one))) for one in found.groups())), text
+    )
 
 
 def unusual(score: float | None, usual: float | None) -> bool:
