@@ -77,9 +77,9 @@ def _links(ranges: str, numbers: Sequence[int], prefix: str) -> list[Child]:
     links: list[Child] = []
     for one in ranges.split(", "):
         low, _, high = one.partition("-")
-        here = [number for number in numbers if int(low) <= number <= int(high or low)]
-        for link in [_link(str(number), number, prefix) for number in here] or [one]:
-            links += [", ", link] if links else [link]
+        here: list[Child] = [_link(str(number), number, prefix) for number in numbers if int(low) <= number <= int(high or low)]
+        for part in here or [one]:
+            links += [", ", part] if links else [part]
     return links
 
 

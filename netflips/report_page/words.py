@@ -104,9 +104,11 @@ def sure(score: float | None, usual: float | None = None) -> str:
 
 def in_plain_figures(text: str) -> str:
     """A warning whose mean log-probabilities are told as shares, as `confidence 41 %, usual is 73 % or more`."""
-    return _BELOW_USUAL.sub(
-        lambda found: "{}, usual is {} or more".format(*(percent(exp(float(one))) for one in found.groups())), text
-    )
+    return _BELOW_USUAL.sub(lambda found: f"{_share_of(found[1])}, usual is {_share_of(found[2])} or more", text)
+
+
+def _share_of(log_probability: str) -> str:
+    return percent(exp(float(log_probability)))
 
 
 def unusual(score: float | None, usual: float | None) -> bool:
