@@ -24,7 +24,7 @@ def figures(report: DubReport) -> Markup:
         (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed"),
         (length(report.output_s), f"long, the input {length(report.input_s)}"),
         (share(report.pictures_with_face, report.num_pictures), f"of {several(report.num_pictures, 'picture')} with new lips"),
-        *([(_from_to(min(factors), max(factors)), "of the length by itself spoken")] if factors else []),
+        *([(_from_to(min(factors), max(factors)), "as long as it would be by itself")] if factors else []),
         (length(took), f"of work, {_work_by_video(took, report.output_s)} for each second of video"),
         (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings"),
     ]
