@@ -53,15 +53,16 @@ OF_MARKS = {
 """By what a mark on a card says, or begins with."""
 
 OF_THE_REST = {
+    "utterances dubbed": "What is said without a long pause, by one person, is an utterance; some may be left as they were.",
     "pictures with new lips": "Pictures of the dub in which a mouth was drawn anew, of all its pictures.",
-    "length by itself": "See pace: the fastest and the slowest utterance.",
+    "as long as it would be by itself": "The pace of the fastest and of the slowest utterance.",
     "work for each second of video": "Seconds of computing by seconds of video: under 1 s the dub is made faster than it plays.",
-    "fingerprint": "A short name made from the content of a model's file: the same fingerprint is the same model.",
-    "voice": "Whose voice the dub has.",
+    "model": "The name beside it is made from the content of the model's file: the same name is the same model.",
+    "voice": "Whose voice the dub has, and its middle pitch where that is known.",
     "background": "What was done with all other sound: keep = it stays, mute = it goes.",
     "part": "Which part of the original was dubbed.",
     "scene cuts": "Where the original changes from one shot to another; lips are never carried over a cut.",
-    "kept and made": "Work that an earlier run had finished and this one used again, and work that this one did.",
+    "kept and made": "Work that an earlier step or run had finished and that was used again, and work that was done now.",
 }
 """By what the rest of the page shows."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from netflips.options import DubOptions
 from netflips.report import DubReport
 from netflips.report_page.markup import Child, Markup, tag
+from netflips.report_page.meanings import OF_THE_REST
 from netflips.report_page.story import speakers_of, utterances_of
 from netflips.report_page.words import DASH, TIMES, clock, length, percent, seconds, several, share, stage_name
 
@@ -20,15 +21,18 @@ def figures(report: DubReport) -> Markup:
     dubbed = [one for one in utterances if not one.left_alone]
     factors = [one.factor for one in dubbed if one.factor is not None]
     took = sum(stage.seconds for stage in report.stages)
+    by_itself, with_lips = "as long as it would be by itself", share(report.pictures_with_face, report.num_pictures)
+    work_by_video = _work_by_video(took, report.output_s)
     shown = [
-        (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed"),
-        (length(report.output_s), f"long, the input {length(report.input_s)}"),
-        (share(report.pictures_with_face, report.num_pictures), f"of {several(report.num_pictures, 'picture')} with new lips"),
-        *([(_from_to(min(factors), max(factors)), "as long as it would be by itself")] if factors else []),
-        (length(took), f"of work, {_work_by_video(took, report.output_s)} for each second of video"),
-        (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings"),
+        (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed", "utterances dubbed"),
+        (length(report.output_s), f"long, the input {length(report.input_s)}", ""),
+        (with_lips, f"of {several(report.num_pictures, 'picture')} with new lips", "pictures with new lips"),
+        *([(_from_to(min(factors), max(factors)), by_itself, by_itself)] if factors else []),
+        (length(took), f"of work, {work_by_video} for each second of video", "work for each second of video"),
+        (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings", ""),
     ]
-    return tag("ul", [tag("li", tag("b", value), tag("span", what)) for value, what in shown], class_="figures")
+    items = [tag("li", tag("b", value), tag("span", what), title=OF_THE_REST.get(means)) for value, what, means in shown]
+    return tag("ul", items, class_="figures")
 
 
 def _from_to(least: float, most: float) -> str:
@@ -88,7 +92,12 @@ def facts(report: DubReport) -> Markup:
             ("part", f"{clock(one.part[0])} {DASH} {clock(one.part[1])}"),
             ("scene cuts", ", ".join(clock(cut) for cut in one.scene_cuts) or "none"),
         ]
-    return table((), rows, "facts")
+    return table((), [(_explained(name), *cells) for name, *cells in rows], "facts")
+
+
+def _explained(name: Child) -> Child:
+    meaning = OF_THE_REST.get(name) if isinstance(name, str) else None
+    return name if meaning is None else tag("span", name, title=meaning)
 
 
 def _rate(report: DubReport) -> str:
@@ -101,7 +110,9 @@ def _rate(report: DubReport) -> str:
 
 def models(report: DubReport) -> Markup:
     """The models' fingerprints."""
-    return table((), [(stage_name(name), tag("code", value)) for name, value in report.fingerprints.items()], "facts")
+    meaning = OF_THE_REST["model"]
+    rows = [(tag("span", stage_name(name), title=meaning), tag("code", value)) for name, value in report.fingerprints.items()]
+    return table((), rows, "facts")
 
 
 def settings(options: DubOptions) -> Markup:

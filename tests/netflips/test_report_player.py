@@ -15,7 +15,7 @@ from netflips.report import DubReport, UtteranceReport
 from netflips.report_page import page
 from netflips.report_page.clips import address
 from netflips.report_page.material import Material
-from netflips.report_page.meanings import OF_MARKS, ON_CARDS
+from netflips.report_page.meanings import OF_MARKS, OF_THE_REST, ON_CARDS
 from netflips.report_page.story import Stretch, stretches_of
 from tests.netflips.report_pages import Reader, dub_report, utterance
 
@@ -149,7 +149,8 @@ def test_every_figure_and_mark_has_a_meaning(tmp_path: Path) -> None:
     titles = set(reader.values("title"))
     assert set(ON_CARDS.values()) <= titles
     assert OF_MARKS["cut"] in titles
-    for text in (*ON_CARDS.values(), *OF_MARKS.values()):
+    assert {OF_THE_REST[name] for name in ("voice", "model", "background", "pictures with new lips")} <= titles
+    for text in (*ON_CARDS.values(), *OF_MARKS.values(), *OF_THE_REST.values()):
         assert text in reader.text
     for told in ("29 % of each unit (usual here: 90 % or more)", "clearly together (1.7", "118 Hz", "29° aside"):
         assert told in reader.text
