@@ -4,6 +4,7 @@
   const JUMP_S = 0.25; // further apart than this, the original jumps to where it belongs
   const CLOSE_S = 0.015; // nearer than this, it is let alone; between the two it plays a little faster or slower
   const MOST_CHANGE = 0.25;
+  const STEP = 0.05; // of the pace: each change costs the browser a moment
 
   document.documentElement.classList.add("scripted");
 
@@ -60,7 +61,8 @@
       const goes = moves && !dub.paused;
       if (Math.abs(ahead) > (goes ? JUMP_S : CLOSE_S) && !original.seeking) original.currentTime = at;
       const change = Math.abs(ahead) > CLOSE_S ? Math.max(-MOST_CHANGE, Math.min(2 * ahead, MOST_CHANGE)) : 0;
-      original.playbackRate = dub.playbackRate * (1 - change);
+      const pace = dub.playbackRate * (1 - Math.round(change / STEP) * STEP);
+      if (original.playbackRate !== pace) original.playbackRate = pace;
       if (goes && original.paused) original.play().catch(() => {});
       if (!goes && !original.paused) original.pause();
     };
