@@ -40,6 +40,17 @@ def require_utf8(names: Iterable[object], what: str) -> None:
             raise InputError(f"the name of {what} is not UTF-8", found=shown(name), hint="rename it")
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers in their order, neighbours as ranges: `1-3, 7`."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
 def say(text: str) -> None:
     """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed, as by `| head -1`."""
     if sys.stdout is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from avcore.domain import Reading, outside_notice
+from avcore.plain_text import ranges
 from netflips.models import Models
 
 
@@ -28,10 +29,15 @@ def judge(models: Models, confidence: float, score: float) -> Judgement:
 
 
 def common_notice(judged: Mapping[int, Judgement]) -> str | None:
-    """One notice for all utterances of a recording, by their numbers; None when none is outside."""
+    """One notice for all utterances of a recording that are outside, naming each by its number; None when none is.
+
+    Where their notices differ, in figures, it is the first one's.
+    """
     strange = {number: one.notice for number, one in judged.items() if one.notice is not None}
     if not strange:
         return None
     first, notice = next(iter(strange.items()))
-    which = f"utterance {first}" if len(strange) == 1 else f"{len(strange)} of {len(judged)} utterances, the first is {first}"
-    return f"{which}: {notice}"
+    if len(strange) == 1:
+        return f"utterance {first}: {notice}"
+    whose = "" if len(set(strange.values())) == 1 else f"; the figures are those of {first}"
+    return f"utterances {ranges(strange)} ({len(strange)} of {len(judged)}{whose}): {notice}"

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from avcore.domain import Domain
 from avcore.files import write_text
-from avcore.plain_text import json_text, shown
+from avcore.plain_text import json_text, ranges, shown
 from unit2av.speech import SpeakerVoice, UnitVocoder
 
 
@@ -24,14 +25,15 @@ class UtteranceReport:
     """What became of one utterance. Times in seconds; `source_*` in the recording, `output_*` in the result.
 
     unit_confidence: mean log-probability of its units. is_outside_domain: it is hardly what the models were made for; None =
-    they do not say what that is. natural_s: length of the new speech as predicted; factor: by which it was stretched;
-    spoken_s: its length then. slack_s: of the slot left silent. in_pause_s: spoken in the pause after it. overrun_s: what
-    fitted neither; held_s: for how long the picture was held for it; is_hurried: it was spoken faster than the bounds say;
-    cut_s: what even that did not save. pictures: of its time, in the source's own; drawn: those with a new mouth; left: how
-    many were left as they were, by reason. unseen: why nobody was shown saying it, "" = somebody was. evidence: how much that
-    face looked like saying it (1.6 for a real talker, about 0 for a listener), None = none was looked for. face: quality of
-    the face that was followed. pitch_hz: as in DubReport, of this speaker. left_alone: why the whole utterance stayed as it was,
-    "" = it did not. units_from: sound and lips, sound, or lips; units_why: why from these, "" = there was no choice.
+    they do not say what that is. notice: what a user is to be told of that, "" = nothing. units_from: what the units were
+    taken from, "sound and lips", "sound" or "lips", "" = not said; units_why: why, a sentence, "" = nothing to say. natural_s:
+    length of the new speech as predicted; factor: by which it was stretched; spoken_s: its length then. slack_s: of the slot
+    left silent. in_pause_s: spoken in the pause after it. overrun_s: what fitted neither; held_s: for how long the picture was
+    held for it; is_hurried: it was spoken faster than the bounds say; cut_s: what even that did not save. pictures: of its
+    time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by reason. unseen: why
+    nobody was shown saying it, "" = somebody was. evidence: how much that face looked like saying it (1.6 for a real talker,
+    about 0 for a listener), None = none was looked for. face: quality of the face that was followed. pitch_hz: as in DubReport,
+    of this speaker. left_alone: why the whole utterance stayed as it was, "" = it did not.
     """
 
     number: int
@@ -46,6 +48,9 @@ class UtteranceReport:
     translation_score: float | None = None
     unit_confidence: float | None = None
     is_outside_domain: bool | None = None
+    notice: str = ""
+    units_from: str = ""
+    units_why: str = ""
     is_truncated: bool = False
     natural_s: float = 0.0
     spoken_s: float = 0.0
@@ -64,8 +69,6 @@ class UtteranceReport:
     face: dict[str, float] = field(default_factory=dict)
     pitch_hz: float | None = None
     tracks: tuple[dict[str, Any], ...] = ()
-    units_from: str = ""
-    units_why: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,13 @@ class DubReport:
     is_outside_domain: bool | None = None
     """Whether any of it is hardly what the models were made for; None = they do not say what that is."""
     units_from: str = ""
-    """sound and lips, sound, or lips; "" for a recording, whose utterances say it each."""
+    """What the units were taken from: "sound and lips", "sound" or "lips"; "" = it differs or is not said."""
     units_why: str = ""
-    """Why from these, "" = there was no choice."""
+    """Why they were taken from that, a sentence; "" = nothing to say."""
+    usual_confidence: float | None = None
+    """What nearly all speech that the models were made for reaches in `unit_confidence`; None = they do not say."""
+    usual_score: float | None = None
+    """The same of `translation_score`."""
 
     def as_json(self) -> str:
         """The report as JSON."""
@@ -156,6 +163,11 @@ def spoken_pitch_hz(vocoder: UnitVocoder, voice: SpeakerVoice) -> float | None:
     return round(voice.pitch.hz, 1) if vocoder.takes_pitch and voice.pitch is not None else None
 
 
+def least_of(domain: Domain | None) -> float | None:
+    """The score that is usual in a domain, for a report; None where there is none."""
+    return None if domain is None else domain.least
+
+
 def _utterance_lines(recording: RecordingReport) -> list[str]:
     spoken = [one for one in recording.utterances if not one.left_alone]
     lines = [f"  {len(spoken)} of {len(recording.utterances)} utterances dubbed in their own places"]
@@ -169,7 +181,7 @@ def _utterance_lines(recording: RecordingReport) -> list[str]:
         ("left alone", [one.number for one in recording.utterances if one.left_alone]),
     ):
         if numbers:
-            lines.append(f"  {what}: {', '.join(map(str, numbers))}")
+            lines.append(f"  {what}: {ranges(numbers)}")
     lines.append(f"  finished work: {shown(recording.work_dir)} ({recording.work_bytes / 1e6:.0f} MB)")
     return lines
 

@@ -29,7 +29,7 @@ from netflips.label import with_label
 from netflips.lip_video import read_lips
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.report import DubReport, StageTime, spoken_pitch_hz
+from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speech import SpeakerVoice
 from unit2av.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
@@ -214,6 +214,8 @@ class ShortDub:
             translation_score=translation.score,
             unit_confidence=judgement.confidence,
             is_outside_domain=judgement.is_outside,
+            usual_confidence=least_of(self._models.extractor.domain),
+            usual_score=least_of(self._models.translator.domain),
             is_truncated=translation.truncated,
             voice="the source's" if options.speaker is None else str(options.speaker),
             pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),

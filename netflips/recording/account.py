@@ -17,7 +17,7 @@ from netflips.recording.job import Job
 from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.saying import Cue
-from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, spoken_pitch_hz
+from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
 
 
 def tell(
@@ -51,6 +51,8 @@ def tell(
         translation_score=float(np.mean(scores)) if scores else float("nan"),
         unit_confidence=float(np.mean([one.confidence for one in judged])) if judged else None,
         is_outside_domain=None if all(one.is_outside is None for one in judged) else any(one.is_outside for one in judged),
+        usual_confidence=least_of(job.models.extractor.domain),
+        usual_score=least_of(job.models.translator.domain),
         is_truncated=any(one.is_truncated for one in utterances),
         voice="the source's" if options.speaker is None else str(options.speaker),
         fingerprints=job.models.fingerprints,
@@ -104,6 +106,7 @@ def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: Counter[int]) -> 
         source_units=0 if cue.listened is None else len(cue.listened.units),
         unit_confidence=None if cue.judgement is None else cue.judgement.confidence,
         is_outside_domain=None if cue.judgement is None else cue.judgement.is_outside,
+        notice="" if cue.judgement is None else cue.judgement.notice or "",
         units_from="" if cue.listened is None else cue.listened.heard.words,
         units_why="" if cue.listened is None else cue.listened.heard.why,
         unseen=cue.cast.role.note,

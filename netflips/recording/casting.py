@@ -8,6 +8,7 @@ from functools import partial
 from avcore.faces.crop import Box
 from avcore.faces.given import read_boxes_for
 from avcore.faces.select import choose_tracks, parse_face_choice
+from avcore.plain_text import ranges
 from avcore.timeline import exact, frames_covering
 from netflips.lip_video import read_lips
 from netflips.recording.faces import FaceStretch, Lips, LipSource, given_face
@@ -142,11 +143,4 @@ def _warn(job: Job, casts: Sequence[Cast], looked: Sequence[Look], given: _Given
 
 def _listed(numbers: Sequence[int]) -> str:
     """As "utterances 1, 4-6"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    return f"utterance{'s' if len(numbers) > 1 else ''} {', '.join(texts)}"
+    return f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import UnitError
+from avcore.plain_text import ranges
 from netflips.judgement import Judgement, common_notice, judge
 from netflips.recording.casting import Cast
 from netflips.recording.finding import Found
@@ -81,8 +82,7 @@ def _warn_of_pictures(job: Job, casts: Sequence[Cast], listened: Sequence[Listen
         if said is not None and said.heard.is_picture_left_out:
             reasons.setdefault(said.heard.reason, []).append(one.utterance.number)
     for reason, numbers in reasons.items():
-        which = f"utterance {numbers[0]}" if len(numbers) == 1 else f"utterances {', '.join(map(str, numbers))}"
-        job.warn(f"{which}: units are taken from the sound alone: {reason}")
+        job.warn(f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}: units are taken from the sound alone: {reason}")
 
 
 def _cue(job: Job, cast: Cast, listened: Listened | None, translated: Translated | None) -> Cue:

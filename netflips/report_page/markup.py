@@ -6,7 +6,7 @@ from html import escape
 from avcore.plain_text import shown
 
 _KEPT = "\n\t"
-_VOID = {"meta", "img", "br", "hr"}
+_VOID = {"meta", "img", "br", "hr", "input"}
 _NO_CHILDREN = {"path", "rect", "line"}
 
 

@@ -8,13 +8,17 @@ from pathlib import Path
 from avcore.files import write_text
 from netflips.options import DubOptions
 from netflips.report import DubReport
+from netflips.report_page.attention import attention
 from netflips.report_page.cards import cards
+from netflips.report_page.clips import clips_of
 from netflips.report_page.markup import Child, Markup, tag
 from netflips.report_page.material import Material
-from netflips.report_page.sections import attention, facts, figures, models, settings, speed, table, work
+from netflips.report_page.meanings import legend
+from netflips.report_page.player import player, policy, script
+from netflips.report_page.sections import facts, figures, models, settings, speed, table, work
 from netflips.report_page.story import speakers_of, utterances_of
 from netflips.report_page.timeline import NUM_COLOURS, timeline
-from netflips.report_page.words import DASH, is_trouble, length, several
+from netflips.report_page.words import DASH, is_trouble, length, several, taken_from
 
 
 @dataclass(frozen=True)
@@ -27,27 +31,33 @@ class Told:
 
 def write_page(path: Path, dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None) -> None:
     """Write the page, or nothing; raises OutputError when it cannot be written."""
-    write_text(path, page(dubs, failures, options))
+    write_text(path, page(dubs, failures, options, path.parent))
 
 
-def page(dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None) -> str:
-    """The page of a run: all dubs, and the inputs that failed with their messages. options: as set, for the list of settings."""
+def page(dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None, folder: Path = Path()) -> str:
+    """The page of a run: all dubs, and the inputs that failed with their messages.
+
+    options: as set, for the list of settings. folder: where the page will lie; it plays the videos from where they are.
+    """
     is_single = len(dubs) == 1 and not failures
     name = Path(dubs[0].report.output).name if is_single else several(len(dubs) + len(failures), "video")
     body = [
         tag("header", tag("p", "NetfLips dub report", class_="over"), tag("h1", name), _notice(dubs)),
         None if is_single else _contents(dubs, failures),
-        [_dub(told, options, "" if is_single else f"d{count}-", is_single) for count, told in enumerate(dubs, 1)],
+        legend() if dubs else None,
+        [_dub(told, options, "" if is_single else f"d{count}-", is_single, folder) for count, told in enumerate(dubs, 1)],
         None if options is None else tag("section", tag("h2", "Settings"), settings(options)),
     ]
+    style = files("netflips.report_page").joinpath("style.css").read_text(encoding="utf-8")
     head = [
         tag("meta", charset="utf-8"),
+        policy(style),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{name} {DASH} NetfLips dub report"),
-        tag("style", Markup(files("netflips.report_page").joinpath("style.css").read_text(encoding="utf-8"))),
+        tag("style", Markup(style)),
     ]
-    return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", tag("main", body)), lang="en") + "\n"
+    return "<!DOCTYPE html>\n" + tag("html", tag("head", head), tag("body", tag("main", body), script()), lang="en") + "\n"
 
 
 def _notice(dubs: Sequence[Told]) -> Markup | None:
@@ -83,18 +93,20 @@ def _contents(dubs: Sequence[Told], failures: Mapping[str, str]) -> Markup:
     return tag("section", parts)
 
 
-def _dub(told: Told, options: DubOptions | None, prefix: str, is_single: bool) -> Markup:
-    report, material = told.report, told.material
+def _dub(told: Told, options: DubOptions | None, prefix: str, is_single: bool, folder: Path) -> Markup:
+    report, material, clips = told.report, told.material, clips_of(told.report, folder)
     pace = None if options is None else options.recording.pace
     name = Path(report.input).name
+    heard = taken_from(report.units_from or report.modalities)
     return tag(
         "section",
         None if is_single else tag("h2", name, class_="dub"),
-        tag("p", tag("code", name), f" · {report.source_language} → {report.target_language} · units from {report.modalities}"),
+        tag("p", tag("code", name), f" · {report.source_language} → {report.target_language} · units from {heard}"),
         figures(report),
+        _part("Watch and listen", player(report, clips, prefix, is_single)),
         _part("What needs a look", attention(report, material, prefix)),
         _part("Timeline", _legend(report), timeline(report, material, prefix)),
-        _part("Utterances", cards(report, material, pace, prefix)),
+        _part("Utterances", cards(report, material, clips, pace, prefix)),
         _part("Speed", speed(report), work(report)),
         _part("Models", models(report)),
         _part("Files, picture and sound", facts(report)),

@@ -1,6 +1,5 @@
-"""The parts of the page around the timeline: figures, what needs attention, speed, models and settings."""
+"""The parts of the page around the timeline: figures, speed, models and settings."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 from netflips.options import DubOptions
 from netflips.report import DubReport
 from netflips.report_page.markup import Child, Markup, tag
-from netflips.report_page.material import Material
+from netflips.report_page.meanings import OF_THE_REST
 from netflips.report_page.story import speakers_of, utterances_of
-from netflips.report_page.words import DASH, TIMES, clock, gathered, length, number, seconds, several, share, stage_name
+from netflips.report_page.words import DASH, TIMES, clock, length, percent, seconds, several, share, stage_name
 
 Rows = Iterable[tuple[Child, ...]]
 
@@ -22,39 +21,27 @@ def figures(report: DubReport) -> Markup:
     dubbed = [one for one in utterances if not one.left_alone]
     factors = [one.factor for one in dubbed if one.factor is not None]
     took = sum(stage.seconds for stage in report.stages)
+    by_itself, with_lips = "as long as it would be by itself", share(report.pictures_with_face, report.num_pictures)
+    work_by_video = _work_by_video(took, report.output_s)
     shown = [
-        (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed"),
-        (length(report.output_s), f"long, the input {length(report.input_s)}"),
-        (share(report.pictures_with_face, report.num_pictures), f"of {several(report.num_pictures, 'picture')} with new lips"),
-        *([(f"{min(factors):.2f} {DASH} {max(factors):.2f}", "of the natural length spoken")] if factors else []),
-        (f"{number(report.output_s / took if took else None)} {TIMES}", f"real time, {length(took)} in all"),
-        (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings"),
+        (f"{len(dubbed)} of {len(utterances)}", "utterances dubbed", "utterances dubbed"),
+        (length(report.output_s), f"long, the input {length(report.input_s)}", ""),
+        (with_lips, f"of {several(report.num_pictures, 'picture')} with new lips", "pictures with new lips"),
+        *([(_from_to(min(factors), max(factors)), by_itself, by_itself)] if factors else []),
+        (length(took), f"of work, {work_by_video} for each second of video", "work for each second of video"),
+        (str(len(report.warnings)), "warning" if len(report.warnings) == 1 else "warnings", ""),
     ]
-    return tag("ul", [tag("li", tag("b", value), tag("span", what)) for value, what in shown], class_="figures")
+    items = [tag("li", tag("b", value), tag("span", what), title=OF_THE_REST.get(means)) for value, what, means in shown]
+    return tag("ul", items, class_="figures")
 
 
-def attention(report: DubReport, material: Material, prefix: str) -> Markup:
-    """What was left alone and why, and all warnings."""
-    utterances = utterances_of(report)
-    lines: list[Child] = []
-    for one in utterances:
-        if one.left_alone:
-            where = tag("a", f"Utterance {one.number}", href=f"#{prefix}u{one.number}")
-            lines.append([where, f" ({clock(one.source_start_s)}) was left as it was: {one.left_alone}."])
-    left = Counter[str]()
-    for one in utterances:
-        left.update(one.left)
-    if left:
-        reasons = ", ".join(f"{count} ({reason})" for reason, count in left.most_common())
-        lines.append(f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}.")
-    if report.has_grown:
-        lines.append(f"The picture grew to {report.width}{TIMES}{report.height}: H.264 cannot hold an odd side.")
-    told = (text for text in report.warnings if "is left alone" not in text)
-    lines += [tag("span", text, class_="warning") for text in gathered(told)]
-    lines += [tag("span", text, class_="warning") for text in material.missing]
-    if not lines:
-        return tag("p", "Nothing: every utterance was dubbed, and there was no warning.", class_="quiet")
-    return tag("ul", [tag("li", line) for line in lines], class_="attention")
+def _from_to(least: float, most: float) -> str:
+    low, high = percent(least), percent(most)
+    return low if low == high else f"{low} {DASH} {high}"
+
+
+def _work_by_video(took: float, video_s: float) -> str:
+    return seconds(took / video_s) if video_s > 0 else DASH
 
 
 def speed(report: DubReport) -> Markup:
@@ -64,12 +51,12 @@ def speed(report: DubReport) -> Markup:
         (
             stage_name(stage.name),
             seconds(stage.seconds),
-            f"{number(stage.x_real_time)} {TIMES}",
-            tag("div", class_="bar", style=f"width:{100 * stage.seconds / longest:.1f}%"),
+            _work_by_video(1.0, stage.x_real_time),
+            tag("svg", tag("rect", width=f"{100 * stage.seconds / longest:.1f}%", height="100%", rx=3), class_="bar"),
         )
         for stage in report.stages
     ]
-    return table(("stage", "took", "real time", ""), rows, "speed")
+    return table(("stage", "took", "for each second of video", ""), rows, "speed")
 
 
 def work(report: DubReport) -> list[Markup]:
@@ -92,7 +79,7 @@ def facts(report: DubReport) -> Markup:
         ("input", tag("code", report.input)),
         ("output", tag("code", report.output)),
         ("picture", f"{report.width}{TIMES}{report.height}, {several(report.num_pictures, 'picture')}{_rate(report)}"),
-        ("voice", report.voice),
+        ("voice", report.voice + ("" if report.pitch_hz is None else f", at {report.pitch_hz:.0f} Hz")),
         ("speakers", ", ".join(speakers)),
     ]
     if report.recording is not None:
@@ -105,7 +92,12 @@ def facts(report: DubReport) -> Markup:
             ("part", f"{clock(one.part[0])} {DASH} {clock(one.part[1])}"),
             ("scene cuts", ", ".join(clock(cut) for cut in one.scene_cuts) or "none"),
         ]
-    return table((), rows, "facts")
+    return table((), [(_explained(name), *cells) for name, *cells in rows], "facts")
+
+
+def _explained(name: Child) -> Child:
+    meaning = OF_THE_REST.get(name) if isinstance(name, str) else None
+    return name if meaning is None else tag("span", name, title=meaning)
 
 
 def _rate(report: DubReport) -> str:
@@ -118,7 +110,9 @@ def _rate(report: DubReport) -> str:
 
 def models(report: DubReport) -> Markup:
     """The models' fingerprints."""
-    return table((), [(name, tag("code", value)) for name, value in report.fingerprints.items()], "facts")
+    meaning = OF_THE_REST["model"]
+    rows = [(tag("span", stage_name(name), title=meaning), tag("code", value)) for name, value in report.fingerprints.items()]
+    return table((), rows, "facts")
 
 
 def settings(options: DubOptions) -> Markup:

@@ -19,6 +19,14 @@ class Hold(NamedTuple):
     seconds: float
 
 
+class Stretch(NamedTuple):
+    """From `start` to `stop` of the output (s) the recording is shown from `source` on, at its own pace."""
+
+    start: float
+    stop: float
+    source: float
+
+
 def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
     """The utterances of a dub; a short clip is one."""
     if report.recording is not None:
@@ -37,6 +45,9 @@ def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
             translation_score=report.translation_score,
             unit_confidence=report.unit_confidence,
             is_outside_domain=report.is_outside_domain,
+            units_from=report.units_from,
+            units_why=report.units_why,
+            pitch_hz=report.pitch_hz,
             is_truncated=report.is_truncated,
             natural_s=report.output_s,
             spoken_s=report.output_s,
@@ -67,6 +78,19 @@ def holds_of(utterances: Sequence[UtteranceReport]) -> list[Hold]:
     return [
         Hold(max(one.source_start_s + one.spoken_s - one.held_s, one.source_end_s), one.held_s) for one in utterances if one.held_s
     ]
+
+
+def stretches_of(report: DubReport) -> list[Stretch]:
+    """Which parts of the recording belong to which times of the output, in order; between two of them its picture is held."""
+    if report.recording is None:
+        return [Stretch(0.0, report.input_s, 0.0)]
+    start, stop = report.recording.part
+    found, position, played = [], start, 0.0
+    for hold in holds_of(report.recording.utterances):
+        at = min(max(hold.at, position), stop)
+        found.append(Stretch(played, played + at - position, position))
+        played, position = played + at - position + hold.seconds, at
+    return [*found, Stretch(played, played + stop - position, position)]
 
 
 def moments_in(one: UtteranceReport, count: int) -> list[Fraction]:

@@ -1,15 +1,17 @@
 """Numbers in words and short forms, and what is to be said of an utterance first."""
 
 import re
-from collections.abc import Iterable, Sequence
-from math import isfinite
+from collections.abc import Iterable
+from math import exp, isfinite
 from typing import NamedTuple
 
+from avcore.plain_text import ranges
 from netflips.report import UtteranceReport
 
 DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
 _OF_UTTERANCE = re.compile(r"utterance (\d+)(\D.*)")
+_BELOW_USUAL = re.compile(r"(-\d+\.\d+), usual is (-\d+\.\d+) or more")
 _LARGE_SLACK = 0.25
 """Share of an utterance's time above which its silence is worth a word."""
 _NAMES_OF_STAGES = {
@@ -19,31 +21,43 @@ _NAMES_OF_STAGES = {
     "voice": "take the voice",
     "av2unit": "speech and lips to units",
     "unit2unit": "translate units",
+    "unit2av": "units to speech and lips",
     "speech": "units to speech",
     "lips": "units to lips",
     "pictures": "units to lips, into the pictures",
     "write": "encode and write",
 }
+_SOURCES_OF_UNITS = {
+    "sound": "sound alone",
+    "audio": "sound alone",
+    "lips": "lips alone",
+    "video": "lips alone",
+    "audio,video": "sound and lips",
+    "auto": "sound and lips, or the one of them that can be trusted",
+}
 
 
 class Verdict(NamedTuple):
-    """How an utterance went. kind: `good`, `note`, `warn` or `bad`, for its colour."""
+    """How an utterance went. kind: `good`, `note`, `warn` or `bad`, for its colour. means: its key in `OF_MARKS`."""
 
     text: str
     kind: str
+    means: str
 
 
 def verdicts(one: UtteranceReport) -> list[Verdict]:
     """What to know of an utterance, the fit first."""
     if one.left_alone:
-        return [Verdict(f"left alone: {one.left_alone}", "warn")]
+        return [Verdict(f"left alone: {one.left_alone}", "warn", "left alone")]
     found = [_fit(one)]
     if one.is_truncated:
-        found.append(Verdict("translation stopped at its limit", "bad"))
+        found.append(Verdict("translation stopped at its limit", "bad", "translation stopped"))
     if one.is_outside_domain:
-        found.append(Verdict("hardly what the models were made for", "bad"))
+        found.append(Verdict("hardly what the models were made for", "bad", "hardly what the models were made for"))
+    if one.units_why and one.units_from in ("sound", "lips"):
+        found.append(Verdict(f"units from {taken_from(one.units_from)}", "note", "units from"))
     if one.pictures and not one.drawn:
-        found.append(Verdict(f"sound only: {one.unseen}" if one.unseen else "sound only", "note"))
+        found.append(Verdict(f"sound only: {one.unseen}" if one.unseen else "sound only", "note", "sound only"))
     return found
 
 
@@ -54,18 +68,57 @@ def is_trouble(one: UtteranceReport) -> bool:
 
 def _fit(one: UtteranceReport) -> Verdict:
     if one.factor is None:
-        return Verdict("as long as it takes", "note")
+        return Verdict("as long as it takes", "note", "as long as it takes")
     if one.cut_s:
-        return Verdict(f"its last {seconds(one.cut_s)} cut", "bad")
+        return Verdict(f"its last {seconds(one.cut_s)} cut", "bad", "cut")
     if one.is_hurried:
-        return Verdict("hurried", "warn")
+        return Verdict("hurried", "warn", "hurried")
     if one.held_s:
-        return Verdict(f"picture held {seconds(one.held_s)}", "warn")
+        return Verdict(f"picture held {seconds(one.held_s)}", "warn", "picture held")
     if one.slack_s > _LARGE_SLACK * (one.source_end_s - one.source_start_s):
-        return Verdict(f"{seconds(one.slack_s)} stay silent", "note")
+        return Verdict(f"{seconds(one.slack_s)} stay silent", "note", "stay silent")
     if one.in_pause_s:
-        return Verdict("goes into the pause", "note")
-    return Verdict("fits", "good")
+        return Verdict("goes into the pause", "note", "goes into the pause")
+    return Verdict("fits", "good", "fits")
+
+
+def taken_from(source: str) -> str:
+    """What units were taken from, by a report's word for it or by `--modalities`."""
+    return _SOURCES_OF_UNITS.get(source, source)
+
+
+def sure(score: float | None, usual: float | None = None) -> str:
+    """A mean log-probability of units as what it means, as `97 % of each unit (usual here: 95 % or more)`.
+
+    usual: the bound of usual scores, None = not known. Both have so many digits that one can be told from the other.
+    """
+    if score is None or not isfinite(score):
+        return "unknown"
+    scores = [score] if usual is None else [score, usual]
+    told = [f"{100 * exp(min(one, 0.0)):.0f} %" for one in scores]
+    for digits in (1, 2):
+        if len(set(told)) < len(told):
+            told = [f"{100 * exp(min(one, 0.0)):.{digits}f} %" for one in scores]
+    return f"{told[0]} of each unit" + ("" if usual is None else f" (usual here: {told[1]} or more)")
+
+
+def in_plain_figures(text: str) -> str:
+    """A warning whose mean log-probabilities are told as shares, as `confidence 41 %, usual is 73 % or more`."""
+    return _BELOW_USUAL.sub(lambda found: f"{_share_of(found[1])}, usual is {_share_of(found[2])} or more", text)
+
+
+def _share_of(log_probability: str) -> str:
+    return percent(exp(float(log_probability)))
+
+
+def unusual(score: float | None, usual: float | None) -> bool:
+    """Whether a score is under what is usual."""
+    return score is not None and usual is not None and not score >= usual
+
+
+def percent(part: float) -> str:
+    """A share that may be more than all, as `91 %`."""
+    return f"{100 * part:.0f} %"
 
 
 def seconds(value: float) -> str:
@@ -108,23 +161,14 @@ def several(count: int, what: str) -> str:
 
 
 def gathered(warnings: Iterable[str]) -> list[str]:
-    """Warnings, with those that many utterances share told once, as `utterances 1–12, 14: too long`."""
+    """Warnings, with those that many utterances share told once, as `utterances 1-12, 14: too long`."""
     numbers: dict[str, list[int]] = {}
     for text in warnings:
         found = _OF_UTTERANCE.fullmatch(text)
         numbers.setdefault(found[2] if found else text, []).extend([int(found[1])] if found else [])
-    return [f"{_utterances(which)}{text}" if which else text for text, which in numbers.items()]
-
-
-def _utterances(numbers: Sequence[int]) -> str:
-    runs: list[list[int]] = []
-    for one in sorted(numbers):
-        if runs and one == runs[-1][-1] + 1:
-            runs[-1].append(one)
-        else:
-            runs.append([one])
-    told = (str(run[0]) if len(run) == 1 else f"{run[0]}{DASH if len(run) > 2 else ', '}{run[-1]}" for run in runs)
-    return f"utterance{'' if len(numbers) == 1 else 's'} {', '.join(told)}"
+    return [
+        f"utterance{'' if len(which) == 1 else 's'} {ranges(which)}{text}" if which else text for text, which in numbers.items()
+    ]
 
 
 def stage_name(name: str) -> str:

@@ -10,8 +10,13 @@ import pytest
 
 from avcore.command import LOG, add_common_options, run
 from avcore.errors import InputError
-from avcore.plain_text import PlainFormatter, json_text, require_utf8, say, shown
+from avcore.plain_text import PlainFormatter, json_text, ranges, require_utf8, say, shown
 from avcore.usage import Parser
+
+
+def test_numbers_are_told_as_ranges() -> None:
+    assert ranges([]) == ""
+    assert ranges([7, 3, 1, 2, 10, 11, 2]) == "1-3, 7, 10-11"
 
 
 def test_what_is_not_drawn_is_escaped_and_letters_stay() -> None:

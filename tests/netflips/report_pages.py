@@ -10,7 +10,7 @@ import numpy as np
 from avcore.media import VideoWriter
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport
 
-VOID = {"meta", "img", "br", "hr"}
+VOID = {"meta", "img", "br", "hr", "input"}
 WIDTH, HEIGHT, RATE = 160, 120, 25
 
 
@@ -38,11 +38,15 @@ class Reader(HTMLParser):
         assert self.open.pop() == name
 
     def handle_data(self, data: str) -> None:
-        self.text += data if not self.open or self.open[-1] != "style" else ""
+        self.text += data if not self.open or self.open[-1] not in ("style", "script") else ""
 
     def values(self, attribute: str) -> list[str]:
         """All values of an attribute."""
         return [value for _, attributes in self.elements if (value := attributes.get(attribute)) is not None]
+
+    def anchors(self) -> set[str]:
+        """The places within the page that its links lead to."""
+        return {value.removeprefix("#") for value in self.values("href") if value.startswith("#")}
 
 
 def utterance(number: int, start: float, end: float, **changes: Any) -> UtteranceReport:

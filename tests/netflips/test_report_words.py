@@ -20,6 +20,15 @@ from netflips.report_page.markup import Markup, tag
         (words.share(4, 4), "100 %"),
         (words.share(0, 0), "none"),
         (words.several(1, "picture"), "1 picture"),
+        (words.sure(-0.03), "97 % of each unit"),
+        (words.sure(-0.03, -0.05), "97 % of each unit (usual here: 95 % or more)"),
+        (words.sure(-0.051, -0.0495), "95.0 % of each unit (usual here: 95.2 % or more)"),
+        (words.sure(None), "unknown"),
+        (words.sure(float("nan"), -0.1), "unknown"),
+        (words.taken_from("audio,video"), "sound and lips"),
+        (words.taken_from("lips"), "lips alone"),
+        (words.in_plain_figures("its score -0.90, usual is -0.31 or more: no"), "its score 41 %, usual is 73 % or more: no"),
+        (words.in_plain_figures("it took 2.0 s, usual is 1.00 or more"), "it took 2.0 s, usual is 1.00 or more"),
     ],
 )
 def test_numbers_in_words(written: str, expected: str) -> None:

@@ -154,4 +154,8 @@ def test_one_notice_for_many_utterances() -> None:
     strange, usual = Judgement(-3.0, True, "this is hardly that"), Judgement(-0.1, False, None)
     assert common_notice({1: usual, 2: usual}) is None
     assert common_notice({1: usual, 4: strange}) == "utterance 4: this is hardly that"
-    assert common_notice({1: usual, 4: strange, 5: strange}) == "2 of 3 utterances, the first is 4: this is hardly that"
+    every = dict.fromkeys((1, 2, 3, 5, 8, 9), strange) | {4: usual}
+    assert common_notice(every) == "utterances 1-3, 5, 8-9 (6 of 7): this is hardly that"
+    stranger = Judgement(-4.0, True, "this is not that at all")
+    notice = common_notice({1: usual, 4: strange, 6: stranger})
+    assert notice == "utterances 4, 6 (2 of 3; the figures are those of 4): this is hardly that"

@@ -89,7 +89,7 @@ def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle,
         assert report.recording is not None
         assert [one.units_from for one in report.recording.utterances] == ["sound", "sound"]
     assert of_lips(reports[0]) == of_lips(reports[1])
-    assert of_lips(reports[0])[0].startswith("utterances 1, 2: units are taken from the sound alone")
+    assert of_lips(reports[0])[0].startswith("utterances 1-2: units are taken from the sound alone")
     assert reports[1].recording is not None
     assert reports[1].recording.work["units"] == {"kept": 2, "made": 0}
 
