@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from netflips.demo import espeak, flite, natural
+from netflips.demo import espeak, flite, natural, others
 from netflips.demo.espeak import EspeakVoice, TimedSpeech
 from netflips.demo.flite import FliteVoice
 from netflips.demo.natural import NaturalVoice
+from netflips.demo.others import OtherVoice
 from netflips.demo.phrasebook import Pair, phrasebook
 
-Voice = EspeakVoice | FliteVoice | NaturalVoice
+Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
 
 LANGUAGES = ("en", "ko")
 
@@ -75,6 +76,12 @@ class Cast:
         """The speaker of another synthesiser that nothing hears before the evaluation."""
         return FliteVoice(self.settings["held_out"]["flite"])
 
+    @property
+    def other_voices(self) -> Mapping[str, tuple[OtherVoice, ...]]:
+        """Voices of synthesisers that no training hears, by the synthesiser."""
+        own = self.settings["held_out"]["others"]
+        return {kind: tuple(OtherVoice(kind, name) for name in names) for kind, names in own.items()}
+
     def unheard_head(self, number: int) -> int:
         """The seed of a head that training never sees."""
         return int(self.settings["held_out"]["first_head"]) + number
@@ -109,6 +116,8 @@ def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
     if isinstance(voice, NaturalVoice):
         return natural.say(text, voice)
+    if isinstance(voice, OtherVoice):
+        return others.say(text, voice)
     return flite.say(text, voice) if isinstance(voice, FliteVoice) else espeak.say(text, voice)
 
 

@@ -1,0 +1,163 @@
+"""The rows of the table about speech that is not as in the training: other synthesisers, microphones, lips that do not belong,
+and warnings. All but the sound of other synthesisers are right or wrong by the nearest units of all references."""
+
+from collections.abc import Callable, Mapping
+
+from netflips.demo.cast import cast
+from netflips.evaluation.conditions import LIPS, OWN
+from netflips.evaluation.jobs import AUDIO, AUTO, BOTH, ROOM, Need, Record, heard_through, noisy, with_lips
+from netflips.evaluation.row import Records, Row
+from netflips.evaluation.settings import EvaluationSettings
+from netflips.evaluation.statistics import Figure, mean, share
+
+_NATURAL = "natural"
+OF_BUNDLE = "bundle", "out_of_domain"
+"""Where `out_of_domain` of a bundle's description stands among the records."""
+_SOUND_TITLES: Mapping[str, str] = {
+    "telephone": "by telephone (300 to 3400 Hz)",
+    "aac": "through AAC at 32 kbit/s",
+    "opus": "through Opus at 24 kbit/s",
+    "clipped": "clipped at a quarter of the peak",
+    "slow": "at 0.75 of their pace",
+    "fast": "at 1.3 times their pace",
+}
+_LIP_TITLES: Mapping[str, str] = {
+    OWN: "its own lips",
+    "still": "a still mouth",
+    "unseen": "a grey or black picture",
+    "foreign": "the mouth of another head that says another sentence",
+    "late": "its own lips 400 ms late",
+}
+_WARNING_TITLES: Mapping[str, tuple[str, float, bool]] = {
+    "warned_inside": ("false warnings, sentences of the phrasebook", 0.05, False),
+    "warned_inside_natural": ("the same in natural voices never heard", 0.05, False),
+    "warned_outside": ("warnings, sentences that are not of the phrasebook", 0.95, True),
+    "warned_one_word": ("warnings, sentences of a known template with one unknown word", 0.80, True),
+}
+"""What `bundle.json` counts, its goal, and whether more is better."""
+
+
+def _number(settings: EvaluationSettings) -> int:
+    return min(settings.number, settings.condition_number)
+
+
+def _flags(records: Records, kind: str, task: str, field: str) -> list[bool]:
+    return [bool(one.get(field)) for one in records.get((kind, task), ())]
+
+
+def _right(name: str, title: str, task: str, number: Callable[[EvaluationSettings], int] = _number) -> Row:
+    """Natural voices, by units."""
+
+    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        found = _flags(records, _NATURAL, task, "units_right")
+        return share(found) if found else None
+
+    return Row(name, title, lambda settings: [Need(_NATURAL, task, number(settings))], figure)
+
+
+def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: float | None = None) -> Row:
+    """Kinds of synthesisers, those that there are records of."""
+
+    def needs(settings: EvaluationSettings) -> list[Need]:
+        return [Need(kind, kind, min(settings.number, settings.other_number)) for kind in kinds]
+
+    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        found = [flag for kind in kinds for flag in _flags(records, kind, kind, field)]
+        return share(found) if found else None
+
+    return Row(name, title, needs, figure, goal, counted=len(kinds))
+
+
+def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], list[tuple[Need, Need]]]) -> Row:
+    """How much oftener one task is right than another on the same clips, over all pairs of tasks."""
+
+    def needs(settings: EvaluationSettings) -> list[Need]:
+        return [need for pair in pairs(settings) for need in pair]
+
+    def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
+        found: list[float] = []
+        for one, other in pairs(settings):
+            base = {int(record["index"]): record for record in records.get((other.kind, other.task), ())}
+            tried = [record for record in records.get((one.kind, one.task), ()) if int(record["index"]) in base]
+            found += [_is_right(record) - _is_right(base[int(record["index"])]) for record in tried]
+        return mean(found) if found else None
+
+    return Row(name, title, needs, figure, 0.0, counted=0)
+
+
+def _is_right(record: Record) -> float:
+    return float(bool(record.get("units_right")))
+
+
+def _lips_and_sound(settings: EvaluationSettings) -> list[tuple[Need, Need]]:
+    sound = Need(_NATURAL, AUDIO, _number(settings))
+    return [(Need(_NATURAL, with_lips(AUTO, kind), _number(settings)), sound) for kind in LIPS if kind != OWN]
+
+
+def _noise(settings: EvaluationSettings) -> tuple[Need, Need]:
+    decided, both = (Need("held_out", noisy(modalities, settings.noise_db), settings.number) for modalities in (AUTO, BOTH))
+    return decided, both
+
+
+def _in_noise(name: str, title: str, place: int) -> Row:
+    def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
+        need = _noise(settings)[place]
+        found = _flags(records, need.kind, need.task, "units_right")
+        return share(found) if found else None
+
+    return Row(name, title, lambda settings: [_noise(settings)[place]], figure)
+
+
+def _warning(name: str, title: str, goal: float, is_least: bool) -> Row:
+    """What the bundle says of itself: it was measured when its bounds were found."""
+
+    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        for told in records.get(OF_BUNDLE, ()):
+            if name in told:
+                warned, samples = float(told[name]["share"]), int(told[name]["samples"])
+                return share([number < round(warned * samples) for number in range(samples)])
+        return None
+
+    return Row(name, title, lambda _: [], figure, goal, is_least)
+
+
+def taken_from(records: Records) -> dict[str, dict[str, float]]:
+    """What units were taken from where that was decided for each utterance: shares of modalities by task."""
+    told = {}
+    for (_, task), found in records.items():
+        taken = [str(one["modalities"]) for one in found if "modalities" in one]
+        if task.startswith(AUTO) and taken:
+            told[task] = {name: round(taken.count(name) / len(taken), 4) for name in sorted(set(taken))}
+    return told
+
+
+_KINDS = tuple(cast().other_voices)
+OTHER_ROWS: tuple[Row, ...] = (
+    _others("others", "other synthesisers, heard by no training, sound only", "right", _KINDS, 0.90),
+    _others("others_units", "the same, nearest units", "units_right", _KINDS, 0.90),
+    *(_others(f"others_{kind}", f"of these {kind}, nearest units", "units_right", (kind,)) for kind in _KINDS),
+)
+MICROPHONE_ROWS: tuple[Row, ...] = (
+    _right("room_units", "the same, nearest units", ROOM, lambda settings: settings.number),
+    *(
+        _right(name, f"natural voices {title}, sound only, nearest units", heard_through(name))
+        for name, title in _SOUND_TITLES.items()
+    ),
+)
+LIP_ROWS: tuple[Row, ...] = (
+    *(
+        _right(f"{kind}_lips", f"natural voices with {title}, nearest units", with_lips(AUTO, kind))
+        for kind, title in _LIP_TITLES.items()
+    ),
+    _difference("lips_cost", "lips that do not belong, all four: right less right by the sound alone", _lips_and_sound),
+    *(
+        _right(f"{kind}_lips_both", f"{title}, when sound and lips are always taken (audio,video)", with_lips(BOTH, kind))
+        for kind, title in _LIP_TITLES.items()
+    ),
+)
+NOISE_ROWS: tuple[Row, ...] = (
+    _in_noise("noise_both_units", "the same, nearest units", 1),
+    _in_noise("noise_auto", "the same, nearest units, when a dub decides by itself what to take units from", 0),
+    _difference("noise_auto_gain", "the latter less the former", lambda settings: [_noise(settings)]),
+)
+WARNING_ROWS: tuple[Row, ...] = tuple(_warning(name, *told) for name, told in _WARNING_TITLES.items())
