@@ -22,11 +22,11 @@ _SOUND_TITLES: Mapping[str, str] = {
     "fast": "at 1.3 times their pace",
 }
 _LIP_TITLES: Mapping[str, str] = {
-    OWN: "its own lips",
+    OWN: "their own lips",
     "still": "a still mouth",
     "unseen": "a grey or black picture",
-    "foreign": "the mouth of another head that says another sentence",
-    "late": "its own lips 400 ms late",
+    "foreign": "another head's mouth, that says another sentence",
+    "late": "their own lips, 400 ms late",
 }
 _WARNING_TITLES: Mapping[str, tuple[str, float, bool]] = {
     "warned_inside": ("false warnings, sentences of the phrasebook", 0.05, False),
@@ -53,6 +53,14 @@ def _right(name: str, title: str, task: str, number: Callable[[EvaluationSetting
         return share(found) if found else None
 
     return Row(name, title, lambda settings: [Need(_NATURAL, task, number(settings))], figure)
+
+
+def _with_lips(kind: str, title: str) -> tuple[Row, Row]:
+    """Lips of a kind: as a dub takes them by default, and when they are always taken."""
+    return (
+        _right(f"{kind}_lips", f"natural voices with {title}, by default: nearest units", with_lips(AUTO, kind)),
+        _right(f"{kind}_lips_both", "the same when sound and lips are always taken", with_lips(BOTH, kind)),
+    )
 
 
 def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: float | None = None) -> Row:
@@ -140,24 +148,17 @@ OTHER_ROWS: tuple[Row, ...] = (
 MICROPHONE_ROWS: tuple[Row, ...] = (
     _right("room_units", "the same, nearest units", ROOM, lambda settings: settings.number),
     *(
-        _right(name, f"natural voices {title}, sound only, nearest units", heard_through(name))
+        _right(f"sound_{name}", f"natural voices {title}, sound only, nearest units", heard_through(name))
         for name, title in _SOUND_TITLES.items()
     ),
 )
 LIP_ROWS: tuple[Row, ...] = (
-    *(
-        _right(f"{kind}_lips", f"natural voices with {title}, nearest units", with_lips(AUTO, kind))
-        for kind, title in _LIP_TITLES.items()
-    ),
-    _difference("lips_cost", "lips that do not belong, all four: right less right by the sound alone", _lips_and_sound),
-    *(
-        _right(f"{kind}_lips_both", f"{title}, when sound and lips are always taken (audio,video)", with_lips(BOTH, kind))
-        for kind, title in _LIP_TITLES.items()
-    ),
+    *(row for kind, title in _LIP_TITLES.items() for row in _with_lips(kind, title)),
+    _difference("lips_cost", "lips that do not belong, the last four: right less right by the sound alone", _lips_and_sound),
 )
 NOISE_ROWS: tuple[Row, ...] = (
     _in_noise("noise_both_units", "the same, nearest units", 1),
-    _in_noise("noise_auto", "the same, nearest units, when a dub decides by itself what to take units from", 0),
+    _in_noise("noise_auto", "the same when a dub decides what to take, as by default", 0),
     _difference("noise_auto_gain", "the latter less the former", lambda settings: [_noise(settings)]),
 )
 WARNING_ROWS: tuple[Row, ...] = tuple(_warning(name, *told) for name, told in _WARNING_TITLES.items())

@@ -265,6 +265,10 @@ def test_synthesisers_that_are_missing_are_told_in_one_line(
     assert "mbrola, rhvoice, festival, pico" in told[0]
 
 
+def test_no_two_rows_have_one_name() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
 def test_a_flag_adds_its_rows_and_a_name_takes_one_of_them() -> None:
     def chosen(names: str, with_others: bool) -> set[str]:
         flags = {NATURAL: False, OTHER_SYNTHESISERS: with_others}
