@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from netflips.demo import espeak, flite, natural, others
 from netflips.demo.espeak import EspeakVoice, TimedSpeech
 from netflips.demo.flite import FliteVoice
-from netflips.demo.natural import NaturalVoice
+from netflips.demo.natural import NaturalVoice, Styles
 from netflips.demo.others import OtherVoice
 from netflips.demo.phrasebook import Pair, phrasebook
 
@@ -58,8 +58,13 @@ class Cast:
 
     def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
         """Draw a natural voice that training never hears."""
-        own = self.settings["held_out"]["natural"]
-        return NaturalVoice(tuple(own[int(rng.integers(len(own)))].items()), round(float(rng.uniform(0.85, 1.15)), 2))
+        own = self.unheard_styles
+        return NaturalVoice(own[int(rng.integers(len(own)))], round(float(rng.uniform(0.85, 1.15)), 2))
+
+    @property
+    def unheard_styles(self) -> list[Styles]:
+        """Natural voices that training never hears."""
+        return [tuple(shares.items()) for shares in self.settings["held_out"]["natural"]]
 
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""
