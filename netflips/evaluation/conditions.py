@@ -56,7 +56,7 @@ def at_pace(speech: Samples, seed: int, pace: float) -> Samples:
     pieces: list[NDArray[np.float32]] = []
     while True:
         try:
-            pieces.append(np.asarray(graph.pull().to_ndarray(), dtype=np.float32).ravel())  # type: ignore[union-attr]
+            pieces.append(np.asarray(graph.pull().to_ndarray(), dtype=np.float32).ravel())
         except (av.error.EOFError, av.error.BlockingIOError):
             return np.concatenate(pieces or [np.zeros(0, np.float32)])
 
@@ -90,7 +90,7 @@ def lips_of_kind(own: Pictures, kind: str, index: int, other: Pair) -> Pictures:
     if kind == "unseen":
         return np.full_like(own, _BLACK if index % 2 else _GREY)
     if kind == "late":
-        return own[np.maximum(np.arange(len(own)) - round(_LATE_S * FRAME_RATE), 0)]
+        return np.asarray(own[np.maximum(np.arange(len(own)) - round(_LATE_S * FRAME_RATE), 0)], dtype=np.uint8)
     phonemes = say(other.english, cast().reference("en")).phonemes
     shot = Shot(f"foreign_{index}", "en", phonemes, len(own), cast().unheard_head(index), index, is_face_kept=False)
     return film_lips(shot)
