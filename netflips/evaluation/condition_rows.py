@@ -1,7 +1,7 @@
 """The rows of the table about speech that is not as in the training: other synthesisers, microphones, lips that do not belong,
 and warnings. All but the sound of other synthesisers are right or wrong by the nearest units of all references."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from netflips.demo.cast import cast
 from netflips.evaluation.conditions import LIPS, OWN
@@ -28,13 +28,14 @@ _LIP_TITLES: Mapping[str, str] = {
     "foreign": "another head's mouth, that says another sentence",
     "late": "their own lips, 400 ms late",
 }
-_WARNING_TITLES: Mapping[str, tuple[str, float, bool]] = {
-    "warned_inside": ("false warnings, sentences of the phrasebook", 0.05, False),
-    "warned_inside_natural": ("the same in natural voices never heard", 0.05, False),
-    "warned_outside": ("warnings, sentences that are not of the phrasebook", 0.95, True),
-    "warned_one_word": ("warnings, sentences of a known template with one unknown word", 0.80, True),
-}
-"""What `bundle.json` counts, its goal, and whether more is better."""
+_VOICES: Mapping[str, str] = {"espeak": "espeak-ng's voices", "natural": "natural voices"}
+_WARNINGS: tuple[tuple[str, str, float | None, bool], ...] = (
+    ("warned_inside", "false warnings, sentences of the phrasebook never trained on", 0.05, False),
+    ("warned_outside", "warnings, sentences that are not of the phrasebook", 0.95, True),
+    ("warned_one_word", "warnings, sentences of the phrasebook but for one word", 0.80, True),
+    ("warned_wrong", "warnings, sentences of the phrasebook that come out as another one", None, True),
+)
+"""What `bundle.json` counts, in words, the goal, and whether more is better."""
 
 
 def _number(settings: EvaluationSettings) -> int:
@@ -116,17 +117,21 @@ def _in_noise(name: str, title: str, place: int) -> Row:
     return Row(name, title, lambda settings: [_noise(settings)[place]], figure)
 
 
-def _warning(name: str, title: str, goal: float, is_least: bool) -> Row:
-    """What the bundle says of itself: it was measured when its bounds were found."""
+def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iterator[Row]:
+    """What the bundle says of itself, in all voices and in those of a kind: it was measured when its bounds were found."""
 
-    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
-        for told in records.get(OF_BUNDLE, ()):
-            if name in told:
-                warned, samples = float(told[name]["share"]), int(told[name]["samples"])
-                return share([number < round(warned * samples) for number in range(samples)])
-        return None
+    def row(voice: str) -> Row:
+        def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+            told = next((one[name] for one in records.get(OF_BUNDLE, ()) if name in one), {})
+            counted = told.get("by_voice", {}).get(voice, {}) if voice else told
+            samples = int(counted.get("samples", 0))
+            warned = round(float(counted.get("share", 0.0)) * samples)
+            return share([number < warned for number in range(samples)]) if samples else None
 
-    return Row(name, title, lambda _: [], figure, goal, is_least)
+        words = f"the same, {_VOICES[voice]}" if voice else title
+        return Row(f"{name}_{voice}" if voice else name, words, lambda _: [], figure, goal, is_least)
+
+    yield from map(row, ("", *_VOICES))
 
 
 def taken_from(records: Records) -> dict[str, dict[str, float]]:
@@ -161,4 +166,4 @@ NOISE_ROWS: tuple[Row, ...] = (
     _in_noise("noise_auto", "the same when a dub decides what to take, as by default", 0),
     _difference("noise_auto_gain", "the latter less the former", lambda settings: [_noise(settings)]),
 )
-WARNING_ROWS: tuple[Row, ...] = tuple(_warning(name, *told) for name, told in _WARNING_TITLES.items())
+WARNING_ROWS: tuple[Row, ...] = tuple(row for told in _WARNINGS for row in _warnings(*told))

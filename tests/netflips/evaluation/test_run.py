@@ -247,6 +247,11 @@ def test_rows_of_conditions_from_made_records() -> None:
     assert rows["warned_inside"].meets_goal(rows["warned_inside"].figure(told, settings))
     assert figure_of(rows["warned_outside"], told) == (0.95, 60)
     assert figure_of(rows["warned_one_word"], told) is None
+    assert figure_of(rows["warned_inside_natural"], told) is None
+    told[OF_BUNDLE][0]["warned_inside"]["by_voice"] = {"natural": {"share": 0.1, "samples": 200}}
+    assert figure_of(rows["warned_inside_natural"], told) == (0.1, 200)
+    told[OF_BUNDLE][0]["warned_wrong"] = {"share": 0.0, "samples": 0}
+    assert figure_of(rows["warned_wrong"], told) is None
 
 
 def figure_of(row: Row, records: dict[tuple[str, str], list[Record]]) -> tuple[float, int] | None:
