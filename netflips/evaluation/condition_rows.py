@@ -122,7 +122,7 @@ def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iter
 
     def row(voice: str) -> Row:
         def figure(records: Records, _: EvaluationSettings) -> Figure | None:
-            told = next((one[name] for one in records.get(OF_BUNDLE, ()) if name in one), {})
+            told: Record = next((one[name] for one in records.get(OF_BUNDLE, ()) if name in one), {})
             counted = told.get("by_voice", {}).get(voice, {}) if voice else told
             samples = int(counted.get("samples", 0))
             warned = round(float(counted.get("share", 0.0)) * samples)
