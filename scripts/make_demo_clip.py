@@ -1,6 +1,6 @@
 """Make the clip that `make demo` dubs, of a sentence, a voice and a head that training never meets.
 
-Needs espeak-ng (`make env` has it; pip install espeakng-loader).
+Needs the natural voices (`make voices`).
 """
 
 import argparse
@@ -14,9 +14,9 @@ from avcore.errors import UsageError
 from avcore.files import write_text
 from netflips.demo.camera import Pose
 from netflips.demo.cast import cast, held_out_pairs
-from netflips.demo.clip import write_talking_head
-from netflips.demo.espeak import EspeakVoice, say
+from netflips.demo.clip import between_pauses, write_talking_head
 from netflips.demo.head import Head
+from netflips.demo.natural import NaturalVoice, say
 from netflips.demo.phrasebook import Pair
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -29,7 +29,9 @@ def build_parser() -> Parser:
         "--out-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="x.mp4; x.json is written beside it"
     )
     parser.add_argument("--text", default="Excuse me, where is the airport?", help="one of the sentences that are held out")
-    parser.add_argument("--voice", default="en-us+f5", help="an espeak-ng voice with a variant that is held out")
+    parser.add_argument("--voice", type=int, default=0, help="which of the natural voices that are held out (default: 0)")
+    parser.add_argument("--speed", type=float, default=1.0, help="how fast it speaks, 1 = as it is")
+    parser.add_argument("--pause", type=float, default=0.2, help="seconds of silence before and after (default: 0.2)")
     parser.add_argument("--head", type=int, default=3, help="which of the heads that are held out")
     parser.add_argument("--size", type=int, nargs=2, default=(360, 480), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--shift", type=float, nargs=2, default=(0.2, 0.06), metavar=("RIGHT", "DOWN"), help="shares of the height")
@@ -42,16 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    pair, voice = _held_out_pair(options.text), _held_out_voice(options.voice)
+    pair, voice = _held_out_pair(options.text), _held_out_voice(options.voice, options.speed)
     seed = cast().unheard_head(options.head)
     around = Pose(yaw=-0.12, shift=tuple(options.shift), scale=0.36)
-    write_talking_head(options.out_path, say(pair.english, voice), Head(seed), "en", tuple(options.size), seed, around)
+    speech = between_pauses(say(pair.english, voice), options.pause)
+    write_talking_head(options.out_path, speech, Head(seed), "en", tuple(options.size), seed, around)
+    name = " and ".join(style for style, _ in voice.styles)
     facts = {
-        "sentence": pair.english, "korean": pair.korean, "voice": voice.name, "words_per_minute": voice.words_per_minute,
-        "head_seed": seed, "shift": list(options.shift),
+        "sentence": pair.english, "korean": pair.korean, "voice": f"Kokoro-82M, {name}", "styles": dict(voice.styles),
+        "speed": voice.speed, "head_seed": seed, "shift": list(options.shift),
     }  # fmt: skip
     write_text(options.out_path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-    LOG.info("%s: %s says %r", options.out_path, voice.name, pair.english)
+    LOG.info("%s: %s says %r", options.out_path, facts["voice"], pair.english)
 
 
 def _held_out_pair(text: str) -> Pair:
@@ -61,11 +65,11 @@ def _held_out_pair(text: str) -> Pair:
     raise UsageError("this sentence is trained on, or in no phrasebook", found=text, expected="a line of held_out.txt")
 
 
-def _held_out_voice(name: str) -> EspeakVoice:
-    variants = cast().settings["held_out"]["variants"]
-    if name.partition("+")[2] not in variants:
-        raise UsageError("this voice may be trained on", found=name, expected=f"a variant of {', '.join(variants)}")
-    return EspeakVoice(name)
+def _held_out_voice(number: int, speed: float) -> NaturalVoice:
+    voices = cast().unheard_styles
+    if not 0 <= number < len(voices):
+        raise UsageError("there is no such natural voice that is held out", found=number, expected=f"0..{len(voices) - 1}")
+    return NaturalVoice(voices[number], speed)
 
 
 if __name__ == "__main__":

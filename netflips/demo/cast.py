@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from netflips.demo import espeak, flite, natural
+from netflips.demo import espeak, flite, natural, others
 from netflips.demo.espeak import EspeakVoice, TimedSpeech
 from netflips.demo.flite import FliteVoice
-from netflips.demo.natural import NaturalVoice
+from netflips.demo.natural import NaturalVoice, Styles
+from netflips.demo.others import OtherVoice
 from netflips.demo.phrasebook import Pair, phrasebook
 
-Voice = EspeakVoice | FliteVoice | NaturalVoice
+Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
 
 LANGUAGES = ("en", "ko")
 
@@ -57,8 +58,13 @@ class Cast:
 
     def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
         """Draw a natural voice that training never hears."""
-        own = self.settings["held_out"]["natural"]
-        return NaturalVoice(tuple(own[int(rng.integers(len(own)))].items()), round(float(rng.uniform(0.85, 1.15)), 2))
+        own = self.unheard_styles
+        return NaturalVoice(own[int(rng.integers(len(own)))], round(float(rng.uniform(0.85, 1.15)), 2))
+
+    @property
+    def unheard_styles(self) -> list[Styles]:
+        """Natural voices that training never hears."""
+        return [tuple(shares.items()) for shares in self.settings["held_out"]["natural"]]
 
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""
@@ -74,6 +80,12 @@ class Cast:
     def unheard_speaker(self) -> FliteVoice:
         """The speaker of another synthesiser that nothing hears before the evaluation."""
         return FliteVoice(self.settings["held_out"]["flite"])
+
+    @property
+    def other_voices(self) -> Mapping[str, tuple[OtherVoice, ...]]:
+        """Voices of synthesisers that no training hears, by the synthesiser."""
+        own = self.settings["held_out"]["others"]
+        return {kind: tuple(OtherVoice(kind, name) for name in names) for kind, names in own.items()}
 
     def unheard_head(self, number: int) -> int:
         """The seed of a head that training never sees."""
@@ -109,6 +121,8 @@ def say(text: str, voice: Voice) -> TimedSpeech:
     """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
     if isinstance(voice, NaturalVoice):
         return natural.say(text, voice)
+    if isinstance(voice, OtherVoice):
+        return others.say(text, voice)
     return flite.say(text, voice) if isinstance(voice, FliteVoice) else espeak.say(text, voice)
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from avcore.audio import resample
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
@@ -10,6 +12,14 @@ from netflips.demo.espeak import TimedSpeech
 from netflips.demo.head import Head, Mouth, draw
 from netflips.demo.motion import motion
 from netflips.demo.visemes import mouth_track
+
+
+def between_pauses(speech: TimedSpeech, pause_s: float) -> TimedSpeech:
+    """Speech with so many seconds of silence before and after it, as of somebody who begins to talk and ends."""
+    silence = np.zeros(round(pause_s * speech.rate), np.float32)
+    shift = len(silence) / speech.rate
+    phonemes = tuple((name, start + shift, end + shift) for name, start, end in speech.phonemes)
+    return TimedSpeech(np.concatenate([silence, speech.samples, silence]), speech.rate, phonemes)
 
 
 def write_talking_head(

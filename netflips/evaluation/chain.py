@@ -4,12 +4,13 @@ It differs in one thing: what is read of a file is read once for all that is ask
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.features import Pictures
 from avcore.audio import Samples
 from avcore.errors import NoFaceError, UnitError
 from avcore.faces.crop import Box
@@ -18,6 +19,8 @@ from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.progress import silent
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
+from netflips.evaluation.jobs import VIDEO
+from netflips.evaluation.listening import Listened, listen
 from netflips.models import Models
 from unit2av.speech import SpeakerVoice
 from unit2av.talking import speak_and_show
@@ -76,17 +79,25 @@ class Chain:
 
     def units(self, heard: Heard, modalities: str, speech: Samples) -> tuple[Units, float]:
         """The source's units, and how sure the encoder is of them."""
-        if "video" in modalities and heard.face is None:
+        if VIDEO in modalities and heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
-        lips = heard.face.lips if heard.face is not None and "video" in modalities else None
-        found = self.models.extractor.extract_scored(speech if "audio" in modalities else None, lips)
-        return replace(found.units, language="en"), found.confidence
+        found = self.listen(speech, None if heard.face is None else heard.face.lips, modalities)
+        return found.units, found.confidence
 
-    def say(self, units: Units, confidence: float, voice: SpeakerVoice) -> Dubbed:
-        """Translate units and say what comes out."""
+    def listen(self, speech: Samples, lips: Pictures | None, modalities: str) -> Listened:
+        """Units of speech float32 [S] at 16 kHz and lips uint8 [time, 96, 96], or of one of them."""
+        return listen(self.models.extractor, speech, lips, modalities)
+
+    def translate(self, units: Units) -> Translation:
+        """Korean units. Raises UnitError when there are none."""
         translation = self.models.translator.translate(units, "en", "ko")
         if not len(translation.units):
             raise UnitError("the translation is empty")
+        return translation
+
+    def say(self, units: Units, confidence: float, voice: SpeakerVoice) -> Dubbed:
+        """Translate units and say what comes out."""
+        translation = self.translate(units)
         spoken = self.models.vocoder.synthesize(translation.units, voice)
         return Dubbed(units, confidence, translation, spoken.units, spoken.samples, voice)
 

@@ -37,8 +37,13 @@ def build_parser() -> Parser:
         help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
     )  # fmt: skip
     parser.add_argument(
-        "--with-natural-voices", action="store_true", help="measure natural voices too; they come with `make voices`"
-    )
+        "--with-natural-voices", action="store_true",
+        help="measure natural voices too, clean, through microphones and with lips that do not belong; `make voices` gets them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with-other-synthesisers", action="store_true",
+        help="measure synthesisers that no training hears too (mbrola, RHVoice, festival, pico), those that are installed",
+    )  # fmt: skip
     parser.add_argument(
         "--beside", action="append", default=[], metavar="TITLE=FILE",
         help="put the figures of another bundle, in its metrics.json, below the table; can be given again",

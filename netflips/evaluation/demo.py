@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,15 +13,17 @@ from avcore.files import require_place, write_text
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
-from netflips.demo.cast import require_synthesisers
+from netflips.demo import others as synthesisers
+from netflips.demo.cast import cast, require_synthesisers
 from netflips.demo_bundle.describe import note
+from netflips.evaluation.condition_rows import OF_BUNDLE
 from netflips.evaluation.documents import is_untouched_noted, note_untouched, require_page, write_table
 from netflips.evaluation.estimate import seconds_for
 from netflips.evaluation.jobs import OTHERS, Need
 from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.plot import plot_sweep
 from netflips.evaluation.row import Row
-from netflips.evaluation.rows import NATURAL, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
+from netflips.evaluation.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.statistics import Figure
@@ -34,18 +36,19 @@ _PLOT = Path("images/demo_noise.svg")
 def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
     settings = EvaluationSettings(number=options.number)
-    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, options.with_natural_voices)
+    flags = {NATURAL: options.with_natural_voices, OTHER_SYNTHESISERS: options.with_other_synthesisers}
+    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, flags)
     if options.with_untouched_speaker or options.write_docs:
         require_page(options.docs)
     others = [OtherBundle.read(given) for given in options.beside]
     evaluate(bundle, options, settings, rows, with_sweep, others)
 
 
-def choose_rows(names: str, with_untouched: bool, with_natural: bool) -> tuple[list[Row], bool]:
+def choose_rows(names: str, with_untouched: bool, with_more: Mapping[tuple[str, ...], bool]) -> tuple[list[Row], bool]:
     """The rows asked for by name, all for "", and whether the sweep over noise is among them.
 
-    The untouched speaker is there only when it is asked for by its own flag, and natural voices by theirs or by name. Raises
-    UsageError for unknown names.
+    The untouched speaker is there only when it is asked for by its own flag. with_more: groups of rows that are there when their
+    flag or one of their names asks for them. Raises UsageError for unknown names.
     """
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = {row.name for row in ROWS} | {SWEEP}
@@ -54,7 +57,9 @@ def choose_rows(names: str, with_untouched: bool, with_natural: bool) -> tuple[l
         raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))
     if UNTOUCHED in wanted and not with_untouched:
         raise UsageError("the untouched speaker is measured once for a bundle", hint="ask for it with --with-untouched-speaker")
-    asked = {UNTOUCHED: with_untouched} | ({} if wanted else dict.fromkeys(NATURAL, with_natural))
+    asked = {UNTOUCHED: with_untouched}
+    if not wanted:
+        asked |= {name: flag for group, flag in with_more.items() for name in group}
     rows = [row for row in ROWS if asked.get(row.name, not wanted or row.name in wanted)]
     return rows, not wanted or SWEEP in wanted
 
@@ -75,7 +80,7 @@ def evaluate(
     beside = [Path(given.partition("=")[2]) for given in options.beside]
     keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
-    jobs = evaluation.missing(needs)
+    jobs = evaluation.missing(_with_synthesisers_that_are_here(needs))
     require_synthesisers(
         with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs), with_natural=any(job.kind == "natural" for job in jobs)
     )
@@ -86,7 +91,7 @@ def evaluate(
     )  # fmt: skip
     with bars(options.quiet) as progress:
         evaluation.run(jobs, options.jobs, progress)
-    records = by_task(evaluation.records())
+    records = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
     lines = lines_of(rows, records, settings)
     table, found = markdown(lines, others), metrics(lines, records, settings) | {"bundle": evaluation.checksum}
     if others:
@@ -104,6 +109,18 @@ def evaluate(
         note(bundle.folder, metrics=found)
     say(table)
     LOG.info("written: %s", evaluation.folder)
+
+
+def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
+    """Needs without those of other synthesisers that are not installed, which one line tells."""
+    voices = {kind: own for kind, own in cast().other_voices.items() if any(need.kind == kind for need in needs)}
+    missing = tuple(kind for kind, own in voices.items() if not synthesisers.is_here(own))
+    if missing:
+        LOG.warning(
+            "other synthesisers: %s cannot be measured, a program or a voice is missing; %s",
+            ", ".join(missing), synthesisers.install_command(missing),
+        )  # fmt: skip
+    return [need for need in needs if need.kind not in missing]
 
 
 def _plot(sweep: dict[str, dict[float, Figure]], video_only: Figure | None, paths: list[Path]) -> None:

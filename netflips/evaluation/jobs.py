@@ -12,7 +12,8 @@ Record = dict[str, Any]
 VOCODER, ENGLISH, OTHERS, RECORDED, COPIED = "vocoder", "english", "others", "recorded", "copied"
 """Jobs without a clip: the vocoder alone on true units; units of the English reference voice; voices of other speakers; what the
 measure gives on true Korean recordings; such recordings said again by the vocoder, in their own time."""
-AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
+AUDIO, VIDEO, BOTH, AUTO = "audio", "video", "audio,video", "auto"
+"""Modalities; auto = what a bundle decides for each utterance."""
 SHUFFLED, RANDOM, SHOWN, CEILING, ROOM = "shuffled", "random", "shown", "ceiling", "room"
 """Tasks beside the modalities: units in another order; weights that know nothing; dubbed to a video, whose sound and mouth
 are measured; what the measure of the mouth gives on drawn truth; the sound as it arrives across a room with noise."""
@@ -21,6 +22,21 @@ are measured; what the measure of the mouth gives on drawn truth; the sound as i
 def noisy(modalities: str, snr_db: float) -> str:
     """The task of dubbing with noise in the sound."""
     return f"{modalities}@{snr_db:g}"
+
+
+def with_lips(modalities: str, lips: str) -> str:
+    """The task of translating with lips of a name of `conditions.LIPS` in place of the own ones."""
+    return f"{modalities}+{lips}"
+
+
+def heard_through(condition: str) -> str:
+    """The task of translating the sound alone, as it arrives through a name of `conditions.SOUNDS`."""
+    return f"{AUDIO}~{condition}"
+
+
+def needs_face(task: str) -> bool:
+    """Whether a clip's face is looked for."""
+    return not task.startswith((f"{AUDIO}~", f"{AUDIO}@")) and task not in (AUDIO, ROOM)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,11 @@ Records = Mapping[tuple[str, str], Sequence[Record]]
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table. goal: None = it has none. is_least: whether figures should be above the goal, or below it."""
+    """A row of the table.
+
+    goal: None = it has none. is_least: whether figures should be above the goal, or below it. counted: on how many of its needs,
+    from the first on, what could not be dubbed is counted.
+    """
 
     name: str
     title: str
@@ -21,6 +25,7 @@ class Row:
     figure: Callable[[Records, EvaluationSettings], Figure | None]
     goal: float | None = None
     is_least: bool = True
+    counted: int = 1
 
     def meets_goal(self, figure: Figure) -> bool | None:
         """Whether the goal is reached; None without one."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from avcore.edit_distance import edit_distances
+from netflips.evaluation.condition_rows import LIP_ROWS, MICROPHONE_ROWS, NOISE_ROWS, OTHER_ROWS, WARNING_ROWS
 from netflips.evaluation.jobs import (
     AUDIO,
     BOTH,
@@ -30,7 +31,9 @@ from netflips.evaluation.voice_rows import VOICE_ROWS
 from netflips.evaluation.worker import other_voices
 
 UNTOUCHED = "untouched_speaker"
-NATURAL = ("natural", "natural_units", "natural_both", "room")
+NATURAL = ("natural", "natural_units", "natural_both", "room", *(row.name for row in (*MICROPHONE_ROWS, *LIP_ROWS)))
+"""Rows of natural voices."""
+OTHER_SYNTHESISERS = tuple(row.name for row in OTHER_ROWS)
 SWEEP = "sweep"
 
 
@@ -123,15 +126,19 @@ ROWS: tuple[Row, ...] = (
     _share("recorded", "the measure on Korean that the synthesiser says itself, voices never heard", RECORDED, RECORDED),
     _share("new_faces", "the same, faces and poses never seen, dubbed to a video", "new_faces", SHOWN),
     _share(UNTOUCHED, "the same, a synthesiser's speaker never heard by any stage", "speaker", BOTH, goal=0.80),
+    *OTHER_ROWS,
     _share("natural", "natural voices never heard, sound only", "natural", AUDIO, goal=0.93),
     _share("natural_units", "the same, nearest units", "natural", AUDIO, "units_right", goal=0.93),
     _share("natural_both", "natural voices never heard, with a face", "natural", BOTH),
     _share("room", "the same voices across a room with noise (10 dB), sound only", "natural", ROOM, goal=0.85),
+    *MICROPHONE_ROWS,
+    *LIP_ROWS,
     _share("audio_only", "sound only", "held_out", AUDIO),
     _share("video_only", "video only, other takes of faces of the training", "held_out", VIDEO, goal=0.90),
     _share("video_only_new", "video only, faces and poses never seen", "new_faces", VIDEO, goal=0.60),
     _noise("noise_audio", "white noise as loud as the speech (0 dB), sound only", AUDIO, 0.85),
     _noise("noise_both", "the same with video", BOTH, 0.95),
+    *NOISE_ROWS,
     _share("again", "the dubbed sound through the unit extractor: nearest reference units", "held_out", BOTH, "again_right", 0.95),
     _share("vocoder", "vocoder alone on true units, voices never heard", VOCODER, VOCODER, goal=0.99),
     _errors("vocoder_errors", "the same: unit error rate of its sound", VOCODER, 0.03),
@@ -149,6 +156,7 @@ ROWS: tuple[Row, ...] = (
     _share("shuffled", "baseline: units in random order before translation", "held_out", SHUFFLED),
     _nearest_english("nearest_seen", "baseline: nearest English training sentence by units, training sentences", "seen"),
     _nearest_english("nearest_held_out", "the same, sentences never trained on", "held_out"),
+    *WARNING_ROWS,
 )
 
 

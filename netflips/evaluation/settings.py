@@ -13,8 +13,9 @@ class EvaluationSettings:
 
     snrs_db: of the sweep, besides the `noise_db` that has a row of its own, on `sweep_number` utterances. ceiling_number: on
     how many drawn truths the measure of the mouth is itself measured. baseline_number: utterances for weights that know nothing,
-    which are slow to translate. side: of the pictures, in pixels. sentences: 0 = all of the phrasebook are references, which is
-    what any figure is worth reading for; tests take fewer.
+    which are slow to translate. condition_number: utterances of rows on microphones and on lips that do not belong, at most;
+    other_number: of each other synthesiser. side: of the pictures, in pixels. sentences: 0 = all of the phrasebook are references,
+    which is what any figure is worth reading for; tests take fewer.
     """
 
     number: int = 200
@@ -24,6 +25,8 @@ class EvaluationSettings:
     sweep_number: int = 50
     ceiling_number: int = 20
     baseline_number: int = 50
+    condition_number: int = 100
+    other_number: int = 50
     side: int = 256
     sentences: int = 0
 

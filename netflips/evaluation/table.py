@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from netflips.evaluation.condition_rows import taken_from
 from netflips.evaluation.jobs import BOTH, Record
 from netflips.evaluation.others import OtherBundle
 from netflips.evaluation.row import Records, Row
@@ -40,7 +41,9 @@ def lines_of(rows: Sequence[Row], records: Records, settings: EvaluationSettings
     for row in rows:
         figure = row.figure(records, settings)
         if figure is not None:
-            failed = sum("failed" in one for need in row.needs(settings)[:1] for one in records.get((need.kind, need.task), ()))
+            failed = sum(
+                "failed" in one for need in row.needs(settings)[: row.counted] for one in records.get((need.kind, need.task), ())
+            )
             lines.append(Line(row, figure, failed))
     return lines
 
@@ -59,7 +62,7 @@ def metrics(lines: Sequence[Line], records: Records, settings: EvaluationSetting
     """Everything that was measured, as JSON.
 
     scores: quantiles of the encoder's confidence and the translation's score on speech of the domain that training never
-    heard, by which a program can tell speech that is none of it.
+    heard, by which a program can tell speech that is none of it. taken_from: see `condition_rows.taken_from`.
     """
     rows = {
         line.row.name: asdict(line.figure)
@@ -72,6 +75,7 @@ def metrics(lines: Sequence[Line], records: Records, settings: EvaluationSetting
         "rows": {name: _plain(row) for name, row in rows.items()},
         "noise_sweep_db": {what: {f"{snr:g}": _plain(asdict(one)) for snr, one in found.items()} for what, found in sweep.items()},
         "scores": {name: _quantiles(held_out, name) for name in ("confidence", "score")},
+        "taken_from": taken_from(records),
         "settings": asdict(settings),
     }
 

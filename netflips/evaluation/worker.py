@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.features import Pictures
 from avcore.audio import Samples, resample
 from avcore.bundle import CHECKPOINTS, REFERENCES
 from avcore.errors import InputError, NetflipsError, NoFaceError
@@ -23,10 +24,13 @@ from netflips.demo.cast import Voice, cast, say
 from netflips.demo.espeak import EspeakVoice
 from netflips.demo.flite import FliteVoice
 from netflips.demo.material.phones import SILENCE, Phones
+from netflips.demo.phrasebook import Pair
 from netflips.demo.visemes import Phoneme
 from netflips.evaluation.chain import Chain, Dubbed, Heard, hear, shuffled
+from netflips.evaluation.conditions import OWN, SOUNDS, lips_of_kind
 from netflips.evaluation.jobs import (
     AUDIO,
+    AUTO,
     BOTH,
     CEILING,
     COPIED,
@@ -41,17 +45,19 @@ from netflips.evaluation.jobs import (
     Job,
     Place,
     Record,
+    needs_face,
 )
 from netflips.evaluation.material import ClipPlan, known_sentences, plan_clip, sentence_of, write_clip
 from netflips.evaluation.material import Kind as ClipKind
 from netflips.evaluation.mouth import draw_truth, measure_ceiling, measure_mouth
-from netflips.evaluation.noise import across_a_room, noisy_copy
+from netflips.evaluation.noise import noisy_copy
 from netflips.evaluation.retrieval import SpokenReferences, UnitReferences
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.voice_quality import noise_floor_db, pitch_errors, quality_record, semitones_between, voice_quality
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
 from unit2av.voice import voice_of
+from unit2unit.inference import Translation
 
 _DIGITS = 4
 _STRESS = "',%"
@@ -82,6 +88,7 @@ class Worker:
                 OTHERS: self._other_voice,
                 RECORDED: self._recorded,
                 COPIED: self._copied,
+                **{kind: partial(self._other_synthesiser, kind) for kind in cast().other_voices},
             }
             return [_record(job, job.kind, partial(tasks[job.kind], job.index))]
 
@@ -92,9 +99,7 @@ class Worker:
         plan = plan_clip(kind, job.index, self._settings)
         path = folder / "clip.mp4"
         write_clip(path, plan, self._settings.side)
-        heard = hear(
-            path, needs_face=any(task != ROOM and (not task.startswith(AUDIO) or task.startswith(BOTH)) for task in job.tasks)
-        )
+        heard = hear(path, needs_face=any(map(needs_face, job.tasks)))
         return [_record(job, task, partial(self._try, task, plan, heard, job.index, folder)) for task in job.tasks]
 
     def _try(self, task: str, plan: ClipPlan, heard: Heard, index: int, folder: Path) -> Record:
@@ -104,19 +109,27 @@ class Worker:
             units, confidence = self._chain.units(heard, BOTH, heard.speech)
             mixed = shuffled(units, np.random.default_rng([self._settings.seed, index]))
             voice = voice_of(heard.speech, self._chain.models.speaker_encoder)
-            return self._judged(self._chain.say(mixed, confidence, voice), plan)
+            return self._judged(self._chain.say(mixed, confidence, voice), plan.pair)
         if task == RANDOM:
-            return self._judged(self._random.dub(heard, BOTH), plan)
+            return self._judged(self._random.dub(heard, BOTH), plan.pair)
         if task == ROOM:
-            return self._judged(self._chain.dub(heard, AUDIO, across_a_room(heard.speech, index)), plan)
+            return self._judged(self._chain.dub(heard, AUDIO, SOUNDS[ROOM](heard.speech, index)), plan.pair)
+        modalities, _, condition = task.partition("~")
+        if condition:
+            return self._understood(SOUNDS[condition](heard.speech, index), None, modalities, plan.pair)
+        modalities, _, lips = task.partition("+")
+        if lips:
+            return self._understood(heard.speech, self._lips(heard, lips, index), modalities, plan.pair)
         modalities, _, snr = task.partition("@")
         if snr:
             speech = noisy_copy(heard.speech, float(snr), folder / "noisy.wav", index)
-            return self._judged(self._chain.dub(heard, modalities, speech), plan)
+            if modalities == AUTO:
+                return self._understood(speech, self._lips(heard, OWN, index), modalities, plan.pair)
+            return self._judged(self._chain.dub(heard, modalities, speech), plan.pair)
         dubbed = self._chain.dub(heard, modalities)
         more = self._voices(dubbed) if modalities == BOTH else {}
         more |= self._heard(dubbed, heard.speech) if modalities == BOTH else {}
-        return self._judged(dubbed, plan) | self._recognised_again(dubbed.samples, plan) | more
+        return self._judged(dubbed, plan.pair) | self._recognised_again(dubbed.samples, plan) | more
 
     def _show(self, task: str, plan: ClipPlan, heard: Heard, folder: Path) -> Record:
         """Dub to a video and measure what that holds."""
@@ -131,21 +144,36 @@ class Worker:
         sound = self._recordings.nearest(read_speech(path))
         return {"right": sound.text == plan.pair.korean, "found": sound.text} | measure_mouth(path, heard, truth)
 
+    def _lips(self, heard: Heard, kind: str, index: int) -> Pictures:
+        """A clip's lips, or others in their place."""
+        if heard.face is None:
+            raise NoFaceError("no face was found", path=heard.source.path)
+        return lips_of_kind(heard.face.lips, kind, index, sentence_of("held_out", index + 1, self._settings))
+
     # What came out
 
-    def _judged(self, dubbed: Dubbed, plan: ClipPlan) -> Record:
-        sound, units = self._recordings.nearest(dubbed.samples), self._units.nearest(dubbed.translation.units)
-        expected = plan.pair.korean
+    def _judged(self, dubbed: Dubbed, pair: Pair) -> Record:
+        sound = self._recordings.nearest(dubbed.samples)
         return {
-            "right": sound.text == expected,
+            "right": sound.text == pair.korean,
             "found": sound.text,
             "distance": round(sound.distance, _DIGITS),
             "margin": round(sound.margin, _DIGITS),
-            "units_right": units.text == expected,
-            "units": dubbed.units.merged().ids.tolist(),
-            "confidence": round(dubbed.confidence, _DIGITS),
-            "score": round(dubbed.translation.score, _DIGITS),
-            "truncated": dubbed.translation.truncated,
+        } | self._judged_by_units(dubbed.units, dubbed.confidence, dubbed.translation, pair)
+
+    def _understood(self, speech: Samples, lips: Pictures | None, modalities: str, pair: Pair) -> Record:
+        """Translated and not said."""
+        found = self._chain.listen(speech, lips, modalities)
+        translation = self._chain.translate(found.units)
+        return {"modalities": found.modalities} | self._judged_by_units(found.units, found.confidence, translation, pair)
+
+    def _judged_by_units(self, units: Units, confidence: float, translation: Translation, pair: Pair) -> Record:
+        return {
+            "units_right": self._units.nearest(translation.units).text == pair.korean,
+            "units": units.merged().ids.tolist(),
+            "confidence": round(confidence, _DIGITS),
+            "score": round(translation.score, _DIGITS),
+            "truncated": translation.truncated,
         }
 
     def _recognised_again(self, samples: Samples, plan: ClipPlan) -> Record:
@@ -190,6 +218,16 @@ class Worker:
         found = self._recordings.nearest(samples)
         heard = quality_record(voice_quality(samples), None)
         return {"right": found.text == pair.korean, "found": found.text} | self._unit_errors(samples, pair.korean) | heard
+
+    def _other_synthesiser(self, kind: str, index: int) -> Record:
+        """Sound alone of a synthesiser that no training hears."""
+        voices = cast().other_voices
+        voice = voices[kind][index % len(voices[kind])]
+        pair = sentence_of(kind, index * len(voices) + list(voices).index(kind), self._settings)
+        speech = _spoken(pair.english, voice)
+        found = self._chain.listen(speech, None, AUDIO)
+        dubbed = self._chain.say(found.units, found.confidence, voice_of(speech, self._chain.models.speaker_encoder))
+        return {"speaker": voice.name} | self._judged(dubbed, pair)
 
     def _copied(self, index: int) -> Record:
         """A recording by the synthesiser, said again from its own phones in its own time, voice and pitch."""

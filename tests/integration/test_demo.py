@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from avcore.bundle import VARIABLE
-from avcore.media import probe
+from avcore.media import probe, read_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.demo.cast import cast, held_out_pairs
+from netflips.demo.espeak import EspeakVoice, TimedSpeech, say
+from netflips.demo.natural import NaturalVoice
 from netflips.demo_bundle.pack import pack_bundle
 from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 from tests.netflips.demo_bundle.conftest import ABOUT, write_references
@@ -75,6 +77,31 @@ def test_training_never_met_what_the_clip_shows() -> None:
     assert (facts["sentence"], facts["korean"]) in {(pair.english, pair.korean) for pair in held_out_pairs()}
     assert facts["voice"].partition("+")[2] in held_out["variants"]
     assert facts["head_seed"] >= held_out["first_head"]
+
+
+def test_the_clip_is_made_of_what_is_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maker, said = _script("make_demo_clip"), []
+
+    def stand_in(text: str, voice: NaturalVoice) -> TimedSpeech:
+        said.append(voice)
+        return say(text, EspeakVoice("en-us"))
+
+    monkeypatch.setattr(maker, "say", stand_in)
+    out = tmp_path / "made.mp4"
+    assert maker.main(["--out-path", str(out), "--voice", "1", "--pause", "0.4", "--size", "96", "128"]) == 0
+    facts = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
+    assert facts["styles"] == dict(said[0].styles) == dict(cast().unheard_styles[1])
+    assert all(name in facts["voice"] for name in facts["styles"])
+    speech = read_speech(out)
+    assert np.abs(speech[: SAMPLE_RATE // 4]).max() < 0.01 < np.abs(speech).max()
+
+    for wrong, word in ((["--text", "Good morning."], "held_out.txt"), (["--voice", "2"], "0..1")):
+        assert maker.main(["--out-path", str(tmp_path / "no.mp4"), *wrong]) == 2
+        told = capsys.readouterr().err
+        assert word in told.splitlines()[-1]
+    assert not (tmp_path / "no.mp4").exists()
 
 
 def test_pictures_of_sounds_show_pitch_and_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,20 @@
-"""Boxes and landmarks beside those of mediapipe 0.10.21, which `mediapipe_faces.npz` holds for pictures of the demo clip."""
+"""Boxes and landmarks beside those of mediapipe 0.10.21, which `mediapipe_faces.npz` holds for pictures of a drawn face."""
 
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 
 from avcore.faces.detect import FaceDetector
 
-ROOT = Path(__file__).resolve().parents[3]
 FIXTURE = Path(__file__).with_name("mediapipe_faces.npz")
+DRAWN = Path(__file__).with_name("drawn_face.webp")
 CASES = ("whole", "turned", "two", "small", "upright", "close")
 
 
 def pictures() -> dict[str, np.ndarray]:
-    with av.open(str(ROOT / "demo" / "clip.mp4")) as clip:
-        frame = next(frame for number, frame in enumerate(clip.decode(video=0)) if number == 20).to_ndarray(format="rgb24")
+    frame = cv2.cvtColor(cv2.imread(str(DRAWN)), cv2.COLOR_BGR2RGB)
     height, width = frame.shape[:2]
 
     def placed(degrees: float, scale: float) -> np.ndarray:

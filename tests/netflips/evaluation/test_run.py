@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +11,19 @@ import pytest
 from avcore.bundle import Bundle
 from avcore.media import PictureSource, read_speech
 from avcore.progress import silent
+from netflips.demo import others
+from netflips.demo.cast import held_out_english
+from netflips.demo.espeak import EspeakVoice, TimedSpeech
+from netflips.demo.others import OtherVoice
 from netflips.demo.phrasebook import Pair
-from netflips.evaluation import command, demo, material, worker
+from netflips.evaluation import command, demo, listening, material, worker
 from netflips.evaluation.chain import Chain, hear
-from netflips.evaluation.jobs import Job, Need, Record, key_of
+from netflips.evaluation.condition_rows import OF_BUNDLE, WARNING_ROWS
+from netflips.evaluation.conditions import LIPS
+from netflips.evaluation.jobs import Job, Need, Record, heard_through, key_of, noisy, with_lips
 from netflips.evaluation.material import plan_clip, write_clip
-from netflips.evaluation.rows import NATURAL, ROWS, UNTOUCHED, by_task, sweep_needs
+from netflips.evaluation.row import Row
+from netflips.evaluation.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_needs
 from netflips.evaluation.run import Evaluation
 from netflips.evaluation.settings import EvaluationSettings
 from netflips.evaluation.table import lines_of, markdown, metrics
@@ -27,6 +35,8 @@ from tests.netflips.evaluation.conftest import SETTINGS
 _NOT_HERE = {"nearest_seen", "nearest_held_out", "voice", "f0_error", "floor", "floor_recorded"}
 """Rows whose needs do not shrink with the settings of a test, and rows that one utterance of a voice that knows nothing may have
 no figure for; they are measured on made records."""
+_ASKED_FOR = {*NATURAL, *OTHER_SYNTHESISERS, *(row.name for row in WARNING_ROWS)}
+"""Rows of synthesisers that may not be here, and of what a bundle says of itself."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +48,7 @@ def evaluation(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Eval
 
 
 def needs() -> list[Need]:
-    rows = [row for row in ROWS if row.name not in {*_NOT_HERE, *NATURAL}]
+    rows = [row for row in ROWS if row.name not in _NOT_HERE | _ASKED_FOR]
     return [need for row in rows for need in row.needs(SETTINGS)] + sweep_needs(SETTINGS)
 
 
@@ -49,7 +59,7 @@ def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Eva
 
     failures = {key_of(one): one["failed"] for one in evaluation.records() if "failed" in one}
     assert not failures
-    assert figures.keys() >= {row.name for row in ROWS} - _NOT_HERE - set(NATURAL)
+    assert figures.keys() >= {row.name for row in ROWS} - _NOT_HERE - _ASKED_FOR
     wrong = ("seen", "held_out", "new_faces", "video_only", "noise_audio", "noise_both", "again", "random", "shuffled", "vocoder")
     assert sum(figures[name].value for name in wrong) <= 1, "a model that knows nothing was right again and again"
     assert figures["lips_ceiling"].value > 0.5  # one clip of unseen pose; 0.93 over twenty
@@ -150,6 +160,47 @@ def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, mo
     assert (line.figure.value, line.failed) == (0.0, 1)
 
 
+def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[bool, bool]] = []
+    monkeypatch.setattr(listening, "_by_default", lambda extractor, speech, lips: _noted(given, extractor, speech, lips))
+    tasks = [with_lips("auto", "own"), with_lips("auto", "still"), with_lips("audio,video", "still"), noisy("auto", 0.0)]
+    do = Worker(evaluation._place, SETTINGS)
+    records = do.do(Job("held_out", 5, (*tasks, heard_through("fast"), "audio,video")))
+
+    assert not [one for one in records if "failed" in one]
+    own, still, both, noise, fast, dubbed = records
+    assert own["units"] == dubbed["units"]
+    assert own["units_right"] == dubbed["units_right"]
+    assert still["units"] == both["units"]
+    assert len({tuple(one["units"]) for one in (own, still, noise, fast)}) == 4
+    assert [one.get("modalities") for one in records] == ["decided", "decided", "audio,video", "decided", "audio", None]
+    assert given == [(True, True)] * 3
+    assert all("right" not in one for one in (own, still, both, noise, fast)), "nothing was said"
+
+
+def _noted(given: list[tuple[bool, bool]], extractor: Any, speech: Any, lips: Any) -> listening.Listened:
+    given.append((speech is not None, lips is not None))
+    return replace(listening._taken(extractor, speech, lips), modalities="decided")
+
+
+def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, OtherVoice]] = []
+
+    def stand_in(text: str, voice: OtherVoice) -> TimedSpeech:
+        said.append((text, voice))
+        return material.say(text, EspeakVoice("en-us+m5"))
+
+    monkeypatch.setattr(others, "say", stand_in)
+    do = Worker(evaluation._place, SETTINGS)
+    records = [do.do(Job(kind, index, (kind,)))[0] for kind, index in (("pico", 0), ("pico", 1), ("mbrola", 0))]
+
+    assert not [one for one in records if "failed" in one]
+    assert [one["speaker"] for one in records] == ["en-US", "en-GB", "us1"]
+    assert len({text for text, _ in said}) == 3, "each says sentences of its own"
+    assert all(text in held_out_english() for text, _ in said)
+    assert all({"right", "units_right", "confidence"} <= one.keys() for one in records)
+
+
 _away = replace(plan_clip("held_out", 0, SETTINGS).around, shift=(3.0, 0.0))
 
 
@@ -169,6 +220,68 @@ def test_rows_from_made_records() -> None:
     figure = rows["voice"].figure({("held_out", "audio,video"): voices, ("others", "others"): others}, SETTINGS)
     assert figure is not None
     assert figure.value == pytest.approx(0.6 - (0.8 - 0.6) / 2)
+
+
+def test_rows_of_conditions_from_made_records() -> None:
+    rows = {row.name: row for row in ROWS}
+    settings = replace(SETTINGS, number=4)
+    right = [{"index": n, "units_right": n < 3, "right": n < 2} for n in range(4)]
+    records: dict[tuple[str, str], list[Record]] = {("pico", "pico"): right, ("festival", "festival"): right[2:]}
+    assert {name: figure_of(rows[name], records) for name in OTHER_SYNTHESISERS} == {
+        "others": (2 / 6, 6), "others_units": (4 / 6, 6), "others_pico": (0.75, 4), "others_festival": (0.5, 2),
+        "others_mbrola": None, "others_rhvoice": None,
+    }  # fmt: skip
+    failing = {("pico", "pico"): [{"index": 0, "failed": "x", "right": False}], ("mbrola", "mbrola"): right}
+    assert [line.failed for line in lines_of([rows["others"]], failing, settings)] == [1]
+
+    wrong = {("natural", with_lips("auto", kind)): right for kind in LIPS if kind != "own"}
+    cost = rows["lips_cost"].figure({("natural", "audio"): [right[0], {"index": 3, "units_right": True}]} | wrong, settings)
+    assert cost is not None
+    assert (cost.value, cost.n) == (-0.5, 8)  # two of the clips have both; one of them is lost with other lips
+    late = {("natural", with_lips("auto", "late")): [{**one, "modalities": "audio"} for one in right]}
+    assert figure_of(rows["late_lips"], late) == (0.75, 4)
+    assert metrics([], late, settings)["taken_from"] == {"auto+late": {"audio": 1.0}}
+
+    told = {OF_BUNDLE: [{"warned_inside": {"share": 0.04, "samples": 400}, "warned_outside": {"share": 0.95, "samples": 60}}]}
+    assert figure_of(rows["warned_inside"], told) == (0.04, 400)
+    assert rows["warned_inside"].meets_goal(rows["warned_inside"].figure(told, settings))
+    assert figure_of(rows["warned_outside"], told) == (0.95, 60)
+    assert figure_of(rows["warned_one_word"], told) is None
+    assert figure_of(rows["warned_inside_natural"], told) is None
+    told[OF_BUNDLE][0]["warned_inside"]["by_voice"] = {"natural": {"share": 0.1, "samples": 200}}
+    assert figure_of(rows["warned_inside_natural"], told) == (0.1, 200)
+    told[OF_BUNDLE][0]["warned_wrong"] = {"share": 0.0, "samples": 0}
+    assert figure_of(rows["warned_wrong"], told) is None
+
+
+def figure_of(row: Row, records: dict[tuple[str, str], list[Record]]) -> tuple[float, int] | None:
+    found = row.figure(records, SETTINGS)
+    return None if found is None else (pytest.approx(found.value), found.n)
+
+
+def test_synthesisers_that_are_missing_are_told_in_one_line(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(others, "is_here", lambda voices: False)
+    arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path), "--rows", "others,others_units"]
+    assert command.main([*arguments, "--number", "1"]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "apt-get" in line]
+    assert len(told) == 1
+    assert "mbrola, rhvoice, festival, pico" in told[0]
+
+
+def test_no_two_rows_have_one_name() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_a_flag_adds_its_rows_and_a_name_takes_one_of_them() -> None:
+    def chosen(names: str, with_others: bool) -> set[str]:
+        flags = {NATURAL: False, OTHER_SYNTHESISERS: with_others}
+        return {row.name for row in demo.choose_rows(names, False, flags)[0]}
+
+    assert set(OTHER_SYNTHESISERS) <= chosen("", True)
+    assert not {*OTHER_SYNTHESISERS, *NATURAL, UNTOUCHED} & chosen("", False)
+    assert chosen("others,late_lips", False) == {"others", "late_lips"}
 
 
 def page(tmp_path: Path) -> Path:
