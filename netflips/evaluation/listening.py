@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from av2unit import trust
 from av2unit.extractor import UnitExtractor
 from av2unit.features import Pictures
 from avcore.audio import Samples
@@ -32,7 +33,8 @@ def listen(extractor: UnitExtractor, speech: Samples, lips: Pictures | None, mod
 
 
 def _by_default(extractor: UnitExtractor, speech: Samples, lips: Pictures | None) -> Listened:
-    return _taken(extractor, speech, lips)
+    heard = trust.listen(extractor, speech, lips, extractor.agreement)
+    return Listened(heard.extraction.units, heard.extraction.confidence, heard.modalities)
 
 
 def _taken(extractor: UnitExtractor, speech: Samples | None, lips: Pictures | None) -> Listened:
