@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from av2unit.decoding import Scores, log_probabilities
 from av2unit.nearest import KEY, KnownSentences
@@ -25,7 +26,7 @@ def said(*ids: int, steps: int = 6, sure: float = 6.0, seed: int = 0) -> Scores:
     return log_probabilities(logits)
 
 
-def likeness(*ids: int, sure: float = 6.0) -> np.ndarray:
+def likeness(*ids: int, sure: float = 6.0) -> NDArray[np.float64]:
     return KNOWN.likeness(said(*ids, sure=sure), UNITS)
 
 

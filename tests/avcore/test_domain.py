@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.domain import KEY, Domain, Reading, Stretch, common_bounds, outside_notice, weakest_stretch
+from avcore.domain import KEY, Domain, Reading, common_bounds, outside_notice, weakest_stretch
 from avcore.errors import CheckpointError, InputError
 
 
@@ -41,9 +41,9 @@ def test_the_weakest_stretch_is_where_neighbours_are_low() -> None:
     scores = np.full(30, -0.1)
     scores[4] = -1.0  # one bad step
     scores[20:24] = -0.5  # a bad word
-    assert weakest_stretch(scores, 4) == Stretch(pytest.approx(-0.5), 20, 24)
-    assert weakest_stretch(scores, 1) == Stretch(pytest.approx(-1.0), 4, 5)
-    assert weakest_stretch(scores[:3], 4) == Stretch(pytest.approx(-0.1), 0, 3)
+    for width, expected in ((4, (-0.5, 20, 24)), (1, (-1.0, 4, 5))):
+        assert weakest_stretch(scores, width) == pytest.approx(expected)
+    assert weakest_stretch(scores[:3], 4) == pytest.approx((-0.1, 0, 3))
     assert weakest_stretch(scores[:0], 4) is None
 
 

@@ -18,10 +18,10 @@ from netflips.demo.espeak import TimedSpeech
 from netflips.demo.natural import NaturalVoice
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle import calibration, probes
-from netflips.demo_bundle.calibration import calibrate_bundle, find_domains, outside_sentences, summary, told_wrong
+from netflips.demo_bundle.calibration import calibrate_bundle, find_domains, summary, told_wrong
 from netflips.demo_bundle.describe import check_bundle, tell
 from netflips.demo_bundle.one_word import one_word_sentences, unknown_words
-from netflips.demo_bundle.probes import ESPEAK, NATURAL, READINGS, Scores
+from netflips.demo_bundle.probes import ESPEAK, NATURAL, READINGS, Scores, outside_sentences
 from unit2unit.translator import UnitTranslator
 
 OWNERS = {"unit_confidence": Kind.UNIT_ENCODER, "translation_score": Kind.TRANSLATOR}
