@@ -44,13 +44,12 @@ def decode(logits: Scores, decoding: Decoding) -> Classes:
     """
     if decoding.method == ARGMAX:
         return np.asarray(logits.argmax(axis=1), dtype=np.int64)
-    return viterbi(_log_probabilities(logits), decoding.duration_penalty)
+    return viterbi(log_probabilities(logits), decoding.duration_penalty)
 
 
-def mean_log_probability(logits: Scores, classes: Classes) -> float:
-    """Average the log-probability of chosen classes, int64 [steps], under float32 [steps, classes]; 0 for no steps."""
-    chosen = np.take_along_axis(_log_probabilities(logits), classes[:, None], axis=1)
-    return float(chosen.mean()) if len(chosen) else 0.0
+def chosen_log_probabilities(logits: Scores, classes: Classes) -> Scores:
+    """The log-probability of the chosen class at each step: of float32 [steps, classes] and int64 [steps], float32 [steps]."""
+    return np.take_along_axis(log_probabilities(logits), classes[:, None], axis=1)[:, 0]
 
 
 def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
@@ -78,7 +77,7 @@ def viterbi(log_probs: Scores, duration_penalty: float) -> Classes:
     return path
 
 
-def _log_probabilities(logits: Scores) -> Scores:
+def log_probabilities(logits: Scores) -> Scores:
     """Normalise each row, float32 [steps, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     normalised: Scores = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from avcore.bundle import checkpoint_or_bundle
 from avcore.command import LOG, Parser, add_common_options, device_name, run
-from avcore.domain import Reading, outside_notice
+from avcore.domain import PICTURE_CAUSE, outside_notice
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
 from avcore.kinds import Kind
@@ -61,17 +61,17 @@ def extract_units(options: argparse.Namespace) -> None:
     with bars(options.quiet) as progress:
         speech, lips = read_utterance(options.in_vid_path, modalities, lip_path, face, progress)
         start = time.perf_counter()
-        units, confidence = extractor.extract_scored(speech, lips, progress)
+        found = extractor.extract_scored(speech, lips, progress)
         spent_s = time.perf_counter() - start
-    write_unit_file(options.out_unit_path, units.frames())
-    notice = outside_notice([Reading("the encoder's confidence", confidence, extractor.domain)])
+    write_unit_file(options.out_unit_path, found.units.frames())
+    notice = outside_notice(found.readings(extractor.domain), PICTURE_CAUSE if speech is not None and lips is not None else "")
     if notice:
         LOG.warning("%s: warning: %s", options.in_vid_path, notice)
-    length_s = float(units_to_seconds(units.num_steps))
+    length_s = float(units_to_seconds(found.units.num_steps))
     speed = length_s / spent_s
     LOG.info(
         "%s: %d units for %.2f s, encoded in %.2f s (%.1f x real time)",
-        options.out_unit_path, units.num_steps, length_s, spent_s, speed,
+        options.out_unit_path, found.units.num_steps, length_s, spent_s, speed,
     )  # fmt: skip
 
 

@@ -46,9 +46,14 @@ class Heard:
         """Whether there were lips, and they were not believed."""
         return self.modalities == AUDIO and self.agreement is not None
 
+    @property
+    def may_be_misled(self) -> bool:
+        """Whether lips took part that nobody found to belong to the sound."""
+        return self.modalities == (BOTH if self.agreement is None else VIDEO)
+
     def in_language(self, language: str) -> "Heard":
         """The same with units that say which language they are of."""
-        return replace(self, extraction=self.extraction._replace(units=replace(self.extraction.units, language=language)))
+        return replace(self, extraction=replace(self.extraction, units=replace(self.extraction.units, language=language)))
 
 
 def listen(

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from avcore.domain import Reading, outside_notice
+from av2unit.trust import Heard
+from avcore.domain import PICTURE_CAUSE, Stretch, outside_notice
 from avcore.plain_text import ranges
 from netflips.models import Models
 
@@ -17,15 +19,27 @@ class Judgement:
     notice: str | None
 
 
-def judge(models: Models, confidence: float, score: float) -> Judgement:
-    """Judge an utterance by the encoder's confidence and the translation's score."""
-    readings = (
-        Reading("the encoder's confidence", confidence, models.extractor.domain),
-        Reading("the translation's score", score, models.translator.domain),
-    )
-    notice = outside_notice(readings)
+class Scored(Protocol):
+    """What a translation says of itself."""
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability of a token."""
+
+    @property
+    def weakest(self) -> Stretch | None:
+        """Where the tokens are least probable."""
+
+
+def judge(models: Models, heard: Heard, translated: Scored) -> Judgement:
+    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean."""
+    readings = [
+        *heard.extraction.readings(models.extractor.domain),
+        *models.translator.readings(translated.score, translated.weakest),
+    ]
+    notice = outside_notice(readings, PICTURE_CAUSE if heard.may_be_misled else "")
     names_domain = any(one.domain is not None for one in readings)
-    return Judgement(confidence, notice is not None if names_domain else None, notice)
+    return Judgement(heard.extraction.confidence, notice is not None if names_domain else None, notice)
 
 
 def common_notice(judged: Mapping[int, Judgement]) -> str | None:

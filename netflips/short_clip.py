@@ -72,10 +72,9 @@ class ShortDub:
         voice = self._voice(material.speech)
         with self._clock.stage("av2unit"):
             heard = self._listen(material)
-        units, confidence = heard.extraction
         with self._clock.stage("unit2unit"):
-            translation = self._translate(units)
-        judgement = judge(self._models, confidence, translation.score)
+            translation = self._translate(heard.extraction.units)
+        judgement = judge(self._models, heard, translation)
         if judgement.notice is not None:
             self._warn(judgement.notice)
         with self._clock.stage("speech"):

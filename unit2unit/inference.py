@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from avcore.bundle import checkpoint_or_bundle, learnt_languages
 from avcore.command import LOG, Parser, add_common_options, device_name, run
-from avcore.domain import Reading, outside_notice
+from avcore.domain import outside_notice
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place
 from avcore.kinds import Kind
@@ -112,7 +112,7 @@ def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespa
     notice = truncation_notice(translation)
     if notice:
         LOG.warning("%s; --max-target-units raises the limit", notice)
-    outside = outside_notice([Reading("the translation's score", translation.score, translator.domain)])
+    outside = outside_notice(translator.readings(translation.score, translation.weakest))
     if outside:
         LOG.warning("%s: warning: %s", given, outside)
     if not len(translation.units):

@@ -13,7 +13,7 @@ from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
 from avcore.checkpoint_settings import read_setting
 from avcore.contracts import require_units
 from avcore.device import resolve_device, resolve_precision
-from avcore.domain import Domain
+from avcore.domain import Domain, Reading, Stretch, weakest_stretch
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.reloadable import Reloadable
@@ -35,6 +35,9 @@ still a matter of seconds; the work grows with the square."""
 _MOST_OFFSET: Final = 100_000
 _MOST_STEPS: Final = 1000
 """Steps of all sentences side by side, since each beam of each step may need an entry (100 KB at published size)."""
+
+_WEAKEST_TOKENS: Final = 3
+"""How long a stretch is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,11 @@ class Translation:
     def positional_scores(self) -> NDArray[np.float32]:
         """Log-probability of each token, float32 [T]."""
         return self.hypotheses[0].positional_scores
+
+    @property
+    def weakest(self) -> Stretch | None:
+        """Where the tokens are least probable; its steps are tokens."""
+        return weakest_stretch(self.positional_scores, _WEAKEST_TOKENS)
 
 
 class UnitTranslator:
@@ -161,6 +169,11 @@ class UnitTranslator:
             for number, one in zip(group, hypotheses, strict=True):
                 found[number] = self._translation(sequences[number], target, one)
         return [found[number] for number in range(len(tokens))]
+
+    def readings(self, score: float, weakest: Stretch | None) -> list[Reading]:
+        """What of a translation can be compared with the domain: its score, and where it is weakest."""
+        told = [Reading("the translation's score", score, self.domain)]
+        return told if weakest is None else [*told, Reading("its score at its weakest", weakest.score, self.domain, "weakest")]
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it has; raises LanguageError listing those it has."""

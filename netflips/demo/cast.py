@@ -66,6 +66,14 @@ class Cast:
         """Natural voices that training never hears."""
         return [tuple(shares.items()) for shares in self.settings["held_out"]["natural"]]
 
+    def unusual_natural(self, rng: np.random.Generator) -> NaturalVoice:
+        """Draw a natural voice between more styles than training blends: one that neither it nor an evaluation hears."""
+        own, count = self.settings["bounds"]["natural"], int(self.settings["bounds"]["natural"]["styles"])
+        names = [str(name) for name in rng.choice(self.settings["natural"]["styles"], count, replace=False)]
+        shares = [round(float(share), 2) for share in rng.dirichlet(np.full(count, 4.0))[1:]]
+        styles = tuple(zip(names, [1 - sum(shares), *shares], strict=True))
+        return NaturalVoice(styles, *(round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract")))
+
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""
         variants = self.settings["held_out"]["variants"]

@@ -38,7 +38,7 @@ class Phrasebook:
     def pairs_of(self, template: int) -> Iterator[Pair]:
         """All sentences of a template, in a fixed order."""
         english, korean = self.templates[template]
-        names = list(dict.fromkeys(_SLOT.findall(english)))
+        names = slots_of(english)
         for choice in product(*(range(len(self.slots[name])) for name in names)):
             words = [self.slots[name][number] for name, number in zip(names, choice, strict=True)]
             filled = [dict(zip(names, (pair[side] for pair in words), strict=True)) for side in range(2)]
@@ -76,6 +76,11 @@ def phrasebook() -> Phrasebook:
         if sorted(_SLOT.findall(english)) != sorted(_SLOT.findall(korean)) or not set(_SLOT.findall(english)) <= set(slots):
             raise InputError("a template's slots do not match", found=f"{english} | {korean}")
     return Phrasebook(slots, templates)
+
+
+def slots_of(template: str) -> list[str]:
+    """Names of a template's slots, in order, each once."""
+    return list(dict.fromkeys(_SLOT.findall(template)))
 
 
 def with_particles(korean: str) -> str:

@@ -18,7 +18,7 @@ from avcore.texts import read_json
 from netflips.demo_bundle.describe import check_bundle, note, tell, total_bytes
 
 _PARTS = {kind.name.lower().replace("_", "-"): kind for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)}
-_UTTERANCES, _SEED, _SHARE = 400, 40, 0.01
+_UTTERANCES, _SEED, _SHARE = 400, 40, 0.02
 _MEGA = 2**20
 
 
@@ -38,11 +38,13 @@ def build_parser() -> Parser:
         "--precision", default="float16", choices=STORED_PRECISIONS, help="of matrices and kernels (default: float16)"
     )
     pack.add_argument("--keep", action="append", default=[], choices=list(_PARTS), help="leave this model's numbers as they are")
-    calibrate = commands.add_parser("calibrate", help="find out where the bundle's domain ends (needs espeakng-loader)")
+    calibrate = commands.add_parser(
+        "calibrate", help="find out where the bundle's domain ends (needs espeakng-loader; takes natural voices where they are)"
+    )
     calibrate.add_argument("--utterances", type=int, default=_UTTERANCES, metavar="N", help=f"default: {_UTTERANCES}")
     calibrate.add_argument("--seed", type=int, default=_SEED, help=f"default: {_SEED}")
     calibrate.add_argument(
-        "--share", type=float, default=_SHARE, help=f"of the domain's own speech below each bound (default: {_SHARE})"
+        "--share", type=float, default=_SHARE, help=f"of the domain's own speech below any bound (default: {_SHARE})"
     )
     add = commands.add_parser("note", help="add a section to bundle.json")
     add.add_argument("section", help="its name, as metrics")

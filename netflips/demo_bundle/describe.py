@@ -73,6 +73,8 @@ def tell(bundle: Bundle) -> Iterator[str]:
     for name, found in (about.get("out_of_domain") or {}).items():
         words = name.replace("_", " ")
         if "least" in found:
-            yield f"usual {words}: {found['least']:.3f} or more"
+            more = {"at its weakest": found.get("weakest"), "for likeness to a known sentence": found.get("nearest")}
+            stretches = "".join(f", {bound:.3f} {what}" for what, bound in more.items() if bound is not None)
+            yield f"usual {words}: {found['least']:.3f} or more{stretches}"
         elif {"share", "samples"} <= found.keys():
             yield f"{words}: {found['share']:.1%} of {found['samples']} utterances"

@@ -89,7 +89,7 @@ def _cue(job: Job, cast: Cast, listened: Listened | None, translated: Translated
     name = f"utterance {cast.utterance.number}"
     judgement = None
     if listened is not None and translated is not None:
-        judgement = judge(job.models, listened.confidence, translated.score)
+        judgement = judge(job.models, listened.heard, translated)
     if translated is None or not len(translated.units):
         why = "nothing of it can be heard or seen" if translated is None else "its translation is empty"
         job.warn(f"{name} is left alone: {why}")

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from av2unit.extractor import Extraction
 from av2unit.trust import Heard, listen
 from avcore.audio import level_dbfs
+from avcore.domain import Stretch
 from avcore.progress import Progress
 from avcore.timeline import SAMPLES_PER_UNIT, frame_at, frames_covering, frames_to_units, units_to_samples
 from avcore.units import Ids, Units
@@ -36,19 +39,15 @@ class Listened:
         """Its units, with durations."""
         return self.heard.extraction.units
 
-    @property
-    def confidence(self) -> float:
-        """The mean log-probability of its units."""
-        return self.heard.extraction.confidence
-
 
 @dataclass(frozen=True)
 class Translated:
-    """units: repeats kept, without durations. is_truncated: the search ended at its limit."""
+    """units: repeats kept, without durations. is_truncated: the search ended at its limit. weakest: where it is least sure."""
 
     units: Units
     score: float
     is_truncated: bool
+    weakest: Stretch | None = None
 
 
 def frames_of(one: Utterance) -> tuple[int, int]:
@@ -78,17 +77,19 @@ def extract_units(
     inputs = [sound, None if seen is None else seen.key]
     bound = models.extractor.agreement if options.decides else None
     model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
-    key = key_of(inputs, start, stop, *model, str(bound), "heard")
+    key = key_of(inputs, start, stop, *model, str(bound), "stretches")
 
     def make() -> Arrays:
         heard = listen(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
-        units, confidence = heard.extraction
+        units = heard.extraction.units
         rest = _rest_unit(units.frames(), sound)
         return {
             "frames": units.frames(),
             "vocabulary": np.array(units.vocabulary),
             "rest": np.array(-1 if rest is None else rest),
-            "confidence": np.array(confidence),
+            "confidence": np.array(heard.extraction.confidence),
+            "weakest": _stored(heard.extraction.weakest),
+            "nearest": _stored(heard.extraction.nearest),
             "modalities": np.array(heard.modalities),
             "reason": np.array(heard.reason),
             "agreement": np.array([np.nan if share is None else share for share in (heard.agreement, heard.usual)]),
@@ -97,7 +98,7 @@ def extract_units(
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
     share, usual = (None if np.isnan(share) else float(share) for share in found["agreement"])
-    extraction = Extraction(units, float(found["confidence"]))
+    extraction = Extraction(units, float(found["confidence"]), _stretch(found["weakest"]), _stretch(found["nearest"]))
     heard = Heard(extraction, str(found["modalities"]), str(found["reason"]), share, usual)
     return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
 
@@ -111,7 +112,7 @@ def translate_all(
     """
     limit = 0 if options.max_target_units is None else options.max_target_units
     search = search_settings(models.translator.default_search, options.beam, limit)
-    settings = (options.source, options.target, vars(search), models.fingerprints["unit2unit"], models.arithmetic)
+    settings = (options.source, options.target, vars(search), models.fingerprints["unit2unit"], models.arithmetic, "stretches")
     done: list[Translated | None] = []
     for start in range(0, len(heard), _GROUP):
         group = heard[start : start + _GROUP]
@@ -132,6 +133,7 @@ def _arrays(made: Translation) -> Arrays:
         "vocabulary": np.array(made.units.vocabulary),
         "score": np.array(made.score),
         "truncated": np.array(made.truncated),
+        "weakest": _stored(made.weakest),
     }
 
 
@@ -139,7 +141,16 @@ def _translated(found: Arrays | None, target: str) -> Translated:
     if found is None:
         raise KeyError("a translation that was neither kept nor made")
     units = Units(found["ids"], None, target, str(found["vocabulary"]))
-    return Translated(units, float(found["score"]), bool(found["truncated"]))
+    return Translated(units, float(found["score"]), bool(found["truncated"]), _stretch(found["weakest"]))
+
+
+def _stored(stretch: Stretch | None) -> NDArray[np.float64]:
+    """Score and steps of a stretch, [3]; [0] for none."""
+    return np.array([] if stretch is None else stretch, dtype=np.float64)
+
+
+def _stretch(stored: NDArray[Any]) -> Stretch | None:
+    return Stretch(float(stored[0]), int(stored[1]), int(stored[2])) if len(stored) else None
 
 
 def _rest_unit(frames: Ids, sound: Floats | None) -> int | None:

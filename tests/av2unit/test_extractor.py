@@ -154,6 +154,18 @@ def test_bfloat16_stays_near_float32(encoder_path: Path, extractor: UnitExtracto
     assert half.extract(speech, lips).num_steps == 114
 
 
+def test_how_sure_it_is_and_where_least(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
+    found = extractor.extract_scored(speech, lips)
+    units, confidence = found
+    assert units == extractor.extract(speech, lips)
+    assert confidence == found.confidence < 0
+    assert found.weakest is not None
+    assert found.weakest.score < confidence
+    assert 0 <= found.weakest.start < found.weakest.stop <= units.num_steps
+    assert found.nearest is None  # a published encoder names no sentences
+    assert [one.is_strange for one in found.readings(extractor.domain)] == [False, False]
+
+
 def test_progress_is_reported(extractor: UnitExtractor, speech: Floats, lips: Pictures) -> None:
     seen: list[tuple[str, int, int | None]] = []
     extractor.extract(speech, lips, lambda *step: seen.append(step))

@@ -1,4 +1,4 @@
-"""Bounds on a model's own score, and what is said below them."""
+"""Bounds on a model's own scores, and what is said below them."""
 
 from math import nan
 from pathlib import Path
@@ -6,29 +6,64 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.domain import KEY, Domain, Reading, calibrate, outside_notice
+from avcore.domain import KEY, Domain, Reading, common_bounds, outside_notice, weakest_stretch
 from avcore.errors import CheckpointError, InputError
 
 
-def test_the_bound_is_what_a_share_of_the_scores_falls_below() -> None:
-    scores = np.random.default_rng(0).permutation(np.linspace(-1, 0, 1001)).tolist()
-    domain = calibrate(scores, "a test", 0.05)
-    assert domain == Domain("a test", pytest.approx(-0.95), 0.05, 1001)
+def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
+    scores = np.random.default_rng(0).permutation(np.linspace(-1, 0, 1001))
+    (least,) = common_bounds(scores[None], [1.0], 0.05)
+    assert least == pytest.approx(-0.95, abs=2e-3)
+    domain = Domain("a test", -0.95, 0.05, 1001)
     assert [domain.knows(score) for score in (0.0, -0.949, -0.951, -5.0, nan)] == [True, True, False, False, False]
+
+
+def test_all_bounds_together_miss_no_more_than_the_share() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(3, 4000))
+    bounds = common_bounds(scores, [1.0, 1.0, 0.25], 0.06)
+    missed = scores < bounds[:, None]
+    assert 0.055 < missed.any(axis=0).mean() <= 0.06
+    each = missed.mean(axis=1)
+    assert each[0] == pytest.approx(each[1], abs=2e-3)
+    assert each[2] == pytest.approx(each[0] / 4, abs=2e-3)
+    alike = np.repeat(scores[:1], 3, axis=0)  # bounds that miss the same utterances leave one another room
+    assert common_bounds(alike, [1.0, 1.0, 1.0], 0.06)[0] > bounds[0]
 
 
 @pytest.mark.parametrize("scores", [[], [0.0, nan]])
 def test_no_bound_without_scores(scores: list[float]) -> None:
     with pytest.raises(InputError, match="scores of its own speech"):
-        calibrate(scores, "a test")
+        common_bounds(np.array([scores]), [1.0], 0.01)
 
 
-def test_a_domain_comes_back_from_a_configuration() -> None:
-    domain = Domain("a test", -0.5, 0.01, 40)
-    assert Domain.from_config({KEY: domain.to_config()}, Path("x")) == domain
+def test_the_weakest_stretch_is_where_neighbours_are_low() -> None:
+    scores = np.full(30, -0.1)
+    scores[4] = -1.0  # one bad step
+    scores[20:24] = -0.5  # a bad word
+    for width, expected in ((4, (-0.5, 20, 24)), (1, (-1.0, 4, 5))):
+        assert weakest_stretch(scores, width) == pytest.approx(expected)
+    assert weakest_stretch(scores[:3], 4) == pytest.approx((-0.1, 0, 3))
+    assert weakest_stretch(scores[:0], 4) is None
+
+
+@pytest.mark.parametrize("stretches", [{}, {"weakest": -0.9}, {"weakest": -0.9, "nearest": -0.4}])
+def test_a_domain_comes_back_from_a_configuration(stretches: dict[str, float]) -> None:
+    domain = Domain("a test", -0.5, 0.01, 40, **stretches)
+    stored = domain.to_config()
+    assert set(stored) == {"what", "least", "share", "samples", *stretches}
+    assert Domain.from_config({KEY: stored}, Path("x")) == domain
     assert Domain.from_config({}, Path("x")) is None
+    assert domain.knows(-0.8, "weakest") is True
+    assert domain.knows(-1.0, "weakest") is not bool(stretches)
+
+
+@pytest.mark.parametrize(
+    "stored", [{"what": "a test"}, "a test", {"what": "x", "least": 0, "share": 0.1, "samples": 9, "nearest": "low"}]
+)
+def test_a_domain_that_cannot_be_read_is_an_error(stored: object) -> None:
     with pytest.raises(CheckpointError, match="domain cannot be read"):
-        Domain.from_config({KEY: {"what": "a test"}}, Path("x"))
+        Domain.from_config({KEY: stored}, Path("x"))
 
 
 def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
@@ -45,3 +80,24 @@ def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
     assert "first" not in notice
     assert "third" not in notice
     assert all(flag in notice for flag in ("--av2unit-path", "--utut-path", "--unit2av-path"))
+
+
+def test_an_odd_word_is_told_with_its_time() -> None:
+    domain = Domain("a phrase", -0.5, 0.01, 40, weakest=-0.9, nearest=-0.4)
+    mean, weak, unlike = (
+        Reading("the mean", -0.2, domain),
+        Reading("the weakest", -1.5, domain, "weakest", "at 0.2 to 0.4 s"),
+        Reading("the likeness", -2.0, domain, "nearest", "at 1.2 to 1.5 s"),
+    )
+    notice = outside_notice([mean, weak, unlike], "look at the picture")
+    assert notice is not None
+    assert notice.startswith("at 1.2 to 1.5 s this is hardly a phrase")
+    assert "the weakest -1.50, usual is -0.90 or more; the likeness -2.00, usual is -0.40 or more" in notice
+    assert "the mean" not in notice
+    assert "says something else there; look at the picture; for real speech" in notice
+    whole = outside_notice([mean._replace(score=-3.0), weak])
+    assert whole is not None
+    assert whole.startswith("this is hardly a phrase, least of all at 0.2 to 0.4 s")
+    assert "means nothing; for real speech" in whole
+    unsaid = Reading("the likeness", -2.0, Domain("a phrase", -0.5, 0.01, 40), "nearest", "at 1.2 to 1.5 s")
+    assert outside_notice([unsaid]) is None  # a model of before, which says nothing of stretches

@@ -1,23 +1,31 @@
 """Commands without checkpoint flags, and the warning outside of what the models know."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from av2unit import inference as av2unit_inference
+from av2unit.extractor import Extraction
+from av2unit.nearest import KEY as KNOWN
+from av2unit.nearest import KnownSentences
+from av2unit.trust import BOTH, Heard
 from avcore.bundle import VARIABLE, Bundle
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoint import Kind, read_checkpoint, rewrite_config, write_checkpoint
 from avcore.domain import KEY, Domain
 from avcore.media import probe, write_speech
+from avcore.units import Units
 from netflips import dub_command
 from netflips.demo_bundle.paths import bundle_paths
 from netflips.judgement import Judgement, common_notice, judge
 from netflips.models import load_models
 from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
+from netflips.recording.translating import Translated
 from unit2av import inference_unit2a
 from unit2unit import inference as unit2unit_inference
 
@@ -132,7 +140,37 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     assert [text for text in report.warnings if "hardly" in text] == []
     assert report.is_outside_domain is False
-    assert judge(models, report.unit_confidence or 0.0, -2e6).is_outside is True
+    heard = Heard(Extraction(Units(np.array([1])), -0.1), BOTH)
+    judged = judge(models, heard, Translated(heard.extraction.units, -2e6, False))
+    assert judged.is_outside is True
+    assert "--modalities audio" in (judged.notice or "")
+    compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
+    assert "--modalities audio" not in (judge(models, compared, Translated(heard.extraction.units, -2e6, False)).notice or "")
+
+
+def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(packed.folder, tmp_path / "strict"))
+    source = read_checkpoint(folder / packed.checkpoint(Kind.UNIT_ENCODER).name, Kind.UNIT_ENCODER)
+    units = [int(symbol) for symbol in source.config["dictionaries"][0] if symbol.isdecimal()]
+    known = KnownSentences.of([np.array(units[1:3])], silence=units[0])
+    domain = Domain("a test sentence", -1e6, 0.01, 50, weakest=-1e6, nearest=0.0)
+    rewrite_config(source, {**source.config, KEY: domain.to_config(), KNOWN: known.to_config()})
+    models = load_models(bundle_paths(Bundle(folder, packed.about)), "en", "ko", RunOptions(device="cpu"))
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    (warning,) = [text for text in report.warnings if "hardly" in text]
+    assert re.match(r"at \d\.\d to \d\.\d s this is hardly a test sentence", warning)
+    assert "its likeness to the nearest known sentence" in warning
+    assert "its confidence" not in warning
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    recording = RecordingOptions(segments_in=times, work_dir=tmp_path / "work")
+    options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=recording)
+    reports = [dub(clip, tmp_path / "y.mp4", models, options) for _ in range(2)]
+    told = [[text for text in one.warnings if "hardly" in text] for one in reports]
+    assert told[0] == told[1]
+    assert told[0][0].startswith("utterance 1: at ")
+    assert reports[1].recording is not None
+    assert reports[1].recording.work["units"] == {"kept": 1, "made": 0}
 
 
 def test_single_stages_warn_by_their_own_score(
