@@ -65,12 +65,16 @@ def _take_sample(
     reasons: dict[str, str] = {}
     pause = _Pause()
     if stored.exists():
-        before = describe(stored)
-        if {name: before.get(name) for name in about} == about:
-            first, reasons = int(before["next"]), dict(before["bad"])
-            sample = _new_sample(int(before["columns"]), config.fit)
-            sample.restore(stored)
-            LOG.info("going on at clip %d of %d with the sample in %s", first, len(stream), stored)
+        try:
+            before = describe(stored)
+            if {name: before.get(name) for name in about} == about:
+                sample = _new_sample(int(before["columns"]), config.fit)
+                sample.restore(stored)
+                first, reasons = int(before["next"]), dict(before["bad"])
+                LOG.info("going on at clip %d of %d with the sample in %s", first, len(stream), stored)
+        except InputError as error:
+            LOG.warning("%s; it is taken anew", error)
+            sample = None
     for number, features in stream.of(range(first, len(stream))):
         progress("sampling frames", number + 1, len(stream))
         bad.note(Batch(None, (features,), 0) if isinstance(features, BadItem) else Batch(None, (), 1))

@@ -9,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,12 +25,16 @@ Row = dict[str, Any]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
 """Damaged lines that are named one by one."""
+_SEAL = "crc32"
 _AGAIN = "what stood there is done again"
 
 
-def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows at the end, on the disk before this returns. Raises OutputError when they cannot be written."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False) -> None:
+    """Add rows at the end, on the disk before this returns. Raises OutputError when they cannot be written.
+
+    is_sealed: each has a checksum, so that a digit that became another is noticed too; `read` gives rows without it.
+    """
+    text = "".join(json.dumps({**row, _SEAL: _checksum(row)} if is_sealed else row, ensure_ascii=False) + "\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
@@ -122,6 +127,13 @@ def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
         return None
     try:
         row = json.loads(line)
+        if not isinstance(row, dict) or not all(key in row for key in keys):
+            return None
+        seal = row.pop(_SEAL, None)
+        return row if seal is None or seal == _checksum(row) else None
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and all(key in row for key in keys) else None
+
+
+def _checksum(row: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(row, ensure_ascii=False).encode()):08x}"

@@ -105,7 +105,7 @@ class ResultStore:
     def add(self, shard: int, made: Iterable[Made]) -> None:
         """Keep finished utterances of a shard."""
         made = list(made)
-        journal.append(self._work_path(shard), [one.row for one in made])
+        journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)
         self._done[shard].update(one.id for one in made)
 
     def set_aside(self, shard: int, rejected: Iterable[Rejected]) -> None:

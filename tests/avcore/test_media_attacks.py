@@ -169,9 +169,8 @@ def _linked(path: Path, own: bytes, following: bytes) -> None:
     """Make of a Matroska file one that goes on in another, by its name, by its identifier, and by a chapter of it."""
     head, (segment, content) = _parts(path.read_bytes())
     uid, following_uid, name = _element("73a4", own), _element("3eb923", following), _element("3e83bb", b"private.mkv")
-    atom = _element(
-        "b6", _element("73c4", b"\1") + _element("91", b"\0") + _element("92", b"\x3b\x9a\xca\0") + _element("6e67", following)
-    )
+    times = _element("91", b"\0") + _element("92", b"\x3b\x9a\xca\0")
+    atom = _element("b6", _element("73c4", b"\1") + times + _element("6e67", following))
     chapters = _element("1043a770", _element("45b9", _element("45dd", b"\1") + _element("45db", b"\1") + atom))
     made = b""
     for kind, inside in _parts(content):
