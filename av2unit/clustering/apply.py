@@ -27,8 +27,8 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
     if not config.out_dir:
         raise UsageError("labels need a folder", expected="out_dir")
     folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
-    inputs = {"the manifest": corpus.path, "the k-means model": config.model, "the encoder": config.checkpoint or None}
-    keep_apart({"a file of labels": result_files(folder, corpus.split)}, inputs)
+    outputs = {"a file of labels": result_files(folder, corpus.split)}
+    keep_apart(outputs, {"the manifest": corpus.path, "an input": [one for one in (config.model, config.checkpoint) if one]})
     stream = FeatureStream(corpus, quantizer.feature_config, extractor, config.num_workers)
     head = {
         "vocabulary": quantizer.vocabulary, "manifest": corpus.path.name, "clips": len(stream),

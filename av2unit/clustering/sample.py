@@ -65,7 +65,7 @@ class FrameSample:
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Store the sample, as it stands, with what it is of; `restore` goes on from there."""
         kept = {"frames": self._frames[: self._count], "numbers": self._numbers[: self._count]}
-        sums = {name: zlib.crc32(values) for name, values in kept.items()}
+        sums = _checksums(kept["frames"], kept["numbers"])
         state = {"limit": self._limit, "seen": self.seen, "about": about, "sums": sums}
         with atomic_output(path) as temporary:
             save_file(kept, temporary, {"state": json.dumps(state)})
@@ -75,11 +75,15 @@ class FrameSample:
         state = _state(path)
         with safetensors.safe_open(path, framework="np") as file:
             frames, numbers = file.get_tensor("frames"), file.get_tensor("numbers")
-        if state.get("sums") != {"frames": zlib.crc32(frames), "numbers": zlib.crc32(numbers)}:
+        if state.get("sums") != _checksums(frames, numbers):
             raise InputError("the stored sample of frames is damaged", path=path, found="other bytes than were stored")
         self._count = len(frames)
         self._frames[: self._count], self._numbers[: self._count] = frames, numbers
         self._limit, self.seen = float(state["limit"]), int(state["seen"])
+
+
+def _checksums(frames: Any, numbers: Any) -> dict[str, int]:
+    return {"frames": zlib.crc32(frames), "numbers": zlib.crc32(numbers)}
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -263,9 +263,9 @@ def test_a_torn_last_checkpoint_gives_way_to_the_newest_whole_one(
     content[len(content) // 2 : len(content) // 2 + 500] = bytes(500)
     holed.write_bytes(content)
     os.utime(holed, (9, 9))
+    settings = [f"data_dir={data / 'pairs'}", f"run_dir={tmp_path / 'run'}", *_SIZES]
     for torn in (b"", start.read_bytes()[:1000], bytes(content)):
         last.write_bytes(torn)
-        settings = [f"data_dir={data / 'pairs'}", f"run_dir={tmp_path / 'run'}", *_SIZES]
         assert finetune(["--config", "unit2unit/finetune_debug", *settings, "check_only=true"]) == 0
         (line,) = (line for line in capsys.readouterr().err.splitlines() if "updates after it are made again" in line)
         assert str(last) in line
