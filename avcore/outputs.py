@@ -35,6 +35,22 @@ def keep_apart(outputs: Files, inputs: Files) -> None:
             written.update(dict.fromkeys(names, (what, part)))
 
 
+def keep_folder_apart(folder: Path, files: Iterable[str], folders: Iterable[str], inputs: Iterable[Path], hint: str) -> None:
+    """Raise OutputError when an input is one of the `files` written into a folder, or lies in one of the `folders` in it.
+
+    inputs: any number of them; the links of each folder are followed once.
+    """
+    places = {os.path.realpath(folder / name) for name in folders}
+    taken = places.union(os.path.realpath(folder / name) for name in files)
+    known: dict[Path, bool] = {}
+    for path in inputs:
+        if path.parent not in known:
+            place = Path(os.path.realpath(path.parent))
+            known[path.parent] = not places.isdisjoint(map(str, (place, *place.parents)))
+        if known[path.parent] or os.path.realpath(path) in taken:
+            raise OutputError("an input lies where the results go", path=path, hint=hint)
+
+
 def _each(files: Files) -> Iterable[tuple[str, Path]]:
     for what, paths in files.items():
         if paths is not None:

@@ -25,6 +25,7 @@ from avcore.command import Parser, run
 from avcore.errors import UsageError, reason
 from avcore.files import write_text
 from avcore.texts import describe_yaml_error, read_yaml
+from avtrain.apart import keep_run_apart
 from avtrain.stamps import stamp_training_lines
 
 Config = TypeVar("Config")
@@ -150,6 +151,7 @@ def main_of(
         if options.print_config:
             os.write(1, OmegaConf.to_yaml(_as_container(config)).encode())
             return None
+        keep_run_apart(config)
         return work(config)
 
     return run(parser, do, argv)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from avcore.files import write_text
+from avcore.runs import journal
 from avtrain.config import Metrics
 from avtrain.task import Values
 from avtrain.wandb_log import WandbLog
@@ -86,9 +88,9 @@ class RunLog:
     def _keep_until(self, step: int) -> None:
         if not self._path.exists():
             return
-        lines = [json.loads(line) for line in self._path.read_text().splitlines() if line.endswith("}")]
-        self.history = [line for line in lines if line["step"] <= step]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in self.history))
+        lines = journal.read(self._path, "step", again="what was measured there is lost")
+        self.history = [line for line in lines if isinstance(line["step"], int) and line["step"] <= step]
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in self.history))
 
     def write(self, kind: str, step: int, metrics: Metrics, note: str = "") -> None:
         """Write one line of measurements; kind: train or valid."""

@@ -125,6 +125,10 @@ class Trainer:
     def _named(self, what: str, optimizer: str) -> str:
         return what if len(self._optimizer_configs) == 1 else f"{what}/{optimizer}"
 
+    def of_all(self, value: Any) -> list[Any]:
+        """The plain values of all processes, in the order of their ranks."""
+        return of_all(self._accelerator, value)
+
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
         """Show a picture, uint8 [H, W, 3], in the log."""
         self._log.image(name, picture, self._at.step)
@@ -224,9 +228,10 @@ class Trainer:
         return self._is_best(metrics)
 
     def _valid_batches(self, items: Any) -> Iterator[Any]:
-        # Every process validates on everything: a share of few batches may be none, and a mean of shares is not the mean.
+        # The batches are those of one process, in turn: the figures are the same for any number of them.
         batches = LengthBatches(items.lengths(), replace(self._config.batch, drop_last=False), self._loop.seed)
-        for batch in make_loader(items, self._task.collate, batches, 0):
+        own = list(batches)[self._accelerator.process_index :: self._accelerator.num_processes]
+        for batch in make_loader(items, self._task.collate, own, 0):
             self._bad.note(batch)
             if batch.content is not None:
                 yield move(batch.content, self._accelerator.device)

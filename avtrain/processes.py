@@ -20,7 +20,7 @@ def say_processes(accelerator: Accelerator, number_format: str) -> None:
     if accelerator.is_main_process:
         LOG.info("%s", processes_line(number, str(accelerator.device), number_format))
         if number > 1:
-            LOG.info("losses are means over the processes; each validates on everything")
+            LOG.info("losses are means over the processes; they share the validation")
 
 
 def of_all(accelerator: Accelerator, value: Any) -> list[Any]:

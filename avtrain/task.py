@@ -39,6 +39,9 @@ class Engine(Protocol):
     def update(self, name: str, loss: Tensor) -> None:
         """Backpropagate, clip, and step the optimizer called `name` (gradients accumulate as configured)."""
 
+    def of_all(self, value: Any) -> list[Any]:
+        """The plain values of all processes, in the order of their ranks: all must call it, as often."""
+
     def log_image(self, name: str, picture: NDArray[np.uint8]) -> None:
         """Show a picture, uint8 [H, W, 3], in the log."""
 
@@ -68,7 +71,11 @@ class Task(Protocol):
         """Compute losses, call `engine.update` for each optimizer, return what to log."""
 
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
-        """Measure the model on validation batches (no gradients are recorded)."""
+        """Measure the model on validation batches (no gradients are recorded).
+
+        Each of several processes has its share of the batches, which may be none: what was measured is to be brought together
+        by `engine.of_all` before anything is divided by a count.
+        """
 
     def describe(self) -> dict[str, Any]:
         """What is saved beside the weights so that the checkpoint explains itself (plain values)."""

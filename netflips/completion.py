@@ -32,7 +32,9 @@ _netflips() {{
         case "$command $action" in
 {options}
         esac ;;
-    *) [ "${{#COMPREPLY[@]}}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$word")) ;;
+    *)
+        local IFS=$'\\n'
+        [ "${{#COMPREPLY[@]}}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$word")) ;;
     esac
 }}
 complete -o filenames -F _netflips netflips"""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.media import PictureSource
+from avcore.outputs import keep_apart
 
 
 def row_of_frames(path: Path, count: int, height: int) -> NDArray[np.uint8]:
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    keep_apart({"the sheet": options.out}, {"a video": options.videos})
     sheet = stack_rows(options.videos, options.frames, options.height)
     with atomic_output(options.out) as temporary:
         cv2.imwrite(str(temporary), sheet[:, :, ::-1])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from avcore.errors import UsageError
+from avcore.outputs import keep_apart
 from avcore.usage import Parser
 
 _SUFFIX = ".safetensors"
@@ -20,12 +21,10 @@ def export_parser(prog: str, what: str, into: str) -> Parser:
     return parser
 
 
-def require_new(out_path: str | Path, *inputs: str | Path | None) -> Path:
-    """The output's path with its suffix. Raises UsageError for another suffix or when it is one of the inputs."""
+def require_new(out_path: str | Path, checkpoint: str | Path, into: str | Path | None) -> Path:
+    """The output's path. Raises UsageError for another suffix than ours, OutputError when it is one of the inputs."""
     path = Path(out_path)
     if path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=path.name)
-    for one in inputs:
-        if one is not None and path.exists() and Path(one).exists() and path.samefile(one):
-            raise UsageError("input and output are the same file", found=path, hint="give another name")
+    keep_apart({"the output": path}, {"the run's checkpoint": checkpoint, "the renderer": into})
     return path

@@ -31,8 +31,8 @@ def export_vocoder(
 
     into: a renderer whose other voices and face are kept; a voice of the same language is replaced. language: "" = the
     run's. edge_unit: see unit2av.speech; None = the run's. Raises CheckpointError for files of another kind, VocabularyError
-    when the renderer's units are of another quantizer, UsageError for an output that is one of the inputs or an edge unit
-    that the vocoder does not have.
+    when the renderer's units are of another quantizer, OutputError for an output that is one of the inputs, UsageError for
+    an edge unit that the vocoder does not have.
     """
     out_path = require_new(out_path, checkpoint, into)
     run_checkpoint = read_run_checkpoint(checkpoint)

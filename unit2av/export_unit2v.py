@@ -24,7 +24,7 @@ def export_face(
     """Write a renderer checkpoint that has a run's face renderer, and return its path.
 
     into: a renderer whose voices are kept; its face is replaced. Raises CheckpointError for files of another kind,
-    VocabularyError when the renderer's units are of another quantizer, UsageError for an output that is one of the inputs.
+    VocabularyError when the renderer's units are of another quantizer, OutputError for an output that is one of the inputs.
     """
     out_path = require_new(out_path, checkpoint, into)
     state = read_run(checkpoint, KIND, "unit2av.train_unit2v")

@@ -25,6 +25,7 @@ from avcore.faces.steady import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.manifest import Entry, Manifest, read_manifest
 from avcore.media import PictureSource
+from avcore.outputs import keep_apart
 from avcore.progress import Bars, track
 from avcore.vocabulary import fingerprint
 from unit2av.face_model import FACE_SIZE
@@ -177,6 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    keep_apart({"the folder of crops": options.cache}, {"the manifest": options.manifest})
     manifest = read_manifest(options.manifest, options.root)
     problems = fill_cache(manifest, options.cache, options.workers, options.quiet, options.steady_boxes)
     for name, problem in problems.items():

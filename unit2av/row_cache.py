@@ -34,5 +34,5 @@ def extend_cache(path: Path, items: list[Item], compute: Callable[[Item], Row], 
         require_writable(path, f"the file of {what}s")
         for item in track(items, f"{what}s", progress, len(items)):
             row = compute(item)
-            journal.append(path, [row])
+            journal.append(path, [row], is_sealed=True)
             yield row

@@ -1,7 +1,6 @@
 """The work of `unit2av.inference_unit2a`: units from a file, in a voice, to a wav."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from avcore.kinds import Kind
 from avcore.media import write_speech
 from avcore.outputs import keep_apart
 from avcore.progress import bars
+from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
 from avcore.unit_files import read_unit_file, units_of
 from avcore.units import Units, from_reference_codes
@@ -76,10 +76,7 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     """What a published config.json says about the sizes that tensors can't tell; no file: the published sizes."""
     if path is None:
         return {}
-    try:
-        content = json.loads(require_file(path, "the vocoder's configuration").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError("the configuration is not JSON", path=path, found=error) from error
+    content = read_json(require_file(path, "the vocoder's configuration"), "the vocoder's configuration")
     if not isinstance(content, dict):
         raise InputError("the configuration is not a JSON object", path=path, found=type(content).__name__)
     names = {"upsample_rates": "upsample_rates", "resblock_dilation_sizes": "dilations"}

@@ -57,7 +57,8 @@ class SyncTask:
 
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
         """Loss; accuracy: share of pairs judged rightly; ranking: share of windows whose own units score above the shifted."""
-        parts = [self._expert(batch["units"], expert_input(batch["mouths"])) for batch in batches]
+        own = [self._expert(batch["units"], expert_input(batch["mouths"])).float().cpu() for batch in batches]
+        parts = [part for share in engine.of_all(own) for part in share]
         if not parts:
             return {"loss": float("inf")}
         logits = torch.cat(parts)

@@ -148,6 +148,7 @@ class Unit2aTask:
                     self._show(batch, number, made, engine)
                     shown += 1
         self._has_shown_truth = True
+        rows = [row for share in engine.of_all(rows) for row in share]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {"mel": float("inf")}
 
     def _measure(self, batch: Batch, number: int, length: int) -> tuple[Tensor, Metrics]:

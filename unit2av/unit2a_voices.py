@@ -54,7 +54,7 @@ Known = dict[tuple[str, str], Vector | None]
 def compute_missing(utterances: Sequence[Utterance], run_dir: str | Path, encoder: str, progress: Progress) -> list[Utterance]:
     """The utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
 
-    encoder: path of the speaker encoder, "" = resemblyzer's weights, which come along. An utterance without enough sound is
+    encoder: path of the speaker encoder, "" = the weights that come with NetfLips. An utterance without enough sound is
     left out by name. Raises UsageError when this is one of several processes: one must do it beforehand.
     """
     cache = Path(run_dir) / CACHE_NAME

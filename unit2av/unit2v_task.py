@@ -23,7 +23,7 @@ from unit2av.norms import batch_norms, refresh_norms
 from unit2av.renderer import network_picture
 from unit2av.sync import SyncExpert
 from unit2av.unit2v_losses import LipLosses
-from unit2av.unit2v_valid import Measurer, comparison, faces_of, pictures_of
+from unit2av.unit2v_valid import Measurer, comparison, faces_of, means_of, pictures_of
 
 LOG = logging.getLogger("netflips.train")
 
@@ -117,7 +117,7 @@ class Unit2vTask:
             for number in range(min(len(drawn), self._config.num_samples - shown)):
                 engine.log_image(f"source, target, output/{shown}", comparison(batch, drawn, number))
                 shown += 1
-        metrics = measurer.means()
+        metrics = means_of(engine.of_all(measurer.found))
         if self._losses.notice(metrics.get("sync_loss", float("inf"))):
             LOG.info("the sync loss counts from now on, with a weight of %g", self._config.losses.sync)
         return metrics

@@ -1,5 +1,7 @@
 """How well a face renderer does on held-out windows: how near its mouths are, and whether they follow the units."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,8 +27,19 @@ def pictures_of(shown: Tensor) -> Tensor:
     return (shown + first[:, None]).flatten()
 
 
+Found = dict[str, list[Tensor]]
+"""What was measured, by name: a tensor for each batch, float32 [windows]."""
+
+
+def means_of(shares: Sequence[Found]) -> Metrics:
+    """The means over all windows of all processes; mouth_l1 alone, infinite, when there were none."""
+    names = dict.fromkeys(name for share in shares for name in share)
+    values = {name: [one for share in shares for one in share.get(name, ())] for name in names}
+    return {name: float(torch.cat(parts).mean()) for name, parts in values.items()} or {"mouth_l1": float("inf")}
+
+
 class Measurer:
-    """Means over windows of what a validation measures.
+    """Collects what a validation measures, in `found`.
 
     l1: of the whole crop. mouth_l1, mouth_ssim: of the mouth region. average_mouth_l1: of the clip's mean face, which never
     moves: a renderer must do better. other_units_mouth_l1: drawn with another window's units; as low as mouth_l1 means
@@ -36,7 +49,7 @@ class Measurer:
 
     def __init__(self, face: FaceModel, losses: LipLosses, mouth: MouthRegion) -> None:
         self._face, self._losses, self._mouth = face, losses, mouth
-        self._found: dict[str, list[Tensor]] = {}
+        self.found: Found = {}
 
     def add(self, batch: dict[str, Tensor]) -> Tensor:
         """Draw and measure a batch of FaceExample of whole windows; returns uint8 [batch, 10, 96, 96, 3] RGB as drawn."""
@@ -54,10 +67,6 @@ class Measurer:
             self._note_sync(batch, drawn)
         return to_pictures(drawn).view(len(units), WINDOW_FRAMES, FACE_SIZE, FACE_SIZE, 3)
 
-    def means(self) -> Metrics:
-        """The means; mouth_l1 alone, infinite, when nothing was added."""
-        return {name: float(torch.cat(values).mean()) for name, values in self._found.items()} or {"mouth_l1": float("inf")}
-
     def _note_sync(self, batch: dict[str, Tensor], drawn: Tensor) -> None:
         units, shown = batch["units"], batch["shown"]
         logits = self._losses.sync_logits(drawn, units, shown)
@@ -67,7 +76,7 @@ class Measurer:
         self._note("dubbed_sync_score", self._losses.sync_logits(redrawn, units, shown).sigmoid())
 
     def _note(self, name: str, values: Tensor) -> None:
-        self._found.setdefault(name, []).append(values.float().cpu())
+        self.found.setdefault(name, []).append(values.float().cpu())
 
     def _mouth_distance(self, drawn: Tensor, truth: Tensor) -> Tensor:
         return _distance(mouth_of(drawn, self._mouth), mouth_of(truth, self._mouth))

@@ -17,6 +17,7 @@ from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import atomic_output, require_file
 from avcore.media import probe, read_speech
+from avcore.outputs import keep_apart
 from avcore.pitch import Pitch, measure_pitch
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speech import SpeakerVoice
@@ -108,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> None:
     device = device_name(options)
+    inputs = {"the recording": options.in_path, "the speaker encoder": options.speaker_encoder_path}
+    keep_apart({"the stored voice": options.out_path}, inputs)
     voice = read_voice(options.in_path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device))
     path = write_voice(options.out_path, voice)
     LOG.info("%s: %s", path, "no pitch was found" if voice.pitch is None else f"median pitch {voice.pitch.hz:.0f} Hz")

@@ -16,7 +16,7 @@ import numpy as np
 from av2unit.clustering.acoustic import mfcc_features
 from av2unit.clustering.config import AlignConfig
 from av2unit.clustering.journal import Journal
-from av2unit.clustering.results import Labelled, write_results
+from av2unit.clustering.results import LABELS_PART, Labelled, result_files, write_results
 from av2unit.clustering.stream import normalise_columns
 from av2unit.clustering.warping import warp_path
 from av2unit.corpus import Clip, Corpus, read_corpus
@@ -24,6 +24,7 @@ from av2unit.features import Floats
 from av2unit.training.labels import Labels, read_labels
 from av2unit.training.media import MediaReader
 from avcore.errors import InputError, UsageError
+from avcore.outputs import keep_apart
 from avcore.progress import Progress
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids
@@ -94,12 +95,14 @@ def align(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     if not config.out_dir:
         raise UsageError("labels need a folder", expected="out_dir")
     folder, corpus = Path(config.out_dir), read_corpus(config.manifest, config.root or None)
+    outputs = {"a file of labels": result_files(folder, corpus.split)}
+    keep_apart(outputs, {"the manifest": corpus.path, "the references": config.references})
     labels = read_labels([config.references], corpus, UNIT_RATE)
     source = _Aligned(corpus, labels)
     names = {"manifest": corpus.path.name, "references": Path(config.references).name}
     head = {"vocabulary": labels.vocabulary, "clips": len(source), **names}
     bad = BadItems(config.max_bad_share)
-    with Journal(folder / f"{corpus.split}.labels.part", head, [clip.id for clip in corpus.clips]) as journal:
+    with Journal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
         batches = [[(0, number)] for number in journal.missing]
         loader = make_loader(source, _only, batches, config.num_workers)
         num_done = len(source) - len(journal.missing)

@@ -18,6 +18,7 @@ from av2unit.extractor import UnitExtractor
 from av2unit.features import Floats
 from avcore.errors import InputError
 from avcore.files import require_place
+from avcore.outputs import keep_apart
 from avcore.progress import Progress
 from avtrain.data import BadItem, BadItems, Batch
 
@@ -37,11 +38,13 @@ def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progres
     """
     check_fit(config.fit)
     path = require_place(config.model, "the k-means model")
+    stored = path.with_suffix(".sample.safetensors")
+    inputs = {"the manifest": config.manifest, "the encoder": config.checkpoint or None}
+    keep_apart({"the k-means model": path, "the sample of frames": stored}, inputs)
     corpus = read_corpus(config.manifest, config.root or None)
     settings = settings_of(config.features, extractor)
     stream = FeatureStream(corpus, config.features, extractor, config.num_workers)
     about = {"settings": settings, "manifest": corpus.path.name, "clips": len(stream), "fit": vars(config.fit)}
-    stored = path.with_suffix(".sample.safetensors")
     sample, bad = _take_sample(stream, config, about, stored, progress)
     quantizer, report = _cluster(sample.frames(), config, settings)
     report |= {"clips": len(stream) - len(bad), "bad_clips": bad, "frames": sample.seen, "sampled_frames": len(sample.frames())}
@@ -62,12 +65,16 @@ def _take_sample(
     reasons: dict[str, str] = {}
     pause = _Pause()
     if stored.exists():
-        before = describe(stored)
-        if {name: before.get(name) for name in about} == about:
-            first, reasons = int(before["next"]), dict(before["bad"])
-            sample = _new_sample(int(before["columns"]), config.fit)
-            sample.restore(stored)
-            LOG.info("going on at clip %d of %d with the sample in %s", first, len(stream), stored)
+        try:
+            before = describe(stored)
+            if {name: before.get(name) for name in about} == about:
+                sample = _new_sample(int(before["columns"]), config.fit)
+                sample.restore(stored)
+                first, reasons = int(before["next"]), dict(before["bad"])
+                LOG.info("going on at clip %d of %d with the sample in %s", first, len(stream), stored)
+        except InputError as error:
+            LOG.warning("%s; it is taken anew", error)
+            sample = None
     for number, features in stream.of(range(first, len(stream))):
         progress("sampling frames", number + 1, len(stream))
         bad.note(Batch(None, (features,), 0) if isinstance(features, BadItem) else Batch(None, (), 1))

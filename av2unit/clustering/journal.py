@@ -73,7 +73,7 @@ class Journal:
 
     def _write(self) -> None:
         if self._waiting:
-            journal.append(self.path, self._waiting)
+            journal.append(self.path, self._waiting, is_sealed=True)
         self._waiting = []
         self._safe_at = time.monotonic()
 

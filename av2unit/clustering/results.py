@@ -20,6 +20,8 @@ from avcore.units import Ids, Units, format_units
 LOG = logging.getLogger("netflips.kmeans")
 
 HEADS = ("even", "odd")
+LABELS_PART = "labels.part"
+"""Ending of the labels that are being made."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,13 @@ class Labelled:
     vocabulary: str
     language: str
     label_rate: int
+
+
+def result_files(folder: Path, split: str) -> list[Path]:
+    """All that labelling a split writes into a folder."""
+    kinds = ("km", *(f"{head}.km" for head in HEADS))
+    own = [f"{split}.{ending}" for ending in ("units.jsonl", "report.json", LABELS_PART, *kinds)]
+    return [folder / name for name in (*own, *(f"dict.{kind}.txt" for kind in kinds))]
 
 
 def write_results(folder: Path, journal: Journal, about: Labelled) -> dict[str, Any]:

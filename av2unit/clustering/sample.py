@@ -1,6 +1,7 @@
 """A sample of frames of bounded size, every frame equally likely to be in it, that can be stored and gone on with."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +64,26 @@ class FrameSample:
 
     def save(self, path: Path, about: dict[str, Any]) -> None:
         """Store the sample, as it stands, with what it is of; `restore` goes on from there."""
-        state = {"limit": self._limit, "seen": self.seen, "about": about}
+        kept = {"frames": self._frames[: self._count], "numbers": self._numbers[: self._count]}
+        sums = _checksums(kept["frames"], kept["numbers"])
+        state = {"limit": self._limit, "seen": self.seen, "about": about, "sums": sums}
         with atomic_output(path) as temporary:
-            kept = {"frames": self._frames[: self._count], "numbers": self._numbers[: self._count]}
             save_file(kept, temporary, {"state": json.dumps(state)})
 
     def restore(self, path: Path) -> None:
-        """Go on with what `save` stored; capacity, columns and seed must be the same."""
+        """Go on with what `save` stored; capacity, columns and seed must be the same. Raises InputError for a damaged file."""
         state = _state(path)
         with safetensors.safe_open(path, framework="np") as file:
             frames, numbers = file.get_tensor("frames"), file.get_tensor("numbers")
+        if state.get("sums") != _checksums(frames, numbers):
+            raise InputError("the stored sample of frames is damaged", path=path, found="other bytes than were stored")
         self._count = len(frames)
         self._frames[: self._count], self._numbers[: self._count] = frames, numbers
         self._limit, self.seen = float(state["limit"]), int(state["seen"])
+
+
+def _checksums(frames: Any, numbers: Any) -> dict[str, int]:
+    return {"frames": zlib.crc32(frames), "numbers": zlib.crc32(numbers)}
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -89,4 +97,4 @@ def _state(path: Path) -> dict[str, Any]:
         with safetensors.safe_open(path, framework="np") as file:
             return json.loads(file.metadata()["state"])  # type: ignore[no-any-return]
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError("the stored sample of frames is damaged", path=path, found=error, hint="delete it") from error
+        raise InputError("the stored sample of frames is damaged", path=path, found=error) from error

@@ -14,7 +14,7 @@ from av2unit.training.network import MaskedPrediction
 from av2unit.training.prepare import Prepared, prepare
 from av2unit.training.selection import write_left_out
 from av2unit.training.trained import KIND
-from av2unit.training.validation import validate
+from av2unit.training.validation import joined, validate
 from avcore.progress import Progress, silent
 from avtrain.config import Metrics
 from avtrain.entry import plain
@@ -68,7 +68,8 @@ class UnitEncoderTask:
 
     def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
         """Losses, accuracies and unit error rates."""
-        return validate(self.network, batches, self._config.decoding, self._is_masked)
+        share = validate(self.network, batches, self._config.decoding, self._is_masked)
+        return joined(engine.of_all(share)).metrics()
 
     def describe(self) -> dict[str, Any]:
         """What `export` needs to know."""

@@ -1,7 +1,7 @@
 """How well units are predicted: by step, and by unit error rate for sound, lips and both."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,13 @@ class Tally:
         reference = Units.from_frames(wanted).ids
         self.distance += edit_distance(Units.from_frames(found).ids, reference)
         self.length += len(reference)
+
+    def join(self, other: "Tally") -> None:
+        """Count what another counted too."""
+        self.right += other.right
+        self.steps += other.steps
+        self.distance += other.distance
+        self.length += other.length
 
     @property
     def accuracy(self) -> float:
@@ -65,7 +72,18 @@ class Score:
         return found
 
 
-def validate(network: MaskedPrediction, batches: Iterator[tuple[Batch, Batch]], decoding: Decoding, is_masked: bool) -> Metrics:
+def joined(shares: Iterable[Score]) -> Score:
+    """What several processes measured, as one."""
+    whole = Score()
+    for share in shares:
+        for name, values in share.losses.items():
+            whole.losses[name] += values
+        for name, tally in share.tallies.items():
+            whole.tallies.setdefault(name, Tally()).join(tally)
+    return whole
+
+
+def validate(network: MaskedPrediction, batches: Iterator[tuple[Batch, Batch]], decoding: Decoding, is_masked: bool) -> Score:
     """Measure the network, in evaluation mode, on clips with nothing hidden and with spans hidden.
 
     is_masked: whether spans are hidden in training, so that it is worth measuring.
@@ -78,7 +96,7 @@ def validate(network: MaskedPrediction, batches: Iterator[tuple[Batch, Batch]], 
                 score.losses[name].append(float(value))
         for name, scores, wanted in clip_scores(network, whole):
             score.add(name, decode(scores, decoding), wanted)
-    return score.metrics()
+    return score
 
 
 def clip_scores(network: MaskedPrediction, batch: Batch) -> Iterator[tuple[str, Scores, Classes]]:

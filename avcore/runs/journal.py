@@ -9,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,11 +25,16 @@ Row = dict[str, Any]
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
 """Damaged lines that are named one by one."""
+_SEAL = "crc32"
+_AGAIN = "what stood there is done again"
 
 
-def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add rows at the end, on the disk before this returns. Raises OutputError when they cannot be written."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False) -> None:
+    """Add rows at the end, on the disk before this returns. Raises OutputError when they cannot be written.
+
+    is_sealed: each has a checksum, so that a digit that became another is noticed too; `read` gives rows without it.
+    """
+    text = "".join(json.dumps({**row, _SEAL: _checksum(row)} if is_sealed else row, ensure_ascii=False) + "\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
@@ -43,8 +49,11 @@ def append(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         raise OutputError("the results cannot be written", path=path, found=error.strerror, hint=hint) from error
 
 
-def read(path: Path, *keys: str) -> Iterator[Row]:
-    """Yield the whole rows of a journal, those that have `keys`; none when there is no such file. Damaged lines are named."""
+def read(path: Path, *keys: str, again: str = _AGAIN) -> Iterator[Row]:
+    """Yield the whole rows of a journal, those that have `keys`; none when there is no such file. Damaged lines are named.
+
+    again: what becomes of what stood in them, in words.
+    """
     if not path.exists():
         return
     damaged = []
@@ -55,7 +64,7 @@ def read(path: Path, *keys: str) -> Iterator[Row]:
                 yield row
             elif line.endswith(b"\n"):
                 damaged.append(number)
-    _name(path, damaged)
+    _name(path, damaged, again)
 
 
 def repair(path: Path, *keys: str) -> bool:
@@ -78,7 +87,7 @@ def repair(path: Path, *keys: str) -> bool:
                 file.truncate(end)
                 os.fsync(file.fileno())
             if damaged:
-                _name(path, damaged)
+                _name(path, damaged, _AGAIN)
                 _copy_whole(file, path, keys)
     except OSError as error:
         raise OutputError("what was done before cannot be read", path=path, found=error.strerror) from error
@@ -101,14 +110,14 @@ def _copy_whole(file: IO[bytes], path: Path, keys: tuple[str, ...]) -> None:
         copy.writelines(line for line in file if _parse(line, keys) is not None)
 
 
-def _name(path: Path, damaged: list[int]) -> None:
+def _name(path: Path, damaged: list[int], again: str) -> None:
     if not damaged:
         return
     numbers = ", ".join(map(str, damaged[:_NAMED])) + (f" and {len(damaged) - _NAMED} more" if len(damaged) > _NAMED else "")
     several = len(damaged) > 1
     LOG.warning(
-        "%s: line%s %s %s damaged and left out; what stood there is done again",
-        path, "s" if several else "", numbers, "are" if several else "is",
+        "%s: line%s %s %s damaged and left out; %s",
+        path, "s" if several else "", numbers, "are" if several else "is", again,
     )  # fmt: skip
 
 
@@ -118,6 +127,13 @@ def _parse(line: bytes, keys: Iterable[str]) -> Row | None:
         return None
     try:
         row = json.loads(line)
+        if not isinstance(row, dict) or not all(key in row for key in keys):
+            return None
+        seal = row.pop(_SEAL, None)
+        return row if seal is None or seal == _checksum(row) else None
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) and all(key in row for key in keys) else None
+
+
+def _checksum(row: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(row, ensure_ascii=False).encode()):08x}"

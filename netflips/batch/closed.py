@@ -1,9 +1,9 @@
 """What the closed shards of an output folder hold, so that each is believed only while it is as it was closed.
 
 `closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
-planned utterances that have no row in it, and the sizes of the files that lie beside its rows, with checksums of units and
-voices. So a corpus is checked by reading its shards once, none of them parsed. Shards of versions without it are read row by
-row, and noted.
+planned utterances that have no row in it, and the sizes and checksums of the files that lie beside its rows. So a corpus is
+checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes
+unless all is asked for. Shards of versions without it are read row by row, and noted.
 """
 
 import json
@@ -34,9 +34,12 @@ _BESIDE = {
     "boxes": f"lips/{{}}{BOXES_ENDING}",
 }
 """Files below the output folder that a row tells of, by its field."""
-_READ = (_UNITS, _BESIDE["speaker_path"])
-"""Those of them that are small: they are read, where of the others the size alone is looked at."""
+_LARGE = (_BESIDE["features"],)
+"""Those of them that are looked at by their size alone, unless all is asked for."""
 _MISSING = -1
+_SIZE_BITS = 32
+"""A size is noted above a checksum of so many bits; what is smaller is a size alone, as earlier versions noted it."""
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,13 @@ class Seen:
 
 
 class ClosedShards:
-    """Notes shards as they are closed, and checks them when a run begins."""
+    """Notes shards as they are closed, and checks them when a run begins.
 
-    def __init__(self, out_dir: Path, files: ShardFiles) -> None:
-        self._out_dir, self._path, self._files = out_dir, out_dir / CLOSED, files
+    reads_all: whether features are read for it too.
+    """
+
+    def __init__(self, out_dir: Path, files: ShardFiles, reads_all: bool = False) -> None:
+        self._out_dir, self._path, self._files, self._reads_all = out_dir, out_dir / CLOSED, files, reads_all
         self._notes: dict[int, list[Row]] = {}
         for row in journal.read(self._path, *CLOSED_KEYS):
             self._notes.setdefault(row["shard"], []).append(row)
@@ -77,7 +83,7 @@ class ClosedShards:
             if notes and not is_open:
                 LOG.warning("%s is not there any more; its utterances are made again", path)
             return Seen(frozenset(), is_there=False)
-        for note in notes:
+        for note in reversed(notes):  # rows may be the same where only a file beside them was made again
             if note["plan"] == _name(shard) and fits(path, note):
                 return Seen(self._complete(shard, note))
         if notes:
@@ -104,12 +110,12 @@ class ClosedShards:
         return Seen(self._complete(shard, note))
 
     def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
-        """The rows whose files are there, as long as they were."""
+        """The rows whose files are there, as they were."""
         left_out, lost = set(note["left_out"]), set()
         names = [name for name in shard.ids if name not in left_out]
         for kind, sizes in note["beside"].items():
             known = ((name, size) for name, size in zip(names, sizes, strict=False) if size is not None)
-            lost |= {name for name, size in known if size <= 0 or self._size(kind, name) != size}
+            lost |= {name for name, size in known if not self._is_as_noted(kind, name, size)}
         if lost:
             LOG.warning(
                 "%s: files of %d utterances of shard %d are missing or damaged, as %s; they are made again",
@@ -130,17 +136,26 @@ class ClosedShards:
         """The sizes of one kind of file; None for rows that have none."""
         return [self._size(kind, name) if rows[name].get(field) else None for name in names]
 
-    def _size(self, kind: str, name: str) -> int:
-        """The size of a file; with a checksum below it where the file is small, -1 where there is none."""
-        path = f"{self._out_dir}/{kind.format(name)}"
+    def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
+        if noted <= 0:
+            return False
+        if noted >> _SIZE_BITS and (self._reads_all or kind not in _LARGE):
+            return self._size(kind, name) == noted
         try:
-            if kind not in _READ:
-                return os.lstat(path).st_size
-            with open(path, "rb") as file:
-                content = file.read()
-            return len(content) << 32 | zlib.crc32(content)
+            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == (noted >> _SIZE_BITS or noted)
+        except (OSError, ValueError):
+            return False
+
+    def _size(self, kind: str, name: str) -> int:
+        """The size of a file with its checksum below it, -1 where there is none."""
+        size = checksum = 0
+        try:
+            with open(f"{self._out_dir}/{kind.format(name)}", "rb") as file:
+                while block := file.read(_BLOCK):
+                    size, checksum = size + len(block), zlib.crc32(block, checksum)
         except (OSError, ValueError):
             return _MISSING
+        return size << _SIZE_BITS | checksum
 
     def _append(self, notes: Sequence[Row]) -> None:
         journal.append(self._path, notes)

@@ -76,6 +76,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         help=f"silence that an utterance of a batch is filled up with at most (default: {CPU_PADDING_S:g}, on a GPU any length)",
     )  # fmt: skip
     group.add_argument("--overwrite", action="store_true", help="delete the results of an earlier run first")
+    group.add_argument("--verify", action="store_true", help="check what is finished by reading features too, not by their sizes")
     group.add_argument("--max-failures", type=int, metavar="N", help="stop when more than N utterances fail")
     group.add_argument(
         "--dry-run", type=int, nargs="?", const=_SAMPLE, metavar="N", help=f"estimate time and space from N utterances ({_SAMPLE})"
@@ -97,7 +98,7 @@ def _work(options: argparse.Namespace) -> int | None:
         return _estimate(manifest, settings, models, spread, options)
     from netflips.batch.extraction import RunChoices, extract
 
-    choices = RunChoices(options.overwrite, options.retry_failed, options.max_failures)
+    choices = RunChoices(options.overwrite, options.retry_failed, options.max_failures, options.verify)
     summary = extract(manifest, settings, models, spread, choices, options.quiet)
     if summary.num_before:
         LOG.info("%d of %d utterances were done already", summary.num_before, summary.num_inputs)

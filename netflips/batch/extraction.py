@@ -34,11 +34,15 @@ class TooManyFailuresError(NetflipsError):
 
 @dataclass(frozen=True)
 class RunChoices:
-    """What to do about earlier runs and failures. max_failures: of this run, None = any number is borne."""
+    """What to do about earlier runs and failures.
+
+    max_failures: of this run, None = any number is borne. verify: finished features are read, not only looked at.
+    """
 
     overwrite: bool = False
     retry_failed: bool = False
     max_failures: int | None = None
+    verify: bool = False
 
     def __post_init__(self) -> None:
         if self.max_failures is not None and self.max_failures < 0:
@@ -90,7 +94,7 @@ def extract(
     manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
     models = with_full_paths(prepare(manifest, settings, models, spread.address))
     key = settings.key() | model_key(models, settings)
-    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite) as store:
+    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite, choices.verify) as store:
         work = store.plan(manifest, choices.retry_failed)
         ids = [entry.id for entry in manifest.entries]
         num_before = store.num_done(ids)

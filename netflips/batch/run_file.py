@@ -1,7 +1,6 @@
 """What the results in an output folder were made with, and that nothing else is mixed in."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import write_text
+from avcore.outputs import keep_folder_apart
 from avcore.temporary import sweep
 from avcore.texts import read_json
 
@@ -40,15 +40,7 @@ def prepare_folder(out_dir: Path, key: Mapping[str, Any], overwrite: bool) -> No
 
 def require_apart(out_dir: Path, inputs: Iterable[Path]) -> None:
     """Raise OutputError when a file that is read is one that a run writes into its folder, or lies where it writes."""
-    files = {os.path.realpath(out_dir / name) for name in _FILES}
-    folders = {os.path.realpath(out_dir / name) for name in _FOLDERS}
-    known: dict[Path, bool] = {}
-    for path in inputs:
-        if path.parent not in known:
-            place = Path(os.path.realpath(path.parent))
-            known[path.parent] = not folders.isdisjoint(map(str, (place, *place.parents)))
-        if known[path.parent] or os.path.realpath(path) in files:
-            raise OutputError("an input lies where the results go", path=path, hint="choose another --out-dir")
+    keep_folder_apart(out_dir, _FILES, _FOLDERS, inputs, "choose another --out-dir")
 
 
 def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:

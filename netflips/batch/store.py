@@ -46,12 +46,12 @@ class ShardWork:
 
 @contextmanager
 def open_store(
-    out_dir: Path, key: Mapping[str, Any], layout: Layout, shard_size: int, overwrite: bool = False
+    out_dir: Path, key: Mapping[str, Any], layout: Layout, shard_size: int, overwrite: bool = False, reads_all: bool = False
 ) -> Iterator["ResultStore"]:
     """Open an output folder for this run alone.
 
-    key: what the results are made with. Raises UsageError when there are results made otherwise (overwrite: they are
-    deleted first), OutputError when another run is at work or the folder holds other things under our names.
+    key: what the results are made with. reads_all: see `closed`. Raises UsageError when there are results made otherwise
+    (overwrite: they are deleted first), OutputError when another run is at work or the folder holds other things under our names.
     """
     with folder_lock(out_dir):
         prepare_folder(out_dir, key, overwrite)
@@ -59,17 +59,17 @@ def open_store(
         journal.repair(out_dir / CLOSED, *CLOSED_KEYS)
         for path in sorted((out_dir / _WORK).glob("*.jsonl")):
             journal.repair(path, "id")
-        yield ResultStore(out_dir, layout, shard_size)
+        yield ResultStore(out_dir, layout, shard_size, reads_all)
 
 
 class ResultStore:
     """What is planned, done and set aside in an output folder; `open_store` makes one that may be written to."""
 
-    def __init__(self, out_dir: Path, layout: Layout, shard_size: int) -> None:
+    def __init__(self, out_dir: Path, layout: Layout, shard_size: int, reads_all: bool = False) -> None:
         self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
         self._work_dir, self._shard_size = out_dir / _WORK, shard_size
         self.files = ShardFiles(out_dir, layout)
-        self._closed = ClosedShards(out_dir, self.files)
+        self._closed = ClosedShards(out_dir, self.files, reads_all)
         self._shards: dict[int, Shard] = {}
         self._done: dict[int, set[str]] = {}
         self._reopened: set[int] = set()
@@ -105,7 +105,7 @@ class ResultStore:
     def add(self, shard: int, made: Iterable[Made]) -> None:
         """Keep finished utterances of a shard."""
         made = list(made)
-        journal.append(self._work_path(shard), [one.row for one in made])
+        journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)
         self._done[shard].update(one.id for one in made)
 
     def set_aside(self, shard: int, rejected: Iterable[Rejected]) -> None:

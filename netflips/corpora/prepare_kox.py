@@ -45,7 +45,8 @@ def _work(options: argparse.Namespace) -> int:
     if synthesis is not None:
         synthesis.check()
     corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
-    return prepare(corpus, output_options(options))
+    more = () if options.english_root is None else (options.english_root,)
+    return prepare(corpus, output_options(options), *more)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,13 @@ from typing import Any, Protocol
 
 from avcore.command import LOG
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, UsageError
+from avcore.outputs import keep_folder_apart
 from avcore.progress import bars
 from netflips.corpora.tasks import Task, Worker, run_tasks
 from netflips.corpora.workplace import Outcome, Workplace
+
+_WRITTEN = ("audio", "lips", "samples", "video")
+"""Folders that recordings and pictures are written to."""
 
 
 class Corpus(Protocol):
@@ -67,14 +71,16 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
     return OutputOptions(options.out_dir, options.workers, options.retry_failed, options.limit, options.quiet)
 
 
-def prepare(corpus: Corpus, options: OutputOptions) -> int:
+def prepare(corpus: Corpus, options: OutputOptions, *more_roots: Path) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
-    Raises InputError when the corpus is not there, UsageError when an earlier run had other settings, OutputError when the folder
-    cannot be written.
+    more_roots: where else something is read. Raises InputError when the corpus is not there, UsageError when an earlier run had
+    other settings, OutputError when the folder cannot be written or holds what is read.
     """
-    if corpus.root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
-        raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")
+    for root in (corpus.root, *more_roots):
+        if root.resolve() in (options.out.resolve(), *options.out.resolve().parents):
+            raise UsageError("the output folder lies inside the corpus", path=options.out, hint="choose another --out-dir")
+    keep_folder_apart(options.out, (), _WRITTEN, (corpus.root, *more_roots), "choose another --out-dir")
     if not corpus.root.exists():
         raise InputError("the corpus is not there", path=corpus.root, hint="check the path")
     place = Workplace(options.out)

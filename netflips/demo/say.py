@@ -12,6 +12,7 @@ from avcore.command import run
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import write_speech
+from avcore.outputs import keep_apart
 from netflips.demo.espeak import EspeakVoice, say
 
 
@@ -43,6 +44,7 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError("one of --text and --text-file is needed")
     if options.out.suffix.lower() != ".wav":
         raise UsageError("the output's name must end in .wav", found=options.out.name)
+    keep_apart({"the sound": options.out}, {"the text": options.text_file})
     require_writable(options.out)
     text = options.text if options.text_file is None else _read(options.text_file)
     if not text.strip():

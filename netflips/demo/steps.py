@@ -13,6 +13,7 @@ from typing import Any
 from avcore.command import LOG, stopped_by_sigterm
 from avcore.errors import InputError
 from avcore.files import atomic_output
+from avcore.texts import read_json
 
 _STOP_S = 60.0
 
@@ -61,8 +62,12 @@ class StepRunner:
         path = self._folder / "steps" / f"{name}.json"
         if not path.is_file():
             return None
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
+        try:
+            content = read_json(path, "the note of a step that is done")
+        except InputError as error:
+            LOG.warning("%s; the step is done again", error)
+            return None
+        return content if isinstance(content, dict) else None
 
     def _do(self, step: Step) -> None:
         log, start = self._folder / "logs" / f"{step.name}.log", time.monotonic()

@@ -16,6 +16,7 @@ from avcore.manifest import iter_entries, write_rows
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
+from avcore.texts import read_json
 from avcore.units import Ids, Units
 from netflips.evaluation.unit_scores import Pair, require_sacrebleu, rows, score, table
 from netflips.evaluation.unit_sides import Side, match, read_side
@@ -128,8 +129,9 @@ def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
 def _languages_of(folder: Path) -> tuple[str, str]:
     """Of prepared pairs: source and target."""
     path = require_file(folder / "data.json", "the report of the pairs", hint="prepare_pairs writes it")
+    content = read_json(path, "the report of the pairs")
     try:
-        source, target = json.loads(path.read_text(encoding="utf-8"))["languages"]
+        source, target = content["languages"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError("this does not say the languages of the pairs", path=path, found=error) from error
     return str(source), str(target)

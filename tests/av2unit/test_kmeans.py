@@ -204,8 +204,9 @@ def test_labels_begun_with_another_model_are_not_mixed(
     assert "another model or manifest" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
 def test_a_fit_that_was_broken_off_gives_the_same_model(
-    corpus: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
 ) -> None:
     path, finish, done = tmp_path / "km.safetensors", FeatureStream._finish, 0
 
@@ -221,9 +222,13 @@ def test_a_fit_that_was_broken_off_gives_the_same_model(
     options = ("features.kind=fbank", "features.normalise=corpus", "save_every=10")
     assert _fit(corpus, path, *options) == 130
     assert not path.exists()
+    (stored,) = tmp_path.glob("*.sample.*")
+    if is_damaged:
+        content = stored.read_bytes()
+        stored.write_bytes(content[:-400] + bytes(100) + content[-300:])
     done = 100
     assert _fit(corpus, path, *options) == 0
-    assert done == 100 + 42 - 20
+    assert done == 100 + 42 - (0 if is_damaged else 20)
     assert load_quantizer(path).vocabulary == load_quantizer(model).vocabulary
     assert not list(tmp_path.glob("*.sample.*"))
 

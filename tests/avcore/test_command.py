@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.command import add_common_options, device_name, run
+from avcore.command import add_common_options, device_name, run, stopped_by_sigterm
 from avcore.device import resolve_device, resolve_precision
 from avcore.errors import InputError, UsageError
 
@@ -108,3 +108,17 @@ def test_sigterm_ends_a_command_in_one_line_and_leaves_nothing(tmp_path: Path) -
     _, error = process.communicate()
     assert (process.returncode, error) == (143, "thing: terminated\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_library_that_makes_a_plain_interrupt_of_a_signal(number: signal.Signals, code: int) -> None:
+    """Ray does so while it waits."""
+
+    def wait(_: argparse.Namespace) -> None:
+        with stopped_by_sigterm():
+            try:
+                signal.raise_signal(number)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt from None
+
+    assert run(argparse.ArgumentParser(), wait, []) == code

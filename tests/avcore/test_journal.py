@@ -62,3 +62,16 @@ def test_what_is_no_journal_is_not_written_to(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=r"j\.jsonl"):
             change(tmp_path / "j.jsonl")
     assert precious.read_text() == "mine"
+
+
+def test_a_digit_that_became_another_is_noticed_in_rows_with_a_checksum(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.unlink()
+    rows = [{"id": name, "units": "1 2 3", "share": 0.1} for name in ("a", "ㄴ", "c")]
+    journal.append(path, rows, is_sealed=True)
+    journal.append(path, [{"id": "d"}])
+    assert list(journal.read(path)) == [*rows, {"id": "d"}]
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + lines[1].replace("1 2 3", "1 7 3") + lines[2] + lines[3])
+    assert journal.repair(path, "id")
+    assert "line 2 is damaged" in caplog.text
+    assert [row["id"] for row in journal.read(path)] == ["a", "c", "d"]

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import pytest
 from avcore.errors import EXIT_BAD_INPUT, MediaError
 from avcore.media import probe, read_pictures, read_speech
 from netflips.info import main as info
-from tests.avcore.media_samples import Film, clicks, numbered_picture
+from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
 
 Make = Callable[[Path, Path], Path]
 """Makes an attack in a folder that leads to a private video; gives the attack back."""
@@ -112,6 +113,9 @@ ATTACKS = {
     "sdp": _text(
         "talk.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
     ),
+    "asx": _text("talk.wmv", '<asx version="3.0"><entry><ref href="file://{0}"/></entry></asx>'),
+    "reference of windows media": _text("talk.asf", "[Reference]\r\nRef1=file://{0}\r\n"),
+    "play list of sound": _text("talk.mp3", "#EXTM3U\n#EXTINF:2,x\n{0}\n"),
     "subtitles of an avi": _subtitles_that_are_a_playlist,
     "data in another file": _data_elsewhere,
 }
@@ -140,6 +144,64 @@ def _heard(path: Path) -> int:
         return len(read_speech(path))
     except MediaError:
         return 0
+
+
+def _element(name: str, content: bytes) -> bytes:
+    """An element of Matroska, its identifier in hexadecimal."""
+    return bytes.fromhex(name) + struct.pack(">Q", len(content) | 1 << 56) + content
+
+
+def _parts(content: bytes) -> list[tuple[str, bytes]]:
+    """The elements that stand in a row."""
+    found, place = [], 0
+    while place < len(content):
+        length = 9 - content[place].bit_length()
+        name, place = content[place : place + length].hex(), place + length
+        length = 9 - content[place].bit_length()
+        size = int.from_bytes(content[place : place + length], "big") & (1 << 7 * length) - 1
+        place += length
+        found.append((name, content[place : place + size]))
+        place += size
+    return found
+
+
+def _linked(path: Path, own: bytes, following: bytes) -> None:
+    """Make of a Matroska file one that goes on in another, by its name, by its identifier, and by a chapter of it."""
+    head, (segment, content) = _parts(path.read_bytes())
+    uid, following_uid, name = _element("73a4", own), _element("3eb923", following), _element("3e83bb", b"private.mkv")
+    times = _element("91", b"\0") + _element("92", b"\x3b\x9a\xca\0")
+    atom = _element("b6", _element("73c4", b"\1") + times + _element("6e67", following))
+    chapters = _element("1043a770", _element("45b9", _element("45dd", b"\1") + _element("45db", b"\1") + atom))
+    made = b""
+    for kind, inside in _parts(content):
+        if kind == "1549a966":
+            made += _element(kind, inside + uid + following_uid + name) + chapters
+        elif kind in ("1654ae6b", "1f43b675"):  # what tells of places in the file is wrong now
+            made += _element(kind, inside)
+    path.write_bytes(_element(*head) + _element(segment, made))
+
+
+def test_segments_that_are_linked_are_not_followed(tmp_path: Path) -> None:
+    lengths = {"talk.mkv": 8, "private.mkv": 5}
+    film, other = (Film(at_constant_rate(Fraction(25), count)).write(tmp_path / name) for name, count in lengths.items())
+    _linked(film, b"1" * 16, b"2" * 16)
+    _linked(other, b"2" * 16, b"1" * 16)
+    assert len(list(read_pictures(film))) == 8
+    assert len(list(read_pictures(other))) == 5
+
+
+def test_a_script_in_an_asf_is_not_followed(tmp_path: Path, private: Path) -> None:
+    film = Film(at_constant_rate(Fraction(25), 8), codec="msmpeg4v3", tick=Fraction(1, 25)).write(tmp_path / "talk.asf")
+    content = film.read_bytes()
+    size, number = struct.unpack_from("<QI", content, 16)
+    words = [text.encode("utf-16-le") for text in ("URL", f"file://{private}")]
+    counts = [struct.pack("<H", len(word) // 2) for word in words]
+    script = bytes(16) + struct.pack("<HH", 1, 1) + counts[0] + words[0] + struct.pack("<IH", 0, 0) + counts[1] + words[1]
+    script = bytes.fromhex("301afb1e620bd011a39b00a0c90348f6") + struct.pack("<Q", 24 + len(script)) + script
+    header = struct.pack("<QI", size + len(script), number + 1) + content[28:size] + script
+    film.write_bytes(content[:16] + header + content[size:])
+    assert len(list(read_pictures(film))) == 8
+    assert not _heard(film)
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,15 @@ def test_two_processes_draw_by_themselves_and_go_on_exactly(tmp_path: Path) -> N
 
 
 def test_losses_of_two_processes_are_means_over_both(tmp_path: Path) -> None:
-    """Without dropout, an update of two processes is one of two batches."""
-    changes = {"max_steps": 3, "validate_every": 100, "dropout": 0.0}
+    """Without dropout, an update of two processes is one of two batches, and what they measure is what one measures."""
+    changes = {"max_steps": 3, "validate_every": 100, "dropout": 0.0, "batch_size": 4}
     train_with_two_processes(tmp_path / "two", changes)
     config = toy_config(str(tmp_path / "one"), accumulate=2, **changes)
     Trainer(ToyTask(config), config).train()
     assert _losses(tmp_path / "two") == pytest.approx(_losses(tmp_path / "one"), rel=1e-4)
+    told = [json.loads((tmp_path / run / "metrics.jsonl").read_text().splitlines()[-1]) for run in ("two", "one")]
+    assert [line["kind"] for line in told] == ["valid", "valid"]
+    assert told[0]["batches"] == told[1]["batches"] == 3, "each batch is measured by one process"
 
 
 def _losses(run_dir: Path) -> list[float]:

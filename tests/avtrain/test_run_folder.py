@@ -11,7 +11,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from avcore.errors import CheckpointError, UsageError
+from avcore.runs import journal
 from avtrain.checkpoints import read_state
+from avtrain.logs import RunLog
 from avtrain.loop import Trainer, TrainResult
 from avtrain.stamps import stamp_training_lines
 from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
@@ -188,3 +190,14 @@ def test_lines_of_training_have_the_time_and_errors_have_not(capsys: pytest.Capt
     assert first.endswith(" step 3")
     assert first[:4].isdecimal()
     assert second == "error: no"
+
+
+def test_a_damaged_line_of_measurements_costs_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "metrics.jsonl"
+    rows = ['{"kind": "train", "step": 1, "loss": Infinity}', '{"kind": \x00', '{"kind": "train", "step": 2}', '{"step": 9}', "[]"]
+    path.write_text("".join(f"{row}\n" for row in rows) + '{"kind": "tra')
+    log = RunLog(tmp_path, 2, is_main=True)
+    log.close()
+    assert [line["step"] for line in log.history] == [1, 2]
+    assert [line["step"] for line in journal.read(path)] == [1, 2]
+    assert "lines 2, 5 are damaged and left out; what was measured there is lost" in caplog.text

@@ -120,16 +120,18 @@ runpy.run_module("av2unit.train", run_name="__main__")
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
-def test_completion_knows_commands_options_and_values() -> None:
+def test_completion_knows_commands_options_and_values(tmp_path: Path) -> None:
     script = completion.script_for("bash")
     lines = (
         "netflips tr", "netflips dub --prec", "netflips dub --timing s", "netflips manifest spl", "netflips info pyproj",
-        "netflips manifest split --apa",
+        "netflips manifest split --apa", "netflips info a\\ fi",
     )  # fmt: skip
-    typed = (f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}" for words in lines)
-    asked = "\n".join(f"{words}; _netflips; echo ${{COMPREPLY[@]}}" for words in typed)
-    shell = subprocess.run(["bash", "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert shell.stdout.splitlines() == ["translate", "--precision", "source", "split", "pyproject.toml", "--apart"]
+    typed = (f"COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))" for words in lines)
+    asked = "\n".join(f'{words}; _netflips; echo "${{COMPREPLY[0]}}"' for words in typed)
+    for name in ("pyproject.toml", "a file.mp4"):
+        (tmp_path / name).touch()
+    shell = subprocess.run(["bash", "-c", f"{script}\n{asked}"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert shell.stdout.splitlines() == ["translate", "--precision", "source", "split", "pyproject.toml", "--apart", "a file.mp4"]
     assert completion.script_for("zsh").startswith("autoload")
 
 

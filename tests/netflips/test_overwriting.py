@@ -54,6 +54,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
+CORPORA = ("prepare_zeroth", "prepare_kox", "prepare_video", "prepare_aihub_lips")
 LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
 
 
@@ -102,6 +103,8 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
          "--about bundle.json --bundle-dir .", "overwrite the description"),
         ("bundle note metrics bundle.json --bundle-dir .", "overwrite the section"),
+        ("evaluate units --hypotheses units.jsonl --references u.txt --rows units.jsonl", "--rows would overwrite"),
+        ("evaluate translate --source units.jsonl --target units.jsonl --utut-path t.safetensors --json t.json", "--json would"),
         ("extract --in-path failed.jsonl --out-dir . --cpu", "an input lies where the results go"),
         ("extract --in-path lips --out-dir . --with-lips --cpu", "an input lies where the results go"),
         ("manifest merge m.jsonl -o m.jsonl", "overwrite a manifest"),
@@ -130,6 +133,64 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
     shutil.copy("t.safetensors", "t.pt")
     assert "overwrite the checkpoint" in refused(add_language.main, "t.pt", "t.pt")
     assert "overwrite a checkpoint" in refused(average.main, "t.pt", "t.safetensors", "--out", "t.pt")
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "said"),
+    [
+        ("av2unit.train", "data.train=run/metrics.jsonl data.train_labels=[units.jsonl] run_dir=run", "an input lies where"),
+        ("av2unit.train", "data.train=m.jsonl data.train_labels=[link/x.jsonl] run_dir=run", "an input lies where"),
+        ("unit2av.train_unit2a", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
+        ("unit2av.train_unit2v", "data.train=m.jsonl data.units=units.jsonl losses.sync_checkpoint=run/checkpoints/best.pt "
+         "run_dir=run", "run/checkpoints/best.pt: an input lies where"),
+        ("unit2av.train_sync", "data.train=m.jsonl data.units=run/checkpoints run_dir=run", "an input lies where"),
+        ("unit2unit.utut_finetune.finetune", "data_dir=run run_dir=run", "the run would be one of its inputs"),
+        ("unit2unit.utut_finetune.finetune", "data_dir=. init=run/checkpoints/best.pt run_dir=run", "an input lies where"),
+        ("unit2unit.utut_pretrain.pretrain", "data_dir=run/checkpoints run_dir=run", "an input lies where"),
+        ("av2unit.kmeans", "fit manifest=e.json model=e.safetensors", "the k-means model would overwrite the manifest"),
+        ("av2unit.kmeans", "align manifest=m.jsonl references=km/m.units.jsonl out_dir=km", "overwrite the references"),
+        ("unit2av.lip_crops", "--manifest m.jsonl --cache m.jsonl", "overwrite the manifest"),
+        ("unit2av.voice", "--in-path v.npz --out-path ./v.npz", "overwrite the recording"),
+        ("unit2av.export_unit2a", "--checkpoint r.json --into r.safetensors --out-path r.safetensors", "overwrite the run's"),
+        ("unit2av.export_unit2v", "--checkpoint run/checkpoints/best.pt --into r.safetensors --out-path r.safetensors",
+         "overwrite the renderer"),
+        ("netflips.demo.say", "--text-file s.wav --out s.wav", "overwrite the text"),
+        ("netflips.demo.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
+        ("netflips.corpora.prepare_zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("netflips.corpora.prepare_kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
+        ("netflips.corpora.prepare_video", "--data-root km --out-dir km/new", "inside the corpus"),
+        ("netflips.corpora.prepare_aihub_lips", "--data-root km/audio/x --out-dir km", "an input lies where"),
+    ],
+)  # fmt: skip
+def test_training_and_preparing(refused: Run, folder: Path, module: str, words: str, said: str) -> None:
+    for name in ("run/checkpoints/best.pt", "run/checkpoints/x.jsonl", "km/audio/x/a.wav", "s.wav", "v.npz", "en.jsonl"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"x")
+    Path("link").symlink_to("run/checkpoints")
+    for name in ("run/metrics.jsonl", "km/m.units.jsonl"):
+        shutil.copy("units.jsonl", name)
+    assert said in refused(import_module(module).main, *words.split())
+
+
+ELSEWHERE = {"unit2unit/utut_finetune/prepare_pairs.py", "unit2unit/utut_pretrain/prepare.py"}
+"""Held by the tests of these commands."""
+NO_FILE_IS_READ = {
+    "netflips/completion.py", "netflips/demo/make_mesh.py", "netflips/random_checkpoints.py", "unit2av/drawn_lips.py",
+    "unit2av/tones.py",
+}  # fmt: skip
+NO_FILE_IS_WRITTEN = {"netflips/info.py"}
+
+
+def test_no_command_is_left_out() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    packages = (ROOT / name for name in ("avcore", "avtrain", "av2unit", "unit2unit", "unit2av", "netflips"))
+    files = {str(path.relative_to(ROOT)) for one in packages for path in one.rglob("*.py") if "\ndef main(" in path.read_text()}
+    behind = {f"{module.replace('.', '/')}.py": name for name, (module, _) in cli.COMMANDS.items()}
+    known = ELSEWHERE | NO_FILE_IS_READ | NO_FILE_IS_WRITTEN | {"netflips/cli.py", "netflips/corpora/command.py"}
+    for file in files - known:
+        module = file.removesuffix(".py").replace("/", ".")
+        is_tried = f'("{behind.get(file)} ' in here or f'"{module}"' in here
+        assert is_tried or module.rpartition(".")[2] in ("add_language", "average", "dub_command", *CORPORA), file
 
 
 def test_dub_in_python_too(folder: Path) -> None:
@@ -162,7 +223,7 @@ def test_a_mistyped_path_leaves_no_folder(refused: Run, words: str) -> None:
     assert "no" in refused(cli.main, *words.split())
 
 
-@pytest.mark.parametrize("command", ["prepare_zeroth", "prepare_kox", "prepare_video", "prepare_aihub_lips"])
+@pytest.mark.parametrize("command", CORPORA)
 def test_a_corpus_that_is_not_there_leaves_no_folder(refused: Run, command: str) -> None:
     main = import_module(f"netflips.corpora.{command}").main
     assert "the corpus is not there" in refused(main, "--data-root", "no", "--out-dir", "new")

@@ -74,6 +74,9 @@ class OneStep:
         loss.backward()
         self.optimizers[name].step()
 
+    def of_all(self, value: Any) -> list[Any]:
+        return [value]
+
     def log_image(self, name: str, picture: Any) -> None: ...
 
     def log_sound(self, name: str, samples: Any, rate: int) -> None: ...

@@ -1,14 +1,19 @@
 """The checkpoint that a run starts from or goes on from: its languages and sizes are the run's."""
 
+import shutil
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
+from avcore.files import atomic_output
 from unit2unit.config import TranslatorConfig
 from unit2unit.utut_common.config import TrainingRun
+from unit2unit.utut_common.processes import is_main_process
 from unit2unit.utut_common.stated import Stated, is_stated
 
 ADD_LANGUAGE = "add them: python -m unit2unit.utut_finetune.add_language"
@@ -32,16 +37,38 @@ def read_start(run: TrainingRun) -> Start | None:
     path = _start_from(run)
     if path is None:
         return None
-    try:
-        checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
-    except InputError as error:
-        if path != run.last_checkpoint:
-            raise
-        others = sorted(path.parent.glob("checkpoint_*.pt"), key=lambda file: file.stat().st_mtime, reverse=True)
-        other = next((file for file in others if file != path), None)
-        hint = "choose another run_dir" if other is None else f"copy {other} over it to go on from there"
-        raise CheckpointError(error.what, path=path, expected=error.expected, found=error.found, hint=hint) from error
+    checkpoint = _read_last(run) if path == run.last_checkpoint else read_checkpoint(path, Kind.TRANSLATOR)
     return Start(path, TranslatorConfig.from_checkpoint(checkpoint), str(checkpoint.config.get("vocabulary") or ""))
+
+
+def _read_last(run: TrainingRun) -> Checkpoint:
+    """The run's last checkpoint. A damaged one gives way to the newest that is whole, which takes its place, with a warning."""
+    last = run.last_checkpoint
+    try:
+        return _read_whole(last)
+    except InputError as error:
+        damage = CheckpointError(error.what, path=last, expected=error.expected, found=error.found)
+    others = sorted(run.checkpoints.glob("checkpoint_*.pt"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for path in others:
+        with suppress(InputError):
+            checkpoint = _read_whole(path)
+            LOG.warning("%s; %s is whole: updates after it are made again", damage, path)
+            if is_main_process() and not run.check_only:  # fairseq goes on from the last one alone
+                with atomic_output(last) as temporary:
+                    shutil.copyfile(path, temporary)
+            return checkpoint
+    hint = "no other checkpoint there is whole; choose another run_dir"
+    raise CheckpointError(damage.what, path=last, expected=damage.expected, found=damage.found, hint=hint) from damage
+
+
+def _read_whole(path: Path) -> Checkpoint:
+    """A checkpoint that fairseq can go on from: the state of its optimiser is whole too."""
+    checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+    with zipfile.ZipFile(path) as archive:
+        part = archive.testzip()
+    if part is not None:
+        raise CheckpointError("this checkpoint is damaged", path=path, found=f"a checksum that does not fit, of {part}")
+    return checkpoint
 
 
 def _start_from(run: TrainingRun) -> Path | None:

@@ -15,6 +15,7 @@ import numpy as np
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError
 from avcore.manifest import read_manifest
+from avcore.outputs import keep_apart
 from avcore.unit_store import UnitRow, iter_units, read_units, write_units
 from avcore.units import Units
 from netflips.demo.cast import held_out_english
@@ -62,10 +63,12 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
 
 
 def _work(options: argparse.Namespace) -> None:
+    outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
+    keep_apart({"a file of pairs": outputs}, {"the units": options.units})
     pairs = list(pair_rows(options.data, options.units))
     options.out_dir.mkdir(parents=True, exist_ok=True)
-    for side, language in enumerate(("en", "ko")):
-        write_units(options.out_dir / f"{language}.jsonl", (pair[side] for pair in pairs))
+    for side, output in enumerate(outputs):
+        write_units(output, (pair[side] for pair in pairs))
     LOG.info("%d pairs of %d Korean sentences", len(pairs), len({tuple(korean.units.ids) for _, korean in pairs}))
 
 

@@ -279,15 +279,18 @@ def test_a_damaged_note_of_what_is_closed_costs_a_reading(inputs: Manifest, out:
 
 
 def test_files_beside_the_rows_are_missed(inputs: Manifest, out: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def run() -> list[str]:
-        with open_store(out, KEY, "files", 3) as store:
+    def run(verify: bool = False) -> list[str]:
+        with open_store(out, KEY, "files", 3, reads_all=verify) as store:
             work = store.plan(inputs)
             for shard in work:
-                for name in shard.pending:
-                    for path in (out / "units" / f"{name}.unit", out / "features" / f"{name}.npy"):
+                rows = [
+                    {"id": name, "features": f"features/{name}.npy", "lips": f"lips/{name}.lip.mp4"}
+                    for name in sorted(shard.pending)
+                ]
+                for row in rows:
+                    for path in (out / "units" / f"{row['id']}.unit", out / row["features"], out / row["lips"]):
                         path.parent.mkdir(exist_ok=True)
                         path.write_text("1 2")
-                rows = [{"id": name, "features": f"features/{name}.npy"} for name in sorted(shard.pending)]
                 store.add(shard.number, [Made(row["id"], row, 1.0) for row in rows])
                 store.close(shard.number)
             return sorted(name for shard in work for name in shard.pending)
@@ -301,10 +304,22 @@ def test_files_beside_the_rows_are_missed(inputs: Manifest, out: Path, caplog: p
     assert run() == ["a", "b", "c"]
     assert "files of 3 utterances of shard 0 are missing or damaged, as a" in caplog.text
     assert contents(out) == before
+    for name in ("features/a.npy", "lips/d.lip.mp4"):
+        (out / name).write_text("1 3")  # as long as before
+    assert run() == ["d"]
+    assert run(verify=True) == ["a"]
+    assert contents(out) == before
     (out / "closed.jsonl").unlink()  # as an earlier version left it
     (out / "units" / "e.unit").write_text("")
     assert run() == ["e"]
     assert contents(out) == before
+    notes = [json.loads(line) for line in (out / "closed.jsonl").read_text().splitlines()]
+    for note in notes:  # sizes alone
+        note["beside"]["lips/{}.lip.mp4"] = [size >> 32 for size in note["beside"]["lips/{}.lip.mp4"]]
+    (out / "closed.jsonl").write_text("".join(json.dumps(note) + "\n" for note in notes))
+    assert run(verify=True) == []
+    (out / "lips" / "b.lip.mp4").write_text("1")
+    assert run() == ["b"]
 
 
 @pytest.mark.parametrize("name", ["plan.jsonl", "run.json"])

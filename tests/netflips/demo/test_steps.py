@@ -34,6 +34,9 @@ def test_steps_are_run_once_and_in_order(tmp_path: Path) -> None:
     assert record is not None
     assert record["seconds"] >= 0
     assert len(record["commands"]) == 2
+    (tmp_path / "steps" / "c.json").write_text('{"seconds": 0.1, "comm')
+    runner.run(steps, 2)
+    assert seen.read_text() == "aAbcc"
 
 
 def test_a_step_that_fails_is_named_and_stops_the_others(tmp_path: Path) -> None:
