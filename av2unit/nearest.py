@@ -5,11 +5,11 @@ step the log-probability of the units of the nearest known sentence, less that o
 lowers both; a word that no known sentence has at this place lowers only the first.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,29 +87,46 @@ class KnownSentences:
         return found
 
     @cached_property
-    def _table(self) -> tuple[Ids, Ids]:
-        """Units int64 [sentences, longest], filled up with 0, and the length of each."""
-        lengths = np.array([len(ids) for ids in self.sentences])
-        table = np.zeros((len(lengths), int(lengths.max())), np.int64)
-        for row, ids in enumerate(self.sentences):
-            table[row, : len(ids)] = ids
-        return table, lengths
+    def _tree(self) -> "_Tree":
+        return _Tree.of(self.sentences)
 
     def _nearest(self, by_unit: LogProbs) -> int:
         """The sentence whose best path through float32 [steps, units] is the likeliest."""
-        table, lengths = self._table
-        totals = np.full(table.shape, _NEVER, np.float32)
-        totals[:, 0] = by_unit[0, table[:, 0]]
-        totals[:, 1:2] = by_unit[0, table[:, 1:2]] - _LEAP
+        tree = self._tree
+        totals = np.full(len(tree.units), _NEVER, np.float32)
+        totals[tree.depths == 1] = 0
+        totals[tree.depths == 2] = -_LEAP
+        totals += by_unit[0, tree.units]
         for row in by_unit[1:]:
-            before = totals.copy()
-            np.maximum(totals[:, 1:], before[:, :-1], out=totals[:, 1:])
-            np.maximum(totals[:, 2:], before[:, :-2] - _LEAP, out=totals[:, 2:])
-            totals += row[table]
-        rows = np.arange(len(table))
-        last = totals[rows, lengths - 1]
-        last_but_one = np.where(lengths > 1, totals[rows, np.maximum(lengths - 2, 0)] - _LEAP, _NEVER)
-        return int(np.maximum(last, last_but_one).argmax())
+            totals[0] = _NEVER
+            entered = np.maximum(totals[tree.parents], totals[tree.parents[tree.parents]] - _LEAP)
+            totals = np.maximum(totals, entered) + row[tree.units]
+        totals[0] = _NEVER
+        return int(np.maximum(totals[tree.ends], totals[tree.parents[tree.ends]] - _LEAP).argmax())
+
+
+class _Tree(NamedTuple):
+    """Sentences with their common beginnings once. units, parents, depths: of each node, int64 [nodes]; node 0 is before the first
+    unit, and its own parent. ends: the node of each sentence's last unit."""
+
+    units: Ids
+    parents: Ids
+    depths: Ids
+    ends: Ids
+
+    @classmethod
+    def of(cls, sentences: Sequence[Ids]) -> "_Tree":
+        node_of: dict[tuple[int, int], int] = {}
+        rows, ends = [(0, 0, 0)], []
+        for ids in sentences:
+            node = 0
+            for depth, unit in enumerate(ids.tolist(), 1):
+                parent, node = node, node_of.setdefault((node, unit), len(rows))
+                if node == len(rows):
+                    rows.append((unit, parent, depth))
+            ends.append(node)
+        units, parents, depths = np.array(rows, np.int64).T
+        return cls(units, parents, depths, np.array(ends, np.int64))
 
 
 def _best_path(aligned: LogProbs) -> Ids:

@@ -5,7 +5,7 @@ sound alone, half of it with noise: lips make the models surer, so the bounds ho
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from av2unit.nearest import KEY as KNOWN
 from avcore.bundle import Bundle
 from avcore.checkpoint import Kind, read_checkpoint, rewrite_config
 from avcore.domain import KEY, Domain, common_bounds
+from avcore.errors import InputError
 from avcore.progress import Progress
 from netflips.demo.cast import held_out_pairs, require_synthesisers
 from netflips.demo.phrasebook import phrasebook
@@ -32,10 +33,11 @@ _WHAT = "a sentence of the demo's phrasebook"
 def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, progress: Progress) -> Bundle:
     """Store with a bundle's models the bounds that `share` of held-out speech of its domain falls below, all bounds together.
 
-    The encoder gets the sentences of the phrasebook too, as it hears them from the reference voice: to tell by how much an
-    utterance is none of them. count: held-out utterances, in voices that neither training nor the evaluation has, of each kind that
-    is here as many. How much speech outside the domain the bounds catch is measured and told in bundle.json, under `out_of_domain`.
-    Raises InputError where espeak-ng is missing, CheckpointError for a damaged bundle.
+    That is of the speech that comes out right: a warning of what does not is none too many. The encoder gets the sentences of the
+    phrasebook too, as it hears them from the reference voice, to tell by how much an utterance is none of them. count: held-out
+    utterances, in voices that training does not hear, as many of each kind that is here. How much speech outside the domain the
+    bounds catch is measured and told in bundle.json, under `out_of_domain`. Raises InputError where espeak-ng is missing or nothing
+    comes out right, CheckpointError for a damaged bundle.
     """
     require_synthesisers(with_flite=False, with_natural=False)
     bundle, kinds = check_bundle(folder), kinds_here()
@@ -48,9 +50,13 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     inside = listener.listen("phrasebook speech", known, kinds, rng, progress)
     outside = listener.listen("other speech", outside_sentences(), kinds, rng, progress)
     one_word = listener.listen("one unknown word", one_word_sentences(), kinds, rng, progress)
-    domains = find_domains(inside.scores, share)
+    right = is_right(inside, known)
+    if not right.any():
+        raise InputError("nothing of the domain's own speech comes out right", path=bundle.folder, found=f"{count} utterances")
+    domains = find_domains(inside.scores[:, right], share)
     told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
-    told["warned_wrong"] = told_wrong(domains, inside, known)
+    warned = is_warned_of(domains, inside.scores).any(axis=0)
+    told |= {"warned_right": _share(warned[right]), "warned_wrong": _share(warned[~right])}
     for kind, more in ((Kind.UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (Kind.TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
@@ -92,10 +98,9 @@ def summary(domains: Mapping[Kind, Domain], inside: Scores, outside: Scores, one
     return told
 
 
-def told_wrong(domains: Mapping[Kind, Domain], inside: Scores, known: list[str]) -> dict[str, Any]:
-    """Of the utterances of the domain that come out as another sentence of it: how many there are, and how many are warned of."""
-    is_wrong = np.array([said != text for said, text in zip(inside.said, known, strict=True)])
-    return _share(is_warned_of(domains, inside.scores).any(axis=0)[is_wrong])
+def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
+    """Which utterances come out as the sentence that was said and not as another one of the domain: bool [utterances]."""
+    return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
 
 
 def _share(is_warned: NDArray[np.bool_]) -> dict[str, Any]:

@@ -44,7 +44,10 @@ def build_parser() -> Parser:
     calibrate.add_argument("--utterances", type=int, default=_UTTERANCES, metavar="N", help=f"default: {_UTTERANCES}")
     calibrate.add_argument("--seed", type=int, default=_SEED, help=f"default: {_SEED}")
     calibrate.add_argument(
-        "--share", type=float, default=_SHARE, help=f"of the domain's own speech below any bound (default: {_SHARE})"
+        "--share",
+        type=float,
+        default=_SHARE,
+        help=f"of the domain's own speech that comes out right, below any bound (default: {_SHARE})",
     )
     add = commands.add_parser("note", help="add a section to bundle.json")
     add.add_argument("section", help="its name, as metrics")

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from av2unit.nearest import KEY as KNOWN
 from avcore.bundle import Bundle
 from avcore.checkpoint import Kind, read_checkpoint
 from avcore.domain import KEY, Domain
+from avcore.errors import InputError
 from avcore.progress import silent
 from avcore.timeline import SAMPLE_RATE
 from netflips.demo.cast import Voice, cast
@@ -18,7 +20,7 @@ from netflips.demo.espeak import TimedSpeech
 from netflips.demo.natural import NaturalVoice
 from netflips.demo.phrasebook import phrasebook
 from netflips.demo_bundle import calibration, probes
-from netflips.demo_bundle.calibration import calibrate_bundle, find_domains, summary, told_wrong
+from netflips.demo_bundle.calibration import calibrate_bundle, find_domains, is_right, summary
 from netflips.demo_bundle.describe import check_bundle, tell
 from netflips.demo_bundle.one_word import one_word_sentences, unknown_words
 from netflips.demo_bundle.probes import ESPEAK, NATURAL, READINGS, Scores, outside_sentences
@@ -42,6 +44,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
         ("one_word_sentences", ["a word", "b", "c d"]),
     ):
         monkeypatch.setattr(calibration, name, lambda texts=texts: texts)
+    monkeypatch.setattr(calibration, "is_right", lambda _, known: np.arange(len(known)) < 3)  # of random weights nothing is
     monkeypatch.setattr(calibration, "kinds_here", lambda: (ESPEAK, NATURAL))
 
 
@@ -56,10 +59,11 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
     for name, kind in OWNERS.items():
         stored = read_checkpoint(folder / packed.checkpoint(kind).name, kind).config[KEY]
         assert stored == told[name]
-        assert (stored["share"], stored["samples"]) == (0.5, 4)
+        assert (stored["share"], stored["samples"]) == (0.5, 3)
         assert stored["least"] < 0
         assert ("nearest" in stored) is (kind is Kind.UNIT_ENCODER)
-    assert told["warned_inside"]["share"] <= 0.5
+    assert told["warned_right"]["share"] <= 0.5
+    assert (told["warned_right"]["samples"], told["warned_wrong"]["samples"]) == (3, 1)
     assert told["warned_inside"]["by_voice"].keys() == {ESPEAK, NATURAL}
     assert [told[f"warned_{where}"]["samples"] for where in ("inside", "outside", "one_word")] == [4, 2, 3]
     assert [one["samples"] for one in told["warned_one_word"]["by_voice"].values()] == [2, 1]
@@ -100,8 +104,15 @@ def test_warnings_are_counted_once_an_utterance() -> None:
     assert told["warned_one_word"] | {"by_voice": {}} == {
         "samples": 2, "share": 0.5, "by_voice": {}, **dict.fromkeys(names, 0.0), "unit_likeness": 0.5,
     }  # fmt: skip
-    assert told_wrong(domains, _scores(usual, unlike), ["said", "meant"]) == {"samples": 1, "share": 1.0}
-    assert told_wrong(domains, _scores(usual), ["said"]) == {"samples": 0, "share": 0.0}
+
+
+def test_what_comes_out_as_another_sentence_is_not_right(packed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_right(_scores([0.0], [0.0]), ["said", "meant"]).tolist() == [True, False]
+    folder = Path(shutil.copytree(packed.folder, tmp_path / "own"))
+    monkeypatch.setattr(calibration, "is_right", lambda _, known: np.zeros(len(known), np.bool_))
+    monkeypatch.setattr(calibration, "Listener", lambda *_: SimpleNamespace(listen=lambda *_: _scores([0.0])))
+    with pytest.raises(InputError, match="comes out right"):
+        calibrate_bundle(folder, count=1, seed=1, share=0.5, progress=silent)
 
 
 def test_the_likeness_gets_most_of_the_share() -> None:
