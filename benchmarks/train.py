@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from avcore.files import private_folder
-from avcore.manifest import Entry, write_manifest
 from avcore.media import write_lip_video, write_speech
 from avcore.timeline import frames_to_units
-from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
+from avdata.manifest import Entry, write_manifest
+from avdata.unit_store import UnitRow, write_units
 from avtrain.checkpoints import read_state
 from benchmarks import material
-from unit2av.drawn_lips import draw_corpus
-from unit2av.tones import sing_corpus
+from workshop.toys.drawn_lips import draw_corpus
+from workshop.toys.tones import sing_corpus
 
 STEPS = {"debug": 100, "published": 3}
 _CLIPS, _FRAMES = 24, 50

@@ -8,15 +8,15 @@ from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
-from avcore.speech_regions import listen
-from netflips.clock import StageClock
-from netflips.files_used import inputs_of, outputs_of
+from avcore.speech.regions import listen
+from netflips.dub.clock import StageClock
+from netflips.dub.files_used import inputs_of, outputs_of
+from netflips.dub.short_clip import ShortDub
+from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.dub import dub_recording
 from netflips.report import DubReport
-from netflips.short_clip import ShortDub
-from netflips.utterances import cut_utterances
 
 
 def dub(

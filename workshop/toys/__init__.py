@@ -1,0 +1,1 @@
+"""Small data to try a training on."""

@@ -1,0 +1,180 @@
+"""A small corpus of drawn faces whose mouths follow made-up units: to try the lip trainers without any recordings.
+
+    python -m workshop.toys.drawn_lips --out-dir drawn --clips 24
+
+It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units. The
+faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.command import Parser, run
+from avcore.faces.boxes import write_boxes
+from avcore.faces.crop import Box, Picture
+from avcore.media import VideoWriter
+from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
+from avcore.units import Units
+from avcore.units.vocabulary import fingerprint
+from avdata.manifest import Entry, write_manifest
+from avdata.unit_store import UnitRow, write_units
+
+LOG = logging.getLogger("netflips.drawn_lips")
+
+NUM_UNITS = 8
+VOCABULARY = fingerprint(b"drawn lips", bytes([NUM_UNITS]))
+_SIDE = 144
+_FINE_BITS = 4
+_DURATIONS = (3, 8)
+_OPENINGS = 4
+
+
+@dataclass(frozen=True)
+class DrawnCorpus:
+    """Where a drawn corpus lies."""
+
+    manifest: Path
+    units: Path
+
+
+def draw_corpus(folder: str | Path, clips: int = 24, frames: int = 40, faces: int = 1, seed: int = 0) -> DrawnCorpus:
+    """Draw clips of `frames` pictures each, in turn of one of several faces; returns the corpus's manifest and units.
+
+    The same arguments give the same corpus. What is there already is drawn anew.
+    """
+    folder = Path(folder)
+    entries, rows = [], []
+    for number in range(clips):
+        generator = np.random.default_rng((seed, number))
+        name = f"drawn_{number:03d}"
+        units = random_units(generator, frames_to_units(frames))
+        face = _Face.random(np.random.default_rng((seed, clips, number % faces)))
+        _write_clip(folder / f"{name}.mp4", folder / f"{name}.bbox.pkl", units, face, generator)
+        duration_s = float(frames_to_seconds(frames))
+        entries.append(Entry(name, video=f"{name}.mp4", boxes=f"{name}.bbox.pkl", frames=frames, duration_s=duration_s))
+        rows.append(UnitRow(name, units, {}))
+    corpus = DrawnCorpus(folder / "manifest.jsonl", folder / "units.jsonl")
+    write_units(corpus.units, rows)
+    write_manifest(corpus.manifest, entries)
+    return corpus
+
+
+def random_units(generator: np.random.Generator, steps: int) -> Units:
+    """Units that together last `steps` of 20 ms, each 60 to 160 ms long and unlike the one before."""
+    ids: list[int] = []
+    frames: list[int] = []
+    while len(frames) < steps:
+        others = [unit for unit in range(NUM_UNITS) if not ids or unit != ids[-1]]
+        ids.append(int(generator.choice(others)))
+        frames += [ids[-1]] * int(generator.integers(*_DURATIONS, endpoint=True))
+    return Units.from_frames(frames[:steps], "en", VOCABULARY)
+
+
+def mouths(units: Units) -> NDArray[np.float64]:
+    """Opening and width of the mouth in each picture, float [T, 2] in 0..1."""
+    shapes = np.array([(unit % _OPENINGS / (_OPENINGS - 1), float(unit >= _OPENINGS)) for unit in range(NUM_UNITS)])
+    steps = shapes[units.frames()]
+    whole = len(steps) - len(steps) % UNITS_PER_FRAME
+    return np.asarray(steps[:whole].reshape(-1, UNITS_PER_FRAME, 2).mean(axis=1))
+
+
+@dataclass(frozen=True)
+class _Face:
+    """How one face looks. side: of its box in pixels; skin, lips, ground: RGB."""
+
+    side: float
+    skin: tuple[int, int, int]
+    lips: tuple[int, int, int]
+    ground: tuple[int, int, int]
+
+    @classmethod
+    def random(cls, generator: np.random.Generator) -> "_Face":
+        tone = generator.uniform(0.6, 1.0)
+        skin = tuple(int(tone * part) for part in (235, 190, 165))
+        lips = tuple(int(tone * part) for part in (190, 80, 85))
+        ground = tuple(int(part) for part in generator.integers(20, 120, 3))
+        return cls(generator.uniform(80, 100), skin, lips, ground)  # type: ignore[arg-type]
+
+    def draw(self, centre: tuple[float, float], opening: float, width: float) -> Picture:
+        """uint8 [144, 144, 3] with the face's box around `centre` (x, y)."""
+        picture = np.full((_SIDE, _SIDE, 3), self.ground, dtype=np.uint8)
+        _ellipse(picture, centre, (0, 0), (0.47 * self.side, 0.56 * self.side), self.skin)
+        for x in (-0.2, 0.2):
+            _ellipse(picture, centre, (x * self.side, -0.18 * self.side), (0.08 * self.side, 0.045 * self.side), (250, 250, 250))
+            _ellipse(picture, centre, (x * self.side, -0.18 * self.side), (0.035 * self.side, 0.04 * self.side), (40, 30, 30))
+        shade = tuple(part * 3 // 4 for part in self.skin)
+        _ellipse(picture, centre, (0, 0.05 * self.side), (0.05 * self.side, 0.09 * self.side), shade)
+        half = ((0.12 + 0.08 * width) * self.side, (0.03 + 0.10 * opening) * self.side)
+        _ellipse(picture, centre, (0, 0.27 * self.side), half, self.lips)
+        inner = (half[0] - 0.03 * self.side, half[1] - 0.03 * self.side)
+        if inner[1] > 0:
+            _ellipse(picture, centre, (0, 0.27 * self.side), inner, (45, 20, 20))
+        return picture
+
+    def box(self, centre: tuple[float, float]) -> Box:
+        """float32 [4] around the face."""
+        x, y = centre
+        return np.array([x - self.side / 2, y - self.side / 2, x + self.side / 2, y + self.side / 2], dtype=np.float32)
+
+
+def _ellipse(
+    picture: Picture, centre: tuple[float, float], place: tuple[float, float], half: tuple[float, float], colour: tuple[int, ...]
+) -> None:
+    """Draw a filled ellipse to a sixteenth of a pixel, `place` (x, y) away from `centre`."""
+    fine = 1 << _FINE_BITS
+    at = tuple(round((here + there) * fine) for here, there in zip(centre, place, strict=True))
+    axes = tuple(round(length * fine) for length in half)
+    cv2.ellipse(picture, at, axes, 0, 0, 360, colour, -1, cv2.LINE_AA, _FINE_BITS)
+
+
+def _write_clip(video: Path, boxes: Path, units: Units, face: _Face, generator: np.random.Generator) -> None:
+    shapes = mouths(units)
+    centres = list(_path(generator, len(shapes)))
+    write_boxes(boxes, [face.box(centre) for centre in centres])
+    with VideoWriter(video, _SIDE, _SIDE, FRAME_RATE, crf=12, preset="veryfast") as writer:
+        for centre, (opening, width) in zip(centres, shapes, strict=True):
+            writer.write_picture(face.draw(centre, float(opening), float(width)))
+
+
+def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, float]]:
+    """Where the face is, drifting by a pixel or so around a place near the middle."""
+    middle = _SIDE / 2 + generator.uniform(-10, 10, 2)
+    phase, speed = generator.uniform(0, 2 * np.pi, 2), generator.uniform(0.05, 0.2, 2)
+    for frame in range(frames):
+        x, y = middle + 1.5 * np.sin(phase + speed * frame)
+        yield float(x), float(y)
+
+
+def build_parser() -> Parser:
+    """The command line."""
+    parser = Parser(prog="workshop.toys.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
+    parser.add_argument("--out-dir", required=True, type=Path, help="folder for videos, boxes, manifest and units")
+    parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")
+    parser.add_argument("--frames", type=int, default=40, help="pictures a clip, 25 a second (default: 40)")
+    parser.add_argument("--faces", type=int, default=1, help="how many different faces (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws other faces (default: 0)")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), _draw, argv)
+
+
+def _draw(options: argparse.Namespace) -> None:
+    corpus = draw_corpus(options.out_dir, options.clips, options.frames, options.faces, options.seed)
+    LOG.info("%s: %d clips of %d pictures, units in %s", corpus.manifest, options.clips, options.frames, corpus.units)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

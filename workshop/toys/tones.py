@@ -1,0 +1,146 @@
+"""A small corpus of made-up voices that sing tones and hiss: to try the vocoder's training without any recordings.
+
+    python -m workshop.toys.tones --out-dir tones --utterances 40
+
+It holds what the trainer reads (see avdata.published.unit2a): recordings, a manifest, and units with their voices. Each
+unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.command import Parser, run
+from avcore.media import write_speech
+from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
+from avcore.units import Units
+from avcore.units.vocabulary import fingerprint
+from avdata.manifest import Entry, write_manifest
+from avdata.unit_store import UnitRow, write_units
+
+LOG = logging.getLogger("netflips.tones")
+
+NUM_UNITS = 20
+SPEAKER_DIM = 16
+VOCABULARY = fingerprint(b"tones", bytes([NUM_UNITS]))
+_NUM_HISSES = 4
+"""Units from 0 that have no pitch; the others rise a fifth of an octave each."""
+_LOWEST_HZ, _UNITS_PER_OCTAVE = 160.0, 5
+_LENGTHS = 4
+"""A unit lasts 3 steps, plus its number modulo this, plus 0 or 1."""
+_SHORTEST = 3
+_FADE = units_to_samples(1) // 4
+_OTHER_RATE = 22_050
+"""Every fourth recording has it, so that resampling is tried as well (Hz)."""
+
+
+@dataclass(frozen=True)
+class TonesCorpus:
+    """Where a corpus of tones lies."""
+
+    manifest: Path
+    units: Path
+
+
+@dataclass(frozen=True)
+class Singer:
+    """A made-up voice. pitch: factor on all tones. brightness: level of the second and third harmonic, 0..1."""
+
+    name: str
+    pitch: float
+    brightness: float
+    embedding: NDArray[np.float32]
+
+    @classmethod
+    def numbered(cls, number: int) -> "Singer":
+        """Voice number 0, 1, ...; its embedding has unit length."""
+        generator = np.random.default_rng(number)
+        vector = generator.normal(size=SPEAKER_DIM)
+        embedding = np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+        return cls(f"singer{number}", 1.0 + 0.15 * number, 0.2 + 0.6 * (number % 2), embedding)
+
+
+def sing_corpus(folder: str | Path, utterances: int = 40, singers: int = 2, steps: int = 75, seed: int = 0) -> TonesCorpus:
+    """Write recordings of `steps` of 20 ms each, a manifest and units; the same arguments give the same corpus."""
+    folder = Path(folder)
+    entries, rows = [], []
+    for number in range(utterances):
+        generator = np.random.default_rng((seed, number))
+        name, singer = f"tones_{number:04d}", Singer.numbered(number % singers)
+        units = random_units(generator, steps)
+        rate = _OTHER_RATE if number % 4 == 3 else SAMPLE_RATE
+        write_speech(folder / "wav" / f"{name}.wav", sing(units, singer, generator, rate), rate)
+        duration_s = float(units_to_seconds(steps))
+        entries.append(Entry(name, audio=f"wav/{name}.wav", duration_s=duration_s, language="ko", speaker=singer.name))
+        rows.append(UnitRow(name, units, {"speaker_embedding": [float(value) for value in singer.embedding]}))
+    corpus = TonesCorpus(folder / "manifest.jsonl", folder / "units.jsonl")
+    write_units(corpus.units, rows)
+    write_manifest(corpus.manifest, entries)
+    return corpus
+
+
+def random_units(generator: np.random.Generator, steps: int) -> Units:
+    """Units that together last `steps` of 20 ms, each with its own length and unlike the one before."""
+    frames: list[int] = []
+    while len(frames) < steps:
+        unit = int(generator.choice([one for one in range(NUM_UNITS) if not frames or one != frames[-1]]))
+        frames += [unit] * (_SHORTEST + unit % _LENGTHS + int(generator.integers(2)))
+    return Units.from_frames(frames[:steps], "ko", VOCABULARY)
+
+
+def sing(units: Units, singer: Singer, generator: np.random.Generator, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
+    """Float32 [S] at `rate` Hz of units with durations, each faded in and out over 5 ms."""
+    parts = []
+    for unit, length in zip(units.ids.tolist(), units.durations.tolist() if units.durations is not None else [], strict=True):
+        num_samples = units_to_samples(length) * rate / SAMPLE_RATE
+        parts.append((unit, num_samples))
+    ends = np.round(np.cumsum([num_samples for _, num_samples in parts])).astype(int)
+    sound = np.zeros(ends[-1], dtype=np.float32)
+    for (unit, _), start, end in zip(parts, [0, *ends[:-1]], ends, strict=True):
+        sound[start:end] = _one(unit, end - start, singer, generator, rate) * _fade(end - start)
+    return 0.4 * sound
+
+
+def _one(unit: int, length: int, singer: Singer, generator: np.random.Generator, rate: int) -> NDArray[np.float64]:
+    if unit < _NUM_HISSES:
+        hiss = generator.normal(size=length + 1)
+        return np.asarray((hiss[1:] + (unit / 2 - 1) * hiss[:-1]) * 0.15)
+    hz = _LOWEST_HZ * singer.pitch * 2 ** ((unit - _NUM_HISSES) / _UNITS_PER_OCTAVE)
+    phase = 2 * np.pi * hz * np.array([float(samples_to_seconds(1, rate))]) * np.arange(length)
+    return np.asarray(sum(np.sin(phase * harmonic) * singer.brightness ** (harmonic - 1) for harmonic in (1, 2, 3)) / 2)
+
+
+def _fade(length: int) -> NDArray[np.float64]:
+    ramp = np.arange(1, length + 1) / _FADE
+    return np.minimum(1.0, np.minimum(ramp, ramp[::-1]))
+
+
+def build_parser() -> Parser:
+    """The command line."""
+    parser = Parser(prog="workshop.toys.tones", description="Make a small corpus to try the vocoder's training with.")
+    parser.add_argument("--out-dir", required=True, type=Path, help="folder for recordings, manifest and units")
+    parser.add_argument("--utterances", type=int, default=40, help="how many recordings of 1.5 s (default: 40)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed makes other recordings (default: 0)")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    return run(build_parser(), _make, argv)
+
+
+def _make(options: argparse.Namespace) -> None:
+    corpus = sing_corpus(options.out_dir, options.utterances, seed=options.seed)
+    LOG.info("%s: %d recordings, units in %s", corpus.manifest, options.utterances, corpus.units)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
