@@ -1,8 +1,6 @@
 """Errors before the first step: what does not fit is said in one line, and nothing is made."""
 
 import builtins
-import os
-import shutil
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -247,38 +245,6 @@ def test_a_folder_with_a_run_is_not_taken_for_another(data: Path, tmp_path: Path
     told = capsys.readouterr().err
     assert str(last) in told
     assert "choose another run_dir" in told
-
-
-def test_a_torn_last_checkpoint_gives_way_to_the_newest_whole_one(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start = _translator(tmp_path)
-    folder = tmp_path / "run" / "checkpoints"
-    folder.mkdir(parents=True)
-    last, whole, older, holed = (folder / f"checkpoint_{name}.pt" for name in ("last", "1_10", "best", "1_12"))
-    for seconds, path in enumerate((older, whole, holed)):
-        shutil.copy(start, path)
-        os.utime(path, (seconds, seconds))
-    content = bytearray(start.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 500] = bytes(500)
-    holed.write_bytes(content)
-    os.utime(holed, (9, 9))
-    settings = [f"data_dir={data / 'pairs'}", f"run_dir={tmp_path / 'run'}", *_SIZES]
-    for torn in (b"", start.read_bytes()[:1000], bytes(content)):
-        last.write_bytes(torn)
-        assert finetune(["--config", "unit2unit/finetune_debug", *settings, "check_only=true"]) == 0
-        (line,) = (line for line in capsys.readouterr().err.splitlines() if "updates after it are made again" in line)
-        assert str(last) in line
-        assert str(whole) in line
-        assert last.read_bytes() == torn
-        run = read_config(TrainingRun, "unit2unit/finetune_debug", settings)
-        assert read_start(run) is not None
-        capsys.readouterr()
-        assert last.read_bytes() == whole.read_bytes()
-    for path in folder.iterdir():
-        path.write_bytes(b"")
-    assert finetune(["--config", "unit2unit/finetune_debug", *settings]) == 2
-    assert "no other checkpoint there is whole" in capsys.readouterr().err
 
 
 def test_missing_unit_files_and_bad_ones(data: Path, tell: Command) -> None:
