@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from unit2av.face_model import FaceModel, pad_to_windows
 
 from avcore.faces.boxes import fill_boxes, read_boxes
 from avcore.faces.crop import crop_face
 from avcore.faces.paste import paste_face_hard
 from avcore.pingpong import pingpong
 from avcore.units import Units
+from unit2av.face.model import FaceModel, pad_to_windows
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer, load_face_model, network_input
 
