@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.errors import CheckpointError, InputError
+from avcore.speech.audio import level_dbfs
+from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Ids
 
 KEY = "agreement"
@@ -21,6 +24,7 @@ REACH = 2
 _LEAST_CLIPS = 4
 _MOST_OTHERS = 8
 """Clips whose lips each sound is compared with."""
+_REST_BELOW_LOUDEST_DB = 35.0
 _RARE = 0.02
 """Share of the pairs that belong together, and of those that do not, which may lie on the wrong side."""
 
@@ -28,11 +32,13 @@ _RARE = 0.02
 @dataclass(frozen=True)
 class Bound:
     """least: lips and sound that agree in a smaller share of their steps do not belong together. own, foreign: the share that
-    is usual (median) where they do, and where they do not. clips: on how many it was found."""
+    is usual (median) where they do, and where they do not. silence: the unit of silence, None = the
+    material had none. clips: on how many it was found."""
 
     least: float
     own: float
     foreign: float
+    silence: int | None
     clips: int
 
     @classmethod
@@ -42,24 +48,28 @@ class Bound:
         if stored is None:
             return None
         try:
-            return cls(float(stored["least"]), float(stored["own"]), float(stored["foreign"]), int(stored["clips"]))
+            least, own, foreign = (float(stored[name]) for name in ("least", "own", "foreign"))
+            silence = None if stored["silence"] is None else int(stored["silence"])
+            return cls(least, own, foreign, silence, int(stored["clips"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError("its agreement cannot be read", path=path, expected="least, own, foreign, clips") from error
+            raise CheckpointError(
+                "its agreement cannot be read", path=path, expected="least, own, foreign, silence, clips"
+            ) from error
 
     def to_config(self) -> dict[str, Any]:
         """What a checkpoint's configuration holds under `agreement`."""
         return asdict(self)
 
 
-def agreement(heard: Ids, seen: Ids, silence: int) -> float:
+def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
     """The share of the steps in which anything is said that lips and sound agree in; 1 where neither says anything.
 
     heard, seen: units of the sound alone and of the lips alone, int64 [steps]; what one has more is left out. silence: the unit
-    that is left out where both have it.
+    that is left out where both have it, None = there is none.
     """
     length = min(len(heard), len(seen))
     heard, seen = heard[:length], seen[:length]
-    said = (heard != silence) | (seen != silence)
+    said = is_said(heard, silence) | is_said(seen, silence)
     if not said.any():
         return 1.0
     agrees = np.zeros(length, np.bool_)
@@ -70,7 +80,25 @@ def agreement(heard: Ids, seen: Ids, silence: int) -> float:
     return float((agrees & said).sum() / said.sum())
 
 
-def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int) -> Bound:
+def rest_unit(frames: Ids, sound: NDArray[np.float32]) -> int | None:
+    """The unit heard most often where an utterance is silent, of int64 [T] and float32 [320 * T]; None without silence."""
+    silent = quiet_units(frames, sound)
+    return int(np.bincount(silent).argmax()) if len(silent) else None
+
+
+def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
+    """The units of the steps in which an utterance is silent, of int64 [T] and float32 [320 * T]: int64 [steps]."""
+    num_steps = min(len(frames), len(sound) // SAMPLES_PER_UNIT)
+    levels = np.array([level_dbfs(step) for step in sound[: units_to_samples(num_steps)].reshape(num_steps, -1)])
+    return np.asarray(frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB], np.int64)
+
+
+def is_said(units: Ids, silence: int | None) -> NDArray[np.bool_]:
+    """Which steps are not silent, of int64 [steps]."""
+    return np.ones(len(units), np.bool_) if silence is None else units != silence
+
+
+def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Bound:
     """Find the bound between lips of the same clip and lips of another one.
 
     clips: units of the sound alone and of the lips alone, as of `agreement`. Raises InputError for too few of them, or where
@@ -90,4 +118,4 @@ def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int) -> Bound:
             "foreign lips agree with the sound as far as its own do", expected=f"own lips more than {high:.2f}", found=f"{low:.2f}",
             hint="it has not learnt to read lips",
         )  # fmt: skip
-    return Bound((low + high) / 2, float(np.median(own)), float(np.median(foreign)), len(clips))
+    return Bound((low + high) / 2, float(np.median(own)), float(np.median(foreign)), silence, len(clips))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.reloadable import Reloadable
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
-from avcore.timeline import SAMPLE_RATE, units_to_seconds
+from avcore.timeline import units_to_seconds
 from avcore.units import Units
 from avcore.units.domain import Domain, Reading, Stretch, weakest_stretch
 
@@ -110,11 +109,6 @@ class UnitExtractor:
     def model(self) -> AvHubert:
         """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
         return self._model.value
-
-    @cached_property
-    def silence(self) -> int:
-        """The unit of silence: what a second of it is heard as most often."""
-        return int(np.bincount(self.extract(np.zeros(SAMPLE_RATE, np.float32)).frames()).argmax())
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next."""

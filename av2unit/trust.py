@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from av2unit.agreement import Bound, agreement
+from av2unit.agreement import Bound, agreement, is_said
 from av2unit.extractor import Extraction, UnitExtractor
 from av2unit.features import Floats, Pictures
 from avcore.progress import Progress, silent
+from avcore.units.domain import Domain
 
 BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}
@@ -68,21 +67,21 @@ def listen(
     if speech is None or lips is None or bound is None:
         return Heard(extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH)
     heard, seen = extractor.extract_scored(speech, None, progress), extractor.extract_scored(None, lips, progress)
-    share = agreement(heard.units.frames(), seen.units.frames(), extractor.silence)
+    share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
         return Heard(extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own)
-    modalities, reason = _believed(heard, seen, extractor)
+    modalities, reason = _believed(heard, seen, extractor.domain, bound.silence)
     return Heard(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
 
 
-def _believed(heard: Extraction, seen: Extraction, extractor: UnitExtractor) -> tuple[str, str]:
+def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None) -> tuple[str, str]:
     """Of sound and lips that do not belong together: the one to believe, and why."""
-    spoken, mouthed = (int(np.sum(one.units.frames() != extractor.silence)) for one in (heard, seen))
+    spoken, mouthed = (int(is_said(one.units.frames(), silence).sum()) for one in (heard, seen))
     if mouthed < _HARDLY * spoken:
         return AUDIO, "the lips in the picture do not move as the sound does"
     if spoken < _HARDLY * mouthed:
         return VIDEO, "hardly any speech is heard"
-    is_sure = extractor.domain is None or extractor.domain.knows(heard.confidence)
+    is_sure = domain is None or domain.knows(heard.confidence)
     if is_sure or heard.confidence >= seen.confidence:
         return AUDIO, "the lips in the picture do not belong to the sound"
     return VIDEO, "the sound is less sure than the lips, and they do not agree"

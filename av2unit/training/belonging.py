@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from av2unit.agreement import KEY, Bound, find_bound
+from av2unit.agreement import KEY, Bound, find_bound, quiet_units
 from av2unit.extractor import UnitExtractor
 from av2unit.training.config import TrainConfig
 from av2unit.training.media import MediaReader
@@ -31,7 +31,10 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
     clips = [clip for clip in read_corpus(config.data.valid, config.data.root or None).clips if clip.audio and clip.lips]
     chosen = np.random.default_rng(config.loop.seed).permutation(len(clips))[:max_clips]
     try:
-        bound = find_bound(list(_alone(extractor, [clips[index] for index in chosen])), extractor.silence)
+        found = list(_alone(extractor, [clips[index] for index in chosen]))
+        quiet = np.concatenate([np.zeros(0, np.int64), *(units for _, _, units in found)])
+        silence = int(np.bincount(quiet).argmax()) if len(quiet) else None
+        bound = find_bound([(heard, seen) for heard, seen, _ in found], silence)
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
@@ -44,11 +47,13 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
     return bound
 
 
-def _alone(extractor: UnitExtractor, clips: list[Clip]) -> Iterator[tuple[Ids, Ids]]:
-    """Units of the sound alone and of the lips alone; clips that cannot be read are named and left out."""
+def _alone(extractor: UnitExtractor, clips: list[Clip]) -> Iterator[tuple[Ids, Ids, Ids]]:
+    """Units of the sound alone, of the lips alone, and of the sound where it is silent; clips that cannot be read are named."""
     media = MediaReader()
     for clip in clips:
         try:
-            yield extractor.extract(read_speech(clip.audio)).frames(), extractor.extract(lips=media.lips(clip.lips)).frames()
+            speech, lips = read_speech(clip.audio), media.lips(clip.lips)
+            heard = extractor.extract(speech).frames()
+            yield heard, extractor.extract(lips=lips).frames(), quiet_units(heard, speech)
         except (InputError, OSError, ValueError) as error:
             LOG.warning("skipped %s: %s", clip.id, error)

@@ -7,24 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.agreement import rest_unit
 from av2unit.extractor import Extraction
 from av2unit.trust import Heard, listen
 from avcore.progress import Progress
 from avcore.runs.cache import Arrays, WorkFolder, key_of
-from avcore.speech.audio import level_dbfs
-from avcore.timeline import SAMPLES_PER_UNIT, frame_at, frames_covering, frames_to_units, units_to_samples
-from avcore.units import Ids, Units
+from avcore.timeline import frame_at, frames_covering, frames_to_units, units_to_samples
+from avcore.units import Units
 from avcore.units.domain import Stretch
 from netflips.dub.utterances import Utterance
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.faces import Floats, LipSource
+from netflips.recording.faces import LipSource
 from netflips.recording.hearing import SpeechFile
 from unit2unit.inference import Translation, search_settings
 
 _GROUP = 8
 """Utterances translated together: side by side they take less time."""
-_REST_BELOW_LOUDEST_DB = 35.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def extract_units(
     def make() -> Arrays:
         heard = listen(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
         units = heard.extraction.units
-        rest = _rest_unit(units.frames(), sound)
+        rest = None if sound is None else rest_unit(units.frames(), sound)
         return {
             "frames": units.frames(),
             "vocabulary": np.array(units.vocabulary),
@@ -151,13 +150,3 @@ def _stored(stretch: Stretch | None) -> NDArray[np.float64]:
 
 def _stretch(stored: NDArray[Any]) -> Stretch | None:
     return Stretch(float(stored[0]), int(stored[1]), int(stored[2])) if len(stored) else None
-
-
-def _rest_unit(frames: Ids, sound: Floats | None) -> int | None:
-    """The unit heard most often where an utterance is silent, of int64 [T] and float32 [320 * T]; None without silence."""
-    if sound is None:
-        return None
-    num_steps = min(len(frames), len(sound) // SAMPLES_PER_UNIT)
-    levels = np.array([level_dbfs(step) for step in sound[: units_to_samples(num_steps)].reshape(num_steps, -1)])
-    silent = frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB]
-    return int(np.bincount(silent).argmax()) if len(silent) else None

@@ -14,7 +14,7 @@ from avcore.units import Ids, Units
 from avcore.units.domain import Domain
 
 SILENCE = 7
-BOUND = Bound(least=0.4, own=0.85, foreign=0.05, clips=80)
+BOUND = Bound(least=0.4, own=0.85, foreign=0.05, silence=SILENCE, clips=80)
 SOUND, LIPS = np.zeros(1, np.float32), np.zeros((1, 96, 96), np.uint8)
 
 
@@ -25,8 +25,6 @@ def said(*ids: int) -> Ids:
 
 class Encoder:
     """What each input alone says, and how sure it is."""
-
-    silence = SILENCE
 
     def __init__(self, heard: Ids, seen: Ids, heard_sure: float = -0.05, seen_sure: float = -0.05, least: float = -0.3) -> None:
         self.domain = Domain("speech", least, 0.01, 100)

@@ -27,7 +27,7 @@ def models_of(packed: Bundle, folder: Path, least: float) -> Models:
     """A copy of a bundle whose encoder takes lips for the sound's own from an agreement of `least` on."""
     shutil.copytree(packed.folder, folder)
     source = read_checkpoint(folder / packed.checkpoint(Kind.UNIT_ENCODER).name, Kind.UNIT_ENCODER)
-    rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 80).to_config()})
+    rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 0, 80).to_config()})
     bundle = Bundle(folder, packed.about)
     paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)))
     return load_models(paths, "en", "ko", RunOptions(device="cpu"))
