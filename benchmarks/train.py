@@ -20,8 +20,8 @@ from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 from avtrain.checkpoints import read_state
 from benchmarks import material
-from workshop.toys.drawn_lips import draw_corpus
-from workshop.toys.tones import sing_corpus
+from unit2av.drawn_lips import draw_corpus
+from unit2av.tones import sing_corpus
 
 STEPS = {"debug": 100, "published": 3}
 _CLIPS, _FRAMES = 24, 50

@@ -37,8 +37,8 @@ def dub(
             "dub takes paths", expected="a video and a file to write", found=f"{kind_of(in_video)}, {kind_of(out_video)}"
         )
     in_path, out_path = Path(in_video), Path(out_video)
-    options = options.settled_for(models.extractor.agreement is not None)
     _check_paths(in_path, out_path, options)
+    options = options.settled_for(models.extractor.agreement is not None)
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
         source = PictureSource(in_path)

@@ -121,4 +121,8 @@ def test_a_library_that_makes_a_plain_interrupt_of_a_signal(number: signal.Signa
             except KeyboardInterrupt:
                 raise KeyboardInterrupt from None
 
-    assert run(argparse.ArgumentParser(), wait, []) == code
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who is started in the background is deaf to it
+    try:
+        assert run(argparse.ArgumentParser(), wait, []) == code
+    finally:
+        signal.signal(signal.SIGINT, before)

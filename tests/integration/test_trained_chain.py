@@ -17,8 +17,8 @@ from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.dub import command as dub_command
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, write_corpus
 from unit2av import train_unit2a, train_unit2v
+from unit2av.drawn_lips import draw_corpus
 from unit2unit.utut_finetune import finetune, prepare_pairs
-from workshop.toys.drawn_lips import draw_corpus
 
 SPEAKER = np.full(16, 0.25, dtype=np.float32)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit2av.lip_runs import sync_config, train_sync
+from unit2av.drawn_lips import DrawnCorpus, draw_corpus
+from unit2av.tones import TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main as train_unit2a
-from workshop.toys.drawn_lips import DrawnCorpus, draw_corpus
-from workshop.toys.tones import TonesCorpus, sing_corpus
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,12 @@ import torch
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UsageError, VocabularyError
 from tests.unit2av.lip_runs import face_config, train_face, values_of
+from unit2av.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import Clip, read_clips
 from unit2av.face.training.export import export_face, main
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
-from workshop.toys.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 
 MOUTH = (slice(None), slice(52, 92), slice(16, 80))
 SEEDS = (1337, 1338, 1339)

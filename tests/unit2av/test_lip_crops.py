@@ -15,8 +15,8 @@ from avcore.faces.steady import steady_boxes
 from avcore.media import PictureSource
 from avdata.manifest import read_manifest
 from unit2av import lip_crops
+from unit2av.drawn_lips import DrawnCorpus
 from unit2av.lip_crops import CropCache, Footage, fill_cache, footage_of, main
-from workshop.toys.drawn_lips import DrawnCorpus
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from avcore.speech.pitch import Pitch, measure_pitch
 from avtrain.entry import read_config
 from netflips.convert import convert_checkpoint
 from tests.unit2av.vocoder_runs import history
+from unit2av.tones import SPEAKER_DIM, TonesCorpus, random_units
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.pitch import CACHE_NAME
 from unit2av.voice.training.start import start_vocoder
-from workshop.toys.tones import SPEAKER_DIM, TonesCorpus, random_units
 
 _SMALL = (
     "model.source.width=16",

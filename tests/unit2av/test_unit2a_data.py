@@ -13,10 +13,10 @@ from avcore.media import write_speech
 from avcore.units import Units
 from avdata.published.unit2a import Reading, check_range, read_utterances
 from avdata.unit_store import UnitRow, write_units
+from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.voice.training.config import DataConfig, Unit2aConfig, check_config
 from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus, reading_of
 from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
-from workshop.toys.tones import VOCABULARY, TonesCorpus, sing_corpus
 
 
 @pytest.fixture(scope="module")

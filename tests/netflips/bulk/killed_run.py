@@ -24,8 +24,8 @@ def main(manifest: str, encoder: str, out_dir: str, fatal: str) -> None:
     """Run, and die of SIGKILL with half of the `fatal`-th piece written."""
     pieces, append = [0], journal.append
 
-    def deadly_append(path: Path, rows: list) -> None:
-        append(path, rows)
+    def deadly_append(path: Path, rows: list, **settings: bool) -> None:
+        append(path, rows, **settings)
         if path.parent.name != "work":  # the list of closed shards grows too, whenever one is whole
             return
         pieces[0] += 1

@@ -1,6 +1,6 @@
 """A small corpus of drawn faces whose mouths follow made-up units: to try the lip trainers without any recordings.
 
-    python -m workshop.toys.drawn_lips --out-dir drawn --clips 24
+    python -m unit2av.drawn_lips --out-dir drawn --clips 24
 
 It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units. The
 faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
@@ -155,7 +155,7 @@ def _path(generator: np.random.Generator, frames: int) -> Iterator[tuple[float, 
 
 def build_parser() -> Parser:
     """The command line."""
-    parser = Parser(prog="workshop.toys.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
+    parser = Parser(prog="unit2av.drawn_lips", description="Draw a small corpus to try the lip trainers with.")
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for videos, boxes, manifest and units")
     parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")
     parser.add_argument("--frames", type=int, default=40, help="pictures a clip, 25 a second (default: 40)")

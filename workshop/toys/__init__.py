@@ -1,1 +1,0 @@
-"""Small data to try a training on."""
