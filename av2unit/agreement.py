@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.audio import level_dbfs
 from avcore.errors import CheckpointError, InputError
+from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Ids
 

@@ -16,14 +16,14 @@ from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.decoding import Classes, Decoding, Scores, chosen_log_probabilities, decode, log_probabilities
 from av2unit.features import Floats, Pictures, audio_features, lip_features
 from av2unit.nearest import KnownSentences
-from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
-from avcore.device import resolve_device, resolve_precision
-from avcore.domain import Domain, Reading, Stretch, weakest_stretch
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.reloadable import Reloadable
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
-from avcore.reloadable import Reloadable
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
+from avcore.units.domain import Domain, Reading, Stretch, weakest_stretch
 
 _WEAKEST_STEPS, _NEAREST_STEPS = 10, 15
 """How long a stretch is: of these, at three false warnings in a hundred, find most known sentences with one unknown word."""

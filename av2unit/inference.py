@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, Parser, add_common_options, device_name, run
-from avcore.domain import PICTURE_CAUSE, outside_notice
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
-from avcore.kinds import Kind
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
-from avcore.unit_files import write_unit_file
+from avcore.units.domain import PICTURE_CAUSE, outside_notice
+from avcore.units.files import write_unit_file
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from av2unit.agreement import Bound, agreement, is_said
 from av2unit.extractor import Extraction, UnitExtractor
 from av2unit.features import Floats, Pictures
-from avcore.domain import Domain
 from avcore.progress import Progress, silent
+from avcore.units.domain import Domain
 
 BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}

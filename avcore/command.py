@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from avcore.checkpoints.precision import PRECISIONS
+from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import INTERRUPTED, end_start
-from avcore.memory import is_no_memory, keep_freed_memory
 from avcore.plain_text import PlainFormatter
-from avcore.precision import PRECISIONS
 from avcore.usage import Parser
 
 LOG = logging.getLogger("netflips")

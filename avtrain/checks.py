@@ -1,6 +1,6 @@
 """What can be wrong with a run's settings whatever it trains, and the number format that they ask for."""
 
-from avcore.device import has_quick_bfloat16, resolve_device
+from avcore.compute.device import has_quick_bfloat16, resolve_device
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, RunConfig
 from avtrain.wandb_log import require_wandb

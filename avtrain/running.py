@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from avcore.memory import keep_freed_memory
+from avcore.compute.memory import keep_freed_memory
 from avtrain.config import RunConfig
 from avtrain.loop import Trainer
 from avtrain.task import Task

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import torch
 
-from avcore.device import has_native_bfloat16
+from avcore.compute.device import has_native_bfloat16
 from avcore.files import private_folder
 from benchmarks import pages, parts, plots
 from benchmarks.ledger import Ledger, read_results
 from benchmarks.rows import SENTENCE_STEPS, STAGES
 from benchmarks.stages import measure_stage
-from netflips.random_checkpoints import write_random_checkpoints
+from workshop.random.random_checkpoints import write_random_checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.audio import resample
-from avcore.bundle import CHECKPOINTS, SHIPPED
-from avcore.checkpoint import Kind, read_checkpoint
-from avcore.device import resolve_device, resolve_precision
+from avcore.checkpoints.bundle import CHECKPOINTS, SHIPPED
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.compute.device import resolve_device, resolve_precision
 from avcore.files import private_folder
 from avcore.media import read_speech
+from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Ids
 from benchmarks import material
@@ -123,9 +123,9 @@ def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
     sounds, clips: how many utterances of each. Needs espeak-ng (`make env` has it).
     """
     from av2unit.sources import lips_of_video
-    from netflips.demo.cast import say
-    from netflips.evaluation.material import plan_clip, write_clip
-    from netflips.evaluation.settings import EvaluationSettings
+    from workshop.evaluate.material import plan_clip, write_clip
+    from workshop.evaluate.settings import EvaluationSettings
+    from workshop.voices.cast import say
 
     settings = EvaluationSettings()
     plans = [plan_clip("held_out", number, settings) for number in range(max(sounds, clips))]

@@ -5,12 +5,12 @@ from typing import Literal
 
 import numpy as np
 
-from avcore.manifest import Entry, write_manifest
 from avcore.media import VideoWriter, write_lip_video, write_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_seconds
-from netflips.demo.camera import Pose
-from netflips.demo.head import Head, Mouth, draw
-from netflips.demo.motion import motion
+from avdata.manifest import Entry, write_manifest
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
 
 Kind = Literal["sound", "lips", "faces"]
 _NUM_PICTURES = {"sound": 0, "lips": 32, "faces": 6}

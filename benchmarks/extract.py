@@ -16,16 +16,16 @@ import torch
 
 from av2unit.extractor import UnitExtractor
 from av2unit.sources import AUDIO, VIDEO, lips_of_video, read_lip_video
+from avcore.compute.memory import keep_freed_memory
 from avcore.files import private_folder, write_text
-from avcore.manifest import Manifest, read_manifest
 from avcore.media import read_speech
-from avcore.memory import keep_freed_memory
+from avdata.manifest import Manifest, read_manifest
 from benchmarks.bulk_material import write_corpus
 from benchmarks.processes import Watch, cpu_s, machine_cpu_s
-from netflips.batch.extraction import extract
-from netflips.batch.settings import ExtractModels, ExtractSettings
-from netflips.batch.spread import Spread
-from netflips.random_checkpoints import UNIT_ENCODER, write_random_checkpoints
+from netflips.bulk.extraction import extract
+from netflips.bulk.settings import ExtractModels, ExtractSettings
+from netflips.bulk.spread import Spread
+from workshop.random.random_checkpoints import UNIT_ENCODER, write_random_checkpoints
 
 _EVERY_S = 0.25
 """Between two looks at the processor time."""

@@ -20,7 +20,7 @@ import numpy as np
 from avcore.files import private_folder, write_text
 from benchmarks.bulk_material import write_corpus
 from benchmarks.processes import Watch, memory_mib
-from netflips.random_checkpoints import UNIT_ENCODER, write_random_checkpoints
+from workshop.random.random_checkpoints import UNIT_ENCODER, write_random_checkpoints
 
 _LAST_TRIES = 3
 MODALITIES = {"sound": "audio", "lips": "audio,video", "faces": "audio,video"}
@@ -29,7 +29,7 @@ MODALITIES = {"sound": "audio", "lips": "audio,video", "faces": "audio,video"}
 def command(manifest: Path, out_dir: Path, options: argparse.Namespace) -> list[str]:
     """The command of a run, as a user types it."""
     return [
-        sys.executable, "-m", "netflips.batch.command", "--in-path", str(manifest), "--out-dir", str(out_dir), "--cpu", "--quiet",
+        sys.executable, "-m", "netflips.bulk.command", "--in-path", str(manifest), "--out-dir", str(out_dir), "--cpu", "--quiet",
         "--av2unit-path", str(options.checkpoints / UNIT_ENCODER), "--modalities", MODALITIES[options.kind],
         "--shard-size", str(options.shard_size), "--workers", str(options.workers),
     ]  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint
-from avcore.vocabulary import UTUT_LANGUAGES, language_tag
-from netflips.random_checkpoints import TRANSLATOR
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.units.vocabulary import UTUT_LANGUAGES, language_tag
+from workshop.random.random_checkpoints import TRANSLATOR
 
 
 def prepare(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:

@@ -20,7 +20,7 @@ from avtrain.entry import read_config
 from avtrain.loop import Trainer
 from avtrain.task import Task
 from unit2av.drawn_lips import NUM_UNITS, DrawnCorpus, draw_corpus
-from unit2av.lip_config import SyncTrainConfig, Unit2vConfig
+from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.train_sync import make_task as make_sync
 from unit2av.train_unit2v import make_task as make_face
 

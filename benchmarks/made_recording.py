@@ -15,16 +15,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from avcore.audio import resample
 from avcore.files import private_folder, write_text
 from avcore.media import VideoJoiner, VideoWriter
+from avcore.speech.audio import resample
 from avcore.timeline import frame_at, frames_covering, seconds_to_samples
-from netflips.demo.camera import Pose
-from netflips.demo.espeak import EspeakVoice, TimedSpeech, say
-from netflips.demo.head import Head, Mouth, draw
-from netflips.demo.motion import motion
-from netflips.demo.phrasebook import phrasebook
-from netflips.demo.visemes import mouth_track
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
+from workshop.heads.visemes import mouth_track
+from workshop.voices.phrasebook import phrasebook
 
 HEIGHT = 1080
 FRAME_RATE = Fraction(30000, 1001)

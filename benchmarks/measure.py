@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.units import Units
 from benchmarks import material
 from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
 from benchmarks.rows import BEAM
-from netflips.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
+from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 
 if TYPE_CHECKING:
     from av2unit.inference import UnitExtractor

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tables
-from netflips.evaluation.documents import replace_part
+from workshop.evaluate.documents import replace_part
 
 SHORT = ("README.md", "speed")
 LONG = "docs/performance.md"

@@ -15,7 +15,7 @@ from benchmarks.clips import clip
 from benchmarks.ledger import Ledger
 from benchmarks.sides import Side, Worker, run_json
 from benchmarks.stages import WARM_UP
-from netflips.random_checkpoints import write_random_checkpoints
+from workshop.random.random_checkpoints import write_random_checkpoints
 
 _CONTENDED = {"lips": 2.0, "unit2unit": 25.0}
 """What runs beside a busy core: seconds of media, decoder steps."""

@@ -22,7 +22,7 @@ import av
 
 from avcore.files import write_text
 from benchmarks.made_recording import write_made_recording
-from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 
 _POLL_S = 0.2
 SEEN, DRAWN = {True: "seen", False: "unseen"}, {True: "drawn", False: "left"}

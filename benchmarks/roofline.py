@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.flop_counter import FlopCounterMode
 
-from avcore.checkpoint import Kind, read_checkpoint
-from avcore.device import has_native_bfloat16
-from avcore.packed_linear import pack_linears
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.compute.device import has_native_bfloat16
+from avcore.compute.packed_linear import pack_linears
 
 _READ_VALUES, _SIDE, _REPEAT = 1 << 27, 2048, 5
 

@@ -14,7 +14,7 @@ from benchmarks import measure, roofline
 from benchmarks.ledger import Ledger
 from benchmarks.rows import BEAM, SENTENCE_STEPS
 from benchmarks.sides import Side, Worker, allocators, baseline, sides
-from netflips.random_checkpoints import TRANSLATOR
+from workshop.random.random_checkpoints import TRANSLATOR
 
 WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
 """Seconds of media, or decoder steps."""

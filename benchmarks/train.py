@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from avcore.files import private_folder
-from avcore.manifest import Entry, write_manifest
 from avcore.media import write_lip_video, write_speech
 from avcore.timeline import frames_to_units
-from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
+from avdata.manifest import Entry, write_manifest
+from avdata.unit_store import UnitRow, write_units
 from avtrain.checkpoints import read_state
 from benchmarks import material
 from unit2av.drawn_lips import draw_corpus

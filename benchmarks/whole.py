@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
+from avcore.compute.memory import keep_freed_memory
 from avcore.files import private_folder
-from avcore.memory import keep_freed_memory
 from benchmarks import measure
 from benchmarks.rows import STAGES
 
@@ -59,7 +59,7 @@ def chain(who: str, folder: Path, precision: str) -> dict[str, float]:
 
 def start(who: str, folder: Path, precision: str) -> dict[str, float]:
     """Wall and CPU seconds until three models are loaded and the first picture is decoded; or of torch.load of the files."""
-    from netflips.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
+    from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 
     begun, spent = time.perf_counter(), time.process_time()
     if who == "ours":
@@ -73,7 +73,7 @@ def start(who: str, folder: Path, precision: str) -> dict[str, float]:
         next(iter(PictureSource(CLIP)))
         del models
     else:
-        from netflips.random_checkpoints import _Dictionary, _fairseq_dictionaries
+        from workshop.random.random_checkpoints import _Dictionary, _fairseq_dictionaries
 
         with _fairseq_dictionaries(), torch.serialization.safe_globals([_Dictionary, argparse.Namespace]):
             kept = [torch.load(folder / name, weights_only=True) for name in (UNIT_ENCODER, TRANSLATOR, RENDERER)]
@@ -89,7 +89,7 @@ def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str
     from netflips.models import load_models
     from netflips.options import DubOptions, ModelPaths, RunOptions
     from netflips.pipeline import dub as dub_video
-    from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER
+    from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER
 
     keep_freed_memory()
     begun, spent = time.perf_counter(), _cpu_s()
@@ -105,7 +105,7 @@ def dub(video: Path, folder: Path, precision: str, beam: int | None) -> dict[str
 def one_by_one() -> None:
     """Make nothing ahead from now on: each picture is decoded, drawn and encoded before the next."""
     from avcore.faces import find
-    from netflips import clock
+    from netflips.dub import clock
     from netflips.recording import pictures
 
     for module in (find, clock, pictures):

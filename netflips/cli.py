@@ -11,17 +11,17 @@ from avcore.usage import Parser, did_you_mean
 from netflips import __version__
 
 COMMANDS = {
-    "dub": ("netflips.dub_command", "dub videos into another language"),
+    "dub": ("netflips.dub.command", "dub videos into another language"),
     "units": ("av2unit.inference", "speech and lips to units"),
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
-    "extract": ("netflips.batch.command", "units of a whole corpus, in bulk"),
-    "prepare": ("netflips.corpora.command", "a speech corpus or a folder of video to what training reads"),
-    "manifest": ("netflips.manifest_command", "check, count, divide, join and convert manifests"),
+    "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),
+    "prepare": ("avdata.prepare.command", "a speech corpus or a folder of video to what training reads"),
+    "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),
     "convert": ("netflips.convert_command", "a checkpoint to safetensors and JSON"),
-    "bundle": ("netflips.demo_bundle.command", "pack and check the models that come with NetfLips"),
-    "evaluate": ("netflips.evaluation.command", "how good the demo's models are, or one's own on a test split"),
+    "bundle": ("netflips.bundles.command", "pack and check the models that come with NetfLips"),
+    "evaluate": ("netflips.evaluate.command", "how good the demo's models are, or one's own on a test split"),
     "completion": ("netflips.completion", "what bash and zsh need to complete all this"),
     "info": ("netflips.info", "what a dubbed video, a checkpoint or the bundle says of itself"),
 }

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from av2unit.avhubert.labels import vocabulary_of
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
-from avcore.checkpoint_layouts import is_same
-from avcore.eight_bits import from_eight_bits, to_eight_bits
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
+from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
+from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.precision import STORED_PRECISIONS
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart
-from avcore.precision import STORED_PRECISIONS
-from avcore.vocabulary import normalise_language
+from avcore.units.vocabulary import normalise_language
 from unit2av.model import with_vocoder
 
 _SUFFIX = ".safetensors"
@@ -35,7 +35,7 @@ def convert_checkpoint(
     """Write a published or own checkpoint as `out_path` (.safetensors) and the .json beside it, and return what was written.
 
     kind: what the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is, int8 is for
-    matrices and kernels alone (`avcore.eight_bits`).
+    matrices and kernels alone (`avcore.checkpoints.eight_bits`).
     vocoders: by language, vocoder training checkpoints (g_XXXXXXXX) to put into a renderer, in place of one that is
     there. What was written is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
     UsageError when the paths do not fit.

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.precision import STORED_PRECISIONS
 from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file
-from avcore.kinds import Kind
 from avcore.loading import loading
-from avcore.precision import STORED_PRECISIONS
 
 LOG = logging.getLogger("netflips.convert")
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from avcore.bundle import ABOUT, bundle_of, read_bundle
+from avcore.checkpoints.bundle import ABOUT, bundle_of, read_bundle
+from avcore.checkpoints.kinds import Kind
 from avcore.command import Parser, run
 from avcore.files import require_file
-from avcore.kinds import Kind
 from avcore.loading import loading
 from avcore.plain_text import json_text, say, shown
-from netflips.demo_bundle.describe import tell
-from netflips.demo_bundle.paths import require_bundle
+from netflips.bundles.describe import tell
+from netflips.bundles.paths import require_bundle
 
 if TYPE_CHECKING:
-    from avcore.checkpoint import Checkpoint
+    from avcore.checkpoints.checkpoint import Checkpoint
 
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
@@ -80,7 +80,7 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _checkpoint_facts(path: Path) -> dict[str, Any]:
     with loading():
-        from avcore.checkpoint import read_checkpoint
+        from avcore.checkpoints.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(path, None)
     facts = {

@@ -1,9 +1,9 @@
 """The languages of a dub, where the models leave no choice."""
 
-from avcore.bundle import learnt_languages
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.bundle import learnt_languages
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import UsageError
-from avcore.vocabulary import normalise_language
+from avcore.units.vocabulary import normalise_language
 from netflips.options import ModelPaths
 from unit2av.model import open_renderer_checkpoint
 from unit2unit.config import TranslatorConfig

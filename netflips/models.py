@@ -6,12 +6,12 @@ from pathlib import Path
 
 from av2unit.extractor import UnitExtractor
 from avcore.errors import CheckpointError
-from avcore.vocabulary import require_same_vocabulary
+from avcore.units.vocabulary import require_same_vocabulary
 from netflips.options import ModelPaths, RunOptions
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import UnitVocoder
+from unit2av.voice.speech import UnitVocoder
 from unit2unit.inference import UnitTranslator
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from avcore.errors import UsageError
-from avcore.vocabulary import normalise_language
-from netflips.timing import TIMINGS, Pace
-from netflips.utterances import UtteranceLength
+from avcore.units.vocabulary import normalise_language
+from netflips.dub.timing import TIMINGS, Pace
+from netflips.dub.utterances import UtteranceLength
 
 AUTO, PUBLISHED = "auto", "audio,video"
 MODALITIES = (PUBLISHED, "audio", "video", AUTO)

@@ -8,15 +8,15 @@ from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
-from avcore.speech_regions import listen
-from netflips.clock import StageClock
-from netflips.files_used import inputs_of, outputs_of
+from avcore.speech.regions import listen
+from netflips.dub.clock import StageClock
+from netflips.dub.files_used import inputs_of, outputs_of
+from netflips.dub.short_clip import ShortDub
+from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.dub import dub_recording
 from netflips.report import DubReport
-from netflips.short_clip import ShortDub
-from netflips.utterances import cut_utterances
 
 
 def dub(
@@ -37,8 +37,8 @@ def dub(
             "dub takes paths", expected="a video and a file to write", found=f"{kind_of(in_video)}, {kind_of(out_video)}"
         )
     in_path, out_path = Path(in_video), Path(out_video)
-    options = options.settled_for(models.extractor.agreement is not None)
     _check_paths(in_path, out_path, options)
+    options = options.settled_for(models.extractor.agreement is not None)
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
         source = PictureSource(in_path)

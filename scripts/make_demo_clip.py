@@ -12,12 +12,12 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
-from netflips.demo.camera import Pose
-from netflips.demo.cast import cast, held_out_pairs
-from netflips.demo.clip import between_pauses, write_talking_head
-from netflips.demo.head import Head
-from netflips.demo.natural import NaturalVoice, say
-from netflips.demo.phrasebook import Pair
+from workshop.heads.camera import Pose
+from workshop.heads.clip import between_pauses, write_talking_head
+from workshop.heads.head import Head
+from workshop.voices.cast import cast, held_out_pairs
+from workshop.voices.natural import NaturalVoice, say
+from workshop.voices.phrasebook import Pair
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from avcore.command import Parser, add_common_options, run
 from avcore.progress import bars
-from netflips.demo.cast import require_synthesisers
-from netflips.demo.material.make import make_material
+from workshop.material.make import make_material
+from workshop.voices.cast import require_synthesisers
 
 
 def build_parser() -> Parser:

@@ -12,13 +12,13 @@ from typing import Any
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.media import read_speech
 from avcore.progress import bars
-from netflips.demo_bundle.paths import bundle_paths, require_bundle
-from netflips.demo_bundle.references import Match, nearest_reference, read_references
+from netflips.bundles.paths import bundle_paths, require_bundle
+from netflips.bundles.references import Match, nearest_reference, read_references
 from netflips.models import load_models
 from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport
-from netflips.report_files import ReportFiles
+from netflips.report.files import ReportFiles
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _WIDTH = 18

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, run
-from netflips.demo.cast import require_synthesisers
-from netflips.demo.recipe import about, steps_of, write_about
-from netflips.demo.steps import Step, StepRunner
 from unit2unit.utut_common.require import require_fairseq
+from workshop.recipe.recipe import about, steps_of, write_about
+from workshop.recipe.steps import Step, StepRunner
+from workshop.voices.cast import require_synthesisers
 
 
 def build_parser() -> Parser:
@@ -44,7 +44,7 @@ def _work(options: argparse.Namespace) -> None:
     runner.run(steps, options.at_once)
     write_about(folder / "about.json", about(runner, steps, options.seed))
     where = [] if options.bundle_dir is None else ["--bundle-dir", str(options.bundle_dir)]
-    bundle = (sys.executable, "-m", "netflips.demo_bundle.command")
+    bundle = (sys.executable, "-m", "netflips.bundles.command")
     pack = (
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoint_config import without_places
+from avcore.checkpoints.config import without_places
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -2,7 +2,7 @@
 
     python -m unit2av.drawn_lips --out-dir drawn --clips 24
 
-It holds what the trainers read (see unit2av.lip_clips): videos at 25 fps, their face boxes, a manifest, and units. The
+It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units. The
 faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
 """
 
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from avcore.command import Parser, run
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box, Picture
-from avcore.manifest import Entry, write_manifest
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
-from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
-from avcore.vocabulary import fingerprint
+from avcore.units.vocabulary import fingerprint
+from avdata.manifest import Entry, write_manifest
+from avdata.unit_store import UnitRow, write_units
 
 LOG = logging.getLogger("netflips.drawn_lips")
 

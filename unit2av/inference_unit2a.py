@@ -14,13 +14,13 @@ from avcore.errors import UsageError
 from avcore.loading import loading, names_from
 
 if TYPE_CHECKING:
-    from unit2av.speech import Speech, UnitVocoder
+    from unit2av.voice.speech import Speech, UnitVocoder
 
 _PROG = "unit2a"
 _NEEDED = ("in_unit_path", "speaker_path", "out_wav_path")
 _NEEDED_AS_PUBLISHED = ("checkpoint", "input_file")
 
-__getattr__ = names_from(__name__, {"Speech": "unit2av.speech", "UnitVocoder": "unit2av.speech"})
+__getattr__ = names_from(__name__, {"Speech": "unit2av.voice.speech", "UnitVocoder": "unit2av.voice.speech"})
 
 
 def unit_offset(text: str) -> int | Literal["auto"]:

@@ -23,12 +23,12 @@ from avcore.faces.crop import Box, crop_face
 from avcore.faces.given import read_boxes_for
 from avcore.faces.steady import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
-from avcore.manifest import Entry, Manifest, read_manifest
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart
 from avcore.progress import Bars, track
-from avcore.vocabulary import fingerprint
-from unit2av.face_model import FACE_SIZE
+from avcore.units.vocabulary import fingerprint
+from avdata.manifest import Entry, Manifest, read_manifest
+from unit2av.face.model import FACE_SIZE
 
 LOG = logging.getLogger("netflips.lip_crops")
 
@@ -162,7 +162,7 @@ def _try_one(job: tuple[CropCache, Footage]) -> tuple[str, str]:
 def build_parser() -> Parser:
     """The command line."""
     parser = Parser(prog="unit2av.lip_crops", description="Cut the faces of a corpus for lip training.")
-    parser.add_argument("--manifest", required=True, type=Path, help="JSON lines: id, video, boxes (see avcore.manifest)")
+    parser.add_argument("--manifest", required=True, type=Path, help="JSON lines: id, video, boxes (see avdata.manifest)")
     parser.add_argument("--root", type=Path, help="folder that its paths start from (default: the manifest's own)")
     parser.add_argument("--cache", required=True, type=Path, help="folder for the crops: data.cache of the trainers")
     parser.add_argument("--steady-boxes", type=int, default=0, help="as data.steady_boxes of the trainers (default: 0)")

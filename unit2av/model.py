@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import Tensor
 
-from avcore.checkpoint import Checkpoint, Kind, fingerprint_tensors, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, fingerprint_tensors, read_checkpoint
 from avcore.errors import CheckpointError
-from avcore.vocabulary import normalise_language, require_language
-from unit2av.items import read_generator
+from avcore.units.vocabulary import normalise_language, require_language
+from avdata.published.items import read_generator
 
 _AUDIO, _VIDEO = "audio", "video"
 _OWN_SETTINGS = "vocoders"
@@ -33,7 +33,7 @@ class RendererCheckpoint:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the tensors can't tell: {} for published files, see avcore.checkpoint for our own."""
+        """What the tensors can't tell: {} for published files, see avcore.checkpoints.checkpoint for our own."""
         return self.source.config
 
     @cached_property

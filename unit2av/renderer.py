@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avcore.checkpoint import load_strict
+from avcore.checkpoints.checkpoint import load_strict
+from avcore.checkpoints.skeleton import skeleton
+from avcore.compute.device import resolve_device, resolve_precision
 from avcore.contracts import require_picture, require_units
-from avcore.device import resolve_device, resolve_precision
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import Picture, scale_face
-from avcore.skeleton import skeleton
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
 from avcore.units import Units
-from avcore.vocabulary import require_same_vocabulary
-from unit2av.face_model import FACE_SIZE, FaceModel, FaceModelSize, pad_to_windows
+from avcore.units.vocabulary import require_same_vocabulary
+from unit2av.face.model import FACE_SIZE, FaceModel, FaceModelSize, pad_to_windows
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
 
 BATCH_PICTURES = 20

@@ -4,24 +4,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, device_name
 from avcore.errors import InputError
 from avcore.files import require_file, require_place
-from avcore.kinds import Kind
 from avcore.media import write_speech
 from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
-from avcore.unit_files import read_unit_file, units_of
 from avcore.units import Units, from_reference_codes
-from avcore.vocabulary import normalise_language
-from unit2av.items import read_unit_item
+from avcore.units.files import read_unit_file, units_of
+from avcore.units.vocabulary import normalise_language
+from avdata.published.items import read_unit_item
 from unit2av.model import open_training_checkpoint
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import UnitVocoder
-from unit2av.voice import read_voice
+from unit2av.speakers.voice_of import read_voice
+from unit2av.voice.speech import UnitVocoder
 
 _ITEM_SUFFIX = "_preprocessed"
 

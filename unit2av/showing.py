@@ -5,28 +5,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from avcore.bundle import checkpoint_or_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, device_name
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.crop import Box
 from avcore.faces.paste import paste_face, paste_face_hard
 from avcore.files import require_file, require_place
-from avcore.kinds import Kind
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.outputs import keep_apart
 from avcore.pingpong import pingpong
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
-from avcore.unit_files import read_unit_file, units_of
 from avcore.units import Ids, Units, from_reference_codes
-from avcore.vocabulary import normalise_language
+from avcore.units.files import read_unit_file, units_of
+from avcore.units.vocabulary import normalise_language
+from unit2av.face.talking import num_pictures_for, speak_and_show
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import SpeakerVoice, UnitVocoder
-from unit2av.talking import num_pictures_for, speak_and_show
-from unit2av.voice import read_voice
+from unit2av.speakers.voice_of import read_voice
+from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     python -m unit2av.tones --out-dir tones --utterances 40
 
-It holds what the trainer reads (see unit2av.unit2a_manifest): recordings, a manifest, and units with their voices. Each
+It holds what the trainer reads (see avdata.published.unit2a): recordings, a manifest, and units with their voices. Each
 unit is a tone or a hiss of its own, with a length of its own; a voice is a pitch and a brightness.
 """
 
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.command import Parser, run
-from avcore.manifest import Entry, write_manifest
 from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
-from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
-from avcore.vocabulary import fingerprint
+from avcore.units.vocabulary import fingerprint
+from avdata.manifest import Entry, write_manifest
+from avdata.unit_store import UnitRow, write_units
 
 LOG = logging.getLogger("netflips.tones")
 

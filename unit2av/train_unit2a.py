@@ -12,15 +12,15 @@ import sys
 from collections.abc import Sequence
 
 from avcore.progress import bars
+from avdata.published.unit2a import check_range
 from avtrain.entry import main_of
-from unit2av import export_unit2a
-from unit2av.harmonic_task import HarmonicTask
-from unit2av.unit2a_config import Unit2aConfig, check_config
-from unit2av.unit2a_corpus import read_corpus
-from unit2av.unit2a_manifest import check_range
-from unit2av.unit2a_pitch import pitch_tracks
-from unit2av.unit2a_start import TrainedHarmonic, start_vocoder
-from unit2av.unit2a_task import Unit2aTask
+from unit2av.voice.training import export as export_unit2a
+from unit2av.voice.training.config import Unit2aConfig, check_config
+from unit2av.voice.training.corpus import read_corpus
+from unit2av.voice.training.harmonic_task import HarmonicTask
+from unit2av.voice.training.pitch import pitch_tracks
+from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
+from unit2av.voice.training.task import Unit2aTask
 
 LOG = logging.getLogger("netflips.train")
 

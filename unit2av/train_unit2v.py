@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from avtrain.entry import main_of
-from unit2av import export_unit2v
-from unit2av.face_model import WINDOW_FRAMES
-from unit2av.lip_clips import cache_folder, read_clips
-from unit2av.lip_config import Unit2vConfig, check_unit2v
-from unit2av.unit2v_start import start_face_model, start_sync_expert
-from unit2av.unit2v_task import Unit2vTask
+from unit2av.face.model import WINDOW_FRAMES
+from unit2av.face.training import export as export_unit2v
+from unit2av.face.training.config import Unit2vConfig, check_unit2v
+from unit2av.face.training.corpus import cache_folder, read_clips
+from unit2av.face.training.start import start_face_model, start_sync_expert
+from unit2av.face.training.task import Unit2vTask
 
 LOG = logging.getLogger("netflips.train")
 

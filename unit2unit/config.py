@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from avcore.checkpoint import Checkpoint
-from avcore.checkpoint_settings import read_setting
+from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.checkpoints.settings import read_setting
 from avcore.errors import CheckpointError, UsageError
 from unit2unit.vocabulary import TranslatorVocabulary
 

@@ -7,23 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.bundle import checkpoint_or_bundle, learnt_languages
+from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
+from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, Parser, add_common_options, device_name, run
-from avcore.domain import outside_notice
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place
-from avcore.kinds import Kind
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars
-from avcore.unit_files import read_unit_file, units_of, write_unit_file
 from avcore.units import Units
+from avcore.units.domain import outside_notice
+from avcore.units.files import read_unit_file, units_of, write_unit_file
 from unit2unit.many import is_many
 from unit2unit.many_command import ManyOutputs
 
 if TYPE_CHECKING:
+    from unit2unit.beam import Hypothesis
     from unit2unit.config import SearchConfig
-    from unit2unit.search import Hypothesis
     from unit2unit.translator import Translation, UnitTranslator
 
 _PROG = "unit2unit"

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.errors import InputError, LanguageError, NetflipsError
-from avcore.manifest import iter_rows
 from avcore.progress import Progress, silent
-from avcore.unit_files import read_unit_file
-from avcore.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
+from avcore.runs.rows import iter_rows
 from avcore.units import Units
-from avcore.vocabulary import normalise_language
+from avcore.units.files import read_unit_file
+from avcore.units.vocabulary import normalise_language
+from avdata.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
 
 if TYPE_CHECKING:
     from unit2unit.config import SearchConfig

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError
 from avcore.files import require_place
-from avcore.manifest import write_rows
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
-from avcore.unit_files import write_unit_file
-from avcore.unit_store import UnitRow
+from avcore.runs.rows import write_rows
+from avcore.units.files import write_unit_file
+from avdata.unit_store import UnitRow
 from unit2unit.many import Given, iter_given, translate_many
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from avcore.checkpoint import Checkpoint, load_strict
-from avcore.memory import MappedFiles
-from avcore.packed_linear import fuse_gelu, pack_linears
-from avcore.skeleton import skeleton
+from avcore.checkpoints.checkpoint import Checkpoint, load_strict
+from avcore.checkpoints.skeleton import skeleton
+from avcore.compute.memory import MappedFiles
+from avcore.compute.packed_linear import fuse_gelu, pack_linears
 from unit2unit.attention import Attention, KeysValues, Positions
 from unit2unit.config import StackConfig, TranslatorConfig
 from unit2unit.vocabulary import PAD

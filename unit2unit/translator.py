@@ -9,20 +9,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
-from avcore.checkpoint_settings import read_setting
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.checkpoints.settings import read_setting
+from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.reloadable import Reloadable
 from avcore.contracts import require_units
-from avcore.device import resolve_device, resolve_precision
-from avcore.domain import Domain, Reading, Stretch, weakest_stretch
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
-from avcore.reloadable import Reloadable
 from avcore.units import Ids, Units
-from avcore.vocabulary import normalise_language, require_language, require_same_vocabulary
+from avcore.units.domain import Domain, Reading, Stretch, weakest_stretch
+from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
+from unit2unit.beam import Hypothesis, Rules
+from unit2unit.beam_search import search as search_beams
 from unit2unit.config import SearchConfig
-from unit2unit.decoding import search as search_beams
 from unit2unit.model import UnitTransformer, load_transformer
-from unit2unit.search import Hypothesis, Rules
 
 _ADD_KOREAN: Final = (
     "add it and fine-tune: python -m unit2unit.utut_finetune.add_language, then python -m unit2unit.utut_finetune.finetune"

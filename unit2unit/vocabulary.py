@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from avcore.units import Ids
-from avcore.vocabulary import normalise_language
+from avcore.units.vocabulary import normalise_language
 
 BEGIN, PAD, END_OF_UNITS, UNKNOWN = range(4)
 """Rows of `<s>`, `<pad>`, `</s>` and `<unk>`."""

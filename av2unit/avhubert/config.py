@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from av2unit.features import NUM_MELS
-from avcore.checkpoint import Checkpoint
-from avcore.checkpoint_settings import read_setting
+from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.checkpoints.settings import read_setting
 from avcore.errors import CheckpointError
 from avcore.timeline import UNITS_PER_FRAME
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.config import AvHubertConfig
-from avcore.memory import MappedFiles
-from avcore.packed_linear import fuse_gelu, pack_linears
+from avcore.compute.memory import MappedFiles
+from avcore.compute.packed_linear import fuse_gelu, pack_linears
 from avcore.progress import Progress, silent, track
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoint import Checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.errors import CheckpointError
-from avcore.vocabulary import fingerprint, fingerprint_symbols
+from avcore.units.vocabulary import fingerprint, fingerprint_symbols
 
 NO_UNIT = -1
 _MOST_DIGITS = 6

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.channels_last import ChannelNorm, ChannelPReLU
-from avcore.fold_norm import fold_norm
+from avcore.compute.fold_norm import fold_norm
 from avcore.progress import Progress, silent, track
 
 _HALO = 2

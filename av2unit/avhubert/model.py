@@ -10,11 +10,11 @@ from torch.nn import functional
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from av2unit.avhubert.lips import LipFrontEnd
-from avcore.checkpoint import Checkpoint, load_strict
-from avcore.memory import MappedFiles, copy_from_files
-from avcore.packed_linear import pack_linears
+from avcore.checkpoints.checkpoint import Checkpoint, load_strict
+from avcore.checkpoints.skeleton import skeleton
+from avcore.compute.memory import MappedFiles, copy_from_files
+from avcore.compute.packed_linear import pack_linears
 from avcore.progress import Progress, silent
-from avcore.skeleton import skeleton
 
 _SMALLEST_NORM = 1e-6
 

@@ -13,13 +13,13 @@ from av2unit.clustering.distribution import LabelCounts
 from av2unit.clustering.quantizer import Quantizer
 from av2unit.clustering.sample import FrameSample, describe
 from av2unit.clustering.stream import FeatureStream, settings_of
-from av2unit.corpus import read_corpus
 from av2unit.extractor import UnitExtractor
 from av2unit.features import Floats
 from avcore.errors import InputError
 from avcore.files import require_place
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
+from avdata.corpus import read_corpus
 from avtrain.data import BadItem, BadItems, Batch
 
 LOG = logging.getLogger("netflips.kmeans")

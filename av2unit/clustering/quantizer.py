@@ -16,7 +16,7 @@ from av2unit.features import Floats
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.texts import read_json
-from avcore.vocabulary import fingerprint
+from avcore.units.vocabulary import fingerprint
 
 _FORMAT = "netflips-kmeans-1"
 

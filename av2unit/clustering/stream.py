@@ -8,12 +8,12 @@ import numpy as np
 
 from av2unit.clustering.acoustic import filterbank_features, mfcc_features
 from av2unit.clustering.config import CLIP, ENCODER, MFCC, FeatureConfig
-from av2unit.corpus import Clip, Corpus
 from av2unit.extractor import UnitExtractor
 from av2unit.features import Floats, Pictures
 from av2unit.training.media import MediaReader, Pcm
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, units_to_samples
+from avdata.corpus import Clip, Corpus
 from avtrain.data import BadItem, make_loader
 from avtrain.sampling import Key
 

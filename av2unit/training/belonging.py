@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from av2unit.agreement import KEY, Bound, find_bound, quiet_units
-from av2unit.corpus import Clip, read_corpus
 from av2unit.extractor import UnitExtractor
 from av2unit.training.config import TrainConfig
 from av2unit.training.media import MediaReader
-from avcore.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
 from avcore.units import Ids
+from avdata.corpus import Clip, read_corpus
 
 LOG = logging.getLogger("netflips.train")
 

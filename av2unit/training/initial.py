@@ -13,14 +13,14 @@ from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.labels import vocabulary_of
 from av2unit.avhubert.model import AvHubert
 from av2unit.training.config import InitConfig
-from avcore.checkpoint import Checkpoint, Kind, fingerprint_tensors, load_strict, read_checkpoint
-from avcore.checkpoint_config import plain_config
-from avcore.checkpoint_layouts import plain_tensors
-from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format, sniff
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, fingerprint_tensors, load_strict, read_checkpoint
+from avcore.checkpoints.config import plain_config
+from avcore.checkpoints.layouts import plain_tensors
+from avcore.checkpoints.pickles import load_pickled
+from avcore.checkpoints.sniff import Format, sniff
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
-from avcore.vocabulary import require_same_vocabulary
+from avcore.units.vocabulary import require_same_vocabulary
 
 LOG = logging.getLogger("netflips.train")
 

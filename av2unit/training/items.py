@@ -11,19 +11,19 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.corpus import Clip, Corpus
 from av2unit.features import Floats, Pictures, fit_length, log_filterbank, normalise_rows, stack_rows
 from av2unit.training.augment import augment_lips, augmented_filterbank, centre_lips
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
-from av2unit.training.labels import NO_LABEL, Labels
 from av2unit.training.masking import Mask, draw_spans, mask_of, replace_spans
 from av2unit.training.media import MediaReader
 from av2unit.training.microphone import draw_channel, pass_through
 from av2unit.training.mismatch import WrongLips
 from av2unit.training.noise import NoiseMixer
-from av2unit.training.selection import LARGEST_DIFFERENCE
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
+from avdata.corpus import Clip, Corpus
+from avdata.labels import NO_LABEL, Labels
+from avdata.selection import LARGEST_DIFFERENCE
 from avtrain.sampling import Key, item_generator
 
 

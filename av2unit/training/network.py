@@ -9,7 +9,7 @@ from torch.nn import functional
 from av2unit.avhubert.model import AvHubert
 from av2unit.training.config import LossConfig
 from av2unit.training.items import Batch
-from av2unit.training.labels import NO_LABEL
+from avdata.labels import NO_LABEL
 
 _WHITE = 255
 

@@ -9,17 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from av2unit.corpus import Corpus, read_corpus
 from av2unit.training.config import DataConfig, TrainConfig, check_settings
 from av2unit.training.items import ClipItems, Recipe
-from av2unit.training.labels import Labels, check_against_dictionary, class_of_unit, read_dictionaries, read_labels
 from av2unit.training.media import MediaReader
 from av2unit.training.microphone import check_microphone
 from av2unit.training.mismatch import WrongLips
 from av2unit.training.noise import NoiseMixer
-from av2unit.training.selection import LeftOut, Selection, select
 from avcore.errors import VocabularyError
 from avcore.progress import Progress
+from avdata.corpus import Corpus, read_corpus
+from avdata.labels import Labels, check_against_dictionary, class_of_unit, read_dictionaries, read_labels
+from avdata.selection import LeftOut, Selection, select
 
 LOG = logging.getLogger("netflips.train")
 
@@ -99,7 +99,7 @@ def _read(config: TrainConfig, manifest: str, label_paths: Sequence[str]) -> _Pa
     data = config.data
     corpus = read_corpus(manifest, data.root or None)
     labels = read_labels(label_paths, corpus, data.label_rate, data.allow_other_vocabulary)
-    return _Part(corpus, labels, select(corpus, labels, data, config.loop.max_bad_share))
+    return _Part(corpus, labels, select(corpus, labels, (data.min_frames, data.max_frames), config.loop.max_bad_share))
 
 
 def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabulary: str) -> ClipItems | None:

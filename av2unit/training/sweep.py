@@ -12,13 +12,13 @@ from av2unit.avhubert.model import AvHubert
 from av2unit.decoding import ARGMAX, VITERBI, Decoding, decode
 from av2unit.training.config import TrainConfig
 from av2unit.training.items import Batch, ClipItems, Pair, collate
-from av2unit.training.labels import class_of_unit
 from av2unit.training.network import MaskedPrediction
 from av2unit.training.prepare import prepare_validation
 from av2unit.training.trained import Trained
 from av2unit.training.validation import Score, clip_scores
-from avcore.device import resolve_device
+from avcore.compute.device import resolve_device
 from avcore.errors import InputError, UsageError
+from avdata.labels import class_of_unit
 from avtrain.data import move
 
 LOG = logging.getLogger("netflips.train")

@@ -12,10 +12,10 @@ from av2unit.training.initial import build_model
 from av2unit.training.items import Batch, ClipItems, Item, Pair, collate, collate_pairs
 from av2unit.training.network import MaskedPrediction
 from av2unit.training.prepare import Prepared, prepare
-from av2unit.training.selection import write_left_out
 from av2unit.training.trained import KIND
 from av2unit.training.validation import joined, validate
 from avcore.progress import Progress, silent
+from avdata.selection import write_left_out
 from avtrain.config import Metrics
 from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from av2unit.decoding import Decoding
-from avcore.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, write_checkpoint
 from avcore.errors import CheckpointError
 from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST

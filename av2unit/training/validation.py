@@ -9,10 +9,10 @@ import torch
 
 from av2unit.decoding import Classes, Decoding, Scores, decode
 from av2unit.training.items import Batch
-from av2unit.training.labels import SPECIALS
 from av2unit.training.network import MaskedPrediction
-from avcore.edit_distance import edit_distance
 from avcore.units import Units
+from avcore.units.edit_distance import edit_distance
+from avdata.labels import SPECIALS
 from avtrain.config import Metrics
 
 

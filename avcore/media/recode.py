@@ -8,7 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.audio import resample
+from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 
 _MAX_DELAY = SAMPLE_RATE // 4

@@ -9,8 +9,11 @@ from avcore.faces.crop import Box
 from avcore.faces.given import read_boxes_for
 from avcore.faces.select import choose_tracks, parse_face_choice
 from avcore.plain_text import ranges
+from avcore.runs.cache import file_digest, key_of
 from avcore.timeline import exact, frames_covering
-from netflips.lip_video import read_lips
+from netflips.dub.lip_video import read_lips
+from netflips.dub.speaker_map import NO_FACE, SpeakerMap
+from netflips.dub.utterances import Utterance
 from netflips.recording.faces import FaceStretch, Lips, LipSource, given_face
 from netflips.recording.finding import Found
 from netflips.recording.job import Job
@@ -19,10 +22,7 @@ from netflips.recording.naming import Named, name_speakers, own_voices, voices_o
 from netflips.recording.people import Role
 from netflips.recording.speakers import Turn
 from netflips.recording.translating import frames_of
-from netflips.speaker_map import NO_FACE, SpeakerMap
-from netflips.utterances import Utterance
-from netflips.workfolder import file_digest, key_of
-from unit2av.speech import SpeakerVoice
+from unit2av.voice.speech import SpeakerVoice
 
 _OUT_OF_SIGHT = "the speaker is not in sight"
 _NOT_WANTED = "no face was wanted"

@@ -6,7 +6,10 @@ from avcore.errors import MediaError, NoSpeechError
 from avcore.files import require_file
 from avcore.media import PictureSource, probe
 from avcore.progress import Progress
-from netflips.clock import StageClock
+from avcore.runs.cache import WorkFolder, file_digest, require_work_folder
+from netflips.dub.clock import StageClock
+from netflips.dub.segments import read_segments
+from netflips.dub.speaker_map import read_speaker_map
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.account import tell
@@ -19,9 +22,6 @@ from netflips.recording.plan import OutputClock
 from netflips.recording.saying import say
 from netflips.recording.showing import join, require_writable_kind, show
 from netflips.report import DubReport
-from netflips.segments import read_segments
-from netflips.speaker_map import read_speaker_map
-from netflips.workfolder import WorkFolder, file_digest, require_work_folder
 
 
 def dub_recording(

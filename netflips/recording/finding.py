@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from avcore.errors import NoSpeechError
+from netflips.dub.segments import read_segments, write_segments
+from netflips.dub.utterances import Utterance, cut_utterances
 from netflips.recording.hearing import Heard, SpeechFile, hear
 from netflips.recording.job import Job
 from netflips.recording.part import Part, choose_part
 from netflips.recording.plan import room_after
 from netflips.recording.scenes import Scenes, find_scenes
 from netflips.recording.voices import voice_changes
-from netflips.segments import read_segments, write_segments
-from netflips.utterances import Utterance, cut_utterances
 
 _TELL_TIMES = "give the times of the utterances with --segments-in"
 

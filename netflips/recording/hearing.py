@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from avcore.files import atomic_output
 from avcore.media import iter_speech_blocks
 from avcore.progress import Progress
-from avcore.speech_regions import SpeechActivity, listen
+from avcore.runs.cache import WorkFolder, key_of
+from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import samples_to_seconds, seconds_to_samples
-from netflips.workfolder import WorkFolder, key_of
 
 Samples = NDArray[np.float32]
 _STAGE = "sound"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from avcore.media import MediaInfo, PictureSource
 from avcore.progress import Progress
+from avcore.runs.cache import WorkFolder
 from avcore.timeline import SAMPLE_RATE
-from netflips.clock import StageClock
+from netflips.dub.clock import StageClock
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
-from netflips.workfolder import WorkFolder
 
 LOG = logging.getLogger("netflips")
 

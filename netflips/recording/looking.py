@@ -4,16 +4,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
-from avcore.memory import release_freed_memory
+from avcore.compute.memory import release_freed_memory
 from avcore.progress import silent
+from avcore.runs.cache import WorkFolder, key_of
 from avcore.timeline import exact, frames_covering, frames_to_units, units_to_samples
+from netflips.dub.utterances import Utterance
 from netflips.recording.faces import Lips
 from netflips.recording.finding import Found
 from netflips.recording.job import Job
 from netflips.recording.sightings import Sightings, look_for_faces
 from netflips.recording.translating import frames_of
-from netflips.utterances import Utterance
-from netflips.workfolder import WorkFolder, key_of
 
 _STAGE, _LIPS = "faces", "lips"
 

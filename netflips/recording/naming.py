@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from avcore.errors import NoSpeechError
-from avcore.pitch import Pitch
+from avcore.speech.pitch import Pitch
+from netflips.dub.speaker_map import SpeakerMap, read_speaker_map
+from netflips.dub.utterances import Utterance
 from netflips.recording.finding import Found
 from netflips.recording.hearing import Samples
 from netflips.recording.job import Job
@@ -13,10 +15,8 @@ from netflips.recording.looking import Look
 from netflips.recording.recognition import recognise
 from netflips.recording.speakers import Said, Turn, who_speaks
 from netflips.recording.voices import group_voices, mean_voice, pitch_of_utterances, require_voice, utterance_voices
-from netflips.speaker_map import SpeakerMap, read_speaker_map
-from netflips.utterances import Utterance
-from unit2av.speech import SpeakerVoice
-from unit2av.voice import read_voice
+from unit2av.speakers.voice_of import read_voice
+from unit2av.voice.speech import SpeakerVoice
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from avcore.errors import UsageError
 from avcore.timeline import exact
+from netflips.dub.utterances import Utterance
 from netflips.options import RecordingOptions
-from netflips.utterances import Utterance
 
 _PREVIEW_MARGIN_S = Fraction(1, 2)
 

@@ -6,7 +6,7 @@ The seam between those who decide who speaks (`casting`) and all that follows, w
 from dataclasses import dataclass
 
 from netflips.recording.faces import FaceStretch
-from unit2av.speech import SpeakerVoice
+from unit2av.voice.speech import SpeakerVoice
 
 
 @dataclass(frozen=True)

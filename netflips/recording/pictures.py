@@ -9,13 +9,13 @@ from typing import Protocol
 
 import numpy as np
 
-from avcore.ahead import ahead, pictures_ahead, pictures_at_once
+from avcore.compute.ahead import ahead, pictures_ahead, pictures_at_once
+from avcore.compute.memory import release_freed_memory
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
-from avcore.memory import release_freed_memory
-from netflips.label import draw_label
+from avcore.runs.cache import Arrays, WorkFolder
+from netflips.dub.label import draw_label
 from netflips.recording.mouth import Shown, Talk, draw_mouths
 from netflips.recording.plan import OutputClock, Placed
-from netflips.workfolder import Arrays, WorkFolder
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
 LONGEST_PIECE_S = Fraction(20)

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, units_to_seconds
 from avcore.units import Units
-from netflips.timing import Fit, Pace, fit_durations
-from netflips.utterances import Utterance
+from netflips.dub.timing import Fit, Pace, fit_durations
+from netflips.dub.utterances import Utterance
 
 _GUARD_S = Fraction(1, 10)
 """Silence kept before the next utterance, as far as the pause has it."""

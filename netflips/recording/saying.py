@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import UnitError
 from avcore.plain_text import ranges
-from netflips.judgement import Judgement, common_notice, judge
+from netflips.dub.judgement import Judgement, common_notice, judge
 from netflips.recording.casting import Cast
 from netflips.recording.finding import Found
 from netflips.recording.hearing import SpeechFile

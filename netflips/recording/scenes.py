@@ -10,8 +10,8 @@ import numpy as np
 from avcore.faces.cuts import with_shots
 from avcore.media import read_pictures
 from avcore.progress import Progress
+from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.timeline import Seconds, exact
-from netflips.workfolder import Arrays, WorkFolder, key_of
 
 _STRETCH_S = 60
 _LEAD_S = 1

@@ -6,6 +6,7 @@ from functools import partial
 
 from avcore.media import VideoJoiner, VideoWriter
 from avcore.provenance import synthetic_comment
+from avcore.runs.cache import key_of
 from avcore.timeline import exact, seconds_to_samples
 from netflips.recording.facepath import follow
 from netflips.recording.finding import Found
@@ -18,7 +19,6 @@ from netflips.recording.plan import OutputClock, Placed
 from netflips.recording.saying import Cue, spoken_in
 from netflips.recording.scenes import Scenes
 from netflips.recording.sound import Line
-from netflips.workfolder import key_of
 
 
 def require_writable_kind(job: Job) -> None:

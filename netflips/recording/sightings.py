@@ -12,8 +12,8 @@ from avcore.faces.select import loudness, speech_evidence
 from avcore.faces.track import FaceTrack
 from avcore.media import PictureSource
 from avcore.progress import Progress
+from avcore.runs.cache import Arrays
 from netflips.recording.faces import FaceStretch, Floats, Lips, no_face
-from netflips.workfolder import Arrays
 
 _BOX, _POSE, _SHARPNESS, _OPENING, _WIDTH = slice(0, 4), slice(4, 6), 6, 7, 8
 

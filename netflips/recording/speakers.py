@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from avcore.faces.appearance import SAME_PERSON
+from netflips.dub.utterances import Utterance
 from netflips.recording.recognition import Glimpse, looks, meeting
 from netflips.recording.sightings import Sightings
-from netflips.utterances import Utterance
 
 SPEAKS = 0.6
 """Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that

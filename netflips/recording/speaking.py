@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
+from avcore.runs.cache import Arrays, WorkFolder, key_of
+from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at
 from avcore.units import Units
 from netflips.models import Models
 from netflips.recording.hearing import Samples, SpeechFile
 from netflips.recording.plan import Placed
-from netflips.workfolder import Arrays, WorkFolder, key_of
-from unit2av.speech import SpeakerVoice
+from unit2av.voice.speech import SpeakerVoice
 
 _SILENT_RUN = frame_at(0.16)
 """Shorter silences, as before a plosive, belong to speech."""

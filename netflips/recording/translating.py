@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from av2unit.agreement import rest_unit
 from av2unit.extractor import Extraction
 from av2unit.trust import Heard, listen
-from avcore.domain import Stretch
 from avcore.progress import Progress
+from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.timeline import frame_at, frames_covering, frames_to_units, units_to_samples
 from avcore.units import Units
+from avcore.units.domain import Stretch
+from netflips.dub.utterances import Utterance
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.faces import LipSource
 from netflips.recording.hearing import SpeechFile
-from netflips.utterances import Utterance
-from netflips.workfolder import Arrays, WorkFolder, key_of
 from unit2unit.inference import Translation, search_settings
 
 _GROUP = 8

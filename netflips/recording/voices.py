@@ -7,11 +7,11 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from avcore.errors import NoSpeechError
-from avcore.pitch import Pitch, pitch_of, pitch_track
+from avcore.runs.cache import WorkFolder, key_of
+from avcore.speech.pitch import Pitch, pitch_of, pitch_track
+from netflips.dub.utterances import Span, Utterance
 from netflips.models import Models
 from netflips.recording.hearing import Samples, SpeechFile
-from netflips.utterances import Span, Utterance
-from netflips.workfolder import WorkFolder, key_of
 
 SAME_VOICE = 0.80
 """Mean cosine of the voices of two groups of utterances from which on they are taken for one person's."""

@@ -9,8 +9,8 @@ import pytest
 from av2unit import kmeans
 from av2unit.clustering.warping import warp_path
 from avcore.media import write_speech
-from avcore.unit_store import UnitRow, read_units, write_units
 from avcore.units import Units
+from avdata.unit_store import UnitRow, read_units, write_units
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, sound_of
 
 

@@ -18,7 +18,7 @@ from av2unit.clustering.stream import FeatureStream, around
 from av2unit.features import log_filterbank
 from av2unit.training.media import MediaReader
 from avcore.errors import CheckpointError, InputError
-from avcore.unit_store import read_units
+from avdata.unit_store import read_units
 from tests.av2unit.made_clips import NUM_UNITS
 
 

@@ -12,7 +12,7 @@ from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.encoder import Encoder, PositionalConv, SelfAttention
 from av2unit.avhubert.lips import LipFrontEnd, ResidualBlock, pack_clips, unpack_clips
 from av2unit.avhubert.model import AvHubert, load_avhubert
-from avcore.checkpoint import Checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint
 
 TINY = AvHubertConfig(
     encoder_layers=2,

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from av2unit.decoding import Scores, log_probabilities
 from av2unit.nearest import KEY, KnownSentences
-from avcore.domain import weakest_stretch
 from avcore.errors import CheckpointError, InputError
+from avcore.units.domain import weakest_stretch
 
 SILENCE, NUM_UNITS = 9, 10
 UNITS = np.array([-1, -1, *range(NUM_UNITS)])

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from av2unit.corpus import read_corpus
 from av2unit.features import audio_features, lip_features
 from av2unit.training.config import NoiseConfig
 from av2unit.training.items import ClipItems, Item, Pair
-from av2unit.training.labels import read_dictionaries, read_labels
 from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, noise_files
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError, VocabularyError
 from avcore.media import read_gray_video, read_speech
-from avcore.unit_store import UnitRow, iter_units, write_units
 from avcore.units import Units
+from avdata.corpus import read_corpus
+from avdata.labels import read_dictionaries, read_labels
+from avdata.unit_store import UnitRow, iter_units, write_units
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, write_corpus
 from tests.av2unit.training_runs import CROP, SIDE, task_of
 

@@ -13,7 +13,7 @@ from av2unit.training.config import InitConfig, LossConfig
 from av2unit.training.initial import build_model, initialise, read_start
 from av2unit.training.items import Batch
 from av2unit.training.network import MaskedPrediction
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, VocabularyError
 
 SMALL = AvHubertConfig(

@@ -15,7 +15,7 @@ import torch
 from av2unit import train as command
 from av2unit.extractor import UnitExtractor
 from av2unit.training.trained import read_trained
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.media import read_gray_video, read_speech
 from avtrain.checkpoints import read_state
 from avtrain.data import move

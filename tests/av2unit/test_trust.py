@@ -9,9 +9,9 @@ import pytest
 from av2unit.agreement import Bound, agreement, find_bound
 from av2unit.extractor import Extraction
 from av2unit.trust import AUDIO, BOTH, VIDEO, listen
-from avcore.domain import Domain
 from avcore.errors import CheckpointError, InputError
 from avcore.units import Ids, Units
+from avcore.units.domain import Domain
 
 SILENCE = 7
 BOUND = Bound(least=0.4, own=0.85, foreign=0.05, silence=SILENCE, clips=80)

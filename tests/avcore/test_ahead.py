@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from avcore.ahead import ahead, pictures_ahead
+from avcore.compute.ahead import ahead, pictures_ahead
 
 
 def settled(count: list[int]) -> int:

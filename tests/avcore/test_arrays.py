@@ -9,7 +9,7 @@ import pytest
 from av2unit.lip_array import map_lips
 from avcore.arrays import load_array, load_arrays
 from avcore.errors import InputError
-from unit2av.voice import read_voice
+from unit2av.speakers.voice_of import read_voice
 
 
 def _claiming(path: Path, shape: tuple[int, ...], kind: str = "<f4") -> Path:

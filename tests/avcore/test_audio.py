@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avcore.audio import (
+from avcore.speech.audio import (
     level_dbfs,
     loudness_lufs,
     match_loudness,

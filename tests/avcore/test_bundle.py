@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from avcore import bundle
-from avcore.bundle import ABOUT, CHECKPOINTS, FORMAT, VARIABLE, checkpoint_or_bundle, checkpoints_or_bundle, find_bundle
+from avcore.checkpoints import bundle
+from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, FORMAT, VARIABLE, checkpoint_or_bundle, checkpoints_or_bundle, find_bundle
+from avcore.checkpoints.kinds import Kind
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
-from avcore.kinds import Kind
 
 
 @pytest.fixture

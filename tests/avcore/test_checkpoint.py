@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from avcore.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint, write_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES, is_same
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint, write_checkpoint
+from avcore.checkpoints.layouts import SHARED_TABLES, is_same
 from avcore.errors import CheckpointError, InputError, OutputError
 
 PUBLISHED = {

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES
-from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.layouts import SHARED_TABLES
+from avcore.checkpoints.pickles import load_pickled
+from avcore.checkpoints.sniff import Format
 from avcore.errors import CheckpointError, InputError
 
 PUBLISHED = {

@@ -13,7 +13,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import CheckpointError
 
 FORMATS = pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "old"])

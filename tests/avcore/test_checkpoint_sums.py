@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
-from avcore.checkpoint_pickle import load_pickled
-from avcore.checkpoint_sniff import Format, no_memory, require_stored
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.pickles import load_pickled
+from avcore.checkpoints.sniff import Format, no_memory, require_stored
+from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
-from avcore.memory import is_no_memory
 
 NAME = "unit2av_spk_encoder.pt"
 

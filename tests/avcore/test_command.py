@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from avcore.command import add_common_options, device_name, run, stopped_by_sigterm
-from avcore.device import resolve_device, resolve_precision
+from avcore.compute.device import resolve_device, resolve_precision
 from avcore.errors import InputError, UsageError
 
 
@@ -78,7 +78,7 @@ def test_devices_and_precisions_that_do_not_exist_are_refused() -> None:
 LONG_COMMAND = """
 import argparse, sys, time
 from pathlib import Path
-from avcore.ahead import ahead
+from avcore.compute.ahead import ahead
 from avcore.command import run
 from avcore.files import atomic_output
 
@@ -121,4 +121,8 @@ def test_a_library_that_makes_a_plain_interrupt_of_a_signal(number: signal.Signa
             except KeyboardInterrupt:
                 raise KeyboardInterrupt from None
 
-    assert run(argparse.ArgumentParser(), wait, []) == code
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who is started in the background is deaf to it
+    try:
+        assert run(argparse.ArgumentParser(), wait, []) == code
+    finally:
+        signal.signal(signal.SIGINT, before)

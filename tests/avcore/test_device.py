@@ -5,8 +5,8 @@ import logging
 import pytest
 import torch
 
-from avcore import device
-from avcore.device import has_native_bfloat16, has_onednn, has_quick_bfloat16, resolve_precision
+from avcore.compute import device
+from avcore.compute.device import has_native_bfloat16, has_onednn, has_quick_bfloat16, resolve_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.domain import KEY, Domain, Reading, common_bounds, outside_notice, weakest_stretch
 from avcore.errors import CheckpointError, InputError
+from avcore.units.domain import KEY, Domain, Reading, common_bounds, outside_notice, weakest_stretch
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:

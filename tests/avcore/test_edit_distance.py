@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from avcore.edit_distance import edit_distance, edit_distances, error_rate
+from avcore.units.edit_distance import edit_distance, edit_distances, error_rate
 
 
 def _by_definition(left: list[int], right: list[int]) -> int:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from avcore.checkpoint import Kind, fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES, is_same
-from avcore.checkpoint_sums import file_checksum
-from avcore.eight_bits import SCALES, from_eight_bits, to_eight_bits
+from avcore.checkpoints.checkpoint import Kind, fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
+from avcore.checkpoints.eight_bits import SCALES, from_eight_bits, to_eight_bits
+from avcore.checkpoints.layouts import SHARED_TABLES, is_same
+from avcore.checkpoints.sums import file_checksum
 from avcore.errors import CheckpointError
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, UnitError
-from avcore.manifest import Entry, read_manifest, write_manifest
-from avcore.unit_store import UnitRow, iter_units, read_units, write_units
 from avcore.units import Units
+from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 
 ENTRIES = [
     Entry("a", audio="x/a.flac", duration_s=1.5, language="ko", speaker="7", text="안녕", extra={"topic": "greeting"}),

@@ -8,7 +8,7 @@ import pytest
 _SCRIPT = """
 import resource, sys
 import numpy as np
-from avcore.memory import keep_freed_memory
+from avcore.compute.memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()

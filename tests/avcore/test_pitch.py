@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.pitch import PITCH_STEP, filled_log, measure_pitch, pitch_of, pitch_track, without_jumps
+from avcore.speech.pitch import PITCH_STEP, filled_log, measure_pitch, pitch_of, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE
 
 

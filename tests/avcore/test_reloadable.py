@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoint import Kind, read_again, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_again, read_checkpoint
+from avcore.compute.reloadable import Reloadable
 from avcore.errors import CheckpointError
-from avcore.reloadable import Reloadable
 
 
 class Weights:
@@ -44,7 +44,7 @@ def test_what_nobody_can_make_again_stays() -> None:
 _SCRIPT = """
 import sys
 import numpy as np
-from avcore.memory import keep_freed_memory, release_freed_memory
+from avcore.compute.memory import keep_freed_memory, release_freed_memory
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096

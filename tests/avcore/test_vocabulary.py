@@ -3,7 +3,7 @@
 import pytest
 
 from avcore.errors import LanguageError, VocabularyError
-from avcore.vocabulary import (
+from avcore.units.vocabulary import (
     UTUT_LANGUAGES,
     fingerprint,
     language_tag,

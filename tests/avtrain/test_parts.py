@@ -15,7 +15,7 @@ from avtrain.entry import main_of, read_config, save_config
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.sampling import EndlessBatches, LengthBatches, item_generator
 from avtrain.task import parameters_of
-from unit2av.unit2a_config import Unit2aConfig
+from unit2av.voice.training.config import Unit2aConfig
 
 LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
 

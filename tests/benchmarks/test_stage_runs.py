@@ -9,7 +9,7 @@ from benchmarks.ledger import Ledger
 from benchmarks.rows import rows
 from benchmarks.sides import Side, Worker
 from benchmarks.stages import measure_stage
-from netflips.random_checkpoints import write_random_checkpoints
+from workshop.random.random_checkpoints import write_random_checkpoints
 
 
 @pytest.fixture(scope="module")

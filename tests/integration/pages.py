@@ -154,10 +154,15 @@ def check_pinned(words: list[str]) -> None:
     assert f"\n{words[0]}==" in (ROOT / "requirements.lock").read_text()
 
 
+def _runnable(name: str) -> str:
+    """The module behind `python -m NAME`: of a package, its `__main__`."""
+    return name if not hasattr(import_module(name), "__path__") else f"{name}.__main__"
+
+
 def check_help(words: list[str]) -> None:
     """A command's flags stand in its own help."""
     arguments = [*_subcommands(words[3 if words[0] == "python" else 1 :]), "--help"]
-    module = "netflips.cli" if words[0] == "netflips" else f"{words[2]}.__main__" if words[2] == "benchmarks" else words[2]
+    module = "netflips.cli" if words[0] == "netflips" else _runnable(words[2])
     main = import_module(module).main
     with patch.object(sys, "argv", [module, *arguments]), redirect_stdout(io.StringIO()) as heard, suppress(SystemExit):
         main()

@@ -9,16 +9,16 @@ from shutil import copytree
 
 import pytest
 
-from avcore.checkpoint import Kind, read_checkpoint
-from avcore.manifest import read_manifest
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.media import probe
-from avcore.unit_store import read_units
-from netflips.batch.session import ray_session
-from netflips.demo.camera import Pose
-from netflips.random_checkpoints import RENDERER, write_random_checkpoints
+from avdata.manifest import read_manifest
+from avdata.unit_store import read_units
+from netflips.bulk.session import ray_session
+from tests.avdata.prepare.made import sound_bytes, talking_head
+from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kox, write_zeroth
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, parameters, run_in_form, write_stand_in
-from tests.netflips.corpora.made import sound_bytes, talking_head
-from tests.netflips.corpora.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kox, write_zeroth
+from workshop.heads.camera import Pose
+from workshop.random.random_checkpoints import RENDERER, write_random_checkpoints
 
 PAGES = [
     ROOT / "docs" / f"{name}.md"

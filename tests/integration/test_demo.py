@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.bundle import VARIABLE
+from avcore.checkpoints.bundle import VARIABLE
 from avcore.media import probe, read_speech
 from avcore.timeline import SAMPLE_RATE
-from netflips.demo.cast import cast, held_out_pairs
-from netflips.demo.espeak import EspeakVoice, TimedSpeech, say
-from netflips.demo.natural import NaturalVoice
-from netflips.demo_bundle.pack import pack_bundle
-from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
-from tests.netflips.demo_bundle.conftest import ABOUT, write_references
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
+from netflips.bundles.pack import pack_bundle
+from tests.netflips.bundles.conftest import ABOUT, write_references
+from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from workshop.voices.cast import cast, held_out_pairs
+from workshop.voices.natural import NaturalVoice
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"

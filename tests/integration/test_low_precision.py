@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from av2unit.sources import lips_of_video
-from avcore.bundle import CHECKPOINTS, SHIPPED
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.bundle import CHECKPOINTS, SHIPPED
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.media import read_speech
 from benchmarks import bounds, material
-from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
+from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 
 _SPREAD = 5
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"

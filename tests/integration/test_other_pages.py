@@ -7,9 +7,9 @@ from shutil import copytree
 
 import pytest
 
-from netflips.random_checkpoints import write_random_checkpoints
+from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, parameters, run_in_form
-from tests.netflips.corpora.made import talking_head
+from workshop.random.random_checkpoints import write_random_checkpoints
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
 """Their commands run in test_data_pages.py."""

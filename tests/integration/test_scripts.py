@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from avcore.media import PictureSource, probe
-from netflips.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
 from tests.signals import hear_ctrl_c
+from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER, UNIT_ENCODER, write_random_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
@@ -122,10 +122,10 @@ def test_ctrl_c_leaves_nothing(checkpoints: Path, tmp_path: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", ["av2unit.extractor", "unit2unit.inference", "unit2av.speech"])
+@pytest.mark.parametrize("module", ["av2unit.extractor", "unit2unit.inference", "unit2av.voice.speech"])
 def test_stages_load_no_heavy_libraries_at_import(module: str) -> None:
     heavy = ["ai_edge_litert", "av", "cv2", "ray", "accelerate", "fairseq", "sklearn"]
     code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    allowed = ["av"] if module == "unit2av.speech" else []
+    allowed = ["av"] if module == "unit2av.voice.speech" else []
     assert set(done.stdout.split()) <= set(allowed)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.bundle import SHIPPED
-from netflips.demo_bundle.describe import check_bundle
-from netflips.evaluation.chain import Chain, Heard, hear
-from netflips.evaluation.retrieval import UnitReferences
-from netflips.evaluation.worker import load_bundle
+from avcore.checkpoints.bundle import SHIPPED
+from netflips.bundles.describe import check_bundle
+from workshop.evaluate.chain import Chain, Heard, hear
+from workshop.evaluate.retrieval import UnitReferences
+from workshop.evaluate.worker import load_bundle
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 

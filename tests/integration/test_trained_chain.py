@@ -9,11 +9,12 @@ import pytest
 from av2unit import train as unit_encoder
 from av2unit.inference import UnitExtractor
 from avcore.faces.boxes import write_boxes
-from avcore.manifest import read_manifest, write_rows
 from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, read_speech, write_lip_video
-from avcore.unit_store import UnitRow, iter_units, write_units
+from avcore.runs.rows import write_rows
 from avcore.units import Units
-from netflips import dub_command
+from avdata.manifest import read_manifest
+from avdata.unit_store import UnitRow, iter_units, write_units
+from netflips.dub import command as dub_command
 from tests.av2unit.made_clips import NUM_UNITS, VOCABULARY, make_clip, write_corpus
 from unit2av import train_unit2a, train_unit2v
 from unit2av.drawn_lips import draw_corpus

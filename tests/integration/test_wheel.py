@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from avcore.media import probe
-from tests.netflips.corpora.trees import write_zeroth
+from tests.avdata.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("avcore", "av2unit", "unit2unit", "unit2av", "avtrain", "netflips")
+PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "avtrain", "netflips")
 PARTS = (*PACKAGES, "configs", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
 
 

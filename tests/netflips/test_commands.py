@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netflips import __version__, cli, dub_command, info
+from netflips import __version__, cli, info
+from netflips.dub import command as dub_command
 from netflips.options import ModelPaths
 from tests.netflips.conftest import write_clip
 

@@ -8,8 +8,8 @@ import safetensors
 import torch
 
 from av2unit.avhubert.labels import vocabulary_of
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES, is_same
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.layouts import SHARED_TABLES, is_same
 from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main

@@ -17,7 +17,7 @@ from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
-    "av2unit.inference", "unit2unit.inference", "unit2av.inference_unit2a", "unit2av.inference_unit2av", "netflips.dub_command",
+    "av2unit.inference", "unit2unit.inference", "unit2av.inference_unit2a", "unit2av.inference_unit2av", "netflips.dub.command",
 )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import OutputError
-from netflips import cli, dub_command
-from netflips.demo_bundle.paths import bundle_paths
+from netflips import cli
+from netflips.bundles.paths import bundle_paths
+from netflips.dub import command as dub_command
 from netflips.options import DubOptions, RecordingOptions
 from netflips.pipeline import dub
 from unit2unit.utut_finetune import add_language, average
@@ -150,16 +151,17 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("av2unit.kmeans", "fit manifest=e.json model=e.safetensors", "the k-means model would overwrite the manifest"),
         ("av2unit.kmeans", "align manifest=m.jsonl references=km/m.units.jsonl out_dir=km", "overwrite the references"),
         ("unit2av.lip_crops", "--manifest m.jsonl --cache m.jsonl", "overwrite the manifest"),
-        ("unit2av.voice", "--in-path v.npz --out-path ./v.npz", "overwrite the recording"),
-        ("unit2av.export_unit2a", "--checkpoint r.json --into r.safetensors --out-path r.safetensors", "overwrite the run's"),
-        ("unit2av.export_unit2v", "--checkpoint run/checkpoints/best.pt --into r.safetensors --out-path r.safetensors",
+        ("unit2av.speakers.voice_of", "--in-path v.npz --out-path ./v.npz", "overwrite the recording"),
+        ("unit2av.voice.training.export", "--checkpoint r.json --into r.safetensors --out-path r.safetensors",
+         "overwrite the run's"),
+        ("unit2av.face.training.export", "--checkpoint run/checkpoints/best.pt --into r.safetensors --out-path r.safetensors",
          "overwrite the renderer"),
-        ("netflips.demo.say", "--text-file s.wav --out s.wav", "overwrite the text"),
-        ("netflips.demo.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
-        ("netflips.corpora.prepare_zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
-        ("netflips.corpora.prepare_kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
-        ("netflips.corpora.prepare_video", "--data-root km --out-dir km/new", "inside the corpus"),
-        ("netflips.corpora.prepare_aihub_lips", "--data-root km/audio/x --out-dir km", "an input lies where"),
+        ("avdata.prepare.say", "--text-file s.wav --out s.wav", "overwrite the text"),
+        ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
+        ("avdata.prepare.prepare_zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("avdata.prepare.prepare_kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
+        ("avdata.prepare.prepare_video", "--data-root km --out-dir km/new", "inside the corpus"),
+        ("avdata.prepare.prepare_aihub_lips", "--data-root km/audio/x --out-dir km", "an input lies where"),
     ],
 )  # fmt: skip
 def test_training_and_preparing(refused: Run, folder: Path, module: str, words: str, said: str) -> None:
@@ -175,7 +177,7 @@ def test_training_and_preparing(refused: Run, folder: Path, module: str, words: 
 ELSEWHERE = {"unit2unit/utut_finetune/prepare_pairs.py", "unit2unit/utut_pretrain/prepare.py"}
 """Held by the tests of these commands."""
 NO_FILE_IS_READ = {
-    "netflips/completion.py", "netflips/demo/make_mesh.py", "netflips/random_checkpoints.py", "unit2av/drawn_lips.py",
+    "netflips/completion.py", "workshop/heads/make_mesh.py", "workshop/random/random_checkpoints.py", "unit2av/drawn_lips.py",
     "unit2av/tones.py",
 }  # fmt: skip
 NO_FILE_IS_WRITTEN = {"netflips/info.py"}
@@ -183,14 +185,15 @@ NO_FILE_IS_WRITTEN = {"netflips/info.py"}
 
 def test_no_command_is_left_out() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
-    packages = (ROOT / name for name in ("avcore", "avtrain", "av2unit", "unit2unit", "unit2av", "netflips"))
+    packages = (ROOT / name for name in ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "netflips", "workshop"))
     files = {str(path.relative_to(ROOT)) for one in packages for path in one.rglob("*.py") if "\ndef main(" in path.read_text()}
     behind = {f"{module.replace('.', '/')}.py": name for name, (module, _) in cli.COMMANDS.items()}
-    known = ELSEWHERE | NO_FILE_IS_READ | NO_FILE_IS_WRITTEN | {"netflips/cli.py", "netflips/corpora/command.py"}
+    several = {"netflips/cli.py", "avdata/prepare/command.py", "netflips/dub/command.py"}
+    known = ELSEWHERE | NO_FILE_IS_READ | NO_FILE_IS_WRITTEN | several
     for file in files - known:
         module = file.removesuffix(".py").replace("/", ".")
         is_tried = f'("{behind.get(file)} ' in here or f'"{module}"' in here
-        assert is_tried or module.rpartition(".")[2] in ("add_language", "average", "dub_command", *CORPORA), file
+        assert is_tried or module.rpartition(".")[2] in ("add_language", "average", *CORPORA), file
 
 
 def test_dub_in_python_too(folder: Path) -> None:
@@ -225,5 +228,5 @@ def test_a_mistyped_path_leaves_no_folder(refused: Run, words: str) -> None:
 
 @pytest.mark.parametrize("command", CORPORA)
 def test_a_corpus_that_is_not_there_leaves_no_folder(refused: Run, command: str) -> None:
-    main = import_module(f"netflips.corpora.{command}").main
+    main = import_module(f"avdata.prepare.{command}").main
     assert "the corpus is not there" in refused(main, "--data-root", "no", "--out-dir", "new")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
-from netflips.clock import StageClock
-from netflips.label import draw_label, with_label
+from netflips.dub.clock import StageClock
+from netflips.dub.label import draw_label, with_label
 from netflips.options import DubOptions
 
 

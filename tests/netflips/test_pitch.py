@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from avcore.media import read_speech
-from avcore.pitch import Pitch, measure_pitch
+from avcore.speech.pitch import Pitch, measure_pitch
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from netflips.pipeline import dub
 from tests.unit2av.harmonic_voices import TINY, random_harmonic
-from unit2av.speech import SpeakerVoice, UnitVocoder
-from unit2av.voice import write_voice
+from unit2av.speakers.voice_of import write_voice
+from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 
 
 @pytest.fixture

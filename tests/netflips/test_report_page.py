@@ -14,13 +14,13 @@ import pytest
 
 from avcore.errors import OutputError, UsageError
 from avcore.media import VideoWriter, pictures_at, read_pictures
-from netflips import dub_command
-from netflips.batch.dub_record import DubJob, DubRecord
-from netflips.batch.records import Rejected
+from netflips.bulk.dub_record import DubJob, DubRecord
+from netflips.bulk.records import Rejected
+from netflips.dub import command as dub_command
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, report_from
-from netflips.report_files import ReportFiles
-from netflips.report_page import envelope, material, page, story, words
+from netflips.report.files import ReportFiles
+from netflips.report.page import envelope, material, page, story, words
 from tests.netflips.report_pages import HEIGHT, RATE, WIDTH, Reader, dub_report, numbered, utterance
 
 
@@ -256,7 +256,7 @@ def test_files_are_read_once_however_often_the_page_is_written(
         reads.append(report.input)
         return told.material
 
-    monkeypatch.setattr("netflips.report_files.gather", gather)
+    monkeypatch.setattr("netflips.report.files.gather", gather)
     run = ReportFiles([tmp_path / "x.html"], [files], DubOptions())
     for _ in range(3):
         run.add(told.report)
@@ -279,7 +279,7 @@ def test_videos_dubbed_side_by_side_have_a_page_too(
         record.write_report(arguments[4], jobs)
         return 1
 
-    monkeypatch.setattr("netflips.batch.dubbing.dub_side_by_side", dub_side_by_side)
+    monkeypatch.setattr("netflips.bulk.dubbing.dub_side_by_side", dub_side_by_side)
     flags = [f"--{name}-path=none.pt" for name in ("av2unit", "utut", "unit2av")] + ["--src-lang=en", "--tgt-lang=ko", "--ray"]
     reports = [f"--report={name}" for name in (first, tmp_path / "x.html", tmp_path / "y.json")]
     inputs = ["--in-vid-path", str(files[0]), str(files[1]), "--out-dir", str(out_dir)]

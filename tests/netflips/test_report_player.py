@@ -12,11 +12,11 @@ import pytest
 
 from netflips.options import DubOptions
 from netflips.report import DubReport, UtteranceReport
-from netflips.report_page import page
-from netflips.report_page.clips import address
-from netflips.report_page.material import Material
-from netflips.report_page.meanings import OF_MARKS, OF_THE_REST, ON_CARDS
-from netflips.report_page.story import Stretch, stretches_of
+from netflips.report.page import page
+from netflips.report.page.clips import address
+from netflips.report.page.material import Material
+from netflips.report.page.meanings import OF_MARKS, OF_THE_REST, ON_CARDS
+from netflips.report.page.story import Stretch, stretches_of
 from tests.netflips.report_pages import Reader, dub_report, utterance
 
 _NOTICE = "this is hardly that (the encoder's confidence {:.2f}, usual is -0.10 or more): give others"

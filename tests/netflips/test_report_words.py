@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from netflips.report_page import words
-from netflips.report_page.markup import Markup, tag
+from netflips.report.page import words
+from netflips.report.page.markup import Markup, tag
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from avcore.faces.crop import crop_face
 from avcore.faces.paste import paste_face_hard
 from avcore.pingpong import pingpong
 from avcore.units import Units
-from unit2av.face_model import FaceModel, pad_to_windows
+from unit2av.face.model import FaceModel, pad_to_windows
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer, load_face_model, network_input
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from unit2av.inference_unit2a import UnitVocoder
-from unit2av.vocoder_losses import LogMel, MelConfig, Runs, duration_loss, stack_runs, whole_runs
+from unit2av.voice.training.losses import LogMel, MelConfig, Runs, duration_loss, stack_runs, whole_runs
 
 PARITY = Path(__file__).parent
 EXPECTED = np.load(PARITY / "unit2av_expected.npz")

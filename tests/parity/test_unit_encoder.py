@@ -16,7 +16,7 @@ from av2unit import features
 from av2unit.avhubert.lips import LipResNet
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.extractor import UnitExtractor
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 
 PARITY = Path(__file__).parent
 CASES = ("av", "av_padded", "audio", "video")

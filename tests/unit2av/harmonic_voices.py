@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from unit2av.harmonic import HarmonicConfig, HarmonicVocoder
+from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder
 
 TINY = HarmonicConfig(
     num_units=30, unit_dim=6, speaker_dim=9, speaker_width=5, duration_dim=7, width=24, fine=16, layers=2, kernel=5, bands=20,

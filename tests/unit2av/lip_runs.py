@@ -12,7 +12,7 @@ from avtrain.entry import read_config
 from avtrain.loop import Trainer, TrainResult
 from avtrain.task import Task, parameters_of
 from unit2av.drawn_lips import DrawnCorpus
-from unit2av.lip_config import SyncTrainConfig, Unit2vConfig
+from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.train_sync import make_task as make_sync_task
 from unit2av.train_unit2v import make_task as make_face_task
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from avcore.errors import UsageError
-from unit2av.discriminators import DiscriminatorConfig, Discriminators
+from unit2av.voice.training.discriminators import DiscriminatorConfig, Discriminators
 
 PUBLISHED = DiscriminatorConfig()
 SMALL = DiscriminatorConfig((2, 3), (4, 8), 2, (4, 8), (15, 5), (4, 2), (1, 4))

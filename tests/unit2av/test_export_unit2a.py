@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.units import Units
 from avtrain.checkpoints import read_state
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.tones import VOCABULARY, Singer, random_units, sing
 from unit2av.train_unit2a import main
-from unit2av.unit2a_start import fresh_vocoder
-from unit2av.vocoder import UnitHifiGan
-from unit2av.vocoder_data import normalise_peak
-from unit2av.vocoder_losses import LogMel, MelConfig
+from unit2av.voice.training.items import normalise_peak
+from unit2av.voice.training.losses import LogMel, MelConfig
+from unit2av.voice.training.start import fresh_vocoder
+from unit2av.voice.vocoder import UnitHifiGan
 
 
 def test_an_exported_voice_speaks(trained: Path, tmp_path: Path) -> None:

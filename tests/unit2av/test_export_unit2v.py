@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UsageError, VocabularyError
 from tests.unit2av.lip_runs import face_config, train_face, values_of
 from unit2av.drawn_lips import VOCABULARY, DrawnCorpus, mouths
-from unit2av.export_unit2v import export_face, main
-from unit2av.lip_clips import Clip, read_clips
-from unit2av.lip_config import LipDataConfig
+from unit2av.face.training.config import LipDataConfig
+from unit2av.face.training.corpus import Clip, read_clips
+from unit2av.face.training.export import export_face, main
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, write_checkpoint
 from avcore.errors import CheckpointError, InputError
-from avcore.pitch import Pitch, measure_pitch, pitch_track
+from avcore.speech.pitch import Pitch, measure_pitch, pitch_track
 from avcore.units import Units
 from tests.unit2av.harmonic_voices import TINY, random_harmonic
-from unit2av.contour import FEATURES, PitchPredictor, log_f0_of, places
-from unit2av.harmonic import harmonic_config, is_harmonic, source_settings
-from unit2av.harmonic_speech import limited
-from unit2av.speech import UnitVocoder
+from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places
+from unit2av.voice.harmonic import harmonic_config, is_harmonic, source_settings
+from unit2av.voice.harmonic_speech import limited
+from unit2av.voice.speech import UnitVocoder
 
 VOICE = np.linspace(-1, 1, TINY.speaker_dim, dtype=np.float32)
 SILENCE = 7

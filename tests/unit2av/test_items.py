@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from avcore.errors import InputError
-from unit2av.items import read_generator, read_unit_item
+from avdata.published.items import read_generator, read_unit_item
 
 CODES = [5, 5, 7]
 

@@ -12,8 +12,8 @@ from avcore.errors import InputError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.crop import crop_face
 from avcore.faces.steady import steady_boxes
-from avcore.manifest import read_manifest
 from avcore.media import PictureSource
+from avdata.manifest import read_manifest
 from unit2av import lip_crops
 from unit2av.drawn_lips import DrawnCorpus
 from unit2av.lip_crops import CropCache, Footage, fill_cache, footage_of, main

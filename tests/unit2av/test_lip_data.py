@@ -9,14 +9,14 @@ import pytest
 
 from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.faces.boxes import read_boxes, write_boxes
-from avcore.manifest import Entry, read_manifest, write_manifest
-from avcore.unit_store import UnitRow, read_units, write_units
 from avcore.units import Units
+from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.unit_store import UnitRow, read_units, write_units
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, random_units
-from unit2av.lip_clips import Clip, read_clips
-from unit2av.lip_config import LipDataConfig
+from unit2av.face.training.config import LipDataConfig
+from unit2av.face.training.corpus import Clip, read_clips
+from unit2av.face.training.items import FaceWindows, SyncWindows, stack
 from unit2av.lip_crops import CropCache, Faces, Footage
-from unit2av.lip_data import FaceWindows, SyncWindows, stack
 
 FRAMES = 64
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from avcore.errors import UsageError
-from unit2av.offsets import estimate_unit_offset, resolve_unit_offset
+from unit2av.voice.offsets import estimate_unit_offset, resolve_unit_offset
 
 DECAY = 0.37
 """What AdamW's weight decay leaves of a start value after a published training run."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, write_checkpoint
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Units
-from unit2av.face_model import FaceModel, FaceModelSize, pad_to_windows
+from unit2av.face.model import FaceModel, FaceModelSize, pad_to_windows
 from unit2av.renderer import LipRenderer, network_input
 
 SIZE = FaceModelSize(

@@ -9,9 +9,9 @@ import torchaudio
 
 from avcore.errors import CheckpointError, InputError, NoSpeechError
 from unit2av import speaker
-from unit2av.mel import slaney_filters
 from unit2av.speaker import SpeakerEncoder, SpeakerNetwork
-from unit2av.voice_features import normalise_volume, partial_windows, power_mel, require_sound, trim_by_flags
+from unit2av.speakers.mel import slaney_filters
+from unit2av.speakers.voice_features import normalise_volume, partial_windows, power_mel, require_sound, trim_by_flags
 
 
 def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:
@@ -92,7 +92,7 @@ def test_a_long_mel_in_blocks_is_the_whole(monkeypatch: pytest.MonkeyPatch) -> N
     speech = noise(4)
     whole = power_mel(speech)
     assert whole.shape == (401, 40)
-    monkeypatch.setattr("unit2av.voice_features._MEL_BLOCK", 37)
+    monkeypatch.setattr("unit2av.speakers.voice_features._MEL_BLOCK", 37)
     np.testing.assert_allclose(power_mel(speech), whole, atol=1e-7)
 
 

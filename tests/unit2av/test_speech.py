@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, write_checkpoint
 from avcore.errors import (
     CheckpointError,
     InputError,
@@ -18,7 +18,7 @@ from avcore.errors import (
 )
 from avcore.units import Units
 from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
-from unit2av.speech import UnitVocoder
+from unit2av.voice.speech import UnitVocoder
 
 VOICE = np.linspace(-1, 1, SMALL.speaker_dim, dtype=np.float32)
 

@@ -11,7 +11,7 @@ import torch
 from avcore.errors import UnitError
 from avcore.faces.paste import paste_face_hard
 from avcore.units import Units
-from unit2av.talking import Scene, num_pictures_for, played_to_and_fro, speak_and_show, talking_pictures, write_in_step
+from unit2av.face.talking import Scene, num_pictures_for, played_to_and_fro, speak_and_show, talking_pictures, write_in_step
 
 BOX = np.array([8, 6, 40, 38], dtype=np.float32)
 

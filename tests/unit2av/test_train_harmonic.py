@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind
-from avcore.pitch import Pitch, measure_pitch
+from avcore.checkpoints.checkpoint import Kind
+from avcore.speech.pitch import Pitch, measure_pitch
 from avtrain.entry import read_config
 from netflips.convert import convert_checkpoint
 from tests.unit2av.vocoder_runs import history
-from unit2av.speech import UnitVocoder
 from unit2av.tones import SPEAKER_DIM, TonesCorpus, random_units
 from unit2av.train_unit2a import main, make_task
-from unit2av.unit2a_config import Unit2aConfig
-from unit2av.unit2a_pitch import CACHE_NAME
-from unit2av.unit2a_start import start_vocoder
+from unit2av.voice.speech import UnitVocoder
+from unit2av.voice.training.config import Unit2aConfig
+from unit2av.voice.training.pitch import CACHE_NAME
+from unit2av.voice.training.start import start_vocoder
 
 _SMALL = (
     "model.source.width=16",

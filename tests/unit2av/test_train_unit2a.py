@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
 from tests.unit2av.vocoder_runs import config_of, history, words
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main, make_task
-from unit2av.unit2a_config import ModelConfig
-from unit2av.unit2a_start import fresh_vocoder, start_vocoder
-from unit2av.unit2a_task import Unit2aTask
-from unit2av.vocoder_data import collate
+from unit2av.voice.training.config import ModelConfig
+from unit2av.voice.training.items import collate
+from unit2av.voice.training.start import fresh_vocoder, start_vocoder
+from unit2av.voice.training.task import Unit2aTask
 
 
 def test_the_debug_config_learns(trained: Path) -> None:

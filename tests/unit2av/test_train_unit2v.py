@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
 from tests.unit2av.lip_runs import OneStep, batch_of, face_config, overrides, train_face, values_of, without_gradient
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
-from unit2av.face_model import FaceModel, FaceModelSize
-from unit2av.lip_config import LipLossConfig, MouthRegion
-from unit2av.lip_discriminator import LipDiscriminator, lower_half, realness_loss
-from unit2av.sync import load_sync_expert
+from unit2av.face.model import FaceModel, FaceModelSize
+from unit2av.face.training.config import LipLossConfig, MouthRegion
+from unit2av.face.training.discriminator import LipDiscriminator, lower_half, realness_loss
+from unit2av.face.training.losses import LipLosses
+from unit2av.face.training.sync import load_sync_expert
+from unit2av.face.training.task import FACE, QUALITY
 from unit2av.train_unit2v import main, make_task
-from unit2av.unit2v_losses import LipLosses
-from unit2av.unit2v_task import FACE, QUALITY
 
 QUICK = {
     "loop__log_every": 1,

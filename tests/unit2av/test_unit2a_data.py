@@ -10,13 +10,13 @@ import torch
 
 from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
-from avcore.unit_store import UnitRow, write_units
 from avcore.units import Units
+from avdata.published.unit2a import Reading, check_range, read_utterances
+from avdata.unit_store import UnitRow, write_units
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
-from unit2av.unit2a_config import DataConfig, Unit2aConfig, check_config
-from unit2av.unit2a_corpus import Corpus, edge_unit, read_corpus
-from unit2av.unit2a_manifest import check_range, read_utterances
-from unit2av.vocoder_data import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
+from unit2av.voice.training.config import DataConfig, Unit2aConfig, check_config
+from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus, reading_of
+from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_units_may_stand_in_the_published_line(tones: TonesCorpus, tmp_path: Pat
     audio = tones.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"
     path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
-    (found,) = read_utterances(path, "", DataConfig())
+    (found,) = read_utterances(path, "", Reading())
     assert (found.units.ids.tolist(), found.units.durations.tolist(), found.voice) == ([5, 6], [2, 1], None)
 
 
@@ -68,7 +68,7 @@ def test_nothing_in_a_published_line_is_run(tmp_path: Path) -> None:
     path = tmp_path / "train.txt"
     path.write_text(f"{{'audio': __import__('os').mkdir({str(trace)!r}), 'unit_path': 'x.pt'}}\n")
     with pytest.raises(InputError, match=r"train\.txt:1: this is no Python dict literal"):
-        read_utterances(path, "", DataConfig())
+        read_utterances(path, "", Reading())
     assert not trace.exists()
 
 
@@ -89,7 +89,7 @@ def test_a_published_line_that_cannot_be_used(tmp_path: Path, line: str, complai
     path = tmp_path / "train.txt"
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=complaint):
-        read_utterances(path, "", DataConfig())
+        read_utterances(path, "", Reading())
 
 
 def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
@@ -233,7 +233,7 @@ def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> DataConfig:
 @pytest.mark.parametrize("rate", [16_000, 48_000])
 def test_segments_are_aligned_and_normalised(tmp_path: Path, rate: int) -> None:
     config = ramp_corpus(tmp_path, 100, rate)
-    items = TrainingSegments(read_utterances(config.train, config.units, config), config, seed=3)
+    items = TrainingSegments(read_utterances(config.train, config.units, reading_of(config)), config, seed=3)
     assert (len(items), items.lengths(), items.name(0)) == (1, [28], "ramp")
     starts = set()
     for epoch in range(12):
@@ -251,7 +251,7 @@ def test_segments_are_aligned_and_normalised(tmp_path: Path, rate: int) -> None:
 
 def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) -> None:
     config = replace(ramp_corpus(tmp_path, 10), segments_per_item=3)
-    utterances = read_utterances(config.train, config.units, config)
+    utterances = read_utterances(config.train, config.units, reading_of(config))
     items = TrainingSegments(utterances, config, seed=3)
     assert len(items) == 3
     segments = [items.load((0, index)) for index in range(3)]
@@ -266,7 +266,7 @@ def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) ->
 
 def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
     config = ramp_corpus(tmp_path, 100)
-    (utterance,) = read_utterances(config.train, config.units, config)
+    (utterance,) = read_utterances(config.train, config.units, reading_of(config))
     write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 80))
     frames, samples = AlignedReader(config)(utterance)
     assert (len(frames), len(samples)) == (80, 25_600)
@@ -281,7 +281,7 @@ def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
 def test_voices_are_moved_within_bounds_and_sound_stays(tmp_path: Path) -> None:
     config = ramp_corpus(tmp_path, 100)
     voice = np.random.default_rng(0).random(64).astype(np.float32)
-    utterances = [replace(one, voice=voice) for one in read_utterances(config.train, config.units, config)]
+    utterances = [replace(one, voice=voice) for one in read_utterances(config.train, config.units, reading_of(config))]
     plain, moved = (TrainingSegments(utterances, replace(config, voice_noise=noise), seed=3) for noise in (0.0, 0.3))
     np.testing.assert_array_equal(plain.load((0, 0)).voice, voice)
     found = [moved.load((epoch, 0)) for epoch in range(20)]
@@ -296,7 +296,7 @@ def test_voices_are_moved_within_bounds_and_sound_stays(tmp_path: Path) -> None:
 
 def test_what_is_kept_in_memory_is_the_same(tones: TonesCorpus, tmp_path: Path) -> None:
     config = settings(tones, tmp_path).data
-    utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, config)]
+    utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, reading_of(config))]
     plain, kept = (TrainingSegments(utterances, replace(config, preload=preload), seed=1) for preload in (False, True))
     for index in range(4):
         np.testing.assert_array_equal(plain.load((2, index)).samples, kept.load((2, index)).samples)

@@ -11,8 +11,8 @@ import torch
 
 from avcore.errors import CheckpointError
 from tests.unit2av.voices import SMALL, random_vocoder
-from unit2av.config import VocoderConfig, vocoder_config
-from unit2av.vocoder import NormedConv, NormedUpsampling, WeightNormed
+from unit2av.voice.config import VocoderConfig, vocoder_config
+from unit2av.voice.vocoder import NormedConv, NormedUpsampling, WeightNormed
 
 HERE = Path("renderer.pt")
 OTHER = replace(

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torchaudio
 
-from unit2av.discriminators import Judgement
-from unit2av.vocoder_losses import (
+from unit2av.voice.training.discriminators import Judgement
+from unit2av.voice.training.losses import (
     LogMel,
     MelConfig,
     StftLoss,

@@ -7,10 +7,10 @@ import pytest
 
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.media import write_speech
-from avcore.pitch import Pitch
+from avcore.speech.pitch import Pitch
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speech import SpeakerVoice
-from unit2av.voice import main, read_voice, write_voice
+from unit2av.speakers.voice_of import main, read_voice, write_voice
+from unit2av.voice.speech import SpeakerVoice
 
 
 def no_encoder() -> SpeakerEncoder:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from avtrain.entry import read_config
 from unit2av.tones import TonesCorpus
-from unit2av.unit2a_config import Unit2aConfig
+from unit2av.voice.training.config import Unit2aConfig
 
 TINY = (
     "model.channels=32", "model.unit_dim=12", "data.segment_units=8", "batch.batch_size=4", "loop.log_every=1", "loop.save_every=5",

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unit2av.config import VocoderConfig
-from unit2av.vocoder import UnitHifiGan
+from unit2av.voice.config import VocoderConfig
+from unit2av.voice.vocoder import UnitHifiGan
 
 SMALL = VocoderConfig(
     num_units=1000,

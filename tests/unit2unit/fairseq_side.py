@@ -9,8 +9,8 @@ from fairseq import checkpoint_utils, models, tasks
 from fairseq.data import Dictionary
 from torch import Tensor
 
-from avcore.checkpoint import Kind, read_checkpoint
-from avcore.vocabulary import UTUT_LANGUAGES
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.units.vocabulary import UTUT_LANGUAGES
 from unit2unit.utut_common.repairs import keep_published_keys
 from unit2unit.utut_common.user_dir import utut_plugins
 

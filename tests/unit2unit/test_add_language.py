@@ -7,7 +7,7 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import LanguageError
 from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_published

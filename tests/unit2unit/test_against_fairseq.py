@@ -11,13 +11,13 @@ import torch
 from fairseq.models.bart import BARTModel, mbart_large_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
-from avcore.checkpoint import Checkpoint, Kind
-from avcore.packed_linear import pack_linears
+from avcore.checkpoints.checkpoint import Checkpoint, Kind
+from avcore.compute.packed_linear import pack_linears
 from tests.unit2unit.fairseq_side import dictionary
+from unit2unit.beam import Hypothesis, Rules
+from unit2unit.beam_search import search
 from unit2unit.config import SearchConfig
-from unit2unit.decoding import search
 from unit2unit.model import UnitTransformer, load_transformer
-from unit2unit.search import Hypothesis, Rules
 
 LANGUAGES = ("en", "fr", "ko")
 DEPTHS = {"encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_embed_dim": 112, "decoder_ffn_embed_dim": 72}

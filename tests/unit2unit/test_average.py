@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.errors import CheckpointError
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.add_language import add_language, write_fairseq

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from avcore.checkpoint import Checkpoint, Kind
+from avcore.checkpoints.checkpoint import Checkpoint, Kind
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.config import SearchConfig, StackConfig, TranslatorConfig

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.unit_store import read_units
+from avdata.unit_store import read_units
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.inference import UnitTranslator, main
 

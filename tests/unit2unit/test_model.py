@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.errors import CheckpointError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.attention import Positions, sinusoids

@@ -6,8 +6,8 @@ import torch
 
 from tests.unit2unit.tiny import tiny_model
 from unit2unit.attention import KeysValues
-from unit2unit.decoding import IncrementalDecoder
-from unit2unit.pool import BeamPool
+from unit2unit.beam_cache import BeamPool
+from unit2unit.beam_search import IncrementalDecoder
 
 TAG = 36
 

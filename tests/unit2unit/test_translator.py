@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Units
 from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny

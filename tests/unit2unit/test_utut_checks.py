@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import UsageError
 from avtrain.entry import read_config
 from tests.unit2unit.phrasebook import NUM_UNITS, write_folders

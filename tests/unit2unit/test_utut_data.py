@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from avcore.errors import InputError, UnitError, UnitRangeError
+from avdata.parallel import Reading, read_corpus
+from avdata.published.utut import load_units, read_samples
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
-from unit2unit.utut_common.corpus import Reading, read_corpus
 from unit2unit.utut_pretrain.data import UnitPairDataset, pair_counts
-from unit2unit.utut_pretrain.manifest import load_units, read_samples
 from unit2unit.utut_pretrain.masking import SpanNoise
 from unit2unit.vocabulary import TranslatorVocabulary
 

@@ -16,7 +16,7 @@ from fairseq.file_io import PathManager
 from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
 
-from avcore.vocabulary import UTUT_LANGUAGES
+from avcore.units.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
 from unit2unit.utut_common import repairs

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
+from avdata.published.utut import read_samples
+from avdata.splits import SplitPlan, divide
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
 from unit2unit.utut_common.folder import read_vocabulary
-from unit2unit.utut_common.splits import SplitPlan, divide
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from unit2unit.utut_pretrain.manifest import read_samples
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
 _SHA = "sha256:0123456789abcdef"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import VocabularyError
 from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_trained

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import CheckpointError
 from avtrain.entry import read_config
 from tests.unit2unit.tiny import tiny_config, write_tiny

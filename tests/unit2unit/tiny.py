@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import Kind, write_checkpoint
 from unit2unit.config import StackConfig, TranslatorConfig
 from unit2unit.model import UnitTransformer
 from unit2unit.vocabulary import TranslatorVocabulary

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from avcore.device import has_quick_bfloat16
+from avcore.compute.device import has_quick_bfloat16
 from avcore.errors import UsageError
 
 NONE, AUTO = "none", "auto"

@@ -11,7 +11,7 @@ from fairseq.distributed import utils as distributed
 from omegaconf import DictConfig, OmegaConf
 
 from avcore.command import LOG
-from avcore.memory import keep_freed_memory
+from avcore.compute.memory import keep_freed_memory
 from avtrain.launched import missing_processes, processes_line
 from avtrain.started import note_start
 from unit2unit.utut_common.config import TrainingRun

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unit2unit.utut_common.corpus import Reading
+from avdata.parallel import Reading
+from avdata.splits import SplitPlan
 from unit2unit.utut_common.folder import write_report
-from unit2unit.utut_common.splits import SplitPlan
 
 LEFT_OUT = "left_out.txt"
 

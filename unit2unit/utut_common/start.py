@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.files import atomic_output

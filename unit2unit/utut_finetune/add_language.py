@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
 from avcore.files import atomic_output
 from avcore.outputs import keep_apart
-from avcore.vocabulary import normalise_language, require_language
+from avcore.units.vocabulary import normalise_language, require_language
 from unit2unit.config import TranslatorConfig
 from unit2unit.vocabulary import TranslatorVocabulary
 

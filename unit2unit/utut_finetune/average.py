@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from avcore.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoint_layouts import SHARED_TABLES
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart

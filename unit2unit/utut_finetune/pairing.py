@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from avcore.errors import InputError
 from avcore.units import Ids
-from unit2unit.utut_common.corpus import Corpus
+from avdata.parallel import Corpus
 
 Pair = tuple[Ids, Ids]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.progress import bars
-from avcore.vocabulary import normalise_language
-from unit2unit.utut_common.corpus import Corpus, common_vocabulary, read_corpus, report_problems
+from avcore.units.vocabulary import normalise_language
+from avdata.parallel import Corpus, common_vocabulary, read_corpus, report_problems
+from avdata.splits import SPLITS, TEST, TRAIN, divide
 from unit2unit.utut_common.folder import new_folder, require_free, write_dictionary
 from unit2unit.utut_common.preparation import LEFT_OUT, add_preparation_options, plan_of, reading_of, write_summary
 from unit2unit.utut_common.require import require_fairseq
-from unit2unit.utut_common.splits import SPLITS, TEST, TRAIN, divide
 from unit2unit.utut_finetune.pairing import MAX_UNITS, Pair, pair_contents, pair_up
 
 _ALL = "all"

@@ -11,7 +11,7 @@ from fairseq.data.language_pair_dataset import collate
 
 from avcore.errors import NetflipsError
 from avcore.units import Ids
-from unit2unit.utut_pretrain.manifest import Sample, Side, load_units
+from avdata.published.utut import Sample, Side, load_units
 from unit2unit.utut_pretrain.masking import SpanNoise
 from unit2unit.vocabulary import PAD, TranslatorVocabulary
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.progress import Progress, bars, track
-from avcore.unit_files import write_unit_file
 from avcore.units import Ids
-from avcore.vocabulary import normalise_language
-from unit2unit.utut_common.corpus import Corpus, common_vocabulary, read_corpus, report_problems
+from avcore.units.files import write_unit_file
+from avcore.units.vocabulary import normalise_language
+from avdata.parallel import Corpus, common_vocabulary, read_corpus, report_problems
+from avdata.published.utut import COLUMNS, LANG_PAIRS
+from avdata.splits import divide
 from unit2unit.utut_common.folder import new_folder, require_free, write_dictionary
 from unit2unit.utut_common.preparation import add_preparation_options, plan_of, reading_of, write_summary
-from unit2unit.utut_common.splits import divide
-from unit2unit.utut_pretrain.manifest import COLUMNS, LANG_PAIRS
 
 Corpora = Mapping[str, Corpus]
 

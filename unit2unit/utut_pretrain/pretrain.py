@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.errors import InputError, LanguageError
+from avdata.published.utut import LANG_PAIRS, Sample, load_units, read_samples
 from unit2unit.utut_common.checks import check_device, check_start, dictionary_size, languages, required_files
 from unit2unit.utut_common.config import TrainingRun
 from unit2unit.utut_common.entry import run_training
 from unit2unit.utut_common.folder import read_vocabulary
 from unit2unit.utut_common.start import follow, read_start
 from unit2unit.utut_common.stated import Stated
-from unit2unit.utut_pretrain.manifest import LANG_PAIRS, Sample, load_units, read_samples
 
 _PREPARE = "make it with python -m unit2unit.utut_pretrain.prepare"
 

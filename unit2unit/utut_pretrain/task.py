@@ -10,12 +10,12 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II
 
+from avdata.published.utut import read_samples
 from unit2unit.utut_common.autocast import HELP, NONE, AutocastSteps
 from unit2unit.utut_common.muon import mark_layers
 from unit2unit.utut_common.plain_attention import attend_plainly
 from unit2unit.utut_common.repairs import keep_published_keys
 from unit2unit.utut_pretrain.data import UnitPairDataset
-from unit2unit.utut_pretrain.manifest import read_samples
 from unit2unit.utut_pretrain.masking import SpanNoise
 from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
 

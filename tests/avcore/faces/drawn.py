@@ -7,9 +7,9 @@ import numpy as np
 
 from avcore.media import Picture
 from avcore.timeline import frames_to_seconds
-from netflips.demo.camera import Pose
-from netflips.demo.head import Head, Mouth, draw
-from netflips.demo.motion import motion
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
 
 
 @dataclass(frozen=True)

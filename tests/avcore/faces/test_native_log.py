@@ -33,8 +33,8 @@ def test_starting_the_models_prints_nothing(capfd: pytest.CaptureFixture[str]) -
     import numpy as np
 
     from avcore.faces.detect import FaceDetector
-    from netflips.demo.camera import Pose
-    from netflips.demo.head import Head, Mouth, draw
+    from workshop.heads.camera import Pose
+    from workshop.heads.head import Head, Mouth, draw
 
     face = draw(Head(1), Pose(), Mouth(), 160)
     with FaceDetector() as detector:

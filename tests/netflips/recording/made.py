@@ -8,13 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 
-from avcore.audio import resample
 from avcore.media import VideoWriter
+from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
-from netflips.demo.camera import Pose
-from netflips.demo.head import Head, Mouth, draw
-from netflips.demo.motion import motion
 from tests.avcore.made_speech import talk
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
 
 SIZE = (120, 160)
 """Height and width."""

@@ -10,6 +10,8 @@ import torch
 
 from avcore.media import Picture
 from avcore.units import Units
+from netflips.dub.timing import Pace
+from netflips.dub.utterances import Utterance
 from netflips.recording.facepath import FacePath, Reason, follow
 from netflips.recording.faces import FaceStretch
 from netflips.recording.mouth import Talk, draw_mouths, mouth_codes
@@ -18,8 +20,6 @@ from netflips.recording.plan import OutputClock, place
 from netflips.recording.scenes import Scenes
 from netflips.recording.sound import Line, Mixer, SoundReader, output_blocks
 from netflips.recording.speaking import silent_frames
-from netflips.timing import Pace
-from netflips.utterances import Utterance
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avcore.media import PictureSource, probe
-from netflips import dub_command
+from netflips.dub import command as dub_command
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from netflips.pipeline import dub, is_recording

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.audio import loudness_lufs
 from avcore.media import probe
+from avcore.speech.audio import loudness_lufs
+from netflips.dub.timing import Pace
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
 from netflips.report import DubReport, RecordingReport
-from netflips.timing import Pace
 from tests.netflips.recording.made import CUT_S, PLAN, RATE, Decoded, decode, steady_times, write_recording
 
 Run = tuple[Path, DubReport]

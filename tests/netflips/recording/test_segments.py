@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, UsageError
-from netflips.segments import read_segments, write_segments
-from netflips.utterances import Utterance
+from netflips.dub.segments import read_segments, write_segments
+from netflips.dub.utterances import Utterance
 
 TIMES = [Utterance(1, 0.5, 2.25), Utterance(2, 2.25, 9.999), Utterance(3, 3725.001, 3727.0)]
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, NoSpeechError
+from netflips.dub.speaker_map import read_speaker_map
+from netflips.dub.utterances import Utterance
 from netflips.recording.recognition import recognise
 from netflips.recording.scenes import Scenes
 from netflips.recording.sightings import Sighting, Sightings
 from netflips.recording.speakers import Said, Turn, who_speaks
 from netflips.recording.voices import group_voices, mean_voice, require_voice
-from netflips.speaker_map import read_speaker_map
-from netflips.utterances import Utterance
 
 OWN = 100
 """Pictures of an utterance in these tests: 4 seconds, begun every 10."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from avcore.faces.boxes import write_boxes
+from netflips.dub.timing import Pace
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
 from netflips.pipeline import dub
-from netflips.timing import Pace
 from tests.netflips.recording.made import decode, plain_pictures, speech, steady_times, uneven_times, write_recording
 
 RATE = 48_000

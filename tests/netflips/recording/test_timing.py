@@ -7,9 +7,9 @@ import pytest
 
 from avcore.errors import UsageError
 from avcore.units import Units
+from netflips.dub.timing import Pace, fit_durations, scale_durations
+from netflips.dub.utterances import Utterance
 from netflips.recording.plan import OutputClock, place, room_after
-from netflips.timing import Pace, fit_durations, scale_durations
-from netflips.utterances import Utterance
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from avcore.errors import UsageError
-from avcore.speech_regions import listen
-from netflips.utterances import Span, Utterance, UtteranceLength, cut_utterances
+from avcore.speech.regions import listen
+from netflips.dub.utterances import Span, Utterance, UtteranceLength, cut_utterances
 from tests.avcore.made_speech import talk
 
 

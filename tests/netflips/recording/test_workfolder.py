@@ -10,7 +10,7 @@ import pytest
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output
-from netflips.workfolder import WorkFolder, file_digest, key_of, require_work_folder
+from avcore.runs.cache import WorkFolder, file_digest, key_of, require_work_folder
 from tests.damage import damaged
 
 

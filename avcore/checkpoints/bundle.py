@@ -1,0 +1,157 @@
+"""The models that come with NetfLips: one folder of package data, taken where a command is given no checkpoint.
+
+The folder holds the three checkpoints, `references.jsonl` (units of every sentence it knows, in the target language) and
+`bundle.json`, which says what it is: where it came from, what it knows, how good it is, checksums. The variable
+NETFLIPS_BUNDLE names another such folder; empty means none.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.checkpoints.kinds import Kind
+from avcore.errors import CheckpointError, LanguageError, UsageError
+from avcore.files import require_file
+from avcore.texts import read_json
+from avcore.units.vocabulary import meant_language, normalise_language
+
+LOG = logging.getLogger("netflips")
+
+FORMAT = "netflips-bundle-1"
+VARIABLE = "NETFLIPS_BUNDLE"
+ABOUT, REFERENCES = "bundle.json", "references.jsonl"
+CHECKPOINTS = {
+    Kind.UNIT_ENCODER: "unit_encoder.safetensors",
+    Kind.TRANSLATOR: "translator.safetensors",
+    Kind.RENDERER: "renderer.safetensors",
+}
+SHIPPED = Path(__file__).resolve().parents[2] / "netflips" / "bundle"
+"""Where the package data lie; a folder of files only, so that no code of a room above is needed."""
+
+_SHORT = 12
+"""Digits of a commit that are shown."""
+_FIGURES = ("least", "share", "samples")
+_WHERE_FROM = "README.md says which file goes where"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder of models that belong together. about: the content of its bundle.json."""
+
+    folder: Path
+    about: Mapping[str, Any]
+
+    def checkpoint(self, kind: Kind) -> Path:
+        """The file of a stage."""
+        return self.folder / CHECKPOINTS[kind]
+
+    @property
+    def references(self) -> Path:
+        """Units of every sentence it knows, JSON lines as `avdata.unit_store` reads them."""
+        return self.folder / REFERENCES
+
+    @property
+    def languages(self) -> tuple[str, str] | None:
+        """Source and target that it was trained for; None = it does not say."""
+        source, target = self.about.get("source"), self.about.get("target")
+        if not (isinstance(source, str) and isinstance(target, str)):
+            return None
+        return normalise_language(source), normalise_language(target)
+
+    def describe(self) -> str:
+        """What it is and where it came from, in one line."""
+        made = self.about.get("made") or {}
+        words = (("date", "made on"), ("commit", "from commit"))
+        origin = " ".join(f"{word} {str(made[name])[:_SHORT]}" for name, word in words if made.get(name))
+        return f"{self.about['name']} ({', '.join(filter(None, (str(self.folder), origin)))}): it knows only {self.about['domain']}"
+
+
+def find_bundle() -> Bundle | None:
+    """The models that come with NetfLips, or those that NETFLIPS_BUNDLE names; None where there are none.
+
+    Raises InputError or CheckpointError when the variable names something else.
+    """
+    named = os.environ.get(VARIABLE)
+    if named is not None:
+        return read_bundle(named) if named else None
+    return read_bundle(SHIPPED) if (SHIPPED / ABOUT).is_file() else None
+
+
+def read_bundle(folder: str | Path) -> Bundle:
+    """Read what a bundle says of itself. Raises InputError or CheckpointError when the folder is none."""
+    path = Path(folder) / ABOUT
+    about = read_json(path, "the bundle's description", CheckpointError, hint=f"a bundle is a folder with {ABOUT}")
+    try:
+        known = about["format"], about["name"], about["domain"]
+    except (KeyError, TypeError) as error:
+        raise CheckpointError("this describes no bundle", path=path, expected="format, name, domain", found=error) from error
+    _check_objects(about, path)
+    if known[0] != FORMAT:
+        raise CheckpointError("unknown format of bundle", path=path, expected=FORMAT, found=known[0], hint="update NetfLips")
+    return Bundle(Path(folder), about)
+
+
+def _check_objects(about: Mapping[str, Any], path: Path) -> None:
+    """Raise CheckpointError where what a bundle says of itself in more than a word has another form."""
+    made, files, domain = (about.get(name) or {} for name in ("made", "files", "out_of_domain"))
+    spent = made.get("seconds") or {} if isinstance(made, Mapping) else {}
+    are_objects = all(isinstance(part, Mapping) for part in (made, files, domain, spent))
+    are_rows = are_objects and all(isinstance(row, Mapping) for part in (files, domain) for row in part.values())
+    numbers = (
+        [*spent.values(), *(value for row in domain.values() for name, value in row.items() if name in _FIGURES)]
+        if are_rows
+        else []
+    )
+    if not are_rows or not all(isinstance(one, int | float | None) for one in numbers):
+        raise CheckpointError("this describes no bundle", path=path, expected="made, files and out_of_domain as it was packed")
+
+
+def bundle_of(checkpoint: Path) -> Bundle | None:
+    """The bundle that a checkpoint lies in; None = it lies in none."""
+    return read_bundle(checkpoint.parent) if (checkpoint.parent / ABOUT).is_file() else None
+
+
+def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -> tuple[str | None, str | None]:
+    """The languages to use with a checkpoint: those of its bundle, where it lies in one and they were not given.
+
+    None = not given, in and out. Raises LanguageError for languages that the bundle never learnt: its models have rows for more.
+    """
+    bundle = bundle_of(checkpoint)
+    learnt = None if bundle is None else bundle.languages
+    if bundle is None or learnt is None:
+        return source, target
+    for given, known, what in ((source, learnt[0], "from"), (target, learnt[1], "into")):
+        if given is not None and normalise_language(given) != known:
+            raise LanguageError(
+                f"{bundle.about['name']} translates from {learnt[0]} into {learnt[1]} only", expected=f"{what} {known}",
+                found=given, hint=meant_language(given, [known]) or f"for other languages give checkpoints ({_WHERE_FROM})",
+            )  # fmt: skip
+    return learnt
+
+
+def checkpoints_or_bundle(given: Mapping[Kind, Path | None]) -> dict[Kind, Path]:
+    """The checkpoints of a command: those that were given, or where none was, those of the bundle (said in one line).
+
+    Models of different origin do not understand each other's units, so a few of them are never filled up from the
+    bundle. Raises UsageError when some are missing, or when all are and there is no bundle.
+    """
+    named = {kind: path for kind, path in given.items() if path is not None}
+    if len(named) == len(given):
+        return named
+    missing = ", ".join(kind.flag for kind in given if kind not in named)
+    bundle = find_bundle()
+    if named:
+        others = ", or none of them for the models that come with NetfLips" if bundle else ""
+        raise UsageError(f"models are given together; missing: {missing}", hint=f"give all of them{others} ({_WHERE_FROM})")
+    if bundle is None:
+        raise UsageError(f"missing: {missing}", hint=f"no models come with this installation; {_WHERE_FROM}")
+    LOG.info("models: %s", bundle.describe())
+    return {kind: require_file(bundle.checkpoint(kind), f"the bundle's {kind.value}") for kind in given}
+
+
+def checkpoint_or_bundle(path: Path | None, kind: Kind) -> Path:
+    """The checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
+    return checkpoints_or_bundle({kind: path})[kind]

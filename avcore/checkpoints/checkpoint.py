@@ -1,0 +1,320 @@
+"""Read and write checkpoints: the published files and our own, safely, typed and strictly.
+
+Our own format is `x.safetensors` (the tensors) beside `x.json` (kind and configuration, readable). The published .pt
+files are read by `avcore.checkpoints.pickles`, which runs nothing that they name. What comes out is the same for both:
+
+| kind | config | tensors |
+| --- | --- | --- |
+| UNIT_ENCODER | task, model (fairseq's settings), dictionaries (symbols of each head, the four specials included) | state dict |
+| TRANSLATOR | task, model, generation | state dict; the shared table is one tensor under its three names |
+| RENDERER | {} when published | `audio.<language>.<key>`, `video.<key>` |
+| SPEAKER_ENCODER | {} | `model_state` |
+
+Our own files may hold more settings (decoding, vocabulary, unit offsets, ...); see the stages.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
+from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.layouts import (
+    SHARED_TABLES,
+    Identity,
+    extract,
+    identify,
+    identify_tensors,
+    known,
+    plain_tensors,
+    share_tables,
+    updates_of,
+)
+from avcore.checkpoints.pickles import load_pickled
+from avcore.checkpoints.sniff import Format, damaged, no_memory, sniff, truncated
+from avcore.checkpoints.sums import check_tensors, file_checksum
+from avcore.compute.memory import is_no_memory
+from avcore.errors import CheckpointError
+from avcore.files import atomic_output, require_file, write_text
+from avcore.texts import read_json
+from avcore.units.vocabulary import fingerprint
+
+_FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
+_REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
+_CONFIG = "the configuration of a safetensors checkpoint"
+_SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file).
+
+    updates: of its training, None = the file does not say.
+    """
+
+    path: Path
+    kind: Kind
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    fingerprint: str
+    updates: int | None = None
+
+    def section(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors below `prefix.`, with the prefix removed."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
+
+
+def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
+    """Read a published .pt file or our own .safetensors + .json.
+
+    kind: what is needed; None takes any of the four. Tensors are views of the file, read from disk when used. Raises
+    InputError when there is no file, and CheckpointError when it is damaged, of another kind or not a checkpoint.
+    """
+    hint = f"{kind.flag} takes a file such as {kind.example}" if kind else None
+    path = require_file(path, f"the {kind.value} checkpoint" if kind else "the checkpoint", hint=hint)
+    stored = sniff(path)
+    if stored is Format.SAFETENSORS:
+        found, config, tensors = _read_own(path)
+        _require_kind(kind, known(found), path)
+        updates = None
+    else:
+        payload = load_pickled(path, stored)
+        found = _require_kind(kind, identify(payload, path), path)
+        config, tensors = extract(payload, found, path)
+        updates = updates_of(payload)
+        if stored is Format.ZIP:
+            check_tensors(path, tensors)
+    known_by = fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config))
+    return Checkpoint(path, found, config, tensors, known_by, updates)
+
+
+def read_again(path: Path, kind: Kind, known_fingerprint: str) -> Checkpoint:
+    """Read a checkpoint that was read before; raises CheckpointError when the file holds another one by now."""
+    checkpoint = read_checkpoint(path, kind)
+    if checkpoint.fingerprint != known_fingerprint:
+        raise CheckpointError(
+            "the file was replaced while it was in use", path=path, expected=known_fingerprint, found=checkpoint.fingerprint,
+            hint="run the command again",
+        )  # fmt: skip
+    return checkpoint
+
+
+def read_vocoder(path: str | Path) -> dict[str, Tensor]:
+    """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}; raises CheckpointError or InputError."""
+    path = require_file(path, "the vocoder checkpoint")
+    stored = sniff(path)
+    payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}
+    generator = payload.get("generator") if isinstance(payload, Mapping) else None
+    if not isinstance(generator, Mapping) or "dict.weight" not in generator:
+        raise CheckpointError(
+            "this is no vocoder training checkpoint",
+            path=path,
+            expected="the generator of a unit vocoder (g_XXXXXXXX)",
+            found=identify(payload, path).words if payload else f"a {stored.value} file",
+        )
+    tensors = plain_tensors(generator, "generator", path)
+    if stored is Format.ZIP:
+        check_tensors(path, tensors)
+    return tensors
+
+
+def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
+    """Put the tensors into the module; every key must be there, none may be left over, and all shapes must fit.
+
+    The module takes the tensors as they are, without a copy, except where their number format differs from its own; it
+    may be built on the meta device. Parameters that were one stay one. Raises CheckpointError naming the file and every
+    kind of misfit.
+    """
+    own = module.state_dict()
+    misfits = {
+        "missing": sorted(own.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - own.keys()),
+        "of another shape": [
+            f"{name} {list(tensors[name].shape)} instead of {list(own[name].shape)}"
+            for name in own
+            if name in tensors and tensors[name].shape != own[name].shape
+        ],
+    }
+    if any(misfits.values()):
+        found = "; ".join(f"{len(names)} {what}: {_shorten(names)}" for what, names in misfits.items() if names)
+        raise CheckpointError(
+            f"the {source.kind.value}'s tensors do not fit the model", path=source.path, expected=f"{len(own)} tensors", found=found
+        )
+    tied = _tied_parameters(module)
+    module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
+    for first, *others in tied:
+        for name in others:
+            owner, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
+
+
+def write_checkpoint(
+    path: str | Path, kind: Kind, config: Mapping[str, Any], tensors: Mapping[str, Tensor], eight_bits: bool = False
+) -> Path:
+    """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
+
+    A table that a translator shares is written once; reading gives it all its names again. eight_bits: rounded and stored as
+    `avcore.checkpoints.eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and
+    CheckpointError when the tables differ or a tensor is of another kind of checkpoint.
+    """
+    path = Path(path)
+    path = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
+    if identify_tensors(tensors) is not kind:
+        raise CheckpointError(f"these tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
+    full = _all_names(kind, tensors, path)
+    kept = {name: tensor for name, tensor in full.items() if kind is not Kind.TRANSLATOR or name not in SHARED_TABLES[1:]}
+    if eight_bits:
+        kept = to_eight_bits(kept)
+        full = _all_names(kind, from_eight_bits(kept), path)
+    format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
+    content: dict[str, Any] = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
+    with atomic_output(path) as temporary:
+        safetensors.torch.save_file(_independent(kept), temporary)
+        content["checksum"] = file_checksum(temporary)
+    write_text(_beside(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def rewrite_config(source: Checkpoint, config: Mapping[str, Any]) -> None:
+    """Give a checkpoint in our own format another configuration; its tensors stay as they are stored. Raises OutputError."""
+    beside = _beside(source.path)
+    content = {**read_json(beside, _CONFIG, CheckpointError), "config": dict(config)}
+    write_text(beside, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def fingerprint_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """Name the content of a state dict cheaply: the same for a published file and its converted twin.
+
+    Hashed, in the order of names: each tensor's name, number format, shape, and up to 128 of its values (all of a small
+    tensor; of a large one eight runs of 16 spread evenly from its first to its last value). Reading every byte of a
+    file of several GB would take longer than the work with it; two models that were trained apart differ everywhere.
+    """
+    parts: list[bytes] = []
+    for name in sorted(tensors):
+        tensor = tensors[name].detach()
+        sample = _sample(tensor.contiguous().reshape(-1)).contiguous()
+        parts += [f"{name} {tensor.dtype} {list(tensor.shape)}".encode(), sample.view(torch.uint8).cpu().numpy().tobytes()]
+    return fingerprint(*parts)
+
+
+def _sample(flat: Tensor) -> Tensor:
+    last = len(flat) - _SAMPLE_RUN
+    if len(flat) <= _SAMPLE_RUNS * _SAMPLE_RUN:
+        return flat
+    starts = [last * run // (_SAMPLE_RUNS - 1) for run in range(_SAMPLE_RUNS)]
+    return torch.cat([flat[start : start + _SAMPLE_RUN] for start in starts])
+
+
+def _require_kind(wanted: Kind | None, found: Identity, path: Path) -> Kind:
+    if found.kind is not None and wanted in (None, found.kind):
+        return found.kind
+    expected = f"a {wanted.value} for {wanted.flag}, such as {wanted.example}" if wanted else "a checkpoint of one of the stages"
+    what = f"this is no {wanted.value} checkpoint" if wanted else "this checkpoint is none of ours"
+    raise CheckpointError(what, path=path, expected=expected, found=found.words, hint=found.hint)
+
+
+def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
+    """Read x.safetensors and the x.json beside it."""
+    kind, config, stored, checksum = _read_config(path)
+    try:
+        with safetensors.safe_open(path, framework="pt", device="cpu") as file:
+            tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
+    except (safetensors.SafetensorError, MemoryError, OSError, RuntimeError) as error:
+        if is_no_memory(error):
+            raise no_memory(path) from error
+        is_short = any(words in str(error) for words in ("not fully covered", "invalid header length"))
+        raise (truncated(path) if is_short else damaged(path, str(error))) from error
+    if checksum is not None and checksum != file_checksum(path):
+        raise damaged(path, "other bytes than were stored")
+    if identify_tensors(tensors) is not kind:
+        raise CheckpointError(f"the tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
+    tensors = _all_names(kind, tensors, path)
+    if stored is not None and stored != fingerprint_tensors(tensors):
+        raise CheckpointError(
+            "the tensors and the configuration beside them do not belong together",
+            path=_beside(path),
+            expected=f"a configuration of {path.name}",
+            hint="copy both files again from the same place",
+        )
+    return kind, config, tensors
+
+
+def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None, str | None]:
+    """Kind, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
+    beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
+    content = read_json(beside, _CONFIG, CheckpointError, hint)
+    try:
+        kind, config, stored = Kind(content["kind"]), dict(content["config"]), content.get("tensors")
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            "the configuration cannot be read", path=beside, expected='JSON with "kind" and "config"', found=str(error)
+        ) from error
+    if content.get("format", _FORMAT) not in (_FORMAT, _FORMAT_EIGHT_BITS):
+        raise CheckpointError(
+            "unknown format of checkpoint", path=beside, expected=f"{_FORMAT} or {_FORMAT_EIGHT_BITS}", found=content["format"],
+            hint="update NetfLips",
+        )  # fmt: skip
+    missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
+    if missing:
+        raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
+    return kind, config, stored, content.get("checksum")
+
+
+def _all_names(kind: Kind, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors, the table that a translator shares under all of its names."""
+    return share_tables(tensors, path) if kind is Kind.TRANSLATOR else dict(tensors)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _canonical(config: Mapping[str, Any]) -> bytes:
+    return json.dumps(config, sort_keys=True).encode()
+
+
+def _independent(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as safetensors wants them: contiguous, on the CPU, none sharing memory with another."""
+    seen: set[int] = set()
+    result = {}
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage().data_ptr()
+        result[name] = plain.clone() if storage in seen and plain.numel() else plain
+        seen.add(storage)
+    return result
+
+
+def _tied_parameters(module: nn.Module) -> list[list[str]]:
+    """Groups of names under which the module holds one and the same parameter."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [group for group in names.values() if len(group) > 1]
+
+
+def _shorten(names: list[str], limit: int = 8) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+__all__ = [
+    "Checkpoint",
+    "Kind",
+    "fingerprint_tensors",
+    "load_strict",
+    "read_again",
+    "read_checkpoint",
+    "read_vocoder",
+    "rewrite_config",
+    "write_checkpoint",
+]

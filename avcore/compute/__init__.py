@@ -1,0 +1,1 @@
+"""Devices, memory, and work ahead of its use."""

@@ -1,0 +1,1 @@
+"""Sound as numbers: levels and resampling, voice activity detection, pitch."""

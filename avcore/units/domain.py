@@ -1,0 +1,153 @@
+"""What a model knows, as it can tell by itself: bounds on its own scores, found on speech of the kind it was made for.
+
+A model made for a narrow domain answers anything, and nothing in the answer shows that it means nothing. Its scores do:
+below nearly all scores of held-out speech of the domain, the input is most likely none of it. The mean over an utterance tells
+another sentence; one odd word in a known sentence shows only in the score of the stretch where it is said.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.checkpoints.kinds import Kind
+from avcore.errors import CheckpointError, InputError
+
+KEY = "domain"
+"""Of a checkpoint's configuration, where a domain is stored."""
+PICTURE_CAUSE = "where the picture shows somebody else, or hides the lips, --modalities audio leaves it out"
+"""What a strange score may come from where lips took part in the units."""
+_HALVINGS = 30
+"""Of the interval in which the share for each bound is looked for."""
+
+Bounded = Literal["least", "weakest", "nearest"]
+"""What a bound is on: the mean over an utterance; its weakest stretch; the stretch that is least like a known sentence."""
+
+
+class Stretch(NamedTuple):
+    """A part of an utterance. score: the mean over it; start, stop: its steps."""
+
+    score: float
+    start: int
+    stop: int
+
+
+def weakest_stretch(scores: NDArray[np.floating[Any]], width: int) -> Stretch | None:
+    """Find the `width` neighbours (all, where there are fewer) with the lowest mean of float [steps]; None for no steps."""
+    if not len(scores):
+        return None
+    width = min(width, len(scores))
+    sums = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
+    means = (sums[width:] - sums[:-width]) / width
+    start = int(means.argmin())
+    return Stretch(float(means[start]), start, start + width)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """what: words for the domain. least: scores below it are rare there. share: how rare; of several bounds that were found
+    together, how rare it is that any is missed. samples: on how many they were found. weakest, nearest: bounds on the scores of
+    stretches, None = not stated."""
+
+    what: str
+    least: float
+    share: float
+    samples: int
+    weakest: float | None = None
+    nearest: float | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], path: Path) -> "Domain | None":
+        """Read the domain of a checkpoint, None where it names none. Raises CheckpointError."""
+        stored = config.get(KEY)
+        if stored is None:
+            return None
+        try:
+            weakest, nearest = (None if stored.get(name) is None else float(stored[name]) for name in ("weakest", "nearest"))
+            what, least, share = str(stored["what"]), float(stored["least"]), float(stored["share"])
+            return cls(what, least, share, int(stored["samples"]), weakest, nearest)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError("its domain cannot be read", path=path, expected="what, least, share, samples") from error
+
+    def to_config(self) -> dict[str, Any]:
+        """What a checkpoint's configuration holds under `domain`."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def bound(self, of: Bounded) -> float | None:
+        """One of the bounds; None where it is not stated."""
+        return {"least": self.least, "weakest": self.weakest, "nearest": self.nearest}[of]
+
+    def knows(self, score: float, of: Bounded = "least") -> bool:
+        """Whether a score is usual in the domain, or nothing is said of it; one that is no number is not."""
+        bound = self.bound(of)
+        return bound is None or score >= bound
+
+
+class Reading(NamedTuple):
+    """A score of a model, by the name that a user is told, and the domain of the model, None = not stated.
+
+    of: which of the domain's bounds it is compared with. at: when it was so low, in words, "" = nobody knows.
+    """
+
+    name: str
+    score: float
+    domain: Domain | None
+    of: Bounded = "least"
+    at: str = ""
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether the domain says that it hardly occurs there."""
+        return self.domain is not None and not self.domain.knows(self.score, self.of)
+
+    @property
+    def figures(self) -> str:
+        """The score beside its bound."""
+        usual = None if self.domain is None else self.domain.bound(self.of)
+        told = f"{self.name} {self.score:.2f}"
+        return told if usual is None else f"{told}, usual is {usual:.2f} or more"
+
+
+def outside_notice(readings: Iterable[Reading], cause: str = "") -> str | None:
+    """What to tell a user whose input is outside of what the models know, and what to do; None when it is not.
+
+    cause: what else it may come from, and what to do then.
+    """
+    strange = [one for one in readings if one.is_strange]
+    if not strange:
+        return None
+    what = next(one.domain.what for one in strange if one.domain is not None)
+    at = next((one.at for one in reversed(strange) if one.at), "")
+    if any(one.of == "least" for one in strange):
+        where, means = f"this is hardly {what}{', least of all ' + at if at else ''}", "means nothing"
+    else:
+        where, means = f"{at or 'in a part of it'} this is hardly {what}", "says something else there"
+    figures = "; ".join(one.figures for one in strange)
+    flags = ", ".join(kind.flag for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER))
+    return (
+        f"{where}, and these models know nothing else ({figures}): the result most likely {means}; {cause + '; ' if cause else ''}"
+        f"for real speech give the published checkpoints with {flags} (README.md says which file goes where)"
+    )
+
+
+def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], share: float) -> NDArray[np.float64]:
+    """Find bounds, one a row of scores, such that at most `share` of the utterances fall below any of them.
+
+    scores: float [readings, utterances] of held-out speech of the domain. parts: how large a part of the share each reading
+    gets, beside the others; those that tell more of what is outside deserve more. Returns float64 [readings]. Raises InputError.
+    """
+    if not scores.size or not np.isfinite(scores).all():
+        raise InputError("a domain needs scores of its own speech", expected="finite numbers", found=f"{scores.shape[-1]} scores")
+
+    def bounds(level: float) -> NDArray[np.float64]:
+        return np.array([np.quantile(row, min(level * part, 1.0)) for row, part in zip(scores, parts, strict=True)])
+
+    low, high = 0.0, 1.0 / max(parts)
+    for _ in range(_HALVINGS):
+        level = (low + high) / 2
+        missed = float((scores < bounds(level)[:, None]).any(axis=0).mean())
+        low, high = (level, high) if missed <= share else (low, level)
+    return bounds(low)

@@ -1,0 +1,111 @@
+"""Check a manifest: its lines, the files it names, and what is in them."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from avcore.errors import NetflipsError
+from avcore.faces.align import LIP_SIDE
+from avcore.faces.boxes import read_boxes
+from avcore.media import iter_speech_blocks, probe, read_gray_video
+from avcore.progress import Progress, silent, track
+from avcore.runs.rows import iter_rows
+from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
+from avdata.manifest import PATH_FIELDS, Entry, parse_entry
+
+_LARGEST_DIFFERENCE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Entries that a manifest has, and what is wrong with them, a line each."""
+
+    num_entries: int
+    problems: list[str]
+
+
+def check_manifest(
+    path: Path, root: Path | None = None, is_deep: bool = False, workers: int = 1, progress: Progress = silent
+) -> Checked:
+    """Check a manifest. root: folder its paths start from, None = its own. is_deep: decode every file.
+
+    Raises InputError when it is no JSON lines file at all.
+    """
+    root = path.parent if root is None else root
+    problems: list[str] = []
+    entries: list[tuple[int, Entry]] = []
+    seen: dict[str, int] = {}
+    for number, row in iter_rows(path):
+        try:
+            entry = parse_entry(row)
+        except (TypeError, ValueError) as error:
+            problems.append(f"line {number}: {error}")
+            continue
+        if entry.id in seen:
+            problems.append(f"line {number}: the id {entry.id!r} stands on line {seen[entry.id]} too")
+        seen.setdefault(entry.id, number)
+        entries.append((number, entry))
+    found = _each(partial(_check, root=root, is_deep=is_deep), [entry for _, entry in entries], workers)
+    for (number, _), complaints in zip(entries, track(found, "checking", progress, len(entries)), strict=True):
+        problems += [f"line {number}: {complaint}" for complaint in complaints]
+    return Checked(len(entries), problems)
+
+
+def _each(check: "partial[list[str]]", entries: list[Entry], workers: int) -> Iterator[list[str]]:
+    if workers <= 1:
+        yield from map(check, entries)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(check, entries, chunksize=16)
+
+
+def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
+    """What is wrong with an entry."""
+    files = {what: root / getattr(entry, what) for what in PATH_FIELDS if getattr(entry, what)}
+    problems = [f"{what} is not there: {path}" for what, path in files.items() if not path.is_file()]
+    if not files:
+        problems.append("it names no file")
+    problems += _lengths(entry)
+    if is_deep and not problems:
+        problems += _contents(entry, files)
+    return problems
+
+
+def _lengths(entry: Entry) -> Iterator[str]:
+    lengths = {"duration_s": entry.duration_s, "frames": float(frames_to_seconds(entry.frames)),
+               "samples": float(samples_to_seconds(entry.samples))}  # fmt: skip
+    stated = {what: seconds for what, seconds in lengths.items() if seconds}
+    if stated and max(stated.values()) - min(stated.values()) > _LARGEST_DIFFERENCE_S:
+        yield "its lengths differ: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in stated.items())
+
+
+def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
+    try:
+        if "audio" in files:
+            yield from _sound(entry, files["audio"])
+        num_frames = {}
+        if "lips" in files:
+            lips = read_gray_video(files["lips"])
+            num_frames["lips"] = len(lips)
+            if lips.shape[1:] != (LIP_SIDE, LIP_SIDE):
+                yield f"lips are {lips.shape[2]}x{lips.shape[1]} pixels and not {LIP_SIDE}x{LIP_SIDE}"
+        if "boxes" in files:
+            num_frames["boxes"] = len(read_boxes(files["boxes"]))
+        num_frames |= {what: probe(files[what]).num_frames for what in ("video", "reference") if what in files}
+        for what, count in num_frames.items():
+            if entry.frames and count != entry.frames:
+                yield f"{what} has {count} pictures and not {entry.frames}"
+    except NetflipsError as error:
+        yield str(error)
+
+
+def _sound(entry: Entry, path: Path) -> Iterator[str]:
+    info = probe(path)
+    if (info.audio_rate, info.audio_channels) != (SAMPLE_RATE, 1):
+        yield f"its sound has {info.audio_rate} Hz and {info.audio_channels} channels and not {SAMPLE_RATE} Hz and 1"
+    count = sum(map(len, iter_speech_blocks(path)))
+    if entry.samples and abs(count - entry.samples) > 1:
+        yield f"its sound has {count} samples and not {entry.samples}"

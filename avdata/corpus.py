@@ -1,0 +1,114 @@
+"""Corpora to train on: the published .tsv form, or NetfLips' JSON lines, as one plain list of clips."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from avcore.errors import InputError
+from avcore.files import require_file
+from avcore.texts import iter_lines
+from avcore.timeline import frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
+from avdata.manifest import Entry, Manifest, read_manifest
+
+_TSV_COLUMNS = 5
+_MOST_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One utterance. audio, lips: files, "" = none. frames: lip pictures, samples: at 16 kHz; 0 = not known."""
+
+    id: str
+    audio: str
+    lips: str
+    frames: int = 0
+    samples: int = 0
+    repeat: int = 1
+    """How often an epoch has it."""
+    sentence: str = ""
+    """The same for all clips of the same words, "" = not known."""
+
+    @property
+    def seconds(self) -> Fraction | None:
+        """Its length by the manifest: that of the lips where it has any, else of the sound; None = not said."""
+        if self.frames and self.lips:
+            return frames_to_seconds(self.frames)
+        return samples_to_seconds(self.samples) if self.samples else None
+
+    @property
+    def steps(self) -> int:
+        """Steps of the encoder, 25 a second; 0 = not known."""
+        return 0 if self.seconds is None else frames_covering(self.seconds)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The clips of a manifest, in its order."""
+
+    path: Path
+    clips: tuple[Clip, ...]
+
+    @property
+    def split(self) -> str:
+        """The manifest's name without its ending, as `train`."""
+        return self.path.stem
+
+
+def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:
+    """Read a manifest: `.tsv` as published, anything else as JSON lines. root: where its paths start from, None = as it says.
+
+    Raises InputError naming the first line that cannot be used.
+    """
+    path = require_file(path, "the manifest")
+    clips = _read_tsv(path, root) if path.suffix == ".tsv" else _from_manifest(read_manifest(path, root))
+    return Corpus(path, clips)
+
+
+def _from_manifest(manifest: Manifest) -> tuple[Clip, ...]:
+    return tuple(_clip_of(entry, manifest.root) for entry in manifest.entries)
+
+
+def _clip_of(entry: Entry, root: Path) -> Clip:
+    repeat = entry.extra.get("repeat", 1)
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
+        raise InputError(f"the entry {entry.id!r} cannot be repeated so", path=root, expected="repeat: 0, 1, 2, ...", found=repeat)
+    audio, lips = (str(root / name) if name else "" for name in (entry.audio, entry.lips))
+    sentence = str(entry.extra.get("sentence") or (f"{entry.language}:{entry.text}" if entry.text else ""))
+    samples = entry.samples or seconds_to_samples(entry.duration_s)
+    return Clip(entry.id, audio, lips, entry.frames, samples, repeat, sentence)
+
+
+def _read_tsv(path: Path, root: str | Path | None) -> tuple[Clip, ...]:
+    """First line: the folder of the videos. Then id, video, audio, video frames, audio samples; audio paths are used as given."""
+    lines = iter_lines(path, "the manifest")
+    _, first = next(lines)
+    folder = Path(first.strip()) if root is None else Path(root)
+    clips = tuple(_tsv_clip(line.rstrip("\n"), number, path, folder) for number, line in lines if line.strip())
+    if not clips:
+        raise InputError("the manifest holds no clips", path=path, expected="a root folder, then one line a clip")
+    return clips
+
+
+def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> Clip:
+    columns = line.split("\t")
+    is_right = len(columns) == _TSV_COLUMNS and all(_is_number(column.strip()) for column in columns[3:])
+    if not is_right:
+        raise InputError(
+            f"line {number} is no clip",
+            path=path,
+            expected="id, video, audio, video frames, audio samples, with tabs between",
+            found=repr(line[:80]),
+        )
+    name, video, audio = (column.strip() for column in columns[:3])
+    return Clip(name, _audio_path(audio, folder), str(folder / video) if video else "", int(columns[3]), int(columns[4]))
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _MOST_DIGITS
+
+
+def _audio_path(name: str, folder: Path) -> str:
+    """As given; below the root when only there is such a file."""
+    if not name or Path(name).is_absolute() or Path(name).exists() or not (folder / name).exists():
+        return name
+    return str(folder / name)

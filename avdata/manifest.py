@@ -1,0 +1,125 @@
+"""One manifest for all corpora: JSON lines, one utterance a line, paths relative to a root.
+
+    {"id": "003_0001", "audio": "003/0001.flac", "duration_s": 4.28, "language": "ko", "speaker": "003"}
+
+The root is the manifest's own folder unless another is given at run time, so a corpus can move.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError
+from avcore.files import require_file
+from avcore.runs.rows import iter_rows, write_rows
+from avcore.units.vocabulary import normalise_language
+
+PATH_FIELDS = ("audio", "video", "lips", "boxes", "reference")
+"""Fields of an entry that name files."""
+_MOST_BYTES = 1024
+"""Of an id or a path: an id becomes the name of files, below folders of its own."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One utterance.
+
+    audio, video, lips (96x96, 25 fps), boxes: files relative to the root, "" = none. reference: a video of the same pictures with
+    another mouth, which lip training can use. duration_s: seconds. frames: pictures at 25 Hz, 0 = no picture. samples: at
+    16 kHz, 0 = not known. translation: the text in the other language. extra: whatever else a corpus says of it.
+    """
+
+    id: str
+    audio: str = ""
+    video: str = ""
+    lips: str = ""
+    boxes: str = ""
+    reference: str = ""
+    duration_s: float = 0.0
+    frames: int = 0
+    samples: int = 0
+    language: str = ""
+    speaker: str = ""
+    text: str = ""
+    translation: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_row(self) -> dict[str, Any]:
+        """The entry as a JSON object; what it does not have is left out."""
+        row = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "extra"}
+        return {name: value for name, value in row.items() if value or name == "id"} | dict(self.extra)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Entries and the folder that their paths start from."""
+
+    root: Path
+    entries: tuple[Entry, ...]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def path(self, entry: Entry, what: str) -> Path | None:
+        """The file of an entry (one of PATH_FIELDS), None where it has none."""
+        relative = getattr(entry, what)
+        return self.root / relative if relative else None
+
+
+def read_manifest(path: str | Path, root: str | Path | None = None) -> Manifest:
+    """Read a manifest. Raises InputError naming the first line that is no entry, and doubled ids."""
+    path = require_file(path, "the manifest")
+    seen: dict[str, int] = {}
+    entries = []
+    for number, entry in iter_entries(path):
+        if entry.id in seen:
+            raise InputError(f"the id {entry.id!r} stands on lines {seen[entry.id]} and {number}", path=path)
+        seen[entry.id] = number
+        entries.append(entry)
+    if not entries:
+        raise InputError("the manifest holds no entries", path=path)
+    return Manifest(path.parent if root is None else Path(root), tuple(entries))
+
+
+def iter_entries(path: str | Path) -> Iterator[tuple[int, Entry]]:
+    """Read a manifest a line at a time: line number from 1, entry. Blank lines are passed over."""
+    for number, row in iter_rows(path):
+        try:
+            yield number, parse_entry(row)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"line {number} is no manifest entry", path=path, found=error) from error
+
+
+def parse_entry(row: Mapping[str, Any]) -> Entry:
+    """Make an entry of a JSON object. Raises ValueError saying what is wrong with it."""
+    known = {one.name: one.type for one in fields(Entry) if one.name != "extra"}
+    values = {name: _value(name, kind, row[name]) for name, kind in known.items() if row.get(name) is not None}
+    if not values.get("id"):
+        raise ValueError("it has no id")
+    for name in ("id", *PATH_FIELDS):
+        if len(str(values.get(name, "")).encode()) > _MOST_BYTES:
+            raise ValueError(f"{name} is longer than a path can be: {str(values[name])[:40]}...")
+    for name in PATH_FIELDS:
+        if Path(str(values.get(name, ""))).is_absolute():
+            raise ValueError(f"{name} is an absolute path: {values[name]}; paths are relative to the root")
+    if "language" in values:
+        values["language"] = normalise_language(str(values["language"]))
+    return Entry(**values, extra={name: value for name, value in row.items() if name not in known})  # type: ignore[arg-type]
+
+
+def write_manifest(path: str | Path, entries: Iterable[Entry]) -> int:
+    """Write a manifest, whole or not at all; returns how many entries it has."""
+    return write_rows(path, (entry.to_row() for entry in entries))
+
+
+def _value(name: str, kind: Any, value: Any) -> str | int | float:
+    if kind is str and isinstance(value, str | int):
+        return str(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    if kind is int and is_number and value == int(value):
+        return int(value)
+    if kind is float and is_number:
+        return float(value)
+    raise ValueError(f"{name} must be {kind.__name__}, found {value!r}")

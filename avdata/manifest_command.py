@@ -1,0 +1,127 @@
+"""`netflips manifest`: check, count, divide and join manifests, and change from and to the published forms."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, Parser, run
+from avcore.errors import UsageError
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.plain_text import say, shown
+from avcore.progress import bars
+from avdata.counts import count, describe
+from avdata.division import at_random, by_field, merge, moved
+from avdata.manifest import read_manifest, write_manifest
+from avdata.options import Subcommand, add_input, add_output, words
+from avdata.published.conversions import CONVERSIONS
+from avdata.splits import SplitPlan
+
+_MOST_SHOWN = 50
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips manifest", description="Check, count, divide, join and convert manifests.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in _COMMANDS.items():
+        one = commands.add_parser(name, help=command.purpose, description=command.purpose)
+        command.add(one)
+        one.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+        one.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), lambda options: _COMMANDS[options.command].work(options), argv)
+
+
+# Checking and counting
+
+
+def _add_validate(parser: argparse.ArgumentParser) -> None:
+    add_input(parser)
+    parser.add_argument("--deep", action="store_true", help="decode every file and compare its length with what is stated")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
+
+
+def _validate(options: argparse.Namespace) -> int:
+    with loading():
+        from avdata.checks import check_manifest
+
+    with bars(options.quiet) as progress:
+        checked = check_manifest(options.manifest, options.root, options.deep, options.workers, progress)
+    for problem in checked.problems[:_MOST_SHOWN]:
+        LOG.warning("%s: %s", options.manifest, problem)
+    if len(checked.problems) > _MOST_SHOWN:
+        LOG.warning("... and %d more", len(checked.problems) - _MOST_SHOWN)
+    LOG.info("%s: %d entries, %d problems", options.manifest, checked.num_entries, len(checked.problems))
+    return EXIT_FAILED if checked.problems or not checked.num_entries else EXIT_DONE
+
+
+def _add_stats(parser: argparse.ArgumentParser) -> None:
+    add_input(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _stats(options: argparse.Namespace) -> None:
+    counts = count(read_manifest(options.manifest, options.root).entries)
+    text = json.dumps(counts, ensure_ascii=False, indent=1) if options.json else "\n".join(map(shown, describe(counts)))
+    say(text)
+
+
+# Dividing and joining
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    add_input(parser)
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="folder for train.jsonl, valid.jsonl, ... (default: its own)")
+    parser.add_argument("--by", default="", metavar="FIELD", help="a manifest for each value of a field, as `split`")
+    parser.add_argument("--valid", type=float, default=0.0, metavar="X", help="hold out a share, or a number, for validation")
+    parser.add_argument("--test", type=float, default=0.0, metavar="X", help="the same for the test split")
+    parser.add_argument("--apart", default="", metavar="FIELDS",
+                        help="entries equal in one of these fields stay in one split, as `speaker,text`")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="changes what is held out (default: 0)")
+
+
+def _split(options: argparse.Namespace) -> None:
+    if bool(options.by) == bool(options.valid or options.test):
+        raise UsageError("say how to divide", expected="--by FIELD, or --valid and --test")
+    manifest = read_manifest(options.manifest, options.root)
+    folder = options.out_dir or options.manifest.parent
+    entries = moved(manifest, folder)
+    if options.by:
+        parts = by_field(entries, options.by)
+    else:
+        parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), words(options.apart))
+    keep_apart({"a part": [folder / f"{name}.jsonl" for name in parts]}, {"the manifest": options.manifest})
+    for name, part in parts.items():
+        LOG.info("%s: %d entries", folder / f"{name}.jsonl", write_manifest(folder / f"{name}.jsonl", part))
+
+
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifests", type=Path, nargs="+", metavar="MANIFEST")
+    add_output(parser)
+    parser.add_argument("--prefix", action="store_true", help="begin ids with the name of their manifest's folder")
+
+
+def _merge(options: argparse.Namespace) -> None:
+    keep_apart({"the output": options.out}, {"a manifest": options.manifests})
+    entries = merge(options.manifests, options.out.parent, options.prefix)
+    LOG.info("%s: %d entries", options.out, write_manifest(options.out, entries))
+
+
+_COMMANDS: dict[str, Subcommand] = {
+    "validate": Subcommand("check lines, files and lengths", _add_validate, _validate),
+    "stats": Subcommand("count entries, hours, speakers, quality", _add_stats, _stats),
+    "split": Subcommand("divide a manifest", _add_split, _split),
+    "merge": Subcommand("join manifests", _add_merge, _merge),
+    **CONVERSIONS,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

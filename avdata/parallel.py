@@ -1,0 +1,164 @@
+"""Unit sequences by id, from a folder of unit files, a JSONL file or a text file of one clip a line, with every bad one named."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.files import require_file
+from avcore.progress import Progress, silent, track
+from avcore.texts import iter_lines, parse_json
+from avcore.units import Ids, Units, parse_units
+from avcore.units.files import read_unit_file
+from avcore.units.vocabulary import normalise_language
+from avdata.unit_store import PARQUET, SHARD_SUFFIXES, UNIT_SUFFIXES, iter_parquet
+
+LOG = logging.getLogger(__name__)
+_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How unit sequences are read. offset is taken off every id (files of raw class indices: 4)."""
+
+    num_units: int = 1000
+    offset: int = 0
+
+
+@dataclass
+class Corpus:
+    """Merged units by id, int64 [U] each, where each was found, and one line for each that is bad.
+
+    vocabulary: fingerprint of the quantizer, "" = unknown. is_by_line: the ids are line numbers.
+    """
+
+    path: Path
+    units: dict[str, Ids] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    vocabulary: str = ""
+    is_by_line: bool = False
+
+    def add(self, name: str, place: str, read: Callable[[], Ids], reading: Reading) -> None:
+        """Read one sequence; a bad one, or a second one of a name, becomes a problem."""
+        if name in self.places:
+            self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
+            return
+        self.places[name] = place
+        try:
+            self.units[name] = merged_units(read(), place, reading)
+        except InputError as error:
+            self.problems.append(str(error))
+
+    def note_vocabulary(self, vocabulary: str, place: str) -> None:
+        """Take note of a sequence's quantizer; raises VocabularyError when it differs from the others'."""
+        self.vocabulary = agreed_vocabulary(self.vocabulary, vocabulary, place)
+
+
+def agreed_vocabulary(known: str, found: str, place: str) -> str:
+    """The one quantizer of two parts ("" = unknown); raises VocabularyError when they differ."""
+    if known and found and known != found:
+        raise VocabularyError("units of two quantizers are mixed", path=place, expected=known, found=found,
+                              hint="extract all of them with one encoder")  # fmt: skip
+    return known or found
+
+
+def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
+    """Take the offset off and merge repeats, int64 [N] -> [U], U >= 1. Raises UnitError or UnitRangeError naming `place`."""
+    if not len(ids):
+        raise UnitError("no units", path=place)
+    shifted = ids - reading.offset
+    outside = np.flatnonzero((shifted < 0) | (shifted >= reading.num_units))
+    if outside.size:
+        position = int(outside[0])
+        raise UnitRangeError(int(shifted[position]), position, reading.num_units, path=place)
+    return Units(shifted).merged().ids
+
+
+def read_corpus(path: str | Path, language: str, reading: Reading, progress: Progress = silent) -> Corpus:
+    """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` or `.parquet` file or a folder of such shards (rows with `id` and
+    `units`), or a text file (lines).
+
+    Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
+    """
+    path = Path(path)
+    corpus = Corpus(path)
+    stage = f"reading {language}"
+    if shards := _shards(path):
+        for place, row in track(chain.from_iterable(map(_rows, shards)), stage, progress):
+            _add_row(corpus, row, place, language, reading)
+    elif path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in UNIT_SUFFIXES)
+        for file in track(files, stage, progress, len(files)):
+            name = file.relative_to(path).with_suffix("").as_posix()
+            corpus.add(name, str(file), partial(read_unit_file, file), reading)
+    else:
+        require_file(path, "the units")
+        corpus.is_by_line = True
+        for number, (place, line) in enumerate(track(_lines(path), stage, progress), 1):
+            corpus.add(f"{number:09d}", place, partial(parse_units, line, place), reading)
+    if not corpus.places and not corpus.problems:
+        raise InputError("there are no units", path=path, expected="a folder of .txt files, a .jsonl or .parquet, or lines")
+    return corpus
+
+
+def _shards(path: Path) -> list[Path]:
+    """Files of rows: the corpus itself, or what bulk extraction wrote into a folder's `shards`."""
+    if path.is_dir():
+        return sorted(file for file in (path / "shards").glob("[!.]*") if file.suffix in SHARD_SUFFIXES)
+    return [path] if path.suffix in SHARD_SUFFIXES and path.exists() else []
+
+
+def common_vocabulary(corpora: Iterable[Corpus], stated: str) -> str:
+    """The one quantizer of several corpora, "" = unknown (with a warning); raises VocabularyError when they differ."""
+    common = stated
+    for corpus in corpora:
+        common = agreed_vocabulary(common, corpus.vocabulary, str(corpus.path))
+    if not common:
+        LOG.warning("these units do not say which quantizer made them; state it with --units-vocabulary")
+    return common
+
+
+def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
+    """Name the bad ones; raises InputError unless they may be skipped."""
+    for line in problems[:_SHOWN]:
+        LOG.warning("%s", line)
+    if len(problems) > _SHOWN:
+        LOG.warning("... and %d more", len(problems) - _SHOWN)
+    if problems and not is_skipped:
+        raise InputError("some units are bad", found=f"{len(problems)}, as named above", hint="mend them, or add --skip-bad")
+
+
+def _add_row(corpus: Corpus, given: str | Mapping[str, Any], place: str, language: str, reading: Reading) -> None:
+    """Add a row of a unit store (see avdata.unit_store), as text or read; units may be a list or the published text form."""
+    try:
+        row = parse_json(given) if isinstance(given, str) else given
+        name, units = str(row["id"]), row["units"]
+        text = units if isinstance(units, str) else " ".join(map(str, units))
+    except (ValueError, KeyError, TypeError) as error:
+        corpus.problems.append(f"{place}: not a row with id and units: {error}")
+        return
+    if normalise_language(str(row.get("language") or language)) != language:
+        corpus.problems.append(f"{place}: units of another language; expected {language}; found {row['language']}")
+    else:
+        corpus.note_vocabulary(str(row.get("vocabulary") or ""), place)
+        corpus.add(name, place, partial(parse_units, text, place), reading)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str | Mapping[str, Any]]]:
+    """Rows of a shard with their places: lines of JSON, or rows of Parquet."""
+    if path.suffix == PARQUET:
+        yield from ((f"{path}:{number}", row) for number, row in iter_parquet(path))
+    else:
+        yield from _lines(path)
+
+
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    for number, line in iter_lines(path, "the units"):
+        yield f"{path}:{number}", line

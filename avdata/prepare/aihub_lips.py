@@ -1,0 +1,197 @@
+"""AIHub's Korean lip-reading video: sentence clips with aligned lips, face boxes, 16 kHz sound and text.
+
+    1.Training/<source data>/TS*.tar: .../lip_J_1_F_03_E220_A_001.mp4       five minutes, 1080p, 30 fps
+    1.Training/<label data>/TL*.tar:  .../lip_J_1_F_03_E220_A_001.json      2.Validation: VS*, VL*
+
+Tar archives are read where they lie; one video at a time is copied out of them. A video and its label belong together by
+name. Pictures are taken at 25 fps by presentation time: no frames are blended.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.errors import InputError
+from avcore.media import probe
+from avcore.runs.pool import Task
+from avcore.runs.records import Journal, Record, read_journal
+from avcore.suffixes import VIDEO_SUFFIXES
+from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
+from avdata.prepare.aihub_labels import UNCLEAR, LipLabel, Sentence, read_lip_label
+from avdata.prepare.box_order import UNDECIDED, BoxOrder, Rows, decide_order, look_for_faces, reordered
+from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, Place
+from avdata.prepare.footage import Footage
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.video import draw_contact_sheet, make_clip, video_frames
+from avdata.prepare.workplace import Outcome, Workplace
+
+LOG = logging.getLogger("netflips")
+_SPLITS = {"Training": "train", "Validation": "valid", "Test": "test"}
+_WIDEN = 0.5
+"""Room around the labelled boxes of a sentence in which the face is looked for, in their sizes, on each side."""
+
+
+@dataclass(frozen=True)
+class LipSettings:
+    """padding_s: added before and after a sentence, at most half the time to its neighbour. angles: cameras, none = all.
+
+    box_order: of the labelled boxes, "auto" = told from the pictures.
+    """
+
+    padding_s: float = 0.5
+    angles: tuple[str, ...] = ()
+    box_order: str = "auto"
+    clips: ClipSettings = field(default_factory=ClipSettings)
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A video and its label."""
+
+    source: CorpusFile
+    label: CorpusFile
+
+
+@dataclass
+class LipCorpus:
+    """The corpus as it was delivered, or unpacked."""
+
+    root: Path
+    lips: LipSettings
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All of them: clips of two kinds must not be mixed."""
+        return {"corpus": "aihub_lips", **asdict(self.lips)}
+
+    def tasks(self) -> Iterator[Task]:
+        """One for each video that has a label. Raises InputError for another layout."""
+        listing = list_files(self.root)
+        self.problems |= listing.problems
+        labels = {file.stem: file for file in listing.with_suffix(".json")}
+        videos = {file.stem: file for file in listing.with_suffix(*VIDEO_SUFFIXES)}
+        both = sorted(labels.keys() & videos.keys())
+        if not both:
+            raise InputError(
+                "this is not the layout of AIHub's lip-reading video", path=self.root,
+                expected="videos (TS*.tar) and labels (TL*.tar) of equal names",
+                found=f"{len(videos)} videos, {len(labels)} labels",
+            )  # fmt: skip
+        self.problems |= {videos[name].name: "it has no label" for name in videos.keys() - labels.keys()}
+        if len(labels) > len(both):
+            LOG.info("%d labels are of videos that are not there", len(labels) - len(both))
+        for name in both:
+            yield Task(name, LabelledVideo(videos[name], labels[name]))
+
+    def worker(self, place: Workplace) -> "LipWorker":
+        """Cuts sentences."""
+        return LipWorker(place.out, place.temporary, self.lips)
+
+    def report(self, place: Workplace, outcome: Outcome) -> None:
+        """Draw the contact sheet, and say which order the boxes were in."""
+        draw_contact_sheet(place)
+        rows = (record.rows.get(MANIFEST, {}) for record in read_journal(place.journal).values())
+        orders = {str(row["source"]): str(row["box_order"]) for row in rows if "box_order" in row}
+        for order, count in Counter(orders.values()).items():
+            LOG.info("face boxes of %d videos: %s", count, order if order == UNDECIDED else " ".join(_names(order)))
+
+
+@dataclass(frozen=True)
+class LipWorker:
+    """Reads a video's label and checks its boxes, then makes its sentences, each a task of its own."""
+
+    out: Path
+    temporary: Path
+    lips: LipSettings
+
+    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+        """Prepare a video, or make a clip."""
+        if isinstance(task.work, ClipRequest):
+            make_clip(task, self.out, self.lips.clips, journal)
+            return ()
+        video: LabelledVideo = task.work
+        label = read_lip_label(video.label)
+        if self.lips.angles and label.angle not in self.lips.angles:
+            return ()
+        footage = Footage.of(video.source, self.temporary)
+        footage.bring(video.source)
+        try:
+            requests = list(self._requests(task.key, video, label, footage))
+        except BaseException:
+            footage.remove()
+            raise
+        if not requests:
+            footage.remove()
+            journal.add(Record(task.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
+        return [Task(request.id, request) for request in requests]
+
+    def finish(self, task: Task) -> None:
+        """Remove what is not needed when all sentences of a video are made."""
+        Footage.of(task.work.source, self.temporary).remove()
+
+    def _requests(self, name: str, video: LabelledVideo, label: LipLabel, footage: Footage) -> Iterator[ClipRequest]:
+        num_frames = video_frames(footage.video)
+        order = self._order(name, label.rows, footage.video)
+        boxes = reordered(label.rows, order.order) if order.is_decided else label.rows[:0]
+        extra = {"source": video.source.name, "split": _split(video.label), "angle": label.angle, "box_order": order.order}
+        for sentence, first, count in stretches(label.sentences, self.lips.padding_s, num_frames):
+            yield ClipRequest(
+                id=f"{label.speaker or 'unknown'}/{name}_{sentence.number:03d}", footage=footage, first=first, num_frames=count,
+                language="ko", speaker=label.speaker, text=sentence.text, look_at=_around(boxes, first, count, num_frames),
+                extra={key: value for key, value in {**extra, "topic": sentence.topic,
+                       "unclear": UNCLEAR in sentence.text}.items() if value},
+            )  # fmt: skip
+
+    def _order(self, name: str, rows: Rows, video: Path) -> BoxOrder:
+        if self.lips.box_order != "auto":
+            return BoxOrder(self.lips.box_order, {}, {})
+        info = probe(video)
+        order = decide_order(rows, info.width, info.height, list(look_for_faces(video, rows, info.duration_s)))
+        LOG.debug("%s: boxes %s, inside %s, on faces %s", name, order.order, order.inside, order.agreement)
+        if not order.is_decided:
+            LOG.warning("%s: its face boxes are not used: neither order of their numbers fits its pictures", name)
+        return order
+
+
+def stretches(sentences: Iterable[Sentence], padding_s: float, num_frames: int) -> Iterator[tuple[Sentence, int, int]]:
+    """Each sentence with its first picture and number of pictures at 25 fps, padded; those beyond the end are left out."""
+    ordered = list(sentences)
+    for place, sentence in enumerate(ordered):
+        earliest = (ordered[place - 1].end_s + sentence.start_s) / 2 if place else 0.0
+        latest = (sentence.end_s + ordered[place + 1].start_s) / 2 if place + 1 < len(ordered) else float("inf")
+        first = frame_at(max(sentence.start_s - padding_s, min(earliest, sentence.start_s), 0.0))
+        last = min(frames_covering(min(sentence.end_s + padding_s, max(latest, sentence.end_s))), num_frames)
+        if last > first:
+            yield sentence, first, last - first
+
+
+def _around(boxes: Rows, first: int, count: int, num_frames: int) -> Place | None:
+    """Where to look for the face in a stretch of pictures; None = anywhere.
+
+    boxes: x1, y1, x2, y2, one for each picture of the video at its own rate: their share of it is that of the time.
+    """
+    if not len(boxes):
+        return None
+    step = exact(frames_to_seconds(1)) * len(boxes) / frames_to_seconds(num_frames)
+    low, high = int(first * step), int((first + count) * step) + 1
+    near = boxes[low:high]
+    near = near[np.isfinite(near).all(axis=1)]
+    if not len(near):
+        return None
+    (x1, y1), (x2, y2) = near[:, :2].min(axis=0), near[:, 2:].max(axis=0)
+    room_x, room_y = _WIDEN * float(x2 - x1), _WIDEN * float(y2 - y1)
+    return float(x1) - room_x, float(y1) - room_y, float(x2) + room_x, float(y2) + room_y
+
+
+def _split(file: CorpusFile) -> str:
+    return next((split for name, split in _SPLITS.items() for folder in file.folders if name in folder), "")
+
+
+def _names(order: str) -> tuple[str, ...]:
+    return tuple(f"{axis}{1 + place // 2}" for place, axis in enumerate(order))

@@ -1,0 +1,173 @@
+"""Make a clip of a talking face out of a stretch of a video: face, lips, sound, and how good they are."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import MediaError, NoFaceError
+from avcore.faces.boxes import write_boxes
+from avcore.faces.crop import Box
+from avcore.faces.find import SpeakerFace, find_faces
+from avcore.media import Picture, VideoWriter, at_rate, pixel_aspect_of, read_pictures, write_lip_video, write_speech
+from avcore.runs.records import Record
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
+from avdata.manifest import Entry
+from avdata.prepare.footage import Footage
+from avdata.prepare.frame import Frame
+from avdata.prepare.quality import QualityGates, lip_crops, measure
+from avdata.prepare.samples import SampleKeeper, Thumbnails
+
+MANIFEST = "manifest"
+PictureKind = Literal["face", "full", "none"]
+Place = tuple[float, float, float, float]
+"""x1, y1, x2, y2 in pixels."""
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """What is made of a clip.
+
+    picture: `face` = the video is cropped around the face, `full` = it is not, `none` = lips and sound only. max_side: of the
+    cropped video, pixels. min_frames: shorter clips are not kept. gates: what else a clip must reach.
+    """
+
+    picture: PictureKind = "face"
+    max_side: int = 384
+    min_frames: int = 25
+    gates: QualityGates = field(default_factory=QualityGates)
+
+
+@dataclass(frozen=True)
+class ClipRequest:
+    """A stretch of a video: pictures `first` to `first + num_frames - 1` at 25 fps.
+
+    look_at: x1, y1, x2, y2 in pixels, where the face is known to be; None = anywhere. extra: further fields of its entry.
+    """
+
+    id: str
+    footage: Footage
+    first: int
+    num_frames: int
+    language: str = ""
+    speaker: str = ""
+    text: str = ""
+    look_at: Place | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ClipMaker:
+    """Makes clips into an output folder; clips that are not good enough leave nothing but a line, and some a sample picture."""
+
+    def __init__(self, out: Path, samples: Path, settings: ClipSettings) -> None:
+        self._out, self._settings = out, settings
+        self._keeper = SampleKeeper(samples)
+
+    def make(self, request: ClipRequest) -> Record:
+        """Make a clip; its files are there when this returns a record that it was kept. Raises MediaError for bad video."""
+        thumbnails = Thumbnails(request.num_frames)
+        speech = request.footage.speech(request.first, request.num_frames)
+        try:
+            aspect = pixel_aspect_of(request.footage.video)
+            face = find_faces(thumbnails.tapped(_pictures(request)), speech=speech, source=request.id, pixel_aspect=aspect)
+        except NoFaceError:
+            return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
+        count = len(face.frames)
+        speech = request.footage.speech(request.first, count)
+        quality = measure(face, speech)
+        figures = quality.rounded()
+        strip = thumbnails.strip(face)
+        for reason, detail in [*self._too_short(count), *_other_faces(face), *self._settings.gates.complaints(quality)]:
+            return self._reject(request, reason, detail, figures, strip)
+        entry = self._write(request, face, speech, figures)
+        self._keeper.keep("kept", request.id, strip, figures)
+        return Record(request.id, "kept", rows={MANIFEST: entry.to_row()}, figures=figures)
+
+    def _too_short(self, count: int) -> Iterator[tuple[str, str]]:
+        if count < self._settings.min_frames:
+            yield "too short", f"it has {count} pictures; at least {self._settings.min_frames} are wanted"
+
+    def _reject(
+        self, request: ClipRequest, reason: str, detail: str, figures: dict[str, float], strip: NDArray[np.uint8] | None
+    ) -> Record:
+        self._keeper.keep(reason, request.id, strip, figures)
+        return Record(request.id, "rejected", reason=reason, detail=detail, figures=figures)
+
+    def _write(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], figures: dict[str, float]) -> Entry:
+        """Write all files of a clip; the sound last."""
+        count, name = len(face.frames), request.id
+        names = {"audio": f"audio/{name}.wav", "lips": f"lips/{name}.mp4"}
+        if self._settings.picture != "none":
+            names |= {"video": f"video/{name}.mp4", "boxes": f"video/{name}.bbox.pkl"}
+            boxes = self._write_video(request, face, speech, self._out / names["video"])
+            write_boxes(self._out / names["boxes"], boxes)
+        write_lip_video(self._out / names["lips"], lip_crops(face))
+        write_speech(self._out / names["audio"], speech)
+        start_s = round(float(frames_to_seconds(request.first)), 3)
+        return Entry(
+            id=name, **names, duration_s=float(frames_to_seconds(count)), frames=count, samples=len(speech),
+            language=request.language, speaker=request.speaker, text=request.text,
+            extra={**request.extra, "start_s": start_s, "quality": figures},
+        )  # fmt: skip
+
+    def _write_video(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], path: Path) -> list[Box | None]:
+        """Write the clip's video; returns the face boxes in its pixels."""
+        is_full = self._settings.picture == "full"
+        pictures = _pictures(replace(request, look_at=None) if is_full else request)
+        first = next(pictures)
+        height, width = first.rgb.shape[:2]
+        boxes = face.boxes
+        if is_full:
+            left, top, _, _ = _visible(request.look_at, height, width)
+            corner = np.array([left, top, left, top], np.float32)
+            boxes, frame = [None if box is None else box + corner for box in boxes], Frame.whole(height, width)
+        else:
+            frame = Frame.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
+        height, width = frame.size
+        aspect = pixel_aspect_of(request.footage.video)
+        with VideoWriter(
+            path, width, height, FRAME_RATE, SAMPLE_RATE, preset="veryfast", pixel_aspect=aspect, is_reproducible=True
+        ) as writer:
+            writer.write_sound(speech)
+            writer.write_picture(frame.cut(first.rgb))
+            for picture in pictures:
+                writer.write_picture(frame.cut(picture.rgb))
+        return [None if box is None else frame.place(box) for box in boxes]
+
+
+def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
+    """A complaint when the face is not one track throughout."""
+    numbers = [number for number in face.track_numbers if number is not None]
+    changed = next((place for place, (one, other) in enumerate(pairwise(numbers)) if one != other), None)
+    if changed is not None:
+        yield "cut", f"another shot or face begins {float(frames_to_seconds(changed + 1)):.2f} s after its start"
+
+
+def _pictures(request: ClipRequest) -> Iterator[Picture]:
+    """The pictures of a clip at 25 fps, of what is to be looked at. Raises MediaError when there are none."""
+    start_s, end_s = frames_to_seconds(request.first), frames_to_seconds(request.first + request.num_frames)
+    found = at_rate(read_pictures(request.footage.video, start_s, end_s), FRAME_RATE, end_s, first=request.first)
+    is_empty = True
+    for picture in found:
+        is_empty = False
+        yield picture if request.look_at is None else picture._replace(rgb=_part(picture.rgb, request.look_at))
+    if is_empty:
+        raise MediaError("there is no picture at this time", path=request.id, found=f"{float(start_s):.2f} s")
+
+
+def _part(rgb: NDArray[np.uint8], look_at: Place) -> NDArray[np.uint8]:
+    left, top, right, bottom = _visible(look_at, *rgb.shape[:2])
+    return np.ascontiguousarray(rgb[top:bottom, left:right])
+
+
+def _visible(look_at: Place | None, height: int, width: int) -> tuple[int, int, int, int]:
+    """The part of a place that lies in a picture, at least 2 pixels wide and high: left, top, right, bottom."""
+    if look_at is None:
+        return 0, 0, width, height
+    x1, y1, x2, y2 = (round(value) for value in look_at)
+    left, top = min(max(x1, 0), width - 2), min(max(y1, 0), height - 2)
+    return left, top, min(max(x2, left + 2), width), min(max(y2, top + 2), height)

@@ -1,0 +1,42 @@
+"""`netflips prepare`: speech corpora and folders of video to what extraction and training read."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from avcore.command import Parser
+from avcore.loading import loading
+
+CORPORA = {
+    "kox": ("avdata.prepare.prepare_kox", "AIHub Ko-X: Korean speech with English text or speech"),
+    "zeroth": ("avdata.prepare.prepare_zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "lips": ("avdata.prepare.prepare_aihub_lips", "AIHub's Korean lip-reading video"),
+    "video": ("avdata.prepare.prepare_video", "a folder of talking-head videos"),
+}
+
+
+def build_parser() -> Parser:
+    """The corpora; the options of each are its own."""
+    lines = [f"  {name:<10} {what}" for name, (_, what) in CORPORA.items()]
+    parser = Parser(
+        prog="netflips prepare",
+        description="Speech corpora and folders of video to what extraction and training read.",
+        epilog="\n".join(["corpora:", *lines, "", "netflips prepare CORPUS --help says more."]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("corpus", choices=list(CORPORA), metavar="CORPUS", help=", ".join(CORPORA))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prepare a corpus and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    chosen = build_parser().parse_args(arguments[:1]).corpus
+    with loading():
+        command = import_module(CORPORA[chosen][0])
+    return int(command.main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""AIHub Ko-X: Korean sentences with English translations, and English speech where there is any.
+
+    .../Training/<source data>/TS*.zip    recordings        .../Training/<label data>/TL*.zip    labels, JSON
+    .../Validation/... VS*.zip, VL*.zip
+
+Archives are read where they lie, also in parts (`TS1.zip.part0`, ...). A recording and its label belong together by name; which
+recordings are Korean is told by words in the names of archives and folders (`TS_ko_1.zip`, `TS_en_1.zip`).
+The result is two manifests with equal ids, ko.jsonl and en.jsonl.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError
+from avcore.runs.pool import Task
+from avcore.runs.records import Journal, Record
+from avdata.manifest import Entry
+from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, Utterance, read_english_label, read_label
+from avdata.prepare.kox_lengths import check_lengths
+from avdata.prepare.kox_recordings import Recordings, find_recordings, place_of
+from avdata.prepare.sound import store_sound
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.synthesis import Synthesis
+from avdata.prepare.workplace import Outcome, Workplace
+
+LOG = logging.getLogger("netflips")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a pair. sound: its recording, None = to be synthesised after `reference`, the other side's recording."""
+
+    language: str
+    utterance: Utterance
+    split: str
+    sound: CorpusFile | None
+    reference: CorpusFile
+
+
+@dataclass
+class KoxCorpus:
+    """The corpus as it was delivered, or unpacked. english_root: where all recordings are English, None = told by their names."""
+
+    root: Path
+    layout: KoxLayout
+    english_root: Path | None = None
+    synthesis: Synthesis | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    _places: dict[tuple[str, str], str] = field(default_factory=dict)
+    _num_alone: int = 0
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The voice of what is synthesised must not change on the way."""
+        return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
+
+    def tasks(self) -> Iterator[Task]:
+        """One for each recording that is there, and for each that is to be synthesised.
+
+        Raises InputError for another layout, and for two recordings of one name.
+        """
+        listing = list_files(self.root)
+        self.problems |= listing.problems
+        sounds = find_recordings(listing, self.layout, self.root, self.english_root)
+        labels, english_labels = self._sorted_labels(listing.with_suffix(".json"))
+        if not sounds.korean or not (labels or sounds.english):
+            raise InputError(
+                "this is not the layout of Ko-X", path=self.root, expected="recordings, with JSON labels or English partners",
+                found=f"{len(sounds.korean)} Korean recordings, {len(labels)} labels, "
+                f"{len(sounds.english) + len(sounds.alone)} English recordings",
+            )  # fmt: skip
+        seen: set[str] = set()
+        said_in_english = self._english_texts(english_labels)
+        for utterance in self._utterances(labels) if labels else _without_labels(sounds.korean):
+            sound = sounds.korean.get(utterance.name)
+            if sound is not None and utterance.name not in seen:
+                seen.add(utterance.name)
+                translation = utterance.translation or said_in_english.get(self.layout.without_language(utterance.name), "")
+                yield from self._sides(replace(utterance, translation=translation), sounds)
+            elif sound is not None:
+                self.problems[utterance.name] = "it is labelled twice"
+            elif utterance.name not in sounds.alone:
+                self.problems[utterance.name] = "its recording is not there"
+        unlabelled = sounds.korean.keys() - seen - self.problems.keys()
+        self.problems |= {sounds.korean[name].name: "it has no label" for name in unlabelled}
+
+    def _sorted_labels(self, files: list[CorpusFile]) -> tuple[list[CorpusFile], list[CorpusFile]]:
+        """The labels that say what is Korean, and those of English recordings, by the names of their folders and archives."""
+        english = [file for file in files if self.layout.language(file) == ENGLISH]
+        others = [file for file in files if self.layout.language(file) not in (ENGLISH, OTHER)]
+        return (others, english) if others else (english, [])
+
+    def _english_texts(self, labels: list[CorpusFile]) -> dict[str, str]:
+        """What the labels of English recordings say, by names without words for languages; unreadable ones are set aside."""
+        texts: dict[str, str] = {}
+        for label in labels:
+            try:
+                texts |= {self.layout.without_language(one.name): one.translation for one in read_english_label(label, self.layout)}
+            except InputError as error:
+                self.problems[label.name] = str(error)
+        return texts
+
+    def _utterances(self, labels: list[CorpusFile]) -> Iterator[Utterance]:
+        """All that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
+        is_first = True
+        for label in labels:
+            try:
+                yield from read_label(label, self.layout)
+            except InputError as error:
+                if is_first:
+                    raise
+                self.problems[label.name] = str(error)
+            is_first = False
+
+    def _sides(self, utterance: Utterance, sounds: Recordings) -> Iterator[Task]:
+        sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
+        split = self.layout.split(sound)
+        yield self._task(KOREAN, utterance, split, sound, sound)
+        if english is not None or (self.synthesis is not None and utterance.translation):
+            yield self._task(ENGLISH, utterance, split, english, sound)
+        elif self.synthesis is not None:
+            self.problems[f"{ENGLISH}/{utterance.name}"] = "there is no English text to synthesise"
+        else:
+            self._num_alone += 1
+
+    def _task(self, language: str, utterance: Utterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Task:
+        place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
+        self._places[language, utterance.name] = place
+        return Task(f"{language}/{utterance.name}", Side(language, utterance, split, sound, reference))
+
+    def worker(self, place: Workplace) -> "KoxWorker":
+        """Converts and synthesises."""
+        return KoxWorker(place.out, place.temporary, self.synthesis)
+
+    def report(self, place: Workplace, outcome: Outcome) -> None:
+        """Say how many sentences have no English side, and warn where sound does not seem to be of its language."""
+        if self._num_alone:
+            LOG.info("%d Korean sentences have no English recording; --synthesise-with makes them one", self._num_alone)
+        check_lengths(place.out, self._places)
+
+
+@dataclass(frozen=True)
+class KoxWorker:
+    """Writes one side of a pair as 16 kHz wav."""
+
+    out: Path
+    temporary: Path
+    synthesis: Synthesis | None
+
+    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+        """Convert a recording, or have it synthesised."""
+        side: Side = task.work
+        name = f"audio/{side.language}/{side.utterance.name}.wav"
+        if side.sound is not None:
+            with side.sound.on_disk(self.temporary) as path:
+                stored = store_sound(path, self.out, name)
+        else:
+            made = self._synthesise(side)
+            stored = store_sound(made, self.out, name)
+            made.unlink()
+        own, other = side.utterance.text, side.utterance.translation
+        extra = {"split": side.split, "topic": side.utterance.topic, "synthetic": side.sound is None}
+        entry = Entry(
+            id=side.utterance.name, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language=side.language,
+            speaker=side.utterance.speaker, text=own if side.language == KOREAN else other,
+            translation=other if side.language == KOREAN else own, extra={key: value for key, value in extra.items() if value},
+        )  # fmt: skip
+        journal.add(Record(task.key, "kept", rows={side.language: entry.to_row()}))
+        return ()
+
+    def finish(self, task: Task) -> None:
+        """No task has follow-ups."""
+
+    def _synthesise(self, side: Side) -> Path:
+        if self.synthesis is None:
+            raise ValueError("there is nothing to synthesise with")
+        with side.reference.on_disk(self.temporary) as reference:
+            utterance = side.utterance
+            return self.synthesis.speak(utterance.translation, reference, self.temporary, utterance.name, utterance.speaker)
+
+
+def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[Utterance]:
+    """Recordings alone: folders of English and Korean with equal names."""
+    return (Utterance(name, "", "", "", "") for name in korean)

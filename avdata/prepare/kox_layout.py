@@ -1,0 +1,168 @@
+"""Where things stand in the label files of AIHub Ko-X; the mapping is configs/data/kox.yaml."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from unicodedata import normalize
+
+from avcore.errors import InputError, UsageError
+from avcore.files import require_file
+from avcore.texts import parse_json, read_yaml
+from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
+from avdata.prepare.sources import CorpusFile
+
+_OURS = Path(__file__).with_name("kox.yaml")
+_HANGUL = re.compile("[가-힣]")
+_WORD = re.compile(r"[^\W\d_]+")
+_CORPUS_NAME = re.compile(r"(?<![a-z])ko[-_ ]x(?![a-z])")
+_DELIVERIES = ("ts", "vs", "tl", "vl")
+"""What AIHub's archives begin with: training and validation, sources and labels."""
+KOREAN, ENGLISH, OTHER = "ko", "en", "other"
+
+
+@dataclass(frozen=True)
+class KoxLayout:
+    """Paths of fields, and names of folders; configs/data/kox.yaml says what each is."""
+
+    utterances: list[str] = field(default_factory=list)
+    sound: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    translation: list[str] = field(default_factory=list)
+    speaker: list[str] = field(default_factory=list)
+    topic: list[str] = field(default_factory=list)
+    english_ending: str = "_en"
+    english_folders: list[str] = field(default_factory=list)
+    korean_folders: list[str] = field(default_factory=list)
+    other_folders: list[str] = field(default_factory=list)
+    splits: dict[str, str] = field(default_factory=dict)
+
+    def language(self, file: CorpusFile) -> str:
+        """`ko`, `en` or `other` by the words in the names of its folders and archive, the innermost first; then by its own name.
+
+        "" = nothing says it. A name with words of two languages says nothing.
+        """
+        for folder in reversed(file.folders):
+            if found := self._language_of(_words(folder)):
+                return found
+        words = _words(file.stem)
+        ends = [word for word in (words[:1] + words[-1:]) if self._language_of([word]) != OTHER]
+        return ENGLISH if file.stem.endswith(self.english_ending) else self._language_of(ends)
+
+    def without_language(self, stem: str) -> str:
+        """A recording's name without the words for Korean and English: `c_005_0001` of `en_c_005_0001`."""
+        said = {*self.korean_folders, *self.english_folders}
+        return "_".join(word for word in stem.split("_") if word.lower() not in said)
+
+    def _language_of(self, words: list[str]) -> str:
+        languages = ((KOREAN, self.korean_folders), (ENGLISH, self.english_folders), (OTHER, self.other_folders))
+        found = [language for language, names in languages if any(word in names for word in words)]
+        return found[0] if len(found) == 1 else ""
+
+    def split(self, file: CorpusFile) -> str:
+        """The split a file belongs to, "" = its folders don't say."""
+        return next((split for name, split in self.splits.items() for folder in file.folders if name in folder), "")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A label. name: of the recording, without its ending. text: Korean, translation: English, "" = there is none."""
+
+    name: str
+    text: str
+    translation: str
+    speaker: str
+    topic: str
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name in small letters, without digits and signs: `TS_en_1` is `ts`, `en`; so is `TSen1`."""
+    words = _WORD.findall(_CORPUS_NAME.sub(" ", name.lower()))
+    return [word[2:] if word.startswith(_DELIVERIES) and len(word) > len("ts") else word for word in words]
+
+
+def read_layout(path: Path | None = None) -> KoxLayout:
+    """Read a layout, None = the one that comes with NetfLips. Raises UsageError for a yaml that does not fit.
+
+    What a layout of one's own does not say is empty.
+    """
+    path = _OURS if path is None else require_file(path, "the layout")
+    content = read_yaml(path, "the layout")
+    known = {one.name: one.type for one in fields(KoxLayout)}
+    if not isinstance(content, dict):
+        raise UsageError("the layout is no table", path=path, expected=", ".join(known), found=type(content).__name__)
+    for name, value in content.items():
+        if name not in known:
+            raise UsageError(f"the layout has no {name!r}", path=path, expected=", ".join(known))
+        if not _fits(value, known[name]):
+            raise UsageError(f"{name} of the layout cannot be used", path=path, expected=known[name], found=repr(value))
+    return KoxLayout(**content)
+
+
+def _fits(value: object, kind: object) -> bool:
+    """Whether a value is text, a list of text or a table of text, whichever the kind names."""
+    if kind is str:
+        return isinstance(value, str)
+    if kind == list[str]:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, dict) and all(isinstance(one, str) for pair in value.items() for one in pair)
+
+
+def read_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
+    """The utterances of a label file. Raises InputError, with the fields that are there, when the layout does not fit it."""
+    content = _content(file)
+    rows = _rows(content, layout.utterances, layout.text)
+    found = [_utterance(row, file, layout) for row in rows]
+    if not rows or not all(_HANGUL.search(one.text) for one in found):
+        raise InputError(
+            "no Korean text is where configs/data/kox.yaml looks for it", path=str(file),
+            expected=f"text (with Hangul) in one of {', '.join(layout.text)}",
+            found=describe_fields(content),
+            hint="put the names of the fields into a copy of configs/data/kox.yaml and give it with --layout",
+        )  # fmt: skip
+    return found
+
+
+def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
+    """The utterances of a label of English recordings, with what they say as `translation`; none where the layout does not fit.
+
+    The text may stand under the name of an English text, or under that of any text.
+    """
+    rows = _rows(_content(file), layout.utterances, [*layout.translation, *layout.text])
+    found = [_utterance(row, file, layout) for row in rows]
+    return [one if one.translation or _HANGUL.search(one.text) else replace(one, text="", translation=one.text) for one in found]
+
+
+def _content(file: CorpusFile) -> Any:
+    try:
+        return parse_json(file.read_text())
+    except ValueError as error:
+        raise InputError("this is no JSON", path=str(file), found=error) from error
+
+
+def _rows(content: Any, places: list[str], texts: list[str]) -> list[Any]:
+    """The utterances of a file: the first place where there is a list of objects, or one object with a text."""
+    for path in places:
+        there = field_at(content, path)
+        rows = there if isinstance(there, list) else [there]
+        if rows and all(isinstance(row, Mapping) and _text(row, texts) for row in rows):
+            return rows
+    return []
+
+
+def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> Utterance:
+    name = _text(row, layout.sound) or file.stem
+    stem = PurePosixPath(name.replace("\\", "/")).name
+    stem = stem[: stem.rindex(".")] if re.search(r"\.\w{2,4}$", stem) else stem
+    text, translation = (spoken_form(_text(row, paths)) for paths in (layout.text, layout.translation))
+    return Utterance(stem, text, translation, _text(row, layout.speaker), _text(row, layout.topic))
+
+
+def _text(row: Mapping[str, Any], paths: list[str]) -> str:
+    """The first of several fields that is text or a number, in NFC, blanks in one; "" = none is there."""
+    for path in paths:
+        value = field_at(row, path)
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+            return " ".join(normalize("NFC", str(value)).split())
+    return ""

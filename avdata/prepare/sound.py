@@ -1,0 +1,40 @@
+"""Sound of a corpus as 16 kHz mono wav files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avcore.errors import MediaError
+from avcore.media import read_speech, write_speech
+from avcore.speech.audio import level_dbfs
+from avcore.timeline import samples_to_seconds
+
+MIN_SECONDS = 0.1
+SILENT_DBFS = -70.0
+"""Sound below this level is none: a recording that failed."""
+
+
+@dataclass(frozen=True)
+class StoredSound:
+    """A wav file that was written. name: its path in the output folder. samples: at 16 kHz."""
+
+    name: str
+    samples: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length, to the tenth of a millisecond."""
+        return round(float(samples_to_seconds(self.samples)), 4)
+
+
+def store_sound(source: Path, out: Path, name: str) -> StoredSound:
+    """Convert any sound file to `out / name`, a 16 kHz mono wav. Raises MediaError when there is nothing to hear in it."""
+    speech = read_speech(source)
+    if float(samples_to_seconds(len(speech))) < MIN_SECONDS:
+        raise MediaError("it is too short", path=source.name, expected=f"{MIN_SECONDS} s", found=f"{len(speech)} samples")
+    level = level_dbfs(speech)
+    if not np.isfinite(level) or level < SILENT_DBFS:
+        raise MediaError("it is silent", path=source.name, expected=f"{SILENT_DBFS:g} dBFS or more", found=f"{level:.0f} dBFS")
+    write_speech(out / name, speech)
+    return StoredSound(name, len(speech))

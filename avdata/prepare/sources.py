@@ -1,0 +1,250 @@
+"""The files of a corpus as it was delivered: in folders, in zip archives (also in parts), in tar archives.
+
+Nothing is unpacked: an archive is listed once, and its files are read where they lie.
+"""
+
+import io
+import os
+import re
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
+from typing import IO
+from unicodedata import normalize
+
+from avcore.errors import InputError
+from avdata.prepare.joined_file import JoinedFile
+
+_PART = re.compile(r"(?P<name>.+\.(?:zip|tar))\.part(?P<number>\d+)$", re.IGNORECASE)
+_COMPRESSED_TAR = re.compile(r".+\.(tar\.\w+|tgz)$", re.IGNORECASE)
+_UTF8_NAME = 0x800
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, OSError)
+"""What zipfile and tarfile raise for damaged archives, unknown compression and passwords."""
+_TEXT = ("utf-8-sig", "cp949")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFile:
+    """A file of a corpus.
+
+    name: where it would lie below the corpus's folder if its archive were unpacked beside itself, in NFC, with slashes.
+    paths: the file itself, or the archive it is in (several: parts). member: its name in a zip archive. offset, size: where
+    it lies in a tar archive, and its length in bytes.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    member: str = ""
+    offset: int = -1
+    size: int = 0
+
+    @property
+    def stem(self) -> str:
+        """Its name without folders and ending."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """Its ending, in small letters."""
+        return PurePosixPath(self.name).suffix.lower()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders it is in, outermost first."""
+        return PurePosixPath(self.name).parts[:-1]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a file of its own."""
+        return not self.member and self.offset < 0
+
+    def __str__(self) -> str:
+        return str(self.paths[0]) if self.is_plain else f"{self.paths[0]}: {self.name}"
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its content in blocks. Raises InputError when it cannot be read."""
+        with ExitStack() as stack:
+            try:
+                file, left = self._open(stack)
+                while left and (block := file.read(min(left, _BLOCK))):
+                    left -= len(block)
+                    yield block
+            except _UNREADABLE as error:
+                raise InputError("it cannot be read", path=str(self), found=error) from error
+
+    def read_text(self) -> str:
+        """The whole file as text. Raises InputError when it is none."""
+        content = b"".join(self.blocks())
+        for encoding in _TEXT:
+            try:
+                return content.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+        raise InputError("this is no text file", path=str(self), expected="UTF-8 (or CP949)")
+
+    @contextmanager
+    def on_disk(self, folder: Path) -> Iterator[Path]:
+        """The file as one that has a path: itself, or a copy in `folder` that is gone afterwards."""
+        if self.is_plain:
+            yield self.paths[0]
+            return
+        with NamedTemporaryFile(dir=folder, suffix=self.suffix) as copy:
+            copy.writelines(self.blocks())
+            copy.flush()
+            yield Path(copy.name)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy."""
+        with path.open("wb") as copy:
+            copy.writelines(self.blocks())
+
+    def _open(self, stack: ExitStack) -> tuple[IO[bytes], int]:
+        """The open file or archive, at its first byte, and how many bytes of it are this file's."""
+        if self.member:
+            return stack.enter_context(_open_zip(self.paths).open(self.member)), sys.maxsize
+        if self.is_plain:
+            return stack.enter_context(self.paths[0].open("rb")), sys.maxsize
+        archive = stack.enter_context(_joined(self.paths))
+        archive.seek(self.offset)
+        return archive, self.size
+
+
+@dataclass
+class Listing:
+    """What lies in a corpus. files: sorted by name. problems: an archive that cannot be read, and why."""
+
+    files: list[CorpusFile] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def with_suffix(self, *suffixes: str) -> list[CorpusFile]:
+        """Files with one of the endings."""
+        return [file for file in self.files if file.suffix in suffixes]
+
+
+def list_files(root: str | Path) -> Listing:
+    """List the files of a corpus, those in its archives too.
+
+    root: its folder, or one archive. A file that lies there unpacked hides its archived self. Raises InputError when there
+    is nothing.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise InputError("the corpus is not there", path=root, hint="check the path")
+    if _COMPRESSED_TAR.match(root.name) and root.is_file():
+        raise InputError("a compressed tar cannot be read in place", path=root, hint=f"unpack it: tar xf {root.name}")
+    listing = Listing()
+    paths = sorted(_walk(root)) if root.is_dir() else [root]
+    folder = root if root.is_dir() else root.parent
+    archives, plain = _sorted_out(path for path in paths if not path.name.startswith("."))
+    found = {name: CorpusFile(name, (path,)) for path in plain for name in [_name(path.relative_to(folder))]}
+    for name, parts in archives.items():
+        place = _name(Path(name).relative_to(folder).with_suffix(""))
+        try:
+            for file in _list_archive(name, tuple(_in_order(parts)), place):
+                found.setdefault(file.name, file)
+        except InputError as error:
+            listing.problems[str(Path(name).relative_to(folder))] = str(error)
+    listing.files = [found[name] for name in sorted(found)]
+    if not listing.files and not listing.problems:
+        raise InputError("there are no files in it", path=root)
+    return listing
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """All files below a folder, also behind links; no folder twice."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names if os.path.isfile(os.path.join(place, name)))
+
+
+def _sorted_out(paths: Iterable[Path]) -> tuple[dict[str, dict[int, Path]], list[Path]]:
+    """Archives by name, with their parts by number (a whole one is part 0 and hides its parts), and plain files."""
+    archives: dict[str, dict[int, Path]] = {}
+    plain = []
+    for path in paths:
+        part = _PART.match(str(path))
+        if part:
+            parts = archives.setdefault(part["name"], {})
+            if Path(part["name"]) not in parts.values():
+                parts[int(part["number"])] = path
+        elif path.suffix.lower() in (".zip", ".tar"):
+            archives[str(path)] = {0: path}
+        else:
+            plain.append(path)
+    return archives, plain
+
+
+def _in_order(parts: dict[int, Path]) -> list[Path]:
+    """Parts in the order of their numbers, which count from 0 or 1 or say where a part begins. Raises InputError for a gap."""
+    numbers = sorted(parts)
+    ordered = [parts[number] for number in numbers]
+    begins = [0, *accumulate(path.stat().st_size for path in ordered[:-1])]
+    if numbers not in (list(range(len(numbers))), list(range(1, len(numbers) + 1)), begins):
+        raise InputError("a part of the archive is missing", path=ordered[0], found=f"parts {', '.join(map(str, numbers))}")
+    return ordered
+
+
+def _list_archive(name: str, paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
+    """The files of an archive. name: of the whole archive. place: the folder it would be unpacked to."""
+    try:
+        yield from _list_zip(paths, place) if name.lower().endswith(".zip") else _list_tar(paths, place)
+    except _UNREADABLE as error:
+        raise InputError("the archive cannot be read", path=paths[0], found=error, hint="copy or download it again") from error
+
+
+def _list_zip(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
+    for info in _open_zip(paths).infolist():
+        if not info.is_dir():
+            yield CorpusFile(f"{place}/{_zip_name(info)}", paths, member=info.filename, size=info.file_size)
+
+
+def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
+    with _joined(paths) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        for info in archive:
+            if info.isreg():
+                name = _name(PurePosixPath(info.name))
+                yield CorpusFile(f"{place}/{name}", paths, offset=info.offset_data, size=info.size)
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """A member's name: where it is not marked as UTF-8, it is that all the same, or CP949 as Korean Windows writes it."""
+    if info.flag_bits & _UTF8_NAME:
+        return _name(PurePosixPath(info.filename))
+    stored = info.filename.encode("cp437", "replace")
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return _name(PurePosixPath(stored.decode(encoding)))
+        except UnicodeDecodeError:
+            continue
+    return _name(PurePosixPath(info.filename))
+
+
+def _name(path: Path | PurePosixPath) -> str:
+    """A path with slashes, in NFC (macOS writes Korean in pieces), that stays inside its folder."""
+    parts = [part for part in path.as_posix().replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return normalize("NFC", "/".join(parts))
+
+
+@contextmanager
+def _joined(paths: tuple[Path, ...]) -> Iterator[IO[bytes]]:
+    with io.BufferedReader(JoinedFile(paths), 1 << 16) as file:
+        yield file
+
+
+@lru_cache(maxsize=8)
+def _open_zip(paths: tuple[Path, ...]) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BufferedReader(JoinedFile(paths), 1 << 16))

@@ -1,0 +1,198 @@
+"""Any folder of talking-head videos (LRS3, mTEDx, GRID, own recordings), cut into clips."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from unicodedata import normalize
+
+from avcore.errors import InputError, MediaError
+from avcore.media import probe
+from avcore.runs.pool import Task
+from avcore.runs.records import Journal, Record
+from avcore.speech.cuts import CutSettings, cut_at_pauses, cut_exactly
+from avcore.speech.regions import Region, SpeechActivity
+from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
+from avcore.timeline import frame_at, frames_covering, frames_to_seconds
+from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings
+from avdata.prepare.footage import Footage
+from avdata.prepare.samples import write_contact_sheet
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.workplace import Outcome, Workplace
+
+CONTACT_SHEET = "contact_sheet.png"
+_SAMPLES = "samples"
+_LRS_TEXT = "Text:"
+
+Stretch = tuple[int, int]
+"""First picture and number of pictures at 25 fps."""
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """How videos are cut, and what is said of them.
+
+    cut: at `pauses`, into pieces of `exact` length (exact_s), or `none`: a file is a clip. language: two letters, "" = not
+    said. speaker: one name for all, "" = the folder that a video lies in.
+    """
+
+    cut: Literal["pauses", "exact", "none"] = "pauses"
+    exact_s: float = 0.0
+    cuts: CutSettings = field(default_factory=CutSettings)
+    clips: ClipSettings = field(default_factory=ClipSettings)
+    language: str = ""
+    speaker: str = ""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A video to be cut. text: what is said in it, "" = not known."""
+
+    source: CorpusFile
+    speaker: str
+    text: CorpusFile | None
+
+
+@dataclass
+class VideoCorpus:
+    """A folder of videos; they may lie in archives."""
+
+    root: Path
+    video: VideoSettings
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All of them: clips of two kinds must not be mixed."""
+        return {"corpus": "video", **asdict(self.video)}
+
+    def tasks(self) -> Iterator[Task]:
+        """One for each video. Raises InputError when there is none."""
+        listing = list_files(self.root)
+        self.problems |= listing.problems
+        texts = {_stem(file): file for file in listing.with_suffix(".txt")}
+        seen: set[str] = set()
+        for source in listing.with_suffix(*VIDEO_SUFFIXES):
+            name = _stem(source)
+            if source.name.lower().endswith(LIP_ENDING):
+                continue
+            if name in seen:
+                self.problems[source.name] = "another video has the same name, but for its ending"
+                continue
+            seen.add(name)
+            speaker = self.video.speaker or (source.folders[-1] if source.folders else name)
+            yield Task(name, Recording(source, speaker, texts.get(name)))
+        if not seen and not self.problems:
+            raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
+
+    def worker(self, place: Workplace) -> "VideoWorker":
+        """Cuts, and makes clips."""
+        return VideoWorker(place.out, place.temporary, self.video)
+
+    def report(self, place: Workplace, outcome: Outcome) -> None:
+        """Draw the contact sheet."""
+        draw_contact_sheet(place)
+
+
+@dataclass(frozen=True)
+class VideoWorker:
+    """Cuts a video, then makes its clips, each a task of its own."""
+
+    out: Path
+    temporary: Path
+    video: VideoSettings
+
+    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+        """Cut a recording, or make a clip."""
+        if isinstance(task.work, ClipRequest):
+            make_clip(task, self.out, self.video.clips, journal)
+            return ()
+        recording: Recording = task.work
+        footage = Footage.of(recording.source, self.temporary)
+        footage.bring(recording.source)
+        try:
+            requests = self._requests(task.key, recording, footage, journal)
+            if self.video.cut == "none":
+                make_clip(Task(task.key, requests.pop()), self.out, self.video.clips, journal)
+            elif not requests:
+                journal.add(Record(task.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
+        except BaseException:
+            footage.remove()
+            raise
+        if not requests:
+            footage.remove()
+        return [Task(request.id, request) for request in requests]
+
+    def finish(self, task: Task) -> None:
+        """Remove what is not needed when all clips of a video are made."""
+        Footage.of(task.work.source, self.temporary).remove()
+
+    def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
+        num_frames = video_frames(footage.video)
+        is_whole = self.video.cut == "none"
+        pieces = [(0, num_frames)] if is_whole else self._pieces(name, footage.listen(), num_frames, journal)
+        return [
+            ClipRequest(
+                id=name if is_whole else f"{name}_{number:04d}", footage=footage, first=first, num_frames=count,
+                language=self.video.language, speaker=recording.speaker,
+                text=_text(recording.text) if is_whole and recording.text is not None else "",
+                extra={"source": recording.source.name},
+            )
+            for number, (first, count) in enumerate(pieces, 1)
+        ]  # fmt: skip
+
+    def _pieces(self, name: str, activity: SpeechActivity, num_frames: int, journal: Journal) -> list[Stretch]:
+        """The stretches that become clips; those that are too short are noted."""
+        if self.video.cut == "exact":
+            cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
+            stretches = [(min(frame_at(piece.start_s), num_frames - count), count) for piece in cuts.pieces]
+        else:
+            cuts = cut_at_pauses(activity, self.video.cuts)
+            stretches = [_in_frames(piece, num_frames, self.video.cuts.max_s) for piece in cuts.pieces]
+        kept = [(first, count) for first, count in stretches if first >= 0 and count >= self.video.clips.min_frames]
+        num_short = len(cuts.too_short) + len(stretches) - len(kept)
+        if num_short:
+            detail = f"{num_short} stretches of speech are too short for a clip"
+            journal.add(Record(f"{name}#short", "rejected", reason="too short", detail=detail))
+        return kept
+
+
+def make_clip(task: Task, out: Path, settings: ClipSettings, journal: Journal) -> None:
+    """Make a clip and record what became of it."""
+    journal.add(ClipMaker(out, out / _SAMPLES, settings).make(task.work))
+
+
+def draw_contact_sheet(place: Workplace) -> None:
+    """Draw the sheet of samples, if there are any."""
+    if (place.out / _SAMPLES).is_dir():
+        write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
+
+
+def video_frames(video: Path) -> int:
+    """Pictures at 25 fps that a video lasts. Raises MediaError when it has none."""
+    info = probe(video)
+    if not info.has_video:
+        raise MediaError("it has no video track", path=video, expected="a video", found="sound only")
+    return max(1, frame_at(info.duration_s))
+
+
+def _in_frames(piece: Region, num_frames: int, max_s: float) -> Stretch:
+    """A stretch of time as whole pictures that hold it, as far as they last and not longer than allowed."""
+    first, last = frame_at(piece.start_s), min(frames_covering(piece.end_s), num_frames)
+    return first, min(last - first, frame_at(max_s))
+
+
+def _stem(file: CorpusFile) -> str:
+    return PurePosixPath(file.name).with_suffix("").as_posix()
+
+
+def _text(file: CorpusFile) -> str:
+    """What a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it."""
+    lines = [" ".join(line.split()) for line in normalize("NFC", file.read_text()).splitlines()]
+    marked = next((line.removeprefix(_LRS_TEXT).strip() for line in lines if line.startswith(_LRS_TEXT)), None)
+    return " ".join(filter(None, lines)) if marked is None else marked
+
+
+def exact_seconds(seconds: float) -> float:
+    """A length as whole pictures."""
+    return float(frames_to_seconds(frame_at(seconds)))

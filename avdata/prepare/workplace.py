@@ -1,0 +1,135 @@
+"""The folder that a corpus is prepared into: results, and what is needed to go on after a kill."""
+
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError, UsageError
+from avcore.files import write_text
+from avcore.runs.lock import folder_lock
+from avcore.runs.records import Record, compact_journal, read_journal, recover_journal, without_failures
+from avcore.runs.rows import write_rows
+from avcore.temporary import sweep
+from avcore.texts import read_json
+
+LOG = logging.getLogger("netflips")
+
+FAILED, REJECTED = "failed.jsonl", "rejected.jsonl"
+_WORK, _RUNNING = ".work", "running"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a preparation came to. entries, seconds: by manifest. rejected: by reason."""
+
+    entries: Mapping[str, int]
+    seconds: Mapping[str, float]
+    rejected: Mapping[str, int]
+    num_failed: int
+
+    def lines(self) -> Iterator[str]:
+        """The outcome in words."""
+        for name, count in self.entries.items():
+            yield f"{name}.jsonl: {count} entries, {self.seconds[name] / 3600:.2f} h"
+        if self.rejected:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.rejected.items()))
+            yield f"{REJECTED}: {sum(self.rejected.values())} were not good enough ({reasons})"
+        if self.num_failed:
+            yield f"{FAILED}: {self.num_failed} could not be prepared"
+
+
+class Workplace:
+    """An output folder that is being worked in. `temporary`: for files that nobody keeps; emptied when work begins."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.journal = out / _WORK
+        self.temporary = out / _WORK / "tmp"
+
+    @contextmanager
+    def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, Record]]:
+        """Work in the folder; gives what has been done already.
+
+        settings: what must not change from one run to the next; None = not said this time. Raises UsageError when they did,
+        OutputError when the folder cannot be written or another process works in it.
+        """
+        with folder_lock(self.journal):
+            self._check_settings(settings)
+            self._sweep()
+            records = recover_journal(self.journal)
+            if retry_failed:
+                records = without_failures(records)
+            compact_journal(self.journal, records)
+            (self.journal / _RUNNING).touch()
+            yield records
+            (self.journal / _RUNNING).unlink()
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def write_results(self, problems: Mapping[str, str]) -> Outcome:
+        """Write the manifests, and the lists of what was rejected and of what failed.
+
+        problems: what could not even be begun, by name.
+        """
+        records = dict(sorted(read_journal(self.journal).items()))
+        compact_journal(self.journal, records)
+        manifests: dict[str, list[Mapping[str, Any]]] = {}
+        for record in records.values():
+            for name, row in record.rows.items():
+                manifests.setdefault(name, []).append(row)
+        for name, rows in manifests.items():
+            write_rows(self.out / f"{name}.jsonl", rows)
+        rejected = [record for record in records.values() if record.status == "rejected"]
+        failed = [{"id": record.key, "reason": record.detail} for record in records.values() if record.status == "failed"]
+        failed += [{"id": name, "reason": reason} for name, reason in sorted(problems.items())]
+        self._write_list(REJECTED, [{"id": r.key, "reason": r.reason, "detail": r.detail, **r.figures} for r in rejected])
+        self._write_list(FAILED, failed)
+        return Outcome(
+            entries={name: len(rows) for name, rows in manifests.items()},
+            seconds={name: sum(row.get("duration_s", 0.0) for row in rows) for name, rows in manifests.items()},
+            rejected=Counter(record.reason for record in rejected),
+            num_failed=len(failed),
+        )
+
+    def _write_list(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        rows = list(rows)
+        if rows:
+            write_rows(self.out / name, rows)
+        else:
+            (self.out / name).unlink(missing_ok=True)
+
+    def _check_settings(self, settings: Mapping[str, Any]) -> None:
+        path = self.journal / "settings.json"
+        wanted = json.loads(json.dumps(settings))
+        before = _read_settings(path) if path.exists() else wanted
+        changed = [name for name in wanted if wanted[name] is not None and before.get(name) not in (wanted[name], None)]
+        if changed:
+            raise UsageError(
+                "this folder was begun with other settings", path=self.out,
+                expected=", ".join(f"{name}={before[name]}" for name in changed),
+                found=", ".join(f"{name}={wanted[name]}" for name in changed),
+                hint="choose another --out-dir, or remove this one",
+            )  # fmt: skip
+        stated = {name: value for name, value in wanted.items() if value is not None}
+        write_text(path, json.dumps(before | stated, ensure_ascii=False, indent=1) + "\n")
+
+    def _sweep(self) -> None:
+        """Clear what a killed run left half made."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(parents=True)
+        if (self.journal / _RUNNING).exists():
+            LOG.info("%s: an earlier run was broken off; going on", self.out)
+            sweep(self.out, below=True, unmarked_after_s=0.0)
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    hint = "delete this file if they were the same as now; otherwise choose another --out-dir"
+    content = read_json(path, "the file of the earlier run's settings", hint=hint)
+    if not isinstance(content, dict):
+        raise InputError("the settings of the earlier run cannot be read", path=path, hint=hint)
+    return content

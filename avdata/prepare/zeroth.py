@@ -1,0 +1,110 @@
+"""Zeroth Korean (OpenSLR 40, CC BY 4.0): read sentences, 115 speakers, 16 kHz flac with transcripts.
+
+train_data_01/003/<speaker>/<speaker>_003_<n>.flac
+train_data_01/003/<speaker>/<speaker>_003.trans.txt      a line for each: "<speaker>_003_<n> <text>"
+test_data_01/003/...
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+from avcore.errors import InputError
+from avcore.runs.pool import Task
+from avcore.runs.records import Journal, Record
+from avdata.manifest import Entry
+from avdata.prepare.sound import store_sound
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.workplace import Outcome, Workplace
+
+MANIFEST = "manifest"
+_TRANSCRIPT = ".trans.txt"
+_LAYOUT = "train_data_01/003/<speaker>/<speaker>_003.trans.txt and its .flac files"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A recording and what is said in it. split: train or test, "" = the folders don't say."""
+
+    sound: CorpusFile
+    speaker: str
+    text: str
+    split: str
+
+
+@dataclass
+class ZerothCorpus:
+    """The corpus as it was unpacked."""
+
+    root: Path
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Nothing can be set."""
+        return {"corpus": "zeroth"}
+
+    def tasks(self) -> Iterator[Task]:
+        """One for each recording that has a transcript. Raises InputError for another layout."""
+        listing = list_files(self.root)
+        self.problems |= listing.problems
+        sounds = {file.stem: file for file in listing.with_suffix(".flac", ".wav")}
+        transcripts = [file for file in listing.files if file.name.endswith(_TRANSCRIPT)]
+        if not transcripts or not sounds:
+            raise InputError(
+                "this is not the layout of Zeroth Korean", path=self.root, expected=_LAYOUT,
+                found=", ".join(file.name for file in listing.files[:3]) or "nothing that can be read",
+                hint="unpack it first: tar xzf zeroth_korean.tar.gz",
+            )  # fmt: skip
+        for transcript in transcripts:
+            yield from self._of(transcript, sounds)
+        self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}
+
+    def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[Task]:
+        """The sentences of a transcript; their sounds are taken out of `sounds`."""
+        for number, line in enumerate(transcript.read_text().splitlines(), 1):
+            name, _, text = normalize("NFC", line).strip().partition(" ")
+            if not name:
+                continue
+            sound = sounds.pop(name, None)
+            if sound is None or not text.strip():
+                what = "there is no text" if sound is not None else f"there is no {name}.flac"
+                self.problems[f"{transcript.name}:{number}"] = what
+                continue
+            yield Task(name, Sentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
+
+    def worker(self, place: Workplace) -> "ZerothWorker":
+        """Converts sounds."""
+        return ZerothWorker(place.out, place.temporary)
+
+    def report(self, place: Workplace, outcome: Outcome) -> None:
+        """Nothing more to say."""
+
+
+@dataclass(frozen=True)
+class ZerothWorker:
+    """Writes a sentence's sound as 16 kHz wav."""
+
+    out: Path
+    temporary: Path
+
+    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+        """Convert one recording."""
+        sentence: Sentence = task.work
+        with sentence.sound.on_disk(self.temporary) as path:
+            stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{task.key}.wav")
+        entry = Entry(
+            id=task.key, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language="ko",
+            speaker=sentence.speaker, text=sentence.text, extra={"split": sentence.split} if sentence.split else {},
+        )  # fmt: skip
+        journal.add(Record(task.key, "kept", rows={MANIFEST: entry.to_row()}))
+        return ()
+
+    def finish(self, task: Task) -> None:
+        """No task has follow-ups."""
+
+
+def _split(file: CorpusFile) -> str:
+    return next((split for split in ("train", "test") for folder in file.folders if folder.startswith(split)), "")

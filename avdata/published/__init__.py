@@ -1,0 +1,1 @@
+"""The published forms of training data, read and written."""

@@ -1,0 +1,158 @@
+"""The subcommands of `netflips manifest` that change from and to the published forms."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from avcore.command import LOG
+from avcore.errors import InputError, UsageError
+from avcore.outputs import keep_apart
+from avcore.units.vocabulary import normalise_language
+from avdata.division import field_of
+from avdata.manifest import read_manifest, write_manifest
+from avdata.options import Subcommand, add_input, add_output, words
+from avdata.unit_store import write_units
+
+
+def _add_to_tsv(parser: argparse.ArgumentParser) -> None:
+    add_input(parser)
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--split", default="train", metavar="NAME", help="name of the table (default: train)")
+    parser.add_argument("--units", type=Path, metavar="PATH", help="units by id, for label files")
+    parser.add_argument("--labels", default="", metavar="NAMES",
+                        help="endings of the label files: `km`, or `km0,km1` for one at even and one at odd places")  # fmt: skip
+    parser.add_argument("--num-units", type=int, default=1000, metavar="N", help="size of the dictionaries (default: 1000)")
+
+
+def _to_tsv(options: argparse.Namespace) -> None:
+    from avdata.published.tsv import write_tsv
+
+    labels = words(options.labels)
+    written = [f"{options.split}.{name}" for name in ("tsv", *labels)] + [f"dict.{name}.txt" for name in labels]
+    keep_apart(
+        {"a table": [options.out_dir / name for name in written]}, {"the manifest": options.manifest, "the units": options.units}
+    )
+    manifest = read_manifest(options.manifest, options.root)
+    number = write_tsv(manifest, options.out_dir, options.split, options.units, labels, options.num_units)
+    LOG.info("%s: %d clips", options.out_dir / f"{options.split}.tsv", number)
+
+
+def _add_from_tsv(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", type=Path, metavar="TSV")
+    add_output(parser)
+    _add_labels_of_units(parser)
+    parser.add_argument("--labels", type=Path, nargs="+", default=[], metavar="FILE", help="its label files, for --units-out")
+    parser.add_argument("--label-rate", type=int, default=50, metavar="HZ", help="of a single label file: 50 or 25 (default: 50)")
+
+
+def _from_tsv(options: argparse.Namespace) -> None:
+    from avdata.published.tsv import read_tsv, read_tsv_units
+
+    if bool(options.labels) != (options.units_out is not None):
+        raise UsageError("--labels and --units-out belong together")
+    keep_apart(
+        {"the output": options.out, "--units-out": options.units_out}, {"the table": options.table, "a label file": options.labels}
+    )
+    entries = list(read_tsv(options.table, options.out.parent, normalise_language(options.language)))
+    if options.labels:
+        labels = [str(path) for path in options.labels]
+        rows = read_tsv_units(options.table, labels, options.label_rate, options.language, options.units_vocabulary)
+        write_units(options.units_out, rows)
+    LOG.info("%s: %d entries", options.out, write_manifest(options.out, entries))
+
+
+def _add_to_pairs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("units", type=Path, nargs=2, metavar="UNITS", help="units by id of the source and of the target")
+    parser.add_argument("--languages", nargs=2, default=["en", "ko"], metavar="LANG", help="theirs (default: en ko)")
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--manifest", type=Path, help="says the split of each id, for raw_data/{train,valid,test}.{en,ko}")
+    parser.add_argument("--merged", action="store_true", help="merge equal neighbours, as the published fine-tuning data")
+
+
+def _to_pairs(options: argparse.Namespace) -> None:
+    from avdata.published.pairs import UNITS, write_pairs
+
+    sides = dict(zip(map(normalise_language, options.languages), options.units, strict=True))
+    if len(sides) < len(options.units):
+        raise UsageError("source and target must be two languages", found=options.languages[0])
+    folders = [options.out_dir / UNITS / language for language in sides]
+    keep_apart({"the units of the pairs": folders}, {"the units": options.units, "the manifest": options.manifest})
+    splits: Mapping[str, str] | None = None
+    if options.manifest is not None:
+        splits = {entry.id: field_of(entry, "split") or "train" for entry in read_manifest(options.manifest).entries}
+    LOG.info("%s: %d pairs", options.out_dir, len(write_pairs(sides, options.out_dir, splits, options.merged)))
+
+
+def _add_from_pairs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="holds audio/en, audio/ko, and perhaps units/en, units/ko")
+    parser.add_argument("--languages", nargs=2, default=["en", "ko"], metavar="LANG", help="theirs (default: en ko)")
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="gets en.jsonl, ko.jsonl, en.units.jsonl, ...")
+    parser.add_argument("--units-vocabulary", default="", metavar="SHA", help="fingerprint of the units' quantizer")
+
+
+def _from_pairs(options: argparse.Namespace) -> None:
+    from avdata.published.pairs import read_pair_entries, read_pair_units
+
+    for language in map(normalise_language, options.languages):
+        entries = list(read_pair_entries(options.folder, language, options.out_dir))
+        rows = list(read_pair_units(options.folder, language, options.units_vocabulary))
+        if not entries and not rows:
+            raise InputError("this is no pair folder", path=options.folder,
+                             expected=f"recordings in audio/{language}, or units in units/{language}")  # fmt: skip
+        if entries:
+            out = options.out_dir / f"{language}.jsonl"
+            LOG.info("%s: %d entries", out, write_manifest(out, entries))
+        if rows:
+            out = options.out_dir / f"{language}.units.jsonl"
+            LOG.info("%s: units of %d", out, write_units(out, rows))
+
+
+def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:
+    add_input(parser)
+    parser.add_argument("--units", type=Path, required=True, metavar="PATH", help="units by id, perhaps with speaker embeddings")
+    add_output(parser)
+    parser.add_argument("--unit-offset", type=int, default=0, metavar="N", help="add N to every unit; 4 = raw class indices")
+
+
+def _to_unit2a(options: argparse.Namespace) -> None:
+    from avdata.published.unit2a_write import write_unit2a
+
+    keep_apart({"the output": options.out}, {"the manifest": options.manifest, "the units": options.units})
+    manifest = read_manifest(options.manifest, options.root)
+    LOG.info("%s: %d lines", options.out, write_unit2a(manifest, options.units, options.out, options.unit_offset))
+
+
+def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("table", type=Path, metavar="TXT", help="a Python dict literal a line")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder its paths start from (default: its own)")
+    add_output(parser)
+    _add_labels_of_units(parser)
+    parser.add_argument("--unit-offset", type=int, default=0, metavar="N", help="take N off every unit; 4 = raw class indices")
+
+
+def _from_unit2a(options: argparse.Namespace) -> None:
+    from avdata.published.unit2a_write import entries_of, read_unit2a
+
+    keep_apart({"the output": options.out, "--units-out": options.units_out}, {"the table": options.table})
+    utterances = read_unit2a(options.table, options.root, options.unit_offset)
+    language = normalise_language(options.language)
+    found = list(entries_of(utterances, options.out.parent, language, options.units_vocabulary))
+    if options.units_out is not None:
+        write_units(options.units_out, (row for _, row in found))
+    LOG.info("%s: %d entries", options.out, write_manifest(options.out, (entry for entry, _ in found)))
+
+
+def _add_labels_of_units(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--units-out", type=Path, metavar="JSONL", help="write its units here")
+    parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
+    parser.add_argument("--units-vocabulary", default="", metavar="SHA", help="fingerprint of the units' quantizer")
+
+
+CONVERSIONS: dict[str, Subcommand] = {
+    "to-tsv": Subcommand("to AV-HuBERT's .tsv and label files", _add_to_tsv, _to_tsv),
+    "from-tsv": Subcommand("from AV-HuBERT's .tsv and label files", _add_from_tsv, _from_tsv),
+    "to-pairs": Subcommand("to a pair folder of unit2unit", _add_to_pairs, _to_pairs),
+    "from-pairs": Subcommand("from a pair folder of unit2unit", _add_from_pairs, _from_pairs),
+    "to-unit2a": Subcommand("to the published manifest of vocoder training", _add_to_unit2a, _to_unit2a),
+    "from-unit2a": Subcommand("from the published manifest of vocoder training", _add_from_unit2a, _from_unit2a),
+}

@@ -1,0 +1,155 @@
+"""What a vocoder learns from: recordings with their units, from JSON lines manifests or the published form.
+
+The published form has one Python dict literal a line, {'audio': 'a.wav', 'unit_path': 'a.pt'}; a.pt holds units and voice.
+Without unit_path the units stand in the line itself, as text under one of the published names.
+"""
+
+import ast
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import InputError, UnitError, reason
+from avcore.files import require_file
+from avcore.units import Units, parse_units
+from avdata.manifest import read_manifest
+from avdata.published.items import read_unit_item
+from avdata.unit_rows import leave_out, plain_names, timed_units
+from avdata.unit_store import iter_units
+
+Vector = NDArray[np.float32]
+
+_UNIT_FIELDS = ("cpc_km100", "vqvae256", "hubert", "codes")
+"""Names that the published form gives to units in the line itself."""
+_LITERAL_ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+
+
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """One recording. units: plain names with durations. voice: float32 [E], None where it is not known yet."""
+
+    id: str
+    audio: Path
+    units: Units
+    voice: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings with units are read.
+
+    root: folder that relative paths start from, "" = the manifest's own. frame_level: rows of units without durations are one
+    id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where they are raw classes of the unit encoder.
+    allow_missing: leave out utterances without a recording or units, instead of stopping.
+    """
+
+    root: str = ""
+    frame_level: bool = False
+    first_unit: int = 0
+    allow_missing: bool = False
+
+
+def read_utterances(manifest: str | Path, units: str | Path, reading: Reading) -> list[Utterance]:
+    """Read a manifest with its units.
+
+    units: by id, for a JSON lines manifest; not needed for the published form. Raises InputError and UnitError for what
+    is damaged, and InputError naming recordings or units that are missing, unless the config allows that.
+    """
+    path = require_file(manifest, "the manifest")
+    found = list(_read_published(path, reading) if _is_published(path) else _read_json_lines(path, units, reading))
+    is_there = [utterance.audio.is_file() for utterance in found]
+    missing = [f"{one.id} ({one.audio})" for one, there in zip(found, is_there, strict=True) if not there]
+    leave_out(missing, "recordings are not there", path, reading.allow_missing, "set data.root")
+    kept = [one for one, there in zip(found, is_there, strict=True) if there]
+    if not kept:
+        raise InputError("no utterance is left to train on", path=path)
+    return kept
+
+
+def check_range(utterances: Iterable[Utterance], num_units: int) -> None:
+    """Raise UnitRangeError naming the first utterance with a unit that is not in the table, and where it stands in it."""
+    for utterance in utterances:
+        utterance.units.check_range(num_units, utterance.id)
+
+
+def _is_published(path: Path) -> bool:
+    """Whether the first line is a Python literal: JSON has no single quotes."""
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+        first = next((line.strip() for line in lines if line.strip()), "")
+    return first.startswith("{'")
+
+
+def _read_json_lines(path: Path, units_path: str | Path, reading: Reading) -> Iterator[Utterance]:
+    if not str(units_path):
+        raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
+    manifest = read_manifest(path, reading.root or None)
+    rows = _read_rows(units_path, {entry.id for entry in manifest.entries}, reading)
+    lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
+    what = f"utterances have no recording or no units in {units_path}"
+    leave_out(lacking, what, path, reading.allow_missing, "give data.units of the same recordings")
+    for entry in manifest.entries:
+        audio = manifest.path(entry, "audio")
+        if entry.id in rows and audio is not None:
+            yield Utterance(entry.id, audio, *rows[entry.id])
+
+
+def _read_rows(path: str | Path, wanted: Container[str], reading: Reading) -> dict[str, tuple[Units, Vector | None]]:
+    """Units and voices by id. Raises InputError for an id that is there twice."""
+    found: dict[str, tuple[Units, Vector | None]] = {}
+    for row in iter_units(path):
+        if row.id in found:
+            raise InputError(f"the id {row.id!r} is there twice", path=path)
+        if row.id in wanted:
+            place = f"{path}: {row.id}"
+            found[row.id] = timed_units(row, place, reading.frame_level, reading.first_unit), _voice(row.extra, place)
+    return found
+
+
+def _voice(extra: Mapping[str, Any], place: str) -> Vector | None:
+    stored = extra.get("speaker_embedding")
+    return None if stored is None else as_voice(stored, place)
+
+
+def as_voice(values: Any, place: str | Path) -> Vector:
+    """A row of finite numbers as float32 [E]; raises InputError for anything else."""
+    try:
+        vector = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError("this is no speaker embedding", path=place, expected="a row of numbers", found=error) from error
+    if vector.size != max(vector.shape, default=0) or not vector.size or not np.isfinite(vector).all():
+        found = f"shape {list(vector.shape)}" if vector.ndim != 1 or not vector.size else "values that are no numbers"
+        raise InputError("this is no speaker embedding", path=place, expected="a row of finite numbers", found=found)
+    return vector.reshape(-1)
+
+
+def _read_published(path: Path, reading: Reading) -> Iterator[Utterance]:
+    root = Path(reading.root) if reading.root else path.parent
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _published_line(line, f"{path}:{number}", root, reading)
+
+
+def _published_line(line: str, place: str, root: Path, reading: Reading) -> Utterance:
+    try:
+        entry = ast.literal_eval(line.strip())
+    except _LITERAL_ERRORS as error:
+        raise InputError("this is no Python dict literal", path=place, found=reason(error)) from error
+    if not isinstance(entry, dict) or not isinstance(entry.get("audio"), str):
+        raise InputError("a line needs an 'audio' path", path=place, expected="{'audio': ..., 'unit_path': ...}", found=line[:80])
+    audio, voice = root / entry["audio"], None
+    if isinstance(entry.get("unit_path"), str):
+        item = read_unit_item(root / entry["unit_path"])
+        codes, voice = item.codes, as_voice(item.speaker, place)
+    else:
+        text = next((entry[name] for name in _UNIT_FIELDS if isinstance(entry.get(name), str)), None)
+        if text is None:
+            raise InputError("a line needs units", path=place, expected=f"unit_path, {', '.join(_UNIT_FIELDS)}", found=line[:80])
+        codes = parse_units(text, place)
+    if not len(codes):
+        raise UnitError("there are no units", path=place)
+    return Utterance(place, audio, Units.from_frames(plain_names(codes, reading.first_unit, place)), voice)

@@ -1,0 +1,131 @@
+"""Units of many utterances by id: JSON lines or Parquet (with durations and the quantizer's fingerprint), or unit files.
+
+{"id": "003_0001", "units": [71, 12, 905], "durations": [2, 1, 4], "language": "ko", "vocabulary": "sha256:9f2c..."}
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.errors import InputError, UnitError
+from avcore.runs.rows import iter_rows, write_rows
+from avcore.timeline import UNIT_RATE
+from avcore.units import Units
+from avcore.units.files import read_unit_file
+
+UNIT_SUFFIXES = (".unit", ".txt")
+PARQUET = ".parquet"
+SHARD_SUFFIXES = (".jsonl", PARQUET)
+_MOST_STEPS = 24 * 3600 * UNIT_RATE
+"""Of one utterance: a day of speech."""
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """One utterance's units. extra: what else stands in its row (a speaker embedding, ...)."""
+
+    id: str
+    units: Units
+    extra: Mapping[str, Any]
+
+    def to_row(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        row: dict[str, Any] = {"id": self.id, "units": self.units.ids.tolist()}
+        if self.units.durations is not None:
+            row["durations"] = self.units.durations.tolist()
+        labels = {"language": self.units.language, "vocabulary": self.units.vocabulary}
+        return row | {name: value for name, value in labels.items() if value} | dict(self.extra)
+
+
+def iter_units(path: str | Path) -> Iterator[UnitRow]:
+    """Read units from a .jsonl or .parquet file, a folder of such shards, or one of frame-level unit files named after their
+    ids (sub-folders count); what `netflips extract` wrote is found in its output folder.
+
+    Rows without durations are frame-level where the file is a unit file, and of unknown duration in JSON lines. Raises
+    InputError or UnitError naming the file and line.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield from _iter_folder(path)
+        return
+    for number, row in iter_parquet(path) if path.suffix == PARQUET else iter_rows(path):
+        yield parse_unit_row(row, path, number)
+
+
+def read_units(path: str | Path) -> dict[str, Units]:
+    """Read all units by id (see `iter_units`). Raises InputError for doubled ids and when there are none."""
+    found: dict[str, Units] = {}
+    for row in iter_units(path):
+        if row.id in found:
+            raise InputError(f"the id {row.id!r} is there twice", path=path)
+        found[row.id] = row.units
+    if not found:
+        raise InputError("there are no units", path=path, expected="JSON lines, or a folder of .unit or .txt files")
+    return found
+
+
+def write_units(path: str | Path, rows: Iterable[UnitRow]) -> int:
+    """Write units as JSON lines, whole or not at all; returns how many."""
+    return write_rows(path, (row.to_row() for row in rows))
+
+
+def _iter_folder(folder: Path) -> Iterator[UnitRow]:
+    inner = [folder / name for name in ("shards", "units") if (folder / name).is_dir()]
+    folder = inner[0] if inner else folder
+    shards = sorted(file for file in folder.iterdir() if file.suffix in SHARD_SUFFIXES and not file.name.startswith("."))
+    for shard in shards:
+        yield from iter_units(shard)
+    if shards:
+        return
+    for file in sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES):
+        frames = read_unit_file(file)
+        yield UnitRow(file.relative_to(folder).with_suffix("").as_posix(), Units.from_frames(frames), {})
+
+
+def iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a Parquet shard with their number, what is not there left out.
+
+    Raises InputError for a damaged one, and where pyarrow is not installed.
+    """
+    try:
+        from pyarrow import ArrowException, parquet  # an extra that few need
+    except ModuleNotFoundError as error:
+        hint = "pip install 'pyarrow>=18,<26' (`make env` has it), or extract again with --layout jsonl"
+        raise InputError("pyarrow, which reads Parquet, is not installed", path=path, hint=hint) from error
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except (ArrowException, OSError) as error:
+        raise InputError("this is no Parquet file", path=path, found=error) from error
+    yield from ((number, {name: value for name, value in row.items() if value is not None}) for number, row in enumerate(rows, 1))
+
+
+def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
+    """Make a row of a JSON object, the one on line `number` of a file. Raises UnitError naming both."""
+    place = f"{path}:{number}"
+    if "id" not in row or "units" not in row:
+        raise UnitError("a row of units needs id and units", path=place, found=", ".join(row))
+    try:
+        durations = row.get("durations")
+        units = Units(
+            np.array(row["units"]),
+            None if durations is None else np.array(durations),
+            str(row.get("language") or ""),
+            str(row.get("vocabulary") or ""),
+        )
+        _require_spoken(units)
+    except (UnitError, ValueError, OverflowError) as error:
+        raise UnitError("these are no units", path=place, found=error) from error
+    known = {"id", "units", "durations", "language", "vocabulary"}
+    return UnitRow(str(row["id"]), units, {name: value for name, value in row.items() if name not in known})
+
+
+def _require_spoken(units: Units) -> None:
+    """Raise UnitError for durations that nobody spoke: their frames would not fit into memory."""
+    if units.durations is None:
+        return
+    longest = units.durations.max(initial=0)
+    if longest > _MOST_STEPS or units.num_steps > _MOST_STEPS:
+        raise UnitError("durations are longer than a day", expected=f"{_MOST_STEPS:,} steps at most", found=longest)

@@ -1,0 +1,168 @@
+"""What the closed shards of an output folder hold, so that each is believed only while it is as it was closed.
+
+`closed.jsonl` has a line for each shard, written before the shard has its name: the length and digest of its file, the
+planned utterances that have no row in it, and the sizes and checksums of the files that lie beside its rows. So a corpus is
+checked by reading its shards and files once, none of them parsed; features, which are a thousand times as much, by their sizes
+unless all is asked for. Shards of versions without it are read row by row, and noted.
+"""
+
+import json
+import logging
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from avcore.runs import journal
+from avcore.runs.seals import fits, seal_of
+from avcore.suffixes import BOXES_ENDING, LIP_ENDING
+from netflips.bulk.plan import Shard
+from netflips.bulk.shard_files import Row, ShardFiles
+
+LOG = logging.getLogger("netflips")
+
+CLOSED = "closed.jsonl"
+CLOSED_KEYS = ("shard", "plan", "left_out", "beside", "bytes", "sha256")
+_UNITS = "units/{}.unit"
+_BESIDE = {
+    "features": "features/{}.npy",
+    "speaker_path": "speakers/{}.npy",
+    "lips": f"lips/{{}}{LIP_ENDING}",
+    "boxes": f"lips/{{}}{BOXES_ENDING}",
+}
+"""Files below the output folder that a row tells of, by its field."""
+_LARGE = (_BESIDE["features"],)
+"""Those of them that are looked at by their size alone, unless all is asked for."""
+_MISSING = -1
+_SIZE_BITS = 32
+"""A size is noted above a checksum of so many bits; what is smaller is a size alone, as earlier versions noted it."""
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a shard's file holds.
+
+    ids: utterances whose rows can be believed, and whose files lie beside them. rows: those rows where the file cannot be
+    kept, None where it can. is_there: whether there is a file.
+    """
+
+    ids: frozenset[str]
+    is_there: bool = True
+    rows: tuple[Row, ...] | None = None
+
+
+class ClosedShards:
+    """Notes shards as they are closed, and checks them when a run begins.
+
+    reads_all: whether features are read for it too.
+    """
+
+    def __init__(self, out_dir: Path, files: ShardFiles, reads_all: bool = False) -> None:
+        self._out_dir, self._path, self._files, self._reads_all = out_dir, out_dir / CLOSED, files, reads_all
+        self._notes: dict[int, list[Row]] = {}
+        for row in journal.read(self._path, *CLOSED_KEYS):
+            self._notes.setdefault(row["shard"], []).append(row)
+        self._unnoted: list[Row] = []
+
+    def write(self, shard: Shard, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a shard, whole or not at all, and what it holds before it has its name."""
+
+        def note(temporary: Path) -> None:
+            self._append([self._note(shard, {row["id"]: row for row in rows}, temporary)])
+
+        self._files.write(shard.number, rows, note)
+
+    def look(self, shard: Shard, is_open: bool) -> Seen:
+        """Check a shard's file; what cannot be believed is not there. is_open: its utterances were being made."""
+        path, notes = self._files.path(shard.number), self._notes.get(shard.number, ())
+        if not path.exists() and not path.is_symlink():
+            if notes and not is_open:
+                LOG.warning("%s is not there any more; its utterances are made again", path)
+            return Seen(frozenset(), is_there=False)
+        for note in reversed(notes):  # rows may be the same where only a file beside them was made again
+            if note["plan"] == _name(shard) and fits(path, note):
+                return Seen(self._complete(shard, note))
+        if notes:
+            LOG.warning("%s is damaged; its utterances are made again", path)
+            return Seen(frozenset(), rows=())
+        return self._look_without_note(shard, path)
+
+    def note_new(self) -> None:
+        """Write down what was seen of shards of earlier versions."""
+        if self._unnoted:
+            LOG.info("%s: %d shards of an earlier version were checked, and their digests noted", self._path, len(self._unnoted))
+            self._append(self._unnoted)
+        self._unnoted = []
+
+    def _look_without_note(self, shard: Shard, path: Path) -> Seen:
+        rows, is_whole = self._files.read_whole_rows(shard.number)
+        planned = set(shard.ids)
+        known = {row["id"]: row for row in rows if row["id"] in planned}
+        if not is_whole or len(known) < len(rows):
+            LOG.warning("%s is damaged; %d of its rows can be read, the others are made again", path, len(known))
+            return Seen(frozenset(known), rows=tuple(known.values()))
+        note = self._note(shard, known, path)
+        self._unnoted.append(note)
+        return Seen(self._complete(shard, note))
+
+    def _complete(self, shard: Shard, note: Row) -> frozenset[str]:
+        """The rows whose files are there, as they were."""
+        left_out, lost = set(note["left_out"]), set()
+        names = [name for name in shard.ids if name not in left_out]
+        for kind, sizes in note["beside"].items():
+            known = ((name, size) for name, size in zip(names, sizes, strict=False) if size is not None)
+            lost |= {name for name, size in known if not self._is_as_noted(kind, name, size)}
+        if lost:
+            LOG.warning(
+                "%s: files of %d utterances of shard %d are missing or damaged, as %s; they are made again",
+                self._out_dir, len(lost), shard.number, min(lost),
+            )  # fmt: skip
+        return frozenset(names) - lost
+
+    def _note(self, shard: Shard, rows: Mapping[str, Mapping[str, Any]], file: Path) -> Row:
+        names = [name for name in shard.ids if name in rows]
+        beside = {kind: self._sizes(kind, field, names, rows) for field, kind in _BESIDE.items()}
+        if self._files.has_unit_files:
+            beside[_UNITS] = [self._size(_UNITS, name) for name in names]
+        told = {kind: sizes for kind, sizes in beside.items() if any(size is not None for size in sizes)}
+        left_out = [name for name in shard.ids if name not in rows]
+        return {"shard": shard.number, "plan": _name(shard), "left_out": left_out, "beside": told, **seal_of(file)}
+
+    def _sizes(self, kind: str, field: str, names: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Sequence[int | None]:
+        """The sizes of one kind of file; None for rows that have none."""
+        return [self._size(kind, name) if rows[name].get(field) else None for name in names]
+
+    def _is_as_noted(self, kind: str, name: str, noted: int) -> bool:
+        if noted <= 0:
+            return False
+        if noted >> _SIZE_BITS and (self._reads_all or kind not in _LARGE):
+            return self._size(kind, name) == noted
+        try:
+            return os.lstat(f"{self._out_dir}/{kind.format(name)}").st_size == (noted >> _SIZE_BITS or noted)
+        except (OSError, ValueError):
+            return False
+
+    def _size(self, kind: str, name: str) -> int:
+        """The size of a file with its checksum below it, -1 where there is none."""
+        size = checksum = 0
+        try:
+            with open(f"{self._out_dir}/{kind.format(name)}", "rb") as file:
+                while block := file.read(_BLOCK):
+                    size, checksum = size + len(block), zlib.crc32(block, checksum)
+        except (OSError, ValueError):
+            return _MISSING
+        return size << _SIZE_BITS | checksum
+
+    def _append(self, notes: Sequence[Row]) -> None:
+        journal.append(self._path, notes)
+        for note in notes:
+            self._notes.setdefault(note["shard"], []).append(note)
+
+
+def _name(shard: Shard) -> str:
+    """Which utterances a shard is planned to hold."""
+    return sha256(json.dumps(shard.ids).encode()).hexdigest()

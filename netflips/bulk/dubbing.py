@@ -1,0 +1,154 @@
+"""Dub many videos side by side: one a task, models loaded once a worker; what is complete is not done again."""
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.command import EXIT_FAILED, LOG
+from avcore.compute.device import resolve_device
+from avcore.compute.memory import keep_freed_memory
+from avcore.errors import CheckpointError, NetflipsError
+from avcore.runs.cache import key_of
+from avcore.runs.lock import folder_lock
+from avcore.runs.work import Lost, Task
+from netflips.bulk.dub_record import DubJob, DubRecord
+from netflips.bulk.full_paths import with_full_paths
+from netflips.bulk.progress import RunProgress
+from netflips.bulk.records import Rejected, reason_of
+from netflips.bulk.session import ray_session
+from netflips.bulk.spread import Spread, file_size
+from netflips.models import Models, load_models
+from netflips.options import DubOptions, ModelPaths, RunOptions
+from netflips.pipeline import dub
+from netflips.report import DubReport
+
+
+@dataclass(frozen=True)
+class DubModels:
+    """The weights and how they run."""
+
+    paths: ModelPaths
+    run: RunOptions
+
+    def key(self) -> list[str]:
+        """What of them decides the result. Raises CheckpointError for a file of another kind."""
+        kinds = ((self.paths.av2unit, Kind.UNIT_ENCODER), (self.paths.utut, Kind.TRANSLATOR), (self.paths.unit2av, Kind.RENDERER))
+        settled = replace(self.run, device="")
+        return [repr(settled), *(read_checkpoint(path, kind).fingerprint for path, kind in kinds), str(self.paths.speaker_encoder)]
+
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file_size(path) for path in (self.paths.av2unit, self.paths.utut, self.paths.unit2av))
+
+
+class DubWorker:
+    """Holds the models of a dub; one a process."""
+
+    def __init__(self, models: DubModels, options: DubOptions) -> None:
+        self._paths, self._options = models, options
+        self._models: Models | None = None
+
+    def load(self) -> str:
+        """Load the models; returns "" or, in one line, what is wrong with them."""
+        torch.set_num_threads(1)
+        keep_freed_memory()
+        try:
+            self._models = load_models(self._paths.paths, self._options.source, self._options.target, self._paths.run)
+        except NetflipsError as error:
+            return str(error)
+        return ""
+
+    def process(self, *parts: Sequence[DubJob]) -> list[DubReport | Rejected]:
+        """Dub; a video that cannot be dubbed is rejected with the reason."""
+        if self._models is None and (complaint := self.load()):
+            raise RuntimeError(complaint)
+        return [self._dub(job) for part in parts for job in part]
+
+    def _dub(self, job: DubJob) -> DubReport | Rejected:
+        assert self._models is not None
+        try:
+            return dub(job.source, job.target, self._models, self._options)
+        except Exception as error:  # whatever is wrong with one video must not stop the others
+            return Rejected(str(job.source), reason_of(error))
+
+
+def dub_side_by_side(
+    jobs: Sequence[DubJob],
+    models: DubModels,
+    options: DubOptions,
+    spread: Spread,
+    retry_failed: bool = False,
+    report: Path | None = None,
+    is_quiet: bool = False,
+) -> int | None:
+    """Dub what is not complete yet; returns the exit code, 1 when some videos were set aside.
+
+    jobs: with targets in one folder. report: JSON of all dubs, those of earlier runs too. Raises NetflipsError for what
+    concerns all videos.
+    """
+    if spread.address is None:
+        models = replace(models, run=replace(models.run, device=str(resolve_device(models.run.device))))
+    settings = key_of(repr(options), *models.key())
+    keys = {job: key_of(settings, job.source.name, file_size(job.source) if job.source.is_file() else 0) for job in jobs}
+    with folder_lock(jobs[0].target.parent):
+        record = DubRecord.read(jobs[0].target.parent)
+        if retry_failed:
+            record.forgive()
+        left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failures]
+        if len(left) < len(jobs):
+            LOG.info("%d of %d videos were done or set aside already", len(jobs) - len(left), len(jobs))
+        with closing(_run(left, models, options, spread, is_quiet)) as outcomes:
+            for job, result in outcomes:
+                _keep(record, job, keys[job], result)
+                if report is not None:
+                    record.write_report(report, jobs)
+        if report is not None:
+            record.write_report(report, jobs)
+        failed = [str(job.source) for job in jobs if str(job.source) in record.failures]
+    if not failed:
+        return None
+    LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
+    return EXIT_FAILED
+
+
+def _keep(record: DubRecord, job: DubJob, key: str, result: DubReport | Rejected) -> None:
+    """Write down what became of a video, and say it."""
+    if isinstance(result, Rejected):
+        LOG.error("failed: %s", result.reason)
+        record.set_aside(result)
+        return
+    for warning in result.warnings:
+        LOG.warning("%s: warning: %s", job.source, warning)
+    LOG.info("%s", result.summary())
+    record.add(job, key, result)
+
+
+def _run(
+    jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool
+) -> Generator[tuple[DubJob, DubReport | Rejected]]:
+    if not jobs:
+        return
+    progress = RunProgress(len(jobs), what="videos", is_quiet=is_quiet)
+    with ray_session(spread.num_readers, spread.address) as resources:
+        from netflips.bulk.pool import Pool
+
+        if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
+            models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
+        size = replace(spread.pool_size(models.run.device, models.size(), resources), queue=1)
+        with Pool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
+            for complaint in filter(None, pool.start()):
+                raise CheckpointError(complaint)
+            progress.start()
+            for outcome in pool.run((job, Task(((with_full_paths(job),),))) for job in jobs):
+                result = outcome if isinstance(outcome, Lost) else outcome.result[0]
+                if not isinstance(result, DubReport):
+                    result = Rejected(str(outcome.label.source), result.reason)
+                is_done = isinstance(result, DubReport)
+                progress.add(int(is_done), int(not is_done), result.input_s if isinstance(result, DubReport) else 0.0)
+                yield outcome.label, result
+            progress.close()
+    LOG.info("%s", progress.table())

@@ -1,0 +1,198 @@
+"""Units, voices, features and lip crops of a whole corpus, such that the work can be stopped anywhere and goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from avcore.compute.device import resolve_device
+from avcore.errors import EXIT_FAILED, CheckpointError, NetflipsError, UsageError
+from avcore.runs.settings import require_same
+from avcore.runs.work import Lost
+from avdata.manifest import Manifest
+from netflips.bulk.estimate import Estimate, estimate
+from netflips.bulk.full_paths import with_full_paths
+from netflips.bulk.inputs import require_file_names
+from netflips.bulk.lengths import stated_seconds
+from netflips.bulk.model_key import model_key
+from netflips.bulk.progress import RunProgress
+from netflips.bulk.reading import read_part
+from netflips.bulk.records import BatchResult, Rejected, Source
+from netflips.bulk.session import ray_session
+from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
+from netflips.bulk.spread import Spread, file_size, num_cores
+from netflips.bulk.store import ResultStore, ShardWork, open_store
+from netflips.bulk.tasks import shard_tasks
+from netflips.bulk.worker import ModelWorker
+
+
+class TooManyFailuresError(NetflipsError):
+    """More utterances failed than the user bears."""
+
+    exit_code = EXIT_FAILED
+
+
+@dataclass(frozen=True)
+class RunChoices:
+    """What to do about earlier runs and failures.
+
+    max_failures: of this run, None = any number is borne. verify: finished features are read, not only looked at.
+    """
+
+    overwrite: bool = False
+    retry_failed: bool = False
+    max_failures: int | None = None
+    verify: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_failures is not None and self.max_failures < 0:
+            raise UsageError("--max-failures must be 0 or more", found=self.max_failures)
+
+
+_HERE, _GO_ON = Spread(), RunChoices()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did, and what there is now: num_before was finished by earlier runs; failures: reasons by id."""
+
+    num_inputs: int
+    num_before: int
+    progress: RunProgress
+    failures: dict[str, str]
+
+
+def prepare(manifest: Manifest, settings: ExtractSettings, models: ExtractModels, address: str | None = None) -> ExtractModels:
+    """Find what cannot work before anything is started, and settle the device. Raises NetflipsError."""
+    if settings.needs_names:
+        require_file_names(entry.id for entry in manifest.entries)
+    if settings.needs_encoder and models.encoder is None:
+        raise UsageError("units and features need --av2unit-path")
+    entries = manifest.entries
+    if settings.sees and not any(entry.lips or entry.video for entry in entries):
+        raise UsageError("there is no picture in the whole input", hint=f"use --modalities {AUDIO}")
+    if (settings.hears or settings.speaker) and not any(entry.audio or entry.video for entry in entries):
+        raise UsageError("there is no sound in the whole input", hint=f"use --modalities {VIDEO}, without --with-speaker")
+    if settings.lips and not any(entry.video for entry in entries):
+        raise UsageError("--with-lips needs videos")
+    return models if address is not None else replace(models, device=str(resolve_device(models.device)))
+
+
+def extract(
+    manifest: Manifest,
+    settings: ExtractSettings,
+    models: ExtractModels,
+    spread: Spread = _HERE,
+    choices: RunChoices = _GO_ON,
+    is_quiet: bool = False,
+) -> Summary:
+    """Do what is left to do of a manifest.
+
+    Results lie in `settings.out_dir`; see `store`. Raises NetflipsError for what concerns all utterances; one that cannot
+    be used is set aside. What is finished stays finished however this ends.
+    """
+    manifest, settings = replace(manifest, root=manifest.root.absolute()), with_full_paths(settings)
+    models = with_full_paths(prepare(manifest, settings, models, spread.address))
+    key = settings.key() | model_key(models, settings)
+    with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite, choices.verify) as store:
+        work = store.plan(manifest, choices.retry_failed)
+        ids = [entry.id for entry in manifest.entries]
+        num_before = store.num_done(ids)
+        pending = [source for shard in work for source in shard.planned if source.id in shard.pending]
+        progress = RunProgress(len(pending), _total_seconds(pending), is_quiet=is_quiet)
+        try:
+            _Run(store, settings, models, spread, choices.max_failures, progress).do(work)
+        finally:
+            progress.close()
+            store.tidy()
+        return Summary(len(ids), num_before, progress, {name: store.failures[name] for name in ids if name in store.failures})
+
+
+def dry_run(
+    manifest: Manifest,
+    settings: ExtractSettings,
+    models: ExtractModels,
+    spread: Spread = _HERE,
+    num_samples: int = 8,
+    retry_failed: bool = False,
+) -> Estimate:
+    """Estimate what `extract` would take on this machine; nothing is written. Raises what it would."""
+    models = prepare(manifest, settings, models)
+    require_same(settings.out_dir, settings.key() | model_key(models, settings))
+    store = ResultStore(settings.out_dir, settings.layout, settings.shard_size)
+    pending = [
+        source
+        for shard in store.plan(manifest, retry_failed, is_trial=True)
+        for source in shard.planned
+        if source.id in shard.pending
+    ]
+    resources = {"CPU": float(num_cores()), "GPU": float(torch.cuda.device_count())}
+    size = replace(spread, address=None).pool_size(models.device, file_size(models.encoder), resources)
+    return estimate(pending, settings.for_device(models.device), models, size, num_samples)
+
+
+class _Run:
+    def __init__(
+        self,
+        store: ResultStore,
+        settings: ExtractSettings,
+        models: ExtractModels,
+        spread: Spread,
+        max_failures: int | None,
+        progress: RunProgress,
+    ) -> None:
+        self._store, self._settings, self._models, self._spread = store, settings, models, spread
+        self._max_failures, self._progress = max_failures, progress
+        self._left: dict[int, int] = {}
+
+    def do(self, work: Sequence[ShardWork]) -> None:
+        """Work off what is pending and close each shard as it becomes complete."""
+        for shard in work:
+            if not shard.pending:
+                self._store.close(shard.number)
+        self._left = {shard.number: len(shard.pending) for shard in work if shard.pending}
+        if not self._left:
+            return
+        with ray_session(self._spread.num_readers, self._spread.address) as resources:
+            from netflips.bulk.pool import Pool
+
+            models = self._models
+            if models.device == "auto":  # of a cluster: whether it has GPUs is known only now
+                models = replace(models, device="cuda" if resources.get("GPU") else "cpu")
+            settings = self._settings.for_device(models.device)
+            size = self._spread.pool_size(models.device, file_size(models.encoder), resources)
+            with Pool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
+                for complaint in filter(None, pool.start()):
+                    raise CheckpointError(complaint)
+                self._progress.start()
+                for outcome in pool.run(shard_tasks(work, settings)):
+                    if isinstance(outcome, Lost):
+                        self._keep(outcome.label, BatchResult([], [Rejected(outcome.item.id, outcome.reason)]))
+                    else:
+                        self._keep(outcome.label, outcome.result)
+                self._progress.close()
+
+    def _keep(self, shard: int, result: BatchResult) -> None:
+        """Write down what became of a batch before anything else happens."""
+        if result.made:
+            self._store.add(shard, result.made)
+        if result.rejected:
+            self._store.set_aside(shard, result.rejected)
+        num_made, num_rejected = len(result.made), len(result.rejected)
+        self._left[shard] -= num_made + num_rejected
+        if not self._left[shard]:
+            self._store.close(shard)
+        self._progress.add(num_made, num_rejected, sum(one.seconds for one in result.made), result.costs)
+        if self._max_failures is not None and self._progress.failed > self._max_failures:
+            raise TooManyFailuresError(
+                f"{self._progress.failed} utterances failed",
+                path=self._settings.out_dir / "failed.jsonl",
+                found=result.rejected[-1].reason,
+                hint="put it right, or raise --max-failures; the same command goes on from here",
+            )
+
+
+def _total_seconds(sources: Sequence[Source]) -> float:
+    """The length of all together, 0 when that of one is not stated."""
+    lengths = [stated_seconds(source.entry) for source in sources]
+    return sum(lengths) if all(lengths) else 0.0

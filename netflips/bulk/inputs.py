@@ -1,0 +1,112 @@
+"""What to work on: a manifest, a folder, a glob or one file, all as one manifest."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from avcore.errors import InputError
+from avcore.plain_text import require_utf8
+from avcore.suffixes import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avdata.manifest import Entry, Manifest, read_manifest
+
+MANIFEST_SUFFIXES = (".jsonl", ".json")
+_MAX_NAME_BYTES = 200
+
+
+def read_inputs(
+    what: str, root: Path | None = None, language: str = "", suffixes: Sequence[str] = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
+) -> Manifest:
+    """List what a path or pattern stands for.
+
+    A `.jsonl` manifest is taken as it is (root: where its paths start from, None = its own folder). In a folder with its
+    sub-folders, or among what a glob finds, files with one of `suffixes` are utterances named by their path without its
+    ending; a published `<stem>.lip.mp4` beside a video is its lip crops. language: of the entries that name none. Raises
+    InputError when there is nothing, and for two files of one name.
+    """
+    path = Path(what)
+    if path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES:
+        manifest = read_manifest(path, root)
+    elif path.is_file():
+        manifest = _of_files([path], path.parent)
+    elif path.is_dir():
+        manifest = _of_files(_media_in(path, suffixes), path)
+    elif glob.has_magic(what):
+        manifest = _of_files(_media_among(glob.iglob(what, recursive=True), suffixes), _fixed_part(what))
+    else:
+        raise InputError("there is no such input", path=what, expected="a manifest (.jsonl), a folder, a glob or a media file")
+    if not manifest.entries:
+        raise InputError("there is no media file in it", path=what, expected=" ".join(suffixes))
+    return _with_language(manifest, language)
+
+
+def require_file_names(ids: Iterable[str]) -> None:
+    """Raise InputError for an id that cannot name a file below the output folder."""
+    for name in ids:
+        parts = PurePosixPath(name).parts
+        is_outside = name.startswith("/") or ".." in parts or "\\" in name or "\0" in name
+        if is_outside or not parts or name != "/".join(parts) or max(len(part.encode()) for part in parts) > _MAX_NAME_BYTES:
+            raise InputError("this id cannot name a file", expected="a name such as speaker_03/0001", found=repr(name[:120]))
+
+
+def _of_files(files: Iterable[Path], root: Path) -> Manifest:
+    found: dict[str, Path] = {}
+    entries = []
+    files = sorted(files)
+    require_utf8(files, "a media file")
+    for file in files:
+        relative = file.relative_to(root)
+        name = relative.with_suffix("").as_posix()
+        if name in found:
+            raise InputError(
+                f"{found[name].name} and {file.name} have one name", path=file.parent, hint="choose one kind of file with --suffix"
+            )
+        found[name] = file
+        entries.append(_entry(name, file, relative))
+    return Manifest(root, tuple(entries))
+
+
+def _entry(name: str, file: Path, relative: Path) -> Entry:
+    if file.suffix.lower() in SOUND_SUFFIXES:
+        return Entry(name, audio=relative.as_posix())
+    lips = relative.with_suffix(LIP_ENDING)
+    return Entry(name, video=relative.as_posix(), lips=lips.as_posix() if file.with_suffix(LIP_ENDING).is_file() else "")
+
+
+def _media_in(folder: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Media below a folder; links to folders are followed, each folder is looked at once."""
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (path for name in names if _is_media(path := Path(place, name), suffixes))
+
+
+def _media_among(names: Iterable[str], suffixes: Sequence[str]) -> Iterator[Path]:
+    return (path for name in names if _is_media(path := Path(name), suffixes) and path.is_file())
+
+
+def _is_media(path: Path, suffixes: Sequence[str]) -> bool:
+    is_ours = path.name.lower().endswith(LIP_ENDING) or path.name.startswith(".")
+    return path.suffix.lower() in suffixes and not is_ours
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder of a glob down to its first wildcard."""
+    fixed = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed.append(part)
+    return Path(*fixed)
+
+
+def _with_language(manifest: Manifest, language: str) -> Manifest:
+    if not language:
+        return manifest
+    entries = (entry if entry.language else replace(entry, language=language) for entry in manifest.entries)
+    return Manifest(manifest.root, tuple(entries))

@@ -1,0 +1,207 @@
+"""Work in two steps on Ray: readers on the CPUs, then workers that hold the models. Bounded, and dead workers are replaced.
+
+A task is a batch of items. Its parts are read by plain Ray tasks; when all are read, one worker (an actor) gets them. Only
+so many parts are under way at a time, so that memory does not grow with the amount of work. What is read goes from reader
+to worker without passing through this process.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Self
+
+import ray
+from ray.exceptions import ObjectLostError, RayError, RayTaskError, WorkerCrashedError
+
+from avcore.runs.work import Finished, Item, Label, Lost, PoolSize, Task, WorkersFailError
+
+_TRIES_ALONE = 2
+_MOST_DEATHS_IN_A_ROW = 12
+_READERS_FAULT = (WorkerCrashedError, RayTaskError, ObjectLostError)
+"""Errors of a worker's call that come from what it was to be given, or from our own code, and leave the worker alive."""
+
+
+@dataclass
+class _Job(Generic[Item, Label]):
+    label: Label
+    task: Task[Item]
+    parts: list[Any] = field(default_factory=list)
+    num_unread: int = 0
+
+
+@dataclass(eq=False)
+class _Worker(Generic[Item, Label]):
+    actor: Any
+    queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
+
+    def takes(self, job: _Job[Item, Label], most: int) -> bool:
+        """Whether it may be given a job now. Suspects have a worker for themselves, so that the right one is blamed."""
+        if job.task.is_alone or any(queued.task.is_alone for _, queued in self.queue):
+            return not self.queue
+        return len(self.queue) < most
+
+
+class Pool(Generic[Item, Label]):
+    """Workers of one class, and readers for them.
+
+    worker_class: made with `arguments` in each worker's process; has `load() -> Any` and `process(*parts) -> Any`. read:
+    called with `read_arguments` and a part's items where there is a reading step; else `process` gets the items as its
+    parts. Use it as a context manager: its workers end with it.
+    """
+
+    def __init__(
+        self,
+        worker_class: type,
+        arguments: Sequence[Any],
+        size: PoolSize,
+        read: Callable[..., Any] | None = None,
+        read_arguments: Sequence[Any] = (),
+    ) -> None:
+        options = {"num_cpus": size.cpus, "num_gpus": size.gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+        self._make_actor: Callable[[], Any] = lambda: ray.remote(worker_class).options(**options).remote(*arguments)
+        self._read = None if read is None else ray.remote(read).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
+        self._read_arguments, self._size = tuple(read_arguments), size
+        self._workers: list[_Worker[Item, Label]] = []
+        self._reading: dict[Any, _Job[Item, Label]] = {}
+        self._read_jobs: deque[_Job[Item, Label]] = deque()
+        self._again: deque[_Job[Item, Label]] = deque()
+        self._widest = 1
+        self._deaths = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for ref in self._reading:
+            ray.cancel(ref, force=True)
+        for worker in self._workers:
+            _kill(worker.actor)
+
+    def start(self) -> list[Any]:
+        """Start the workers, and readers beside them; returns what `load` returned in each.
+
+        Raises WorkersFailError when one dies over it.
+        """
+        self._workers = [_Worker(self._make_actor()) for _ in range(self._size.workers)]
+        readers = range(self._size.readers if self._read is not None else 0)
+        try:
+            warm = [self._submit_part(()) for _ in readers]
+            loaded = list(ray.get([worker.actor.load.remote() for worker in self._workers]))
+            ray.get(warm)
+            return loaded
+        except RayError as error:
+            what = "a worker died while it loaded the models"
+            raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers") from error
+
+    def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+        """Work off labelled tasks, in about their order; yields what became of each. Tasks are taken as there is room."""
+        source = iter(tasks)
+        while True:
+            self._top_up(source)
+            self._hand_out()
+            waiting = [*self._reading, *(ref for worker in self._workers for ref, _ in worker.queue)]
+            if not waiting:
+                return
+            ready, _ = ray.wait(waiting, num_returns=1, fetch_local=False)
+            for ref in ready:
+                if ref in self._reading:
+                    self._end_of_reading(ref)
+                else:
+                    yield from self._end_of_work(ref)
+
+    def _top_up(self, source: Iterator[tuple[Label, Task[Item]]]) -> None:
+        """Start reading while there is room."""
+        while self._num_parts() < self._most_parts():
+            if self._again:
+                self._submit(self._again.popleft())
+                continue
+            labelled = next(source, None)
+            if labelled is None:
+                return
+            self._submit(_Job(*labelled))
+
+    def _num_parts(self) -> int:
+        """Parts that are being read, or read and not yet with a worker."""
+        jobs = {id(job): job for job in (*self._reading.values(), *self._read_jobs)}
+        return sum(len(job.task.parts) for job in jobs.values())
+
+    def _most_parts(self) -> int:
+        return self._size.workers * self._widest + (2 * self._size.readers if self._read is not None else 0)
+
+    def _submit(self, job: _Job[Item, Label]) -> None:
+        self._widest = max(self._widest, len(job.task.parts))
+        if self._read is None:
+            job.parts = [ray.put(part) for part in job.task.parts]
+            self._read_jobs.append(job)
+            return
+        job.parts = [self._submit_part(part) for part in job.task.parts]
+        job.num_unread = len(job.parts)
+        self._reading.update(dict.fromkeys(job.parts, job))
+
+    def _submit_part(self, part: tuple[Item, ...]) -> Any:
+        assert self._read is not None
+        return self._read.remote(*self._read_arguments, part)
+
+    def _hand_out(self) -> None:
+        """Give what is read to the workers that have least to do."""
+        while self._read_jobs:
+            job = self._read_jobs[0]
+            free = [worker for worker in self._workers if worker.takes(job, self._size.queue)]
+            if not free:
+                return
+            worker = min(free, key=lambda one: len(one.queue))
+            worker.queue.append((worker.actor.process.remote(*job.parts), job))
+            self._read_jobs.popleft()
+
+    def _end_of_reading(self, ref: Any) -> None:
+        """A part is read, or its reader died: its worker's call will say."""
+        job = self._reading.pop(ref)
+        job.num_unread -= 1
+        if not job.num_unread:
+            self._read_jobs.append(job)
+
+    def _end_of_work(self, ref: Any) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+        worker = next(one for one in self._workers if ref in (queued for queued, _ in one.queue))
+        while worker.queue and ray.wait([worker.queue[0][0]], timeout=0, fetch_local=False)[0]:
+            first, job = worker.queue.popleft()
+            try:
+                result = ray.get(first)
+            except RayError as error:
+                if not isinstance(error, _READERS_FAULT):
+                    # It died of the first in its queue; those behind are innocent, and are read already.
+                    self._read_jobs.extendleft(queued for _, queued in reversed(worker.queue))
+                    self._replace(worker)
+                yield from self._retry(job, error)
+                return
+            self._deaths = 0
+            yield Finished(job.label, job.task, result)
+
+    def _replace(self, worker: _Worker[Item, Label]) -> None:
+        _kill(worker.actor)
+        self._workers[self._workers.index(worker)] = _Worker(self._make_actor())
+
+    def _retry(self, job: _Job[Item, Label], error: Exception) -> Iterator[Lost[Item, Label]]:
+        """Try the items of a failed task again, each alone; give up those that were alone before."""
+        self._deaths += 1
+        if self._deaths >= _MOST_DEATHS_IN_A_ROW:
+            what = f"the workers died {self._deaths} times in a row"
+            raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers or --readers")
+        tries = job.task.tries + (len(job.task.items) == 1 and job.task.is_alone)
+        if tries >= _TRIES_ALONE:
+            yield Lost(job.label, job.task.items[0], f"given up: {_reason(error)}")
+            return
+        self._again.extend(_Job(job.label, Task(((item,),), True, tries)) for item in job.task.items)
+
+
+def _kill(actor: Any) -> None:
+    ray.kill(actor)
+
+
+def _reason(error: Exception) -> str:
+    """One line for a call that failed."""
+    cause = getattr(error, "cause", None) or error
+    if isinstance(cause, WorkerCrashedError):
+        return "the process that read it died"
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    text = lines[0] if lines else type(cause).__name__
+    return text if isinstance(cause, RayError) else f"{type(cause).__name__}: {text}"

@@ -1,0 +1,134 @@
+"""The readers' work: decode sound and picture, find faces. Runs on CPU workers, apart from the models."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from av2unit.sources import Floats, Pictures, compare_lengths, read_lip_video
+from avcore.errors import InputError, MediaError, NoSpeechError
+from avcore.faces.boxes import write_boxes
+from avcore.faces.find import find_faces
+from avcore.media import PictureSource, read_speech, write_lip_video
+from avcore.suffixes import BOXES_ENDING, LIP_ENDING
+from avcore.timeline import frames_to_seconds, samples_to_seconds
+from netflips.bulk.records import Loaded, Rejected, Source, reason_of
+from netflips.bulk.settings import AUDIO, VIDEO, ExtractSettings
+from netflips.dub.clock import StageClock
+
+
+def read_part(settings: ExtractSettings, sources: Sequence[Source]) -> list[Loaded | Rejected]:
+    """Read utterances; one that cannot be used is rejected with the reason, and the others go on."""
+    return [_read_or_reject(settings, source) for source in sources]
+
+
+def read_source(settings: ExtractSettings, source: Source) -> Loaded:
+    """Read one utterance, and write its lip crops and boxes where they are asked for. Raises NetflipsError."""
+    clock, row = StageClock(), dict[str, Any]()
+    with _warnings(row):
+        speech = _speech(settings, source, clock)
+        lips = _lips(settings, source, speech, clock, row)
+        if speech is not None and lips is not None and settings.hears and settings.sees:
+            compare_lengths(source.id, speech, lips)
+    seconds = frames_to_seconds(len(lips)) if lips is not None else samples_to_seconds(0 if speech is None else len(speech))
+    return Loaded(
+        source,
+        speech if _is_heard(settings) else None,
+        lips if settings.sees else None,
+        float(seconds),
+        row,
+        clock.seconds.get("decode", 0.0),
+        clock.seconds.get("faces", 0.0),
+    )
+
+
+def _read_or_reject(settings: ExtractSettings, source: Source) -> Loaded | Rejected:
+    try:
+        return read_source(settings, source)
+    except Exception as error:  # whatever is wrong with one file must not stop the others
+        return Rejected(source.id, reason_of(error))
+
+
+def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> Floats | None:
+    path = source.path("audio") or source.path("video")
+    is_wanted = _is_heard(settings)
+    if path is None and is_wanted:
+        raise InputError("it has no sound", path=source.id, hint=f"use --modalities {VIDEO} to read the lips alone")
+    if path is None or not (is_wanted or _must_look(settings, source)):
+        return None
+    try:
+        with clock.stage("decode"):
+            speech = read_speech(path)
+    except MediaError:
+        if is_wanted:
+            raise
+        return None  # who speaks is then seen from the mouths alone
+    if is_wanted and not speech.size:
+        raise NoSpeechError("its sound track is empty", path=path)
+    return speech
+
+
+def _is_heard(settings: ExtractSettings) -> bool:
+    """Whether a model takes the sound."""
+    return settings.hears or bool(settings.speaker)
+
+
+def _must_look(settings: ExtractSettings, source: Source) -> bool:
+    """Whether the lips have to be found in the picture."""
+    return (settings.sees or settings.lips) and not source.entry.lips
+
+
+def _lips(
+    settings: ExtractSettings, source: Source, speech: Floats | None, clock: StageClock, row: dict[str, Any]
+) -> Pictures | None:
+    existing = source.path("lips")
+    if existing is not None:
+        if not settings.sees:
+            return None
+        with clock.stage("decode"):
+            return read_lip_video(existing)
+    if not _must_look(settings, source):
+        return None
+    path = source.path("video")
+    if path is None:
+        raise InputError("it has no picture", path=source.id, hint=f"use --modalities {AUDIO}, without --with-lips")
+    pictures = PictureSource(path)
+    with clock.stage("faces"):
+        face = find_faces(
+            clock.timed(pictures, "decode"), settings.face_choice, speech,
+            total=len(pictures), source=path, pixel_aspect=pictures.info.pixel_aspect,
+        )  # fmt: skip
+        if settings.lips:
+            row |= _write_lips(settings.out_dir, source.id, face.lips, face.boxes)
+        return face.lips
+
+
+def _write_lips(out_dir: Path, name: str, lips: Pictures, boxes: Sequence[Any]) -> dict[str, Any]:
+    """Write lip crops and face boxes under their published endings; returns what the row says of them."""
+    lip_path, box_path = f"lips/{name}{LIP_ENDING}", f"lips/{name}{BOXES_ENDING}"
+    write_lip_video(out_dir / lip_path, lips)
+    write_boxes(out_dir / box_path, boxes)
+    return {"lips": lip_path, "boxes": box_path, "frames": len(lips)}
+
+
+class _Collector(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+@contextmanager
+def _warnings(row: dict[str, Any]) -> Iterator[None]:
+    """Put what is warned of inside the block into the row: nobody sees the log of a worker."""
+    collector = _Collector()
+    logging.getLogger().addHandler(collector)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(collector)
+        if collector.texts:
+            row["warnings"] = collector.texts

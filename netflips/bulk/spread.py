@@ -1,0 +1,83 @@
+"""How the work is spread over cores, GPUs and machines."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from avcore.errors import UsageError
+from avcore.runs.work import PoolSize
+
+_MEMORY_PART = 0.6
+_BYTES_BESIDE_WEIGHTS = 750 << 20
+_COPIES_OF_WEIGHTS = 1.5
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What the user says of it.
+
+    workers: model workers, 0 = one for each share of a GPU, or without one for each core that memory allows. readers:
+    reading tasks at a time, 0 = one a core. gpus_per_worker: may be a fraction. address: of a Ray cluster, None = here.
+    """
+
+    workers: int = 0
+    readers: int = 0
+    gpus_per_worker: float = 1.0
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers < 0 or self.readers < 0:
+            raise UsageError("--workers and --readers must be 1 or more", found=min(self.workers, self.readers))
+        is_whole = self.gpus_per_worker == int(self.gpus_per_worker)
+        if not self.gpus_per_worker > 0 or (self.gpus_per_worker > 1 and not is_whole):
+            raise UsageError("--gpus-per-worker must be a fraction up to 1, or whole", found=self.gpus_per_worker)
+
+    @property
+    def num_readers(self) -> int:
+        """Readers of a session on this machine."""
+        return self.readers or num_cores()
+
+    def pool_size(self, device: str, weights: int, resources: dict[str, float]) -> PoolSize:
+        """Settle the numbers.
+
+        device: of the models. weights: bytes of the checkpoint. resources: `ray.cluster_resources()`. Raises UsageError for
+        more than there is, which would wait for ever.
+        """
+        if device.startswith("cuda"):
+            return self._on_gpus(resources.get("GPU", 0.0), int(resources.get("CPU", 1)))
+        if self.address is None:
+            return PoolSize(self.workers or default_workers(weights), self.num_readers)
+        cores = int(resources.get("CPU", 0))
+        workers = self.workers or max(1, cores // 2)
+        if workers >= cores:
+            raise UsageError("a core of the cluster must be left to read", expected=f"--workers {cores - 1} at most", found=workers)
+        return PoolSize(workers, self.readers or cores - workers, cpus=1.0)
+
+    def _on_gpus(self, gpus: float, cores: int) -> PoolSize:
+        most = int(gpus / self.gpus_per_worker + 1e-9)
+        workers = self.workers or most
+        if not 0 < workers <= most:
+            raise UsageError(
+                "there are not as many GPUs",
+                expected=f"at most {most} workers with --gpus-per-worker {self.gpus_per_worker:g}",
+                found=f"{workers} workers, {gpus:g} GPUs",
+                hint="a fraction, as --gpus-per-worker 0.5, lets workers share one",
+            )
+        return PoolSize(workers, self.readers or cores, gpus=self.gpus_per_worker)
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(weights: int) -> int:
+    """Workers for a model of `weights` bytes: one a core, as far as the machine's memory goes."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    fitting = int(memory * _MEMORY_PART // (weights * _COPIES_OF_WEIGHTS + _BYTES_BESIDE_WEIGHTS))
+    return max(1, min(num_cores(), fitting))
+
+
+def file_size(path: Path | None) -> int:
+    """Bytes of a checkpoint, 0 for none."""
+    return 0 if path is None else path.stat().st_size

@@ -1,0 +1,216 @@
+"""The output folder of a bulk run, such that a run can be killed at any moment and goes on where it was.
+
+    run.json              what the results were made with
+    plan.jsonl            which utterance goes into which shard
+    work/00012.jsonl      finished rows of a shard that is not complete yet
+    shards/00012.jsonl    a complete shard, in the order of the plan
+    closed.jsonl          length and digest of each complete shard, see `closed`
+    failed.jsonl          what was set aside, with the reason
+
+A shard is closed when it has a file and no work file. Its file is believed when it is as it was closed; what is neither in
+it nor in its work file nor set aside is left to do, and opens it again.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError, OutputError
+from avcore.runs import journal
+from avcore.runs.lock import folder_lock
+from avcore.runs.rows import write_rows
+from avcore.runs.settings import WAY_OUT, prepare_folder
+from avdata.manifest import Manifest
+from netflips.bulk.closed import CLOSED, CLOSED_KEYS, ClosedShards
+from netflips.bulk.plan import Shard, digest, new_shards, read_plan, write_plan
+from netflips.bulk.records import Made, Rejected, Source
+from netflips.bulk.settings import Layout
+from netflips.bulk.shard_files import ShardFiles
+
+_FAILED, _WORK = "failed.jsonl", "work"
+_FAILED_KEYS = ("id", "reason")
+
+LOG = logging.getLogger("netflips")
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """What is left to do of a shard. planned: its utterances that the input has, in order. pending: ids of those left."""
+
+    number: int
+    planned: tuple[Source, ...]
+    pending: frozenset[str]
+
+
+@contextmanager
+def open_store(
+    out_dir: Path, key: Mapping[str, Any], layout: Layout, shard_size: int, overwrite: bool = False, reads_all: bool = False
+) -> Iterator["ResultStore"]:
+    """Open an output folder for this run alone.
+
+    key: what the results are made with. reads_all: see `closed`. Raises UsageError when there are results made otherwise
+    (overwrite: they are deleted first), OutputError when another run is at work or the folder holds other things under our names.
+    """
+    with folder_lock(out_dir):
+        prepare_folder(out_dir, key, overwrite)
+        journal.repair(out_dir / _FAILED, *_FAILED_KEYS)
+        journal.repair(out_dir / CLOSED, *CLOSED_KEYS)
+        for path in sorted((out_dir / _WORK).glob("*.jsonl")):
+            journal.repair(path, "id")
+        yield ResultStore(out_dir, layout, shard_size, reads_all)
+
+
+class ResultStore:
+    """What is planned, done and set aside in an output folder; `open_store` makes one that may be written to."""
+
+    def __init__(self, out_dir: Path, layout: Layout, shard_size: int, reads_all: bool = False) -> None:
+        self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
+        self._work_dir, self._shard_size = out_dir / _WORK, shard_size
+        self.files = ShardFiles(out_dir, layout)
+        self._closed = ClosedShards(out_dir, self.files, reads_all)
+        self._shards: dict[int, Shard] = {}
+        self._done: dict[int, set[str]] = {}
+        self._reopened: set[int] = set()
+        self._num_unlisted = 0
+        self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
+
+    def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
+        """Say what is left to do, shard by shard; utterances that are new here are added to the plan.
+
+        retry_failed: what was set aside is left to do too. is_trial: nothing is written. Raises InputError when what is done
+        was made from other files.
+        """
+        sources = {entry.id: Source(entry, manifest.root) for entry in manifest.entries}
+        shards = self._read_plan()
+        self._done = {shard.number: self._done_in(shard, is_trial) for shard in shards}
+        if self._num_unlisted:
+            what = "%s: %d utterances are neither in a finished shard nor set aside; they are made again"
+            LOG.warning(what, self._failed_path, self._num_unlisted)
+        shards = self._extend(self._renew(shards, sources), sources)
+        self._shards = {shard.number: shard for shard in shards}
+        if not is_trial:
+            self._closed.note_new()
+            write_plan(self._plan_path, shards)
+        if retry_failed:
+            self._forgive(self.failures.keys() & sources.keys(), is_trial)
+        return [work for shard in shards if (work := self._work(shard, sources)) is not None]
+
+    def num_done(self, ids: Iterable[str]) -> int:
+        """How many of these utterances are finished."""
+        done = set().union(*self._done.values())
+        return sum(name in done for name in ids)
+
+    def add(self, shard: int, made: Iterable[Made]) -> None:
+        """Keep finished utterances of a shard."""
+        made = list(made)
+        journal.append(self._work_path(shard), [one.row for one in made], is_sealed=True)
+        self._done[shard].update(one.id for one in made)
+
+    def set_aside(self, shard: int, rejected: Iterable[Rejected]) -> None:
+        """Note utterances that cannot be used."""
+        rejected = list(rejected)
+        journal.append(self._failed_path, [{"id": one.id, "reason": one.reason, "shard": shard} for one in rejected])
+        self.failures.update({one.id: one.reason for one in rejected})
+
+    def close(self, shard: int) -> None:
+        """Write a shard to its place; it stays open while any of its utterances is neither done nor set aside.
+
+        Raises OutputError when rows that were written down are not there any more.
+        """
+        ids, done = self._shards[shard].ids, self._done[shard]
+        if any(name not in done and name not in self.failures for name in ids):
+            return
+        rows = {row["id"]: row for row in self._rows(shard)}
+        lost = [name for name in ids if name in done and name not in rows]
+        if lost:
+            what = f"{len(lost)} finished utterances are not in it any more, as {lost[0]!r}"
+            raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
+        self._closed.write(self._shards[shard], [rows[name] for name in ids if name in done])
+        self._work_path(shard).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Bring the list of what was set aside into the order of the plan."""
+        if not self.failures:
+            self._failed_path.unlink(missing_ok=True)
+            return
+        places = {name: shard.number for shard in self._shards.values() for name in shard.ids}
+        known = [name for name in places if name in self.failures]
+        write_rows(self._failed_path, ({"id": name, "reason": self.failures[name], "shard": places[name]} for name in known))
+
+    def _read_plan(self) -> list[Shard]:
+        """The plan; raises InputError when there are results without one, or it is damaged."""
+        has_results = any(self.files.folder.glob("[0-9]*")) or any(self._work_dir.glob("[0-9]*"))
+        if self._plan_path.exists() and self._plan_path.stat().st_size:
+            return read_plan(self._plan_path)
+        if has_results:
+            raise InputError("the plan of these results is missing or empty", path=self._plan_path, hint=WAY_OUT)
+        return []
+
+    def _done_in(self, shard: Shard, is_trial: bool) -> set[str]:
+        """The utterances of a shard whose rows can be believed. The shard is opened where others must be made again."""
+        number, work = shard.number, self._work_path(shard.number)
+        is_open, seen = work.exists(), self._closed.look(shard, work.exists())
+        lost = {name for name in shard.ids if name not in seen.ids and name not in self.failures}
+        if seen.rows is None and seen.is_there and not is_open:
+            self._num_unlisted += len(lost)
+        if seen.rows is not None or (seen.is_there and lost):
+            self._reopened.add(number)
+            if not is_trial:
+                journal.append(work, seen.rows or ())
+        if seen.rows is not None and not is_trial:
+            self.files.path(number).unlink()
+        return set(seen.ids) | {row["id"] for row in journal.read(work, "id")}
+
+    def _is_closed(self, shard: int) -> bool:
+        return self.files.path(shard).exists() and not self._work_path(shard).exists()
+
+    def _rows(self, shard: int) -> Iterator[dict[str, Any]]:
+        yield from self.files.read(shard)
+        yield from journal.read(self._work_path(shard), "id")
+
+    def _renew(self, shards: list[Shard], sources: Mapping[str, Source]) -> list[Shard]:
+        """Note what undone utterances are made from now; raises InputError when done ones are made from something else now."""
+        renewed = []
+        for shard in shards:
+            now = [digest(sources[name]) if name in sources else "" for name in shard.ids]
+            for name, before, after in zip(shard.ids, shard.digests, now, strict=True):
+                if before and after and before != after and name in self._done[shard.number]:
+                    raise InputError(
+                        f"the utterance {name!r} is done, but from another file or with another speaker or language",
+                        path=self._plan_path.parent,
+                        hint="give each corpus an --out-dir of its own, or begin anew with --overwrite",
+                    )
+            kept = zip(shard.digests, now, strict=True)
+            renewed.append(replace(shard, digests=tuple(after or before for before, after in kept)))
+        return renewed
+
+    def _extend(self, shards: list[Shard], sources: Mapping[str, Source]) -> list[Shard]:
+        known = {name for shard in shards for name in shard.ids}
+        new = [source for name, source in sources.items() if name not in known]
+        added = new_shards(len(shards), new, [digest(source) for source in new], self._shard_size)
+        self._done.update({shard.number: set() for shard in added})
+        return shards + added
+
+    def _forgive(self, again: Set[str], is_trial: bool) -> None:
+        """Open the shards of failed utterances again, then take these off the list: in this order none is ever lost."""
+        opened = {shard.number for shard in self._shards.values() if again & set(shard.ids)}
+        self._reopened |= opened
+        for number in () if is_trial else opened:
+            journal.append(self._work_path(number), [])
+        kept = [row for row in journal.read(self._failed_path, *_FAILED_KEYS) if row["id"] not in again]
+        if not is_trial:
+            write_rows(self._failed_path, kept)
+        self.failures = {row["id"]: row["reason"] for row in kept}
+
+    def _work(self, shard: Shard, sources: Mapping[str, Source]) -> ShardWork | None:
+        if self._is_closed(shard.number) and shard.number not in self._reopened:
+            return None
+        planned = tuple(sources[name] for name in shard.ids if name in sources)
+        pending = frozenset(one.id for one in planned) - self._done[shard.number] - self.failures.keys()
+        return ShardWork(shard.number, planned, pending)
+
+    def _work_path(self, shard: int) -> Path:
+        return self._work_dir / f"{shard:05d}.jsonl"

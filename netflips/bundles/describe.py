@@ -1,0 +1,80 @@
+"""What a bundle says of itself: its bundle.json, with a checksum of every other file."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, REFERENCES, Bundle, read_bundle
+from avcore.errors import CheckpointError
+from avcore.files import require_file, write_text
+
+MOST_BYTES = 25 * 2**20
+"""What a bundle may weigh, all files together."""
+FILES = (*(name for path in CHECKPOINTS.values() for name in (path, str(Path(path).with_suffix(".json")))), REFERENCES)
+"""Everything in a bundle but bundle.json."""
+_MEGA = 2**20
+
+
+def file_facts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Checksum and size of each file of a bundle. Raises InputError when one is missing."""
+    found = {}
+    for name in FILES:
+        content = require_file(folder / name, "a file of the bundle").read_bytes()
+        found[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return found
+
+
+def write_about(folder: Path, about: Mapping[str, Any]) -> Bundle:
+    """Write bundle.json anew, with the files as they are now."""
+    content = {**about, "files": file_facts(folder)}
+    write_text(folder / ABOUT, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return read_bundle(folder)
+
+
+def note(folder: str | Path, **sections: Any) -> Bundle:
+    """Add sections to bundle.json, or replace them: `note(folder, metrics={...})`."""
+    bundle = check_bundle(folder)
+    return write_about(bundle.folder, {**bundle.about, **sections})
+
+
+def check_bundle(folder: str | Path) -> Bundle:
+    """Read a bundle and compare its files with the checksums. Raises InputError or CheckpointError naming what differs."""
+    bundle = read_bundle(folder)
+    stated, found = dict(bundle.about.get("files") or {}), file_facts(bundle.folder)
+    differing = [name for name in FILES if (stated.get(name) or {}).get("sha256") != found[name]["sha256"]]
+    if differing:
+        raise CheckpointError(
+            "the bundle is not what it says it is", path=bundle.folder, found=f"other content in {', '.join(differing)}",
+            hint="get it again, or pack it again",
+        )  # fmt: skip
+    return bundle
+
+
+def total_bytes(bundle: Bundle) -> int:
+    """What a bundle weighs, its bundle.json included."""
+    return sum((bundle.folder / name).stat().st_size for name in (*FILES, ABOUT))
+
+
+def tell(bundle: Bundle) -> Iterator[str]:
+    """What a bundle is, in lines for a person."""
+    about, made = bundle.about, bundle.about.get("made") or {}
+    yield f"{about['name']}: {about['domain']}"
+    yield f"folder: {bundle.folder}, {total_bytes(bundle) / _MEGA:.1f} MiB"
+    yield f"languages: {about.get('source', '?')} -> {about.get('target', '?')}, units of {about.get('vocabulary', '?')}"
+    facts = {name: made[name] for name in ("date", "commit", "seed") if name in made}
+    if facts:
+        yield "made: " + ", ".join(f"{name} {value}" for name, value in facts.items())
+    seconds = {name: spent for name, spent in (made.get("seconds") or {}).items() if spent is not None}
+    if seconds:
+        steps = ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items())
+        yield f"training: {sum(seconds.values()) / 60:.0f} minutes of a core ({steps})"
+    for name, found in (about.get("out_of_domain") or {}).items():
+        words = name.replace("_", " ")
+        if "least" in found:
+            more = {"at its weakest": found.get("weakest"), "for likeness to a known sentence": found.get("nearest")}
+            stretches = "".join(f", {bound:.3f} {what}" for what, bound in more.items() if bound is not None)
+            yield f"usual {words}: {found['least']:.3f} or more{stretches}"
+        elif {"share", "samples"} <= found.keys():
+            yield f"{words}: {found['share']:.1%} of {found['samples']} utterances"

@@ -1,0 +1,16 @@
+"""What only the repository has, and the installed package lacks: the demo's voices, recipe and exam."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from avcore.errors import UsageError
+
+
+def from_checkout(name: str) -> ModuleType:
+    """A module of the workshop. Raises UsageError where there is none."""
+    if find_spec(name.partition(".")[0]) is None:
+        raise UsageError(
+            "this needs the repository, not the installed package alone", found=f"no {name}", hint="run it in a clone of NetfLips"
+        )
+    return import_module(name)

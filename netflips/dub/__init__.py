@@ -1,0 +1,1 @@
+"""One dub: its options, its utterances, and the short clip."""

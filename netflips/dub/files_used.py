@@ -1,0 +1,31 @@
+"""The files that a dub's settings name, for whoever must not overwrite them."""
+
+from pathlib import Path
+
+from avcore.files import require_file
+from netflips.dub.speaker_map import read_speaker_map
+from netflips.options import DubOptions
+
+
+def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
+    """What is read beside the video, in words and by path. Raises InputError for a file that is not there."""
+    recording = options.recording
+    given = {
+        "the voice (--speaker-path)": options.speaker,
+        "the lip video": options.lips,
+        "the face boxes": options.boxes,
+        "the segments file (--segments-in)": recording.segments_in,
+        "the background audio": recording.background_audio,
+        "the speaker map": recording.speaker_map,
+    }
+    found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
+    if recording.speaker_map is not None:
+        voices = [one.voice for one in read_speaker_map(recording.speaker_map).speakers.values()]
+        found["a voice of the speaker map"] = [voice for voice in voices if voice is not None]
+    return found
+
+
+def outputs_of(options: DubOptions) -> dict[str, list[Path]]:
+    """What is written beside the dubbed video."""
+    written = options.recording.segments_out
+    return {} if written is None else {"the segments file (--segments)": [written]}

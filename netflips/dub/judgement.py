@@ -1,0 +1,57 @@
+"""Whether an utterance is what the models were made for, as far as they say what that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from av2unit.trust import Heard
+from avcore.plain_text import ranges
+from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_notice
+from netflips.models import Models
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """confidence: mean log-probability of the units. is_outside: None = the models name no domain. notice: what to tell a user."""
+
+    confidence: float
+    is_outside: bool | None
+    notice: str | None
+
+
+class Scored(Protocol):
+    """What a translation says of itself."""
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability of a token."""
+
+    @property
+    def weakest(self) -> Stretch | None:
+        """Where the tokens are least probable."""
+
+
+def judge(models: Models, heard: Heard, translated: Scored) -> Judgement:
+    """Judge an utterance by how sure the encoder is of its units and the translator of what they mean."""
+    readings = [
+        *heard.extraction.readings(models.extractor.domain),
+        *models.translator.readings(translated.score, translated.weakest),
+    ]
+    notice = outside_notice(readings, PICTURE_CAUSE if heard.may_be_misled else "")
+    names_domain = any(one.domain is not None for one in readings)
+    return Judgement(heard.extraction.confidence, notice is not None if names_domain else None, notice)
+
+
+def common_notice(judged: Mapping[int, Judgement]) -> str | None:
+    """One notice for all utterances of a recording that are outside, naming each by its number; None when none is.
+
+    Where their notices differ, in figures, it is the first one's.
+    """
+    strange = {number: one.notice for number, one in judged.items() if one.notice is not None}
+    if not strange:
+        return None
+    first, notice = next(iter(strange.items()))
+    if len(strange) == 1:
+        return f"utterance {first}: {notice}"
+    whose = "" if len(set(strange.values())) == 1 else f"; the figures are those of {first}"
+    return f"utterances {ranges(strange)} ({len(strange)} of {len(judged)}{whose}): {notice}"

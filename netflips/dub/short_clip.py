@@ -1,0 +1,225 @@
+"""Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.trust import Heard, listen
+from avcore.compute.ahead import pictures_ahead, pictures_at_once
+from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
+from avcore.faces.crop import Box
+from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.given import read_boxes_for
+from avcore.faces.paste import paste_face, paste_face_hard
+from avcore.faces.select import parse_face_choice
+from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.pingpong import pingpong
+from avcore.progress import Progress
+from avcore.provenance import synthetic_comment
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
+from avcore.units import Units
+from netflips import __version__
+from netflips.dub.clock import StageClock
+from netflips.dub.judgement import Judgement, judge
+from netflips.dub.label import with_label
+from netflips.dub.lip_video import read_lips
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
+from unit2av.face.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
+from unit2av.renderer import BATCH_PICTURES
+from unit2av.speakers.voice_of import read_voice, voice_of
+from unit2av.voice.speech import SpeakerVoice
+from unit2unit.inference import Translation, search_settings, truncation_notice
+
+LOG = logging.getLogger("netflips")
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What was read from the input.
+
+    speech: float32 [S] at 16 kHz, None without a sound track. boxes: one per 25 fps picture. lips: uint8 [T, 96, 96],
+    None where no face was found.
+    """
+
+    source: PictureSource
+    speech: Samples | None
+    boxes: Sequence[Box | None]
+    lips: NDArray[np.uint8] | None
+    face: SpeakerFace | None
+
+
+class ShortDub:
+    """One dub of a clip of one utterance: H.264 and AAC at 25 fps and 16 kHz, as long as the new speech."""
+
+    def __init__(
+        self, source: PictureSource, out_video: Path, models: Models, options: DubOptions, progress: Progress, clock: StageClock
+    ) -> None:
+        self._source, self._in, self._out = source, source.path, out_video
+        self._models, self._options, self._progress, self._clock = models, options, progress, clock
+        self._warnings = list[str]()
+
+    def run(self) -> DubReport:
+        """Do everything; see `netflips.pipeline.dub`."""
+        with self._clock.stage("read"):
+            material = self._read()
+        voice = self._voice(material.speech)
+        with self._clock.stage("av2unit"):
+            heard = self._listen(material)
+        with self._clock.stage("unit2unit"):
+            translation = self._translate(heard.extraction.units)
+        judgement = judge(self._models, heard, translation)
+        if judgement.notice is not None:
+            self._warn(judgement.notice)
+        with self._clock.stage("speech"):
+            said = self._models.vocoder.predict_durations(translation.units)
+        with self._clock.stage("write"):
+            writer = self._write(material, said, voice)
+        return self._report(material, heard, judgement, translation, said, writer, voice)
+
+    # Reading
+
+    def _read(self) -> Material:
+        source = self._source
+        speech = read_speech(self._in) if source.info.has_audio else None
+        if self._options.uses_audio and not self._options.decides and speech is None:
+            raise MediaError("it has no sound track", path=self._in, hint="use --modalities video with --speaker-path voice.wav")
+        given_boxes = None if self._options.boxes is None else read_boxes_for(source, self._options.boxes)
+        given_lips = None if self._options.lips is None else read_lips(self._options.lips)
+        face = None
+        if given_boxes is None or (given_lips is None and self._options.uses_video):
+            face = self._find_face(source, speech)
+        boxes = given_boxes if given_boxes is not None else face.steady_boxes if face is not None else [None] * len(source)
+        lips = given_lips if given_lips is not None else face.lips if face is not None and self._options.uses_video else None
+        return Material(source, speech, boxes, lips, face)
+
+    def _find_face(self, source: PictureSource, speech: Samples | None) -> SpeakerFace | None:
+        needs_face = self._options.uses_video and not self._options.decides and self._options.lips is None
+        choice = parse_face_choice(self._options.face)
+        try:
+            with self._clock.stage("faces"):
+                return find_faces(source, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
+        except NoFaceError as error:
+            if needs_face:
+                raise
+            self._warn(f"{error.what}: the speech is dubbed, the picture stays as it is")
+            return None
+
+    def _voice(self, speech: Samples | None) -> SpeakerVoice:
+        with self._clock.stage("voice"):
+            if self._options.speaker is not None:
+                return read_voice(self._options.speaker, lambda: self._models.speaker_encoder)
+            if speech is None:
+                raise NoSpeechError("it has no sound to take the voice from", path=self._in, hint="give --speaker-path x.wav")
+            try:
+                return voice_of(speech, self._models.speaker_encoder)
+            except NoSpeechError as error:
+                raise NoSpeechError(
+                    "there is no usable speech to take the voice from", path=self._in, found=error.what,
+                    hint="give another voice with --speaker-path x.wav",
+                ) from error  # fmt: skip
+
+    # The three stages
+
+    def _listen(self, material: Material) -> Heard:
+        speech = material.speech if self._options.uses_audio else None
+        lips = material.lips if self._options.uses_video else None
+        bound = self._models.extractor.agreement if self._options.decides else None
+        heard = listen(self._models.extractor, speech, lips, bound, self._progress)
+        self._models.done_with(self._models.extractor)
+        if heard.is_picture_left_out:
+            self._warn(f"units are taken from the sound alone: {heard.why}")
+        return heard.in_language(self._options.source)
+
+    def _translate(self, units: Units) -> Translation:
+        translator, options = self._models.translator, self._options
+        search = search_settings(translator.default_search, options.beam, options.max_target_units)
+        translation = translator.translate(units, options.source, options.target, search, self._progress)
+        self._models.done_with(translator)
+        notice = truncation_notice(translation)
+        if notice is not None:
+            self._warn(f"{notice}; --max-target-units 0 lifts the limit")
+        if not len(translation.units):
+            raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
+        return translation
+
+    def _write(self, material: Material, said: Units, voice: SpeakerVoice) -> VideoWriter:
+        options, models, clock = self._options, self._models, self._clock
+        total = num_pictures_for(said)
+        depth = pictures_ahead(material.source.info.width, material.source.info.height)
+        batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
+        scenes = clock.ahead(played_to_and_fro(material.source, material.boxes, total), "read", depth)
+        paste = paste_face_hard if options.hard_paste else paste_face
+        pictures = clock.ahead(talking_pictures(models.renderer, said, scenes, paste, batch), "lips", depth)
+        sound: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
+        info = material.source.info
+        comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
+        writer = VideoWriter(
+            self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect
+        )
+        with writer:
+            write_in_step(writer, with_label(pictures, options.label), sound, self._progress, total)
+        return writer
+
+    # What was done
+
+    def _warn(self, text: str) -> None:
+        LOG.warning("%s: warning: %s", self._in, text)
+        self._warnings.append(text)
+
+    def _report(
+        self,
+        material: Material,
+        heard: Heard,
+        judgement: Judgement,
+        translation: Translation,
+        said: Units,
+        writer: VideoWriter,
+        voice: SpeakerVoice,
+    ) -> DubReport:
+        options, info = self._options, material.source.info
+        input_s, output_s = float(info.duration_s), float(units_to_seconds(said.num_steps))
+        reading = {"read", "faces", "voice", "av2unit"}
+        stages = tuple(
+            StageTime(name, seconds, (input_s if name in reading else output_s) / max(seconds, 1e-9))
+            for name, seconds in self._clock.seconds.items()
+        )
+        shown = [material.boxes[pingpong(step, len(material.boxes))] for step in range(num_pictures_for(said))]
+        return DubReport(
+            version=__version__,
+            input=str(self._in),
+            output=str(self._out),
+            source_language=options.source,
+            target_language=options.target,
+            modalities=options.modalities or heard.modalities,
+            units_from=heard.words,
+            units_why=heard.why,
+            input_s=input_s,
+            output_s=output_s,
+            width=writer.out_width,
+            height=writer.out_height,
+            has_grown=writer.grew,
+            num_pictures=len(shown),
+            pictures_with_face=sum(box is not None for box in shown),
+            source_units=len(heard.extraction.units),
+            target_units=len(translation.units),
+            target_steps=said.num_steps,
+            translation_score=translation.score,
+            unit_confidence=judgement.confidence,
+            is_outside_domain=judgement.is_outside,
+            usual_confidence=least_of(self._models.extractor.domain),
+            usual_score=least_of(self._models.translator.domain),
+            is_truncated=translation.truncated,
+            voice="the source's" if options.speaker is None else str(options.speaker),
+            pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),
+            fingerprints=self._models.fingerprints,
+            stages=stages,
+            warnings=tuple(self._warnings),
+            faces=() if material.face is None else tuple(asdict(track) for track in material.face.tracks),
+        )

@@ -1,0 +1,134 @@
+"""The work of `netflips dub`: one video, several one after another, or many side by side."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from avcore.checkpoints.bundle import checkpoints_or_bundle
+from avcore.checkpoints.kinds import Kind
+from avcore.command import EXIT_FAILED, LOG, device_name
+from avcore.errors import NetflipsError, UsageError
+from avcore.outputs import keep_apart
+from avcore.plain_text import require_utf8
+from avcore.progress import bars
+from netflips.bulk.flags import spread_of
+from netflips.dub.files_used import inputs_of, outputs_of
+from netflips.dub.jobs import Job, jobs_of, require_ours, require_videos
+from netflips.languages import choose_languages
+from netflips.models import Models, load_models
+from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
+from netflips.pipeline import dub
+from netflips.report import DubReport, report_from
+from netflips.report.files import ReportFiles
+
+
+def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
+    """Do what the options ask for; returns the exit code. All files are checked before any model is loaded."""
+    require_videos(options)
+    paths = _model_paths(options)
+    languages = choose_languages(options.src_lang, options.tgt_lang, paths)
+    settings = _dub_options(options, languages, recording)
+    jobs = jobs_of(options, settings.target)
+    _keep_apart(jobs, settings, paths, options.report)
+    if options.out_vid_path is None and options.out_dir is None:
+        require_ours(jobs)
+    told = ReportFiles(options.report, jobs, settings)
+    if options.ray:
+        return _dub_side_by_side(jobs, settings, paths, told, options)
+    models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
+    if len(jobs) == 1:
+        told.add(_dub_one(*jobs[0], models, settings, options.quiet))
+        _write(told, options.quiet)
+        return None
+    return _dub_all(jobs, models, settings, told, options.quiet)
+
+
+def _keep_apart(jobs: list[Job], settings: DubOptions, paths: ModelPaths, reports: list[Path]) -> None:
+    checkpoints = (paths.av2unit, paths.utut, paths.unit2av, paths.speaker_encoder)
+    inputs = {"a checkpoint": [path for path in checkpoints if path is not None]} | inputs_of(settings)
+    outputs = {"the report": reports} | outputs_of(settings)
+    sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
+    keep_apart({"the dubbed video": targets, **outputs}, {"an input video": sources, **inputs})
+
+
+def _dub_side_by_side(
+    jobs: list[Job], settings: DubOptions, paths: ModelPaths, told: ReportFiles, options: argparse.Namespace
+) -> int | None:
+    from netflips.bulk.dub_record import DubJob, DubRecord
+    from netflips.bulk.dubbing import DubModels, dub_side_by_side
+
+    if options.out_dir is None:
+        raise UsageError("--ray dubs into --out-dir")
+    require_utf8([path for job in jobs for path in job], "a video")
+    batch, data = [DubJob(*job) for job in jobs], told.data_paths
+    code = dub_side_by_side(
+        batch, DubModels(paths, _run_options(options)), settings,
+        spread_of(options), options.retry_failed, data[0] if data else None, options.quiet,
+    )  # fmt: skip
+    record = DubRecord.read(options.out_dir)
+    for path in data[1:]:
+        record.write_report(path, batch)
+    for job in batch:
+        if job.target.name in record.done:
+            told.add(report_from(record.done[job.target.name]["report"]))
+        elif str(job.source) in record.failures:
+            told.fail(job.source, record.failures[str(job.source)])
+    with bars(options.quiet, "report: ") as progress:
+        told.write_pages(progress)
+    return code
+
+
+def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> int | None:
+    failed = []
+    for source, target in jobs:
+        try:
+            told.add(_dub_one(source, target, models, settings, is_quiet))
+        except NetflipsError as error:
+            LOG.error("failed: %s", error)
+            failed.append(str(source))
+            told.fail(source, str(error))
+        _write(told, is_quiet)  # after each, so that finished work is known
+    if not failed:
+        return None
+    LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
+    return EXIT_FAILED
+
+
+def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool) -> DubReport:
+    with bars(is_quiet, f"{source.name}: ") as progress:
+        report = dub(source, target, models, settings, progress)
+    LOG.info("%s", report.summary())
+    return report
+
+
+def _write(told: ReportFiles, is_quiet: bool) -> None:
+    with bars(is_quiet, "report: ") as progress:
+        told.write(progress)
+
+
+def _dub_options(options: argparse.Namespace, languages: tuple[str, str], recording: RecordingOptions) -> DubOptions:
+    return DubOptions(
+        source=languages[0],
+        target=languages[1],
+        modalities=options.modalities,
+        beam=options.beam,
+        max_target_units=options.max_target_units,
+        face=options.face,
+        speaker=options.speaker_path,
+        lips=options.in_lip_path,
+        boxes=options.in_bbox_path,
+        hard_paste=options.hard_paste,
+        label=options.burn_label,
+        timing=options.timing,
+        recording=recording,
+    )
+
+
+def _model_paths(options: argparse.Namespace) -> ModelPaths:
+    given = {Kind.UNIT_ENCODER: options.av2unit_path, Kind.TRANSLATOR: options.utut_path, Kind.RENDERER: options.unit2av_path}
+    found = checkpoints_or_bundle(given)
+    return ModelPaths(found[Kind.UNIT_ENCODER], found[Kind.TRANSLATOR], found[Kind.RENDERER], options.speaker_encoder_path)
+
+
+def _run_options(options: argparse.Namespace) -> RunOptions:
+    return RunOptions(device_name(options), options.precision, options.vocoder_unit_offset, options.translator_unit_offset)

@@ -1,0 +1,1 @@
+"""How good models are on one's own test split."""

@@ -1,0 +1,86 @@
+"""`netflips evaluate`: how good the demo's models are, in one table; `units` and `translate` measure one's own."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from avcore.checkpoints.bundle import Bundle, find_bundle, read_bundle
+from avcore.command import Parser, add_common_options, run
+from avcore.errors import UsageError
+from avcore.loading import loading
+from netflips.checkout import from_checkout
+
+_OF_UNITS = "netflips.evaluate.units_command"
+"""Measures one's own models, and has options of its own."""
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips evaluate",
+        description="Measure models on material that they never heard or saw, made as it is needed. Stopped, it goes on where it "
+        "was. Needs espeak-ng (pip install espeakng-loader), and flite (apt-get install flite) for the rows voice and "
+        "untouched_speaker.",
+    )
+    parser.add_argument(
+        "what", choices=["demo", "units", "translate"],
+        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own (see their --help)",
+    )  # fmt: skip
+    parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
+    parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
+    parser.add_argument("--number", type=int, default=200, help="utterances of each row (default: 200)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--rows", default="", metavar="A,B", help="only these rows; a name that is none lists them all")
+    parser.add_argument(
+        "--with-untouched-speaker", action="store_true",
+        help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with-natural-voices", action="store_true",
+        help="measure natural voices too, clean, through microphones and with lips that do not belong; `make voices` gets them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with-other-synthesisers", action="store_true",
+        help="measure synthesisers that no training hears too (mbrola, RHVoice, festival, pico), those that are installed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="TITLE=FILE",
+        help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
+    )  # fmt: skip
+    parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
+    parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["units"], ["translate"]):
+        return getattr(import_module(_OF_UNITS), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
+    return run(build_parser(), _work, arguments)
+
+
+def _work(options: argparse.Namespace) -> None:
+    if options.what != "demo":
+        raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
+    if options.jobs < 1:
+        raise UsageError("--jobs must be 1 or more", found=options.jobs)
+    bundle = _bundle(options.bundle)
+    with loading():
+        exam = from_checkout("workshop.evaluate.demo")
+
+    exam.evaluate_demo(bundle, options)
+
+
+def _bundle(folder: Path | None) -> Bundle:
+    bundle = find_bundle() if folder is None else read_bundle(folder)
+    if bundle is None:
+        raise UsageError("no models come with this installation", hint="give --bundle FOLDER")
+    return bundle
+
+
+if __name__ == "__main__":
+    sys.exit(main())

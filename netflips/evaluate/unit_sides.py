@@ -1,0 +1,94 @@
+"""The two sides of a test split: units by id from whatever holds them, and what belongs together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from avcore.command import LOG
+from avcore.errors import InputError, UnitError
+from avcore.files import require_file
+from avcore.units import Ids, parse_units
+from avdata.unit_store import UNIT_SUFFIXES, read_units
+from netflips.evaluate.unit_scores import Pair
+
+_TABLES = (".jsonl", ".parquet")
+_IDS = ".ids"
+_NAMED = 3
+
+Side = dict[str, Ids]
+"""Units by id, int64 [N] each; repeats may be there, and none at all."""
+
+
+def read_side(path: Path) -> Side:
+    """Read JSON lines or Parquet (by id), a folder of such or of unit files (by name), or a text file of an utterance a line.
+
+    A text file's ids stand in the file of its name and the ending `.ids` beside it, as `prepare_pairs` writes it, or are numbers of
+    lines. A blank unit file or line is an utterance without units. Raises InputError or UnitError naming the place.
+    """
+    if path.suffix in _TABLES or (path.is_dir() and _holds_tables(path)):
+        return {name: units.ids for name, units in read_units(path).items()}
+    found = _of_files(path) if path.is_dir() else _of_lines(path)
+    if not found:
+        raise InputError("there are no units", path=path, expected="JSON lines, unit files, or lines of units")
+    return found
+
+
+def _holds_tables(folder: Path) -> bool:
+    inner = folder / "shards" if (folder / "shards").is_dir() else folder
+    return any(file.suffix in _TABLES for file in inner.iterdir())
+
+
+def _of_files(folder: Path) -> Side:
+    files = sorted(file for file in folder.rglob("*") if file.suffix in UNIT_SUFFIXES and not file.name.startswith("."))
+    return {file.relative_to(folder).with_suffix("").as_posix(): parse_units(_first_line(file), file) for file in files}
+
+
+def _first_line(path: Path) -> str:
+    return next((line for line in _text(path).splitlines() if line.strip()), "")
+
+
+def _of_lines(path: Path) -> Side:
+    lines = _text(require_file(path, "the units")).splitlines()
+    names = [str(number) for number in range(1, len(lines) + 1)]
+    beside = path.with_suffix(_IDS)
+    if beside.is_file():
+        names = _text(beside).splitlines()
+        if len(names) != len(lines):
+            raise InputError("the lines of units and of ids differ in number", path=path, expected=f"{len(names)} as in {beside}",
+                             found=len(lines))  # fmt: skip
+    return {name: parse_units(line, f"{path}:{number}") for number, (name, line) in enumerate(zip(names, lines, strict=True), 1)}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnitError("this is not a text file", path=path, expected="whole numbers with blanks between") from error
+
+
+def match(found: Mapping[str, Ids], references: Mapping[str, Ids], is_missing_empty: bool = False) -> list[Pair]:
+    """Bring the two sides together by id, in the references' order.
+
+    One utterance on each side is one pair whatever they are called. is_missing_empty: a reference that nothing was found for counts
+    as one for which no units were found; else it is an InputError.
+    """
+    if len(found) == len(references) == 1:
+        return [Pair.of(name, next(iter(found.values())), reference) for name, reference in references.items()]
+    missing = [name for name in references if name not in found]
+    if missing and (not is_missing_empty or len(missing) == len(references)):
+        raise InputError(
+            "references lack hypotheses", expected="one of the same id for each", found=f"{len(missing)} without: {_some(missing)}",
+            hint="--missing-as-empty counts them as wrong",
+        )  # fmt: skip
+    if missing:
+        LOG.warning("%d references without a hypothesis count as wrong: %s", len(missing), _some(missing))
+    extra = [name for name in found if name not in references]
+    if extra:
+        LOG.warning("%d hypotheses without a reference are left out: %s", len(extra), _some(extra))
+    nothing = np.zeros(0, dtype=np.int64)
+    return [Pair.of(name, found.get(name, nothing), reference) for name, reference in references.items()]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

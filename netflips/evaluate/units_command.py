@@ -1,0 +1,172 @@
+"""`netflips evaluate units` and `netflips evaluate translate`: unit error rate, BLEU and chrF of one's own test split."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.kinds import Kind
+from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
+from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.files import require_file, require_place, write_text
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.plain_text import say
+from avcore.progress import bars
+from avcore.runs.rows import write_rows
+from avcore.texts import read_json
+from avcore.units import Ids, Units
+from avdata.manifest import iter_entries
+from netflips.evaluate.unit_scores import Pair, require_sacrebleu, rows, score, table
+from netflips.evaluate.unit_sides import Side, match, read_side
+
+if TYPE_CHECKING:
+    from unit2unit.translator import UnitTranslator
+
+_FORMS = "JSON lines with id and units, a folder of such or of unit files, or lines of units (ids in FILE.ids beside, else numbers)"
+_FIGURES = (
+    "Repeats are merged on both sides first. Unit error rate: edits over units of the references. BLEU: a unit is a word. chrF: a "
+    "unit is a character. All over the whole split (sacrebleu), none a mean over utterances."
+)
+
+
+def build_units_parser() -> Parser:
+    """The options of `evaluate units`."""
+    parser = Parser(prog="netflips evaluate units", description=f"Score unit sequences against references. {_FIGURES}")
+    parser.add_argument("--hypotheses", type=Path, required=True, metavar="PATH", help=f"what was found: {_FORMS}")
+    parser.add_argument("--references", type=Path, required=True, metavar="PATH", help="what is right: the same, with the same ids")
+    _add_outputs(parser)
+    parser.add_argument("--missing-as-empty", action="store_true", help="count references without a hypothesis as wrong")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the table")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def build_translate_parser() -> Parser:
+    """The options of `evaluate translate`."""
+    parser = Parser(
+        prog="netflips evaluate translate",
+        description=f"Translate a test split and score the result against its references. {_FIGURES}",
+    )
+    given = parser.add_argument_group("test split (--pairs, or --source and --target)")
+    given.add_argument("--pairs", type=Path, metavar="DIR", help="folder made by unit2unit.utut_finetune.prepare_pairs")
+    given.add_argument("--split", default="test", metavar="NAME", help="of --pairs: test, valid or train (default: test)")
+    given.add_argument("--source", type=Path, metavar="PATH", help=f"units to translate: {_FORMS}")
+    given.add_argument("--target", type=Path, metavar="PATH", help="units that are right: the same, with the same ids")
+    given.add_argument("--manifest", type=Path, metavar="FILE", help="only the ids of this manifest, as test.jsonl")
+    parser.add_argument("--utut-path", type=Path, help="translator checkpoint (default: the bundle's)")
+    parser.add_argument("--src-lang", metavar="LANG", help="language of the units (default: as the pairs say)")
+    parser.add_argument("--tgt-lang", metavar="LANG", help="language to translate into (default: as the pairs say)")
+    parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says)")
+    parser.add_argument("--max-target-units", type=int, metavar="N", help="stop a translation at N units and marks")
+    _add_outputs(parser)
+    add_common_options(parser)
+    return parser
+
+
+def _add_outputs(parser: Parser) -> None:
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="write figures and units of each utterance, as JSON lines")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table's figures as JSON")
+
+
+def main_units(argv: Sequence[str] | None = None) -> int:
+    """Run `evaluate units` and return its exit code."""
+    return run(build_units_parser(), _score_units, argv)
+
+
+def main_translate(argv: Sequence[str] | None = None) -> int:
+    """Run `evaluate translate` and return its exit code."""
+    return run(build_translate_parser(), _score_translations, argv)
+
+
+def _score_units(options: argparse.Namespace) -> None:
+    require_sacrebleu()
+    _check_outputs(options, {"the hypotheses": options.hypotheses, "the references": options.references})
+    pairs = match(read_side(options.hypotheses), read_side(options.references), options.missing_as_empty)
+    _tell(pairs, options)
+
+
+def _score_translations(options: argparse.Namespace) -> int | None:
+    require_sacrebleu()
+    path = require_file(checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR), "the translator")
+    _check_outputs(options, {"the source": options.source, "the target": options.target, "the translator": path})
+    languages, sources, references = _split(options)
+    with loading():
+        from unit2unit.translator import UnitTranslator
+    translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision)
+    found, failed = _translate(translator, sources, languages, options)
+    _tell(match(found, references, is_missing_empty=bool(failed)), options)
+    return EXIT_FAILED if failed else None
+
+
+def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
+    """The languages and both sides, those of the sources' ids that are asked for."""
+    if (options.pairs is None) == (options.source is None and options.target is None) or (options.source is None) != (
+        options.target is None
+    ):
+        raise UsageError("say where the test split is", expected="--pairs, or --source and --target")
+    languages = options.src_lang, options.tgt_lang
+    source, target = options.source, options.target
+    if options.pairs is not None:
+        stored = _languages_of(options.pairs)
+        languages = languages[0] or stored[0], languages[1] or stored[1]
+        source, target = (options.pairs / "text" / f"{options.split}.{language}" for language in stored)
+    if not all(languages):
+        raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
+    sources, references = read_side(source), read_side(target)
+    wanted = sources.keys() & references.keys() if len(sources) > 1 else sources.keys()
+    if options.manifest is not None:
+        wanted &= {entry.id for _, entry in iter_entries(options.manifest)}
+    elif alone := sources.keys() ^ references.keys() if len(sources) > 1 else ():
+        LOG.warning("%d ids stand on one side only and are left out, as %s", len(alone), min(alone))
+    if not wanted:
+        raise InputError("no id is in all that was given", path=options.manifest or source, found=f"{len(sources)} sources")
+    chosen = {name: units for name, units in references.items() if name in wanted} if len(references) > 1 else references
+    return languages, {name: units for name, units in sources.items() if name in wanted}, chosen
+
+
+def _languages_of(folder: Path) -> tuple[str, str]:
+    """Of prepared pairs: source and target."""
+    path = require_file(folder / "data.json", "the report of the pairs", hint="prepare_pairs writes it")
+    content = read_json(path, "the report of the pairs")
+    try:
+        source, target = content["languages"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("this does not say the languages of the pairs", path=path, found=error) from error
+    return str(source), str(target)
+
+
+def _translate(
+    translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: argparse.Namespace
+) -> tuple[Side, int]:
+    from unit2unit.inference import search_settings
+    from unit2unit.many import Given, translate_many
+
+    given = [Given(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
+    search = search_settings(translator.default_search, options.beam, options.max_target_units)
+    found: dict[str, Ids] = {}
+    with bars(options.quiet) as progress:
+        for one, translation in translate_many(translator, given, *languages, search, progress, len(given)):
+            if isinstance(translation, NetflipsError):
+                LOG.error("%s: %s", one.id, translation)
+            else:
+                found[one.id] = translation.units.ids
+    return found, len(given) - len(found)
+
+
+def _check_outputs(options: argparse.Namespace, inputs: dict[str, Path | None]) -> None:
+    keep_apart({"--rows": options.rows, "--json": options.json}, inputs)
+    for path in (options.rows, options.json):
+        if path is not None:
+            require_place(path)
+
+
+def _tell(pairs: list[Pair], options: argparse.Namespace) -> None:
+    scores = score(pairs)
+    if options.rows is not None:
+        write_rows(options.rows, rows(pairs))
+    if options.json is not None:
+        write_text(options.json, json.dumps(scores.to_json(), indent=1) + "\n")
+    say(table(scores))

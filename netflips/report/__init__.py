@@ -1,0 +1,207 @@
+"""What was done: for a person in a few lines, for machines as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avcore.files import write_text
+from avcore.plain_text import json_text, ranges, shown
+from avcore.units.domain import Domain
+from unit2av.voice.speech import SpeakerVoice, UnitVocoder
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """seconds: wall time of a stage. x_real_time: seconds of media made or read for each second it took."""
+
+    name: str
+    seconds: float
+    x_real_time: float
+
+
+@dataclass(frozen=True)
+class UtteranceReport:
+    """What became of one utterance. Times in seconds; `source_*` in the recording, `output_*` in the result.
+
+    unit_confidence: mean log-probability of its units. is_outside_domain: it is hardly what the models were made for; None =
+    they do not say what that is. notice: what a user is to be told of that, "" = nothing. units_from: what the units were
+    taken from, "sound and lips", "sound" or "lips", "" = not said; units_why: why, a sentence, "" = nothing to say. natural_s:
+    length of the new speech as predicted; factor: by which it was stretched; spoken_s: its length then. slack_s: of the slot
+    left silent. in_pause_s: spoken in the pause after it. overrun_s: what fitted neither; held_s: for how long the picture was
+    held for it; is_hurried: it was spoken faster than the bounds say; cut_s: what even that did not save. pictures: of its
+    time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by reason. unseen: why
+    nobody was shown saying it, "" = somebody was. evidence: how much that face looked like saying it (1.6 for a real talker,
+    about 0 for a listener), None = none was looked for. face: quality of the face that was followed. pitch_hz: as in DubReport,
+    of this speaker. left_alone: why the whole utterance stayed as it was, "" = it did not.
+    """
+
+    number: int
+    speaker: str
+    source_start_s: float
+    source_end_s: float
+    output_start_s: float
+    output_end_s: float
+    left_alone: str = ""
+    source_units: int = 0
+    target_units: int = 0
+    translation_score: float | None = None
+    unit_confidence: float | None = None
+    is_outside_domain: bool | None = None
+    notice: str = ""
+    units_from: str = ""
+    units_why: str = ""
+    is_truncated: bool = False
+    natural_s: float = 0.0
+    spoken_s: float = 0.0
+    factor: float | None = None
+    slack_s: float = 0.0
+    in_pause_s: float = 0.0
+    overrun_s: float = 0.0
+    held_s: float = 0.0
+    is_hurried: bool = False
+    cut_s: float = 0.0
+    pictures: int = 0
+    drawn: int = 0
+    left: dict[str, int] = field(default_factory=dict)
+    unseen: str = ""
+    evidence: float | None = None
+    face: dict[str, float] = field(default_factory=dict)
+    pitch_hz: float | None = None
+    tracks: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordingReport:
+    """What is to be said of a recording of several utterances.
+
+    part: from and to, in the recording (s). frame_rate: of the output, average. scene_cuts: in the recording (s). work:
+    for each stage how many pieces were kept from before and how many were made. work_bytes: what the work folder holds.
+    """
+
+    utterances: tuple[UtteranceReport, ...]
+    part: tuple[float, float]
+    frame_rate: float
+    is_variable_rate: bool
+    audio_rate: int
+    audio_channels: int
+    background: str
+    background_audio: str
+    scene_cuts: tuple[float, ...]
+    work_dir: str
+    work: dict[str, dict[str, int]]
+    work_bytes: int
+
+
+@dataclass(frozen=True)
+class DubReport:
+    """One dub. Times in seconds, sizes in pixels, units in steps of 20 ms where it says steps."""
+
+    version: str
+    input: str
+    output: str
+    source_language: str
+    target_language: str
+    modalities: str
+    input_s: float
+    output_s: float
+    width: int
+    height: int
+    has_grown: bool
+    """An odd side grew by a repeated row or column, because H.264 in 4:2:0 has none."""
+    num_pictures: int
+    pictures_with_face: int
+    source_units: int
+    target_units: int
+    target_steps: int
+    translation_score: float
+    is_truncated: bool
+    voice: str
+    fingerprints: dict[str, str]
+    stages: tuple[StageTime, ...]
+    warnings: tuple[str, ...]
+    faces: tuple[dict[str, Any], ...] = ()
+    timing: str = "free"
+    recording: RecordingReport | None = None
+    unit_confidence: float | None = None
+    pitch_hz: float | None = None
+    """Median pitch that the dub speaks at, the speaker's own; None = it was not measured, or the voice has none to set."""
+    is_outside_domain: bool | None = None
+    """Whether any of it is hardly what the models were made for; None = they do not say what that is."""
+    units_from: str = ""
+    """What the units were taken from: "sound and lips", "sound" or "lips"; "" = it differs or is not said."""
+    units_why: str = ""
+    """Why they were taken from that, a sentence; "" = nothing to say."""
+    usual_confidence: float | None = None
+    """What nearly all speech that the models were made for reaches in `unit_confidence`; None = they do not say."""
+    usual_score: float | None = None
+    """The same of `translation_score`."""
+
+    def as_json(self) -> str:
+        """The report as JSON."""
+        return json_text(asdict(self), indent=2)
+
+    def summary(self) -> str:
+        """The report in a few lines."""
+        lines = [
+            f"{self.source_language} -> {self.target_language}: {self.input_s:.2f} s in, {self.output_s:.2f} s out, "
+            f"{self.source_units} units -> {self.target_units} units, "
+            f"lips in {self.pictures_with_face} of {self.num_pictures} pictures"
+        ]
+        if self.recording is not None:
+            lines += _utterance_lines(self.recording)
+        if self.pitch_hz is not None:
+            lines.append(f"  spoken at the speaker's own pitch, {self.pitch_hz:.0f} Hz")
+        lines += [f"  {stage.name:<12} {stage.seconds:7.2f} s  {stage.x_real_time:7.2f} x real time" for stage in self.stages]
+        if self.has_grown:
+            lines.append(f"  the picture grew to {self.width}x{self.height}: an odd side cannot be encoded")
+        return "\n".join([*lines, f"written: {shown(self.output)}"])
+
+
+def spoken_pitch_hz(vocoder: UnitVocoder, voice: SpeakerVoice) -> float | None:
+    """The median pitch in Hz that a vocoder was told to speak at; None where it cannot be told."""
+    return round(voice.pitch.hz, 1) if vocoder.takes_pitch and voice.pitch is not None else None
+
+
+def least_of(domain: Domain | None) -> float | None:
+    """The score that is usual in a domain, for a report; None where there is none."""
+    return None if domain is None else domain.least
+
+
+def _utterance_lines(recording: RecordingReport) -> list[str]:
+    spoken = [one for one in recording.utterances if not one.left_alone]
+    lines = [f"  {len(spoken)} of {len(recording.utterances)} utterances dubbed in their own places"]
+    factors = [one.factor for one in spoken if one.factor is not None]
+    if factors:
+        lines[0] += f", at {min(factors):.2f} to {max(factors):.2f} of their natural length"
+    for what, numbers in (
+        ("spoken faster than the pace allows", [one.number for one in spoken if one.is_hurried]),
+        ("with the picture held", [one.number for one in spoken if one.held_s]),
+        ("cut", [one.number for one in spoken if one.cut_s]),
+        ("left alone", [one.number for one in recording.utterances if one.left_alone]),
+    ):
+        if numbers:
+            lines.append(f"  {what}: {ranges(numbers)}")
+    lines.append(f"  finished work: {shown(recording.work_dir)} ({recording.work_bytes / 1e6:.0f} MB)")
+    return lines
+
+
+def report_from(content: Mapping[str, Any]) -> DubReport:
+    """A report again from its JSON object."""
+    recording = content.get("recording")
+    if recording is not None:
+        utterances = tuple(UtteranceReport(**(one | {"tracks": tuple(one["tracks"])})) for one in recording["utterances"])
+        tuples = {name: tuple(recording[name]) for name in ("part", "scene_cuts")}
+        recording = RecordingReport(**(recording | tuples | {"utterances": utterances}))
+    tuples = {name: tuple(content[name]) for name in ("warnings", "faces")}
+    stages = tuple(StageTime(**stage) for stage in content["stages"])
+    return DubReport(**(dict(content) | tuples | {"stages": stages, "recording": recording}))
+
+
+def write_reports(path: Path, reports: list[DubReport], failures: dict[str, str]) -> None:
+    """Write the reports of a run as JSON: one object for one input, else a list under `dubs` with the failures."""
+    if len(reports) == 1 and not failures:
+        write_text(path, reports[0].as_json())
+        return
+    content = {"dubs": [asdict(report) for report in reports], "failures": failures}
+    write_text(path, json_text(content, indent=2))

@@ -1,0 +1,61 @@
+"""The files that `--report` asks for, kept up to date while a run goes on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.errors import UsageError
+from avcore.files import require_place
+from avcore.progress import Progress, silent
+from netflips.options import DubOptions
+from netflips.report import DubReport, write_reports
+from netflips.report.page.material import IMAGE_BYTES, gather
+from netflips.report.page.page import Told, write_page
+
+_PAGE_SUFFIXES = {".html", ".htm"}
+_IMAGE_BYTES_OF_RUN = 20_000_000
+"""Pictures of all dubs on one page, at most; many dubs share it."""
+
+
+class ReportFiles:
+    """What is known of a run so far. Written after each input, it tells of a run that was stopped what was finished."""
+
+    def __init__(self, paths: Sequence[Path], jobs: Sequence[tuple[Path, Path]], options: DubOptions) -> None:
+        """paths: a page for .html, JSON for any other name. jobs: inputs and outputs of the run.
+
+        Raises OutputError where a report cannot be written, UsageError for one that would replace a video.
+        """
+        videos = {video.resolve() for job in jobs for video in job}
+        for path in paths:
+            if path.resolve() in videos:
+                raise UsageError("--report must not be one of the videos", found=path, expected="a name such as report.html")
+            require_place(path, "the report")
+        self._pages = [path for path in paths if path.suffix.lower() in _PAGE_SUFFIXES]
+        self.data_paths = [path for path in paths if path.suffix.lower() not in _PAGE_SUFFIXES]
+        self._options = options
+        self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
+        self._reports: list[DubReport] = []
+        self._told: list[Told] = []
+        self._failures: dict[str, str] = {}
+
+    def add(self, report: DubReport) -> None:
+        """Take note of a finished dub."""
+        self._reports.append(report)
+
+    def fail(self, source: Path, message: str) -> None:
+        """Take note of an input that could not be dubbed."""
+        self._failures[str(source)] = message
+
+    def write(self, progress: Progress = silent) -> None:
+        """Write all files anew."""
+        for path in self.data_paths:
+            write_reports(path, self._reports, self._failures)
+        self.write_pages(progress)
+
+    def write_pages(self, progress: Progress = silent) -> None:
+        """Write the pages anew; input and output of each dub are read for them once."""
+        if not self._pages:
+            return
+        for report in self._reports[len(self._told) :]:
+            self._told.append(Told(report, gather(report, progress, self._image_bytes)))
+        for path in self._pages:
+            write_page(path, self._told, self._failures, self._options)

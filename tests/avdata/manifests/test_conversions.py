@@ -1,0 +1,164 @@
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.media import write_lip_video, write_speech
+from avcore.units import Units
+from avdata.corpus import read_corpus
+from avdata.labels import read_labels
+from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.manifest_command import main
+from avdata.parallel import Reading
+from avdata.parallel import read_corpus as read_unit_corpus
+from avdata.unit_store import UnitRow, read_units, write_units
+from tests.avcore.made_speech import babble
+
+FRAMES = {"a": [5, 5, 7, 7, 7, 7, 1, 1, 0, 0, 3, 3], "가/b": [9] * 12, "c": [2, 4] * 6}
+"""Units of 0.24 s."""
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Three clips with sound and lips, and their units; one has a voice."""
+    folder = tmp_path / "corpus"
+    rng = np.random.default_rng(0)
+    entries = []
+    for name in FRAMES:
+        write_speech(folder / "audio" / f"{name}.wav", babble(0.24))
+        write_lip_video(folder / "lips" / f"{name}.mp4", rng.integers(0, 255, (6, 96, 96), np.uint8))
+        split = {"split": "valid" if name == "c" else "train"}
+        entries.append(
+            Entry(name, f"audio/{name}.wav", lips=f"lips/{name}.mp4", duration_s=0.24, frames=6, samples=3840, extra=split)
+        )
+    write_manifest(folder / "manifest.jsonl", entries)
+    voice = {"speaker_embedding": [0.6, 0.8]}
+    rows = [UnitRow(name, Units.from_frames(ids, "ko", "sha256:ab"), voice if name == "a" else {}) for name, ids in FRAMES.items()]
+    write_units(folder / "ko.jsonl", rows)
+    write_units(folder / "en.jsonl", [UnitRow(name, Units.from_frames([1, 1, 2], "en"), {}) for name in ("a", "c", "only en")])
+    return folder
+
+
+def _frames(path: Path) -> dict[str, list[int]]:
+    return {name: units.frames().tolist() for name, units in read_units(path).items()}
+
+
+@pytest.mark.parametrize("labels", [["km"], ["km0", "km1"]])
+def test_avhubert_tables_there_and_back(corpus: Path, tmp_path: Path, labels: list[str]) -> None:
+    out, back = tmp_path / "tsv", tmp_path / "back"
+    arguments = ["--units", str(corpus / "ko.jsonl"), "--labels", ",".join(labels), "--num-units", "10"]
+    assert main(["to-tsv", str(corpus / "manifest.jsonl"), "--out-dir", str(out), "--split", "train", *arguments]) == 0
+    lines = (out / "train.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == str(corpus)
+    assert lines[1] == f"a\tlips/a.mp4\t{corpus}/audio/a.wav\t6\t3840"
+    assert (out / f"dict.{labels[-1]}.txt").read_text().splitlines()[:2] == ["0 1", "1 1"]
+
+    trained_on = read_corpus(out / "train.tsv")  # as the trainer reads it
+    paths = [str(out / f"train.{label}") for label in labels]
+    found = read_labels(paths, trained_on, 50)
+    assert {clip.id: found.of(place).tolist() for place, clip in enumerate(trained_on.clips)} == FRAMES
+
+    units = ["--labels", *paths, "--units-out", str(back / "units.jsonl"), "--language", "ko", "--units-vocabulary", "sha256:ab"]
+    assert main(["from-tsv", str(out / "train.tsv"), "-o", str(back / "manifest.jsonl"), *units]) == 0
+    manifest = read_manifest(back / "manifest.jsonl")
+    assert [(entry.id, entry.frames, entry.samples, entry.language) for entry in manifest.entries] == [
+        (name, 6, 3840, "ko") for name in FRAMES
+    ]
+    assert all((manifest.path(entry, what) or Path("/none")).is_file() for entry in manifest.entries for what in ("audio", "lips"))
+    assert _frames(back / "units.jsonl") == FRAMES
+    assert read_units(back / "units.jsonl")["a"].vocabulary == "sha256:ab"
+
+
+def test_two_label_files_are_the_even_and_the_odd_places(corpus: Path, tmp_path: Path) -> None:
+    arguments = ["--out-dir", str(tmp_path / "tsv"), "--units", str(corpus / "ko.jsonl"), "--labels", "km0,km1"]
+    assert main(["to-tsv", str(corpus / "manifest.jsonl"), *arguments]) == 0
+    even, odd = ((tmp_path / "tsv" / f"train.{name}").read_text().splitlines() for name in ("km0", "km1"))
+    assert (even[2], odd[2]) == ("2 2 2 2 2 2", "4 4 4 4 4 4")
+
+
+def test_labels_that_do_not_fit(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["to-tsv", str(corpus / "manifest.jsonl"), "--out-dir", str(tmp_path / "tsv")]
+    assert main([*base, "--units", str(corpus / "en.jsonl"), "--labels", "km"]) == 2
+    assert "1 clips have no units" in capsys.readouterr().err
+    assert main([*base, "--labels", "km"]) == 2
+    assert main([*base, "--units", str(corpus / "ko.jsonl"), "--labels", "km", "--num-units", "8"]) == 2
+    assert "position" in capsys.readouterr().err
+    assert not (tmp_path / "tsv" / "train.tsv").exists()
+
+
+def test_pair_folders_there_and_back(corpus: Path, tmp_path: Path) -> None:
+    out, back = tmp_path / "pairs", tmp_path / "back"
+    units = [str(corpus / f"{language}.jsonl") for language in ("en", "ko")]
+    assert main(["to-pairs", *units, "--out-dir", str(out), "--manifest", str(corpus / "manifest.jsonl")]) == 0
+    assert (out / "units" / "ko" / "a.txt").read_text() == " ".join(map(str, FRAMES["a"]))
+    assert sorted(path.name for path in (out / "units" / "en").iterdir()) == ["a.txt", "c.txt"]
+    assert sorted(path.name for path in (out / "raw_data").iterdir()) == ["train.en", "train.ko", "valid.en", "valid.ko"]
+    assert (out / "raw_data" / "valid.ko").read_text() == " ".join(map(str, FRAMES["c"])) + "\n"
+    reading = Reading(num_units=10)  # as prepare_pairs reads them
+    assert set(read_unit_corpus(out / "units" / "en", "en", reading).units) == {"a", "c"}
+    assert read_unit_corpus(out / "raw_data" / "train.ko", "ko", reading).units["000000001"].tolist() == [5, 7, 1, 0, 3]
+
+    assert main(["from-pairs", str(out), "--out-dir", str(tmp_path / "units only")]) == 0
+    assert sorted(path.name for path in (tmp_path / "units only").iterdir()) == ["en.units.jsonl", "ko.units.jsonl"]
+    for language in ("en", "ko"):
+        write_speech(out / "audio" / language / "a.wav", babble(0.24))
+    assert main(["from-pairs", str(out), "--out-dir", str(back), "--units-vocabulary", "sha256:ab"]) == 0
+    english, korean = (read_manifest(back / f"{language}.jsonl") for language in ("en", "ko"))
+    assert [entry.id for entry in english.entries] == [entry.id for entry in korean.entries] == ["a"]
+    assert english.entries[0].samples == 3840
+    assert (english.path(english.entries[0], "audio") or Path("/none")).is_file()
+    assert _frames(back / "ko.units.jsonl") == {name: FRAMES[name] for name in ("a", "c")}
+    assert read_units(back / "ko.units.jsonl")["a"].language == "ko"
+
+
+def test_merged_pairs_have_no_equal_neighbours(corpus: Path, tmp_path: Path) -> None:
+    units = [str(corpus / f"{language}.jsonl") for language in ("en", "ko")]
+    assert main(["to-pairs", *units, "--out-dir", str(tmp_path / "pairs"), "--merged"]) == 0
+    assert (tmp_path / "pairs" / "units" / "ko" / "a.txt").read_text() == "5 7 1 0 3"
+    assert not (tmp_path / "pairs" / "raw_data").exists()
+
+
+def test_sides_that_share_nothing(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_units(tmp_path / "x.jsonl", [UnitRow("x", Units.from_frames([1]), {})])
+    assert main(["to-pairs", str(tmp_path / "x.jsonl"), str(corpus / "ko.jsonl"), "--out-dir", str(tmp_path / "p")]) == 2
+    assert "no id in common" in capsys.readouterr().err
+    assert main(["from-pairs", str(corpus), "--out-dir", str(tmp_path / "p")]) == 2
+    assert "no pair folder" in capsys.readouterr().err
+
+
+def test_vocoder_manifests_there_and_back(corpus: Path, tmp_path: Path) -> None:
+    out, back = tmp_path / "unit2a" / "train.txt", tmp_path / "back"
+    arguments = ["--units", str(corpus / "ko.jsonl"), "-o", str(out), "--unit-offset", "4"]
+    assert main(["to-unit2a", str(corpus / "manifest.jsonl"), *arguments]) == 0
+    lines = [ast.literal_eval(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert lines[0] == {"audio": f"{corpus}/audio/a.wav", "unit_path": str(tmp_path / "unit2a" / "train_units" / "a.pt")}
+    item = torch.load(lines[0]["unit_path"], weights_only=True)
+    assert item["code"].tolist() == [unit + 4 for unit in FRAMES["a"]]
+    assert item["spkr"].tolist() == pytest.approx([0.6, 0.8])
+    assert lines[2]["hubert"] == " ".join(str(unit + 4) for unit in FRAMES["c"])
+
+    units = ["--units-out", str(back / "units.jsonl"), "--unit-offset", "4", "--language", "kor"]
+    assert main(["from-unit2a", str(out), "-o", str(back / "manifest.jsonl"), *units]) == 0
+    manifest = read_manifest(back / "manifest.jsonl")
+    assert {entry.id for entry in manifest.entries} == set(FRAMES)
+    assert all(entry.language == "ko" and entry.samples == 3840 for entry in manifest.entries)
+    assert _frames(back / "units.jsonl") == FRAMES
+    first = json.loads((back / "units.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert first["speaker_embedding"] == pytest.approx([0.6, 0.8])
+
+
+def test_a_published_manifest_is_never_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, trap = tmp_path / "train.txt", tmp_path / "trap"
+    table.write_text(f"{{'audio': 'a.wav', 'hubert': __import__('pathlib').Path({str(trap)!r}).touch()}}\n")
+    assert main(["from-unit2a", str(table), "-o", str(tmp_path / "out.jsonl")]) == 2
+    assert "no Python dict literal" in capsys.readouterr().err
+    assert not trap.exists()
+
+
+def test_units_that_are_missing_are_named(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--units", str(corpus / "en.jsonl"), "-o", str(tmp_path / "x.txt")]
+    assert main(["to-unit2a", str(corpus / "manifest.jsonl"), *arguments]) == 2
+    assert "가/b" in capsys.readouterr().err

@@ -1,0 +1,139 @@
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import InputError
+from avdata.prepare.joined_file import JoinedFile
+from avdata.prepare.sources import list_files
+from tests.avdata.prepare.made import split_file, write_tar, write_zip
+
+FILES = {"소음환경1/F(여성)/가.json": b"one", "나.wav": b"two" * 5000}
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    return {file.name: b"".join(file.blocks()) for file in list_files(root).files}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
+def test_zip_with_korean_names(tmp_path: Path, encoding: str) -> None:
+    write_zip(tmp_path / "02.라벨링데이터" / "TL1.zip", FILES, encoding)
+    assert _contents(tmp_path) == {f"02.라벨링데이터/TL1/{name}": content for name, content in FILES.items()}
+
+
+def test_tar_is_read_in_place(tmp_path: Path) -> None:
+    write_tar(tmp_path / "원천데이터" / "VS5.tar", FILES)
+    assert _contents(tmp_path) == {f"원천데이터/VS5/{name}": content for name, content in FILES.items()}
+
+
+@pytest.mark.parametrize("by_offset", [False, True])
+@pytest.mark.parametrize("count", [2, 12])
+def test_archives_in_parts(tmp_path: Path, count: int, by_offset: bool) -> None:
+    files = {f"{number}.bin": bytes(range(256)) * 40 + bytes([number]) for number in range(20)}
+    split_file(write_zip(tmp_path / "TS1.zip", files), count, by_offset)
+    split_file(write_tar(tmp_path / "TS2.tar", files), count, by_offset)
+    expected = {f"{archive}/{name}": content for archive in ("TS1", "TS2") for name, content in files.items()}
+    assert _contents(tmp_path) == expected
+
+
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
+    parts = split_file(write_zip(tmp_path / "TS1.zip", FILES), 4)
+    parts[2].unlink()
+    (tmp_path / "a.txt").write_text("x")
+    listing = list_files(tmp_path)
+    assert [file.name for file in listing.files] == ["a.txt"]
+    assert "a part of the archive is missing" in listing.problems["TS1.zip"]
+
+
+def test_a_damaged_archive_does_not_hide_the_others(tmp_path: Path) -> None:
+    whole = write_zip(tmp_path / "good.zip", FILES)
+    (tmp_path / "bad.zip").write_bytes(whole.read_bytes()[:100])
+    (tmp_path / "bad.tar").write_bytes(b"nothing like a tar" * 100)
+    listing = list_files(tmp_path)
+    assert len(listing.files) == len(FILES)
+    assert set(listing.problems) == {"bad.zip", "bad.tar"}
+
+
+def test_a_damaged_file_in_an_archive_is_an_error_with_its_name(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", {"a.bin": bytes(range(256)) * 400})
+    content = bytearray(path.read_bytes())
+    content[60:80] = bytes(20)
+    path.write_bytes(bytes(content))
+    file = list_files(tmp_path).files[0]
+    with pytest.raises(InputError, match=r"x/a\.bin.*cannot be read"):
+        list(file.blocks())
+
+
+def test_names_are_composed_and_stay_inside(tmp_path: Path) -> None:
+    write_zip(tmp_path / "x.zip", {unicodedata.normalize("NFD", "한국.wav"): b"1", "../../outside.wav": b"2"})
+    assert sorted(_contents(tmp_path)) == ["x/outside.wav", "x/한국.wav"]
+
+
+def test_an_unpacked_file_hides_its_archived_self(tmp_path: Path) -> None:
+    write_zip(tmp_path / "TS1.zip", {"a.wav": b"archived", "b.wav": b"only there"})
+    (tmp_path / "TS1").mkdir()
+    (tmp_path / "TS1" / "a.wav").write_bytes(b"unpacked")
+    assert _contents(tmp_path) == {"TS1/a.wav": b"unpacked", "TS1/b.wav": b"only there"}
+
+
+def test_a_joined_archive_hides_its_parts(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "TS1.zip", FILES)
+    content = path.read_bytes()
+    split_file(path, 3)
+    path.write_bytes(content)
+    assert len(_contents(tmp_path)) == len(FILES)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.wav").write_bytes(b"a")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "back").symlink_to(tmp_path / "corpus")
+    assert _contents(tmp_path / "corpus") == {"linked/a.wav": b"a"}
+
+
+def test_a_file_of_an_archive_can_have_a_path(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    write_tar(tmp_path / "corpus" / "x.tar", FILES)
+    file = list_files(tmp_path / "corpus").with_suffix(".wav")[0]
+    with file.on_disk(work) as path:
+        assert path.suffix == ".wav"
+        assert path.read_bytes() == FILES["나.wav"]
+    assert list(work.iterdir()) == []
+    file.copy_to(work / "copy")
+    assert (work / "copy").read_bytes() == FILES["나.wav"]
+
+
+def test_text_in_both_usual_encodings(tmp_path: Path) -> None:
+    for encoding in ("utf-8-sig", "cp949"):
+        (tmp_path / f"{encoding}.txt").write_bytes("한국어".encode(encoding))
+    (tmp_path / "none.txt").write_bytes(b"\xff\xff\xff")
+    texts = {file.name: file for file in list_files(tmp_path).files}
+    assert texts["utf-8-sig.txt"].read_text() == texts["cp949.txt"].read_text() == "한국어"
+    with pytest.raises(InputError, match="no text file"):
+        texts["none.txt"].read_text()
+
+
+def test_what_cannot_be_a_corpus(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not there"):
+        list_files(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no files"):
+        list_files(tmp_path)
+    (tmp_path / "zeroth_korean.tar.gz").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"unpack it: tar xf zeroth_korean\.tar\.gz"):
+        list_files(tmp_path / "zeroth_korean.tar.gz")
+
+
+def test_joined_files_are_read_anywhere(tmp_path: Path) -> None:
+    content = bytes(range(200))
+    paths = [tmp_path / str(number) for number in range(4)]
+    for path, (start, stop) in zip(paths, [(0, 50), (50, 50), (50, 51), (51, 200)], strict=True):
+        path.write_bytes(content[start:stop])
+    with JoinedFile(paths) as joined:
+        assert joined.read() == content
+        assert joined.read() == b""
+        assert joined.seek(-150, 2) == 50
+        assert joined.read(10) == content[50:51]  # one part at a time, as files may
+        assert joined.tell() == 51

@@ -1,0 +1,218 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from avcore.faces.boxes import read_boxes
+from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, read_speech
+from avdata.checks import check_manifest
+from avdata.manifest import read_manifest
+from avdata.prepare.prepare_video import main
+from tests.avcore.made_speech import silence, talk
+from tests.avdata.prepare.made import read_rows, talking_head, write_zip
+from workshop.heads.camera import Pose
+
+PLAN = (0.5, 1.6, 1.2, 1.5, 0.4)
+"""Two stretches of speech with a pause longer than --max-pause between."""
+SHORT = ("--min-seconds", "0.8", "--max-seconds", "3", "--workers", "1", "--quiet")
+
+
+def _prepare(root: Path, out: Path, *more: str) -> int:
+    return main(["--data-root", str(root), "--out-dir", str(out), *SHORT, *more])
+
+
+def _empty_room(path: Path) -> Path:
+    """Sound of speech without a face."""
+    with VideoWriter(path, 96, 96, 25, 16000, preset="ultrafast") as writer:
+        for number in range(50):
+            writer.write_picture(np.full((96, 96, 3), 60 + number, np.uint8))
+        writer.write_sound(talk([0.3, 1.5, 0.2]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def talk_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return talking_head(tmp_path_factory.mktemp("talks") / "발표.mp4", PLAN)
+
+
+@pytest.fixture(scope="module")
+def prepared(talk_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a good video, one without a face, a blurred one, a silent one, one that is damaged."""
+    root = tmp_path_factory.mktemp("videos")
+    (root / "화자A").mkdir()
+    (root / "화자A" / "발표.mp4").write_bytes(talk_video.read_bytes())
+    (root / "화자A" / "발표.lip.mp4").write_bytes(b"a side file, not a video to cut")
+    (root / "화자B").mkdir()
+    _empty_room(root / "화자B" / "room.mp4")
+    talking_head(root / "화자B" / "blur.mp4", [0.2, 1.2, 0.2], blur=4)
+    (root / "화자B" / "damaged.mp4").write_bytes(talk_video.read_bytes()[: talk_video.stat().st_size // 2])
+    with VideoWriter(root / "화자B" / "mute.mkv", 96, 96, 25, 16000, preset="ultrafast") as writer:
+        writer.write_picture(np.zeros((96, 96, 3), np.uint8))
+        writer.write_sound(silence(1.5))
+    out = tmp_path_factory.mktemp("out")
+    assert _prepare(root, out, "--language", "kor") == 1
+    return out
+
+
+def test_clips_are_cut_at_the_pause(prepared: Path) -> None:
+    manifest = read_manifest(prepared / "manifest.jsonl")
+    assert [entry.id for entry in manifest.entries] == ["화자A/발표_0001", "화자A/발표_0002"]
+    first, second = manifest.entries
+    assert (first.speaker, first.language) == ("화자A", "ko")
+    assert first.extra["source"] == "화자A/발표.mp4"
+    assert first.extra["start_s"] == pytest.approx(0.3, abs=0.25)
+    assert second.extra["start_s"] == pytest.approx(3.1, abs=0.3)
+    assert first.duration_s == pytest.approx(2.1, abs=0.4)
+
+
+def test_all_parts_of_a_clip_are_equally_long(prepared: Path) -> None:
+    assert check_manifest(prepared / "manifest.jsonl", is_deep=True).problems == []
+    manifest = read_manifest(prepared / "manifest.jsonl")
+    for entry in manifest.entries:
+        paths = {what: manifest.path(entry, what) for what in ("audio", "video", "lips", "boxes")}
+        assert len(read_speech(paths["audio"] or "")) == entry.frames * 640 == entry.samples
+        assert read_gray_video(paths["lips"] or "").shape == (entry.frames, 96, 96)
+        assert len(read_boxes(paths["boxes"] or "")) == entry.frames
+        assert len(PictureSource(paths["video"] or "")) == entry.frames
+
+
+def test_the_clip_shows_the_source_at_its_time(prepared: Path, talk_video: Path) -> None:
+    """Picture k of a clip is picture start + k of the source, cut around the face; its sound is that of the same time."""
+    manifest = read_manifest(prepared / "manifest.jsonl")
+    entry = manifest.entries[1]
+    start = round(entry.extra["start_s"] * 25)
+    source = {picture.index: picture.rgb for picture in PictureSource(talk_video).pictures(start, start + entry.frames)}
+    boxes = read_boxes(manifest.path(entry, "boxes") or "")
+    for picture in list(PictureSource(manifest.path(entry, "video") or ""))[::15]:
+        whole = source[start + picture.index]
+        place = cv2.matchTemplate(whole, picture.rgb, cv2.TM_SQDIFF)
+        _, _, (left, top), _ = cv2.minMaxLoc(place)
+        same = whole[top : top + picture.rgb.shape[0], left : left + picture.rgb.shape[1]]
+        assert np.abs(same.astype(int) - picture.rgb).mean() < 3
+        box = boxes[picture.index]
+        assert box is not None
+        x1, y1, x2, y2 = box
+        assert 0 < x1 < x2 < picture.rgb.shape[1]
+        assert 0 < y1 < y2 < picture.rgb.shape[0]
+    sound = read_speech(talk_video)[start * 640 :][: entry.samples]
+    np.testing.assert_allclose(read_speech(manifest.path(entry, "audio") or "")[: len(sound)], sound, atol=1e-4)
+
+
+def test_quality_figures_stand_in_the_manifest(prepared: Path) -> None:
+    quality = read_manifest(prepared / "manifest.jsonl").entries[0].extra["quality"]
+    assert quality["face_share"] == 1.0
+    assert quality["sync"] > 0.4
+    assert quality["lip_jump"] < 0.6
+    assert quality["sharpness"] > 10
+
+
+def test_rejected_clips_are_listed_with_their_reason(prepared: Path) -> None:
+    rejected = {row["id"]: row for row in read_rows(prepared / "rejected.jsonl")}
+    assert rejected["화자B/room_0001"]["reason"] == "no face"
+    assert rejected["화자B/blur_0001"]["reason"] == "sharpness"
+    assert rejected["화자B/blur_0001"]["sharpness"] < 6
+    assert rejected["화자B/mute"]["reason"] == "no speech"
+    assert not list(prepared.rglob("*blur_0001.wav"))
+    assert not list(prepared.rglob("*blur_0001.mp4"))
+
+
+def test_bad_files_are_set_aside_by_name(prepared: Path) -> None:
+    failed = {row["id"]: row["reason"] for row in read_rows(prepared / "failed.jsonl")}
+    assert set(failed) == {"화자B/damaged"}
+    assert "cut short" in failed["화자B/damaged"]
+
+
+def test_the_contact_sheet_shows_kept_and_rejected_ones(prepared: Path) -> None:
+    assert sorted(path.name for path in (prepared / "samples").iterdir()) == ["kept", "no face", "sharpness"]
+    sheet = cv2.imread(str(prepared / "contact_sheet.png"))
+    assert sheet.shape[0] > 3 * 192
+    assert sheet.std() > 20
+
+
+def test_no_temporary_file_stays(prepared: Path) -> None:
+    assert sorted(path.name for path in (prepared / ".work").iterdir()) == [".lock", "journal.jsonl", "settings.json"]
+    assert [path for path in prepared.rglob(".*") if path.name not in (".work", ".lock")] == []
+
+
+def test_finished_clips_are_kept_when_the_work_goes_on(prepared: Path, talk_video: Path, tmp_path: Path) -> None:
+    """A run that was killed between two clips of one video: only the second clip is made."""
+    root, out = tmp_path / "videos", tmp_path / "out"
+    (root / "화자A").mkdir(parents=True)
+    (root / "화자A" / "발표.mp4").write_bytes(talk_video.read_bytes())
+    assert _prepare(root, out) == 0
+    journal = out / ".work" / "journal.jsonl"
+    kept = [row for row in read_rows(journal) if row["key"] == "화자A/발표_0001"]
+    assert len(kept) == 1
+    journal.write_text(json.dumps(kept[0], ensure_ascii=False) + "\n", encoding="utf-8")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*_000?.*") if path.suffix in (".wav", ".mp4", ".pkl")}
+    whole = (out / "manifest.jsonl").read_bytes()
+    assert _prepare(root, out) == 0
+    changed = {path.name.partition(".")[0] for path, time_ns in before.items() if path.stat().st_mtime_ns != time_ns}
+    assert changed == {"발표_0002"}
+    assert (out / "manifest.jsonl").read_bytes() == whole
+
+
+def test_other_settings_need_another_folder(prepared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").mkdir()
+    assert _prepare(tmp_path / "x", prepared, "--picture", "full") == 2
+    said = capsys.readouterr().err
+    assert "begun with other settings" in said
+    assert "choose another --out-dir" in said
+
+
+def test_clips_of_exactly_one_length(talk_video: Path, tmp_path: Path) -> None:
+    assert _prepare(talk_video.parent, tmp_path, "--exact-seconds", "1.2", "--picture", "none") == 0
+    manifest = read_manifest(tmp_path / "manifest.jsonl")
+    assert len(manifest) == 2
+    for entry in manifest.entries:
+        assert (entry.frames, entry.samples, entry.duration_s) == (30, 19200, 1.2)
+        assert len(read_speech(manifest.path(entry, "audio") or "")) == 19200
+        assert len(read_gray_video(manifest.path(entry, "lips") or "")) == 30
+        assert (entry.video, entry.boxes) == ("", "")
+
+
+def test_whole_files_with_their_text_from_an_archive(talk_video: Path, tmp_path: Path) -> None:
+    """LRS3 keeps a text beside each clip; here both lie in a zip archive."""
+    text = b"Text:  HELLO  THERE\nConf:  3\n\nWORD START END\nHELLO 0.1 0.4\n"
+    root = tmp_path / "lrs3"
+    write_zip(root / "trainval.zip", {"spk/00001.mp4": talk_video.read_bytes(), "spk/00001.txt": text})
+    out = tmp_path / "out"
+    assert _prepare(root, out, "--whole-files", "--picture", "full", "--max-lip-jump", "5") == 0
+    (entry,) = read_manifest(out / "manifest.jsonl").entries
+    assert (entry.id, entry.text, entry.speaker) == ("trainval/spk/00001", "HELLO THERE", "spk")
+    assert entry.frames == 130
+    info = probe(out / entry.video)
+    assert (info.width, info.height) == (224, 224)
+
+
+def test_another_rate_is_taken_by_presentation_time(tmp_path: Path) -> None:
+    talking_head(tmp_path / "videos" / "a.mp4", [0.2, 1.2, 0.3], rate=30, size=(200, 240), pose=Pose(scale=0.45))
+    out = tmp_path / "out"
+    assert _prepare(tmp_path / "videos", out, "--whole-files") == 0
+    (entry,) = read_manifest(out / "manifest.jsonl").entries
+    assert entry.frames == 42  # 1.7 s
+    assert len(read_gray_video(out / entry.lips)) == 42
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--min-seconds", "5", "--max-seconds", "6"), "twice --min-seconds"),
+        (("--exact-seconds", "0.01"), "at least one picture"),
+        (("--workers", "0"), "--workers must be 1 or more"),
+    ],
+)
+def test_options_that_make_no_sense(
+    options: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--data-root", str(tmp_path), "--out-dir", str(tmp_path / "out"), *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_folder_without_videos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.txt").write_text("x")
+    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
+    assert "there is no video in this folder" in capsys.readouterr().err

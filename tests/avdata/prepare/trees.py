@@ -1,0 +1,85 @@
+"""Small trees in the layouts of the corpora as they are delivered."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.avdata.prepare.made import sound_bytes, split_file, write_tar, write_zip
+
+KOX_NAMES = [f"et_c_005_002_009_{number:04d}" for number in range(26, 30)]
+LIP_PLAN = (0.6, 1.4, 0.5, 1.3, 0.6)
+"""Silence and speech in turn, seconds."""
+LIP_SENTENCES = [(0.6, 2.0, "최근에 날씨가 좋아요."), (2.5, 3.8, "우리는 X 학교에 갑니다.")]
+
+
+def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path:
+    """Zeroth Korean as it comes out of its archive: two speakers to train, one to test."""
+    for split, speaker in (("train", "106"), ("train", "113"), ("test", "104")):
+        folder = root / f"{split}_data_01" / "003" / speaker
+        folder.mkdir(parents=True)
+        names = [f"{speaker}_003_{number:04d}" for number in range(per_speaker)]
+        for number, name in enumerate(names):
+            (folder / f"{name}.flac").write_bytes(sound_bytes(seconds, number % 5, kind="FLAC"))
+        (folder / f"{speaker}_003.trans.txt").write_text(
+            "".join(f"{name} 한국어 문장 {name}\n" for name in names), encoding="utf-8"
+        )
+    (root / "AUDIO_INFO").write_text("SPEAKERID|NAME|SEX|SCRIPTID|DATASET\n106|x|f|003|train_data_01\n")
+    return root
+
+
+def kox_label(number: int, **more: object) -> bytes:
+    """A label as AIHub's translation corpora have them."""
+    row = {
+        "sn": number,
+        "ko": f"한국어  문장 {number}",
+        "en": f"English sentence {number}",
+        "domain": "여행",
+        "speaker": {"id": "A01"},
+    }
+    return json.dumps({**row, **more}, ensure_ascii=False).encode()
+
+
+def write_kox(
+    root: Path,
+    labels: Mapping[str, bytes] | None = None,
+    english: bool = False,
+    names: Sequence[str] = KOX_NAMES,
+    seconds: float = 0.4,
+) -> Path:
+    """AIHub Ko-X as it is delivered: training data in parts, the names in its archives in CP949, validation data whole."""
+    train, valid = root / "01-1.정식개방데이터" / "Training", root / "01-1.정식개방데이터" / "Validation"
+    labels = labels or {f"{name}.json": kox_label(number) for number, name in enumerate(names)}
+    sounds = {f"여행/{name}.wav": sound_bytes(seconds, number, 48000) for number, name in enumerate(names)}
+    if english:
+        sounds |= {f"여행/{name}_en.wav": sound_bytes(0.75 * seconds, 7 + number, 48000) for number, name in enumerate(names[:2])}
+    last = f"여행/{names[-1]}.wav"
+    split_file(write_zip(train / "01.원천데이터" / "TS1.zip", {k: v for k, v in sounds.items() if k != last}, "cp949"), 3, True)
+    write_zip(valid / "01.원천데이터" / "VS1.zip", {last: sounds[last]})
+    write_zip(train / "02.라벨링데이터" / "TL1.zip", {f"여행/{k}": v for k, v in labels.items()}, "cp949")
+    return root
+
+
+def lip_label(name: str, rows: Sequence[Sequence[float]], angle: str = "A", **more: Any) -> bytes:
+    """A label of AIHub's lip-reading video. rows: a face box for each picture."""
+    sentences = [
+        {"ID": number, "topic": "weather", "sentence_text": text, "start_time": start, "end_time": end}
+        for number, (start, end, text) in enumerate(LIP_SENTENCES, 1)
+    ]
+    content = {
+        "Video_info": {"video_Name": f"{name}.mp4", "FPS": 30},
+        "Video_env": {"env": "indoor", "Angle": angle},
+        "Sentence_info": sentences,
+        "speaker_info": {"speaker_ID": "E220", "Gender": "F"},
+        "Bounding_box_info": {"Face_bounding_box": {"xtl_ytl_xbr_ybr": rows}},
+    }
+    return json.dumps([{**content, **more}], ensure_ascii=False).encode()
+
+
+def write_aihub_lips(root: Path, name: str, video: bytes, label: bytes) -> Path:
+    """AIHub's lip-reading video as it is delivered: a video and its label, and a label of a video that is not there."""
+    folder = root / "01.데이터" / "1.Training"
+    inside = "소음환경1/E(전문가)/F(여성)/F(여성)_1"
+    write_tar(folder / "원천데이터" / "TS5.tar", {f"{inside}/{name}.mp4": video})
+    write_tar(folder / "라벨링데이터" / "TL5.tar", {f"{inside}/{name}.json": label, f"{inside}/lip_other.json": label})
+    return root

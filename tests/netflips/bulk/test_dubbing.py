@@ -1,0 +1,75 @@
+"""`netflips dub --ray`: a folder of videos, what is complete is not done again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netflips.bulk.dub_record import DubJob, DubRecord
+from netflips.dub import command as dub_command
+from netflips.options import ModelPaths
+from tests.damage import DAMAGES, damaged
+from tests.netflips.conftest import write_clip
+
+
+@pytest.fixture
+def arguments(paths: ModelPaths, speech: np.ndarray, tmp_path: Path) -> list[str]:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.mp4", "c.mov"):
+        write_clip(folder / name, speech, num_pictures=10)
+    (folder / "b.mp4").write_text("not a video")
+    return [
+        "--in-vid-path", str(folder), "--out-dir", str(tmp_path / "out"), "--ray", "--workers", "1", "--src-lang", "en",
+        "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu", "--av2unit-path", str(paths.av2unit),
+        "--utut-path", str(paths.utut), "--unit2av-path", str(paths.unit2av), "--report", str(tmp_path / "report.json"),
+    ]  # fmt: skip
+
+
+def test_videos_side_by_side(arguments: list[str], tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dub_command.main([*arguments, "--beam", "2"]) == 1
+    out, bad = tmp_path / "out", str(tmp_path / "in" / "b.mp4")
+    assert "1 of 3 inputs failed" in capsys.readouterr().err
+    assert sorted(path.name for path in out.glob("*.mp4")) == ["a_ko.mp4", "c_ko.mp4"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [Path(dub["output"]).name for dub in report["dubs"]] == ["a_ko.mp4", "c_ko.mp4"]
+    assert list(report["failures"]) == [bad]
+
+    made = (out / "a_ko.mp4").stat().st_mtime_ns
+    (out / "c_ko.mp4").unlink()
+    (tmp_path / "in" / "b.mp4").write_bytes((tmp_path / "in" / "a.mp4").read_bytes())
+    assert dub_command.main([*arguments, "--beam", "2", "--retry-failed"]) == 0
+    shown = capsys.readouterr().err
+    assert "1 of 3 videos were done or set aside already" in shown
+    assert "2 videos done, 0 failed" in shown
+    assert (out / "a_ko.mp4").stat().st_mtime_ns == made
+    assert len(json.loads((tmp_path / "report.json").read_text())["dubs"]) == 3
+    assert not (out / "failed.jsonl").exists()
+
+    record, job = DubRecord.read(out), DubJob(tmp_path / "in" / "a.mp4", out / "a_ko.mp4")
+    key = record.done["a_ko.mp4"]["key"]
+    assert record.is_done(job, key)
+    assert not record.is_done(job, key + "of other settings")
+    assert not record.is_done(DubJob(job.source, out / "gone.mp4"), key)
+    whole = job.target.read_bytes()
+    for how in DAMAGES:
+        job.target.write_bytes(damaged(whole, how))
+        assert not record.is_done(job, key)
+    job.target.write_bytes(whole)
+    assert record.is_done(job, key)
+
+    lines = (out / "dubs.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "dubs.jsonl").write_bytes(b"".join([lines[0], b"{bad\n", *lines[1:]]))
+    assert DubRecord.read(out) == record
+    del record.done["a_ko.mp4"]["file"]  # of a version that noted no digests
+    assert record.is_done(job, key)
+    job.target.write_bytes(b"")
+    assert not record.is_done(job, key)
+
+
+def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    del arguments[2:4]
+    arguments[1] = str(tmp_path / "in" / "a.mp4")
+    assert dub_command.main([*arguments, "--out-vid-path", str(tmp_path / "x.mp4")]) == 2
+    assert "--ray dubs into --out-dir" in capsys.readouterr().err

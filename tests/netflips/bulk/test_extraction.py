@@ -1,0 +1,205 @@
+"""Whole runs: the same ids as one at a time, whatever is asked for beside them, and failures set aside."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from av2unit.extractor import UnitExtractor
+from avcore.errors import UsageError
+from avcore.faces.boxes import read_boxes
+from avcore.media import VideoWriter, read_gray_video, read_speech
+from avdata.manifest import Entry, Manifest
+from avdata.unit_store import read_units
+from netflips.bulk.extraction import RunChoices, TooManyFailuresError, dry_run, extract
+from netflips.bulk.settings import ExtractModels, ExtractSettings
+from netflips.bulk.spread import Spread
+from tests.netflips.bulk.conftest import LENGTHS, rows_of
+from tests.netflips.bulk.deadly import DEADLY, DeadlyWorker
+from unit2av.speaker import SpeakerEncoder
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+ONE = Spread(workers=1, readers=2)
+
+
+def alone(manifest: Manifest, models: ExtractModels, with_lips: bool) -> dict[str, list[int]]:
+    """Frame-level units of each utterance, extracted one at a time."""
+    extractor = UnitExtractor.from_checkpoint(models.encoder)
+    found = {}
+    for entry in manifest.entries:
+        lips = read_gray_video(manifest.root / entry.lips) if with_lips else None
+        found[entry.id] = extractor.extract(read_speech(manifest.root / entry.audio), lips).frames().tolist()
+    return found
+
+
+def frames(out_dir: Path) -> dict[str, list[int]]:
+    return {name: units.frames().tolist() for name, units in read_units(out_dir).items()}
+
+
+def test_ids_are_those_of_the_fixtures_and_of_one_at_a_time(
+    manifest: Manifest, encoder: ExtractModels, tmp_path: Path, parity_dir: Path
+) -> None:
+    with np.load(parity_dir / "expected.npz") as expected:
+        known = {case: expected[f"{case}.units"].tolist() for case in ("audio", "av_padded")}
+    for case, modalities in (("audio", {"audio"}), ("av_padded", {"audio", "video"})):
+        settings = ExtractSettings(tmp_path / case, frozenset(modalities), shard_size=4, batch_s=8.0, most_padding_s=2.0)
+        summary = extract(manifest, settings, encoder, ONE)
+        assert (summary.progress.done, summary.failures) == (len(LENGTHS), {})
+        assert 0 < summary.progress.costs.padding_share < 0.5
+        found = frames(settings.out_dir)
+        assert found == alone(manifest, encoder, "video" in modalities)
+        assert found["fixture"] == known[case]
+    first = rows_of(tmp_path / "audio" / "shards")[0]
+    vocabulary = UnitExtractor.from_checkpoint(encoder.encoder).vocabulary
+    assert (first["id"], first["language"], first["speaker"], first["vocabulary"]) == ("fixture", "en", "fixture", vocabulary)
+    assert sum(first["durations"]) == len(known["audio"])
+
+
+def test_paths_from_here_lead_workers_in_other_folders_to_the_files(
+    manifest: Manifest, encoder: ExtractModels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on a cluster, whose workers were started elsewhere."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "corpus").symlink_to(manifest.root)
+    (here / "encoder.pt").symlink_to(encoder.encoder or "")
+    monkeypatch.chdir(here)
+    settings = ExtractSettings(Path("out"), frozenset({"audio"}), layout="files")
+    summary = extract(replace(manifest, root=Path("corpus")), settings, ExtractModels(Path("encoder.pt")), ONE)
+    assert summary.failures == {}
+    assert (here / "out" / "units" / "fixture.unit").is_file()
+
+
+def test_parquet_and_unit_files_hold_the_same(
+    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, parity_dir: Path
+) -> None:
+    expected = alone(manifest, encoder, with_lips=False)
+    for layout in ("parquet", "files"):
+        settings = replace(sound_only, out_dir=sound_only.out_dir / layout, layout=layout)
+        extract(manifest, settings, encoder, ONE)
+        assert frames(settings.out_dir) == expected
+    text = json.loads((parity_dir / "manifest.json").read_text())["unit_strings"]["audio"]
+    assert (settings.out_dir / "units" / "fixture.unit").read_text() == text
+    index = rows_of(settings.out_dir / "index")
+    assert [row["id"] for row in index] == [entry.id for entry in manifest.entries]
+    assert "units" not in index[0]
+
+
+def test_voices_and_features_come_along(manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings) -> None:
+    extractor, voices = UnitExtractor.from_checkpoint(encoder.encoder), SpeakerEncoder.from_checkpoint(encoder.speaker)
+    manifest = replace(manifest, entries=tuple(entry for entry in manifest.entries if entry.duration_s > 0.5))
+    in_row, in_files = (replace(sound_only, out_dir=sound_only.out_dir / name) for name in ("row", "npy"))
+    extract(manifest, replace(in_row, speaker="row", features="1"), encoder, ONE)
+    extract(manifest, replace(in_files, speaker="npy", features="last", units=False), encoder, ONE)
+    for row, other in zip(rows_of(in_row.out_dir / "shards"), rows_of(in_files.out_dir / "shards"), strict=True):
+        speech = read_speech(manifest.root / f"{row['id']}.wav")
+        np.testing.assert_allclose(np.array(row["speaker_embedding"], np.float32), voices.embed(speech), atol=1e-7)
+        np.testing.assert_allclose(np.load(in_files.out_dir / other["speaker_path"]), voices.embed(speech), atol=1e-7)
+        np.testing.assert_allclose(np.load(in_row.out_dir / row["features"]), extractor.features(1, speech), atol=1e-5)
+        np.testing.assert_allclose(np.load(in_files.out_dir / other["features"]), extractor.features(None, speech), atol=1e-5)
+        assert "units" in row
+        assert "units" not in other
+
+
+def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> None:
+    head, num_frames = Head(3), 30
+    with VideoWriter(tmp_path / "talker.mp4", 256, 256, 25, preset="ultrafast") as writer:
+        for frame, pose in enumerate(motion(3, num_frames, Pose(scale=0.4))):
+            writer.write_picture(draw(head, pose, Mouth(0.4 - 0.4 * float(np.cos(frame))), 256))
+    with VideoWriter(tmp_path / "wall.mp4", 128, 128, 25, preset="ultrafast") as writer:
+        for _ in range(10):
+            writer.write_picture(np.full((128, 128, 3), 90, np.uint8))
+    manifest = Manifest(tmp_path, (Entry("talker", video="talker.mp4"), Entry("wall", video="wall.mp4")))
+    settings = ExtractSettings(tmp_path / "out", frozenset({"video"}), lips=True)
+    summary = extract(manifest, settings, encoder, ONE)
+    assert list(summary.failures) == ["wall"]
+    assert "no face" in summary.failures["wall"]
+    (row,) = rows_of(settings.out_dir / "shards")
+    assert (row["lips"], row["boxes"], row["frames"]) == ("lips/talker.lip.mp4", "lips/talker.bbox.pkl", num_frames)
+    assert read_gray_video(settings.out_dir / row["lips"]).shape == (num_frames, 96, 96)
+    assert len(read_boxes(settings.out_dir / row["boxes"])) == num_frames
+    assert sum(row["durations"]) == 2 * num_frames
+    assert summary.progress.costs.face_s > 0
+
+
+def damaged(manifest: Manifest, folder: Path) -> Manifest:
+    """A manifest with three entries more: no media, no file, no sound."""
+    (folder / "text.wav").write_text("not a sound")
+    broken = (
+        Entry("text", audio=str(folder / "text.wav")),
+        Entry("gone", audio="gone.wav"),
+        Entry("silent", lips="fixture.lip.mp4"),
+    )
+    return replace(manifest, entries=(*broken, *manifest.entries))
+
+
+def test_failures_are_set_aside_with_their_reason_and_can_be_tried_again(
+    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, tmp_path: Path, corpus: Path
+) -> None:
+    broken = damaged(manifest, tmp_path)
+    with pytest.raises(TooManyFailuresError, match=r"utterances failed.*--max-failures") as caught:
+        extract(broken, sound_only, encoder, ONE, RunChoices(max_failures=1))
+    assert caught.value.exit_code == 1
+    summary = extract(broken, sound_only, encoder, ONE)
+    assert summary.num_before + summary.progress.done == len(LENGTHS)
+    listed = {row["id"]: row["reason"] for row in map(json.loads, (sound_only.out_dir / "failed.jsonl").read_text().splitlines())}
+    assert listed == summary.failures
+    assert list(listed) == ["text", "gone", "silent"]
+    assert "cannot be read as video or sound" in listed["text"]
+    assert "is not there" in listed["gone"]
+    assert "it has no sound" in listed["silent"]
+    again = extract(broken, sound_only, encoder, ONE)
+    assert (again.progress.done, again.progress.failed, again.failures) == (0, 0, listed)
+    assert again.num_before == len(LENGTHS)
+    (tmp_path / "text.wav").write_bytes((corpus.parent / "fixture.wav").read_bytes())
+    mended = extract(broken, sound_only, encoder, ONE, RunChoices(retry_failed=True))
+    assert (mended.progress.done, list(mended.failures)) == (1, ["gone", "silent"])
+    found = frames(sound_only.out_dir)
+    assert found["text"] == found["fixture"]
+    assert list(found) == ["text", *(entry.id for entry in manifest.entries)]
+
+
+def test_a_worker_that_dies_costs_only_the_utterance_that_killed_it(
+    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netflips.bulk.extraction.ModelWorker", DeadlyWorker)
+    entries = tuple(replace(entry, id=DEADLY) if entry.id == "spk1/4" else entry for entry in manifest.entries)
+    summary = extract(replace(manifest, entries=entries), sound_only, encoder, ONE)
+    assert list(summary.failures) == [DEADLY]
+    assert "died" in summary.failures[DEADLY]
+    expected = alone(manifest, encoder, with_lips=False)
+    del expected["spk1/4"]
+    assert frames(sound_only.out_dir) == expected
+
+
+def test_a_dry_run_estimates_and_leaves_nothing(
+    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, tmp_path: Path
+) -> None:
+    found = dry_run(damaged(manifest, tmp_path), sound_only, encoder, ONE, num_samples=5)
+    assert not sound_only.out_dir.exists()
+    assert (found.num_left, found.num_sampled) == (len(LENGTHS) + 3, 5)
+    assert found.media_s == pytest.approx(sum(LENGTHS) / 25, rel=0.6)
+    assert found.wall_s > 0
+    assert "time         about" in found.text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"modalities": frozenset({"audio", "video"})}, "no picture in the whole input"),
+        ({"lips": True}, "--with-lips needs videos"),
+        ({"features": "9"}, "no such layer"),
+    ],
+)
+def test_what_can_work_for_none_is_said_at_once(
+    manifest: Manifest, encoder: ExtractModels, sound_only: ExtractSettings, changes: dict, complaint: str
+) -> None:
+    sound = replace(manifest, entries=tuple(replace(entry, lips="") for entry in manifest.entries))
+    with pytest.raises((UsageError, Exception), match=complaint):
+        extract(sound, replace(sound_only, **changes), encoder, ONE)
+    assert not sound_only.out_dir.exists()

@@ -1,0 +1,77 @@
+"""The pool: bounded, and what kills a worker or a reader is found and set aside."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from avcore.runs.work import Finished, Lost, PoolSize, Task, WorkersFailError
+from tests.netflips.bulk.words import NeverWorker, WordWorker, read_words
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+
+
+def in_fours(words: list[str]) -> Iterator[tuple[int, Task[str]]]:
+    """Batches of four, read in two parts, labelled by their number."""
+    for start in range(0, len(words), 4):
+        first, second = tuple(words[start : start + 2]), tuple(words[start + 2 : start + 4])
+        yield start // 4, Task((first, second) if second else (first,))
+
+
+def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) -> None:
+    from netflips.bulk.pool import Pool
+
+    words = [f"word{number}" for number in range(40)]
+    words[13], words[26], words[35] = "crash-worker", "crash-reader", "raise-reader"
+    done: list[str] = []
+    lost: dict[str, tuple[int, str]] = {}
+    with Pool[str, int](WordWorker, (tmp_path,), PoolSize(2, 2), read_words, (tmp_path,)) as pool:
+        assert pool.start() == ["", ""]
+        for outcome in pool.run(in_fours(words)):
+            if isinstance(outcome, Lost):
+                lost[outcome.item] = (outcome.label, outcome.reason)
+            else:
+                assert isinstance(outcome, Finished)
+                assert {words.index(word) // 4 for word in outcome.result[1]} == {outcome.label}
+                done += outcome.result[1]
+    assert sorted(done) == sorted(set(words) - {"crash-worker", "crash-reader", "raise-reader"})
+    assert {name: label for name, (label, _) in lost.items()} == {"crash-worker": 3, "crash-reader": 6, "raise-reader": 8}
+    assert "died" in lost["crash-worker"][1]
+    assert lost["crash-reader"][1] == "given up: the process that read it died"
+    assert lost["raise-reader"][1] == "given up: ValueError: this one cannot be read"
+
+
+def test_readers_do_not_run_ahead(tmp_path: Path) -> None:
+    from netflips.bulk.pool import Pool
+
+    size = PoolSize(workers=1, readers=1)
+    words = [f"word{number}" for number in range(60)]
+    done, ahead = 0, []
+    with Pool[str, int](WordWorker, (tmp_path, 0.02), size, read_words, (tmp_path,)) as pool:
+        pool.start()
+        for outcome in pool.run(in_fours(words)):
+            assert isinstance(outcome, Finished)
+            ahead.append(outcome.result[2] - done)
+            done += len(outcome.result[1])
+    assert done == 60
+    # Two tasks with the worker, two parts of one task beyond, and two for each reader.
+    assert max(ahead) <= 4 * (2 + 1 + 2)
+
+
+def test_without_readers_items_go_to_the_workers(tmp_path: Path) -> None:
+    from netflips.bulk.pool import Pool
+
+    with Pool[str, int](WordWorker, (tmp_path,), PoolSize(1, 1, queue=1)) as pool:
+        pool.start()
+        results = [outcome.result[1] for outcome in pool.run((n, Task(((f"w{n}",),))) for n in range(3))]  # type: ignore[union-attr]
+    assert results == [["w0"], ["w1"], ["w2"]]
+
+
+def test_when_all_workers_die_of_everything_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from netflips.bulk.pool import Pool
+
+    monkeypatch.setattr("netflips.bulk.pool._MOST_DEATHS_IN_A_ROW", 3)
+    with Pool[str, int](NeverWorker, (tmp_path,), PoolSize(1, 1), read_words, (tmp_path,)) as pool:
+        pool.start()
+        with pytest.raises(WorkersFailError, match=r"died 3 times in a row.*--workers"):
+            list(pool.run(in_fours([f"word{number}" for number in range(40)])))

@@ -1,0 +1,91 @@
+"""SIGKILL in the middle of a line, and the run that goes on: nothing twice, nothing missing, the same bytes."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import write_speech
+from avcore.runs import journal
+from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
+from netflips.bulk.extraction import extract
+from netflips.bulk.session import remove_stale_folders
+from netflips.bulk.settings import ExtractModels
+from netflips.bulk.spread import Spread
+from tests.netflips.bulk.conftest import rows_of
+from tests.netflips.bulk.killed_run import settings_for
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+NUM = 60
+FATAL = 11
+LINGERING = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Ray's helpers that end only a minute after the process that started them was killed."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Sixty short recordings."""
+    folder, rng = tmp_path_factory.mktemp("many"), np.random.default_rng(5)
+    entries = []
+    for number in range(NUM):
+        num_samples = int(rng.integers(4_000, 24_000))
+        write_speech(folder / f"{number:02d}.wav", (0.1 * rng.standard_normal(num_samples)).astype(np.float32))
+        entries.append(Entry(f"{number:02d}", audio=f"{number:02d}.wav", duration_s=num_samples / 16_000))
+    write_manifest(folder / "manifest.jsonl", entries)
+    return read_manifest(folder / "manifest.jsonl")
+
+
+def processes_with(token: str) -> dict[int, str]:
+    """Processes that have a secret in their environment, with the beginning of their command line."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if token.encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")[0]
+        except OSError:
+            continue
+    return found
+
+
+def end(token: str) -> None:
+    """Wait for what a killed run started to end, and end its slow helpers."""
+    deadline = time.monotonic() + 60
+    while left := {pid: name for pid, name in processes_with(token).items() if not name.startswith(LINGERING)}:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+    for pid in processes_with(token):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_killed_run_goes_on(many: Manifest, encoder: ExtractModels, tmp_path: Path) -> None:
+    unbroken, killed = settings_for(tmp_path / "unbroken"), settings_for(tmp_path / "killed")
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "tests.netflips.bulk.killed_run", str(many.root / "manifest.jsonl"), str(encoder.encoder)]
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    run = subprocess.run([*command, str(killed.out_dir), str(FATAL)], env=environment, capture_output=True, text=True, check=False)
+    end(token)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    remove_stale_folders()
+
+    work = sorted((killed.out_dir / "work").glob("*.jsonl"))
+    before = rows_of(killed.out_dir / "shards") + [row for path in work for row in journal.read(path)]
+    assert 0 < len(before) < NUM
+    assert any(not path.read_bytes().endswith(b"\n") for path in work)
+
+    resumed = extract(many, killed, encoder, Spread(1, 2), is_quiet=True)
+    assert (resumed.num_before, resumed.progress.done) == (len(before), NUM - len(before))
+    whole = extract(many, unbroken, encoder, Spread(1, 2), is_quiet=True)
+    assert whole.progress.done == NUM
+    assert Counter(row["id"] for row in rows_of(killed.out_dir / "shards")) == Counter(entry.id for entry in many.entries)
+    shards = sorted(path.name for path in (unbroken.out_dir / "shards").iterdir())
+    assert sorted(path.name for path in (killed.out_dir / "shards").iterdir()) == shards == [f"{n:05d}.jsonl" for n in range(5)]
+    for name in shards:
+        assert (killed.out_dir / "shards" / name).read_bytes() == (unbroken.out_dir / "shards" / name).read_bytes()
+    assert list((killed.out_dir / "work").iterdir()) == []

@@ -1,0 +1,54 @@
+"""A bundle of random weights, packed on the fly."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.checkpoints.bundle import VARIABLE, Bundle
+from avcore.units import Units
+from avdata.unit_store import UnitRow, write_units
+from netflips.bundles.pack import pack_bundle
+from netflips.options import ModelPaths
+
+ABOUT: dict[str, Any] = {
+    "domain": "a few sentences that nobody trained it on",
+    "made": {"seed": 1, "configs": {}, "commit": "0123abc", "seconds": {"av2unit": 60.0, "unit2unit": 120.0}},
+}
+
+
+def write_references(path: Path, vocabulary: str = "") -> Path:
+    """Reference units of three sentences."""
+    rng = np.random.default_rng(0)
+    write_units(
+        path,
+        [
+            UnitRow(
+                f"s{n}",
+                Units(rng.integers(0, 75, 9), None, "ko", vocabulary),
+                {"text": f"문장 {n}", "translation": f"Sentence {n}"},
+            )
+            for n in range(3)
+        ],
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_references(tmp_path_factory.mktemp("references") / "references.jsonl")
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory, paths: ModelPaths, references: Path) -> Bundle:
+    """A bundle; tests that change it make their own."""
+    folder = tmp_path_factory.mktemp("packed") / "bundle"
+    return pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, folder)
+
+
+@pytest.fixture
+def default_bundle(packed: Bundle, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    """The bundle that commands take without checkpoint flags."""
+    monkeypatch.setenv(VARIABLE, str(packed.folder))
+    return packed

@@ -1,0 +1,199 @@
+"""Commands without checkpoint flags, and the warning outside of what the models know."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from av2unit import inference as av2unit_inference
+from av2unit.extractor import Extraction
+from av2unit.nearest import KEY as KNOWN
+from av2unit.nearest import KnownSentences
+from av2unit.trust import BOTH, Heard
+from avcore.checkpoints.bundle import VARIABLE, Bundle
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config, write_checkpoint
+from avcore.media import probe, write_speech
+from avcore.units import Units
+from avcore.units.domain import KEY, Domain
+from netflips.bundles.paths import bundle_paths
+from netflips.dub import command as dub_command
+from netflips.dub.judgement import Judgement, common_notice, judge
+from netflips.models import load_models
+from netflips.options import DubOptions, RecordingOptions, RunOptions
+from netflips.pipeline import dub
+from netflips.recording.translating import Translated
+from unit2av import inference_unit2a
+from unit2unit import inference as unit2unit_inference
+
+LANGUAGES = ["--src-lang", "en", "--tgt-lang", "ko"]
+SHORT = ["--beam", "2", "--max-target-units", "20"]
+
+
+def bounded(packed: Bundle, folder: Path, least: dict[Kind, float]) -> Bundle:
+    """A copy of a bundle whose models say from which score on they know what they hear."""
+    shutil.copytree(packed.folder, folder)
+    for kind, bound in least.items():
+        source = read_checkpoint(folder / packed.checkpoint(kind).name, kind)
+        config = {**source.config, KEY: Domain("a test sentence", bound, 0.01, 50).to_config()}
+        write_checkpoint(source.path, kind, config, source.tensors)
+    return Bundle(folder, packed.about)
+
+
+@pytest.mark.usefixtures("default_bundle")
+def test_dubbing_without_flags_takes_the_bundle(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, report = tmp_path / "x.mp4", tmp_path / "report.json"
+    files = ["--in-vid-path", str(clip), "--out-vid-path", str(out), "--report", str(report)]
+    assert dub_command.main([*files, *LANGUAGES, "--modalities", "audio", "--cpu", *SHORT]) == 0
+    error = capsys.readouterr().err
+    assert error.count("models: the demo bundle (") == 1
+    assert "a few sentences that nobody trained it on" in error
+    assert "hardly" not in error  # it names no bounds
+    content = json.loads(report.read_text())
+    assert content["is_outside_domain"] is None
+    assert content["unit_confidence"] < 0
+    assert probe(out).has_video
+
+
+@pytest.mark.usefixtures("default_bundle")
+def test_a_video_alone_is_dubbed_beside_itself(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "talk.mp4"
+    shutil.copy(clip, video)
+    for _ in range(2):  # what NetfLips made is made anew
+        assert dub_command.main([str(video), "--modalities", "audio", "--cpu", *SHORT, "--quiet"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.mp4", "talk_ko.mp4"]
+    assert "en->ko" in probe(tmp_path / "talk_ko.mp4").comment
+    (tmp_path / "out").mkdir()
+    assert dub_command.main([str(tmp_path), "--modalities", "audio", "--cpu", *SHORT, "--quiet"]) == 0
+    assert not (tmp_path / "talk_ko_ko.mp4").exists()  # the dub of an earlier run is none of the folder's videos
+
+
+@pytest.mark.usefixtures("default_bundle")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--tgt-lang", "kr"], "from en into ko only; expected into ko; found kr; did you mean ko?"),
+        (["--tgt-lang", "fr"], "from en into ko only; expected into ko; found fr; for other languages give checkpoints"),
+        (["--src-lang", "english"], "expected from en; found english; did you mean en?"),
+    ],
+)
+def test_the_bundle_offers_only_what_it_learnt(
+    flags: list[str], said: str, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dub_command.main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *flags]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "pt, el" not in error
+
+
+def test_a_few_flags_or_no_bundle_are_one_error(
+    default_bundle: Bundle, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *LANGUAGES]
+    assert dub_command.main([*files, "--utut-path", str(default_bundle.checkpoint(Kind.TRANSLATOR))]) == 2
+    assert "missing: --av2unit-path, --unit2av-path; give all of them, or none" in capsys.readouterr().err
+    monkeypatch.setenv(VARIABLE, "")
+    assert dub_command.main(files) == 2
+    assert "missing: --av2unit-path, --utut-path, --unit2av-path; no models come" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("default_bundle")
+def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav, english, korean, said = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt", "ko.wav"))
+    write_speech(wav, speech)
+    assert av2unit_inference.main(["--in-vid-path", wav, "--out-unit-path", english, "--modalities", "audio", "--cpu"]) == 0
+    search = [*SHORT, "--cpu"]
+    assert unit2unit_inference.main(["--in-unit-path", english, "--out-unit-path", korean, *LANGUAGES, *search]) == 0
+    voice = str(tmp_path / "voice.npy")
+    np.save(voice, np.ones(256, dtype=np.float32) / 16)
+    assert inference_unit2a.main(["--in-unit-path", korean, "--speaker-path", voice, "--out-wav-path", said, "--cpu"]) == 0
+    assert capsys.readouterr().err.count("models: the demo bundle (") == 3
+    assert probe(said).duration_s > 0
+
+
+def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    bundle = bounded(packed, tmp_path / "strict", {Kind.UNIT_ENCODER: 1.0, Kind.TRANSLATOR: 1.0})
+    models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    (warning,) = [text for text in report.warnings if "hardly" in text]
+    assert "a test sentence" in warning
+    assert "--utut-path" in warning
+    assert report.is_outside_domain is True
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times))
+    in_own_time = dub(clip, tmp_path / "y.mp4", models, options)
+    (warning,) = [text for text in in_own_time.warnings if "hardly" in text]
+    assert warning.startswith("utterance 1: ")
+    assert in_own_time.recording is not None
+    assert in_own_time.recording.utterances[0].is_outside_domain is True
+    assert in_own_time.is_outside_domain is True
+
+
+def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    bundle = bounded(packed, tmp_path / "lenient", {Kind.TRANSLATOR: -1e6})
+    models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    assert [text for text in report.warnings if "hardly" in text] == []
+    assert report.is_outside_domain is False
+    heard = Heard(Extraction(Units(np.array([1])), -0.1), BOTH)
+    judged = judge(models, heard, Translated(heard.extraction.units, -2e6, False))
+    assert judged.is_outside is True
+    assert "--modalities audio" in (judged.notice or "")
+    compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
+    assert "--modalities audio" not in (judge(models, compared, Translated(heard.extraction.units, -2e6, False)).notice or "")
+
+
+def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(packed.folder, tmp_path / "strict"))
+    source = read_checkpoint(folder / packed.checkpoint(Kind.UNIT_ENCODER).name, Kind.UNIT_ENCODER)
+    units = [int(symbol) for symbol in source.config["dictionaries"][0] if symbol.isdecimal()]
+    known = KnownSentences.of([np.array(units[1:3])], silence=units[0])
+    domain = Domain("a test sentence", -1e6, 0.01, 50, weakest=-1e6, nearest=0.0)
+    rewrite_config(source, {**source.config, KEY: domain.to_config(), KNOWN: known.to_config()})
+    models = load_models(bundle_paths(Bundle(folder, packed.about)), "en", "ko", RunOptions(device="cpu"))
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
+    (warning,) = [text for text in report.warnings if "hardly" in text]
+    assert re.match(r"at \d\.\d to \d\.\d s this is hardly a test sentence", warning)
+    assert "its likeness to the nearest known sentence" in warning
+    assert "its confidence" not in warning
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    recording = RecordingOptions(segments_in=times, work_dir=tmp_path / "work")
+    options = DubOptions(modalities="audio", beam=2, max_target_units=20, recording=recording)
+    reports = [dub(clip, tmp_path / "y.mp4", models, options) for _ in range(2)]
+    told = [[text for text in one.warnings if "hardly" in text] for one in reports]
+    assert told[0] == told[1]
+    assert told[0][0].startswith("utterance 1: at ")
+    assert reports[1].recording is not None
+    assert reports[1].recording.work["units"] == {"kept": 1, "made": 0}
+
+
+def test_single_stages_warn_by_their_own_score(
+    packed: Bundle, speech: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = bounded(packed, tmp_path / "strict", {Kind.UNIT_ENCODER: 1.0, Kind.TRANSLATOR: 1.0})
+    wav, english, korean = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt"))
+    write_speech(wav, speech)
+    encoder, translator = (str(bundle.checkpoint(kind)) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR))
+    arguments = ["--in-vid-path", wav, "--out-unit-path", english, "--modalities", "audio", "--av2unit-path", encoder, "--cpu"]
+    assert av2unit_inference.main(arguments) == 0
+    assert "warning: this is hardly a test sentence" in capsys.readouterr().err
+    arguments = ["--in-unit-path", english, "--out-unit-path", korean, "--utut-path", translator, "--beam", "2", "--cpu"]
+    assert unit2unit_inference.main([*arguments, *LANGUAGES, "--max-target-units", "20"]) == 0
+    assert "the translation's score" in capsys.readouterr().err
+
+
+def test_one_notice_for_many_utterances() -> None:
+    strange, usual = Judgement(-3.0, True, "this is hardly that"), Judgement(-0.1, False, None)
+    assert common_notice({1: usual, 2: usual}) is None
+    assert common_notice({1: usual, 4: strange}) == "utterance 4: this is hardly that"
+    every = dict.fromkeys((1, 2, 3, 5, 8, 9), strange) | {4: usual}
+    assert common_notice(every) == "utterances 1-3, 5, 8-9 (6 of 7): this is hardly that"
+    stranger = Judgement(-4.0, True, "this is not that at all")
+    notice = common_notice({1: usual, 4: strange, 6: stranger})
+    assert notice == "utterances 4, 6 (2 of 3; the figures are those of 4): this is hardly that"

@@ -1,0 +1,117 @@
+"""Whether lips are believed: decided for each utterance by a bundle that can tell, told in the report and in a warning."""
+
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from av2unit.agreement import KEY, Bound
+from avcore.checkpoints.bundle import Bundle
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.errors import UsageError
+from avcore.timeline import SAMPLE_RATE
+from netflips.dub import command as dub_command
+from netflips.models import Models, load_models
+from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
+from netflips.pipeline import dub
+from netflips.report import DubReport
+from tests.netflips.recording.made import head_pictures, steady_times, write_recording
+
+NEVER, ALWAYS = 2.0, -1.0
+
+
+def models_of(packed: Bundle, folder: Path, least: float) -> Models:
+    """A copy of a bundle whose encoder takes lips for the sound's own from an agreement of `least` on."""
+    shutil.copytree(packed.folder, folder)
+    source = read_checkpoint(folder / packed.checkpoint(Kind.UNIT_ENCODER).name, Kind.UNIT_ENCODER)
+    rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 0, 80).to_config()})
+    bundle = Bundle(folder, packed.about)
+    paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)))
+    return load_models(paths, "en", "ko", RunOptions(device="cpu"))
+
+
+@pytest.fixture
+def lips(parity_dir: Path) -> Path:
+    return parity_dir / "clip_long.lip.mp4"
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray[Any, Any]) -> Path:
+    """Two seconds of a head that talks."""
+    times = steady_times(Fraction(25), 2.0)
+    return write_recording(
+        tmp_path_factory.mktemp("talking") / "talk.mp4", times, head_pictures(times), speech[:, None], SAMPLE_RATE
+    )
+
+
+def asked(lips: Path, boxes: Path, modalities: str | None = None, recording: RecordingOptions | None = None) -> DubOptions:
+    return DubOptions(
+        modalities=modalities, beam=2, max_target_units=20, lips=lips, boxes=boxes, recording=recording or RecordingOptions()
+    )
+
+
+def of_lips(report: DubReport) -> list[str]:
+    return [text for text in report.warnings if "lips" in text]
+
+
+def test_lips_that_do_not_belong_are_left_out(packed: Bundle, clip: Path, lips: Path, boxes: Path, tmp_path: Path) -> None:
+    models = models_of(packed, tmp_path / "bundle", NEVER)
+    report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes))
+    assert (report.modalities, report.units_from) == ("auto", "sound")
+    (warning,) = of_lips(report)
+    assert warning.startswith("units are taken from the sound alone: the lips in the picture do not")
+    assert report.units_why in warning
+    told = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio"))
+    assert (told.source_units, told.unit_confidence, of_lips(told)) == (report.source_units, report.unit_confidence, [])
+
+
+def test_lips_that_belong_are_taken(packed: Bundle, clip: Path, lips: Path, boxes: Path, tmp_path: Path) -> None:
+    models = models_of(packed, tmp_path / "bundle", ALWAYS)
+    report = dub(clip, tmp_path / "x.mp4", models, asked(lips, boxes, "auto"))
+    assert report.units_from == "sound and lips"
+    assert of_lips(report) == []
+    both = dub(clip, tmp_path / "y.mp4", models, asked(lips, boxes, "audio,video"))
+    assert (both.modalities, both.units_from, both.units_why) == ("audio,video", "sound and lips", "")
+    assert (both.source_units, both.unit_confidence) == (report.source_units, report.unit_confidence)
+
+
+def test_each_utterance_says_what_it_was_taken_from_and_keeps_it(packed: Bundle, talking: Path, tmp_path: Path) -> None:
+    models = models_of(packed, tmp_path / "bundle", NEVER)
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 0.9}, {"start_s": 1.0, "end_s": 1.8}]')
+    recording = RecordingOptions(segments_in=times, work_dir=tmp_path / "work")
+    options = DubOptions(beam=2, max_target_units=20, recording=recording)
+    reports = [dub(talking, tmp_path / "x.mp4", models, options) for _ in range(2)]
+    for report in reports:
+        assert report.recording is not None
+        assert [one.units_from for one in report.recording.utterances] == ["sound", "sound"]
+    assert of_lips(reports[0]) == of_lips(reports[1])
+    assert of_lips(reports[0])[0].startswith("utterances 1-2: units are taken from the sound alone")
+    assert reports[1].recording is not None
+    assert reports[1].recording.work["units"] == {"kept": 2, "made": 0}
+
+
+def test_a_clip_without_a_face_is_dubbed_by_its_sound(packed: Bundle, clip: Path, tmp_path: Path) -> None:
+    models = models_of(packed, tmp_path / "bundle", ALWAYS)
+    report = dub(clip, tmp_path / "x.mp4", models, DubOptions(beam=2, max_target_units=20))
+    assert report.units_from == "sound"
+    assert report.pictures_with_face == 0
+
+
+def test_an_encoder_that_cannot_tell_is_not_asked(packed: Bundle) -> None:
+    assert DubOptions().settled_for(can_compare=False).modalities == "audio,video"
+    assert DubOptions().settled_for(can_compare=True).modalities == "auto"
+    assert DubOptions(modalities="audio").settled_for(can_compare=True).modalities == "audio"
+    with pytest.raises(UsageError, match="does not say how far"):
+        DubOptions(modalities="auto").settled_for(can_compare=False)
+
+
+@pytest.mark.usefixtures("default_bundle")
+def test_the_command_says_so_in_one_line(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "x.mp4"
+    assert dub_command.main(["--in-vid-path", str(clip), "--out-vid-path", str(out), "--modalities", "auto", "--cpu"]) == 2
+    assert "does not say how far its lips and its sound agree" in capsys.readouterr().err
+    assert not out.exists()

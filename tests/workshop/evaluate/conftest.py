@@ -1,0 +1,62 @@
+"""A bundle of random weights, small enough to be measured in a test."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.checkpoints.bundle import CHECKPOINTS, FORMAT, Bundle, read_bundle
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.kinds import Kind
+from avcore.units import Units
+from avdata.unit_store import UnitRow, write_units
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.voices.phrasebook import phrasebook
+
+SETTINGS = EvaluationSettings(number=1, sweep_number=1, snrs_db=(), ceiling_number=1, baseline_number=1, side=128, sentences=60)
+
+_STAND_IN = """
+import sys
+from avdata.prepare.say import main
+given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+voice = {"slt": "en-us+f3"}.get(given["-voice"], "en-us+m2")
+stretch = float(given["--setf"].partition("duration_stretch=")[2])
+speed = str(round(165 / stretch))
+sys.exit(main(["--text", given["-t"], "--out", given["-o"], "--voice", voice, "--speed", speed, "--quiet"]))
+"""
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle:
+    """A bundle that knows nothing: encoder, translator with a narrow search, renderer, random reference units."""
+    folder = tmp_path_factory.mktemp("bundle")
+    sources = {Kind.UNIT_ENCODER: "mavhubert.pt", Kind.TRANSLATOR: "utut_ko.pt", Kind.RENDERER: "unit2av_renderer.pt"}
+    for kind, name in sources.items():
+        stored = read_checkpoint(parity_dir / name, kind)
+        search = {"generation": {"beam": 1, "max_target_units": 30}} if kind is Kind.TRANSLATOR else {}
+        write_checkpoint(folder / CHECKPOINTS[kind], kind, {**stored.config, **search}, stored.tensors)
+    rng = np.random.default_rng(0)
+    rows = [
+        UnitRow(f"s{number:04d}", Units(rng.integers(0, 1000, 25), rng.integers(2, 5, 25), "ko"), {"text": pair.korean})
+        for number, pair in enumerate(phrasebook().all_pairs())
+    ]
+    write_units(folder / "references.jsonl", rows)
+    about = {"format": FORMAT, "name": "nothing", "domain": "nothing"}
+    (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
+    return read_bundle(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A program `flite` that takes flite's options and speaks with espeak-ng: pip cannot install the real one."""
+    folder = tmp_path_factory.mktemp("programs")
+    program = folder / "flite"
+    program.write_text(f"#!{sys.executable}\n{_STAND_IN}")
+    program.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        yield

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+from avcore.media import PictureSource, probe, read_speech
+from workshop.evaluate.chain import hear
+from workshop.evaluate.material import plan_clip, sentence_of, write_clip
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.voices.cast import cast, held_out_english
+
+SETTINGS = EvaluationSettings()
+
+
+def test_plans_keep_to_what_training_never_hears_or_sees() -> None:
+    held_out = cast().settings["held_out"]
+    for index in range(40):
+        for kind in ("seen", "held_out", "new_faces", "speaker"):
+            plan = plan_clip(kind, index, SETTINGS)
+            assert (plan.pair.english in held_out_english()) == (kind != "seen")
+            assert (plan.head >= held_out["first_head"]) == (kind == "new_faces")
+            if kind == "speaker":
+                assert plan.voice == cast().unheard_speaker
+            else:
+                assert plan.voice.name.partition("+")[2] in held_out["variants"]
+            assert (abs(plan.around.yaw) > 0.25) == (kind == "new_faces")
+
+
+def test_a_plan_does_not_depend_on_how_many_there_are() -> None:
+    assert plan_clip("held_out", 7, EvaluationSettings(number=8)) == plan_clip("held_out", 7, EvaluationSettings(number=200))
+    sentences = [sentence_of("held_out", index, SETTINGS).english for index in range(200)]
+    assert len(set(sentences)) == 200
+
+
+def test_a_clip_holds_sound_and_pictures_and_no_word_of_what_is_said(tmp_path: Path) -> None:
+    plan, path = plan_clip("new_faces", 1, SETTINGS), tmp_path / "clip.mp4"
+    write_clip(path, plan, 160)
+    content = path.read_bytes()
+
+    assert probe(path).comment == ""
+    for text in (plan.pair.english, plan.pair.korean):
+        assert text.encode() not in content
+        assert text.encode("utf-16-le") not in content
+    assert len(PictureSource(path)) > 10
+    assert abs(read_speech(path)).max() > 0.05
+    heard = hear(path)
+    assert heard.face is not None
+    assert heard.face.num_found == len(PictureSource(path))
+
+
+def test_a_speaker_whose_phonemes_are_not_timed_moves_the_mouth_too(tmp_path: Path) -> None:
+    plan, path = plan_clip("speaker", 0, SETTINGS), tmp_path / "clip.mp4"
+    write_clip(path, plan, 160)
+    face = hear(path).face
+
+    assert face is not None
+    openings = [frame.opening for frame in face.frames if frame is not None]
+    assert max(openings) - min(openings) > 0.1

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import VideoWriter
+from avcore.progress import silent
+from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_units
+from avcore.units import Units
+from workshop.evaluate.chain import hear
+from workshop.evaluate.material import plan_clip, write_clip
+from workshop.evaluate.mouth import Truth, draw_truth, measure_mouth, phones_of_units
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.material.phones import Phones
+from workshop.voices.cast import cast, say
+
+TEXTS = ("은행이 어디에 있어요?", "물 한 잔 주세요.")
+
+
+def units_of(text: str, phones: Phones) -> Units:
+    speech = say(text, cast().reference("ko"))
+    return phones.units(speech.phonemes, seconds_to_units(samples_to_seconds(len(speech.samples), speech.rate)), "ko")
+
+
+@pytest.fixture(scope="module")
+def phones() -> Phones:
+    return Phones.found_in((name for text in TEXTS for name, _, _ in say(text, cast().reference("ko")).phonemes), {})
+
+
+def test_what_units_stand_for_is_heard_from_the_reference_voice(phones: Phones) -> None:
+    names = phones_of_units({text: units_of(text, phones) for text in TEXTS}, silent)
+
+    heard = {unit: name for unit, name in enumerate(phones.names) if unit in names}
+    wrong = {name: names[unit] for unit, name in heard.items() if names[unit] != name}
+    assert len(heard) > 10
+    # Silence may be where the voice still says its last phoneme; and espeak-ng says a sentence a little differently each time.
+    assert len(set(wrong) - {"_:"}) <= 1
+
+
+def test_the_drawn_truth_is_like_itself_and_unlike_another_sentence(phones: Phones, tmp_path: Path) -> None:
+    settings = EvaluationSettings(side=160)
+    plan, clip = plan_clip("held_out", 4, settings), tmp_path / "clip.mp4"
+    write_clip(clip, plan, 160)
+    heard, names = hear(clip), dict(enumerate(phones.names))
+    truth, other = (draw_truth(plan, units_of(text, phones), names, len(heard.source), 160) for text in TEXTS)
+    assert len(truth.pictures) == len(truth.openings)
+    dubbed = tmp_path / "dubbed.mp4"
+    with VideoWriter(dubbed, 160, 160, FRAME_RATE) as writer:
+        for picture in truth.pictures:
+            writer.write_picture(picture)
+
+    same, unlike = measure_mouth(dubbed, heard, truth), measure_mouth(dubbed, heard, other)
+
+    assert same["correlation"] > 0.85
+    assert unlike["correlation"] < same["correlation"] - 0.3
+    assert abs(same["shifted"]) < 0.5
+    assert same["l1"] < 0.02
+    assert same["ssim"] > 0.9
+    assert same["l1"] < same["source_l1"]
+    assert same["l1"] < unlike["l1"]
+    assert np.isfinite([*same.values(), *unlike.values()]).all()
+
+
+def test_a_mouth_that_does_not_move_has_no_correlation(tmp_path: Path) -> None:
+    settings = EvaluationSettings(side=160)
+    plan, clip = plan_clip("held_out", 4, settings), tmp_path / "clip.mp4"
+    write_clip(clip, plan, 160)
+    heard = hear(clip)
+    first = next(iter(heard.source)).rgb
+    with VideoWriter(tmp_path / "still.mp4", 160, 160, FRAME_RATE) as writer:
+        for _ in range(20):
+            writer.write_picture(first)
+    truth = Truth(np.sin(np.arange(20)).astype(np.float32), [first] * 20)
+
+    assert abs(measure_mouth(tmp_path / "still.mp4", heard, truth)["correlation"]) < 0.5

@@ -1,0 +1,340 @@
+"""The evaluation as a user runs it, on a bundle that knows nothing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.checkpoints.bundle import Bundle
+from avcore.media import PictureSource, read_speech
+from avcore.progress import silent
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech
+from netflips.evaluate import command
+from netflips.options import DubOptions
+from netflips.pipeline import dub
+from tests.workshop.evaluate.conftest import SETTINGS
+from workshop.evaluate import demo, listening, material, worker
+from workshop.evaluate.chain import Chain, hear
+from workshop.evaluate.condition_rows import OF_BUNDLE, WARNING_ROWS
+from workshop.evaluate.conditions import LIPS
+from workshop.evaluate.jobs import Job, Need, Record, heard_through, key_of, noisy, with_lips
+from workshop.evaluate.material import plan_clip, write_clip
+from workshop.evaluate.row import Row
+from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_needs
+from workshop.evaluate.run import Evaluation
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.table import lines_of, markdown, metrics
+from workshop.evaluate.worker import Worker, load_bundle
+from workshop.voices import others
+from workshop.voices.cast import held_out_english
+from workshop.voices.others import OtherVoice
+from workshop.voices.phrasebook import Pair
+
+_NOT_HERE = {"nearest_seen", "nearest_held_out", "voice", "f0_error", "floor", "floor_recorded"}
+"""Rows whose needs do not shrink with the settings of a test, and rows that one utterance of a voice that knows nothing may have
+no figure for; they are measured on made records."""
+_ASKED_FOR = {*NATURAL, *OTHER_SYNTHESISERS, *(row.name for row in WARNING_ROWS)}
+"""Rows of synthesisers that may not be here, and of what a bundle says of itself."""
+
+
+@pytest.fixture(scope="module")
+def evaluation(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """An evaluation with all rows done."""
+    evaluation = Evaluation(bundle, tmp_path_factory.mktemp("evaluation"), SETTINGS)
+    evaluation.run(evaluation.missing(needs()), 1, silent)
+    return evaluation
+
+
+def needs() -> list[Need]:
+    rows = [row for row in ROWS if row.name not in _NOT_HERE | _ASKED_FOR]
+    return [need for row in rows for need in row.needs(SETTINGS)] + sweep_needs(SETTINGS)
+
+
+def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Evaluation) -> None:
+    records = by_task(evaluation.records())
+    lines = lines_of(ROWS, records, SETTINGS)
+    figures = {line.row.name: line.figure for line in lines}
+
+    failures = {key_of(one): one["failed"] for one in evaluation.records() if "failed" in one}
+    assert not failures
+    assert figures.keys() >= {row.name for row in ROWS} - _NOT_HERE - _ASKED_FOR
+    wrong = ("seen", "held_out", "new_faces", "video_only", "noise_audio", "noise_both", "again", "random", "shuffled", "vocoder")
+    assert sum(figures[name].value for name in wrong) <= 1, "a model that knows nothing was right again and again"
+    assert figures["lips_ceiling"].value > 0.5  # one clip of unseen pose; 0.93 over twenty
+    assert abs(figures["lips"].value) <= 1
+    assert figures["vocoder_errors"].value > 0.5
+    table = markdown(lines)
+    assert len({len(line) for line in table.splitlines()}) == 1
+    found = json.loads(json.dumps(metrics(lines, records, SETTINGS)))
+    assert found["rows"]["held_out"]["n"] == 1
+    assert found["noise_sweep_db"]["audio"]["0"]["n"] == 1
+    assert found["scores"]["score"]["0.5"] < 0
+
+
+def test_what_is_done_is_not_done_again(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evaluation.missing(needs()) == []
+    again = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
+    assert again.missing(needs()) == []
+    more = again.missing([Need("held_out", "audio", 2), Need("held_out", "video", 1)])
+    assert more == [Job("held_out", 1, ("audio",))]
+
+    path = again.folder / "records.jsonl"
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before[: len(before) - 40])  # killed while it wrote its last record
+        halved = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
+        assert len(halved.records()) == len(before.splitlines()) - 1
+        assert sum(len(job.tasks) for job in halved.missing(needs())) == 1
+    finally:
+        path.write_bytes(before)
+
+
+def test_another_bundle_begins_anew(evaluation: Evaluation, bundle: Bundle, tmp_path: Path) -> None:
+    for file in bundle.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    references = tmp_path / "references.jsonl"
+    references.write_text("".join(references.read_text(encoding="utf-8").splitlines(True)[:-1]), encoding="utf-8")
+
+    other = Evaluation(replace(bundle, folder=tmp_path), evaluation.folder.parent, SETTINGS)
+    assert other.folder != evaluation.folder
+    assert other.records() == []
+
+
+def test_what_is_found_does_not_depend_on_what_is_expected(
+    evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file with another expected sentence gives the same record; and nothing Korean is said on the way."""
+    said: list[str] = []
+    say = material.say
+    monkeypatch.setattr(material, "say", lambda text, voice: said.append(text) or say(text, voice))
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, plan_clip("held_out", 0, SETTINGS), SETTINGS.side)
+    monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
+    monkeypatch.setattr(worker, "say", None)
+    job, do = Job("held_out", 0, ("audio,video", "shuffled")), Worker(evaluation._place, SETTINGS)
+    honest = do.do(job)
+
+    def other(kind: str, index: int, settings: EvaluationSettings) -> Pair:
+        return replace(sentence_of(kind, index, settings), korean=str(honest[0]["found"]))
+
+    sentence_of = material.sentence_of
+    monkeypatch.setattr(material, "sentence_of", other)
+    told = do.do(job)
+
+    def without_verdict(record: Record) -> Record:
+        return {name: value for name, value in record.items() if not name.endswith("right") and name != "cpu_s"}
+
+    for one, same in zip(honest, told, strict=True):
+        assert without_verdict(one) == without_verdict(same)
+    assert told[0]["right"]
+    assert said
+    assert all(text.isascii() for text in said)
+
+
+def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> None:
+    models, clip = load_bundle(bundle.folder), tmp_path / "clip.mp4"
+    write_clip(clip, plan_clip("held_out", 2, SETTINGS), 128)
+    chain, heard = Chain(models), hear(clip)
+    dubbed = chain.dub(heard, "audio,video")
+    chain.show(heard, dubbed, tmp_path / "ours.mp4")
+
+    report = dub(clip, tmp_path / "theirs.mp4", models, DubOptions(timing="free"))
+
+    assert report.target_steps == dubbed.said.num_steps
+    assert report.translation_score == pytest.approx(dubbed.translation.score, abs=1e-6)
+    ours, theirs = (PictureSource(tmp_path / f"{name}.mp4") for name in ("ours", "theirs"))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one.rgb, other.rgb)
+    np.testing.assert_array_equal(read_speech(ours.path), read_speech(theirs.path))
+
+
+def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
+    record = Worker(evaluation._place, SETTINGS).do(Job("held_out", 3, ("video",)))[0]
+
+    assert record["right"] is False
+    assert "no face" in record["failed"]
+    line = lines_of([row for row in ROWS if row.name == "video_only"], by_task([record]), SETTINGS)[0]
+    assert (line.figure.value, line.failed) == (0.0, 1)
+
+
+def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[bool, bool]] = []
+    monkeypatch.setattr(listening, "_by_default", lambda extractor, speech, lips: _noted(given, extractor, speech, lips))
+    tasks = [with_lips("auto", "own"), with_lips("auto", "still"), with_lips("audio,video", "still"), noisy("auto", 0.0)]
+    do = Worker(evaluation._place, SETTINGS)
+    records = do.do(Job("held_out", 5, (*tasks, heard_through("fast"), "audio,video")))
+
+    assert not [one for one in records if "failed" in one]
+    own, still, both, noise, fast, dubbed = records
+    assert own["units"] == dubbed["units"]
+    assert own["units_right"] == dubbed["units_right"]
+    assert still["units"] == both["units"]
+    assert len({tuple(one["units"]) for one in (own, still, noise, fast)}) == 4
+    assert [one.get("modalities") for one in records] == ["decided", "decided", "audio,video", "decided", "audio", None]
+    assert given == [(True, True)] * 3
+    assert all("right" not in one for one in (own, still, both, noise, fast)), "nothing was said"
+
+
+def _noted(given: list[tuple[bool, bool]], extractor: Any, speech: Any, lips: Any) -> listening.Listened:
+    given.append((speech is not None, lips is not None))
+    return replace(listening._taken(extractor, speech, lips), modalities="decided")
+
+
+def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, OtherVoice]] = []
+
+    def stand_in(text: str, voice: OtherVoice) -> TimedSpeech:
+        said.append((text, voice))
+        return material.say(text, EspeakVoice("en-us+m5"))
+
+    monkeypatch.setattr(others, "say", stand_in)
+    do = Worker(evaluation._place, SETTINGS)
+    records = [do.do(Job(kind, index, (kind,)))[0] for kind, index in (("pico", 0), ("pico", 1), ("mbrola", 0))]
+
+    assert not [one for one in records if "failed" in one]
+    assert [one["speaker"] for one in records] == ["en-US", "en-GB", "us1"]
+    assert len({text for text, _ in said}) == 3, "each says sentences of its own"
+    assert all(text in held_out_english() for text, _ in said)
+    assert all({"right", "units_right", "confidence"} <= one.keys() for one in records)
+
+
+_away = replace(plan_clip("held_out", 0, SETTINGS).around, shift=(3.0, 0.0))
+
+
+def test_rows_from_made_records() -> None:
+    rows = {row.name: row for row in ROWS}
+    first, second = (material.sentence_of("held_out", index, SETTINGS).korean for index in (0, 1))
+    english = [{"units": [1, 2, 3], "korean": first}, {"units": [7, 8, 9], "korean": "다른 말"}]
+    held_out = [{"index": 0, "units": [1, 2, 4]}, {"index": 1, "units": [7, 8, 9]}, {"index": 2, "failed": "x", "right": False}]
+    records = {("english", "english"): english, ("held_out", "audio,video"): held_out}
+    figure = rows["nearest_held_out"].figure(records, SETTINGS)
+    assert second != "다른 말"
+    assert figure is not None
+    assert (figure.value, figure.n) == (pytest.approx(1 / 3), 3)
+
+    voices = [{"index": 0, "voice": [1.0, 0.0], "dubbed_voice": [0.6, 0.8]}]
+    others = [{"voice": [0.0, 1.0]}, {"voice": [-1.0, 0.0]}]
+    figure = rows["voice"].figure({("held_out", "audio,video"): voices, ("others", "others"): others}, SETTINGS)
+    assert figure is not None
+    assert figure.value == pytest.approx(0.6 - (0.8 - 0.6) / 2)
+
+
+def test_rows_of_conditions_from_made_records() -> None:
+    rows = {row.name: row for row in ROWS}
+    settings = replace(SETTINGS, number=4)
+    right = [{"index": n, "units_right": n < 3, "right": n < 2} for n in range(4)]
+    records: dict[tuple[str, str], list[Record]] = {("pico", "pico"): right, ("festival", "festival"): right[2:]}
+    assert {name: figure_of(rows[name], records) for name in OTHER_SYNTHESISERS} == {
+        "others": (2 / 6, 6), "others_units": (4 / 6, 6), "others_pico": (0.75, 4), "others_festival": (0.5, 2),
+        "others_mbrola": None, "others_rhvoice": None,
+    }  # fmt: skip
+    failing = {("pico", "pico"): [{"index": 0, "failed": "x", "right": False}], ("mbrola", "mbrola"): right}
+    assert [line.failed for line in lines_of([rows["others"]], failing, settings)] == [1]
+
+    wrong = {("natural", with_lips("auto", kind)): right for kind in LIPS if kind != "own"}
+    cost = rows["lips_cost"].figure({("natural", "audio"): [right[0], {"index": 3, "units_right": True}]} | wrong, settings)
+    assert cost is not None
+    assert (cost.value, cost.n) == (-0.5, 8)  # two of the clips have both; one of them is lost with other lips
+    late = {("natural", with_lips("auto", "late")): [{**one, "modalities": "audio"} for one in right]}
+    assert figure_of(rows["late_lips"], late) == (0.75, 4)
+    assert metrics([], late, settings)["taken_from"] == {"auto+late": {"audio": 1.0}}
+
+    told = {OF_BUNDLE: [{"warned_inside": {"share": 0.04, "samples": 400}, "warned_outside": {"share": 0.95, "samples": 60}}]}
+    assert figure_of(rows["warned_inside"], told) == (0.04, 400)
+    assert rows["warned_inside"].meets_goal(rows["warned_inside"].figure(told, settings))
+    assert figure_of(rows["warned_outside"], told) == (0.95, 60)
+    assert figure_of(rows["warned_one_word"], told) is None
+    assert figure_of(rows["warned_inside_natural"], told) is None
+    told[OF_BUNDLE][0]["warned_inside"]["by_voice"] = {"natural": {"share": 0.1, "samples": 200}}
+    assert figure_of(rows["warned_inside_natural"], told) == (0.1, 200)
+    told[OF_BUNDLE][0]["warned_wrong"] = {"share": 0.0, "samples": 0}
+    assert figure_of(rows["warned_wrong"], told) is None
+
+
+def figure_of(row: Row, records: dict[tuple[str, str], list[Record]]) -> tuple[float, int] | None:
+    found = row.figure(records, SETTINGS)
+    return None if found is None else (pytest.approx(found.value), found.n)
+
+
+def test_synthesisers_that_are_missing_are_told_in_one_line(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(others, "is_here", lambda voices: False)
+    arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path), "--rows", "others,others_units"]
+    assert command.main([*arguments, "--number", "1"]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "apt-get" in line]
+    assert len(told) == 1
+    assert "mbrola, rhvoice, festival, pico" in told[0]
+
+
+def test_no_two_rows_have_one_name() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_a_flag_adds_its_rows_and_a_name_takes_one_of_them() -> None:
+    def chosen(names: str, with_others: bool) -> set[str]:
+        flags = {NATURAL: False, OTHER_SYNTHESISERS: with_others}
+        return {row.name for row in demo.choose_rows(names, False, flags)[0]}
+
+    assert set(OTHER_SYNTHESISERS) <= chosen("", True)
+    assert not {*OTHER_SYNTHESISERS, *NATURAL, UNTOUCHED} & chosen("", False)
+    assert chosen("others,late_lips", False) == {"others", "late_lips"}
+
+
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "demo.md"
+    parts = [f"<!-- {part}: begin -->\nold\n<!-- {part}: end -->\n" for part in ("evaluation", "untouched speaker")]
+    path.write_text("".join(["# Demo\n", *parts]), encoding="utf-8")
+    return path
+
+
+def test_the_command_writes_table_page_and_metrics(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "EvaluationSettings", lambda number: replace(SETTINGS, number=number))
+    notes: list[dict] = []
+    monkeypatch.setattr(demo, "note", lambda folder, metrics: notes.append(metrics))
+    docs = page(tmp_path)
+    arguments = ["demo", "--bundle", str(bundle.folder), "--out-dir", str(tmp_path / "out"), "--docs", str(docs)]
+    arguments += ["--quiet", "--jobs", "1", "--number", "1", "--rows", "vocoder,vocoder_errors"]
+
+    assert command.main([*arguments, "--write-docs", "--with-untouched-speaker"]) == 0
+    text = docs.read_text(encoding="utf-8")
+    assert "vocoder alone on true units" in text
+    assert "vocoder alone on true units" in capsys.readouterr().out
+    assert text.count("n = 1)") == 1, "the run on the untouched speaker is listed"
+    assert notes[0]["rows"]["vocoder"]["n"] == 1
+
+    (found,) = (tmp_path / "out").glob("*/metrics.json")
+    other = tmp_path / "other.json"
+    other.write_bytes(found.read_bytes())
+    assert command.main([*arguments, "--with-untouched-speaker", "--beside", f"other units={other}"]) == 0
+    assert docs.read_text(encoding="utf-8").count("n = 1)") == 1, "nothing was run again"
+    (table,) = (tmp_path / "out").glob("*/table.md")
+    assert "| other units: vocoder alone on true units" in table.read_text(encoding="utf-8")
+    assert json.loads(found.read_bytes())["others"]["other units"]["rows"]["vocoder"]["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rows", "nonsense"], "unknown rows"),
+        (["--rows", UNTOUCHED], "--with-untouched-speaker"),
+        (["--number", "0"], "--number"),
+        (["--jobs", "0"], "--jobs"),
+        (["--bundle", "nowhere"], "bundle"),
+        (["--beside", "nowhere.json"], "TITLE=metrics.json"),
+        (["--beside", "other=nowhere.json"], "nowhere.json"),
+        (["--beside", f"other={__file__}"], "no JSON"),
+        (["--write-docs", "--docs", "nowhere.md"], "the page"),
+    ],
+)
+def test_bad_arguments_are_told_in_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["demo", "--out-dir", "/nonexistent", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert "Traceback" not in told

@@ -1,0 +1,144 @@
+"""Figures of one's own test split: right by hand on small ones, and the same whatever holds the units."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from netflips.cli import main
+from netflips.evaluate.unit_scores import Pair, as_characters, rows, score, table
+from netflips.evaluate.unit_sides import match, read_side
+from tests.unit2unit.tiny import write_tiny
+from unit2unit.inference import main as translate
+
+
+def _pair(found: list[int], reference: list[int], name: str = "a") -> Pair:
+    return Pair.of(name, np.array(found, dtype=np.int64), np.array(reference, dtype=np.int64))
+
+
+def test_figures_by_hand() -> None:
+    whole = score([_pair([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])])
+    assert (whole.exact, whole.unit_error_rate, round(whole.bleu, 6), round(whole.chrf, 6)) == (1.0, 0.0, 100.0, 100.0)
+    # Of 5 + 3 reference units: one substituted, three missing. Words right: 4 of 5; pairs 2 of 4; threes 0.
+    found = score([_pair([1, 2, 9, 4, 5], [1, 2, 3, 4, 5]), _pair([], [7, 8, 9])])
+    assert found.unit_error_rate == pytest.approx(4 / 8)
+    assert (found.utterances, found.reference_units, found.found_units, found.exact) == (2, 8, 5, 0.0)
+    # BLEU (smoothed: 1 / 2 and 1 / 4 for the orders without a hit): brevity exp(1 - 8 / 5).
+    precisions = [4 / 5, 2 / 4, 1 / (2 * 3), 1 / (4 * 2)]
+    assert found.bleu == pytest.approx(100 * np.exp(1 - 8 / 5) * np.prod(precisions) ** 0.25, rel=1e-6)
+    assert 0 < found.chrf < 100
+
+
+def test_repeats_are_merged_and_units_are_whole_tokens() -> None:
+    assert score([_pair([1, 1, 2, 2, 2, 3, 4], [1, 2, 3, 3, 4])]).bleu == pytest.approx(100)
+    assert score([_pair([11, 12, 13, 14], [1, 2, 3, 4])]).chrf == 0, "digits of units are not compared"
+    assert len(as_characters(np.arange(1000))) == len(set(as_characters(np.arange(1000)))) == 1000
+
+
+def test_corpus_figures_are_not_means_of_utterances() -> None:
+    pairs = [_pair([1], [1], "a"), _pair([9, 9, 8, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9], "b")]
+    each = [row["unit_error_rate"] for row in rows(pairs)]
+    assert each == [0.0, pytest.approx(8 / 9, abs=1e-4)]
+    assert score(pairs).unit_error_rate == pytest.approx(8 / 10)
+
+
+def test_the_table_is_one_whole_table() -> None:
+    lines = table(score([_pair([1, 2], [1, 3])])).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["utterances", "exact", "unit error rate", "BLEU", "chrF"]
+    assert "tok:none" in lines[5]
+
+
+@pytest.fixture
+def forms(tmp_path: Path) -> dict[str, Path]:
+    """The same two utterances in all forms that units are held in; `b` has none."""
+    (tmp_path / "files" / "deep").mkdir(parents=True)
+    (tmp_path / "files" / "a.txt").write_text("1 1 2 3")
+    (tmp_path / "files" / "deep" / "b.unit").write_text("")
+    (tmp_path / "rows.jsonl").write_text('{"id": "a", "units": [1, 2, 3]}\n{"id": "deep/b", "units": []}\n')
+    (tmp_path / "extracted" / "shards").mkdir(parents=True)
+    (tmp_path / "extracted" / "shards" / "00000.jsonl").write_text((tmp_path / "rows.jsonl").read_text())
+    (tmp_path / "test.ko").write_text("1 2 3\n\n")
+    (tmp_path / "test.ids").write_text("a\ndeep/b\n")
+    return {name: tmp_path / place for name, place in
+            {"files": "files", "rows": "rows.jsonl", "extracted": "extracted", "lines": "test.ko"}.items()}  # fmt: skip
+
+
+def test_all_forms_say_the_same(forms: dict[str, Path]) -> None:
+    sides = [read_side(path) for path in forms.values()]
+    pairs = [match(side, sides[0]) for side in sides]
+    assert [pair.id for pair in pairs[0]] == ["a", "deep/b"]
+    for one in pairs:
+        assert [(pair.found.tolist(), pair.reference.tolist()) for pair in one] == [([1, 2, 3], [1, 2, 3]), ([], [])]
+
+
+def test_units_are_scored_by_the_command(forms: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "found.jsonl").write_text('{"id": "deep/b", "units": [4]}\n{"id": "a", "units": [1, 2, 9]}\n')
+    given = ["evaluate", "units", "--hypotheses", str(tmp_path / "found.jsonl"), "--references", str(forms["lines"])]
+    assert main([*given, "--json", str(tmp_path / "out.json"), "--rows", str(tmp_path / "out.jsonl")]) == 0
+    assert "| unit error rate | 0.667 |" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text())["unit_error_rate"] == pytest.approx(2 / 3, abs=1e-4)
+    told = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["found"]) for row in told] == [("a", [1, 2, 9]), ("deep/b", [4])]
+
+
+def test_what_has_no_counterpart_is_said(forms: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "found.jsonl").write_text('{"id": "a", "units": [1, 2, 3]}\n{"id": "c", "units": [1]}\n')
+    given = ["evaluate", "units", "--hypotheses", str(tmp_path / "found.jsonl"), "--references", str(forms["rows"])]
+    assert main(given) == 2
+    assert "references lack hypotheses; expected one of the same id for each; found 1 without: deep/b" in capsys.readouterr().err
+    assert main([*given, "--missing-as-empty"]) == 0
+    assert "1 hypotheses without a reference are left out: c" in capsys.readouterr().err
+    given[3:6] = [str(forms["rows"]), "--references", str(tmp_path / "none.jsonl")]
+    assert main(given) == 2
+    (forms["lines"].with_suffix(".ids")).write_text("a\n")
+    assert main([*given[:-1], str(forms["lines"])]) == 2
+    assert "differ in number" in capsys.readouterr().err
+    rows_path = ["--rows", str(forms["rows"])]
+    assert main(["evaluate", "units", "--hypotheses", str(forms["rows"]), "--references", str(forms["files"]), *rows_path]) == 2
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> dict[str, Path]:
+    """A translator, units to translate, and its own translations as references."""
+    model = write_tiny(tmp_path / "tiny.safetensors", seed=5)
+    sources = {"a": [3, 17, 29, 4, 0], "b": [5, 6, 5], "c": [1, 2, 28, 9]}
+    (tmp_path / "en.jsonl").write_text("".join(json.dumps({"id": name, "units": ids}) + "\n" for name, ids in sources.items()))
+    given = ["--in-unit-path", str(tmp_path / "en.jsonl"), "--out-unit-path", str(tmp_path / "ko.jsonl"), "--utut-path", str(model)]
+    assert translate([*given, "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--quiet"]) == 0
+    return {"model": model, "en": tmp_path / "en.jsonl", "ko": tmp_path / "ko.jsonl"}
+
+
+def test_a_test_split_is_translated_and_scored(split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["evaluate", "translate", "--utut-path", str(split["model"]), "--cpu", "--quiet", "--json", str(tmp_path / "out.json")]
+    sides = ["--source", str(split["en"]), "--target", str(split["ko"]), "--src-lang", "en", "--tgt-lang", "ko"]
+    assert main([*common, *sides]) == 0
+    assert "| exact           | 1.000" in capsys.readouterr().out
+    (tmp_path / "test.jsonl").write_text('{"id": "b"}\n{"id": "z"}\n')
+    assert main([*common, *sides, "--manifest", str(tmp_path / "test.jsonl")]) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["utterances"] == 1
+    references = {row["id"]: row["units"] for row in map(json.loads, split["ko"].read_text().splitlines())}
+    sources = {row["id"]: row["units"] for row in map(json.loads, split["en"].read_text().splitlines())}
+    text = tmp_path / "pairs" / "text"
+    text.mkdir(parents=True)
+    for name, side in (("en", sources), ("ko", references)):
+        (text / f"test.{name}").write_text("".join(" ".join(map(str, ids)) + "\n" for ids in side.values()))
+    (text / "test.ids").write_text("a\nb\nc\n")
+    (tmp_path / "pairs" / "data.json").write_text('{"languages": ["en", "ko"]}')
+    assert main([*common, "--pairs", str(tmp_path / "pairs"), "--beam", "4"]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["utterances"], found["exact"]) == (3, 1.0)
+
+
+def test_a_split_that_is_not_said_or_not_there(split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["evaluate", "translate", "--utut-path", str(split["model"]), "--cpu", "--src-lang", "en", "--tgt-lang", "ko"]
+    assert main(common) == 2
+    assert main(["evaluate", "--jobs", "1", "units"]) == 2
+    assert "'units' comes before its options" in capsys.readouterr().err
+    assert main([*common, "--source", str(split["en"])]) == 2
+    assert main([*common, "--pairs", str(tmp_path)]) == 2
+    assert "data.json" in capsys.readouterr().err
+    (tmp_path / "bad.jsonl").write_text('{"id": "a", "units": [99]}\n{"id": "b", "units": [5, 6, 5]}\n')
+    assert main([*common, "--source", str(tmp_path / "bad.jsonl"), "--target", str(split["ko"])]) == 1
+    assert "a: unit at position 0 is out of range" in capsys.readouterr().err

@@ -1,0 +1,132 @@
+"""Measures of how a voice sounds, on sounds of which they are known."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avcore.errors import InputError
+from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Record
+from workshop.evaluate.row import Row
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.voice_quality import (
+    count_clicks,
+    end_levels,
+    harmonicity_db,
+    noise_floor_db,
+    periodic_heights,
+    pitch_errors,
+    voice_quality,
+)
+from workshop.evaluate.voice_rows import VOICE_ROWS
+from workshop.evaluate.worker import known_phones
+
+_S = 16_000
+_RNG = np.random.default_rng(0)
+NOISE = (_RNG.normal(size=_S) * 0.1).astype(np.float32)
+
+
+def tone(hz: float, seconds: float = 1.0) -> NDArray[np.float32]:
+    phase = 2 * np.pi * hz * np.arange(round(seconds * _S)) / _S
+    return np.asarray(sum(np.sin(k * phase) / k for k in range(1, 10)) * 0.2, np.float32)
+
+
+def pulses(period: int) -> NDArray[np.float32]:
+    """A croak: short bursts with silence between, which old vocoders make of voice."""
+    sound = np.zeros(_S, np.float32)
+    for start in range(100, _S - 100, period):
+        sound[start : start + 6] += np.array([0.3, -0.5, 0.6, -0.4, 0.2, -0.1]) * _RNG.uniform(0.6, 1.2)
+    return sound
+
+
+def test_a_tone_is_harmonic_and_noise_is_not() -> None:
+    clean, noisy, noise = (periodic_heights(sound) for sound in (tone(150), tone(150) + NOISE, NOISE))
+    assert harmonicity_db(clean) > 20
+    assert harmonicity_db(noise) < 0
+    # Powers 0.0308 of tone to 0.01 of noise: 4.9 dB.
+    assert harmonicity_db(noisy) == pytest.approx(10 * np.log10(np.square(tone(150)).mean() / 0.01), abs=1.0)
+    assert (clean > 0.5).mean() == 1
+    assert (noise > 0.5).mean() < 0.1
+    assert harmonicity_db(periodic_heights(np.zeros(_S, np.float32))) == -30
+
+
+def test_a_click_is_counted_and_voice_is_not() -> None:
+    assert count_clicks(tone(100)) == count_clicks(NOISE) == count_clicks(np.zeros(_S, np.float32)) == 0
+    clicked = tone(100)
+    clicked[[3000, 3020, 9000]] += 0.5  # the first two within 5 ms are one
+    assert count_clicks(clicked) == 2
+    cut = np.concatenate([np.zeros(8000), tone(100)[40:8000]]).astype(np.float32)
+    assert count_clicks(cut) == 1
+    assert count_clicks(pulses(1600)) >= 8
+    assert count_clicks(np.zeros(10, np.float32)) == 0
+
+
+def test_ends_and_clipping() -> None:
+    silent = np.concatenate([np.zeros(800), tone(120), np.zeros(800)]).astype(np.float32)
+    assert end_levels(silent) == (0, 0)
+    first, last = end_levels(tone(120))
+    assert min(first, last) > 0.1
+    assert not voice_quality(silent).clipped
+    assert voice_quality(np.clip(silent * 4, -1, 1)).clipped
+    assert voice_quality(silent).f0_hz == pytest.approx(120, rel=0.01)
+    assert voice_quality(NOISE).harmonicity_db < 0
+    assert voice_quality(np.zeros(400, np.float32)).f0_hz is None
+
+
+@pytest.mark.parametrize("floor", [-30.0, -60.0])
+def test_noise_between_words_is_measured_where_nothing_is_said(floor: float) -> None:
+    speech = tone(150)
+    is_silence = np.zeros(50, bool)
+    is_silence[20:32] = True
+    speech[20 * 320 : 32 * 320] = 0
+    noise = _RNG.normal(size=_S) * np.sqrt(np.square(tone(150)).mean()) * 10 ** (floor / 20)
+    found = noise_floor_db((speech + noise).astype(np.float32), is_silence)
+    assert found == pytest.approx(floor, abs=1.0)
+    assert noise_floor_db(speech, np.zeros(50, bool)) is None
+    assert (noise_floor_db(speech, is_silence) or 0) < -90
+
+
+def test_errors_of_a_copys_pitch() -> None:
+    nothing = np.zeros(50, bool)
+    same = pitch_errors(tone(150), tone(150), nothing)
+    assert same == (0, 0)
+    wrong, semitones = pitch_errors(tone(150 * 2 ** (1 / 12)), tone(150), nothing)
+    assert (wrong, semitones) == (0, pytest.approx(1, abs=0.02))
+    wrong, semitones = pitch_errors(NOISE, tone(150), nothing)
+    assert wrong > 0.9
+    half = np.concatenate([tone(150)[: _S // 2], NOISE[_S // 2 :]])
+    assert pitch_errors(half, tone(150), nothing)[0] == pytest.approx(0.5, abs=0.05)
+    assert pitch_errors(half, tone(150), np.arange(50) >= 25)[0] < 0.05
+
+
+def test_phones_of_another_version_of_the_synthesiser_are_known_by_their_sound() -> None:
+    names = ["", "'a", "s", "e", ",e", "_:"]
+    found = known_phones({"'a", "a", "'e", "_"}, names, {"_": "_:"})
+    assert [found.get(one, one) for one in ("'a", "a", "'e", "_")] == ["'a", "'a", "e", "_:"]
+    with pytest.raises(InputError, match="stands for a phone; found o"):
+        known_phones({"o"}, names, {})
+
+
+def records(is_good: bool) -> dict[tuple[str, str], list[Record]]:
+    dub = {"harmonicity_db": 12.0, "periodic": 0.95, "f0_off": 0.2, "clicks": 1, "clipped": False, "begins": 0.0, "ends": 0.01}
+    bad = {"harmonicity_db": -4.0, "periodic": 0.2, "f0_off": 4.0, "clicks": 11, "clipped": True, "begins": 0.3, "ends": 0.0}
+    copy = {"voicing": 0.08, "f0_error": 0.3, "floor": -80.0, "recorded_floor": -90.0}
+    worse = {"voicing": 0.6, "f0_error": 5.0, "floor": -40.0, "recorded_floor": -90.0}
+    source = {"source_begins": 0.0, "source_ends": 0.0}
+    recorded = {"harmonicity_db": 11.0, "periodic": 0.92, "clicks": 1}
+    return {
+        ("held_out", BOTH): [(dub if is_good else bad) | source] * 5 + [{"right": False, "failed": "no face"}],
+        (RECORDED, RECORDED): [recorded] * 5,
+        (COPIED, COPIED): [copy if is_good else worse] * 5,
+    }
+
+
+@pytest.mark.parametrize("row", [row for row in VOICE_ROWS if row.goal is not None], ids=lambda row: row.name)
+def test_a_row_tells_a_voice_from_a_croak(row: Row) -> None:
+    settings = EvaluationSettings()
+    good, bad = (row.figure(records(is_good), settings) for is_good in (True, False))
+    assert good is not None
+    assert bad is not None
+    assert row.meets_goal(good)
+    assert not row.meets_goal(bad)
+    assert row.figure({}, settings) is None
+    assert row.needs(settings)

@@ -1,0 +1,1 @@
+"""The face renderer: units to lips."""

@@ -1,0 +1,123 @@
+"""Speak and show: a speaker's pictures with lips that say given units, and the sound with them, as streams.
+
+Nothing here grows with the length of a video: pictures are drawn a batch at a time, while they are written.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.compute.ahead import pictures_at_once
+from avcore.errors import UnitError
+from avcore.faces.crop import Box, Picture, crop_face
+from avcore.faces.paste import paste_face
+from avcore.media import PictureSource, VideoWriter
+from avcore.progress import Progress, silent, track
+from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
+from avcore.units import Units
+from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
+from unit2av.voice.speech import Speaker, UnitVocoder
+
+Samples = NDArray[np.float32]
+Paste = Callable[[Picture, Picture, Box], Picture]
+"""Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture to be shown.
+
+    rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
+    shown, in seconds since the units began.
+    """
+
+    rgb: Picture
+    box: Box | None
+    time: Seconds
+
+
+def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pictures: int) -> Iterator[Scene]:
+    """Yield `num_pictures` scenes at 25 Hz, the footage played to and fro as long as it takes.
+
+    boxes: one for each picture of `source`, which runs at 25 Hz.
+    """
+    for number, picture in enumerate(source.pingpong(num_pictures)):
+        yield Scene(picture.rgb, boxes[picture.index], frames_to_seconds(number))
+
+
+def talking_pictures(
+    renderer: LipRenderer,
+    units: Units,
+    scenes: Iterable[Scene],
+    paste: Paste = paste_face,
+    batch_size: int = BATCH_PICTURES,
+) -> Iterator[Picture]:
+    """Yield the scenes' pictures, uint8 [height, width, 3], in order, their faces with lips that say the units.
+
+    units: with durations, plain names. Scenes are read a batch ahead. Raises UnitError as `LipRenderer.codes` does.
+    """
+    codes = renderer.codes(units)
+    if not len(codes):
+        raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
+    for batch in in_batches(scenes, batch_size):
+        faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
+        crops = [crop_face(rgb, box) for rgb, box, _ in faces]
+        patches = iter(renderer.draw(codes, crops, [time for _, _, time in faces]) if faces else ())
+        for scene in batch:
+            yield scene.rgb if scene.box is None else paste(scene.rgb, next(patches), scene.box)
+
+
+def num_pictures_for(units: Units) -> int:
+    """Pictures at 25 Hz that units are shown with: as published an odd last unit gets none, but there is always one."""
+    return max(units_to_frames(units.num_steps), 1)
+
+
+def write_in_step(
+    writer: VideoWriter,
+    pictures: Iterable[Picture],
+    sound: Iterable[Samples],
+    progress: Progress = silent,
+    total: int | None = None,
+) -> None:
+    """Write pictures at 25 Hz and sound at 16 kHz so that neither runs far ahead of the other.
+
+    sound: float32 [S] pieces. progress: told pictures of `total`.
+    """
+    pieces, heard = iter(sound), 0
+    for shown, picture in enumerate(track(pictures, "lips", progress, total), 1):
+        while heard < units_to_samples(frames_to_units(shown)) and (piece := next(pieces, None)) is not None:
+            writer.write_sound(piece)
+            heard += len(piece)
+        writer.write_picture(picture)
+    for piece in pieces:
+        writer.write_sound(piece)
+
+
+def speak_and_show(
+    units: Units,
+    speaker: Speaker,
+    vocoder: UnitVocoder,
+    renderer: LipRenderer,
+    source: PictureSource,
+    boxes: Sequence[Box | None],
+    writer: VideoWriter,
+    paste: Paste = paste_face,
+    progress: Progress = silent,
+) -> Units:
+    """Say units in a voice and show the speaker of a video saying them, into a writer at 25 Hz and 16 kHz.
+
+    units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim], or with its pitch.
+    source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures. Returns the
+    units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the renderer do.
+    """
+    said = vocoder.predict_durations(units) if units.durations is None else units
+    total = num_pictures_for(said)
+    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, _batch_size(writer))
+    write_in_step(writer, pictures, vocoder.iter_synthesize(said, speaker), progress, total)
+    return said
+
+
+def _batch_size(writer: VideoWriter) -> int:
+    return pictures_at_once(writer.width, writer.height, BATCH_PICTURES)

@@ -1,0 +1,1 @@
+"""Training of the face renderer and of the sync expert."""

@@ -1,0 +1,259 @@
+"""Settings of the lip trainers, which the yaml files in configs/unit2av are checked against."""
+
+from dataclasses import dataclass, field
+
+from avcore.errors import UsageError
+from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
+
+
+@dataclass(frozen=True)
+class LipDataConfig:
+    """Videos with face boxes, and their units.
+
+    train, valid: JSON lines manifests with id, video and boxes (empty = `<video>.bbox.pkl`); empty valid = `hold_out` clips
+    of train, chosen by the seed. root: folder that relative paths start from, empty = the manifest's own. units,
+    valid_units: units by id (avdata.unit_store); empty valid_units = units. frame_level: rows of units without durations
+    are one id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where they are raw classes of the unit
+    encoder. units_vocabulary: fingerprint of the quantizer where the data do not say it. allow_missing: leave out clips
+    that lack something or are too short, instead of stopping. max_mismatch_units: by how much units and pictures may
+    differ in length.
+
+    steady_boxes: pictures on either side that face boxes are averaged over before faces are cut; 0 = as they are. A box goes
+    down with the chin, so with 0 the masked picture tells how wide the mouth is open, and units are learnt less.
+    cache: folder for the face crops, empty = `crops` in the run's folder. flip: share of windows shown mirrored.
+    max_valid_windows: windows that a validation measures, spread over all there are.
+    """
+
+    train: str = "???"
+    valid: str = ""
+    hold_out: int = 0
+    root: str = ""
+    units: str = "???"
+    valid_units: str = ""
+    frame_level: bool = False
+    first_unit: int = 0
+    units_vocabulary: str = ""
+    allow_missing: bool = False
+    max_mismatch_units: int = 25
+    steady_boxes: int = 0
+    cache: str = ""
+    flip: float = 0.0
+    max_valid_windows: int = 200
+
+
+@dataclass(frozen=True)
+class MouthRegion:
+    """Where the mouth is in a face crop of 96 x 96 pixels; rows top..bottom - 1, columns left..right - 1."""
+
+    top: int = 52
+    bottom: int = 92
+    left: int = 16
+    right: int = 80
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True)
+class FaceModelConfig:
+    """The face renderer. Every width is the published one divided by width_divisor, but at least min_width: on a CPU 8
+    channels cost no more than 1, and with fewer a face can hardly be copied. num_units: rows of the unit table. unit_context:
+    pictures on either side whose units a picture's lips may depend on, in their order; 0 as published, whose unit branch cannot
+    tell what comes before a picture from what comes after it. 1 was enough for drawn mouths.
+
+    frozen_norm: batch norms keep their stored statistics, for fine-tuning on batches of few clips. Otherwise a batch
+    should hold 16 windows or so on each device, since its statistics are all that a batch norm sees, and the statistics
+    that are stored are measured on norm_windows training windows before each validation.
+    """
+
+    width_divisor: int = 1
+    min_width: int = 8
+    num_units: int = 1000
+    unit_context: int = 0
+    frozen_norm: bool = False
+    norm_windows: int = 128
+
+
+@dataclass(frozen=True)
+class FaceInitConfig:
+    """Where the face renderer starts from.
+
+    checkpoint: a renderer checkpoint with a face half; empty = from scratch. The sizes are then the checkpoint's; where it has no
+    unit_context and model.unit_context asks for one, that layer is added and changes nothing until it has learnt.
+    new_unit_table: all but the units' embedding is taken, and that starts anew with model.num_units rows: for units of
+    another quantizer.
+    """
+
+    checkpoint: str = ""
+    new_unit_table: bool = False
+
+
+@dataclass(frozen=True)
+class FaceAugmentConfig:
+    """Changes of training faces, the same for all pictures of a window and their references; 0 = none.
+
+    rotate_deg: turned by up to so many degrees either way. scale: made larger or smaller by up to this share; stretch: wider
+    or narrower. shift: moved by up to so many pixels. brightness, contrast: added to and multiplied onto colours of 0 to 1, up
+    to this much either way; tint: added to each of red, green and blue by itself.
+    """
+
+    rotate_deg: float = 0.0
+    scale: float = 0.0
+    stretch: float = 0.0
+    shift: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    tint: float = 0.0
+
+
+@dataclass(frozen=True)
+class LipLossConfig:
+    """What the renderer is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
+
+    mouth_weight: how much more a pixel of the mouth region counts in the L1 than another. moved_weight: how much more a pixel
+    counts whose colour differs from the reference's, by 1 (all of it) in each of red, green and blue; 0 = no more. It shows the
+    network at once what units are for, and is of use where references are held as targets are. quality: weight of the lower-half
+    discriminator; 0 = none is trained. sync: weight of the sync expert, from the moment that its loss on held-out windows
+    falls below sync_threshold; sync_checkpoint: the expert, empty = none.
+    """
+
+    mouth_weight: float = 1.0
+    moved_weight: float = 0.0
+    quality: float = 0.07
+    sync: float = 0.03
+    sync_threshold: float = 0.75
+    sync_checkpoint: str = ""
+
+
+def _wav2lip_optim() -> OptimConfig:
+    return OptimConfig(lr=1e-4, betas=(0.5, 0.999), eps=1e-8, weight_decay=0.0, schedule="constant")
+
+
+@dataclass(frozen=True)
+class Unit2vConfig(RunConfig):
+    """A run that trains the face renderer.
+
+    pictures: how many of a window's 10 pictures are drawn in a step; fewer let a batch hold more clips for the same work
+    (the unit branch always sees the whole window). same_reference: share of windows whose reference pictures are the target
+    itself, as they are at inference; the network can then copy the mouth that it should draw, so keep it small.
+    reference_choices: windows of the video that the reference of each picture is chosen from, by the likest upper half; with
+    several it is held as the target is, like at inference, and its mouth must be told from the units'. 1 = any window.
+    quality_width: channels of the discriminator's first layer. num_samples: windows shown in the log. check_only: check
+    everything and stop before the first step.
+    """
+
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mouth_l1"))
+    data: LipDataConfig = field(default_factory=LipDataConfig)
+    augment: FaceAugmentConfig = field(default_factory=FaceAugmentConfig)
+    mouth: MouthRegion = field(default_factory=MouthRegion)
+    model: FaceModelConfig = field(default_factory=FaceModelConfig)
+    init: FaceInitConfig = field(default_factory=FaceInitConfig)
+    losses: LipLossConfig = field(default_factory=LipLossConfig)
+    optim: OptimConfig = field(default_factory=_wav2lip_optim)
+    quality_optim: OptimConfig = field(default_factory=_wav2lip_optim)
+    quality_width: int = 32
+    pictures: int = WINDOW_FRAMES
+    same_reference: float = 0.0
+    reference_choices: int = 1
+    num_samples: int = 4
+    check_only: bool = False
+
+
+@dataclass(frozen=True)
+class SyncConfig:
+    """Sizes of the sync expert.
+
+    num_units: rows of its unit table. frames: pictures that it sees together. unit_width: of the unit branch.
+    face_widths: channels of the face branch, which halves the picture with each of them. embedding: width of what the two
+    branches are compared by.
+    """
+
+    num_units: int = 1000
+    frames: int = WINDOW_FRAMES
+    unit_width: int = 256
+    face_widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    embedding: int = 512
+
+
+@dataclass(frozen=True)
+class SyncTrainConfig(RunConfig):
+    """A run that trains the sync expert.
+
+    min_shift: pictures by which a misaligned window is shifted, at least. check_only: as in Unit2vConfig.
+    """
+
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    data: LipDataConfig = field(default_factory=LipDataConfig)
+    model: SyncConfig = field(default_factory=SyncConfig)
+    optim: OptimConfig = field(default_factory=_wav2lip_optim)
+    min_shift: int = 3
+    check_only: bool = False
+
+
+def check_unit2v(config: Unit2vConfig) -> None:
+    """Raise UsageError for settings that cannot work, before anything is read."""
+    mouth, losses = config.mouth, config.losses
+    if not (0 <= mouth.top < mouth.bottom <= FACE_SIZE and 0 <= mouth.left < mouth.right <= FACE_SIZE):
+        raise UsageError("the mouth region must lie in the face crop", expected=f"0..{FACE_SIZE}", found=mouth)
+    if min(losses.quality, losses.sync) < 0 or losses.quality + losses.sync >= 1:
+        raise UsageError("losses.quality and losses.sync must leave weight for the L1", expected="a sum below 1", found=losses)
+    if losses.mouth_weight < 1:
+        raise UsageError("losses.mouth_weight must be 1 or more", found=losses.mouth_weight)
+    if losses.moved_weight < 0:
+        raise UsageError("losses.moved_weight must be 0 or more", found=losses.moved_weight)
+    if not 0 <= config.model.unit_context < WINDOW_FRAMES:
+        raise UsageError(
+            "model.unit_context must lie in a window", expected=f"0..{WINDOW_FRAMES - 1}", found=config.model.unit_context
+        )
+    if not 1 <= config.pictures <= WINDOW_FRAMES:
+        raise UsageError("pictures must be of a window", expected=f"1..{WINDOW_FRAMES}", found=config.pictures)
+    counts = {"quality_width": config.quality_width, "model.norm_windows": config.model.norm_windows}
+    for name, value in (counts | {"reference_choices": config.reference_choices}).items():
+        if value < 1:
+            raise UsageError(f"{name} must be 1 or more", found=value)
+    _check_share("same_reference", config.same_reference)
+    _check_augment(config.augment)
+    _check_data(config.data)
+
+
+def check_sync(config: SyncTrainConfig) -> None:
+    """Raise UsageError for settings that cannot work, before anything is read."""
+    model = config.model
+    if not 1 <= model.frames <= WINDOW_FRAMES or WINDOW_FRAMES % model.frames:
+        raise UsageError(
+            "model.frames must divide a window's pictures", expected=f"a divisor of {WINDOW_FRAMES}", found=model.frames
+        )
+    if not model.face_widths or min(model.unit_width, model.embedding, *model.face_widths) < 1:
+        raise UsageError("the sync expert has a part without channels", found=model)
+    if config.min_shift < 1:
+        raise UsageError("min_shift must be 1 or more", found=config.min_shift)
+    _check_data(config.data)
+
+
+def _check_data(data: LipDataConfig) -> None:
+    if data.max_valid_windows < 1:
+        raise UsageError("data.max_valid_windows must be 1 or more", found=data.max_valid_windows)
+    if data.steady_boxes < 0:
+        raise UsageError("data.steady_boxes must be 0 or more", found=data.steady_boxes)
+    if not data.valid and data.hold_out < 1:
+        raise UsageError(
+            "there is nothing to validate on", expected="data.valid or data.hold_out above 0",
+            hint="the best checkpoint and the moment of the sync loss are chosen by validation",
+        )  # fmt: skip
+    _check_share("data.flip", data.flip)
+
+
+def _check_augment(augment: FaceAugmentConfig) -> None:
+    for name, reach in (("rotate_deg", augment.rotate_deg), ("shift", augment.shift)):
+        if reach < 0:
+            raise UsageError(f"augment.{name} must be 0 or more", found=reach)
+    for name in ("scale", "stretch", "brightness", "contrast", "tint"):
+        _check_share(f"augment.{name}", getattr(augment, name))
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UsageError(f"{name} is a share", expected="0..1", found=value)

@@ -1,0 +1,235 @@
+"""Windows of faces and units that the lip trainers are fed with, units exactly aligned: two to a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.errors import InputError
+from avcore.timeline import frames_to_units
+from avtrain.sampling import Key, item_generator
+from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
+from unit2av.face.training.augment import augment_faces
+from unit2av.face.training.config import FaceAugmentConfig
+from unit2av.face.training.corpus import Clip
+from unit2av.lip_crops import CropCache, Faces
+
+Pictures = NDArray[np.uint8]
+Ids = NDArray[np.int64]
+Example = TypeVar("Example", "FaceExample", "SyncExample")
+
+_AVERAGED = 50
+"""Pictures of a clip that its average face is made of."""
+_THUMBNAIL = 4
+"""Every so manieth pixel is looked at to tell which faces are held alike."""
+_TRIES = 8
+"""Shifted windows that are tried until one says something else."""
+
+
+class FaceExample(NamedTuple):
+    """What the renderer learns from one window.
+
+    target, reference: uint8 [P, 96, 96, 3] RGB. units: int64 [20]. shown: int64 [P], which of the window's 10 pictures
+    the targets are. average: uint8 [96, 96, 3], the mean face of the clip (black where it is not measured).
+    """
+
+    target: Pictures
+    reference: Pictures
+    units: Ids
+    shown: Ids
+    average: Pictures
+
+
+class SyncExample(NamedTuple):
+    """What the sync expert learns from one window.
+
+    mouths: uint8 [F, 48, 96, 3] RGB, lower halves. units: int64 [2, 2 F], those said with these pictures and those of a
+    shifted window.
+    """
+
+    mouths: Pictures
+    units: Ids
+
+
+class _Windows(Generic[Example]):
+    """An item source: as many random windows of a clip in an epoch as fit into it side by side.
+
+    num_frames: pictures in a window. flip: share of windows that are mirrored. max_items: 0 = all; otherwise items are
+    taken evenly from all there are, which serves validation.
+    """
+
+    def __init__(
+        self, clips: Sequence[Clip], cache: str | Path, seed: int, num_frames: int, flip: float = 0.0, max_items: int = 0
+    ) -> None:
+        self._clips, self._cache, self._seed = clips, CropCache(cache), seed
+        self._num_frames, self._flip = num_frames, flip
+        counts = [max(1, clip.num_frames // num_frames) for clip in clips]
+        owners = np.repeat(np.arange(len(clips)), counts)
+        is_all = not max_items or max_items >= len(owners)
+        self._owners = owners if is_all else owners[np.linspace(0, len(owners) - 1, max_items).round().astype(int)]
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def name(self, index: int) -> str:
+        """The clip that an item comes from."""
+        return str(self._clips[self._owners[index]].id)
+
+    def lengths(self) -> list[int]:
+        """All windows are of one length."""
+        return [1] * len(self)
+
+    def load(self, key: Key) -> Example:
+        """A random window; raises InputError, MediaError or NoFaceError for a clip that cannot be used."""
+        clip = self._clips[self._owners[key[1]]]
+        faces = self._cache.faces(clip.footage)
+        if not clip.fits(len(faces.pictures)):
+            raise InputError(
+                "the video and its units differ in length", path=clip.footage.video, expected=f"{clip.num_frames} pictures",
+                found=f"{len(faces.pictures)} pictures", hint="raise data.max_mismatch_units if it is no mix-up",
+            )  # fmt: skip
+        return self._example(clip, faces, self._starts(clip, faces), item_generator(self._seed, key))
+
+    def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> Example:
+        raise NotImplementedError
+
+    def _starts(self, clip: Clip, faces: Faces) -> Ids:
+        """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""
+        length = self._num_frames
+        seen = np.cumsum(np.append(0, faces.is_seen[: clip.num_frames]))
+        starts = np.flatnonzero(seen[length:] - seen[:-length] == length)
+        if not len(starts):
+            raise InputError(f"no {length} pictures on end have a face", path=clip.footage.video, expected="face boxes for them")
+        return starts
+
+    def _is_mirrored(self, generator: np.random.Generator) -> bool:
+        return bool(generator.random() < self._flip)
+
+
+class FaceWindows(_Windows[FaceExample]):
+    """Windows of 20 units for the renderer.
+
+    pictures: of the window's 10, how many are drawn. is_run: these follow one another, as a sync expert needs them.
+    same_reference: share of windows whose reference is the target itself. reference_choices: other windows that the reference
+    of each picture is chosen from, by the likest upper half. has_average: measure the clip's mean face too. augment: how far
+    targets and references are changed, both alike.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        cache: str | Path,
+        seed: int,
+        flip: float = 0.0,
+        max_items: int = 0,
+        pictures: int = WINDOW_FRAMES,
+        is_run: bool = True,
+        same_reference: float = 0.0,
+        reference_choices: int = 1,
+        has_average: bool = False,
+        augment: FaceAugmentConfig | None = None,
+    ) -> None:
+        super().__init__(clips, cache, seed, WINDOW_FRAMES, flip, max_items)
+        self._pictures, self._is_run = pictures, is_run
+        self._same_reference, self._reference_choices = same_reference, reference_choices
+        self._has_average, self._augment = has_average, augment
+
+    def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> FaceExample:
+        start = int(generator.choice(starts))
+        shown = self._shown(generator)
+        target = faces.pictures[start + shown]
+        is_same = generator.random() < self._same_reference
+        reference = target if is_same else self._reference(clip, faces, start, shown, starts, generator)
+        average = _average(faces) if self._has_average else np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8)
+        if self._is_mirrored(generator):
+            target, reference, average = target[:, :, ::-1], reference[:, :, ::-1], average[:, ::-1]
+        if self._augment is not None:
+            target, reference = np.split(augment_faces(np.concatenate((target, reference)), self._augment, generator), 2)
+        return FaceExample(target, reference, _units_of(clip, start, WINDOW_FRAMES), shown, average)
+
+    def _reference(self, clip: Clip, faces: Faces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator) -> Pictures:
+        """The same face with another mouth: from the clip's reference video where it has one, else from elsewhere in the clip."""
+        if clip.reference is not None:
+            return np.asarray(self._cache.faces(clip.reference).pictures[start + shown])
+        others = _elsewhere(start, starts, generator, clip, self._reference_choices)
+        return np.asarray(faces.pictures[_likest(faces.pictures, start + shown, others[:, None] + shown)])
+
+    def _shown(self, generator: np.random.Generator) -> Ids:
+        if self._is_run:
+            return np.arange(self._pictures) + generator.integers(WINDOW_FRAMES - self._pictures, endpoint=True)
+        return np.sort(generator.permutation(WINDOW_FRAMES)[: self._pictures])
+
+
+class SyncWindows(_Windows[SyncExample]):
+    """Windows of pictures with their own units and with shifted ones. min_shift: in pictures, at least."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        cache: str | Path,
+        seed: int,
+        num_frames: int,
+        min_shift: int,
+        flip: float = 0.0,
+        max_items: int = 0,
+    ) -> None:
+        super().__init__(clips, cache, seed, num_frames, flip, max_items)
+        self._min_shift = min_shift
+
+    def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> SyncExample:
+        start = int(generator.choice(starts))
+        said = _units_of(clip, start, self._num_frames)
+        others = np.arange(min(clip.num_frames, len(faces.pictures)) - self._num_frames + 1)
+        others = generator.permutation(others[np.abs(others - start) >= self._min_shift])[:_TRIES]
+        shifted = [_units_of(clip, int(other), self._num_frames) for other in others]
+        if not shifted:
+            raise InputError(
+                "the clip is too short for a shifted window", path=clip.footage.video, found=f"{clip.num_frames} pictures"
+            )
+        unlike = next((units for units in shifted if not np.array_equal(units, said)), shifted[0])
+        mouths = faces.pictures[start : start + self._num_frames, FACE_SIZE // 2 :]
+        return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((said, unlike)))
+
+
+def stack(items: Sequence[FaceExample | SyncExample]) -> dict[str, Tensor]:
+    """A batch: each part of the examples stacked, by its name."""
+    parts = zip(*items, strict=True)
+    return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
+
+
+def _units_of(clip: Clip, start: int, num_frames: int) -> Ids:
+    """The units said during `num_frames` pictures from picture `start` on: int64 [2 * num_frames]."""
+    return clip.units.frames()[frames_to_units(start) : frames_to_units(start + num_frames)]
+
+
+def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: Clip, number: int) -> Ids:
+    """First pictures of other windows, int64 [number]; if there are any, of those that share no picture with that at `start`."""
+    apart = starts[np.abs(starts - start) >= WINDOW_FRAMES]
+    others = apart if len(apart) else starts[starts != start]
+    if not len(others):
+        raise InputError("a single window has a face, and none is left for reference pictures", path=clip.footage.video)
+    chosen: Ids = generator.choice(others, number)
+    return chosen
+
+
+def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
+    """For each wanted picture that of the choices whose upper half is most like its own: the same pose, and any mouth.
+
+    pictures: uint8 [N, 96, 96, 3]; wanted: int64 [P], choices: int64 [C, P]. Returns int64 [P].
+    """
+    upper = slice(0, FACE_SIZE // 2, _THUMBNAIL), slice(0, FACE_SIZE, _THUMBNAIL)
+    aims, found = (pictures[(which, *upper)].astype(np.int16) for which in (wanted, choices))
+    best = np.abs(found - aims).mean(axis=(2, 3, 4)).argmin(axis=0)
+    chosen: Ids = np.take_along_axis(choices, best[None], axis=0)[0]
+    return chosen
+
+
+def _average(faces: Faces) -> Pictures:
+    """The mean of up to 50 pictures with a face, spread over the clip: uint8 [96, 96, 3]."""
+    seen = np.flatnonzero(faces.is_seen)
+    chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _AVERAGED)).round().astype(int)]
+    return np.asarray(faces.pictures[chosen].mean(axis=0).round(), dtype=np.uint8)

@@ -1,0 +1,107 @@
+"""The sync expert: do these lips say these units?
+
+A branch for the units of a window and one for the lower halves of its pictures, whose cosine says how well they fit. After
+Chung and Zisserman 2016, "Out of time" (SyncNet), and Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", with units
+in the place of sound. The cosine becomes a probability by a learned scale and bias (Zhai et al. 2023, "Sigmoid Loss for
+Language Image Pre-Training"), which the binary cross-entropy needs to get below that of a guess.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avcore.timeline import frames_to_units
+from avtrain.checkpoints import read_run
+from unit2av.face.model import FACE_SIZE
+from unit2av.face.training.config import SyncConfig
+
+KIND = "sync expert"
+_GROUPS = 8
+_FIRST_SCALE = 5.0
+_HALVINGS = 2
+"""Layers of the unit branch that halve the number of steps."""
+
+
+class SyncExpert(nn.Module):
+    """Scores pairs of mouths and units. Group norms: it judges a pair the same whatever else is in the batch."""
+
+    def __init__(self, config: SyncConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.unit_embed = nn.Embedding(config.num_units, config.unit_width)
+        self.unit_convs = nn.Sequential(
+            _conv1d(config.unit_width, 1), *(_conv1d(config.unit_width, 2) for _ in range(_HALVINGS)), nn.Flatten()
+        )
+        steps = frames_to_units(config.frames)
+        for _ in range(_HALVINGS):
+            steps = _halved(steps)
+        self.unit_out = nn.Linear(steps * config.unit_width, config.embedding)
+        self.face_convs = nn.Sequential(
+            *(_conv2d(before, after) for before, after in pairwise((3 * config.frames, *config.face_widths))), nn.Flatten()
+        )
+        height, width = FACE_SIZE // 2, FACE_SIZE
+        for _ in config.face_widths:
+            height, width = _halved(height), _halved(width)
+        self.face_out = nn.Linear(height * width * config.face_widths[-1], config.embedding)
+        self.scale = nn.Parameter(torch.tensor(_FIRST_SCALE).log())
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def forward(self, units: Tensor, mouths: Tensor) -> Tensor:
+        """Compare each row of mouths with one or more windows of units.
+
+        units: int64 [batch, choices, 2 F]; mouths: float [batch, 3 F, 48, 96] in 0..1, BGR, picture by picture. Returns
+        logits float [batch, choices]: their sigmoid is the probability that they belong together.
+        """
+        batch, choices, steps = units.shape
+        embedded = self.unit_embed(units.reshape(-1, steps)).transpose(1, 2)
+        said = F.normalize(self.unit_out(self.unit_convs(embedded)).float(), dim=1).view(batch, choices, -1)
+        seen = F.normalize(self.face_out(self.face_convs(mouths)).float(), dim=1)
+        cosine = torch.einsum("bce,be->bc", said, seen)
+        return cosine * self.scale.exp() + self.bias
+
+
+def sync_loss(logits: Tensor, is_aligned: bool = True) -> Tensor:
+    """Binary cross-entropy of logits [...] against all aligned or all misaligned."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(is_aligned)))
+
+
+def drawn_windows(faces: Tensor, units: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """Cut drawn pictures and their units into the windows that an expert sees.
+
+    faces: float [batch, P, 3, 96, 96], BGR, P a multiple of `frames`; units: int64 [batch, 2 P]. Returns units int64
+    [batch * P / frames, 1, 2 * frames] and mouths float [batch * P / frames, 3 * frames, 48, 96], for `SyncExpert`.
+    """
+    mouths = faces[..., FACE_SIZE // 2 :, :].reshape(-1, 3 * frames, FACE_SIZE // 2, FACE_SIZE)
+    return units.reshape(len(mouths), 1, frames_to_units(frames)), mouths
+
+
+def load_sync_expert(path: str | Path) -> tuple[SyncExpert, str]:
+    """Load an expert that `unit2av.train_sync` trained (a file of its checkpoints folder), frozen, on the CPU.
+
+    Returns it and the fingerprint of its units' quantizer ("" = unknown). Raises CheckpointError for any other file.
+    """
+    state = read_run(path, KIND, "unit2av.train_sync")
+    about = state["about"]
+    sizes = dict(about["model"])
+    expert = SyncExpert(SyncConfig(**{**sizes, "face_widths": tuple(sizes["face_widths"])}))
+    expert.load_state_dict(state["modules"]["sync"])
+    return expert.eval().requires_grad_(False), str(about["vocabulary"])
+
+
+def _halved(length: int) -> int:
+    return (length + 1) // 2
+
+
+def _conv1d(width: int, stride: int) -> nn.Module:
+    return nn.Sequential(nn.Conv1d(width, width, 3, stride, 1), _norm(width), nn.ReLU())
+
+
+def _conv2d(before: int, after: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(before, after, 5, 2, 2), _norm(after), nn.ReLU())
+
+
+def _norm(width: int) -> nn.Module:
+    return nn.GroupNorm(_GROUPS if width % _GROUPS == 0 else 1, width)

@@ -1,0 +1,1 @@
+"""Whose voice it is: speaker vectors and pitch."""

@@ -1,0 +1,8 @@
+"""`python -m unit2av.voice`: store a speaker's voice in a file."""
+
+import sys
+
+from unit2av.speakers.voice_of import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What a harmonic voice is made of before its filters: a pulse train at F0, and white noise.
+
+Both are functions of the place in an utterance alone, so that a piece of it is made without what stands before. Values of F0
+every 5 ms stand on the edges between control frames of 80 samples: K frames have K + 1 of them.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avcore.speech.pitch import PITCH_STEP
+from avcore.timeline import SAMPLE_RATE
+
+_NOISE_BLOCK = 16_000
+_NEAR_PULSE = 1e-4
+"""Turns around a pulse within which the closed form of the sum divides by nothing; its limit is taken instead."""
+
+
+def to_edges(values: Tensor) -> Tensor:
+    """Values of frames, [..., K], as those of the edges between them, [..., K + 1]: means of neighbours."""
+    inner = (values[..., 1:] + values[..., :-1]) / 2
+    return torch.cat([values[..., :1], inner, values[..., -1:]], -1)
+
+
+def turns_at_edges(f0: Tensor) -> Tensor:
+    """How many periods have passed at each edge, without whole ones: F0 in Hz, float64 [..., K + 1], to float64 [..., K + 1]."""
+    passed = torch.cumsum((f0[..., 1:] + f0[..., :-1]) * (PITCH_STEP / 2 / SAMPLE_RATE), -1)
+    return torch.nn.functional.pad(passed, (1, 0)).remainder(1.0)
+
+
+def at_samples(f0: Tensor, turns: Tensor) -> tuple[Tensor, Tensor]:
+    """F0 and phase of each sample from those of edges: float64 [..., K + 1] twice to float32 [..., 80 K] twice.
+
+    F0 goes from edge to edge in a straight line. The phase, in turns of -0.5 to 0.5, is summed up in float64: float32 would
+    have lost it after some seconds.
+    """
+    place = torch.arange(PITCH_STEP, dtype=torch.float64, device=f0.device)
+    start, rise = f0[..., :-1, None], (f0[..., 1:] - f0[..., :-1])[..., None]
+    hz = start + rise * place / PITCH_STEP
+    phase = turns[..., :-1, None] + (place * start + rise * place**2 / (2 * PITCH_STEP)) / SAMPLE_RATE
+    return hz.flatten(-2).float(), (phase - torch.round(phase)).flatten(-2).float()
+
+
+def pulse_train(f0: Tensor, turns: Tensor, top_hz: float) -> Tensor:
+    """All harmonics below `top_hz` with one amplitude and phase: F0 and phase of `at_samples` to float32 [..., S].
+
+    Band-limited by being the closed form of a sum of cosines. Its power does not change with F0: the amplitude goes with the
+    root of F0, as the number of harmonics goes with 1 / F0. The uppermost harmonic fades, where it would click as F0 moves.
+    """
+    count = (top_hz / f0).clamp(min=1)
+    whole = torch.floor(count)
+    half_sine = torch.sin(math.pi * turns)
+    is_pulse = half_sine.abs() < _NEAR_PULSE
+    divisor = 2 * torch.where(is_pulse, torch.ones_like(half_sine), half_sine)
+    total = torch.where(is_pulse, whole, torch.sin((2 * whole + 1) * math.pi * turns) / divisor - 0.5)
+    fading = (count - whole) * torch.cos(2 * math.pi * (whole + 1) * turns)
+    return (total + fading) * torch.sqrt(f0 / SAMPLE_RATE) * 2
+
+
+def white_noise(start: int, count: int, seed: int) -> Tensor:
+    """Noise of unit power of samples `start` to `start + count` of an utterance: float32 [count].
+
+    It is drawn in blocks of a second, each by a generator of its own, so any stretch is the same in any piece.
+    """
+    first, last = start // _NOISE_BLOCK, (start + count - 1) // _NOISE_BLOCK
+    blocks = [
+        np.random.default_rng((seed, block)).standard_normal(_NOISE_BLOCK, dtype=np.float32) for block in range(first, last + 1)
+    ]
+    offset = start - first * _NOISE_BLOCK
+    return torch.from_numpy(np.concatenate(blocks)[offset : offset + count])

@@ -1,0 +1,211 @@
+"""A unit vocoder whose voice has a pitch: harmonics of F0 and noise, through filters that a network predicts every 5 ms.
+
+After Engel et al., "DDSP: Differentiable Digital Signal Processing" (2020), with the blocks of Liu et al., "A ConvNet for the
+2020s" (2022). Unit table, speaker projection and duration predictor are those of the published vocoder
+(unit2av.voice.vocoder); such a checkpoint is known by its tensor `source.head.weight`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avcore.errors import CheckpointError
+from avcore.speech.pitch import PITCH_STEP
+from avcore.timeline import SAMPLES_PER_UNIT
+from unit2av.voice.config import count_modules
+from unit2av.voice.contour import PitchPredictor
+from unit2av.voice.excitation import at_samples, pulse_train, to_edges, turns_at_edges
+from unit2av.voice.spectral_filter import filtered
+from unit2av.voice.vocoder import TimedUnits
+
+PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
+"""Control frames of 5 ms in a step of 20 ms."""
+_MARK = "source.head.weight"
+_STATED = "fft", "top_hz", "lowest_hz", "highest_hz", "spreads"
+"""Settings that no tensor tells."""
+_KERNEL = 5
+_TONE_START, _NOISE_START = -2.0, -4.0
+"""Log amplitudes that the filters start from: the noise below the tone, or it would have to unlearn its hiss first."""
+_LOG_RANGE = (-12.0, 5.0)
+_MIDDLE_HZ = 150.0
+
+
+@dataclass(frozen=True)
+class SourceSizes:
+    """Sizes of what only a harmonic voice has.
+
+    width, fine: of the blocks at 50 and at 200 Hz; layers: blocks of each; kernel: of their convolutions. bands: of each
+    filter. fft: samples of the STFT in which they are applied. top_hz: above it there are no harmonics. lowest_hz,
+    highest_hz: bounds of F0. spreads: bounds of a speaker's spread of ln F0. pitch_unit_dim, pitch_width, pitch_layers: of the
+    predictor of the contour.
+    """
+
+    width: int = 160
+    fine: int = 128
+    layers: int = 4
+    kernel: int = 7
+    bands: int = 80
+    fft: int = 512
+    top_hz: float = 7600.0
+    lowest_hz: float = 55.0
+    highest_hz: float = 450.0
+    spreads: tuple[float, float] = (0.05, 0.2)
+    pitch_unit_dim: int = 64
+    pitch_width: int = 96
+    pitch_layers: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonicConfig(SourceSizes):
+    """Sizes of a harmonic voice; num_units to duration_dim as in VocoderConfig."""
+
+    num_units: int
+    unit_dim: int
+    speaker_dim: int
+    speaker_width: int
+    duration_dim: int
+
+    @property
+    def halo(self) -> int:
+        """Steps of 20 ms to each side of a stretch that its samples depend on; nothing beyond can matter."""
+        blocks = self.layers * (self.kernel // 2)
+        return _KERNEL // 2 + blocks + 1 + math.ceil(blocks / PER_STEP) + math.ceil((self.fft + PITCH_STEP) / SAMPLES_PER_UNIT)
+
+
+def is_harmonic(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a vocoder's tensors are those of a harmonic voice."""
+    return _MARK in tensors
+
+
+def harmonic_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> HarmonicConfig:
+    """Read a harmonic voice's sizes from its tensors, and what they can't tell from "source" of its settings.
+
+    Raises CheckpointError where a size is missing.
+    """
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    try:
+        stated = {name: settings["source"][name] for name in _STATED if name in settings.get("source", {})}
+        low, high = map(float, stated.pop("spreads", SourceSizes.spreads))
+        return HarmonicConfig(
+            num_units=shapes["dict.weight"][0],
+            unit_dim=shapes["dict.weight"][1],
+            speaker_dim=shapes["spkr.weight"][1],
+            speaker_width=shapes["spkr.weight"][0],
+            duration_dim=shapes["dur_predictor.conv1.0.weight"][0],
+            width=shapes["source.pre.weight"][0],
+            fine=shapes[_MARK][1],
+            layers=count_modules(shapes, "source.slow"),
+            kernel=shapes["source.slow.0.depth.weight"][2],
+            bands=shapes[_MARK][0] // 2,
+            spreads=(low, high),
+            pitch_unit_dim=shapes["pitch.dict.weight"][1],
+            pitch_width=shapes["pitch.pre.weight"][0],
+            pitch_layers=count_modules(shapes, "pitch.convs"),
+            **{name: type(getattr(SourceSizes, name))(value) for name, value in stated.items()},
+        )
+    except KeyError as error:
+        raise CheckpointError("these tensors are no harmonic voice", path=path, found=f"no {error}") from error
+    except (IndexError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError("a harmonic voice's sizes cannot be read", path=path, found=error) from error
+
+
+def source_settings(config: HarmonicConfig) -> dict[str, Any]:
+    """What a harmonic voice's tensors can't tell, as a renderer's configuration holds it."""
+    return {"source": {name: getattr(config, name) for name in _STATED} | {"spreads": list(config.spreads)}}
+
+
+class Block(nn.Module):
+    """A convolution of each channel, then two layers at each step, added to what came in: [batch, time, width]."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.depth = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mixed = self.depth(x.transpose(1, 2)).transpose(1, 2)
+        x = x + self.down(F.gelu(self.up(self.norm(mixed))))
+        return x
+
+
+class FilterNetwork(nn.Module):
+    """Log amplitudes of two filters every 5 ms, for the pulses and for the noise."""
+
+    def __init__(self, config: HarmonicConfig) -> None:
+        super().__init__()
+        self.pre = nn.Conv1d(config.unit_dim + config.speaker_width + 1, config.width, _KERNEL, padding=_KERNEL // 2)
+        self.slow = nn.Sequential(*(Block(config.width, config.kernel) for _ in range(config.layers)))
+        self.up = nn.ConvTranspose1d(config.width, config.fine, 2 * PER_STEP, PER_STEP, PER_STEP // 2)
+        self.fast = nn.Sequential(*(Block(config.fine, config.kernel) for _ in range(config.layers)))
+        self.norm, self.head = nn.LayerNorm(config.fine), nn.Linear(config.fine, 2 * config.bands)
+
+    def restart(self) -> None:
+        """Let the filters start nearly flat, the noise below the tone."""
+        bands = self.head.out_features // 2
+        with torch.no_grad():
+            self.head.weight.mul_(0.3)
+            self.head.bias[:bands] = _TONE_START
+            self.head.bias[bands:] = _NOISE_START
+
+    def forward(self, condition: Tensor, log_f0: Tensor) -> tuple[Tensor, Tensor]:
+        """float32 [batch, channel, T] and ln F0, float32 [batch, 4 T], to log amplitudes, float32 [batch, 4 T, bands] twice."""
+        height = F.avg_pool1d((log_f0[:, None] - math.log(_MIDDLE_HZ)) * 2, PER_STEP)
+        x = self.pre(torch.cat([condition, height.to(condition)], 1)).transpose(1, 2)
+        x = self.up(self.slow(x).transpose(1, 2)).transpose(1, 2)
+        x = self.norm(self.fast(x))
+        # Logarithms of amplitudes and all that is made with them stay float32 in every precision of training.
+        with torch.autocast(x.device.type, enabled=False):
+            tone, noise = F.linear(x.float(), self.head.weight, self.head.bias).clamp(*_LOG_RANGE).chunk(2, -1)
+        return tone, noise
+
+
+class HarmonicVocoder(TimedUnits):
+    """The harmonic voice of one language."""
+
+    def __init__(self, config: HarmonicConfig) -> None:
+        super().__init__(config.num_units, config.unit_dim, config.speaker_dim, config.speaker_width, config.duration_dim)
+        self.config = config
+        self.source = FilterNetwork(config)
+        self.pitch = PitchPredictor(
+            config.num_units, config.pitch_unit_dim, config.pitch_width, config.pitch_layers, config.speaker_dim
+        )
+
+    def generate(self, condition: Tensor, log_f0: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+        """Filter pulses and noise, float32 [batch, 320 * T]: float32 [batch, 320 * T], which may go beyond -1..1.
+
+        condition: float32 [batch, channel, T] of `condition`. log_f0: float32 [batch, 4 T].
+        """
+        tone_bands, noise_bands = self.source(condition, log_f0)
+        with torch.autocast(condition.device.type, enabled=False):
+            fft = self.config.fft
+            return filtered(pulses, tone_bands, fft) + filtered(noise, noise_bands, fft)
+
+    def forward(self, frame_ids: Tensor, speaker: Tensor, log_f0: Tensor) -> Tensor:
+        """Sound of segments, int64 [batch, T], float32 [batch, speaker_dim] and [batch, 4 T], to float32 [batch, 320 * T].
+
+        Pulses begin anywhere in a period, and noise is drawn anew at each call.
+        """
+        with torch.autocast(log_f0.device.type, enabled=False), torch.no_grad():
+            f0 = to_edges(log_f0.double()).exp()
+            begin = torch.rand(len(f0), 1, dtype=torch.float64, device=f0.device)
+            pulses = pulse_train(*at_samples(f0, turns_at_edges(f0) + begin), self.config.top_hz)
+            noise = torch.randn_like(pulses)
+        return self.generate(self.condition(frame_ids, speaker), log_f0, pulses, noise)
+
+    def fold(self) -> "HarmonicVocoder":
+        """Nothing to fold: there are no weight norms."""
+        return self
+
+    def generator_to(self, device: torch.device, dtype: torch.dtype) -> "HarmonicVocoder":
+        """Compute the filters elsewhere. They stay float32 whatever the precision: log amplitudes need it, and they are small.
+
+        Units, durations, contour and speaker stay where they are: they are then the same on every device.
+        """
+        self.source.to(device)
+        return self

@@ -1,0 +1,256 @@
+"""Units to speech: the vocoder of one language with its weights, in pieces of bounded size."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.checkpoints.checkpoint import load_strict
+from avcore.checkpoints.skeleton import skeleton
+from avcore.compute.device import resolve_device, resolve_precision
+from avcore.contracts import kind_of, require_units
+from avcore.errors import CheckpointError, InputError, UnitError, UsageError
+from avcore.progress import Progress, silent
+from avcore.speech.pitch import Pitch
+from avcore.timeline import SAMPLE_RATE, samples_to_units, seconds_to_units, units_to_samples
+from avcore.units import Units
+from avcore.units.vocabulary import normalise_language, require_same_vocabulary
+from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
+from unit2av.voice.config import vocoder_config
+from unit2av.voice.harmonic import HarmonicVocoder, harmonic_config, is_harmonic
+from unit2av.voice.harmonic_speech import HarmonicUtterance
+from unit2av.voice.offsets import OffsetSetting, resolve_unit_offset
+from unit2av.voice.vocoder import UnitHifiGan
+
+Samples = NDArray[np.float32]
+Network = UnitHifiGan | HarmonicVocoder
+
+_PIECE = 250
+"""Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
+_LONGEST_UNIT = seconds_to_units(3600)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Speech and the units it says.
+
+    samples: float32 [320 * T] in -1..1. units: with the durations that were spoken, T steps in all. sample_rate: Hz.
+    """
+
+    samples: Samples
+    units: Units
+    sample_rate: int = SAMPLE_RATE
+
+
+@dataclass(frozen=True, eq=False)
+class SpeakerVoice:
+    """Who speaks. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
+
+    vector: Samples
+    pitch: Pitch | None = None
+
+
+Speaker = NDArray[np.floating[Any]] | SpeakerVoice
+"""The voice to speak in: its vector alone, or with its pitch."""
+
+
+class UnitVocoder:
+    """Says unit sequences of one language in any voice."""
+
+    def __init__(
+        self, network: Network, language: str, unit_offset: int = 0, vocabulary: str = "", edge_unit: int | None = None
+    ) -> None:
+        """network: folded, in evaluation mode, its generator on its device. unit_offset: row of unit name 0.
+
+        edge_unit: neighbour of the first unit and of the last one, a silence; it is not heard and takes no time. None: they
+        have no neighbour, as published. A vocoder that learnt from segments knows ends without a neighbour as cuts only.
+        """
+        self.network, self.language, self.unit_offset, self.vocabulary = network, language, unit_offset, vocabulary
+        self.edge_unit = edge_unit
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | Path | RendererCheckpoint,
+        language: str = "ko",
+        device: str = "cpu",
+        precision: str = "float32",
+        unit_offset: OffsetSetting = "auto",
+    ) -> "UnitVocoder":
+        """Load the vocoder of a language from a renderer checkpoint.
+
+        path: a file, or a checkpoint that is open already. unit_offset: row of unit 0, or "auto": what the checkpoint
+        states or its table shows (see unit2av.voice.offsets).
+        Raises CheckpointError, LanguageError listing the languages, and UsageError.
+        """
+        checkpoint = path if isinstance(path, RendererCheckpoint) else open_renderer_checkpoint(path)
+        place = resolve_device(device)
+        dtype = resolve_precision(precision, place)
+        language = normalise_language(language)
+        tensors = checkpoint.vocoder_tensors(language)
+        settings = checkpoint.vocoder_settings(language)
+        network = _skeleton_of(tensors, settings, checkpoint.source.path)
+        load_strict(network, tensors, checkpoint.source)
+        stored: dict[str, Any] = checkpoint.config.get("unit_offsets", {})
+        offset = resolve_unit_offset(unit_offset, language, tensors["dict.weight"], stored)
+        network = network.eval().requires_grad_(False).fold().generator_to(place, dtype)
+        edge = _edge_unit(settings, network.config.num_units - offset, checkpoint.source.path)
+        return cls(network, language, offset, settings.get("vocabulary", ""), edge)
+
+    @property
+    def num_units(self) -> int:
+        """How many unit names the vocoder can say."""
+        return self.network.config.num_units - self.unit_offset
+
+    @property
+    def speaker_dim(self) -> int:
+        """Length of the speaker vector that the vocoder takes."""
+        return self.network.config.speaker_dim
+
+    @property
+    def takes_pitch(self) -> bool:
+        """Whether the voice follows a speaker's pitch; another one has what its units and its vector give it."""
+        return isinstance(self.network, HarmonicVocoder)
+
+    def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
+        """Merge equal neighbours (once) and give each unit the duration that the model predicts.
+
+        Durations that were there are replaced. duration_scale: above 1 speaks slower. Each unit lasts at least 1 step.
+        Raises UnitError for no units and UnitRangeError for a unit that the vocoder does not have.
+        """
+        if not 0 < duration_scale < float("inf"):
+            raise UsageError("the duration scale must be above 0", found=duration_scale)
+        merged = self._checked(units).merged()
+        before, behind = (self._edge(int(unit != self.edge_unit)) for unit in (merged.ids[0], merged.ids[-1]))
+        rows = self._rows(np.concatenate((before, merged.ids, behind)))
+        log_durations = self._log_durations(rows)[len(before) : len(before) + len(merged)]
+        steps = torch.round((torch.exp(log_durations) - 1) * duration_scale).clamp(min=1)
+        if not bool((steps <= _LONGEST_UNIT).all()):
+            raise CheckpointError(
+                f"the '{self.language}' vocoder predicts a unit of more than an hour",
+                hint="its duration predictor is damaged; give durations or another checkpoint",
+            )
+        return replace(merged, durations=steps.long().numpy())
+
+    def synthesize(
+        self,
+        units: Units,
+        speaker: Speaker,
+        duration_scale: float = 1.0,
+        progress: Progress = silent,
+        *,
+        pitch: Pitch | None = None,
+    ) -> Speech:
+        """Say units in a voice.
+
+        units: durations are taken as they are, or predicted when None. speaker: float [speaker_dim], unit length, or with its
+        pitch. duration_scale applies to predicted durations only. progress: told steps of 20 ms. pitch: in place of the
+        speaker's; where there is neither, it is what such a voice usually has. Only a voice with `takes_pitch` heeds it.
+        Raises what `predict_durations` raises, and InputError for a speaker vector of another length or with NaN in it.
+        """
+        timed = self._timed(require_units(units), duration_scale)
+        samples = np.empty(units_to_samples(timed.num_steps), dtype=np.float32)
+        filled = 0
+        for piece in self.iter_synthesize(timed, speaker, pitch=pitch):
+            samples[filled : filled + len(piece)] = piece
+            filled += len(piece)
+            progress("speech", samples_to_units(filled), timed.num_steps)
+        return Speech(samples, timed)
+
+    def iter_synthesize(
+        self,
+        units: Units,
+        speaker: Speaker,
+        piece_steps: int = _PIECE,
+        *,
+        pitch: Pitch | None = None,
+    ) -> Iterator[Samples]:
+        """Say units piece by piece: float32 [320 * n], n at most piece_steps, that join to `synthesize`'s samples.
+
+        Each piece is computed with as many steps on both sides as its samples depend on. Memory does not grow with the
+        length of the units. Checks and errors are those of `synthesize`, raised at once.
+        """
+        frames, edge = self._timed(units).frames(), self._edge(self.network.config.halo)
+        rows = self._rows(np.concatenate((edge, frames, edge)))
+        known = speaker if isinstance(speaker, SpeakerVoice) else SpeakerVoice(_row_of_numbers(speaker))
+        voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
+        first, end = len(edge), len(edge) + len(frames)
+        say = self._sayer(rows, voice, pitch)
+        return (say(at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
+
+    def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
+        return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
+
+    def _checked(self, units: Units) -> Units:
+        if not len(require_units(units)):
+            raise UnitError("there are no units to say", expected="one unit or more", found="an empty sequence")
+        require_same_vocabulary(units.vocabulary, self.vocabulary, f"the '{self.language}' vocoder")
+        return units.check_range(self.num_units)
+
+    def _edge(self, steps: int) -> NDArray[np.int64]:
+        """What is said before and behind the units, of which nothing is heard."""
+        return np.full(0 if self.edge_unit is None else steps, self.edge_unit or 0, dtype=np.int64)
+
+    def _rows(self, ids: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(ids + self.unit_offset)
+
+    def _voice(self, speaker: NDArray[np.floating[Any]]) -> Tensor:
+        vector = _row_of_numbers(speaker)
+        if len(vector) != self.speaker_dim:
+            raise InputError(
+                "this speaker vector does not fit the vocoder", expected=f"{self.speaker_dim} values", found=len(vector)
+            )
+        if not np.isfinite(vector).all():
+            raise InputError("the speaker vector has values that are no numbers", hint="take the voice from another recording")
+        return torch.from_numpy(vector)[None]
+
+    @torch.inference_mode()
+    def _log_durations(self, rows: Tensor) -> Tensor:
+        return self.network.log_durations(rows[None])[0]
+
+    @torch.inference_mode()
+    def _sayer(self, rows: Tensor, voice: Tensor, pitch: Pitch | None) -> Callable[[int, int], Samples]:
+        """What says steps `start` to `end` of an utterance: float32 [320 * (end - start)]."""
+        network = self.network
+        if isinstance(network, HarmonicVocoder):
+            if pitch is not None and not (np.isfinite(pitch.median) and 0 < pitch.spread < np.inf):
+                raise InputError("this is no pitch of a voice", expected="finite numbers, a spread above 0", found=pitch)
+            silence = None if self.edge_unit is None else self.edge_unit + self.unit_offset
+            return torch.inference_mode()(HarmonicUtterance(network, rows, silence, voice, pitch).piece)
+        return lambda start, end: self._piece(network, rows, voice, start, end)
+
+    @torch.inference_mode()
+    def _piece(self, network: UnitHifiGan, rows: Tensor, voice: Tensor, start: int, end: int) -> Samples:
+        halo = network.config.halo
+        left = max(0, start - halo)
+        sound = network(rows[None, left : end + halo], voice)[0]
+        return np.asarray(sound[units_to_samples(start - left) : units_to_samples(end - left)].cpu().numpy())
+
+
+def _skeleton_of(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> Network:
+    """The network without weights that a vocoder's tensors belong to. Raises CheckpointError when its sizes cannot be read."""
+    with skeleton():
+        if is_harmonic(tensors):
+            return HarmonicVocoder(harmonic_config(tensors, settings, path))
+        return UnitHifiGan(vocoder_config(tensors, settings, path))
+
+
+def _row_of_numbers(speaker: object) -> Samples:
+    """A speaker vector as float32 [E]. Raises InputError for what holds no numbers."""
+    try:
+        return np.array(speaker, dtype=np.float32).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise InputError("this is no voice", expected="a row of numbers", found=kind_of(speaker)) from error
+
+
+def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int | None:
+    """Read "edge_unit" from a vocoder's settings. Raises CheckpointError when it is not one of its units."""
+    unit = settings.get("edge_unit")
+    if unit is not None and (not isinstance(unit, int) or not 0 <= unit < num_units):
+        raise CheckpointError('"edge_unit" is no unit of the vocoder', path=path, expected=f"0..{num_units - 1}", found=unit)
+    return unit

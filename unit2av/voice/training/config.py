@@ -1,0 +1,270 @@
+"""Settings of a vocoder training run, which the yaml files in configs/unit2av are checked against."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from avcore.errors import UsageError
+from avcore.speech.pitch import PITCH_STEP
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
+from avtrain.config import LoopConfig, OptimConfig, RunConfig
+from unit2av.voice.config import VocoderConfig
+from unit2av.voice.harmonic import HarmonicConfig, SourceSizes
+from unit2av.voice.training.discriminators import DiscriminatorConfig
+from unit2av.voice.training.losses import MelConfig
+
+EDGE_AUTO = "auto"
+HIFIGAN, HARMONIC = "hifigan", "harmonic"
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Recordings, their units and their voices.
+
+    train, valid: manifests, JSON lines or the published form (one Python dict literal a line); empty valid = `hold_out`
+    utterances of train, chosen by the seed. root: folder that relative paths start from, empty = the manifest's own.
+    units, valid_units: units by id for JSON lines manifests (avdata.unit_store); empty valid_units = units. frame_level:
+    rows of units without durations are one id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where
+    they are raw classes of the unit encoder. units_vocabulary: fingerprint of the quantizer where the data do not say it.
+    speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in the run's
+    folder. speaker_encoder: encoder.pt, empty = resemblyzer's. allow_missing: leave out utterances without a recording
+    or units, instead of stopping.
+
+    segment_units: length of a training segment in steps of 20 ms. segments_per_item: segments drawn from an utterance in
+    each epoch. valid_units_at_most: how much of a held-out utterance is measured. peak: highest sample after
+    normalisation. max_mismatch_units: by how much units and sound may differ in length. preload: keep all sound in memory.
+    voice_noise: how far a segment's voice is moved at random, as a share of its length. A dub gives the vocoder voices that it
+    met in no recording, taken from another language: with 0.3 it learns to speak as clearly in the neighbourhood of each.
+
+    Only for a harmonic voice: edge_steps: steps of silence around every utterance, said as edge_unit; contour_items: utterances
+    of a batch from which, whole, the contour of pitch is learnt.
+    """
+
+    train: str = "???"
+    valid: str = ""
+    hold_out: int = 0
+    root: str = ""
+    units: str = ""
+    valid_units: str = ""
+    frame_level: bool = False
+    first_unit: int = 0
+    units_vocabulary: str = ""
+    speakers: str = ""
+    speaker_encoder: str = ""
+    allow_missing: bool = False
+    segment_units: int = 28
+    segments_per_item: int = 1
+    valid_units_at_most: int = 500
+    peak: float = 0.95
+    max_mismatch_units: int = 25
+    preload: bool = False
+    voice_noise: float = 0.0
+    edge_steps: int = 0
+    contour_items: int = 2
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of a vocoder from scratch, as unit2av.voice.config.VocoderConfig names them; the defaults are the published ones.
+
+    kind: hifigan, as published, or harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and
+    `source` say the sizes.
+    """
+
+    kind: str = HIFIGAN
+    num_units: int = 1000
+    unit_dim: int = 128
+    speaker_dim: int = 256
+    speaker_width: int = 128
+    duration_dim: int = 128
+    channels: int = 512
+    pre_kernel: int = 7
+    post_kernel: int = 7
+    upsample_rates: tuple[int, ...] = (5, 4, 4, 2, 2)
+    upsample_kernels: tuple[int, ...] = (11, 8, 8, 4, 4)
+    resblock_kernels: tuple[int, ...] = (3, 7, 11)
+    resblock_dilations: list[list[int]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
+
+    source: SourceSizes = field(default_factory=SourceSizes)
+
+    def to_vocoder(self) -> VocoderConfig:
+        """The same as the vocoder takes it, with tuples for what yaml has as lists."""
+        values: dict[str, Any] = {one.name: _hashable(getattr(self, one.name)) for one in fields(VocoderConfig)}
+        return VocoderConfig(**values)
+
+    def to_harmonic(self) -> HarmonicConfig:
+        """The same as a harmonic voice takes it."""
+        sizes = {name: _hashable(value) for name, value in vars(self.source).items()}
+        return HarmonicConfig(
+            num_units=self.num_units, unit_dim=self.unit_dim, speaker_dim=self.speaker_dim, speaker_width=self.speaker_width,
+            duration_dim=self.duration_dim, **sizes,
+        )  # fmt: skip
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses; 0 leaves one out.
+
+    length: of a batch's speech as a whole, which `duration` leaves too short. adversarial, feature: both need
+    discriminators. stft: the multi-resolution STFT loss, at the window lengths stft_sizes (samples), of which each step takes
+    stft_drawn by lot (0 = all). adversarial_from: share of the run, 0..1, after which the discriminators start. contour,
+    voicing: of a harmonic voice's pitch.
+    """
+
+    mel: float = 45.0
+    duration: float = 1.0
+    length: float = 0.0
+    adversarial: float = 1.0
+    feature: float = 2.0
+    stft: float = 0.0
+    stft_sizes: tuple[int, ...] = (512, 1024, 2048)
+    stft_drawn: int = 0
+    adversarial_from: float = 0.0
+    contour: float = 1.0
+    voicing: float = 1.0
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """Where the vocoder starts from.
+
+    checkpoint: a renderer checkpoint, a vocoder training checkpoint g_XXXXXXXX or one of our own runs'; empty = from
+    scratch. The sizes are then the checkpoint's, but for the rows of the unit table, of which the common ones are
+    copied, and the strides and dilations of a g_XXXXXXXX, which does not state them. language: which vocoder of a
+    renderer. unit_offset: row of unit 0 in its table, -1 = as the checkpoint states or shows. allow_other_vocabulary:
+    train on units of another quantizer than the checkpoint's.
+    """
+
+    checkpoint: str = ""
+    language: str = "en"
+    unit_offset: int = -1
+    allow_other_vocabulary: bool = False
+
+
+def _published_optim() -> OptimConfig:
+    return OptimConfig(lr=2e-4, betas=(0.8, 0.99), eps=1e-8, weight_decay=0.01, schedule="exponential", decay=0.999)
+
+
+@dataclass(frozen=True)
+class Unit2aConfig(RunConfig):
+    """A run that trains the vocoder of one language.
+
+    edge_unit: what the voice takes for the neighbour of an utterance's first unit and of its last (unit2av.voice.speech): a unit's
+    number, "auto" for the one that most utterances begin or end with, or empty: no neighbour, as published. It is stored with
+    the voice and not taken over from init.checkpoint; training itself does not need it.
+    num_samples: held-out utterances that are heard and seen in the log. check_only: check everything, compute the voices
+    that are missing, and stop before the first step.
+    """
+
+    language: str = "ko"
+    edge_unit: str = ""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mel"))
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    mel: MelConfig = field(default_factory=MelConfig)
+    init: InitConfig = field(default_factory=InitConfig)
+    generator_optim: OptimConfig = field(default_factory=_published_optim)
+    discriminator_optim: OptimConfig = field(default_factory=_published_optim)
+    num_samples: int = 4
+    check_only: bool = False
+
+    @property
+    def is_adversarial(self) -> bool:
+        """Whether there are discriminators."""
+        has_any = bool(self.discriminators.periods) or self.discriminators.scales > 0
+        return has_any and (self.losses.adversarial > 0 or self.losses.feature > 0)
+
+    @property
+    def is_harmonic(self) -> bool:
+        """Whether it trains a voice with a pitch."""
+        return self.model.kind == HARMONIC
+
+
+def check_config(config: Unit2aConfig) -> None:
+    """Raise UsageError for settings that cannot work, before anything is read."""
+    data, losses = config.data, config.losses
+    if config.is_harmonic:
+        _check_harmonic(config)
+    elif config.model.kind == HIFIGAN:
+        _check_model(config.model.to_vocoder())
+    else:
+        raise UsageError("model.kind is unknown", expected=f"{HIFIGAN} or {HARMONIC}", found=config.model.kind)
+    known = range(config.model.num_units)
+    if config.edge_unit not in ("", EDGE_AUTO, *map(str, known)):
+        raise UsageError("edge_unit is no unit", expected=f"0..{known[-1]}, {EDGE_AUTO} or nothing", found=config.edge_unit)
+    if config.is_adversarial:
+        config.discriminators.check()
+    weights = (
+        losses.mel, losses.duration, losses.length, losses.adversarial, losses.feature, losses.stft, losses.contour, losses.voicing
+    )  # fmt: skip
+    if min(weights) < 0 or losses.mel + losses.stft + losses.adversarial <= 0:
+        raise UsageError("these losses train no sound", found=losses, hint="give losses.mel a weight above 0")
+    if not 0 <= losses.stft_drawn <= len(losses.stft_sizes):
+        raise UsageError(
+            "losses.stft_drawn is a number of losses.stft_sizes", expected=f"0..{len(losses.stft_sizes)}", found=losses.stft_drawn
+        )
+    if not 0 <= losses.adversarial_from <= 1:
+        raise UsageError("losses.adversarial_from is a share of the run", expected="0..1", found=losses.adversarial_from)
+    if not 0 < data.peak <= 1:
+        raise UsageError("data.peak must be above 0 and at most 1", found=data.peak)
+    if not 0 <= data.voice_noise <= 1:
+        raise UsageError("data.voice_noise is a share of a voice's length", expected="0..1", found=data.voice_noise)
+    if data.segments_per_item < 1:
+        raise UsageError("data.segments_per_item must be 1 or more", found=data.segments_per_item)
+    if data.valid_units_at_most < data.segment_units:
+        raise UsageError(
+            "held-out utterances must be as long as segments", expected=f"data.valid_units_at_most {data.segment_units} or more",
+            found=data.valid_units_at_most,
+        )  # fmt: skip
+    longest = max((config.mel.fft, *(losses.stft_sizes if losses.stft else ())))
+    if data.segment_units * SAMPLES_PER_UNIT <= longest:
+        raise UsageError(
+            "a segment is shorter than a window of the spectrogram", expected=f"more than {longest} samples",
+            found=f"{data.segment_units} units", hint="raise data.segment_units",
+        )  # fmt: skip
+
+
+def _check_model(model: VocoderConfig) -> None:
+    layers = len(model.upsample_rates)
+    if layers != len(model.upsample_kernels) or not layers:
+        raise UsageError("one upsampling kernel a rate is needed", expected=layers, found=len(model.upsample_kernels))
+    if model.samples_per_unit != SAMPLES_PER_UNIT:
+        raise UsageError(
+            "the product of model.upsample_rates must be 20 ms", expected=SAMPLES_PER_UNIT, found=model.samples_per_unit
+        )
+    for rate, kernel in zip(model.upsample_rates, model.upsample_kernels, strict=True):
+        if kernel < rate or (kernel - rate) % 2:
+            raise UsageError("an upsampling kernel does not fit its rate", found=f"kernel size {kernel}, rate {rate}")
+    if model.channels % 2**layers:
+        raise UsageError("model.channels must be halved by each upsampling layer", found=f"{model.channels}, {layers} layers")
+    if len(model.resblock_kernels) != len(model.resblock_dilations) or not model.resblock_kernels:
+        raise UsageError("one row of dilations a residual block is needed", found=len(model.resblock_dilations))
+    if any(kernel % 2 == 0 for kernel in (*model.resblock_kernels, model.pre_kernel, model.post_kernel)):
+        raise UsageError("convolution kernels must be odd", found=list(model.resblock_kernels))
+
+
+def _check_harmonic(config: Unit2aConfig) -> None:
+    source, data = config.model.source, config.data
+    sizes = (source.width, source.fine, source.layers, source.bands, source.pitch_width, source.pitch_layers)
+    if min(sizes) < 1 or source.kernel % 2 == 0:
+        raise UsageError("these are no sizes of a harmonic voice", expected="1 or more each, an odd kernel", found=source)
+    if source.fft < 2 * PITCH_STEP or source.fft % 2:
+        raise UsageError(
+            "model.source.fft must be an even number of samples", expected=f"{2 * PITCH_STEP} or more", found=source.fft
+        )
+    if not 0 < source.lowest_hz < source.highest_hz < source.top_hz <= SAMPLE_RATE / 2:
+        raise UsageError(
+            "the bounds of model.source in Hz do not rise", expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
+            found=f"{source.lowest_hz:g}, {source.highest_hz:g}, {source.top_hz:g}",
+        )  # fmt: skip
+    if data.edge_steps and not config.edge_unit:
+        raise UsageError("data.edge_steps are said as edge_unit", expected="edge_unit=auto, or a unit", found="none")
+    if not 1 <= data.contour_items <= config.batch.batch_size:
+        raise UsageError(
+            "data.contour_items is a part of a batch", expected=f"1..{config.batch.batch_size}", found=data.contour_items
+        )

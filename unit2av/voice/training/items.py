@@ -1,0 +1,192 @@
+"""Training segments of a vocoder: sound, its units and its voice, cut on the grid of 20 ms."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.errors import InputError, NetflipsError
+from avcore.media import read_speech
+from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
+from avdata.published.unit2a import Utterance, Vector
+from avtrain.sampling import Key, item_generator
+from unit2av.voice.training.config import DataConfig
+from unit2av.voice.training.losses import Runs, stack_runs, whole_runs
+
+LOG = logging.getLogger("netflips.train")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """frames: int64 [T], one unit every 20 ms. samples: float32 [320 * T]. voice: float32 [E]."""
+
+    name: str
+    frames: NDArray[np.int64]
+    samples: Vector
+    voice: Vector
+
+
+class Batch(TypedDict):
+    """Segments side by side, shorter ones filled up with zeros.
+
+    frames: int64 [batch, time]. samples: float32 [batch, 320 * time]. num_frames: their lengths in steps of 20 ms.
+    voice: float32 [batch, E]. runs: the whole runs of each.
+    """
+
+    names: list[str]
+    frames: Tensor
+    samples: Tensor
+    num_frames: list[int]
+    voice: Tensor
+    runs: Runs
+
+
+Aligned = tuple[NDArray[np.int64], Vector]
+"""An utterance's frames, int64 [T], and its samples, float32 [320 * T]."""
+Reader = Callable[[Utterance], Aligned]
+
+
+class AlignedReader:
+    """Reads recordings and cuts sound and units to the same length."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self._config = config
+
+    def __call__(self, utterance: Utterance) -> Aligned:
+        """Read an utterance, normalised to the peak.
+
+        Raises MediaError, and InputError where the sound is silent or its length does not fit its units.
+        """
+        samples, frames = read_speech(utterance.audio), utterance.units.frames()
+        num_units = samples_to_units(len(samples))
+        if abs(num_units - len(frames)) > self._config.max_mismatch_units:
+            raise InputError(
+                "the sound is not as long as its units", path=utterance.audio,
+                expected=f"{float(units_to_seconds(len(frames))):.2f} s", found=f"{float(units_to_seconds(num_units)):.2f} s",
+                hint="are these its units? (data.max_mismatch_units)",
+            )  # fmt: skip
+        shared = min(num_units, len(frames))
+        samples = normalise_peak(samples, self._config.peak)
+        if not shared or not samples.any():
+            raise InputError("there is no sound in this recording", path=utterance.audio)
+        return frames[:shared], samples[: units_to_samples(shared)]
+
+
+class Preloaded:
+    """Keeps what was read in memory, from where forked workers read it without a copy; what failed is read again."""
+
+    def __init__(self, reader: Reader, utterances: Sequence[Utterance]) -> None:
+        self._reader = reader
+        self._kept: dict[str, Aligned] = {}
+        LOG.info("reading %d recordings into memory", len(utterances))
+        for utterance in utterances:
+            try:
+                self._kept[utterance.id] = reader(utterance)
+            except (NetflipsError, OSError, ValueError, EOFError):
+                continue  # it is named and counted when the loop asks for it
+
+    def __call__(self, utterance: Utterance) -> Aligned:
+        return self._kept.get(utterance.id) or self._reader(utterance)
+
+
+class TrainingSegments:
+    """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
+
+    def __init__(self, utterances: Sequence[Utterance], config: DataConfig, seed: int) -> None:
+        self._utterances, self._config, self._seed = list(utterances), config, seed
+        reader = AlignedReader(config)
+        self._read: Reader = Preloaded(reader, self._utterances) if config.preload else reader
+
+    def __len__(self) -> int:
+        return len(self._utterances) * self._config.segments_per_item
+
+    def load(self, key: Key) -> Segment:
+        """Item key[1] in epoch key[0]. Raises what `AlignedReader` raises."""
+        utterance = self._utterances[key[1] % len(self._utterances)]
+        length = self._config.segment_units
+        frames, samples = _doubled(self._read(utterance), length)
+        chance = item_generator(self._seed, key)
+        segment = _cut(utterance, frames, samples, int(chance.integers(len(frames) - length + 1)), length)
+        noise = self._config.voice_noise
+        return replace(segment, voice=blur_voice(segment.voice, noise, chance)) if noise else segment
+
+    def name(self, index: int) -> str:
+        return self._utterances[index % len(self._utterances)].id
+
+    def lengths(self) -> list[int]:
+        return [self._config.segment_units] * len(self)
+
+
+def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vector:
+    """A voice near a voice, float32 [E]: a random direction of length `amount` times its own is added, and its length kept."""
+    length = float(np.linalg.norm(voice))
+    direction = chance.standard_normal(len(voice))
+    moved = voice + amount * length * direction / np.linalg.norm(direction)
+    return (moved * (length / np.linalg.norm(moved))).astype(np.float32)
+
+
+class HeldOut:
+    """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
+
+    def __init__(self, utterances: Sequence[Utterance], config: DataConfig) -> None:
+        self._utterances, self._shortest, self._longest = list(utterances), config.segment_units, config.valid_units_at_most
+        self._read = AlignedReader(config)
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    def load(self, key: Key) -> Segment:
+        """Utterance key[1], the same in every epoch."""
+        utterance = self._utterances[key[1]]
+        frames, samples = _doubled(self._read(utterance), self._shortest)
+        return _cut(utterance, frames, samples, 0, min(len(frames), self._longest))
+
+    def name(self, index: int) -> str:
+        return self._utterances[index].id
+
+    def lengths(self) -> list[int]:
+        return [min(utterance.units.num_steps, self._longest) for utterance in self._utterances]
+
+
+def normalise_peak(samples: Vector, peak: float) -> Vector:
+    """Scale float32 [S] so that its highest sample is `peak`; silence stays silence."""
+    highest = float(np.abs(samples).max(initial=0.0))
+    return np.asarray(samples / highest * peak, dtype=np.float32) if highest > 0 else samples
+
+
+def collate(segments: Sequence[Segment]) -> Batch:
+    """Make a batch of segments."""
+    lengths = [len(segment.frames) for segment in segments]
+    frames = np.zeros((len(segments), max(lengths)), dtype=np.int64)
+    samples = np.zeros((len(segments), units_to_samples(max(lengths))), dtype=np.float32)
+    for row, segment in enumerate(segments):
+        frames[row, : len(segment.frames)] = segment.frames
+        samples[row, : len(segment.samples)] = segment.samples
+    return Batch(
+        names=[segment.name for segment in segments],
+        frames=torch.from_numpy(frames),
+        samples=torch.from_numpy(samples),
+        num_frames=lengths,
+        voice=torch.from_numpy(np.stack([segment.voice for segment in segments])),
+        runs=stack_runs([whole_runs(segment.frames) for segment in segments]),
+    )
+
+
+def _doubled(aligned: Aligned, length: int) -> Aligned:
+    """Frames and samples again and again until there are `length` steps."""
+    frames, samples = aligned
+    while len(frames) < length:
+        frames, samples = np.tile(frames, 2), np.tile(samples, 2)
+    return frames, samples
+
+
+def _cut(utterance: Utterance, frames: NDArray[np.int64], samples: Vector, start: int, length: int) -> Segment:
+    if utterance.voice is None:
+        raise InputError("this utterance has no voice", path=utterance.id)
+    end = start + length
+    return Segment(utterance.id, frames[start:end], samples[units_to_samples(start) : units_to_samples(end)], utterance.voice)

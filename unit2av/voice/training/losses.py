@@ -1,0 +1,161 @@
+"""What a unit vocoder is trained to make small.
+
+Adversarial, feature matching and mel losses after Kong et al., "HiFi-GAN" (2020), section 2.4; the multi-resolution STFT
+loss after Yamamoto et al., "Parallel WaveGAN" (2020); the duration loss after Ren et al., "FastSpeech" (2019).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from avcore.timeline import SAMPLE_RATE
+from avcore.units import Units
+from unit2av.speakers.mel import slaney_filters
+from unit2av.voice.training.discriminators import Judgement
+
+_POWER_FLOOR = 1e-9
+_LOG_FLOOR = 1e-5
+_SPECTRUM_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """The mel spectrogram that made and real speech are compared by: sizes in samples at 16 kHz, max_hz in Hz."""
+
+    fft: int = 1024
+    hop: int = 256
+    window: int = 1024
+    mels: int = 80
+    max_hz: float = SAMPLE_RATE / 2
+
+
+class LogMel(nn.Module):
+    """Logarithmic mel spectrogram with gradients; it has buffers only, none of them saved."""
+
+    filters: Tensor
+    window: Tensor
+
+    def __init__(self, config: MelConfig) -> None:
+        super().__init__()
+        self.config = config
+        filters = slaney_filters(config.mels, config.fft, SAMPLE_RATE, config.max_hz)
+        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
+        self.register_buffer("window", torch.hann_window(config.window), persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """float32 [batch, samples] to float32 [batch, mel, samples // hop], ends reflected instead of centred frames."""
+        config, edge = self.config, (self.config.fft - self.config.hop) // 2
+        padded = F.pad(samples.unsqueeze(1), (edge, edge), mode="reflect").squeeze(1)
+        spectrum = torch.stft(padded, config.fft, config.hop, config.window, self.window, center=False, return_complex=True)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return torch.log((self.filters @ torch.sqrt(power + _POWER_FLOOR)).clamp(min=_LOG_FLOOR))
+
+
+class StftLoss(nn.Module):
+    """Distance of magnitude spectra at several resolutions: spectral convergence plus L1 of the logarithms, averaged."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self._sizes = tuple(sizes)
+        for size in self._sizes:
+            self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
+
+    def draw(self, count: int) -> tuple[int, ...]:
+        """Some of the window lengths by lot; all of them for 0."""
+        order = torch.randperm(len(self._sizes)).tolist() if count else range(len(self._sizes))
+        return tuple(self._sizes[place] for place in order[: count or None])
+
+    def forward(self, made: Tensor, real: Tensor, sizes: Sequence[int] = ()) -> Tensor:
+        """float32 [batch, samples] twice to a scalar. sizes: window lengths that count this time, all if there are none."""
+        distances = []
+        for size in sizes or self._sizes:
+            ours, truth = self._magnitude(made, size), self._magnitude(real, size)
+            gap = torch.linalg.vector_norm(truth - ours, dim=(1, 2)) / torch.linalg.vector_norm(truth, dim=(1, 2)).clamp(min=1e-3)
+            distances.append(gap.mean() + F.l1_loss(ours.log(), truth.log()))
+        return torch.stack(distances).mean()
+
+    def _magnitude(self, samples: Tensor, size: int) -> Tensor:
+        window = self.get_buffer(f"window_{size}")
+        spectrum = torch.stft(samples, size, size // 4, size, window, return_complex=True)
+        # The floor stands under the root: the root of 0 has no gradient.
+        return torch.sqrt((spectrum.real.square() + spectrum.imag.square()).clamp(min=_SPECTRUM_FLOOR**2))
+
+
+def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
+    """Least squares, equation 1 of HiFi-GAN: real speech shall score 1 and made speech 0, summed over discriminators."""
+    terms = [(1 - truth.score).square().mean() + ours.score.square().mean() for truth, ours in zip(real, made, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def adversarial_loss(made: Sequence[Judgement]) -> Tensor:
+    """Equation 2 of HiFi-GAN: made speech shall score 1, summed over discriminators."""
+    return torch.stack([(1 - judgement.score).square().mean() for judgement in made]).sum()
+
+
+def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
+    """Equation 4 of HiFi-GAN: mean absolute difference of what the layers made, summed over layers and discriminators."""
+    pairs = zip(real, made, strict=True)
+    terms = [F.l1_loss(b, a) for truth, ours in pairs for a, b in zip(truth.features, ours.features, strict=True)]
+    return torch.stack(terms).sum()
+
+
+class Runs(NamedTuple):
+    """Runs of equal units of a batch, rows filled up with zeros.
+
+    ids, lengths: int64 [batch, runs], lengths in steps of 20 ms. is_run: bool [batch, runs], False for what fills up.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+    is_run: Tensor
+
+
+def whole_runs(frames: NDArray[np.int64]) -> Units:
+    """The runs of int64 [T] without the first and the last, which the ends of the segment cut; with two or fewer, all."""
+    runs = Units.from_frames(frames)
+    if len(runs) <= 2 or runs.durations is None:
+        return runs
+    return Units(runs.ids[1:-1], runs.durations[1:-1], is_merged=True)
+
+
+def stack_runs(rows: Sequence[Units]) -> Runs:
+    """Make a batch of the runs of several segments."""
+    longest = max(len(row) for row in rows)
+    ids, lengths = np.zeros((2, len(rows), longest), dtype=np.int64)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row.ids
+        lengths[number, : len(row)] = row.durations
+    return Runs(torch.from_numpy(ids), torch.from_numpy(lengths), torch.from_numpy(lengths > 0))
+
+
+def duration_loss(log_durations: Tensor, runs: Runs) -> Tensor:
+    """Mean squared error of float [batch, runs] against ln(length + 1), over the runs that there are."""
+    target = torch.log(runs.lengths[runs.is_run].to(log_durations.dtype) + 1)
+    return F.mse_loss(log_durations[runs.is_run], target)
+
+
+def length_loss(log_durations: Tensor, runs: Runs) -> Tensor:
+    """Squared relative error of the sum of all durations of a batch, float [batch, runs] as ln(length + 1).
+
+    `duration_loss` alone is smallest at the mean of the logarithms, which is shorter than the mean: speech comes out too
+    fast. The sum is taken over the batch, where chance averages out.
+    """
+    predicted = (torch.exp(log_durations[runs.is_run]) - 1).sum()
+    return (predicted / runs.lengths[runs.is_run].sum() - 1).square()
+
+
+def contour_loss(found: Tensor, z: Tensor, voiced: Tensor, weight: Tensor) -> Tensor:
+    """Smooth L1 distance of a contour, float [batch, time], where there is voice; what is filled in between counts a little."""
+    distance = F.smooth_l1_loss(found.float(), z, reduction="none")
+    return (distance * (voiced + 0.05) * weight).sum() / (voiced * weight).sum().clamp(min=1)
+
+
+def voicing_loss(logits: Tensor, voiced: Tensor, weight: Tensor) -> Tensor:
+    """Cross entropy of where there is voice, float [batch, time], 0 or 1."""
+    return F.binary_cross_entropy_with_logits(logits.float(), voiced, weight, reduction="sum") / weight.sum().clamp(min=1)

@@ -1,0 +1,185 @@
+"""The vocoder that training starts from: fresh, or a language of a checkpoint."""
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avcore.checkpoints.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint
+from avcore.errors import CheckpointError, InputError
+from avcore.files import require_file
+from avcore.units.vocabulary import require_same_vocabulary
+from avtrain.checkpoints import read_run
+from unit2av.model import RendererCheckpoint, open_training_checkpoint, with_vocoder
+from unit2av.voice.config import VocoderConfig, vocoder_config
+from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
+from unit2av.voice.offsets import resolve_unit_offset
+from unit2av.voice.training.config import HARMONIC, HIFIGAN, InitConfig, ModelConfig
+from unit2av.voice.training.losses import Runs
+from unit2av.voice.vocoder import UnitHifiGan, WeightNormed
+
+LOG = logging.getLogger("netflips.train")
+
+_TABLE, _PITCH_TABLE = "dict.weight", "pitch.dict.weight"
+RUN_KIND = "unit vocoder"
+"""What `describe` says of a run's checkpoint."""
+
+
+class TrainedHifiGan(UnitHifiGan):
+    """The vocoder as its training calls it: one call that uses every weight, as data parallel training needs."""
+
+    def forward(self, frame_ids: Tensor, speaker: Tensor, runs: Runs | None = None) -> Any:
+        """Sound float32 [batch, 320 * time]; with runs also their log durations, float32 [batch, runs]."""
+        sound = super().forward(frame_ids, speaker)
+        return sound if runs is None else (sound, self.log_durations(runs.ids, runs.is_run))
+
+
+class TrainedHarmonic(HarmonicVocoder):
+    """The same of a harmonic voice."""
+
+    def forward(
+        self,
+        frame_ids: Tensor,
+        speaker: Tensor,
+        log_f0: Tensor,
+        runs: Runs | None = None,
+        melody: tuple[Tensor, Tensor] | None = None,
+    ) -> Any:
+        """Sound float32 [batch, 320 * time]; with runs and melody (frames and `places`) also log durations and contours."""
+        sound = super().forward(frame_ids, speaker, log_f0)
+        if runs is None or melody is None:
+            return sound
+        return sound, self.log_durations(runs.ids, runs.is_run), self.pitch(*melody)
+
+
+TrainedVocoder = TrainedHifiGan | TrainedHarmonic
+
+
+@dataclass(frozen=True)
+class RunCheckpoint:
+    """The vocoder of a training run of ours. settings: what its tensors can't tell."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    settings: dict[str, Any]
+    language: str
+    vocabulary: str
+    step: int
+
+
+def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
+    """Read `<run>/checkpoints/{last,best,step_N}.pt` of a vocoder's training. Raises CheckpointError for another file."""
+    state = read_run(path, RUN_KIND, "unit2av.train_unit2a")
+    about = state["about"]
+    return RunCheckpoint(
+        Path(path), dict(state["modules"]["generator"]), dict(about["settings"]), str(about["language"]),
+        str(about["vocabulary"]), int(state["position"]["step"]),
+    )  # fmt: skip
+
+
+def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
+    """What a vocoder's tensors can't tell, as a renderer's configuration holds it."""
+    if isinstance(config, HarmonicConfig):
+        return source_settings(config)
+    return {"upsample_rates": list(config.upsample_rates), "dilations": [list(row) for row in config.resblock_dilations]}
+
+
+def fresh_vocoder(config: VocoderConfig, seed: int) -> TrainedHifiGan:
+    """An untrained vocoder, the same for the same seed.
+
+    Convolutions start as torch's own do. (HiFi-GAN's code draws N(0, 0.01), but into a copy that weight norm throws away:
+    a narrow vocoder that really starts so stays silent.)
+    """
+    torch.manual_seed(seed)
+    network = TrainedHifiGan(config)
+    for module in network.modules():
+        if isinstance(module, WeightNormed):
+            module.restart()
+    return network
+
+
+def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
+    """An untrained harmonic voice, the same for the same seed."""
+    torch.manual_seed(seed)
+    network = TrainedHarmonic(config)
+    network.source.restart()
+    network.pitch.of_voice.requires_grad_(False)  # set once, in closed form
+    return network
+
+
+def start_vocoder(model: ModelConfig, init: InitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedVocoder:
+    """The vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
+
+    Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
+    """
+    if init.checkpoint:
+        network = _from_checkpoint(_open(init, model.to_vocoder()), model, init, vocabulary, seed)
+    elif model.kind == HARMONIC:
+        network = fresh_harmonic(model.to_harmonic(), seed)
+    else:
+        network = fresh_vocoder(model.to_vocoder(), seed)
+    if network.config.speaker_dim != speaker_dim:
+        raise InputError(
+            "the voices do not fit the vocoder", path=init.checkpoint or None, expected=f"{network.config.speaker_dim} values",
+            found=speaker_dim, hint="take them from its own speaker encoder" if init.checkpoint else "set model.speaker_dim",
+        )  # fmt: skip
+    return network
+
+
+def _open(init: InitConfig, model: VocoderConfig) -> RendererCheckpoint:
+    """Any of the three kinds of file as a renderer with one vocoder or more. Raises CheckpointError for another."""
+    path = require_file(init.checkpoint, "the checkpoint to start from")
+    try:
+        return RendererCheckpoint(read_checkpoint(path, Kind.RENDERER))
+    except CheckpointError as error:
+        with suppress(InputError):
+            return open_training_checkpoint(path, init.language, settings_of(model))
+        with suppress(InputError):
+            return _open_run(path, init.language)
+        raise error
+
+
+def _open_run(path: Path, language: str) -> RendererCheckpoint:
+    run = read_run_checkpoint(path)
+    config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {language: 0}}
+    return RendererCheckpoint(Checkpoint(path, Kind.RENDERER, config, with_vocoder({}, language, run.tensors), ""))
+
+
+def _from_checkpoint(
+    checkpoint: RendererCheckpoint, model: ModelConfig, init: InitConfig, vocabulary: str, seed: int
+) -> TrainedVocoder:
+    source, language, num_units = checkpoint.source, init.language, model.num_units
+    tensors, settings = checkpoint.vocoder_tensors(language), checkpoint.vocoder_settings(language)
+    if not init.allow_other_vocabulary:
+        require_same_vocabulary(vocabulary, str(settings.get("vocabulary", "")), f"the '{language}' vocoder of {source.path}")
+    offset = resolve_unit_offset(
+        init.unit_offset if init.unit_offset >= 0 else "auto", language, tensors[_TABLE], settings.get("unit_offsets", {})
+    )
+    network = _fresh_as(tensors, settings, model, source.path, seed)
+    # Copies: what is read may be a view of the file, and training writes into it.
+    own = {name: tensor.clone() for name, tensor in tensors.items()}
+    known = tensors[_TABLE][offset : offset + num_units]
+    for name in (_TABLE, *((_PITCH_TABLE,) if _PITCH_TABLE in tensors else ())):
+        table = network.get_parameter(name).detach().clone()
+        table[: len(known)] = tensors[name][offset : offset + num_units]
+        own[name] = table
+    load_strict(network, own, source)
+    LOG.info("starting from '%s' of %s, %d of %d unit rows", language, source.path, len(known), num_units)
+    return network
+
+
+def _fresh_as(tensors: dict[str, Tensor], settings: dict[str, Any], model: ModelConfig, path: Path, seed: int) -> TrainedVocoder:
+    """An untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
+    found = HARMONIC if is_harmonic(tensors) else HIFIGAN
+    if found != model.kind:
+        raise CheckpointError(
+            "the vocoder to start from is of another kind", path=path, expected=model.kind, found=found,
+            hint=f"set model={found}, or leave init.checkpoint out",
+        )  # fmt: skip
+    if found == HARMONIC:
+        return fresh_harmonic(replace(harmonic_config(tensors, settings, path), num_units=model.num_units), seed)
+    return fresh_vocoder(replace(vocoder_config(tensors, settings, path), num_units=model.num_units), seed)

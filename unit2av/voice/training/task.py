@@ -1,0 +1,190 @@
+"""Training of a unit vocoder: the step of its two opponents, and how well it does on held-out utterances."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from avcore.timeline import SAMPLE_RATE, units_to_samples, units_to_seconds
+from avtrain.config import Metrics
+from avtrain.data import ItemSource
+from avtrain.entry import plain
+from avtrain.task import Engine, Optimized, Values
+from unit2av.voice.training.config import Unit2aConfig
+from unit2av.voice.training.corpus import Corpus, edge_unit
+from unit2av.voice.training.discriminators import Discriminators, Judgement
+from unit2av.voice.training.items import Batch, HeldOut, TrainingSegments, collate
+from unit2av.voice.training.losses import (
+    LogMel,
+    Runs,
+    StftLoss,
+    adversarial_loss,
+    discriminator_loss,
+    duration_loss,
+    feature_loss,
+    length_loss,
+)
+from unit2av.voice.training.start import RUN_KIND, TrainedVocoder, settings_of
+
+_GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
+_LOG_RANGE = (-9.0, 3.0)
+"""Log mel values shown as black and as white."""
+_PICTURE_SCALE = 3
+
+
+class Unit2aTask:
+    """A vocoder against its discriminators (avtrain.task.Task)."""
+
+    def __init__(self, config: Unit2aConfig, corpus: Corpus, vocoder: TrainedVocoder) -> None:
+        self._config, self._corpus, self._vocoder = config, corpus, vocoder
+        torch.manual_seed(config.loop.seed)
+        self._discriminators = Discriminators(config.discriminators) if config.is_adversarial else None
+        self._mel, self._stft = LogMel(config.mel), StftLoss(config.losses.stft_sizes)
+        self._edge_unit = edge_unit(config.edge_unit, corpus.train)
+        self._train, self._valid = self._make_items()
+        self._has_shown_truth = False
+
+    def _make_items(self) -> tuple[ItemSource[Any], ItemSource[Any] | None]:
+        """Training items and held-out ones."""
+        corpus, data = self._corpus, self._config.data
+        return TrainingSegments(corpus.train, data, self._config.loop.seed), HeldOut(corpus.valid, data) if corpus.valid else None
+
+    def modules(self) -> dict[str, nn.Module]:
+        parts: dict[str, nn.Module] = {_GENERATOR: self._vocoder, "mel": self._mel, "stft": self._stft}
+        return parts if self._discriminators is None else {**parts, _DISCRIMINATORS: self._discriminators}
+
+    def optimizers(self) -> dict[str, Optimized]:
+        found = {_GENERATOR: Optimized((_GENERATOR,), self._config.generator_optim)}
+        if self._discriminators is not None:
+            found[_DISCRIMINATORS] = Optimized((_DISCRIMINATORS,), self._config.discriminator_optim)
+        return found
+
+    def train_items(self) -> ItemSource[Any]:
+        return self._train
+
+    def valid_items(self) -> ItemSource[Any] | None:
+        return self._valid
+
+    def collate(self, items: list[Any]) -> Batch:
+        return collate(items)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "kind": RUN_KIND,
+            "language": self._config.language,
+            "settings": settings_of(self._vocoder.config) | ({} if self._edge_unit is None else {"edge_unit": self._edge_unit}),
+            "vocabulary": self._corpus.vocabulary,
+            "config": plain(self._config),
+        }
+
+    # One update of the discriminators, then one of the vocoder
+
+    def training_step(self, batch: Batch, engine: Engine) -> Values:
+        """Update both sides on one batch; the losses are logged without their weights, `loss` is what the vocoder minimises."""
+        runs = batch["runs"]
+        sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
+        values: dict[str, Tensor | float] = {}
+        losses = self._spectral_losses(sound, batch["samples"]) | more
+        losses["duration"] = duration_loss(log_durations, runs)
+        if self._config.losses.length:
+            losses["length"] = length_loss(log_durations, runs)
+        if self._discriminators is not None and engine.progress >= self._config.losses.adversarial_from:
+            values["discriminator"] = self._train_discriminators(sound.detach(), batch["samples"], engine)
+            losses |= self._opposed_losses(self._discriminators, sound, batch["samples"])
+        weights = self._config.losses
+        loss = torch.stack([getattr(weights, name) * value for name, value in losses.items()]).sum()
+        engine.update(_GENERATOR, loss)
+        return {"loss": loss, **losses, **values}
+
+    def _speak(self, batch: Batch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """What the vocoder makes of a batch: sound, log durations, and losses of its own."""
+        sound, log_durations = vocoder(batch["frames"], batch["voice"], batch["runs"])
+        return sound, log_durations, {}
+
+    def _say(self, batch: Batch, one: slice, length: int) -> Tensor:
+        """Say one held-out utterance with its own durations: float32 [1, 320 * length]."""
+        return self._vocoder(batch["frames"][one, :length], batch["voice"][one])  # type: ignore[no-any-return]
+
+    def _spectral_losses(self, sound: Tensor, real: Tensor) -> dict[str, Tensor]:
+        losses = {"mel": F.l1_loss(self._mel(sound), self._mel(real))}
+        if self._config.losses.stft:
+            losses["stft"] = self._stft(sound, real, self._stft.draw(self._config.losses.stft_drawn))
+        return losses
+
+    def _train_discriminators(self, made: Tensor, real: Tensor, engine: Engine) -> Tensor:
+        # Both halves in one call: data parallel training counts calls.
+        judged = engine.module(_DISCRIMINATORS)(torch.cat([real, made]))
+        loss = discriminator_loss(_half(judged, slice(None, len(real))), _half(judged, slice(len(real), None)))
+        engine.update(_DISCRIMINATORS, loss)
+        return loss
+
+    def _opposed_losses(self, discriminators: Discriminators, sound: Tensor, real: Tensor) -> dict[str, Tensor]:
+        # The module itself, its weights held: they must not gather the vocoder's gradients.
+        discriminators.requires_grad_(False)
+        with torch.no_grad():
+            truth = discriminators(real)
+        judged = discriminators(sound)
+        discriminators.requires_grad_(True)
+        return {"adversarial": adversarial_loss(judged), "feature": feature_loss(truth, judged)}
+
+    # Validation
+
+    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
+        """Mean over held-out utterances: mel L1, duration loss, errors of the durations predicted and of their sum.
+
+        duration_error_s: mean absolute error of a unit's duration (s). length_error: by how much an utterance comes out
+        too long or too short, as a share of its length.
+        """
+        rows, shown = [], 0
+        for batch in batches:
+            for number, length in enumerate(batch["num_frames"]):
+                made, row = self._measure(batch, number, length)
+                rows.append(row)
+                if shown < self._config.num_samples:
+                    self._show(batch, number, made, engine)
+                    shown += 1
+        self._has_shown_truth = True
+        rows = [row for share in engine.of_all(rows) for row in share]
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {"mel": float("inf")}
+
+    def _measure(self, batch: Batch, number: int, length: int) -> tuple[Tensor, Metrics]:
+        """Say one utterance with its own durations: float32 [320 * length], and how near it is."""
+        one = slice(number, number + 1)
+        made = self._say(batch, one, length)
+        real = batch["samples"][one, : units_to_samples(length)]
+        runs = Runs(*(part[one] for part in batch["runs"]))
+        log_durations = self._vocoder.log_durations(runs.ids, runs.is_run)
+        predicted = torch.round(torch.exp(log_durations[runs.is_run].float()) - 1).clamp(min=1)
+        truth = runs.lengths[runs.is_run]
+        metrics = {
+            "mel": float(F.l1_loss(self._mel(made), self._mel(real))),
+            "duration": float(duration_loss(log_durations, runs)),
+            "duration_error_s": float((predicted - truth).abs().mean()) * float(units_to_seconds(1)),
+            "length_error": abs(float(predicted.sum()) / float(truth.sum()) - 1),
+        }
+        return made[0], metrics
+
+    def _show(self, batch: Batch, number: int, made: Tensor, engine: Engine) -> None:
+        name, real = batch["names"][number], batch["samples"][number, : len(made)]
+        engine.log_sound(f"made/{name}", made.float().cpu().numpy(), SAMPLE_RATE)
+        if not self._has_shown_truth:
+            engine.log_sound(f"real/{name}", real.cpu().numpy(), SAMPLE_RATE)
+        engine.log_image(f"real above made/{name}", spectrogram_picture(self._mel(torch.stack([real, made.float()]))))
+
+
+def spectrogram_picture(log_mels: Tensor) -> NDArray[np.uint8]:
+    """Log mels float [picture, mel, time], one above the other, low tones at the bottom: uint8 [H, W, 3]."""
+    darkest, brightest = _LOG_RANGE
+    gray = ((log_mels - darkest) / (brightest - darkest)).clamp(0, 1).mul(255).byte().cpu().numpy()
+    framed = np.pad(gray[:, ::-1], ((0, 0), (0, 1), (0, 0)), constant_values=255)
+    picture = framed.reshape(-1, framed.shape[2]).repeat(_PICTURE_SCALE, 0).repeat(_PICTURE_SCALE, 1)
+    return np.ascontiguousarray(np.broadcast_to(picture[..., None], (*picture.shape, 3)))
+
+
+def _half(judgements: Sequence[Judgement], rows: slice) -> list[Judgement]:
+    """What was said of some rows of a batch."""
+    return [Judgement(one.score[rows], [feature[rows] for feature in one.features]) for one in judgements]

@@ -1,0 +1,234 @@
+"""Unit HiFi-GAN: units, their durations and a speaker vector to a waveform.
+
+Generator after Kong et al., "HiFi-GAN" (2020); units, duration predictor and speaker projection after Polyak et al.,
+"Speech Resynthesis from Discrete Disentangled Self-Supervised Representations" (2021) and Lee et al., "Direct
+Speech-to-Speech Translation With Discrete Units" (2022). Module names are those of the published checkpoints.
+"""
+
+import math
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avcore.compute.device import has_onednn
+from unit2av.voice.config import VocoderConfig
+
+_SLOPE = 0.1
+_LAST_SLOPE = 0.01
+"""Before the last convolution the published model uses the default slope of LeakyReLU."""
+_DURATION_DROPOUT = 0.5
+_PICTURE_DIMS = 4
+
+
+class WeightNormed(nn.Module):
+    """A convolution's weight as direction times size: v * g / |v|, the norm over all axes but the first.
+
+    Stored as `weight_g` and `weight_v` (Salimans and Kingma, 2016) while it can be trained; `fold` leaves the product.
+    """
+
+    weight: nn.Parameter | None
+
+    def __init__(self, shape: tuple[int, int, int], outputs: int) -> None:
+        super().__init__()
+        self.register_parameter("weight", None)
+        self.weight_v = nn.Parameter(nn.init.normal_(torch.empty(shape), 0.0, 0.01))
+        self.weight_g = nn.Parameter(torch.empty(shape[0], 1, 1))
+        if not self.weight_v.is_meta:  # arithmetic on the meta device imports torch's compiler
+            self.weight_g.data.copy_(self._size(self.weight_v.detach()))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    @staticmethod
+    def _size(v: Tensor) -> Tensor:
+        return cast(Tensor, torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True))
+
+    def effective_weight(self) -> Tensor:
+        """The weight to convolve with."""
+        if self.weight is not None:
+            return self.weight
+        return self.weight_v * (self.weight_g / self._size(self.weight_v))
+
+    def restart(self) -> None:
+        """Draw the weights anew, as torch's own convolutions start."""
+        nn.init.kaiming_uniform_(self.weight_v, a=math.sqrt(5))
+        bound = 1 / math.sqrt(self.weight_v[0].numel())
+        nn.init.uniform_(self.bias, -bound, bound)
+        self.weight_g.data.copy_(self._size(self.weight_v.detach()))
+
+    def fold(self) -> None:
+        """Replace direction and size by their product; not to be trained afterwards."""
+        if self.weight is None:
+            self.weight = nn.Parameter(self.effective_weight().detach(), requires_grad=False)
+            del self.weight_g, self.weight_v
+
+    def flatten(self) -> None:
+        """From now on take sound as pictures one pixel high, [batch, channel, 1, time], channels last (see `generator_to`)."""
+        self.fold()
+        if self.weight is not None:
+            self.weight.data = self.weight.data.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it takes nothing but pictures one pixel high."""
+        return self.weight is not None and self.weight.dim() == _PICTURE_DIMS
+
+    def flat_weight(self) -> Tensor:
+        """The weight to convolve pictures one pixel high with, [.., .., 1, kernel], channels last."""
+        weight = self.effective_weight()
+        return weight if self.is_flat else weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+class NormedConv(WeightNormed):
+    """Convolution that keeps the length: [batch, in, time] -> [batch, out, time]; kernel odd."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int = 1) -> None:
+        super().__init__((outputs, inputs, kernel), outputs)
+        self.dilation, self.padding = dilation, (kernel - 1) * dilation // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == _PICTURE_DIMS:
+            return F.conv2d(x, self.flat_weight(), self.bias, padding=(0, self.padding), dilation=(1, self.dilation))
+        return F.conv1d(x, self.effective_weight(), self.bias, padding=self.padding, dilation=self.dilation)
+
+    def activated(self, x: Tensor) -> Tensor:
+        """Convolve and apply the leaky ReLU, without another turn through memory where oneDNN can do both."""
+        if self.is_flat and x.device.type == "cpu" and has_onednn(x.dtype):
+            out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+                x, self.weight, self.bias, [0, self.padding], [1, 1], [1, self.dilation], 1, "leaky_relu", [_SLOPE], ""
+            )
+            return out
+        return F.leaky_relu(self(x), _SLOPE)
+
+
+class NormedUpsampling(WeightNormed):
+    """Transposed convolution: [batch, in, time] -> [batch, out, rate * time]."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, rate: int) -> None:
+        super().__init__((inputs, outputs, kernel), outputs)
+        self.rate, self.padding = rate, (kernel - rate) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == _PICTURE_DIMS:
+            return F.conv_transpose2d(x, self.flat_weight(), self.bias, stride=(1, self.rate), padding=(0, self.padding))
+        return F.conv_transpose1d(x, self.effective_weight(), self.bias, stride=self.rate, padding=self.padding)
+
+
+class ResidualBlock(nn.Module):
+    """Pairs of convolutions, a dilated one and a plain one, each pair added to what came in."""
+
+    def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.convs1 = nn.ModuleList(NormedConv(channels, channels, kernel, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(NormedConv(channels, channels, kernel) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            x = x + plain(cast(NormedConv, dilated).activated(F.leaky_relu(x, _SLOPE)))
+        return x
+
+
+class DurationPredictor(nn.Module):
+    """Log-durations of units from their neighbours: [batch, units, unit_dim] -> [batch, units]."""
+
+    def __init__(self, unit_dim: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Sequential(nn.Conv1d(unit_dim, width, 3, padding=1), nn.ReLU())
+        self.ln1 = nn.LayerNorm(width)
+        self.conv2 = nn.Sequential(nn.Conv1d(width, width, 3, padding=1), nn.ReLU())
+        self.ln2 = nn.LayerNorm(width)
+        self.proj = nn.Linear(width, 1)
+        self.dropout = nn.Dropout(_DURATION_DROPOUT)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(self.ln1(self.conv1(x.transpose(1, 2)).transpose(1, 2)))
+        x = self.dropout(self.ln2(self.conv2(x.transpose(1, 2)).transpose(1, 2)))
+        return cast(Tensor, self.proj(x).squeeze(2))
+
+
+class TimedUnits(nn.Module):
+    """What every unit vocoder has: the table of units, the speaker's projection, and the durations of units."""
+
+    def __init__(self, num_units: int, unit_dim: int, speaker_dim: int, speaker_width: int, duration_dim: int) -> None:
+        super().__init__()
+        self.dict: Any = nn.Embedding(num_units, unit_dim)
+        self.spkr = nn.Linear(speaker_dim, speaker_width)
+        self.dur_predictor = DurationPredictor(unit_dim, duration_dim)
+
+    def log_durations(self, ids: Tensor, is_unit: Tensor | None = None) -> Tensor:
+        """Predict ln(duration + 1) for int64 [batch, units] of merged ids; float32 [batch, units].
+
+        is_unit: bool [batch, units], False where a shorter row is filled up: zeros stand there, as in training.
+        """
+        units = self.dict(ids)
+        return cast(Tensor, self.dur_predictor(units if is_unit is None else units * is_unit.unsqueeze(2)))
+
+    def condition(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
+        """Stand units and speaker one above the other.
+
+        frame_ids: int64 [batch, time], one id every 20 ms. speaker: float32 [batch, speaker_dim]. Returns float32
+        [batch, unit_dim + speaker_width, time].
+        """
+        units = self.dict(frame_ids).transpose(1, 2)
+        voice = self.spkr(speaker).unsqueeze(2).expand(-1, -1, units.shape[2])
+        return torch.cat([units, voice], dim=1)
+
+
+class UnitHifiGan(TimedUnits):
+    """The vocoder of one language; `state_dict` has the published keys until `fold` is called."""
+
+    def __init__(self, config: VocoderConfig) -> None:
+        super().__init__(config.num_units, config.unit_dim, config.speaker_dim, config.speaker_width, config.duration_dim)
+        self.config = config
+        self.conv_pre = NormedConv(config.unit_dim + config.speaker_width, config.channels, config.pre_kernel)
+        self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
+        width = config.channels
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernels, strict=True):
+            self.ups.append(NormedUpsampling(width, width // 2, kernel, rate))
+            width //= 2
+            for block_kernel, dilations in zip(config.resblock_kernels, config.resblock_dilations, strict=True):
+                self.resblocks.append(ResidualBlock(width, block_kernel, dilations))
+        self.conv_post = NormedConv(width, 1, config.post_kernel)
+
+    def generate(self, condition: Tensor) -> Tensor:
+        """Make sound of [batch, channel, time]: float32 [batch, 320 * time] in (-1, 1).
+
+        On a CPU sound goes through as pictures one pixel high, because convolutions of pictures take channels last: 1.4 times
+        as fast, and in training up to twice as fast in narrow layers.
+        """
+        x = condition.to(self.conv_pre.bias)
+        is_flat = self.conv_pre.is_flat or x.device.type == "cpu"
+        x = self.conv_pre(x.unsqueeze(2).contiguous(memory_format=torch.channels_last) if is_flat else x)
+        per_layer = len(self.config.resblock_kernels)
+        for layer, upsample in enumerate(self.ups):
+            x = upsample(F.leaky_relu(x, _SLOPE))
+            blocks = self.resblocks[layer * per_layer : (layer + 1) * per_layer]
+            x = sum((block(x) for block in blocks[1:]), start=blocks[0](x)) / per_layer
+        # The last layer stays float32 in every precision, training's too: bfloat16 samples would have 8 bits.
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.tanh(self.conv_post(F.leaky_relu(x, _LAST_SLOPE).float())).flatten(1)
+
+    def forward(self, frame_ids: Tensor, speaker: Tensor) -> Tensor:
+        """int64 [batch, time] and float32 [batch, speaker_dim] to float32 [batch, 320 * time]."""
+        return self.generate(self.condition(frame_ids, speaker))
+
+    def fold(self) -> "UnitHifiGan":
+        """Fold the weight norm away for inference, in place."""
+        for module in self.modules():
+            if isinstance(module, WeightNormed):
+                module.fold()
+        return self
+
+    def generator_to(self, device: torch.device, dtype: torch.dtype) -> "UnitHifiGan":
+        """Compute the generator elsewhere and in another precision, the last layer in float32.
+
+        Units, durations and speaker stay where they are, in float32: they cost next to nothing, and the durations are then
+        the same on every device. Sound goes through as pictures one pixel high everywhere. Inference only.
+        """
+        for part in (self.conv_pre, self.ups, self.resblocks):
+            part.to(device, dtype)
+        self.conv_post.to(device)
+        for module in self.modules():
+            if isinstance(module, WeightNormed):
+                module.flatten()
+        return self

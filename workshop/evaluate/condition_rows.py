@@ -1,0 +1,169 @@
+"""The rows of the table about speech that is not as in the training: other synthesisers, microphones, lips that do not belong,
+and warnings. All but the sound of other synthesisers are right or wrong by the nearest units of all references."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from netflips.evaluate.statistics import Figure, mean, share
+from workshop.evaluate.conditions import LIPS, OWN
+from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, ROOM, Need, Record, heard_through, noisy, with_lips
+from workshop.evaluate.row import Records, Row
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.voices.cast import cast
+
+_NATURAL = "natural"
+OF_BUNDLE = "bundle", "out_of_domain"
+"""Where `out_of_domain` of a bundle's description stands among the records."""
+_SOUND_TITLES: Mapping[str, str] = {
+    "telephone": "by telephone (300 to 3400 Hz)",
+    "aac": "through AAC at 32 kbit/s",
+    "opus": "through Opus at 24 kbit/s",
+    "clipped": "clipped at a quarter of the peak",
+    "slow": "at 0.75 of their pace",
+    "fast": "at 1.3 times their pace",
+}
+_LIP_TITLES: Mapping[str, str] = {
+    OWN: "their own lips",
+    "still": "a still mouth",
+    "unseen": "a grey or black picture",
+    "foreign": "another head's mouth, that says another sentence",
+    "late": "their own lips, 400 ms late",
+}
+_VOICES: Mapping[str, str] = {"espeak": "espeak-ng's voices", "natural": "natural voices"}
+_WARNINGS: tuple[tuple[str, str, float | None, bool], ...] = (
+    ("warned_inside", "false warnings, sentences of the phrasebook never trained on", 0.05, False),
+    ("warned_outside", "warnings, sentences that are not of the phrasebook", 0.95, True),
+    ("warned_one_word", "warnings, sentences of the phrasebook but for one word", 0.80, True),
+    ("warned_wrong", "warnings, sentences of the phrasebook that come out as another one", None, True),
+)
+"""What `bundle.json` counts, in words, the goal, and whether more is better."""
+
+
+def _number(settings: EvaluationSettings) -> int:
+    return min(settings.number, settings.condition_number)
+
+
+def _flags(records: Records, kind: str, task: str, field: str) -> list[bool]:
+    return [bool(one.get(field)) for one in records.get((kind, task), ())]
+
+
+def _right(name: str, title: str, task: str, number: Callable[[EvaluationSettings], int] = _number) -> Row:
+    """Natural voices, by units."""
+
+    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        found = _flags(records, _NATURAL, task, "units_right")
+        return share(found) if found else None
+
+    return Row(name, title, lambda settings: [Need(_NATURAL, task, number(settings))], figure)
+
+
+def _with_lips(kind: str, title: str) -> tuple[Row, Row]:
+    """Lips of a kind: as a dub takes them by default, and when they are always taken."""
+    return (
+        _right(f"{kind}_lips", f"natural voices with {title}, by default: nearest units", with_lips(AUTO, kind)),
+        _right(f"{kind}_lips_both", "the same when sound and lips are always taken", with_lips(BOTH, kind)),
+    )
+
+
+def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: float | None = None) -> Row:
+    """Kinds of synthesisers, those that there are records of."""
+
+    def needs(settings: EvaluationSettings) -> list[Need]:
+        return [Need(kind, kind, min(settings.number, settings.other_number)) for kind in kinds]
+
+    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        found = [flag for kind in kinds for flag in _flags(records, kind, kind, field)]
+        return share(found) if found else None
+
+    return Row(name, title, needs, figure, goal, counted=len(kinds))
+
+
+def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], list[tuple[Need, Need]]]) -> Row:
+    """How much oftener one task is right than another on the same clips, over all pairs of tasks."""
+
+    def needs(settings: EvaluationSettings) -> list[Need]:
+        return [need for pair in pairs(settings) for need in pair]
+
+    def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
+        found: list[float] = []
+        for one, other in pairs(settings):
+            base = {int(record["index"]): record for record in records.get((other.kind, other.task), ())}
+            tried = [record for record in records.get((one.kind, one.task), ()) if int(record["index"]) in base]
+            found += [_is_right(record) - _is_right(base[int(record["index"])]) for record in tried]
+        return mean(found) if found else None
+
+    return Row(name, title, needs, figure, 0.0, counted=0)
+
+
+def _is_right(record: Record) -> float:
+    return float(bool(record.get("units_right")))
+
+
+def _lips_and_sound(settings: EvaluationSettings) -> list[tuple[Need, Need]]:
+    sound = Need(_NATURAL, AUDIO, _number(settings))
+    return [(Need(_NATURAL, with_lips(AUTO, kind), _number(settings)), sound) for kind in LIPS if kind != OWN]
+
+
+def _noise(settings: EvaluationSettings) -> tuple[Need, Need]:
+    decided, both = (Need("held_out", noisy(modalities, settings.noise_db), settings.number) for modalities in (AUTO, BOTH))
+    return decided, both
+
+
+def _in_noise(name: str, title: str, place: int) -> Row:
+    def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
+        need = _noise(settings)[place]
+        found = _flags(records, need.kind, need.task, "units_right")
+        return share(found) if found else None
+
+    return Row(name, title, lambda settings: [_noise(settings)[place]], figure)
+
+
+def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iterator[Row]:
+    """What the bundle says of itself, in all voices and in those of a kind: it was measured when its bounds were found."""
+
+    def row(voice: str) -> Row:
+        def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+            told: Record = next((one[name] for one in records.get(OF_BUNDLE, ()) if name in one), {})
+            counted = told.get("by_voice", {}).get(voice, {}) if voice else told
+            samples = int(counted.get("samples", 0))
+            warned = round(float(counted.get("share", 0.0)) * samples)
+            return share([number < warned for number in range(samples)]) if samples else None
+
+        words = f"the same, {_VOICES[voice]}" if voice else title
+        return Row(f"{name}_{voice}" if voice else name, words, lambda _: [], figure, goal, is_least)
+
+    yield from map(row, ("", *_VOICES))
+
+
+def taken_from(records: Records) -> dict[str, dict[str, float]]:
+    """What units were taken from where that was decided for each utterance: shares of modalities by task."""
+    told = {}
+    for (_, task), found in records.items():
+        taken = [str(one["modalities"]) for one in found if "modalities" in one]
+        if task.startswith(AUTO) and taken:
+            told[task] = {name: round(taken.count(name) / len(taken), 4) for name in sorted(set(taken))}
+    return told
+
+
+_KINDS = tuple(cast().other_voices)
+OTHER_ROWS: tuple[Row, ...] = (
+    _others("others", "other synthesisers, heard by no training, sound only", "right", _KINDS, 0.90),
+    _others("others_units", "the same, nearest units", "units_right", _KINDS, 0.90),
+    *(_others(f"others_{kind}", f"of these {kind}, nearest units", "units_right", (kind,)) for kind in _KINDS),
+)
+MICROPHONE_ROWS: tuple[Row, ...] = (
+    _right("room_units", "the same, nearest units", ROOM, lambda settings: settings.number),
+    *(
+        _right(f"sound_{name}", f"natural voices {title}, sound only, nearest units", heard_through(name))
+        for name, title in _SOUND_TITLES.items()
+    ),
+)
+LIP_ROWS: tuple[Row, ...] = (
+    *(row for kind, title in _LIP_TITLES.items() for row in _with_lips(kind, title)),
+    _difference("lips_cost", "lips that do not belong, the last four: right less right by the sound alone", _lips_and_sound),
+)
+NOISE_ROWS: tuple[Row, ...] = (
+    _in_noise("noise_both_units", "the same, nearest units", 1),
+    _in_noise("noise_auto", "the same when a dub decides what to take, as by default", 0),
+    _difference("noise_auto_gain", "the latter less the former", lambda settings: [_noise(settings)]),
+)
+WARNING_ROWS: tuple[Row, ...] = tuple(row for told in _WARNINGS for row in _warnings(*told))

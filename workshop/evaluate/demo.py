@@ -1,0 +1,131 @@
+"""`netflips evaluate demo`: measure what is missing, and write what came out."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, REFERENCES, Bundle
+from avcore.command import LOG, device_name
+from avcore.errors import UsageError
+from avcore.files import require_place, write_text
+from avcore.outputs import keep_apart
+from avcore.plain_text import say
+from avcore.progress import bars
+from netflips.bundles.describe import note
+from netflips.evaluate.statistics import Figure
+from workshop.evaluate.condition_rows import OF_BUNDLE
+from workshop.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
+from workshop.evaluate.estimate import seconds_for
+from workshop.evaluate.jobs import OTHERS, Need
+from workshop.evaluate.others import OtherBundle
+from workshop.evaluate.plot import plot_sweep
+from workshop.evaluate.row import Row
+from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
+from workshop.evaluate.run import Evaluation
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.table import lines_of, markdown, metrics
+from workshop.voices import others as synthesisers
+from workshop.voices.cast import cast, require_synthesisers
+
+_PLOT = Path("images/demo_noise.svg")
+"""Beside the page."""
+
+
+def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
+    """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
+    settings = EvaluationSettings(number=options.number)
+    flags = {NATURAL: options.with_natural_voices, OTHER_SYNTHESISERS: options.with_other_synthesisers}
+    rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, flags)
+    if options.with_untouched_speaker or options.write_docs:
+        require_page(options.docs)
+    others = [OtherBundle.read(given) for given in options.beside]
+    evaluate(bundle, options, settings, rows, with_sweep, others)
+
+
+def choose_rows(names: str, with_untouched: bool, with_more: Mapping[tuple[str, ...], bool]) -> tuple[list[Row], bool]:
+    """The rows asked for by name, all for "", and whether the sweep over noise is among them.
+
+    The untouched speaker is there only when it is asked for by its own flag. with_more: groups of rows that are there when their
+    flag or one of their names asks for them. Raises UsageError for unknown names.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = {row.name for row in ROWS} | {SWEEP}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise UsageError("unknown rows", expected=", ".join(sorted(known)), found=", ".join(unknown))
+    if UNTOUCHED in wanted and not with_untouched:
+        raise UsageError("the untouched speaker is measured once for a bundle", hint="ask for it with --with-untouched-speaker")
+    asked = {UNTOUCHED: with_untouched}
+    if not wanted:
+        asked |= {name: flag for group, flag in with_more.items() for name in group}
+    rows = [row for row in ROWS if asked.get(row.name, not wanted or row.name in wanted)]
+    return rows, not wanted or SWEEP in wanted
+
+
+def evaluate(
+    bundle: Bundle,
+    options: argparse.Namespace,
+    settings: EvaluationSettings,
+    rows: list[Row],
+    with_sweep: bool,
+    others: Sequence[OtherBundle] = (),
+) -> None:
+    """Do what is missing, and write what came out."""
+    require_place(options.out_dir / "table.md")
+    evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
+    results = [evaluation.folder / name for name in ("table.md", "metrics.json", "noise.svg")]
+    models = [bundle.folder / name for name in (*CHECKPOINTS.values(), REFERENCES, ABOUT)]
+    beside = [Path(given.partition("=")[2]) for given in options.beside]
+    keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
+    needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
+    jobs = evaluation.missing(_with_synthesisers_that_are_here(needs))
+    require_synthesisers(
+        with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs), with_natural=any(job.kind == "natural" for job in jobs)
+    )
+    is_new = any(job.kind == "speaker" for job in jobs)
+    LOG.info(
+        "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",
+        evaluation.folder, evaluation.checksum[:12], len(jobs), seconds_for(jobs, options.jobs) / 60, options.jobs,
+    )  # fmt: skip
+    with bars(options.quiet) as progress:
+        evaluation.run(jobs, options.jobs, progress)
+    records = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
+    lines = lines_of(rows, records, settings)
+    table, found = markdown(lines, others), metrics(lines, records, settings) | {"bundle": evaluation.checksum}
+    if others:
+        found["others"] = {other.title: other.content for other in others}
+    write_text(evaluation.folder / "table.md", table + "\n")
+    write_text(evaluation.folder / "metrics.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    figures = {line.row.name: line.figure for line in lines}
+    if with_sweep:
+        pages = [evaluation.folder / "noise.svg", *([options.docs.parent / _PLOT] if options.write_docs else [])]
+        _plot(sweep_figures(records, settings), figures.get("video_only"), pages)
+    if options.with_untouched_speaker and (is_new or not is_untouched_noted(options.docs, evaluation.checksum)):
+        note_untouched(options.docs, evaluation.checksum, figures[UNTOUCHED])
+    if options.write_docs:
+        write_table(options.docs, table, evaluation.checksum, settings.number)
+        note(bundle.folder, metrics=found)
+    say(table)
+    LOG.info("written: %s", evaluation.folder)
+
+
+def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
+    """Needs without those of other synthesisers that are not installed, which one line tells."""
+    voices = {kind: own for kind, own in cast().other_voices.items() if any(need.kind == kind for need in needs)}
+    missing = tuple(kind for kind, own in voices.items() if not synthesisers.is_here(own))
+    if missing:
+        LOG.warning(
+            "other synthesisers: %s cannot be measured, a program or a voice is missing; %s",
+            ", ".join(missing), synthesisers.install_command(missing),
+        )  # fmt: skip
+    return [need for need in needs if need.kind not in missing]
+
+
+def _plot(sweep: dict[str, dict[float, Figure]], video_only: Figure | None, paths: list[Path]) -> None:
+    if find_spec("matplotlib") is None:
+        LOG.warning("no plot over noise: matplotlib is not installed")
+        return
+    for path in paths:
+        plot_sweep(sweep, video_only, path)

@@ -1,0 +1,130 @@
+"""What is dubbed: clips of drawn heads that say sentences, each made from its number alone.
+
+A clip holds sound and pictures and nothing else; what should come out of it stays here.
+"""
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from av2unit.clustering.warping import warp_path
+from avcore.media import VideoWriter
+from avcore.speech.audio import resample
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds, seconds_to_units, units_to_seconds
+from avcore.units import Ids
+from avdata.prepare.espeak import Phoneme, TimedSpeech
+from workshop.evaluate.retrieval import features_of
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
+from workshop.heads.visemes import mouth_track
+from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
+from workshop.voices.phrasebook import Pair
+
+Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural"]
+KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker", "natural")
+"""seen: sentences of the training. held_out: others. new_faces: others, on heads and in poses that were never seen. speaker:
+others, by the speaker that nothing heard. natural: others, in natural voices. Voices are never those of the training."""
+
+_TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
+"""Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
+width of the face as a share of the picture's side (below the training's)."""
+_USUAL_SIZES = 0.5, 0.7
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """One clip. head, seed: of the head and of its movement. around: its pose at rest."""
+
+    pair: Pair
+    voice: Voice
+    head: int
+    seed: int
+    around: Pose
+
+    def poses(self, num_frames: int) -> list[Pose]:
+        """How the head is held in each picture."""
+        return motion(self.seed, num_frames, self.around)
+
+
+def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
+    """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
+    rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
+    voice = _unheard_voice(kind, rng)
+    is_new = kind == "new_faces"
+    head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
+    seed = int(rng.integers(1 << 31))
+    around = _unseen_pose(rng) if is_new else Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
+    return ClipPlan(sentence_of(kind, index, settings), voice, head, seed, around)
+
+
+def _unheard_voice(kind: Kind, rng: np.random.Generator) -> Voice:
+    if kind == "speaker":
+        return cast().unheard_speaker
+    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice("en", rng)
+
+
+def sentence_of(kind: str, index: int, settings: EvaluationSettings) -> Pair:
+    """The sentence of a clip: all in a drawn order, from the beginning again after the last."""
+    pairs = known_sentences() if kind == "seen" else _held_out()
+    order = np.random.default_rng([settings.seed, 100]).permutation(len(pairs))
+    return pairs[int(order[index % len(pairs)])]
+
+
+@cache
+def known_sentences() -> tuple[Pair, ...]:
+    """The sentences of the training."""
+    return tuple(training_pairs())
+
+
+@cache
+def _held_out() -> tuple[Pair, ...]:
+    return tuple(held_out_pairs())
+
+
+def write_clip(path: Path, plan: ClipPlan, side: int) -> None:
+    """Write the clip, 25 fps and 16 kHz, `side` pixels square."""
+    speech = _timed(plan)
+    num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
+    openings, widths = mouth_track(speech.phonemes, num_frames, "en")
+    head = head_of(plan.head)
+    with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
+        writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
+        for pose, opening, width in zip(plan.poses(num_frames), openings, widths, strict=True):
+            writer.write_picture(draw(head, pose, Mouth(float(opening), float(width)), side))
+
+
+@lru_cache(8)
+def head_of(seed: int) -> Head:
+    """The head of a seed."""
+    return Head(seed)
+
+
+def _timed(plan: ClipPlan) -> TimedSpeech:
+    """Say the sentence. A synthesiser that does not tell when it says which phoneme is given the reference voice's."""
+    speech = say(plan.pair.english, plan.voice)
+    if speech.phonemes:
+        return speech
+    reference = say(plan.pair.english, cast().reference("en"))
+    rows, own = (features_of(resample(one.samples, one.rate, SAMPLE_RATE)) for one in (reference, speech))
+    step_of, _ = warp_path(rows, own)
+    return TimedSpeech(speech.samples, speech.rate, _carried(reference.phonemes, step_of))
+
+
+def _carried(phonemes: tuple[Phoneme, ...], step_of: Ids) -> tuple[Phoneme, ...]:
+    """Phonemes with their times in another recording; step_of: int64 [steps of 20 ms], the reference's step of each."""
+    carried = []
+    for name, *times in phonemes:
+        start, end = (float(units_to_seconds(int(np.searchsorted(step_of, seconds_to_units(time))))) for time in times)
+        if end > start:
+            carried.append((name, start, end))
+    return tuple(carried)
+
+
+def _unseen_pose(rng: np.random.Generator) -> Pose:
+    yaw, pitch, roll = (float(rng.uniform(*reach)) * (1 if rng.random() < 0.5 else -1) for reach in (_TURNS, _BENDS, _TILTS))
+    return Pose(yaw=yaw, pitch=pitch, roll=roll, scale=float(rng.uniform(*_SIZES)))

@@ -1,0 +1,148 @@
+"""Whether the drawn mouth says what the voice says: against the mouth that the same head would have made.
+
+The truth is drawn anew: the same head in the same poses, its mouth moved by the phonemes that were said, with the durations
+with which they were said.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avcore.errors import InputError, NoFaceError
+from avcore.faces.crop import Box, Picture, crop_face
+from avcore.faces.find import find_faces
+from avcore.media import PictureSource, VideoWriter
+from avcore.pingpong import pingpong
+from avcore.progress import Progress, silent, track
+from avcore.timeline import FRAME_RATE, units_to_seconds
+from avcore.units import Units
+from avdata.prepare.espeak import Phoneme
+from unit2av.face.talking import num_pictures_for
+from unit2av.face.training.config import MouthRegion
+from unit2av.face.training.mouth import mouth_of, ssim
+from unit2av.renderer import network_picture
+from workshop.evaluate.chain import Heard
+from workshop.evaluate.material import ClipPlan, head_of
+from workshop.heads.head import Mouth, draw
+from workshop.heads.visemes import mouth_track
+from workshop.voices.cast import cast, say
+
+Openings = NDArray[np.float64]
+
+_SHIFT = 7
+"""Pictures by which the true mouth is shifted for a figure that means nothing: 0.28 s."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The mouth that should be seen: openings float32 [pictures], and pictures uint8 [side, side, 3] of a head that makes it."""
+
+    openings: NDArray[np.float32]
+    pictures: Sequence[Picture]
+
+
+def phones_of_units(units: Mapping[str, Units], progress: Progress) -> dict[int, str]:
+    """Which phoneme each unit stands for: that which the reference voice says most often where the unit stands.
+
+    units: of Korean sentences in the reference voice, with durations, by sentence.
+    """
+    voice, votes = cast().reference("ko"), Counter[tuple[int, str]]()
+    for text, one in track(units.items(), "phonemes", progress, len(units)):
+        spoken = say(text, voice).phonemes
+        middles = [float(units_to_seconds(2 * step + 1)) / 2 for step in range(one.num_steps)]
+        heard = np.searchsorted([start for _, start, _ in spoken], middles, side="right") - 1
+        votes.update((int(unit), spoken[place][0]) for unit, place in zip(one.frames(), heard, strict=True) if place >= 0)
+    return {unit: name for (unit, name), _ in reversed(votes.most_common())}
+
+
+def draw_truth(plan: ClipPlan, said: Units, names: Mapping[int, str], num_source: int, side: int) -> Truth:
+    """Draw the head of a clip as it would say the units, played to and fro as the dubbed video is.
+
+    num_source: pictures of the clip.
+    """
+    total = num_pictures_for(said)
+    openings, widths = mouth_track(_timed(said, names), total, "ko")
+    poses, head = plan.poses(num_source), head_of(plan.head)
+    mouths = [Mouth(float(opening), float(width)) for opening, width in zip(openings, widths, strict=True)]
+    return Truth(openings, [draw(head, poses[pingpong(k, num_source)], mouth, side) for k, mouth in enumerate(mouths)])
+
+
+def measure_mouth(dubbed: Path, heard: Heard, truth: Truth) -> dict[str, Any]:
+    """Compare a dubbed video with the truth.
+
+    correlation: of the opening that the face mesh finds with the true one; shifted: with the truth 0.28 s late. l1, ssim: of
+    the mouth region of the face crop, 0..1; source_l1, source_ssim: those of the undubbed pictures. Raises NoFaceError where the
+    clip itself has no face.
+    """
+    seen = _openings_in(dubbed)
+    count = min(len(seen), len(truth.openings))
+    true = truth.openings[:count].astype(np.float64)
+    result: dict[str, Any] = {
+        "correlation": _correlation(seen[:count], true),
+        "shifted": _correlation(seen[:count], np.roll(true, _SHIFT)),
+    }
+    boxes = [heard.boxes[pingpong(k, len(heard.boxes))] for k in range(count)]
+    true_mouths = _crops(truth.pictures, boxes)
+    for prefix, source in (("", PictureSource(dubbed)), ("source_", heard.source)):
+        likeness = _likeness(_crops((picture.rgb for picture in source.pingpong(count)), boxes), true_mouths)
+        result |= {prefix + name: value for name, value in likeness.items()}
+    return result
+
+
+def measure_ceiling(truth: Truth, path: Path) -> float:
+    """The correlation that the drawn truth itself reaches when it is written as a video and looked at in the same way."""
+    height, width = truth.pictures[0].shape[:2]
+    with VideoWriter(path, width, height, FRAME_RATE) as writer:
+        for picture in truth.pictures:
+            writer.write_picture(picture)
+    seen = _openings_in(path)
+    count = min(len(seen), len(truth.openings))
+    return _correlation(seen[:count], truth.openings[:count].astype(np.float64))
+
+
+def _timed(said: Units, names: Mapping[int, str]) -> list[Phoneme]:
+    if said.durations is None:
+        raise InputError("units without durations cannot be timed")
+    edges = [float(units_to_seconds(int(edge))) for edge in np.concatenate([[0], np.cumsum(said.durations)])]
+    return [(names.get(int(unit), "_:"), edges[n], edges[n + 1]) for n, unit in enumerate(said.ids)]
+
+
+def _crops(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> list[Picture]:
+    """Face crops uint8 [96, 96, 3] of the pictures that have a box."""
+    return [crop_face(rgb, box) for rgb, box in zip(pictures, boxes, strict=False) if box is not None]
+
+
+def _openings_in(video: Path) -> Openings:
+    """The opening of the mouth in each picture, NaN where no face was seen: float64 [pictures]."""
+    source = PictureSource(video)
+    try:
+        frames = find_faces(source, "largest", None, silent, len(source), video).frames
+    except NoFaceError:
+        return np.full(len(source), np.nan)
+    return np.array([np.nan if frame is None or not frame.is_found else frame.opening for frame in frames])
+
+
+def _correlation(seen: Openings, true: Openings) -> float:
+    """Pearson's, over pictures in which a face was seen; 0 for a mouth that is not to be seen or does not move."""
+    is_seen = np.isfinite(seen)
+    if is_seen.sum() < 3:
+        return 0.0
+    left, right = seen[is_seen], true[is_seen]
+    if left.std() < 1e-9 or right.std() < 1e-9:
+        return 0.0
+    return float(np.corrcoef(left, right)[0, 1])
+
+
+def _likeness(shown: Sequence[Picture], true: Sequence[Picture]) -> dict[str, float]:
+    """Means over face crops uint8 [96, 96, 3]."""
+    if not shown:
+        raise NoFaceError("no face was found")
+    region = MouthRegion()
+    left, right = (mouth_of(network_picture(torch.from_numpy(np.stack(one))), region) for one in (shown, true))
+    return {"l1": float((left - right).abs().mean()), "ssim": float(ssim(left, right).mean())}

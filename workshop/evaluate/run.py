@@ -1,0 +1,121 @@
+"""The whole evaluation: prepare what all processes share, do the jobs that are not done yet, and hand over the records."""
+
+import hashlib
+import json
+import logging
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from avcore.checkpoints.bundle import Bundle
+from avcore.files import write_text
+from avcore.progress import Progress
+from avcore.runs import journal
+from netflips.bundles.describe import file_facts
+from workshop.evaluate.jobs import RANDOM, Job, Need, Place, Record, key_of, missing_jobs
+from workshop.evaluate.material import sentence_of
+from workshop.evaluate.mouth import phones_of_units
+from workshop.evaluate.random_weights import write_random_bundle
+from workshop.evaluate.retrieval import UnitReferences, record_references
+from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.worker import Worker
+from workshop.voices.cast import cast
+from workshop.voices.phrasebook import phrasebook
+
+LOG = logging.getLogger("netflips.evaluate")
+
+_SHORT = 12
+_MEASURE = 3
+"""Counts up when an answer is judged in another way, so that records of both never stand in one table."""
+
+
+def bundle_checksum(bundle: Bundle) -> str:
+    """sha256 of the checksums of all files but bundle.json, hexadecimal. Raises InputError when one is missing."""
+    facts = file_facts(bundle.folder)
+    return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
+
+
+class Evaluation:
+    """What was and is found of a bundle, kept in a folder of its own below `out_dir`, so that it can go on after a stop."""
+
+    def __init__(
+        self, bundle: Bundle, out_dir: Path, settings: EvaluationSettings, device: str = "cpu", precision: str = "float32"
+    ) -> None:
+        self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
+        self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}-v{_MEASURE}"
+        self._journal = self.folder / "records.jsonl"
+        said = json.dumps([self._texts(), list(map(asdict, cast().judges))], ensure_ascii=False).encode()
+        recordings = out_dir / f"references-{hashlib.sha256(said).hexdigest()[:_SHORT]}.npz"
+        self._place = Place(bundle.folder, self.folder / "random", recordings, self.folder / "phones.json", device, precision)
+        journal.repair(self._journal)
+
+    def records(self) -> list[Record]:
+        """All records so far."""
+        return list(journal.read(self._journal))
+
+    def missing(self, needs: list[Need]) -> list[Job]:
+        """What is left to do."""
+        return missing_jobs(needs, {key_of(record) for record in journal.read(self._journal)})
+
+    def run(self, jobs: list[Job], processes: int, progress: Progress) -> None:
+        """Do jobs, and keep each record as soon as it is there."""
+        if not jobs:
+            return
+        self._prepare({task for job in jobs for task in job.tasks}, progress)
+        with _results(self._place, self.settings, jobs, processes) as results:
+            progress("evaluating", 0, len(jobs))
+            for done, records in enumerate(results, 1):
+                journal.append(self._journal, records)
+                progress("evaluating", done, len(jobs))
+
+    def _prepare(self, tasks: set[str], progress: Progress) -> None:
+        references = UnitReferences.read(self.bundle.references)
+        record_references(self._texts(), cast().judges, self._place.recordings, progress)
+        if not self._place.phones.is_file():
+            known = {text: references.units[text] for text in self._texts() if text in references.units}
+            write_text(self._place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
+        if RANDOM in tasks:
+            write_random_bundle(self.bundle, self._place.random, self.settings.seed)
+
+    def _texts(self) -> list[str]:
+        """Distinct Korean sentences of the phrasebook; for tests the first few, and those that are asked for."""
+        pairs = phrasebook().all_pairs()
+        if self.settings.sentences:
+            kinds = ("seen", "held_out", "new_faces", "speaker", "vocoder")
+            asked = [sentence_of(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
+            pairs = [*asked, *pairs[: self.settings.sentences]]
+        return list(dict.fromkeys(pair.korean for pair in pairs))
+
+
+@contextmanager
+def _results(place: Place, settings: EvaluationSettings, jobs: list[Job], processes: int) -> Iterator[Iterator[list[Record]]]:
+    """Records of jobs as they are done, in this process or in several."""
+    if processes < 2:
+        worker = Worker(place, settings)
+        yield (worker.do(job) for job in jobs)
+        return
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (place, settings))
+    try:
+        waiting = [pool.submit(_do, job) for job in jobs]
+        yield (future.result() for future in as_completed(waiting))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: Worker | None = None
+
+
+def _start(place: Place, settings: EvaluationSettings) -> None:
+    global _worker
+    torch.set_num_threads(1)
+    _worker = Worker(place, settings)
+
+
+def _do(job: Job) -> list[Record]:
+    assert _worker is not None
+    return _worker.do(job)

@@ -1,0 +1,94 @@
+"""The table that comes out: for people as Markdown, for machines as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from netflips.evaluate.statistics import Figure
+from workshop.evaluate.condition_rows import taken_from
+from workshop.evaluate.jobs import BOTH, Record
+from workshop.evaluate.others import OtherBundle
+from workshop.evaluate.row import Records, Row
+from workshop.evaluate.rows import sweep_figures
+from workshop.evaluate.settings import EvaluationSettings
+
+_QUANTILES = (0.01, 0.05, 0.5)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row with its figure. failed: utterances that could not be dubbed, which count as wrong."""
+
+    row: Row
+    figure: Figure
+    failed: int
+
+    def cells(self) -> list[str]:
+        """Its cells as text."""
+        figure, is_met = self.figure, self.row.meets_goal(self.figure)
+        sign = "≥" if self.row.is_least else "≤"
+        goal = "" if self.row.goal is None else f"{sign} {self.row.goal:.2f}, {'met' if is_met else 'missed'}"
+        interval = "" if np.isnan(figure.low) else f"{figure.low:.3f} to {figure.high:.3f}"
+        title = self.row.title + (f" ({self.failed} could not be dubbed)" if self.failed else "")
+        return [title, f"{figure.value:.3f}", interval, str(figure.n), goal]
+
+
+def lines_of(rows: Sequence[Row], records: Records, settings: EvaluationSettings) -> list[Line]:
+    """Rows for which there are records, with their figures."""
+    lines = []
+    for row in rows:
+        figure = row.figure(records, settings)
+        if figure is not None:
+            failed = sum(
+                "failed" in one for need in row.needs(settings)[: row.counted] for one in records.get((need.kind, need.task), ())
+            )
+            lines.append(Line(row, figure, failed))
+    return lines
+
+
+def markdown(lines: Sequence[Line], others: Sequence[OtherBundle] = ()) -> str:
+    """The table as Markdown, columns aligned so that it can be read as it is; figures of other bundles come last."""
+    cells = [["test", "result", "95 % interval", "n", "goal"], *(line.cells() for line in lines)]
+    cells += [row for other in others for row in other.cells()]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+    text.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
+    return "\n".join(text)
+
+
+def metrics(lines: Sequence[Line], records: Records, settings: EvaluationSettings) -> dict[str, Any]:
+    """Everything that was measured, as JSON.
+
+    scores: quantiles of the encoder's confidence and the translation's score on speech of the domain that training never
+    heard, by which a program can tell speech that is none of it. taken_from: see `condition_rows.taken_from`.
+    """
+    rows = {
+        line.row.name: asdict(line.figure)
+        | {"title": line.row.title, "goal": line.row.goal, "met": line.row.meets_goal(line.figure), "failed": line.failed}
+        for line in lines
+    }
+    sweep = sweep_figures(records, settings)
+    held_out = records.get(("held_out", BOTH), ())
+    return {
+        "rows": {name: _plain(row) for name, row in rows.items()},
+        "noise_sweep_db": {what: {f"{snr:g}": _plain(asdict(one)) for snr, one in found.items()} for what, found in sweep.items()},
+        "scores": {name: _quantiles(held_out, name) for name in ("confidence", "score")},
+        "taken_from": taken_from(records),
+        "settings": asdict(settings),
+    }
+
+
+def _quantiles(records: Sequence[Record], name: str) -> dict[str, float]:
+    values = [float(one[name]) for one in records if name in one]
+    return {f"{share:g}": round(float(np.quantile(values, share)), 4) for share in _QUANTILES} if values else {}
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with rounded numbers, and without those that are none."""
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in row.items()
+        if not (isinstance(value, float) and np.isnan(value))
+    }

@@ -1,0 +1,77 @@
+"""Where a drawn head is and looks, and where its points fall in a picture."""
+
+from dataclasses import dataclass
+from math import cos, sin
+
+import numpy as np
+
+from workshop.heads.arrays import Floats, floats
+
+_JOINT = floats([0.0, 0.35, 0.40])
+"""The joint of the neck, about which the head turns, in widths of the face."""
+_MIDDLE = -0.04
+"""Height of the middle of the face, in widths of the face."""
+_PERSPECTIVE = 0.10
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a head is and looks.
+
+    yaw, pitch, roll in radians: to the picture's right, down, clockwise as seen. shift: right and down, from the middle
+    of the picture, in shares of its shorter side. scale: width of the face as a share of that side. blink: 0 open to 1.
+    """
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 0.42
+    blink: float = 0.0
+
+
+class Camera:
+    """Takes points of a head in its pose to pixels of a picture of `size` (height, width).
+
+    scale: pixels to a width of the face. turn: rotation float32 [3, 3]. joint: where the neck's joint falls, float32 [2].
+    """
+
+    def __init__(self, pose: Pose, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> None:
+        """corner: top and left of a part of the picture, whose pixels are meant then."""
+        side = min(size)
+        self.scale = pose.scale * side
+        self.turn = _rotation(pose)
+        middle = floats([size[1], size[0]]) / 2 + floats(pose.shift) * side
+        joint = middle + floats([0, (float(_JOINT[1]) - _MIDDLE) * self.scale])
+        self.joint = floats(joint - floats([corner[1], corner[0]]))
+
+    def project(self, points: Floats) -> tuple[Floats, Floats]:
+        """Points float32 [n, 3] of the head as positions [n, 2] in pixels, and distances [n], smaller = nearer."""
+        turned = (points - _JOINT) @ self.turn.T
+        return floats(self.joint + turned[:, :2] * (self.scale / (1 + _PERSPECTIVE * turned[:, 2:]))), floats(turned[:, 2])
+
+    def plane(self, corners: Floats, shape: tuple[int, int]) -> Floats:
+        """From pixels of a flat layer of `shape` (height, width) to the picture: float32 [2, 3].
+
+        corners: float32 [3, 3], where the layer's top left, top right and bottom left are on the head.
+        """
+        start, right, bottom = self.project(corners)[0]
+        return floats(np.stack([(right - start) / shape[1], (bottom - start) / shape[0], start], axis=1))
+
+    def upright(self, width: float, above: float, shape: tuple[int, int]) -> Floats:
+        """From pixels of a layer that stays upright below the head, to the picture: float32 [2, 3].
+
+        width: of the layer, in widths of the face; above: how far its top is above the joint of the neck; shape: as in
+        `plane`.
+        """
+        step = self.scale * width / shape[1]
+        left, top = float(self.joint[0]) - width / 2 * self.scale, float(self.joint[1]) - above * self.scale
+        return floats([[step, 0, left], [0, step, top]])
+
+
+def _rotation(pose: Pose) -> Floats:
+    yaw, pitch, roll = np.eye(3), np.eye(3), np.eye(3)
+    for matrix, (one, other), angle in ((yaw, (0, 2), pose.yaw), (pitch, (1, 2), pose.pitch), (roll, (0, 1), pose.roll)):
+        matrix[[one, other], [one, other]] = cos(angle)
+        matrix[one, other], matrix[other, one] = -sin(angle), sin(angle)
+    return floats(roll @ pitch @ yaw)

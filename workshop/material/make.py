@@ -1,0 +1,158 @@
+"""Make all of the demo's training material in a folder: speech, labels, lips, faces, and the manifests that trainers read."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from av2unit.clustering.align import align
+from av2unit.clustering.config import AlignConfig
+from avcore.progress import Progress
+from avcore.runs.rows import write_rows
+from avcore.timeline import samples_to_units, units_to_frames
+from avcore.units import Units
+from avdata.unit_store import UnitRow, read_units, write_units
+from workshop.material.drawn import Shot, film_takes
+from workshop.material.phones import Phones
+from workshop.material.plan import REFERENCE, Take, takes_of
+from workshop.material.spoken import speak, write_takes
+from workshop.material.work import run_in_chunks
+from workshop.voices.cast import LANGUAGES, Cast, cast, held_out_english
+from workshop.voices.phrasebook import Pair, phrasebook
+
+LOG = logging.getLogger("workshop.heads")
+
+Row = dict[str, Any]
+
+_NUM_VALID = 80
+_VALID_SHARE = 10
+"""Takes that validation has at most, of those that are seen and of the others, and one of how many."""
+
+
+def make_material(folder: str | Path, seed: int, max_sentences: int, workers: int, progress: Progress) -> None:
+    """Make the material; what is there already from the same arguments is kept.
+
+    max_sentences: train on so many sentences only, 0 = on all that are not held out. workers: processes.
+    """
+    folder, people = Path(folder), cast()
+    numbered = list(enumerate(phrasebook().all_pairs()))
+    learnt = [(number, pair) for number, pair in numbered if pair.english not in held_out_english()]
+    chosen = _spread(learnt, max_sentences)
+    takes = takes_of([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
+    rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
+    phones = Phones.found_in((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings["alike"])
+    phones.write(folder / "phones.json")
+    labels = _label(folder, rows, phones, workers, progress)
+    shots = choose_shots(takes, rows, labels, phones, people, seed)
+    seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
+    _write_manifests(folder, takes, rows, seen, labels)
+    _write_references(folder, numbered, phones, people)
+
+
+def choose_shots(
+    takes: Sequence[Take], rows: Sequence[Row], labels: Mapping[str, Units], phones: Phones, people: Cast, seed: int
+) -> list[Shot]:
+    """Choose the takes that are drawn, evenly over the corpus, and who says them."""
+    rng = np.random.default_rng([seed, 3])
+    shots = []
+    for language, wanted in people.settings["drawn"].items():
+        clean = [n for n, take in enumerate(takes) if take.language == language and take.id in labels]
+        for number, place in enumerate(sorted(rng.permutation(len(clean))[:wanted])):
+            take, row = takes[clean[place]], rows[clean[place]]
+            frames = units_to_frames(samples_to_units(row["samples"]))
+            phonemes = tuple(phones.phonemes(labels[take.id]))
+            is_face_kept, head = language == "ko", int(rng.integers(people.settings["heads"]))
+            if is_face_kept and number % 2:
+                head = people.settings["heads"] + number // 2  # a head of its own: few are learnt by heart
+            shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
+    return shots
+
+
+def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, progress: Progress) -> dict[str, Units]:
+    """Label reference and natural voices by their own timing, and carry the references' labels to all other clean takes."""
+    clean = [row for row in rows if row.get("snr_db") is None]
+    timed = {row["id"]: _timed_units(row, phones) for row in clean if "phonemes" in row}
+    given, made, all_labels = (
+        folder / name for name in ("reference.units.jsonl", "labels/aligned.units.jsonl", "labels/clean.units.jsonl")
+    )
+    manifest = folder / "aligned.jsonl"
+    write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _is_reference(row)))
+    write_units(given, [timed[row["id"]] for row in clean if _is_reference(row)])
+    if not made.is_file():
+        align(AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress)
+    aligned = read_units(made)
+    own = [row for name, row in timed.items() if name not in aligned]
+    write_units(all_labels, [*(UnitRow(name, units, {}) for name, units in aligned.items()), *own])
+    return read_units(all_labels)
+
+
+def _timed_units(row: Row, phones: Phones) -> UnitRow:
+    """The units of a take whose synthesiser timed it."""
+    return UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
+
+
+def _is_reference(row: Row) -> bool:
+    return str(row["speaker"]) in {f"{REFERENCE}_{language}" for language in LANGUAGES}
+
+
+def _write_manifests(
+    folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units]
+) -> None:
+    """encoder, encoder_valid: labelled takes. vocoder: some of the Korean ones. faces: Korean ones with a face. source,
+    source_lips: English ones, heard and seen."""
+    settings = cast().settings
+    whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
+    labelled = [row for row in whole if row["id"] in labels]
+    valid = _valid_ids(labelled)
+    write_rows(folder / "encoder_valid.jsonl", (row for row in labelled if row["id"] in valid))
+    write_rows(folder / "encoder.jsonl", (row | _repeat(row, settings) for row in labelled if row["id"] not in valid))
+    korean = [row for row in labelled if row["language"] == "ko"]
+    write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
+    write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
+    write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))
+    write_rows(folder / "source_lips.jsonl", (row for row in whole if row["language"] == "en" and row.get("lips")))
+    LOG.info("%d takes of %d sentences, %d of them seen", len(takes), len({take.sentence for take in takes}), len(seen))
+
+
+def _valid_ids(labelled: Sequence[Row]) -> set[str]:
+    """Takes by which the encoder's training is judged: seen ones and others, at equal steps."""
+    groups = [row for row in labelled if row.get("lips")], [row for row in labelled if not row.get("lips")]
+    wanted = [min(_NUM_VALID, -(-len(group) // _VALID_SHARE)) for group in groups]
+    return {
+        row["id"]
+        for group, count in zip(groups, wanted, strict=True)
+        for row in group[:: max(len(group) // max(count, 1), 1)][:count]
+    }
+
+
+def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
+    """Takes of few kinds are met more often."""
+    if row.get("lips"):
+        return {"repeat": settings["repeat"]["seen"]}
+    kind = "flite" if row["speaker"] in settings["flite"]["names"] else row["speaker"]
+    return {"repeat": settings["repeat"][kind]} if kind in settings["repeat"] else {}
+
+
+def _write_references(folder: Path, numbered: Iterable[tuple[int, Pair]], phones: Phones, people: Cast) -> None:
+    """Write the Korean reference voice's units of every sentence of the phrasebook, held-out ones too: what answers are
+    compared with, and never trained on."""
+    rows = []
+    for number, pair in numbered:
+        take = Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
+        samples, phonemes = speak(take)
+        units = phones.units(phonemes, samples_to_units(len(samples)), "ko")
+        rows.append(UnitRow(take.id, units, {"text": pair.korean, "translation": pair.english}))
+    write_units(folder / "references.jsonl", rows)
+
+
+def _spread(pairs: Sequence[tuple[int, Pair]], count: int) -> list[tuple[int, Pair]]:
+    """`count` of the pairs at equal steps; all of them for 0."""
+    if not 0 < count < len(pairs):
+        return list(pairs)
+    return [pairs[index * len(pairs) // count] for index in range(count)]
+
+
+def _bare(rows: Iterable[Row]) -> list[Row]:
+    return [{name: value for name, value in row.items() if name != "phonemes"} for row in rows]

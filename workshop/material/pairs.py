@@ -1,0 +1,89 @@
+"""Parallel units for the translator: what the unit encoder hears or sees of English takes, and the Korean of the sentence.
+
+python -m workshop.material.pairs --data data --units heard seen --out-dir pairs
+
+Until there is a unit encoder, the takes' labels are units too: --units data/labels/clean.units.jsonl
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError
+from avcore.outputs import keep_apart
+from avcore.units import Units
+from avdata.manifest import read_manifest
+from avdata.unit_store import UnitRow, iter_units, read_units, write_units
+from workshop.material.phones import Phones
+from workshop.voices.cast import held_out_english
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="workshop.material.pairs", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="what make_demo_data made")
+    parser.add_argument(
+        "--units", type=Path, nargs="+", required=True, metavar="PATH", help="units of English takes: extracted, or labels"
+    )
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, UnitRow]]:
+    """Yield English units with the Korean reference units of the same sentence, under one id.
+
+    Korean silence at the ends is left out: whether there is a step of it is chance, which a translator cannot learn. Takes of
+    which nothing but silence was heard are left out too, and those that are not English. Raises InputError for a take of a
+    held-out sentence.
+    """
+    sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
+    english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
+    korean = {name: _spoken(units, phones.silence) for name, units in read_units(data / "references.jsonl").items()}
+    for source in sources:
+        suffix = source.name.partition(".")[0]
+        for row in iter_units(source):
+            sentence = sentences.get(row.id)
+            if sentence is None or len(row.units) < 2:
+                continue
+            if english[sentence] in held_out_english():
+                raise InputError("a held-out sentence must not be trained on", path=source, found=row.id)
+            name = f"{row.id}_{suffix}"
+            yield UnitRow(name, row.units, {}), UnitRow(name, korean[sentence], {})
+
+
+def _work(options: argparse.Namespace) -> None:
+    outputs = [options.out_dir / f"{language}.jsonl" for language in ("en", "ko")]
+    keep_apart({"a file of pairs": outputs}, {"the units": options.units})
+    pairs = list(pair_rows(options.data, options.units))
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    for side, output in enumerate(outputs):
+        write_units(output, (pair[side] for pair in pairs))
+    LOG.info("%d pairs of %d Korean sentences", len(pairs), len({tuple(korean.units.ids) for _, korean in pairs}))
+
+
+def _sentences(manifest: Path) -> Mapping[str, str]:
+    """The name of each take's sentence among the references."""
+    return {entry.id: entry.id.partition("_")[0] for entry in read_manifest(manifest).entries}
+
+
+def _spoken(units: Units, silence: int) -> Units:
+    """Units without silence at the ends."""
+    heard = np.flatnonzero(units.ids != silence)
+    kept = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0)
+    durations = None if units.durations is None else units.durations[kept]
+    return Units(units.ids[kept], durations, units.language, units.vocabulary)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

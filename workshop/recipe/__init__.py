@@ -1,0 +1,1 @@
+"""How the demo bundle is made."""

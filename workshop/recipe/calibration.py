@@ -1,0 +1,107 @@
+"""Find out where a bundle's domain ends: scores of held-out speech of the phrasebook, and of speech that is none of it.
+
+Needs espeak-ng (pip install espeakng-loader), and takes natural voices too where they are installed (`make voices`). The speech is
+sound alone, half of it with noise: lips make the models surer, so the bounds hold with them too.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.nearest import KEY as KNOWN
+from avcore.checkpoints.bundle import Bundle
+from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.errors import InputError
+from avcore.progress import Progress
+from avcore.units.domain import KEY, Domain, common_bounds
+from netflips.bundles.describe import check_bundle, write_about
+from workshop.recipe.one_word import one_word_sentences
+from workshop.recipe.probes import NATURAL, READINGS, Listener, Scores, kinds_here, outside_sentences
+from workshop.voices.cast import held_out_pairs, require_synthesisers
+from workshop.voices.phrasebook import phrasebook
+
+LOG = logging.getLogger("netflips")
+
+_NAMES = {Kind.UNIT_ENCODER: "unit_confidence", Kind.TRANSLATOR: "translation_score"}
+_WHAT = "a sentence of the demo's phrasebook"
+
+
+def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, progress: Progress) -> Bundle:
+    """Store with a bundle's models the bounds that `share` of held-out speech of its domain falls below, all bounds together.
+
+    That is of the speech that comes out right: a warning of what does not is none too many. The encoder gets the sentences of the
+    phrasebook too, as it hears them from the reference voice, to tell by how much an utterance is none of them. count: held-out
+    utterances, in voices that training does not hear, as many of each kind that is here. How much speech outside the domain the
+    bounds catch is measured and told in bundle.json, under `out_of_domain`. Raises InputError where espeak-ng is missing or nothing
+    comes out right, CheckpointError for a damaged bundle.
+    """
+    require_synthesisers(with_flite=False, with_natural=False)
+    bundle, kinds = check_bundle(folder), kinds_here()
+    if NATURAL not in kinds:
+        LOG.warning("the natural voices are not installed (make voices): the bounds are found on espeak-ng's alone")
+    rng = np.random.default_rng([seed, 11])
+    pairs = held_out_pairs()
+    known = [pairs[number].english for number in rng.integers(len(pairs), size=count)]
+    listener = Listener(bundle, domain_sentences(), progress)
+    inside = listener.listen("phrasebook speech", known, kinds, rng, progress)
+    outside = listener.listen("other speech", outside_sentences(), kinds, rng, progress)
+    one_word = listener.listen("one unknown word", one_word_sentences(), kinds, rng, progress)
+    right = is_right(inside, known)
+    if not right.any():
+        raise InputError("nothing of the domain's own speech comes out right", path=bundle.folder, found=f"{count} utterances")
+    domains = find_domains(inside.scores[:, right], share)
+    told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
+    warned = is_warned_of(domains, inside.scores).any(axis=0)
+    told |= {"warned_right": _share(warned[right]), "warned_wrong": _share(warned[~right])}
+    for kind, more in ((Kind.UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (Kind.TRANSLATOR, {})):
+        source = read_checkpoint(bundle.checkpoint(kind), kind)
+        rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
+    return write_about(bundle.folder, {**bundle.about, "out_of_domain": told})
+
+
+def domain_sentences() -> list[str]:
+    """Every English sentence of the phrasebook."""
+    return [pair.english for pair in phrasebook().all_pairs()]
+
+
+def find_domains(inside: NDArray[np.float64], share: float) -> dict[Kind, Domain]:
+    """The domain of each model. inside: float64 [readings, utterances] of held-out speech of the domain. Raises InputError."""
+    found = common_bounds(inside, [one.part for one in READINGS], share)
+    bounds: dict[Kind, dict[str, float]] = {kind: {} for kind in _NAMES}
+    for one, bound in zip(READINGS, found, strict=True):
+        bounds[one.model][one.of] = float(bound)
+    return {kind: Domain(what=_WHAT, share=share, samples=inside.shape[1], **own) for kind, own in bounds.items()}
+
+
+def is_warned_of(domains: Mapping[Kind, Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which scores are below their bounds: bool [readings, utterances] of float64 [readings, utterances]."""
+    return np.array(
+        [[not domains[one.model].knows(score, one.of) for score in row] for one, row in zip(READINGS, scores, strict=True)]
+    )
+
+
+def summary(domains: Mapping[Kind, Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
+    """What is told in bundle.json: how often an utterance inside, outside, and inside but for one word, falls below any bound."""
+    told: dict[str, Any] = {}
+    for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):
+        below = is_warned_of(domains, scores.scores)
+        voices = np.array(scores.voices)
+        told[f"warned_{where}"] = _share(below.any(axis=0)) | {
+            **{one.name: float(row.mean()) for one, row in zip(READINGS, below, strict=True)},
+            "by_voice": {kind: _share(below.any(axis=0)[voices == kind]) for kind in dict.fromkeys(scores.voices)},
+        }
+        LOG.info("%s: a warning for %.1f %% of %d utterances", where, 100 * below.any(axis=0).mean(), below.shape[1])
+    return told
+
+
+def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
+    """Which utterances come out as the sentence that was said and not as another one of the domain: bool [utterances]."""
+    return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
+
+
+def _share(is_warned: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"samples": len(is_warned), "share": float(is_warned.mean()) if len(is_warned) else 0.0}

@@ -1,0 +1,136 @@
+"""How the demo bundle is made, from nothing to netflips/bundle: the steps of `make train-demo`.
+
+Each step is a command that a user could give. The unit encoder learns on one core; on the other, beside it, the translator from
+the labels that the encoder learns too, the voice and the face. What the encoder then hears is what the translator ends with.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from avtrain.entry import CONFIG_FOLDER
+from workshop.recipe.steps import Step, StepRunner
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+DOMAIN = (
+    "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
+    "espeak-ng, flite or Kokoro-82M"
+)
+CONFIGS = ("demo/unit_encoder", "demo/unit2unit_labels", "demo/unit2unit", "demo/vocoder", "demo/lips", "demo/lips_more")
+
+
+def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
+    """The steps that make three checkpoints and the references in `folder`.
+
+    max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
+    """
+    data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
+    encoder, voice, begun, renderer = (
+        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer")
+    )
+
+    def module(name: str, *words: object) -> tuple[str, ...]:
+        return (sys.executable, "-m", name, *map(str, words))
+
+    def training(name: str, config: str, *words: object) -> tuple[str, ...]:
+        own = [override.partition(":")[2] for override in overrides if override.startswith(f"{config}:")]
+        return module(name, "--config", f"demo/{config}", f"run_dir={folder / config}", *words, *own)
+
+    def script(name: str, *words: object) -> tuple[str, ...]:
+        return (sys.executable, str(_REPOSITORY / "scripts" / name), *map(str, words))
+
+    def extraction(manifest: str, modality: str, out: str) -> tuple[str, ...]:
+        return script(
+            "extract_units.py", "--in-path", data / manifest, "--out-dir", folder / "units" / out, "--av2unit-path", encoder,
+            "--modalities", modality, "--workers", 1, "--cpu",
+        )  # fmt: skip
+
+    def translation(config: str, of: Sequence[Path], *words: object) -> tuple[tuple[str, ...], ...]:
+        """Pair up units of English takes, and train a translator of them."""
+        pairs, prepared = folder / "pairs" / config, folder / "translation" / config
+        return (
+            module("workshop.material.pairs", "--data", data, "--units", *of, "--out-dir", pairs),
+            module(
+                "unit2unit.utut_finetune.prepare_pairs", "--source", pairs / "en.jsonl", "--target", pairs / "ko.jsonl",
+                "--out", prepared, "--group", "^s[0-9]+", "--overwrite",
+            ),
+            training("unit2unit.utut_finetune.finetune", config, f"data_dir={prepared}", *words),
+        )  # fmt: skip
+
+    def faces(config: str, *words: object) -> tuple[str, ...]:
+        return training(
+            "unit2av.train_unit2v", config, f"data.train={data}/faces.jsonl", f"data.units={labels}", f"data.cache={folder}/crops",
+            *words,
+        )  # fmt: skip
+
+    def exported(config: str, *words: str) -> tuple[str, ...]:
+        return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)
+
+    units, of_labels = folder / "units", folder / "unit2unit_labels" / "checkpoints" / "checkpoint_best.pt"
+    return [
+        Step("data", (script("make_demo_data.py", "--out-dir", data, "--seed", seed, "--max-sentences", max_sentences),)),
+        Step(
+            "unit_encoder",
+            (
+                training(
+                    "av2unit.train", "unit_encoder", f"data.train={data}/encoder.jsonl", f"data.train_labels=[{labels}]",
+                    f"data.valid={data}/encoder_valid.jsonl", f"data.valid_labels=[{labels}]",
+                ),
+                module(
+                    "av2unit.train", "export", "--run-dir", folder / "unit_encoder", "--out-path", encoder,
+                    "--choose-penalty", "0,0.5,1,2", "--judge-lips", "--device", "cpu",
+                ),
+            ),
+            ("data",),
+        ),
+        Step("unit2unit_labels", translation("unit2unit_labels", [Path(labels)]), ("data",)),
+        Step(
+            "vocoder",
+            (
+                training("unit2av.train_unit2a", "vocoder", f"data.train={data}/vocoder.jsonl", f"data.units={labels}"),
+                module("unit2av.train_unit2a", "export", "--checkpoint", _best(folder / "vocoder"), "--out-path", voice),
+            ),
+            ("data",),
+        ),
+        Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
+        Step(
+            "lips_more",
+            (faces("lips_more", f"init.checkpoint={begun}"), exported("lips_more", "--into", voice, "--out-path", renderer)),
+            ("lips",),
+        ),
+        Step(
+            "units",
+            (
+                extraction("source.jsonl", "audio", "heard"),
+                extraction("source_lips.jsonl", "video", "seen"),
+            ),
+            ("unit_encoder",),
+        ),
+        Step(
+            "unit2unit",
+            translation("unit2unit", [units / "heard", units / "seen"], f"init={of_labels}"),
+            ("units", "unit2unit_labels"),
+        ),
+    ]  # fmt: skip
+
+
+def about(runner: StepRunner, steps: Sequence[Step], seed: int) -> dict[str, Any]:
+    """What bundle.json says of how the bundle was made."""
+    configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
+    seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY
+    ).stdout.strip()
+    return {"domain": DOMAIN, "made": {"seed": seed, "commit": commit, "seconds": seconds, "configs": configs}}
+
+
+def write_about(path: Path, content: dict[str, Any]) -> None:
+    """Write what `netflips bundle pack --about` reads."""
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _best(run_dir: Path) -> Path:
+    return run_dir / "checkpoints" / "best.pt"

@@ -1,0 +1,152 @@
+"""Voices and faces of the demo's material, and what is kept out of training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from avdata.prepare import espeak
+from avdata.prepare.espeak import EspeakVoice, TimedSpeech
+from workshop.voices import flite, natural, others
+from workshop.voices.flite import FliteVoice
+from workshop.voices.natural import NaturalVoice, Styles
+from workshop.voices.others import OtherVoice
+from workshop.voices.phrasebook import Pair, phrasebook
+
+Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
+
+LANGUAGES = ("en", "ko")
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What `cast.yaml` says."""
+
+    settings: Mapping[str, Any]
+
+    def reference(self, language: str) -> EspeakVoice:
+        """The voice whose own timing labels all others of a language."""
+        return EspeakVoice(self.settings["reference"][language])
+
+    def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
+        """Draw a training voice of espeak-ng."""
+        own = self.settings["espeak"][language]
+        name, variant = own["names"][rng.integers(len(own["names"]))], own["variants"][rng.integers(len(own["variants"]))]
+        return self._varied(f"{name}+{variant}", rng)
+
+    def flite_voice(self, name: str, rng: np.random.Generator) -> FliteVoice:
+        """Draw how a speaker of flite sounds this time."""
+        own = self.settings["flite"]
+        if rng.random() < own["plain"]:
+            return FliteVoice(name)
+        return FliteVoice(name, float(rng.uniform(*own["stretch"])), float(rng.uniform(*own["tract"])))
+
+    def natural_voices(self, count: int, rng: np.random.Generator) -> list[NaturalVoice]:
+        """Draw how one recording of a natural voice sounds with `count` vocal tracts; none for the sentences that are left out."""
+        own = self.settings["natural"]
+        if rng.random() >= own["sentences"]:
+            return []
+        first, second = (str(name) for name in rng.choice(own["styles"], 2, replace=False))
+        share = 1.0 if rng.random() < own["alone"] else round(float(rng.uniform(0.3, 0.7)), 2)
+        styles = ((first, share),) if share == 1 else ((first, share), (second, 1 - share))
+        speed = round(float(rng.uniform(*own["speed"])), 2)
+        tracts = [1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2) for _ in range(count)]
+        return [NaturalVoice(styles, speed, tract) for tract in tracts]
+
+    def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
+        """Draw a natural voice that training never hears."""
+        own = self.unheard_styles
+        return NaturalVoice(own[int(rng.integers(len(own)))], round(float(rng.uniform(0.85, 1.15)), 2))
+
+    @property
+    def unheard_styles(self) -> list[Styles]:
+        """Natural voices that training never hears."""
+        return [tuple(shares.items()) for shares in self.settings["held_out"]["natural"]]
+
+    def unusual_natural(self, rng: np.random.Generator) -> NaturalVoice:
+        """Draw a natural voice between more styles than training blends: one that neither it nor an evaluation hears."""
+        own, count = self.settings["bounds"]["natural"], int(self.settings["bounds"]["natural"]["styles"])
+        names = [str(name) for name in rng.choice(self.settings["natural"]["styles"], count, replace=False)]
+        shares = [round(float(share), 2) for share in rng.dirichlet(np.full(count, 4.0))[1:]]
+        styles = tuple(zip(names, [1 - sum(shares), *shares], strict=True))
+        return NaturalVoice(styles, *(round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract")))
+
+    def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
+        """Draw a voice of espeak-ng that training never hears."""
+        variants = self.settings["held_out"]["variants"]
+        return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
+
+    @property
+    def judges(self) -> list[EspeakVoice]:
+        """Korean voices in which an evaluation records each sentence."""
+        return [EspeakVoice(name) for name in self.settings["judges"]]
+
+    @property
+    def unheard_speaker(self) -> FliteVoice:
+        """The speaker of another synthesiser that nothing hears before the evaluation."""
+        return FliteVoice(self.settings["held_out"]["flite"])
+
+    @property
+    def other_voices(self) -> Mapping[str, tuple[OtherVoice, ...]]:
+        """Voices of synthesisers that no training hears, by the synthesiser."""
+        own = self.settings["held_out"]["others"]
+        return {kind: tuple(OtherVoice(kind, name) for name in names) for kind, names in own.items()}
+
+    def unheard_head(self, number: int) -> int:
+        """The seed of a head that training never sees."""
+        return int(self.settings["held_out"]["first_head"]) + number
+
+    def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
+        rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
+        return EspeakVoice(name, int(rate), int(pitch), int(reach))
+
+    def _range(self, what: str) -> tuple[int, int]:
+        low, high = self.settings[what]
+        return int(low), int(high)
+
+
+@cache
+def cast() -> Cast:
+    """Read the cast that comes with NetfLips."""
+    content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8")))
+    assert isinstance(content, dict)
+    return Cast({str(name): value for name, value in content.items()})
+
+
+def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
+    """Raises InputError for a synthesiser that is missing, before any work is done with it."""
+    espeak.library_folder()
+    if with_flite:
+        flite.require_program()
+    if with_natural:
+        natural.require_packages()
+
+
+def say(text: str, voice: Voice) -> TimedSpeech:
+    """Speak a text with the voice's synthesiser. Raises InputError when it is missing, UsageError for an unknown voice."""
+    if isinstance(voice, NaturalVoice):
+        return natural.say(text, voice)
+    if isinstance(voice, OtherVoice):
+        return others.say(text, voice)
+    return flite.say(text, voice) if isinstance(voice, FliteVoice) else espeak.say(text, voice)
+
+
+@cache
+def held_out_english() -> frozenset[str]:
+    """English sentences that training never hears."""
+    name = cast().settings["held_out"]["sentences"]["file"]
+    return frozenset(files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines())
+
+
+def held_out_pairs() -> list[Pair]:
+    """Sentences of the phrasebook that training never hears, in its order."""
+    return [pair for pair in phrasebook().all_pairs() if pair.english in held_out_english()]
+
+
+def training_pairs() -> list[Pair]:
+    """All other sentences of the phrasebook, in its order."""
+    return [pair for pair in phrasebook().all_pairs() if pair.english not in held_out_english()]
