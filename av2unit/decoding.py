@@ -28,6 +28,8 @@ class Decoding:
     @classmethod
     def from_config(cls, stored: Mapping[str, Any] | None, path: Path | None = None) -> "Decoding":
         """Read the setting of a checkpoint's configuration, None = as published. Raises CheckpointError."""
+        if stored is not None and not isinstance(stored, Mapping):
+            raise CheckpointError("the decoding of units cannot be read", path=path, expected="method and penalty", found=stored)
         stored = stored or {}
         method, penalty = stored.get("method", ARGMAX), stored.get("duration_penalty", 0.0)
         if method not in (ARGMAX, VITERBI):

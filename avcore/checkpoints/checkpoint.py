@@ -50,6 +50,8 @@ _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
 _REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
 _CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
+_SHOWN = 40
+"""Characters of a setting of the wrong form that are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,6 +269,11 @@ def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None, str | No
     missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
+    for name in {"task", "model"} & set(_REQUIRED.get(kind, ())):
+        if not isinstance(config[name], dict):
+            raise CheckpointError(
+                f"{name} of the configuration cannot be read", path=beside, expected="an object", found=config[name]
+            )
     return kind, config, stored, content.get("checksum")
 
 

@@ -31,7 +31,9 @@ def require_declared(there: Seconds, container: Any, path: str | Path) -> None:
 def require_whole_sound(container: Any, path: str | Path) -> None:
     """Raise MediaError for bare sound (wav, w64, caf) that ends before its header says; takes no decoding."""
     find = _DATA_SIZES.get(container.format.name)
-    bits_per_second = container.streams.audio[0].codec_context.bit_rate if find and container.streams.audio else None
+    # A codec that nobody knows has no context; what is told of it is told where the sound is decoded.
+    coder = container.streams.audio[0].codec_context if find and container.streams.audio else None
+    bits_per_second = None if coder is None else coder.bit_rate
     if find is None or not bits_per_second:
         return
     with Path(path).open("rb") as file:

@@ -176,3 +176,12 @@ def test_load_strict_names_every_misfit(speaker: Checkpoint) -> None:
     assert "1 missing: norm.weight" in message
     assert "1 unexpected: head.bias" in message
     assert "1 of another shape: embed.weight [6, 3] instead of [5, 3]" in message
+
+
+@pytest.mark.parametrize("section", ["task", "model"])
+@pytest.mark.parametrize("content", ["words", 7, None, [1, 2]])
+def test_settings_that_are_no_objects_are_told(parity_dir: Path, tmp_path: Path, section: str, content: object) -> None:
+    encoder = read_checkpoint(parity_dir / "mavhubert.pt", Kind.UNIT_ENCODER)
+    path = write_checkpoint(tmp_path / "x", encoder.kind, {**encoder.config, section: content}, encoder.tensors)
+    with pytest.raises(CheckpointError, match=f"x.json: {section} of the configuration cannot be read; expected an object"):
+        read_checkpoint(path, Kind.UNIT_ENCODER)

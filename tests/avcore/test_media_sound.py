@@ -188,3 +188,12 @@ def test_speech_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         write_speech(tmp_path, np.zeros(3, np.float32))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wav_of_a_codec_that_nobody_knows_is_one_error_of_ours(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "x.wav", np.zeros((1600, 1), np.int16), 16_000)
+    content = bytearray(path.read_bytes())
+    content[20:22] = (0x4321).to_bytes(2, "little")  # the tag of the codec
+    path.write_bytes(content)
+    with pytest.raises(MediaError):
+        probe(path)
