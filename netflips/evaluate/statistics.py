@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from scipy.stats import binomtest, norm
 
-_Z = 1.959964
+_CERTAIN = 0.95
 _DRAWS = 2000
 
 
@@ -22,16 +23,15 @@ class Figure:
 
 def share(flags: Sequence[bool]) -> Figure:
     """How many are true, with Wilson's interval (Wilson 1927)."""
-    n, p = len(flags), sum(flags) / len(flags)
-    centre, reach = p + _Z**2 / (2 * n), _Z * sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
-    scale = 1 + _Z**2 / n
-    return Figure(p, max((centre - reach) / scale, 0.0), min((centre + reach) / scale, 1.0), n)
+    n, right = len(flags), sum(flags)
+    interval = binomtest(right, n).proportion_ci(_CERTAIN, "wilson")
+    return Figure(right / n, float(interval.low), float(interval.high), n)
 
 
 def mean(values: Sequence[float]) -> Figure:
     """The mean, with the interval of its standard error; NaN ends for a single value."""
     array = np.asarray(values, dtype=np.float64)
-    reach = _Z * float(array.std(ddof=1)) / sqrt(len(array)) if len(array) > 1 else float("nan")
+    reach = float(norm.ppf((1 + _CERTAIN) / 2)) * float(array.std(ddof=1)) / sqrt(len(array)) if len(array) > 1 else float("nan")
     centre = float(array.mean())
     return Figure(centre, centre - reach, centre + reach, len(array))
 

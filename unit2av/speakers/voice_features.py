@@ -89,7 +89,7 @@ def padding_for(windows: list[tuple[int, int]], samples: int) -> int:
 
 def power_mel(samples: Samples, mels: int = 40) -> Samples:
     """Mel power spectrogram of float32 [S], reflected at both ends: float32 [S // 160 + 1, mels], not logarithmic."""
-    filters = torch.from_numpy(slaney_filters(mels, _FFT, SAMPLE_RATE, max_hz=SAMPLE_RATE / 2))
+    filters = slaney_filters(mels, _FFT, SAMPLE_RATE, max_hz=SAMPLE_RATE / 2)
     padded = torch.from_numpy(np.pad(samples, _FFT // 2, mode="reflect"))
     window = torch.hann_window(_FFT)
     frames = len(samples) // _HOP + 1

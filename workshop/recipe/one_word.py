@@ -6,8 +6,8 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
+from avcore.texts import parse_yaml
 from workshop.voices.phrasebook import phrasebook, slots_of
 
 _SEED = 17
@@ -44,6 +44,6 @@ def _filled(template: str, rng: np.random.Generator, given: Mapping[str, str]) -
 
 @cache
 def _content() -> Mapping[str, Any]:
-    content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("one_word.yaml").read_text(encoding="utf-8")))
+    content = parse_yaml(files(__package__).joinpath("one_word.yaml").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return {str(name): value for name, value in content.items()}

@@ -7,8 +7,8 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
+from avcore.texts import parse_yaml
 from avdata.prepare import espeak
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from workshop.voices import flite, natural, others
@@ -112,7 +112,7 @@ class Cast:
 @cache
 def cast() -> Cast:
     """Read the cast that comes with NetfLips."""
-    content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8")))
+    content = parse_yaml(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return Cast({str(name): value for name, value in content.items()})
 

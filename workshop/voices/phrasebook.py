@@ -8,9 +8,9 @@ from importlib.resources import files
 from itertools import product
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from avcore.errors import InputError
+from avcore.texts import parse_yaml
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _PARTICLE = re.compile(r"\((\S+?)/(\S+?)\)")
@@ -68,7 +68,7 @@ class Phrasebook:
 @cache
 def phrasebook() -> Phrasebook:
     """Read the phrasebook that comes with NetfLips. Raises InputError for a template whose slots do not match."""
-    content = OmegaConf.to_container(OmegaConf.create(files(__package__).joinpath("phrasebook.yaml").read_text(encoding="utf-8")))
+    content = parse_yaml(files(__package__).joinpath("phrasebook.yaml").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     slots = {name: tuple(_split(line) for line in lines) for name, lines in content["slots"].items()}
     templates = tuple(_split(line) for line in content["templates"])

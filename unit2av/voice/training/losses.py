@@ -45,7 +45,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.config = config
         filters = slaney_filters(config.mels, config.fft, SAMPLE_RATE, config.max_hz)
-        self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
         self.register_buffer("window", torch.hann_window(config.window), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
