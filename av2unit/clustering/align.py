@@ -15,6 +15,7 @@ import numpy as np
 
 from av2unit.clustering.acoustic import mfcc_features
 from av2unit.clustering.config import AlignConfig
+from av2unit.clustering.journal import Journal
 from av2unit.clustering.results import LABELS_PART, Labelled, result_files, write_results
 from av2unit.clustering.stream import normalise_columns
 from av2unit.clustering.warping import warp_path
@@ -23,7 +24,6 @@ from av2unit.training.media import MediaReader
 from avcore.errors import InputError, UsageError
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
-from avcore.runs.labels_journal import Journal
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids
 from avdata.corpus import Clip, Corpus, read_corpus

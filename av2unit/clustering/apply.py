@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from av2unit.clustering.config import KMeansConfig
+from av2unit.clustering.journal import Journal
 from av2unit.clustering.quantizer import Quantizer
 from av2unit.clustering.results import LABELS_PART, Labelled, result_files, write_results
 from av2unit.clustering.stream import FeatureStream
@@ -12,7 +13,6 @@ from av2unit.extractor import UnitExtractor
 from avcore.errors import UsageError
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
-from avcore.runs.labels_journal import Journal
 from avdata.corpus import read_corpus
 from avtrain.data import BadItem, BadItems, Batch
 

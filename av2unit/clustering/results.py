@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from av2unit.clustering.distribution import LabelCounts
+from av2unit.clustering.journal import Journal
 from avcore.errors import InputError
 from avcore.files import atomic_output, write_text
-from avcore.runs.labels_journal import Journal
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME
 from avcore.units import Ids, Units, format_units
 from avdata.unit_store import UnitRow, write_units

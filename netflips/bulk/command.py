@@ -11,12 +11,12 @@ from avcore.checkpoints.kinds import Kind
 from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.loading import loading
-from avcore.runs.settings import require_apart
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import PATH_FIELDS, Manifest
 from netflips.bulk.flags import add_spread_options, spread_of
 from netflips.bulk.inputs import read_inputs
+from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import CPU_BATCH_S, CPU_PADDING_S, GPU_BATCH_S, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread
 

@@ -7,7 +7,6 @@ import torch
 
 from avcore.compute.device import resolve_device
 from avcore.errors import EXIT_FAILED, CheckpointError, NetflipsError, UsageError
-from avcore.runs.settings import require_same
 from avcore.runs.work import Lost
 from avdata.manifest import Manifest
 from netflips.bulk.estimate import Estimate, estimate
@@ -18,6 +17,7 @@ from netflips.bulk.model_key import model_key
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.reading import read_part
 from netflips.bulk.records import BatchResult, Rejected, Source
+from netflips.bulk.run_folder import require_same
 from netflips.bulk.session import ray_session
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, file_size, num_cores

@@ -8,8 +8,8 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.runs.rows import iter_rows, write_rows
-from avcore.runs.settings import WAY_OUT
 from netflips.bulk.records import Source
+from netflips.bulk.run_folder import WAY_OUT
 
 _DIGEST_DIGITS = 16
 _NO_FILE = -1

@@ -22,11 +22,11 @@ from avcore.errors import InputError, OutputError
 from avcore.runs import journal
 from avcore.runs.lock import folder_lock
 from avcore.runs.rows import write_rows
-from avcore.runs.settings import WAY_OUT, prepare_folder
 from avdata.manifest import Manifest
 from netflips.bulk.closed import CLOSED, CLOSED_KEYS, ClosedShards
 from netflips.bulk.plan import Shard, digest, new_shards, read_plan, write_plan
 from netflips.bulk.records import Made, Rejected, Source
+from netflips.bulk.run_folder import WAY_OUT, prepare_folder
 from netflips.bulk.settings import Layout
 from netflips.bulk.shard_files import ShardFiles
 
