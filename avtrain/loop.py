@@ -252,6 +252,8 @@ class Trainer:
         return 0 < self._loop.patience <= self._at.stale
 
     def _is_over(self) -> bool:
+        if self._stop_signal is not None:
+            LOG.warning("signal %d: saving after this update", self._stop_signal)
         is_over = self._stop_signal is not None or self.progress >= 1.0 or self._is_stale()
         if self._accelerator.num_processes > 1:  # all stop at the same step
             if is_over:
@@ -266,7 +268,7 @@ class Trainer:
         return float(broadcast(torch.tensor(seconds, dtype=torch.float64, device=self._accelerator.device)))
 
     def _note_signal(self, number: int, _: object) -> None:
-        LOG.warning("signal %d: saving after this update", number)
+        # Nothing is logged here: the signal may come while a line is being written, and a second one fails then.
         self._stop_signal = number
 
     # Saving and going on

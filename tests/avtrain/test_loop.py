@@ -204,3 +204,12 @@ def test_training_minutes_end_a_run(tmp_path: Path) -> None:
     config = toy_config(str(tmp_path), max_steps=0, max_minutes=0.01)
     result = _train(replace(config, delay_s=0.01))
     assert 0 < result.step < 200
+
+
+def test_a_signal_is_noted_whatever_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come while a line is being logged, and another one fails then."""
+    trainer = Trainer(ToyTask(toy_config(str(tmp_path))), toy_config(str(tmp_path)))
+    with monkeypatch.context() as busy:
+        busy.setattr("avtrain.loop.LOG.warning", lambda *_: 1 / 0)
+        trainer._note_signal(signal.SIGTERM, None)
+    assert trainer.train().stop_signal == signal.SIGTERM
