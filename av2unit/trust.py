@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from av2unit.agreement import Bound, agreement, is_said
 from av2unit.extractor import Extraction, UnitExtractor
 from av2unit.features import Floats, Pictures
 from avcore.progress import Progress, silent
+from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
+from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units.domain import Domain
 
 BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}
 _HARDLY = 0.25
 """One that speaks for a smaller share of the steps in which the other does is hardly there."""
+_QUIET, _CLEAN_DB = 0.05, 25.0
+"""Of clean speech, a twentieth is so many dB quieter than the loudest of it: closures, if there are no pauses."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,9 @@ def listen(
 ) -> Heard:
     """Take units from sound and lips where they belong together, else from the one that is to be believed.
 
-    Agreement says whether they belong together; where they do not, the sound is believed, unless it is less sure than speech of
-    the encoder's domain is and the lips are surer. bound: None = both are taken as they are. Other arguments and errors as of
-    `UnitExtractor.extract`.
+    Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
+    less sure than speech of the encoder's domain is, and the lips are surer. bound: None = both are taken as they are. Other
+    arguments and errors as of `UnitExtractor.extract`.
     """
     if speech is None or lips is None or bound is None:
         return Heard(extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH)
@@ -70,11 +76,21 @@ def listen(
     share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
         return Heard(extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own)
-    modalities, reason = _believed(heard, seen, extractor.domain, bound.silence)
+    modalities, reason = _believed(heard, seen, extractor.domain, bound.silence, is_noisy(speech))
     return Heard(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
 
 
-def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None) -> tuple[str, str]:
+def is_noisy(speech: Floats) -> bool:
+    """Whether there is noise in speech, float32 [S] at 16 kHz: its quietest moments are hardly quieter than its loudest."""
+    num_steps = len(speech) // SAMPLES_PER_UNIT
+    if not num_steps:
+        return False
+    steps = speech[: units_to_samples(num_steps)].reshape(num_steps, -1)
+    levels = np.maximum([level_dbfs(step) for step in steps], SOUND_FLOOR_DBFS)
+    return bool(levels.max() - np.quantile(levels, _QUIET) < _CLEAN_DB)
+
+
+def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None, has_noise: bool) -> tuple[str, str]:
     """Of sound and lips that do not belong together: the one to believe, and why."""
     spoken, mouthed = (int(is_said(one.units.frames(), silence).sum()) for one in (heard, seen))
     if mouthed < _HARDLY * spoken:
@@ -82,6 +98,6 @@ def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silenc
     if spoken < _HARDLY * mouthed:
         return VIDEO, "hardly any speech is heard"
     is_sure = domain is None or domain.knows(heard.confidence)
-    if is_sure or heard.confidence >= seen.confidence:
+    if not has_noise or is_sure or heard.confidence >= seen.confidence:
         return AUDIO, "the lips in the picture do not belong to the sound"
     return VIDEO, "the sound is less sure than the lips, and they do not agree"

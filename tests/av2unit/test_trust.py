@@ -8,14 +8,16 @@ import pytest
 
 from av2unit.agreement import Bound, agreement, find_bound
 from av2unit.extractor import Extraction
-from av2unit.trust import AUDIO, BOTH, VIDEO, listen
+from av2unit.trust import AUDIO, BOTH, VIDEO, is_noisy, listen
 from avcore.errors import CheckpointError, InputError
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain
 
 SILENCE = 7
 BOUND = Bound(least=0.4, own=0.85, foreign=0.05, silence=SILENCE, clips=80)
-SOUND, LIPS = np.zeros(1, np.float32), np.zeros((1, 96, 96), np.uint8)
+LIPS = np.zeros((1, 96, 96), np.uint8)
+SOUND = np.repeat([0.5, 0.0, 0.5], 3200).astype(np.float32)
+NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, 9600).astype(np.float32)
 
 
 def said(*ids: int) -> Ids:
@@ -35,8 +37,16 @@ class Encoder:
         return Extraction(Units.from_frames(frames), sure)
 
 
-def chosen(encoder: Encoder) -> str:
-    return listen(encoder, SOUND, LIPS, BOUND).modalities  # type: ignore[arg-type]
+def chosen(encoder: Encoder, speech: Any = NOISE) -> str:
+    return listen(encoder, speech, LIPS, BOUND).modalities  # type: ignore[arg-type]
+
+
+def test_noise_is_what_leaves_nothing_quiet() -> None:
+    assert not is_noisy(SOUND)
+    assert is_noisy(NOISE)
+    assert is_noisy(SOUND + 0.3 * NOISE)
+    assert not is_noisy(SOUND + 0.01 * NOISE)
+    assert not is_noisy(SOUND[:10])
 
 
 def test_silence_is_no_agreement() -> None:
@@ -76,7 +86,8 @@ def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
     assert "lips in the picture do not" in heard.why
 
 
-def test_of_lips_that_do_not_belong_an_unsure_sound_is_left() -> None:
+def test_of_lips_that_do_not_belong_an_unsure_sound_in_noise_is_left() -> None:
+    assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-0.1), SOUND) == AUDIO
     assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-0.1)) == VIDEO
     assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-1.0)) == AUDIO
     assert chosen(Encoder(np.full(30, SILENCE), said(5, 6, 8, 9))) == VIDEO
