@@ -55,7 +55,7 @@ class WorkFolder:
     """A folder of finished work: `<stage>/<key>.npz` for arrays, and files of other kinds; `kept.jsonl` has their digests.
 
     Each appears under its name only when it is whole; a damaged one is made anew, with a word. Links are not followed. made,
-    kept: how many pieces of each stage were made in this run, and how many were found.
+    kept: how many pieces of each stage were made in this run, and how many were there before it; each counts once.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -63,6 +63,7 @@ class WorkFolder:
         self.made: Counter[str] = Counter()
         self.kept: Counter[str] = Counter()
         self._used: set[Path] = set()
+        self._counted: set[Path] = set()
         self._seals: dict[str, list[Seal]] | None = None
 
     def has(self, stage: str, key: str, suffix: str = ".npz") -> bool:
@@ -77,7 +78,8 @@ class WorkFolder:
     def find_arrays(self, stage: str, key: str) -> Arrays | None:
         """Return kept arrays, or None when there are none that are whole."""
         found = self.read_arrays(stage, key)
-        self.kept[stage] += found is not None
+        if found is not None:
+            self._count(self.kept, stage, self._path(stage, key, ".npz"))
         return found
 
     def read_arrays(self, stage: str, key: str) -> Arrays | None:
@@ -91,7 +93,7 @@ class WorkFolder:
         with atomic_output(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
         self._seal(path)
-        self.made[stage] += 1
+        self._count(self.made, stage, path)
         return arrays
 
     def find_file(self, stage: str, key: str, suffix: str) -> Path | None:
@@ -99,7 +101,7 @@ class WorkFolder:
         path = self._path(stage, key, suffix)
         if not self._is_whole(path):
             return None
-        self.kept[stage] += 1
+        self._count(self.kept, stage, path)
         return path
 
     @contextmanager
@@ -109,7 +111,11 @@ class WorkFolder:
         yield path
         if path.is_file():
             self._seal(path)
-        self.made[stage] += 1
+        self._count(self.made, stage, path)
+
+    def _count(self, counter: Counter[str], stage: str, path: Path) -> None:
+        counter[stage] += path not in self._counted
+        self._counted.add(path)
 
     def num_bytes(self) -> int:
         """What the folder holds by now."""

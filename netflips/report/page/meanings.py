@@ -62,7 +62,7 @@ OF_THE_REST = {
     "background": "What was done with all other sound: keep = it stays, mute = it goes.",
     "part": "Which part of the original was dubbed.",
     "scene cuts": "Where the original changes from one shot to another; lips are never carried over a cut.",
-    "kept and made": "Work that an earlier step or run had finished and that was used again, and work that was done now.",
+    "kept and made": "Work that an earlier run had finished and that was used again, and work that was done now.",
 }
 """By what the rest of the page shows."""
 
