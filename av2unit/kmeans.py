@@ -34,7 +34,7 @@ def fit(config: KMeansConfig) -> None:
 
 def apply(config: KMeansConfig) -> None:
     """Label a corpus with a k-means model."""
-    from av2unit.clustering.apply import apply as apply_model
+    from av2unit.clustering.labels import apply as apply_model
     from av2unit.clustering.quantizer import load_quantizer
 
     quantizer = load_quantizer(config.model)

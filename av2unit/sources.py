@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.lip_array import LIP_ARRAY, map_lips
+from av2unit.media import LIP_ARRAY, map_lips
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from avtrain.entry import main_of
 from unit2av.face.training.config import SyncTrainConfig, check_sync
 from unit2av.face.training.corpus import cache_folder, read_clips
-from unit2av.face.training.sync_task import SyncTask
+from unit2av.face.training.sync import SyncTask
 
 LOG = logging.getLogger("netflips.train")
 

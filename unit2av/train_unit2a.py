@@ -16,9 +16,8 @@ from avdata.published.unit2a import check_range
 from avtrain.entry import main_of
 from unit2av.voice.training import export as export_unit2a
 from unit2av.voice.training.config import Unit2aConfig, check_config
-from unit2av.voice.training.corpus import read_corpus
-from unit2av.voice.training.harmonic_task import HarmonicTask
-from unit2av.voice.training.pitch import pitch_tracks
+from unit2av.voice.training.corpus import pitch_tracks, read_corpus
+from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
 

@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from av2unit.clustering.acoustic import mfcc_features
 from av2unit.clustering.config import AlignConfig
-from av2unit.clustering.journal import Journal
-from av2unit.clustering.results import LABELS_PART, Labelled, result_files, write_results
-from av2unit.clustering.stream import normalise_columns
+from av2unit.clustering.features import mfcc_features, normalise_columns
+from av2unit.clustering.labels import LABELS_PART, Journal, Labelled, result_files, write_results
 from av2unit.clustering.warping import warp_path
 from av2unit.features import Floats
-from av2unit.training.media import MediaReader
+from av2unit.media import MediaReader
 from avcore.errors import InputError, UsageError
 from avcore.outputs import keep_apart
 from avcore.progress import Progress

@@ -1,12 +1,18 @@
-"""Random changes of lips and sound, the same over a whole clip."""
+"""Data augmentation of lips and features: random changes, the same over a whole clip, and lips that are not the clip's own."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from av2unit.features import Doubles, Floats, Pictures, log_filterbank
-from av2unit.training.config import AugmentConfig
+from av2unit.media import MediaReader
+from av2unit.training.config import AugmentConfig, MismatchConfig
+from avcore.errors import UsageError
 from avtrain.pictures import relight, turn
 
-_WHITE = 255
+STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
+_KINDS = (STILL, GREY, SWAPPED, LATE)
+_WHITE, _GREY = 255, 128
 
 
 def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
@@ -55,3 +61,35 @@ def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random
     if not config.tilt:
         return rows
     return rows + np.linspace(-1, 1, rows.shape[1], dtype=np.float32) * np.float32(rng.uniform(-config.tilt, config.tilt))
+
+
+class WrongLips:
+    """Puts other lips in the place of a clip's own."""
+
+    def __init__(self, config: MismatchConfig, others: Sequence[str], media: MediaReader) -> None:
+        """others: lip videos of the corpus. Raises UsageError for settings that cannot work."""
+        self._config, self._others, self._media = config, others, media
+        unknown = [kind for kind in config.kinds if kind not in _KINDS]
+        if unknown or not config.kinds:
+            raise UsageError("mismatch.kinds cannot be used", expected=f"some of {', '.join(_KINDS)}", found=unknown or "none")
+        if not 0 < config.late_frames[0] <= config.late_frames[1]:
+            raise UsageError("mismatch.late_frames cannot be used", expected="[least, most], 1 or more", found=config.late_frames)
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """Which kind a clip gets; "" = it keeps its own lips."""
+        if rng.random() >= self._config.prob:
+            return ""
+        return self._config.kinds[int(rng.integers(len(self._config.kinds)))]
+
+    def __call__(self, lips: Pictures, kind: str, rng: np.random.Generator) -> Pictures:
+        """Lips of a kind that `draw` gave, as many pictures as the clip's own: uint8 [time, height, width]."""
+        if kind == STILL:
+            return np.repeat(lips[[int(rng.integers(len(lips)))]], len(lips), axis=0)
+        if kind == GREY:
+            return np.full_like(lips, _GREY)
+        if kind == LATE:
+            shift = int(rng.integers(*self._config.late_frames, endpoint=True)) * int(rng.choice([-1, 1]))
+            return lips[np.clip(np.arange(len(lips)) - shift, 0, len(lips) - 1)]
+        foreign = self._media.lips(self._others[int(rng.integers(len(self._others)))])
+        start = int(rng.integers(len(foreign)))
+        return np.asarray(foreign[(start + np.arange(len(lips))) % len(foreign)], dtype=np.uint8)

@@ -2,17 +2,32 @@
 
 import argparse
 import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from av2unit.decoding import VITERBI, Decoding
 from av2unit.training.config import TrainConfig
-from av2unit.training.trained import STORED, read_trained, write_encoder
+from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.errors import CheckpointError
 from avcore.outputs import keep_apart
 from avcore.usage import Parser
+from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
 
 LOG = logging.getLogger("netflips.train")
+STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""Number formats that an encoder can be stored in."""
+KIND = "unit encoder"
+"""What a run's checkpoints say that they are of."""
+_TASK_SETTINGS = ("normalize", "stack_order_audio", "image_crop_size", "image_mean", "image_std")
+_FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
+_MODEL = "model."
 
 
 def build_parser() -> Parser:
@@ -51,12 +66,12 @@ def export(options: argparse.Namespace) -> None:
     decoding = Decoding(**trained.about["config"]["decoding"])
     # What follows loads the media decoders where it is asked for, which a plain export does without.
     if options.choose_penalty:
-        from av2unit.training.sweep import choose_penalty
+        from av2unit.training.calibrate import choose_penalty
 
         decoding = choose_penalty(trained, _config(options), options)
     path = write_encoder(options.out_path, trained, decoding, options.precision)
     if options.judge_lips:
-        from av2unit.training.belonging import judge_lips
+        from av2unit.training.calibrate import judge_lips
 
         judge_lips(path, _config(options), options.device, options.max_clips)
     LOG.info("%s: step %d of %s, units chosen by %s", path, trained.step, trained.path, _words(decoding))
@@ -68,3 +83,44 @@ def _config(options: argparse.Namespace) -> TrainConfig:
 
 def _words(decoding: Decoding) -> str:
     return f"{decoding.method} with penalty {decoding.duration_penalty:g}" if decoding.method == VITERBI else decoding.method
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has come to. about: the task's description. tensors: under their published names."""
+
+    path: Path
+    step: int
+    about: Mapping[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
+    """Read a checkpoint of a run, `best` unless another is named or there is none. Raises CheckpointError."""
+    folder = run_dir / "checkpoints"
+    names = [checkpoint] if checkpoint else [BEST, LAST]
+    path = next((folder / name for name in names if (folder / name).exists()), None)
+    if path is None:
+        raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
+    state = checkpoints.read_run(path, KIND, "av2unit.train")
+    about = state["about"]
+    tensors = {name.removeprefix(_MODEL): tensor for name, tensor in state["modules"]["network"].items()}
+    return Trained(path, int(state["position"]["step"]), about, tensors)
+
+
+def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: str = "float32") -> Path:
+    """Write a trained encoder with its settings; returns the path of the .safetensors."""
+    settings = dict(trained.about["config"]["model"])
+    model = {name: value for name, value in settings.items() if name not in (*_TASK_SETTINGS, *_FROM_TENSORS)}
+    config = {
+        "task": {"_name": "av_hubert_unit_pretraining"} | {name: settings[name] for name in _TASK_SETTINGS},
+        "model": {"_name": "av_hubert", **model},
+        "dictionaries": trained.about["dictionaries"],
+        "decoding": asdict(decoding),
+        "trained": {"steps": trained.step},
+    }
+    if trained.about["vocabulary"]:
+        config["vocabulary"] = trained.about["vocabulary"]
+    dtype = STORED[precision]
+    tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in trained.tensors.items()}
+    return write_checkpoint(path, Kind.UNIT_ENCODER, config, tensors)

@@ -1,4 +1,4 @@
-"""From files to what the encoder learns from: one clip, and batches of them."""
+"""From files to what the encoder learns from: one clip with spans hidden, and batches of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,18 @@ from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.features import Floats, Pictures, fit_length, log_filterbank, normalise_rows, stack_rows
-from av2unit.training.augment import augment_lips, augmented_filterbank, centre_lips
+from av2unit.media import MediaReader
+from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, centre_lips
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
-from av2unit.training.masking import Mask, draw_spans, mask_of, replace_spans
-from av2unit.training.media import MediaReader
-from av2unit.training.microphone import draw_channel, pass_through
-from av2unit.training.mismatch import WrongLips
-from av2unit.training.noise import NoiseMixer
+from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
 from avdata.corpus import Clip, Corpus
 from avdata.labels import NO_LABEL, Labels
 from avdata.selection import LARGEST_DIFFERENCE
 from avtrain.sampling import Key, item_generator
+
+Mask = NDArray[np.bool_]
 
 
 class Item(NamedTuple):
@@ -229,3 +228,40 @@ def collate(items: list[Item], channels: int, side: int) -> Batch:
 def _pad(arrays: Sequence[NDArray[np.generic]], value: int = 0) -> Tensor:
     tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
     return pad_sequence(tensors, batch_first=True, padding_value=value)
+
+
+def draw_spans(length: int, prob: float, span: int, min_spans: int, rng: np.random.Generator) -> tuple[list[int], int]:
+    """Choose the starts of masked spans in a sequence, and their length.
+
+    prob * length / span of them, rounded up or down by chance, at least `min_spans`; no two start at one place, but they
+    may overlap, so that fewer steps than `prob` are covered (wav2vec 2.0: Baevski et al. 2020, section 3.1). A span is
+    never longer than half the sequence.
+    """
+    span = min(span, max(1, length // 2))
+    if prob <= 0 or length < 2:
+        return [], span
+    wanted = max(min_spans, int(prob * length / span + rng.random()))
+    places = length - span + 1
+    return sorted(rng.choice(places, min(wanted, places), replace=False).tolist()), span
+
+
+def mask_of(length: int, starts: list[int], span: int) -> Mask:
+    """True for the steps that the spans cover, bool [length]."""
+    mask = np.zeros(length, dtype=np.bool_)
+    for start in starts:
+        mask[start : start + span] = True
+    return mask
+
+
+def replace_spans(pictures: Pictures, starts: list[int], span: int, rng: np.random.Generator) -> Pictures:
+    """Put in place of each span another one of the same clip, as it was before any was replaced.
+
+    pictures: uint8 [time, height, width]; returns a copy. A span is never put in its own place.
+    """
+    replaced = pictures.copy()
+    others = len(pictures) - span
+    for start in starts:
+        origin = int(rng.integers(others))
+        origin += origin >= start
+        replaced[start : start + span] = pictures[origin : origin + span]
+    return replaced

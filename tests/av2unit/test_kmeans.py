@@ -11,12 +11,11 @@ from scipy.fft import dct
 from sklearn.metrics import adjusted_rand_score
 
 from av2unit import kmeans
-from av2unit.clustering.acoustic import differences, filterbank_features, mfcc_features
+from av2unit.clustering.features import FeatureStream, around, differences, filterbank_features, mfcc_features
+from av2unit.clustering.fit import FrameSample
 from av2unit.clustering.quantizer import Quantizer, load_quantizer
-from av2unit.clustering.sample import FrameSample
-from av2unit.clustering.stream import FeatureStream, around
 from av2unit.features import log_filterbank
-from av2unit.training.media import MediaReader
+from av2unit.media import MediaReader
 from avcore.errors import CheckpointError, InputError
 from avdata.unit_store import read_units
 from tests.av2unit.made_clips import NUM_UNITS

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from av2unit.features import audio_features, lip_features
+from av2unit.media import MediaReader
 from av2unit.training.config import NoiseConfig
 from av2unit.training.items import ClipItems, Item, Pair
-from av2unit.training.media import MediaReader
 from av2unit.training.noise import NoiseMixer, noise_files
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError, VocabularyError
 from avcore.media import read_gray_video, read_speech

@@ -5,7 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from av2unit.training.masking import draw_spans, mask_of, replace_spans
+from av2unit.training.items import draw_spans, mask_of, replace_spans
 
 
 def _expected_coverage(length: int, prob: float, span: int) -> float:

@@ -10,9 +10,9 @@ from torch import Tensor
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.training.config import InitConfig, LossConfig
-from av2unit.training.initial import build_model, initialise, read_start
 from av2unit.training.items import Batch
-from av2unit.training.network import MaskedPrediction
+from av2unit.training.losses import MaskedPrediction
+from av2unit.training.start import build_model, initialise, read_start
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, VocabularyError
 

@@ -14,7 +14,7 @@ import torch
 
 from av2unit import train as command
 from av2unit.extractor import UnitExtractor
-from av2unit.training.trained import read_trained
+from av2unit.training.export import read_trained
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.media import read_gray_video, read_speech
 from avtrain.checkpoints import read_state

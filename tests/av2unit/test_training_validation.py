@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from av2unit.training.validation import Score, joined
+from av2unit.training.task import Score, joined
 
 
 def _measure(score: Score, seeds: list[int]) -> Score:

@@ -1,7 +1,6 @@
 import numpy as np
 
-from av2unit.clustering.warping import warp_path
-from av2unit.clustering.warping_many import ManyRecordings
+from av2unit.clustering.warping import ManyRecordings, warp_path
 
 
 def test_sums_are_those_of_the_plain_alignment() -> None:

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from avcore.units import Units
-from unit2av.face.training.augment import augment_faces
 from unit2av.face.training.config import FaceAugmentConfig
 from unit2av.face.training.corpus import Clip
-from unit2av.face.training.items import FaceWindows
+from unit2av.face.training.items import FaceWindows, augment_faces
 from unit2av.lip_crops import CropCache, Faces, Footage
 
 EVERYTHING = FaceAugmentConfig(rotate_deg=12, scale=0.1, stretch=0.1, shift=4, brightness=0.2, contrast=0.2, tint=0.05)

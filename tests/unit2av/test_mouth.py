@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import structural_similarity
 
 from unit2av.face.training.config import MouthRegion
-from unit2av.face.training.mouth import l1_weights, mouth_of, moved_weights, ssim, weighted_l1
+from unit2av.face.training.losses import l1_weights, mouth_of, moved_weights, ssim, weighted_l1
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.3])

@@ -16,7 +16,7 @@ from unit2av.tones import SPEAKER_DIM, TonesCorpus, random_units
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.config import Unit2aConfig
-from unit2av.voice.training.pitch import CACHE_NAME
+from unit2av.voice.training.corpus import PITCH_FILE
 from unit2av.voice.training.start import start_vocoder
 
 _SMALL = (
@@ -69,7 +69,7 @@ def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(tones: TonesCorpus, t
 
 def test_pitch_is_measured_once_and_a_broken_line_is_measured_again(tones: TonesCorpus, tmp_path: Path) -> None:
     assert main(words(tones, tmp_path, "check_only=true")) == 0
-    cache = tmp_path / CACHE_NAME
+    cache = tmp_path / PITCH_FILE
     first = cache.read_text()
     rows = [json.loads(line) for line in first.splitlines()]
     assert len(rows) == 24

@@ -12,8 +12,7 @@ from avtrain.checkpoints import read_state
 from tests.unit2av.lip_runs import OneStep, batch_of, overrides, sync_config, train_sync, values_of, without_gradient
 from unit2av.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncConfig
-from unit2av.face.training.sync import SyncExpert, drawn_windows, load_sync_expert, sync_loss
-from unit2av.face.training.sync_task import expert_input
+from unit2av.face.training.sync import SyncExpert, drawn_windows, expert_input, load_sync_expert, sync_loss
 from unit2av.train_sync import main, make_task
 
 

@@ -21,8 +21,7 @@ from tests.unit2av.lip_runs import OneStep, batch_of, face_config, overrides, tr
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import LipLossConfig, MouthRegion
-from unit2av.face.training.discriminator import LipDiscriminator, lower_half, realness_loss
-from unit2av.face.training.losses import LipLosses
+from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, realness_loss
 from unit2av.face.training.sync import load_sync_expert
 from unit2av.face.training.task import FACE, QUALITY
 from unit2av.train_unit2v import main, make_task

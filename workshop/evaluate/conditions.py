@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import Pictures
-from av2unit.training.microphone import BANDS, Channel, pass_through
-from av2unit.training.noise import coloured_noise, mix
+from av2unit.training.noise import BANDS, Channel, coloured_noise, mix, pass_through
 from avcore.speech.audio import Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from workshop.material.drawn import Shot, film_lips

@@ -25,7 +25,7 @@ from avcore.units import Units
 from avdata.prepare.espeak import Phoneme
 from unit2av.face.talking import num_pictures_for
 from unit2av.face.training.config import MouthRegion
-from unit2av.face.training.mouth import mouth_of, ssim
+from unit2av.face.training.losses import mouth_of, ssim
 from unit2av.renderer import network_picture
 from workshop.evaluate.chain import Heard
 from workshop.evaluate.material import ClipPlan, head_of

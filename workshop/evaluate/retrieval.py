@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.clustering.acoustic import mfcc_features
-from av2unit.clustering.stream import normalise_columns
-from av2unit.clustering.warping_many import ManyRecordings
+from av2unit.clustering.features import mfcc_features, normalise_columns
+from av2unit.clustering.warping import ManyRecordings
 from av2unit.features import Floats
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file

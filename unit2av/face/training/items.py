@@ -6,20 +6,18 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units
+from avcore.units import Ids
+from avtrain.pictures import Pictures, relight, turn
 from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
-from unit2av.face.training.augment import augment_faces
 from unit2av.face.training.config import FaceAugmentConfig
 from unit2av.face.training.corpus import Clip
 from unit2av.lip_crops import CropCache, Faces
 
-Pictures = NDArray[np.uint8]
-Ids = NDArray[np.int64]
 Example = TypeVar("Example", "FaceExample", "SyncExample")
 
 _AVERAGED = 50
@@ -28,6 +26,7 @@ _THUMBNAIL = 4
 """Every so manieth pixel is looked at to tell which faces are held alike."""
 _TRIES = 8
 """Shifted windows that are tried until one says something else."""
+_WHITE = 255
 
 
 class FaceExample(NamedTuple):
@@ -233,3 +232,24 @@ def _average(faces: Faces) -> Pictures:
     seen = np.flatnonzero(faces.is_seen)
     chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _AVERAGED)).round().astype(int)]
     return np.asarray(faces.pictures[chosen].mean(axis=0).round(), dtype=np.uint8)
+
+
+def augment_faces(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
+    """Change all faces alike: uint8 [F, 96, 96, 3] RGB in and out. The mouth moves as before, on another face."""
+    return _relight(_turn(faces, config, rng), config, rng)
+
+
+def _turn(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
+    if not any((config.rotate_deg, config.scale, config.stretch, config.shift)):
+        return faces
+    factor, stretch = (1 + float(rng.uniform(-reach, reach)) for reach in (config.scale, config.stretch))
+    right, down = (float(pixels) for pixels in rng.uniform(-config.shift, config.shift, 2))
+    return turn(faces, float(rng.uniform(-config.rotate_deg, config.rotate_deg)), factor, stretch, (right, down))
+
+
+def _relight(faces: Pictures, config: FaceAugmentConfig, rng: np.random.Generator) -> Pictures:
+    if not any((config.brightness, config.contrast, config.tint)):
+        return faces
+    gain = 1 + rng.uniform(-config.contrast, config.contrast)
+    offset = rng.uniform(-config.brightness, config.brightness) + rng.uniform(-config.tint, config.tint, faces.shape[-1])
+    return np.stack([relight(faces[..., channel], gain, _WHITE * more) for channel, more in enumerate(offset)], axis=-1)

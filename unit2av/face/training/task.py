@@ -1,12 +1,13 @@
 """Training of the face renderer: the step of it and its discriminator, and how well it does on held-out clips."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.errors import NetflipsError
@@ -14,16 +15,13 @@ from avtrain.config import Metrics
 from avtrain.data import move
 from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
-from unit2av.face.model import FaceModel
-from unit2av.face.training.config import Unit2vConfig
+from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
+from unit2av.face.training.config import MouthRegion, Unit2vConfig
 from unit2av.face.training.corpus import Clips
-from unit2av.face.training.discriminator import LipDiscriminator, lower_half, realness_loss
 from unit2av.face.training.items import FaceExample, FaceWindows, stack
-from unit2av.face.training.losses import LipLosses
-from unit2av.face.training.norms import batch_norms, refresh_norms
+from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, mouth_of, realness_loss, ssim
 from unit2av.face.training.sync import SyncExpert
-from unit2av.face.training.validation import Measurer, comparison, faces_of, means_of, pictures_of
-from unit2av.renderer import network_picture
+from unit2av.renderer import network_input, network_picture, to_pictures
 
 LOG = logging.getLogger("netflips.train")
 
@@ -138,3 +136,114 @@ class Unit2vTask:
             if examples:
                 batch = move(stack(examples), device)
                 yield batch["units"], faces_of(batch), pictures_of(batch["shown"])
+
+
+def faces_of(batch: dict[str, Tensor]) -> Tensor:
+    """The renderer's input for a batch of FaceExample: float32 [batch * P, 6, 96, 96], channels last."""
+    faces = network_input(batch["target"].flatten(0, 1), batch["reference"].flatten(0, 1))
+    return faces.contiguous(memory_format=torch.channels_last)
+
+
+def pictures_of(shown: Tensor) -> Tensor:
+    """Which of all 10 * batch pictures int64 [batch, P] are: int64 [batch * P]."""
+    first = WINDOW_FRAMES * torch.arange(len(shown), device=shown.device)
+    return (shown + first[:, None]).flatten()
+
+
+Found = dict[str, list[Tensor]]
+"""What was measured, by name: a tensor for each batch, float32 [windows]."""
+
+
+def means_of(shares: Sequence[Found]) -> Metrics:
+    """The means over all windows of all processes; mouth_l1 alone, infinite, when there were none."""
+    names = dict.fromkeys(name for share in shares for name in share)
+    values = {name: [one for share in shares for one in share.get(name, ())] for name in names}
+    return {name: float(torch.cat(parts).mean()) for name, parts in values.items()} or {"mouth_l1": float("inf")}
+
+
+class Measurer:
+    """Collects what a validation measures, in `found`.
+
+    l1: of the whole crop. mouth_l1, mouth_ssim: of the mouth region. average_mouth_l1: of the clip's mean face, which never
+    moves: a renderer must do better. other_units_mouth_l1: drawn with another window's units; as low as mouth_l1 means
+    that the units are ignored. With a sync expert sync_loss and sync_score (probability that pictures and units fit), and
+    dubbed_sync_score: the same where the reference is the picture that is redrawn, as at inference.
+    """
+
+    def __init__(self, face: FaceModel, losses: LipLosses, mouth: MouthRegion) -> None:
+        self._face, self._losses, self._mouth = face, losses, mouth
+        self.found: Found = {}
+
+    def add(self, batch: dict[str, Tensor]) -> Tensor:
+        """Draw and measure a batch of FaceExample of whole windows; returns uint8 [batch, 10, 96, 96, 3] RGB as drawn."""
+        units, truth = batch["units"], network_picture(batch["target"].flatten(0, 1))
+        faces = faces_of(batch)
+        drawn = self._face(units, faces)
+        average = network_picture(batch["average"]).repeat_interleave(WINDOW_FRAMES, 0)
+        self._note("l1", _distance(drawn, truth))
+        self._note("mouth_l1", self._mouth_distance(drawn, truth))
+        self._note("mouth_ssim", ssim(mouth_of(drawn, self._mouth), mouth_of(truth, self._mouth)))
+        self._note("average_mouth_l1", self._mouth_distance(average, truth))
+        if len(units) > 1:
+            self._note("other_units_mouth_l1", self._mouth_distance(self._face(units.roll(1, 0), faces), truth))
+        if self._losses.expert is not None:
+            self._note_sync(batch, drawn)
+        return to_pictures(drawn).view(len(units), WINDOW_FRAMES, FACE_SIZE, FACE_SIZE, 3)
+
+    def _note_sync(self, batch: dict[str, Tensor], drawn: Tensor) -> None:
+        units, shown = batch["units"], batch["shown"]
+        logits = self._losses.sync_logits(drawn, units, shown)
+        self._note("sync_loss", torch.nn.functional.softplus(-logits))
+        self._note("sync_score", logits.sigmoid())
+        redrawn = self._face(units, faces_of({**batch, "target": batch["reference"]}))
+        self._note("dubbed_sync_score", self._losses.sync_logits(redrawn, units, shown).sigmoid())
+
+    def _note(self, name: str, values: Tensor) -> None:
+        self.found.setdefault(name, []).append(values.float().cpu())
+
+    def _mouth_distance(self, drawn: Tensor, truth: Tensor) -> Tensor:
+        return _distance(mouth_of(drawn, self._mouth), mouth_of(truth, self._mouth))
+
+
+def comparison(batch: dict[str, Tensor], drawn: Tensor, number: int) -> NDArray[np.uint8]:
+    """One window of a batch, reference above target above drawn, picture by picture: uint8 [288, 960, 3]."""
+    rows = (batch["reference"][number], batch["target"][number], drawn[number])
+    return np.concatenate([np.concatenate(list(row.cpu().numpy()), axis=1) for row in rows])
+
+
+def _distance(drawn: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of each picture of float [batch, 3, height, width]: [batch]."""
+    return (drawn - truth).abs().mean(dim=(1, 2, 3))
+
+
+def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
+    """All batch norms of a model."""
+    return [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@torch.no_grad()
+def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+    """Replace the stored statistics by the mean over batches, as the weights are now.
+
+    The running mean that training keeps lags behind weights that move fast, and a network that is judged or exported with
+    it does worse than it can. batches: units, faces and shown as `FaceModel.forward` takes them; nothing changes without
+    any. The model is left in evaluation mode.
+    """
+    face.eval()
+    norms = batch_norms(face)
+    with ExitStack() as undo:
+        is_first = True
+        for units, faces, shown in batches:
+            if is_first:
+                for norm in norms:
+                    undo.callback(_restore, norm, norm.momentum)
+                    norm.reset_running_stats()
+                    norm.momentum = None  # each batch counts alike
+                    norm.train()
+            is_first = False
+            face(units, faces, shown)
+
+
+def _restore(norm: nn.BatchNorm2d, momentum: float | None) -> None:
+    norm.momentum = momentum
+    norm.eval()

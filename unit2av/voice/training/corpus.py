@@ -1,20 +1,43 @@
-"""All that a vocoder's training run reads, checked before the first step."""
+"""All that a vocoder's training run reads, checked before the first step; voices and pitch are computed once and kept beside it."""
 
+import functools
 import logging
+import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avcore.errors import InputError, UsageError
-from avcore.progress import Progress, silent
-from avdata.published.unit2a import Reading, Utterance, read_utterances
+from avcore.arrays import load_arrays
+from avcore.errors import InputError, NetflipsError, UsageError
+from avcore.files import require_file, require_writable
+from avcore.media import read_speech
+from avcore.progress import Progress, silent, track
+from avcore.runs.journal import append, read, repair
+from avcore.runs.rows import iter_rows
+from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
+from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
 from avdata.unit_rows import settle_vocabulary
+from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.training.config import EDGE_AUTO, DataConfig, Unit2aConfig
-from unit2av.voice.training.voices import compute_missing, give_voices, read_voices
 
 LOG = logging.getLogger("netflips.train")
+
+VOICES_FILE = "speakers.jsonl"
+PITCH_FILE = "pitch.jsonl"
+"""What a run computes once, in its folder."""
+_PER_HZ = 10
+"""Tracks of pitch are kept in whole tenths of a hertz."""
+
+Row = dict[str, Any]
+Known = dict[tuple[str, str], Vector | None]
+"""Voices by id and recording; None where a recording gave none."""
+Tracks = Mapping[str, Track]
+"""F0 in Hz every 5 ms by utterance, float32 [S // 80], 0 where there is no voice, without the tracker's jumps."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +114,151 @@ def _speaker_dim(utterances: list[Utterance]) -> int:
             "the voices differ in length", expected=f"{one} values ({a})", found=f"{other} ({b})", hint="take all from one encoder"
         )
     return next(iter(first))
+
+
+# Voices: given by id, or computed once
+
+
+def read_voices(path: str | Path) -> dict[str, Vector]:
+    """Voices by id, float32 [E], from .npz (one array an id) or .jsonl (rows of id and speaker_embedding).
+
+    Raises InputError for another content.
+    """
+    path = require_file(path, "the file of voices")
+    if path.suffix.lower() == ".npz":
+        return {name: as_voice(vector, f"{path}: {name}") for name, vector in load_arrays(path, "the voices").items()}
+    voices = {}
+    for number, row in iter_rows(path):
+        if "id" not in row or "speaker_embedding" not in row:
+            raise InputError("a row of voices needs id and speaker_embedding", path=f"{path}:{number}", found=", ".join(row))
+        if row["speaker_embedding"] is not None:
+            voices[str(row["id"])] = as_voice(row["speaker_embedding"], f"{path}:{number}")
+    return voices
+
+
+def give_voices(utterances: Sequence[Utterance], voices: Mapping[str, Vector]) -> list[Utterance]:
+    """The utterances with the voices of a table. Raises InputError naming one that is not in it."""
+    lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
+    if lacking:
+        raise InputError(f"{len(lacking)} utterances have no voice in data.speakers", found=f"none for {lacking[0]}")
+    return [replace(utterance, voice=voices[utterance.id]) for utterance in utterances]
+
+
+def compute_missing(utterances: Sequence[Utterance], run_dir: str | Path, encoder: str, progress: Progress) -> list[Utterance]:
+    """The utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
+
+    encoder: path of the speaker encoder, "" = the weights that come with NetfLips. An utterance without enough sound is
+    left out by name. Raises UsageError when this is one of several processes: one must do it beforehand.
+    """
+    cache = Path(run_dir) / VOICES_FILE
+    known = dict(_stored(row, cache) for row in read_cache(cache, "id", "audio", "speaker_embedding"))
+    todo = [one for one in utterances if one.voice is None and (one.id, str(one.audio)) not in known]
+    known |= dict(_stored(row, cache) for row in _compute_voices(todo, cache, encoder, progress))
+    filled = [_filled(one, known) for one in utterances]
+    return [one for one in filled if one.voice is not None]
+
+
+def _filled(utterance: Utterance, known: Known) -> Utterance:
+    if utterance.voice is not None:
+        return utterance
+    return replace(utterance, voice=known[utterance.id, str(utterance.audio)])
+
+
+def _compute_voices(todo: list[Utterance], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
+    """Embed recordings. The encoder is loaded when there are any."""
+    if not todo:
+        return ()
+    LOG.info("computing the voices of %d utterances", len(todo))
+    network = functools.cache(lambda: SpeakerEncoder.from_checkpoint(encoder or None, "auto"))
+    return extend_cache(cache, todo, lambda one: _voice_row(one, network()), "voice", progress)
+
+
+def _voice_row(utterance: Utterance, network: SpeakerEncoder) -> Row:
+    voice, reason = _embed(utterance, network)
+    values = None if voice is None else [float(value) for value in voice]
+    row = {"id": utterance.id, "audio": str(utterance.audio), "speaker_embedding": values, "left_out": reason}
+    return {name: value for name, value in row.items() if value != ""}
+
+
+def _embed(utterance: Utterance, network: SpeakerEncoder) -> tuple[Vector | None, str]:
+    """The voice of a recording, or None and why it has none."""
+    try:
+        return network.embed(read_speech(utterance.audio)), ""
+    except NetflipsError as error:
+        LOG.warning("left out %s: %s", utterance.id, error)
+        return None, str(error)
+
+
+def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Vector | None]:
+    values = row["speaker_embedding"]
+    return (str(row["id"]), str(row["audio"])), None if values is None else as_voice(values, path)
+
+
+# Pitch: computed once
+
+
+def pitch_tracks(utterances: Sequence[Utterance], run_dir: str | Path, progress: Progress) -> dict[str, Track]:
+    """Tracks by id; what is computed is kept in `<run_dir>/pitch.jsonl`.
+
+    A recording that cannot be read has none. Raises UsageError when this is one of several processes: one must do it
+    beforehand.
+    """
+    cache = Path(run_dir) / PITCH_FILE
+    known = {(str(row["id"]), str(row["audio"])): row for row in read_cache(cache, "id", "audio")}
+    todo = [one for one in utterances if (one.id, str(one.audio)) not in known]
+    if todo:
+        LOG.info("computing the pitch of %d utterances", len(todo))
+    for row in extend_cache(cache, todo, _pitch_row, "pitch track", progress):
+        known[str(row["id"]), str(row["audio"])] = row
+    kept = {one.id: known[one.id, str(one.audio)] for one in utterances}
+    return {name: _track(row) for name, row in kept.items() if row["tenths_of_hz"] is not None}
+
+
+def voices_and_pitches(utterances: Sequence[Utterance], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
+    """Voices, float32 [n, E], and pitches of the utterances that have both."""
+    found = [(one.voice, pitch_of(tracks[one.id])) for one in utterances if one.voice is not None and one.id in tracks]
+    both = [(voice, pitch) for voice, pitch in found if pitch is not None]
+    return np.stack([voice for voice, _ in both]) if both else np.zeros((0, 0), np.float32), [pitch for _, pitch in both]
+
+
+def _pitch_row(utterance: Utterance) -> Row:
+    try:
+        track = without_jumps(pitch_track(read_speech(utterance.audio)))
+        values = [round(float(hz) * _PER_HZ) for hz in track]
+    except NetflipsError as error:
+        LOG.warning("%s has no pitch: %s", utterance.id, error)
+        values = None
+    return {"id": utterance.id, "audio": str(utterance.audio), "tenths_of_hz": values}
+
+
+def _track(row: Row) -> Track:
+    return np.asarray(row["tenths_of_hz"], np.float32) / _PER_HZ
+
+
+# Rows that a run computes once, a line each: a run that is stopped goes on where it was
+
+
+def read_cache(path: Path, *keys: str) -> list[Row]:
+    """The rows of a file that have `keys`; none where there is no file. Lines that are not whole are taken out."""
+    repair(path, *keys)
+    return list(read(path, *keys))
+
+
+def extend_cache(
+    path: Path, items: list[Utterance], compute: Callable[[Utterance], Row], what: str, progress: Progress
+) -> Iterable[Row]:
+    """Yield a row for each item, each written as soon as it is there.
+
+    what: is computed, for messages. Raises UsageError when this is one of several processes: one must do it beforehand.
+    """
+    if items and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            f"{len(items)} utterances have no {what} yet, and several processes cannot compute them together",
+            hint="run the same command once without the launcher and with check_only=true",
+        )
+    if items:
+        require_writable(path, f"the file of {what}s")
+        for item in track(items, f"{what}s", progress, len(items)):
+            row = compute(item)
+            append(path, [row], is_sealed=True)
+            yield row

@@ -1,4 +1,4 @@
-"""Sound and lips of clips from their files, the first so many GB kept in memory."""
+"""Sound and lips of clips from their files, the first so many GB kept in memory; lips that are arrays are mapped."""
 
 import logging
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import Pictures, to_int16_scale
-from av2unit.lip_array import LIP_ARRAY, map_lips
+from avcore.arrays import load_array
 from avcore.errors import InputError
 from avcore.media import read_gray_video, read_speech
 from avcore.progress import Progress, silent, track
@@ -17,6 +17,8 @@ LOG = logging.getLogger("netflips.train")
 
 Pcm = NDArray[np.int16]
 
+LIP_ARRAY = ".npy"
+"""Ending of lips that are kept as arrays, which are read without decoding."""
 _BYTES_PER_GB = 10**9
 
 
@@ -67,3 +69,13 @@ def _read_pcm(path: str) -> Pcm:
 
 def _lips(path: str) -> Pictures:
     return map_lips(path) if Path(path).suffix == LIP_ARRAY else read_gray_video(path)
+
+
+def map_lips(path: str | Path) -> NDArray[np.uint8]:
+    """Map lips from a `.npy` file of uint8 [time, height, width]. Raises InputError when it holds something else."""
+    lips = load_array(path, "the lips", is_mapped=True)
+    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
+        raise InputError(
+            "these are no lips", path=path, expected="uint8 [time, height, width]", found=f"{lips.dtype} {list(lips.shape)}"
+        )
+    return lips

@@ -1,24 +1,32 @@
-"""Features of clip after clip of a corpus, without holding more than a few; reading is done by workers."""
+"""What is clustered: features of clip after clip of a corpus, 50 or 25 a second.
+
+Log filterbank or MFCC of the sound, averaged to the rate of the labels, or a layer of an encoder. Workers read; no more than a
+few clips are held.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from av2unit.clustering.acoustic import filterbank_features, mfcc_features
 from av2unit.clustering.config import CLIP, ENCODER, MFCC, FeatureConfig
 from av2unit.extractor import UnitExtractor
-from av2unit.features import Floats, Pictures
-from av2unit.training.media import MediaReader, Pcm
+from av2unit.features import HOP, NUM_MELS, Doubles, Floats, Pictures, log_filterbank
+from av2unit.media import MediaReader, Pcm
 from avcore.errors import InputError
-from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, units_to_samples
+from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
 from avdata.corpus import Clip, Corpus
 from avtrain.data import BadItem, make_loader
 from avtrain.sampling import Key
 
 _INT16_SCALE = 32768
 _SMALLEST_DEVIATION = 1e-5
+_NUM_CEPSTRA = 13
+_LIFTER = 22
+_DELTA_REACH = 2
+_ROWS_PER_UNIT = units_to_samples(1) // HOP
 
 
 class ClipFeatures(NamedTuple):
@@ -130,3 +138,48 @@ def settings_of(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[
 
 def _only(items: list[Any]) -> Any:
     return items[0]
+
+
+def filterbank_features(samples: Doubles, label_rate: int) -> Floats:
+    """Log filterbank of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 26]."""
+    return mean_rows(log_filterbank(samples), label_rate)
+
+
+def mfcc_features(samples: Doubles, label_rate: int) -> Floats:
+    """MFCC with first and second differences of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 39].
+
+    Cepstra 0 to 12 of the log filterbank (orthonormal DCT-II), liftered with 22 as in HTK; the first features of HuBERT
+    (Hsu et al. 2021, section 4.2).
+    """
+    cepstra = log_filterbank(samples).astype(np.float64) @ _cepstral_matrix()
+    slopes = differences(cepstra)
+    return mean_rows(np.concatenate([cepstra, slopes, differences(slopes)], axis=1).astype(np.float32), label_rate)
+
+
+@cache
+def _cepstral_matrix() -> Doubles:
+    """Log energies to liftered cepstra, float64 [26, 13]."""
+    orders = np.arange(_NUM_CEPSTRA)
+    bands = np.arange(NUM_MELS) + 0.5
+    transform = np.cos(np.pi / NUM_MELS * bands[:, None] * orders) * np.sqrt(2 / NUM_MELS)
+    transform[:, 0] = np.sqrt(1 / NUM_MELS)
+    return np.asarray(transform * (1 + _LIFTER / 2 * np.sin(np.pi * orders / _LIFTER)))
+
+
+def differences(rows: Doubles) -> Doubles:
+    """Slope of each column by regression over two rows to either side; ends are repeated. [rows, columns] alike."""
+    padded = np.pad(rows, ((_DELTA_REACH, _DELTA_REACH), (0, 0)), mode="edge")
+    length = len(rows)
+    total = sum(
+        reach * (padded[_DELTA_REACH + reach :][:length] - padded[_DELTA_REACH - reach :][:length])
+        for reach in range(1, _DELTA_REACH + 1)
+    )
+    return np.asarray(total / (2 * sum(reach**2 for reach in range(1, _DELTA_REACH + 1))))
+
+
+def mean_rows(rows: Floats, label_rate: int) -> Floats:
+    """Average the rows of each label, 100 a second -> `label_rate` a second; the last may have fewer rows."""
+    size = _ROWS_PER_UNIT * (UNIT_RATE // label_rate)
+    starts = np.arange(0, len(rows), size)
+    counts = np.diff(np.append(starts, len(rows)))
+    return np.asarray(np.add.reduceat(rows, starts, axis=0) / counts[:, None], dtype=np.float32)
