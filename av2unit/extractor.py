@@ -14,8 +14,9 @@ from av2unit.agreement import Bound
 from av2unit.avhubert.labels import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.decoding import Classes, Decoding, Scores, chosen_log_probabilities, decode, log_probabilities
-from av2unit.features import Floats, Pictures, audio_features, lip_features
+from av2unit.features import audio_features, lip_features
 from av2unit.nearest import KnownSentences
+from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.reloadable import Reloadable

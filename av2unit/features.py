@@ -8,16 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
+from avcore.arrays import Doubles, Floats, Pictures
 from avcore.contracts import require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Pictures = NDArray[np.uint8]
 
 NUM_MELS = 26
 WINDOW = 400

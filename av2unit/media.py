@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.features import Pictures, to_int16_scale
-from avcore.arrays import load_array
+from av2unit.features import to_int16_scale
+from avcore.arrays import Pictures, load_array
 from avcore.errors import InputError
 from avcore.media import read_gray_video, read_speech
 from avcore.progress import Progress, silent, track

@@ -3,10 +3,8 @@
 import logging
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from av2unit.media import LIP_ARRAY, map_lips
+from avcore.arrays import Floats, Pictures
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
@@ -16,8 +14,6 @@ from avcore.timeline import FRAME_RATE, frames_to_seconds, samples_to_seconds
 
 LOG = logging.getLogger(__name__)
 
-Floats = NDArray[np.float32]
-Pictures = NDArray[np.uint8]
 
 AUDIO, VIDEO = "audio", "video"
 _MAX_LIP_SIDE = 256

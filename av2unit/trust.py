@@ -6,7 +6,7 @@ import numpy as np
 
 from av2unit.agreement import Bound, agreement, is_said
 from av2unit.extractor import Extraction, UnitExtractor
-from av2unit.features import Floats, Pictures
+from avcore.arrays import Floats, Pictures
 from avcore.progress import Progress, silent
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples

@@ -1,4 +1,7 @@
-"""Read numpy's `.npy` and `.npz` files from people who may not mean well: nothing is unpickled, no size is believed."""
+"""Names for the arrays that pass through the house, and numpy's files read from people who may not mean well.
+
+Of `.npy` and `.npz` files nothing is unpickled and no size is believed.
+"""
 
 import zipfile
 from collections.abc import Mapping
@@ -11,6 +14,16 @@ from numpy.typing import NDArray
 
 from avcore.errors import InputError
 from avcore.files import require_file
+
+Samples = NDArray[np.float32]
+"""Sound in [-1, 1]: [samples]."""
+Pictures = NDArray[np.uint8]
+"""Pictures of one size: [time, height, width] gray or [time, height, width, 3] RGB."""
+Pixels = NDArray[np.uint8]
+"""One picture: [height, width, 3] RGB."""
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+"""Numbers of any shape; what they are is said where they are used."""
 
 _MAX_ARCHIVE_BYTES = 2 << 30
 """What the arrays of an archive may take together once they are unpacked: voices of two million recordings."""

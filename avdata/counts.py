@@ -5,12 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from avcore.arrays import Doubles
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import PATH_FIELDS, Entry
-
-Floats = NDArray[np.float64]
 
 _QUANTILES = {"least": 0.0, "median": 0.5, "most": 1.0}
 _SECONDS_PER_HOUR = 3600
@@ -51,7 +49,7 @@ def _in_words(value: Any) -> str:
     return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
-def _by(values: Sequence[str], lengths: Floats) -> dict[str, dict[str, float]]:
+def _by(values: Sequence[str], lengths: Doubles) -> dict[str, dict[str, float]]:
     column = np.array(values)
     groups = {value: column == value for value, _ in Counter(values).most_common(_MOST_VALUES)}
     return {value or "(none)": {"entries": int(group.sum()), "hours": _hours(lengths[group])} for value, group in groups.items()}
@@ -67,9 +65,9 @@ def _qualities(entries: Sequence[Entry]) -> dict[str, dict[str, float]]:
     return {name: _spread(np.array(values)) for name, values in figures.items()}
 
 
-def _spread(values: Floats) -> dict[str, float]:
+def _spread(values: Doubles) -> dict[str, float]:
     return {name: round(float(np.quantile(values, share)), 3) for name, share in _QUANTILES.items()} if len(values) else {}
 
 
-def _hours(lengths: Floats) -> float:
+def _hours(lengths: Doubles) -> float:
     return round(float(lengths.sum()) / _SECONDS_PER_HOUR, 3)

@@ -2,9 +2,8 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Pictures = NDArray[np.uint8]
+from avcore.arrays import Pictures
 
 _WHITE = 255
 _AT_ONCE = 512

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device
 from avcore.errors import CheckpointError, NoSpeechError
-from unit2av.speakers.voice_features import Samples, normalise_volume, padding_for, partial_windows, power_mel, require_sound
+from unit2av.speakers.voice_features import normalise_volume, padding_for, partial_windows, power_mel, require_sound
 
 _NORM_EPSILON = 1e-5
 _BATCH = 64

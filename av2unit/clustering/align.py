@@ -15,10 +15,10 @@ import numpy as np
 
 from av2unit.clustering.config import AlignConfig
 from av2unit.clustering.features import mfcc_features, normalise_columns
-from av2unit.clustering.labels import LABELS_PART, Journal, Labelled, result_files, write_results
+from av2unit.clustering.labels import LABELS_PART, LabelJournal, Labelled, result_files, write_results
 from av2unit.clustering.warping import warp_path
-from av2unit.features import Floats
 from av2unit.media import MediaReader
+from avcore.arrays import Floats
 from avcore.errors import InputError, UsageError
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
@@ -100,7 +100,7 @@ def align(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     names = {"manifest": corpus.path.name, "references": Path(config.references).name}
     head = {"vocabulary": labels.vocabulary, "clips": len(source), **names}
     bad = BadItems(config.max_bad_share)
-    with Journal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
+    with LabelJournal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
         batches = [[(0, number)] for number in journal.missing]
         loader = make_loader(source, _only, batches, config.num_workers)
         num_done = len(source) - len(journal.missing)

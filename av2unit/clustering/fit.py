@@ -17,7 +17,7 @@ from av2unit.clustering.features import FeatureStream, settings_of
 from av2unit.clustering.labels import LabelCounts
 from av2unit.clustering.quantizer import Quantizer
 from av2unit.extractor import UnitExtractor
-from av2unit.features import Floats
+from avcore.arrays import Floats
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_place
 from avcore.outputs import keep_apart

@@ -52,7 +52,7 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
         "duration_penalty": config.duration_penalty,
     }  # fmt: skip
     bad = BadItems(config.max_bad_share)
-    with Journal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
+    with LabelJournal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
         num_done = len(stream) - len(journal.missing)
         if num_done:
             LOG.info("going on behind %d of %d clips with %s", num_done, len(stream), journal.path)
@@ -71,7 +71,7 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
     return report
 
 
-class Journal:
+class LabelJournal:
     """A file of JSON lines: a head that says what the labels are of, then one line for each clip.
 
     missing: numbers of the clips that are not in it, in order.
@@ -97,7 +97,7 @@ class Journal:
             raise self._other(f"a clip {sorted(there - wanted)[0]!r} that is not in the manifest")
         self.missing = [number for number, name in enumerate(names) if name not in there]
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "LabelJournal":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -182,7 +182,7 @@ def result_files(folder: Path, split: str) -> list[Path]:
     return [folder / name for name in (*own, *(f"dict.{kind}.txt" for kind in kinds))]
 
 
-def write_results(folder: Path, journal: Journal, about: Labelled) -> dict[str, Any]:
+def write_results(folder: Path, journal: LabelJournal, about: Labelled) -> dict[str, Any]:
     """Write `<split>.units.jsonl`, `<split>[.even|.odd].km`, `dict[...].km.txt` and `<split>.report.json`; returns the report.
 
     A clip without labels has no row among the units and an empty line in the .km files. Raises InputError when none has any.
@@ -205,7 +205,7 @@ def write_results(folder: Path, journal: Journal, about: Labelled) -> dict[str, 
     return report
 
 
-def _report(journal: Journal, about: Labelled) -> dict[str, Any]:
+def _report(journal: LabelJournal, about: Labelled) -> dict[str, Any]:
     counts, clips, distance = LabelCounts(about.num_units), 0, 0.0
     bad: dict[str, str] = {}
     for row, labels in journal.rows():
@@ -220,7 +220,7 @@ def _report(journal: Journal, about: Labelled) -> dict[str, Any]:
     return report | {"inertia": distance / int(counts.counts.sum())} | counts.report(about.label_rate)
 
 
-def _unit_rows(journal: Journal, about: Labelled, is_slow: bool) -> Iterator[UnitRow]:
+def _unit_rows(journal: LabelJournal, about: Labelled, is_slow: bool) -> Iterator[UnitRow]:
     for row, labels in journal.rows():
         if len(labels):
             frames = np.repeat(labels, UNITS_PER_FRAME) if is_slow else labels

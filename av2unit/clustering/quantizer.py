@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from av2unit.clustering.config import FeatureConfig
 from av2unit.decoding import viterbi
-from av2unit.features import Floats
+from avcore.arrays import Floats
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
 from avcore.texts import read_json

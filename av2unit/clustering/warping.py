@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.features import Doubles, Floats
+from avcore.arrays import Doubles, Floats
 
 _GROUP = 128
 """Recordings that go side by side: as many as stay in a processor's cache."""

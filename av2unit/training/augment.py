@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from av2unit.features import Doubles, Floats, Pictures, log_filterbank
+from av2unit.features import log_filterbank
 from av2unit.media import MediaReader
 from av2unit.training.config import AugmentConfig, MismatchConfig
+from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import UsageError
 from avtrain.pictures import relight, turn
 

@@ -17,7 +17,7 @@ from av2unit.media import MediaReader
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import prepare_validation
 from av2unit.training.export import Trained
-from av2unit.training.items import Batch, ClipItems, Pair, collate
+from av2unit.training.items import ClipBatch, ClipItems, Pair, collate
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.task import Score, clip_scores
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
@@ -61,7 +61,7 @@ def decoding_of(penalty: float) -> Decoding:
     return Decoding(VITERBI, penalty) if penalty else Decoding(ARGMAX)
 
 
-def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[Batch]:
+def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[ClipBatch]:
     """Some of the clips, one at a time; those that cannot be read are named and left out."""
     for index in np.random.default_rng(config.loop.seed).permutation(len(items))[:limit].tolist():
         try:

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.features import Floats, Pictures, fit_length, log_filterbank, normalise_rows, stack_rows
+from av2unit.features import fit_length, log_filterbank, normalise_rows, stack_rows
 from av2unit.media import MediaReader
 from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, centre_lips
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
+from avcore.arrays import Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
 from avdata.corpus import Clip, Corpus
@@ -26,7 +27,7 @@ from avtrain.sampling import Key, item_generator
 Mask = NDArray[np.bool_]
 
 
-class Item(NamedTuple):
+class ClipExample(NamedTuple):
     """A clip of `time` steps, ready to be put into a batch.
 
     audio: float32 [time, channels], None = without sound or with it left out. video: uint8 [time, side, side] or None.
@@ -45,11 +46,11 @@ class Item(NamedTuple):
 class Pair:
     """A clip of validation, with nothing hidden and with spans hidden."""
 
-    whole: Item
-    hidden: Item
+    whole: ClipExample
+    hidden: ClipExample
 
 
-class Batch(NamedTuple):
+class ClipBatch(NamedTuple):
     """Padded clips. What is beyond a clip's length is zero, False, or NO_LABEL in `targets`.
 
     audio: float32 [batch, time, channels]. video: uint8 [batch, time, side, side]. audio_mask, mask: bool [batch, time].
@@ -104,7 +105,7 @@ class ClipItems:
         frames = self._labels.lengths // UNITS_PER_FRAME
         return np.minimum(frames, longest)[np.asarray(self._indices)].tolist()  # type: ignore[no-any-return]
 
-    def load(self, key: Key) -> Item | Pair:
+    def load(self, key: Key) -> ClipExample | Pair:
         """Read and change a clip; the same key gives the same item. In validation, a pair."""
         rng = item_generator(self._recipe.seed, key)
         index = self._indices[key[1]]
@@ -121,7 +122,7 @@ class ClipItems:
             return ""
         return self._recipe.wrong_lips.draw(rng)
 
-    def _read(self, index: int, wrong: str, rng: np.random.Generator) -> Item:
+    def _read(self, index: int, wrong: str, rng: np.random.Generator) -> ClipExample:
         """A clip of which nothing is hidden."""
         clip = self._clips[index]
         lips = self._media.lips(clip.lips) if clip.lips else None
@@ -132,7 +133,7 @@ class ClipItems:
         start, stop = self._stretch(len(targets), rng)
         shown = None if lips is None else self._cut_lips(lips[start:stop], rng)
         nowhere = np.zeros(stop - start, dtype=np.bool_)
-        return Item(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
+        return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
     def _rows(self, clip: Clip, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
         """Stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
@@ -177,7 +178,7 @@ class ClipItems:
             raise InputError("the lip pictures are too small", expected=f"{size} x {size} pixels", found=f"{lips.shape[1:]}")
         return centre_lips(lips, size) if self._recipe.augment is None else augment_lips(lips, size, self._recipe.augment, rng)
 
-    def _hide(self, item: Item, rng: np.random.Generator) -> Item:
+    def _hide(self, item: ClipExample, rng: np.random.Generator) -> ClipExample:
         """Hide spans; for the loss a step is hidden where either modality is, as published."""
         masking, length = self._recipe.masking, len(item.targets)
         video, audio_mask, video_mask = item.video, item.audio_mask, item.mask
@@ -189,7 +190,7 @@ class ClipItems:
             audio_mask = mask_of(length, starts, span)
         return item._replace(video=video, audio_mask=audio_mask, mask=audio_mask | video_mask)
 
-    def _leave_out(self, item: Item, rng: np.random.Generator) -> Item:
+    def _leave_out(self, item: ClipExample, rng: np.random.Generator) -> ClipExample:
         """Modality dropout: either may be left out of a clip that has both."""
         masking = self._recipe.masking
         is_dropped, is_audio = rng.random() < masking.modality_dropout, rng.random() < masking.audio_dropout
@@ -198,12 +199,12 @@ class ClipItems:
         return item._replace(audio=None) if is_audio else item._replace(video=None)
 
 
-def collate_pairs(pairs: list[Pair], channels: int, side: int) -> tuple[Batch, Batch]:
+def collate_pairs(pairs: list[Pair], channels: int, side: int) -> tuple[ClipBatch, ClipBatch]:
     """Batches of the same clips, with nothing hidden and with spans hidden."""
     return collate([pair.whole for pair in pairs], channels, side), collate([pair.hidden for pair in pairs], channels, side)
 
 
-def collate(items: list[Item], channels: int, side: int) -> Batch:
+def collate(items: list[ClipExample], channels: int, side: int) -> ClipBatch:
     """Pad items to one length. channels: of an audio row; side: of a picture, pixels."""
     lengths = [len(item.targets) for item in items]
     audio = [
@@ -213,7 +214,7 @@ def collate(items: list[Item], channels: int, side: int) -> Batch:
     shown = np.zeros((len(items), max(lengths), side, side), np.uint8)
     for place, clip in zip(shown, video, strict=True):
         place[: len(clip)] = clip
-    return Batch(
+    return ClipBatch(
         audio=_pad(audio),
         video=torch.from_numpy(shown),
         audio_mask=_pad([item.audio_mask for item in items]),

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from av2unit.avhubert.model import AvHubert
 from av2unit.training.config import LossConfig
-from av2unit.training.items import Batch
+from av2unit.training.items import ClipBatch
 from avdata.labels import NO_LABEL
 
 _WHITE = 255
@@ -34,7 +34,7 @@ class MaskedPrediction(nn.Module):
             self.model.get_submodule(name).eval()
         return self
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: ClipBatch) -> dict[str, Tensor]:
         """The loss, its parts (means over steps, heads added up), and accuracies of masked and unmasked steps.
 
         What is measured over no step at all is 0.
@@ -62,7 +62,7 @@ class MaskedPrediction(nn.Module):
         total = torch.stack([weight * (loss_of_step * where).sum() for where, weight in parts]).sum()
         return total / torch.stack([where.sum() for where, weight in parts if weight > 0]).sum().clamp_min(1)
 
-    def front_ends(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    def front_ends(self, batch: ClipBatch) -> tuple[Tensor, Tensor | None]:
         """Features of both modalities, [batch, time, dim], zero where a clip lacks one; None when none has lips."""
         audio = torch.where(batch.audio_mask[..., None], self.model.mask_emb.to(batch.audio.dtype), batch.audio)
         audio_features, _ = self.model.front_ends(audio, None, batch.lengths)
@@ -70,7 +70,7 @@ class MaskedPrediction(nn.Module):
         video_features = self._video_features(batch)
         return self._scaled(audio_features), None if video_features is None else self._scaled(video_features)
 
-    def _video_features(self, batch: Batch) -> Tensor | None:
+    def _video_features(self, batch: ClipBatch) -> Tensor | None:
         """Features of lips, [batch, time, dim]; only pictures that there are become numbers."""
         seen = [number for number, length in enumerate(batch.video_lengths) if length]
         if not seen:
@@ -85,7 +85,7 @@ class MaskedPrediction(nn.Module):
         config = self.model.config
         return pictures.float().div_(_WHITE).sub_(config.image_mean).div_(config.image_std)
 
-    def logits(self, fused: Tensor, batch: Batch) -> list[Tensor]:
+    def logits(self, fused: Tensor, batch: ClipBatch) -> list[Tensor]:
         """Logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""
         is_padded = min(batch.lengths) < fused.shape[1]
         hidden = self.model.encoder(self.model.project(fused), real_steps(batch) if is_padded else None)
@@ -109,7 +109,7 @@ class MaskedPrediction(nn.Module):
         )  # fmt: skip
 
 
-def real_steps(batch: Batch) -> Tensor:
+def real_steps(batch: ClipBatch) -> Tensor:
     """Which steps are no padding, bool [batch, time]."""
     lengths = torch.tensor(batch.lengths, device=batch.mask.device)
     return torch.arange(batch.mask.shape[1], device=batch.mask.device) < lengths[:, None]

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.fft import next_fast_len
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from av2unit.features import Doubles
 from av2unit.media import MediaReader
 from av2unit.training.config import MicrophoneConfig, NoiseConfig
+from avcore.arrays import Doubles
 from avcore.errors import InputError, UsageError
 from avcore.media.recode import CODECS, recoded
 from avcore.texts import iter_lines

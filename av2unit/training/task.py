@@ -14,7 +14,7 @@ from av2unit.decoding import Classes, Decoding, Scores, decode
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import Prepared, prepare
 from av2unit.training.export import KIND
-from av2unit.training.items import Batch, ClipItems, Item, Pair, collate, collate_pairs
+from av2unit.training.items import ClipBatch, ClipExample, ClipItems, Pair, collate, collate_pairs
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model
 from avcore.progress import Progress, silent
@@ -58,15 +58,15 @@ class UnitEncoderTask:
         """Validation clips."""
         return self.prepared.valid
 
-    def collate(self, items: list[Item] | list[Pair]) -> Batch | tuple[Batch, Batch]:
+    def collate(self, items: list[ClipExample] | list[Pair]) -> ClipBatch | tuple[ClipBatch, ClipBatch]:
         """Pad clips to a batch, and the pairs of validation to a pair of batches."""
         model = self._config.model
         pairs = [item for item in items if isinstance(item, Pair)]
         if pairs:
             return collate_pairs(pairs, model.audio_feat_dim, model.image_crop_size)
-        return collate([item for item in items if isinstance(item, Item)], model.audio_feat_dim, model.image_crop_size)
+        return collate([item for item in items if isinstance(item, ClipExample)], model.audio_feat_dim, model.image_crop_size)
 
-    def training_step(self, batch: Batch, engine: Engine) -> Values:
+    def training_step(self, batch: ClipBatch, engine: Engine) -> Values:
         """One update."""
         measured: dict[str, Any] = engine.module(NETWORK)(batch)
         engine.update(NETWORK, measured["loss"])
@@ -160,7 +160,9 @@ def joined(shares: Iterable[Score]) -> Score:
     return whole
 
 
-def validate(network: MaskedPrediction, batches: Iterator[tuple[Batch, Batch]], decoding: Decoding, is_masked: bool) -> Score:
+def validate(
+    network: MaskedPrediction, batches: Iterator[tuple[ClipBatch, ClipBatch]], decoding: Decoding, is_masked: bool
+) -> Score:
     """Measure the network, in evaluation mode, on clips with nothing hidden and with spans hidden.
 
     is_masked: whether spans are hidden in training, so that it is worth measuring.
@@ -176,7 +178,7 @@ def validate(network: MaskedPrediction, batches: Iterator[tuple[Batch, Batch]], 
     return score
 
 
-def clip_scores(network: MaskedPrediction, batch: Batch) -> Iterator[tuple[str, Scores, Classes]]:
+def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[str, Scores, Classes]]:
     """For each clip and each of its inputs (sound, lips, both): what it is called, scores, and the classes wanted.
 
     Scores are float32 [units, classes] at 50 a second, -inf for the specials; classes are int64 [units].

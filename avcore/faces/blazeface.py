@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
 from avcore.faces.litert import Region, cut_region, load_network, whole_picture
 
-Numbers = NDArray[np.float32]
 _JOINED_OVERLAP = 0.3
 """Intersection over union from which two boxes are one face."""
 _MAX_LOGIT = 80.0
@@ -43,8 +43,8 @@ class Detection:
     in pixels of the picture. score: 0..1.
     """
 
-    box: Numbers
-    points: Numbers
+    box: Floats
+    points: Floats
     score: float
 
 
@@ -66,7 +66,7 @@ class BlazeFace:
         places = self._places(values.reshape(len(scores), -1)[sure], sure)
         return [_in_picture(place, score, square) for place, score in _joined(places, scores[sure])]
 
-    def _places(self, values: Numbers, which: NDArray[np.int64]) -> Numbers:
+    def _places(self, values: Floats, which: NDArray[np.int64]) -> Floats:
         """Corners and six points, float32 [n, 8, 2] as shares of the square, from what the network says at some anchors."""
         pairs = (values / self._layout.side).reshape(len(which), 8, 2)
         anchors = self._anchors[which][:, None]
@@ -74,14 +74,14 @@ class BlazeFace:
         return np.concatenate([centre - half, centre + half, pairs[:, 2:] + anchors], axis=1)
 
 
-def _anchors(side: int, per_cell: int) -> Numbers:
+def _anchors(side: int, per_cell: int) -> Floats:
     """Centres of anchors, float32 [side * side * per_cell, 2] as shares of the square, row by row."""
     centres = (np.arange(side, dtype=np.float32) + 0.5) / side
     y, x = np.meshgrid(centres, centres, indexing="ij")
     return np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), per_cell, axis=0).astype(np.float32)
 
 
-def _joined(places: Numbers, scores: Numbers) -> list[tuple[Numbers, float]]:
+def _joined(places: Floats, scores: Floats) -> list[tuple[Floats, float]]:
     """One place a face: the mean, weighted by score, of those that overlap the surest one."""
     left = np.argsort(-scores, kind="stable")
     faces = []
@@ -95,7 +95,7 @@ def _joined(places: Numbers, scores: Numbers) -> list[tuple[Numbers, float]]:
     return faces
 
 
-def _overlaps(one: Numbers, others: Numbers) -> Numbers:
+def _overlaps(one: Floats, others: Floats) -> Floats:
     """Intersection over union of one place's box with each of others."""
     size = np.maximum(np.minimum(one[1], others[:, 1]) - np.maximum(one[0], others[:, 0]), 0)
     shared = size[:, 0] * size[:, 1]
@@ -103,6 +103,6 @@ def _overlaps(one: Numbers, others: Numbers) -> Numbers:
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0).astype(np.float32)
 
 
-def _in_picture(place: Numbers, score: float, square: Region) -> Detection:
+def _in_picture(place: Floats, score: float, square: Region) -> Detection:
     pixels = np.asarray((place - 0.5) * square.side + square.centre, dtype=np.float32)
     return Detection(pixels[:2].reshape(4), pixels[2:], score)

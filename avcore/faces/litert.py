@@ -8,11 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
 
-Numbers = NDArray[np.float32]
 _FOLDER = Path(__file__).resolve().parent / "models"
 _MAX_THREADS = 4
 _WHITE = 255.0
@@ -22,19 +21,19 @@ _WHITE = 255.0
 class Region:
     """A square of a picture. centre: x, y; side: both in pixels; angle: by how much it is turned clockwise, in radians."""
 
-    centre: Numbers
+    centre: Floats
     side: float
     angle: float = 0.0
 
 
-def load_network(file: str) -> Callable[[Numbers], tuple[Numbers, Numbers]]:
+def load_network(file: str) -> Callable[[Floats], tuple[Floats, Floats]]:
     """Load a network of `models/` that takes one tensor and gives two."""
     threads = min(max((os.cpu_count() or 1) // 2, 1), _MAX_THREADS)
     network = Interpreter(str(_FOLDER / file), num_threads=threads)
     network.allocate_tensors()
     (given,), made = network.get_input_details(), network.get_output_details()
 
-    def run(picture: Numbers) -> tuple[Numbers, Numbers]:
+    def run(picture: Floats) -> tuple[Floats, Floats]:
         network.set_tensor(given["index"], picture[None])
         network.invoke()
         first, second = (np.asarray(network.get_tensor(one["index"]), dtype=np.float32) for one in made)
@@ -49,7 +48,7 @@ def whole_picture(picture: Picture) -> Region:
     return Region(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
 
 
-def cut_region(picture: Picture, region: Region, side: int, low: float, border: int | None) -> Numbers:
+def cut_region(picture: Picture, region: Region, side: int, low: float, border: int | None) -> Floats:
     """Scale a square of a picture uint8 [height, width, 3] to float32 [side, side, 3], from `low` (black) to 1 (white).
 
     border: the value of what lies outside of the picture; None repeats its edge.

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.media.colour import frame_to_rgb
 from avcore.media.decoding import Frame, decode_from
 from avcore.media.opening import open_media, require_video
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
-Pixels = NDArray[np.uint8]
 Matrix = tuple[int, int, int, int]
 _TINY = 16
 _UPRIGHT: Matrix = (1, 0, 0, 1)

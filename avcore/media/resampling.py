@@ -6,13 +6,11 @@ from typing import Any
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media.probe import probe
 from avcore.media.sound import iter_sound_blocks
-
-Samples = NDArray[np.float32]
 
 
 def iter_sound_at(path: str | Path, rate: int) -> Iterator[Samples]:

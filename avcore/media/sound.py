@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
 from avcore.media.declared import require_whole_sound
@@ -21,7 +22,6 @@ from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
 LOG = logging.getLogger(__name__)
 
-Samples = NDArray[np.float32]
 # Times that are off by less are rounding or jitter; by more, sound is missing or there twice. Half a picture at 25 Hz.
 _GAP_S = Fraction(1, 50)
 # The usual downmix of surround sound, as `ffmpeg -ac 1` makes it; channels that are not named here count in full.

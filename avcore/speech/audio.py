@@ -7,14 +7,13 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.timeline import SAMPLE_RATE, UNIT_RATE, samples_to_seconds
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Samples = NDArray[np.float32]
 
 SOUND_FLOOR_DBFS = -50.0
 """A 20 ms step whose level lies below this counts as silence: below quiet speech (-45), above a quiet room (-60)."""

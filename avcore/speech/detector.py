@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.arrays import Samples
 from avcore.errors import InputError
 from avcore.timeline import SAMPLE_RATE
 
@@ -39,7 +40,6 @@ _NAMES = (
 )
 """What the archive calls each tensor, and what we call it."""
 
-Samples = NDArray[np.float32]
 State = tuple[Tensor, Tensor]
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.speech.detector import STEP_RATE, STEP_SAMPLES, Samples, speech_probabilities
+from avcore.arrays import Samples
+from avcore.speech.detector import STEP_RATE, STEP_SAMPLES, speech_probabilities
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds
 
 _SILENCE_DBFS = -100.0

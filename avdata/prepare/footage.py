@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.media import iter_speech_blocks
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units.vocabulary import fingerprint
 from avdata.prepare.sources import CorpusFile
 
-Samples = NDArray[np.float32]
 _FULL_SCALE = 32768
 _BLOCK = 1 << 18
 

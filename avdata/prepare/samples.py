@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.faces.find import SpeakerFace
 from avcore.files import atomic_output
 from avcore.media import Picture
@@ -23,8 +24,6 @@ _LONGEST_NAME = 24
 _TITLE_HEIGHT = 26
 _GAP = 4
 _INK, _PAPER = (235, 235, 235), 32
-
-Pixels = NDArray[np.uint8]
 
 
 class Thumbnails:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from av2unit.sources import Floats, Pictures, compare_lengths, read_lip_video
+from av2unit.sources import compare_lengths, read_lip_video
+from avcore.arrays import Floats, Pictures
 from avcore.errors import InputError, MediaError, NoSpeechError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces

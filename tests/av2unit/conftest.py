@@ -10,7 +10,7 @@ import torch
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert
 from av2unit.extractor import UnitExtractor
-from av2unit.features import Floats, Pictures
+from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
 from tests.av2unit.made_clips import write_corpus
 from tests.av2unit.training_runs import SIDE

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.features import Floats, Pictures
+from avcore.arrays import Floats, Pictures
 from avcore.media import write_lip_video, write_speech
 from avcore.units import Units
 from avdata.manifest import Entry, write_manifest

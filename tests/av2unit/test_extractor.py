@@ -11,7 +11,7 @@ import torch
 from av2unit.avhubert.labels import vocabulary_of
 from av2unit.avhubert.model import load_avhubert
 from av2unit.extractor import UnitExtractor
-from av2unit.features import Floats, Pictures
+from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, InputError, UsageError
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from av2unit.features import Doubles, Pictures
 from av2unit.training.augment import WrongLips
 from av2unit.training.config import MicrophoneConfig, MismatchConfig
 from av2unit.training.noise import BANDS, Channel, check_microphone, draw_channel, pass_through
+from avcore.arrays import Doubles, Pictures
 from avcore.errors import UsageError
 from avcore.media.recode import CODECS, recoded
 

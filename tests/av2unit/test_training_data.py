@@ -10,7 +10,7 @@ import pytest
 from av2unit.features import audio_features, lip_features
 from av2unit.media import MediaReader
 from av2unit.training.config import NoiseConfig
-from av2unit.training.items import ClipItems, Item, Pair
+from av2unit.training.items import ClipExample, ClipItems, Pair
 from av2unit.training.noise import NoiseMixer, noise_files
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError, VocabularyError
 from avcore.media import read_gray_video, read_speech
@@ -29,9 +29,9 @@ def _items(corpus: Path, *more: str, **forms: str) -> ClipItems:
     return task_of(corpus, *more, **forms).prepared.train
 
 
-def _item(items: ClipItems, index: int, epoch: int = 0) -> Item:
+def _item(items: ClipItems, index: int, epoch: int = 0) -> ClipExample:
     item = items.load((epoch, index))
-    assert isinstance(item, Item)
+    assert isinstance(item, ClipExample)
     return item
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.training.config import InitConfig, LossConfig
-from av2unit.training.items import Batch
+from av2unit.training.items import ClipBatch
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model, initialise, read_start
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
@@ -24,7 +24,7 @@ SMALL = AvHubertConfig(
 LENGTHS, VIDEO_LENGTHS, HAS_AUDIO = [7, 5, 6], [7, 0, 6], [True, True, False]
 
 
-def _batch(extra: int = 0) -> Batch:
+def _batch(extra: int = 0) -> ClipBatch:
     """Three clips: both modalities, sound alone, lips alone; `extra` steps of padding more than needed."""
     generator = torch.Generator().manual_seed(3)
     time = max(LENGTHS)
@@ -36,7 +36,9 @@ def _batch(extra: int = 0) -> Batch:
     targets = torch.randint(4, 9, (3, time, 2), generator=generator).masked_fill(~real[..., None], -100)
     padded = [torch.cat([part, part[:, :1].expand(-1, extra, *part.shape[2:]) * 0], 1) for part in (audio, video, audio_mask, mask)]
     targets = torch.cat([targets, torch.full((3, extra, 2), -100)], 1)
-    return Batch(padded[0], padded[1], padded[2].bool(), padded[3].bool(), torch.tensor(HAS_AUDIO), targets, LENGTHS, VIDEO_LENGTHS)
+    return ClipBatch(
+        padded[0], padded[1], padded[2].bool(), padded[3].bool(), torch.tensor(HAS_AUDIO), targets, LENGTHS, VIDEO_LENGTHS
+    )
 
 
 def _network(**loss: float) -> MaskedPrediction:
@@ -44,7 +46,7 @@ def _network(**loss: float) -> MaskedPrediction:
     return MaskedPrediction(initialise(AvHubert(SMALL)), LossConfig(**loss))
 
 
-def _by_hand(model: AvHubert, batch: Batch, masked_weight: float, unmasked_weight: float) -> tuple[float, float]:
+def _by_hand(model: AvHubert, batch: ClipBatch, masked_weight: float, unmasked_weight: float) -> tuple[float, float]:
     """Clip after clip and step after step, from the published description: (cross-entropies over frames, penalty)."""
     total, counted, squares = 0.0, 0, []
     for row, length in enumerate(batch.lengths):

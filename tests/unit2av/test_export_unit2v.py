@@ -11,7 +11,7 @@ from avcore.errors import CheckpointError, UsageError, VocabularyError
 from tests.unit2av.lip_runs import face_config, train_face, values_of
 from unit2av.drawn_lips import VOCABULARY, DrawnCorpus, mouths
 from unit2av.face.training.config import LipDataConfig
-from unit2av.face.training.corpus import Clip, read_clips
+from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.export import export_face, main
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
@@ -48,12 +48,12 @@ def renderer(run: Path) -> LipRenderer:
 
 
 @pytest.fixture(scope="module")
-def held_out(drawn: DrawnCorpus) -> tuple[Clip, ...]:
+def held_out(drawn: DrawnCorpus) -> tuple[LipClip, ...]:
     return read_clips(LipDataConfig(train=str(drawn.manifest), units=str(drawn.units), hold_out=4), 20, 1337).valid
 
 
 def test_drawn_mouths_follow_the_units_better_than_shuffled_ones(
-    renderer: LipRenderer, held_out: tuple[Clip, ...], crops: Path
+    renderer: LipRenderer, held_out: tuple[LipClip, ...], crops: Path
 ) -> None:
     """As in dubbing: the pictures of one clip are drawn anew with the units of another."""
     darkness, openings, distance, shuffled = [], [], [], []

@@ -8,7 +8,7 @@ import pytest
 
 from avcore.units import Units
 from unit2av.face.training.config import FaceAugmentConfig
-from unit2av.face.training.corpus import Clip
+from unit2av.face.training.corpus import LipClip
 from unit2av.face.training.items import FaceWindows, augment_faces
 from unit2av.lip_crops import CropCache, Faces, Footage
 
@@ -67,7 +67,7 @@ def test_target_and_reference_of_a_window_are_changed_alike(monkeypatch: pytest.
     pictures = np.random.default_rng(0).integers(0, 255, (20, 96, 96, 3)).astype(np.uint8)
     monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(20, dtype=bool)))
     own = Footage("clip", Path("v.mp4"), Path("v.bbox.pkl"))
-    clip = Clip(own, Units.from_frames(np.arange(40)), 0, reference=own)
+    clip = LipClip(own, Units.from_frames(np.arange(40)), 0, reference=own)
     example = FaceWindows([clip], "", seed=0, pictures=3, augment=EVERYTHING).load((0, 0))
     plain = FaceWindows([clip], "", seed=0, pictures=3).load((0, 0))
     np.testing.assert_array_equal(example.target, example.reference)

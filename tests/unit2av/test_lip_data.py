@@ -14,7 +14,7 @@ from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, read_units, write_units
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, random_units
 from unit2av.face.training.config import LipDataConfig
-from unit2av.face.training.corpus import Clip, read_clips
+from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.items import FaceWindows, SyncWindows, stack
 from unit2av.lip_crops import CropCache, Faces, Footage
 
@@ -22,11 +22,11 @@ FRAMES = 64
 
 
 @pytest.fixture
-def clip(monkeypatch: pytest.MonkeyPatch) -> Clip:
+def clip(monkeypatch: pytest.MonkeyPatch) -> LipClip:
     """A clip whose picture k is of colour k throughout, and whose units count the steps of 20 ms."""
     pictures = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 96, 96, 3))
     monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(FRAMES, dtype=bool)))
-    return Clip(Footage("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
+    return LipClip(Footage("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
 
 
 def colours(pictures: np.ndarray) -> list[int]:
@@ -34,7 +34,7 @@ def colours(pictures: np.ndarray) -> list[int]:
 
 
 @pytest.mark.parametrize(("pictures", "is_run"), [(10, True), (5, True), (3, False)])
-def test_each_picture_stands_with_its_two_units(clip: Clip, pictures: int, is_run: bool) -> None:
+def test_each_picture_stands_with_its_two_units(clip: LipClip, pictures: int, is_run: bool) -> None:
     source = FaceWindows([clip], "", seed=0, pictures=pictures, is_run=is_run)
     assert len(source) == FRAMES // 10
     starts = set()
@@ -50,20 +50,20 @@ def test_each_picture_stands_with_its_two_units(clip: Clip, pictures: int, is_ru
     assert len(starts) > 20
 
 
-def test_reference_pictures_come_from_elsewhere_in_the_clip(clip: Clip) -> None:
+def test_reference_pictures_come_from_elsewhere_in_the_clip(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0)
     for epoch in range(40):
         example = source.load((epoch, 0))
         assert not set(colours(example.reference)) & set(colours(example.target))
 
 
-def test_some_references_are_the_target_when_asked(clip: Clip) -> None:
+def test_some_references_are_the_target_when_asked(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0, same_reference=0.5)
     same = sum(np.array_equal(example.reference, example.target) for example in (source.load((epoch, 0)) for epoch in range(60)))
     assert 15 < same < 45
 
 
-def test_a_clip_with_a_reference_video_takes_its_pictures(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_with_a_reference_video_takes_its_pictures(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
     own = CropCache("").faces(clip.footage)
     other = Footage("clip.reference", Path("r.mp4"), clip.footage.boxes)
     both = {clip.footage: own, other: Faces(own.pictures + np.uint8(100), own.is_seen)}
@@ -74,7 +74,7 @@ def test_a_clip_with_a_reference_video_takes_its_pictures(clip: Clip, monkeypatc
         assert colours(example.reference) == [colour + 100 for colour in colours(example.target)]
 
 
-def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = CropCache("").faces(clip.footage).pictures.copy()
     poses = np.arange(FRAMES) % 4
     pictures[:, :48] = 40 * poses[:, None, None, None]
@@ -91,13 +91,13 @@ def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: Clip,
     assert alike(40) == 1.0
 
 
-def test_a_window_depends_on_seed_epoch_and_index_alone(clip: Clip) -> None:
+def test_a_window_depends_on_seed_epoch_and_index_alone(clip: LipClip) -> None:
     first, second = (FaceWindows([clip], "", seed=3) for _ in range(2))
     for key in ((0, 0), (0, 1), (5, 2)):
         assert all(np.array_equal(a, b) for a, b in zip(first.load(key), second.load(key), strict=True))
 
 
-def test_windows_without_a_face_are_not_taken(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_windows_without_a_face_are_not_taken(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = CropCache("").faces(clip.footage).pictures
     is_seen = np.ones(FRAMES, dtype=bool)
     is_seen[[12, 40]] = False
@@ -111,7 +111,7 @@ def test_windows_without_a_face_are_not_taken(clip: Clip, monkeypatch: pytest.Mo
         source.load((0, 0))
 
 
-def test_videos_that_are_longer_than_their_units_are_refused_or_cut(clip: Clip) -> None:
+def test_videos_that_are_longer_than_their_units_are_refused_or_cut(clip: LipClip) -> None:
     short = replace(clip, units=Units.from_frames(np.arange(2 * FRAMES - 10)))
     with pytest.raises(InputError, match="differ in length"):
         FaceWindows([short], "", seed=0).load((0, 0))
@@ -127,7 +127,7 @@ def test_mirrored_windows_show_mirrored_pictures(drawn: DrawnCorpus, crops: Path
     assert not np.array_equal(mirrored.target, plain.target)
 
 
-def test_shifted_units_are_of_another_moment_and_say_something_else(clip: Clip) -> None:
+def test_shifted_units_are_of_another_moment_and_say_something_else(clip: LipClip) -> None:
     source = SyncWindows([clip], "", seed=0, num_frames=5, min_shift=3)
     for epoch in range(40):
         example = source.load((epoch, 0))
@@ -141,7 +141,7 @@ def test_shifted_units_are_of_another_moment_and_say_something_else(clip: Clip) 
     assert np.mean(unlike) > 0.5
 
 
-def test_a_batch_stacks_the_parts(clip: Clip) -> None:
+def test_a_batch_stacks_the_parts(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0, pictures=4)
     batch = stack([source.load((0, index)) for index in range(3)])
     assert {name: list(tensor.shape) for name, tensor in batch.items()} == {
@@ -149,7 +149,7 @@ def test_a_batch_stacks_the_parts(clip: Clip) -> None:
     }  # fmt: skip
 
 
-def test_validation_takes_windows_from_all_over(clip: Clip) -> None:
+def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:
     clips = [replace(clip, footage=Footage(f"clip {n}", Path("v"), Path("b"))) for n in range(10)]
     source = FaceWindows(clips, "", seed=0, max_items=5)
     assert len(source) == 5

@@ -6,9 +6,7 @@ Nothing here grows with the length of a video: pictures are drawn a batch at a t
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture, crop_face
@@ -20,7 +18,6 @@ from avcore.units import Units
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
 from unit2av.voice.speech import Speaker, UnitVocoder
 
-Samples = NDArray[np.float32]
 Paste = Callable[[Picture, Picture, Box], Picture]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
 

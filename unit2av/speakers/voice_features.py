@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.contracts import kind_of, require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from unit2av.speakers.mel import slaney_filters
-
-Samples = NDArray[np.float32]
 
 _FFT = seconds_to_samples(0.025)
 _HOP = seconds_to_samples(0.010)

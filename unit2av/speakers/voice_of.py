@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import load_array, load_arrays
+from avcore.arrays import Samples, load_array, load_arrays
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import atomic_output, require_file
@@ -20,7 +20,6 @@ from avcore.media import probe, read_speech
 from avcore.outputs import keep_apart
 from avcore.speech.pitch import Pitch, measure_pitch
 from unit2av.speaker import SpeakerEncoder
-from unit2av.speakers.voice_features import Samples
 from unit2av.voice.speech import SpeakerVoice
 
 _VECTOR, _PITCH = "voice", "pitch"

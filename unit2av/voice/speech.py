@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import load_strict
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
@@ -27,7 +28,6 @@ from unit2av.voice.harmonic_speech import HarmonicUtterance
 from unit2av.voice.offsets import OffsetSetting, resolve_unit_offset
 from unit2av.voice.vocoder import UnitHifiGan
 
-Samples = NDArray[np.float32]
 Network = UnitHifiGan | HarmonicVocoder
 
 _PIECE = 250

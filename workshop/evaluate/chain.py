@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.features import Pictures
+from avcore.arrays import Pictures, Samples
 from avcore.errors import NoFaceError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.progress import silent
-from avcore.speech.audio import Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from netflips.models import Models

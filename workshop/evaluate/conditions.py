@@ -7,9 +7,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.features import Pictures
 from av2unit.training.noise import BANDS, Channel, coloured_noise, mix, pass_through
-from avcore.speech.audio import Samples
+from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from workshop.material.drawn import Shot, film_lips
 from workshop.voices.cast import cast, say

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 
 from av2unit import trust
 from av2unit.extractor import UnitExtractor
-from av2unit.features import Pictures
-from avcore.speech.audio import Samples
+from avcore.arrays import Pictures, Samples
 from avcore.units import Units
 from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, VIDEO
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from av2unit.training.noise import coloured_noise, mix
+from avcore.arrays import Samples
 from avcore.media import read_speech, write_speech
-from avcore.speech.audio import Samples
 
 _INT16 = 32768
 

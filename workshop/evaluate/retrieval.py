@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from av2unit.clustering.features import mfcc_features, normalise_columns
 from av2unit.clustering.warping import ManyRecordings
-from av2unit.features import Floats
+from avcore.arrays import Floats, Samples
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.progress import Progress, track
-from avcore.speech.audio import Samples, resample
+from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, UNIT_RATE
 from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance, edit_distances

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.speech.audio import Samples
+from avcore.arrays import Samples
 from avcore.speech.pitch import PITCH_STEP, periodicity, pitch_track, without_jumps
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_UNIT
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.features import Pictures
+from avcore.arrays import Pictures, Samples
 from avcore.checkpoints.bundle import CHECKPOINTS, REFERENCES
 from avcore.checkpoints.kinds import Kind
 from avcore.errors import InputError, NetflipsError, NoFaceError
 from avcore.files import private_folder
 from avcore.media import read_speech
-from avcore.speech.audio import Samples, resample
+from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_units
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, Phoneme

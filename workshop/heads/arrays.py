@@ -1,9 +1,9 @@
 """Arrays of float32, which all drawing is done in."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float32]
+from avcore.arrays import Floats
 
 
 def floats(values: ArrayLike) -> Floats:

@@ -5,7 +5,8 @@ from math import cos, sin
 
 import numpy as np
 
-from workshop.heads.arrays import Floats, floats
+from avcore.arrays import Floats
+from workshop.heads.arrays import floats
 
 _JOINT = floats([0.0, 0.35, 0.40])
 """The joint of the neck, about which the head turns, in widths of the face."""

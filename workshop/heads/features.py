@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
-from workshop.heads.arrays import Floats, floats
+from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera
 from workshop.heads.geometry import (
     INNER_LOWER,

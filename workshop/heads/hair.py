@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from workshop.heads.arrays import Floats, floats
+from avcore.arrays import Floats
+from workshop.heads.arrays import floats
 from workshop.heads.looks import Looks
 from workshop.heads.skin import SIDE, Canvas
 

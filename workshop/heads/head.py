@@ -10,8 +10,9 @@ from math import sin
 import cv2
 import numpy as np
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
-from workshop.heads.arrays import Floats, floats
+from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.features import Eyes, draw_ears, draw_mouth
 from workshop.heads.geometry import NUM_HEAD_VERTICES, UV_REACH, neutral_mesh

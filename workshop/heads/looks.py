@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workshop.heads.arrays import Floats, floats
+from avcore.arrays import Floats
+from workshop.heads.arrays import floats
 
 Colour = Floats
 """float32 [3], red, green, blue, 0 to 1."""

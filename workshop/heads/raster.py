@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
-from workshop.heads.arrays import Floats, floats
+from workshop.heads.arrays import floats
 
 SUBPIXEL_BITS = 4
 """OpenCV draws at fixed-point positions with so many binary places."""

@@ -3,8 +3,9 @@
 import cv2
 import numpy as np
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
-from workshop.heads.arrays import Floats, floats
+from workshop.heads.arrays import floats
 from workshop.heads.looks import Looks
 
 BODY_SIZE = (1.7, 3.4)

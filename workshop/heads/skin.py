@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workshop.heads.arrays import Floats, floats
+from avcore.arrays import Floats
+from workshop.heads.arrays import floats
 from workshop.heads.geometry import (
     INNER_UPPER,
     LEFT_BROW,

@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Picture
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE
 from avdata.prepare.espeak import Phoneme
-from workshop.heads.arrays import Floats, floats
+from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.geometry import NUM_FACE_VERTICES
 from workshop.heads.head import Head, Mouth, draw

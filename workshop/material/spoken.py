@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from av2unit.training.noise import coloured_noise, mix
+from avcore.arrays import Samples
 from avcore.media import write_speech
-from avcore.speech.audio import Samples, resample
+from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.espeak import Phoneme

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
 from av2unit.nearest import KnownSentences
+from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.kinds import Kind
 from avcore.errors import InputError
 from avcore.progress import Progress, track
-from avcore.speech.audio import Samples, resample
+from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from avcore.units.domain import Bounded
 from netflips.bundles.references import nearest_reference, read_references

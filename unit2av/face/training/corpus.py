@@ -17,7 +17,7 @@ from unit2av.lip_crops import MAKE_BOXES, Footage, footage_of, reference_of
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class LipClip:
     """One clip. units: plain names with durations. max_mismatch_units: by how much its pictures may last longer or shorter.
     reference: the same pictures with another mouth, where there are such."""
 
@@ -42,11 +42,11 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Clips:
+class LipClips:
     """What a run trains and validates on. vocabulary: the quantizer's fingerprint, "" = unknown."""
 
-    train: tuple[Clip, ...]
-    valid: tuple[Clip, ...]
+    train: tuple[LipClip, ...]
+    valid: tuple[LipClip, ...]
     vocabulary: str
 
     def check_range(self, num_units: int) -> None:
@@ -55,7 +55,7 @@ class Clips:
             clip.units.check_range(num_units, clip.id)
 
 
-def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> Clips:
+def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> LipClips:
     """Read and check all that a run learns from.
 
     min_frames: pictures that a clip must have. Raises InputError naming clips without video, boxes or units and clips
@@ -67,10 +67,10 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> Clips:
     else:
         train, valid = _hold_out(train, config, seed)
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
-    return Clips(tuple(train), tuple(valid), settle_vocabulary(named, config.units_vocabulary))
+    return LipClips(tuple(train), tuple(valid), settle_vocabulary(named, config.units_vocabulary))
 
 
-def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[Clip]:
+def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:
     path = Path(manifest_path)
     manifest = read_manifest(path, config.root or None)
     units = _read_units(manifest, units_path, config)
@@ -86,7 +86,7 @@ def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames
         elif entry.id not in units:
             problems.no_units.append(entry.id)
         else:
-            clip = Clip(footage, units[entry.id], config.max_mismatch_units, reference)
+            clip = LipClip(footage, units[entry.id], config.max_mismatch_units, reference)
             if problems.accept(clip, entry, min_frames):
                 clips.append(clip)
     problems.complain(path, units_path, config, min_frames)
@@ -111,7 +111,7 @@ class _Problems:
         self.too_short: list[str] = []
         self.misfits: list[str] = []
 
-    def accept(self, clip: Clip, entry: Entry, min_frames: int) -> bool:
+    def accept(self, clip: LipClip, entry: Entry, min_frames: int) -> bool:
         """Whether the lengths of a clip are right, as far as its line tells them."""
         frames = min(clip.num_frames, entry.frames or clip.num_frames)
         if frames < min_frames:
@@ -139,7 +139,7 @@ class _Problems:
             leave_out(names, what, path, config.allow_missing, hint)
 
 
-def _hold_out(clips: Sequence[Clip], config: LipDataConfig, seed: int) -> tuple[list[Clip], list[Clip]]:
+def _hold_out(clips: Sequence[LipClip], config: LipDataConfig, seed: int) -> tuple[list[LipClip], list[LipClip]]:
     """Clips to train on and clips to validate on. Raises InputError when too few are there for both."""
     if len(clips) <= config.hold_out:
         raise InputError(

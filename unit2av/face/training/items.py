@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units
 from avcore.units import Ids
-from avtrain.pictures import Pictures, relight, turn
+from avtrain.pictures import relight, turn
 from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig
-from unit2av.face.training.corpus import Clip
+from unit2av.face.training.corpus import LipClip
 from unit2av.lip_crops import CropCache, Faces
 
 Example = TypeVar("Example", "FaceExample", "SyncExample")
@@ -62,7 +63,7 @@ class _Windows(Generic[Example]):
     """
 
     def __init__(
-        self, clips: Sequence[Clip], cache: str | Path, seed: int, num_frames: int, flip: float = 0.0, max_items: int = 0
+        self, clips: Sequence[LipClip], cache: str | Path, seed: int, num_frames: int, flip: float = 0.0, max_items: int = 0
     ) -> None:
         self._clips, self._cache, self._seed = clips, CropCache(cache), seed
         self._num_frames, self._flip = num_frames, flip
@@ -93,10 +94,10 @@ class _Windows(Generic[Example]):
             )  # fmt: skip
         return self._example(clip, faces, self._starts(clip, faces), item_generator(self._seed, key))
 
-    def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> Example:
+    def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> Example:
         raise NotImplementedError
 
-    def _starts(self, clip: Clip, faces: Faces) -> Ids:
+    def _starts(self, clip: LipClip, faces: Faces) -> Ids:
         """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""
         length = self._num_frames
         seen = np.cumsum(np.append(0, faces.is_seen[: clip.num_frames]))
@@ -120,7 +121,7 @@ class FaceWindows(_Windows[FaceExample]):
 
     def __init__(
         self,
-        clips: Sequence[Clip],
+        clips: Sequence[LipClip],
         cache: str | Path,
         seed: int,
         flip: float = 0.0,
@@ -137,7 +138,7 @@ class FaceWindows(_Windows[FaceExample]):
         self._same_reference, self._reference_choices = same_reference, reference_choices
         self._has_average, self._augment = has_average, augment
 
-    def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> FaceExample:
+    def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> FaceExample:
         start = int(generator.choice(starts))
         shown = self._shown(generator)
         target = faces.pictures[start + shown]
@@ -150,7 +151,9 @@ class FaceWindows(_Windows[FaceExample]):
             target, reference = np.split(augment_faces(np.concatenate((target, reference)), self._augment, generator), 2)
         return FaceExample(target, reference, _units_of(clip, start, WINDOW_FRAMES), shown, average)
 
-    def _reference(self, clip: Clip, faces: Faces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator) -> Pictures:
+    def _reference(
+        self, clip: LipClip, faces: Faces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator
+    ) -> Pictures:
         """The same face with another mouth: from the clip's reference video where it has one, else from elsewhere in the clip."""
         if clip.reference is not None:
             return np.asarray(self._cache.faces(clip.reference).pictures[start + shown])
@@ -168,7 +171,7 @@ class SyncWindows(_Windows[SyncExample]):
 
     def __init__(
         self,
-        clips: Sequence[Clip],
+        clips: Sequence[LipClip],
         cache: str | Path,
         seed: int,
         num_frames: int,
@@ -179,7 +182,7 @@ class SyncWindows(_Windows[SyncExample]):
         super().__init__(clips, cache, seed, num_frames, flip, max_items)
         self._min_shift = min_shift
 
-    def _example(self, clip: Clip, faces: Faces, starts: Ids, generator: np.random.Generator) -> SyncExample:
+    def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> SyncExample:
         start = int(generator.choice(starts))
         said = _units_of(clip, start, self._num_frames)
         others = np.arange(min(clip.num_frames, len(faces.pictures)) - self._num_frames + 1)
@@ -200,12 +203,12 @@ def stack(items: Sequence[FaceExample | SyncExample]) -> dict[str, Tensor]:
     return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
 
 
-def _units_of(clip: Clip, start: int, num_frames: int) -> Ids:
+def _units_of(clip: LipClip, start: int, num_frames: int) -> Ids:
     """The units said during `num_frames` pictures from picture `start` on: int64 [2 * num_frames]."""
     return clip.units.frames()[frames_to_units(start) : frames_to_units(start + num_frames)]
 
 
-def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: Clip, number: int) -> Ids:
+def _elsewhere(start: int, starts: Ids, generator: np.random.Generator, clip: LipClip, number: int) -> Ids:
     """First pictures of other windows, int64 [number]; if there are any, of those that share no picture with that at `start`."""
     apart = starts[np.abs(starts - start) >= WINDOW_FRAMES]
     others = apart if len(apart) else starts[starts != start]

@@ -17,7 +17,7 @@ from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
 from unit2av.face.training.config import MouthRegion, Unit2vConfig
-from unit2av.face.training.corpus import Clips
+from unit2av.face.training.corpus import LipClips
 from unit2av.face.training.items import FaceExample, FaceWindows, stack
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, mouth_of, realness_loss, ssim
 from unit2av.face.training.sync import SyncExpert
@@ -32,7 +32,7 @@ FACE, QUALITY, LOSSES = "face", "quality", "losses"
 class Unit2vTask:
     """The face renderer against its discriminator (avtrain.task.Task). cache: folder of the face crops."""
 
-    def __init__(self, config: Unit2vConfig, clips: Clips, cache: str, face: FaceModel, expert: SyncExpert | None) -> None:
+    def __init__(self, config: Unit2vConfig, clips: LipClips, cache: str, face: FaceModel, expert: SyncExpert | None) -> None:
         self._config, self._vocabulary, self._face = config, clips.vocabulary, face
         self._frozen_norms = batch_norms(face) if config.model.frozen_norm else []
         torch.manual_seed(config.loop.seed)

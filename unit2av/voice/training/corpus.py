@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import read_speech
 from avcore.progress import Progress, silent, track
-from avcore.runs.journal import append, read, repair
+from avcore.runs.journal import Row, append, read, repair
 from avcore.runs.rows import iter_rows
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
@@ -33,7 +32,6 @@ PITCH_FILE = "pitch.jsonl"
 _PER_HZ = 10
 """Tracks of pitch are kept in whole tenths of a hertz."""
 
-Row = dict[str, Any]
 Known = dict[tuple[str, str], Vector | None]
 """Voices by id and recording; None where a recording gave none."""
 Tracks = Mapping[str, Track]

@@ -22,7 +22,7 @@ from unit2av.voice.harmonic import PER_STEP
 from unit2av.voice.harmonic_speech import limited
 from unit2av.voice.training.config import DataConfig, Unit2aConfig
 from unit2av.voice.training.corpus import Corpus, Tracks, voices_and_pitches
-from unit2av.voice.training.items import AlignedReader, Batch, Preloaded, Reader, Segment, blur_voice, collate
+from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate
 from unit2av.voice.training.losses import contour_loss, voicing_loss
 from unit2av.voice.training.start import TrainedHarmonic
 from unit2av.voice.training.task import Unit2aTask
@@ -50,7 +50,7 @@ class HarmonicSegment(Segment):
     is_held_out: bool = False
 
 
-class HarmonicBatch(Batch):
+class HarmonicBatch(SegmentBatch):
     """log_f0: float32 [batch, 4 * time]. melody_*: contours of some utterances, whole, shorter ones filled up.
 
     melody_frames: int64 [n, T]. melody_where: float32 [n, 10, T] of `places`. melody_z, melody_voiced, melody_weight: float32
@@ -222,10 +222,10 @@ class HarmonicTask(Unit2aTask):
             return train, None
         return train, HeldOutTakes(corpus.valid, data, TakeReader((), data, self._tracks, self._edge_unit))
 
-    def collate(self, items: list[Any]) -> Batch:
+    def collate(self, items: list[Any]) -> SegmentBatch:
         return collate_harmonic(items, self._edge_unit, self._config.data.contour_items)
 
-    def _speak(self, batch: Batch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def _speak(self, batch: SegmentBatch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         own = cast(HarmonicBatch, batch)
         melody = own["melody_frames"], own["melody_where"]
         sound, log_durations, contours = vocoder(own["frames"], own["voice"], own["log_f0"], own["runs"], melody)
@@ -236,11 +236,11 @@ class HarmonicTask(Unit2aTask):
         }
         return sound, log_durations, losses
 
-    def _say(self, batch: Batch, one: slice, length: int) -> Tensor:
+    def _say(self, batch: SegmentBatch, one: slice, length: int) -> Tensor:
         log_f0 = cast(HarmonicBatch, batch)["log_f0"][one, : length * 4]
         return limited(self._harmonic(batch["frames"][one, :length], batch["voice"][one], log_f0))
 
-    def _measure(self, batch: Batch, number: int, length: int) -> tuple[Tensor, Metrics]:
+    def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Metrics]:
         """As for any vocoder; said with the recording's pitch. contour_error: mean distance of the predicted contour where
         there is voice, in spreads of the speaker (0.1 is about a fifth of a semitone of a lively voice); voicing_error: share of
         steps."""

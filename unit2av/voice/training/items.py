@@ -31,7 +31,7 @@ class Segment:
     voice: Vector
 
 
-class Batch(TypedDict):
+class SegmentBatch(TypedDict):
     """Segments side by side, shorter ones filled up with zeros.
 
     frames: int64 [batch, time]. samples: float32 [batch, 320 * time]. num_frames: their lengths in steps of 20 ms.
@@ -159,7 +159,7 @@ def normalise_peak(samples: Vector, peak: float) -> Vector:
     return np.asarray(samples / highest * peak, dtype=np.float32) if highest > 0 else samples
 
 
-def collate(segments: Sequence[Segment]) -> Batch:
+def collate(segments: Sequence[Segment]) -> SegmentBatch:
     """Make a batch of segments."""
     lengths = [len(segment.frames) for segment in segments]
     frames = np.zeros((len(segments), max(lengths)), dtype=np.int64)
@@ -167,7 +167,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
     for row, segment in enumerate(segments):
         frames[row, : len(segment.frames)] = segment.frames
         samples[row, : len(segment.samples)] = segment.samples
-    return Batch(
+    return SegmentBatch(
         names=[segment.name for segment in segments],
         frames=torch.from_numpy(frames),
         samples=torch.from_numpy(samples),

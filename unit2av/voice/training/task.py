@@ -17,7 +17,7 @@ from avtrain.task import Engine, Optimized, Values
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import Corpus, edge_unit
 from unit2av.voice.training.discriminators import Discriminators, Judgement
-from unit2av.voice.training.items import Batch, HeldOut, TrainingSegments, collate
+from unit2av.voice.training.items import HeldOut, SegmentBatch, TrainingSegments, collate
 from unit2av.voice.training.losses import (
     LogMel,
     Runs,
@@ -69,7 +69,7 @@ class Unit2aTask:
     def valid_items(self) -> ItemSource[Any] | None:
         return self._valid
 
-    def collate(self, items: list[Any]) -> Batch:
+    def collate(self, items: list[Any]) -> SegmentBatch:
         return collate(items)
 
     def describe(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Unit2aTask:
 
     # One update of the discriminators, then one of the vocoder
 
-    def training_step(self, batch: Batch, engine: Engine) -> Values:
+    def training_step(self, batch: SegmentBatch, engine: Engine) -> Values:
         """Update both sides on one batch; the losses are logged without their weights, `loss` is what the vocoder minimises."""
         runs = batch["runs"]
         sound, log_durations, more = self._speak(batch, engine.module(_GENERATOR))
@@ -100,12 +100,12 @@ class Unit2aTask:
         engine.update(_GENERATOR, loss)
         return {"loss": loss, **losses, **values}
 
-    def _speak(self, batch: Batch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def _speak(self, batch: SegmentBatch, vocoder: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """What the vocoder makes of a batch: sound, log durations, and losses of its own."""
         sound, log_durations = vocoder(batch["frames"], batch["voice"], batch["runs"])
         return sound, log_durations, {}
 
-    def _say(self, batch: Batch, one: slice, length: int) -> Tensor:
+    def _say(self, batch: SegmentBatch, one: slice, length: int) -> Tensor:
         """Say one held-out utterance with its own durations: float32 [1, 320 * length]."""
         return self._vocoder(batch["frames"][one, :length], batch["voice"][one])  # type: ignore[no-any-return]
 
@@ -133,7 +133,7 @@ class Unit2aTask:
 
     # Validation
 
-    def validate(self, batches: Iterator[Batch], engine: Engine) -> Metrics:
+    def validate(self, batches: Iterator[SegmentBatch], engine: Engine) -> Metrics:
         """Mean over held-out utterances: mel L1, duration loss, errors of the durations predicted and of their sum.
 
         duration_error_s: mean absolute error of a unit's duration (s). length_error: by how much an utterance comes out
@@ -151,7 +151,7 @@ class Unit2aTask:
         rows = [row for share in engine.of_all(rows) for row in share]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {"mel": float("inf")}
 
-    def _measure(self, batch: Batch, number: int, length: int) -> tuple[Tensor, Metrics]:
+    def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Metrics]:
         """Say one utterance with its own durations: float32 [320 * length], and how near it is."""
         one = slice(number, number + 1)
         made = self._say(batch, one, length)
@@ -168,7 +168,7 @@ class Unit2aTask:
         }
         return made[0], metrics
 
-    def _show(self, batch: Batch, number: int, made: Tensor, engine: Engine) -> None:
+    def _show(self, batch: SegmentBatch, number: int, made: Tensor, engine: Engine) -> None:
         name, real = batch["names"][number], batch["samples"][number, : len(made)]
         engine.log_sound(f"made/{name}", made.float().cpu().numpy(), SAMPLE_RATE)
         if not self._has_shown_truth:
