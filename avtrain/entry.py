@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -39,9 +39,10 @@ CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 def read_config(schema: type[Config], name: str, overrides: Sequence[str], folder: Path = CONFIG_FOLDER) -> Config:
     """Compose `<folder>/<name>.yaml` with overrides and check it against a frozen dataclass.
 
-    A yaml of another folder may inherit from those of NetfLips: what its `defaults` name is looked for there too. Raises
-    InputError for what is no yaml, and UsageError for a missing one, a key the schema does not have, a wrong type or a value
-    still `???`.
+    A yaml of another folder may inherit from those of NetfLips: what its `defaults` name is looked for there too. Settings
+    that have no default in the schema and that the yaml does not name are as in the schema's `PUBLISHED` yaml, if it has one.
+    Raises InputError for what is no yaml, and UsageError for a missing one, a key the schema does not have, a wrong type or a
+    value still `???`.
     """
     there_is = [place / f"{name}.yaml" for place in (folder, CONFIG_FOLDER) if (place / f"{name}.yaml").exists()]
     if not there_is:
@@ -49,7 +50,7 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
         raise UsageError(f"no config called {name}", path=folder, expected=", ".join(there) or "a yaml file")
     read_yaml(there_is[0], f"config {name}")
     try:
-        merged = OmegaConf.merge(_schema(schema), _compose(name, overrides, folder))
+        merged = OmegaConf.merge(_schema(schema), _published(schema), _compose(name, overrides, folder))
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise UsageError(
@@ -94,9 +95,36 @@ def _as_override(text: str, folders: Sequence[Path]) -> str:
     return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
 
 
+def _published(schema: type[Any]) -> dict[str, Any]:
+    """What the schema's `PUBLISHED` yaml says of settings that the schema gives no default."""
+    name = getattr(schema, "PUBLISHED", "")
+    if not name:
+        return {}
+    values: dict[str, Any] = OmegaConf.to_container(_compose(name, (), CONFIG_FOLDER))  # type: ignore[assignment]
+    return _without_default(schema, values)
+
+
+def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    found, kinds = {}, get_type_hints(schema)
+    for one in dataclasses.fields(schema):
+        kind = kinds[one.name]
+        if one.name not in values:
+            continue
+        inner = _without_default(kind, values[one.name]) if dataclasses.is_dataclass(kind) else {}
+        if inner:
+            found[one.name] = inner
+        elif one.default is one.default_factory is dataclasses.MISSING:
+            found[one.name] = values[one.name]
+    return found
+
+
 def _schema(schema: type[Any]) -> DictConfig:
     """The schema as a node that can be filled: frozen dataclasses come out read-only, at every level."""
     node = OmegaConf.structured(schema)
+    OmegaConf.set_readonly(node, None)
+    for name, kind in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(kind) and OmegaConf.is_missing(node, name):
+            node[name] = _schema(kind)
     _unlock(node)
     return node  # type: ignore[no-any-return]
 

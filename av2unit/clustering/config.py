@@ -1,6 +1,11 @@
-"""Settings of clustering; hydra's yaml is checked against these."""
+"""Settings of clustering; hydra's yaml is checked against these.
+
+What configs/av2unit/kmeans.yaml says of fitting, with its source, has no default here: a yaml that does not name it gets it from
+there.
+"""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from avcore.errors import UsageError
 from avcore.timeline import FRAME_RATE, UNIT_RATE
@@ -25,25 +30,27 @@ class FeatureConfig:
     """What the encoder is given, of what a clip has."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitConfig:
     """MiniBatch k-means (Sculley 2010) on a sample of frames."""
 
-    num_clusters: int = 100
+    num_clusters: int
     sample_gb: float = 1.0
     """Memory for the sample of frames; all frames are equally likely to be in it."""
     sample_share: float = 1.0
     """At most so large a share of all frames."""
-    batch_size: int = 10_000
-    max_iter: int = 100
-    n_init: int = 20
-    max_no_improvement: int = 100
+    batch_size: int
+    max_iter: int
+    n_init: int
+    max_no_improvement: int
     seed: int = 1337
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KMeansConfig:
     """Clustering of a corpus: `fit` makes the model, `apply` labels with it."""
+
+    PUBLISHED: ClassVar[str] = "av2unit/kmeans"
 
     manifest: str = "???"
     root: str = ""
@@ -57,7 +64,7 @@ class KMeansConfig:
     """The encoder, where features are its own."""
     device: str = "auto"
     precision: str = "float32"
-    fit: FitConfig = field(default_factory=FitConfig)
+    fit: FitConfig
     duration_penalty: float = 0.0
     """Price of each change of label in apply, in mean squared distances of a frame from its centre (0 = the nearest centre)."""
     language: str = ""

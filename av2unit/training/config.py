@@ -1,6 +1,11 @@
-"""Settings of a training run of the unit encoder; hydra's yaml is checked against these."""
+"""Settings of a training run of the unit encoder; hydra's yaml is checked against these.
+
+The published numbers stand in configs/av2unit/train.yaml with their sources: what it says has no default here, and a yaml that does
+not name it gets it from there.
+"""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.decoding import ARGMAX, VITERBI, Decoding
@@ -9,7 +14,7 @@ from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """What is trained on.
 
@@ -29,10 +34,10 @@ class DataConfig:
     """dict.<name>.txt, one for each head or one for both; none = units 0..num_units - 1."""
     num_units: int = 0
     """0 = up to the largest label."""
-    min_frames: int = 5
-    max_frames: int = 2000
+    min_frames: int
+    max_frames: int
     """Clips of fewer or more steps of 40 ms are left out."""
-    crop_frames: int = 400
+    crop_frames: int
     """Longer clips are cut to a random stretch of so many steps; 0 = never."""
     cache_gb: float = 0.0
     """Sound and lips kept in memory, decoded before the first step, up to so many GB."""
@@ -42,21 +47,21 @@ class DataConfig:
     """Take labels of several quantizers, or of another one than the checkpoint whose heads are kept."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaskingConfig:
     """What is hidden from the encoder. Probabilities of masking are shares of steps covered, were spans not to overlap."""
 
     mask_prob: float | None = None
     """For sound and lips alike, instead of the two below; 0 = plain frame classification."""
-    mask_prob_audio: float = 0.8
-    mask_length_audio: int = 10
+    mask_prob_audio: float
+    mask_length_audio: int
     """Steps of 40 ms."""
-    mask_prob_image: float = 0.3
-    mask_length_image: int = 5
-    min_spans: int = 2
-    modality_dropout: float = 0.5
+    mask_prob_image: float
+    mask_length_image: int
+    min_spans: int
+    modality_dropout: float
     """How often one modality of a clip is left out."""
-    audio_dropout: float = 0.5
+    audio_dropout: float
     """How often that is the sound."""
 
     @property
@@ -78,8 +83,8 @@ class NoiseConfig:
     `speech` (other clips of the corpus); each draw takes one of them.
     """
 
-    noise_prob: float = 0.25
-    snr_db: tuple[float, float] = (0.0, 0.0)
+    noise_prob: float
+    snr_db: tuple[float, float]
     """The ratio is drawn between the two."""
     noise_wav: str = ""
     """A folder of sound files, a list of them, or a folder with the lists train.tsv and valid.tsv."""
@@ -90,9 +95,9 @@ class NoiseConfig:
 class AugmentConfig:
     """Changes of training clips. The first two are the published recipe's, the others help small corpora."""
 
-    random_crop: bool = True
+    random_crop: bool
     """The square that is seen of a lip picture lies anywhere in it, not in its middle; the same for the whole clip."""
-    flip_prob: float = 0.5
+    flip_prob: float
     rotate_deg: float = 0.0
     """Lips are turned by up to so many degrees either way."""
     scale: float = 0.0
@@ -147,44 +152,46 @@ class MismatchConfig:
 class LossConfig:
     """The loss of a head at a step is the cross-entropy of its class; both heads are added up."""
 
-    masked_weight: float = 1.0
-    unmasked_weight: float = 1.0
-    feature_penalty: float = 10.0
+    masked_weight: float
+    unmasked_weight: float
+    feature_penalty: float
     """On the mean square of what the front ends give."""
-    feature_grad_mult: float = 0.1
+    feature_grad_mult: float
     """Gradients of the front ends are scaled by this; 0 = they do not learn."""
     label_smoothing: float = 0.0
     class_balance: float = 0.0
     """Classes are weighted by (1 / frequency) ** class_balance; 0 = all alike."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InitConfig:
     """Where weights come from."""
 
     checkpoint: str = ""
     """A unit encoder or a plain AV-HuBERT checkpoint, published or own; "" = from scratch."""
-    heads: str = "new"
+    heads: str
     """`new`: class embeddings are made anew. `keep`: go on with the checkpoint's units; dictionaries must be the same."""
     frozen: tuple[str, ...] = ()
     """Parts of the model that do not learn, such as feature_extractor_video.resnet."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
     """A training run of the unit encoder."""
 
+    PUBLISHED: ClassVar[str] = "av2unit/train"
+
     # A dropped layer, or a batch without lips, leaves parameters without a gradient.
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(find_unused=True, best_metric="uer"))
-    data: DataConfig = field(default_factory=DataConfig)
+    data: DataConfig
     model: AvHubertConfig = field(default_factory=AvHubertConfig)
-    masking: MaskingConfig = field(default_factory=MaskingConfig)
-    noise: NoiseConfig = field(default_factory=NoiseConfig)
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    masking: MaskingConfig
+    noise: NoiseConfig
+    augment: AugmentConfig
     microphone: MicrophoneConfig = field(default_factory=MicrophoneConfig)
     mismatch: MismatchConfig = field(default_factory=MismatchConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-    init: InitConfig = field(default_factory=InitConfig)
+    loss: LossConfig
+    init: InitConfig
     optim: OptimConfig = field(default_factory=OptimConfig)
     decoding: Decoding = field(default_factory=Decoding)
     """How units are chosen in validation; stored with what is exported."""

@@ -1,12 +1,14 @@
 """What augmentation makes of sound, noise and lips."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from av2unit.features import log_filterbank, warp_frequencies
 from av2unit.training.augment import augment_lips, augmented_filterbank
-from av2unit.training.config import AugmentConfig
 from av2unit.training.noise import coloured_noise, mix
+from tests.av2unit.training_runs import PUBLISHED
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.0])
@@ -49,8 +51,8 @@ def test_warped_frequencies_keep_the_ends_and_move_formants() -> None:
 def test_augmented_sound_is_plain_sound_when_nothing_is_asked_for() -> None:
     samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
     rng = np.random.default_rng(1)
-    assert np.array_equal(augmented_filterbank(samples, AugmentConfig(), rng), log_filterbank(samples))
-    tilted = augmented_filterbank(samples, AugmentConfig(tilt=2.0), rng) - log_filterbank(samples)
+    assert np.array_equal(augmented_filterbank(samples, PUBLISHED.augment, rng), log_filterbank(samples))
+    tilted = augmented_filterbank(samples, replace(PUBLISHED.augment, tilt=2.0), rng) - log_filterbank(samples)
     assert np.allclose(tilted, tilted[0], atol=1e-5)
     assert np.allclose(np.diff(tilted[0], n=2), 0, atol=1e-5)
 
@@ -59,16 +61,16 @@ def test_lips_are_changed_alike_over_a_clip() -> None:
     rng = np.random.default_rng(0)
     clip = rng.integers(0, 255, (3, 48, 48)).astype(np.uint8)
     clip[1:] = clip[0]
-    everything = AugmentConfig(rotate_deg=10, scale=0.1, brightness=0.2, contrast=0.3)
+    everything = replace(PUBLISHED.augment, rotate_deg=10, scale=0.1, brightness=0.2, contrast=0.3)
     for _ in range(5):
         changed = augment_lips(clip, 44, everything, rng)
         assert changed.shape == (3, 44, 44)
         assert (changed == changed[0]).all()
-    flips = [augment_lips(clip, 48, AugmentConfig(flip_prob=0.5), rng) for _ in range(200)]
+    flips = [augment_lips(clip, 48, replace(PUBLISHED.augment, flip_prob=0.5), rng) for _ in range(200)]
     mirrored = [np.array_equal(one, clip[:, :, ::-1]) for one in flips]
     assert all(is_mirrored or np.array_equal(one, clip) for one, is_mirrored in zip(flips, mirrored, strict=True))
     assert 0.35 < np.mean(mirrored) < 0.65
     places = {(top, left) for top in range(5) for left in range(5)}
-    cuts = [augment_lips(clip, 44, AugmentConfig(flip_prob=0), rng) for _ in range(300)]
+    cuts = [augment_lips(clip, 44, replace(PUBLISHED.augment, flip_prob=0), rng) for _ in range(300)]
     found = {next(p for p in places if np.array_equal(one, clip[:, p[0] : p[0] + 44, p[1] : p[1] + 44])) for one in cuts}
     assert found == places

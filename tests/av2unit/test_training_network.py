@@ -9,12 +9,13 @@ from torch import Tensor
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert, load_avhubert
-from av2unit.training.config import InitConfig, LossConfig
+from av2unit.training.config import InitConfig
 from av2unit.training.items import ClipBatch
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model, initialise, read_start
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, VocabularyError
+from tests.av2unit.training_runs import PUBLISHED
 
 SMALL = AvHubertConfig(
     encoder_layers=2, encoder_embed_dim=16, encoder_ffn_embed_dim=32, encoder_attention_heads=2, conv_pos=8, conv_pos_groups=2,
@@ -43,7 +44,7 @@ def _batch(extra: int = 0) -> ClipBatch:
 
 def _network(**loss: float) -> MaskedPrediction:
     torch.manual_seed(0)
-    return MaskedPrediction(initialise(AvHubert(SMALL)), LossConfig(**loss))
+    return MaskedPrediction(initialise(AvHubert(SMALL)), replace(PUBLISHED.loss, **loss))
 
 
 def _by_hand(model: AvHubert, batch: ClipBatch, masked_weight: float, unmasked_weight: float) -> tuple[float, float]:
@@ -93,8 +94,8 @@ def test_padding_changes_nothing() -> None:
 def test_label_smoothing_and_class_weights_reach_the_loss() -> None:
     batch = _batch()
     plain = _network(feature_penalty=0.0).eval()
-    smooth = MaskedPrediction(plain.model, LossConfig(feature_penalty=0.0, label_smoothing=0.1)).eval()
-    heavy = MaskedPrediction(plain.model, LossConfig(feature_penalty=0.0), (), torch.full((9,), 3.0)).eval()
+    smooth = MaskedPrediction(plain.model, replace(PUBLISHED.loss, feature_penalty=0.0, label_smoothing=0.1)).eval()
+    heavy = MaskedPrediction(plain.model, replace(PUBLISHED.loss, feature_penalty=0.0), (), torch.full((9,), 3.0)).eval()
     values = [network(batch)["loss"].item() for network in (plain, smooth, heavy)]
     assert values[2] == pytest.approx(3 * values[0], rel=1e-5)
     logits = plain.logits(plain.model.fuse(*plain.front_ends(batch)), batch)
@@ -127,7 +128,7 @@ def test_gradients_of_the_front_ends_are_scaled() -> None:
 
 def test_frozen_parts_do_not_move_nor_do_their_norms() -> None:
     torch.manual_seed(0)
-    network = MaskedPrediction(initialise(AvHubert(SMALL)), LossConfig(), ("feature_extractor_video.resnet",)).train()
+    network = MaskedPrediction(initialise(AvHubert(SMALL)), PUBLISHED.loss, ("feature_extractor_video.resnet",)).train()
     resnet = network.model.feature_extractor_video.resnet
     before = {name: value.clone() for name, value in resnet.state_dict().items()}
     assert not any("resnet" in name for name in _gradients(network))
@@ -148,7 +149,7 @@ def _dictionaries(count: int) -> list[list[str]]:
 
 def test_a_published_encoder_keeps_all_but_the_class_embeddings(encoder_checkpoint: Checkpoint) -> None:
     config = _settings(encoder_checkpoint, 54)
-    model = build_model(config, InitConfig(str(encoder_checkpoint.path)), _dictionaries(50), "sha256:any")
+    model = build_model(config, InitConfig(checkpoint=str(encoder_checkpoint.path), heads="new"), _dictionaries(50), "sha256:any")
     for name, tensor in model.state_dict().items():
         if name == "label_embs_concat":
             assert tensor.shape == (108, config.final_dim)
@@ -169,7 +170,7 @@ def test_the_projection_of_one_head_is_repeated_for_two(encoder_checkpoint: Chec
     }
     path = tmp_path / "english.pt"
     torch.save({"args": None, "cfg": cfg, "model": single, "task_state": {}}, path)
-    model = build_model(config, InitConfig(str(path)), _dictionaries(50), "")
+    model = build_model(config, InitConfig(checkpoint=str(path), heads="new"), _dictionaries(50), "")
     assert torch.equal(model.final_proj.weight[:width], single["final_proj.weight"])
     assert torch.equal(model.final_proj.weight[width:], single["final_proj.weight"])
     assert torch.equal(model.final_proj.bias, single["final_proj.bias"].repeat(2))
@@ -183,19 +184,19 @@ def test_heads_are_kept_for_the_same_units_only(encoder_checkpoint: Checkpoint, 
     tensors = encoder_checkpoint.tensors | {"label_embs_concat": torch.rand(108, config.final_dim)}
     stored = encoder_checkpoint.config | {"dictionaries": symbols, "vocabulary": "sha256:mine"}
     path = write_checkpoint(tmp_path / "own", Kind.UNIT_ENCODER, stored, tensors)
-    model = build_model(config, InitConfig(str(path), "keep"), symbols, "sha256:mine")
+    model = build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:mine")
     assert torch.equal(model.label_embs_concat, tensors["label_embs_concat"])
     assert torch.equal(load_avhubert(read_checkpoint(path, Kind.UNIT_ENCODER)).label_embs_concat, tensors["label_embs_concat"])
     with pytest.raises(VocabularyError):
-        build_model(config, InitConfig(str(path), "keep"), symbols, "sha256:other")
+        build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:other")
     with pytest.raises(CheckpointError, match="other units"):
-        build_model(replace(config, num_classes=(44, 44)), InitConfig(str(path), "keep"), _dictionaries(40), "")
+        build_model(replace(config, num_classes=(44, 44)), InitConfig(checkpoint=str(path), heads="keep"), _dictionaries(40), "")
 
 
 def test_a_model_of_another_size_than_the_checkpoint_is_an_error_that_says_what_to_set(encoder_checkpoint: Checkpoint) -> None:
     config = replace(_settings(encoder_checkpoint, 54), encoder_embed_dim=128, encoder_layers=5)
     with pytest.raises(CheckpointError, match=r"expected model.encoder_layers=2 model.encoder_embed_dim=64"):
-        build_model(config, InitConfig(str(encoder_checkpoint.path)), _dictionaries(50), "")
+        build_model(config, InitConfig(checkpoint=str(encoder_checkpoint.path), heads="new"), _dictionaries(50), "")
 
 
 def test_another_file_is_no_start(parity_dir: Path) -> None:

@@ -9,6 +9,7 @@ from avtrain.entry import read_config
 from avtrain.loop import Trainer, TrainResult
 
 SIDE, CROP = 48, 44
+PUBLISHED = read_config(TrainConfig, "av2unit/train", ["run_dir=none", "data.train=none", "data.train_labels=[none]"])
 
 
 def settings(corpus: Path, run_dir: Path, *more: str, labels: str = "units.jsonl", kind: str = "jsonl") -> list[str]:

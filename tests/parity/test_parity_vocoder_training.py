@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tests.unit2av.vocoder_runs import PUBLISHED
 from unit2av.inference_unit2a import UnitVocoder
-from unit2av.voice.training.losses import LogMel, MelConfig, Runs, duration_loss, stack_runs, whole_runs
+from unit2av.voice.training.losses import LogMel, Runs, duration_loss, stack_runs, whole_runs
 
 PARITY = Path(__file__).parent
 EXPECTED = np.load(PARITY / "unit2av_expected.npz")
@@ -30,5 +31,5 @@ def test_the_duration_loss() -> None:  # to the last bit but one: processors rou
 
 
 def test_log_mel() -> None:
-    ours = LogMel(MelConfig())(torch.from_numpy(EXPECTED["train_wav"])[None])[0]
+    ours = LogMel(PUBLISHED.mel)(torch.from_numpy(EXPECTED["train_wav"])[None])[0]
     np.testing.assert_allclose(ours, EXPECTED["train_mel"], atol=4e-5)

@@ -17,6 +17,7 @@ from unit2av.train_sync import make_task as make_sync_task
 from unit2av.train_unit2v import make_task as make_face_task
 
 Config = TypeVar("Config", bound=RunConfig)
+PUBLISHED = read_config(Unit2vConfig, "unit2av/unit2v", ["run_dir=none", "data.train=none", "data.units=none"])
 
 
 def overrides(corpus: DrawnCorpus, crops: Path, run_dir: Path, **settings: Any) -> list[str]:

@@ -8,9 +8,10 @@ import torch
 from torch.nn.utils import parametrize
 
 from avcore.errors import UsageError
+from tests.unit2av import vocoder_runs
 from unit2av.voice.training.discriminators import DiscriminatorConfig, Discriminators
 
-PUBLISHED = DiscriminatorConfig()
+PUBLISHED = vocoder_runs.PUBLISHED.discriminators
 SMALL = DiscriminatorConfig((2, 3), (4, 8), 2, (4, 8), (15, 5), (4, 2), (1, 4))
 SAMPLES = 8960
 

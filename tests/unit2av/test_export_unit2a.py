@@ -11,11 +11,12 @@ import torch
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.units import Units
 from avtrain.checkpoints import read_state
+from tests.unit2av.vocoder_runs import PUBLISHED
 from unit2av.inference_unit2a import UnitVocoder
 from unit2av.tones import VOCABULARY, Singer, random_units, sing
 from unit2av.train_unit2a import main
 from unit2av.voice.training.items import normalise_peak
-from unit2av.voice.training.losses import LogMel, MelConfig
+from unit2av.voice.training.losses import LogMel
 from unit2av.voice.training.start import fresh_vocoder
 from unit2av.voice.vocoder import UnitHifiGan
 
@@ -40,7 +41,7 @@ def distance(network: UnitHifiGan, units: Units) -> float:
     singer = Singer.numbered(0)
     real = normalise_peak(sing(units, singer, np.random.default_rng(1)), 0.95)
     made = network(torch.from_numpy(units.frames())[None], torch.from_numpy(singer.embedding)[None])
-    mel = LogMel(MelConfig())
+    mel = LogMel(PUBLISHED.mel)
     return float((mel(made) - mel(torch.from_numpy(real)[None])).abs().mean())
 
 

@@ -16,10 +16,9 @@ import torch
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
-from tests.unit2av.vocoder_runs import config_of, history, words
+from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main, make_task
-from unit2av.voice.training.config import ModelConfig
 from unit2av.voice.training.items import collate
 from unit2av.voice.training.start import fresh_vocoder, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
@@ -189,7 +188,7 @@ def test_a_gpu_trains_and_goes_on(tones: TonesCorpus, tmp_path: Path, precision:
 
 def test_the_state_dict_has_the_published_names(parity_dir: Path) -> None:
     published = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER).section("audio.en")
-    ours = fresh_vocoder(ModelConfig().to_vocoder(), 0).state_dict()
+    ours = fresh_vocoder(PUBLISHED.model.to_vocoder(), 0).state_dict()
     assert ours.keys() == published.keys()
     assert {name: tensor.ndim for name, tensor in ours.items()} == {name: tensor.ndim for name, tensor in published.items()}
     assert sum(tensor.numel() for tensor in ours.values()) == 13_966_658 + sum(

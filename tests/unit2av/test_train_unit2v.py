@@ -17,10 +17,10 @@ from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoin
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
-from tests.unit2av.lip_runs import OneStep, batch_of, face_config, overrides, train_face, values_of, without_gradient
+from tests.unit2av.lip_runs import PUBLISHED, OneStep, batch_of, face_config, overrides, train_face, values_of, without_gradient
 from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus
 from unit2av.face.model import FaceModel, FaceModelSize
-from unit2av.face.training.config import LipLossConfig, MouthRegion
+from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, realness_loss
 from unit2av.face.training.sync import load_sync_expert
 from unit2av.face.training.task import FACE, QUALITY
@@ -84,13 +84,13 @@ def test_one_batch_is_learnt_by_heart(drawn: DrawnCorpus, crops: Path, tmp_path:
 
 
 def test_the_sync_loss_counts_once_it_was_low_enough(expert: Path) -> None:
-    losses = LipLosses(LipLossConfig(sync=0.03, sync_threshold=0.75), MouthRegion(), load_sync_expert(expert)[0])
+    losses = LipLosses(replace(PUBLISHED.losses, sync=0.03, sync_threshold=0.75), MouthRegion(), load_sync_expert(expert)[0])
     assert losses.sync_weight == 0
     assert not losses.notice(0.8)
     assert losses.notice(0.7)
     assert not losses.notice(2.0)
     assert losses.sync_weight == 0.03
-    without = LipLosses(LipLossConfig(), MouthRegion(), None)
+    without = LipLosses(PUBLISHED.losses, MouthRegion(), None)
     without.notice(0.1)
     assert without.sync_weight == 0
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from avcore.media import write_speech
 from avcore.units import Units
 from avdata.published.unit2a import Reading, check_range, read_utterances
 from avdata.unit_store import UnitRow, write_units
+from tests.unit2av.vocoder_runs import PUBLISHED
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.voice.training.config import DataConfig, Unit2aConfig, check_config
 from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus, reading_of
@@ -26,7 +28,12 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
 
 def settings(corpus: TonesCorpus, run_dir: Path, **changes: object) -> Unit2aConfig:
     data = {"train": str(corpus.manifest), "units": str(corpus.units), **changes}
-    return Unit2aConfig(run_dir=str(run_dir), data=DataConfig(**data))
+    return replace(PUBLISHED, run_dir=str(run_dir), data=data_config(**data))
+
+
+def data_config(**changes: Any) -> DataConfig:
+    """Segments as published."""
+    return DataConfig(**{"segment_units": PUBLISHED.data.segment_units, "peak": PUBLISHED.data.peak} | changes)
 
 
 def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
@@ -227,7 +234,7 @@ def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> DataConfig:
     (folder / "train.jsonl").write_text('{"id": "ramp", "audio": "ramp.wav"}\n')
     rows = [UnitRow("ramp", Units(np.arange(steps), np.ones(steps, dtype=int)), {"speaker_embedding": [1.0]})]
     write_units(folder / "units.jsonl", rows)
-    return DataConfig(train=str(folder / "train.jsonl"), units=str(folder / "units.jsonl"))
+    return data_config(train=str(folder / "train.jsonl"), units=str(folder / "units.jsonl"))
 
 
 @pytest.mark.parametrize("rate", [16_000, 48_000])
@@ -307,7 +314,7 @@ def test_what_is_kept_in_memory_is_the_same(tones: TonesCorpus, tmp_path: Path) 
 
 def test_a_batch_of_unequal_lengths(tones: TonesCorpus, tmp_path: Path) -> None:
     corpus = read_corpus(settings(tones, tmp_path))
-    held_out = [HeldOut(corpus.train, DataConfig(valid_units_at_most=most)).load((0, 0)) for most in (30, 20)]
+    held_out = [HeldOut(corpus.train, data_config(valid_units_at_most=most)).load((0, 0)) for most in (30, 20)]
     batch = collate(held_out)
     assert (batch["frames"].shape, batch["samples"].shape, batch["num_frames"]) == ((2, 30), (2, 9600), [30, 20])
     assert not batch["samples"][1, 6400:].any()

@@ -1,6 +1,11 @@
-"""Settings of the lip trainers, which the yaml files in configs/unit2av are checked against."""
+"""Settings of the lip trainers, which the yaml files in configs/unit2av are checked against.
+
+The published numbers stand in unit2v.yaml and sync.yaml with their sources: what these say has no default here, and a yaml that
+does not name it gets it from there.
+"""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from avcore.errors import UsageError
 from avtrain.config import LoopConfig, OptimConfig, RunConfig
@@ -57,7 +62,7 @@ class MouthRegion:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FaceModelConfig:
     """The face renderer. Every width is the published one divided by width_divisor, but at least min_width: on a CPU 8
     channels cost no more than 1, and with fewer a face can hardly be copied. num_units: rows of the unit table. unit_context:
@@ -69,9 +74,9 @@ class FaceModelConfig:
     that are stored are measured on norm_windows training windows before each validation.
     """
 
-    width_divisor: int = 1
+    width_divisor: int
     min_width: int = 8
-    num_units: int = 1000
+    num_units: int
     unit_context: int = 0
     frozen_norm: bool = False
     norm_windows: int = 128
@@ -109,7 +114,7 @@ class FaceAugmentConfig:
     tint: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LipLossConfig:
     """What the renderer is trained to make small: (1 - sync - quality) * L1 + sync * sync loss + quality * quality loss.
 
@@ -120,19 +125,15 @@ class LipLossConfig:
     falls below sync_threshold; sync_checkpoint: the expert, empty = none.
     """
 
-    mouth_weight: float = 1.0
+    mouth_weight: float
     moved_weight: float = 0.0
-    quality: float = 0.07
-    sync: float = 0.03
-    sync_threshold: float = 0.75
+    quality: float
+    sync: float
+    sync_threshold: float
     sync_checkpoint: str = ""
 
 
-def _wav2lip_optim() -> OptimConfig:
-    return OptimConfig(lr=1e-4, betas=(0.5, 0.999), eps=1e-8, weight_decay=0.0, schedule="constant")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit2vConfig(RunConfig):
     """A run that trains the face renderer.
 
@@ -145,19 +146,21 @@ class Unit2vConfig(RunConfig):
     everything and stop before the first step.
     """
 
+    PUBLISHED: ClassVar[str] = "unit2av/unit2v"
+
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mouth_l1"))
     data: LipDataConfig = field(default_factory=LipDataConfig)
     augment: FaceAugmentConfig = field(default_factory=FaceAugmentConfig)
     mouth: MouthRegion = field(default_factory=MouthRegion)
-    model: FaceModelConfig = field(default_factory=FaceModelConfig)
+    model: FaceModelConfig
     init: FaceInitConfig = field(default_factory=FaceInitConfig)
-    losses: LipLossConfig = field(default_factory=LipLossConfig)
-    optim: OptimConfig = field(default_factory=_wav2lip_optim)
-    quality_optim: OptimConfig = field(default_factory=_wav2lip_optim)
+    losses: LipLossConfig
+    optim: OptimConfig
+    quality_optim: OptimConfig
     quality_width: int = 32
-    pictures: int = WINDOW_FRAMES
+    pictures: int
     same_reference: float = 0.0
-    reference_choices: int = 1
+    reference_choices: int
     num_samples: int = 4
     check_only: bool = False
 
@@ -171,25 +174,26 @@ class SyncConfig:
     branches are compared by.
     """
 
-    num_units: int = 1000
-    frames: int = WINDOW_FRAMES
-    unit_width: int = 256
-    face_widths: tuple[int, ...] = (32, 64, 128, 256, 512)
-    embedding: int = 512
+    num_units: int
+    frames: int
+    unit_width: int
+    face_widths: tuple[int, ...]
+    embedding: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SyncTrainConfig(RunConfig):
     """A run that trains the sync expert.
 
     min_shift: pictures by which a misaligned window is shifted, at least. check_only: as in Unit2vConfig.
     """
 
-    loop: LoopConfig = field(default_factory=LoopConfig)
+    PUBLISHED: ClassVar[str] = "unit2av/sync"
+
     data: LipDataConfig = field(default_factory=LipDataConfig)
-    model: SyncConfig = field(default_factory=SyncConfig)
-    optim: OptimConfig = field(default_factory=_wav2lip_optim)
-    min_shift: int = 3
+    model: SyncConfig
+    optim: OptimConfig
+    min_shift: int
     check_only: bool = False
 
 

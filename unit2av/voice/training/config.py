@@ -1,7 +1,11 @@
-"""Settings of a vocoder training run, which the yaml files in configs/unit2av are checked against."""
+"""Settings of a vocoder training run, which the yaml files in configs/unit2av are checked against.
+
+The published numbers stand in unit2a.yaml and the groups that it names, with their sources: what they say has no default here, and
+a yaml that does not name it gets it from there.
+"""
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from avcore.errors import UsageError
 from avcore.speech.pitch import PITCH_STEP
@@ -16,7 +20,7 @@ EDGE_AUTO = "auto"
 HIFIGAN, HARMONIC = "hifigan", "harmonic"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Recordings, their units and their voices.
 
@@ -51,10 +55,10 @@ class DataConfig:
     speakers: str = ""
     speaker_encoder: str = ""
     allow_missing: bool = False
-    segment_units: int = 28
+    segment_units: int
     segments_per_item: int = 1
     valid_units_at_most: int = 500
-    peak: float = 0.95
+    peak: float
     max_mismatch_units: int = 25
     preload: bool = False
     voice_noise: float = 0.0
@@ -62,27 +66,27 @@ class DataConfig:
     contour_items: int = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Sizes of a vocoder from scratch, as unit2av.voice.config.VocoderConfig names them; the defaults are the published ones.
+    """Sizes of a vocoder from scratch, as unit2av.voice.config.VocoderConfig names them.
 
     kind: hifigan, as published, or harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and
     `source` say the sizes.
     """
 
     kind: str = HIFIGAN
-    num_units: int = 1000
-    unit_dim: int = 128
-    speaker_dim: int = 256
-    speaker_width: int = 128
-    duration_dim: int = 128
-    channels: int = 512
-    pre_kernel: int = 7
-    post_kernel: int = 7
-    upsample_rates: tuple[int, ...] = (5, 4, 4, 2, 2)
-    upsample_kernels: tuple[int, ...] = (11, 8, 8, 4, 4)
-    resblock_kernels: tuple[int, ...] = (3, 7, 11)
-    resblock_dilations: list[list[int]] = field(default_factory=lambda: [[1, 3, 5], [1, 3, 5], [1, 3, 5]])
+    num_units: int
+    unit_dim: int
+    speaker_dim: int
+    speaker_width: int
+    duration_dim: int
+    channels: int
+    pre_kernel: int
+    post_kernel: int
+    upsample_rates: tuple[int, ...]
+    upsample_kernels: tuple[int, ...]
+    resblock_kernels: tuple[int, ...]
+    resblock_dilations: list[list[int]]
 
     source: SourceSizes = field(default_factory=SourceSizes)
 
@@ -104,7 +108,7 @@ def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """Weights of the losses; 0 leaves one out.
 
@@ -114,11 +118,11 @@ class LossConfig:
     voicing: of a harmonic voice's pitch.
     """
 
-    mel: float = 45.0
-    duration: float = 1.0
+    mel: float
+    duration: float
     length: float = 0.0
-    adversarial: float = 1.0
-    feature: float = 2.0
+    adversarial: float
+    feature: float
     stft: float = 0.0
     stft_sizes: tuple[int, ...] = (512, 1024, 2048)
     stft_drawn: int = 0
@@ -144,11 +148,7 @@ class InitConfig:
     allow_other_vocabulary: bool = False
 
 
-def _published_optim() -> OptimConfig:
-    return OptimConfig(lr=2e-4, betas=(0.8, 0.99), eps=1e-8, weight_decay=0.01, schedule="exponential", decay=0.999)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit2aConfig(RunConfig):
     """A run that trains the vocoder of one language.
 
@@ -159,17 +159,19 @@ class Unit2aConfig(RunConfig):
     that are missing, and stop before the first step.
     """
 
-    language: str = "ko"
+    PUBLISHED: ClassVar[str] = "unit2av/unit2a"
+
+    language: str
     edge_unit: str = ""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mel"))
-    data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    discriminators: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    losses: LossConfig = field(default_factory=LossConfig)
-    mel: MelConfig = field(default_factory=MelConfig)
+    data: DataConfig
+    model: ModelConfig
+    discriminators: DiscriminatorConfig
+    losses: LossConfig
+    mel: MelConfig
     init: InitConfig = field(default_factory=InitConfig)
-    generator_optim: OptimConfig = field(default_factory=_published_optim)
-    discriminator_optim: OptimConfig = field(default_factory=_published_optim)
+    generator_optim: OptimConfig
+    discriminator_optim: OptimConfig
     num_samples: int = 4
     check_only: bool = False
 

@@ -30,13 +30,13 @@ class DiscriminatorConfig:
     scale_strides, scale_groups: one value a layer.
     """
 
-    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
-    period_channels: tuple[int, ...] = (32, 128, 512, 1024, 1024)
-    scales: int = 3
-    scale_channels: tuple[int, ...] = (128, 128, 256, 512, 1024, 1024, 1024)
-    scale_kernels: tuple[int, ...] = (15, 41, 41, 41, 41, 41, 5)
-    scale_strides: tuple[int, ...] = (1, 2, 2, 4, 4, 1, 1)
-    scale_groups: tuple[int, ...] = (1, 4, 16, 16, 16, 16, 1)
+    periods: tuple[int, ...]
+    period_channels: tuple[int, ...]
+    scales: int
+    scale_channels: tuple[int, ...]
+    scale_kernels: tuple[int, ...]
+    scale_strides: tuple[int, ...]
+    scale_groups: tuple[int, ...]
 
     def check(self) -> None:
         """Raises UsageError for sizes that make no discriminator."""

@@ -28,11 +28,11 @@ _SPECTRUM_FLOOR = 1e-4
 class MelConfig:
     """The mel spectrogram that made and real speech are compared by: sizes in samples at 16 kHz, max_hz in Hz."""
 
-    fft: int = 1024
-    hop: int = 256
-    window: int = 1024
-    mels: int = 80
-    max_hz: float = SAMPLE_RATE / 2
+    fft: int
+    hop: int
+    window: int
+    mels: int
+    max_hz: float
 
 
 class LogMel(nn.Module):

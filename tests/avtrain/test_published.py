@@ -1,0 +1,130 @@
+"""Published numbers stand in one place: the yaml that says where they are from."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from omegaconf import OmegaConf
+
+from av2unit.avhubert.config import AvHubertConfig
+from av2unit.clustering.config import AlignConfig, FeatureConfig, KMeansConfig
+from av2unit.training.config import TrainConfig
+from avcore.errors import UsageError
+from avtrain.config import BatchConfig, LoopConfig, OptimConfig
+from avtrain.entry import CONFIG_FOLDER, read_config
+from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
+from unit2av.voice.training.config import Unit2aConfig
+
+GIVEN = {
+    TrainConfig: ["run_dir=r", "data.train=t", "data.train_labels=[l]"],
+    KMeansConfig: ["manifest=m", "model=k"],
+    AlignConfig: ["manifest=m", "references=u", "out_dir=o"],
+    Unit2aConfig: ["run_dir=r", "data.train=t"],
+    Unit2vConfig: ["run_dir=r", "data.train=t", "data.units=u"],
+    SyncTrainConfig: ["run_dir=r", "data.train=t", "data.units=u"],
+}
+"""What each config must be told."""
+NAMES = {
+    TrainConfig: ("av2unit/train", "demo/unit_encoder"),
+    KMeansConfig: ("av2unit/kmeans",),
+    AlignConfig: ("av2unit/align",),
+    Unit2aConfig: ("unit2av/unit2a", "demo/vocoder"),
+    Unit2vConfig: ("unit2av/unit2v", "demo/lips"),
+    SyncTrainConfig: ("unit2av/sync",),
+}
+"""What its yaml files are called, or begin with."""
+SHARED = {OptimConfig, LoopConfig, BatchConfig}
+"""The same for all trainers, whose yaml files say what they are for each."""
+STORED = {AvHubertConfig, FeatureConfig}
+"""Read from checkpoints too, where a setting may be absent."""
+PUBLISHED = [schema for schema in GIVEN if hasattr(schema, "PUBLISHED")]
+
+
+def said_and_default(schema: type[Any], values: dict[str, Any], place: str = "") -> Iterator[tuple[str, type[Any], Any, Any]]:
+    """Each setting that values name and that has a default: what it is called, of what it is, its value and its default."""
+    kinds = get_type_hints(schema)
+    for one in dataclasses.fields(schema):
+        if one.name not in values or kinds[one.name] in SHARED:
+            continue
+        if dataclasses.is_dataclass(kinds[one.name]):
+            yield from said_and_default(kinds[one.name], values[one.name], f"{place}{one.name}.")
+        elif one.default is not dataclasses.MISSING:
+            yield f"{place}{one.name}", schema, values[one.name], one.default
+
+
+def without_default(schema: type[Any], place: str = "") -> Iterator[str]:
+    """The settings that have no default."""
+    kinds = get_type_hints(schema)
+    for one in dataclasses.fields(schema):
+        if dataclasses.is_dataclass(kinds[one.name]) and kinds[one.name] not in SHARED:
+            yield from without_default(kinds[one.name], f"{place}{one.name}.")
+        elif one.default is one.default_factory is dataclasses.MISSING:
+            yield f"{place}{one.name}"
+
+
+def as_written(name: str) -> dict[str, Any]:
+    """A yaml with the groups that it chooses."""
+    values: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(CONFIG_FOLDER / f"{name}.yaml"))  # type: ignore[assignment]
+    for choice in values.pop("defaults", ()):
+        for key, option in choice.items() if isinstance(choice, dict) else ():
+            group, _, section = key.partition("@")
+            values[section] = as_written(f"{name.rpartition('/')[0]}/{group}/{option}")
+    return values
+
+
+def at(values: dict[str, Any], name: str) -> Any:
+    for part in name.split("."):
+        values = values[part]
+    return values
+
+
+@pytest.mark.parametrize("schema", PUBLISHED, ids=lambda schema: schema.__name__)
+def test_what_a_published_yaml_says_is_no_default_as_well(schema: type[Any]) -> None:
+    """But for what is off unless it is asked for, and what must be given."""
+    doubled = []
+    for name, owner, value, default in said_and_default(schema, as_written(schema.PUBLISHED)):
+        same = value == (list(default) if isinstance(default, tuple) else default)
+        if same and default and default != "???" and owner not in STORED:
+            doubled.append(name)
+    assert doubled == []
+
+
+def test_what_inference_takes_for_absent_settings_is_what_the_published_yaml_says() -> None:
+    model = read_config(TrainConfig, "av2unit/train", GIVEN[TrainConfig]).model
+    assert dataclasses.replace(model, num_classes=tuple(model.num_classes)) == AvHubertConfig()
+    features = read_config(KMeansConfig, "av2unit/kmeans", GIVEN[KMeansConfig]).features
+    assert dataclasses.replace(features, modalities=tuple(features.modalities)) == FeatureConfig()
+
+
+@pytest.mark.parametrize("schema", PUBLISHED, ids=lambda schema: schema.__name__)
+def test_a_yaml_that_says_nothing_gets_what_has_no_default_from_the_published_one(schema: type[Any], tmp_path: Path) -> None:
+    (tmp_path / "bare.yaml").write_text("{}\n")
+    bare = dataclasses.asdict(read_config(schema, "bare", GIVEN[schema], tmp_path))
+    published = dataclasses.asdict(read_config(schema, schema.PUBLISHED, GIVEN[schema]))
+    required = list(without_default(schema))
+    assert required
+    assert {name: at(bare, name) for name in required} == {name: at(published, name) for name in required}
+
+
+def test_what_a_yaml_says_itself_counts_and_the_rest_of_its_section_is_published(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("losses: {mel: 3.0}\nmodel: {channels: 64}\n")
+    config = read_config(Unit2aConfig, "own", GIVEN[Unit2aConfig], tmp_path)
+    assert (config.losses.mel, config.losses.feature, config.model.channels, config.model.num_units) == (3.0, 2.0, 64, 1000)
+    assert (config.generator_optim.lr, config.data.hold_out, config.batch.batch_size) == (2e-4, 0, BatchConfig().batch_size)
+    with pytest.raises(UsageError, match=r"data\.train"):
+        read_config(Unit2aConfig, "own", ["run_dir=r"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [
+        (schema, str(path.relative_to(CONFIG_FOLDER).with_suffix("")))
+        for schema, names in NAMES.items()
+        for path in sorted(CONFIG_FOLDER.rglob("*.yaml"))
+        if str(path.relative_to(CONFIG_FOLDER)).startswith(names)
+    ],
+)
+def test_every_yaml_of_a_trainer_fits(schema: type[Any], name: str) -> None:
+    assert read_config(schema, name, GIVEN[schema])
