@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from avcore.units import Ids, Units
 from avdata.unit_store import UnitRow
 
 LOG = logging.getLogger("netflips.train")
+T = TypeVar("T")
 _MOST_NAMED = 5
 
 
@@ -61,6 +63,12 @@ def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
     if num_silent and not stated:
         LOG.warning("%d utterances do not say which quantizer made their units; state it with data.units_vocabulary", num_silent)
     return next(iter(first), "")
+
+
+def set_apart(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[T]]:
+    """Hold `count` of them out, chosen by the seed: the others and those, both in their order."""
+    chosen = set(np.random.default_rng(seed).permutation(len(items))[:count].tolist())
+    return [one for number, one in enumerate(items) if number not in chosen], [items[number] for number in sorted(chosen)]
 
 
 def leave_out(names: Sequence[str], what: str, path: Path, is_allowed: bool, hint: str) -> None:

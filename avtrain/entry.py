@@ -105,7 +105,8 @@ def _published(schema: type[Any]) -> dict[str, Any]:
 
 
 def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any]:
-    found, kinds = {}, get_type_hints(schema)
+    found: dict[str, Any] = {}
+    kinds = get_type_hints(schema)
     for one in dataclasses.fields(schema):
         kind = kinds[one.name]
         if one.name not in values:

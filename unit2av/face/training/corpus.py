@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_rows import leave_out, settle_vocabulary, timed_units
+from avdata.unit_rows import leave_out, set_apart, settle_vocabulary, timed_units
 from avdata.unit_store import iter_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.lip_crops import MAKE_BOXES, Footage, footage_of, reference_of
@@ -146,9 +144,7 @@ def _hold_out(clips: Sequence[LipClip], config: LipDataConfig, seed: int) -> tup
             "nothing is left to train on", path=config.train, expected=f"more than {config.hold_out} clips",
             found=f"{len(clips)} clips", hint="lower data.hold_out or give data.valid",
         )  # fmt: skip
-    held = set(np.random.default_rng(seed).permutation(len(clips))[: config.hold_out].tolist())
-    kept = [clip for number, clip in enumerate(clips) if number not in held]
-    return kept, [clips[number] for number in sorted(held)]
+    return set_apart(clips, config.hold_out, seed)
 
 
 def cache_folder(config: LipDataConfig, run_dir: str) -> str:

@@ -20,7 +20,7 @@ from avcore.runs.journal import Row, append, read, repair
 from avcore.runs.rows import iter_rows
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
-from avdata.unit_rows import settle_vocabulary
+from avdata.unit_rows import set_apart, settle_vocabulary
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.training.config import EDGE_AUTO, DataConfig, Unit2aConfig
 
@@ -91,9 +91,7 @@ def _hold_out(utterances: list[Utterance], count: int, seed: int) -> tuple[list[
     """Set `count` utterances apart, chosen by the seed."""
     if count >= len(utterances):
         raise UsageError("nothing is left to train on", expected=f"data.hold_out below {len(utterances)}", found=count)
-    chosen = set(np.random.default_rng(seed).permutation(len(utterances))[:count].tolist())
-    train = [one for number, one in enumerate(utterances) if number not in chosen]
-    return train, [utterances[number] for number in sorted(chosen)]
+    return set_apart(utterances, count, seed)
 
 
 def _with_voices(utterances: list[Utterance], config: Unit2aConfig, progress: Progress) -> list[Utterance]:
