@@ -141,6 +141,9 @@ def _only(items: list[Any]) -> Any:
     return items[0]
 
 
+# Features of the sound
+
+
 def filterbank_features(samples: Doubles, label_rate: int) -> Floats:
     """Log filterbank of float64 [samples] in int16 scale at 16 kHz, float32 [labels, 26]."""
     return mean_rows(log_filterbank(samples), label_rate)

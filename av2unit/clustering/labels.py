@@ -74,6 +74,8 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
 class LabelJournal:
     """A file of JSON lines: a head that says what the labels are of, then one line for each clip.
 
+    Work that was broken off goes on with the clips that are not in it.
+
     missing: numbers of the clips that are not in it, in order.
     """
 
@@ -162,6 +164,9 @@ class LabelJournal:
             "labels that were begun here are of another model or manifest", path=self.path, expected=expected, found=found,
             hint="delete the file, or give another out_dir",
         )  # fmt: skip
+
+
+# What training reads
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random
 
 
 class WrongLips:
-    """Puts other lips in the place of a clip's own."""
+    """Puts other lips in the place of a clip's own, so that the encoder learns to heed the sound."""
 
     def __init__(self, config: MismatchConfig, others: Sequence[str], media: MediaReader) -> None:
         """others: lip videos of the corpus. Raises UsageError for settings that cannot work."""

@@ -231,6 +231,9 @@ def _pad(arrays: Sequence[NDArray[np.generic]], value: int = 0) -> Tensor:
     return pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
+# What is hidden: spans of sound, and spans of pictures that others of the same clip take the place of
+
+
 def draw_spans(length: int, prob: float, span: int, min_spans: int, rng: np.random.Generator) -> tuple[list[int], int]:
     """Choose the starts of masked spans in a sequence, and their length.
 

@@ -93,6 +93,9 @@ class UnitEncoderTask:
             write_left_out(Path(self._config.run_dir) / "left_out.jsonl", self.prepared.left_out)
 
 
+# Validation
+
+
 @dataclass
 class Tally:
     """Counts over a validation set for one kind of input."""

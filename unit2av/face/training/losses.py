@@ -13,10 +13,10 @@ from unit2av.face.training.sync import SyncExpert, drawn_windows, sync_loss
 
 _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
-_SLOPE = 0.2
+"""Of structural similarity: its Gaussian window and its constants."""
+_SLOPE, _KERNEL = 0.2, 5
 _GROWTH = (1, 2, 4, 8, 16)
-"""Width of each layer, in units of the first; each halves the picture."""
-_KERNEL = 5
+"""Of the discriminator: its layers' widths in units of the first; each halves the picture."""
 
 
 class LipLosses(nn.Module):
@@ -63,6 +63,9 @@ class LipLosses(nn.Module):
     def sync(self, drawn: Tensor, units: Tensor, shown: Tensor) -> Tensor:
         """Binary cross-entropy of `sync_logits` against all aligned."""
         return sync_loss(self.sync_logits(drawn, units, shown))
+
+
+# How a drawn mouth is compared with the true one
 
 
 def mouth_of(faces: Tensor, region: MouthRegion) -> Tensor:
@@ -119,8 +122,15 @@ def _blur(pictures: Tensor) -> Tensor:
     return F.conv2d(rows, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
 
 
+# The discriminator
+
+
 class LipDiscriminator(nn.Module):
-    """Judges lower halves of faces. width: channels of the first layer."""
+    """Tells drawn mouths from real ones: one judgement for each lower half. width: channels of the first layer.
+
+    The idea is the visual quality discriminator of Prajwal et al. 2020, "A Lip Sync Expert Is All You Need", section 3.3: it
+    sees the lower half of one picture at a time and is trained together with the renderer, with binary cross-entropy.
+    """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()

@@ -116,6 +116,9 @@ def _norm(width: int) -> nn.Module:
     return nn.GroupNorm(_GROUPS if width % _GROUPS == 0 else 1, width)
 
 
+# Its training
+
+
 class SyncTask:
     """The sync expert by itself (avtrain.task.Task). cache: folder of the face crops."""
 

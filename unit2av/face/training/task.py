@@ -138,6 +138,9 @@ class Unit2vTask:
                 yield batch["units"], faces_of(batch), pictures_of(batch["shown"])
 
 
+# How near the mouths are, and whether they follow the units
+
+
 def faces_of(batch: dict[str, Tensor]) -> Tensor:
     """The renderer's input for a batch of FaceExample: float32 [batch * P, 6, 96, 96], channels last."""
     faces = network_input(batch["target"].flatten(0, 1), batch["reference"].flatten(0, 1))
@@ -214,6 +217,9 @@ def comparison(batch: dict[str, Tensor], drawn: Tensor, number: int) -> NDArray[
 def _distance(drawn: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute difference of each picture of float [batch, 3, height, width]: [batch]."""
     return (drawn - truth).abs().mean(dim=(1, 2, 3))
+
+
+# Batch norms: their stored statistics, brought up to date before they are used
 
 
 def batch_norms(model: nn.Module) -> list[nn.BatchNorm2d]:
