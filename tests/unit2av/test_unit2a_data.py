@@ -16,7 +16,7 @@ from avdata.published.unit2a import Reading, check_range, read_utterances
 from avdata.unit_store import UnitRow, write_units
 from tests.unit2av.vocoder_runs import PUBLISHED
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
-from unit2av.voice.training.config import DataConfig, Unit2aConfig, check_config
+from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig, check_config
 from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus, reading_of
 from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
 
@@ -31,9 +31,9 @@ def settings(corpus: TonesCorpus, run_dir: Path, **changes: object) -> Unit2aCon
     return replace(PUBLISHED, run_dir=str(run_dir), data=data_config(**data))
 
 
-def data_config(**changes: Any) -> DataConfig:
+def data_config(**changes: Any) -> VoiceDataConfig:
     """Segments as published."""
-    return DataConfig(**{"segment_units": PUBLISHED.data.segment_units, "peak": PUBLISHED.data.peak} | changes)
+    return VoiceDataConfig(**{"segment_units": PUBLISHED.data.segment_units, "peak": PUBLISHED.data.peak} | changes)
 
 
 def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
@@ -228,7 +228,7 @@ def test_a_recording_without_a_voice_is_left_out_by_name(
     assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
 
 
-def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> DataConfig:
+def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> VoiceDataConfig:
     """One recording that rises from 0 to its end, so that each sample tells where it was; every step is a unit."""
     write_speech(folder / "ramp.wav", np.linspace(0, 0.5, 320 * steps * rate // 16_000 + 100), rate)
     (folder / "train.jsonl").write_text('{"id": "ramp", "audio": "ramp.wav"}\n')

@@ -21,7 +21,7 @@ HIFIGAN, HARMONIC = "hifigan", "harmonic"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class VoiceDataConfig:
     """Recordings, their units and their voices.
 
     train, valid: manifests, JSON lines or the published form (one Python dict literal a line); empty valid = `hold_out`
@@ -67,7 +67,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class VoiceModelConfig:
     """Sizes of a vocoder from scratch, as unit2av.voice.config.VocoderConfig names them.
 
     kind: hifigan, as published, or harmonic: a voice with a pitch (unit2av.voice.harmonic), of which num_units to duration_dim and
@@ -109,7 +109,7 @@ def _hashable(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossConfig:
+class VoiceLossConfig:
     """Weights of the losses; 0 leaves one out.
 
     length: of a batch's speech as a whole, which `duration` leaves too short. adversarial, feature: both need
@@ -132,7 +132,7 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class InitConfig:
+class VoiceInitConfig:
     """Where the vocoder starts from.
 
     checkpoint: a renderer checkpoint, a vocoder training checkpoint g_XXXXXXXX or one of our own runs'; empty = from
@@ -164,12 +164,12 @@ class Unit2aConfig(RunConfig):
     language: str
     edge_unit: str = ""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(best_metric="mel"))
-    data: DataConfig
-    model: ModelConfig
+    data: VoiceDataConfig
+    model: VoiceModelConfig
     discriminators: DiscriminatorConfig
-    losses: LossConfig
+    losses: VoiceLossConfig
     mel: MelConfig
-    init: InitConfig = field(default_factory=InitConfig)
+    init: VoiceInitConfig = field(default_factory=VoiceInitConfig)
     generator_optim: OptimConfig
     discriminator_optim: OptimConfig
     num_samples: int = 4

@@ -22,7 +22,7 @@ from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jum
 from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
 from avdata.unit_rows import set_apart, settle_vocabulary
 from unit2av.speaker import SpeakerEncoder
-from unit2av.voice.training.config import EDGE_AUTO, DataConfig, Unit2aConfig
+from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
 
 LOG = logging.getLogger("netflips.train")
 
@@ -61,7 +61,7 @@ def edge_unit(setting: str, utterances: Sequence[Utterance]) -> int | None:
     return unit
 
 
-def reading_of(data: DataConfig) -> Reading:
+def reading_of(data: VoiceDataConfig) -> Reading:
     """How a run's recordings are read."""
     return Reading(data.root, data.frame_level, data.first_unit, data.allow_missing)
 

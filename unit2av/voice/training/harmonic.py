@@ -20,7 +20,7 @@ from avtrain.sampling import Key, item_generator
 from unit2av.voice.contour import FEATURES, places
 from unit2av.voice.harmonic import PER_STEP
 from unit2av.voice.harmonic_speech import limited
-from unit2av.voice.training.config import DataConfig, Unit2aConfig
+from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 from unit2av.voice.training.corpus import Corpus, Tracks, voices_and_pitches
 from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate
 from unit2av.voice.training.losses import contour_loss, voicing_loss
@@ -78,7 +78,7 @@ class Take:
 class TakeReader:
     """Reads utterances and puts `edge_steps` of silence around them: without it a voice never learns to be silent."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: DataConfig, tracks: Tracks, silence: int | None) -> None:
+    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, tracks: Tracks, silence: int | None) -> None:
         reader = AlignedReader(config)
         self._read: Reader = Preloaded(reader, utterances) if config.preload and utterances else reader
         self._tracks, self._config = tracks, config
@@ -111,7 +111,7 @@ def _melody(frames: NDArray[np.int64], log_f0: Vector, voiced: NDArray[np.bool_]
 class HarmonicSegments:
     """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: DataConfig, read: TakeReader, seed: int) -> None:
+    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, read: TakeReader, seed: int) -> None:
         self._utterances, self._config, self._read, self._seed = list(utterances), config, read, seed
 
     def __len__(self) -> int:
@@ -139,7 +139,7 @@ class HarmonicSegments:
 class HeldOutTakes:
     """Utterances from their beginning, for validation, each the same in every epoch."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: DataConfig, read: TakeReader) -> None:
+    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, read: TakeReader) -> None:
         self._utterances, self._config, self._read = list(utterances), config, read
 
     def __len__(self) -> int:

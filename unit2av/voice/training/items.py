@@ -15,7 +15,7 @@ from avcore.media import read_speech
 from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
 from avdata.published.unit2a import Utterance, Vector
 from avtrain.sampling import Key, item_generator
-from unit2av.voice.training.config import DataConfig
+from unit2av.voice.training.config import VoiceDataConfig
 from unit2av.voice.training.losses import Runs, stack_runs, whole_runs
 
 LOG = logging.getLogger("netflips.train")
@@ -54,7 +54,7 @@ Reader = Callable[[Utterance], Aligned]
 class AlignedReader:
     """Reads recordings and cuts sound and units to the same length."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: VoiceDataConfig) -> None:
         self._config = config
 
     def __call__(self, utterance: Utterance) -> Aligned:
@@ -97,7 +97,7 @@ class Preloaded:
 class TrainingSegments:
     """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: DataConfig, seed: int) -> None:
+    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, seed: int) -> None:
         self._utterances, self._config, self._seed = list(utterances), config, seed
         reader = AlignedReader(config)
         self._read: Reader = Preloaded(reader, self._utterances) if config.preload else reader
@@ -133,7 +133,7 @@ def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vec
 class HeldOut:
     """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: DataConfig) -> None:
+    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig) -> None:
         self._utterances, self._shortest, self._longest = list(utterances), config.segment_units, config.valid_units_at_most
         self._read = AlignedReader(config)
 

@@ -18,7 +18,7 @@ from unit2av.model import RendererCheckpoint, open_training_checkpoint, with_voc
 from unit2av.voice.config import VocoderConfig, vocoder_config
 from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
 from unit2av.voice.offsets import resolve_unit_offset
-from unit2av.voice.training.config import HARMONIC, HIFIGAN, InitConfig, ModelConfig
+from unit2av.voice.training.config import HARMONIC, HIFIGAN, VoiceInitConfig, VoiceModelConfig
 from unit2av.voice.training.losses import Runs
 from unit2av.voice.vocoder import UnitHifiGan, WeightNormed
 
@@ -111,7 +111,7 @@ def fresh_harmonic(config: HarmonicConfig, seed: int) -> TrainedHarmonic:
     return network
 
 
-def start_vocoder(model: ModelConfig, init: InitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedVocoder:
+def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: str, speaker_dim: int, seed: int) -> TrainedVocoder:
     """The vocoder to train, for units of a quantizer ("" = unknown) and voices of a length.
 
     Raises VocabularyError, CheckpointError or InputError where checkpoint and data do not fit each other.
@@ -130,7 +130,7 @@ def start_vocoder(model: ModelConfig, init: InitConfig, vocabulary: str, speaker
     return network
 
 
-def _open(init: InitConfig, model: VocoderConfig) -> RendererCheckpoint:
+def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
     """Any of the three kinds of file as a renderer with one vocoder or more. Raises CheckpointError for another."""
     path = require_file(init.checkpoint, "the checkpoint to start from")
     try:
@@ -150,7 +150,7 @@ def _open_run(path: Path, language: str) -> RendererCheckpoint:
 
 
 def _from_checkpoint(
-    checkpoint: RendererCheckpoint, model: ModelConfig, init: InitConfig, vocabulary: str, seed: int
+    checkpoint: RendererCheckpoint, model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: str, seed: int
 ) -> TrainedVocoder:
     source, language, num_units = checkpoint.source, init.language, model.num_units
     tensors, settings = checkpoint.vocoder_tensors(language), checkpoint.vocoder_settings(language)
@@ -172,7 +172,9 @@ def _from_checkpoint(
     return network
 
 
-def _fresh_as(tensors: dict[str, Tensor], settings: dict[str, Any], model: ModelConfig, path: Path, seed: int) -> TrainedVocoder:
+def _fresh_as(
+    tensors: dict[str, Tensor], settings: dict[str, Any], model: VoiceModelConfig, path: Path, seed: int
+) -> TrainedVocoder:
     """An untrained vocoder of a checkpoint's sizes. Raises CheckpointError when it is of another kind than is trained."""
     found = HARMONIC if is_harmonic(tensors) else HIFIGAN
     if found != model.kind:
