@@ -58,9 +58,10 @@ def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -
         }
         if not below:
             raise UsageError(
-                "optim.muon names a part without matrices that learn", found=part,
+                "optim.muon names a part without matrices that learn",
+                found=part,
                 expected=f"the beginning of a name such as {next(iter(parameters), '')}",
-            )  # fmt: skip
+            )
         found |= below
     return found
 

@@ -112,6 +112,7 @@ def check_fit(fit: FitConfig) -> None:
         raise UsageError("fit.num_clusters cannot be used", expected="2 or more", found=fit.num_clusters)
     if not 0 < fit.sample_share <= 1 or fit.sample_gb <= 0:
         raise UsageError(
-            "the sample cannot be taken", expected="fit.sample_share in 0..1 and fit.sample_gb above 0",
+            "the sample cannot be taken",
+            expected="fit.sample_share in 0..1 and fit.sample_gb above 0",
             found=f"{fit.sample_share} and {fit.sample_gb}",
-        )  # fmt: skip
+        )

@@ -48,9 +48,11 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
     keep_apart(outputs, {"the manifest": corpus.path, "an input": [one for one in (config.model, config.checkpoint) if one]})
     stream = FeatureStream(corpus, quantizer.feature_config, extractor, config.num_workers)
     head = {
-        "vocabulary": quantizer.vocabulary, "manifest": corpus.path.name, "clips": len(stream),
+        "vocabulary": quantizer.vocabulary,
+        "manifest": corpus.path.name,
+        "clips": len(stream),
         "duration_penalty": config.duration_penalty,
-    }  # fmt: skip
+    }
     bad = BadItems(config.max_bad_share)
     with LabelJournal(folder / f"{corpus.split}.{LABELS_PART}", head, [clip.id for clip in corpus.clips]) as journal:
         num_done = len(stream) - len(journal.missing)
@@ -161,9 +163,12 @@ class LabelJournal:
 
     def _other(self, found: str, expected: str | None = None) -> OutputError:
         return OutputError(
-            "labels that were begun here are of another model or manifest", path=self.path, expected=expected, found=found,
+            "labels that were begun here are of another model or manifest",
+            path=self.path,
+            expected=expected,
+            found=found,
             hint="delete the file, or give another out_dir",
-        )  # fmt: skip
+        )
 
 
 # What training reads

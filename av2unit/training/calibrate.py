@@ -103,8 +103,11 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
     rewrite_config(checkpoint, {**checkpoint.config, KEY: bound.to_config()})
     LOG.info(
         "lips agree with their sound in %.2f of the steps, with another's in %.2f; the bound is %.2f (%d clips)",
-        bound.own, bound.foreign, bound.least, bound.clips,
-    )  # fmt: skip
+        bound.own,
+        bound.foreign,
+        bound.least,
+        bound.clips,
+    )
     return bound
 
 

@@ -247,7 +247,7 @@ def _check_model(model: AvHubertConfig) -> None:
             "the model cannot be built",
             expected="model.encoder_embed_dim divisible by encoder_attention_heads and conv_pos_groups",
             found=f"{dim}, {heads} and {groups}",
-        )  # fmt: skip
+        )
     if model.audio_feat_dim != NUM_MELS * model.stack_order_audio:
         expected = f"{NUM_MELS} * model.stack_order_audio = {NUM_MELS * model.stack_order_audio}"
         raise UsageError("model.audio_feat_dim is not that of the sound", expected=expected, found=model.audio_feat_dim)

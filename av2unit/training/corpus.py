@@ -113,8 +113,10 @@ def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabula
     if valid.labels.vocabulary and vocabulary and valid.labels.vocabulary != vocabulary and not config.data.allow_other_vocabulary:
         raise VocabularyError(
             "training and validation labels come from different quantizers",
-            path=valid.labels.source, expected=vocabulary, found=valid.labels.vocabulary,
-        )  # fmt: skip
+            path=valid.labels.source,
+            expected=vocabulary,
+            found=valid.labels.vocabulary,
+        )
     recipe = Recipe(config.data, config.masking, config.model, config.loop.seed)
     return ClipItems(valid.corpus, valid.selection.indices, valid.labels, classes, recipe, MediaReader())
 
@@ -125,8 +127,10 @@ def _vocabulary(labels: Labels, data: DataConfig) -> str:
     if labels.vocabulary and stated and labels.vocabulary != stated:
         raise VocabularyError(
             "the labels are of another quantizer than data.units_vocabulary says",
-            path=labels.source, expected=stated, found=labels.vocabulary,
-        )  # fmt: skip
+            path=labels.source,
+            expected=stated,
+            found=labels.vocabulary,
+        )
     vocabulary = labels.vocabulary or stated
     if not vocabulary:
         LOG.warning("%s do not say which quantizer they are of; data.units_vocabulary states it", labels.source)

@@ -38,13 +38,16 @@ def build_parser() -> Parser:
     parser.add_argument("--checkpoint", default="", help=f"{BEST}, {LAST} or another one of the run (default: best, else last)")
     parser.add_argument("--precision", default="float32", choices=list(STORED), help="number format to store (default: float32)")
     parser.add_argument(
-        "--choose-penalty", type=_penalties, metavar="P,P,...",
+        "--choose-penalty",
+        type=_penalties,
+        metavar="P,P,...",
         help="duration penalties to try on the run's validation clips; 0 is argmax, and the best is stored",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--judge-lips", action="store_true",
+        "--judge-lips",
+        action="store_true",
         help="find out on the run's validation clips how far lips and sound agree, so that a dub can tell lips that do not belong",
-    )  # fmt: skip
+    )
     parser.add_argument("--max-clips", type=int, default=500, help="validation clips for both (default: 500)")
     parser.add_argument("--device", default="auto", help="where both are done: auto, cpu, cuda, cuda:N (default: auto)")
     parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")

@@ -158,9 +158,11 @@ class ClipItems:
         # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts.
         if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips else 1):
             raise InputError(
-                "labels and media differ in length", path=clip.lips or clip.audio,
-                expected=f"{float(units_to_seconds(len(units))):.2f} s", found=f"{float(frames_to_seconds(num_steps)):.2f} s",
-            )  # fmt: skip
+                "labels and media differ in length",
+                path=clip.lips or clip.audio,
+                expected=f"{float(units_to_seconds(len(units))):.2f} s",
+                found=f"{float(frames_to_seconds(num_steps)):.2f} s",
+            )
         steps = min(num_steps, units_to_frames(len(units)))
         classes: NDArray[np.int64] = self._classes[units[: steps * UNITS_PER_FRAME]]
         return classes.reshape(steps, UNITS_PER_FRAME)

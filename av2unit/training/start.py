@@ -85,9 +85,12 @@ def _load(model: AvHubert, start: Checkpoint, init: InitConfig, dictionaries: Se
     if init.heads == KEEP:
         if [list(symbols) for symbols in dictionaries] != start.config["dictionaries"]:
             raise CheckpointError(
-                "its heads cannot be kept: it has other units", path=start.path, expected="the dictionaries of the labels",
-                found=f"{[len(symbols) for symbols in start.config['dictionaries']]} classes", hint="give init.heads=new",
-            )  # fmt: skip
+                "its heads cannot be kept: it has other units",
+                path=start.path,
+                expected="the dictionaries of the labels",
+                found=f"{[len(symbols) for symbols in start.config['dictionaries']]} classes",
+                hint="give init.heads=new",
+            )
         require_same_vocabulary(vocabulary, vocabulary_of(start), str(start.path))
     else:
         tensors[_HEAD] = model.label_embs_concat.detach()
@@ -118,9 +121,12 @@ def _compare(config: AvHubertConfig, start: Checkpoint, tensors: Mapping[str, Te
     wrong = [name for name in names if getattr(found, name) != getattr(config, name)]
     if wrong:
         raise CheckpointError(
-            "the configured model is not the checkpoint's", path=start.path, expected=_values(found, wrong),
-            found=_values(config, wrong), hint="give the expected values",
-        )  # fmt: skip
+            "the configured model is not the checkpoint's",
+            path=start.path,
+            expected=_values(found, wrong),
+            found=_values(config, wrong),
+            hint="give the expected values",
+        )
 
 
 def _values(config: AvHubertConfig, names: Sequence[str]) -> str:

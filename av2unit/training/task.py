@@ -192,9 +192,10 @@ def clip_scores(network: MaskedPrediction, batch: ClipBatch) -> Iterator[tuple[s
     inputs = {"audio": (audio, None), "video": (torch.zeros_like(audio), video), "audio_video": (audio, video)}
     for name, features in inputs.items():
         rows = [
-            row for row, (heard, seen) in enumerate(zip(has_audio, has_video, strict=True))
+            row
+            for row, (heard, seen) in enumerate(zip(has_audio, has_video, strict=True))
             if (heard or name == "video") and (seen or name == "audio")
-        ]  # fmt: skip
+        ]
         if not rows:
             continue
         logits = network.logits(network.model.fuse(*features), batch)

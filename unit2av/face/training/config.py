@@ -244,9 +244,10 @@ def _check_data(data: LipDataConfig) -> None:
         raise UsageError("data.steady_boxes must be 0 or more", found=data.steady_boxes)
     if not data.valid and data.hold_out < 1:
         raise UsageError(
-            "there is nothing to validate on", expected="data.valid or data.hold_out above 0",
+            "there is nothing to validate on",
+            expected="data.valid or data.hold_out above 0",
             hint="the best checkpoint and the moment of the sync loss are chosen by validation",
-        )  # fmt: skip
+        )
     _check_share("data.flip", data.flip)
 
 

@@ -141,9 +141,12 @@ def _hold_out(clips: Sequence[LipClip], config: LipDataConfig, seed: int) -> tup
     """Clips to train on and clips to validate on. Raises InputError when too few are there for both."""
     if len(clips) <= config.hold_out:
         raise InputError(
-            "nothing is left to train on", path=config.train, expected=f"more than {config.hold_out} clips",
-            found=f"{len(clips)} clips", hint="lower data.hold_out or give data.valid",
-        )  # fmt: skip
+            "nothing is left to train on",
+            path=config.train,
+            expected=f"more than {config.hold_out} clips",
+            found=f"{len(clips)} clips",
+            hint="lower data.hold_out or give data.valid",
+        )
     return set_apart(clips, config.hold_out, seed)
 
 

@@ -89,9 +89,12 @@ class _Windows(Generic[Example]):
         faces = self._cache.faces(clip.footage)
         if not clip.fits(len(faces.pictures)):
             raise InputError(
-                "the video and its units differ in length", path=clip.footage.video, expected=f"{clip.num_frames} pictures",
-                found=f"{len(faces.pictures)} pictures", hint="raise data.max_mismatch_units if it is no mix-up",
-            )  # fmt: skip
+                "the video and its units differ in length",
+                path=clip.footage.video,
+                expected=f"{clip.num_frames} pictures",
+                found=f"{len(faces.pictures)} pictures",
+                hint="raise data.max_mismatch_units if it is no mix-up",
+            )
         return self._example(clip, faces, self._starts(clip, faces), item_generator(self._seed, key))
 
     def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> Example:

@@ -57,7 +57,9 @@ def start_sync_expert(losses: LipLossConfig, clips: LipClips, pictures: int) -> 
     clips.check_range(expert.config.num_units)
     if pictures % expert.config.frames:
         raise UsageError(
-            "the sync expert needs whole windows", expected=f"pictures a multiple of {expert.config.frames}", found=pictures,
+            "the sync expert needs whole windows",
+            expected=f"pictures a multiple of {expert.config.frames}",
+            found=pictures,
             hint="raise pictures, or train an expert with a smaller model.frames",
-        )  # fmt: skip
+        )
     return expert

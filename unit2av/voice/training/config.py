@@ -220,15 +220,18 @@ def check_config(config: Unit2aConfig) -> None:
         raise UsageError("data.segments_per_item must be 1 or more", found=data.segments_per_item)
     if data.valid_units_at_most < data.segment_units:
         raise UsageError(
-            "held-out utterances must be as long as segments", expected=f"data.valid_units_at_most {data.segment_units} or more",
+            "held-out utterances must be as long as segments",
+            expected=f"data.valid_units_at_most {data.segment_units} or more",
             found=data.valid_units_at_most,
-        )  # fmt: skip
+        )
     longest = max((config.mel.fft, *(losses.stft_sizes if losses.stft else ())))
     if data.segment_units * SAMPLES_PER_UNIT <= longest:
         raise UsageError(
-            "a segment is shorter than a window of the spectrogram", expected=f"more than {longest} samples",
-            found=f"{data.segment_units} units", hint="raise data.segment_units",
-        )  # fmt: skip
+            "a segment is shorter than a window of the spectrogram",
+            expected=f"more than {longest} samples",
+            found=f"{data.segment_units} units",
+            hint="raise data.segment_units",
+        )
 
 
 def _check_model(model: VocoderConfig) -> None:
@@ -261,9 +264,10 @@ def _check_harmonic(config: Unit2aConfig) -> None:
         )
     if not 0 < source.lowest_hz < source.highest_hz < source.top_hz <= SAMPLE_RATE / 2:
         raise UsageError(
-            "the bounds of model.source in Hz do not rise", expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
+            "the bounds of model.source in Hz do not rise",
+            expected=f"lowest_hz < highest_hz < top_hz <= {SAMPLE_RATE // 2}",
             found=f"{source.lowest_hz:g}, {source.highest_hz:g}, {source.top_hz:g}",
-        )  # fmt: skip
+        )
     if data.edge_steps and not config.edge_unit:
         raise UsageError("data.edge_steps are said as edge_unit", expected="edge_unit=auto, or a unit", found="none")
     if not 1 <= data.contour_items <= config.batch.batch_size:

@@ -66,10 +66,12 @@ class AlignedReader:
         num_units = samples_to_units(len(samples))
         if abs(num_units - len(frames)) > self._config.max_mismatch_units:
             raise InputError(
-                "the sound is not as long as its units", path=utterance.audio,
-                expected=f"{float(units_to_seconds(len(frames))):.2f} s", found=f"{float(units_to_seconds(num_units)):.2f} s",
+                "the sound is not as long as its units",
+                path=utterance.audio,
+                expected=f"{float(units_to_seconds(len(frames))):.2f} s",
+                found=f"{float(units_to_seconds(num_units)):.2f} s",
                 hint="are these its units? (data.max_mismatch_units)",
-            )  # fmt: skip
+            )
         shared = min(num_units, len(frames))
         samples = normalise_peak(samples, self._config.peak)
         if not shared or not samples.any():

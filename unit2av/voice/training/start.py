@@ -124,9 +124,12 @@ def start_vocoder(model: VoiceModelConfig, init: VoiceInitConfig, vocabulary: st
         network = fresh_vocoder(model.to_vocoder(), seed)
     if network.config.speaker_dim != speaker_dim:
         raise InputError(
-            "the voices do not fit the vocoder", path=init.checkpoint or None, expected=f"{network.config.speaker_dim} values",
-            found=speaker_dim, hint="take them from its own speaker encoder" if init.checkpoint else "set model.speaker_dim",
-        )  # fmt: skip
+            "the voices do not fit the vocoder",
+            path=init.checkpoint or None,
+            expected=f"{network.config.speaker_dim} values",
+            found=speaker_dim,
+            hint="take them from its own speaker encoder" if init.checkpoint else "set model.speaker_dim",
+        )
     return network
 
 
@@ -179,9 +182,12 @@ def _fresh_as(
     found = HARMONIC if is_harmonic(tensors) else HIFIGAN
     if found != model.kind:
         raise CheckpointError(
-            "the vocoder to start from is of another kind", path=path, expected=model.kind, found=found,
+            "the vocoder to start from is of another kind",
+            path=path,
+            expected=model.kind,
+            found=found,
             hint=f"set model={found}, or leave init.checkpoint out",
-        )  # fmt: skip
+        )
     if found == HARMONIC:
         return fresh_harmonic(replace(harmonic_config(tensors, settings, path), num_units=model.num_units), seed)
     return fresh_vocoder(replace(vocoder_config(tensors, settings, path), num_units=model.num_units), seed)
