@@ -37,7 +37,7 @@ class MaskedPrediction(nn.Module):
     def forward(self, batch: ClipBatch) -> dict[str, Tensor]:
         """The loss, its parts (means over steps, heads added up), and accuracies of masked and unmasked steps.
 
-        What is measured over no step at all is 0.
+        batch: steps [batch, time]. All that is returned is of shape []; what is measured over no step at all is 0.
         """
         is_real = real_steps(batch)
         fused = self.model.fuse(*self.front_ends(batch))

@@ -201,7 +201,7 @@ class SyncWindows(_Windows[SyncExample]):
 
 
 def stack(items: Sequence[FaceExample | SyncExample]) -> dict[str, Tensor]:
-    """A batch: each part of the examples stacked, by its name."""
+    """A batch: each part of the examples stacked, by its name, such as units int64 [batch, 20]."""
     parts = zip(*items, strict=True)
     return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
 

@@ -61,7 +61,7 @@ class LipLosses(nn.Module):
         return torch.as_tensor(self.expert(*drawn_windows(faces, said, self.expert.config.frames)).flatten())
 
     def sync(self, drawn: Tensor, units: Tensor, shown: Tensor) -> Tensor:
-        """Binary cross-entropy of `sync_logits` against all aligned."""
+        """Binary cross-entropy of `sync_logits` against all aligned, of shape []; drawn, units, shown: as it takes them."""
         return sync_loss(self.sync_logits(drawn, units, shown))
 
 

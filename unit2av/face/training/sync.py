@@ -150,7 +150,10 @@ class SyncTask:
         return {"kind": KIND, "model": config["model"], "vocabulary": self._vocabulary, "config": config}
 
     def training_step(self, batch: dict[str, Tensor], engine: Engine) -> Values:
-        """Update on one batch: half of its pairs belong together, half do not."""
+        """Update on one batch: half of its pairs belong together, half do not.
+
+        batch: mouths uint8 [batch, F, 48, 96, 3] and units int64 [batch, 2, 2 * F], as `SyncExample` names them.
+        """
         logits = engine.module(_SYNC)(batch["units"], expert_input(batch["mouths"]))
         loss = _pair_loss(logits)
         engine.update(_SYNC, loss)

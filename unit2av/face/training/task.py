@@ -70,7 +70,10 @@ class Unit2vTask:
     # One update of the renderer, then one of the discriminator
 
     def training_step(self, batch: dict[str, Tensor], engine: Engine) -> Values:
-        """Update both sides on one batch; losses are logged without their weights, `loss` is what the renderer minimises."""
+        """Update both sides on one batch; losses are logged without their weights, `loss` is what the renderer minimises.
+
+        batch: target, reference uint8 [batch, P, 96, 96, 3], units int64 [batch, 20], shown int64 [batch, P].
+        """
         for norm in self._frozen_norms:
             norm.eval()
         truth, reference = (network_picture(batch[name].flatten(0, 1)) for name in ("target", "reference"))
@@ -232,8 +235,8 @@ def refresh_norms(face: FaceModel, batches: Iterable[tuple[Tensor, Tensor, Tenso
     """Replace the stored statistics by the mean over batches, as the weights are now.
 
     The running mean that training keeps lags behind weights that move fast, and a network that is judged or exported with
-    it does worse than it can. batches: units, faces and shown as `FaceModel.forward` takes them; nothing changes without
-    any. The model is left in evaluation mode.
+    it does worse than it can. batches: units int64 [batch, 20], faces float32 [batch * P, 6, 96, 96] and shown int64
+    [batch * P]; nothing changes without any. The model is left in evaluation mode.
     """
     face.eval()
     norms = batch_norms(face)

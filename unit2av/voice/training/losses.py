@@ -88,13 +88,13 @@ class StftLoss(nn.Module):
 
 
 def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
-    """Least squares, equation 1 of HiFi-GAN: real speech shall score 1 and made speech 0, summed over discriminators."""
+    """Least squares, equation 1 of HiFi-GAN: scores [batch, n] of real speech shall be 1, of made speech 0; summed over all."""
     terms = [(1 - truth.score).square().mean() + ours.score.square().mean() for truth, ours in zip(real, made, strict=True)]
     return torch.stack(terms).sum()
 
 
 def adversarial_loss(made: Sequence[Judgement]) -> Tensor:
-    """Equation 2 of HiFi-GAN: made speech shall score 1, summed over discriminators."""
+    """Equation 2 of HiFi-GAN: scores [batch, n] of made speech shall be 1; summed over discriminators."""
     return torch.stack([(1 - judgement.score).square().mean() for judgement in made]).sum()
 
 

@@ -33,7 +33,10 @@ class TrainedHifiGan(UnitHifiGan):
     """The vocoder as its training calls it: one call that uses every weight, as data parallel training needs."""
 
     def forward(self, frame_ids: Tensor, speaker: Tensor, runs: Runs | None = None) -> Any:
-        """Sound float32 [batch, 320 * time]; with runs also their log durations, float32 [batch, runs]."""
+        """Sound float32 [batch, 320 * time]; with runs also their log durations, float32 [batch, runs].
+
+        frame_ids: int64 [batch, time]. speaker: float32 [batch, E].
+        """
         sound = super().forward(frame_ids, speaker)
         return sound if runs is None else (sound, self.log_durations(runs.ids, runs.is_run))
 
@@ -49,7 +52,11 @@ class TrainedHarmonic(HarmonicVocoder):
         runs: Runs | None = None,
         melody: tuple[Tensor, Tensor] | None = None,
     ) -> Any:
-        """Sound float32 [batch, 320 * time]; with runs and melody (frames and `places`) also log durations and contours."""
+        """Sound float32 [batch, 320 * time]; with runs and melody also log durations and contours.
+
+        frame_ids: int64 [batch, time]. speaker: float32 [batch, E]. log_f0: float32 [batch, 4 * time]. melody: frames int64 [n, T]
+        and `places` float32 [n, 10, T]. Log durations are float32 [batch, runs], contours float32 [n, 2, T].
+        """
         sound = super().forward(frame_ids, speaker, log_f0)
         if runs is None or melody is None:
             return sound
