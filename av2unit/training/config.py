@@ -199,7 +199,7 @@ class TrainConfig(RunConfig):
     """Check everything and stop before the first step."""
 
 
-def check_settings(config: TrainConfig) -> None:
+def check_config(config: TrainConfig) -> None:
     """Raises UsageError for the first value that cannot work."""
     masking, noise, augment, loss, data = config.masking, config.noise, config.augment, config.loss, config.data
     shares = {

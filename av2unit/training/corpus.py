@@ -11,7 +11,7 @@ from torch import Tensor
 
 from av2unit.media import MediaReader
 from av2unit.training.augment import WrongLips
-from av2unit.training.config import DataConfig, TrainConfig, check_settings
+from av2unit.training.config import DataConfig, TrainConfig, check_config
 from av2unit.training.items import ClipItems, Recipe
 from av2unit.training.noise import NoiseMixer, check_microphone
 from avcore.errors import VocabularyError
@@ -65,7 +65,7 @@ class _Part:
 
 def prepare(config: TrainConfig) -> Prepared:
     """Read manifests, labels and dictionaries. Raises the NetflipsError of the first thing that does not fit."""
-    check_settings(config)
+    check_config(config)
     data = config.data
     train = _read(config, data.train, data.train_labels)
     dictionaries = read_dictionaries(data.dictionaries, train.labels, data.num_units)
