@@ -90,9 +90,11 @@ def read_run(path: str | Path, kind: str, trainer: str) -> State:
     about = state.get("about") if isinstance(state, dict) else None
     if not isinstance(about, dict) or about.get("kind") != kind:
         raise CheckpointError(
-            f"this is no checkpoint of a {kind}'s training", path=path, expected=f"<run>/checkpoints/{BEST} of {trainer}",
+            f"this is no checkpoint of a {kind}'s training",
+            path=path,
+            expected=f"<run>/checkpoints/{BEST} of {trainer}",
             found=f"a {about['kind']}'s" if isinstance(about, dict) and "kind" in about else "another torch file",
-        )  # fmt: skip
+        )
     return state
 
 

@@ -27,7 +27,7 @@ class WandbLog:
         wandb: Any = importlib.import_module(_MODULE)
         self._run = wandb.init(
             project=project, name=run_dir.name, id=_run_id(run_dir), resume="allow", dir=str(run_dir), config=config
-        )  # fmt: skip
+        )
 
     def write(self, kind: str, step: int, metrics: Metrics) -> None:
         """Send measurements as `kind/name`."""
