@@ -227,7 +227,7 @@ def _why(one: UtteranceReport, report: DubReport) -> list[Piece]:
 
 def _linked(text: str, numbers: Sequence[int]) -> list[Piece]:
     """A text in which each utterance that it names, within a range too, leads to its card."""
-    pieces = []
+    pieces: list[Piece] = []
     end = 0
     for found in _NAMED.finditer(text):
         start = found.start("one" if found["one"] else "many")
