@@ -66,9 +66,12 @@ def iter_lines(
                 raise error(f"line {number} of {what} is too long", path=path, expected=f"{MOST_LETTERS:,} letters at most")
             if "\0" in line or not (line.isascii() or _is_text(line)):
                 raise error(
-                    f"line {number} of {what} is no text", path=path, expected="UTF-8", found=_what_bytes(line),
+                    f"line {number} of {what} is no text",
+                    path=path,
+                    expected="UTF-8",
+                    found=_what_bytes(line),
                     hint=hint or _AS_UTF8,
-                )  # fmt: skip
+                )
             yield number, line
 
 

@@ -75,8 +75,11 @@ def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:
 
 
 def _lengths(entry: Entry) -> Iterator[str]:
-    lengths = {"duration_s": entry.duration_s, "frames": float(frames_to_seconds(entry.frames)),
-               "samples": float(samples_to_seconds(entry.samples))}  # fmt: skip
+    lengths = {
+        "duration_s": entry.duration_s,
+        "frames": float(frames_to_seconds(entry.frames)),
+        "samples": float(samples_to_seconds(entry.samples)),
+    }
     stated = {what: seconds for what, seconds in lengths.items() if seconds}
     if stated and max(stated.values()) - min(stated.values()) > _LARGEST_DIFFERENCE_S:
         yield "its lengths differ: " + ", ".join(f"{what} {seconds:.2f} s" for what, seconds in stated.items())

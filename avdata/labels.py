@@ -163,10 +163,11 @@ def read_dictionaries(paths: Sequence[str], labels: Labels, num_units: int) -> l
     read = [_read_dictionary(path) for path in paths]
     if read[0] != read[-1]:
         raise InputError(
-            "the dictionaries of the two heads differ", path=" and ".join(paths),
+            "the dictionaries of the two heads differ",
+            path=" and ".join(paths),
             expected="the same symbols in the same order: units are read from both heads by the first",
             hint="give one of them for both",
-        )  # fmt: skip
+        )
     return [[*SPECIALS, *read[0]]] * UNITS_PER_FRAME
 
 

@@ -82,8 +82,9 @@ def _add_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", default="", metavar="FIELD", help="a manifest for each value of a field, as `split`")
     parser.add_argument("--valid", type=float, default=0.0, metavar="X", help="hold out a share, or a number, for validation")
     parser.add_argument("--test", type=float, default=0.0, metavar="X", help="the same for the test split")
-    parser.add_argument("--apart", default="", metavar="FIELDS",
-                        help="entries equal in one of these fields stay in one split, as `speaker,text`")  # fmt: skip
+    parser.add_argument(
+        "--apart", default="", metavar="FIELDS", help="entries equal in one of these fields stay in one split, as `speaker,text`"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="changes what is held out (default: 0)")
 
 

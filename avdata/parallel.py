@@ -64,8 +64,13 @@ class Corpus:
 def agreed_vocabulary(known: str, found: str, place: str) -> str:
     """The one quantizer of two parts ("" = unknown); raises VocabularyError when they differ."""
     if known and found and known != found:
-        raise VocabularyError("units of two quantizers are mixed", path=place, expected=known, found=found,
-                              hint="extract all of them with one encoder")  # fmt: skip
+        raise VocabularyError(
+            "units of two quantizers are mixed",
+            path=place,
+            expected=known,
+            found=found,
+            hint="extract all of them with one encoder",
+        )
     return known or found
 
 

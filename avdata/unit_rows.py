@@ -26,9 +26,10 @@ def timed_units(row: UnitRow, place: str, is_frame_level: bool = False, first_un
     units = row.units
     if units.durations is None and not is_frame_level:
         raise UnitError(
-            "these units have no durations", path=place,
+            "these units have no durations",
+            path=place,
             hint="set data.frame_level=true if they are one id every 20 ms, or extract them with durations",
-        )  # fmt: skip
+        )
     if units.durations is None:
         units = Units.from_frames(units.ids, units.language, units.vocabulary)
     return replace(units, ids=plain_names(units.ids, first_unit, place))
@@ -57,9 +58,11 @@ def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
     if len(first) > 1:
         (one, a), (other, b) = list(first.items())[:2]
         raise VocabularyError(
-            "units of two quantizers are mixed", expected=f"one ({one}, {a})", found=f"another ({other}, {b})",
+            "units of two quantizers are mixed",
+            expected=f"one ({one}, {a})",
+            found=f"another ({other}, {b})",
             hint="extract all units with the same encoder",
-        )  # fmt: skip
+        )
     if num_silent and not stated:
         LOG.warning("%d utterances do not say which quantizer made their units; state it with data.units_vocabulary", num_silent)
     return next(iter(first), "")

@@ -43,8 +43,12 @@ def _adamw(parameters: Iterable[Tensor], config: OptimConfig) -> torch.optim.Ada
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(
         [group for group in groups if group["params"]],
-        lr=config.lr, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay, fused=True,
-    )  # fmt: skip
+        lr=config.lr,
+        betas=config.betas,
+        eps=config.eps,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
 
 
 def _matrices_of(parameters: Mapping[str, nn.Parameter], parts: Iterable[str]) -> dict[str, nn.Parameter]:

@@ -25,9 +25,11 @@ def build_parser() -> Parser:
     """The command's options."""
     parser = Parser(prog="netflips info", description="Say what a video, a checkpoint or a bundle of models is.")
     parser.add_argument(
-        "path", type=Path, nargs="?",
+        "path",
+        type=Path,
+        nargs="?",
         help="a video, a sound file, a checkpoint, or a bundle's folder (default: the bundle that comes with NetfLips)",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -60,9 +62,13 @@ def _media_facts(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"comment": info.comment}
     if info.has_video:
         facts["picture"] = {
-            "width": info.width, "height": info.height, "frame_rate": float(info.frame_rate),
-            "is_variable_rate": info.is_variable_rate, "pictures": info.num_frames, "duration_s": float(info.duration_s),
-        }  # fmt: skip
+            "width": info.width,
+            "height": info.height,
+            "frame_rate": float(info.frame_rate),
+            "is_variable_rate": info.is_variable_rate,
+            "pictures": info.num_frames,
+            "duration_s": float(info.duration_s),
+        }
     if info.has_audio:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels}
     return facts

@@ -48,9 +48,11 @@ class _Budget:
         self._left -= 1
         if self._left < 0:
             raise CheckpointError(
-                "the settings of the checkpoint are too many", path=self._path, expected=f"{_MOST_VALUES:,} values at most",
+                "the settings of the checkpoint are too many",
+                path=self._path,
+                expected=f"{_MOST_VALUES:,} values at most",
                 hint="do not use this file; get it from a source you trust",
-            )  # fmt: skip
+            )
 
 
 def plain_config(payload: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:

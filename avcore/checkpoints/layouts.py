@@ -127,9 +127,11 @@ def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
             )
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise CheckpointError(
-                "a tensor of the checkpoint is larger than what is stored of it", path=path,
-                expected=f"{value.untyped_storage().nbytes():,} bytes in {where}.{name}", found=f"the shape {list(value.shape)}",
-            )  # fmt: skip
+                "a tensor of the checkpoint is larger than what is stored of it",
+                path=path,
+                expected=f"{value.untyped_storage().nbytes():,} bytes in {where}.{name}",
+                found=f"the shape {list(value.shape)}",
+            )
     return {name: value.detach() for name, value in state.items()}
 
 

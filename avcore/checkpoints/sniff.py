@@ -65,9 +65,11 @@ def no_memory(path: Path) -> CheckpointError:
     """The error for a file that is good, for all that is known, but does not fit into memory."""
     expected = f"its {path.stat().st_size:,} bytes and what its model needs"
     return CheckpointError(
-        "there is not enough memory to read the checkpoint", path=path, expected=expected,
+        "there is not enough memory to read the checkpoint",
+        path=path,
+        expected=expected,
         hint="close other programs, raise the limit (ulimit -v), or take a smaller model",
-    )  # fmt: skip
+    )
 
 
 def _members(path: Path) -> list[zipfile.ZipInfo]:
@@ -86,15 +88,21 @@ def _require_plain(path: Path, members: list[zipfile.ZipInfo]) -> None:
     packed = next((member.filename for member in members if member.compress_type != zipfile.ZIP_STORED), None)
     if packed is not None:
         raise CheckpointError(
-            "the checkpoint is packed", path=path, expected="tensors as torch.save stores them", found=f"{packed}, compressed",
+            "the checkpoint is packed",
+            path=path,
+            expected="tensors as torch.save stores them",
+            found=f"{packed}, compressed",
             hint="unpack it, or get the file from its source again",
-        )  # fmt: skip
+        )
     large = next((one for one in members if one.filename.endswith(".pkl") and one.file_size > _MOST_PICKLED), None)
     if large is not None:
         raise CheckpointError(
-            "the settings in the checkpoint are too large", path=path, expected=f"{_MOST_PICKLED:,} bytes at most",
-            found=f"{large.filename}, {large.file_size:,} bytes", hint="do not use this file; get it from a source you trust",
-        )  # fmt: skip
+            "the settings in the checkpoint are too large",
+            path=path,
+            expected=f"{_MOST_PICKLED:,} bytes at most",
+            found=f"{large.filename}, {large.file_size:,} bytes",
+            hint="do not use this file; get it from a source you trust",
+        )
     if sum(member.file_size for member in members) > path.stat().st_size:
         raise damaged(path, "contents that are larger than the file")
 

@@ -20,7 +20,13 @@ def fold_norm(convolution: Convolution, norm: nn.Module) -> Convolution:
     assert isinstance(mean, Tensor)
     assert isinstance(variance, Tensor)
     convolution.weight, convolution.bias = fuse_conv_bn_weights(
-        convolution.weight, convolution.bias, mean, variance, norm.eps, norm.weight, norm.bias,
+        convolution.weight,
+        convolution.bias,
+        mean,
+        variance,
+        norm.eps,
+        norm.weight,
+        norm.bias,
         transpose=isinstance(convolution, _ConvTransposeNd),
-    )  # fmt: skip
+    )
     return convolution

@@ -54,9 +54,11 @@ def _room_needed() -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            "temporary files cannot be written", path=tempfile.gettempdir(), found=error.strerror,
+            "temporary files cannot be written",
+            path=tempfile.gettempdir(),
+            found=error.strerror,
             hint="free some space, or set TMPDIR to another folder",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _close(file: IO[bytes]) -> None:

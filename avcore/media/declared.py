@@ -49,9 +49,12 @@ def require_whole_sound(container: Any, path: str | Path) -> None:
 
 def _cut_short(path: str | Path, declared: Seconds, there: Seconds) -> MediaError:
     return MediaError(
-        "the file is cut short", path=path, expected=f"{float(declared):.2f} s", found=f"{float(there):.2f} s",
+        "the file is cut short",
+        path=path,
+        expected=f"{float(declared):.2f} s",
+        found=f"{float(there):.2f} s",
         hint="copy or download it again",
-    )  # fmt: skip
+    )
 
 
 def _declared_seconds(container: Any, path: Path) -> Fraction | None:

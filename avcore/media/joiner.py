@@ -39,9 +39,12 @@ class VideoJoiner(VideoWriter):
             packets = [packet for packet in container.demux(require_video(container, path)) if packet.size]
         if len(packets) != len(ticks):
             raise OutputError(
-                "a piece of the picture is damaged", path=path, expected=f"{len(ticks)} pictures", found=len(packets),
+                "a piece of the picture is damaged",
+                path=path,
+                expected=f"{len(ticks)} pictures",
+                found=len(packets),
                 hint="delete it and run again",
-            )  # fmt: skip
+            )
         ranks = np.argsort(np.argsort([packet.pts for packet in packets], kind="stable"))
         self._shown.extend(ticks)
         for packet, rank in zip(packets, ranks.tolist(), strict=True):

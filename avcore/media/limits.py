@@ -51,9 +51,12 @@ def require_sane_sound(rate: int, channels: int, path: object, limits: MediaLimi
     """Raise MediaError for a sample rate (Hz) or a number of channels that no sound has."""
     if not limits.least_rate <= rate <= limits.most_rate:
         raise MediaError(
-            "its sound has a sample rate that cannot be right", path=str(path),
-            expected=f"{limits.least_rate} to {limits.most_rate} Hz", found=f"{rate} Hz", hint="its header may be damaged",
-        )  # fmt: skip
+            "its sound has a sample rate that cannot be right",
+            path=str(path),
+            expected=f"{limits.least_rate} to {limits.most_rate} Hz",
+            found=f"{rate} Hz",
+            hint="its header may be damaged",
+        )
     if channels > limits.most_channels:
         raise MediaError(
             "its sound has too many channels", path=str(path), expected=f"up to {limits.most_channels}", found=channels
@@ -64,25 +67,33 @@ def require_sane_size(width: int, height: int, path: object, limits: MediaLimits
     """Raise MediaError for pictures that are larger than can be worked on."""
     if max(width, height) > limits.most_side or width * height > limits.most_pixels:
         raise MediaError(
-            "its pictures are too large", path=str(path), expected="up to 8192 x 4320 pixels, or as many in another shape",
-            found=f"{width} x {height}", hint="make them smaller: people and their lips need no more than 4K",
-        )  # fmt: skip
+            "its pictures are too large",
+            path=str(path),
+            expected="up to 8192 x 4320 pixels, or as many in another shape",
+            found=f"{width} x {height}",
+            hint="make them smaller: people and their lips need no more than 4K",
+        )
 
 
 def require_moving(longest: Seconds, path: object, limits: MediaLimits = LIMITS) -> None:
     """Raise MediaError for pictures of which one stays longer (s) than is looked at."""
     if longest > limits.longest_picture_s:
         raise MediaError(
-            "one of its pictures stays for hours", path=str(path), expected=f"up to {limits.longest_picture_s} s a picture",
-            found=f"{float(longest):.0f} s", hint="its times may be damaged: correct them with a video editor",
-        )  # fmt: skip
+            "one of its pictures stays for hours",
+            path=str(path),
+            expected=f"up to {limits.longest_picture_s} s a picture",
+            found=f"{float(longest):.0f} s",
+            hint="its times may be damaged: correct them with a video editor",
+        )
 
 
 def require_little_missing(missing: Seconds, path: object, limits: MediaLimits = LIMITS) -> None:
     """Raise MediaError for sound (seconds, in all) that is missing longer than silence is made up for."""
     if missing > limits.most_missing_s:
         raise MediaError(
-            "its sound begins hours late, or is missing for hours on the way", path=str(path),
-            expected=f"up to {limits.most_missing_s} s without sound", found=f"{float(missing):.0f} s",
+            "its sound begins hours late, or is missing for hours on the way",
+            path=str(path),
+            expected=f"up to {limits.most_missing_s} s without sound",
+            found=f"{float(missing):.0f} s",
             hint="cut the file to where there is sound, or correct its times with a video editor",
-        )  # fmt: skip
+        )

@@ -117,8 +117,12 @@ def _name(path: Path, damaged: list[int], again: str) -> None:
     several = len(damaged) > 1
     LOG.warning(
         "%s: line%s %s %s damaged and left out; %s",
-        path, "s" if several else "", numbers, "are" if several else "is", again,
-    )  # fmt: skip
+        path,
+        "s" if several else "",
+        numbers,
+        "are" if several else "is",
+        again,
+    )
 
 
 def _parse(line: bytes, keys: Iterable[str]) -> Row | None:

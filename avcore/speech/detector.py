@@ -112,7 +112,10 @@ def _network() -> _SpeechNetwork:
         network.load_state_dict({ours: stored[theirs] for theirs, ours in _NAMES})
     except (KeyError, OSError, RuntimeError, ValueError) as error:
         raise InputError(
-            "this release of silero-vad cannot be used", path=archive, expected="the network of releases 5 and 6",
-            found=str(error).splitlines()[0], hint="pip install silero-vad==6.2.3",
-        ) from error  # fmt: skip
+            "this release of silero-vad cannot be used",
+            path=archive,
+            expected="the network of releases 5 and 6",
+            found=str(error).splitlines()[0],
+            hint="pip install silero-vad==6.2.3",
+        ) from error
     return network.eval()

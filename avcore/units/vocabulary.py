@@ -49,9 +49,11 @@ def require_language(language: str, available: Sequence[str], owner: str, hint: 
     wanted = normalise_language(language)
     if wanted not in available:
         raise LanguageError(
-            f"{owner} has no language '{wanted}'", expected=f"one of {', '.join(available)}", found=wanted,
+            f"{owner} has no language '{wanted}'",
+            expected=f"one of {', '.join(available)}",
+            found=wanted,
             hint=meant_language(language, available) or hint,
-        )  # fmt: skip
+        )
     return wanted
 
 

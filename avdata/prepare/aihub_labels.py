@@ -58,9 +58,11 @@ def read_lip_label(file: CorpusFile) -> LipLabel:
     sentences = field_at(label, _SENTENCES)
     if not isinstance(sentences, list) or not sentences:
         raise InputError(
-            "this is no label of AIHub's lip-reading video", path=str(file), expected=f"{_SENTENCES}, a list",
+            "this is no label of AIHub's lip-reading video",
+            path=str(file),
+            expected=f"{_SENTENCES}, a list",
             found=describe_fields(content),
-        )  # fmt: skip
+        )
     found = [_sentence(row, place, file) for place, row in enumerate(sentences, 1)]
     if len({one.number for one in found}) < len(found):
         found = [replace(one, number=place) for place, one in enumerate(found, 1)]
@@ -79,9 +81,11 @@ def _sentence(row: Any, place: int, file: CorpusFile) -> Sentence:
         text = spoken_form(" ".join(normalize("NFC", str(row["sentence_text"])).split()))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"sentence {place} of the label cannot be used", path=str(file),
-            expected="ID, sentence_text, start_time, end_time", found=describe_fields(row),
-        ) from error  # fmt: skip
+            f"sentence {place} of the label cannot be used",
+            path=str(file),
+            expected="ID, sentence_text, start_time, end_time",
+            found=describe_fields(row),
+        ) from error
     if not (isfinite(start_s) and isfinite(end_s) and 0 <= start_s < end_s):
         raise InputError(f"sentence {place} ends before it begins", path=str(file), found=f"{start_s} s to {end_s} s")
     return Sentence(number, start_s, end_s, text, str(row.get("topic") or ""))
@@ -93,8 +97,9 @@ def _rows(found: Any, file: CorpusFile) -> NDArray[np.float32]:
     try:
         return np.array([_row(row) for row in rows], np.float32).reshape(-1, 4)
     except (TypeError, ValueError) as error:
-        raise InputError("the face boxes of the label cannot be used", path=str(file), expected=f"{_BOXES}: rows of 4 numbers",
-                         found=error) from error  # fmt: skip
+        raise InputError(
+            "the face boxes of the label cannot be used", path=str(file), expected=f"{_BOXES}: rows of 4 numbers", found=error
+        ) from error
 
 
 def _row(row: Any) -> list[float]:

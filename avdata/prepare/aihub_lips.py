@@ -79,10 +79,11 @@ class LipCorpus:
         both = sorted(labels.keys() & videos.keys())
         if not both:
             raise InputError(
-                "this is not the layout of AIHub's lip-reading video", path=self.root,
+                "this is not the layout of AIHub's lip-reading video",
+                path=self.root,
                 expected="videos (TS*.tar) and labels (TL*.tar) of equal names",
                 found=f"{len(videos)} videos, {len(labels)} labels",
-            )  # fmt: skip
+            )
         self.problems |= {videos[name].name: "it has no label" for name in videos.keys() - labels.keys()}
         if len(labels) > len(both):
             LOG.info("%d labels are of videos that are not there", len(labels) - len(both))
@@ -142,11 +143,20 @@ class LipWorker:
         extra = {"source": video.source.name, "split": _split(video.label), "angle": label.angle, "box_order": order.order}
         for sentence, first, count in stretches(label.sentences, self.lips.padding_s, num_frames):
             yield ClipRequest(
-                id=f"{label.speaker or 'unknown'}/{name}_{sentence.number:03d}", footage=footage, first=first, num_frames=count,
-                language="ko", speaker=label.speaker, text=sentence.text, look_at=_around(boxes, first, count, num_frames),
-                extra={key: value for key, value in {**extra, "topic": sentence.topic,
-                       "unclear": UNCLEAR in sentence.text}.items() if value},
-            )  # fmt: skip
+                id=f"{label.speaker or 'unknown'}/{name}_{sentence.number:03d}",
+                footage=footage,
+                first=first,
+                num_frames=count,
+                language="ko",
+                speaker=label.speaker,
+                text=sentence.text,
+                look_at=_around(boxes, first, count, num_frames),
+                extra={
+                    key: value
+                    for key, value in {**extra, "topic": sentence.topic, "unclear": UNCLEAR in sentence.text}.items()
+                    if value
+                },
+            )
 
     def _order(self, name: str, rows: Rows, video: Path) -> BoxOrder:
         if self.lips.box_order != "auto":

@@ -109,10 +109,16 @@ class ClipMaker:
         write_speech(self._out / names["audio"], speech)
         start_s = round(float(frames_to_seconds(request.first)), 3)
         return Entry(
-            id=name, **names, duration_s=float(frames_to_seconds(count)), frames=count, samples=len(speech),
-            language=request.language, speaker=request.speaker, text=request.text,
+            id=name,
+            **names,
+            duration_s=float(frames_to_seconds(count)),
+            frames=count,
+            samples=len(speech),
+            language=request.language,
+            speaker=request.speaker,
+            text=request.text,
             extra={**request.extra, "start_s": start_s, "quality": figures},
-        )  # fmt: skip
+        )
 
     def _write_video(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], path: Path) -> list[Box | None]:
         """Write the clip's video; returns the face boxes in its pixels."""

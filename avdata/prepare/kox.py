@@ -68,10 +68,12 @@ class KoxCorpus:
         labels, english_labels = self._sorted_labels(listing.with_suffix(".json"))
         if not sounds.korean or not (labels or sounds.english):
             raise InputError(
-                "this is not the layout of Ko-X", path=self.root, expected="recordings, with JSON labels or English partners",
+                "this is not the layout of Ko-X",
+                path=self.root,
+                expected="recordings, with JSON labels or English partners",
                 found=f"{len(sounds.korean)} Korean recordings, {len(labels)} labels, "
                 f"{len(sounds.english) + len(sounds.alone)} English recordings",
-            )  # fmt: skip
+            )
         seen: set[str] = set()
         said_in_english = self._english_texts(english_labels)
         for utterance in self._utterances(labels) if labels else _without_labels(sounds.korean):

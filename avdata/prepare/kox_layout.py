@@ -116,11 +116,12 @@ def read_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
     found = [_utterance(row, file, layout) for row in rows]
     if not rows or not all(_HANGUL.search(one.text) for one in found):
         raise InputError(
-            "no Korean text is where configs/data/kox.yaml looks for it", path=str(file),
+            "no Korean text is where configs/data/kox.yaml looks for it",
+            path=str(file),
             expected=f"text (with Hangul) in one of {', '.join(layout.text)}",
             found=describe_fields(content),
             hint="put the names of the fields into a copy of configs/data/kox.yaml and give it with --layout",
-        )  # fmt: skip
+        )
     return found
 
 

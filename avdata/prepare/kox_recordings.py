@@ -90,10 +90,12 @@ def _by_name(files: Iterable[tuple[CorpusFile, str]]) -> dict[str, CorpusFile]:
         other = found.setdefault(name, file)
         if other is not file:
             raise InputError(
-                "there are two recordings of one name", path=str(file), expected="one for each sentence and language",
+                "there are two recordings of one name",
+                path=str(file),
+                expected="one for each sentence and language",
                 found=f"{file.name} and {other.name}",
                 hint="take one of them out of the corpus, or say with --english-root where English recordings are",
-            )  # fmt: skip
+            )
     return found
 
 
@@ -132,5 +134,7 @@ def _warn_of_strangers(
         level = LOG.info if english else LOG.warning
         level(
             "%d English recordings belong to no Korean one by their names and are left out: %s (a Korean one is called %s)",
-            len(alone), first.name, next(iter(korean.values())).name if korean else "nothing",
-        )  # fmt: skip
+            len(alone),
+            first.name,
+            next(iter(korean.values())).name if korean else "nothing",
+        )

@@ -22,11 +22,20 @@ def build_parser() -> Parser:
         description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
     )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: tar archives, folders, or both")
-    parser.add_argument("--padding", type=float, default=0.5, metavar="S",
-                        help="seconds kept around a sentence, at most half of a pause (default: 0.5)")  # fmt: skip
+    parser.add_argument(
+        "--padding",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="seconds kept around a sentence, at most half of a pause (default: 0.5)",
+    )
     parser.add_argument("--angles", default="", metavar="A,B", help="only these cameras; A is the one in front (default: all)")
-    parser.add_argument("--box-order", choices=("auto", *ORDERS), default="auto",
-                        help="of the numbers of the labelled face boxes (default: auto, told from the pictures)")  # fmt: skip
+    parser.add_argument(
+        "--box-order",
+        choices=("auto", *ORDERS),
+        default="auto",
+        help="of the numbers of the labelled face boxes (default: auto, told from the pictures)",
+    )
     add_clip_options(parser)
     add_output_options(parser)
     return parser

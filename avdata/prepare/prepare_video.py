@@ -45,8 +45,11 @@ def build_parser() -> Parser:
 
 def _add_cutting(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("cutting")
-    lengths = {"--min-seconds": (_CUTS.min_s, "shortest clip"), "--max-seconds": (_CUTS.max_s, "longest clip"),
-               "--max-pause": (_CUTS.max_pause_s, "a longer pause ends a clip")}  # fmt: skip
+    lengths = {
+        "--min-seconds": (_CUTS.min_s, "shortest clip"),
+        "--max-seconds": (_CUTS.max_s, "longest clip"),
+        "--max-pause": (_CUTS.max_pause_s, "a longer pause ends a clip"),
+    }
     for flag, (value, what) in lengths.items():
         group.add_argument(flag, type=float, default=value, metavar="S", help=f"{what}, seconds (default: {value:g})")
     how = group.add_mutually_exclusive_group()
@@ -59,8 +62,12 @@ def _add_cutting(parser: argparse.ArgumentParser) -> None:
 def add_clip_options(parser: argparse.ArgumentParser) -> None:
     """Add what clips are made of and what they must reach."""
     made = parser.add_argument_group("clips")
-    made.add_argument("--picture", choices=("face", "full", "none"), default="face",
-                      help="video of a clip: cropped around the face, whole, or none (default: face)")  # fmt: skip
+    made.add_argument(
+        "--picture",
+        choices=("face", "full", "none"),
+        default="face",
+        help="video of a clip: cropped around the face, whole, or none (default: face)",
+    )
     made.add_argument("--max-side", type=int, default=384, metavar="N", help="pixels of the cropped video (default: 384)")
     gates = parser.add_argument_group("quality (clips that do not reach it are listed in rejected.jsonl)")
     for name, value in asdict(_GATES).items():

@@ -35,7 +35,7 @@ class Synthesis:
                 "--synthesise-with needs {out}, and {text} or {text_file}",
                 expected="a command such as 'python -m avdata.prepare.say --text-file {text_file} --out {out}'",
                 found=self.template or "nothing",
-            )  # fmt: skip
+            )
         if shutil.which(words[0]) is None:
             raise UsageError("the program of --synthesise-with is not there", found=words[0], hint="install it, or give its path")
 

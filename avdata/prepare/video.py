@@ -133,13 +133,17 @@ class VideoWorker:
         pieces = [(0, num_frames)] if is_whole else self._pieces(name, footage.listen(), num_frames, journal)
         return [
             ClipRequest(
-                id=name if is_whole else f"{name}_{number:04d}", footage=footage, first=first, num_frames=count,
-                language=self.video.language, speaker=recording.speaker,
+                id=name if is_whole else f"{name}_{number:04d}",
+                footage=footage,
+                first=first,
+                num_frames=count,
+                language=self.video.language,
+                speaker=recording.speaker,
                 text=_text(recording.text) if is_whole and recording.text is not None else "",
                 extra={"source": recording.source.name},
             )
             for number, (first, count) in enumerate(pieces, 1)
-        ]  # fmt: skip
+        ]
 
     def _pieces(self, name: str, activity: SpeechActivity, num_frames: int, journal: Journal) -> list[Stretch]:
         """The stretches that become clips; those that are too short are noted."""

@@ -110,11 +110,12 @@ class Workplace:
         changed = [name for name in wanted if wanted[name] is not None and before.get(name) not in (wanted[name], None)]
         if changed:
             raise UsageError(
-                "this folder was begun with other settings", path=self.out,
+                "this folder was begun with other settings",
+                path=self.out,
                 expected=", ".join(f"{name}={before[name]}" for name in changed),
                 found=", ".join(f"{name}={wanted[name]}" for name in changed),
                 hint="choose another --out-dir, or remove this one",
-            )  # fmt: skip
+            )
         stated = {name: value for name, value in wanted.items() if value is not None}
         write_text(path, json.dumps(before | stated, ensure_ascii=False, indent=1) + "\n")
 

@@ -54,10 +54,12 @@ class ZerothCorpus:
         transcripts = [file for file in listing.files if file.name.endswith(_TRANSCRIPT)]
         if not transcripts or not sounds:
             raise InputError(
-                "this is not the layout of Zeroth Korean", path=self.root, expected=_LAYOUT,
+                "this is not the layout of Zeroth Korean",
+                path=self.root,
+                expected=_LAYOUT,
                 found=", ".join(file.name for file in listing.files[:3]) or "nothing that can be read",
                 hint="unpack it first: tar xzf zeroth_korean.tar.gz",
-            )  # fmt: skip
+            )
         for transcript in transcripts:
             yield from self._of(transcript, sounds)
         self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}

@@ -19,8 +19,12 @@ def _add_to_tsv(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR")
     parser.add_argument("--split", default="train", metavar="NAME", help="name of the table (default: train)")
     parser.add_argument("--units", type=Path, metavar="PATH", help="units by id, for label files")
-    parser.add_argument("--labels", default="", metavar="NAMES",
-                        help="endings of the label files: `km`, or `km0,km1` for one at even and one at odd places")  # fmt: skip
+    parser.add_argument(
+        "--labels",
+        default="",
+        metavar="NAMES",
+        help="endings of the label files: `km`, or `km0,km1` for one at even and one at odd places",
+    )
     parser.add_argument("--num-units", type=int, default=1000, metavar="N", help="size of the dictionaries (default: 1000)")
 
 
@@ -97,8 +101,11 @@ def _from_pairs(options: argparse.Namespace) -> None:
         entries = list(read_pair_entries(options.folder, language, options.out_dir))
         rows = list(read_pair_units(options.folder, language, options.units_vocabulary))
         if not entries and not rows:
-            raise InputError("this is no pair folder", path=options.folder,
-                             expected=f"recordings in audio/{language}, or units in units/{language}")  # fmt: skip
+            raise InputError(
+                "this is no pair folder",
+                path=options.folder,
+                expected=f"recordings in audio/{language}, or units in units/{language}",
+            )
         if entries:
             out = options.out_dir / f"{language}.jsonl"
             LOG.info("%s: %d entries", out, write_manifest(out, entries))

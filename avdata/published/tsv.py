@@ -43,9 +43,14 @@ def read_tsv(path: Path, out: Path, language: str = "") -> Iterator[Entry]:
     """The clips of a table as entries with paths relative to `out`. Raises InputError naming a line that is none."""
     for clip in read_corpus(path).clips:
         yield Entry(
-            clip.id, audio=_relative(clip.audio, out), lips=_relative(clip.lips, out), duration_s=_seconds(clip),
-            frames=clip.frames, samples=clip.samples, language=language,
-        )  # fmt: skip
+            clip.id,
+            audio=_relative(clip.audio, out),
+            lips=_relative(clip.lips, out),
+            duration_s=_seconds(clip),
+            frames=clip.frames,
+            samples=clip.samples,
+            language=language,
+        )
 
 
 def read_tsv_units(path: Path, labels: Sequence[str], label_rate: int, language: str, vocabulary: str) -> Iterator[UnitRow]:

@@ -61,9 +61,12 @@ def entries_of(utterances: list[Utterance], out: Path, language: str, vocabulary
         name = audio.relative_to(common).with_suffix("").as_posix()
         seconds = float(probe(audio).duration_s)
         entry = Entry(
-            name, audio=Path(os.path.relpath(audio, out.resolve())).as_posix(), duration_s=round(seconds, 4),
-            samples=seconds_to_samples(seconds), language=language,
-        )  # fmt: skip
+            name,
+            audio=Path(os.path.relpath(audio, out.resolve())).as_posix(),
+            duration_s=round(seconds, 4),
+            samples=seconds_to_samples(seconds),
+            language=language,
+        )
         units = replace(utterance.units, language=language, vocabulary=vocabulary)
         voice = {} if utterance.voice is None else {VOICE_FIELD: np.asarray(utterance.voice, np.float64).round(6).tolist()}
         yield entry, UnitRow(name, units, voice)

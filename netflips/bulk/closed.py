@@ -119,8 +119,11 @@ class ClosedShards:
         if lost:
             LOG.warning(
                 "%s: files of %d utterances of shard %d are missing or damaged, as %s; they are made again",
-                self._out_dir, len(lost), shard.number, min(lost),
-            )  # fmt: skip
+                self._out_dir,
+                len(lost),
+                shard.number,
+                min(lost),
+            )
         return frozenset(names) - lost
 
     def _note(self, shard: Shard, rows: Mapping[str, Mapping[str, Any]], file: Path) -> Row:

@@ -38,9 +38,11 @@ def build_parser(prog: str = "netflips extract") -> Parser:
     files.add_argument("--language", default="", help="language of the utterances whose manifest names none, as ko or kor")
     files.add_argument("--out-dir", required=True, type=Path, help="folder for the results")
     files.add_argument(
-        "--layout", default="jsonl", choices=("jsonl", "parquet", "files"),
+        "--layout",
+        default="jsonl",
+        choices=("jsonl", "parquet", "files"),
         help="shards of JSON lines or Parquet, or units/<id>.unit, one text file each as published (default: jsonl)",
-    )  # fmt: skip
+    )
     files.add_argument("--shard-size", type=int, default=1000, metavar="N", help="utterances in a shard (default: 1000)")
     _add_what_options(parser)
     _add_run_options(parser)
@@ -56,9 +58,13 @@ def _add_what_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-units", action="store_true", help="only what the next three ask for")
     group.add_argument("--features", default="", metavar="LAYER", help="features/<id>.npy of a layer, 0.. or last, for k-means")
     group.add_argument(
-        "--with-speaker", nargs="?", const="row", default="", choices=("row", "npy"),
+        "--with-speaker",
+        nargs="?",
+        const="row",
+        default="",
+        choices=("row", "npy"),
         help="speaker embedding, in the row or as speakers/<id>.npy (default: row)",
-    )  # fmt: skip
+    )
     group.add_argument("--with-lips", action="store_true", help="lips/<id>.lip.mp4 and .bbox.pkl of videos that have no lip crops")
     group.add_argument("--speaker-encoder-path", type=Path, help="speaker encoder, encoder.pt (default: resemblyzer's weights)")
 
@@ -68,13 +74,18 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add_spread_options(group)
     group.add_argument("--readers", type=int, default=0, help="files decoded at a time (default: one a core)")
     group.add_argument(
-        "--batch-seconds", type=float, default=0.0, metavar="S",
+        "--batch-seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
         help=f"speech in a batch, padding counted (default: {CPU_BATCH_S:g}, on a GPU {GPU_BATCH_S:g}; twice without pictures)",
-    )  # fmt: skip
+    )
     group.add_argument(
-        "--batch-padding", type=float, metavar="S",
+        "--batch-padding",
+        type=float,
+        metavar="S",
         help=f"silence that an utterance of a batch is filled up with at most (default: {CPU_PADDING_S:g}, on a GPU any length)",
-    )  # fmt: skip
+    )
     group.add_argument("--overwrite", action="store_true", help="delete the results of an earlier run first")
     group.add_argument("--verify", action="store_true", help="check what is finished by reading features too, not by their sizes")
     group.add_argument("--max-failures", type=int, metavar="N", help="stop when more than N utterances fail")

@@ -10,9 +10,12 @@ _DEFAULTS = Spread()
 def add_spread_options(group: argparse._ArgumentGroup) -> None:
     """Add --workers, --gpus-per-worker and --address."""
     group.add_argument(
-        "--workers", type=int, default=_DEFAULTS.workers, metavar="N",
+        "--workers",
+        type=int,
+        default=_DEFAULTS.workers,
+        metavar="N",
         help="model workers (default: all GPUs; without one, a core each as far as memory goes)",
-    )  # fmt: skip
+    )
     group.add_argument(
         "--gpus-per-worker", type=float, default=_DEFAULTS.gpus_per_worker, metavar="X", help="0.5 = two share one (default: 1)"
     )

@@ -97,9 +97,13 @@ def _lips(
     pictures = PictureSource(path)
     with clock.stage("faces"):
         face = find_faces(
-            clock.timed(pictures, "decode"), settings.face_choice, speech,
-            total=len(pictures), source=path, pixel_aspect=pictures.info.pixel_aspect,
-        )  # fmt: skip
+            clock.timed(pictures, "decode"),
+            settings.face_choice,
+            speech,
+            total=len(pictures),
+            source=path,
+            pixel_aspect=pictures.info.pixel_aspect,
+        )
         if settings.lips:
             row |= _write_lips(settings.out_dir, source.id, face.lips, face.boxes)
         return face.lips

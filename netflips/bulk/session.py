@@ -66,9 +66,12 @@ def _joined(address: str) -> Iterator[dict[str, float]]:
     _require_listening(address)
     try:
         ray.init(
-            address=address, logging_level="error", log_to_driver=False, configure_logging=False,
+            address=address,
+            logging_level="error",
+            log_to_driver=False,
+            configure_logging=False,
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
-        )  # fmt: skip
+        )
     except Exception as error:
         what = "the Ray cluster cannot be joined"
         raise UsageError(what, expected="--address host:port or auto", found=str(error).splitlines()[0]) from error
@@ -110,9 +113,15 @@ def _start(num_readers: int, folder: Path) -> None:
     for left in reversed(range(_TRIES)):
         try:
             ray.init(
-                address="local", num_cpus=num_readers, include_dashboard=False, object_store_memory=_STORE_BYTES,
-                logging_level="error", log_to_driver=False, configure_logging=False, _temp_dir=str(folder),
-            )  # fmt: skip
+                address="local",
+                num_cpus=num_readers,
+                include_dashboard=False,
+                object_store_memory=_STORE_BYTES,
+                logging_level="error",
+                log_to_driver=False,
+                configure_logging=False,
+                _temp_dir=str(folder),
+            )
             return
         except Exception as error:  # Ray raises bare ones
             ray.shutdown()

@@ -13,21 +13,31 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     """Add --timing and all that goes with recordings in their own time."""
     group = parser.add_argument_group("recordings of several utterances")
     group.add_argument(
-        "--timing", default="auto", choices=TIMINGS,
+        "--timing",
+        default="auto",
+        choices=TIMINGS,
         help="source: each utterance in its own place, picture and length as they were; free: one utterance, as long as it takes; "
         "auto: free for a clip of one utterance (default)",
-    )  # fmt: skip
+    )
     group.add_argument(
-        "--pace", type=float, nargs=2, default=(0.8, 1.25), metavar=("MIN", "MAX"),
+        "--pace",
+        type=float,
+        nargs=2,
+        default=(0.8, 1.25),
+        metavar=("MIN", "MAX"),
         help="how much shorter and longer than by itself speech may be to fit its place (default: 0.8 1.25)",
-    )  # fmt: skip
+    )
     group.add_argument(
         "--hold-picture", action="store_true", help="hold the picture where speech is still too long; the output grows by that"
     )
     group.add_argument(
-        "--utterance-length", type=float, nargs=2, default=(2.0, 12.0), metavar=("MIN", "MAX"),
+        "--utterance-length",
+        type=float,
+        nargs=2,
+        default=(2.0, 12.0),
+        metavar=("MIN", "MAX"),
         help="seconds that an utterance should last (default: 2 12)",
-    )  # fmt: skip
+    )
     group.add_argument(
         "--background", default="keep", choices=BACKGROUNDS, help="keep or mute the sound outside of speech (default: keep)"
     )
@@ -43,9 +53,11 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--to", dest="to_s", type=float, metavar="SECONDS", help="dub up to here, output only the part")
     group.add_argument("--preview", action="store_true", help="dub and output the first utterance only")
     group.add_argument(
-        "--work-dir", type=Path, metavar="DIR", help="where finished work is kept, so that a stopped run goes on "
-        "(default: <output>.work beside the output)",
-    )  # fmt: skip
+        "--work-dir",
+        type=Path,
+        metavar="DIR",
+        help="where finished work is kept, so that a stopped run goes on (default: <output>.work beside the output)",
+    )
 
 
 def recording_options(options: argparse.Namespace) -> RecordingOptions:

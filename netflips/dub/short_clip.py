@@ -121,9 +121,11 @@ class ShortDub:
                 return voice_of(speech, self._models.speaker_encoder)
             except NoSpeechError as error:
                 raise NoSpeechError(
-                    "there is no usable speech to take the voice from", path=self._in, found=error.what,
+                    "there is no usable speech to take the voice from",
+                    path=self._in,
+                    found=error.what,
                     hint="give another voice with --speaker-path x.wav",
-                ) from error  # fmt: skip
+                ) from error
 
     # The three stages
 

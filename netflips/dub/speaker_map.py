@@ -48,16 +48,23 @@ class SpeakerMap:
         beyond = [number for number in self.names if not 1 <= number <= num_utterances]
         if beyond:
             raise InputError(
-                f"{_WHAT} names an utterance that is not there", path=path, expected=f"1 to {num_utterances}", found=beyond[0],
+                f"{_WHAT} names an utterance that is not there",
+                path=path,
+                expected=f"1 to {num_utterances}",
+                found=beyond[0],
                 hint="--segments lists the utterances",
-            )  # fmt: skip
+            )
 
     def require_names(self, found: set[str], path: Path) -> None:
         """Raise InputError for settings of somebody who says nothing."""
         unknown = sorted(set(self.speakers) - found - set(self.names.values()))
         if unknown:
-            raise InputError(f"{_WHAT} has settings for somebody who says nothing", path=path,
-                             expected=", ".join(sorted(found)), found=unknown[0])  # fmt: skip
+            raise InputError(
+                f"{_WHAT} has settings for somebody who says nothing",
+                path=path,
+                expected=", ".join(sorted(found)),
+                found=unknown[0],
+            )
 
 
 def read_speaker_map(path: Path) -> SpeakerMap:
@@ -114,9 +121,11 @@ def _face(path: Path, name: str, text: str) -> FaceChoice | str | None:
         return parse_face_choice(text)
     except UsageError as error:
         raise InputError(
-            f"the face of {name!r} in {_WHAT} cannot be used", path=path,
-            expected="auto, largest, none, or a number from 1 (counted from the left)", found=text,
-        ) from error  # fmt: skip
+            f"the face of {name!r} in {_WHAT} cannot be used",
+            path=path,
+            expected="auto, largest, none, or a number from 1 (counted from the left)",
+            found=text,
+        ) from error
 
 
 def _kind(value: object) -> str:

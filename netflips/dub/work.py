@@ -62,9 +62,14 @@ def _dub_side_by_side(
     require_utf8([path for job in jobs for path in job], "a video")
     batch, data = [DubJob(*job) for job in jobs], told.data_paths
     code = dub_side_by_side(
-        batch, DubModels(paths, _run_options(options)), settings,
-        spread_of(options), options.retry_failed, data[0] if data else None, options.quiet,
-    )  # fmt: skip
+        batch,
+        DubModels(paths, _run_options(options)),
+        settings,
+        spread_of(options),
+        options.retry_failed,
+        data[0] if data else None,
+        options.quiet,
+    )
     record = DubRecord.read(options.out_dir)
     for path in data[1:]:
         record.write_report(path, batch)

@@ -51,7 +51,7 @@ class UnitScores:
 def require_sacrebleu() -> None:
     """Raise UsageError where sacrebleu is not installed."""
     if find_spec("sacrebleu") is None:
-        raise UsageError("BLEU and chrF need sacrebleu", found="it is not installed", hint="install the extra `train`")
+        raise UsageError("BLEU and chrF need sacrebleu", found="it is not installed", hint='pip install "netflips[train]"')
 
 
 def score(pairs: Sequence[Pair]) -> UnitScores:

@@ -55,8 +55,12 @@ def _of_lines(path: Path) -> Side:
     if beside.is_file():
         names = _text(beside).splitlines()
         if len(names) != len(lines):
-            raise InputError("the lines of units and of ids differ in number", path=path, expected=f"{len(names)} as in {beside}",
-                             found=len(lines))  # fmt: skip
+            raise InputError(
+                "the lines of units and of ids differ in number",
+                path=path,
+                expected=f"{len(names)} as in {beside}",
+                found=len(lines),
+            )
     return {name: parse_units(line, f"{path}:{number}") for number, (name, line) in enumerate(zip(names, lines, strict=True), 1)}
 
 
@@ -78,9 +82,11 @@ def match(found: Mapping[str, Ids], references: Mapping[str, Ids], is_missing_em
     missing = [name for name in references if name not in found]
     if missing and (not is_missing_empty or len(missing) == len(references)):
         raise InputError(
-            "references lack hypotheses", expected="one of the same id for each", found=f"{len(missing)} without: {_some(missing)}",
+            "references lack hypotheses",
+            expected="one of the same id for each",
+            found=f"{len(missing)} without: {_some(missing)}",
             hint="--missing-as-empty counts them as wrong",
-        )  # fmt: skip
+        )
     if missing:
         LOG.warning("%d references without a hypothesis count as wrong: %s", len(missing), _some(missing))
     extra = [name for name in found if name not in references]

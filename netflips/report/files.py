@@ -8,8 +8,8 @@ from avcore.files import require_place
 from avcore.progress import Progress, silent
 from netflips.options import DubOptions
 from netflips.report import DubReport, write_reports
-from netflips.report.page.material import IMAGE_BYTES, gather
-from netflips.report.page.page import Told, write_page
+from netflips.report.material import IMAGE_BYTES, gather
+from netflips.report.page import Told, write_page
 
 _PAGE_SUFFIXES = {".html", ".htm"}
 _IMAGE_BYTES_OF_RUN = 20_000_000

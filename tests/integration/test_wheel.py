@@ -74,20 +74,34 @@ def test_no_checkout_is_beside_it(programs: Path, tmp_path: Path) -> None:
 
 
 def test_pip_alone_can_install_what_it_asks_for(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as content:
-        (metadata,) = (name for name in content.namelist() if name.endswith(".dist-info/METADATA"))
-        asked = re.findall(r"^Requires-Dist: ([\w.-]+)", content.read(metadata).decode(), re.MULTILINE)
-    names = {name.lower().replace("_", "-") for name in asked}
+    names = {name.lower().replace("_", "-") for name, _ in _requirements(wheel)}
     assert {name for name in names if "opencv" in name} == {"opencv-contrib-python-headless"}
     # The first asks for a second OpenCV, which needs libGL; the second for a package that must be compiled.
     assert not names & {"mediapipe", "resemblyzer", "webrtcvad", "librosa"}
 
 
+def test_what_only_training_needs_is_an_extra(wheel: Path) -> None:
+    training = {"accelerate", "hydra-core", "omegaconf", "sacrebleu", "tensorboard"}
+    asked = _requirements(wheel)
+    assert training & {name for name, extra in asked if not extra} == set()
+    assert {name for name, extra in asked if extra == "train"} == training
+
+
+def _requirements(wheel: Path) -> list[tuple[str, str]]:
+    """Names of packages that the wheel asks for, each with its extra or ""."""
+    with zipfile.ZipFile(wheel) as content:
+        (metadata,) = (name for name in content.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = content.read(metadata).decode()
+    return re.findall(r"^Requires-Dist: ([\w.-]+)[^;\n]*(?:; extra == [\"'](\w+)[\"'])?$", lines, re.MULTILINE)
+
+
 def test_the_demo_clip_is_dubbed(programs: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "demo" / "clip.mp4", tmp_path)
     languages = ["--src-lang", "en", "--tgt-lang", "ko"]
-    run(programs, tmp_path, "netflips", "dub", "--in-vid-path", "clip.mp4", "--out-vid-path", "ko.mp4", *languages, "--cpu")
+    outputs = ["--out-vid-path", "ko.mp4", "--report", "ko.html"]
+    run(programs, tmp_path, "netflips", "dub", "--in-vid-path", "clip.mp4", *outputs, *languages, "--cpu")
     assert probe(tmp_path / "ko.mp4").comment.startswith("synthetic: NetfLips")
+    assert "This video is synthetic." in (tmp_path / "ko.html").read_text(encoding="utf-8")
 
 
 def test_a_corpus_is_prepared(programs: Path, tmp_path: Path) -> None:

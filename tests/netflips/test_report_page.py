@@ -18,9 +18,8 @@ from netflips.bulk.dub_record import DubJob, DubRecord
 from netflips.bulk.records import Rejected
 from netflips.dub import command as dub_command
 from netflips.options import DubOptions
-from netflips.report import DubReport, StageTime, report_from
+from netflips.report import DubReport, StageTime, material, page, report_from, story, words
 from netflips.report.files import ReportFiles
-from netflips.report.page import envelope, material, page, story, words
 from tests.netflips.report_pages import HEIGHT, RATE, WIDTH, Reader, dub_report, numbered, utterance
 
 
@@ -83,6 +82,35 @@ def test_text_from_outside_is_escaped(told: page.Told) -> None:
     assert 'a <b> & "c".mp4' in reader.text
     assert written.count("<script") == 1
     assert not any(attribute.startswith("on") for _, attributes in reader.elements for attribute in attributes)
+
+
+_HOSTILE = "'\"><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7 * 7 }} {% endraw %} \x1b[31m </style></title>"
+
+
+def _hostile(value: Any) -> Any:
+    """A part of a report's JSON in which every text, names of stages and reasons too, is hostile."""
+    if isinstance(value, str):
+        return value and _HOSTILE
+    if isinstance(value, dict):
+        given = all(name.isidentifier() for name in value) and not value.keys() & {"profile", "speech", "av2unit"}
+        return {name if given else f"{name}{_HOSTILE}": _hostile(one) for name, one in value.items()}
+    return [_hostile(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def test_no_text_of_a_report_becomes_markup(told: page.Told, tmp_path: Path) -> None:
+    report = report_from(_hostile(json.loads(told.report.as_json())))
+    gathered = replace(told.material, missing=(_HOSTILE,))
+    written = page.page([page.Told(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, DubOptions(label=_HOSTILE), tmp_path)
+    reader, plain = Reader(written), Reader(page.page([told] * 2, {"a": "b"}, DubOptions(), tmp_path))
+    names, usual = ({name for name, _ in one.elements} for one in (reader, plain))
+    assert names <= usual
+    assert written.count("<script") == 1
+    attributes, usual = ({name for _, found in one.elements for name in found} for one in (reader, plain))
+    assert attributes <= usual
+    assert "{{ 7 * 7 }}" in reader.text
+    assert "\x1b" not in written
+    assert reader.text.count("<img src=x onerror=alert(1)>") > 40
+    assert not any(value.lower().startswith("javascript:") for name in ("src", "href") for value in reader.values(name))
 
 
 def test_warnings_that_utterances_share_are_told_once() -> None:
@@ -148,7 +176,7 @@ def test_sounds_are_drawn_where_they_are(told: page.Told) -> None:
         assert outline[60:90, 1] == pytest.approx(hum, rel=0.2)
         assert outline[60:90, 0] == pytest.approx(-hum, rel=0.2)
         assert np.abs(outline[:45]).max() < 0.05
-    held = envelope.as_played(told.material.source, 0.5, [story.Hold(1.5, 1.0)])
+    held = material.as_played(told.material.source, 0.5, [story.Hold(1.5, 1.0)])
     assert np.abs(held[50:100]).max() == 0  # 0.5 to 1.5 s of the recording, then a second of stillness
     assert held[105:120, 1].min() > 0.3
 

@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 
 from netflips.options import DubOptions
-from netflips.report import DubReport, UtteranceReport
-from netflips.report.page import page
-from netflips.report.page.clips import address
-from netflips.report.page.material import Material
-from netflips.report.page.meanings import OF_MARKS, OF_THE_REST, ON_CARDS
-from netflips.report.page.story import Stretch, stretches_of
+from netflips.report import DubReport, UtteranceReport, page
+from netflips.report.material import Material
+from netflips.report.story import Stretch, address, stretches_of
+from netflips.report.words import OF_MARKS, OF_THE_REST, ON_CARDS
 from tests.netflips.report_pages import Reader, dub_report, utterance
 
 _NOTICE = "this is hardly that (the encoder's confidence {:.2f}, usual is -0.10 or more): give others"
@@ -116,7 +114,7 @@ def test_a_warning_leads_to_every_utterance_that_it_names(tmp_path: Path) -> Non
     )
     assert '<a href="#u2">Utterance 2</a> (0:02.0): sure of the original: 74 % of each unit' in written
     assert (
-        "Utterance 4</a> (0:04.0): this is hardly that (the encoder&#x27;s confidence 95 %, usual is 90 % or more): give" in written
+        "Utterance 4</a> (0:04.0): this is hardly that (the encoder&#39;s confidence 95 %, usual is 90 % or more): give" in written
     )
     assert "Utterance 3</a> (0:03.0)" not in written
 

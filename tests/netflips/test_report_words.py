@@ -1,11 +1,10 @@
-"""Numbers in words and markup, of which the report's page is made."""
-
-from collections.abc import Callable
+"""Numbers in words and drawings, of which the report's page is made."""
 
 import pytest
+from markupsafe import Markup
 
-from netflips.report.page import words
-from netflips.report.page.markup import Markup, tag
+from netflips.report import words
+from netflips.report.drawing import element
 
 
 @pytest.mark.parametrize(
@@ -36,13 +35,13 @@ def test_numbers_in_words(written: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "expected"),
+    ("made", "expected"),
     [
-        (lambda: tag("p", "<&>\"'"), "<p>&lt;&amp;&gt;&quot;&#x27;</p>"),
-        (lambda: tag("p", tag("b", 1), [None, "x"], class_="a\"b"), '<p class="a&quot;b"><b>1</b>x</p>'),
-        (lambda: tag("img", src="x", hidden=True, alt=None), '<img src="x" hidden>'),
-        (lambda: tag("svg", Markup("<g></g>"), viewbox="0 0 1 1", a_b=2), '<svg viewBox="0 0 1 1" a-b="2"><g></g></svg>'),
+        (element("text", "<&>\"'"), "<text>&lt;&amp;&gt;&#34;&#39;</text>"),
+        (element("g", element("rect", x=1), [None, "x"], class_='a"b'), '<g class="a&#34;b"><rect x="1"></rect>x</g>'),
+        (element("svg", Markup("<g></g>"), viewbox="0 0 1 1", a_b=2), '<svg viewBox="0 0 1 1" a-b="2"><g></g></svg>'),
+        (element("title", "a\x1b[31mb\n"), "<title>a\\x1b[31mb\n</title>"),
     ],
-)  # fmt: skip
-def test_markup_escapes_all_but_markup(make: Callable[[], str], expected: str) -> None:
-    assert make() == expected
+)
+def test_drawings_escape_all_but_markup(made: Markup, expected: str) -> None:
+    assert made == expected

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING
-
 from avcore.errors import UsageError
 
 RESUME = ("auto", "never")
@@ -27,8 +25,8 @@ class TrainingRun:
     the reader.
     """
 
-    run_dir: str = MISSING
-    data_dir: str = MISSING
+    run_dir: str = "???"
+    data_dir: str = "???"
     init: str | None = None
     resume: str = "auto"
     units_vocabulary: str = ""

@@ -1,15 +1,16 @@
-"""The whole dub on a line of time: sounds, places of the utterances, and what was spoken in them."""
+"""What the page draws, as inline SVG whose colours come from its style: the line of time, the sounds, the pace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from markupsafe import Markup, escape
+
+from netflips.dub.timing import Pace
 from netflips.report import DubReport, UtteranceReport
-from netflips.report.page.envelope import Envelope, as_played, between, thinned
-from netflips.report.page.markup import Markup, tag
-from netflips.report.page.material import Material
-from netflips.report.page.story import Hold, holds_of, speakers_of, utterances_of
-from netflips.report.page.waves import peak, wave
-from netflips.report.page.words import clock, is_trouble, seconds, verdicts
+from netflips.report.material import Envelope, Material, as_played, between, thinned
+from netflips.report.story import Hold, holds_of, speakers_of, utterances_of
+from netflips.report.words import clock, is_trouble, plain, seconds, verdicts
 
 NUM_COLOURS = 6
 """Speakers beyond these share colours."""
@@ -28,7 +29,110 @@ _MOST_TICKS = 15
 _DIGIT = 7
 _ROUNDING = 0.01
 
+_LANE = 30
+"""Height of one sound of a pair."""
+_LEAST_PEAK = 0.05
+_GAUGE_SPAN = 0.5, 1.5
+"""Factors at the ends of the gauge."""
+_GAUGE = 120, 16
+
 Span = tuple[float, float]
+Child = str | int | Iterable["Child"] | None
+
+
+def element(name: str, /, *children: Child, **attributes: object) -> Markup:
+    """Make an element of children, which may be nested in lists; text is escaped, None is left out.
+
+    attributes: `class_` means class, other underscores mean hyphens.
+    """
+    named = ((key.rstrip("_").replace("_", "-").replace("viewbox", "viewBox"), value) for key, value in attributes.items())
+    opening = "".join([name, *(f' {key}="{escape(plain(value))}"' for key, value in named)])
+    return Markup(f"<{opening}>{_together(children)}</{name}>")  # the text in it is escaped
+
+
+def _together(children: Child) -> Markup:
+    if children is None or isinstance(children, str | int):
+        return escape(plain(children))
+    return Markup("").join(map(_together, children))
+
+
+def peak(*outlines: Envelope) -> float:
+    """The largest value of all, so that sounds are drawn on one scale; never near zero."""
+    return max(_LEAST_PEAK, *(float(np.abs(one).max(initial=0)) for one in outlines))
+
+
+def wave(outline: Envelope, left: float, width: float, middle: float, half: float, loudest: float) -> str:
+    """An outline as path data: one stroke each from the lowest to the highest sample."""
+    if not len(outline):
+        return ""
+    step = width / len(outline)
+    strokes = []
+    for number, (low, high) in enumerate(outline.tolist()):
+        top, bottom = (middle - half * min(max(value / loudest, -1), 1) for value in (high, low))
+        strokes.append(f"M{left + (number + 0.5) * step:.1f} {top:.1f}v{max(bottom - top, 0.6):.1f}")
+    return "".join(strokes)
+
+
+def wave_pair(
+    one: UtteranceReport, source: Envelope, output: Envelope, loudest: float, num_bins: int = 120, shown_s: float | None = None
+) -> Markup:
+    """An utterance's sound above its dub's, on one scale of time.
+
+    source: outline of the recording; output: of the result. shown_s: seconds from left to right, default as long as the
+    longer of the two.
+    """
+    slot, spoken = one.source_end_s - one.source_start_s, one.output_end_s - one.output_start_s
+    span = shown_s or max(slot, spoken, 0.02)
+    lanes = (
+        ("wave source", between(source, one.source_start_s, one.source_end_s), slot, _LANE / 2),
+        ("wave dub", between(output, one.output_start_s, one.output_end_s), spoken, _LANE * 1.5 + 4),
+    )
+    height = 2 * _LANE + 4
+    drawn = []
+    for name, outline, length, middle in lanes:
+        width = num_bins * length / span
+        drawn.append(element("rect", class_="bed", x=0, y=middle - _LANE / 2, width=f"{width:.1f}", height=_LANE))
+        drawn.append(
+            element("path", class_=name, d=wave(thinned(outline, max(round(width), 1)), 0, width, middle, _LANE / 2, loudest))
+        )
+    drawn.append(
+        element("line", class_="slot-end", x1=f"{num_bins * slot / span:.1f}", x2=f"{num_bins * slot / span:.1f}", y1=0, y2=height)
+    )
+    return element(
+        "svg",
+        drawn,
+        class_="waves",
+        viewbox=f"0 0 {num_bins} {height}",
+        preserveAspectRatio="none",
+        role="img",
+        aria_label=f"sound of utterance {one.number}: the original above, the dub below",
+    )
+
+
+def gauge(factor: float, pace: Pace | None) -> Markup:
+    """How far speech was stretched: a mark on a scale whose middle is its natural length. pace: bounds to show."""
+    width, height = _GAUGE
+    low, high = _GAUGE_SPAN
+
+    def at(value: float) -> float:
+        return round(width * (min(max(value, low), high) - low) / (high - low), 1)
+
+    bounds = None
+    if pace is not None:
+        bounds = element("rect", class_="bounds", x=at(pace.least), y=4, width=round(at(pace.most) - at(pace.least), 1), height=8)
+    inside = pace is None or pace.least - 0.005 <= factor <= pace.most + 0.005
+    return element(
+        "svg",
+        element("line", class_="rail", x1=0, x2=width, y1=8, y2=8),
+        bounds,
+        element("line", class_="rail", x1=at(1), x2=at(1), y1=1, y2=15),
+        element("rect", class_="mark" if inside else "mark out", x=at(factor) - 2, y=1, width=4, height=14, rx=1),
+        class_="gauge",
+        width=width,
+        height=height,
+        role="img",
+        aria_label=f"{factor:.2f} of its natural length",
+    )
 
 
 @dataclass(frozen=True)
@@ -65,17 +169,17 @@ class _Row:
     def box(self, span: Span, top: float, height: float, class_: str) -> Markup:
         """A rectangle over a span of time."""
         left, right = self.x(span[0]), self.x(span[1])
-        return tag("rect", class_=class_, x=left, y=top, width=round(max(right - left, 1.0), 1), height=height)
+        return element("rect", class_=class_, x=left, y=top, width=round(max(right - left, 1.0), 1), height=height)
 
 
-def timeline(report: DubReport, material: Material, prefix: str) -> Markup:
-    """Draw the rows of the timeline, on the clock of the output."""
+def timeline(report: DubReport, material: Material, prefix: str) -> list[Markup]:
+    """Draw the rows of the timeline, on the clock of the output. prefix: of the ids of the utterances' cards."""
     line = _line(report, material, prefix)
     length = max(report.output_s, 0.0 if report.recording is not None else report.input_s, _ROUNDING * 2)
     row_s = length if length <= _ROWS[0][0] else next((row for most, row in _ROWS if length <= most), _LONGEST_ROW)
     count = max(-int(-(length - _ROUNDING) // row_s), 1)
     rows = [_Row(line, number * row_s, min((number + 1) * row_s, length), _WIDTH / row_s) for number in range(count)]
-    return tag("div", [_draw(row) for row in rows], class_="scroll", tabindex=0, role="group", aria_label="timeline")
+    return [_draw(row) for row in rows]
 
 
 def _line(report: DubReport, material: Material, prefix: str) -> _Line:
@@ -111,31 +215,35 @@ def _draw(row: _Row) -> Markup:
     here = [one for one in line.utterances if row.shows((one.output_start_s, max(one.output_end_s, _slot(one)[1])))]
     label = f"{clock(row.start)} to {clock(row.stop)}: the original's sound above, the dub's below, the utterances between"
     cuts = [row.x(cut) for cut in line.cuts if row.shows((cut, cut))]
-    return tag(
+    return element(
         "svg",
         _axis(row),
         [row.box(_slot(one), _TOP, _HEIGHT - _TOP, "bed") for one in here],
         [row.box(span, _TOP, 2 * _HALF + 4, "held") for span in line.held if row.shows(span)],
-        [tag("line", class_="cut", x1=x, x2=x, y1=_TOP, y2=_HEIGHT) for x in cuts],
+        [element("line", class_="cut", x1=x, x2=x, y1=_TOP, y2=_HEIGHT) for x in cuts],
         _sound(row, "wave source", line.source, _SOURCE),
         _sound(row, "wave dub", line.output, _SPOKEN),
         [_bars(row, one) for one in here],
-        class_="row", width=_WIDTH, height=_HEIGHT, role="img", aria_label=label,
-    )  # fmt: skip
+        class_="row",
+        width=_WIDTH,
+        height=_HEIGHT,
+        role="img",
+        aria_label=label,
+    )
 
 
 def _sound(row: _Row, class_: str, outline: Envelope, middle: float) -> Markup:
     width = (row.stop - row.start) * row.scale
     bins = thinned(between(outline, row.start, row.stop), max(int(width / _STROKE), 1))
-    return tag("path", class_=class_, d=wave(bins, 0, width, middle, _HALF, row.line.loudest))
+    return element("path", class_=class_, d=wave(bins, 0, width, middle, _HALF, row.line.loudest))
 
 
 def _axis(row: _Row) -> list[Markup]:
     step = next((tick for tick in _TICKS if _WIDTH / row.scale / tick <= _MOST_TICKS), _TICKS[-1])
     ticks = [number * step for number in range(int(row.start / step), int(row.stop / step) + 1)]
     times = [time for time in ticks if row.start - _ROUNDING <= time < row.stop - _ROUNDING]
-    lines = [tag("line", class_="tick", x1=row.x(time), x2=row.x(time), y1=_TOP - 6, y2=_HEIGHT) for time in times]
-    return lines + [tag("text", clock(time).removesuffix(".0"), x=row.x(time) + 3, y=_TOP - 7) for time in times]
+    lines = [element("line", class_="tick", x1=row.x(time), x2=row.x(time), y1=_TOP - 6, y2=_HEIGHT) for time in times]
+    return lines + [element("text", clock(time).removesuffix(".0"), x=row.x(time) + 3, y=_TOP - 7) for time in times]
 
 
 def _bars(row: _Row, one: UtteranceReport) -> Markup:
@@ -154,7 +262,7 @@ def _bars(row: _Row, one: UtteranceReport) -> Markup:
     words = "; ".join(verdict.text for verdict in verdicts(one))
     spoken = "" if one.left_alone else f", dub {seconds(one.output_end_s - one.output_start_s)}"
     title = f"{one.number}: {one.speaker}, original {seconds(slot[1] - slot[0])}{spoken}; {words}"
-    return tag("a", tag("title", title), parts, _number(row, one, slot, said), href=f"#{row.line.prefix}u{one.number}")
+    return element("a", element("title", title), parts, _number(row, one, slot, said), href=f"#{row.line.prefix}u{one.number}")
 
 
 def _number(row: _Row, one: UtteranceReport, slot: Span, said: Span) -> Markup | None:
@@ -164,5 +272,5 @@ def _number(row: _Row, one: UtteranceReport, slot: Span, said: Span) -> Markup |
     needed = _DIGIT * len(text) + 6
     y = _DUB + _DUB_HEIGHT - 4
     if one.left_alone or wide >= needed:
-        return tag("text", text, class_="on-bed" if one.left_alone else "on-bar", x=left + 4, y=y) if wide >= needed else None
-    return tag("text", text, class_="on-bed", x=left + wide + 3, y=y) if row.x(slot[1]) - left - wide >= needed else None
+        return element("text", text, class_="on-bed" if one.left_alone else "on-bar", x=left + 4, y=y) if wide >= needed else None
+    return element("text", text, class_="on-bed", x=left + wide + 3, y=y) if row.x(slot[1]) - left - wide >= needed else None

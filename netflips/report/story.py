@@ -1,8 +1,11 @@
-"""One way to see short clips and recordings: their utterances, and which moments of input and output belong together."""
+"""Short clips and recordings seen in one way: utterances, where the videos are, which moments of both belong together."""
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from avcore.pingpong import pingpong
 from avcore.timeline import exact, frame_at, frames_to_seconds
@@ -25,6 +28,13 @@ class Stretch(NamedTuple):
     start: float
     stop: float
     source: float
+
+
+class Clips(NamedTuple):
+    """Addresses of the videos of one dub, as seen from the page's folder; None = the file is not there."""
+
+    original: str | None
+    dub: str | None
 
 
 def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
@@ -131,3 +141,18 @@ def face_box(one: UtteranceReport, source_s: Fraction) -> tuple[float, float, fl
         return None
     x1, y1, x2, y2 = there[0]["mean_box"]
     return float(x1), float(y1), float(x2), float(y2)
+
+
+def clips_of(report: DubReport, folder: Path) -> Clips:
+    """Look for the videos of a dub. folder: where the page lies, or will lie."""
+    original, dub = (address(path, folder) if os.path.isfile(path) else None for path in (report.input, report.output))
+    return Clips(original, dub)
+
+
+def address(path: str | Path, folder: Path) -> str:
+    """A file's address as seen from a folder, percent-encoded: relative, so that both can be moved together."""
+    try:
+        way = os.path.relpath(path, folder)
+    except ValueError:  # there is no way to another drive
+        return Path(path).absolute().as_uri()
+    return quote(os.fsencode(way.replace(os.sep, "/")))

@@ -1,13 +1,19 @@
-"""Numbers in words and short forms, and what is to be said of an utterance first."""
+"""The words of the page: numbers in short forms, what is said of an utterance first, and what labels and marks mean."""
 
 import re
 from collections.abc import Iterable
 from math import exp, isfinite
 from typing import NamedTuple
 
-from avcore.plain_text import ranges
+from markupsafe import Markup
+
+from avcore.plain_text import ranges, shown
+from netflips.recording.facepath import MIN_SHARPNESS
+from netflips.recording.speakers import SPEAKS
 from netflips.report import UtteranceReport
 
+_KEPT = "\n\t"
+"""What steers nothing in a page."""
 DASH, TIMES = "\u2013", "\u00d7"
 _MINUTE, _HOUR = 60, 3600
 _OF_UTTERANCE = re.compile(r"utterance (\d+)(\D.*)")
@@ -35,6 +41,76 @@ _SOURCES_OF_UNITS = {
     "audio,video": "sound and lips",
     "auto": "sound and lips, or the one of them that can be trusted",
 }
+
+
+ON_CARDS = {
+    "original": "How long the utterance takes in the original.",
+    "dub": "How long the new speech takes, and how long it would take by itself, without being fitted into the original's place.",
+    "pace": "Length of the new speech as a share of its length by itself: under 100 % it is spoken faster, over 100 % slower. The "
+    "middle of the bar is 100 %; the paler part is what --pace allows.",
+    "silent in its place": "The new speech is shorter than the original: for so long there is silence where the original spoke.",
+    "in the pause after": "The new speech is longer than the original: for so long it goes on in the pause behind it.",
+    "fitted nowhere": "So much of the new speech fits neither the original's place nor the pause behind it, even at the fastest "
+    "pace that --pace allows.",
+    "picture held": "For so long the picture stands still, so that the new speech has time to end.",
+    "cut off": "So much of the new speech is left out, because there was no time for it.",
+    "begins in the output": "When the new speech begins in the dub, where that differs from the original.",
+    "units": "The models write speech down as units, sounds of 20 ms or longer with a number each, and translate those; there is "
+    "no text. First how many the original has, then how many its translation has.",
+    "units from": "What the units of the original were taken from: its sound, the lips of the speaker, or both.",
+    "sure of the original": "How likely the encoder held each unit that it took down, on average (geometric mean). Speech of the "
+    "kind that the models were made for is hardly ever under the usual figure; what is far under it was most likely heard wrong.",
+    "sure of the translation": "How likely the translator held each unit that it wrote, on average (geometric mean). Under the "
+    "usual figure it most likely met words or sentences that it does not know.",
+    "voice pitch": "Middle pitch of the speaker's voice in the original; the dub speaks at the same.",
+    "new lips": "In how many pictures of the utterance the mouth was drawn anew.",
+    "left as they were": "In how many pictures the original mouth stays, and why.",
+    "face": "In how much of the utterance the speaker's face was found, and how tall it is in the picture.",
+    "mouth and sound": "How clearly the mouth of this face moves with the sound. A person who talks has about 1.6, one who listens "
+    f"about 0; from {SPEAKS:g} on the face is taken to be the one that speaks.",
+    "in focus": f"How much detail there is about the mouth. Under {MIN_SHARPNESS:g} a picture is taken for blurred, and its mouth "
+    "is left as it was.",
+    "turned": "The furthest that the face is turned away from the camera, roughly.",
+}
+"""By the label of a figure on a card."""
+
+OF_MARKS = {
+    "fits": "The new speech has about the length of the original.",
+    "as long as it takes": "The dub of a short clip is as long as the new speech; it is fitted into nothing.",
+    "stay silent": "The new speech is clearly shorter than the original.",
+    "goes into the pause": "The new speech ends in the pause behind the original.",
+    "picture held": "The picture stands still for a moment, so that the new speech has time to end.",
+    "hurried": "The new speech is spoken faster than --pace allows; --hold-picture gives it time.",
+    "cut": "The end of the new speech is missing; --hold-picture makes room for it.",
+    "left alone": "This utterance was not dubbed: picture and sound are the original's.",
+    "sound only": "The speech is new, the picture is the original's.",
+    "translation stopped": "The translation reached its limit of units and may lack its end; --max-target-units 0 lifts the limit.",
+    "hardly what the models were made for": "The models are less sure than they nearly always are on speech of the kind that they "
+    "were made for; what the dub says most likely means something else.",
+    "units from": "The units were not taken from sound and lips together; the card says why.",
+}
+"""By what a mark on a card says, or begins with."""
+
+OF_THE_REST = {
+    "utterances dubbed": "What is said without a long pause, by one person, is an utterance; some may be left as they were.",
+    "pictures with new lips": "Pictures of the dub in which a mouth was drawn anew, of all its pictures.",
+    "as long as it would be by itself": "The pace of the fastest and of the slowest utterance.",
+    "work for each second of video": "Seconds of computing by seconds of video: under 1 s the dub is made faster than it plays.",
+    "model": "The name beside it is made from the content of the model's file: the same name is the same model.",
+    "voice": "Whose voice the dub has, and its middle pitch where that is known.",
+    "background": "What was done with all other sound: keep = it stays, mute = it goes.",
+    "part": "Which part of the original was dubbed.",
+    "scene cuts": "Where the original changes from one shot to another; lips are never carried over a cut.",
+    "kept and made": "Work that an earlier run had finished and that was used again, and work that was done now.",
+}
+"""By what the rest of the page shows."""
+
+
+def plain(value: object) -> object:
+    """A value as it goes into the page, before it is escaped: nothing in it steers, None is nothing, markup stays as it is."""
+    if isinstance(value, Markup):
+        return value
+    return "" if value is None else shown(value, _KEPT)
 
 
 class Verdict(NamedTuple):
@@ -121,6 +197,17 @@ def percent(part: float) -> str:
     return f"{100 * part:.0f} %"
 
 
+def percents(least: float, most: float) -> str:
+    """Shares from the least to the most, as `91 % – 104 %`; one where both are told alike."""
+    low, high = percent(least), percent(most)
+    return low if low == high else f"{low} {DASH} {high}"
+
+
+def work_by_video(took_s: float, video_s: float) -> str:
+    """Seconds of computing for each second of video."""
+    return seconds(took_s / video_s) if video_s > 0 else DASH
+
+
 def seconds(value: float) -> str:
     """A length, as `1.82 s`."""
     return f"{value:.2f} s" if isfinite(value) else "unknown"
@@ -158,6 +245,16 @@ def number(value: float | None, digits: int = 2) -> str:
 def several(count: int, what: str) -> str:
     """A count with its noun, as `1 picture`, `2 pictures`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def rate(value: float) -> str:
+    """Pictures a second, as `29.97` or `25`."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def channels(count: int) -> str:
+    """Channels of a sound, as `mono` or `6 channels`."""
+    return {1: "mono", 2: "stereo"}.get(count, several(count, "channel"))
 
 
 def gathered(warnings: Iterable[str]) -> list[str]:

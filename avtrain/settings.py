@@ -1,0 +1,144 @@
+"""Settings of a run by hydra and OmegaConf: yaml files that inherit, overrides, a check against a frozen dataclass.
+
+The only module, beside the notes on a run's start, that needs both; `avtrain.entry` loads it when a training begins.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from avcore.errors import UsageError, reason
+from avcore.texts import describe_yaml_error, read_yaml
+
+Config = TypeVar("Config")
+_HYDRA = "hydra"
+"""What hydra calls itself where it keeps configs of its own."""
+
+
+def compose_config(
+    schema: type[Config], name: str, overrides: Sequence[str], folders: Sequence[Path], published: Path
+) -> Config:
+    """Compose `<name>.yaml` with overrides and check it against a frozen dataclass.
+
+    folders: where it and what its `defaults` name are looked for, in this order. published: the folder with the schema's
+    `PUBLISHED` yaml, which says what has no default in the schema. Raises InputError for what is no yaml, and
+    UsageError for a missing one, a key the schema does not have, a wrong type or a value still `???`.
+    """
+    folder = folders[0]
+    there_is = [place / f"{name}.yaml" for place in folders if (place / f"{name}.yaml").exists()]
+    if not there_is:
+        there = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml"))
+        raise UsageError(f"no config called {name}", path=folder, expected=", ".join(there) or "a yaml file")
+    read_yaml(there_is[0], f"config {name}")
+    try:
+        merged = OmegaConf.merge(_schema(schema), _published(schema, published), _compose(name, overrides, folders))
+        missing = sorted(OmegaConf.missing_keys(merged))
+        if missing:
+            raise UsageError(
+                "these settings are missing", expected="a value for each", found=", ".join(missing), hint=_hint(missing)
+            )
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error)) from error
+    except (YAMLError, OSError, ValueError, RecursionError, OverflowError) as error:
+        # Of another file that it names, a doubled key, a list that is none, or a number that no setting can hold.
+        found = describe_yaml_error(error) if isinstance(error, YAMLError) else reason(error)
+        raise UsageError(f"config {name} cannot be read", path=folder, found=found) from error
+
+
+def as_yaml(config: Any) -> str:
+    """A config, a dataclass, as the text of a yaml file."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _compose(name: str, overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
+    group, _, option = name.rpartition("/")
+    chosen = {f"{group}@_global_": option} if group else option
+    GlobalHydra.instance().clear()
+    with _own_config_store() as store, initialize_config_dir(config_dir=str(folders[0]), version_base="1.3"):
+        store.store(name="netflips_run", node={"defaults": [chosen, "_self_"]})
+        also = [f"hydra.searchpath={[f'file://{one}' for one in folders[1:]]}"] if folders[1:] else []
+        settings = [_as_override(text, folders) for text in overrides]
+        return compose(config_name="netflips_run", overrides=[*also, *settings])  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _own_config_store() -> Iterator[ConfigStore]:
+    """Hydra's store of configs without what other libraries put there: fairseq's groups would hide settings of ours."""
+    store = ConfigStore.instance()
+    everything = store.repo
+    store.repo = {name: node for name, node in everything.items() if _is_hydras(name, node)}
+    try:
+        yield store
+    finally:
+        store.repo = everything
+
+
+def _is_hydras(name: str, node: Any) -> bool:
+    """Whether hydra put it there itself: its group, and configs that name it as their provider."""
+    return name == _HYDRA or getattr(node, "provider", None) == _HYDRA
+
+
+def _as_override(text: str, folders: Sequence[Path]) -> str:
+    """Let a value be set whether or not the yaml names it (the schema decides); choices of a group stay as they are."""
+    key = text.partition("=")[0]
+    is_choice = "@" in key or any((folder / key).is_dir() for folder in folders)
+    return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
+
+
+def _published(schema: type[Any], folder: Path) -> dict[str, Any]:
+    """What the schema's `PUBLISHED` yaml says of settings that the schema gives no default."""
+    name = getattr(schema, "PUBLISHED", "")
+    if not name:
+        return {}
+    values: dict[str, Any] = OmegaConf.to_container(_compose(name, (), [folder]))  # type: ignore[assignment]
+    return _without_default(schema, values)
+
+
+def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    kinds = get_type_hints(schema)
+    for one in dataclasses.fields(schema):
+        kind = kinds[one.name]
+        if one.name not in values:
+            continue
+        inner = _without_default(kind, values[one.name]) if dataclasses.is_dataclass(kind) else {}
+        if inner:
+            found[one.name] = inner
+        elif one.default is one.default_factory is dataclasses.MISSING:
+            found[one.name] = values[one.name]
+    return found
+
+
+def _schema(schema: type[Any]) -> DictConfig:
+    """The schema as a node that can be filled: frozen dataclasses come out read-only, at every level."""
+    node = OmegaConf.structured(schema)
+    OmegaConf.set_readonly(node, None)
+    for name, kind in get_type_hints(schema).items():
+        if dataclasses.is_dataclass(kind) and OmegaConf.is_missing(node, name):
+            node[name] = _schema(kind)
+    _unlock(node)
+    return node  # type: ignore[no-any-return]
+
+
+def _unlock(node: Any) -> None:
+    OmegaConf.set_readonly(node, None)
+    if OmegaConf.is_dict(node):
+        for key in node:
+            child = None if OmegaConf.is_missing(node, key) else node[key]
+            if OmegaConf.is_config(child):
+                _unlock(child)
+
+
+def _hint(missing: Sequence[str]) -> str:
+    return f"give them as {missing[0]}=... on the command line or in a yaml"

@@ -1,0 +1,68 @@
+"""Dubbing does without what only training needs, and a training without it is told so in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINING_ONLY = ("hydra", "omegaconf", "accelerate", "tensorboard", "sacrebleu")
+WITHOUT = f"import sys\nfor name in {TRAINING_ONLY!r}:\n    sys.modules[name] = None  # cannot be imported\n"
+
+ALL_BUT_TRAINING = """
+from importlib import import_module
+from pkgutil import walk_packages
+parts = ("training", "clustering", "kmeans", "train", "train_sync", "train_unit2a", "train_unit2v", "__main__")
+parts += ("utut_common", "utut_pretrain", "utut_finetune")
+for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "netflips"):
+    for found in walk_packages(import_module(package).__path__, f"{package}."):
+        if not set(parts) & set(found.name.split(".")):
+            import_module(found.name)
+from netflips.bundles.paths import bundle_paths
+from netflips.info import main
+from netflips.models import load_models
+from netflips.options import RunOptions
+paths = bundle_paths()
+assert main([str(paths.utut)]) == 0
+load_models(paths, "en", "ko", RunOptions(device="cpu"))
+"""
+
+TRAINERS = {
+    "av2unit.train": ["data.train=x", "run_dir=x"],
+    "av2unit.kmeans": ["fit", "manifest=x", "model=x"],
+    "unit2av.train_unit2a": ["data.train=x", "data.units=x", "run_dir=x"],
+    "unit2av.train_unit2v": ["data.train=x", "data.units=x", "run_dir=x"],
+    "unit2av.train_sync": ["data.train=x", "data.units=x", "run_dir=x"],
+    "unit2unit.utut_pretrain.pretrain": ["run_dir=x", "data_dir=x"],
+    "unit2unit.utut_finetune.finetune": ["run_dir=x", "data_dir=x"],
+}
+
+
+def _python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder, env=environment)
+
+
+def test_everything_but_training_does_without(tmp_path: Path) -> None:
+    done = _python(WITHOUT + ALL_BUT_TRAINING, tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_training_without_is_one_line_that_names_the_extra(tmp_path: Path) -> None:
+    code = f"""{WITHOUT}
+from contextlib import suppress
+from importlib import import_module
+for name, words in {TRAINERS!r}.items():
+    main = import_module(name).main
+    with suppress(SystemExit):
+        main([*words[: words[0] == "fit"], "--help"])
+    assert main(words) == 2, name
+"""
+    done = _python(code, tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("usage:") == len(TRAINERS)
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(TRAINERS), done.stderr
+    assert all("not installed: hydra-core, omegaconf, accelerate, tensorboard" in line for line in lines)
+    assert all('pip install "netflips[train]"' in line for line in lines)
+    assert list(tmp_path.iterdir()) == []
