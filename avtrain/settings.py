@@ -25,9 +25,7 @@ _HYDRA = "hydra"
 """What hydra calls itself where it keeps configs of its own."""
 
 
-def compose_config(
-    schema: type[Config], name: str, overrides: Sequence[str], folders: Sequence[Path], published: Path
-) -> Config:
+def compose_config(schema: type[Config], name: str, overrides: Sequence[str], folders: Sequence[Path], published: Path) -> Config:
     """Compose `<name>.yaml` with overrides and check it against a frozen dataclass.
 
     folders: where it and what its `defaults` name are looked for, in this order. published: the folder with the schema's
