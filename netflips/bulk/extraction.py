@@ -154,14 +154,14 @@ class _Run:
         if not self._left:
             return
         with ray_session(self._spread.num_readers, self._spread.address) as resources:
-            from netflips.bulk.pool import Pool
+            from netflips.bulk.pool import RayPool
 
             models = self._models
             if models.device == "auto":  # of a cluster: whether it has GPUs is known only now
                 models = replace(models, device="cuda" if resources.get("GPU") else "cpu")
             settings = self._settings.for_device(models.device)
             size = self._spread.pool_size(models.device, file_size(models.encoder), resources)
-            with Pool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
+            with RayPool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
                 for complaint in filter(None, pool.start()):
                     raise CheckpointError(complaint)
                 self._progress.start()
