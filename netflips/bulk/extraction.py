@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from avcore.compute.device import resolve_device
-from avcore.errors import EXIT_FAILED, CheckpointError, NetflipsError, UsageError
+from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
 from avcore.runs.work import Lost
 from avdata.manifest import Manifest
 from netflips.bulk.estimate import Estimate, estimate
@@ -162,8 +162,7 @@ class _Run:
             settings = self._settings.for_device(models.device)
             size = self._spread.pool_size(models.device, file_size(models.encoder), resources)
             with RayPool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
-                for complaint in filter(None, pool.start()):
-                    raise CheckpointError(complaint)
+                pool.start()
                 self._progress.start()
                 for outcome in pool.run(shard_tasks(work, settings)):
                     if isinstance(outcome, Lost):

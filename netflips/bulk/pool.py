@@ -13,6 +13,7 @@ from typing import Any, Generic, Self
 import ray
 from ray.exceptions import ObjectLostError, RayError, RayTaskError, WorkerCrashedError
 
+from avcore.errors import CheckpointError
 from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, Task, Worker, WorkersFailError
 
 _TRIES_ALONE = 2
@@ -44,8 +45,9 @@ class _Actor(Generic[Item, Label]):
 class RayPool(Pool[Item, Label]):
     """Workers of one class, and readers for them.
 
-    worker_class: made with `arguments` in each worker's process; has `load() -> Any` beside `process`. read: called with
-    `read_arguments` and a part's items where there is a reading step; else `process` gets the items as its parts.
+    worker_class: made with `arguments` in each worker's process; has `load() -> str` beside `process`, which says what is wrong
+    with the models, "" = nothing. read: called with `read_arguments` and a part's items where there is a reading step; else
+    `process` gets the items as its parts.
     """
 
     def __init__(
@@ -76,21 +78,22 @@ class RayPool(Pool[Item, Label]):
         for worker in self._workers:
             _kill(worker.actor)
 
-    def start(self) -> list[Any]:
-        """Start the workers, and readers beside them; returns what `load` returned in each.
+    def start(self) -> None:
+        """Start the workers, and readers beside them.
 
-        Raises WorkersFailError when one dies over it.
+        Raises CheckpointError with what `load` says is wrong with the models, WorkersFailError when a worker dies over it.
         """
         self._workers = [_Actor(self._make_actor()) for _ in range(self._size.workers)]
         readers = range(self._size.readers if self._read is not None else 0)
         try:
             warm = [self._submit_part(()) for _ in readers]
-            loaded = list(ray.get([worker.actor.load.remote() for worker in self._workers]))
+            complaints = [text for text in ray.get([worker.actor.load.remote() for worker in self._workers]) if text]
             ray.get(warm)
-            return loaded
         except RayError as error:
             what = "a worker died while it loaded the models"
             raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers") from error
+        if complaints:
+            raise CheckpointError(complaints[0])
 
     def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         """Do labelled tasks; items of one that its worker died of are tried alone, and set aside if it dies of them again."""

@@ -26,7 +26,7 @@ def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) 
     done: list[str] = []
     lost: dict[str, tuple[int, str]] = {}
     with RayPool[str, int](WordWorker, (tmp_path,), PoolSize(2, 2), read_words, (tmp_path,)) as pool:
-        assert pool.start() == ["", ""]
+        pool.start()
         for outcome in pool.run(in_fours(words)):
             if isinstance(outcome, Lost):
                 lost[outcome.item] = (outcome.label, outcome.reason)
