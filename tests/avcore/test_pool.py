@@ -2,6 +2,10 @@
 
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +13,8 @@ import pytest
 
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Finished, Lost, Task, WorkersFailError, result_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Words:
@@ -52,9 +58,10 @@ def test_the_deadly_one_is_set_aside_and_the_others_are_done(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("num_workers", [0, 1, 2])
 def test_what_a_worker_raises_ends_the_run(tmp_path: Path, num_workers: int) -> None:
+    words = ["a", "raise", *(f"word{number}" for number in range(1000))]
     with pytest.raises(ValueError, match="cannot be done"), ProcessPool[str, int](Words, (tmp_path,), num_workers) as pool:
-        list(pool.run((number, Task.of(word)) for number, word in enumerate(["a", "raise", *"bcdefghij"])))
-    assert len(_times_done(tmp_path)) < 10
+        list(pool.run((number, Task.of(word)) for number, word in enumerate(words)))
+    assert len(_times_done(tmp_path)) < 1000
     assert not multiprocessing.active_children()
 
 
@@ -92,6 +99,21 @@ def test_tasks_that_come_of_an_outcome_are_done_too(tmp_path: Path, num_workers:
 
 def test_processes_end_when_the_rest_is_not_wanted(tmp_path: Path) -> None:
     with ProcessPool[str, int](Words, (tmp_path,), 2) as pool:
-        next(iter(pool.run((number, Task.of(f"word{number}")) for number in range(100))))
+        next(iter(pool.run((number, Task.of(f"word{number}")) for number in range(1000))))
     assert not multiprocessing.active_children()
-    assert len(_times_done(tmp_path)) < 100
+    assert len(_times_done(tmp_path)) < 1000
+
+
+@pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_a_run_that_is_stopped_says_so_and_leaves_no_process(tmp_path: Path, number: int, code: int, said: str) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "tests.avcore.pool_run", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    while len(list(tmp_path.iterdir())) < 2 and running.poll() is None:
+        time.sleep(0.02)
+    os.killpg(running.pid, number) if number == signal.SIGINT else running.send_signal(number)  # a terminal tells them all
+    assert running.wait() == code
+    assert running.stderr is not None
+    assert running.stderr.read() == f"slow: {said}\n"
+    assert not [path.name for path in tmp_path.iterdir() if Path("/proc", path.name).exists()]
