@@ -1,10 +1,7 @@
 """Check a manifest: its lines, the files it names, and what is in them."""
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from avcore.errors import NetflipsError
@@ -12,11 +9,17 @@ from avcore.faces.align import LIP_SIDE
 from avcore.faces.boxes import read_boxes
 from avcore.media import iter_speech_blocks, probe, read_gray_video
 from avcore.progress import Progress, silent, track
+from avcore.runs.pool import ProcessPool
 from avcore.runs.rows import iter_rows
+from avcore.runs.work import Finished, Lost, Task
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avdata.manifest import PATH_FIELDS, Entry, parse_entry
 
 _LARGEST_DIFFERENCE_S = 0.1
+_BATCH = 16
+"""Entries that a process is given at a time where their files are not read."""
+
+_Line = tuple[int, Entry]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def check_manifest(
     """
     root = path.parent if root is None else root
     problems: list[str] = []
-    entries: list[tuple[int, Entry]] = []
+    entries: list[_Line] = []
     seen: dict[str, int] = {}
     for number, row in iter_rows(path):
         try:
@@ -48,18 +51,32 @@ def check_manifest(
             problems.append(f"line {number}: the id {entry.id!r} stands on line {seen[entry.id]} too")
         seen.setdefault(entry.id, number)
         entries.append((number, entry))
-    found = _each(partial(_check, root=root, is_deep=is_deep), [entry for _, entry in entries], workers)
-    for (number, _), complaints in zip(entries, track(found, "checking", progress, len(entries)), strict=True):
-        problems += [f"line {number}: {complaint}" for complaint in complaints]
+    size = 1 if is_deep else _BATCH
+    with ProcessPool[_Line, None](_Checker, (root, is_deep), workers) as pool:
+        tasks = ((None, Task((tuple(entries[first : first + size]),))) for first in range(0, len(entries), size))
+        found = dict(track(_complaints(pool.run(tasks)), "checking", progress, len(entries)))
+    problems += [f"line {number}: {complaint}" for number, _ in entries for complaint in found[number]]
     return Checked(len(entries), problems)
 
 
-def _each(check: "partial[list[str]]", entries: list[Entry], workers: int) -> Iterator[list[str]]:
-    if workers <= 1:
-        yield from map(check, entries)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(check, entries, chunksize=16)
+def _complaints(outcomes: Iterable[Finished[_Line, None] | Lost[_Line, None]]) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line and what is wrong with its entry, as they come."""
+    for outcome in outcomes:
+        if isinstance(outcome, Lost):
+            yield outcome.item[0], [outcome.reason]
+        else:
+            yield from outcome.result
+
+
+class _Checker:
+    """Checks entries in a process of the pool."""
+
+    def __init__(self, root: Path, is_deep: bool) -> None:
+        self._root, self._is_deep = root, is_deep
+
+    def process(self, lines: tuple[_Line, ...]) -> list[tuple[int, list[str]]]:
+        """Return the number of each line and what is wrong with its entry."""
+        return [(number, _check(entry, self._root, self._is_deep)) for number, entry in lines]
 
 
 def _check(entry: Entry, root: Path, is_deep: bool) -> list[str]:

@@ -1,6 +1,5 @@
 """How a run was started, each time: its settings, what differs from the time before, the command and the commit."""
 
-import json
 import logging
 import shlex
 import subprocess
@@ -16,6 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from avcore.runs import journal
 from avtrain.entry import CONFIG_FILE, save_config
 
 LOG = logging.getLogger("netflips.train")
@@ -38,8 +38,7 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
             LOG.warning("going on with another setting: %s", change)
         LOG.info("the settings before are kept in %s", kept)
     save_config(config, run_dir)
-    with (run_dir / STARTS_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(_about_start(processes), ensure_ascii=False) + "\n")
+    journal.append(run_dir / STARTS_FILE, [_about_start(processes)])
 
 
 def _changes(path: Path, config: Any) -> list[str]:

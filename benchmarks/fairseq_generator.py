@@ -41,7 +41,7 @@ def _model(folder: Path) -> tuple[torch.nn.Module, Any]:
     from fairseq import models
     from fairseq.data import Dictionary
 
-    import unit2unit.utut_common.user_dir.utut_plugins  # noqa: F401  registers the architecture
+    import unit2unit.training.user_dir.utut_plugins  # noqa: F401  registers the architecture
 
     checkpoint = read_checkpoint(folder / TRANSLATOR, Kind.TRANSLATOR)
     symbols = Dictionary()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, run
-from unit2unit.utut_common.require import require_fairseq
+from unit2unit.training.machine import require_fairseq
 from workshop.recipe.recipe import about, steps_of, write_about
 from workshop.recipe.steps import Step, StepRunner
 from workshop.voices.cast import require_synthesisers

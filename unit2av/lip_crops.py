@@ -9,8 +9,7 @@ cuts them all beforehand; the trainers cut what is missing when they first need 
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +24,9 @@ from avcore.faces.steady import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart
-from avcore.progress import Bars, track
+from avcore.progress import bars, track
+from avcore.runs.pool import ProcessPool
+from avcore.runs.work import Lost, Task
 from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry, Manifest, read_manifest
 from unit2av.face.model import FACE_SIZE
@@ -130,33 +131,29 @@ def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quie
     """Cut the crops of a whole manifest; returns what could not be cut and why, by id. What is there already stays."""
     footages = [footage_of(manifest, entry, steady) for entry in manifest.entries]
     problems = {entry.id: "it has no video" for entry, one in zip(manifest.entries, footages, strict=True) if one is None}
-    bars = Bars(is_quiet)
     references = (reference_of(manifest, entry, steady) for entry in manifest.entries)
     there = [footage for footage in (*footages, *references) if footage is not None]
-    for name, problem in track(_fill(there, CropCache(folder), workers), "face crops", bars, len(there)):
-        if problem:
-            problems[name] = problem
-    bars.close()
-    return problems
+    told: dict[str, str] = {}
+    with bars(is_quiet) as progress, ProcessPool[Footage, str](_Cutter, (CropCache(folder),), workers) as pool:
+        outcomes = pool.run((footage.id, Task.of(footage)) for footage in there)
+        for outcome in track(outcomes, "face crops", progress, len(there)):
+            told[outcome.label] = outcome.reason if isinstance(outcome, Lost) else outcome.result
+    return problems | {footage.id: told[footage.id] for footage in there if told[footage.id]}
 
 
-def _fill(footages: Sequence[Footage], cache: CropCache, workers: int) -> Iterator[tuple[str, str]]:
-    jobs = [(cache, footage) for footage in footages]
-    if workers <= 1:
-        yield from map(_try_one, jobs)
-        return
-    with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(_try_one, jobs, chunksize=4)
+class _Cutter:
+    """Cuts crops in a process of the pool."""
 
+    def __init__(self, cache: CropCache) -> None:
+        self._cache = cache
 
-def _try_one(job: tuple[CropCache, Footage]) -> tuple[str, str]:
-    """A clip's id, and what went wrong with it, "" = nothing."""
-    cache, footage = job
-    try:
-        cache.faces(footage)
-    except (NetflipsError, OSError, ValueError) as error:
-        return footage.id, str(error)
-    return footage.id, ""
+    def process(self, footages: tuple[Footage]) -> str:
+        """Cut a clip's crops; returns what went wrong, "" = nothing."""
+        try:
+            self._cache.faces(footages[0])
+        except (NetflipsError, OSError, ValueError) as error:
+            return str(error)
+        return ""
 
 
 def build_parser() -> Parser:

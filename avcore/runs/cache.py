@@ -25,7 +25,6 @@ LOG = logging.getLogger("netflips")
 
 Arrays = dict[str, NDArray[Any]]
 
-_BLOCK = 1 << 20
 _RUNS = "runs"
 _LARGE = ("pictures", "speech", "lips")
 _INSIDE = re.compile(rf"({'|'.join(_LARGE)})/\w+\.\w+", re.ASCII)
@@ -44,11 +43,7 @@ def key_of(*parts: object) -> str:
 
 def file_digest(path: str | Path) -> str:
     """What a file holds, as a name: sha256 over its content."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return str(seal_of(Path(path))["sha256"])
 
 
 class WorkFolder:

@@ -1,193 +1,120 @@
-"""Run many tasks on several processes; a task may have follow-ups, and one that fails is set aside by name."""
+"""A pool of processes on this machine: bounded, and a process that dies takes nobody else's task with it."""
 
-import errno
-import logging
 import os
+import pickle
 import signal
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from functools import cache
+from contextlib import contextmanager
+from functools import cache, partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Self
 
-from avcore.errors import NetflipsError, OutputError
-from avcore.progress import Progress
-from avcore.runs.records import Journal, Record
-
-LOG = logging.getLogger(__name__)
+from avcore.runs.work import Finished, Item, Label, Lost, Pool, Task, Worker
 
 _AHEAD = 2
 """Tasks handed to each process at a time: one under way and one waiting."""
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+_DIED = "the process that worked on it died: out of memory, or a crash of a decoder"
 
 
-@dataclass(frozen=True)
-class Task:
-    """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
+class ProcessPool(Pool[Item, Label]):
+    """Processes with a worker each, started afresh; what a worker raises ends the run, and is raised there.
 
-    parent: the task that it is a follow-up of; set by whoever runs it.
+    worker_class: makes a worker of `arguments` in each process. num_workers: processes; with 1 or less all is done in this one.
     """
 
-    key: str
-    work: Any
-    parent: str = ""
+    def __init__(self, worker_class: Callable[..., Worker], arguments: Sequence[Any], num_workers: int) -> None:
+        self._make = partial(worker_class, *arguments)
+        self._num_workers = num_workers
+        self._source: Iterator[tuple[Label, Task[Item]]] = iter(())
+        self._again: deque[tuple[Label, Task[Item]]] = deque()
+        self._executor: ProcessPoolExecutor | None = None
 
+    def __enter__(self) -> Self:
+        return self
 
-class Worker(Protocol):
-    """Does tasks; goes to other processes."""
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
 
-    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
-        """Do a task: make its files and then record what became of it, or return follow-ups."""
+    def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+        """Do labelled tasks; one that was under way when a process died is tried alone, and set aside if it dies of it."""
+        self._source = iter(tasks)
+        if self._num_workers <= 1:
+            worker = self._make()
+            while (labelled := self._next()) is not None:
+                yield Finished(*labelled, worker.process(*labelled[1].parts))
+            return
+        while suspects := (yield from self._run_together()):
+            for label, task in suspects:
+                for item in task.items:
+                    yield self._run_alone(label, item)
 
-    def finish(self, task: Task) -> None:
-        """Clear up behind a task whose follow-ups are all done."""
+    def _next(self) -> tuple[Label, Task[Item]] | None:
+        return self._again.popleft() if self._again else next(self._source, None)
 
-
-def run_tasks(
-    tasks: Iterable[Task], worker: Worker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
-) -> None:
-    """Do all tasks but those that are known.
-
-    folder: of the journal. Follow-ups come first, so that few tasks are half done at a time. A task that raises is recorded
-    as failed, and so is one that kills its process. Raises OutputError when the results cannot be written.
-    """
-    journal = Journal(folder)
-    plan = _Plan(tasks, worker, journal, set(known), progress)
-    try:
-        if num_workers <= 1:
-            while (task := plan.next()) is not None:
-                plan.done(task, _do(worker, task, journal))
-        else:
-            _Pool(worker, folder, num_workers).run(plan)
-    finally:
-        journal.close()
-
-
-class _Plan:
-    """Which task is next, and which are open because their follow-ups are not done."""
-
-    def __init__(self, tasks: Iterable[Task], worker: Worker, journal: Journal, known: set[str], progress: Progress) -> None:
-        self._tasks, self._worker, self.journal, self._known, self._progress = iter(tasks), worker, journal, known, progress
-        self._ready: deque[Task] = deque()
-        self._parent: dict[str, Task] = {}
-        self._open: dict[str, int] = {}
-        self._num_done = self._num_known = 0
-
-    def next(self) -> Task | None:
-        """The next task that is not known; None when there is none now."""
-        if self._ready:
-            return self._ready.popleft()
-        task = next((one for one in self._tasks if self._is_new(one)), None)
-        self._num_known += task is not None
-        return task
-
-    def put_back(self, task: Task) -> None:
-        """Have a task done later: it was not begun."""
-        self._ready.appendleft(task)
-
-    def done(self, task: Task, follow_ups: list[Task]) -> None:
-        """Take note that a task is done but for its follow-ups."""
-        new = [replace(one, parent=task.key) for one in follow_ups if self._is_new(one)]
-        self._ready.extend(new)
-        self._num_known += len(new)
-        self._num_done += 1
-        self._parent.update({one.key: task for one in new})
-        self._progress("preparing", self._num_done, self._num_known)
-        if new:
-            self._open[task.key] = len(new)
-        elif follow_ups:
-            self._close(task)
-        parent = self._parent.pop(task.key, None)
-        if parent is not None:
-            self._open[parent.key] -= 1
-            if not self._open[parent.key]:
-                del self._open[parent.key]
-                self._close(parent)
-
-    def _close(self, task: Task) -> None:
-        self._worker.finish(task)
-        self.journal.add(Record(task.key, "done"))
-
-    def _is_new(self, task: Task) -> bool:
-        is_new = task.key not in self._known
-        self._known.add(task.key)
-        return is_new
-
-
-class _Pool:
-    """Processes that do the tasks of a plan; a process that dies takes nobody else's task with it."""
-
-    def __init__(self, worker: Worker, folder: Path, size: int) -> None:
-        self._worker, self._folder, self._size = worker, folder, size
-
-    def run(self, plan: _Plan) -> None:
-        """Do all tasks of a plan."""
-        suspects = self._run_together(plan)
-        while suspects:
-            for task in suspects:
-                self._run_alone(task, plan)
-            suspects = self._run_together(plan)
-
-    def _run_together(self, plan: _Plan) -> list[Task]:
+    def _run_together(self) -> Generator[Finished[Item, Label], None, list[tuple[Label, Task[Item]]]]:
         """Do tasks until all are done, or a process dies: then returns those that it may have died of."""
-        pending: dict[Future[list[Task]], Task] = {}
-        with self._start(self._size) as pool:
+        pending: dict[Future[Any], tuple[Label, Task[Item]]] = {}
+        with self._processes(self._num_workers) as executor:
             try:
-                while True:
-                    self._hand_out(pool, plan, pending)
-                    if not pending:
-                        return []
+                while self._hand_out(executor, pending):
                     for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                        plan.done(pending[future], future.result())
-                        del pending[future]
+                        result = future.result()
+                        yield Finished(*pending.pop(future), result)
             except BrokenProcessPool:
-                return [task for future, task in pending.items() if not _take_result(future, task, plan)]
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+                for future in [one for one in pending if one.done() and one.exception() is None]:
+                    yield Finished(*pending.pop(future), future.result())
+        return list(pending.values())
 
-    def _hand_out(self, pool: ProcessPoolExecutor, plan: _Plan, pending: dict[Future[list[Task]], Task]) -> None:
-        while len(pending) < _AHEAD * self._size and (task := plan.next()) is not None:
+    def _hand_out(self, executor: ProcessPoolExecutor, pending: dict[Future[Any], tuple[Label, Task[Item]]]) -> bool:
+        """Keep the processes busy; whether anything is under way."""
+        while len(pending) < _AHEAD * self._num_workers and (labelled := self._next()) is not None:
             try:
-                pending[pool.submit(_do_in_process, self._worker, task, self._folder)] = task
+                pending[executor.submit(_process, labelled[1].parts)] = labelled
             except BrokenProcessPool:
-                plan.put_back(task)
+                self._again.append(labelled)  # it was not begun
                 raise
+        return bool(pending)
 
-    def _run_alone(self, task: Task, plan: _Plan) -> None:
-        with self._start(1) as pool:
+    def _run_alone(self, label: Label, item: Item) -> Finished[Item, Label] | Lost[Item, Label]:
+        task = Task.of(item)
+        with self._processes(1) as executor:
             try:
-                plan.done(task, pool.submit(_do_in_process, self._worker, task, self._folder).result())
+                return Finished(label, task, executor.submit(_process, task.parts).result())
             except BrokenProcessPool:
-                detail = "the process that worked on it died: out of memory, or a crash of a decoder"
-                LOG.warning("%s: %s", task.key, detail)
-                plan.journal.add(_failure(task, "died", detail))
-                plan.done(task, [])
+                return Lost(label, item, _DIED)
 
-    def _start(self, size: int) -> ProcessPoolExecutor:
-        # Processes are started afresh: LiteRT's threads do not survive a fork.
-        return ProcessPoolExecutor(size, mp_context=get_context("spawn"), initializer=_start_process)
-
-
-def _take_result(future: Future[list[Task]], task: Task, plan: _Plan) -> bool:
-    """Take a result that was there before the pool broke; whether there was one."""
-    if future.done() and future.exception() is None:
-        plan.done(task, future.result())
-        return True
-    return False
+    @contextmanager
+    def _processes(self, number: int) -> Iterator[ProcessPoolExecutor]:
+        # Started afresh: LiteRT's threads do not survive a fork. What makes a worker is sent packed: its modules are loaded
+        # when a process knows how many threads it may have.
+        packed = pickle.dumps(self._make)
+        self._executor = ProcessPoolExecutor(number, get_context("spawn"), initializer=_start_process, initargs=(packed,))
+        try:
+            yield self._executor
+        finally:
+            self._executor.shutdown(cancel_futures=True)
 
 
-def _start_process() -> None:
+_packed = b""
+"""In a process of the pool: what makes its worker."""
+
+
+def _start_process(packed: bytes) -> None:
     """Leave Ctrl-C to the main process, one thread each, and end when the main process is gone, however it went."""
+    global _packed
+    _packed = packed
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ.update(_ONE_THREAD)  # torch and OpenCV are not loaded yet
+    os.environ.update(_ONE_THREAD)
+    if (torch := sys.modules.get("torch")) is not None:  # the main module, which is loaded here too, has loaded it
+        torch.set_num_threads(1)
     main = parent_process()
     if main is not None:
         threading.Thread(target=_end_after, args=(main,), daemon=True).start()
@@ -198,32 +125,11 @@ def _end_after(main: BaseProcess) -> None:
     os._exit(1)
 
 
-def _do_in_process(worker: Worker, task: Task, folder: Path) -> list[Task]:
-    return _do(worker, task, _own_journal(folder))
-
-
 @cache
-def _own_journal(folder: Path) -> Journal:
-    return Journal(folder)
+def _worker() -> Worker:
+    make: Callable[[], Worker] = pickle.loads(_packed)
+    return make()
 
 
-def _do(worker: Worker, task: Task, journal: Journal) -> list[Task]:
-    """Do a task; what goes wrong with it is recorded, unless results cannot be written at all."""
-    try:
-        return list(worker.do(task, journal))
-    except OutputError:
-        raise
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise OutputError("the results cannot be written", path=task.key, found=error.strerror) from error
-        journal.add(_failure(task, "unexpected", str(error)))
-    except NetflipsError as error:
-        journal.add(_failure(task, type(error).__name__, str(error)))
-    except Exception as error:  # one strange file must not end the work of a night
-        LOG.debug("%s", task.key, exc_info=True)
-        journal.add(_failure(task, "unexpected", f"unexpected error: {type(error).__name__}: {error}"))
-    return []
-
-
-def _failure(task: Task, reason: str, detail: str) -> Record:
-    return Record(task.key, "failed", parent=task.parent, reason=reason, detail=detail)
+def _process(parts: tuple[Any, ...]) -> Any:
+    return _worker().process(*parts)

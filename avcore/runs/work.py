@@ -1,7 +1,8 @@
-"""What the pool is given and gives back; importable without Ray."""
+"""What a pool of workers is given and gives back: processes of this machine and Ray are two of them."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from avcore.errors import EXIT_FAILED, NetflipsError
 
@@ -10,7 +11,7 @@ Label = TypeVar("Label")
 
 
 class WorkersFailError(NetflipsError):
-    """The workers die whatever they are given."""
+    """The workers die whatever they are given, or over something that cannot be done without."""
 
     exit_code = EXIT_FAILED
 
@@ -22,6 +23,11 @@ class Task(Generic[Item]):
     parts: tuple[tuple[Item, ...], ...]
     is_alone: bool = False
     tries: int = 0
+
+    @classmethod
+    def of(cls, item: Item) -> "Task[Item]":
+        """A task of one item."""
+        return cls(((item,),))
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -45,6 +51,35 @@ class Lost(Generic[Item, Label]):
     label: Label
     item: Item
     reason: str
+
+
+class Worker(Protocol):
+    """Made in each process of a pool, of a class and arguments that can be sent there."""
+
+    @property
+    def process(self) -> Callable[..., Any]:
+        """Does a task, given its parts: as they were read, or as they stand in the task."""
+
+
+class Pool(Protocol[Item, Label]):
+    """Workers for tasks. A context manager: its workers end with it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+        """Do labelled tasks, in about their order; yields what became of each. Tasks are taken as there is room.
+
+        They are asked for again after each outcome: an iterator that had none left may have some then.
+        """
+
+
+def result_of(outcome: Finished[Item, Label] | Lost[Item, Label]) -> Any:
+    """What the worker returned; raises WorkersFailError that names an item that was set aside."""
+    if isinstance(outcome, Lost):
+        raise WorkersFailError("some of the work cannot be done", found=f"{outcome.label}: {outcome.reason}")
+    return outcome.result
 
 
 @dataclass(frozen=True)

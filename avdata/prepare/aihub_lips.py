@@ -18,14 +18,14 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.media import probe
-from avcore.runs.pool import Task
-from avcore.runs.records import Journal, Record, read_journal
 from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.aihub_labels import UNCLEAR, LipLabel, Sentence, read_lip_label
 from avdata.prepare.box_order import UNDECIDED, BoxOrder, Rows, decide_order, look_for_faces, reordered
 from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, Place
 from avdata.prepare.footage import Footage
+from avdata.prepare.pieces import Piece
+from avdata.prepare.records import Journal, Record, read_journal
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import draw_contact_sheet, make_clip, video_frames
 from avdata.prepare.workplace import Outcome, Workplace
@@ -70,7 +70,7 @@ class LipCorpus:
         """All of them: clips of two kinds must not be mixed."""
         return {"corpus": "aihub_lips", **asdict(self.lips)}
 
-    def tasks(self) -> Iterator[Task]:
+    def pieces(self) -> Iterator[Piece]:
         """One for each video that has a label. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -88,7 +88,7 @@ class LipCorpus:
         if len(labels) > len(both):
             LOG.info("%d labels are of videos that are not there", len(labels) - len(both))
         for name in both:
-            yield Task(name, LabelledVideo(videos[name], labels[name]))
+            yield Piece(name, LabelledVideo(videos[name], labels[name]))
 
     def worker(self, place: Workplace) -> "LipWorker":
         """Cuts sentences."""
@@ -105,36 +105,36 @@ class LipCorpus:
 
 @dataclass(frozen=True)
 class LipWorker:
-    """Reads a video's label and checks its boxes, then makes its sentences, each a task of its own."""
+    """Reads a video's label and checks its boxes, then makes its sentences, each a piece of its own."""
 
     out: Path
     temporary: Path
     lips: LipSettings
 
-    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Prepare a video, or make a clip."""
-        if isinstance(task.work, ClipRequest):
-            make_clip(task, self.out, self.lips.clips, journal)
+        if isinstance(piece.work, ClipRequest):
+            make_clip(piece, self.out, self.lips.clips, journal)
             return ()
-        video: LabelledVideo = task.work
+        video: LabelledVideo = piece.work
         label = read_lip_label(video.label)
         if self.lips.angles and label.angle not in self.lips.angles:
             return ()
         footage = Footage.of(video.source, self.temporary)
         footage.bring(video.source)
         try:
-            requests = list(self._requests(task.key, video, label, footage))
+            requests = list(self._requests(piece.key, video, label, footage))
         except BaseException:
             footage.remove()
             raise
         if not requests:
             footage.remove()
-            journal.add(Record(task.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
-        return [Task(request.id, request) for request in requests]
+            journal.add(Record(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
+        return [Piece(request.id, request) for request in requests]
 
-    def finish(self, task: Task) -> None:
+    def finish(self, piece: Piece) -> None:
         """Remove what is not needed when all sentences of a video are made."""
-        Footage.of(task.work.source, self.temporary).remove()
+        Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, video: LabelledVideo, label: LipLabel, footage: Footage) -> Iterator[ClipRequest]:
         num_frames = video_frames(footage.video)

@@ -14,12 +14,12 @@ from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.media import Picture, VideoWriter, at_rate, pixel_aspect_of, read_pictures, write_lip_video, write_speech
-from avcore.runs.records import Record
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.footage import Footage
 from avdata.prepare.frame import Frame
 from avdata.prepare.quality import QualityGates, lip_crops, measure
+from avdata.prepare.records import Record
 from avdata.prepare.samples import SampleKeeper, Thumbnails
 
 MANIFEST = "manifest"

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
-from avcore.runs.pool import Task
-from avcore.runs.records import Journal, Record
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, Utterance, read_english_label, read_label
 from avdata.prepare.kox_lengths import check_lengths
 from avdata.prepare.kox_recordings import Recordings, find_recordings, place_of
+from avdata.prepare.pieces import Piece
+from avdata.prepare.records import Journal, Record
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.synthesis import Synthesis
@@ -57,7 +57,7 @@ class KoxCorpus:
         """The voice of what is synthesised must not change on the way."""
         return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
 
-    def tasks(self) -> Iterator[Task]:
+    def pieces(self) -> Iterator[Piece]:
         """One for each recording that is there, and for each that is to be synthesised.
 
         Raises InputError for another layout, and for two recordings of one name.
@@ -117,21 +117,21 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
             is_first = False
 
-    def _sides(self, utterance: Utterance, sounds: Recordings) -> Iterator[Task]:
+    def _sides(self, utterance: Utterance, sounds: Recordings) -> Iterator[Piece]:
         sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
         split = self.layout.split(sound)
-        yield self._task(KOREAN, utterance, split, sound, sound)
+        yield self._piece(KOREAN, utterance, split, sound, sound)
         if english is not None or (self.synthesis is not None and utterance.translation):
-            yield self._task(ENGLISH, utterance, split, english, sound)
+            yield self._piece(ENGLISH, utterance, split, english, sound)
         elif self.synthesis is not None:
             self.problems[f"{ENGLISH}/{utterance.name}"] = "there is no English text to synthesise"
         else:
             self._num_alone += 1
 
-    def _task(self, language: str, utterance: Utterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Task:
+    def _piece(self, language: str, utterance: Utterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Piece:
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
         self._places[language, utterance.name] = place
-        return Task(f"{language}/{utterance.name}", Side(language, utterance, split, sound, reference))
+        return Piece(f"{language}/{utterance.name}", Side(language, utterance, split, sound, reference))
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Converts and synthesises."""
@@ -152,9 +152,9 @@ class KoxWorker:
     temporary: Path
     synthesis: Synthesis | None
 
-    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Convert a recording, or have it synthesised."""
-        side: Side = task.work
+        side: Side = piece.work
         name = f"audio/{side.language}/{side.utterance.name}.wav"
         if side.sound is not None:
             with side.sound.on_disk(self.temporary) as path:
@@ -170,11 +170,11 @@ class KoxWorker:
             speaker=side.utterance.speaker, text=own if side.language == KOREAN else other,
             translation=other if side.language == KOREAN else own, extra={key: value for key, value in extra.items() if value},
         )  # fmt: skip
-        journal.add(Record(task.key, "kept", rows={side.language: entry.to_row()}))
+        journal.add(Record(piece.key, "kept", rows={side.language: entry.to_row()}))
         return ()
 
-    def finish(self, task: Task) -> None:
-        """No task has follow-ups."""
+    def finish(self, piece: Piece) -> None:
+        """No piece has follow-ups."""
 
     def _synthesise(self, side: Side) -> Path:
         if self.synthesis is None:

@@ -1,4 +1,4 @@
-"""What all preparations share: options for where and how, and the run from tasks to manifest."""
+"""What all preparations share: options for where and how, and the run from pieces to manifest."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from avcore.command import LOG
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, UsageError
 from avcore.outputs import keep_folder_apart
 from avcore.progress import bars
-from avcore.runs.pool import Task, Worker, run_tasks
+from avdata.prepare.pieces import Piece, PieceWorker, run_pieces
 from avdata.prepare.workplace import Outcome, Workplace
 
 _WRITTEN = ("audio", "lips", "samples", "video")
@@ -22,7 +22,7 @@ _WRITTEN = ("audio", "lips", "samples", "video")
 class Corpus(Protocol):
     """A corpus that can be prepared.
 
-    root: where it lies. problems: what cannot even be begun, by name; complete when the tasks are listed.
+    root: where it lies. problems: what cannot even be begun, by name; complete when the pieces are listed.
     """
 
     root: Path
@@ -32,10 +32,10 @@ class Corpus(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What must not change when the work goes on."""
 
-    def tasks(self) -> Iterator[Task]:
+    def pieces(self) -> Iterator[Piece]:
         """All there is to do."""
 
-    def worker(self, place: Workplace) -> Worker:
+    def worker(self, place: Workplace) -> PieceWorker:
         """Who does it."""
 
     def report(self, place: Workplace, outcome: Outcome) -> None:
@@ -87,8 +87,8 @@ def prepare(corpus: Corpus, options: OutputOptions, *more_roots: Path) -> int:
     with place.open(corpus.settings, options.retry_failed) as known, bars(options.quiet) as progress:
         if known:
             LOG.info("%s: %d were done before", options.out, len(known))
-        tasks = islice(corpus.tasks(), options.limit or None)
-        run_tasks(tasks, corpus.worker(place), place.journal, known, options.workers, progress)
+        pieces = islice(corpus.pieces(), options.limit or None)
+        run_pieces(pieces, corpus.worker(place), place.journal, known, options.workers, progress)
         outcome = place.write_results(corpus.problems)
         corpus.report(place, outcome)
     for line in outcome.lines():

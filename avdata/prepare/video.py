@@ -8,14 +8,14 @@ from unicodedata import normalize
 
 from avcore.errors import InputError, MediaError
 from avcore.media import probe
-from avcore.runs.pool import Task
-from avcore.runs.records import Journal, Record
 from avcore.speech.cuts import CutSettings, cut_at_pauses, cut_exactly
 from avcore.speech.regions import Region, SpeechActivity
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings
 from avdata.prepare.footage import Footage
+from avdata.prepare.pieces import Piece
+from avdata.prepare.records import Journal, Record
 from avdata.prepare.samples import write_contact_sheet
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Outcome, Workplace
@@ -66,7 +66,7 @@ class VideoCorpus:
         """All of them: clips of two kinds must not be mixed."""
         return {"corpus": "video", **asdict(self.video)}
 
-    def tasks(self) -> Iterator[Task]:
+    def pieces(self) -> Iterator[Piece]:
         """One for each video. Raises InputError when there is none."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -81,7 +81,7 @@ class VideoCorpus:
                 continue
             seen.add(name)
             speaker = self.video.speaker or (source.folders[-1] if source.folders else name)
-            yield Task(name, Recording(source, speaker, texts.get(name)))
+            yield Piece(name, Recording(source, speaker, texts.get(name)))
         if not seen and not self.problems:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
 
@@ -96,36 +96,36 @@ class VideoCorpus:
 
 @dataclass(frozen=True)
 class VideoWorker:
-    """Cuts a video, then makes its clips, each a task of its own."""
+    """Cuts a video, then makes its clips, each a piece of its own."""
 
     out: Path
     temporary: Path
     video: VideoSettings
 
-    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Cut a recording, or make a clip."""
-        if isinstance(task.work, ClipRequest):
-            make_clip(task, self.out, self.video.clips, journal)
+        if isinstance(piece.work, ClipRequest):
+            make_clip(piece, self.out, self.video.clips, journal)
             return ()
-        recording: Recording = task.work
+        recording: Recording = piece.work
         footage = Footage.of(recording.source, self.temporary)
         footage.bring(recording.source)
         try:
-            requests = self._requests(task.key, recording, footage, journal)
+            requests = self._requests(piece.key, recording, footage, journal)
             if self.video.cut == "none":
-                make_clip(Task(task.key, requests.pop()), self.out, self.video.clips, journal)
+                make_clip(Piece(piece.key, requests.pop()), self.out, self.video.clips, journal)
             elif not requests:
-                journal.add(Record(task.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
+                journal.add(Record(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
         except BaseException:
             footage.remove()
             raise
         if not requests:
             footage.remove()
-        return [Task(request.id, request) for request in requests]
+        return [Piece(request.id, request) for request in requests]
 
-    def finish(self, task: Task) -> None:
+    def finish(self, piece: Piece) -> None:
         """Remove what is not needed when all clips of a video are made."""
-        Footage.of(task.work.source, self.temporary).remove()
+        Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
         num_frames = video_frames(footage.video)
@@ -161,9 +161,9 @@ class VideoWorker:
         return kept
 
 
-def make_clip(task: Task, out: Path, settings: ClipSettings, journal: Journal) -> None:
+def make_clip(piece: Piece, out: Path, settings: ClipSettings, journal: Journal) -> None:
     """Make a clip and record what became of it."""
-    journal.add(ClipMaker(out, out / _SAMPLES, settings).make(task.work))
+    journal.add(ClipMaker(out, out / _SAMPLES, settings).make(piece.work))
 
 
 def draw_contact_sheet(place: Workplace) -> None:

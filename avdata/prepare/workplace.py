@@ -13,10 +13,10 @@ from typing import Any
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.runs.lock import folder_lock
-from avcore.runs.records import Record, compact_journal, read_journal, recover_journal, without_failures
 from avcore.runs.rows import write_rows
 from avcore.temporary import sweep
 from avcore.texts import read_json
+from avdata.prepare.records import Record, compact_journal, read_journal, recover_journal, without_failures
 
 LOG = logging.getLogger("netflips")
 

@@ -12,9 +12,9 @@ from typing import Any
 from unicodedata import normalize
 
 from avcore.errors import InputError
-from avcore.runs.pool import Task
-from avcore.runs.records import Journal, Record
 from avdata.manifest import Entry
+from avdata.prepare.pieces import Piece
+from avdata.prepare.records import Journal, Record
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Outcome, Workplace
@@ -46,7 +46,7 @@ class ZerothCorpus:
         """Nothing can be set."""
         return {"corpus": "zeroth"}
 
-    def tasks(self) -> Iterator[Task]:
+    def pieces(self) -> Iterator[Piece]:
         """One for each recording that has a transcript. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -64,7 +64,7 @@ class ZerothCorpus:
             yield from self._of(transcript, sounds)
         self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}
 
-    def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[Task]:
+    def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[Piece]:
         """The sentences of a transcript; their sounds are taken out of `sounds`."""
         for number, line in enumerate(transcript.read_text().splitlines(), 1):
             name, _, text = normalize("NFC", line).strip().partition(" ")
@@ -75,7 +75,7 @@ class ZerothCorpus:
                 what = "there is no text" if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            yield Task(name, Sentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
+            yield Piece(name, Sentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
 
     def worker(self, place: Workplace) -> "ZerothWorker":
         """Converts sounds."""
@@ -92,20 +92,20 @@ class ZerothWorker:
     out: Path
     temporary: Path
 
-    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Convert one recording."""
-        sentence: Sentence = task.work
+        sentence: Sentence = piece.work
         with sentence.sound.on_disk(self.temporary) as path:
-            stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{task.key}.wav")
+            stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{piece.key}.wav")
         entry = Entry(
-            id=task.key, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language="ko",
+            id=piece.key, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language="ko",
             speaker=sentence.speaker, text=sentence.text, extra={"split": sentence.split} if sentence.split else {},
         )  # fmt: skip
-        journal.add(Record(task.key, "kept", rows={MANIFEST: entry.to_row()}))
+        journal.add(Record(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 
-    def finish(self, task: Task) -> None:
-        """No task has follow-ups."""
+    def finish(self, piece: Piece) -> None:
+        """No piece has follow-ups."""
 
 
 def _split(file: CorpusFile) -> str:

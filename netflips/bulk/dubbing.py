@@ -11,7 +11,7 @@ from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.command import EXIT_FAILED, LOG
 from avcore.compute.device import resolve_device
 from avcore.compute.memory import keep_freed_memory
-from avcore.errors import CheckpointError, NetflipsError
+from avcore.errors import NetflipsError
 from avcore.runs.cache import key_of
 from avcore.runs.lock import folder_lock
 from avcore.runs.work import Lost, Task
@@ -134,16 +134,15 @@ def _run(
         return
     progress = RunProgress(len(jobs), what="videos", is_quiet=is_quiet)
     with ray_session(spread.num_readers, spread.address) as resources:
-        from netflips.bulk.pool import Pool
+        from netflips.bulk.pool import RayPool
 
         if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
             models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
         size = replace(spread.pool_size(models.run.device, models.size(), resources), queue=1)
-        with Pool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
-            for complaint in filter(None, pool.start()):
-                raise CheckpointError(complaint)
+        with RayPool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
+            pool.start()
             progress.start()
-            for outcome in pool.run((job, Task(((with_full_paths(job),),))) for job in jobs):
+            for outcome in pool.run((job, Task.of(with_full_paths(job))) for job in jobs):
                 result = outcome if isinstance(outcome, Lost) else outcome.result[0]
                 if not isinstance(result, DubReport):
                     result = Rejected(str(outcome.label.source), result.reason)

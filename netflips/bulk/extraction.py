@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from avcore.compute.device import resolve_device
-from avcore.errors import EXIT_FAILED, CheckpointError, NetflipsError, UsageError
+from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
 from avcore.runs.work import Lost
 from avdata.manifest import Manifest
 from netflips.bulk.estimate import Estimate, estimate
@@ -154,16 +154,15 @@ class _Run:
         if not self._left:
             return
         with ray_session(self._spread.num_readers, self._spread.address) as resources:
-            from netflips.bulk.pool import Pool
+            from netflips.bulk.pool import RayPool
 
             models = self._models
             if models.device == "auto":  # of a cluster: whether it has GPUs is known only now
                 models = replace(models, device="cuda" if resources.get("GPU") else "cpu")
             settings = self._settings.for_device(models.device)
             size = self._spread.pool_size(models.device, file_size(models.encoder), resources)
-            with Pool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
-                for complaint in filter(None, pool.start()):
-                    raise CheckpointError(complaint)
+            with RayPool[Source, int](ModelWorker, (models, settings), size, read_part, (settings,)) as pool:
+                pool.start()
                 self._progress.start()
                 for outcome in pool.run(shard_tasks(work, settings)):
                     if isinstance(outcome, Lost):

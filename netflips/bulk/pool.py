@@ -1,4 +1,4 @@
-"""Work in two steps on Ray: readers on the CPUs, then workers that hold the models. Bounded, and dead workers are replaced.
+"""A pool on Ray, in two steps: readers on the CPUs, then workers that hold the models. Bounded, and dead workers are replaced.
 
 A task is a batch of items. Its parts are read by plain Ray tasks; when all are read, one worker (an actor) gets them. Only
 so many parts are under way at a time, so that memory does not grow with the amount of work. What is read goes from reader
@@ -13,7 +13,8 @@ from typing import Any, Generic, Self
 import ray
 from ray.exceptions import ObjectLostError, RayError, RayTaskError, WorkerCrashedError
 
-from avcore.runs.work import Finished, Item, Label, Lost, PoolSize, Task, WorkersFailError
+from avcore.errors import CheckpointError
+from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, Task, Worker, WorkersFailError
 
 _TRIES_ALONE = 2
 _MOST_DEATHS_IN_A_ROW = 12
@@ -30,7 +31,7 @@ class _Job(Generic[Item, Label]):
 
 
 @dataclass(eq=False)
-class _Worker(Generic[Item, Label]):
+class _Actor(Generic[Item, Label]):
     actor: Any
     queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
 
@@ -41,17 +42,17 @@ class _Worker(Generic[Item, Label]):
         return len(self.queue) < most
 
 
-class Pool(Generic[Item, Label]):
+class RayPool(Pool[Item, Label]):
     """Workers of one class, and readers for them.
 
-    worker_class: made with `arguments` in each worker's process; has `load() -> Any` and `process(*parts) -> Any`. read:
-    called with `read_arguments` and a part's items where there is a reading step; else `process` gets the items as its
-    parts. Use it as a context manager: its workers end with it.
+    worker_class: made with `arguments` in each worker's process; has `load() -> str` beside `process`, which says what is wrong
+    with the models, "" = nothing. read: called with `read_arguments` and a part's items where there is a reading step; else
+    `process` gets the items as its parts.
     """
 
     def __init__(
         self,
-        worker_class: type,
+        worker_class: type[Worker],
         arguments: Sequence[Any],
         size: PoolSize,
         read: Callable[..., Any] | None = None,
@@ -61,7 +62,7 @@ class Pool(Generic[Item, Label]):
         self._make_actor: Callable[[], Any] = lambda: ray.remote(worker_class).options(**options).remote(*arguments)
         self._read = None if read is None else ray.remote(read).options(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")
         self._read_arguments, self._size = tuple(read_arguments), size
-        self._workers: list[_Worker[Item, Label]] = []
+        self._workers: list[_Actor[Item, Label]] = []
         self._reading: dict[Any, _Job[Item, Label]] = {}
         self._read_jobs: deque[_Job[Item, Label]] = deque()
         self._again: deque[_Job[Item, Label]] = deque()
@@ -77,24 +78,25 @@ class Pool(Generic[Item, Label]):
         for worker in self._workers:
             _kill(worker.actor)
 
-    def start(self) -> list[Any]:
-        """Start the workers, and readers beside them; returns what `load` returned in each.
+    def start(self) -> None:
+        """Start the workers, and readers beside them.
 
-        Raises WorkersFailError when one dies over it.
+        Raises CheckpointError with what `load` says is wrong with the models, WorkersFailError when a worker dies over it.
         """
-        self._workers = [_Worker(self._make_actor()) for _ in range(self._size.workers)]
+        self._workers = [_Actor(self._make_actor()) for _ in range(self._size.workers)]
         readers = range(self._size.readers if self._read is not None else 0)
         try:
             warm = [self._submit_part(()) for _ in readers]
-            loaded = list(ray.get([worker.actor.load.remote() for worker in self._workers]))
+            complaints = [text for text in ray.get([worker.actor.load.remote() for worker in self._workers]) if text]
             ray.get(warm)
-            return loaded
         except RayError as error:
             what = "a worker died while it loaded the models"
             raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers") from error
+        if complaints:
+            raise CheckpointError(complaints[0])
 
     def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
-        """Work off labelled tasks, in about their order; yields what became of each. Tasks are taken as there is room."""
+        """Do labelled tasks; items of one that its worker died of are tried alone, and set aside if it dies of them again."""
         source = iter(tasks)
         while True:
             self._top_up(source)
@@ -176,9 +178,9 @@ class Pool(Generic[Item, Label]):
             self._deaths = 0
             yield Finished(job.label, job.task, result)
 
-    def _replace(self, worker: _Worker[Item, Label]) -> None:
+    def _replace(self, worker: _Actor[Item, Label]) -> None:
         _kill(worker.actor)
-        self._workers[self._workers.index(worker)] = _Worker(self._make_actor())
+        self._workers[self._workers.index(worker)] = _Actor(self._make_actor())
 
     def _retry(self, job: _Job[Item, Label], error: Exception) -> Iterator[Lost[Item, Label]]:
         """Try the items of a failed task again, each alone; give up those that were alone before."""

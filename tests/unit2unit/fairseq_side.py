@@ -11,8 +11,8 @@ from torch import Tensor
 
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.units.vocabulary import UTUT_LANGUAGES
-from unit2unit.utut_common.repairs import keep_published_keys
-from unit2unit.utut_common.user_dir import utut_plugins
+from unit2unit.training.network import keep_published_keys
+from unit2unit.training.user_dir import utut_plugins
 
 __all__ = ["batch", "dictionary", "load_published", "load_trained", "setup", "units_only", "utut_plugins"]
 

@@ -9,8 +9,9 @@ import torch
 from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
 from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.errors import CheckpointError
+from unit2unit.training.export import write_fairseq
 from unit2unit.translator import UnitTranslator
-from unit2unit.utut_finetune.add_language import add_language, write_fairseq
+from unit2unit.utut_finetune.add_language import add_language
 from unit2unit.utut_finetune.average import average, main
 
 

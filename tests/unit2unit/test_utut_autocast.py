@@ -9,9 +9,9 @@ import torch
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
-from unit2unit.utut_common.autocast import autocast
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.options import fairseq_config
+from unit2unit.training.config import TrainingRun
+from unit2unit.training.options import fairseq_config
+from unit2unit.training.task import autocast
 from unit2unit.utut_finetune.finetune import main as finetune
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
@@ -85,7 +85,7 @@ def test_its_loss_and_gradients_are_nearly_those_of_float32(parts: tuple[Any, An
 
 @pytest.mark.parametrize("has_it", [True, False])
 def test_auto_is_bfloat16_where_that_is_quick(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unit2unit.utut_common.autocast.has_quick_bfloat16", lambda _: has_it)
+    monkeypatch.setattr("unit2unit.training.task.has_quick_bfloat16", lambda _: has_it)
     with autocast("auto", "cpu"):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if has_it else torch.float32)

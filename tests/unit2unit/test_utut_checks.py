@@ -15,14 +15,13 @@ from avcore.errors import UsageError
 from avtrain.entry import read_config
 from tests.unit2unit.phrasebook import NUM_UNITS, write_folders
 from tests.unit2unit.tiny import tiny_config, write_tiny
-from unit2unit.utut_common.checks import check_device, dictionary_size
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.options import fairseq_config
-from unit2unit.utut_common.require import require_fairseq
-from unit2unit.utut_common.start import follow, read_start
-from unit2unit.utut_common.stated import in_one_section, stated_settings
+from unit2unit.training.checks import check_device, dictionary_size
+from unit2unit.training.config import TrainingRun, in_one_section, stated_settings
+from unit2unit.training.export import write_fairseq
+from unit2unit.training.machine import require_fairseq
+from unit2unit.training.options import fairseq_config
+from unit2unit.training.start import follow, read_start
 from unit2unit.utut_finetune.add_language import main as add_language
-from unit2unit.utut_finetune.add_language import write_fairseq
 from unit2unit.utut_finetune.finetune import main as finetune
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables

@@ -12,8 +12,8 @@ from avcore.errors import InputError, UnitError, UnitRangeError
 from avdata.parallel import Reading, read_corpus
 from avdata.published.utut import load_units, read_samples
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
-from unit2unit.utut_pretrain.data import UnitPairDataset, pair_counts
-from unit2unit.utut_pretrain.masking import SpanNoise
+from unit2unit.training.items import UnitPairDataset, pair_counts
+from unit2unit.training.noise import SpanNoise
 from unit2unit.vocabulary import TranslatorVocabulary
 
 _VOCABULARY = TranslatorVocabulary(NUM_UNITS, LANGUAGES)

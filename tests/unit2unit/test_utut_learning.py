@@ -9,8 +9,8 @@ import torch
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.options import fairseq_config
+from unit2unit.training.config import TrainingRun
+from unit2unit.training.options import fairseq_config
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
 

@@ -10,7 +10,7 @@ import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 
 from tests.unit2unit.fairseq_side import batch, load_published
-from unit2unit.utut_finetune.criterion import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
+from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
 
 
 @pytest.fixture(scope="module")

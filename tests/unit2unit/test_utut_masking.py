@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from unit2unit.utut_pretrain.masking import SpanNoise, span_lengths
+from unit2unit.training.noise import SpanNoise, span_lengths
 
 _MASK, _ROWS = 1023, 1024
 

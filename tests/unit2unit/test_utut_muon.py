@@ -6,7 +6,7 @@ from fairseq.optim.adam import FairseqAdamConfig
 from torch import nn
 
 from avcore.errors import UsageError
-from unit2unit.utut_common.muon import AdamMuon, mark_layers
+from unit2unit.training.optim import AdamMuon, mark_layers
 
 _CONFIG = FairseqAdamConfig(adam_betas="(0.9, 0.98)", adam_eps=1e-6, weight_decay=0.0, lr=[0.1], tpu=False)
 

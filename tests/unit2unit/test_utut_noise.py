@@ -10,10 +10,10 @@ from avcore.errors import UsageError
 from avtrain.entry import read_config
 from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.options import fairseq_config
-from unit2unit.utut_finetune.data import NoisyPairs
-from unit2unit.utut_finetune.noise import UnitNoise, join, units_among
+from unit2unit.training.config import TrainingRun
+from unit2unit.training.items import NoisyPairs
+from unit2unit.training.noise import UnitNoise, join, units_among
+from unit2unit.training.options import fairseq_config
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.vocabulary import BEGIN, END_OF_UNITS, TranslatorVocabulary
 

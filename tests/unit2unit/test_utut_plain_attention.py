@@ -4,7 +4,7 @@ import torch
 from fairseq.modules import MultiheadAttention
 from torch import Tensor, nn
 
-from unit2unit.utut_common.plain_attention import attend_plainly
+from unit2unit.training.network import attend_plainly
 
 _LENGTH, _ROWS, _WIDTH = 7, 3, 16
 

@@ -19,10 +19,12 @@ from fairseq.trainer import Trainer
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
-from unit2unit.utut_common import repairs
-from unit2unit.utut_common.repairs import copy_whole, keep_published_keys, remove_parts, repair_fairseq, rescale
+from unit2unit.training import fairseq_fixes
+from unit2unit.training.fairseq_fixes import copy_whole, remove_parts, repair_fairseq
+from unit2unit.training.network import keep_published_keys, rescale
+from unit2unit.training.task import TRANSLATION, UnitTranslationTask
+from unit2unit.utut_common.user_dir import utut_plugins as former_plugins
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
-from unit2unit.utut_finetune.task import TASK, UnitTranslationTask
 
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 
@@ -51,13 +53,13 @@ def test_each_process_draws_by_itself_and_the_first_as_ever() -> None:
     def drawn(rank: int, updates: int) -> int:
         common = SimpleNamespace(common=SimpleNamespace(seed=2))
         trainer = SimpleNamespace(cfg=common, get_num_updates=lambda: updates, data_parallel_rank=rank)
-        repairs.seed_by_process(trainer)
+        fairseq_fixes.seed_by_process(trainer)
         return torch.initial_seed()
 
     assert [drawn(0, updates) for updates in (0, 5)] == [2, 7]
     assert len({drawn(rank, updates) for rank in range(4) for updates in range(4)}) == 16
     repair_fairseq()
-    assert Trainer._set_seed is repairs.seed_by_process
+    assert Trainer._set_seed is fairseq_fixes.seed_by_process
 
 
 @pytest.mark.parametrize(("run", "beam"), [("suppressed_greedy_en_ko", 1), ("suppressed_beam5_en_ko", 5)])
@@ -75,7 +77,7 @@ def test_search_of_the_repaired_task_gives_neither_other_tags_nor_masks(parity_d
 
 
 def test_the_published_task_name_is_ours() -> None:
-    assert TASK_REGISTRY[TASK] is UnitTranslationTask
+    assert TASK_REGISTRY[TRANSLATION] is UnitTranslationTask
 
 
 def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
@@ -83,8 +85,8 @@ def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
     arguments = ["--source", str(folders["en"]), "--target", str(folders["ko"]), "--num-units", str(NUM_UNITS), "--valid", "5"]
     assert prepare_pairs([*arguments, "--test", "5", "--out", str(tmp_path / "data"), "--quiet"]) == 0
     train = (
-        f"{tmp_path}/data --user-dir {Path(utut_plugins.__file__).parent} --task {TASK} --langs en,ko -s en -t ko --prepend-bos "
-        "--left-pad-source --arch utut_large --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 "
+        f"{tmp_path}/data --user-dir {Path(utut_plugins.__file__).parent} --task {TRANSLATION} --langs en,ko -s en -t ko "
+        "--prepend-bos --left-pad-source --arch utut_large --encoder-layers 1 --decoder-layers 1 --encoder-embed-dim 16 "
         "--encoder-ffn-embed-dim 16 --encoder-attention-heads 2 --decoder-attention-heads 2 --max-source-positions 64 "
         "--criterion focal_label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --lr 1e-3 --cpu "
         f"--max-tokens 500 --max-update 2 --save-dir {tmp_path}/checkpoints --num-workers 0"
@@ -94,6 +96,10 @@ def test_fairseqs_own_commands_run_with_the_user_dir(tmp_path: Path) -> None:
     done = subprocess.run([script, *train.split()], cwd=tmp_path, env=outside, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert (tmp_path / "checkpoints" / "checkpoint_last.pt").exists()
+
+
+def test_the_former_user_dir_registers_the_same() -> None:
+    assert former_plugins.utut_plugins is utut_plugins
 
 
 def test_a_copy_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +142,7 @@ def test_new_weights_get_the_deviation_asked_for() -> None:
     sizes = {f"{side}_{what}": 64 for side in ("encoder", "decoder") for what in ("embed_dim", "ffn_embed_dim")}
     layers = {f"{side}_{what}": 2 for side in ("encoder", "decoder") for what in ("layers", "attention_heads")}
     positions = {"max_source_positions": 64, "max_target_positions": 64}
-    options = argparse.Namespace(arch="utut_large", task=TASK, **sizes, **layers, **positions)
+    options = argparse.Namespace(arch="utut_large", task=TRANSLATION, **sizes, **layers, **positions)
     models.ARCH_CONFIG_REGISTRY["utut_large"](options)
     model = models.ARCH_MODEL_REGISTRY["utut_large"].build_model(options, task)
     rescale(model, 0.0)
@@ -153,7 +159,7 @@ def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: 
         trainer._previous_training_time = 700
         return "state"
 
-    monkeypatch.setattr(repairs, "_released_loading", load)
+    monkeypatch.setattr(fairseq_fixes, "_released_loading", load)
     trainer = SimpleNamespace(_previous_training_time=0)
-    assert repairs.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
+    assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
     assert trainer._previous_training_time == expected

@@ -12,7 +12,7 @@ from avcore.errors import UsageError
 from avdata.published.utut import read_samples
 from avdata.splits import SplitPlan, divide
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
-from unit2unit.utut_common.folder import read_vocabulary
+from unit2unit.training.corpus import read_vocabulary
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
 

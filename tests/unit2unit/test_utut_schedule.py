@@ -9,7 +9,7 @@ from fairseq.optim.adam import FairseqAdam, FairseqAdamConfig
 from fairseq.optim.lr_scheduler.polynomial_decay_schedule import PolynomialDecayLRSchedule
 from omegaconf import OmegaConf
 
-from unit2unit.utut_common.schedule import TimedDecayConfig, TimedPolynomialDecay
+from unit2unit.training.optim import TimedDecayConfig, TimedPolynomialDecay
 
 _OPTIONS = {
     "warmup_updates": 10,

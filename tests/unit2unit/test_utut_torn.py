@@ -10,9 +10,9 @@ from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import CheckpointError
 from avtrain.entry import read_config
 from tests.unit2unit.tiny import tiny_config, write_tiny
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.start import read_start
-from unit2unit.utut_finetune.add_language import write_fairseq
+from unit2unit.training.config import TrainingRun
+from unit2unit.training.export import write_fairseq
+from unit2unit.training.start import read_start
 
 
 def _run(folder: Path, *settings: str) -> TrainingRun:

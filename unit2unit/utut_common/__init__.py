@@ -1,1 +1,1 @@
-"""What pre-training and fine-tuning share: reading and dividing units, our side of fairseq, and a run's settings and checks."""
+"""Holds the former place of the folder for fairseq's `--user-dir`; the code is in unit2unit.training."""

@@ -1,1 +1,1 @@
-"""One language pair: prepare its units, add its language to a checkpoint, fine-tune with fairseq."""
+"""Commands that make a translator of one language pair; their code is in unit2unit.training."""

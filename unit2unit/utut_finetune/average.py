@@ -1,86 +1,10 @@
-"""Average translators: `python -m unit2unit.utut_finetune.average first.pt second.pt --out averaged.pt`.
+"""`python -m unit2unit.utut_finetune.average first.pt second.pt --out averaged.pt`: the mean of translators."""
 
-Runs that were fine-tuned from one checkpoint lie close enough together for the mean of their weights to be better than each of
-them (Wortsman et al. 2022, "Model soups"); so do late checkpoints of one run.
-"""
-
-import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
-import torch
+from unit2unit.training.export import average, main
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES
-from avcore.command import LOG, Parser, run
-from avcore.errors import CheckpointError, UsageError
-from avcore.outputs import keep_apart
-from unit2unit.config import TranslatorConfig
-from unit2unit.utut_finetune.add_language import write_fairseq
-
-
-def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
-    """Return the first checkpoint with the mean of all weights, in the first one's types.
-
-    Raises CheckpointError for networks that differ in languages, units or sizes.
-    """
-    first = checkpoints[0]
-    for other in checkpoints[1:]:
-        _require_alike(first, other)
-    tensors = {}
-    for name, tensor in first.tensors.items():
-        if name in SHARED_TABLES[1:] or not tensor.is_floating_point():
-            continue
-        tensors[name] = torch.stack([one.tensors[name].float() for one in checkpoints]).mean(0).to(tensor.dtype)
-    shared = {name: tensors[SHARED_TABLES[0]] for name in SHARED_TABLES if name in first.tensors}
-    return replace(first, tensors={**first.tensors, **tensors, **shared})
-
-
-def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
-    facts = [
-        {
-            "languages": TranslatorConfig.from_checkpoint(one).vocabulary,
-            "units": one.config.get("vocabulary", ""),
-            "sizes": {name: tuple(tensor.shape) for name, tensor in one.tensors.items()},
-        }
-        for one in (first, other)
-    ]
-    if differing := [what for what in facts[0] if facts[0][what] != facts[1][what]]:
-        raise CheckpointError(
-            "these two cannot be averaged", path=other.path, expected=f"what {first.path} has",
-            found=f"other {', '.join(differing)}", hint="average runs that started from one checkpoint",
-        )  # fmt: skip
-
-
-def build_parser() -> Parser:
-    """The command's options."""
-    parser = Parser(
-        prog="unit2unit.utut_finetune.average",
-        description="Average translators that were fine-tuned from one checkpoint, or late checkpoints of one run.",
-    )
-    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="FILE", help="two or more")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .pt file in the published layout")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
-    return parser
-
-
-def _work(options: argparse.Namespace) -> None:
-    if len(options.checkpoints) < 2:
-        raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
-    if options.out.suffix != ".pt":
-        raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
-    keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
-    write_fairseq(average([read_checkpoint(path, Kind.TRANSLATOR) for path in options.checkpoints]), options.out)
-    LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return run(build_parser(), _work, argv)
-
+__all__ = ["average", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,1 +1,1 @@
-"""Many-to-many unit translation and denoising (UTUT), trained with fairseq."""
+"""Commands of many-to-many unit translation and denoising (UTUT); their code is in unit2unit.training."""

@@ -3,19 +3,15 @@
 import hashlib
 import json
 import logging
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-
-import torch
 
 from avcore.checkpoints.bundle import Bundle
 from avcore.files import write_text
 from avcore.progress import Progress
 from avcore.runs import journal
+from avcore.runs.pool import ProcessPool
+from avcore.runs.work import Task, result_of
 from netflips.bundles.describe import file_facts
 from workshop.evaluate.jobs import RANDOM, Job, Need, Place, Record, key_of, missing_jobs
 from workshop.evaluate.material import sentence_of
@@ -67,10 +63,10 @@ class Evaluation:
         if not jobs:
             return
         self._prepare({task for job in jobs for task in job.tasks}, progress)
-        with _results(self._place, self.settings, jobs, processes) as results:
+        with ProcessPool[Job, Job](Worker, (self._place, self.settings), processes) as pool:
             progress("evaluating", 0, len(jobs))
-            for done, records in enumerate(results, 1):
-                journal.append(self._journal, records)
+            for done, outcome in enumerate(pool.run((job, Task.of(job)) for job in jobs), 1):
+                journal.append(self._journal, result_of(outcome))
                 progress("evaluating", done, len(jobs))
 
     def _prepare(self, tasks: set[str], progress: Progress) -> None:
@@ -90,32 +86,3 @@ class Evaluation:
             asked = [sentence_of(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
             pairs = [*asked, *pairs[: self.settings.sentences]]
         return list(dict.fromkeys(pair.korean for pair in pairs))
-
-
-@contextmanager
-def _results(place: Place, settings: EvaluationSettings, jobs: list[Job], processes: int) -> Iterator[Iterator[list[Record]]]:
-    """Records of jobs as they are done, in this process or in several."""
-    if processes < 2:
-        worker = Worker(place, settings)
-        yield (worker.do(job) for job in jobs)
-        return
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (place, settings))
-    try:
-        waiting = [pool.submit(_do, job) for job in jobs]
-        yield (future.result() for future in as_completed(waiting))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_worker: Worker | None = None
-
-
-def _start(place: Place, settings: EvaluationSettings) -> None:
-    global _worker
-    torch.set_num_threads(1)
-    _worker = Worker(place, settings)
-
-
-def _do(job: Job) -> list[Record]:
-    assert _worker is not None
-    return _worker.do(job)

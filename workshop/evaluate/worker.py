@@ -76,6 +76,10 @@ class Worker:
         self._silences = silences
         self._units = UnitReferences.read(place.bundle / REFERENCES, silences)
 
+    def process(self, jobs: tuple[Job]) -> list[Record]:
+        """Do a job in a process of a pool."""
+        return self.do(jobs[0])
+
     def do(self, job: Job) -> list[Record]:
         """Do a job: one record for each task. What cannot be dubbed is a record too, and counts as wrong."""
         with private_folder() as folder:

@@ -1,13 +1,13 @@
 """Work in chunks on several processes; a chunk that is done is never done again."""
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from avcore.progress import Progress
+from avcore.runs.pool import ProcessPool
 from avcore.runs.rows import iter_rows, write_rows
+from avcore.runs.work import Task, result_of
 from avcore.units.vocabulary import fingerprint
 
 Job = TypeVar("Job")
@@ -26,22 +26,19 @@ def run_in_chunks(
 ) -> Iterator[dict[str, Any]]:
     """Do jobs and yield the rows that they give, in order.
 
-    do: a function of a module, called with `folder` and a chunk of jobs; in other processes, unless `workers` is 0. Rows of
-    a chunk are kept in folder/parts under a name made of its jobs, so a run that was stopped goes on where it was.
+    do: a function of a module, called with `folder` and a chunk of jobs; in other processes if there are several `workers`.
+    Rows of a chunk are kept in folder/parts under a name made of its jobs, so a run that was stopped goes on where it was.
     """
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
-    parts = [part_path(folder, name, number, chunk) for number, chunk in enumerate(chunks)]
+    parts = {part_path(folder, name, number, chunk): chunk for number, chunk in enumerate(chunks)}
     (folder / "parts").mkdir(parents=True, exist_ok=True)
-    with _pool(workers) as pool:
-        waiting = [
-            None if part.is_file() else pool.submit(_do_chunk, do, folder, chunk, part)
-            for chunk, part in zip(chunks, parts, strict=True)
-        ]
-        for number, (part, result) in enumerate(zip(parts, waiting, strict=True), 1):
-            if result is not None:
-                result.result()
+    tasks = [(part.name, Task.of((chunk, part))) for part, chunk in parts.items() if not part.is_file()]
+    with ProcessPool[tuple[Sequence[Job], Path], str](_Chunks[Job], (do, folder), workers) as pool:
+        for number, outcome in enumerate(pool.run(tasks), len(parts) - len(tasks) + 1):
+            result_of(outcome)
             progress(name, number, len(parts))
-            yield from (row for _, row in iter_rows(part))
+    for part in parts:
+        yield from (row for _, row in iter_rows(part))
 
 
 def part_path(folder: Path, name: str, number: int, chunk: Sequence[object]) -> Path:
@@ -50,18 +47,13 @@ def part_path(folder: Path, name: str, number: int, chunk: Sequence[object]) -> 
     return folder / "parts" / f"{name}_{number:04d}_{content}.jsonl"
 
 
-def _pool(workers: int) -> Executor:
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) if workers else _Here()
+class _Chunks(Generic[Job]):
+    """Does chunks in a process of the pool."""
 
+    def __init__(self, do: Callable[[Path, Sequence[Job]], Iterable[Row]], folder: Path) -> None:
+        self._do, self._folder = do, folder
 
-class _Here(Executor):
-    """Does what it is given at once, in this process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
-def _do_chunk(do: Callable[[Path, Sequence[Job]], Iterable[Row]], folder: Path, chunk: Sequence[Job], part: Path) -> None:
-    write_rows(part, do(folder, chunk))
+    def process(self, chunks: tuple[tuple[Sequence[Job], Path]]) -> None:
+        """Do a chunk and keep its rows."""
+        ((jobs, part),) = chunks
+        write_rows(part, self._do(self._folder, jobs))

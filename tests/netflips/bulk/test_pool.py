@@ -19,14 +19,14 @@ def in_fours(words: list[str]) -> Iterator[tuple[int, Task[str]]]:
 
 
 def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) -> None:
-    from netflips.bulk.pool import Pool
+    from netflips.bulk.pool import RayPool
 
     words = [f"word{number}" for number in range(40)]
     words[13], words[26], words[35] = "crash-worker", "crash-reader", "raise-reader"
     done: list[str] = []
     lost: dict[str, tuple[int, str]] = {}
-    with Pool[str, int](WordWorker, (tmp_path,), PoolSize(2, 2), read_words, (tmp_path,)) as pool:
-        assert pool.start() == ["", ""]
+    with RayPool[str, int](WordWorker, (tmp_path,), PoolSize(2, 2), read_words, (tmp_path,)) as pool:
+        pool.start()
         for outcome in pool.run(in_fours(words)):
             if isinstance(outcome, Lost):
                 lost[outcome.item] = (outcome.label, outcome.reason)
@@ -42,12 +42,12 @@ def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) 
 
 
 def test_readers_do_not_run_ahead(tmp_path: Path) -> None:
-    from netflips.bulk.pool import Pool
+    from netflips.bulk.pool import RayPool
 
     size = PoolSize(workers=1, readers=1)
     words = [f"word{number}" for number in range(60)]
     done, ahead = 0, []
-    with Pool[str, int](WordWorker, (tmp_path, 0.02), size, read_words, (tmp_path,)) as pool:
+    with RayPool[str, int](WordWorker, (tmp_path, 0.02), size, read_words, (tmp_path,)) as pool:
         pool.start()
         for outcome in pool.run(in_fours(words)):
             assert isinstance(outcome, Finished)
@@ -59,19 +59,19 @@ def test_readers_do_not_run_ahead(tmp_path: Path) -> None:
 
 
 def test_without_readers_items_go_to_the_workers(tmp_path: Path) -> None:
-    from netflips.bulk.pool import Pool
+    from netflips.bulk.pool import RayPool
 
-    with Pool[str, int](WordWorker, (tmp_path,), PoolSize(1, 1, queue=1)) as pool:
+    with RayPool[str, int](WordWorker, (tmp_path,), PoolSize(1, 1, queue=1)) as pool:
         pool.start()
-        results = [outcome.result[1] for outcome in pool.run((n, Task(((f"w{n}",),))) for n in range(3))]  # type: ignore[union-attr]
+        results = [outcome.result[1] for outcome in pool.run((n, Task.of(f"w{n}")) for n in range(3))]  # type: ignore[union-attr]
     assert results == [["w0"], ["w1"], ["w2"]]
 
 
 def test_when_all_workers_die_of_everything_the_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from netflips.bulk.pool import Pool
+    from netflips.bulk.pool import RayPool
 
     monkeypatch.setattr("netflips.bulk.pool._MOST_DEATHS_IN_A_ROW", 3)
-    with Pool[str, int](NeverWorker, (tmp_path,), PoolSize(1, 1), read_words, (tmp_path,)) as pool:
+    with RayPool[str, int](NeverWorker, (tmp_path,), PoolSize(1, 1), read_words, (tmp_path,)) as pool:
         pool.start()
         with pytest.raises(WorkersFailError, match=r"died 3 times in a row.*--workers"):
             list(pool.run(in_fours([f"word{number}" for number in range(40)])))

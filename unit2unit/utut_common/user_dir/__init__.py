@@ -1,1 +1,1 @@
-"""Its one folder is for fairseq's `--user-dir`, which puts the folder around it on the module path."""
+"""Its one folder is the former one for fairseq's `--user-dir`."""

@@ -1,11 +1,20 @@
-"""How many processes train a run, and how they find one another where fairseq does not know."""
+"""What a run finds where it starts: fairseq, GPUs, and the other processes, where fairseq does not know them."""
 
 import os
 from typing import Any
 
-import torch
+from avcore.errors import UsageError
+from unit2unit.training.config import TrainingRun
 
-from unit2unit.utut_common.config import TrainingRun
+
+def require_fairseq() -> None:
+    """Raise UsageError naming `make fairseq` when fairseq, or something that it needs, cannot be imported."""
+    try:
+        import fairseq  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "training unit2unit needs fairseq", found=str(error), hint="run `make fairseq` (translating does not need it)"
+        ) from error
 
 
 def is_launched() -> bool:
@@ -20,6 +29,8 @@ def is_main_process() -> bool:
 
 def has_gpu(run: TrainingRun) -> bool:
     """Whether the run trains on GPUs."""
+    import torch
+
     return torch.cuda.is_available() and not run.option("cpu")
 
 

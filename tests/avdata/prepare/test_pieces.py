@@ -8,39 +8,39 @@ import pytest
 
 from avcore.errors import InputError, OutputError
 from avcore.progress import silent
-from avcore.runs.pool import Task, run_tasks
-from avcore.runs.records import Journal, Record, compact_journal, read_journal, recover_journal, without_failures
+from avdata.prepare.pieces import Piece, run_pieces
+from avdata.prepare.records import Journal, Record, compact_journal, read_journal, recover_journal, without_failures
 
 
 @dataclass(frozen=True)
 class Counting:
-    """A worker whose tasks are words: how many follow-ups, or how to fail."""
+    """A worker whose pieces are words: how many follow-ups, or how to fail."""
 
     folder: Path
 
-    def do(self, task: Task, journal: Journal) -> Iterable[Task]:
-        (self.folder / f"did-{task.key.replace('/', '-')}-{os.getpid()}").touch()
-        if isinstance(task.work, int):
-            return [Task(f"{task.key}/{number}", "leaf") for number in range(task.work)]
-        if task.work == "bad":
-            raise InputError("it is bad", path=task.key)
-        if task.work == "bug":
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+        (self.folder / f"did-{piece.key.replace('/', '-')}-{os.getpid()}").touch()
+        if isinstance(piece.work, int):
+            return [Piece(f"{piece.key}/{number}", "leaf") for number in range(piece.work)]
+        if piece.work == "bad":
+            raise InputError("it is bad", path=piece.key)
+        if piece.work == "bug":
             raise ZeroDivisionError("by zero")
-        if task.work == "die":
+        if piece.work == "die":
             os._exit(9)
-        if task.work == "full":
+        if piece.work == "full":
             raise OutputError("the disk is full")
-        if task.work == "no room":
+        if piece.work == "no room":
             raise OSError(errno.ENOSPC, "No space left on device")
-        journal.add(Record(task.key, "kept", parent=task.parent, rows={"manifest": {"id": task.key}}))
+        journal.add(Record(piece.key, "kept", parent=piece.parent, rows={"manifest": {"id": piece.key}}))
         return ()
 
-    def finish(self, task: Task) -> None:
-        (self.folder / f"finished-{task.key}").touch()
+    def finish(self, piece: Piece) -> None:
+        (self.folder / f"finished-{piece.key}").touch()
 
 
-def _run(folder: Path, tasks: list[Task], workers: int = 1, known: Iterable[str] = ()) -> dict[str, Record]:
-    run_tasks(tasks, Counting(folder), folder, known, workers, silent)
+def _run(folder: Path, pieces: list[Piece], workers: int = 1, known: Iterable[str] = ()) -> dict[str, Record]:
+    run_pieces(pieces, Counting(folder), folder, known, workers, silent)
     return read_journal(folder)
 
 
@@ -49,7 +49,7 @@ def _done(folder: Path) -> list[str]:
 
 
 def test_follow_ups_are_done_and_their_parent_is_finished(tmp_path: Path) -> None:
-    records = _run(tmp_path, [Task("a", 2), Task("b", "leaf")])
+    records = _run(tmp_path, [Piece("a", 2), Piece("b", "leaf")])
     assert {key: record.status for key, record in records.items()} == {"a/0": "kept", "a/1": "kept", "a": "done", "b": "kept"}
     assert (tmp_path / "finished-a").exists()
     assert not (tmp_path / "finished-b").exists()
@@ -60,27 +60,27 @@ def test_follow_ups_come_before_new_tasks(tmp_path: Path) -> None:
     steps: list[tuple[int, int | None]] = []
 
     class Noting(Counting):
-        def do(self, task: Task, journal: Journal) -> Iterable[Task]:
-            order.append(task.key)
-            return super().do(task, journal)
+        def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+            order.append(piece.key)
+            return super().do(piece, journal)
 
     def progress(stage: str, done: int, total: int | None) -> None:
         steps.append((done, total))
 
-    run_tasks([Task("a", 2), Task("b", 1)], Noting(tmp_path), tmp_path, (), 1, progress)
+    run_pieces([Piece("a", 2), Piece("b", 1)], Noting(tmp_path), tmp_path, (), 1, progress)
     assert order == ["a", "a/0", "a/1", "b", "b/0"]
     assert steps[-1] == (5, 5)
 
 
 def test_what_is_known_is_not_done_again(tmp_path: Path) -> None:
-    records = _run(tmp_path, [Task("a", 2), Task("b", "leaf"), Task("c", 1)], known=["a/1", "b", "c/0"])
+    records = _run(tmp_path, [Piece("a", 2), Piece("b", "leaf"), Piece("c", 1)], known=["a/1", "b", "c/0"])
     assert sum(name.startswith("did-b") for name in os.listdir(tmp_path)) == 0
     assert set(records) == {"a/0", "a", "c"}
     assert (tmp_path / "finished-c").exists()  # all of its follow-ups were known
 
 
 def test_failures_are_set_aside_by_name(tmp_path: Path) -> None:
-    records = _run(tmp_path, [Task("a", "bad"), Task("b", "bug"), Task("c", "leaf")])
+    records = _run(tmp_path, [Piece("a", "bad"), Piece("b", "bug"), Piece("c", "leaf")])
     assert records["a"].status == records["b"].status == "failed"
     assert "a: it is bad" in records["a"].detail
     assert "unexpected error: ZeroDivisionError: by zero" in records["b"].detail
@@ -90,13 +90,13 @@ def test_failures_are_set_aside_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("work", "words"), [("full", "disk is full"), ("no room", "No space left")])
 def test_a_full_disk_ends_the_run(tmp_path: Path, work: str, words: str) -> None:
     with pytest.raises(OutputError, match=words):
-        _run(tmp_path, [Task("a", work), Task("b", "leaf")])
+        _run(tmp_path, [Piece("a", work), Piece("b", "leaf")])
     assert "b" not in read_journal(tmp_path)
 
 
 def test_several_processes_and_one_that_dies(tmp_path: Path) -> None:
-    tasks = [Task("a", 3), Task("dead", "die"), *(Task(f"leaf{number}", "leaf") for number in range(6)), Task("bad", "bad")]
-    records = _run(tmp_path, tasks, workers=2)
+    pieces = [Piece("a", 3), Piece("dead", "die"), *(Piece(f"leaf{number}", "leaf") for number in range(6)), Piece("bad", "bad")]
+    records = _run(tmp_path, pieces, workers=2)
     assert records["dead"].status == "failed"
     assert "died" in records["dead"].detail
     assert records["bad"].status == "failed"
@@ -119,7 +119,7 @@ def test_a_torn_line_does_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [b"{bad", b"{}", b'{"key": "a/0"}', b""])
 def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    whole = _run(tmp_path, [Task("a", 3), Task("b", "leaf")])
+    whole = _run(tmp_path, [Piece("a", 3), Piece("b", "leaf")])
     assert recover_journal(tmp_path) == whole
     (path,) = tmp_path.glob("journal-*.jsonl")
     lines = path.read_bytes().splitlines(keepends=True)
@@ -130,7 +130,7 @@ def test_what_a_damaged_line_told_of_is_done_again(tmp_path: Path, bad: bytes, c
     assert set(records) == {"a/1", "a/2", "b"}  # that all of a is done is not believed either
     for did in tmp_path.glob("did-*"):
         did.unlink()
-    assert _run(tmp_path, [Task("a", 3), Task("b", "leaf")], known=records) == whole
+    assert _run(tmp_path, [Piece("a", 3), Piece("b", "leaf")], known=records) == whole
     assert _done(tmp_path) == ["a", "a"]  # a itself and a/0
 
 
@@ -138,7 +138,6 @@ def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.add(Record("a", "failed"))
     journal.add(Record("a", "kept"))
-    journal.close()
     assert read_journal(tmp_path)["a"].status == "kept"
 
 

@@ -12,9 +12,8 @@ from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.files import atomic_output
 from unit2unit.config import TranslatorConfig
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.processes import is_main_process
-from unit2unit.utut_common.stated import Stated, is_stated
+from unit2unit.training.config import Stated, TrainingRun, is_stated
+from unit2unit.training.machine import is_main_process
 
 ADD_LANGUAGE = "add them: python -m unit2unit.utut_finetune.add_language"
 _CONVERT = "write it as one: python -m unit2unit.utut_finetune.add_language IN OUT.pt --language (and no name)"

@@ -1,4 +1,4 @@
-"""Pairs of unit files as a fairseq dataset: tags, span noise, and language pairs drawn with a temperature."""
+"""Items of a batch, as fairseq datasets: pairs of unit files, by language pair drawn with a temperature, and pairs with noise."""
 
 import logging
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from fairseq.data import FairseqDataset
+from fairseq.data import BaseWrapperDataset, FairseqDataset, LanguagePairDataset
 from fairseq.data.language_pair_dataset import collate
 
 from avcore.errors import NetflipsError
 from avcore.units import Ids
 from avdata.published.utut import Sample, Side, load_units
-from unit2unit.utut_pretrain.masking import SpanNoise
+from unit2unit.training.noise import SpanNoise, UnitNoise, join
 from unit2unit.vocabulary import PAD, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
@@ -134,3 +134,58 @@ def _take(members: Ids, count: int, random: np.random.Generator) -> Ids:
     """Take `count` of the members: whole rounds of all of them first, then some without repeats."""
     rounds, rest = divmod(int(count), len(members))
     return np.concatenate([*([members] * rounds), random.permutation(members)[:rest]])
+
+
+class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
+    """Pairs whose source and decoder input have mistakes, some with another pair behind them; targets stay true.
+
+    All that is random depends on (seed, epoch, sample) alone. Batches are made by the lengths without noise. A source that
+    insertions would make longer than `max_source` tokens stays as it is, and so does a pair with another that would be longer
+    than `max_source` or `max_target`.
+    """
+
+    def __init__(
+        self, pairs: LanguagePairDataset, noise: UnitNoise, num_units: int, max_source: int, max_target: int, seed: int
+    ) -> None:
+        super().__init__(pairs)
+        self._noise = noise
+        self._num_units = num_units
+        self._max_source, self._max_target = max_source, max_target
+        self._seed = seed
+        self._epoch = 1
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return {"id", "source": int64 [N], "target": int64 [M], "prev_output_tokens": int64 [M]}."""
+        sample: dict[str, Any] = self.dataset[index]
+        random = np.random.default_rng([self._seed, self._epoch, index])
+        other = int(random.integers(len(self.dataset)))
+        source, target = self._joined(sample["source"].numpy(), sample["target"].numpy(), other, random)
+        noisy = self._noise.source(source, self.dataset.src[other].numpy(), self._num_units, random)
+        fed = self._noise.decoder_input(target, self.dataset.tgt[other].numpy(), self._num_units, random)
+        source = noisy if len(noisy) <= self._max_source else source
+        tensors = {"source": source, "target": target, "prev_output_tokens": fed}
+        return {**sample, **{name: torch.from_numpy(values) for name, values in tensors.items()}}
+
+    def _joined(self, source: Ids, target: Ids, other: int, random: np.random.Generator) -> tuple[Ids, Ids]:
+        """The pair, by chance with another behind it."""
+        if not self._noise.joined_pairs or random.random() >= self._noise.joined_pairs:
+            return source, target
+        longer = join(source, self.dataset.src[other].numpy(), self._num_units)
+        longer_target = join(target, self.dataset.tgt[other].numpy(), self._num_units)
+        if len(longer) > self._max_source or len(longer_target) > self._max_target:
+            return source, target
+        return longer, longer_target
+
+    def num_tokens_vec(self, indices: Ids) -> Ids:
+        """The longer side of several samples without noise, int64 [samples]."""
+        return self.dataset.num_tokens_vec(indices)  # type: ignore[no-any-return]
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        """Loaders are made anew for each epoch: their workers keep the dataset they began with."""
+        return False
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other mistakes."""
+        super().set_epoch(epoch)
+        self._epoch = epoch

@@ -13,11 +13,11 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from omegaconf import DictConfig
 
 from avcore.errors import UsageError
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.processes import launched_options
-from unit2unit.utut_common.repairs import repair_fairseq
-from unit2unit.utut_common.schedule import TIMED
-from unit2unit.utut_common.user_dir import utut_plugins
+from unit2unit.training.config import TrainingRun
+from unit2unit.training.fairseq_fixes import repair_fairseq
+from unit2unit.training.machine import launched_options
+from unit2unit.training.optim import TIMED
+from unit2unit.training.user_dir import utut_plugins
 
 _CHOICES = ("task", "arch", "criterion", "optimizer", "lr_scheduler")
 """Options that decide which other options there are."""

@@ -1,16 +1,88 @@
-"""What can be wrong with a run is said before its first step: dictionary, device and quantizers against each other."""
+"""What can be wrong with a run is said before its first step: data, dictionary, device and quantizers against each other."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from avcore.command import LOG
-from avcore.errors import InputError, UsageError, VocabularyError
+from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
-from unit2unit.utut_common.autocast import NONE, check_autocast
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.processes import has_gpu, is_launched
-from unit2unit.utut_common.start import Start
+from avdata.published.utut import LANG_PAIRS, Sample, load_units, read_samples
+from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
+from unit2unit.training.corpus import read_vocabulary
+from unit2unit.training.machine import has_gpu, is_launched
+from unit2unit.training.noise import UnitNoise
+from unit2unit.training.start import ADD_LANGUAGE, Start, follow, read_start
+
+_PREPARE_PAIRS = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
+_PREPARE_TABLES = "make it with python -m unit2unit.utut_pretrain.prepare"
+
+
+def check_pretraining(run: TrainingRun, stated: Stated) -> TrainingRun:
+    """Check tables, unit files, languages and the checkpoint against each other; returns the run completed."""
+    run = check_device(run)
+    start = read_start(run)
+    run = follow(run, start, stated)
+    data = Path(run.data_dir)
+    splits = _splits(run)
+    required_files(data, ["dict.txt", *(f"{split}/{LANG_PAIRS}" for split in splits)], _PREPARE_TABLES)
+    num_units = dictionary_size(data / "dict.txt")
+    for split in splits:
+        samples, _ = read_samples(data, split)
+        _check_samples(samples, languages(run), num_units)
+    return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
+
+
+def _check_samples(samples: Sequence[Sample], tags: Sequence[str], num_units: int) -> None:
+    """Raise for a language without a tag or a unit file that is missing; the first of each pair is read."""
+    seen: set[str] = set()
+    for sample in samples:
+        for side in (sample.source, sample.target):
+            if side.language not in tags:
+                raise LanguageError(f"{sample.pair}: a language has no tag in langs", expected=",".join(tags), found=side.language)
+            if not Path(side.path).is_file():
+                raise InputError("a unit file of a table is not there", path=side.path, expected=f"as named for {sample.pair}")
+            if sample.pair not in seen:
+                load_units(side.path, num_units)
+        seen.add(sample.pair)
+
+
+def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
+    """Check data, dictionaries, languages and the checkpoint against each other; returns the run completed."""
+    run = check_device(run)
+    UnitNoise.of(run.options())
+    start = read_start(run)
+    run = follow(run, start, stated)
+    source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
+    for language in (source, target):
+        if language not in languages(run):
+            tags = ",".join(languages(run))
+            if start is not None:
+                raise LanguageError(f"{start.path}: the checkpoint lacks a language of the pair", expected=language,
+                                    found=tags, hint=ADD_LANGUAGE)  # fmt: skip
+            raise UsageError("the pair's language is not among langs", expected=tags, found=language)
+    required_files(data, [f"dict.{source}.txt", f"dict.{target}.txt", *_binaries(run, source, target)], _PREPARE_PAIRS)
+    num_units = dictionary_size(data / f"dict.{source}.txt")
+    if dictionary_size(data / f"dict.{target}.txt") != num_units:
+        raise InputError("the dictionaries of the pair differ", path=data, hint=_PREPARE_PAIRS)
+    return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
+
+
+def _binaries(run: TrainingRun, source: str, target: str) -> list[str]:
+    return [
+        f"{split}.{source}-{target}.{language}.{kind}"
+        for split in _splits(run)
+        for language in (source, target)
+        for kind in ("bin", "idx")
+    ]
+
+
+def _splits(run: TrainingRun) -> list[str]:
+    """What a run trains on, and what it validates on unless it does not."""
+    splits = [str(run.option("train_subset", "train"))]
+    if not run.option("disable_validation"):
+        splits += str(run.option("valid_subset", "valid")).split(",")
+    return splits
 
 
 def languages(run: TrainingRun) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
-"""Noise on training pairs: sources with an encoder's mistakes, a decoder that is fed wrong units now and then, pairs in a row."""
+"""Noise on training data.
+
+Pre-training: span noise on sources (BART's text infilling, Lewis et al. 2020, with the length kept). Fine-tuning: sources with an
+encoder's mistakes, a decoder that is fed wrong units now and then, pairs in a row.
+"""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil, exp
 from typing import Any
 
 import numpy as np
@@ -13,6 +18,8 @@ from avcore.errors import UsageError
 from avcore.units import Ids
 from unit2unit.vocabulary import NUM_SPECIALS
 
+_LEAST_PROBABILITY = 1e-7
+"""The Poisson tail is cut where a length's probability falls below this."""
 _HELP = {
     "noisy_sources": "share of the training sources that get mistakes, anew in each epoch; the others stay as they are",
     "noise_substitute": "of a noisy source's units, the share that become another unit",
@@ -21,6 +28,61 @@ _HELP = {
     "joined_pairs": "share of the training pairs that another pair follows, as two sentences in a row, another in each epoch",
     "noise_decoder": "of the target units that the decoder is fed with in training, the share that become another unit",
 }
+
+
+@dataclass(frozen=True)
+class SpanNoise:
+    """How much of a source is hidden, and behind what.
+
+    mask_share: share of the tokens between `<s>` and the tag. poisson_lambda: mean span length. random_share: share of
+    the spans that become random tokens instead of `<mask>`. mask: row of `<mask>`. num_rows: rows of the vocabulary.
+    """
+
+    mask_share: float
+    poisson_lambda: float
+    random_share: float
+    mask: int
+    num_rows: int
+
+    def apply(self, tokens: Ids, random: np.random.Generator) -> Ids:
+        """Return a noisy copy of int64 [N] `<s>`, units, `</s>`, tag; `<s>` and the tag stay as they are.
+
+        Tokens are replaced one by one, so the length stays. Spans may overlap and stop before the tag; the `</s>` before
+        the tag can be hidden.
+        """
+        noisy = tokens.copy()
+        inner = len(tokens) - 2
+        lengths = span_lengths(ceil(self.mask_share * inner), self.poisson_lambda, random)
+        starts = 1 + random.permutation(inner)[: len(lengths)]
+        is_random = random.random(len(lengths)) < self.random_share
+        for start, length, becomes_random in zip(starts, lengths, is_random, strict=True):
+            end = min(start + length, len(tokens) - 1)
+            noisy[start:end] = random.integers(1, self.num_rows, end - start) if becomes_random else self.mask
+        return noisy
+
+
+def span_lengths(budget: int, poisson_lambda: float, random: np.random.Generator) -> Ids:
+    """Draw span lengths that add up to `budget`, int64 [spans]: the last is trimmed, spans of length 0 are dropped."""
+    if budget <= 0:
+        return np.zeros(0, dtype=np.int64)
+    probabilities = _poisson(poisson_lambda)
+    drawn = np.zeros(0, dtype=np.int64)
+    while drawn.sum() < budget:
+        drawn = np.append(drawn, random.choice(len(probabilities), size=budget, p=probabilities))
+    ends = np.cumsum(drawn)
+    used = int(np.searchsorted(ends, budget)) + 1
+    lengths = drawn[:used]
+    lengths[-1] -= ends[used - 1] - budget
+    return lengths[lengths > 0]
+
+
+def _poisson(poisson_lambda: float) -> NDArray[np.float64]:
+    """Probabilities of the lengths 0, 1, 2, ..., float64 [lengths], up to where the tail is cut; they add up to 1."""
+    probabilities = [exp(-poisson_lambda)]
+    while len(probabilities) <= poisson_lambda or probabilities[-1] >= _LEAST_PROBABILITY:
+        probabilities.append(probabilities[-1] * poisson_lambda / len(probabilities))
+    total = sum(probabilities)
+    return np.array([probability / total for probability in probabilities])
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,14 @@ from fairseq import checkpoint_utils
 from fairseq.data import data_utils
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
-from fairseq.modules import SinusoidalPositionalEmbedding
 from fairseq.trainer import Trainer
 from fairseq.utils import set_torch_seed
 from omegaconf import open_dict
-from torch import Tensor, nn
 
 from avcore.units import Ids
 from avtrain.launched import seed_of
 
 _PART = ".part"
-_BERT_STD = 0.02
 _released_batching = data_utils.batch_by_size
 _released_loading = Trainer.load_checkpoint
 _released_upgrade = checkpoint_utils._upgrade_state_dict
@@ -111,31 +108,6 @@ def broadcast_own(obj: Any, src_rank: int, group: Any, dist_device: torch.device
     box = [obj]
     torch.distributed.broadcast_object_list(box, src=src_rank, group=group, device=dist_device)
     return box[0]
-
-
-def keep_published_keys(model: nn.Module) -> nn.Module:
-    """Make a model's state dict hold two entries that fairseq has dropped and older releases insist on; returns the model."""
-    for module in model.modules():
-        if isinstance(module, SinusoidalPositionalEmbedding):
-            module.register_state_dict_post_hook(_add_float_tensor)
-    return model
-
-
-def rescale(model: nn.Module, std: float) -> None:
-    """Give a new model's weight matrices another deviation; 0 leaves them as they are.
-
-    fairseq draws them with BERT's 0.02 whatever the width: in a narrow network the embeddings, times sqrt(width), are then
-    faint beside the positions, and the decoder learns to look at the source late.
-    """
-    if std > 0:
-        with torch.no_grad():
-            for weight in model.parameters():  # a shared table counts once
-                if weight.dim() > 1:
-                    weight.mul_(std / _BERT_STD)
-
-
-def _add_float_tensor(_: nn.Module, state: dict[str, Tensor], prefix: str, __: object) -> None:
-    state[f"{prefix}_float_tensor"] = torch.zeros(1)
 
 
 def remove_parts(folder: str) -> None:

@@ -14,9 +14,9 @@ from avcore.command import LOG
 from avcore.compute.memory import keep_freed_memory
 from avtrain.launched import missing_processes, processes_line
 from avtrain.started import note_start
-from unit2unit.utut_common.config import TrainingRun
-from unit2unit.utut_common.options import fairseq_config
-from unit2unit.utut_common.repairs import remove_parts
+from unit2unit.training.config import TrainingRun
+from unit2unit.training.fairseq_fixes import remove_parts
+from unit2unit.training.options import fairseq_config
 
 LOG_FILE = "train.log"
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from avcore.runs import journal
@@ -18,9 +18,9 @@ _COMPACT = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Record:
-    """What became of a task.
+    """What became of a piece of the corpus.
 
-    status: `done` = its follow-ups are all done. parent: the task it was a follow-up of. rows: manifest entries that it made,
+    status: `done` = its follow-ups are all done. parent: the piece it was a follow-up of. rows: manifest entries that it made,
     by the manifest's name. reason: in two words, for counting; detail: in a sentence. figures: what was measured.
     """
 
@@ -38,27 +38,19 @@ _FIELDS = frozenset(one.name for one in fields(Record))
 
 
 class Journal:
-    """Appends records to a file of this process's own. A line is written at once: what a kill leaves is whole lines."""
+    """Appends records to a file of each process's own. A line is written at once: what a kill leaves is whole lines."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / f"journal-{os.getpid()}-{uuid4().hex[:8]}.jsonl"
-        self._file: IO[bytes] | None = None
+        self._folder, self._run = folder, uuid4().hex[:8]
 
     def add(self, record: Record) -> None:
         """Append a record; that follow-ups are all done is only said when what became of them is on the disk."""
         if record.status == "done":
-            for path in self._path.parent.glob("journal-*.jsonl"):
+            for path in self._folder.glob("journal-*.jsonl"):
                 flush(path)
-        if self._file is None:
-            self._file = self._path.open("ab", buffering=0)
         row = {name: value for name, value in asdict(record).items() if value}
-        self._file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
-
-    def close(self) -> None:
-        """Close the file; nothing more is added."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        with (self._folder / f"journal-{os.getpid()}-{self._run}.jsonl").open("ab", buffering=0) as file:
+            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
 def read_journal(folder: Path) -> dict[str, Record]:
@@ -73,7 +65,7 @@ def read_journal(folder: Path) -> dict[str, Record]:
 def recover_journal(folder: Path) -> dict[str, Record]:
     """The same for a run that begins: journals are made whole.
 
-    Where one was not, tasks are looked at again whose follow-ups were all done: what became of one of them may be lost.
+    Where one was not, pieces are looked at again whose follow-ups were all done: what became of one of them may be lost.
     """
     is_damaged = [journal.repair(path, *_KEYS) for path in _journals(folder)]
     records = read_journal(folder)
@@ -96,7 +88,7 @@ def compact_journal(folder: Path, records: Mapping[str, Record]) -> None:
 
 
 def without_failures(records: Mapping[str, Record]) -> dict[str, Record]:
-    """All records but those of what failed and of the tasks that it was a follow-up of: these are to be done again."""
+    """All records but those of what failed and of the pieces that it was a follow-up of: these are to be done again."""
     failed = {key: record for key, record in records.items() if record.status == "failed"}
     again = failed.keys() | {record.parent for record in failed.values()}
     return {key: record for key, record in records.items() if key not in again}

@@ -1,0 +1,34 @@
+"""A command that works for a minute on two processes; run by test_pool.py, which stops it."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from avcore.command import Parser, run
+from avcore.runs.pool import ProcessPool
+from avcore.runs.work import Task
+
+
+class Slow:
+    """Takes its time, and leaves a file that has its process for a name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def process(self, words: tuple[str]) -> None:
+        (self._folder / str(os.getpid())).touch()
+        time.sleep(0.1)
+
+
+def _work(options: argparse.Namespace) -> None:
+    with ProcessPool[str, int](Slow, (options.folder,), 2) as pool:
+        for _ in pool.run((number, Task.of("word")) for number in range(1200)):
+            time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    parser = Parser(prog="slow")
+    parser.add_argument("folder", type=Path)
+    sys.exit(run(parser, _work))

@@ -1,0 +1,49 @@
+"""Both trainings from the command line: settings are read, checked against data and checkpoint, and handed to fairseq."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from avcore.command import LOG
+from avcore.errors import UsageError
+from avtrain.entry import main_of
+from avtrain.wandb_log import require_wandb
+from unit2unit.training.checks import check_finetuning, check_pretraining
+from unit2unit.training.config import RESUME, Stated, TrainingRun, in_one_section, stated_settings
+from unit2unit.training.machine import is_main_process, require_fairseq
+
+Check = Callable[[TrainingRun, Stated], TrainingRun]
+"""Checks a run before its first step, with what was stated on the command line, and returns it completed."""
+
+
+def pretrain(argv: Sequence[str] | None = None) -> int:
+    """Pre-train a unit translator on many language pairs; returns the exit code."""
+    prog = "unit2unit.utut_pretrain.pretrain"
+    return _run(check_pretraining, "unit2unit/pretrain", prog, "Pre-train a unit translator on many language pairs.", argv)
+
+
+def finetune(argv: Sequence[str] | None = None) -> int:
+    """Fine-tune a unit translator for one language pair; returns the exit code."""
+    prog = "unit2unit.utut_finetune.finetune"
+    return _run(check_finetuning, "unit2unit/finetune", prog, "Fine-tune a unit translator for one language pair.", argv)
+
+
+def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str] | None) -> int:
+    """Read the run's settings, check them, train; returns the exit code. `config` is the yaml's name where none is given."""
+    stated = stated_settings(sys.argv[1:] if argv is None else argv)
+
+    def work(run: TrainingRun) -> None:
+        if run.resume not in RESUME:
+            raise UsageError("unknown way to resume", expected=" or ".join(RESUME), found=run.resume)
+        run = in_one_section(run, stated)
+        if run.option("wandb_project"):
+            require_wandb("fairseq.common.wandb_project")
+        require_fairseq()
+        if not is_main_process():
+            LOG.setLevel(logging.ERROR)  # the first process says it for all
+        checked = check(run, stated)
+        from unit2unit.training.launch import train  # imports fairseq
+
+        train(checked)
+
+    return main_of(TrainingRun, work, config, prog, purpose, argv)

@@ -1,0 +1,154 @@
+"""Make a folder to fine-tune on from parallel units: `python -m unit2unit.utut_finetune.prepare_pairs --help`."""
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from avcore.command import LOG, Parser, run
+from avcore.errors import InputError, UsageError
+from avcore.progress import bars
+from avcore.units import Ids, format_units
+from avcore.units.vocabulary import normalise_language
+from avdata.parallel import Corpus, common_vocabulary, read_corpus, report_problems
+from avdata.splits import SPLITS, TEST, TRAIN, divide
+from unit2unit.training.corpus import (
+    LEFT_OUT,
+    MAX_UNITS,
+    Pair,
+    add_preparation_options,
+    new_folder,
+    pair_contents,
+    pair_up,
+    plan_of,
+    reading_of,
+    require_free,
+    write_dictionary,
+    write_summary,
+)
+from unit2unit.training.machine import require_fairseq
+from unit2unit.vocabulary import END_OF_UNITS, NUM_SPECIALS
+
+_ALL = "all"
+TEXT_FOLDER = "text"
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="unit2unit.utut_finetune.prepare_pairs",
+        description="Check parallel units, merge repeats, divide them into train, valid and test, and binarise them for fairseq.",
+    )
+    given = parser.add_argument_group("units (either --source and --target, or --splits)")
+    given.add_argument("--source", metavar="PATH", help="folder of unit files, .jsonl with equal ids, or lines of units")
+    given.add_argument("--target", metavar="PATH", help="the same for the target; names, ids or line numbers pair them up")
+    given.add_argument("--splits", metavar="DIR", help="folder of {train,valid,test}.{en,ko}: lines that are divided already")
+    given.add_argument("--source-lang", default="en", metavar="LANG")
+    given.add_argument("--target-lang", default="ko", metavar="LANG")
+    given.add_argument(
+        "--max-units", type=int, default=MAX_UNITS, metavar="N", help=f"leave longer ones out (default: {MAX_UNITS})"
+    )
+    add_preparation_options(parser, test=0.02)
+    return parser
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Do the work of the command."""
+    languages = normalise_language(options.source_lang), normalise_language(options.target_lang)
+    plan = plan_of(options)
+    _check(options, languages)
+    require_fairseq()
+    corpora = _read(options, languages)
+    vocabulary = common_vocabulary([corpus for sides in corpora.values() for corpus in sides], options.units_vocabulary)
+    found = {split: pair_up(source, target, options.max_units) for split, (source, target) in corpora.items()}
+    problems = [line for one in found.values() for line in one.problems]
+    report_problems(problems, options.skip_bad)
+    if not all(one.pairs for one in found.values()):
+        raise InputError("no pairs are left", path=options.splits or options.source, found=f"{len(problems)} problems")
+    left_out = problems + [line for one in found.values() for line in one.too_long]
+    if options.splits:
+        splits = {split: one.pairs for split, one in found.items()}
+        _warn_of_leaks(splits)
+    else:
+        pairs = found[_ALL].pairs
+        divided = divide({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
+        splits = {split: {name: pairs[name] for name in names} for split, names in divided.items()}
+    counts = {split: _count(pairs, languages) for split, pairs in splits.items() if pairs}
+    with new_folder(options.out) as folder:
+        _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
+        write_summary(folder, options, languages, vocabulary, counts, left_out)
+    for split, count in counts.items():
+        LOG.info("%s: %s", split, ", ".join(f"{number} {what}" for what, number in count.items()))
+    if left_out:
+        LOG.warning("%d left out, named in %s", len(left_out), options.out / LEFT_OUT)
+
+
+def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
+    has_sides = [bool(options.source), bool(options.target)]
+    if any(has_sides) != all(has_sides) or bool(options.splits) == all(has_sides):
+        raise UsageError("say where the units are", expected="--source and --target, or --splits")
+    if languages[0] == languages[1]:
+        raise UsageError("source and target must be two languages", found=languages[0])
+    given = (options.source, options.target, options.splits)
+    require_free(options.out, options.overwrite, [path for path in given if path])
+
+
+def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, tuple[Corpus, Corpus]]:
+    """Read both sides of what is given: pairs that are still to be divided, or those of each split."""
+    places = {_ALL: [options.source, options.target]}
+    if options.splits:
+        places = {split: [Path(options.splits) / f"{split}.{language}" for language in languages] for split in SPLITS}
+        if not any(path.exists() for path in places[TEST]):
+            del places[TEST]
+    reading = reading_of(options)
+    corpora: dict[str, tuple[Corpus, Corpus]] = {}
+    with bars(options.quiet) as progress:
+        for split, paths in places.items():
+            source, target = (read_corpus(path, name, reading, progress) for path, name in zip(paths, languages, strict=True))
+            corpora[split] = source, target
+    return corpora
+
+
+def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]]) -> None:
+    known = {source.tobytes() for source, _ in splits[TRAIN].values()}
+    for split in splits.keys() - {TRAIN}:
+        count = sum(source.tobytes() in known for source, _ in splits[split].values())
+        if count:
+            LOG.warning("%d sources of %s are in %s too: its loss will look better than it is", count, split, TRAIN)
+
+
+def _count(pairs: Mapping[str, Pair], languages: tuple[str, str]) -> dict[str, int]:
+    totals = [sum(len(pair[side]) for pair in pairs.values()) for side in range(2)]
+    return {"pairs": len(pairs), **{f"{language} units": total for language, total in zip(languages, totals, strict=True)}}
+
+
+def _write(folder: Path, languages: tuple[str, str], splits: Mapping[str, Mapping[str, Pair]], num_units: int) -> None:
+    """Write pairs as text, `text/{split}.{language}`, and in fairseq's binary format, as fairseq-preprocess does."""
+    text = folder / TEXT_FOLDER
+    text.mkdir()
+    for side, language in enumerate(languages):
+        write_dictionary(folder / f"dict.{language}.txt", num_units)
+        for split, pairs in splits.items():
+            lines = [pair[side] for pair in pairs.values()]
+            with (text / f"{split}.{language}").open("w", encoding="utf-8") as file:
+                file.writelines(f"{format_units(units)}\n" for units in lines)
+            stem = folder / f"{split}.{languages[0]}-{languages[1]}.{language}"
+            _write_indexed(stem, lines, NUM_SPECIALS + num_units)
+    for split, pairs in splits.items():
+        (text / f"{split}.ids").write_text("".join(f"{name}\n" for name in pairs), encoding="utf-8")
+
+
+def _write_indexed(stem: Path, lines: Iterable[Ids], num_symbols: int) -> None:
+    import torch
+    from fairseq.data import indexed_dataset
+
+    builder = indexed_dataset.make_builder(f"{stem}.bin", "mmap", num_symbols)
+    for units in lines:
+        builder.add_item(torch.from_numpy(np.append(units + NUM_SPECIALS, END_OF_UNITS)))
+    builder.finalize(f"{stem}.idx")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run(build_parser(), prepare, argv)

@@ -1,0 +1,200 @@
+"""fairseq's tasks: `utut_pretraining`, units of any language to any, and `translation_from_pretrained_bart`, repaired."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq.data import Dictionary
+from fairseq.dataclass import FairseqDataclass
+from fairseq.sequence_generator import SequenceGenerator
+from fairseq.tasks import TASK_REGISTRY, FairseqTask, register_task
+from fairseq.tasks import translation_from_pretrained_bart as released
+from omegaconf import II
+
+from avcore.compute.device import has_quick_bfloat16
+from avdata.published.utut import read_samples
+from unit2unit.training.config import AUTO, AUTOCAST, NONE
+from unit2unit.training.items import NoisyPairs, UnitPairDataset
+from unit2unit.training.network import complete, rescale
+from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
+from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
+
+LOG = logging.getLogger(__name__)
+PRETRAINING, TRANSLATION = "utut_pretraining", "translation_from_pretrained_bart"
+_AUTOCAST_HELP = (
+    f"number format of matrix products, {', '.join(AUTOCAST)} (bfloat16 on devices that multiply it in hardware); "
+    "the weights stay float32"
+)
+
+# register_task keeps the first class of a name, so the released one makes room: commands and checkpoints keep the
+# published name.
+TASK_REGISTRY.pop(TRANSLATION)
+
+
+def autocast(name: str, device: str) -> AbstractContextManager[Any]:
+    """The context in which products run in the number format of that name (see AUTOCAST)."""
+    is_plain = name == NONE or (name == AUTO and not has_quick_bfloat16(torch.device(device)))
+    return nullcontext() if is_plain else torch.autocast(device, dtype=torch.bfloat16)
+
+
+class AutocastSteps:
+    """Mix-in of a fairseq task: the loss of each step is computed in the number format that `autocast` names.
+
+    Gradients follow each product's format; the optimizer sees float32.
+    """
+
+    autocast = NONE
+
+    def train_step(self, sample: Any, model: Any, criterion: Any, *args: Any, **options: Any) -> Any:
+        """Forward and backward; returns (loss, sample size, what is logged)."""
+        return super().train_step(sample, model, self._cast(criterion), *args, **options)  # type: ignore[misc]
+
+    def valid_step(self, sample: Any, model: Any, criterion: Any, **options: Any) -> Any:
+        """Forward alone; returns (loss, sample size, what is logged)."""
+        return super().valid_step(sample, model, self._cast(criterion), **options)  # type: ignore[misc]
+
+    def _cast(self, criterion: Any) -> Callable[..., Any]:
+        @wraps(criterion.forward)
+        def loss_of(model: Any, sample: Any, *args: Any, **options: Any) -> Any:
+            with autocast(self.autocast, sample["target"].device.type):
+                return criterion(model, sample, *args, **options)
+
+        return loss_of
+
+
+@dataclass
+class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
+    """Options of the task, under their published names."""
+
+    data: str = field(default="???", metadata={"help": "folder with dict.txt and <split>/lang_pairs.txt"})
+    langs: str = field(default="", metadata={"help": "language tags in the order of their rows, with commas between"})
+    mask: float = field(default=0.3, metadata={"help": "share of source tokens to hide"})
+    mask_random: float = field(default=0.1, metadata={"help": "share of the spans replaced by random tokens"})
+    poisson_lambda: float = field(default=10.0, metadata={"help": "mean length of a hidden span"})
+    multilang_sampling_alpha: float = field(default=0.7, metadata={"help": "pairs are drawn by n ** alpha; 1 = as they are"})
+    max_source_positions: int = field(default=1024, metadata={"help": "most tokens of a source"})
+    max_target_positions: int = field(default=1024, metadata={"help": "most tokens of a target"})
+    units_vocabulary: str = field(default="", metadata={"help": "fingerprint of the quantizer that made the units"})
+    autocast: str = field(default=NONE, metadata={"help": _AUTOCAST_HELP})
+    seed: int = II("common.seed")
+    train_subset: str = II("dataset.train_subset")
+    valid_subset: str = II("dataset.valid_subset")
+
+
+@register_task(PRETRAINING, dataclass=UtutPretrainingConfig)
+class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
+    """Many-to-many unit translation (pairs of two languages) and denoising (pairs of one)."""
+
+    def __init__(self, cfg: UtutPretrainingConfig, dictionary: Any) -> None:
+        super().__init__(cfg)
+        self.autocast = cfg.autocast
+        num_units = len(dictionary) - NUM_SPECIALS
+        self.vocabulary = TranslatorVocabulary(num_units, tuple(cfg.langs.split(",")))
+        for language in self.vocabulary.languages:
+            dictionary.add_symbol(f"[{language}]")
+        dictionary.add_symbol("<mask>")
+        self.dictionary = dictionary
+
+    @classmethod
+    def setup_task(cls, cfg: UtutPretrainingConfig, **_: Any) -> "UtutPretrainingTask":
+        """Read the units' dictionary."""
+        return cls(cfg, Dictionary.load(str(Path(cfg.data) / "dict.txt")))
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Return the model, whose checkpoints hold the published keys."""
+        return complete(super().build_model(cfg, from_checkpoint))
+
+    def load_dataset(self, split: str, **_: Any) -> None:
+        """Load a split; only the training split is noisy and drawn by language pair."""
+        samples, left_out = read_samples(Path(self.cfg.data), split)
+        if left_out:
+            LOG.warning("%s: %d samples left out for their length", split, left_out)
+        is_train = split == self.cfg.train_subset
+        noise = self._noise() if is_train else None
+        alpha = self.cfg.multilang_sampling_alpha if is_train else 1.0
+        self.datasets[split] = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed)
+
+    @property
+    def source_dictionary(self) -> Any:
+        """Marks, units, tags and `<mask>`."""
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Any:
+        """The same as the source's."""
+        return self.dictionary
+
+    def max_positions(self) -> tuple[int, int]:
+        """Most tokens of source and target."""
+        return self.cfg.max_source_positions, self.cfg.max_target_positions
+
+    def _noise(self) -> SpanNoise:
+        cfg = self.cfg
+        return SpanNoise(cfg.mask, cfg.poisson_lambda, cfg.mask_random, self.vocabulary.mask, self.vocabulary.num_rows)
+
+
+@register_task(TRANSLATION)
+class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTTask):  # type: ignore[misc]
+    """Translation of one language pair with tags, ready for current fairseq.
+
+    The released class never sets `self.args`, which all of its methods read; its search may produce other languages' tags
+    and `<mask>`; and a run that is resumed does not go on as it was.
+    """
+
+    @staticmethod
+    def add_args(parser: argparse.ArgumentParser) -> None:
+        """Add the released options, `--units-vocabulary`, which is stored in the checkpoint, and those of precision and noise."""
+        released.TranslationFromPretrainedBARTTask.add_args(parser)
+        parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
+        parser.add_argument("--init-std", type=float, default=0.0, help="deviation of new weights; 0 = fairseq's 0.02")
+        parser.add_argument("--autocast", default=NONE, metavar="FORMAT", help=_AUTOCAST_HELP)
+        add_noise_options(parser)
+
+    def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
+        self.args = args
+        # fairseq makes batches once, with a seed that depends on the epoch it was started in: a resumed run would go on
+        # with others. Made for each epoch, they are the same.
+        args.rebuild_batches = True
+        self.autocast = getattr(args, "autocast", NONE)
+        super().__init__(args, src_dict, tgt_dict)
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
+        """Return the model, whose checkpoints hold the published keys."""
+        model = complete(super().build_model(cfg, from_checkpoint))
+        rescale(model, getattr(self.args, "init_std", 0.0))
+        return model
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
+        """Load a split; only the training split is noisy."""
+        super().load_dataset(split, epoch, combine, **options)
+        noise = UnitNoise.of(vars(self.args))
+        if noise.is_any and split == self.args.train_subset:
+            num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
+            most = self.args.max_source_positions, self.args.max_target_positions
+            self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
+
+    def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
+        """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""
+        if getattr(args, "score_reference", False):
+            return super().build_generator(models, args)
+        target = self.args.target_lang
+        return SequenceGenerator(
+            models,
+            self.target_dictionary,
+            beam_size=getattr(args, "beam", 5),
+            max_len_a=getattr(args, "max_len_a", 0),
+            max_len_b=getattr(args, "max_len_b", 200),
+            min_len=getattr(args, "min_len", 1),
+            normalize_scores=not getattr(args, "unnormalized", False),
+            len_penalty=getattr(args, "lenpen", 1),
+            unk_penalty=getattr(args, "unkpen", 0),
+            temperature=getattr(args, "temperature", 1.0),
+            eos=self.tgt_dict.index(f"[{target}]"),
+            tokens_to_suppress=[f"[{language}]" for language in self.langs if language != target] + ["<mask>"],
+        )
