@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import degrees
 
 from netflips.dub.timing import Pace
-from netflips.recording.facepath import MIN_SHARPNESS
-from netflips.recording.speakers import SPEAKS, SPEAKS_KNOWN
+from netflips.recording.faces import MIN_SHARPNESS
+from netflips.recording.who import SPEAKS, SPEAKS_KNOWN
 from netflips.report import DubReport, UtteranceReport
 from netflips.report.page.clips import Clips
 from netflips.report.page.markup import Child, Markup, tag

@@ -1,7 +1,7 @@
 """What the labels, marks and figures of the page mean, for people who did not make the models."""
 
-from netflips.recording.facepath import MIN_SHARPNESS
-from netflips.recording.speakers import SPEAKS
+from netflips.recording.faces import MIN_SHARPNESS
+from netflips.recording.who import SPEAKS
 from netflips.report.page.markup import Child, Markup, tag
 
 ON_CARDS = {
