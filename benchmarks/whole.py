@@ -106,9 +106,9 @@ def one_by_one() -> None:
     """Make nothing ahead from now on: each picture is decoded, drawn and encoded before the next."""
     from avcore.faces import find
     from netflips.dub import clock
-    from netflips.recording import pictures
+    from netflips.recording import pictures, see
 
-    for module in (find, clock, pictures):
+    for module in (find, clock, pictures, see):
         module.ahead = lambda items, depth: iter(items)
 
 

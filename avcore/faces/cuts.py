@@ -1,4 +1,4 @@
-"""Scene cuts: where one shot ends and the next begins."""
+"""Shot boundary detection: scene cuts, where one shot ends and the next begins."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +18,7 @@ CUT_RATIO = 3.0
 _SMALL = (32, 18)
 _MEMORY = 0.8
 
-_Small = NDArray[np.float32]
+Small = NDArray[np.float32]
 
 
 class ShotPicture(NamedTuple):
@@ -33,11 +33,11 @@ def with_shots(pictures: Iterable["Picture"]) -> Iterator[ShotPicture]:
 
     A cut must last: a single picture that differs from both its neighbours (a camera flash) makes no new shot.
     """
-    cuts = _Cuts()
-    held: tuple[Picture, _Small] | None = None
+    cuts = Cuts()
+    held: tuple[Picture, Small] | None = None
     shot = 0
     for picture in pictures:
-        small = _shrink(picture.rgb)
+        small = shrink(picture.rgb)
         if held is not None:
             shot += cuts.is_cut(held[1], after=small)
             yield ShotPicture(held[0], shot)
@@ -46,14 +46,14 @@ def with_shots(pictures: Iterable["Picture"]) -> Iterator[ShotPicture]:
         yield ShotPicture(held[0], shot + cuts.is_cut(held[1], after=held[1]))
 
 
-class _Cuts:
-    """Decides picture by picture, from what came before."""
+class Cuts:
+    """Decides picture by picture, from what came before, on pictures made small by `shrink`."""
 
     def __init__(self) -> None:
-        self._before: _Small | None = None
+        self._before: Small | None = None
         self._motion = 0.0
 
-    def is_cut(self, here: _Small, after: _Small) -> bool:
+    def is_cut(self, here: Small, after: Small) -> bool:
         """Whether a shot begins with the picture `here`, which `after` follows."""
         before, self._before = self._before, here
         if before is None:
@@ -68,7 +68,7 @@ class _Cuts:
         return True
 
 
-def _shrink(picture: NDArray[np.uint8]) -> _Small:
+def shrink(picture: NDArray[np.uint8]) -> Small:
     """A picture uint8 [height, width, 3] as float32 [18, 32, 3] in 0..1, cheaply."""
     step = max(min(picture.shape[:2]) // 128, 1)
     small = cv2.resize(picture[::step, ::step], _SMALL, interpolation=cv2.INTER_AREA)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from avcore.compute.ahead import ahead
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
+from avcore.faces.crop import Picture as Pixels
 from avcore.faces.cuts import with_shots
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
 from avcore.faces.shape import Shape
@@ -23,6 +24,7 @@ from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 
 if TYPE_CHECKING:
+    from avcore.faces.detect import FaceDetector
     from avcore.media import Picture
 
 _PICTURES_AHEAD = 4
@@ -140,17 +142,32 @@ def follow_faces(
     """
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
 
-    store, shape = TrackStore(), Shape(pixel_aspect)
     num_pictures = 0
     with FaceDetector() as detector:
-        tracker = Tracker(detector, store)
+        follower = Follower(detector, pixel_aspect)
         for picture, shot in track(with_shots(ahead(pictures, _PICTURES_AHEAD)), "faces", progress, total):
-            tracker.step(shape.true(picture.rgb), shot)
+            follower.step(picture.rgb, shot)
             num_pictures += 1
-        tracks = tracker.finish()
-    for one in tracks:
-        one.frames = [frame._replace(box=shape.stored(frame.box)) for frame in one.frames]
-    return tracks, num_pictures, store
+        return follower.finish(), num_pictures, follower.store
+
+
+class Follower:
+    """Follows all faces in pictures at 25 fps that come one by one; takes pixel_aspect as `find_faces` does."""
+
+    def __init__(self, detector: "FaceDetector", pixel_aspect: Fraction = Fraction(1)) -> None:
+        self.store = TrackStore()
+        self._tracker, self._shape = Tracker(detector, self.store), Shape(pixel_aspect)
+
+    def step(self, picture: Pixels, shot: int) -> None:
+        """Take the next picture, uint8 [height, width, 3] (RGB) as it is stored, and the number of its shot."""
+        self._tracker.step(self._shape.true(picture), shot)
+
+    def finish(self) -> list[FaceTrack]:
+        """End all tracks; returns them in the order in which they began, boxes in pixels of the stored pictures."""
+        tracks = self._tracker.finish()
+        for one in tracks:
+            one.frames = [frame._replace(box=self._shape.stored(frame.box)) for frame in one.frames]
+        return tracks
 
 
 def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[TrackSummary, ...], store: TrackStore) -> SpeakerFace:

@@ -10,13 +10,13 @@ import numpy as np
 from avcore.media import VideoWriter
 from avcore.timeline import exact, units_to_seconds
 from netflips import __version__
-from netflips.recording.facepath import Reason
-from netflips.recording.faces import FaceStretch
-from netflips.recording.finding import Found
+from netflips.recording.cast import Cast
+from netflips.recording.draw import Reason
+from netflips.recording.find import Found
 from netflips.recording.job import Job
 from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
-from netflips.recording.saying import Cue
+from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
 
 
@@ -28,9 +28,9 @@ def tell(
     utterances = tuple(_utterance(job, cue, clock, counts.get(cue.cast.utterance.number, Counter())) for cue in cues)
     options, info = job.options, job.info
     output_s = float(clock.at(found.part.stop))
-    spoken = [cue for cue in cues if cue.placed is not None and cue.translated is not None]
-    judged = [cue.judgement for cue in cues if cue.judgement is not None]
-    scores = [cue.translated.score for cue in spoken if cue.translated is not None]
+    spoken = [cue for cue in cues if isinstance(cue, Spoken)]
+    judged = [cue.understood.judgement for cue in cues if cue.understood is not None]
+    scores = [cue.understood.translated.score for cue in spoken]
     return DubReport(
         version=__version__,
         input=str(job.source.path),
@@ -47,7 +47,7 @@ def tell(
         pictures_with_face=sum(one.drawn for one in utterances),
         source_units=sum(one.source_units for one in utterances),
         target_units=sum(one.target_units for one in utterances),
-        target_steps=sum(cue.placed.fit.steps for cue in cues if cue.placed is not None),
+        target_steps=sum(cue.placed.fit.steps for cue in spoken),
         translation_score=float(np.mean(scores)) if scores else float("nan"),
         unit_confidence=float(np.mean([one.confidence for one in judged])) if judged else None,
         is_outside_domain=None if all(one.is_outside is None for one in judged) else any(one.is_outside for one in judged),
@@ -92,42 +92,44 @@ def _count(pieces: Sequence[Encoded]) -> dict[int, Counter[int]]:
 
 
 def _utterance(job: Job, cue: Cue, clock: OutputClock, counts: Counter[int]) -> UtteranceReport:
-    one, face = cue.cast.utterance, cue.cast.role.face
-    begin = clock.at(one.start_s)
+    cast = cue.cast
+    one, begin = cast.utterance, clock.at(cast.utterance.start_s)
     plain = UtteranceReport(
         number=one.number,
-        speaker=cue.cast.role.name,
+        speaker=cast.name,
         source_start_s=one.start_s,
         source_end_s=one.end_s,
         output_start_s=float(begin),
         output_end_s=float(begin + exact(one.seconds)),
-        left_alone=cue.why,
-        pitch_hz=spoken_pitch_hz(job.models.vocoder, cue.cast.role.voice),
-        source_units=0 if cue.listened is None else len(cue.listened.units),
-        unit_confidence=None if cue.judgement is None else cue.judgement.confidence,
-        is_outside_domain=None if cue.judgement is None else cue.judgement.is_outside,
-        notice="" if cue.judgement is None else cue.judgement.notice or "",
-        units_from="" if cue.listened is None else cue.listened.heard.words,
-        units_why="" if cue.listened is None else cue.listened.heard.why,
-        unseen=cue.cast.role.note,
-        evidence=cue.cast.role.evidence,
-        face=_quality(face),
-        tracks=face.summaries,
+        pitch_hz=spoken_pitch_hz(job.models.vocoder, cast.voice),
+        unseen=cast.note,
+        evidence=cast.evidence,
+        face=_quality(cast),
+        tracks=cast.followed,
+        **_understood(cue.understood),
     )
-    return plain if cue.placed is None else replace(plain, **_speech(cue), **_picture(counts), output_end_s=_end(cue, clock))
+    if isinstance(cue, LeftAlone):
+        return replace(plain, left_alone=cue.why)
+    return replace(plain, **_speech(cue, clock), **_picture(counts))
 
 
-def _end(cue: Cue, clock: OutputClock) -> float:
-    """When the new speech ends in the output."""
-    if cue.placed is None:
-        raise ValueError("an utterance that is left alone has no new speech")
-    return float(clock.at(cue.placed.start) + cue.placed.spoken)
-
-
-def _speech(cue: Cue) -> dict[str, Any]:
-    if cue.placed is None or cue.translated is None:
+def _understood(understood: Understood | None) -> dict[str, Any]:
+    if understood is None:
         return {}
-    fit = cue.placed.fit
+    listened, judgement = understood.listened, understood.judgement
+    return {
+        "source_units": len(listened.units),
+        "unit_confidence": judgement.confidence,
+        "is_outside_domain": judgement.is_outside,
+        "notice": judgement.notice or "",
+        "units_from": listened.heard.words,
+        "units_why": listened.heard.why,
+    }
+
+
+def _speech(cue: Spoken, clock: OutputClock) -> dict[str, Any]:
+    placed, translated = cue.placed, cue.understood.translated
+    fit = placed.fit
     seconds = {
         "natural_s": fit.natural_steps,
         "spoken_s": fit.steps,
@@ -137,12 +139,13 @@ def _speech(cue: Cue) -> dict[str, Any]:
         "cut_s": fit.cut,
     }
     return {name: float(units_to_seconds(steps)) for name, steps in seconds.items()} | {
-        "target_units": len(cue.translated.units),
-        "translation_score": cue.translated.score,
-        "is_truncated": cue.translated.is_truncated,
+        "output_end_s": float(clock.at(placed.start) + placed.spoken),
+        "target_units": len(translated.units),
+        "translation_score": translated.score,
+        "is_truncated": translated.is_truncated,
         "factor": fit.factor,
         "is_hurried": fit.is_hurried,
-        "held_s": float(cue.placed.held),
+        "held_s": float(placed.held),
     }
 
 
@@ -151,17 +154,16 @@ def _picture(counts: Counter[int]) -> dict[str, Any]:
     return {"pictures": counts.total(), "drawn": counts[Reason.DRAWN], "left": left}
 
 
-def _quality(face: FaceStretch) -> dict[str, float]:
+def _quality(cast: Cast) -> dict[str, float]:
     """Of the face that was followed, at 25 fps: in how many pictures, how large, how sharp, how far turned away."""
-    there = np.isfinite(face.boxes).all(axis=1)
-    if not there.any():
+    face = cast.face
+    if not len(face):
         return {}
-    boxes = face.boxes[there]
     quality = {
-        "share_of_pictures": float(there.mean()),
-        "height_px": float(np.median(boxes[:, 3] - boxes[:, 1])),
-        "sharpness": float(np.median(face.sharpness[there])),
-        "max_yaw": float(np.abs(face.yaw[there]).max()),
-        "max_pitch": float(np.abs(face.pitch[there]).max()),
+        "share_of_pictures": len(face) / len(cast.watch),
+        "height_px": float(np.median(face.boxes[:, 3] - face.boxes[:, 1])),
+        "sharpness": float(np.median(face.sharpness)),
+        "max_yaw": float(np.abs(face.yaw).max()),
+        "max_pitch": float(np.abs(face.pitch).max()),
     }
     return {name: value for name, value in quality.items() if np.isfinite(value)}

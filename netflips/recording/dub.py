@@ -13,14 +13,13 @@ from netflips.dub.speaker_map import read_speaker_map
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.account import tell
-from netflips.recording.casting import cast
-from netflips.recording.disk import announce
-from netflips.recording.finding import find
-from netflips.recording.job import Job
-from netflips.recording.part import require_inside
-from netflips.recording.plan import OutputClock
-from netflips.recording.saying import say
-from netflips.recording.showing import join, require_writable_kind, show
+from netflips.recording.cast import cast
+from netflips.recording.find import find
+from netflips.recording.job import Job, announce
+from netflips.recording.pictures import show
+from netflips.recording.plan import OutputClock, require_inside
+from netflips.recording.say import Spoken, say
+from netflips.recording.sound import join, require_writable_kind
 from netflips.report import DubReport
 
 
@@ -40,7 +39,7 @@ def dub_recording(
     announce(require_work_folder(folder), source.info, float(source.info.duration_s))
     found = find(job)
     cues = say(job, found, cast(job, found))
-    output = OutputClock(found.part.start, [cue.placed for cue in cues if cue.placed is not None])
+    output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])
     pieces = show(job, found, cues, output)
     writer = join(job, found, cues, output, pieces)
     job.work.settle(out_video)

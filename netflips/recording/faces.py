@@ -1,42 +1,200 @@
-"""The speaker's face in one stretch of a recording, and where its lips are to be had."""
+"""Faces of a recording, picture by picture: the one table in which a face stands, from face tracking to lip sync."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.faces.align import LIP_SIDE
 from avcore.faces.crop import Box
+from avcore.faces.find import nearest_rows, summarise
+from avcore.faces.select import loudness, speech_evidence
+from avcore.faces.track import FaceTrack
+from avcore.runs.cache import Arrays
+from netflips.recording.plan import Watch
 
 Lips = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+MIN_SHARPNESS = 2.0
+"""Of lips that can be drawn anew. Sharp ones have 20 to 100; out of focus by a tenth of the mouth's width they have 3 to 5."""
 
-@dataclass(frozen=True)
-class FaceStretch:
-    """One person's face in pictures `first`, `first` + 1, .. of the recording at 25 fps.
 
-    boxes: float32 [T, 4], x1, y1, x2, y2 in pixels, NaN where the face is not in the picture. tracks: int64 [T], which
-    track a box belongs to, -1 for none. yaw, pitch: float32 [T], radians. sharpness: float32 [T], of the lip crop.
-    summaries: all faces that were followed, for reports.
+@dataclass(frozen=True, eq=False)
+class FaceTable:
+    """A face, picture by picture at 25 fps: a row for each picture in which it is, none for the others.
+
+    places: int64 [N], pictures counted from the first that was watched, rising. tracks: int64 [N], which track a row belongs
+    to. boxes: float32 [N, 4], x1, y1, x2, y2 in pixels. yaw, pitch: float32 [N], radians. sharpness: float32 [N], of the lip
+    crop.
     """
 
-    first: int
-    boxes: Floats
+    places: NDArray[np.int64]
     tracks: NDArray[np.int64]
+    boxes: Floats
     yaw: Floats
     pitch: Floats
     sharpness: Floats
-    summaries: tuple[dict[str, Any], ...] = ()
 
     def __len__(self) -> int:
-        return len(self.boxes)
+        return len(self.places)
+
+    def rows(self, rows: slice) -> "FaceTable":
+        """Some of its rows."""
+        return FaceTable(*(getattr(self, one.name)[rows] for one in fields(self)))
+
+    @classmethod
+    def joined(cls, tables: Sequence["FaceTable"]) -> "FaceTable":
+        """The rows of several tables, one after another; no rows of none."""
+        tables = [_NOBODY, *tables]
+        return cls(*(np.concatenate([getattr(table, one.name) for table in tables]) for one in fields(cls)))
+
+
+_NOBODY = FaceTable(
+    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32), *(np.zeros(0, np.float32) for _ in range(3))
+)
+
+
+def given_face(watch: Watch, boxes: Sequence[Box | None]) -> FaceTable:
+    """A face from a side file with boxes of the whole recording at 25 fps.
+
+    It says nothing of pose and sharpness: all are taken to be good.
+    """
+    there = [(place, box) for place, box in enumerate(boxes[watch.first : max(watch.stop, 0)]) if box is not None]
+    places = np.array([place for place, _ in there], np.int64)
+    level, sharp = np.zeros(len(there), np.float32), np.full(len(there), np.inf, np.float32)
+    rows = np.array([box for _, box in there], np.float32).reshape(-1, 4)
+    return FaceTable(places, np.zeros(len(there), np.int64), rows, level, level, sharp)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face that was followed without holes through one shot, as `avcore.faces.select` wants it.
+
+    shot: of the recording. table: has a row or more, all of one track. openings: of the mouth, float64 [N]. evidence: how much
+    it looks like saying the utterance, see `speech_evidence`. appearance: float32 [D].
+    """
+
+    shot: int
+    table: FaceTable
+    openings: NDArray[np.float64] = field(repr=False)
+    evidence: float
+    appearance: Floats = field(repr=False)
 
     @property
-    def has_face(self) -> bool:
-        """Whether there is a box in any picture."""
-        return bool(np.isfinite(self.boxes).any())
+    def number(self) -> int:
+        """The number of its track."""
+        return int(self.table.tracks[0])
+
+    @property
+    def first(self) -> int:
+        """The first picture that it is in, counted as in the table."""
+        return int(self.table.places[0])
+
+    @property
+    def last(self) -> int:
+        """The last picture (inclusive)."""
+        return int(self.table.places[-1])
+
+    @property
+    def boxes(self) -> Floats:
+        """float32 [N, 4], x1, y1, x2, y2 in pixels."""
+        return self.table.boxes
+
+    def num_before(self, stop: int) -> int:
+        """In how many of the pictures before `stop` it is."""
+        return max(min(self.last + 1, stop) - self.first, 0)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """All faces in sight while an utterance is said and in the pause behind it. key: the name of that work."""
+
+    watch: Watch
+    key: str
+    followed: tuple[Face, ...]
+
+    @cached_property
+    def num_with_faces(self) -> int:
+        """How many of the utterance's own pictures have any face in them."""
+        is_there = np.zeros(max(self.watch.own, 1), bool)
+        for one in self.followed:
+            is_there[one.first : one.first + one.num_before(self.watch.own)] = True
+        return int(is_there.sum())
+
+    def of(self, chosen: Collection[int]) -> FaceTable:
+        """The face made of the chosen tracks, of which no two are there at once."""
+        return FaceTable.joined([one.table for one in self.followed if one.number in chosen])
+
+    def summaries(self, chosen: Collection[int]) -> tuple[dict[str, Any], ...]:
+        """What is to be said of each face in a report."""
+        return tuple(asdict(summarise(one, one.evidence, one.number in chosen)) for one in self.followed)
+
+    def lips(self, chosen: Collection[int], crops: Lips) -> Lips:
+        """The lips of the chosen tracks in each picture, uint8 [T, 96, 96], out of those of all tracks.
+
+        Where the face is not in the picture the crop nearest in time stands: a mouth that holds still says nothing.
+        """
+        rows, begin = np.full(len(self.watch), -1), 0
+        for one in self.followed:
+            if one.number in chosen:
+                rows[one.table.places] = begin + np.arange(len(one.table))
+            begin += len(one.table)
+        return crops[nearest_rows(rows)]
+
+    def as_arrays(self) -> Arrays:
+        """The faces, for the work folder."""
+        table = FaceTable.joined([one.table for one in self.followed])
+        return {one.name: getattr(table, one.name) for one in fields(FaceTable)} | {
+            "lengths": np.array([len(one.table) for one in self.followed], np.int64),
+            "shots": np.array([one.shot for one in self.followed], np.int64),
+            "openings": np.concatenate([np.zeros(0), *(one.openings for one in self.followed)]),
+            "evidence": np.array([one.evidence for one in self.followed], np.float64),
+            "appearance": np.array([one.appearance for one in self.followed], np.float32),
+        }
+
+    @classmethod
+    def from_arrays(cls, watch: Watch, key: str, arrays: Arrays) -> "Faces":
+        """What `as_arrays` gave."""
+        table = FaceTable(*(arrays[one.name] for one in fields(FaceTable)))
+        edges = np.concatenate([[0], np.cumsum(arrays["lengths"])]).tolist()
+        heads = zip(pairwise(edges), arrays["shots"].tolist(), arrays["evidence"].tolist(), arrays["appearance"], strict=True)
+        return cls(
+            watch,
+            key,
+            tuple(
+                Face(shot, table.rows(slice(*rows)), arrays["openings"][slice(*rows)], evidence, appearance)
+                for rows, shot, evidence, appearance in heads
+            ),
+        )
+
+
+def faces_in(watch: Watch, key: str, tracks: Sequence[FaceTrack], speech: Floats | None) -> tuple[Faces, Lips]:
+    """The faces that were followed in some pictures, and the lip crops of all of them in order, uint8 [rows, 96, 96].
+
+    speech: float32 [samples] at 16 kHz of the same time, to tell who speaks (active speaker detection).
+    """
+    levels = None if speech is None else loudness(speech)
+    faces = Faces(watch, key, tuple(_face(one, watch.own, levels) for one in tracks))
+    return faces, np.concatenate([np.zeros((0, LIP_SIDE, LIP_SIDE), np.uint8), *(one.lips() for one in tracks)])
+
+
+def _face(track: FaceTrack, own: int, levels: Floats | None) -> Face:
+    rows = [[*one.box, one.pose.yaw, one.pose.pitch, one.sharpness, one.opening] for one in track.frames]
+    columns = np.array(rows, np.float32)
+    places = track.first + np.arange(len(rows))
+    yaw, pitch, sharpness, openings = columns[:, 4:].T
+    table = FaceTable(places, np.full(len(rows), track.number), columns[:, :4], yaw, pitch, sharpness)
+    face = Face(track.shot, table, openings.astype(np.float64), 0.0, track.appearance)
+    num_own = face.num_before(own)
+    if not num_own:
+        return face
+    clipped = replace(face, table=table.rows(slice(num_own)), openings=face.openings[:num_own])
+    return replace(face, evidence=speech_evidence(clipped, levels))
 
 
 @dataclass(frozen=True)
@@ -51,30 +209,3 @@ class LipSource:
         crops = self.read()
         missing = max(num_pictures - len(crops), 0)
         return np.pad(crops[:num_pictures], ((0, missing), (0, 0), (0, 0)), mode="edge")
-
-
-def no_face(start: int, stop: int) -> FaceStretch:
-    """A stretch in which nobody is to be seen."""
-    count = max(stop - start, 0)
-    nothing = np.full(count, np.nan, np.float32)
-    return FaceStretch(start, np.full((count, 4), np.nan, np.float32), np.full(count, -1), nothing, nothing, nothing)
-
-
-def given_face(start: int, stop: int, boxes: list[Box | None]) -> FaceStretch:
-    """A stretch from a side file with boxes of the whole recording at 25 fps.
-
-    It says nothing of pose and sharpness: all are taken to be good.
-    """
-    empty = no_face(start, stop)
-    shown = boxes[start : start + len(empty)]
-    rows = [np.full(4, np.nan, np.float32) if box is None else box for box in shown]
-    there = np.array([box is not None for box in shown], bool)
-    level, sharp = np.where(there, 0, np.nan).astype(np.float32), np.where(there, np.inf, np.nan).astype(np.float32)
-    return replace(
-        empty,
-        boxes=np.array(rows, np.float32).reshape(-1, 4),
-        tracks=np.where(there, 0, -1),
-        yaw=level,
-        pitch=level,
-        sharpness=sharp,
-    )

@@ -1,21 +1,26 @@
-"""The pictures of the output, encoded in pieces that are kept, so that a stopped run goes on where it was."""
+"""The pictures of the output, drawn and encoded in pieces that are kept, so that a stopped run goes on where it was."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from avcore.compute.ahead import ahead, pictures_ahead, pictures_at_once
 from avcore.compute.memory import release_freed_memory
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
-from avcore.runs.cache import Arrays, WorkFolder
+from avcore.runs.cache import Arrays, WorkFolder, key_of
+from avcore.timeline import exact
 from netflips.dub.label import draw_label
-from netflips.recording.mouth import Shown, Talk, draw_mouths
-from netflips.recording.plan import OutputClock, Placed
+from netflips.recording.draw import Shown, Talk, draw_mouths, follow, mouth_codes
+from netflips.recording.find import Found
+from netflips.recording.job import Job
+from netflips.recording.plan import OutputClock
+from netflips.recording.say import Cue, Spoken
+from netflips.recording.see import Scenes
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
 LONGEST_PIECE_S = Fraction(20)
@@ -41,10 +46,56 @@ class Encoded:
     reasons: list[int]
 
 
-class TalkAt(Protocol):
-    """Gives the talk of an utterance, by its number."""
+def show(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock) -> list[Encoded]:
+    """Draw and encode the pictures of the part, in pieces of which those that are there already are kept."""
+    speaking = [cue for cue in cues if isinstance(cue, Spoken)]
+    feed = PictureFeed(job.source.path, found.part.start)
+    studio = Studio(job.info, feed, clock, job.models.renderer, job.options.label, job.options.hard_paste)
+    encoded, done = [], 0
+    with job.clock.stage("pictures"):
+        for start, stop in _pieces(job, found):
+            inside = [cue for cue in speaking if cue.placed.end > start and (stop is None or cue.placed.start < stop)]
+            piece = Piece(start, stop, _key(job, found, start, stop, inside))
+            made = studio.encode(piece, partial(_talks, job, found.scenes, clock, inside), job.work)
+            if made is not None:
+                encoded.append(made)
+                done += len(made.times)
+            job.progress("pictures", done, max(job.info.num_frames, done) if found.part.is_all else None)
+    return encoded
 
-    def __call__(self, number: int) -> Talk: ...
+
+def _pieces(job: Job, found: Found) -> list[tuple[Fraction, Fraction | None]]:
+    part = found.part
+    spans = [(exact(one.start_s), exact(one.end_s) + room) for one, room in found.wanted]
+    borders = piece_borders(part.start, part.stop, spans)
+    return list(zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True))
+
+
+def _key(job: Job, found: Found, start: Fraction, stop: Fraction | None, inside: Sequence[Spoken]) -> str:
+    """The name of a piece: everything that its pictures depend on."""
+    ends = [start == found.part.start, start, stop]
+    if not inside:
+        return key_of(job.digest, ends, job.options.label)
+    cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
+    drawing = [job.models.fingerprints["unit2av"], job.models.arithmetic, job.options.hard_paste]
+    return key_of(job.digest, ends, job.options.label, cuts, drawing, [_facts(cue) for cue in inside])
+
+
+def _facts(cue: Spoken) -> list[object]:
+    placed = cue.placed
+    said = [placed.said.ids, placed.said.durations, cue.is_silent, cue.understood.listened.rest]
+    return [*said, placed.start, placed.end, placed.held, cue.cast.face_key]
+
+
+def _talks(job: Job, scenes: Scenes, clock: OutputClock, inside: Sequence[Spoken]) -> list[Talk]:
+    return [_talk(job, scenes, clock, cue) for cue in inside]
+
+
+def _talk(job: Job, scenes: Scenes, clock: OutputClock, cue: Spoken) -> Talk:
+    placed = cue.placed
+    seconds = placed.end - placed.start + placed.held
+    codes = mouth_codes(job.models.renderer, placed.said, cue.is_silent, cue.understood.listened.rest, seconds)
+    return Talk(placed, clock.at(placed.start), follow(cue.cast.face, cue.cast.watch, scenes), codes)
 
 
 def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
@@ -102,28 +153,27 @@ class Studio:
         self._renderer, self._label, self._is_hard = renderer, label, is_hard
         self._step = 1 / info.frame_rate
 
-    def encode(self, piece: Piece, placed: Sequence[Placed], talk_of: TalkAt, work: WorkFolder) -> Encoded | None:
+    def encode(self, piece: Piece, talks: Callable[[], Sequence[Talk]], work: WorkFolder) -> Encoded | None:
         """Encode a piece, or find it in the work folder; None when no picture begins in it.
 
-        placed: the utterances in it.
+        talks: gives the utterances in it, in order.
         """
         begin = self._clock.at(piece.start)
         kept = work.find_arrays(STAGE, piece.key)
         path = work.find_file(STAGE, piece.key, ".mp4")
         if kept is None or (path is None and len(kept["times"])):
-            talks = {one.utterance.number: talk_of(one.utterance.number) for one in placed}
             with work.new_file(STAGE, piece.key, ".mp4") as path:
-                kept = work.keep_arrays(STAGE, piece.key, self._write(piece, placed, talks, begin, path))
+                kept = work.keep_arrays(STAGE, piece.key, self._write(piece, talks(), begin, path))
             release_freed_memory()  # encoders and threads that come and go leave it in pieces, more of them with each file
         times = [begin + Fraction(str(time)) for time in kept["times"]]
         if path is None or not times:
             return None
         return Encoded(path, times, kept["owners"].tolist(), kept["reasons"].tolist())
 
-    def _write(self, piece: Piece, placed: Sequence[Placed], talks: dict[int, Talk], begin: Fraction, path: Path) -> Arrays:
+    def _write(self, piece: Piece, talks: Sequence[Talk], begin: Fraction, path: Path) -> Arrays:
         # Decoding, drawing and encoding in a thread each.
         depth = pictures_ahead(self._info.width, self._info.height)
-        scheduled = ahead(self._scheduled(piece, placed, talks), depth)
+        scheduled = ahead(self._scheduled(piece, talks), depth)
         batch = pictures_at_once(self._info.width, self._info.height, BATCH_PICTURES)
         shown = ahead(draw_mouths(self._renderer, scheduled, self._is_hard, batch), depth)
         times, owners, reasons = [], [], []
@@ -144,31 +194,29 @@ class Studio:
             "reasons": np.array(reasons, np.int64),
         }
 
-    def _scheduled(
-        self, piece: Piece, placed: Sequence[Placed], talks: dict[int, Talk]
-    ) -> Iterator[tuple[Picture, Fraction, Talk | None]]:
+    def _scheduled(self, piece: Piece, talks: Sequence[Talk]) -> Iterator[tuple[Picture, Fraction, Talk | None]]:
         """Each picture of a piece with its time in the output and its talk; held pictures come several times."""
-        starts = [one.start for one in placed]
-        before: tuple[Picture, Placed | None] | None = None
+        starts = [one.placed.start for one in talks]
+        before: tuple[Picture, Talk | None] | None = None
         for picture in self._feed.between(piece.start, piece.stop):
             if before is not None:
-                yield from self._held(*before, picture.time, talks)
+                yield from self._held(*before, picture.time)
             number = bisect_right(starts, picture.time) - 1
-            own = placed[number] if number >= 0 and picture.time < placed[number].end else None
-            yield picture, max(self._clock.at(picture.time), Fraction(0)), talks[own.utterance.number] if own else None
+            own = talks[number] if number >= 0 and picture.time < talks[number].end else None
+            yield picture, max(self._clock.at(picture.time), Fraction(0)), own
             before = picture, own
         if before is not None:
-            yield from self._held(*before, piece.stop, talks)
+            yield from self._held(*before, piece.stop)
 
     def _held(
-        self, picture: Picture, own: Placed | None, following: Fraction | None, talks: dict[int, Talk]
+        self, picture: Picture, own: Talk | None, following: Fraction | None
     ) -> Iterator[tuple[Picture, Fraction, Talk | None]]:
         """A picture again and again, where it is the last one before its utterance's hold."""
-        if own is None or not own.held or (following is not None and following < own.end):
+        if own is None or not own.placed.held or (following is not None and following < own.end):
             return
         shown = self._clock.at(picture.time)
-        for number in range(1, round(own.held / self._step) + 1):
-            yield picture, shown + number * self._step, talks[own.utterance.number]
+        for number in range(1, round(own.placed.held / self._step) + 1):
+            yield picture, shown + number * self._step, own
 
 
 def _chain(first: Shown, others: Iterator[Shown]) -> Iterator[Shown]:

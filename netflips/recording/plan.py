@@ -1,19 +1,98 @@
-"""When everything happens: each utterance's place in the output, and where the picture is held."""
+"""When everything happens: the part that is dubbed, each utterance's pictures and its place in the output, held pictures."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from avcore.errors import UsageError
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, units_to_seconds
 from avcore.units import Units
 from netflips.dub.timing import Fit, Pace, fit_durations
 from netflips.dub.utterances import Utterance
+from netflips.options import RecordingOptions
 
-_GUARD_S = Fraction(1, 10)
+GUARD_S = Fraction(1, 10)
 """Silence kept before the next utterance, as far as the pause has it."""
 _LEAST_SPILL_S = Fraction(2)
 """Speech may always go this far into the pause after it, and further by no more than the utterance is long."""
+_PREVIEW_MARGIN_S = Fraction(1, 2)
+
+
+@dataclass(frozen=True)
+class Part:
+    """start, stop: in the recording (s); never within an utterance. is_all: nothing is left out. is_preview: a quick look, for
+    which faces elsewhere are not followed."""
+
+    start: Fraction
+    stop: Fraction
+    is_all: bool
+    is_preview: bool = False
+
+    def has(self, one: Utterance) -> bool:
+        """Whether an utterance belongs to the part."""
+        return self.start <= exact(one.start_s) < self.stop
+
+
+def choose_part(options: RecordingOptions, utterances: Sequence[Utterance], rooms: Sequence[Fraction], duration: Fraction) -> Part:
+    """The part that was asked for, made longer where it would begin or end within an utterance.
+
+    rooms: how far into the pause after it each utterance may go (s).
+    """
+    start = exact(options.start_s or 0.0)
+    stop = duration if options.end_s is None else min(exact(options.end_s), duration)
+    spans = [(exact(one.start_s), exact(one.end_s) + room) for one, room in zip(utterances, rooms, strict=True)]
+    if options.is_preview and spans:
+        before = Fraction(0)
+        after = spans[1][0] if len(spans) > 1 else duration
+        start = max(spans[0][0] - _PREVIEW_MARGIN_S, before)
+        stop = min(spans[0][1] + _PREVIEW_MARGIN_S, after)
+    start = next((begin for begin, end in spans if begin < start < end), start)
+    stop = next((end for begin, end in spans if begin < stop < end), stop)
+    return Part(start, min(stop, duration), start == 0 and stop >= duration, options.is_preview)
+
+
+def require_inside(options: RecordingOptions, duration: Fraction) -> None:
+    """Raise UsageError for a part that begins behind the end."""
+    if options.start_s is not None and exact(options.start_s) >= duration:
+        raise UsageError("--from lies behind the end", expected=f"less than {float(duration):.2f} s", found=options.start_s)
+
+
+def room_after(utterances: Sequence[Utterance], duration: Fraction) -> list[Fraction]:
+    """How far into the pause after it (s) each utterance may go."""
+    rooms = []
+    for number, one in enumerate(utterances):
+        is_last = number + 1 == len(utterances)
+        gap = (duration if is_last else exact(utterances[number + 1].start_s)) - exact(one.end_s)
+        guard = Fraction(0) if is_last else min(GUARD_S, gap / 2)
+        rooms.append(max(min(gap - guard, max(exact(one.seconds), _LEAST_SPILL_S)), Fraction(0)))
+    return rooms
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The pictures at 25 fps in which an utterance is watched: `first` to `stop` - 1, of which `own` are its own and the rest
+    is the pause that it may go into.
+    """
+
+    first: int
+    own: int
+    stop: int
+
+    def __len__(self) -> int:
+        return max(self.stop - self.first, 0)
+
+
+def frames_of(one: Utterance) -> tuple[int, int]:
+    """The pictures at 25 fps that an utterance touches: first, and the one after the last."""
+    return frame_at(one.start_s), frames_covering(one.end_s)
+
+
+def watch_of(one: Utterance, room: Fraction, num_pictures: int) -> Watch:
+    """The pictures of an utterance that may go `room` (s) into the pause after it, of a recording of so many at 25 fps."""
+    first, own_stop = frames_of(one)
+    stop = min(frames_covering(exact(one.end_s) + room), num_pictures)
+    return Watch(first, min(own_stop, stop) - first, stop)
 
 
 @dataclass(frozen=True)
@@ -34,17 +113,6 @@ class Placed:
     def spoken(self) -> Fraction:
         """Length of the new speech (s)."""
         return units_to_seconds(self.said.num_steps)
-
-
-def room_after(utterances: Sequence[Utterance], duration: Fraction) -> list[Fraction]:
-    """How far into the pause after it (s) each utterance may go."""
-    rooms = []
-    for number, one in enumerate(utterances):
-        is_last = number + 1 == len(utterances)
-        gap = (duration if is_last else exact(utterances[number + 1].start_s)) - exact(one.end_s)
-        guard = Fraction(0) if is_last else min(_GUARD_S, gap / 2)
-        rooms.append(max(min(gap - guard, max(exact(one.seconds), _LEAST_SPILL_S)), Fraction(0)))
-    return rooms
 
 
 def place(one: Utterance, natural: Units, room: Fraction, rate: Fraction, pace: Pace) -> Placed:

@@ -1,18 +1,23 @@
-"""The sound of the output: the recording's own, with new speech in place of the old, as a stream."""
+"""The sound of the output: the recording's own, with new speech in place of the old, as a stream; and the file it goes into."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from avcore.media import VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks
+from avcore.provenance import synthetic_comment
 from avcore.timeline import seconds_to_samples
 from netflips.options import Background
+from netflips.recording.find import Found
+from netflips.recording.hear import Samples, SpeechFile
+from netflips.recording.job import Job
+from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
-
-Samples = NDArray[np.float32]
+from netflips.recording.say import Cue, Spoken, speech_of
 
 FADE_S = Fraction(1, 50)
 _CENTRE = 2
@@ -30,6 +35,67 @@ class Line:
     stop: int
     length: int
     read: Callable[[], Samples]
+
+
+def require_writable_kind(job: Job) -> None:
+    """Refuse at once what could not be written after hours: the kind of file, and so many channels. Raises OutputError."""
+    info = job.info
+    VideoWriter(job.out, info.width, info.height, info.frame_rate, job.sound_rate, job.num_channels)
+
+
+def join(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces: Sequence[Encoded]) -> VideoJoiner:
+    """Write the output: pictures as they were encoded, and sound in step with them.
+
+    Nothing is there under its name unless all went well.
+    """
+    with job.clock.stage("write"):
+        info, rate = job.info, job.sound_rate
+        comment = synthetic_comment(job.options.target, job.models.fingerprints.values(), job.options.source)
+        writer = VideoJoiner(
+            job.out, info.width, info.height, info.frame_rate, rate, job.num_channels, comment,
+            pixel_aspect=info.pixel_aspect, first_piece=pieces[0].path,
+        )  # fmt: skip
+        sound, heard = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock), 0
+        with writer:
+            for piece in pieces:
+                writer.write_piece(piece.path, piece.times)
+                while heard < seconds_to_samples(piece.times[-1], rate) and (block := next(sound, None)) is not None:
+                    writer.write_sound(block)
+                    heard += len(block)
+            for block in sound:
+                writer.write_sound(block)
+        return writer
+
+
+def _lines(job: Job, speech: SpeechFile | None, cues: Sequence[Cue], clock: OutputClock) -> list[Line]:
+    lines = []
+    for cue in cues:
+        if isinstance(cue, Spoken):
+            placed, rate = cue.placed, job.sound_rate
+            start = seconds_to_samples(clock.at(placed.start), rate)
+            stop = start + seconds_to_samples(placed.utterance.seconds, rate)
+            length = seconds_to_samples(placed.spoken, rate)
+            lines.append(Line(start, stop, length, partial(_read, job, speech, cue, length)))
+    return lines
+
+
+def _read(job: Job, speech: SpeechFile | None, cue: Spoken, length: int) -> Samples:
+    return speech_of(job, speech, cue).samples[:length]
+
+
+def _mixed_sound(job: Job, found: Found, lines: Sequence[Line], clock: OutputClock) -> Iterator[Samples]:
+    """The sound of the output as a stream of float32 [time, channel]; of a part nothing behind its end."""
+    rate, settings = job.sound_rate, job.settings
+    end = seconds_to_samples(clock.at(found.part.stop), rate)
+    cut_at = None if found.part.is_all else end
+    own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
+    effects = None
+    if settings.background_audio is not None:
+        placed = output_blocks(iter_sound_at(settings.background_audio, rate), clock, rate, end, cut_at)
+        effects = SoundReader((block for _, block in placed), job.num_channels)
+    mixer = Mixer(lines, rate, job.num_channels, settings.background)
+    for start, block in output_blocks(own, clock, rate, end, cut_at):
+        yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
 
 
 class Mixer:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from netflips.dub.timing import Pace
-from netflips.recording.facepath import MIN_SHARPNESS
-from netflips.recording.speakers import SPEAKS, SPEAKS_KNOWN
+from netflips.recording.faces import MIN_SHARPNESS
+from netflips.recording.who import SPEAKS, SPEAKS_KNOWN
 from netflips.report import DubReport, UtteranceReport
 from netflips.report.drawing import NUM_COLOURS, gauge, peak, wave_pair
 from netflips.report.material import Material, Pair

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from avcore.plain_text import ranges, shown
-from netflips.recording.facepath import MIN_SHARPNESS
-from netflips.recording.speakers import SPEAKS
+from netflips.recording.faces import MIN_SHARPNESS
+from netflips.recording.who import SPEAKS
 from netflips.report import UtteranceReport
 
 _KEPT = "\n\t"

@@ -25,7 +25,7 @@ from netflips.dub.judgement import Judgement, common_notice, judge
 from netflips.models import load_models
 from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
-from netflips.recording.translating import Translated
+from netflips.recording.say import Translated
 from unit2av import inference_unit2a
 from unit2unit import inference as unit2unit_inference
 

@@ -1,5 +1,6 @@
 """The parts that draw and mix: where a face may be drawn, what the mouth does in silence, what sound is left alone."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -12,25 +13,25 @@ from avcore.media import Picture
 from avcore.units import Units
 from netflips.dub.timing import Pace
 from netflips.dub.utterances import Utterance
-from netflips.recording.facepath import FacePath, Reason, follow
-from netflips.recording.faces import FaceStretch
-from netflips.recording.mouth import Talk, draw_mouths, mouth_codes
+from netflips.recording.draw import FacePath, Reason, Talk, draw_mouths, follow, mouth_codes
+from netflips.recording.faces import FaceTable
 from netflips.recording.pictures import piece_borders
-from netflips.recording.plan import OutputClock, place
-from netflips.recording.scenes import Scenes
+from netflips.recording.plan import OutputClock, Watch, place
+from netflips.recording.say import silent_frames
+from netflips.recording.see import Scenes
 from netflips.recording.sound import Line, Mixer, SoundReader, output_blocks
-from netflips.recording.speaking import silent_frames
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 
 
-def _face(count: int = 100, first: int = 0, **changes: Any) -> FaceStretch:
-    level = np.zeros(count, np.float32)
-    plain = {
-        "boxes": np.tile(BOX, (count, 1)), "tracks": np.zeros(count, np.int64), "yaw": level, "pitch": level,
-        "sharpness": level + 50,
-    }  # fmt: skip
-    return FaceStretch(first=first, **(plain | changes))
+def _path(cuts: Sequence[float] = (), count: int = 100, there: np.ndarray | None = None, **changes: Any) -> FacePath:
+    """Where a face is drawn that is level and sharp but for `changes`; there: bool [count], where it is seen at all."""
+    places, level = np.arange(count), np.zeros(count, np.float32)
+    plain = {"tracks": np.zeros(count, np.int64), "boxes": np.tile(BOX, (count, 1))}
+    plain |= {"yaw": level, "pitch": level, "sharpness": level + 50}
+    seen = np.ones(count, bool) if there is None else there
+    table = FaceTable(places[seen], **{name: column[seen] for name, column in (plain | changes).items()})
+    return follow(table, Watch(0, count, count), Scenes(cuts))
 
 
 def _marked(count: int, start: int, stop: int, value: float, base: float = 0.0) -> np.ndarray:
@@ -45,11 +46,11 @@ def _marked(count: int, start: int, stop: int, value: float, base: float = 0.0) 
         ({"yaw": _marked(100, 40, 60, -1.2)}, Reason.PROFILE),
         ({"pitch": _marked(100, 40, 60, 1.2)}, Reason.PROFILE),
         ({"sharpness": _marked(100, 40, 60, 0.5, 50)}, Reason.BLURRED),
-        ({"tracks": _marked(100, 40, 60, -1).astype(np.int64)}, Reason.NO_FACE),
+        ({"there": _marked(100, 40, 60, 0, 1) > 0}, Reason.NO_FACE),
     ],
 )
 def test_faces_that_cannot_be_drawn_are_left_alone_and_blended_around(changes: dict[str, Any], reason: Reason) -> None:
-    path = follow(_face(**changes), Scenes([]))
+    path = _path(**changes)
     strengths = [path.at(Fraction(k, 25))[1] for k in range(100)]
     assert path.at(2.0) == (None, 0.0, reason)
     assert all(value == 0 for value in strengths[40:60])
@@ -59,7 +60,7 @@ def test_faces_that_cannot_be_drawn_are_left_alone_and_blended_around(changes: d
 
 
 def test_a_face_seen_for_a_moment_only_is_left_alone() -> None:
-    path = follow(_face(tracks=np.where(abs(np.arange(100) - 50) < 2, 0, -1)), Scenes([]))
+    path = _path(there=abs(np.arange(100) - 50) < 2)
     assert path.at(2.0)[2] == Reason.BRIEF
 
 
@@ -68,8 +69,7 @@ def test_boxes_are_smooth_within_a_shot_and_jump_with_the_cut() -> None:
     boxes = np.tile(BOX, (100, 1)) + rng.normal(0, 2, (100, 4)).astype(np.float32)
     boxes[50:] += 60
     tracks = (np.arange(100) >= 50).astype(np.int64)
-    scenes = Scenes([1.985])  # before the first box of the new shot, as at 29.97 Hz
-    path = follow(_face(boxes=boxes, tracks=tracks), scenes)
+    path = _path([1.985], boxes=boxes, tracks=tracks)  # the cut is before the first box of the new shot, as at 29.97 Hz
     at = [path.at(k / 60) for k in range(230)]
     assert all(box is not None for box, _, _ in at)
     steps = np.abs(np.diff([box for box, _, _ in at if box is not None], axis=0)).max(axis=1)
@@ -81,7 +81,7 @@ def test_boxes_are_smooth_within_a_shot_and_jump_with_the_cut() -> None:
 
 def test_a_steady_movement_is_followed_without_lag() -> None:
     boxes = BOX + np.arange(100, dtype=np.float32)[:, None]
-    path = follow(_face(boxes=boxes), Scenes([]))
+    path = _path(boxes=boxes)
     for k in (0, 3, 50, 99):
         assert path.at(Fraction(k, 25))[0] == pytest.approx(BOX + k, abs=0.01)
 
@@ -135,7 +135,7 @@ def _pictures(count: int) -> list[Picture]:
 
 
 def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
-    talk = _talk(follow(_face(150), Scenes([])))
+    talk = _talk(_path(count=150))
     pictures = _pictures(150)
     renderer: Any = _Renderer()
     inside = range(25, 100)
@@ -156,7 +156,7 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
 
 
 def test_a_picture_without_a_face_is_passed_on_with_the_reason() -> None:
-    talk = _talk(follow(_face(150, tracks=np.full(150, -1)), Scenes([])))
+    talk = _talk(_path(count=150, there=np.zeros(150, bool)))
     renderer: Any = SimpleNamespace(draw=None)
     (shown,) = draw_mouths(renderer, [(_pictures(50)[40], Fraction(2), talk)])
     assert shown.reason == Reason.NO_FACE

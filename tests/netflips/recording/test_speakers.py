@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from avcore.errors import InputError, NoSpeechError
 from netflips.dub.speaker_map import read_speaker_map
 from netflips.dub.utterances import Utterance
-from netflips.recording.recognition import recognise
-from netflips.recording.scenes import Scenes
-from netflips.recording.sightings import Sighting, Sightings
-from netflips.recording.speakers import Said, Turn, who_speaks
-from netflips.recording.voices import group_voices, mean_voice, require_voice
+from netflips.recording.faces import Face, Faces, FaceTable
+from netflips.recording.hear import group_voices, mean_voice, require_voice
+from netflips.recording.plan import Watch
+from netflips.recording.see import Scenes
+from netflips.recording.who import Said, Turn, recognise, who_speaks
 
 OWN = 100
 """Pictures of an utterance in these tests: 4 seconds, begun every 10."""
@@ -23,31 +24,37 @@ ANN, BOB, CAL = (np.eye(8, dtype=np.float32)[k] * 2 for k in range(3))
 """What three people look like."""
 
 
-def face(
-    number: int, who: np.ndarray, evidence: float, left: float = LEFT, first: int = 0, last: int = OWN - 1, shot: int = 0
-) -> Sighting:
-    table = np.zeros((last - first + 1, 8), np.float32)
-    table[:, :4] = [left, 100, left + 100, 200]
-    table[:, 6] = 50
-    return Sighting(number, shot, first, table, 0, evidence, who)
+def face(number: int, who: np.ndarray, evidence: float, left: float = LEFT, first: int = 0, last: int = OWN - 1) -> Face:
+    places = np.arange(first, last + 1)
+    level, boxes = np.zeros(len(places), np.float32), np.tile(np.array([left, 100, left + 100, 200], np.float32), (len(places), 1))
+    table = FaceTable(places, np.full(len(places), number), boxes, level, level, level + 50)
+    return Face(0, table, level.astype(np.float64), evidence, who)
 
 
-def scene(utterance: int, *faces: Sighting) -> Sightings:
-    return Sightings(250 * (utterance - 1), OWN + 10, OWN, faces)
+def scene(utterance: int, *faces: Face) -> Faces:
+    first = 250 * (utterance - 1)
+    return Faces(Watch(first, OWN, first + OWN + 10), "", faces)
+
+
+def by_number(scenes: Sequence[Faces], cuts: Sequence[float] = ()) -> dict[int, Faces]:
+    """The faces in each utterance, each with the shot of the recording that it is in."""
+    shots = Scenes(cuts)
+    return {
+        number: replace(
+            one, followed=tuple(replace(seen, shot=shots.shot_at((one.watch.first + seen.first) / 25)) for seen in one.followed)
+        )
+        for number, one in enumerate(scenes, 1)
+    }
 
 
 def utterances(count: int, seconds: float = 4.0) -> list[Utterance]:
     return [Utterance(number, 10.0 * (number - 1), 10.0 * (number - 1) + seconds) for number in range(1, count + 1)]
 
 
-def decide(
-    scenes: Sequence[Sightings], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()
-) -> list[Turn]:
-    said = [
-        Said(one, voice, place, one.number in told)
-        for place, (one, voice) in enumerate(zip(utterances(len(scenes)), voices, strict=True))
-    ]
-    return who_speaks(said, scenes, recognise(scenes, Scenes(cuts)))  # type: ignore[arg-type]
+def decide(scenes: Sequence[Faces], voices: Sequence[object], cuts: Sequence[float] = (), told: Sequence[int] = ()) -> list[Turn]:
+    faces = by_number(scenes, cuts)
+    said = [Said(one, voice, one.number in told) for one, voice in zip(utterances(len(scenes)), voices, strict=True)]
+    return who_speaks(said, faces, recognise(faces))
 
 
 EVERY = [10.0 * k - 1 for k in range(1, 9)]
@@ -94,8 +101,8 @@ def test_who_is_not_in_sight_is_heard_only() -> None:
 def test_the_listener_of_a_reaction_shot_is_left_alone_and_the_speaker_seen_from_elsewhere_is_not() -> None:
     cuts = [10.0 + 2]
     first = scene(1, face(0, ANN, 1.5), face(1, BOB, 0.1, RIGHT))
-    reaction = scene(2, face(0, ANN, 1.5, last=49), face(1, BOB, 0.1, RIGHT, first=50, shot=1))
-    elsewhere = scene(2, face(0, ANN, 1.5, last=49), face(1, CAL, 1.4, RIGHT, first=50, shot=1))
+    reaction = scene(2, face(0, ANN, 1.5, last=49), face(1, BOB, 0.1, RIGHT, first=50))
+    elsewhere = scene(2, face(0, ANN, 1.5, last=49), face(1, CAL, 1.4, RIGHT, first=50))
     assert decide([first, reaction], [1, 1], cuts)[1].tracks == {0}
     assert decide([first, elsewhere], [1, 1], cuts)[1].tracks == {0, 1}
 
@@ -107,9 +114,9 @@ def test_faces_at_once_are_never_one_person_however_alike() -> None:
 
 def test_who_sits_still_in_a_shot_is_one_person_though_the_light_changes() -> None:
     dim = ANN + 0.6 * np.eye(8, dtype=np.float32)[7]
-    faces = [one.face for one in recognise([scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))], Scenes([]))]
-    assert faces == [1, 1]
-    assert [one.face for one in recognise([scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))], Scenes([9.0]))] == [1, 2]
+    shown = [scene(1, face(0, ANN, 1)), scene(2, face(0, dim, 1))]
+    assert [one.face for one in recognise(by_number(shown))] == [1, 1]
+    assert [one.face for one in recognise(by_number(shown, [9.0]))] == [1, 2]
 
 
 def test_what_the_user_says_counts() -> None:
@@ -124,20 +131,23 @@ def test_nobody_at_all_is_one_speaker() -> None:
     assert decide([scene(1), scene(2)], [None, None]) == [Turn(1, frozenset()), Turn(1, frozenset())]
 
 
-def test_sightings_are_kept_as_they_are() -> None:
+def test_faces_are_kept_as_they_are() -> None:
     one = scene(3, face(0, ANN, 1.5, last=60), face(1, BOB, 0.1, RIGHT, first=20))
-    again = Sightings.from_arrays(one.as_arrays())
-    assert (again.first, again.count, again.own, again.num_with_faces) == (500, 110, 100, 100)
-    assert [track.evidence for track in again.tracks] == [1.5, 0.1]
-    stretch = again.stretch({1})
-    assert np.flatnonzero(stretch.tracks == 1).tolist() == list(range(20, 100))
-    assert np.isnan(stretch.boxes[:20]).all()
-    assert stretch.boxes[20, 0] == RIGHT
-    assert [row["is_chosen"] for row in stretch.summaries] == [False, True]
+    again = Faces.from_arrays(one.watch, "name", one.as_arrays())
+    assert (again.watch, again.key, again.num_with_faces) == (Watch(500, 100, 610), "name", 100)
+    assert [track.evidence for track in again.followed] == [1.5, 0.1]
+    assert [(track.number, track.first, track.last) for track in again.followed] == [(0, 0, 60), (1, 20, 99)]
+    second = again.of({1})
+    assert second.places.tolist() == list(range(20, 100))
+    assert set(second.tracks.tolist()) == {1}
+    assert second.boxes[0, 0] == RIGHT
+    assert len(again.of(set())) == 0
+    assert [row["is_chosen"] for row in again.summaries({1})] == [False, True]
+    assert Faces.from_arrays(one.watch, "", scene(3).as_arrays()).followed == ()
 
 
 def test_lips_are_those_of_the_chosen() -> None:
-    seen = Sightings(0, 6, 6, (face(0, ANN, 1, last=2), Sighting(1, 0, 3, np.zeros((2, 8), np.float32), 3, 1.0, ANN)))
+    seen = Faces(Watch(0, 6, 6), "", (face(0, ANN, 1, last=2), face(1, ANN, 1, first=3, last=4)))
     crops = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 96, 96), np.uint8)
     assert seen.lips({1}, crops)[:, 0, 0].tolist() == [3, 3, 3, 3, 4, 4]
     assert seen.lips({0, 1}, crops)[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 4]

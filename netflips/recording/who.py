@@ -1,16 +1,24 @@
-"""Who says each utterance: the face whose mouth moves with the sound, helped by which voice belongs to which face."""
+"""Who says each utterance: diarization by voice and face together.
+
+Faces that look alike, or are at the same place in one shot, and never meet, are one person (face clustering). A face says what
+it moves its mouth to (active speaker detection), helped by which voice belongs to which face.
+"""
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist, squareform
 
 from avcore.faces.appearance import SAME_PERSON
+from avcore.faces.geometry import overlap
+from avcore.faces.select import OnePerson, people_in
 from netflips.dub.utterances import Utterance
-from netflips.recording.recognition import Glimpse, looks, meeting
-from netflips.recording.sightings import Sightings
+from netflips.recording.faces import Face, Faces
 
 SPEAKS = 0.6
 """Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that
@@ -22,22 +30,106 @@ _OTHER_SIDE = 2 * SAME_PERSON
 _SHARE = 0.3
 """A voice's further faces win this share at least of what its first one does."""
 _MOSTLY = 0.5
+_AT_ONCE = 1e6
+"""Distance of two faces that are in the picture at once; no average takes it below the limit."""
+_SAME_PLACE = 0.3
+"""Overlap of two boxes in one shot from which on they are likely one person who sat still between two utterances."""
+_PLACE_FACTOR = 0.4
 
 Voice = Hashable
 """Whatever tells voices apart: a number that was found, or a name that was given."""
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A person in one shot of an utterance. number: of the utterance. face: whose it is.
+
+    Faces are numbered from 1 in the order in which they are first seen.
+    """
+
+    number: int
+    person: OnePerson[Face]
+    face: int
+
+    @property
+    def shot(self) -> int:
+        """The shot of the recording."""
+        return self.person.tracks[0].shot
+
+
+def recognise(faces: Mapping[int, Faces]) -> list[Seen]:
+    """Find the people in all utterances, and which of them are one; tracks that last a moment only are left out.
+
+    faces: by the number of the utterance.
+    """
+    seen = [
+        Seen(number, person, 0)
+        for number, one in faces.items()
+        for shot in sorted({track.shot for track in one.followed})
+        for person in people_in([track for track in one.followed if track.shot == shot])
+    ]
+    clusters = _clusters(_distances(seen)) if seen else []
+    return [replace(one, face=face) for one, face in zip(seen, clusters, strict=True)]
+
+
+def _meeting(seen: Sequence[Seen]) -> set[frozenset[int]]:
+    """The pairs of faces that are in the picture at once at any time."""
+    return {
+        frozenset((one.face, other.face))
+        for number, one in enumerate(seen)
+        for other in seen[number + 1 :]
+        if one.face != other.face and _meet(one, other)
+    }
+
+
+def _looks(seen: Sequence[Seen]) -> dict[int, NDArray[np.float32]]:
+    """What each face looks like on average, float32 [D]."""
+    return {face: np.mean([_look(one) for one in seen if one.face == face], axis=0) for face in {one.face for one in seen}}
+
+
+def _clusters(distances: NDArray[np.float64]) -> list[int]:
+    if len(distances) == 1:
+        return [1]
+    labels = fcluster(linkage(squareform(distances, checks=False), "average"), SAME_PERSON, "distance").tolist()
+    order = {label: number for number, label in enumerate(dict.fromkeys(labels), 1)}
+    return [order[label] for label in labels]
+
+
+def _distances(seen: Sequence[Seen]) -> NDArray[np.float64]:
+    distances = squareform(pdist(np.stack([_look(one) for one in seen])))
+    for number, one in enumerate(seen):
+        for later, other in enumerate(seen[number + 1 :], number + 1):
+            factor = 1.0
+            if one.number == other.number:
+                factor = _AT_ONCE if _meet(one, other) else 1.0
+            elif one.shot == other.shot and overlap(_box(one), _box(other)) >= _SAME_PLACE:
+                factor = _PLACE_FACTOR
+            distances[number, later] = distances[later, number] = max(distances[number, later], 1e-3) * factor
+    return np.asarray(distances, np.float64)
+
+
+def _look(one: Seen) -> NDArray[np.float32]:
+    """The longest track's: of the others there is less to see."""
+    return max(one.person.tracks, key=lambda track: len(track.table)).appearance
+
+
+def _box(one: Seen) -> NDArray[np.float32]:
+    return np.asarray(np.median(np.concatenate([track.boxes for track in one.person.tracks]), axis=0), np.float32)
+
+
+def _meet(one: Seen, other: Seen) -> bool:
+    return one.number == other.number and any(one.person.meets(track) for track in other.person.tracks)
+
+
+@dataclass(frozen=True)
 class Said:
     """An utterance and what is known of who says it.
 
-    place: of its sightings in the list, None where nobody looked. voice: whose it sounds like, None = too short to tell.
-    is_told: the user said whose it is.
+    voice: whose it sounds like, None = too short to tell. is_told: the user said whose it is.
     """
 
     utterance: Utterance
     voice: Voice | None
-    place: int | None
     is_told: bool = False
 
 
@@ -61,13 +153,13 @@ class _Person:
     faces: set[int] = field(default_factory=set)
 
 
-def who_speaks(said: Sequence[Said], seen: Sequence[Sightings], glimpses: Sequence[Glimpse]) -> list[Turn]:
+def who_speaks(said: Sequence[Said], faces: Mapping[int, Faces], seen: Sequence[Seen]) -> list[Turn]:
     """Decide who says each utterance.
 
     A face says what it moves its mouth to. The voice decides where no face does so clearly enough, and says who it is that
     is not in sight. Faces of one voice that are never there together are one person, seen from elsewhere.
     """
-    crowd = _Crowd(said, seen, glimpses)
+    crowd = _Crowd(said, faces, seen)
     decided = [crowd.decide(one) for one in said]
     order = {id(person): number for number, person in enumerate({id(person): person for person, _, _ in decided}.values(), 1)}
     return [Turn(order[id(person)], tracks, evidence) for person, tracks, evidence in decided]
@@ -76,29 +168,29 @@ def who_speaks(said: Sequence[Said], seen: Sequence[Sightings], glimpses: Sequen
 class _Crowd:
     """Everybody in a recording."""
 
-    def __init__(self, said: Sequence[Said], seen: Sequence[Sightings], glimpses: Sequence[Glimpse]) -> None:
-        self._seen = seen
-        self._glimpses: dict[int, list[Glimpse]] = defaultdict(list)
-        for one in glimpses:
-            self._glimpses[one.place].append(one)
-        self._scores = {place: _scores(seen[place], shown) for place, shown in self._glimpses.items()}
+    def __init__(self, said: Sequence[Said], faces: Mapping[int, Faces], seen: Sequence[Seen]) -> None:
+        self._faces = faces
+        self._seen: dict[int, list[Seen]] = defaultdict(list)
+        for one in seen:
+            self._seen[one.number].append(one)
+        self._scores = {number: _scores(faces[number], shown) for number, shown in self._seen.items()}
         self._wins, self._seconds = self._count(said)
-        self._meeting, self._looks = meeting(glimpses), looks(glimpses)
+        self._meeting, self._looks = _meeting(seen), _looks(seen)
         self._people: list[_Person] = []
         self._find_people()
         self._main = self._person_of_most(said)
 
     def decide(self, one: Said) -> tuple[_Person, frozenset[int], float]:
         """Who says an utterance, with which tracks, and the evidence for it."""
-        scores = self._scores.get(one.place, {}) if one.place is not None else {}
+        scores = self._scores.get(one.utterance.number, {})
         known = self._by_voice(one.voice)
         allowed = {face: score for face, score in scores.items() if not one.is_told or self._may_be(face, known)}
         bonus = SPEAKS if one.is_told else SPEAKS - SPEAKS_KNOWN
         best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in known.faces), -face), default=None)
-        if best is None or one.place is None or allowed[best] + bonus * (best in known.faces) < SPEAKS:
+        if best is None or allowed[best] + bonus * (best in known.faces) < SPEAKS:
             return known, frozenset(), 0.0
         person = known if one.is_told or best in known.faces else self._by_face(best) or known
-        return person, self._tracks(one.place, person.faces | {best}), allowed[best]
+        return person, self._tracks(one.utterance.number, person.faces | {best}), allowed[best]
 
     def _count(self, said: Sequence[Said]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
         """For each voice, how much each face looked like it (evidence by seconds) where it did so most; and its seconds."""
@@ -108,7 +200,7 @@ class _Crowd:
             if one.voice is None:
                 continue
             seconds[one.voice] += one.utterance.seconds
-            scores = self._scores.get(one.place, {}) if one.place is not None else {}
+            scores = self._scores.get(one.utterance.number, {})
             best = max(scores, key=lambda face: scores[face], default=None)
             if best is not None and scores[best] >= SPEAKS:
                 wins[one.voice][best] += scores[best] * one.utterance.seconds
@@ -165,13 +257,13 @@ class _Crowd:
         voices = dict.fromkeys(one.voice for one in said if one.voice is not None)
         return self._by_voice(max(voices, key=lambda voice: self._seconds[voice])) if voices else self._main
 
-    def _tracks(self, place: int, faces: set[int]) -> frozenset[int]:
+    def _tracks(self, number: int, faces: set[int]) -> frozenset[int]:
         """The tracks of a person in an utterance; in shots without them those of whoever speaks there: seen from elsewhere."""
-        here = self._glimpses[place]
+        here = self._seen[number]
         chosen = [one for one in here if one.face in faces]
         shots = {one.shot for one in chosen}
-        for one in sorted(here, key=lambda one: -_evidence(one, self._seen[place])):
-            if one.shot not in shots and _evidence(one, self._seen[place]) >= SPEAKS:
+        for one in sorted(here, key=lambda one: -_evidence(one, self._faces[number])):
+            if one.shot not in shots and _evidence(one, self._faces[number]) >= SPEAKS:
                 chosen.append(one)
                 shots.add(one.shot)
         tracks = sorted((track for one in chosen for track in one.person.tracks), key=lambda track: track.first)
@@ -179,18 +271,18 @@ class _Crowd:
         return frozenset(track.number for track in tracks) - clashes
 
 
-def _scores(seen: Sightings, glimpses: Sequence[Glimpse]) -> dict[int, float]:
+def _scores(faces: Faces, seen: Sequence[Seen]) -> dict[int, float]:
     """How much each face looks like saying an utterance; a face that is there for less than half of it counts for less."""
     scores = {}
-    for face in {one.face for one in glimpses}:
+    for face in {one.face for one in seen}:
         shown = [
-            (track.num_before(seen.own), track.evidence) for one in glimpses if one.face == face for track in one.person.tracks
+            (track.num_before(faces.watch.own), track.evidence) for one in seen if one.face == face for track in one.person.tracks
         ]
         total = sum(count for count, _ in shown)
-        share = total / max(seen.num_with_faces, 1)
+        share = total / max(faces.num_with_faces, 1)
         scores[face] = sum(count * evidence for count, evidence in shown) / max(total, 1) * min(2 * share, 1.0)
     return scores
 
 
-def _evidence(one: Glimpse, seen: Sightings) -> float:
-    return _scores(seen, [one])[one.face]
+def _evidence(one: Seen, faces: Faces) -> float:
+    return _scores(faces, [one])[one.face]

@@ -1,0 +1,274 @@
+"""The mouth of the speaker, drawn into the recording's own pictures (lip sync): where, how strongly, and in which shape.
+
+A face is smoothed over time; where it is turned away, blurred or there for a moment only it stays as it is.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+from itertools import pairwise
+from math import floor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.faces.crop import Box, crop_face, visible_part
+from avcore.faces.paste import paste_face, paste_face_hard
+from avcore.media import Picture
+from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_frames
+from avcore.units import Units
+from netflips.recording.faces import MIN_SHARPNESS, FaceTable, Floats
+from netflips.recording.plan import Placed, Watch
+from netflips.recording.see import Scenes
+from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
+
+Pixels = NDArray[np.uint8]
+
+MAX_YAW, MAX_PITCH = 0.85, 0.85
+"""Radians by the landmarks; the published sample clip reaches 0.70, a drawn head turned by 57 degrees 0.78."""
+_MIN_RUN = frame_at(0.2)
+"""A face that is fit to be drawn for less than this is left alone: it would only flicker."""
+_BLEND = frame_at(0.16)
+_SMOOTHING = 3.0
+"""Standard deviation in pictures at 25 fps of the average over time."""
+BLEND_S = Fraction(4, 25)
+"""Time in which a drawn mouth comes in and goes out."""
+_CHEEKS, _NOSE = 0.42, 0.56
+"""Rows of the face box, as shares of its height, between which the drawn mouth comes in from above."""
+_HALF_WINDOW = 5
+"""Codes are made in windows of 10; the middle of one that holds a single unit is that unit's own shape."""
+
+
+class Reason(IntEnum):
+    """Why a picture within an utterance was left as it was, or that it was not."""
+
+    DRAWN = 0
+    NO_FACE = 1
+    PROFILE = 2
+    BLURRED = 3
+    BRIEF = 4
+
+    @property
+    def text(self) -> str:
+        """In words, for reports."""
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True)
+class FacePath:
+    """A face in each picture from `first` on at 25 fps. boxes: float32 [T, 4], smoothed. strength: float32 [T], 0 to 1.
+
+    reasons: int64 [T], see `Reason`; where it says that there is no face, the rest says nothing. shots, tracks: int64 [T]; boxes
+    of one track in one shot belong together.
+    """
+
+    first: int
+    boxes: Floats
+    strength: Floats
+    reasons: NDArray[np.int64]
+    shots: NDArray[np.int64]
+    tracks: NDArray[np.int64]
+    scenes: Scenes
+
+    def at(self, seconds: Seconds) -> tuple[Box | None, float, Reason]:
+        """The box at a time of the recording, how strongly it may be drawn, and why not.
+
+        A picture takes the boxes of its own shot only: at other rates than 25 Hz, the first one after a cut comes before
+        the first box after it.
+        """
+        own = np.flatnonzero(self.shots == self.scenes.shot_at(seconds))
+        if not len(own):
+            return None, 0.0, Reason.NO_FACE
+        place = min(max(float(exact(seconds) / frames_to_seconds(1)) - self.first, float(own[0])), float(own[-1]))
+        here = floor(place)
+        if self.reasons[here] == Reason.NO_FACE:
+            return None, 0.0, Reason.NO_FACE
+        following = min(here + 1, int(own[-1]))
+        if self.reasons[following] == Reason.NO_FACE or self.tracks[following] != self.tracks[here]:
+            following = here
+        share = np.float32(place - here)
+        box = self.boxes[here] + (self.boxes[following] - self.boxes[here]) * share
+        strength = self.strength[here] + (self.strength[following] - self.strength[here]) * share
+        if strength <= 0:
+            return None, 0.0, Reason(int(self.reasons[here]) or int(self.reasons[following]))
+        return box, float(strength), Reason.DRAWN
+
+
+def follow(face: FaceTable, watch: Watch, scenes: Scenes) -> FacePath:
+    """Smooth a face's boxes in the pictures that were watched, and decide where it may be drawn."""
+    count = len(watch)
+    shots = np.array([scenes.shot_at(frames_to_seconds(watch.first + k)) for k in range(count)], np.int64)
+    boxes, tracks = np.zeros((count, 4), np.float32), np.zeros(count, np.int64)
+    reasons = np.full(count, int(Reason.NO_FACE))
+    boxes[face.places], tracks[face.places], reasons[face.places] = face.boxes, face.tracks, _reasons(face)
+    for start, stop in _runs(shots, tracks, reasons == Reason.NO_FACE):
+        boxes[start:stop] = _smooth(boxes[start:stop])
+    strength = np.zeros(count, np.float32)
+    for start, stop in _runs(shots, reasons == Reason.DRAWN):
+        if reasons[start] != Reason.DRAWN:
+            continue
+        # At a cut, and where the stretch itself begins and ends, there is nothing to blend with.
+        is_open = start > 0 and shots[start - 1] == shots[start], stop < count and shots[stop] == shots[start]
+        if stop - start < _MIN_RUN and any(is_open):
+            reasons[start:stop] = Reason.BRIEF
+        else:
+            strength[start:stop] = _ramps(stop - start, *is_open)
+    return FacePath(watch.first, boxes, strength, reasons, shots, tracks, scenes)
+
+
+def _reasons(face: FaceTable) -> NDArray[np.int64]:
+    reasons = np.full(len(face), int(Reason.DRAWN))
+    reasons[face.sharpness < MIN_SHARPNESS] = Reason.BLURRED
+    reasons[(np.abs(face.yaw) > MAX_YAW) | (np.abs(face.pitch) > MAX_PITCH)] = Reason.PROFILE
+    return reasons
+
+
+def _runs(*columns: NDArray[np.generic]) -> list[tuple[int, int]]:
+    """Where all columns stay the same: start, stop of each stretch."""
+    count = len(columns[0])
+    if not count:
+        return []
+    changed = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    edges = [0, *(np.flatnonzero(changed) + 1).tolist(), count]
+    return list(pairwise(edges))
+
+
+def _smooth(boxes: Floats) -> Floats:
+    """A weighted average over time, at the ends over what there is: float32 [T, 4]."""
+    reach = min(round(3 * _SMOOTHING), len(boxes) - 1)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTHING) ** 2)
+    padded = np.pad(boxes.astype(np.float64), ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd") if reach else boxes
+    columns = [np.convolve(column, weights / weights.sum(), "valid") for column in padded.T]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _ramps(length: int, has_before: bool, has_after: bool) -> Floats:
+    steps = np.arange(1, length + 1, dtype=np.float32) / (_BLEND + 1)
+    rising = steps if has_before else np.ones(length, np.float32)
+    falling = steps[::-1] if has_after else np.ones(length, np.float32)
+    return np.minimum(np.minimum(rising, falling), 1)
+
+
+# The mouth
+
+
+class Shown(NamedTuple):
+    """A picture of the output. source: the recording's. time: when it is shown in the output (s).
+
+    owner: number of the utterance it belongs to, 0 for none. reason: whether its mouth was drawn, and why not.
+    """
+
+    rgb: Pixels
+    time: Fraction
+    owner: int
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One utterance's part of the picture.
+
+    placed: when. begin: when it begins in the output (s). path: where the face is. codes: [T, width], what the mouth does
+    in each 40 ms since it began; the last one holds on.
+    """
+
+    placed: Placed
+    begin: Fraction
+    path: FacePath
+    codes: Tensor
+
+    @property
+    def end(self) -> Fraction:
+        """Where its last picture stands in the recording (s)."""
+        return self.placed.end
+
+
+def mouth_codes(renderer: LipRenderer, said: Units, is_silent: NDArray[np.bool_], rest: int | None, seconds: Seconds) -> Tensor:
+    """What the mouth does in each 40 ms: [T, width].
+
+    said: units with durations. is_silent: bool [T]; where it is, and after it up to `seconds`, the mouth rests: it
+    takes one shape and keeps it. rest: the unit of silence; None = the last unit said.
+    """
+    codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)]
+    quiet = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
+    still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), quiet), said.language, said.vocabulary)
+    resting = renderer.codes(still)[_HALF_WINDOW]
+    silent = torch.from_numpy(is_silent[: len(codes)].copy()).to(codes.device)
+    codes = codes.clone()
+    codes[: len(silent)][silent] = resting
+    missing = max(frames_covering(seconds) + 1 - len(codes), 1)
+    return torch.cat([codes, resting.expand(missing, -1)])
+
+
+def draw_mouths(
+    renderer: LipRenderer,
+    pictures: Iterable[tuple[Picture, Fraction, Talk | None]],
+    is_hard: bool = False,
+    batch_size: int = BATCH_PICTURES,
+) -> Iterator[Shown]:
+    """Yield the pictures as they are shown, those of a talk with its mouth; all others are passed on untouched.
+
+    pictures: each with its time in the output and the talk it belongs to. is_hard: whole boxes without a soft edge.
+    """
+    for batch in in_batches(pictures, batch_size):
+        tasks = [_task(picture, time, talk) for picture, time, talk in batch]
+        patches: dict[int, Pixels] = {}
+        for talk in {id(talk): talk for _, _, talk in batch if talk is not None}.values():
+            own = {place: task for place, task in enumerate(tasks) if isinstance(task, _Mouth) and task.talk is talk}
+            if own:
+                faces = [crop_face(task.picture, task.box) for task in own.values()]
+                drawn = renderer.draw(talk.codes, faces, [task.moment for task in own.values()])
+                patches |= dict(zip(own, drawn, strict=True))
+        for place, task in enumerate(tasks):
+            yield task if isinstance(task, Shown) else task.shown(patches[place], is_hard)
+
+
+class _Mouth(NamedTuple):
+    """A mouth to draw. time: when it is shown (s); moment: seconds since the utterance began. strength: above 0, at most 1."""
+
+    picture: Pixels
+    time: Fraction
+    talk: Talk
+    box: Box
+    strength: float
+    moment: Fraction
+
+    def shown(self, patch: Pixels, is_hard: bool) -> Shown:
+        """The picture with the drawn face, uint8 [96, 96, 3], in it."""
+        rgb = _pasted(self.picture, patch, self.box, self.strength, is_hard)
+        return Shown(rgb, self.time, self.talk.placed.utterance.number, Reason.DRAWN)
+
+
+def _task(picture: Picture, time: Fraction, talk: Talk | None) -> Shown | _Mouth:
+    if talk is None:
+        return Shown(picture.rgb, time, 0, Reason.DRAWN)
+    box, strength, reason = talk.path.at(picture.time)
+    moment = time - talk.begin
+    share = min(strength, _presence(talk, moment), 1.0)
+    if box is None or share <= 0:
+        return Shown(picture.rgb, time, talk.placed.utterance.number, reason)
+    return _Mouth(picture.rgb, time, talk, box, share, moment)
+
+
+def _presence(talk: Talk, moment: Fraction) -> float:
+    """How much of the mouth is there, 0 to 1: it comes in when the utterance begins and goes out when it ends."""
+    left = talk.end - talk.placed.start + talk.placed.held - moment
+    return float(min(moment / BLEND_S, left / BLEND_S, Fraction(1)))
+
+
+def _pasted(picture: Pixels, patch: Pixels, box: Box, strength: float, is_hard: bool) -> Pixels:
+    pasted = paste_face_hard(picture, patch, box) if is_hard else paste_face(picture, patch, box)
+    part = visible_part(box, *picture.shape[:2])
+    if part is None:
+        return picture
+    rows = np.arange(part[0].start, part[0].stop, dtype=np.float32)
+    height = (rows - box[1]) / max(float(box[3] - box[1]), 1e-6)
+    weight = np.ones_like(rows) if is_hard else np.clip((height - _CHEEKS) / (_NOSE - _CHEEKS), 0, 1)
+    weight = (strength * weight)[:, None, None]
+    below = picture[part].astype(np.float32)
+    pasted[part] = np.rint(below + (pasted[part] - below) * weight).astype(np.uint8)
+    return pasted

@@ -1,0 +1,321 @@
+"""What is said in each utterance, and when: units from what is heard and seen, their translation, its place, the new speech.
+
+All of it is kept utterance by utterance (speech-to-speech translation over units, without text).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from av2unit.agreement import rest_unit
+from av2unit.extractor import Extraction
+from av2unit.trust import Heard, listen
+from avcore.errors import UnitError
+from avcore.plain_text import ranges
+from avcore.progress import Progress
+from avcore.runs.cache import Arrays, WorkFolder, key_of
+from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_units, units_to_samples
+from avcore.units import Units
+from avcore.units.domain import Stretch
+from netflips.dub.judgement import Judgement, common_notice, judge
+from netflips.dub.utterances import Utterance
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.recording.cast import Cast
+from netflips.recording.faces import LipSource
+from netflips.recording.find import Found
+from netflips.recording.hear import Samples, SpeechFile
+from netflips.recording.job import Job
+from netflips.recording.plan import Placed, frames_of, place
+from unit2av.voice.speech import SpeakerVoice
+from unit2unit.inference import Translation, search_settings
+
+_GROUP = 8
+"""Utterances translated together: side by side they take less time."""
+_SILENT_RUN = frame_at(0.16)
+"""Shorter silences, as before a plosive, belong to speech."""
+_SILENT_BELOW_LOUDEST_DB = 40.0
+
+
+@dataclass(frozen=True)
+class Listened:
+    """What an utterance says. rest: the unit of its silent moments, None where it has none."""
+
+    heard: Heard
+    rest: int | None
+
+    @property
+    def units(self) -> Units:
+        """Its units, with durations."""
+        return self.heard.extraction.units
+
+
+@dataclass(frozen=True)
+class Translated:
+    """units: repeats kept, without durations. is_truncated: the search ended at its limit. weakest: where it is least sure."""
+
+    units: Units
+    score: float
+    is_truncated: bool
+    weakest: Stretch | None = None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What an utterance says, what it says in the other language, and whether it is what the models were made for."""
+
+    listened: Listened
+    translated: Translated
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """An utterance that stays as it is. why: for which reason. understood: None where nothing of it can be heard or seen."""
+
+    cast: Cast
+    understood: Understood | None
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Spoken:
+    """An utterance with new speech. placed: when, and what is said. is_silent: bool [T], whether each 40 ms of it is silence."""
+
+    cast: Cast
+    understood: Understood
+    placed: Placed
+    is_silent: NDArray[np.bool_]
+
+
+Cue = Spoken | LeftAlone
+
+
+class NewSpeech(NamedTuple):
+    """samples: float32 [S] mono at the output's rate. is_silent: see `Spoken`."""
+
+    samples: Samples
+    is_silent: NDArray[np.bool_]
+
+
+class _Ready(NamedTuple):
+    """An utterance that has its place."""
+
+    cast: Cast
+    understood: Understood
+    placed: Placed
+
+
+def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
+    """Translate, place and speak each utterance. Raises UnitError when nothing is left to say."""
+    understood = _understand(job, found.speech, casts)
+    with job.clock.stage("speech"):
+        ready = [_place(job, one, understood.get(one.utterance.number)) for one in casts]
+        notice = common_notice({number: one.judgement for number, one in understood.items()})
+        if notice is not None:
+            job.warn(notice)
+        if not any(isinstance(one, _Ready) for one in ready):
+            hint = "is there speech in it, in the language of --src-lang?"
+            raise UnitError("the translation is empty", path=job.source.path, hint=hint)
+        cues: list[Cue] = []
+        for done, one in enumerate(ready, 1):
+            if isinstance(one, _Ready):
+                cues.append(Spoken(*one, speech_of(job, found.speech, one).is_silent))
+            else:
+                cues.append(one)
+            job.progress("speech", done, len(ready))
+    return cues
+
+
+def speech_of(job: Job, speech: SpeechFile | None, cue: Spoken | _Ready) -> NewSpeech:
+    """The new speech of an utterance, made or found in the work folder."""
+    return _speak(cue.placed, cue.cast.voice, speech, job.sound_rate, job.models, job.work)
+
+
+def _understand(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> dict[int, Understood]:
+    """What each utterance says in both languages, by its number; of those of which anything can be heard or seen."""
+    listened: dict[int, Listened] = {}
+    with job.clock.stage("av2unit"):
+        for done, one in enumerate(casts, 1):
+            heard = extract_units(one.utterance, one.lips, speech, job.models, job.options, job.work)
+            if heard is not None:
+                listened[one.utterance.number] = heard
+            job.progress("units", done, len(casts))
+    job.models.done_with(job.models.extractor)
+    _warn_of_pictures(job, listened)
+    with job.clock.stage("unit2unit"):
+        translated = translate_all(list(listened.values()), job.models, job.options, job.work, job.progress)
+        job.models.done_with(job.models.translator)
+    with job.clock.stage("speech"):
+        return {
+            number: Understood(said, meant, judge(job.models, said.heard, meant))
+            for (number, said), meant in zip(listened.items(), translated, strict=True)
+        }
+
+
+def _warn_of_pictures(job: Job, listened: dict[int, Listened]) -> None:
+    """Say whose lips were not believed, once for each reason."""
+    reasons = dict[str, list[int]]()
+    for number, said in listened.items():
+        if said.heard.is_picture_left_out:
+            reasons.setdefault(said.heard.reason, []).append(number)
+    for reason, numbers in reasons.items():
+        job.warn(f"utterance{'s' if len(numbers) > 1 else ''} {ranges(numbers)}: units are taken from the sound alone: {reason}")
+
+
+def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | LeftAlone:
+    name = f"utterance {cast.utterance.number}"
+    if understood is None or not len(understood.translated.units):
+        why = "nothing of it can be heard or seen" if understood is None else "its translation is empty"
+        job.warn(f"{name} is left alone: {why}")
+        return LeftAlone(cast, understood, why)
+    translated = understood.translated
+    natural = job.models.vocoder.predict_durations(translated.units)
+    placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace)
+    fit = placed.fit
+    if translated.is_truncated:
+        job.warn(f"{name}: translation stopped at {len(translated.units)} units; --max-target-units 0 lifts the limit")
+    if fit.cut:
+        job.warn(f"{name}: its last {fit.cut} units found no room and were left out; --hold-picture makes room")
+    elif fit.is_hurried:
+        job.warn(f"{name} is spoken at {fit.factor:.2f} of its natural length; --hold-picture gives it time")
+    return _Ready(cast, understood, placed)
+
+
+# Units
+
+
+def extract_units(
+    one: Utterance,
+    seen: LipSource | None,
+    speech: SpeechFile | None,
+    models: Models,
+    options: DubOptions,
+    work: WorkFolder,
+) -> Listened | None:
+    """Units of an utterance from its sound, its lips or both, as far as they are there; None when neither is.
+
+    seen: the speaker's lips, None where they are not in sight.
+    """
+    start, stop = frames_of(one)
+    seen = seen if options.uses_video else None
+    sound = None
+    if options.uses_audio and speech is not None:
+        sound = speech.read(units_to_samples(frames_to_units(start)), units_to_samples(frames_to_units(stop)))
+    if sound is None and seen is None:
+        return None
+    inputs = [sound, None if seen is None else seen.key]
+    bound = models.extractor.agreement if options.decides else None
+    model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
+    key = key_of(inputs, start, stop, *model, str(bound), "stretches")
+
+    def make() -> Arrays:
+        heard = listen(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
+        units = heard.extraction.units
+        rest = None if sound is None else rest_unit(units.frames(), sound)
+        return {
+            "frames": units.frames(),
+            "vocabulary": np.array(units.vocabulary),
+            "rest": np.array(-1 if rest is None else rest),
+            "confidence": np.array(heard.extraction.confidence),
+            "weakest": _stored(heard.extraction.weakest),
+            "nearest": _stored(heard.extraction.nearest),
+            "modalities": np.array(heard.modalities),
+            "reason": np.array(heard.reason),
+            "agreement": np.array([np.nan if share is None else share for share in (heard.agreement, heard.usual)]),
+        }
+
+    found = work.arrays("units", key, make)
+    units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
+    share, usual = (None if np.isnan(share) else float(share) for share in found["agreement"])
+    extraction = Extraction(units, float(found["confidence"]), _stretch(found["weakest"]), _stretch(found["nearest"]))
+    heard = Heard(extraction, str(found["modalities"]), str(found["reason"]), share, usual)
+    return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
+
+
+def translate_all(
+    heard: Sequence[Listened], models: Models, options: DubOptions, work: WorkFolder, progress: Progress
+) -> list[Translated]:
+    """Translate each utterance.
+
+    Without a limit of the user's own there is none: a sentence must not end after so many units because it is long.
+    """
+    limit = 0 if options.max_target_units is None else options.max_target_units
+    search = search_settings(models.translator.default_search, options.beam, limit)
+    settings = (options.source, options.target, vars(search), models.fingerprints["unit2unit"], models.arithmetic, "stretches")
+    done: list[Translated] = []
+    for start in range(0, len(heard), _GROUP):
+        group = heard[start : start + _GROUP]
+        keys = [key_of(one.units.ids, one.units.vocabulary, *settings) for one in group]
+        found = {key: kept for key in keys if (kept := work.find_arrays("translations", key)) is not None}
+        wanted = {key: one.units for key, one in zip(keys, group, strict=True) if key not in found}
+        if wanted:
+            made = models.translator.translate_batch(list(wanted.values()), options.source, options.target, search)
+            found |= {key: work.keep_arrays("translations", key, _arrays(one)) for key, one in zip(wanted, made, strict=True)}
+        done += [_translated(found[key], options.target) for key in keys]
+        progress("translate", len(done), len(heard))
+    return done
+
+
+def _arrays(made: Translation) -> Arrays:
+    return {
+        "ids": made.units.ids,
+        "vocabulary": np.array(made.units.vocabulary),
+        "score": np.array(made.score),
+        "truncated": np.array(made.truncated),
+        "weakest": _stored(made.weakest),
+    }
+
+
+def _translated(found: Arrays, target: str) -> Translated:
+    units = Units(found["ids"], None, target, str(found["vocabulary"]))
+    return Translated(units, float(found["score"]), bool(found["truncated"]), _stretch(found["weakest"]))
+
+
+def _stored(stretch: Stretch | None) -> NDArray[np.float64]:
+    """Score and steps of a stretch, [3]; [0] for none."""
+    return np.array([] if stretch is None else stretch, dtype=np.float64)
+
+
+def _stretch(stored: NDArray[Any]) -> Stretch | None:
+    return Stretch(float(stored[0]), int(stored[1]), int(stored[2])) if len(stored) else None
+
+
+# Speech
+
+
+def _speak(
+    placed: Placed, voice: SpeakerVoice, original: SpeechFile | None, rate: int, models: Models, work: WorkFolder
+) -> NewSpeech:
+    """Say an utterance in a voice at `rate` Hz; original: the recording's sound, whose loudness is taken."""
+    one, said = placed.utterance, placed.said
+    reference = None if original is None else original.between(one.start_s, one.end_s)
+    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic)
+    own = [voice.pitch.median, voice.pitch.spread] if voice.pitch is not None and models.vocoder.takes_pitch else []
+    key = key_of(said.ids, said.durations, voice.vector, reference, rate, *vocoder, *own)
+
+    def make() -> Arrays:
+        speech = np.concatenate(list(models.vocoder.iter_synthesize(said, voice)))
+        if reference is not None:
+            speech = match_loudness(speech, reference, SAMPLE_RATE)
+        return {"samples": resample(speech, SAMPLE_RATE, rate), "silent": silent_frames(speech)}
+
+    found = work.arrays("speech", key, make)
+    return NewSpeech(found["samples"], found["silent"])
+
+
+def silent_frames(speech: Samples) -> NDArray[np.bool_]:
+    """Which 40 ms of float32 [S] at 16 kHz lie in a silence of some length: bool [ceil(S / 640)]."""
+    padded = np.pad(speech, (0, -len(speech) % SAMPLES_PER_FRAME))
+    levels = np.array([level_dbfs(frame) for frame in padded.reshape(-1, SAMPLES_PER_FRAME)])
+    floor = max(SOUND_FLOOR_DBFS, levels.max(initial=-np.inf) - _SILENT_BELOW_LOUDEST_DB)
+    silent = levels < floor
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]]).astype(np.int8)))
+    for start, stop in edges.reshape(-1, 2):
+        if stop - start < _SILENT_RUN:
+            silent[start:stop] = False
+    return np.asarray(silent, np.bool_)
