@@ -8,9 +8,10 @@ import numpy as np
 
 from av2unit.agreement import KEY, Bound, find_bound, quiet_units
 from av2unit.extractor import UnitExtractor
+from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.media import MediaReader
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
 from avcore.units import Ids
@@ -38,7 +39,7 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
-    checkpoint = read_checkpoint(path, Kind.UNIT_ENCODER)
+    checkpoint = read_checkpoint(path, UNIT_ENCODER)
     rewrite_config(checkpoint, {**checkpoint.config, KEY: bound.to_config()})
     LOG.info(
         "lips agree with their sound in %.2f of the steps, with another's in %.2f; the bound is %.2f (%d clips)",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from av2unit.decoding import Decoding
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError
 from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST
@@ -61,4 +62,4 @@ def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: s
         config["vocabulary"] = trained.about["vocabulary"]
     dtype = STORED[precision]
     tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in trained.tensors.items()}
-    return write_checkpoint(path, Kind.UNIT_ENCODER, config, tensors)
+    return write_checkpoint(path, UNIT_ENCODER, config, tensors)

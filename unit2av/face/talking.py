@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.compute.ahead import pictures_at_once
+from avcore.contracts import Voice
 from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture, crop_face
 from avcore.faces.paste import paste_face
@@ -18,7 +19,7 @@ from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
-from unit2av.voice.speech import Speaker, UnitVocoder
+from unit2av.voice.speech import Speaker
 
 Samples = NDArray[np.float32]
 Paste = Callable[[Picture, Picture, Box], Picture]
@@ -98,7 +99,7 @@ def write_in_step(
 def speak_and_show(
     units: Units,
     speaker: Speaker,
-    vocoder: UnitVocoder,
+    vocoder: Voice,
     renderer: LipRenderer,
     source: PictureSource,
     boxes: Sequence[Box | None],

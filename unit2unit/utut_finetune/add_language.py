@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
 from avcore.files import atomic_output
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language, require_language
 from unit2unit.config import TranslatorConfig
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.vocabulary import TranslatorVocabulary
 
 RANDOM = "random"
@@ -101,7 +101,7 @@ def _work(options: argparse.Namespace) -> None:
     if output.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=output.name)
     keep_apart({"the output": output}, {"the checkpoint": options.checkpoint})
-    checkpoint = read_checkpoint(options.checkpoint, Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
     for language in options.language:
         checkpoint = add_language(checkpoint, language, options.like, options.seed)
     write_fairseq(checkpoint, output)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart
 from unit2unit.config import TranslatorConfig
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.utut_finetune.add_language import write_fairseq
 
 
@@ -73,7 +73,7 @@ def _work(options: argparse.Namespace) -> None:
     if options.out.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
     keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
-    write_fairseq(average([read_checkpoint(path, Kind.TRANSLATOR) for path in options.checkpoints]), options.out)
+    write_fairseq(average([read_checkpoint(path, TRANSLATOR) for path in options.checkpoints]), options.out)
     LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
 
 
