@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from avcore.checkpoints.installed import shipped_bundle, stages
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
 from avcore.texts import read_json
@@ -93,6 +93,11 @@ def packed_as(file: str) -> Packed | None:
     """The model that a file's name stands for in a bundle; None for another file."""
     named = ((stage, stage.language_of(file)) for stage in stages() if stage.place != "no")
     return next((Packed(stage, language) for stage, language in named if language is not None), None)
+
+
+def packed_part(part: str) -> Packed | None:
+    """The model of a bundle that goes by this name in options; None where no stage has it."""
+    return packed_as(f"{part.replace('-', '_')}{SUFFIX}")
 
 
 def _models_in(folder: Path) -> Iterator[Packed]:

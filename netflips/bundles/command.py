@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, needed_stages
+from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, needed_stages, packed_part
 from avcore.checkpoints.precision import STORED_PRECISIONS
-from avcore.checkpoints.stages import SUFFIX, Stage
+from avcore.checkpoints.stages import Stage
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file
@@ -88,8 +88,8 @@ def _pack(options: argparse.Namespace) -> Bundle:
     for what, paths in inputs.items():
         for path in paths:
             require_file(path, what)
-    new = [f"{part.replace('-', '_')}{SUFFIX}" for part in others]
-    names = {*(one.file for one in Bundle(options.bundle_dir, {}).models), *new, REFERENCES, ABOUT}
+    models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
+    names = {*(one.file for one in models), REFERENCES, ABOUT}
     keep_apart({"a file of the bundle": [options.bundle_dir / name for name in sorted(names)]}, inputs)
     with loading():
         from netflips.bundles.pack import pack_bundle

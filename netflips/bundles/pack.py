@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, Packed, needed_stages, packed_as
+from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, Packed, needed_stages, packed_part
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.config import without_places
 from avcore.checkpoints.installed import stages
-from avcore.checkpoints.stages import SUFFIX, Stage
+from avcore.checkpoints.stages import Stage
 from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units.vocabulary import require_same_vocabulary
@@ -47,8 +47,7 @@ def pack_bundle(
     None = as they are, int8 = rounded by rows (`avcore.checkpoints.eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
     others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or
-    `speller.ko`.
-    Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
+    `speller.ko`. Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
@@ -96,7 +95,7 @@ def pack_bundle(
 
 def _named(others: Mapping[str, str | Path]) -> dict[Packed, str | Path]:
     """Models by their names in a bundle. Raises UsageError for a name that no stage has."""
-    places = {part: packed_as(f"{part.replace('-', '_')}{SUFFIX}") for part in others}
+    places = {part: packed_part(part) for part in others}
     unknown = [part for part, place in places.items() if place is None or place.stage.place != "optional"]
     if unknown:
         known = ", ".join(stage.part for stage in stages() if stage.place == "optional")

@@ -110,8 +110,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, S
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
-    """A file as its trainer might have written it."""
-    torch.save({"toy_state": {"toy.table": TABLE}}, tmp_path / "toy.pt")
+    """A file as its trainer might have written it; another stage takes it for something that it knows and cannot use."""
+    torch.save({"toy_state": {"toy.table": TABLE}, "generator": {}}, tmp_path / "toy.pt")
     return tmp_path / "toy.pt"
 
 
