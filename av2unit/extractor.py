@@ -1,9 +1,8 @@
 """Speech and lips to units: the trained encoder behind one small face."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,19 +15,20 @@ from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.decoding import Classes, Decoding, Scores, chosen_log_probabilities, decode, log_probabilities
 from av2unit.features import audio_features, lip_features
 from av2unit.nearest import KnownSentences
+from av2unit.stage import UNIT_ENCODER
+from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.reloadable import Reloadable
+from avcore.contracts import Extractor
 from avcore.errors import InputError
 from avcore.progress import Progress, silent
-from avcore.timeline import units_to_seconds
 from avcore.units import Units
-from avcore.units.domain import Domain, Reading, Stretch, weakest_stretch
+from avcore.units.domain import Domain, weakest_stretch
 
 _WEAKEST_STEPS, _NEAREST_STEPS = 10, 15
 """How long a stretch is: of these, at three false warnings in a hundred, find most known sentences with one unknown word."""
-_LIKENESS = "its likeness to the nearest known sentence"
 
 
 class _Batch(NamedTuple):
@@ -37,34 +37,6 @@ class _Batch(NamedTuple):
     audio: Tensor | None
     video: Tensor | None
     lengths: list[int]
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """Units, and how sure the encoder is of them; `units, confidence = extraction` takes it apart.
-
-    confidence: mean log-probability of the class chosen at each step; weakest: where it is lowest. nearest: where the utterance
-    is least like the nearest of the sentences that the encoder knows, and by how much (log-probability, 0 = not at all); None
-    where it names none. Steps are of 20 ms.
-    """
-
-    units: Units
-    confidence: float
-    weakest: Stretch | None = None
-    nearest: Stretch | None = None
-
-    def __iter__(self) -> Iterator[Any]:
-        """Units and confidence."""
-        return iter((self.units, self.confidence))
-
-    def readings(self, domain: Domain | None) -> list[Reading]:
-        """What of it can be compared with the domain of the encoder that made it."""
-        told = [Reading("the encoder's confidence", self.confidence, domain)]
-        if self.weakest is not None:
-            told.append(Reading("its confidence at its weakest", self.weakest.score, domain, "weakest", _time_of(self.weakest)))
-        if self.nearest is not None:
-            told.append(Reading(_LIKENESS, self.nearest.score, domain, "nearest", _time_of(self.nearest)))
-        return told
 
 
 class UnitExtractor:
@@ -98,11 +70,11 @@ class UnitExtractor:
         """
         target = resolve_device(device)
         dtype = resolve_precision(precision, target)
-        checkpoint = read_checkpoint(path, Kind.UNIT_ENCODER)
+        checkpoint = read_checkpoint(path, UNIT_ENCODER)
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> AvHubert:
-            return load_avhubert(read_again(place, Kind.UNIT_ENCODER, known)).to(target).freeze(dtype)
+            return load_avhubert(read_again(place, UNIT_ENCODER, known)).to(target).freeze(dtype)
 
         return cls(load_avhubert(checkpoint).to(target).freeze(dtype), checkpoint, target, load)
 
@@ -200,11 +172,6 @@ class UnitExtractor:
         return Units.from_frames(self._unit_of_class[classes], vocabulary=self.vocabulary)
 
 
-def _time_of(stretch: Stretch) -> str:
-    start, stop = (float(units_to_seconds(step)) for step in (stretch.start, stretch.stop))
-    return f"at {start:.1f} to {stop:.1f} s"
-
-
 def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Floats] | None, list[Pictures] | None]:
     return None if speech is None else [speech], None if lips is None else [lips]
 
@@ -215,3 +182,9 @@ def _interleave(heads: Sequence[Tensor]) -> Scores:
     padded = [torch.nn.functional.pad(head.float(), (0, num_classes - head.shape[1]), value=-torch.inf) for head in heads]
     scores: Scores = torch.stack(padded, dim=1).flatten(0, 1).cpu().numpy()
     return scores
+
+
+_CONTRACT: type[Extractor] = UnitExtractor
+"""Checked by mypy: the class keeps the protocol."""
+
+__all__ = ["Extraction", "UnitExtractor"]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
@@ -47,7 +47,7 @@ def build_parser(prog: str = _PROG) -> Parser:
 def extract_units(options: argparse.Namespace) -> None:
     """Read, extract, write."""
     face = parse_face_choice(options.face)
-    encoder = checkpoint_or_bundle(options.av2unit_path, Kind.UNIT_ENCODER)
+    encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER)
     _check_paths(options, encoder)
     with loading():
         from av2unit.extractor import UnitExtractor

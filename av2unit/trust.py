@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from av2unit.agreement import Bound, agreement, is_said
-from av2unit.extractor import Extraction, UnitExtractor
+from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
+from avcore.contracts import Extractor
 from avcore.progress import Progress, silent
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
@@ -62,13 +63,13 @@ class Heard:
 
 
 def listen(
-    extractor: UnitExtractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None, progress: Progress = silent
+    extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None, progress: Progress = silent
 ) -> Heard:
     """Take units from sound and lips where they belong together, else from the one that is to be believed.
 
     Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
     less sure than speech of the encoder's domain is, and the lips are surer. bound: None = both are taken as they are. Other
-    arguments and errors as of `UnitExtractor.extract`.
+    arguments and errors as of `Extractor.extract`.
     """
     if speech is None or lips is None or bound is None:
         return Heard(extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH)

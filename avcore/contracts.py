@@ -1,12 +1,191 @@
-"""What is handed to the models from Python: of the right kind, or one clear error."""
+"""What the models are to whoever works with them: a protocol for each, and checks of what is handed to them from Python.
 
-from typing import Any
+Whoever works with models names these, not classes of a stage, so that another model may stand in the same place. Units are
+discrete speech units, 50 a second; speech is float32 [S] mono at 16 kHz in -1..1; lips are uint8 gray [T, 96, 96] at 25 fps.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.answers import Extraction, SpeakerVoice, Speech, Translation
 from avcore.errors import InputError, UnitError
+from avcore.progress import Progress, silent
+from avcore.speech.pitch import Pitch
+from avcore.timeline import Seconds
 from avcore.units import Units
+from avcore.units.domain import Domain, Reading, Stretch
+
+
+class Extractor(Protocol):
+    """Sound and lips to units.
+
+    vocabulary: fingerprint of the quantizer, which the units carry; fingerprint: of the checkpoint. decoding: how units are chosen,
+    in words by `str`. domain: what confidence to expect of it, agreement: how far its lips and its sound agree; None = not stated.
+    """
+
+    vocabulary: str
+    fingerprint: str
+    domain: Domain | None
+
+    @property
+    def decoding(self) -> object:
+        """How units are chosen from scores."""
+
+    @property
+    def agreement(self) -> Any:
+        """The bound that its own `listen` takes."""
+
+    def extract(
+        self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
+    ) -> Units:
+        """Units with durations, of one utterance; either of the two may be None. Raises InputError for neither."""
+
+    def extract_scored(
+        self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
+    ) -> Extraction:
+        """The same, and how sure that is."""
+
+    def put_away(self) -> None:
+        """Let the weights go until they are needed next."""
+
+
+class Translator(Protocol):
+    """Units of one language to units of another.
+
+    trained_on: fingerprint of the quantizer of its units, "" = not stated; fingerprint: of the checkpoint. domain: what score to
+    expect of it, None = not stated. default_search: the settings of its search that its checkpoint holds.
+    """
+
+    trained_on: str
+    fingerprint: str
+    domain: Domain | None
+
+    @property
+    def default_search(self) -> Any:
+        """What `search` is where it is None."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it translates from and to."""
+
+    def translate(
+        self, units: Units, source: str = "en", target: str = "ko", search: Any = None, progress: Progress = silent
+    ) -> Translation:
+        """Translate one sequence. Raises LanguageError, UnitRangeError, VocabularyError or UsageError."""
+
+    def translate_batch(
+        self, sequences: Sequence[Units], source: str = "en", target: str = "ko", search: Any = None, progress: Progress = silent
+    ) -> list[Translation]:
+        """Translate several sequences, with the same results as one by one."""
+
+    def readings(self, score: float, weakest: Stretch | None) -> list[Reading]:
+        """What of a translation can be compared with the domain."""
+
+    def put_away(self) -> None:
+        """Let the weights go until they are needed next."""
+
+
+class Transcript(Protocol):
+    """What is said, as text: NFC, as it is shown, not as it is normalised for scoring."""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+
+    @property
+    def language(self) -> str:
+        """Two-letter name of its language."""
+
+    @property
+    def words(self) -> Sequence[Any]:
+        """The words, each with its text, start and end (s), and confidence (0 to 1)."""
+
+
+class Recognizer(Protocol):
+    """Units to text."""
+
+    def read(self, units: Units, language: str | None = None) -> Transcript:
+        """What units with durations say, with the times of the words. language: None = that of the units."""
+
+
+class Speller(Protocol):
+    """Text to units."""
+
+    def units_of(self, text: str, language: str) -> Units:
+        """The units that a text is spoken in, merged, with durations or without. Raises InputError for signs it cannot read."""
+
+
+class Voice(Protocol):
+    """Units to speech, in any voice.
+
+    language: that it speaks. vocabulary: fingerprint of the quantizer of its units. unit_offset: row of unit 0 in its table.
+    """
+
+    language: str
+    vocabulary: str
+    unit_offset: int
+
+    @property
+    def speaker_dim(self) -> int:
+        """Length of the speaker vector that it takes."""
+
+    @property
+    def takes_pitch(self) -> bool:
+        """Whether it follows a speaker's pitch."""
+
+    def predict_durations(self, units: Units, duration_scale: float = 1.0) -> Units:
+        """Merge equal neighbours and give each unit a duration. duration_scale: above 1 speaks slower."""
+
+    def synthesize(
+        self,
+        units: Units,
+        speaker: NDArray[np.floating[Any]] | SpeakerVoice,
+        duration_scale: float = 1.0,
+        progress: Progress = silent,
+        *,
+        pitch: Pitch | None = None,
+    ) -> Speech:
+        """Say units. speaker: float [speaker_dim], or with its pitch. pitch: in place of the speaker's."""
+
+    def iter_synthesize(
+        self,
+        units: Units,
+        speaker: NDArray[np.floating[Any]] | SpeakerVoice,
+        piece_steps: int = ...,
+        *,
+        pitch: Pitch | None = None,
+    ) -> Iterator[NDArray[np.float32]]:
+        """The samples of `synthesize` piece by piece, float32 [320 * n], n at most piece_steps."""
+
+
+class Mouth(Protocol):
+    """What is said, on a face: by its units, by its sound, or by the shape of the mouth."""
+
+    def codes(self, said: Speech) -> Any:
+        """What the mouth does, one code for each 40 ms: [T, ...]."""
+
+    def draw(self, codes: Any, faces: Sequence[NDArray[np.uint8] | None], times: Sequence[Seconds]) -> NDArray[np.uint8]:
+        """Draw faces with the mouth of their moment, uint8 [len(faces), height, width, 3] RGB.
+
+        codes: of `codes`. faces: RGB crops uint8 [h, w, 3], None = no face here. times: when each is shown (s).
+        """
+
+
+class Speaker(Protocol):
+    """Whose voice it is: speech to a vector. fingerprint: of the checkpoint."""
+
+    fingerprint: str
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of the vectors."""
+
+    def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The voice of speech, float32 [embedding_dim] of unit length. Raises NoSpeechError for too little of it."""
+
 
 LOUDEST = 4.0
 """Of a sample, where 1 is full scale: a loud recording in floating point may pass it a little, numbers of 16 bits by far."""

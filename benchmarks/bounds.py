@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.checkpoints.bundle import CHECKPOINTS, SHIPPED
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.files import private_folder
 from avcore.media import read_speech
@@ -23,7 +23,9 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Ids
 from benchmarks import material
+from netflips.stages import SHIPPED
 from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.stage import TRANSLATOR
 
 LOW = "bfloat16"
 _WINDOW, _HOP, _FLOOR_DB = 1024, 256, 80.0
@@ -52,7 +54,7 @@ def of_translator(path: Path, language: str, target: str, beam: int, steps: int,
     from unit2unit.config import SearchConfig
     from unit2unit.inference import UnitTranslator
 
-    checkpoint, cpu = read_checkpoint(path, Kind.TRANSLATOR), resolve_device("cpu")
+    checkpoint, cpu = read_checkpoint(path, TRANSLATOR), resolve_device("cpu")
     units, search = material.units(4.5), SearchConfig(beam=beam, max_len_b=steps)
     found = [
         UnitTranslator.from_checkpoint(path, precision=name).translate(units, language, target, search)
@@ -64,7 +66,7 @@ def of_translator(path: Path, language: str, target: str, beam: int, steps: int,
     rescored = _mean_score(_log_probabilities(exact, rows, found[1].tokens), found[1].tokens)
     best = _mean_score(truth, found[0].tokens)
     del exact
-    low = load_transformer(read_checkpoint(path, Kind.TRANSLATOR)).freeze(resolve_precision(precision, cpu))
+    low = load_transformer(read_checkpoint(path, TRANSLATOR)).freeze(resolve_precision(precision, cpu))
     other = _log_probabilities(low, rows, found[0].tokens)
     return [
         Figure(
@@ -137,7 +139,7 @@ def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
             write_clip(scratch / f"{number}.mp4", plan, settings.side)
             filmed.append(read_speech(scratch / f"{number}.mp4"))
             lips.append(lips_of_video(scratch / f"{number}.mp4", speech=filmed[-1]))
-    encoder = SHIPPED / CHECKPOINTS[Kind.UNIT_ENCODER]
+    encoder = SHIPPED / UNIT_ENCODER.file
     return [
         *of_extractor(encoder, speech, precision=precision, what=f", {sounds} utterances of the demo, sound"),
         *of_extractor(encoder, filmed, lips, precision, what=f", {clips} clips of the demo, sound and lips"),

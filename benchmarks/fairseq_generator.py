@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.units.vocabulary import UTUT_LANGUAGES, language_tag
+from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 from workshop.random.random_checkpoints import TRANSLATOR
 
 
@@ -43,7 +44,7 @@ def _model(folder: Path) -> tuple[torch.nn.Module, Any]:
 
     import unit2unit.training.user_dir.utut_plugins  # noqa: F401  registers the architecture
 
-    checkpoint = read_checkpoint(folder / TRANSLATOR, Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(folder / TRANSLATOR, TRANSLATOR_STAGE)
     symbols = Dictionary()
     num_units = len(checkpoint.tensors["encoder.embed_tokens.weight"]) - 5 - len(UTUT_LANGUAGES)
     for symbol in [*map(str, range(num_units)), *map(language_tag, UTUT_LANGUAGES), "<mask>"]:

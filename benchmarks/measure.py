@@ -15,13 +15,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.units import Units
 from benchmarks import material
 from benchmarks.reference.av2unit import ReferenceEncoder
 from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
 from benchmarks.reference.unit2unit import ReferenceTranslator
 from benchmarks.rows import BEAM
+from unit2av.stage import RENDERER as RENDERER_STAGE
+from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
 
 if TYPE_CHECKING:
@@ -65,7 +68,7 @@ def reference_av2unit(folder: Path, seconds: float, precision: str) -> Run:
 
 @cache
 def _reference_encoder(folder: Path) -> tuple[ReferenceEncoder, dict, list[str]]:
-    checkpoint = read_checkpoint(folder / UNIT_ENCODER, Kind.UNIT_ENCODER)
+    checkpoint = read_checkpoint(folder / UNIT_ENCODER, ENCODER_STAGE)
     config, tensors = checkpoint.config["model"], checkpoint.tensors
     width = tensors["feature_extractor_video.resnet.frontend3D.0.weight"].shape[0]
     model = ReferenceEncoder(config, width, len(tensors["label_embs_concat"]))
@@ -99,7 +102,7 @@ def reference_unit2unit(folder: Path, steps: float, precision: str) -> Run:
 
 @cache
 def _reference_translator(folder: Path) -> tuple[ReferenceTranslator, int]:
-    checkpoint = read_checkpoint(folder / TRANSLATOR, Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(folder / TRANSLATOR, TRANSLATOR_STAGE)
     tensors = {k: v for k, v in checkpoint.tensors.items() if not k.endswith(("version", "_float_tensor"))}
     rows = len(tensors["encoder.embed_tokens.weight"])
     model = ReferenceTranslator(rows, checkpoint.config["model"])
@@ -135,7 +138,7 @@ def reference_vocoder(folder: Path, seconds: float, precision: str) -> Run:
 
 @cache
 def _reference_vocoder(folder: Path) -> ReferenceVocoder:
-    tensors = read_checkpoint(folder / RENDERER, Kind.RENDERER).section(f"audio.{_LANGUAGE}")
+    tensors = read_checkpoint(folder / RENDERER, RENDERER_STAGE).section(f"audio.{_LANGUAGE}")
     return ReferenceVocoder(tensors).eval()
 
 
@@ -170,7 +173,7 @@ def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.T
 
 @cache
 def _reference_face(folder: Path) -> ReferenceFace:
-    return ReferenceFace(read_checkpoint(folder / RENDERER, Kind.RENDERER).section("video")).eval()
+    return ReferenceFace(read_checkpoint(folder / RENDERER, RENDERER_STAGE).section("video")).eval()
 
 
 def reference_lips(folder: Path, seconds: float, precision: str) -> Run:

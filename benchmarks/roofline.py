@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.utils.flop_counter import FlopCounterMode
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.device import has_native_bfloat16
 from avcore.compute.packed_linear import pack_linears
+from unit2unit.stage import TRANSLATOR
 
 _READ_VALUES, _SIDE, _REPEAT = 1 << 27, 2048, 5
 
@@ -71,7 +72,7 @@ def decoder_step(path: Path, beam: int, source: int, past: int) -> Work:
 
     All weights are read once; keys and values of the source once (the beams share them), and of `past` entries once.
     """
-    model = read_checkpoint(path, Kind.TRANSLATOR).config["model"]
+    model = read_checkpoint(path, TRANSLATOR).config["model"]
     dim, ffn, layers = model["decoder_embed_dim"], model["decoder_ffn_embed_dim"], model["decoder_layers"]
     weights = layers * (6 * dim * dim + 2 * dim * ffn)
     looked_at = layers * 2 * dim * (source + past)

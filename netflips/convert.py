@@ -11,15 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from av2unit.avhubert.labels import vocabulary_of
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, read_vocoder, write_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
 from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.precision import STORED_PRECISIONS
+from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language
+from unit2av.layout import read_vocoder
 from unit2av.model import with_vocoder
+from unit2av.stage import RENDERER
 
 _SUFFIX = ".safetensors"
 DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getattr(torch, name) for name in STORED_PRECISIONS}
@@ -28,14 +30,14 @@ DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getat
 def convert_checkpoint(
     in_path: str | Path,
     out_path: str | Path,
-    kind: Kind | None = None,
+    stage: Stage[Any] | None = None,
     dtype: torch.dtype | None = None,
     vocoders: Mapping[str, str | Path] | None = None,
 ) -> Checkpoint:
     """Write a published or own checkpoint as `out_path` (.safetensors) and the .json beside it, and return what was written.
 
-    kind: what the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is, int8 is for
-    matrices and kernels alone (`avcore.checkpoints.eight_bits`).
+    stage: whose checkpoint the input must be; None takes any. dtype: the number format of all weights; None keeps each as it is,
+    int8 is for matrices and kernels alone (`avcore.checkpoints.eight_bits`).
     vocoders: by language, vocoder training checkpoints (g_XXXXXXXX) to put into a renderer, in place of one that is
     there. What was written is read back and compared bit for bit. Raises CheckpointError, InputError, OutputError, or
     UsageError when the paths do not fit.
@@ -44,19 +46,19 @@ def convert_checkpoint(
     if out_path.suffix != _SUFFIX:
         raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
     keep_apart({"the output": out_path}, {"the checkpoint": in_path, "a vocoder": list((vocoders or {}).values())})
-    source = read_checkpoint(in_path, Kind.RENDERER if vocoders else kind)
+    source = read_checkpoint(in_path, RENDERER if vocoders else stage)
     tensors, config = dict(source.tensors), source.config
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))
         config = _without_settings(config, normalise_language(language))
-    if dtype is not None and source.kind is Kind.UNIT_ENCODER:
-        # Where it is not recorded, it is computed from the heads, which are about to be rounded.
-        config = {**config, "vocabulary": vocabulary_of(source)}
+    if dtype is not None and (vocabulary := source.stage.layout().vocabularies(source).get("")):
+        # Where it is not recorded, it may be computed from tensors, which are about to be rounded.
+        config = {**config, "vocabulary": vocabulary}
     eight_bits = dtype is torch.int8
     if dtype is not None and not eight_bits:
         tensors = cast_weights(tensors, dtype, source.path)
-    path = write_checkpoint(out_path, source.kind, config, tensors, eight_bits)
-    written = read_checkpoint(path, source.kind)
+    path = write_checkpoint(out_path, source.stage, config, tensors, eight_bits)
+    written = read_checkpoint(path, source.stage)
     _compare(from_eight_bits(to_eight_bits(tensors)) if eight_bits else tensors, written)
     return written
 

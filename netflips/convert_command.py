@@ -6,26 +6,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.checkpoints.kinds import Kind
 from avcore.checkpoints.precision import STORED_PRECISIONS
 from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file
 from avcore.loading import loading
+from netflips import stages
 
 LOG = logging.getLogger("netflips.convert")
-
-_KINDS = {kind.name.lower().replace("_", "-"): kind for kind in Kind}
 
 
 def build_parser() -> Parser:
     """The command line of `netflips convert` and scripts/convert_checkpoint.py."""
+    parts = [stage.part for stage in stages.STAGES]
     parser = Parser(
         prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
     )
     parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
     parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
-    parser.add_argument("--kind", default="auto", choices=["auto", *_KINDS], help="what the input must be (default: auto)")
+    parser.add_argument("--kind", default="auto", choices=["auto", *parts], help="what the input must be (default: auto)")
     parser.add_argument("--dtype", default="keep", choices=STORED_PRECISIONS, help="number format of the weights (default: keep)")
     parser.add_argument(
         "--add-vocoder",
@@ -50,12 +49,12 @@ def _convert(options: argparse.Namespace) -> None:
         from netflips.convert import DTYPES, convert_checkpoint
 
     vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
-    kind = None if options.kind == "auto" else _KINDS[options.kind]
-    written = convert_checkpoint(options.in_path, options.out_path, kind, DTYPES[options.dtype], vocoders)
+    wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
+    written = convert_checkpoint(options.in_path, options.out_path, wanted, DTYPES[options.dtype], vocoders)
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     LOG.info(
         "%s: %s, %d tensors, %.1f MB (was %.1f MB), %s",
-        written.path, written.kind.value, len(written.tensors), after, before, written.fingerprint,
+        written.path, written.kind, len(written.tensors), after, before, written.fingerprint,
     )  # fmt: skip
 
 

@@ -4,19 +4,15 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from avcore.checkpoints.bundle import ABOUT, bundle_of, read_bundle
-from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.bundle import ABOUT, read_bundle
 from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.loading import loading
 from avcore.plain_text import json_text, say, shown
 from netflips.bundles.describe import tell
 from netflips.bundles.paths import require_bundle
-
-if TYPE_CHECKING:
-    from avcore.checkpoints.checkpoint import Checkpoint
 
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
 
@@ -89,41 +85,17 @@ def _checkpoint_facts(path: Path) -> dict[str, Any]:
         from avcore.checkpoints.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(path, None)
+    layout = checkpoint.stage.layout()
     facts = {
-        "kind": checkpoint.kind.value,
+        "kind": checkpoint.kind,
         "tensors": len(checkpoint.tensors),
         "numbers": sum(tensor.numel() for tensor in checkpoint.tensors.values()),
         "fingerprint": checkpoint.fingerprint,
         "units": checkpoint.config.get("vocabulary"),
-        "languages": _languages(checkpoint),
-        "updates": _updates(checkpoint),
+        "languages": layout.languages(checkpoint),
+        "updates": layout.updates(checkpoint),
     }
     return {name: value for name, value in facts.items() if value not in (None, [])}
-
-
-def _languages(checkpoint: "Checkpoint") -> list[str]:
-    """What a translator translates between, or a renderer speaks; of a bundle's translator, what it learnt."""
-    bundle = bundle_of(checkpoint.path)
-    if checkpoint.kind is Kind.TRANSLATOR and bundle is not None and bundle.languages is not None:
-        return list(bundle.languages)
-    if checkpoint.kind is Kind.TRANSLATOR:
-        from unit2unit.config import TranslatorConfig
-
-        return list(TranslatorConfig.from_checkpoint(checkpoint).vocabulary.languages)
-    if checkpoint.kind is Kind.RENDERER:
-        from unit2av.model import RendererCheckpoint
-
-        return list(RendererCheckpoint(checkpoint).languages)
-    return []
-
-
-def _updates(checkpoint: "Checkpoint") -> int | dict[str, int] | None:
-    """Updates of its training, by what was trained where there are several; None where the file does not say."""
-    config = checkpoint.config
-    if checkpoint.updates is not None or "trained" in config:
-        return checkpoint.updates or config["trained"].get("steps")
-    parts = {**(config.get("vocoders") or {}), "face": config.get("face") or {}}
-    return {name: one["trained_steps"] for name, one in parts.items() if "trained_steps" in one} or None
 
 
 def _checkpoint_lines(facts: Mapping[str, Any]) -> Iterator[str]:

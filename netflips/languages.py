@@ -1,12 +1,12 @@
 """The languages of a dub, where the models leave no choice."""
 
 from avcore.checkpoints.bundle import learnt_languages
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
 from netflips.options import ModelPaths
-from unit2av.model import open_renderer_checkpoint
-from unit2unit.config import TranslatorConfig
+from unit2av.stage import RENDERER
+from unit2unit.stage import TRANSLATOR
 
 
 def choose_languages(source: str | None, target: str | None, paths: ModelPaths) -> tuple[str, str]:
@@ -17,8 +17,8 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     source, target = learnt_languages(paths.utut, source, target)
     if source is not None and target is not None:
         return source, target
-    translated = TranslatorConfig.from_checkpoint(read_checkpoint(paths.utut, Kind.TRANSLATOR)).vocabulary.languages
-    spoken = open_renderer_checkpoint(paths.unit2av).languages
+    translated = TRANSLATOR.layout().languages(read_checkpoint(paths.utut, TRANSLATOR))
+    spoken = RENDERER.layout().languages(read_checkpoint(paths.unit2av, RENDERER))
     if target is None:
         others = [one for one in spoken if one in translated and (source is None or one != normalise_language(source))]
         target = _only(others, "--tgt-lang")

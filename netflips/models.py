@@ -1,38 +1,42 @@
 """The models of a dub, loaded once and checked against one another before any work is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from av2unit.extractor import UnitExtractor
-from avcore.errors import CheckpointError
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.stages import Running, Stage
+from avcore.contracts import Extractor, Speaker, Translator, Voice
+from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.options import ModelPaths, RunOptions
-from unit2av.model import open_renderer_checkpoint
-from unit2av.renderer import LipRenderer
-from unit2av.speaker import SpeakerEncoder
-from unit2av.voice.speech import UnitVocoder
-from unit2unit.inference import UnitTranslator
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2unit.stage import TRANSLATOR
+
+if TYPE_CHECKING:
+    from unit2av.renderer import LipRenderer
 
 
 @dataclass(frozen=True)
 class Models:
     """What dubs.
 
-    speaker_encoder_path: None = resemblyzer's weights; read when a voice is needed. puts_away: see RunOptions.
+    fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. puts_away: see
+    RunOptions. The renderer is named by its class: a recording's silences ask for the shape of a unit, which only lips that are
+    drawn by units have.
     """
 
-    extractor: UnitExtractor
-    translator: UnitTranslator
-    vocoder: UnitVocoder
-    renderer: LipRenderer
+    extractor: Extractor
+    translator: Translator
+    vocoder: Voice
+    renderer: "LipRenderer"
     fingerprints: dict[str, str]
-    speaker_encoder_path: Path | None = None
-    device: str = "cpu"
-    precision: str = "float32"
+    paths: ModelPaths
+    how: Running
     puts_away: bool = False
+    _others: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def done_with(self, stage: UnitExtractor | UnitTranslator) -> None:
+    def done_with(self, stage: Extractor | Translator) -> None:
         """A dub will not ask this stage again: where there is only that dub, its weights leave memory."""
         if self.puts_away:
             stage.put_away()
@@ -40,21 +44,38 @@ class Models:
     @property
     def arithmetic(self) -> str:
         """What the last digits of all answers depend on, besides the checkpoints: kept work is only good for the same."""
-        return f"{self.device} {self.precision}"
+        return f"{self.how.device} {self.how.precision}"
 
     @cached_property
-    def speaker_encoder(self) -> SpeakerEncoder:
-        """The speaker encoder; raises CheckpointError when its vectors do not fit the vocoder."""
-        encoder = SpeakerEncoder.from_checkpoint(self.speaker_encoder_path, self.device)
+    def speaker_encoder(self) -> Speaker:
+        """The speaker encoder, read when a voice is needed; raises CheckpointError when its vectors do not fit the vocoder."""
+        from unit2av.speaker import default_weights
+
+        path = self.paths.speaker_encoder
+        encoder: Speaker = SPEAKER_ENCODER.load(path or default_weights(), self.how)
         if encoder.embedding_dim != self.vocoder.speaker_dim:
             raise CheckpointError(
                 "the speaker encoder does not fit the vocoder",
-                path=self.speaker_encoder_path,
+                path=path,
                 expected=f"vectors of {self.vocoder.speaker_dim}",
                 found=encoder.embedding_dim,
                 hint="give --speaker-encoder-path",
             )
         return encoder
+
+    def other(self, stage: Stage[Any], language: str = "") -> Any:
+        """The model of a stage that not every dub needs, read when it is asked for first.
+
+        language: of a stage that has a model for each of them; one that was given with the flag serves any. Raises UsageError
+        where no checkpoint of it was given or packed.
+        """
+        part = stage.part_for(language)
+        if part not in self._others:
+            path = self.paths.others.get(part) or self.paths.others.get(stage.part)
+            if path is None:
+                raise UsageError(f"there is no {stage.kind} for this", expected=f"{stage.flag}, or a bundle with one")
+            self._others[part] = stage.load(path, self.how)
+        return self._others[part]
 
 
 def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) -> Models:
@@ -63,21 +84,14 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,
     VocabularyError for models of different units, UsageError for a device or precision that is not here.
     """
-    translator = UnitTranslator.from_checkpoint(paths.utut, run.device, run.precision, run.translator_unit_offset)
-    for language in (source, target):
-        translator.require_language(language)
-    checkpoint = open_renderer_checkpoint(paths.unit2av)
-    vocoder = UnitVocoder.from_checkpoint(checkpoint, target, run.device, run.precision, run.vocoder_unit_offset)
-    renderer = LipRenderer.from_checkpoint(checkpoint, run.device, run.precision)
-    extractor = UnitExtractor.from_checkpoint(paths.av2unit, run.device, run.precision)
+    how = Running(run.device, run.precision, source, target)
+    translator = TRANSLATOR.load(paths.utut, replace(how, unit_offset=run.translator_unit_offset))
+    offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
+    vocoder, renderer, of_renderer = RENDERER.load(paths.unit2av, replace(how, unit_offset=offset))
+    extractor = UNIT_ENCODER.load(paths.av2unit, how)
     require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
     require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
     require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
-    fingerprints = {
-        "av2unit": extractor.fingerprint,
-        "unit2unit": translator.fingerprint,
-        "unit2av": checkpoint.source.fingerprint,
-    }
-    return Models(
-        extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device, run.precision, run.puts_away
-    )
+    made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
+    fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items()}
+    return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)

@@ -1,9 +1,12 @@
 """What a user asks for when dubbing, apart from the files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from avcore.checkpoints.bundle import needed_stages
+from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import TIMINGS, Pace
@@ -13,20 +16,42 @@ AUTO, PUBLISHED = "auto", "audio,video"
 MODALITIES = (PUBLISHED, "audio", "video", AUTO)
 Background = Literal["keep", "mute"]
 BACKGROUNDS: tuple[str, ...] = get_args(Background)
+_PATH = "_path"
 UnitOffset = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Where the weights are. speaker_encoder: None takes resemblyzer's weights, which come along."""
+    """Where the weights are. speaker_encoder: None takes resemblyzer's weights, which come along.
+
+    others: of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or `speller.ko`.
+    """
 
     av2unit: Path
     utut: Path
     unit2av: Path
     speaker_encoder: Path | None = None
+    others: Mapping[str, Path] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         _take_paths(self, "av2unit", "utut", "unit2av", "speaker_encoder")
+        object.__setattr__(self, "others", {part: Path(path) for part, path in self.others.items()})
+
+    @classmethod
+    def of(cls, needed: Mapping[Stage[Any], Path], speaker_encoder: Path | None, others: Mapping[str, Path]) -> "ModelPaths":
+        """The same from the checkpoints of the stages that every dub needs."""
+        named = {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
+        return cls(**named, speaker_encoder=speaker_encoder, others=others)
+
+    @property
+    def needed(self) -> dict[Stage[Any], Path]:
+        """The checkpoints of the stages that every dub needs."""
+        return {stage: getattr(self, stage.option.removesuffix(_PATH)) for stage in needed_stages()}
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """All files that were given."""
+        return (*self.needed.values(), *filter(None, (self.speaker_encoder,)), *self.others.values())
 
 
 @dataclass(frozen=True)

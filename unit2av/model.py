@@ -13,10 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, fingerprint_tensors, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors, read_checkpoint
 from avcore.errors import CheckpointError
 from avcore.units.vocabulary import normalise_language, require_language
 from avdata.published.items import read_generator
+from unit2av.stage import RENDERER
 
 _AUDIO, _VIDEO = "audio", "video"
 _OWN_SETTINGS = "vocoders"
@@ -73,7 +74,7 @@ class RendererCheckpoint:
 
 def open_renderer_checkpoint(path: str | Path) -> RendererCheckpoint:
     """Open a published renderer checkpoint or one of our own. Raises CheckpointError for anything else."""
-    return RendererCheckpoint(read_checkpoint(path, Kind.RENDERER))
+    return RendererCheckpoint(read_checkpoint(path, RENDERER))
 
 
 def open_training_checkpoint(path: str | Path, language: str, config: Mapping[str, Any]) -> RendererCheckpoint:
@@ -82,7 +83,7 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
     language: the name it gets; the file has none. config: as `RendererCheckpoint.config`. Raises InputError.
     """
     tensors = with_vocoder({}, language, read_generator(path))
-    return RendererCheckpoint(Checkpoint(Path(path), Kind.RENDERER, dict(config), tensors, fingerprint_tensors(tensors)))
+    return RendererCheckpoint(Checkpoint(Path(path), RENDERER, dict(config), tensors, fingerprint_tensors(tensors)))
 
 
 def with_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avcore.answers import Speech
 from avcore.checkpoints.checkpoint import load_strict
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.contracts import require_picture, require_units
+from avcore.contracts import Mouth, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import Picture, scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
@@ -60,14 +61,16 @@ class LipRenderer:
         return self._model.size.num_units
 
     @torch.inference_mode()
-    def codes(self, units: Units) -> Tensor:
+    def codes(self, said: Units | Speech) -> Tensor:
         """Turn units into one code per picture of 40 ms.
 
-        units: with durations; plain names, without the offset that a vocoder may want. Returns [ceil(T / 20) * 10, width]
-        for T steps of 20 ms; the codes behind T / 2 come of the last unit, repeated to fill a window. Raises UnitError
-        without durations, UnitRangeError for a unit that the model lacks, VocabularyError for another quantizer's.
+        said: units with durations, or the speech that says them; plain names, without the offset that a vocoder may want.
+        Returns [ceil(T / 20) * 10, width] for T steps of 20 ms; the codes behind T / 2 come of the last unit, repeated to fill a
+        window. Raises UnitError without durations, UnitRangeError for a unit that the model lacks, VocabularyError for another
+        quantizer's.
         """
-        require_same_vocabulary(require_units(units).vocabulary, self.vocabulary, "the face renderer")
+        units = require_units(said.units if isinstance(said, Speech) else said)
+        require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
         windows = pad_to_windows(units.check_range(self.num_units).frames()).to(self.device)
         if not len(windows):
             return torch.zeros(0, self._model.size.unit_width, device=self.device)
@@ -107,6 +110,10 @@ class LipRenderer:
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
         pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
         return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures)).cpu().numpy()
+
+
+_CONTRACT: type[Mouth] = LipRenderer
+"""Checked by mypy: the class keeps the protocol."""
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

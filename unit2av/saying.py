@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, device_name
 from avcore.errors import InputError
 from avcore.files import require_file, require_place
@@ -21,6 +20,7 @@ from avdata.published.items import read_unit_item
 from unit2av.model import open_training_checkpoint
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice
+from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 
 _ITEM_SUFFIX = "_preprocessed"
@@ -28,7 +28,7 @@ _ITEM_SUFFIX = "_preprocessed"
 
 def say_file(options: argparse.Namespace) -> None:
     """Units from a text file, in the voice of a recording."""
-    path = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
+    path = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     out = options.out_wav_path
     inputs = {
         "the unit file": options.in_unit_path, "the voice": options.speaker_path, "the renderer": path,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, device_name
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.crop import Box
@@ -26,6 +25,7 @@ from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice
+from unit2av.stage import RENDERER
 from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 
 
@@ -38,7 +38,7 @@ class _Models:
 
 def say_and_show(options: argparse.Namespace) -> None:
     """Say and show the units of a file, as the options ask for."""
-    checkpoint = checkpoint_or_bundle(options.unit2av_path, Kind.RENDERER)
+    checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     out = _check_paths(options, checkpoint)
     codes = read_unit_file(options.in_unit_path)
     source = PictureSource(options.in_vid_path)

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from avcore.arrays import Samples
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device
+from avcore.contracts import Speaker
 from avcore.errors import CheckpointError, NoSpeechError
 from unit2av.speakers.voice_features import normalise_volume, padding_for, partial_windows, power_mel, require_sound
+from unit2av.stage import SPEAKER_ENCODER
 
 _NORM_EPSILON = 1e-5
 _BATCH = 64
@@ -53,7 +55,7 @@ class SpeakerEncoder:
 
         Raises CheckpointError for another file.
         """
-        checkpoint = read_checkpoint(default_weights() if path is None else path, Kind.SPEAKER_ENCODER)
+        checkpoint = read_checkpoint(default_weights() if path is None else path, SPEAKER_ENCODER)
         with skeleton():
             network = SpeakerNetwork(*_sizes(checkpoint.tensors, checkpoint))
         load_strict(network, checkpoint.tensors, checkpoint)
@@ -88,6 +90,10 @@ class SpeakerEncoder:
         batches = (windows[first : first + _BATCH] for first in range(0, len(windows), _BATCH))
         parts = [self.network(torch.stack([frames[start:end] for start, end in batch]).to(device)).cpu() for batch in batches]
         return np.asarray(torch.cat(parts).numpy())
+
+
+_CONTRACT: type[Speaker] = SpeakerEncoder
+"""Checked by mypy: the class keeps the protocol."""
 
 
 def default_weights() -> Path:

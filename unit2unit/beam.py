@@ -11,24 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.answers import Hypothesis
 from avcore.units import Ids
 from unit2unit.config import SearchConfig
 from unit2unit.vocabulary import PAD, UNKNOWN
-
-
-@dataclass(frozen=True, eq=False)
-class Hypothesis:
-    """A finished translation.
-
-    tokens: int64 [T], after the start tag and with the end tag. positional_scores: float32 [T], log-probability of each
-    token. score: their sum over T ** lenpen, or the sum alone where scores are not normalised. is_cut: it ended because
-    the limit was reached, another token being likelier than the end tag.
-    """
-
-    tokens: Ids
-    positional_scores: NDArray[np.float32]
-    score: float
-    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -126,3 +112,6 @@ class Beam:
         scores = np.diff(np.array(totals[::-1], dtype=np.float32), prepend=np.float32(0))
         length = 1.0 if self._config.unnormalized else float(len(tokens)) ** self._config.lenpen
         return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)), is_cut)
+
+
+__all__ = ["Beam", "Hypothesis", "Rules"]

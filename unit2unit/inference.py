@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle, learnt_languages
-from avcore.checkpoints.kinds import Kind
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place
@@ -20,6 +19,7 @@ from avcore.units.domain import outside_notice
 from avcore.units.files import read_unit_file, units_of, write_unit_file
 from unit2unit.many import is_many
 from unit2unit.many_command import ManyOutputs
+from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from unit2unit.beam import Hypothesis
@@ -74,7 +74,7 @@ def truncation_notice(translation: "Translation") -> str | None:
 
 
 def _work(options: argparse.Namespace) -> int | None:
-    path = require_file(checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR), "the translator")
+    path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
     if (options.out_unit_path is None) == (options.out_dir is None):
         raise UsageError("say where the translation goes", expected="--out-unit-path, or --out-dir for many")
     if options.out_dir is not None or is_many(options.in_unit_path):

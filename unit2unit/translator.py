@@ -1,28 +1,28 @@
 """The translator of units as other rooms use it: a checkpoint, a device, and sequences in and out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.answers import Hypothesis, Translation
+from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.settings import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.reloadable import Reloadable
-from avcore.contracts import require_units
+from avcore.contracts import Translator, require_units
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units
-from avcore.units.domain import Domain, Reading, Stretch, weakest_stretch
+from avcore.units.domain import Domain, Reading, Stretch
 from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
-from unit2unit.beam import Hypothesis, Rules
+from unit2unit.beam import Rules
 from unit2unit.beam_search import search as search_beams
 from unit2unit.config import SearchConfig
 from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.stage import TRANSLATOR
 
 _ADD_KOREAN: Final = (
     "add it and fine-tune: python -m unit2unit.utut_finetune.add_language, then python -m unit2unit.utut_finetune.finetune"
@@ -35,42 +35,6 @@ still a matter of seconds; the work grows with the square."""
 _MOST_OFFSET: Final = 100_000
 _MOST_STEPS: Final = 1000
 """Steps of all sentences side by side, since each beam of each step may need an entry (100 KB at published size)."""
-
-_WEAKEST_TOKENS: Final = 3
-"""How long a stretch is."""
-
-
-@dataclass(frozen=True, eq=False)
-class Translation:
-    """A translated sequence.
-
-    units: as they came, repeats kept, without durations. truncated: the best hypothesis ended only because the search
-    had reached its limit. hypotheses: all that finished, best first; the first is the translation.
-    """
-
-    units: Units
-    truncated: bool
-    hypotheses: tuple[Hypothesis, ...]
-
-    @property
-    def score(self) -> float:
-        """Mean log-probability of a token (see `Hypothesis.score`)."""
-        return self.hypotheses[0].score
-
-    @property
-    def tokens(self) -> Ids:
-        """Rows chosen, int64 [T], the end tag last."""
-        return self.hypotheses[0].tokens
-
-    @property
-    def positional_scores(self) -> NDArray[np.float32]:
-        """Log-probability of each token, float32 [T]."""
-        return self.hypotheses[0].positional_scores
-
-    @property
-    def weakest(self) -> Stretch | None:
-        """Where the tokens are least probable; its steps are tokens."""
-        return weakest_stretch(self.positional_scores, _WEAKEST_TOKENS)
 
 
 class UnitTranslator:
@@ -112,11 +76,11 @@ class UnitTranslator:
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
-        checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+        checkpoint = read_checkpoint(path, TRANSLATOR)
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitTransformer:
-            return load_transformer(read_again(place, Kind.TRANSLATOR, known)).to(where).freeze(dtype)
+            return load_transformer(read_again(place, TRANSLATOR, known)).to(where).freeze(dtype)
 
         model = load_transformer(checkpoint).to(where).freeze(dtype)
         stored = read_setting(checkpoint.config, "unit_offset", 0, "the translator", checkpoint.path, (0, _MOST_OFFSET))
@@ -227,3 +191,9 @@ def _group(lengths: Sequence[int], limits: Sequence[int]) -> list[list[int]]:
 
 def _report_step(progress: Progress, before: int, total: int, step: int) -> None:
     progress("translate", before + step, total)
+
+
+_CONTRACT: type[Translator] = UnitTranslator
+"""Checked by mypy: the class keeps the protocol."""
+
+__all__ = ["Translation", "UnitTranslator"]

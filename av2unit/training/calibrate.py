@@ -14,13 +14,14 @@ from av2unit.avhubert.model import AvHubert
 from av2unit.decoding import ARGMAX, VITERBI, Decoding, decode
 from av2unit.extractor import UnitExtractor
 from av2unit.media import MediaReader
+from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import prepare_validation
 from av2unit.training.export import Trained
 from av2unit.training.items import ClipBatch, ClipItems, Pair, collate
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.task import Score, clip_scores
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.compute.device import resolve_device
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
@@ -99,7 +100,7 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
     except InputError as error:
         LOG.warning("%s is exported without a bound for lips: %s", path, error)
         return None
-    checkpoint = read_checkpoint(path, Kind.UNIT_ENCODER)
+    checkpoint = read_checkpoint(path, UNIT_ENCODER)
     rewrite_config(checkpoint, {**checkpoint.config, KEY: bound.to_config()})
     LOG.info(
         "lips agree with their sound in %.2f of the steps, with another's in %.2f; the bound is %.2f (%d clips)",

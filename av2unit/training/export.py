@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from av2unit.decoding import VITERBI, Decoding
+from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError
 from avcore.outputs import keep_apart
 from avcore.usage import Parser
@@ -126,4 +127,4 @@ def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: s
         config["vocabulary"] = trained.about["vocabulary"]
     dtype = STORED[precision]
     tensors = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in trained.tensors.items()}
-    return write_checkpoint(path, Kind.UNIT_ENCODER, config, tensors)
+    return write_checkpoint(path, UNIT_ENCODER, config, tensors)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.labels import vocabulary_of
 from av2unit.avhubert.model import AvHubert
+from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, fingerprint_tensors, load_strict, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors, load_strict, read_checkpoint
 from avcore.checkpoints.config import plain_config
 from avcore.checkpoints.layouts import plain_tensors
 from avcore.checkpoints.pickles import load_pickled
@@ -76,8 +77,8 @@ def read_start(path: str | Path) -> Checkpoint:
         if isinstance(state, Mapping) and _HEAD in state and plain_config(payload, path)["task"].get("_name") == _PLAIN_TASK:
             settings, tensors = plain_config(payload, path), plain_tensors(state, "model", path)
             config = {"task": settings["task"], "model": settings["model"], "dictionaries": []}
-            return Checkpoint(path, Kind.UNIT_ENCODER, config, tensors, fingerprint_tensors(tensors))
-    return read_checkpoint(path, Kind.UNIT_ENCODER)
+            return Checkpoint(path, UNIT_ENCODER, config, tensors, fingerprint_tensors(tensors))
+    return read_checkpoint(path, UNIT_ENCODER)
 
 
 def _load(model: AvHubert, start: Checkpoint, init: InitConfig, dictionaries: Sequence[Sequence[str]], vocabulary: str) -> None:
@@ -115,7 +116,7 @@ def _two_heads(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _compare(config: AvHubertConfig, start: Checkpoint, tensors: Mapping[str, Tensor]) -> None:
     """Raises CheckpointError listing the settings to change when the model is built otherwise than the checkpoint's."""
     dictionaries = [[""] * count for count in config.num_classes]
-    stored = Checkpoint(start.path, start.kind, {**start.config, "dictionaries": dictionaries}, dict(tensors), start.fingerprint)
+    stored = Checkpoint(start.path, start.stage, {**start.config, "dictionaries": dictionaries}, dict(tensors), start.fingerprint)
     found = AvHubertConfig.from_checkpoint(stored)
     names = [field.name for field in fields(AvHubertConfig) if field.name not in _SETTINGS | {"untie_final_proj"}]
     wrong = [name for name in names if getattr(found, name) != getattr(config, name)]

@@ -1,18 +1,19 @@
 """The models that come with NetfLips: one folder of package data, taken where a command is given no checkpoint.
 
-The folder holds the three checkpoints, `references.jsonl` (units of every sentence it knows, in the target language) and
-`bundle.json`, which says what it is: where it came from, what it knows, how good it is, checksums. The variable
-NETFLIPS_BUNDLE names another such folder; empty means none.
+The folder holds a checkpoint of each stage that a bundle needs, and of as many others as it likes, `references.jsonl` (units of
+every sentence it knows, in the target language) and `bundle.json`, which says what it is: where it came from, what it knows, how
+good it is, checksums. The variable NETFLIPS_BUNDLE names another such folder; empty means none.
 """
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.installed import shipped_bundle, stages
+from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
 from avcore.texts import read_json
@@ -23,14 +24,6 @@ LOG = logging.getLogger("netflips")
 FORMAT = "netflips-bundle-1"
 VARIABLE = "NETFLIPS_BUNDLE"
 ABOUT, REFERENCES = "bundle.json", "references.jsonl"
-CHECKPOINTS = {
-    Kind.UNIT_ENCODER: "unit_encoder.safetensors",
-    Kind.TRANSLATOR: "translator.safetensors",
-    Kind.RENDERER: "renderer.safetensors",
-}
-SHIPPED = Path(__file__).resolve().parents[2] / "netflips" / "bundle"
-"""Where the package data lie; a folder of files only, so that no code of a room above is needed."""
-
 _SHORT = 12
 """Digits of a commit that are shown."""
 _FIGURES = ("least", "share", "samples")
@@ -44,9 +37,14 @@ class Bundle:
     folder: Path
     about: Mapping[str, Any]
 
-    def checkpoint(self, kind: Kind) -> Path:
-        """The file of a stage."""
-        return self.folder / CHECKPOINTS[kind]
+    def checkpoint(self, stage: Stage[Any], language: str = "") -> Path:
+        """Where a stage's model is, or would be. language: of a stage that has a file for each of them."""
+        return self.folder / stage.file_for(language)
+
+    @property
+    def models(self) -> "tuple[Packed, ...]":
+        """The models in it: those that a bundle needs, and what others lie there."""
+        return tuple(_models_in(self.folder))
 
     @property
     def references(self) -> Path:
@@ -69,6 +67,45 @@ class Bundle:
         return f"{self.about['name']} ({', '.join(filter(None, (str(self.folder), origin)))}): it knows only {self.about['domain']}"
 
 
+class Packed(NamedTuple):
+    """A model of a bundle, by its stage and, of a stage that has a file for each language, that language."""
+
+    stage: Stage[Any]
+    language: str = ""
+
+    @property
+    def file(self) -> str:
+        """Its file's name in the bundle."""
+        return self.stage.file_for(self.language)
+
+    @property
+    def part(self) -> str:
+        """Its name in options and messages: `unit-encoder`, `speller.ko`."""
+        return self.stage.part_for(self.language)
+
+
+def needed_stages() -> tuple[Stage[Any], ...]:
+    """The stages without which a bundle is none."""
+    return tuple(stage for stage in stages() if stage.place == "needed")
+
+
+def packed_as(file: str) -> Packed | None:
+    """The model that a file's name stands for in a bundle; None for another file."""
+    named = ((stage, stage.language_of(file)) for stage in stages() if stage.place != "no")
+    return next((Packed(stage, language) for stage, language in named if language is not None), None)
+
+
+def packed_part(part: str) -> Packed | None:
+    """The model of a bundle that goes by this name in options; None where no stage has it."""
+    return packed_as(f"{part.replace('-', '_')}{SUFFIX}")
+
+
+def _models_in(folder: Path) -> Iterator[Packed]:
+    yield from map(Packed, needed_stages())
+    others = (packed_as(path.name) for path in sorted(folder.iterdir())) if folder.is_dir() else ()
+    yield from (one for one in others if one is not None and one.stage.place == "optional")
+
+
 def find_bundle() -> Bundle | None:
     """The models that come with NetfLips, or those that NETFLIPS_BUNDLE names; None where there are none.
 
@@ -77,7 +114,8 @@ def find_bundle() -> Bundle | None:
     named = os.environ.get(VARIABLE)
     if named is not None:
         return read_bundle(named) if named else None
-    return read_bundle(SHIPPED) if (SHIPPED / ABOUT).is_file() else None
+    shipped = shipped_bundle()
+    return read_bundle(shipped) if shipped is not None and (shipped / ABOUT).is_file() else None
 
 
 def read_bundle(folder: str | Path) -> Bundle:
@@ -132,16 +170,16 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
     return learnt
 
 
-def checkpoints_or_bundle(given: Mapping[Kind, Path | None]) -> dict[Kind, Path]:
+def checkpoints_or_bundle(given: Mapping[Stage[Any], Path | None]) -> dict[Stage[Any], Path]:
     """The checkpoints of a command: those that were given, or where none was, those of the bundle (said in one line).
 
     Models of different origin do not understand each other's units, so a few of them are never filled up from the
     bundle. Raises UsageError when some are missing, or when all are and there is no bundle.
     """
-    named = {kind: path for kind, path in given.items() if path is not None}
+    named = {stage: path for stage, path in given.items() if path is not None}
     if len(named) == len(given):
         return named
-    missing = ", ".join(kind.flag for kind in given if kind not in named)
+    missing = ", ".join(stage.flag for stage in given if stage not in named)
     bundle = find_bundle()
     if named:
         others = ", or none of them for the models that come with NetfLips" if bundle else ""
@@ -149,9 +187,9 @@ def checkpoints_or_bundle(given: Mapping[Kind, Path | None]) -> dict[Kind, Path]
     if bundle is None:
         raise UsageError(f"missing: {missing}", hint=f"no models come with this installation; {_WHERE_FROM}")
     LOG.info("models: %s", bundle.describe())
-    return {kind: require_file(bundle.checkpoint(kind), f"the bundle's {kind.value}") for kind in given}
+    return {stage: require_file(bundle.checkpoint(stage), f"the bundle's {stage.kind}") for stage in given}
 
 
-def checkpoint_or_bundle(path: Path | None, kind: Kind) -> Path:
+def checkpoint_or_bundle(path: Path | None, stage: Stage[Any]) -> Path:
     """The checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
-    return checkpoints_or_bundle({kind: path})[kind]
+    return checkpoints_or_bundle({stage: path})[stage]

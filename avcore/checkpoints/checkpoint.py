@@ -25,20 +25,10 @@ import torch
 from torch import Tensor, nn
 
 from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
-from avcore.checkpoints.kinds import Kind
-from avcore.checkpoints.layouts import (
-    SHARED_TABLES,
-    Identity,
-    extract,
-    identify,
-    identify_tensors,
-    known,
-    plain_tensors,
-    share_tables,
-    updates_of,
-)
+from avcore.checkpoints.layouts import Identity, identify, known, stage_of_kind, updates_of
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format, damaged, no_memory, sniff, truncated
+from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.checkpoints.sums import check_tensors, file_checksum
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
@@ -47,7 +37,8 @@ from avcore.texts import read_json
 from avcore.units.vocabulary import fingerprint
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
-_REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
+_OBJECTS = ("task", "model")
+"""Settings that are objects where they are needed."""
 _CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 _SHOWN = 40
@@ -62,11 +53,16 @@ class Checkpoint:
     """
 
     path: Path
-    kind: Kind
+    stage: Stage[Any]
     config: dict[str, Any]
     tensors: dict[str, Tensor]
     fingerprint: str
     updates: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return self.stage.kind
 
     def section(self, prefix: str) -> dict[str, Tensor]:
         """The tensors below `prefix.`, with the prefix removed."""
@@ -74,23 +70,23 @@ class Checkpoint:
         return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
 
 
-def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
+def read_checkpoint(path: str | Path, stage: Stage[Any] | None) -> Checkpoint:
     """Read a published .pt file or our own .safetensors + .json.
 
-    kind: what is needed; None takes any of the four. Tensors are views of the file, read from disk when used. Raises
+    stage: whose is needed; None takes any that is installed. Tensors are views of the file, read from disk when used. Raises
     InputError when there is no file, and CheckpointError when it is damaged, of another kind or not a checkpoint.
     """
-    hint = f"{kind.flag} takes a file such as {kind.example}" if kind else None
-    path = require_file(path, f"the {kind.value} checkpoint" if kind else "the checkpoint", hint=hint)
+    hint = f"{stage.flag} takes a file such as {stage.example}" if stage else None
+    path = require_file(path, f"the {stage.kind} checkpoint" if stage else "the checkpoint", hint=hint)
     stored = sniff(path)
     if stored is Format.SAFETENSORS:
-        found, config, tensors = _read_own(path)
-        _require_kind(kind, known(found), path)
+        found, config, tensors = _read_own(path, stage)
+        _require_stage(stage, known(found), path)
         updates = None
     else:
         payload = load_pickled(path, stored)
-        found = _require_kind(kind, identify(payload, path), path)
-        config, tensors = extract(payload, found, path)
+        found = _require_stage(stage, identify(payload, path, stage), path)
+        config, tensors = found.layout().extract(payload, path)
         updates = updates_of(payload)
         if stored is Format.ZIP:
             check_tensors(path, tensors)
@@ -98,34 +94,15 @@ def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
 
-def read_again(path: Path, kind: Kind, known_fingerprint: str) -> Checkpoint:
+def read_again(path: Path, stage: Stage[Any], known_fingerprint: str) -> Checkpoint:
     """Read a checkpoint that was read before; raises CheckpointError when the file holds another one by now."""
-    checkpoint = read_checkpoint(path, kind)
+    checkpoint = read_checkpoint(path, stage)
     if checkpoint.fingerprint != known_fingerprint:
         raise CheckpointError(
             "the file was replaced while it was in use", path=path, expected=known_fingerprint, found=checkpoint.fingerprint,
             hint="run the command again",
         )  # fmt: skip
     return checkpoint
-
-
-def read_vocoder(path: str | Path) -> dict[str, Tensor]:
-    """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}; raises CheckpointError or InputError."""
-    path = require_file(path, "the vocoder checkpoint")
-    stored = sniff(path)
-    payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}
-    generator = payload.get("generator") if isinstance(payload, Mapping) else None
-    if not isinstance(generator, Mapping) or "dict.weight" not in generator:
-        raise CheckpointError(
-            "this is no vocoder training checkpoint",
-            path=path,
-            expected="the generator of a unit vocoder (g_XXXXXXXX)",
-            found=identify(payload, path).words if payload else f"a {stored.value} file",
-        )
-    tensors = plain_tensors(generator, "generator", path)
-    if stored is Format.ZIP:
-        check_tensors(path, tensors)
-    return tensors
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
@@ -148,7 +125,7 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkp
     if any(misfits.values()):
         found = "; ".join(f"{len(names)} {what}: {_shorten(names)}" for what, names in misfits.items() if names)
         raise CheckpointError(
-            f"the {source.kind.value}'s tensors do not fit the model", path=source.path, expected=f"{len(own)} tensors", found=found
+            f"the {source.kind}'s tensors do not fit the model", path=source.path, expected=f"{len(own)} tensors", found=found
         )
     tied = _tied_parameters(module)
     module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
@@ -159,25 +136,26 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkp
 
 
 def write_checkpoint(
-    path: str | Path, kind: Kind, config: Mapping[str, Any], tensors: Mapping[str, Tensor], eight_bits: bool = False
+    path: str | Path, stage: Stage[Any], config: Mapping[str, Any], tensors: Mapping[str, Tensor], eight_bits: bool = False
 ) -> Path:
     """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
 
-    A table that a translator shares is written once; reading gives it all its names again. eight_bits: rounded and stored as
+    What the stage's layout makes of other tensors is not written; reading gives it again. eight_bits: rounded and stored as
     `avcore.checkpoints.eight_bits` does; reading gives float32. Raises OutputError when a file cannot be written, and
-    CheckpointError when the tables differ or a tensor is of another kind of checkpoint.
+    CheckpointError when tensors do not go together or are of another kind of checkpoint.
     """
     path = Path(path)
-    path = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
-    if identify_tensors(tensors) is not kind:
-        raise CheckpointError(f"these tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
-    full = _all_names(kind, tensors, path)
-    kept = {name: tensor for name, tensor in full.items() if kind is not Kind.TRANSLATOR or name not in SHARED_TABLES[1:]}
+    path = path if path.suffix == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
+    if not stage.recognises(tensors.keys()):
+        raise CheckpointError(f"these tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
+    layout = stage.layout()
+    full = layout.whole(tensors, path)
+    kept = layout.stored(full)
     if eight_bits:
         kept = to_eight_bits(kept)
-        full = _all_names(kind, from_eight_bits(kept), path)
+        full = layout.whole(from_eight_bits(kept), path)
     format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
-    content: dict[str, Any] = {"format": format_, "kind": kind.value, "tensors": fingerprint_tensors(full), "config": dict(config)}
+    content: dict[str, Any] = {"format": format_, "kind": stage.kind, "tensors": fingerprint_tensors(full), "config": dict(config)}
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
         content["checksum"] = file_checksum(temporary)
@@ -215,17 +193,17 @@ def _sample(flat: Tensor) -> Tensor:
     return torch.cat([flat[start : start + _SAMPLE_RUN] for start in starts])
 
 
-def _require_kind(wanted: Kind | None, found: Identity, path: Path) -> Kind:
-    if found.kind is not None and wanted in (None, found.kind):
-        return found.kind
-    expected = f"a {wanted.value} for {wanted.flag}, such as {wanted.example}" if wanted else "a checkpoint of one of the stages"
-    what = f"this is no {wanted.value} checkpoint" if wanted else "this checkpoint is none of ours"
+def _require_stage(wanted: Stage[Any] | None, found: Identity, path: Path) -> Stage[Any]:
+    if found.stage is not None and wanted in (None, found.stage):
+        return found.stage
+    expected = f"a {wanted.kind} for {wanted.flag}, such as {wanted.example}" if wanted else "a checkpoint of one of the stages"
+    what = f"this is no {wanted.kind} checkpoint" if wanted else "this checkpoint is none of ours"
     raise CheckpointError(what, path=path, expected=expected, found=found.words, hint=found.hint)
 
 
-def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
+def _read_own(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dict[str, Any], dict[str, Tensor]]:
     """Read x.safetensors and the x.json beside it."""
-    kind, config, stored, checksum = _read_config(path)
+    stage, config, stored, checksum = _read_config(path, wanted)
     try:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             tensors = from_eight_bits({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
@@ -238,9 +216,9 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
         raise (truncated(path) if is_short else damaged(path, str(error))) from error
     if checksum is not None and checksum != file_checksum(path):
         raise damaged(path, "other bytes than were stored")
-    if identify_tensors(tensors) is not kind:
-        raise CheckpointError(f"the tensors are not a {kind.value}'s", path=path, found=_shorten(sorted(tensors)))
-    tensors = _all_names(kind, tensors, path)
+    if not stage.recognises(tensors.keys()):
+        raise CheckpointError(f"the tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
+    tensors = stage.layout().whole(tensors, path)
     if stored is not None and stored != fingerprint_tensors(tensors):
         raise CheckpointError(
             "the tensors and the configuration beside them do not belong together",
@@ -248,15 +226,15 @@ def _read_own(path: Path) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
             expected=f"a configuration of {path.name}",
             hint="copy both files again from the same place",
         )
-    return kind, config, tensors
+    return stage, config, tensors
 
 
-def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None, str | None]:
-    """Kind, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
+def _read_config(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dict[str, Any], str | None, str | None]:
+    """Stage, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
     beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
     content = read_json(beside, _CONFIG, CheckpointError, hint)
     try:
-        kind, config, stored = Kind(content["kind"]), dict(content["config"]), content.get("tensors")
+        stage, config, stored = stage_of_kind(content["kind"], wanted), dict(content["config"]), content.get("tensors")
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             "the configuration cannot be read", path=beside, expected='JSON with "kind" and "config"', found=str(error)
@@ -266,20 +244,15 @@ def _read_config(path: Path) -> tuple[Kind, dict[str, Any], str | None, str | No
             "unknown format of checkpoint", path=beside, expected=f"{_FORMAT} or {_FORMAT_EIGHT_BITS}", found=content["format"],
             hint="update NetfLips",
         )  # fmt: skip
-    missing = [name for name in _REQUIRED.get(kind, ()) if name not in config]
+    missing = [name for name in stage.needed if name not in config]
     if missing:
-        raise CheckpointError(f"the configuration of a {kind.value} is incomplete", path=beside, expected=", ".join(missing))
-    for name in {"task", "model"} & set(_REQUIRED.get(kind, ())):
+        raise CheckpointError(f"the configuration of a {stage.kind} is incomplete", path=beside, expected=", ".join(missing))
+    for name in filter(stage.needed.__contains__, _OBJECTS):
         if not isinstance(config[name], dict):
             raise CheckpointError(
                 f"{name} of the configuration cannot be read", path=beside, expected="an object", found=config[name]
             )
-    return kind, config, stored, content.get("checksum")
-
-
-def _all_names(kind: Kind, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The tensors, the table that a translator shares under all of its names."""
-    return share_tables(tensors, path) if kind is Kind.TRANSLATOR else dict(tensors)
+    return stage, config, stored, content.get("checksum")
 
 
 def _beside(path: Path) -> Path:
@@ -312,16 +285,3 @@ def _tied_parameters(module: nn.Module) -> list[list[str]]:
 
 def _shorten(names: list[str], limit: int = 8) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
-
-
-__all__ = [
-    "Checkpoint",
-    "Kind",
-    "fingerprint_tensors",
-    "load_strict",
-    "read_again",
-    "read_checkpoint",
-    "read_vocoder",
-    "rewrite_config",
-    "write_checkpoint",
-]

@@ -1,80 +1,111 @@
-"""What a loaded file is, and how its content becomes a plain configuration and a flat state dict.
+"""How the content of a loaded file becomes a plain configuration and a flat state dict, and what a file is that is of no use.
 
-Kinds are recognised by content, never by file name. Published layouts: mAV-HuBERT and the unit translator are fairseq
-trainer files ({cfg, model, task_state, ...}); the renderer is {audio: {language: state dict}, video: state dict}; the
-speaker encoder is {model_state: state dict}.
+A stage with published files, or with files that are not simply its tensors, has a `Layout` of its own. Kinds are recognised by
+content, never by file name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.kinds import Kind
-from avcore.checkpoints.pickles import Dictionary, brief
+from avcore.checkpoints.installed import stages
+from avcore.checkpoints.pickles import brief
+from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError
 
-SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
-"""One matrix that a translator's file holds under three names."""
-
-_UNIT_TASK = "av_hubert_unit_pretraining"
-_NUM_HEADS = 2
+if TYPE_CHECKING:
+    from avcore.checkpoints.checkpoint import Checkpoint
 
 
 class Identity(NamedTuple):
-    """The kind of a file (None: not one of ours), words for what it is, and what to do when another was wanted."""
+    """The stage that a file is for (None: not one of ours), words for what it is, and what to do when another was wanted."""
 
-    kind: Kind | None
+    stage: Stage[Any] | None
     words: str
     hint: str | None = None
 
 
-def identify(payload: object, path: Path) -> Identity:
-    """Tell what the content of a .pt file is; raises CheckpointError when its settings cannot be read."""
+class Near(NamedTuple):
+    """A file that a stage knows but cannot take: words for what it is, and what to do."""
+
+    words: str
+    hint: str
+
+
+class Layout:
+    """The files of a stage that are in our own format alone; a stage with others overrides what is different."""
+
+    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        """Whether the content of a .pt file is this stage's. Raises CheckpointError when its settings cannot be read."""
+        return False
+
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Configuration and tensors of what `identify` took. Raises CheckpointError."""
+        raise NotImplementedError
+
+    def whole(self, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+        """The tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""
+        return dict(tensors)
+
+    def stored(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What of `whole` our own file holds."""
+        return dict(tensors)
+
+    def languages(self, checkpoint: "Checkpoint") -> list[str]:
+        """The two-letter names of the languages that a checkpoint is for; none where it says nothing."""
+        stated = checkpoint.config.get("languages") or checkpoint.config.get("language") or []
+        return [stated] if isinstance(stated, str) else [str(one) for one in stated] if isinstance(stated, list) else []
+
+    def updates(self, checkpoint: "Checkpoint") -> int | dict[str, int] | None:
+        """Updates of its training, by what was trained where there are several; None where it says nothing."""
+        trained = checkpoint.config.get("trained")
+        stated = trained.get("steps") if isinstance(trained, Mapping) else None
+        return checkpoint.updates or stated
+
+    def vocabularies(self, checkpoint: "Checkpoint", language: str | None = None) -> dict[str, str]:
+        """Fingerprints of the quantizers of its units, "" = not stated, by what in the file they belong to, "" = all of it.
+
+        language: that a bundle is for, None = none. Raises LanguageError or CheckpointError where it has nothing for that.
+        """
+        return {"": str(checkpoint.config.get("vocabulary") or "")}
+
+
+def identify(payload: object, path: Path, wanted: Stage[Any] | None = None) -> Identity:
+    """Tell what the content of a .pt file is; raises CheckpointError when its settings cannot be read.
+
+    wanted: the stage that is asked first; the others are only looked at where the file is none of its own.
+    """
     if not isinstance(payload, Mapping):
         return Identity(None, f"a pickled {type(payload).__name__}")
-    model = payload.get("model")
-    if isinstance(model, Mapping) and _holds_tensors(model):
-        return _identify_fairseq(payload, model, path)
-    audio = payload.get("audio")
-    if (isinstance(audio, Mapping) and any(map(_holds_tensors, audio.values()))) or _holds_tensors(payload.get("video")):
-        return known(Kind.RENDERER)
-    state = payload.get("model_state")
-    if isinstance(state, Mapping) and identify_tensors(state) is Kind.SPEAKER_ENCODER:
-        return known(Kind.SPEAKER_ENCODER)
-    return _identify_foreign(payload)
+    near: Near | None = None
+    for stage in _each_once(wanted):
+        found = stage.layout().identify(payload, path)
+        if found is True:
+            return known(stage)
+        near = near or (found if isinstance(found, Near) else None)
+    return Identity(None, *near) if near else _identify_foreign(payload)
 
 
-def known(kind: Kind) -> Identity:
+def known(stage: Stage[Any]) -> Identity:
     """The identity of one of our kinds."""
-    return Identity(kind, f"a {kind.value}", f"give it to {kind.flag}")
+    return Identity(stage, f"a {stage.kind}", f"give it to {stage.flag}")
 
 
-def identify_tensors(tensors: Mapping[str, Any]) -> Kind | None:
-    """The kind that a flat state dict belongs to, by its names."""
-    if SHARED_TABLES[0] in tensors:
-        return Kind.TRANSLATOR
-    if "label_embs_concat" in tensors and "post_extract_proj.weight" in tensors:
-        return Kind.UNIT_ENCODER
-    if any(str(name).startswith(("audio.", "video.")) for name in tensors):
-        return Kind.RENDERER
-    return Kind.SPEAKER_ENCODER if "lstm.weight_ih_l0" in tensors else None
+def stage_of_kind(kind: object, wanted: Stage[Any] | None = None) -> Stage[Any]:
+    """The stage whose files call themselves so. wanted: the one that is asked first. Raises ValueError where there is none."""
+    found = next((stage for stage in _each_once(wanted) if stage.kind == kind), None)
+    if found is None:
+        raise ValueError(f"{kind!r} is not a valid Kind")
+    return found
 
 
-def extract(payload: Mapping[str, Any], kind: Kind, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return (config, tensors) of a loaded file that `identify` recognised as `kind`; raises CheckpointError."""
-    if kind is Kind.RENDERER:
-        return {}, _renderer_tensors(payload, path)
-    if kind is Kind.SPEAKER_ENCODER:
-        return {}, plain_tensors(payload["model_state"], "model_state", path)
-    tensors = plain_tensors(payload["model"], "model", path)
-    config = plain_config(payload, path)
-    if kind is Kind.TRANSLATOR:
-        return _translator_config(config), share_tables(tensors, path)
-    return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
+def trainer_tensors(payload: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """The state dict in a file of a fairseq trainer, {cfg, model, task_state, ...}; an empty one for other files."""
+    model = payload.get("model")
+    return model if isinstance(model, Mapping) and holds_tensors(model) else {}
 
 
 def updates_of(payload: Mapping[str, Any]) -> int | None:
@@ -85,27 +116,9 @@ def updates_of(payload: Mapping[str, Any]) -> int | None:
     return stated if isinstance(stated, int) and not isinstance(stated, bool) else None
 
 
-def _translator_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a translator; one that our own trainers wrote names the quantizer of its units among its task's options."""
-    stated = config["task"].get("units_vocabulary")
-    return {**config, "vocabulary": str(stated)} if stated else {**config}
-
-
-def share_tables(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Give a translator's embedding table all its three names; raises CheckpointError when stored copies differ."""
-    present = [name for name in SHARED_TABLES if name in tensors]
-    if not present:
-        raise CheckpointError("the translator has no embedding table", path=path, expected=SHARED_TABLES[0])
-    table = tensors[present[0]]
-    for name in present[1:]:
-        if not is_same(table, tensors[name]):
-            raise CheckpointError(
-                "the translator's embedding table is stored under three names with different content",
-                path=path,
-                expected=f"{name} equal to {present[0]}",
-                hint="the file is damaged or was edited by hand; get it again",
-            )
-    return {**tensors, **dict.fromkeys(SHARED_TABLES, table)}
+def holds_tensors(value: object) -> bool:
+    """Whether a part of a file is a mapping with a tensor in it."""
+    return isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values())
 
 
 def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
@@ -149,64 +162,19 @@ def as_bytes(tensor: Tensor) -> Tensor:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
 
 
-def _identify_fairseq(payload: Mapping[str, Any], names: Mapping[str, Any], path: Path) -> Identity:
-    kind = identify_tensors(names)
-    if kind is Kind.TRANSLATOR:
-        return known(kind)
-    if any(str(name).startswith("encoder.w2v_model.") for name in names):
-        return Identity(
-            None, "an AV-HuBERT model fine-tuned for recognition", "it has no unit heads; take mavhubert_large_noise.pt"
-        )
-    if kind is Kind.UNIT_ENCODER or any(str(name).startswith("feature_extractor_video.") for name in names):
-        task = plain_config(payload, path)["task"].get("_name")
-        if kind is Kind.UNIT_ENCODER and task == _UNIT_TASK:
-            return known(kind)
-        words = f"an AV-HuBERT model without the two unit heads (task {task}, not {_UNIT_TASK})"
-        return Identity(None, words, "take mavhubert_large_noise.pt")
-    return Identity(None, "a fairseq checkpoint of another model")
+def _each_once(wanted: Stage[Any] | None) -> Iterable[Stage[Any]]:
+    """The stage that is wanted, then all others; the list is asked for only when the first was not enough."""
+    if wanted is not None:
+        yield wanted
+    yield from (stage for stage in stages() if stage is not wanted)
 
 
 def _identify_foreign(payload: Mapping[Any, Any]) -> Identity:
-    if "generator" in payload:
-        return Identity(
-            None,
-            "a vocoder training checkpoint (g_XXXXXXXX) of one language",
-            "put it into a renderer: netflips convert --in-path RENDERER --out-path NEW.safetensors --add-vocoder LANGUAGE=FILE",
-        )
-    if "mpd" in payload or "msd" in payload:
-        return Identity(None, "the discriminators of vocoder training (do_XXXXXXXX)", "they serve to resume training only")
-    if _holds_tensors(payload):
+    if trainer_tensors(payload):
+        return Identity(None, "a fairseq checkpoint of another model")
+    if holds_tensors(payload):
         return Identity(None, "a bare state dict without its configuration")
-    if _holds_tensors(payload.get("state_dict")):
+    if holds_tensors(payload.get("state_dict")):
         return Identity(None, "a checkpoint of another program (Wav2Lip or Lightning)")
     keys = ", ".join(str(key) for key in list(payload)[:6])
     return Identity(None, f"a file with the keys {keys}" if keys else "an empty dict")
-
-
-def _holds_tensors(value: object) -> bool:
-    return isinstance(value, Mapping) and any(isinstance(item, Tensor) for item in value.values())
-
-
-def _renderer_tensors(payload: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    audio = payload.get("audio") or {}
-    if not isinstance(audio, Mapping):
-        raise CheckpointError("the voices of the renderer cannot be read", path=path, expected="state dicts by language in audio")
-    sections = {f"audio.{language}": state for language, state in audio.items()}
-    if payload.get("video") is not None:
-        sections["video"] = payload["video"]
-    states = {name: plain_tensors(state, name, path) for name, state in sections.items()}
-    return {f"{name}.{key}": tensor for name, state in states.items() for key, tensor in state.items()}
-
-
-def _dictionaries(payload: Mapping[str, Any], path: Path) -> list[list[str]]:
-    state = payload.get("task_state")
-    found = state.get("dictionaries") if isinstance(state, Mapping) else None
-    is_read = isinstance(found, (list, tuple)) and all(isinstance(item, Dictionary) and item.symbols for item in found)
-    if not is_read or found is None or len(found) != _NUM_HEADS:
-        raise CheckpointError(
-            "the unit dictionaries cannot be read",
-            path=path,
-            expected=f"{_NUM_HEADS} fairseq dictionaries in task_state.dictionaries",
-            found=brief(found),
-        )
-    return [list(item.symbols) for item in found]

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.bundle import needed_stages
 from avcore.errors import CheckpointError, InputError
 
 KEY = "domain"
@@ -126,7 +126,7 @@ def outside_notice(readings: Iterable[Reading], cause: str = "") -> str | None:
     else:
         where, means = f"{at or 'in a part of it'} this is hardly {what}", "says something else there"
     figures = "; ".join(one.figures for one in strange)
-    flags = ", ".join(kind.flag for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER))
+    flags = ", ".join(stage.flag for stage in needed_stages())
     return (
         f"{where}, and these models know nothing else ({figures}): the result most likely {means}; {cause + '; ' if cause else ''}"
         f"for real speech give the published checkpoints with {flags} (README.md says which file goes where)"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.checkpoints.kinds import Kind
 from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.loading import loading
@@ -167,7 +167,7 @@ def _settings(options: argparse.Namespace) -> ExtractSettings:
 
 
 def _models(options: argparse.Namespace, settings: ExtractSettings) -> ExtractModels:
-    encoder = checkpoint_or_bundle(options.av2unit_path, Kind.UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
+    encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER) if settings.needs_encoder else options.av2unit_path
     return ExtractModels(encoder, options.speaker_encoder_path, device_name(options), options.precision)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.command import EXIT_FAILED, LOG
 from avcore.compute.device import resolve_device
 from avcore.compute.memory import keep_freed_memory
@@ -36,13 +36,14 @@ class DubModels:
 
     def key(self) -> list[str]:
         """What of them decides the result. Raises CheckpointError for a file of another kind."""
-        kinds = ((self.paths.av2unit, Kind.UNIT_ENCODER), (self.paths.utut, Kind.TRANSLATOR), (self.paths.unit2av, Kind.RENDERER))
-        settled = replace(self.run, device="")
-        return [repr(settled), *(read_checkpoint(path, kind).fingerprint for path, kind in kinds), str(self.paths.speaker_encoder)]
+        settled, needed = replace(self.run, device=""), self.paths.needed
+        known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
+        others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
+        return [repr(settled), *known, str(self.paths.speaker_encoder), *others]
 
     def size(self) -> int:
         """Bytes of all files together."""
-        return sum(file_size(path) for path in (self.paths.av2unit, self.paths.utut, self.paths.unit2av))
+        return sum(file_size(path) for path in (*self.paths.needed.values(), *self.paths.others.values()))
 
 
 class DubWorker:

@@ -18,4 +18,6 @@ def with_full_paths(settings: Settings) -> Settings:
 def _full(value: object) -> object:
     if isinstance(value, Path):
         return value.absolute()
+    if isinstance(value, dict):
+        return {name: _full(one) for name, one in value.items()}
     return with_full_paths(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -6,19 +6,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, REFERENCES, SHIPPED, Bundle
-from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, needed_stages, packed_part
 from avcore.checkpoints.precision import STORED_PRECISIONS
+from avcore.checkpoints.stages import Stage
 from avcore.command import LOG, Parser, run
+from avcore.errors import UsageError
 from avcore.files import require_file
 from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.texts import read_json
+from avcore.units.vocabulary import normalise_language
+from netflips import stages
 from netflips.bundles.describe import check_bundle, note, tell, total_bytes
 from netflips.checkout import from_checkout
 
-_PARTS = {kind.name.lower().replace("_", "-"): kind for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)}
 _UTTERANCES, _SEED, _SHARE = 400, 40, 0.02
 _MEGA = 2**20
 
@@ -28,8 +30,10 @@ def build_parser() -> Parser:
     parser = Parser(prog="netflips bundle", description="Pack and check the models that come with NetfLips.")
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     pack = commands.add_parser("pack", help="make a bundle of three checkpoints and their reference sentences")
-    for part, kind in _PARTS.items():
-        pack.add_argument(f"--{part}", type=Path, required=True, metavar="FILE", help=f"the {kind.value}")
+    for stage in needed_stages():
+        pack.add_argument(f"--{stage.part}", type=Path, required=True, metavar="FILE", help=f"the {stage.kind}")
+    for stage in _optional():
+        _add_optional(pack, stage)
     pack.add_argument("--references", type=Path, required=True, metavar="FILE", help="units of every sentence, JSON lines")
     pack.add_argument(
         "--about", type=Path, required=True, metavar="FILE",
@@ -38,7 +42,8 @@ def build_parser() -> Parser:
     pack.add_argument(
         "--precision", default="float16", choices=STORED_PRECISIONS, help="of matrices and kernels (default: float16)"
     )
-    pack.add_argument("--keep", action="append", default=[], choices=list(_PARTS), help="leave this model's numbers as they are")
+    parts = [stage.part for stage in (*needed_stages(), *_optional())]
+    pack.add_argument("--keep", action="append", default=[], choices=parts, help="leave this model's numbers as they are")
     calibrate = commands.add_parser(
         "calibrate", help="find out where the bundle's domain ends (needs espeakng-loader; takes natural voices where they are)"
     )
@@ -55,7 +60,7 @@ def build_parser() -> Parser:
     add.add_argument("file", type=Path, help="JSON")
     check = commands.add_parser("check", help="compare the files with the checksums in bundle.json")
     for one in (pack, calibrate, add, check):
-        one.add_argument("--bundle-dir", type=Path, default=SHIPPED, metavar="DIR", help="default: where it is shipped")
+        one.add_argument("--bundle-dir", type=Path, default=stages.SHIPPED, metavar="DIR", help="default: where it is shipped")
         one.add_argument("--quiet", action="store_true", help="print errors and warnings only")
         one.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
     return parser
@@ -78,25 +83,60 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def _pack(options: argparse.Namespace) -> Bundle:
-    models = {"a model": [options.unit_encoder, options.translator, options.renderer]}
-    inputs = models | {"the references": [options.references], "the description": [options.about]}
+    needed, others = [_given(options, stage) for stage in needed_stages()], _others(options)
+    inputs = {"a model": [*needed, *others.values()], "the references": [options.references], "the description": [options.about]}
     for what, paths in inputs.items():
         for path in paths:
             require_file(path, what)
-    names = (*CHECKPOINTS.values(), REFERENCES, ABOUT)
-    keep_apart({"a file of the bundle": [options.bundle_dir / name for name in names]}, inputs)
+    models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
+    names = {*(one.file for one in models), REFERENCES, ABOUT}
+    keep_apart({"a file of the bundle": [options.bundle_dir / name for name in sorted(names)]}, inputs)
     with loading():
         from netflips.bundles.pack import pack_bundle
         from netflips.convert import DTYPES
 
-    kept = {_PARTS[name] for name in options.keep}
-    precision = {kind: None if kind in kept else DTYPES[options.precision] for kind in _PARTS.values()}
-    bundle = pack_bundle(
-        options.unit_encoder, options.translator, options.renderer, options.references, _read_json(options.about),
-        options.bundle_dir, precision,
-    )  # fmt: skip
+    packed = (*needed_stages(), *_optional())
+    precision = {stage: None if stage.part in options.keep else DTYPES[options.precision] for stage in packed}
+    about = _read_json(options.about)
+    encoder, translator, renderer = needed
+    bundle = pack_bundle(encoder, translator, renderer, options.references, about, options.bundle_dir, precision, others)
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
     return bundle
+
+
+def _optional() -> list[Stage[Any]]:
+    return [stage for stage in stages.STAGES if stage.place == "optional"]
+
+
+def _add_optional(parser: argparse.ArgumentParser, stage: Stage[Any]) -> None:
+    """The option for a model that a bundle may hold: a file, or one for each language."""
+    what = f"the {stage.kind} (default: none)"
+    if stage.by_language:
+        parser.add_argument(
+            f"--{stage.part}", action="append", default=[], metavar="LANGUAGE=FILE", help=f"{what}; may be given for each language"
+        )
+    else:
+        parser.add_argument(f"--{stage.part}", type=Path, metavar="FILE", help=what)
+
+
+def _given(options: argparse.Namespace, stage: Stage[Any]) -> Any:
+    return getattr(options, stage.part.replace("-", "_"))
+
+
+def _others(options: argparse.Namespace) -> dict[str, Path]:
+    """The models that a bundle may hold, by their names in it. Raises UsageError."""
+    found: dict[str, Path] = {}
+    for stage in _optional():
+        given = _given(options, stage)
+        if not stage.by_language:
+            found |= {} if given is None else {stage.part: given}
+            continue
+        for text in given:
+            language, _, path = text.partition("=")
+            if not language or not path:
+                raise UsageError(f"--{stage.part} takes LANGUAGE=FILE", found=text)
+            found[stage.part_for(normalise_language(language))] = Path(path)
+    return found
 
 
 def _calibrate(options: argparse.Namespace) -> Bundle:

@@ -6,21 +6,33 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, REFERENCES, Bundle, read_bundle
+from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, Packed, packed_as, read_bundle
+from avcore.checkpoints.stages import SUFFIX
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
 
 MOST_BYTES = 25 * 2**20
 """What a bundle may weigh, all files together."""
-FILES = (*(name for path in CHECKPOINTS.values() for name in (path, str(Path(path).with_suffix(".json")))), REFERENCES)
-"""Everything in a bundle but bundle.json."""
-_MEGA = 2**20
+_MEGA, _CONFIG = 2**20, ".json"
 
 
-def file_facts(folder: Path) -> dict[str, dict[str, Any]]:
+def files_of(bundle: Bundle) -> tuple[str, ...]:
+    """Everything in a bundle but bundle.json: of each model two files, the references, and what it says to hold."""
+    stated = (model_of(name) for name in bundle.about.get("files") or {})
+    models = dict.fromkeys((*bundle.models, *filter(None, stated)))
+    return (*(name for one in models for name in (one.file, str(Path(one.file).with_suffix(_CONFIG)))), REFERENCES)
+
+
+def model_of(name: str) -> Packed | None:
+    """The model of a bundle that a file's name belongs to; None for other files."""
+    path = Path(name)
+    return packed_as(f"{path.stem}{SUFFIX}") if path.name == name and path.suffix in (SUFFIX, _CONFIG) else None
+
+
+def file_facts(bundle: Bundle) -> dict[str, dict[str, Any]]:
     """Checksum and size of each file of a bundle. Raises InputError when one is missing."""
-    found = {}
-    for name in FILES:
+    folder, found = bundle.folder, {}
+    for name in files_of(bundle):
         content = require_file(folder / name, "a file of the bundle").read_bytes()
         found[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     return found
@@ -28,7 +40,7 @@ def file_facts(folder: Path) -> dict[str, dict[str, Any]]:
 
 def write_about(folder: Path, about: Mapping[str, Any]) -> Bundle:
     """Write bundle.json anew, with the files as they are now."""
-    content = {**about, "files": file_facts(folder)}
+    content = {**about, "files": file_facts(Bundle(folder, {}))}
     write_text(folder / ABOUT, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return read_bundle(folder)
 
@@ -42,8 +54,8 @@ def note(folder: str | Path, **sections: Any) -> Bundle:
 def check_bundle(folder: str | Path) -> Bundle:
     """Read a bundle and compare its files with the checksums. Raises InputError or CheckpointError naming what differs."""
     bundle = read_bundle(folder)
-    stated, found = dict(bundle.about.get("files") or {}), file_facts(bundle.folder)
-    differing = [name for name in FILES if (stated.get(name) or {}).get("sha256") != found[name]["sha256"]]
+    stated, found = dict(bundle.about.get("files") or {}), file_facts(bundle)
+    differing = [name for name in found if (stated.get(name) or {}).get("sha256") != found[name]["sha256"]]
     if differing:
         raise CheckpointError(
             "the bundle is not what it says it is", path=bundle.folder, found=f"other content in {', '.join(differing)}",
@@ -54,7 +66,7 @@ def check_bundle(folder: str | Path) -> Bundle:
 
 def total_bytes(bundle: Bundle) -> int:
     """What a bundle weighs, its bundle.json included."""
-    return sum((bundle.folder / name).stat().st_size for name in (*FILES, ABOUT))
+    return sum((bundle.folder / name).stat().st_size for name in (*files_of(bundle), ABOUT))
 
 
 def tell(bundle: Bundle) -> Iterator[str]:
@@ -63,6 +75,9 @@ def tell(bundle: Bundle) -> Iterator[str]:
     yield f"{about['name']}: {about['domain']}"
     yield f"folder: {bundle.folder}, {total_bytes(bundle) / _MEGA:.1f} MiB"
     yield f"languages: {about.get('source', '?')} -> {about.get('target', '?')}, units of {about.get('vocabulary', '?')}"
+    others = [one.part for one in bundle.models if one.stage.place == "optional"]
+    if others:
+        yield f"and more: {', '.join(others)}"
     facts = {name: made[name] for name in ("date", "commit", "seed") if name in made}
     if facts:
         yield "made: " + ", ".join(f"{name} {value}" for name, value in facts.items())

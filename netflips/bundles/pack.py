@@ -1,4 +1,4 @@
-"""Pack three trained checkpoints and their reference sentences as one bundle."""
+"""Pack trained checkpoints and their reference sentences as one bundle."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from av2unit.avhubert.labels import vocabulary_of
-from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, FORMAT, REFERENCES, Bundle
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, Packed, needed_stages, packed_part
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.config import without_places
+from avcore.checkpoints.installed import stages
+from avcore.checkpoints.stages import Stage
 from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units.vocabulary import require_same_vocabulary
 from avdata.unit_store import UnitRow, iter_units, write_units
-from netflips.bundles.describe import FILES, MOST_BYTES, total_bytes, write_about
+from netflips.bundles.describe import MOST_BYTES, model_of, total_bytes, write_about
 from netflips.convert import cast_weights
-from unit2av.model import RendererCheckpoint
 
 LOG = logging.getLogger("netflips")
 
@@ -36,7 +36,8 @@ def pack_bundle(
     references: str | Path,
     about: Mapping[str, Any],
     out_dir: str | Path,
-    precision: torch.dtype | Mapping[Kind, torch.dtype | None] | None = torch.float16,
+    precision: torch.dtype | Mapping[Stage[Any], torch.dtype | None] | None = torch.float16,
+    others: Mapping[str, str | Path] | None = None,
 ) -> Bundle:
     """Write a bundle into `out_dir`, in place of one that is there, or nothing.
 
@@ -45,32 +46,32 @@ def pack_bundle(
     step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
     None = as they are, int8 = rounded by rows (`avcore.checkpoints.eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
-    Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
+    others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or
+    `speller.ko`. Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
     ]
     if missing:
         raise UsageError("a bundle says where it came from", expected=", ".join(missing))
-    sources = {
-        kind: read_checkpoint(path, kind)
-        for kind, path in ((Kind.UNIT_ENCODER, encoder), (Kind.TRANSLATOR, translator), (Kind.RENDERER, renderer))
-    }
+    given = dict(zip(map(Packed, needed_stages()), (encoder, translator, renderer), strict=True)) | _named(others or {})
+    sources = {place: read_checkpoint(path, place.stage) for place, path in given.items()}
     rows = list(iter_units(references))
     vocabulary = _common_vocabulary(sources, rows, Path(references))
     out_dir = _require_bundle_folder(Path(out_dir))
     with private_folder(".bundle-", out_dir.parent) as temporary:
         folder = temporary / "bundle"
         folder.mkdir()
-        for kind, source in sources.items():
-            dtype = precision.get(kind) if isinstance(precision, Mapping) else precision
+        for place, source in sources.items():
+            dtype = precision.get(place.stage) if isinstance(precision, Mapping) else precision
             eight_bits = dtype is torch.int8
             tensors = source.tensors
             if dtype is not None and not eight_bits:
                 tensors = cast_weights(tensors, dtype, source.path, least_axes=2)
             # Said in words: a fingerprint over the encoder's heads would change with the number format.
-            config = {**without_places(source.config), "vocabulary": vocabulary}
-            write_checkpoint(folder / CHECKPOINTS[kind], kind, config, tensors, eight_bits)
+            takes_units = bool(_vocabularies(place, source))
+            config = without_places(source.config) | ({"vocabulary": vocabulary} if takes_units else {})
+            write_checkpoint(folder / place.file, place.stage, config, tensors, eight_bits)
         write_units(folder / REFERENCES, rows)
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {
@@ -92,20 +93,33 @@ def pack_bundle(
     return Bundle(out_dir, packed.about)
 
 
-def _common_vocabulary(sources: Mapping[Kind, Checkpoint], rows: Sequence[UnitRow], references: Path) -> str:
-    """The quantizer that all models and references share. Raises VocabularyError for another, UsageError for no Korean."""
-    vocabulary = vocabulary_of(sources[Kind.UNIT_ENCODER])
-    renderer = RendererCheckpoint(sources[Kind.RENDERER])
-    renderer.vocoder_tensors(_TARGET), renderer.face_tensors()
-    stated: dict[object, Any] = {
-        sources[Kind.TRANSLATOR].path: sources[Kind.TRANSLATOR].config.get("vocabulary"),
-        f"{renderer.source.path} (speech)": renderer.vocoder_settings(_TARGET).get("vocabulary"),
-        f"{renderer.source.path} (face)": renderer.face_settings.get("vocabulary"),
-        **{f"{references}: {row.id}": row.units.vocabulary for row in rows},
-    }
+def _named(others: Mapping[str, str | Path]) -> dict[Packed, str | Path]:
+    """Models by their names in a bundle. Raises UsageError for a name that no stage has."""
+    places = {part: packed_part(part) for part in others}
+    unknown = [part for part, place in places.items() if place is None or place.stage.place != "optional"]
+    if unknown:
+        known = ", ".join(stage.part for stage in stages() if stage.place == "optional")
+        raise UsageError("a bundle has no place for this model", expected=known or "none beside the three", found=unknown[0])
+    return {place: others[part] for part, place in places.items() if place is not None}
+
+
+def _vocabularies(place: Packed, source: Checkpoint) -> dict[str, str]:
+    """The quantizers that a model states, by what they are of."""
+    stated = source.stage.layout().vocabularies(source, place.language or _TARGET)
+    return {f"{source.path} ({part})" if part else str(source.path): name for part, name in stated.items()}
+
+
+def _common_vocabulary(sources: Mapping[Packed, Checkpoint], rows: Sequence[UnitRow], references: Path) -> str:
+    """The quantizer that all models and references share: the encoder's.
+
+    Raises VocabularyError for another, and for a renderer without a Korean voice or a face what its layout raises.
+    """
+    stated = {owner: name for place, source in sources.items() for owner, name in _vocabularies(place, source).items()}
+    stated |= {f"{references}: {row.id}": row.units.vocabulary for row in rows}
+    vocabulary = next(iter(stated.values()))
     for owner, name in stated.items():
-        require_same_vocabulary(vocabulary, str(name or ""), str(owner))
-    unknown = [str(owner) for owner, name in stated.items() if not name]
+        require_same_vocabulary(vocabulary, name, owner)
+    unknown = [owner for owner, name in stated.items() if not name]
     if unknown:
         LOG.warning(
             "these do not say which quantizer their units are of: %s; it is taken to be %s", ", ".join(unknown[:4]), vocabulary
@@ -118,7 +132,8 @@ def _require_bundle_folder(out_dir: Path) -> Path:
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")
-    foreign = sorted({path.name for path in out_dir.iterdir()} - {*FILES, ABOUT})
+    names = {path.name for path in out_dir.iterdir()} - {REFERENCES, ABOUT}
+    foreign = sorted(name for name in names if model_of(name) is None)
     if foreign:
         raise OutputError("this folder holds other things than a bundle", path=out_dir, found=", ".join(foreign[:5]))
     return out_dir

@@ -1,8 +1,11 @@
-"""Where the bundle's models are, for whoever dubs with them."""
+"""Where the models are, the bundle's or those that were given, for whoever dubs with them."""
 
-from avcore.checkpoints.bundle import Bundle, find_bundle
-from avcore.checkpoints.kinds import Kind
+import argparse
+from pathlib import Path
+
+from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, find_bundle, needed_stages
 from avcore.errors import InputError
+from netflips import stages
 from netflips.options import ModelPaths
 
 
@@ -17,4 +20,23 @@ def require_bundle() -> Bundle:
 def bundle_paths(bundle: Bundle | None = None) -> ModelPaths:
     """The checkpoints of a bundle; None = the default one. Raises InputError when there is none."""
     bundle = bundle or require_bundle()
-    return ModelPaths(*(bundle.checkpoint(kind) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)))
+    return ModelPaths.of({stage: bundle.checkpoint(stage) for stage in needed_stages()}, None, _others(bundle))
+
+
+def given_or_bundle(options: argparse.Namespace) -> ModelPaths:
+    """The checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
+
+    A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.
+    Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
+    """
+    found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed_stages()})
+    bundle = bundle_of(next(iter(found.values())))
+    packed = {} if bundle is None else _others(bundle)
+    given = {one.part: getattr(options, one.option, None) for one in stages.STAGES if one.place == "optional"}
+    return ModelPaths.of(found, options.speaker_encoder_path, packed | {part: path for part, path in given.items() if path})
+
+
+def _others(bundle: Bundle) -> dict[str, Path]:
+    """The models of a bundle that not every dub needs, by name."""
+    optional = (one for one in bundle.models if one.stage.place == "optional")
+    return {one.part: bundle.folder / one.file for one in optional}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.trust import Heard, listen
+from avcore.answers import SpeakerVoice, Translation
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
@@ -33,8 +34,7 @@ from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
-from unit2av.voice.speech import SpeakerVoice
-from unit2unit.inference import Translation, search_settings, truncation_notice
+from unit2unit.inference import search_settings, truncation_notice
 
 LOG = logging.getLogger("netflips")
 Samples = NDArray[np.float32]

@@ -4,14 +4,13 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from avcore.checkpoints.bundle import checkpoints_or_bundle
-from avcore.checkpoints.kinds import Kind
 from avcore.command import EXIT_FAILED, LOG, device_name
 from avcore.errors import NetflipsError, UsageError
 from avcore.outputs import keep_apart
 from avcore.plain_text import require_utf8
 from avcore.progress import bars
 from netflips.bulk.flags import spread_of
+from netflips.bundles.paths import given_or_bundle
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.jobs import Job, jobs_of, require_ours, require_videos
 from netflips.languages import choose_languages
@@ -25,7 +24,7 @@ from netflips.report.files import ReportFiles
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
     """Do what the options ask for; returns the exit code. All files are checked before any model is loaded."""
     require_videos(options)
-    paths = _model_paths(options)
+    paths = given_or_bundle(options)
     languages = choose_languages(options.src_lang, options.tgt_lang, paths)
     settings = _dub_options(options, languages, recording)
     jobs = jobs_of(options, settings.target)
@@ -44,8 +43,7 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int 
 
 
 def _keep_apart(jobs: list[Job], settings: DubOptions, paths: ModelPaths, reports: list[Path]) -> None:
-    checkpoints = (paths.av2unit, paths.utut, paths.unit2av, paths.speaker_encoder)
-    inputs = {"a checkpoint": [path for path in checkpoints if path is not None]} | inputs_of(settings)
+    inputs = {"a checkpoint": list(paths.all)} | inputs_of(settings)
     outputs = {"the report": reports} | outputs_of(settings)
     sources, targets = [job[0] for job in jobs], [job[1] for job in jobs]
     keep_apart({"the dubbed video": targets, **outputs}, {"an input video": sources, **inputs})
@@ -127,12 +125,6 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         timing=options.timing,
         recording=recording,
     )
-
-
-def _model_paths(options: argparse.Namespace) -> ModelPaths:
-    given = {Kind.UNIT_ENCODER: options.av2unit_path, Kind.TRANSLATOR: options.utut_path, Kind.RENDERER: options.unit2av_path}
-    found = checkpoints_or_bundle(given)
-    return ModelPaths(found[Kind.UNIT_ENCODER], found[Kind.TRANSLATOR], found[Kind.RENDERER], options.speaker_encoder_path)
 
 
 def _run_options(options: argparse.Namespace) -> RunOptions:

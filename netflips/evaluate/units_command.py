@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
-from avcore.checkpoints.kinds import Kind
 from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_place, write_text
@@ -21,6 +20,7 @@ from avcore.units import Ids, Units
 from avdata.manifest import iter_entries
 from netflips.evaluate.unit_scores import Pair, require_sacrebleu, rows, score, table
 from netflips.evaluate.unit_sides import Side, match, read_side
+from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from unit2unit.translator import UnitTranslator
@@ -90,7 +90,7 @@ def _score_units(options: argparse.Namespace) -> None:
 
 def _score_translations(options: argparse.Namespace) -> int | None:
     require_sacrebleu()
-    path = require_file(checkpoint_or_bundle(options.utut_path, Kind.TRANSLATOR), "the translator")
+    path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
     _check_outputs(options, {"the source": options.source, "the target": options.target, "the translator": path})
     languages, sources, references = _split(options)
     with loading():

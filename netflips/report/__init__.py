@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from avcore.answers import SpeakerVoice
+from avcore.contracts import Voice
 from avcore.files import write_text
 from avcore.plain_text import json_text, ranges, shown
 from avcore.units.domain import Domain
-from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class DubReport:
         return "\n".join([*lines, f"written: {shown(self.output)}"])
 
 
-def spoken_pitch_hz(vocoder: UnitVocoder, voice: SpeakerVoice) -> float | None:
+def spoken_pitch_hz(vocoder: Voice, voice: SpeakerVoice) -> float | None:
     """The median pitch in Hz that a vocoder was told to speak at; None where it cannot be told."""
     return round(voice.pitch.hz, 1) if vocoder.takes_pitch and voice.pitch is not None else None
 

@@ -10,8 +10,9 @@ import torch
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert
 from av2unit.extractor import UnitExtractor
+from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from tests.av2unit.made_clips import write_corpus
 from tests.av2unit.training_runs import SIDE
 
@@ -23,7 +24,7 @@ def encoder_path(parity_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def encoder_checkpoint(encoder_path: Path) -> Checkpoint:
-    return read_checkpoint(encoder_path, Kind.UNIT_ENCODER)
+    return read_checkpoint(encoder_path, UNIT_ENCODER)
 
 
 @pytest.fixture(scope="session")

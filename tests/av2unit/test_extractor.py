@@ -11,8 +11,9 @@ import torch
 from av2unit.avhubert.labels import vocabulary_of
 from av2unit.avhubert.model import load_avhubert
 from av2unit.extractor import UnitExtractor
+from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Floats, Pictures
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, InputError, UsageError
 
 CPU = torch.device("cpu")
@@ -103,7 +104,7 @@ def test_one_projection_may_serve_both_heads(encoder_checkpoint: Checkpoint, spe
 def test_own_format_gives_the_same_units_and_fingerprint(
     encoder_checkpoint: Checkpoint, extractor: UnitExtractor, speech: Floats, lips: Pictures, tmp_path: Path
 ) -> None:
-    path = write_checkpoint(tmp_path / "own", Kind.UNIT_ENCODER, encoder_checkpoint.config, encoder_checkpoint.tensors)
+    path = write_checkpoint(tmp_path / "own", UNIT_ENCODER, encoder_checkpoint.config, encoder_checkpoint.tensors)
     assert UnitExtractor.from_checkpoint(path).extract(speech, lips) == extractor.extract(speech, lips)
 
 
@@ -112,7 +113,7 @@ def test_decoding_and_vocabulary_stored_with_the_model_are_used(
 ) -> None:
     stored = {"decoding": {"method": "viterbi", "duration_penalty": 3.0}, "vocabulary": "sha256:0123"}
     config = encoder_checkpoint.config | stored
-    path = write_checkpoint(tmp_path / "own.safetensors", Kind.UNIT_ENCODER, config, encoder_checkpoint.tensors)
+    path = write_checkpoint(tmp_path / "own.safetensors", UNIT_ENCODER, config, encoder_checkpoint.tensors)
     units = UnitExtractor.from_checkpoint(path).extract(speech)
     assert units.vocabulary == "sha256:0123"
     assert len(units) < len(extractor.extract(speech)) / 2
@@ -233,6 +234,4 @@ def test_cuda_gives_the_same_units(encoder_path: Path, extractor: UnitExtractor,
 
 
 def test_reading_twice_gives_the_same_vocabulary(encoder_path: Path) -> None:
-    assert vocabulary_of(read_checkpoint(encoder_path, Kind.UNIT_ENCODER)) == vocabulary_of(
-        read_checkpoint(encoder_path, Kind.UNIT_ENCODER)
-    )
+    assert vocabulary_of(read_checkpoint(encoder_path, UNIT_ENCODER)) == vocabulary_of(read_checkpoint(encoder_path, UNIT_ENCODER))

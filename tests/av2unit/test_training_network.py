@@ -9,11 +9,12 @@ from torch import Tensor
 
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert, load_avhubert
+from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig
 from av2unit.training.items import ClipBatch
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model, initialise, read_start
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, VocabularyError
 from tests.av2unit.training_runs import PUBLISHED
 
@@ -183,10 +184,10 @@ def test_heads_are_kept_for_the_same_units_only(encoder_checkpoint: Checkpoint, 
     config = _settings(encoder_checkpoint, 54)
     tensors = encoder_checkpoint.tensors | {"label_embs_concat": torch.rand(108, config.final_dim)}
     stored = encoder_checkpoint.config | {"dictionaries": symbols, "vocabulary": "sha256:mine"}
-    path = write_checkpoint(tmp_path / "own", Kind.UNIT_ENCODER, stored, tensors)
+    path = write_checkpoint(tmp_path / "own", UNIT_ENCODER, stored, tensors)
     model = build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:mine")
     assert torch.equal(model.label_embs_concat, tensors["label_embs_concat"])
-    assert torch.equal(load_avhubert(read_checkpoint(path, Kind.UNIT_ENCODER)).label_embs_concat, tensors["label_embs_concat"])
+    assert torch.equal(load_avhubert(read_checkpoint(path, UNIT_ENCODER)).label_embs_concat, tensors["label_embs_concat"])
     with pytest.raises(VocabularyError):
         build_model(config, InitConfig(checkpoint=str(path), heads="keep"), symbols, "sha256:other")
     with pytest.raises(CheckpointError, match="other units"):

@@ -14,8 +14,9 @@ import torch
 
 from av2unit import train as command
 from av2unit.extractor import UnitExtractor
+from av2unit.stage import UNIT_ENCODER
 from av2unit.training.export import read_trained
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import read_gray_video, read_speech
 from avtrain.checkpoints import read_state
 from avtrain.data import move
@@ -64,14 +65,14 @@ def test_what_is_exported_labels_the_clips_it_was_trained_on(run_dir: Path, corp
     out = tmp_path / "encoder.safetensors"
     options = ["export", "--run-dir", str(run_dir), "--out-path", str(out), "--choose-penalty", "0,1,40", "--judge-lips"]
     assert command.main([*options, "--device", "cpu"]) == 0
-    stored = read_checkpoint(out, Kind.UNIT_ENCODER).config
+    stored = read_checkpoint(out, UNIT_ENCODER).config
     assert stored["vocabulary"] == VOCABULARY
     assert stored["decoding"]["duration_penalty"] in (0.0, 1.0)  # 40 makes one unit of each clip
     extractor = UnitExtractor.from_checkpoint(out)
     assert extractor.agreement is not None
     assert extractor.agreement.foreign < extractor.agreement.least < extractor.agreement.own
     trained = read_trained(run_dir)
-    assert torch.equal(read_checkpoint(out, Kind.UNIT_ENCODER).tensors["final_proj.weight"], trained.tensors["final_proj.weight"])
+    assert torch.equal(read_checkpoint(out, UNIT_ENCODER).tensors["final_proj.weight"], trained.tensors["final_proj.weight"])
     right = total = 0
     for name, units in _labels(corpus)[:6]:
         found = extractor.extract(read_speech(corpus / f"audio/{name}.wav"), _lips(corpus, name))

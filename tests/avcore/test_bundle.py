@@ -6,10 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoints import bundle
-from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, FORMAT, VARIABLE, checkpoint_or_bundle, checkpoints_or_bundle, find_bundle
-from avcore.checkpoints.kinds import Kind
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import (
+    ABOUT,
+    FORMAT,
+    VARIABLE,
+    checkpoint_or_bundle,
+    checkpoints_or_bundle,
+    find_bundle,
+    needed_stages,
+)
 from avcore.errors import CheckpointError, InputError, NetflipsError, UsageError
+from netflips import stages
+from unit2av.stage import RENDERER
+from unit2unit.stage import TRANSLATOR
 
 
 @pytest.fixture
@@ -18,16 +28,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     made = {"date": "2026-11-20", "commit": "0123456789abcdef"}
     (folder / ABOUT).write_text(json.dumps({"format": FORMAT, "name": "the demo bundle", "domain": "its phrasebook", "made": made}))
-    for name in CHECKPOINTS.values():
-        (folder / name).write_text("weights")
+    for stage in needed_stages():
+        (folder / stage.file).write_text("weights")
     monkeypatch.setenv(VARIABLE, str(folder))
     return folder
 
 
 def test_without_flags_the_bundle_is_taken_and_said_in_one_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "netflips")
-    found = checkpoints_or_bundle({Kind.UNIT_ENCODER: None, Kind.TRANSLATOR: None})
-    assert found == {kind: folder / CHECKPOINTS[kind] for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR)}
+    found = checkpoints_or_bundle({UNIT_ENCODER: None, TRANSLATOR: None})
+    assert found == {kind: folder / kind.file for kind in (UNIT_ENCODER, TRANSLATOR)}
     (line,) = caplog.messages
     assert line == (
         f"models: the demo bundle ({folder}, made on 2026-11-20 from commit 0123456789ab): it knows only its phrasebook"
@@ -36,14 +46,14 @@ def test_without_flags_the_bundle_is_taken_and_said_in_one_line(folder: Path, ca
 
 def test_what_is_given_is_taken_and_the_bundle_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "/nowhere")
-    given = {Kind.UNIT_ENCODER: Path("a.pt"), Kind.TRANSLATOR: Path("b.pt")}
+    given = {UNIT_ENCODER: Path("a.pt"), TRANSLATOR: Path("b.pt")}
     assert checkpoints_or_bundle(given) == given
-    assert checkpoint_or_bundle(Path("c.pt"), Kind.RENDERER) == Path("c.pt")
+    assert checkpoint_or_bundle(Path("c.pt"), RENDERER) == Path("c.pt")
 
 
 @pytest.mark.usefixtures("folder")
 def test_a_few_of_them_are_not_filled_up_from_the_bundle() -> None:
-    given = {Kind.UNIT_ENCODER: Path("a.pt"), Kind.TRANSLATOR: None, Kind.RENDERER: None}
+    given = {UNIT_ENCODER: Path("a.pt"), TRANSLATOR: None, RENDERER: None}
     with pytest.raises(UsageError, match="missing: --utut-path, --unit2av-path; give all of them, or none"):
         checkpoints_or_bundle(given)
 
@@ -51,9 +61,9 @@ def test_a_few_of_them_are_not_filled_up_from_the_bundle() -> None:
 def test_no_flags_and_no_bundle_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, "")
     with pytest.raises(UsageError, match=r"missing: --av2unit-path; no models come with this installation; README\.md"):
-        checkpoint_or_bundle(None, Kind.UNIT_ENCODER)
+        checkpoint_or_bundle(None, UNIT_ENCODER)
     monkeypatch.delenv(VARIABLE)
-    monkeypatch.setattr(bundle, "SHIPPED", tmp_path)
+    monkeypatch.setattr(stages, "SHIPPED", tmp_path)
     assert find_bundle() is None
 
 

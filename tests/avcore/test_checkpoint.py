@@ -2,72 +2,77 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint, write_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES, is_same
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint, write_checkpoint
+from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError, OutputError
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 PUBLISHED = {
-    "mavhubert.pt": Kind.UNIT_ENCODER,
-    "utut_ko.pt": Kind.TRANSLATOR,
-    "unit2av_renderer.pt": Kind.RENDERER,
-    "unit2av_spk_encoder.pt": Kind.SPEAKER_ENCODER,
+    "mavhubert.pt": UNIT_ENCODER,
+    "utut_ko.pt": TRANSLATOR,
+    "unit2av_renderer.pt": RENDERER,
+    "unit2av_spk_encoder.pt": SPEAKER_ENCODER,
 }
 
 
 @pytest.fixture
 def speaker(parity_dir: Path) -> Checkpoint:
-    return read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", Kind.SPEAKER_ENCODER)
+    return read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", SPEAKER_ENCODER)
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_written_and_read_back_bit_for_bit(parity_dir: Path, tmp_path: Path, name: str, kind: Kind) -> None:
+def test_written_and_read_back_bit_for_bit(parity_dir: Path, tmp_path: Path, name: str, kind: Stage[Any]) -> None:
     published = read_checkpoint(parity_dir / name, kind)
     path = write_checkpoint(tmp_path / "new folder" / "x", kind, published.config, published.tensors)
     assert path == tmp_path / "new folder" / "x.safetensors"
     own = read_checkpoint(path, kind)
-    assert (own.kind, own.config, own.fingerprint) == (kind, published.config, published.fingerprint)
+    assert (own.stage, own.config, own.fingerprint) == (kind, published.config, published.fingerprint)
     assert own.tensors.keys() == published.tensors.keys()
     assert all(is_same(own.tensors[key], published.tensors[key]) for key in own.tensors)
     assert sorted(item.name for item in path.parent.iterdir()) == ["x.json", "x.safetensors"]
 
 
 def test_shared_table_is_stored_once(parity_dir: Path, tmp_path: Path) -> None:
-    published = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
-    path = write_checkpoint(tmp_path / "x.safetensors", Kind.TRANSLATOR, published.config, published.tensors)
+    published = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
+    path = write_checkpoint(tmp_path / "x.safetensors", TRANSLATOR, published.config, published.tensors)
     assert all(name.encode() not in path.read_bytes() for name in SHARED_TABLES[1:])
-    own = read_checkpoint(path, Kind.TRANSLATOR)
+    own = read_checkpoint(path, TRANSLATOR)
     assert len({own.tensors[name].data_ptr() for name in SHARED_TABLES}) == 1
 
 
 def test_tables_that_differ_are_not_written(parity_dir: Path, tmp_path: Path) -> None:
-    published = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    published = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
     tensors = {**published.tensors, SHARED_TABLES[2]: published.tensors[SHARED_TABLES[2]] + 1}
     with pytest.raises(CheckpointError, match="with different content"):
-        write_checkpoint(tmp_path / "x.safetensors", Kind.TRANSLATOR, published.config, tensors)
+        write_checkpoint(tmp_path / "x.safetensors", TRANSLATOR, published.config, tensors)
     assert not list(tmp_path.iterdir())
 
 
 def test_tensors_of_another_kind_are_not_written(speaker: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a renderer's; found linear"):
-        write_checkpoint(tmp_path / "x.safetensors", Kind.RENDERER, {}, speaker.tensors)
+        write_checkpoint(tmp_path / "x.safetensors", RENDERER, {}, speaker.tensors)
     assert not list(tmp_path.iterdir())
 
 
 def test_views_of_one_memory_and_strided_tensors_are_written(speaker: Checkpoint, tmp_path: Path) -> None:
     flat = torch.arange(24.0)
     tensors = {**speaker.tensors, "linear.weight": flat.view(4, 6).T, "linear.bias": flat[:6], "similarity_weight": flat[5]}
-    own = read_checkpoint(write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, tensors), Kind.SPEAKER_ENCODER)
+    own = read_checkpoint(write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {}, tensors), SPEAKER_ENCODER)
     assert all(is_same(own.tensors[key], tensors[key]) for key in tensors)
 
 
 def test_more_settings_are_kept_and_count(speaker: Checkpoint, tmp_path: Path) -> None:
     config = {"vocabulary": "sha256:0", "이름": [1, 2.5, None], "decoding": {"penalty": 0.1}}
-    own = read_checkpoint(write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, config, speaker.tensors), Kind.SPEAKER_ENCODER)
+    own = read_checkpoint(write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, config, speaker.tensors), SPEAKER_ENCODER)
     assert own.config == config
     assert own.fingerprint != speaker.fingerprint
     assert "이름" in (tmp_path / "x.json").read_text(encoding="utf-8")
@@ -89,13 +94,13 @@ def test_fingerprint_sees_names_shapes_formats_and_values(speaker: Checkpoint, t
     ]
     prints = {speaker.fingerprint}
     for index, tensors in enumerate(others):
-        path = write_checkpoint(tmp_path / str(index), Kind.SPEAKER_ENCODER, {}, tensors)
-        prints.add(read_checkpoint(path, Kind.SPEAKER_ENCODER).fingerprint)
+        path = write_checkpoint(tmp_path / str(index), SPEAKER_ENCODER, {}, tensors)
+        prints.add(read_checkpoint(path, SPEAKER_ENCODER).fingerprint)
     assert len(prints) == len(others) + 1
 
 
 def test_own_file_without_or_with_a_wrong_configuration(speaker: Checkpoint, tmp_path: Path) -> None:
-    path = write_checkpoint(tmp_path / "x.safetensors", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
+    path = write_checkpoint(tmp_path / "x.safetensors", SPEAKER_ENCODER, {}, speaker.tensors)
     beside = tmp_path / "x.json"
     good = json.loads(beside.read_text())
     bad = {
@@ -110,24 +115,24 @@ def test_own_file_without_or_with_a_wrong_configuration(speaker: Checkpoint, tmp
     for message, text in bad.items():
         beside.write_text(text)
         with pytest.raises(CheckpointError, match=message):
-            read_checkpoint(path, Kind.SPEAKER_ENCODER)
+            read_checkpoint(path, SPEAKER_ENCODER)
     beside.write_text(json.dumps({key: good[key] for key in ("kind", "config")}))
-    assert read_checkpoint(path, Kind.SPEAKER_ENCODER).fingerprint == speaker.fingerprint
+    assert read_checkpoint(path, SPEAKER_ENCODER).fingerprint == speaker.fingerprint
     beside.unlink()
     with pytest.raises(InputError, match=r"configuration of a safetensors checkpoint is not there; keep it beside x\.safetensors"):
-        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+        read_checkpoint(path, SPEAKER_ENCODER)
 
 
 def test_own_file_of_another_kind(speaker: Checkpoint, tmp_path: Path) -> None:
-    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
+    path = write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {}, speaker.tensors)
     with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*found a speaker encoder; give it to --speaker-enc"):
-        read_checkpoint(path, Kind.RENDERER)
+        read_checkpoint(path, RENDERER)
 
 
 def test_unwritable_place(speaker: Checkpoint, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError):
-        write_checkpoint(tmp_path / "file" / "x.safetensors", Kind.SPEAKER_ENCODER, {}, speaker.tensors)
+        write_checkpoint(tmp_path / "file" / "x.safetensors", SPEAKER_ENCODER, {}, speaker.tensors)
 
 
 class Tied(nn.Module):
@@ -181,7 +186,7 @@ def test_load_strict_names_every_misfit(speaker: Checkpoint) -> None:
 @pytest.mark.parametrize("section", ["task", "model"])
 @pytest.mark.parametrize("content", ["words", 7, None, [1, 2]])
 def test_settings_that_are_no_objects_are_told(parity_dir: Path, tmp_path: Path, section: str, content: object) -> None:
-    encoder = read_checkpoint(parity_dir / "mavhubert.pt", Kind.UNIT_ENCODER)
-    path = write_checkpoint(tmp_path / "x", encoder.kind, {**encoder.config, section: content}, encoder.tensors)
+    encoder = read_checkpoint(parity_dir / "mavhubert.pt", UNIT_ENCODER)
+    path = write_checkpoint(tmp_path / "x", encoder.stage, {**encoder.config, section: content}, encoder.tensors)
     with pytest.raises(CheckpointError, match=f"x.json: {section} of the configuration cannot be read; expected an object"):
-        read_checkpoint(path, Kind.UNIT_ENCODER)
+        read_checkpoint(path, UNIT_ENCODER)

@@ -8,41 +8,44 @@ from typing import Any
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format
+from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 PUBLISHED = {
-    "mavhubert.pt": Kind.UNIT_ENCODER,
-    "utut.pt": Kind.TRANSLATOR,
-    "utut_ko.pt": Kind.TRANSLATOR,
-    "unit2av_renderer.pt": Kind.RENDERER,
-    "unit2av_spk_encoder.pt": Kind.SPEAKER_ENCODER,
+    "mavhubert.pt": UNIT_ENCODER,
+    "utut.pt": TRANSLATOR,
+    "utut_ko.pt": TRANSLATOR,
+    "unit2av_renderer.pt": RENDERER,
+    "unit2av_spk_encoder.pt": SPEAKER_ENCODER,
 }
 WEIGHTS = {"a.weight": torch.ones(2, 3)}
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_published_layouts_are_read(parity_dir: Path, name: str, kind: Kind) -> None:
+def test_published_layouts_are_read(parity_dir: Path, name: str, kind: Stage[Any]) -> None:
     checkpoint = read_checkpoint(parity_dir / name, kind)
-    assert checkpoint.kind is kind
-    assert read_checkpoint(parity_dir / name, None).kind is kind
+    assert checkpoint.stage is kind
+    assert read_checkpoint(parity_dir / name, None).stage is kind
     assert all(type(tensor) is torch.Tensor and not tensor.requires_grad for tensor in checkpoint.tensors.values())
 
 
 def test_what_the_published_layouts_hold(parity_dir: Path) -> None:
-    encoder = read_checkpoint(parity_dir / "mavhubert.pt", Kind.UNIT_ENCODER)
+    encoder = read_checkpoint(parity_dir / "mavhubert.pt", UNIT_ENCODER)
     assert encoder.config["task"]["_name"] == "av_hubert_unit_pretraining"
     assert encoder.config["model"]["encoder_embed_dim"] == encoder.tensors["encoder.layer_norm.weight"].numel() == 64
     assert [symbols[:5] for symbols in encoder.config["dictionaries"]] == [["<s>", "<pad>", "</s>", "<unk>", "0"]] * 2
     assert sum(map(len, encoder.config["dictionaries"])) == len(encoder.tensors["label_embs_concat"])
-    translator = read_checkpoint(parity_dir / "utut_ko.pt", Kind.TRANSLATOR)
+    translator = read_checkpoint(parity_dir / "utut_ko.pt", TRANSLATOR)
     assert translator.config["task"]["langs"].endswith("ko")
     assert translator.config["generation"]["beam"] == 20
     assert {translator.tensors[name].data_ptr() for name in SHARED_TABLES} == {translator.tensors[SHARED_TABLES[0]].data_ptr()}
-    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", RENDERER)
     assert renderer.config == {}
     assert len(renderer.section("audio.en")) == len(renderer.section("audio.ko")) == 304
     assert len(renderer.section("video")) == 274
@@ -50,13 +53,13 @@ def test_what_the_published_layouts_hold(parity_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_another_stages_checkpoint_says_what_it_is(parity_dir: Path, name: str, kind: Kind) -> None:
-    for wanted in set(Kind) - {kind}:
+def test_another_stages_checkpoint_says_what_it_is(parity_dir: Path, name: str, kind: Stage[Any]) -> None:
+    for wanted in set(PUBLISHED.values()) - {kind}:
         with pytest.raises(CheckpointError) as caught:
             read_checkpoint(parity_dir / name, wanted)
         message = str(caught.value)
-        assert message.startswith(f"{parity_dir / name}: this is no {wanted.value} checkpoint")
-        assert f"found a {kind.value}; give it to {kind.flag}" in message
+        assert message.startswith(f"{parity_dir / name}: this is no {wanted.kind} checkpoint")
+        assert f"found a {kind.kind}; give it to {kind.flag}" in message
         assert wanted.flag in message
 
 
@@ -68,29 +71,29 @@ def _avhubert(task: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("wanted", "content", "message"),
     [
-        (Kind.RENDERER, {"generator": WEIGHTS}, r"vocoder training checkpoint \(g_XXXXXXXX\).*--add-vocoder"),
-        (Kind.RENDERER, {"mpd": WEIGHTS, "msd": WEIGHTS, "steps": 1}, "discriminators of vocoder training"),
-        (Kind.RENDERER, WEIGHTS, "bare state dict"),
-        (Kind.RENDERER, {"state_dict": WEIGHTS, "optimizer": {}}, "another program"),
-        (Kind.RENDERER, {"audio": {}, "video": {}}, "keys audio, video"),
-        (Kind.UNIT_ENCODER, _avhubert("av_hubert_pretraining"), "without the two unit heads.*av_hubert_pretraining"),
+        (RENDERER, {"generator": WEIGHTS}, r"vocoder training checkpoint \(g_XXXXXXXX\).*--add-vocoder"),
+        (RENDERER, {"mpd": WEIGHTS, "msd": WEIGHTS, "steps": 1}, "discriminators of vocoder training"),
+        (RENDERER, WEIGHTS, "bare state dict"),
+        (RENDERER, {"state_dict": WEIGHTS, "optimizer": {}}, "another program"),
+        (RENDERER, {"audio": {}, "video": {}}, "keys audio, video"),
+        (UNIT_ENCODER, _avhubert("av_hubert_pretraining"), "without the two unit heads.*av_hubert_pretraining"),
         (
-            Kind.UNIT_ENCODER,
+            UNIT_ENCODER,
             {"cfg": {}, "model": {"encoder.w2v_model.mask_emb": torch.ones(2), "decoder.embed_tokens.weight": torch.ones(2, 2)}},
             "fine-tuned for recognition",
         ),
-        (Kind.UNIT_ENCODER, {"cfg": {}, "model": {"feature_extractor_video.proj.bias": torch.ones(2)}}, "without the two unit"),
-        (Kind.UNIT_ENCODER, {"model": WEIGHTS}, "another model"),
-        (Kind.UNIT_ENCODER, _avhubert("av_hubert_unit_pretraining"), "2 fairseq dictionaries"),
-        (Kind.TRANSLATOR, [1, 2], "a pickled list"),
-        (Kind.TRANSLATOR, {}, "an empty dict"),
-        (Kind.TRANSLATOR, {"epoch": 3}, "keys epoch"),
-        (Kind.RENDERER, {"audio": 3, "video": WEIGHTS}, "state dicts by language in audio"),
-        (Kind.RENDERER, {"audio": {"en": WEIGHTS, "ko": 3}}, r"tensors in audio\.ko"),
-        (Kind.SPEAKER_ENCODER, {"model_state": {"lstm.weight_ih_l0": 3}}, r"model_state\.lstm\.weight_ih_l0"),
+        (UNIT_ENCODER, {"cfg": {}, "model": {"feature_extractor_video.proj.bias": torch.ones(2)}}, "without the two unit"),
+        (UNIT_ENCODER, {"model": WEIGHTS}, "another model"),
+        (UNIT_ENCODER, _avhubert("av_hubert_unit_pretraining"), "2 fairseq dictionaries"),
+        (TRANSLATOR, [1, 2], "a pickled list"),
+        (TRANSLATOR, {}, "an empty dict"),
+        (TRANSLATOR, {"epoch": 3}, "keys epoch"),
+        (RENDERER, {"audio": 3, "video": WEIGHTS}, "state dicts by language in audio"),
+        (RENDERER, {"audio": {"en": WEIGHTS, "ko": 3}}, r"tensors in audio\.ko"),
+        (SPEAKER_ENCODER, {"model_state": {"lstm.weight_ih_l0": 3}}, r"model_state\.lstm\.weight_ih_l0"),
     ],
 )  # fmt: skip
-def test_foreign_checkpoints_say_what_they_are(tmp_path: Path, wanted: Kind, content: Any, message: str) -> None:
+def test_foreign_checkpoints_say_what_they_are(tmp_path: Path, wanted: Stage[Any], content: Any, message: str) -> None:
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(tmp_path / "x.pt", wanted)
@@ -116,14 +119,14 @@ def test_what_is_no_checkpoint_says_so(tmp_path: Path, content: bytes, message: 
     path = tmp_path / f"x{suffix}"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(path, Kind.TRANSLATOR)
+        read_checkpoint(path, TRANSLATOR)
 
 
 def test_missing_empty_and_folder(tmp_path: Path) -> None:
     (tmp_path / "empty.pt").touch()
     for name, message in {"absent.pt": "is not there", "empty.pt": "is empty", "": "found a folder"}.items():
         with pytest.raises(InputError, match=rf"the renderer checkpoint.*{message}|{message}.*--unit2av-path"):
-            read_checkpoint(tmp_path / name, Kind.RENDERER)
+            read_checkpoint(tmp_path / name, RENDERER)
 
 
 def _truncate_zip(source: Path, folder: Path) -> Path:
@@ -136,8 +139,8 @@ def _truncate_old(source: Path, folder: Path) -> Path:
 
 
 def _truncate_safetensors(source: Path, folder: Path) -> Path:
-    checkpoint = read_checkpoint(source, Kind.TRANSLATOR)
-    path = write_checkpoint(folder / "x.safetensors", Kind.TRANSLATOR, checkpoint.config, checkpoint.tensors)
+    checkpoint = read_checkpoint(source, TRANSLATOR)
+    path = write_checkpoint(folder / "x.safetensors", TRANSLATOR, checkpoint.config, checkpoint.tensors)
     return _cut(path.read_bytes(), path)
 
 
@@ -150,7 +153,7 @@ def _cut(content: bytes, path: Path) -> Path:
 def test_truncated_file_says_so(parity_dir: Path, tmp_path: Path, truncate: Callable[[Path, Path], Path]) -> None:
     path = truncate(parity_dir / "utut.pt", tmp_path)
     with pytest.raises(CheckpointError, match=r"is truncated.*only its first .* bytes; download the file again"):
-        read_checkpoint(path, Kind.TRANSLATOR)
+        read_checkpoint(path, TRANSLATOR)
 
 
 @pytest.mark.parametrize("length", [3, 9, 40, 200])
@@ -158,24 +161,24 @@ def test_old_file_cut_within_its_pickles(tmp_path: Path, length: int) -> None:
     torch.save({"model_state": WEIGHTS}, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
     (tmp_path / "x.pt").write_bytes((tmp_path / "x.pt").read_bytes()[:length])
     with pytest.raises(CheckpointError):
-        read_checkpoint(tmp_path / "x.pt", Kind.SPEAKER_ENCODER)
+        read_checkpoint(tmp_path / "x.pt", SPEAKER_ENCODER)
 
 
 def test_damaged_table_of_contents(parity_dir: Path, tmp_path: Path) -> None:
     content = (parity_dir / "utut.pt").read_bytes()
     (tmp_path / "x.pt").write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
     with pytest.raises(CheckpointError, match="cannot be read; found Bad magic number"):
-        read_checkpoint(tmp_path / "x.pt", Kind.TRANSLATOR)
+        read_checkpoint(tmp_path / "x.pt", TRANSLATOR)
 
 
 def test_zip_around_a_checkpoint_and_torchscript(parity_dir: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.write(parity_dir / "utut.pt", "utut.pt")
     with pytest.raises(CheckpointError, match=r"a zip archive with utut\.pt; unpack it"):
-        read_checkpoint(tmp_path / "x.zip", Kind.TRANSLATOR)
+        read_checkpoint(tmp_path / "x.zip", TRANSLATOR)
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "x.ts"))
     with pytest.raises(CheckpointError, match="TorchScript"):
-        read_checkpoint(tmp_path / "x.ts", Kind.TRANSLATOR)
+        read_checkpoint(tmp_path / "x.ts", TRANSLATOR)
 
 
 @pytest.mark.parametrize("name", SHARED_TABLES[1:])
@@ -185,7 +188,7 @@ def test_shared_tables_that_differ_are_an_error(parity_dir: Path, tmp_path: Path
     content["model"][name][1003, 5] += 1e-6
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=f"three names with different content; expected {name}"):
-        read_checkpoint(tmp_path / "x.pt", Kind.TRANSLATOR)
+        read_checkpoint(tmp_path / "x.pt", TRANSLATOR)
 
 
 def test_dictionaries_of_another_class_are_an_error(parity_dir: Path, tmp_path: Path) -> None:
@@ -193,4 +196,4 @@ def test_dictionaries_of_another_class_are_an_error(parity_dir: Path, tmp_path: 
     for state in ({"dictionaries": [["<s>", "0"]] * 2}, {}, None):
         torch.save({**content, "task_state": state}, tmp_path / "x.pt")
         with pytest.raises(CheckpointError, match="the unit dictionaries cannot be read"):
-            read_checkpoint(tmp_path / "x.pt", Kind.UNIT_ENCODER)
+            read_checkpoint(tmp_path / "x.pt", UNIT_ENCODER)

@@ -13,8 +13,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import CheckpointError
+from unit2unit.stage import TRANSLATOR
 
 FORMATS = pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "old"])
 
@@ -61,7 +62,7 @@ def test_system_call_is_refused_and_not_run(tmp_path: Path, is_zip: bool) -> Non
     marker = tmp_path / "ran"
     path = write(tmp_path / "x.pt", translator(extra_state=Calls(os.system, f"touch {marker}")), is_zip)
     with pytest.raises(CheckpointError, match=r"nothing of it was run.*system"):
-        read_checkpoint(path, Kind.TRANSLATOR)
+        read_checkpoint(path, TRANSLATOR)
     assert not marker.exists()
 
 
@@ -69,7 +70,7 @@ def test_system_call_is_refused_and_not_run(tmp_path: Path, is_zip: bool) -> Non
 def test_any_other_call_is_inert(tmp_path: Path, is_zip: bool) -> None:
     marker = tmp_path / "ran"
     path = write(tmp_path / "x.pt", translator(extra_state=Calls(eval, f"open({str(marker)!r}, 'w')")), is_zip)
-    assert read_checkpoint(path, Kind.TRANSLATOR).config["generation"] == {"beam": 20}
+    assert read_checkpoint(path, TRANSLATOR).config["generation"] == {"beam": 20}
     assert not marker.exists()
 
 
@@ -80,14 +81,14 @@ def test_call_where_we_read_is_refused(tmp_path: Path, section: str, key: str) -
     content = translator()
     content["cfg"][section] = {key: Calls(eval, "[2]")}
     with pytest.raises(CheckpointError, match=rf"plain data in {section}\.{key}; found <builtins\.eval>"):
-        read_checkpoint(write(tmp_path / "x.pt", content), Kind.TRANSLATOR)
+        read_checkpoint(write(tmp_path / "x.pt", content), TRANSLATOR)
 
 
 def test_call_in_place_of_a_tensor_is_refused(tmp_path: Path) -> None:
     content = translator()
     content["model"]["encoder.layer_norm.weight"] = Calls(eval, "1")
     with pytest.raises(CheckpointError, match=r"a tensor in model\.encoder\.layer_norm\.weight; found <builtins\.eval>"):
-        read_checkpoint(write(tmp_path / "x.pt", content), Kind.TRANSLATOR)
+        read_checkpoint(write(tmp_path / "x.pt", content), TRANSLATOR)
 
 
 @FORMATS
@@ -106,8 +107,8 @@ def test_foreign_objects_do_not_hinder(tmp_path: Path, foreign: types.ModuleType
     del names.extra
     content["cfg"]["task"]["unread"] = foreign.Choice.ONE
     path = write(tmp_path / "x.pt", content, is_zip)
-    plain = read_checkpoint(write(tmp_path / "plain.pt", translator()), Kind.TRANSLATOR)
-    loaded = read_checkpoint(path, Kind.TRANSLATOR)
+    plain = read_checkpoint(write(tmp_path / "plain.pt", translator()), TRANSLATOR)
+    loaded = read_checkpoint(path, TRANSLATOR)
     assert loaded.config == plain.config
     assert loaded.fingerprint == plain.fingerprint
 
@@ -119,7 +120,7 @@ def test_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     path = write(tmp_path / "x.pt", translator(extra_state=never_imported.Thing()))
     monkeypatch.delitem(sys.modules, "never_imported")
-    read_checkpoint(path, Kind.TRANSLATOR)
+    read_checkpoint(path, TRANSLATOR)
     assert "never_imported" not in sys.modules
 
 
@@ -128,7 +129,7 @@ def test_what_others_allowed_is_neither_used_nor_lost(tmp_path: Path) -> None:
     path = write(tmp_path / "x.pt", translator(extra_state=Calls(eval, f"open({str(marker)!r}, 'w')")))
     with torch.serialization.safe_globals([eval]):
         before = set(torch.serialization.get_safe_globals())
-        read_checkpoint(path, Kind.TRANSLATOR)
+        read_checkpoint(path, TRANSLATOR)
         assert not marker.exists()
         assert set(torch.serialization.get_safe_globals()) == before
         assert eval in before
@@ -149,20 +150,20 @@ def test_settings_read_alike_from_dicts_namespaces_and_omegaconf(tmp_path: Path)
     }
     for name, cfg in forms.items():
         path = write(tmp_path / f"{name}.pt", translator(cfg=cfg))
-        assert read_checkpoint(path, Kind.TRANSLATOR).config == resolved, name
+        assert read_checkpoint(path, TRANSLATOR).config == resolved, name
 
 
 def test_unknown_reference_and_endless_reference_are_refused(tmp_path: Path) -> None:
     for value in ("${task.absent}", "${task.langs}"):
         path = write(tmp_path / "x.pt", translator(cfg={"task": {"langs": value}, "model": {}}))
         with pytest.raises(CheckpointError, match=r"plain data in task\.langs"):
-            read_checkpoint(path, Kind.TRANSLATOR)
+            read_checkpoint(path, TRANSLATOR)
 
 
 def test_list_with_a_hole_is_not_read_as_a_shorter_list(tmp_path: Path, foreign: types.ModuleType) -> None:
     path = write(tmp_path / "x.pt", translator(cfg={"task": {"langs": ["en", foreign.Choice.ONE]}, "model": {}}))
     with pytest.raises(CheckpointError, match=r"plain data in task\.langs"):
-        read_checkpoint(path, Kind.TRANSLATOR)
+        read_checkpoint(path, TRANSLATOR)
 
 
 def test_settings_that_contain_themselves_are_refused(tmp_path: Path) -> None:
@@ -170,19 +171,19 @@ def test_settings_that_contain_themselves_are_refused(tmp_path: Path) -> None:
     endless["again"] = endless
     path = write(tmp_path / "x.pt", translator(cfg={"task": endless, "model": {}}))
     with pytest.raises(CheckpointError, match="contain themselves"):
-        read_checkpoint(path, Kind.TRANSLATOR)
+        read_checkpoint(path, TRANSLATOR)
 
 
 def test_settings_that_are_a_foreign_object_are_refused(tmp_path: Path, foreign: types.ModuleType) -> None:
     with pytest.raises(CheckpointError, match=r"plain data in cfg; found <made_up\.package\.Meter>"):
-        read_checkpoint(write(tmp_path / "x.pt", translator(cfg=foreign.Meter())), Kind.TRANSLATOR)
+        read_checkpoint(write(tmp_path / "x.pt", translator(cfg=foreign.Meter())), TRANSLATOR)
 
 
 def test_old_file_with_args_in_place_of_cfg(tmp_path: Path) -> None:
     args = argparse.Namespace(task="translation", arch="mbart_large", langs="en,ko", encoder_layers=2, beam=5)
     content = translator(args=args)
     del content["cfg"]
-    config = read_checkpoint(write(tmp_path / "x.pt", content, is_zip=False), Kind.TRANSLATOR).config
+    config = read_checkpoint(write(tmp_path / "x.pt", content, is_zip=False), TRANSLATOR).config
     assert (config["task"]["_name"], config["model"]["_name"]) == ("translation", "mbart_large")
     assert (config["task"]["langs"], config["model"]["encoder_layers"], config["generation"]["beam"]) == ("en,ko", 2, 5)
 
@@ -190,4 +191,4 @@ def test_old_file_with_args_in_place_of_cfg(tmp_path: Path) -> None:
 def test_newer_pickle_protocol_is_a_clear_error(tmp_path: Path) -> None:
     torch.save(translator(), tmp_path / "x.pt", pickle_protocol=4)
     with pytest.raises(CheckpointError, match="cannot be read; found Unsupported operand"):
-        read_checkpoint(tmp_path / "x.pt", Kind.TRANSLATOR)
+        read_checkpoint(tmp_path / "x.pt", TRANSLATOR)

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format, no_memory, require_stored
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
+from unit2av.stage import SPEAKER_ENCODER
 
 NAME = "unit2av_spk_encoder.pt"
 
@@ -21,7 +22,7 @@ def test_holes_of_zeros_are_refused(parity_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(whole[:middle] + bytes(16) + whole[middle + 16 :])
     with pytest.raises(CheckpointError, match=r"other bytes than were stored in \w+.*; download the file again"):
-        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+        read_checkpoint(path, SPEAKER_ENCODER)
 
 
 def test_a_file_without_checksums_is_taken(parity_dir: Path, tmp_path: Path) -> None:
@@ -36,13 +37,13 @@ def test_a_file_without_checksums_is_taken(parity_dir: Path, tmp_path: Path) -> 
 
 
 def test_one_bit_of_our_own_files_shows(parity_dir: Path, tmp_path: Path) -> None:
-    source = read_checkpoint(parity_dir / NAME, Kind.SPEAKER_ENCODER)
-    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, source.tensors)
+    source = read_checkpoint(parity_dir / NAME, SPEAKER_ENCODER)
+    path = write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {}, source.tensors)
     content = bytearray(path.read_bytes())
     content[-len(content) // 3] ^= 1
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="other bytes than were stored"):
-        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+        read_checkpoint(path, SPEAKER_ENCODER)
 
 
 def _zip(path: Path, pickled: bytes, how: int = zipfile.ZIP_STORED) -> Path:

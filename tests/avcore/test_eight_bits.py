@@ -2,16 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from avcore.checkpoints.checkpoint import Kind, fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.eight_bits import SCALES, from_eight_bits, to_eight_bits
-from avcore.checkpoints.layouts import SHARED_TABLES, is_same
+from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.stages import Stage
 from avcore.checkpoints.sums import file_checksum
 from avcore.errors import CheckpointError
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 
 def test_each_row_is_off_by_half_a_step_at_most() -> None:
@@ -41,9 +46,9 @@ def test_half_precision_comes_back_as_float32() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("mavhubert.pt", Kind.UNIT_ENCODER), ("utut.pt", Kind.TRANSLATOR), ("unit2av_renderer.pt", Kind.RENDERER)],
+    [("mavhubert.pt", UNIT_ENCODER), ("utut.pt", TRANSLATOR), ("unit2av_renderer.pt", RENDERER)],
 )
-def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_path: Path, name: str, kind: Kind) -> None:
+def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_path: Path, name: str, kind: Stage[Any]) -> None:
     source = read_checkpoint(parity_dir / name, kind)
     whole = write_checkpoint(tmp_path / "whole", kind, source.config, source.tensors)
     small = write_checkpoint(tmp_path / "small", kind, source.config, source.tensors, eight_bits=True)
@@ -52,16 +57,16 @@ def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_
     assert own.tensors.keys() == source.tensors.keys()
     assert all(is_same(own.tensors[key], expected[key]) for key in expected)
     assert json.loads((tmp_path / "small.json").read_text())["tensors"] == fingerprint_tensors(own.tensors)
-    if kind is Kind.TRANSLATOR:
+    if kind is TRANSLATOR:
         assert len({own.tensors[key].data_ptr() for key in SHARED_TABLES}) == 1
 
 
 def test_another_configuration_leaves_the_tensors_as_they_are_stored(parity_dir: Path, tmp_path: Path) -> None:
-    source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", Kind.SPEAKER_ENCODER)
-    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {"a": 1}, source.tensors, eight_bits=True)
-    before, stored = read_checkpoint(path, Kind.SPEAKER_ENCODER), path.read_bytes()
+    source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", SPEAKER_ENCODER)
+    path = write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {"a": 1}, source.tensors, eight_bits=True)
+    before, stored = read_checkpoint(path, SPEAKER_ENCODER), path.read_bytes()
     rewrite_config(before, {**before.config, "이름": 2})
-    after = read_checkpoint(path, Kind.SPEAKER_ENCODER)
+    after = read_checkpoint(path, SPEAKER_ENCODER)
     assert path.read_bytes() == stored
     assert after.config == {"a": 1, "이름": 2}
     assert after.fingerprint != before.fingerprint
@@ -69,12 +74,12 @@ def test_another_configuration_leaves_the_tensors_as_they_are_stored(parity_dir:
 
 @pytest.mark.parametrize("scales", [None, torch.ones(3)], ids=["of nothing", "of other rows"])
 def test_scales_that_do_not_fit_are_an_error(parity_dir: Path, tmp_path: Path, scales: torch.Tensor | None) -> None:
-    source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", Kind.SPEAKER_ENCODER)
-    path = write_checkpoint(tmp_path / "x", Kind.SPEAKER_ENCODER, {}, source.tensors, eight_bits=True)
+    source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", SPEAKER_ENCODER)
+    path = write_checkpoint(tmp_path / "x", SPEAKER_ENCODER, {}, source.tensors, eight_bits=True)
     stored = load_file(path)
     stored |= {f"absent{SCALES}": torch.ones(2)} if scales is None else {f"linear.weight{SCALES}": scales}
     save_file(stored, path)
     beside = path.with_suffix(".json")
     beside.write_text(json.dumps(json.loads(beside.read_text()) | {"checksum": file_checksum(path)}))
     with pytest.raises(CheckpointError, match="does not fit a tensor of 8 bits"):
-        read_checkpoint(path, Kind.SPEAKER_ENCODER)
+        read_checkpoint(path, SPEAKER_ENCODER)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoints.checkpoint import Kind, read_again, read_checkpoint
+from avcore.checkpoints.checkpoint import read_again, read_checkpoint
 from avcore.compute.reloadable import Reloadable
 from avcore.errors import CheckpointError
+from unit2unit.stage import TRANSLATOR
 
 
 class Weights:
@@ -67,7 +68,7 @@ def test_freed_memory_is_given_back_when_asked() -> None:
 
 
 def test_a_file_that_was_replaced_is_refused(parity_dir: Path) -> None:
-    checkpoint = read_checkpoint(parity_dir / "utut_ko.pt", Kind.TRANSLATOR)
-    assert read_again(checkpoint.path, Kind.TRANSLATOR, checkpoint.fingerprint).fingerprint == checkpoint.fingerprint
+    checkpoint = read_checkpoint(parity_dir / "utut_ko.pt", TRANSLATOR)
+    assert read_again(checkpoint.path, TRANSLATOR, checkpoint.fingerprint).fingerprint == checkpoint.fingerprint
     with pytest.raises(CheckpointError, match="replaced while it was in use"):
-        read_again(checkpoint.path, Kind.TRANSLATOR, "sha256:other")
+        read_again(checkpoint.path, TRANSLATOR, "sha256:other")

@@ -38,7 +38,7 @@ def _checkpoints(folder: Path) -> None:
     write_random_checkpoints(folder, "tiny", only_korean=True)
     for published, own in OWN.items():
         stored = read_checkpoint(folder / published, None)
-        write_checkpoint(folder / own, stored.kind, stored.config, stored.tensors)
+        write_checkpoint(folder / own, stored.stage, stored.config, stored.tensors)
     shutil.copytree(ROOT / "netflips" / "bundle", folder / "bundle")
     np.save(folder / "voice.npy", np.full(256, 1 / 16, np.float32))
     write_boxes(folder / "boxes.pkl", [(60.0, 30.0, 170.0, 160.0)] * _PICTURES)

@@ -9,7 +9,7 @@ from shutil import copytree
 
 import pytest
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.media import probe
 from avdata.manifest import read_manifest
 from avdata.unit_store import read_units
@@ -17,6 +17,7 @@ from netflips.bulk.session import ray_session
 from tests.avdata.prepare.made import sound_bytes, talking_head
 from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kox, write_zeroth
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, parameters, run_in_form, write_stand_in
+from unit2unit.stage import TRANSLATOR
 from workshop.heads.camera import Pose
 from workshop.random.random_checkpoints import RENDERER, write_random_checkpoints
 
@@ -125,7 +126,7 @@ def test_every_utterance_has_its_units(manifest: str, units: str, count: int, de
 def test_the_rehearsal_dubs_with_what_it_trained(desk: Path) -> None:
     """The translator that dubbed has the row that was added, and was changed by its training."""
     start, best = desk / "rehearsal" / "utut_ko_start.pt", desk / "rehearsal" / "run" / "checkpoints" / "checkpoint_best.pt"
-    tables = [read_checkpoint(path, Kind.TRANSLATOR).tensors["encoder.embed_tokens.weight"] for path in (start, best)]
+    tables = [read_checkpoint(path, TRANSLATOR).tensors["encoder.embed_tokens.weight"] for path in (start, best)]
     assert [len(table) for table in tables] == [1025, 1025]
     assert not tables[0].equal(tables[1])
     comment = probe(desk / "rehearsal" / "clip_ko.mp4").comment

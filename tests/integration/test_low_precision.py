@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from av2unit.sources import lips_of_video
-from avcore.checkpoints.bundle import CHECKPOINTS, SHIPPED
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.media import read_speech
 from benchmarks import bounds, material
+from netflips.stages import SHIPPED
+from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 
 _SPREAD = 5
@@ -30,9 +32,9 @@ def assert_kept(figures: list[bounds.Figure]) -> None:
 
 def test_translator(folder: Path) -> None:
     """Random scores lie close together, and then searches part by chance; trained ones do not, so these are spread."""
-    found = read_checkpoint(folder / KOREAN_TRANSLATOR, Kind.TRANSLATOR)
+    found = read_checkpoint(folder / KOREAN_TRANSLATOR, TRANSLATOR_STAGE)
     spread = {name: _SPREAD * found.tensors[name] for name in ("decoder.layer_norm.weight", "decoder.layer_norm.bias")}
-    path = write_checkpoint(folder / "spread.safetensors", Kind.TRANSLATOR, found.config, found.tensors | spread)
+    path = write_checkpoint(folder / "spread.safetensors", TRANSLATOR_STAGE, found.config, found.tensors | spread)
     assert_kept(bounds.of_translator(path, "en", "ko", beam=5, steps=30))
 
 
@@ -63,7 +65,7 @@ def test_units_of_the_demo_bundle_on_speech(seen: bool) -> None:
     lips = [lips_of_video(CLIP, speech=speech)] * len(spoken) if seen else None
     if not seen:
         spoken += [speech[start:] for start in (70, 150, 230, 310)]
-    assert_kept(bounds.of_extractor(SHIPPED / CHECKPOINTS[Kind.UNIT_ENCODER], spoken, lips))
+    assert_kept(bounds.of_extractor(SHIPPED / ENCODER_STAGE.file, spoken, lips))
 
 
 def test_a_figure_says_whether_it_keeps_its_bound() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.checkpoints.bundle import SHIPPED
 from netflips.bundles.describe import check_bundle
+from netflips.stages import SHIPPED
 from workshop.evaluate.chain import Chain, Heard, hear
 from workshop.evaluate.retrieval import UnitReferences
 from workshop.evaluate.worker import load_bundle

@@ -2,28 +2,33 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors
 import torch
 
 from av2unit.avhubert.labels import vocabulary_of
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES, is_same
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 PUBLISHED = {
-    "mavhubert.pt": Kind.UNIT_ENCODER,
-    "utut.pt": Kind.TRANSLATOR,
-    "unit2av_renderer.pt": Kind.RENDERER,
-    "unit2av_spk_encoder.pt": Kind.SPEAKER_ENCODER,
+    "mavhubert.pt": UNIT_ENCODER,
+    "utut.pt": TRANSLATOR,
+    "unit2av_renderer.pt": RENDERER,
+    "unit2av_spk_encoder.pt": SPEAKER_ENCODER,
 }
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name: str, kind: Kind) -> None:
+def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name: str, kind: Stage[Any]) -> None:
     out = tmp_path / "x.safetensors"
     assert main(["--in-path", str(parity_dir / name), "--out-path", str(out), "--quiet"]) == 0
     source, twin = read_checkpoint(parity_dir / name, kind), read_checkpoint(out, kind)
@@ -31,7 +36,7 @@ def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name:
     assert all(is_same(twin.tensors[key], source.tensors[key]) for key in source.tensors)
     assert (twin.config, twin.fingerprint) == (source.config, source.fingerprint)
     content = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
-    assert (content["kind"], content["config"]) == (kind.value, source.config)
+    assert (content["kind"], content["config"]) == (kind.kind, source.config)
 
 
 def test_optimizer_state_and_copies_stay_behind(parity_dir: Path, tmp_path: Path) -> None:
@@ -48,7 +53,7 @@ def test_optimizer_state_and_copies_stay_behind(parity_dir: Path, tmp_path: Path
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_other_number_format(parity_dir: Path, tmp_path: Path, dtype: torch.dtype) -> None:
-    source = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    source = read_checkpoint(parity_dir / "unit2av_renderer.pt", RENDERER)
     half = convert_checkpoint(source.path, tmp_path / "half.safetensors", dtype=dtype)
     for name, tensor in source.tensors.items():
         assert is_same(half.tensors[name], tensor.to(dtype) if tensor.is_floating_point() else tensor), name
@@ -58,7 +63,7 @@ def test_other_number_format(parity_dir: Path, tmp_path: Path, dtype: torch.dtyp
 
 
 def test_units_of_a_cast_encoder_still_belong_to_its_quantizer(parity_dir: Path, tmp_path: Path) -> None:
-    source = read_checkpoint(parity_dir / "mavhubert.pt", Kind.UNIT_ENCODER)
+    source = read_checkpoint(parity_dir / "mavhubert.pt", UNIT_ENCODER)
     half = convert_checkpoint(source.path, tmp_path / "half.safetensors", dtype=torch.float16)
     assert not source.config.get("vocabulary")
     assert vocabulary_of(half) == vocabulary_of(source)
@@ -74,7 +79,7 @@ def test_overflow_is_an_error_and_nothing_is_written(parity_dir: Path, tmp_path:
 
 
 def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) -> None:
-    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", RENDERER)
     generator = {name: tensor + 1 for name, tensor in renderer.section("audio.ko").items()}
     torch.save({"generator": generator}, tmp_path / "g_00500000")
     out = tmp_path / "new.safetensors"
@@ -82,7 +87,7 @@ def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) 
     assert (
         main([*arguments, "--add-vocoder", f"ko={tmp_path / 'g_00500000'}", "--add-vocoder", f"jpn={tmp_path / 'g_00500000'}"]) == 0
     )
-    new = read_checkpoint(out, Kind.RENDERER)
+    new = read_checkpoint(out, RENDERER)
     for language in ("ko", "jpn"):
         section = new.section(f"audio.{language}")
         assert section.keys() == generator.keys()
@@ -91,9 +96,9 @@ def test_trained_vocoder_goes_into_a_renderer(parity_dir: Path, tmp_path: Path) 
 
 
 def test_settings_of_a_replaced_vocoder_go_with_it(parity_dir: Path, tmp_path: Path) -> None:
-    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER)
+    renderer = read_checkpoint(parity_dir / "unit2av_renderer.pt", RENDERER)
     config = {"unit_offsets": {"en": 0, "ko": 4}, "vocoders": {"ko": {"dilations": [1, 3, 5]}}, "vocabulary": "sha256:0"}
-    own = write_checkpoint(tmp_path / "own", Kind.RENDERER, config, renderer.tensors)
+    own = write_checkpoint(tmp_path / "own", RENDERER, config, renderer.tensors)
     torch.save({"generator": renderer.section("audio.en")}, tmp_path / "g_00000001")
     new = convert_checkpoint(own, tmp_path / "new.safetensors", vocoders={"ko": tmp_path / "g_00000001"})
     assert new.config == {"unit_offsets": {"en": 0}, "vocoders": {}, "vocabulary": "sha256:0"}
@@ -132,4 +137,4 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
     first = convert_checkpoint(parity_dir / "utut.pt", tmp_path / "x.safetensors")
     with pytest.raises(OutputError, match="would overwrite the checkpoint"):
         convert_checkpoint(first.path, first.path, dtype=torch.float16)
-    assert read_checkpoint(first.path, Kind.TRANSLATOR).fingerprint == first.fingerprint
+    assert read_checkpoint(first.path, TRANSLATOR).fingerprint == first.fingerprint

@@ -16,7 +16,8 @@ from av2unit import features
 from av2unit.avhubert.lips import LipResNet
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.extractor import UnitExtractor
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import read_checkpoint
 
 PARITY = Path(__file__).parent
 CASES = ("av", "av_padded", "audio", "video")
@@ -45,7 +46,7 @@ def lips_of(case: str) -> features.Pictures | None:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["as trained", "folded"])
 def model(request: pytest.FixtureRequest) -> AvHubert:
-    model = load_avhubert(read_checkpoint(PARITY / "mavhubert.pt", Kind.UNIT_ENCODER)).requires_grad_(False)
+    model = load_avhubert(read_checkpoint(PARITY / "mavhubert.pt", UNIT_ENCODER)).requires_grad_(False)
     if request.param:
         model.fold()
     return model

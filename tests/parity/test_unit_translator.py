@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.packed_linear import pack_linears
 from avcore.units import Units, format_units
 from unit2unit.beam import Hypothesis, Rules
@@ -20,6 +20,7 @@ from unit2unit.beam_search import search
 from unit2unit.config import SearchConfig
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.stage import TRANSLATOR
 from unit2unit.vocabulary import PAD
 
 PARITY = Path(__file__).parent
@@ -44,7 +45,7 @@ def tokens(name: str) -> Tensor:
 
 @cache
 def model(name: str, is_packed: bool) -> UnitTransformer:
-    loaded = load_transformer(read_checkpoint(PARITY / f"{name}.pt", Kind.TRANSLATOR)).requires_grad_(False).eval()
+    loaded = load_transformer(read_checkpoint(PARITY / f"{name}.pt", TRANSLATOR)).requires_grad_(False).eval()
     if is_packed:
         pack_linears(loaded, torch.float32)
     return loaded
@@ -130,7 +131,7 @@ class TestSearch:
 
 
 def test_embedding_rows_of_the_korean_layout_follow_the_surgery() -> None:
-    rows = read_checkpoint(PARITY / "utut.pt", Kind.TRANSLATOR).tensors["encoder.embed_tokens.weight"]
+    rows = read_checkpoint(PARITY / "utut.pt", TRANSLATOR).tensors["encoder.embed_tokens.weight"]
     old, new = model("utut", False).config.vocabulary, model("utut_ko", False).config.vocabulary
     wanted = torch.from_numpy(expected()["ko.surgery_embed"])
     assert torch.equal(wanted[: old.mask], rows[: old.mask])

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.units import Units
 from avtrain.checkpoints import read_state
 from tests.unit2av.vocoder_runs import PUBLISHED
 from unit2av.inference_unit2a import UnitVocoder
+from unit2av.stage import RENDERER
 from unit2av.tones import VOCABULARY, Singer, random_units, sing
 from unit2av.train_unit2a import main
 from unit2av.voice.training.items import normalise_peak
@@ -49,7 +50,7 @@ def test_a_voice_is_added_to_a_renderer(trained: Path, tmp_path: Path, parity_di
     published, out = parity_dir / "unit2av_renderer.pt", tmp_path / "both.safetensors"
     words = ["export", "--checkpoint", str(trained / "checkpoints" / "best.pt"), "--into", str(published), "--out-path", str(out)]
     assert main(words) == 0
-    before, after = read_checkpoint(published, Kind.RENDERER), read_checkpoint(out, Kind.RENDERER)
+    before, after = read_checkpoint(published, RENDERER), read_checkpoint(out, RENDERER)
     kept = [name for name in before.tensors if not name.startswith("audio.ko.")]
     assert len(kept) == 304 + 274
     assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in kept)
@@ -59,7 +60,7 @@ def test_a_voice_is_added_to_a_renderer(trained: Path, tmp_path: Path, parity_di
     assert (said.num_units, said.vocabulary) == (1000, "")
     assert UnitVocoder.from_checkpoint(out, "ko").vocabulary == VOCABULARY
     assert main([*words[:-1], str(tmp_path / "named.safetensors"), "--language", "kor2"]) == 0
-    assert "audio.kor2.dict.weight" in read_checkpoint(tmp_path / "named.safetensors", Kind.RENDERER).tensors
+    assert "audio.kor2.dict.weight" in read_checkpoint(tmp_path / "named.safetensors", RENDERER).tensors
 
 
 def test_the_edge_unit_goes_with_the_voice(trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

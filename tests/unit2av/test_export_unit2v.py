@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UsageError, VocabularyError
 from tests.unit2av.lip_runs import face_config, train_face, values_of
 from unit2av.drawn_lips import VOCABULARY, DrawnCorpus, mouths
@@ -15,6 +15,7 @@ from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.export import export_face, main
 from unit2av.lip_crops import CropCache
 from unit2av.renderer import LipRenderer
+from unit2av.stage import RENDERER
 
 MOUTH = (slice(None), slice(52, 92), slice(16, 80))
 SEEDS = (1337, 1338, 1339)
@@ -74,7 +75,7 @@ def test_drawn_mouths_follow_the_units_better_than_shuffled_ones(
 def test_a_face_is_put_into_a_renderer_that_keeps_its_voices(run: Path, tmp_path: Path, parity_dir: Path) -> None:
     published = parity_dir / "unit2av_renderer.pt"
     path = export_face(run / "checkpoints" / "last.pt", tmp_path / "both.safetensors", into=published)
-    before, after = read_checkpoint(published, Kind.RENDERER), read_checkpoint(path, Kind.RENDERER)
+    before, after = read_checkpoint(published, RENDERER), read_checkpoint(path, RENDERER)
     voices = [name for name in before.tensors if name.startswith("audio.")]
     assert sorted(voices) == sorted(name for name in after.tensors if name.startswith("audio."))
     assert all(torch.equal(before.tensors[name], after.tensors[name]) for name in voices)
@@ -85,14 +86,14 @@ def test_a_face_is_put_into_a_renderer_that_keeps_its_voices(run: Path, tmp_path
 
 def test_a_renderer_of_other_units_is_refused_unless_told_otherwise(run: Path, tmp_path: Path) -> None:
     tensors = {"audio.ko.dict.weight": torch.zeros(3, 3)}
-    other = write_checkpoint(tmp_path / "other.safetensors", Kind.RENDERER, {"vocabulary": "sha256:other"}, tensors)
+    other = write_checkpoint(tmp_path / "other.safetensors", RENDERER, {"vocabulary": "sha256:other"}, tensors)
     best = run / "checkpoints" / "best.pt"
     with pytest.raises(VocabularyError, match="another quantizer"):
         export_face(best, tmp_path / "new.safetensors", into=other)
     assert not (tmp_path / "new.safetensors").exists()
     path = export_face(best, tmp_path / "new.safetensors", into=other, allow_other_vocabulary=True)
     assert LipRenderer.from_checkpoint(path).vocabulary == VOCABULARY
-    assert read_checkpoint(path, Kind.RENDERER).config["vocabulary"] == "sha256:other"
+    assert read_checkpoint(path, RENDERER).config["vocabulary"] == "sha256:other"
 
 
 def test_wrong_files_are_refused_in_one_line(run: Path, sync_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

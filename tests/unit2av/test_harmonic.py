@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError, InputError
 from avcore.speech.pitch import Pitch, measure_pitch, pitch_track
 from avcore.units import Units
 from tests.unit2av.harmonic_voices import TINY, random_harmonic
+from unit2av.stage import RENDERER
 from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places
 from unit2av.voice.harmonic import harmonic_config, is_harmonic, source_settings
 from unit2av.voice.harmonic_speech import limited
@@ -24,7 +25,7 @@ SILENCE = 7
 def renderer_of(path: Path, eight_bits: bool = False, **settings: object) -> Path:
     tensors = {f"audio.ko.{name}": tensor for name, tensor in random_harmonic().state_dict().items()}
     config = {"vocoders": {"ko": source_settings(TINY) | {"edge_unit": SILENCE} | settings}, "unit_offsets": {"ko": 0}}
-    return write_checkpoint(path, Kind.RENDERER, config, tensors, eight_bits)
+    return write_checkpoint(path, RENDERER, config, tensors, eight_bits)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_sizes_are_read_from_tensors_and_settings() -> None:
 def test_an_incomplete_or_overfull_file_is_refused(tmp_path: Path) -> None:
     tensors = {f"audio.ko.{name}": tensor for name, tensor in random_harmonic().state_dict().items()}
     for changed in ({**tensors, "audio.ko.source.more": torch.zeros(3)}, dict(list(tensors.items())[1:])):
-        path = write_checkpoint(tmp_path / "x.safetensors", Kind.RENDERER, {}, changed)
+        path = write_checkpoint(tmp_path / "x.safetensors", RENDERER, {}, changed)
         with pytest.raises(CheckpointError):
             UnitVocoder.from_checkpoint(path)
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Units
 from unit2av.face.model import FaceModel, FaceModelSize, pad_to_windows
 from unit2av.renderer import LipRenderer, network_input
+from unit2av.stage import RENDERER
 
 SIZE = FaceModelSize(
     num_units=50,
@@ -43,9 +44,7 @@ def random_model(size: FaceModelSize = SIZE) -> FaceModel:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors = {f"video.{key}": value for key, value in random_model().state_dict().items()}
-    return write_checkpoint(
-        tmp_path_factory.mktemp("face") / "face.safetensors", Kind.RENDERER, {"vocabulary": "sha256:1"}, tensors
-    )
+    return write_checkpoint(tmp_path_factory.mktemp("face") / "face.safetensors", RENDERER, {"vocabulary": "sha256:1"}, tensors)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def test_only_a_unit_context_tells_what_comes_before_from_what_comes_after() -> 
 def test_the_number_of_units_comes_from_the_table(tmp_path: Path, rows: int) -> None:
     size = FaceModelSize(**{**vars(SIZE), "num_units": rows})
     tensors = {f"video.{key}": value for key, value in random_model(size).state_dict().items()}
-    renderer = LipRenderer.from_checkpoint(write_checkpoint(tmp_path / "face.safetensors", Kind.RENDERER, {}, tensors))
+    renderer = LipRenderer.from_checkpoint(write_checkpoint(tmp_path / "face.safetensors", RENDERER, {}, tensors))
     assert renderer.num_units == rows
     assert renderer.codes(Units.from_frames([rows - 1])).shape == (10, 24)
     with pytest.raises(UnitRangeError, match=f"position 1 is out of range.*0..{rows - 1}"):
@@ -246,7 +245,7 @@ def test_a_checkpoint_without_a_whole_face_says_so(tmp_path: Path) -> None:
     tensors = {f"video.{key}": value for key, value in random_model().state_dict().items()}
     for missing in ("video.unit_embed.weight", "video.face_encoder_blocks.3.1.conv_block.0.weight", "video.output_block.1.bias"):
         rest = {key: value for key, value in tensors.items() if key != missing}
-        path = write_checkpoint(tmp_path / "face.safetensors", Kind.RENDERER, {}, rest)
+        path = write_checkpoint(tmp_path / "face.safetensors", RENDERER, {}, rest)
         with pytest.raises(CheckpointError, match=missing.removeprefix("video.").replace(".", r"\.")):
             LipRenderer.from_checkpoint(path)
 

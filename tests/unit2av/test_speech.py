@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import (
     CheckpointError,
     InputError,
@@ -18,6 +18,7 @@ from avcore.errors import (
 )
 from avcore.units import Units
 from tests.unit2av.voices import SMALL, random_vocoder, save_renderer
+from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 
 VOICE = np.linspace(-1, 1, SMALL.speaker_dim, dtype=np.float32)
@@ -116,7 +117,7 @@ def test_units_that_begin_or_end_with_the_edge_unit_have_no_second_one(vocoder: 
 @pytest.mark.parametrize("edge", [1000, -1, "silence"])
 def test_an_edge_unit_that_the_vocoder_does_not_have(edge: object, tmp_path: Path) -> None:
     tensors = {f"audio.ko.{name}": tensor for name, tensor in random_vocoder().state_dict().items()}
-    path = write_checkpoint(tmp_path / "ko.safetensors", Kind.RENDERER, {"vocoders": {"ko": {"edge_unit": edge}}}, tensors)
+    path = write_checkpoint(tmp_path / "ko.safetensors", RENDERER, {"vocoders": {"ko": {"edge_unit": edge}}}, tensors)
     with pytest.raises(CheckpointError, match=r"edge_unit.*0\.\.999"):
         UnitVocoder.from_checkpoint(path, "ko")
 
@@ -144,7 +145,7 @@ def test_each_language_has_its_own_voice_and_an_unknown_one_lists_them(renderer:
 def test_our_own_files_carry_what_tensors_cannot_tell(tmp_path: Path) -> None:
     tensors = {f"audio.ko.{name}": tensor for name, tensor in random_vocoder().state_dict().items()}
     config = {"unit_offsets": {"ko": 3}, "vocabulary": "sha256:aa", "upsample_rates": [5, 4, 4, 2, 2]}
-    path = write_checkpoint(tmp_path / "own.safetensors", Kind.RENDERER, config, tensors)
+    path = write_checkpoint(tmp_path / "own.safetensors", RENDERER, config, tensors)
     vocoder = UnitVocoder.from_checkpoint(path)
     assert (vocoder.unit_offset, vocoder.num_units) == (3, 997)
     with pytest.raises(VocabularyError, match="another quantizer"):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind
 from avcore.speech.pitch import Pitch, measure_pitch
 from avtrain.entry import read_config
 from netflips.convert import convert_checkpoint
 from tests.unit2av.vocoder_runs import history
+from unit2av.stage import RENDERER
 from unit2av.tones import SPEAKER_DIM, TonesCorpus, random_units
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.speech import UnitVocoder
@@ -97,7 +97,7 @@ def test_what_was_trained_speaks_at_the_pitch_asked_for(renderer: Path) -> None:
 
 def test_it_is_stored_in_eight_bits(renderer: Path, tmp_path: Path) -> None:
     out = tmp_path / "eight.safetensors"
-    convert_checkpoint(renderer, out, Kind.RENDERER, torch.int8)
+    convert_checkpoint(renderer, out, RENDERER, torch.int8)
     assert out.stat().st_size < 0.5 * renderer.stat().st_size
     assert UnitVocoder.from_checkpoint(out).takes_pitch
 

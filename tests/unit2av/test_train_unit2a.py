@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
+from unit2av.stage import RENDERER
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.train_unit2a import main, make_task
 from unit2av.voice.training.items import collate
@@ -187,7 +188,7 @@ def test_a_gpu_trains_and_goes_on(tones: TonesCorpus, tmp_path: Path, precision:
 
 
 def test_the_state_dict_has_the_published_names(parity_dir: Path) -> None:
-    published = read_checkpoint(parity_dir / "unit2av_renderer.pt", Kind.RENDERER).section("audio.en")
+    published = read_checkpoint(parity_dir / "unit2av_renderer.pt", RENDERER).section("audio.en")
     ours = fresh_vocoder(PUBLISHED.model.to_vocoder(), 0).state_dict()
     assert ours.keys() == published.keys()
     assert {name: tensor.ndim for name, tensor in ours.items()} == {name: tensor.ndim for name, tensor in published.items()}
@@ -237,7 +238,7 @@ def test_training_starts_from_a_language_of_a_published_checkpoint(tones: TonesC
         tones, tmp_path, f"init.checkpoint={parity_dir / 'unit2av_renderer.pt'}", "init.language=ko", "model.num_units=1030"
     )
     network = start_vocoder(config.model, config.init, "", 256, seed=0)
-    source = read_checkpoint(config.init.checkpoint, Kind.RENDERER).section("audio.ko")
+    source = read_checkpoint(config.init.checkpoint, RENDERER).section("audio.ko")
     assert network.state_dict().keys() == source.keys()
     assert network.config.num_units == 1030
     for name, tensor in network.state_dict().items():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, UnitRangeError, UsageError, VocabularyError
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
@@ -24,6 +24,7 @@ from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, realness_loss
 from unit2av.face.training.sync import load_sync_expert
 from unit2av.face.training.task import FACE, QUALITY
+from unit2av.stage import RENDERER
 from unit2av.train_unit2v import main, make_task
 
 QUICK = {
@@ -148,11 +149,11 @@ def renderer(tmp_path: Path) -> Path:
     torch.manual_seed(1)
     face = FaceModel(FaceModelSize.divided(16, NUM_UNITS, 4))
     tensors = {f"video.{name}": value for name, value in face.state_dict().items()}
-    return write_checkpoint(tmp_path / "renderer.safetensors", Kind.RENDERER, {"vocabulary": VOCABULARY}, tensors)
+    return write_checkpoint(tmp_path / "renderer.safetensors", RENDERER, {"vocabulary": VOCABULARY}, tensors)
 
 
 def test_a_run_starts_from_a_renderer(drawn: DrawnCorpus, crops: Path, tmp_path: Path, renderer: Path) -> None:
-    stored = read_checkpoint(renderer, Kind.RENDERER).section("video")
+    stored = read_checkpoint(renderer, RENDERER).section("video")
     face = make_task(face_config(drawn, crops, tmp_path, init__checkpoint=renderer)).modules()[FACE]
     assert all(torch.equal(value, stored[name]) for name, value in face.state_dict().items())
     settings = {"init__checkpoint": renderer, "init__new_unit_table": "true", "model__num_units": 30}
@@ -176,7 +177,7 @@ def test_a_renderer_gains_a_unit_context_that_changes_nothing_at_first(
     with torch.no_grad():
         assert torch.equal(extended.encode_units(units), plain.encode_units(units))
     tensors = {f"video.{name}": value for name, value in extended.state_dict().items()}
-    stored = write_checkpoint(tmp_path / "extended.safetensors", Kind.RENDERER, {"vocabulary": VOCABULARY}, tensors)
+    stored = write_checkpoint(tmp_path / "extended.safetensors", RENDERER, {"vocabulary": VOCABULARY}, tensors)
     assert started(stored, 0, "kept").size.unit_context == 2
 
 

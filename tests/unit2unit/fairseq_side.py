@@ -9,8 +9,9 @@ from fairseq import checkpoint_utils, models, tasks
 from fairseq.data import Dictionary
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.units.vocabulary import UTUT_LANGUAGES
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.network import keep_published_keys
 from unit2unit.training.user_dir import utut_plugins
 
@@ -35,7 +36,7 @@ def dictionary(num_units: int, languages: tuple[str, ...]) -> Dictionary:
 
 def load_published(path: Path, languages: tuple[str, ...] = UTUT_LANGUAGES) -> tuple[Any, Any]:
     """fairseq's model of a checkpoint in the published layout, in evaluation mode, and a task with its dictionary."""
-    checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(path, TRANSLATOR)
     num_units = checkpoint.tensors["encoder.embed_tokens.weight"].shape[0] - 5 - len(languages)
     symbols = dictionary(num_units, languages)
     task = argparse.Namespace(source_dictionary=symbols, target_dictionary=symbols, dictionary=symbols)

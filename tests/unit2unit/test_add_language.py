@@ -7,11 +7,12 @@ import pytest
 import torch
 from fairseq import checkpoint_utils
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import LanguageError
 from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_published
 from tests.unit2unit.tiny import write_tiny
+from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.add_language import add_language, main
 
@@ -20,11 +21,11 @@ _TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decode
 
 def test_korean_stands_where_the_reference_layout_has_it(parity_dir: Path, tmp_path: Path) -> None:
     assert main([str(parity_dir / "utut.pt"), str(tmp_path / "ko.pt")]) == 0
-    extended = read_checkpoint(tmp_path / "ko.pt", Kind.TRANSLATOR)
+    extended = read_checkpoint(tmp_path / "ko.pt", TRANSLATOR)
     expected = np.load(parity_dir / "expected.npz")["ko.surgery_embed"]
     for name in _TABLES:
         assert np.array_equal(extended.tensors[name].numpy(), expected)
-    original = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    original = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
     assert extended.tensors.keys() == original.tensors.keys()
     for name in original.tensors.keys() - set(_TABLES):
         assert torch.equal(extended.tensors[name], original.tensors[name]), name
@@ -47,7 +48,7 @@ def test_other_languages_translate_as_before_but_for_the_new_rows_share(parity_d
 
 
 def _languages(path: Path) -> tuple[str, ...]:
-    return tuple(read_checkpoint(path, Kind.TRANSLATOR).config["task"]["langs"].split(","))
+    return tuple(read_checkpoint(path, TRANSLATOR).config["task"]["langs"].split(","))
 
 
 def test_inference_takes_the_new_language(parity_dir: Path, tmp_path: Path) -> None:
@@ -74,11 +75,11 @@ def test_a_language_that_is_there_is_refused(parity_dir: Path, tmp_path: Path, c
 @pytest.mark.parametrize(("language", "like"), [("korean", "en"), ("k1", "en"), ("ja", "xx")])
 def test_names_that_cannot_be_used(parity_dir: Path, language: str, like: str) -> None:
     with pytest.raises(LanguageError):
-        add_language(read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR), language, like)
+        add_language(read_checkpoint(parity_dir / "utut.pt", TRANSLATOR), language, like)
 
 
 def test_a_random_start_is_as_wide_as_bert_draws_it(parity_dir: Path) -> None:
-    checkpoint = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
     for language in ("aa", "bb", "cc", "dd"):
         checkpoint = add_language(checkpoint, language, "random", seed=3)
     rows = checkpoint.tensors[_TABLES[0]][1023:1027]
@@ -89,7 +90,7 @@ def test_a_random_start_is_as_wide_as_bert_draws_it(parity_dir: Path) -> None:
 def test_the_quantizer_is_kept(tmp_path: Path) -> None:
     known = write_tiny(tmp_path / "known.safetensors", vocabulary="sha256:0123456789abcdef")
     assert main([str(known), str(tmp_path / "more.pt"), "--language", "ja"]) == 0
-    assert read_checkpoint(tmp_path / "more.pt", Kind.TRANSLATOR).config["vocabulary"] == "sha256:0123456789abcdef"
+    assert read_checkpoint(tmp_path / "more.pt", TRANSLATOR).config["vocabulary"] == "sha256:0123456789abcdef"
 
 
 def test_only_pt_files_are_written(parity_dir: Path, tmp_path: Path) -> None:

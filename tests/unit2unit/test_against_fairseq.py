@@ -11,13 +11,14 @@ import torch
 from fairseq.models.bart import BARTModel, mbart_large_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind
+from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.compute.packed_linear import pack_linears
 from tests.unit2unit.fairseq_side import dictionary
 from unit2unit.beam import Hypothesis, Rules
 from unit2unit.beam_search import search
 from unit2unit.config import SearchConfig
 from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.stage import TRANSLATOR
 
 LANGUAGES = ("en", "fr", "ko")
 DEPTHS = {"encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_embed_dim": 112, "decoder_ffn_embed_dim": 72}
@@ -50,7 +51,7 @@ def bart(seed: int, dim: int, num_heads: int, num_units: int) -> tuple[Any, argp
 
 def ours(model: Any, options: argparse.Namespace) -> UnitTransformer:
     config = {"task": {"langs": list(LANGUAGES)}, "model": vars(options)}
-    return load_transformer(Checkpoint(Path("random.pt"), Kind.TRANSLATOR, config, dict(model.state_dict()), "")).eval()
+    return load_transformer(Checkpoint(Path("random.pt"), TRANSLATOR, config, dict(model.state_dict()), "")).eval()
 
 
 def fairseq_search(model: Any, source: torch.Tensor, settings: SearchConfig, rules: Rules) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.errors import CheckpointError
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 from unit2unit.training.export import write_fairseq
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.add_language import add_language
@@ -22,13 +22,13 @@ def _moved(checkpoint: Checkpoint, by: float) -> Checkpoint:
 
 
 def test_the_mean_of_weights_is_written_so_that_all_commands_read_it(parity_dir: Path, tmp_path: Path) -> None:
-    first = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    first = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
     for name, by in (("a.pt", 0.5), ("b.pt", -0.2)):
         write_fairseq(_moved(first, by), tmp_path / name)
     assert (
         main([str(parity_dir / "utut.pt"), str(tmp_path / "a.pt"), str(tmp_path / "b.pt"), "--out", str(tmp_path / "mean.pt")]) == 0
     )
-    mean = read_checkpoint(tmp_path / "mean.pt", Kind.TRANSLATOR)
+    mean = read_checkpoint(tmp_path / "mean.pt", TRANSLATOR)
     assert mean.tensors.keys() == first.tensors.keys()
     for name, tensor in first.tensors.items():
         if tensor.is_floating_point() and "version" not in name and "_float_tensor" not in name:
@@ -38,7 +38,7 @@ def test_the_mean_of_weights_is_written_so_that_all_commands_read_it(parity_dir:
 
 
 def test_networks_that_differ_are_refused(parity_dir: Path) -> None:
-    first = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR)
+    first = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR)
     with pytest.raises(CheckpointError, match="other languages, sizes"):
         average([first, add_language(first, "ko")])
     with pytest.raises(CheckpointError, match="other units"):

@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind
+from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.config import SearchConfig, StackConfig, TranslatorConfig
+from unit2unit.stage import TRANSLATOR
 
 
 def checkpoint(**options: Any) -> Checkpoint:
     content, tensors = checkpoint_content(tiny_model())
     content["model"] = {**content["model"], **options}
-    return Checkpoint(Path("x.pt"), Kind.TRANSLATOR, content, tensors, "")
+    return Checkpoint(Path("x.pt"), TRANSLATOR, content, tensors, "")
 
 
 def test_sizes_are_read_from_the_tensors() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.errors import CheckpointError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.attention import Positions, sinusoids
 from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.stage import TRANSLATOR
 from unit2unit.vocabulary import PAD
 
 SOURCE = torch.tensor([[0, 7, 9, 11, 30, 2, 34]])
@@ -18,7 +19,7 @@ TARGET = torch.tensor([[36, 0, 5, 6, 7]])
 
 
 def as_checkpoint(model: UnitTransformer) -> Checkpoint:
-    return Checkpoint(Path("x.pt"), Kind.TRANSLATOR, *checkpoint_content(model), "")
+    return Checkpoint(Path("x.pt"), TRANSLATOR, *checkpoint_content(model), "")
 
 
 @pytest.mark.parametrize("dim", [6, 7])
@@ -94,7 +95,7 @@ def test_loading_shares_the_tensors_and_the_table() -> None:
 
 
 def test_state_dict_has_the_published_names(parity_dir: Path) -> None:
-    published = read_checkpoint(parity_dir / "utut.pt", Kind.TRANSLATOR).tensors.keys()
+    published = read_checkpoint(parity_dir / "utut.pt", TRANSLATOR).tensors.keys()
     ours = UnitTransformer(tiny_config()).state_dict().keys()
     bookkeeping = {name for name in published if name.endswith((".version", "._float_tensor"))}
     assert len(bookkeeping) == 4

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.units import Units
 from tests.unit2unit.tiny import checkpoint_content, tiny_model, write_tiny
 from unit2unit.inference import SearchConfig, UnitTranslator
+from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import _group
 
 UNITS = Units(np.array([3, 3, 3, 17, 29, 29, 4, 0]), language="en")
@@ -97,7 +98,7 @@ def test_no_units_are_a_defined_output(tmp_path: Path) -> None:
         # The decoder's last norm gives the row of <s> whatever it is given, so that <s> is the best token at every step.
         model.decoder.layer_norm.weight.zero_()
         model.decoder.layer_norm.bias.copy_(model.encoder.embed_tokens.weight[0])
-    path = write_checkpoint(tmp_path / "marks.safetensors", Kind.TRANSLATOR, *checkpoint_content(model))
+    path = write_checkpoint(tmp_path / "marks.safetensors", TRANSLATOR, *checkpoint_content(model))
     found = UnitTranslator.from_checkpoint(path).translate(UNITS, search=SearchConfig(beam=1, max_len_b=5))
     assert found.tokens.tolist() == [0, 0, 0, 0, 0, 36]
     assert found.units == Units(np.zeros(0, dtype=np.int64), None, "ko")
@@ -170,14 +171,14 @@ def test_weights_without_numbers_are_reported(tmp_path: Path) -> None:
     model = tiny_model()
     with torch.no_grad():
         model.decoder.layer_norm.bias.fill_(torch.nan)
-    path = write_checkpoint(tmp_path / "nan.safetensors", Kind.TRANSLATOR, *checkpoint_content(model))
+    path = write_checkpoint(tmp_path / "nan.safetensors", TRANSLATOR, *checkpoint_content(model))
     with pytest.raises(CheckpointError, match=r"nan\.safetensors: .*no finite scores"):
         UnitTranslator.from_checkpoint(path).translate(UNITS)
 
 
 def test_converted_file_translates_alike(parity_dir: Path, tmp_path: Path) -> None:
-    published = read_checkpoint(parity_dir / "utut_ko.pt", Kind.TRANSLATOR)
-    converted = write_checkpoint(tmp_path / "utut_ko.safetensors", Kind.TRANSLATOR, published.config, published.tensors)
+    published = read_checkpoint(parity_dir / "utut_ko.pt", TRANSLATOR)
+    converted = write_checkpoint(tmp_path / "utut_ko.safetensors", TRANSLATOR, published.config, published.tensors)
     search = SearchConfig(beam=3, max_len_b=20)
     one, other = (UnitTranslator.from_checkpoint(file).translate(UNITS, search=search) for file in (published.path, converted))
     assert one.tokens.tolist() == other.tokens.tolist()

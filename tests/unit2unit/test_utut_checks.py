@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import UsageError
 from avtrain.entry import read_config
 from tests.unit2unit.phrasebook import NUM_UNITS, write_folders
 from tests.unit2unit.tiny import tiny_config, write_tiny
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.checks import check_device, dictionary_size
 from unit2unit.training.config import TrainingRun, in_one_section, stated_settings
 from unit2unit.training.export import write_fairseq
@@ -53,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _translator(folder: Path, num_units: int = NUM_UNITS, languages: tuple[str, ...] = ("en", "es", "ko"), **extra: Any) -> Path:
     """A .pt file to start from."""
     own = write_tiny(folder / "own.safetensors", 0, tiny_config(num_units, languages=languages), **extra)
-    write_fairseq(read_checkpoint(own, Kind.TRANSLATOR), folder / "start.pt")
+    write_fairseq(read_checkpoint(own, TRANSLATOR), folder / "start.pt")
     return folder / "start.pt"
 
 

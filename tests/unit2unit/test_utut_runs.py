@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import VocabularyError
 from avcore.units import Units
 from tests.unit2unit.fairseq_side import load_trained
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, write_folders
 from unit2unit.config import TranslatorConfig
 from unit2unit.model import load_transformer
+from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
@@ -122,7 +123,7 @@ def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
 
 def test_inference_gives_fairseqs_logits(stage: Stage) -> None:
     theirs, _ = load_trained(stage.last)
-    ours = load_transformer(read_checkpoint(stage.last, Kind.TRANSLATOR)).eval()
+    ours = load_transformer(read_checkpoint(stage.last, TRANSLATOR)).eval()
     vocabulary = ours.config.vocabulary
     random = np.random.default_rng(0)
     rows = [vocabulary.source_tokens(random.integers(0, NUM_UNITS, count), "en") for count in (19, 19, 19)]
@@ -149,8 +150,8 @@ def test_inference_loads_the_checkpoint_as_it_is(stage: Stage) -> None:
 
 
 def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path) -> None:
-    published = read_checkpoint(parity_dir / "utut_ko.pt", Kind.TRANSLATOR)
-    trained = read_checkpoint(stage.last, Kind.TRANSLATOR)
+    published = read_checkpoint(parity_dir / "utut_ko.pt", TRANSLATOR)
+    trained = read_checkpoint(stage.last, TRANSLATOR)
     assert trained.tensors.keys() == published.tensors.keys()
     assert trained.config["vocabulary"] == _SHA
     assert trained.config["task"]["langs"] == ",".join(LANGUAGES)
@@ -166,7 +167,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(stage: Stage, tmp_path:
     assert _start_and(signal.SIGKILL, line, tmp_path, update=26) == -signal.SIGKILL
     assert subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
     assert losses(tmp_path) == losses(stage.run_dir), "as logged, to three places"
-    whole, broken = (read_checkpoint(path, Kind.TRANSLATOR) for path in (stage.last, tmp_path / "checkpoints" / stage.last.name))
+    whole, broken = (read_checkpoint(path, TRANSLATOR) for path in (stage.last, tmp_path / "checkpoints" / stage.last.name))
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(broken.tensors[name], tensor, atol=1e-5, rtol=0)
 
@@ -220,4 +221,4 @@ def test_two_processes_of_torchrun_train_one_run(finetuned: Stage, tmp_path: Pat
     assert np.mean([together[update] for update in (6, 7, 8)]) < np.mean([together[update] for update in (1, 2, 3)])
     assert together[1] != losses(finetuned.run_dir)[1], "an update of two processes sees two batches"
     last = tmp_path / "checkpoints" / finetuned.last.name
-    assert read_checkpoint(last, Kind.TRANSLATOR).config["vocabulary"] == _SHA
+    assert read_checkpoint(last, TRANSLATOR).config["vocabulary"] == _SHA

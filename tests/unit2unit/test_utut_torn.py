@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import CheckpointError
 from avtrain.entry import read_config
 from tests.unit2unit.tiny import tiny_config, write_tiny
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.export import write_fairseq
 from unit2unit.training.start import read_start
@@ -26,7 +27,7 @@ def whole(tmp_path: Path) -> Path:
     folder = tmp_path / "run" / "checkpoints"
     folder.mkdir(parents=True)
     older, whole, holed = (folder / f"checkpoint_{name}.pt" for name in ("best", "1_10", "1_12"))
-    write_fairseq(read_checkpoint(own, Kind.TRANSLATOR), older)
+    write_fairseq(read_checkpoint(own, TRANSLATOR), older)
     shutil.copy(older, whole)
     holed.write_bytes(_with_hole(older))
     for seconds, path in enumerate((older, whole, holed)):

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from unit2unit.config import StackConfig, TranslatorConfig
 from unit2unit.model import UnitTransformer
+from unit2unit.stage import TRANSLATOR
 from unit2unit.vocabulary import TranslatorVocabulary
 
 LANGUAGES = ("en", "fr", "ko")
@@ -47,4 +48,4 @@ def checkpoint_content(model: UnitTransformer) -> tuple[dict[str, Any], dict[str
 
 def write_tiny(path: Path, seed: int = 0, config: TranslatorConfig | None = None, **extra: Any) -> Path:
     content, tensors = checkpoint_content(tiny_model(seed, config))
-    return write_checkpoint(path, Kind.TRANSLATOR, {**content, **extra}, tensors)
+    return write_checkpoint(path, TRANSLATOR, {**content, **extra}, tensors)

@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from unit2av.stage import RENDERER as RENDERER_STAGE
+from unit2av.stage import SPEAKER_ENCODER as SPEAKER_STAGE
+from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 from workshop.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
@@ -30,11 +34,11 @@ from workshop.random.random_layouts import (
 )
 
 FIXTURES = {
-    UNIT_ENCODER: ("mavhubert.pt", Kind.UNIT_ENCODER),
-    TRANSLATOR: ("utut.pt", Kind.TRANSLATOR),
-    KOREAN_TRANSLATOR: ("utut_ko.pt", Kind.TRANSLATOR),
-    RENDERER: ("unit2av_renderer.pt", Kind.RENDERER),
-    SPEAKER_ENCODER: ("unit2av_spk_encoder.pt", Kind.SPEAKER_ENCODER),
+    UNIT_ENCODER: ("mavhubert.pt", ENCODER_STAGE),
+    TRANSLATOR: ("utut.pt", TRANSLATOR_STAGE),
+    KOREAN_TRANSLATOR: ("utut_ko.pt", TRANSLATOR_STAGE),
+    RENDERER: ("unit2av_renderer.pt", RENDERER_STAGE),
+    SPEAKER_ENCODER: ("unit2av_spk_encoder.pt", SPEAKER_STAGE),
 }
 
 

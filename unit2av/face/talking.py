@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_at_once
+from avcore.contracts import Voice
 from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture, crop_face
 from avcore.faces.paste import paste_face
@@ -16,7 +17,7 @@ from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
-from unit2av.voice.speech import Speaker, UnitVocoder
+from unit2av.voice.speech import Speaker
 
 Paste = Callable[[Picture, Picture, Box], Picture]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
@@ -95,7 +96,7 @@ def write_in_step(
 def speak_and_show(
     units: Units,
     speaker: Speaker,
-    vocoder: UnitVocoder,
+    vocoder: Voice,
     renderer: LipRenderer,
     source: PictureSource,
     boxes: Sequence[Box | None],

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.answers import SpeakerVoice
 from avcore.arrays import Samples, load_array, load_arrays
 from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.contracts import Speaker
 from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import atomic_output, require_file
 from avcore.media import probe, read_speech
 from avcore.outputs import keep_apart
 from avcore.speech.pitch import Pitch, measure_pitch
 from unit2av.speaker import SpeakerEncoder
-from unit2av.voice.speech import SpeakerVoice
 
 _VECTOR, _PITCH = "voice", "pitch"
 _SUFFIX = ".npz"
@@ -28,7 +29,7 @@ _LARGEST = 1000.0
 """Numbers of a voice are of the order of 1; from what is far larger a vocoder makes no sound but numbers that are none."""
 
 
-def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> SpeakerVoice:
+def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice:
     """Return the voice in a file, with its pitch where that is known.
 
     path: `x.npy` with the vector, `x.npz` of `write_voice`, or any video or sound file. encoder: makes the speaker encoder;
@@ -48,7 +49,7 @@ def read_voice(path: str | Path, encoder: Callable[[], SpeakerEncoder]) -> Speak
         raise NoSpeechError(error.what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
 
 
-def voice_of(speech: Samples, encoder: SpeakerEncoder) -> SpeakerVoice:
+def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
     """The voice of float32 [S] speech at 16 kHz. Raises NoSpeechError when there is too little of it."""
     return SpeakerVoice(encoder.embed(speech), measure_pitch(speech))
 

@@ -1,7 +1,7 @@
 """Units to speech: the vocoder of one language with its weights, in pieces of bounded size."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.answers import SpeakerVoice, Speech
 from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import load_strict
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.contracts import kind_of, require_units
+from avcore.contracts import Voice, kind_of, require_units
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
-from avcore.timeline import SAMPLE_RATE, samples_to_units, seconds_to_units, units_to_samples
+from avcore.timeline import samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Units
 from avcore.units.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
@@ -33,26 +34,6 @@ Network = UnitHifiGan | HarmonicVocoder
 _PIECE = 250
 """Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
 _LONGEST_UNIT = seconds_to_units(3600)
-
-
-@dataclass(frozen=True)
-class Speech:
-    """Speech and the units it says.
-
-    samples: float32 [320 * T] in -1..1. units: with the durations that were spoken, T steps in all. sample_rate: Hz.
-    """
-
-    samples: Samples
-    units: Units
-    sample_rate: int = SAMPLE_RATE
-
-
-@dataclass(frozen=True, eq=False)
-class SpeakerVoice:
-    """Who speaks. vector: float32 [speaker_dim], unit length. pitch: None = not known."""
-
-    vector: Samples
-    pitch: Pitch | None = None
 
 
 Speaker = NDArray[np.floating[Any]] | SpeakerVoice
@@ -254,3 +235,9 @@ def _edge_unit(settings: Mapping[str, Any], num_units: int, path: Path) -> int |
     if unit is not None and (not isinstance(unit, int) or not 0 <= unit < num_units):
         raise CheckpointError('"edge_unit" is no unit of the vocoder', path=path, expected=f"0..{num_units - 1}", found=unit)
     return unit
+
+
+_CONTRACT: type[Voice] = UnitVocoder
+"""Checked by mypy: the class keeps the protocol."""
+
+__all__ = ["Network", "Samples", "Speaker", "SpeakerVoice", "Speech", "UnitVocoder"]

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import LanguageError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language, require_language
 from unit2unit.config import TranslatorConfig
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.export import write_fairseq
 from unit2unit.vocabulary import TranslatorVocabulary
 
@@ -75,7 +76,7 @@ def _work(options: argparse.Namespace) -> None:
     if output.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=output.name)
     keep_apart({"the output": output}, {"the checkpoint": options.checkpoint})
-    checkpoint = read_checkpoint(options.checkpoint, Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
     for language in options.language:
         checkpoint = add_language(checkpoint, language, options.like, options.seed)
     write_fairseq(checkpoint, output)

@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output
 from avcore.outputs import keep_apart
 from unit2unit.config import TranslatorConfig
+from unit2unit.stage import TRANSLATOR
 
 
 def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
@@ -97,7 +98,7 @@ def _work(options: argparse.Namespace) -> None:
     if options.out.suffix != ".pt":
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
     keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
-    write_fairseq(average([read_checkpoint(path, Kind.TRANSLATOR) for path in options.checkpoints]), options.out)
+    write_fairseq(average([read_checkpoint(path, TRANSLATOR) for path in options.checkpoints]), options.out)
     LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.command import LOG
 from avcore.errors import CheckpointError, InputError, LanguageError, UsageError
 from avcore.files import atomic_output
 from unit2unit.config import TranslatorConfig
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.config import Stated, TrainingRun, is_stated
 from unit2unit.training.machine import is_main_process
 
@@ -36,7 +37,7 @@ def read_start(run: TrainingRun) -> Start | None:
     path = _start_from(run)
     if path is None:
         return None
-    checkpoint = _read_last(run) if path == run.last_checkpoint else read_checkpoint(path, Kind.TRANSLATOR)
+    checkpoint = _read_last(run) if path == run.last_checkpoint else read_checkpoint(path, TRANSLATOR)
     return Start(path, TranslatorConfig.from_checkpoint(checkpoint), str(checkpoint.config.get("vocabulary") or ""))
 
 
@@ -62,7 +63,7 @@ def _read_last(run: TrainingRun) -> Checkpoint:
 
 def _read_whole(path: Path) -> Checkpoint:
     """A checkpoint that fairseq can go on from: the state of its optimiser is whole too."""
-    checkpoint = read_checkpoint(path, Kind.TRANSLATOR)
+    checkpoint = read_checkpoint(path, TRANSLATOR)
     with zipfile.ZipFile(path) as archive:
         part = archive.testzip()
     if part is not None:

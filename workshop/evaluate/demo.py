@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, REFERENCES, Bundle
+from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
 from avcore.command import LOG, device_name
 from avcore.errors import UsageError
 from avcore.files import require_place, write_text
@@ -76,7 +76,7 @@ def evaluate(
     require_place(options.out_dir / "table.md")
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     results = [evaluation.folder / name for name in ("table.md", "metrics.json", "noise.svg")]
-    models = [bundle.folder / name for name in (*CHECKPOINTS.values(), REFERENCES, ABOUT)]
+    models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     beside = [Path(given.partition("=")[2]) for given in options.beside]
     keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from av2unit import trust
-from av2unit.extractor import UnitExtractor
 from avcore.arrays import Pictures, Samples
+from avcore.contracts import Extractor
 from avcore.units import Units
 from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, VIDEO
 
@@ -18,7 +18,7 @@ class Listened:
     modalities: str
 
 
-def listen(extractor: UnitExtractor, speech: Samples, lips: Pictures | None, modalities: str) -> Listened:
+def listen(extractor: Extractor, speech: Samples, lips: Pictures | None, modalities: str) -> Listened:
     """Take units from speech float32 [S] at 16 kHz, from lips uint8 [time, 96, 96], from both, or as a dub decides by default.
 
     lips: None = there are none, which `auto` takes as it is. Raises InputError where the modalities ask for what is not there.
@@ -31,11 +31,11 @@ def listen(extractor: UnitExtractor, speech: Samples, lips: Pictures | None, mod
     return replace(found, units=replace(found.units, language="en"))
 
 
-def _by_default(extractor: UnitExtractor, speech: Samples, lips: Pictures | None) -> Listened:
+def _by_default(extractor: Extractor, speech: Samples, lips: Pictures | None) -> Listened:
     heard = trust.listen(extractor, speech, lips, extractor.agreement)
     return Listened(heard.extraction.units, heard.extraction.confidence, heard.modalities)
 
 
-def _taken(extractor: UnitExtractor, speech: Samples | None, lips: Pictures | None) -> Listened:
+def _taken(extractor: Extractor, speech: Samples | None, lips: Pictures | None) -> Listened:
     units, confidence = extractor.extract_scored(speech, lips)
     return Listened(units, confidence, VIDEO if speech is None else AUDIO if lips is None else BOTH)

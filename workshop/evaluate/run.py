@@ -32,7 +32,7 @@ _MEASURE = 3
 
 def bundle_checksum(bundle: Bundle) -> str:
     """sha256 of the checksums of all files but bundle.json, hexadecimal. Raises InputError when one is missing."""
-    facts = file_facts(bundle.folder)
+    facts = file_facts(bundle)
     return hashlib.sha256("\n".join(f"{name} {facts[name]['sha256']}" for name in sorted(facts)).encode()).hexdigest()
 
 

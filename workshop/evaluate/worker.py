@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pictures, Samples
-from avcore.checkpoints.bundle import CHECKPOINTS, REFERENCES
-from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.bundle import REFERENCES, Bundle
 from avcore.errors import InputError, NetflipsError, NoFaceError
 from avcore.files import private_folder
 from avcore.media import read_speech
@@ -21,8 +20,9 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_units
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, Phoneme
+from netflips.bundles.paths import bundle_paths
 from netflips.models import Models, load_models
-from netflips.options import ModelPaths, RunOptions
+from netflips.options import RunOptions
 from unit2av.speakers.voice_of import voice_of
 from unit2unit.inference import Translation
 from workshop.evaluate.chain import Chain, Dubbed, Heard, hear, shuffled
@@ -275,8 +275,7 @@ class Worker:
 
 def load_bundle(folder: Path, device: str = "cpu", precision: str = "float32") -> Models:
     """Load the models of a folder, English to Korean."""
-    stages = (folder / CHECKPOINTS[kind] for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER))
-    return load_models(ModelPaths(*stages), "en", "ko", RunOptions(device, precision))
+    return load_models(bundle_paths(Bundle(folder, {})), "en", "ko", RunOptions(device, precision))
 
 
 def other_voices() -> list[Voice]:

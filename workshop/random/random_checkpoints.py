@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 import torch
 
-from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.units.vocabulary import UTUT_LANGUAGES
+from netflips import stages
+from unit2unit.stage import SHARED_TABLES
 from workshop.random.random_layouts import (
     FaceSize,
     SpeakerSize,
@@ -45,6 +46,8 @@ TRANSLATOR = "utut_sts_ft.pt"
 KOREAN_TRANSLATOR = "utut_ko.pt"
 RENDERER = "unit_av_renderer_withKO.pt"
 SPEAKER_ENCODER = "encoder.pt"
+
+Maker = Callable[[], dict[str, Any]]
 
 _SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 _DICTIONARY_MODULE = "fairseq.data.dictionary"
@@ -84,14 +87,7 @@ def write_random_checkpoints(out_dir: str | Path, size: Size = "tiny", only_kore
     dubbing into Korean does not need. The same seed gives the same files' content. One file at a time is in memory.
     Raises OutputError when the folder cannot be written.
     """
-    sizes = _SIZES[size]
-    makers: dict[str, Callable[[], dict[str, Any]]] = {
-        UNIT_ENCODER: lambda: _unit_encoder_file(sizes.unit_encoder, seed),
-        TRANSLATOR: lambda: _translator_file(sizes.translator, seed + 1),
-        KOREAN_TRANSLATOR: lambda: _korean_translator_file(sizes.translator, seed + 2),
-        RENDERER: lambda: _renderer_file(sizes, seed + 3),
-        SPEAKER_ENCODER: lambda: {"step": 1, "model_state": dict(speaker_encoder(sizes.speaker, seed + 4)), "optimizer_state": {}},
-    }
+    makers = makers_of(size, seed)
     if only_korean:
         del makers[TRANSLATOR]
     paths = {name: Path(out_dir) / name for name in makers}
@@ -100,6 +96,24 @@ def write_random_checkpoints(out_dir: str | Path, size: Size = "tiny", only_kore
             torch.save(make(), temporary)
         LOG.info("%s: random weights, %.1f MB", paths[name], paths[name].stat().st_size / 1e6)
     return paths
+
+
+def makers_of(size: Size, seed: int) -> dict[str, Maker]:
+    """What makes the content of each file, by its name: of the stages whose layouts are here, and of others what they bring."""
+    sizes = _SIZES[size]
+    here: dict[str, dict[str, Maker]] = {
+        "unit-encoder": {UNIT_ENCODER: lambda: _unit_encoder_file(sizes.unit_encoder, seed)},
+        "translator": {
+            TRANSLATOR: lambda: _translator_file(sizes.translator, seed + 1),
+            KOREAN_TRANSLATOR: lambda: _korean_translator_file(sizes.translator, seed + 2),
+        },
+        "renderer": {RENDERER: lambda: _renderer_file(sizes, seed + 3)},
+        "speaker-encoder": {SPEAKER_ENCODER: lambda: _speaker_file(sizes.speaker, seed + 4)},
+    }
+    makers: dict[str, Maker] = {}
+    for stage in stages.STAGES:
+        makers |= here.get(stage.part) or (stage.random(size, seed) if stage.random else {})
+    return makers
 
 
 def build_parser() -> Parser:
@@ -138,6 +152,10 @@ def _unit_encoder_file(size: UnitEncoderSize, seed: int) -> dict[str, Any]:
     }
     dictionaries = [_dictionary(size.units) for _ in range(2)]
     return _trainer_file(settings, unit_encoder(size, seed), {"dictionaries": dictionaries})
+
+
+def _speaker_file(size: SpeakerSize, seed: int) -> dict[str, Any]:
+    return {"step": 1, "model_state": dict(speaker_encoder(size, seed)), "optimizer_state": {}}
 
 
 def _translator_file(size: TranslatorSize, seed: int) -> dict[str, Any]:

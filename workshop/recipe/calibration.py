@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.nearest import KEY as KNOWN
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
+from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError
 from avcore.progress import Progress
 from avcore.units.domain import KEY, Domain, common_bounds
 from netflips.bundles.describe import check_bundle, write_about
+from unit2unit.stage import TRANSLATOR
 from workshop.recipe.one_word import one_word_sentences
 from workshop.recipe.probes import NATURAL, READINGS, Listener, Scores, kinds_here, outside_sentences
 from workshop.voices.cast import held_out_pairs, require_synthesisers
@@ -26,7 +29,7 @@ from workshop.voices.phrasebook import phrasebook
 
 LOG = logging.getLogger("netflips")
 
-_NAMES = {Kind.UNIT_ENCODER: "unit_confidence", Kind.TRANSLATOR: "translation_score"}
+_NAMES = {UNIT_ENCODER: "unit_confidence", TRANSLATOR: "translation_score"}
 _WHAT = "a sentence of the demo's phrasebook"
 
 
@@ -57,7 +60,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
     warned = is_warned_of(domains, inside.scores).any(axis=0)
     told |= {"warned_right": _share(warned[right]), "warned_wrong": _share(warned[~right])}
-    for kind, more in ((Kind.UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (Kind.TRANSLATOR, {})):
+    for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
     return write_about(bundle.folder, {**bundle.about, "out_of_domain": told})
@@ -68,23 +71,23 @@ def domain_sentences() -> list[str]:
     return [pair.english for pair in phrasebook().all_pairs()]
 
 
-def find_domains(inside: NDArray[np.float64], share: float) -> dict[Kind, Domain]:
+def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage[Any], Domain]:
     """The domain of each model. inside: float64 [readings, utterances] of held-out speech of the domain. Raises InputError."""
     found = common_bounds(inside, [one.part for one in READINGS], share)
-    bounds: dict[Kind, dict[str, float]] = {kind: {} for kind in _NAMES}
+    bounds: dict[Stage[Any], dict[str, float]] = {kind: {} for kind in _NAMES}
     for one, bound in zip(READINGS, found, strict=True):
         bounds[one.model][one.of] = float(bound)
     return {kind: Domain(what=_WHAT, share=share, samples=inside.shape[1], **own) for kind, own in bounds.items()}
 
 
-def is_warned_of(domains: Mapping[Kind, Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+def is_warned_of(domains: Mapping[Stage[Any], Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which scores are below their bounds: bool [readings, utterances] of float64 [readings, utterances]."""
     return np.array(
         [[not domains[one.model].knows(score, one.of) for score in row] for one, row in zip(READINGS, scores, strict=True)]
     )
 
 
-def summary(domains: Mapping[Kind, Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
+def summary(domains: Mapping[Stage[Any], Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
     """What is told in bundle.json: how often an utterance inside, outside, and inside but for one word, falls below any bound."""
     told: dict[str, Any] = {}
     for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):

@@ -3,22 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
 from av2unit.nearest import KnownSentences
+from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import Bundle
-from avcore.checkpoints.kinds import Kind
+from avcore.checkpoints.stages import Stage
 from avcore.errors import InputError
 from avcore.progress import Progress, track
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from avcore.units.domain import Bounded
 from netflips.bundles.references import nearest_reference, read_references
+from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 from workshop.material.spoken import add_noise
 from workshop.voices.cast import Voice, cast, say
@@ -34,17 +36,17 @@ class Told(NamedTuple):
     """What a model tells of itself. name: in bundle.json; part: of the false warnings that it may cause, beside the others."""
 
     name: str
-    model: Kind
+    model: Stage[Any]
     of: Bounded
     part: float
 
 
 READINGS = (
-    Told("unit_confidence", Kind.UNIT_ENCODER, "least", 0.25),
-    Told("unit_weakest", Kind.UNIT_ENCODER, "weakest", 0.25),
-    Told("unit_likeness", Kind.UNIT_ENCODER, "nearest", 1.0),
-    Told("translation_score", Kind.TRANSLATOR, "least", 0.25),
-    Told("translation_weakest", Kind.TRANSLATOR, "weakest", 0.25),
+    Told("unit_confidence", UNIT_ENCODER, "least", 0.25),
+    Told("unit_weakest", UNIT_ENCODER, "weakest", 0.25),
+    Told("unit_likeness", UNIT_ENCODER, "nearest", 1.0),
+    Told("translation_score", TRANSLATOR, "least", 0.25),
+    Told("translation_weakest", TRANSLATOR, "weakest", 0.25),
 )
 """The likeness alone finds nearly all that the five find together; the others find what it was not made for."""
 
@@ -74,8 +76,8 @@ class Listener:
     def __init__(self, bundle: Bundle, sentences: Sequence[str], progress: Progress) -> None:
         """sentences: all of the domain."""
         self._bundle = bundle
-        self._extractor = UnitExtractor.from_checkpoint(bundle.checkpoint(Kind.UNIT_ENCODER))
-        self._translator = UnitTranslator.from_checkpoint(bundle.checkpoint(Kind.TRANSLATOR))
+        self._extractor = UnitExtractor.from_checkpoint(bundle.checkpoint(UNIT_ENCODER))
+        self._translator = UnitTranslator.from_checkpoint(bundle.checkpoint(TRANSLATOR))
         self._references = read_references(bundle.references)
         voice = cast().reference("en")
         heard = [

@@ -9,14 +9,16 @@ import pytest
 
 from av2unit.extractor import UnitExtractor
 from av2unit.nearest import KEY as KNOWN
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import InputError
 from avcore.progress import silent
 from avcore.timeline import SAMPLE_RATE
 from avcore.units.domain import KEY, Domain
 from avdata.prepare.espeak import TimedSpeech
 from netflips.bundles.describe import check_bundle, tell
+from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 from workshop.recipe import calibration, probes
 from workshop.recipe.calibration import calibrate_bundle, find_domains, is_right, summary
@@ -26,7 +28,7 @@ from workshop.voices.cast import Voice, cast
 from workshop.voices.natural import NaturalVoice
 from workshop.voices.phrasebook import phrasebook
 
-OWNERS = {"unit_confidence": Kind.UNIT_ENCODER, "translation_score": Kind.TRANSLATOR}
+OWNERS = {"unit_confidence": UNIT_ENCODER, "translation_score": TRANSLATOR}
 
 
 def _hum(text: str, voice: Voice) -> TimedSpeech:
@@ -61,7 +63,7 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
         assert stored == told[name]
         assert (stored["share"], stored["samples"]) == (0.5, 3)
         assert stored["least"] < 0
-        assert ("nearest" in stored) is (kind is Kind.UNIT_ENCODER)
+        assert ("nearest" in stored) is (kind is UNIT_ENCODER)
     assert told["warned_right"]["share"] <= 0.5
     assert (told["warned_right"]["samples"], told["warned_wrong"]["samples"]) == (3, 1)
     assert told["warned_inside"]["by_voice"].keys() == {ESPEAK, NATURAL}
@@ -83,7 +85,7 @@ def test_a_failed_calibration_leaves_the_bundle_whole(packed: Bundle, tmp_path: 
     with pytest.raises(ZeroDivisionError):
         calibrate_bundle(folder, count=4, seed=1, share=0.5, progress=silent)
     check_bundle(folder)
-    assert KNOWN not in read_checkpoint(folder / "unit_encoder.safetensors", Kind.UNIT_ENCODER).config
+    assert KNOWN not in read_checkpoint(folder / "unit_encoder.safetensors", UNIT_ENCODER).config
 
 
 def _scores(*columns: list[float]) -> Scores:
@@ -92,8 +94,8 @@ def _scores(*columns: list[float]) -> Scores:
 
 def test_warnings_are_counted_once_an_utterance() -> None:
     domains = {
-        Kind.UNIT_ENCODER: Domain("x", -1.0, 0.1, 9, weakest=-1.0, nearest=-1.0),
-        Kind.TRANSLATOR: Domain("x", -2.0, 0.1, 9, weakest=-2.0),
+        UNIT_ENCODER: Domain("x", -1.0, 0.1, 9, weakest=-1.0, nearest=-1.0),
+        TRANSLATOR: Domain("x", -2.0, 0.1, 9, weakest=-2.0),
     }
     usual, all_low, unlike, unsure = [-0.5] * 5, [-9.0] * 5, [-0.5, -0.5, -3.0, -0.5, -0.5], [-0.5, -0.5, -0.5, -0.5, -2.5]
     told = summary(domains, _scores(usual, usual), _scores(all_low, unlike, unsure, usual), _scores(unlike, usual))

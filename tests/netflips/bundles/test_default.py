@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from av2unit import inference as av2unit_inference
 from av2unit.extractor import Extraction
 from av2unit.nearest import KEY as KNOWN
 from av2unit.nearest import KnownSentences
+from av2unit.stage import UNIT_ENCODER
 from av2unit.trust import BOTH, Heard
 from avcore.checkpoints.bundle import VARIABLE, Bundle
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
+from avcore.checkpoints.stages import Stage
 from avcore.media import probe, write_speech
 from avcore.units import Units
 from avcore.units.domain import KEY, Domain
@@ -28,12 +31,13 @@ from netflips.pipeline import dub
 from netflips.recording.say import Translated
 from unit2av import inference_unit2a
 from unit2unit import inference as unit2unit_inference
+from unit2unit.stage import TRANSLATOR
 
 LANGUAGES = ["--src-lang", "en", "--tgt-lang", "ko"]
 SHORT = ["--beam", "2", "--max-target-units", "20"]
 
 
-def bounded(packed: Bundle, folder: Path, least: dict[Kind, float]) -> Bundle:
+def bounded(packed: Bundle, folder: Path, least: dict[Stage[Any], float]) -> Bundle:
     """A copy of a bundle whose models say from which score on they know what they hear."""
     shutil.copytree(packed.folder, folder)
     for kind, bound in least.items():
@@ -93,7 +97,7 @@ def test_a_few_flags_or_no_bundle_are_one_error(
     default_bundle: Bundle, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = ["--in-vid-path", str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), *LANGUAGES]
-    assert dub_command.main([*files, "--utut-path", str(default_bundle.checkpoint(Kind.TRANSLATOR))]) == 2
+    assert dub_command.main([*files, "--utut-path", str(default_bundle.checkpoint(TRANSLATOR))]) == 2
     assert "missing: --av2unit-path, --unit2av-path; give all of them, or none" in capsys.readouterr().err
     monkeypatch.setenv(VARIABLE, "")
     assert dub_command.main(files) == 2
@@ -116,7 +120,7 @@ def test_the_stages_one_by_one_take_it_too(speech: np.ndarray, tmp_path: Path, c
 
 
 def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle, clip: Path, tmp_path: Path) -> None:
-    bundle = bounded(packed, tmp_path / "strict", {Kind.UNIT_ENCODER: 1.0, Kind.TRANSLATOR: 1.0})
+    bundle = bounded(packed, tmp_path / "strict", {UNIT_ENCODER: 1.0, TRANSLATOR: 1.0})
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     (warning,) = [text for text in report.warnings if "hardly" in text]
@@ -135,7 +139,7 @@ def test_speech_outside_is_told_in_one_warning_and_in_the_report(packed: Bundle,
 
 
 def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Path) -> None:
-    bundle = bounded(packed, tmp_path / "lenient", {Kind.TRANSLATOR: -1e6})
+    bundle = bounded(packed, tmp_path / "lenient", {TRANSLATOR: -1e6})
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     assert [text for text in report.warnings if "hardly" in text] == []
@@ -150,7 +154,7 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
 
 def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(packed.folder, tmp_path / "strict"))
-    source = read_checkpoint(folder / packed.checkpoint(Kind.UNIT_ENCODER).name, Kind.UNIT_ENCODER)
+    source = read_checkpoint(folder / packed.checkpoint(UNIT_ENCODER).name, UNIT_ENCODER)
     units = [int(symbol) for symbol in source.config["dictionaries"][0] if symbol.isdecimal()]
     known = KnownSentences.of([np.array(units[1:3])], silence=units[0])
     domain = Domain("a test sentence", -1e6, 0.01, 50, weakest=-1e6, nearest=0.0)
@@ -176,10 +180,10 @@ def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, 
 def test_single_stages_warn_by_their_own_score(
     packed: Bundle, speech: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = bounded(packed, tmp_path / "strict", {Kind.UNIT_ENCODER: 1.0, Kind.TRANSLATOR: 1.0})
+    bundle = bounded(packed, tmp_path / "strict", {UNIT_ENCODER: 1.0, TRANSLATOR: 1.0})
     wav, english, korean = (str(tmp_path / name) for name in ("en.wav", "en.txt", "ko.txt"))
     write_speech(wav, speech)
-    encoder, translator = (str(bundle.checkpoint(kind)) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR))
+    encoder, translator = (str(bundle.checkpoint(kind)) for kind in (UNIT_ENCODER, TRANSLATOR))
     arguments = ["--in-vid-path", wav, "--out-unit-path", english, "--modalities", "audio", "--av2unit-path", encoder, "--cpu"]
     assert av2unit_inference.main(arguments) == 0
     assert "warning: this is hardly a test sentence" in capsys.readouterr().err

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from av2unit.agreement import KEY, Bound
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, rewrite_config
+from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.errors import UsageError
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub import command as dub_command
@@ -19,6 +20,8 @@ from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOption
 from netflips.pipeline import dub
 from netflips.report import DubReport
 from tests.netflips.recording.made import head_pictures, steady_times, write_recording
+from unit2av.stage import RENDERER
+from unit2unit.stage import TRANSLATOR
 
 NEVER, ALWAYS = 2.0, -1.0
 
@@ -26,10 +29,10 @@ NEVER, ALWAYS = 2.0, -1.0
 def models_of(packed: Bundle, folder: Path, least: float) -> Models:
     """A copy of a bundle whose encoder takes lips for the sound's own from an agreement of `least` on."""
     shutil.copytree(packed.folder, folder)
-    source = read_checkpoint(folder / packed.checkpoint(Kind.UNIT_ENCODER).name, Kind.UNIT_ENCODER)
+    source = read_checkpoint(folder / packed.checkpoint(UNIT_ENCODER).name, UNIT_ENCODER)
     rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 0, 80).to_config()})
     bundle = Bundle(folder, packed.about)
-    paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER)))
+    paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (UNIT_ENCODER, TRANSLATOR, RENDERER)))
     return load_models(paths, "en", "ko", RunOptions(device="cpu"))
 
 

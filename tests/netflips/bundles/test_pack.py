@@ -10,19 +10,22 @@ import pytest
 import torch
 
 from av2unit.extractor import UnitExtractor
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import ABOUT as ABOUT_FILE
 from avcore.checkpoints.bundle import Bundle
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, NetflipsError, OutputError, UsageError, VocabularyError
 from netflips import info
 from netflips.bundles import command, pack
-from netflips.bundles.describe import FILES, check_bundle, note
+from netflips.bundles.describe import check_bundle, files_of, note
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import nearest_reference, read_references
 from netflips.models import load_models
 from netflips.options import ModelPaths, RunOptions
 from tests.netflips.bundles.conftest import ABOUT, write_references
+from unit2av.stage import RENDERER
+from unit2unit.stage import TRANSLATOR
 
 
 @pytest.fixture
@@ -32,10 +35,10 @@ def own(packed: Bundle, tmp_path: Path) -> Path:
 
 
 def test_a_packed_bundle_is_whole_and_half_as_large(packed: Bundle, paths: ModelPaths) -> None:
-    assert sorted(path.name for path in packed.folder.iterdir()) == sorted([*FILES, ABOUT_FILE])
+    assert sorted(path.name for path in packed.folder.iterdir()) == sorted([*files_of(packed), ABOUT_FILE])
     assert check_bundle(packed.folder).about["made"]["commit"] == "0123abc"
-    before = read_checkpoint(paths.utut, Kind.TRANSLATOR).tensors
-    after = read_checkpoint(packed.checkpoint(Kind.TRANSLATOR), Kind.TRANSLATOR).tensors
+    before = read_checkpoint(paths.utut, TRANSLATOR).tensors
+    after = read_checkpoint(packed.checkpoint(TRANSLATOR), TRANSLATOR).tensors
     assert {tensor.dtype for tensor in after.values() if tensor.dim() > 1} == {torch.float16}
     assert {tensor.dtype for tensor in after.values() if tensor.dim() == 1} == {torch.float32}
     name = "encoder.layers.0.fc1.weight"
@@ -52,40 +55,38 @@ def test_its_models_load_and_share_the_quantizer_of_the_original(packed: Bundle,
 
 
 def test_folders_of_the_machine_that_trained_it_stay_behind(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
-    source = read_checkpoint(paths.utut, Kind.TRANSLATOR)
+    source = read_checkpoint(paths.utut, TRANSLATOR)
     model = {**source.config["model"], "save_dir": "/data/me/run", "user_dir": "C:\\me", "arch": "a/b"}
-    translator = write_checkpoint(tmp_path / "x", Kind.TRANSLATOR, {**source.config, "model": model}, source.tensors)
+    translator = write_checkpoint(tmp_path / "x", TRANSLATOR, {**source.config, "model": model}, source.tensors)
     bundle = pack_bundle(paths.av2unit, translator, paths.unit2av, references, ABOUT, tmp_path / "bundle")
-    stored = read_checkpoint(bundle.checkpoint(Kind.TRANSLATOR), Kind.TRANSLATOR).config["model"]
+    stored = read_checkpoint(bundle.checkpoint(TRANSLATOR), TRANSLATOR).config["model"]
     assert stored["arch"] == "a/b"
     assert not {"save_dir", "user_dir"} & stored.keys()
 
 
 def test_parts_can_be_left_as_they_are(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
-    kept = {Kind.UNIT_ENCODER: torch.float16, Kind.TRANSLATOR: torch.float16, Kind.RENDERER: None}
+    kept = {UNIT_ENCODER: torch.float16, TRANSLATOR: torch.float16, RENDERER: None}
     bundle = pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, tmp_path / "bundle", kept)
-    tensors = read_checkpoint(bundle.checkpoint(Kind.RENDERER), Kind.RENDERER).tensors
+    tensors = read_checkpoint(bundle.checkpoint(RENDERER), RENDERER).tensors
     assert torch.float16 not in {tensor.dtype for tensor in tensors.values()}
 
 
 def test_eight_bits_make_it_smaller_and_hear_the_same(packed: Bundle, paths: ModelPaths, references: Path, tmp_path: Path) -> None:
     small = pack_bundle(paths.av2unit, paths.utut, paths.unit2av, references, ABOUT, tmp_path / "bundle", torch.int8)
     sizes = [
-        sum(bundle.checkpoint(kind).stat().st_size for kind in (Kind.UNIT_ENCODER, Kind.TRANSLATOR, Kind.RENDERER))
-        for bundle in (small, packed)
+        sum(bundle.checkpoint(kind).stat().st_size for kind in (UNIT_ENCODER, TRANSLATOR, RENDERER)) for bundle in (small, packed)
     ]
     assert sizes[0] < 0.65 * sizes[1]
     speech = np.random.default_rng(0).standard_normal(32000).astype(np.float32) / 10
     heard = [
-        UnitExtractor.from_checkpoint(path).extract(speech).frames()
-        for path in (small.checkpoint(Kind.UNIT_ENCODER), paths.av2unit)
+        UnitExtractor.from_checkpoint(path).extract(speech).frames() for path in (small.checkpoint(UNIT_ENCODER), paths.av2unit)
     ]
     assert (heard[0] == heard[1]).mean() > 0.9
 
 
 def test_models_of_other_units_are_refused(paths: ModelPaths, references: Path, tmp_path: Path) -> None:
-    source = read_checkpoint(paths.utut, Kind.TRANSLATOR)
-    other = write_checkpoint(tmp_path / "other", Kind.TRANSLATOR, {**source.config, "vocabulary": "sha256:other"}, source.tensors)
+    source = read_checkpoint(paths.utut, TRANSLATOR)
+    other = write_checkpoint(tmp_path / "other", TRANSLATOR, {**source.config, "vocabulary": "sha256:other"}, source.tensors)
     with pytest.raises(VocabularyError, match="another quantizer"):
         pack_bundle(paths.av2unit, other, paths.unit2av, references, ABOUT, tmp_path / "bundle")
     foreign = write_references(tmp_path / "foreign.jsonl", "sha256:other")

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.checkpoints.bundle import CHECKPOINTS, FORMAT, Bundle, read_bundle
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import FORMAT, Bundle, read_bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
-from avcore.checkpoints.kinds import Kind
 from avcore.units import Units
 from avdata.unit_store import UnitRow, write_units
+from unit2av.stage import RENDERER
+from unit2unit.stage import TRANSLATOR
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.voices.phrasebook import phrasebook
 
@@ -34,11 +36,11 @@ sys.exit(main(["--text", given["-t"], "--out", given["-o"], "--voice", voice, "-
 def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle:
     """A bundle that knows nothing: encoder, translator with a narrow search, renderer, random reference units."""
     folder = tmp_path_factory.mktemp("bundle")
-    sources = {Kind.UNIT_ENCODER: "mavhubert.pt", Kind.TRANSLATOR: "utut_ko.pt", Kind.RENDERER: "unit2av_renderer.pt"}
+    sources = {UNIT_ENCODER: "mavhubert.pt", TRANSLATOR: "utut_ko.pt", RENDERER: "unit2av_renderer.pt"}
     for kind, name in sources.items():
         stored = read_checkpoint(parity_dir / name, kind)
-        search = {"generation": {"beam": 1, "max_target_units": 30}} if kind is Kind.TRANSLATOR else {}
-        write_checkpoint(folder / CHECKPOINTS[kind], kind, {**stored.config, **search}, stored.tensors)
+        search = {"generation": {"beam": 1, "max_target_units": 30}} if kind is TRANSLATOR else {}
+        write_checkpoint(folder / kind.file, kind, {**stored.config, **search}, stored.tensors)
     rng = np.random.default_rng(0)
     rows = [
         UnitRow(f"s{number:04d}", Units(rng.integers(0, 1000, 25), rng.integers(2, 5, 25), "ko"), {"text": pair.korean})

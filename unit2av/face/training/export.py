@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.command import LOG, run
 from avcore.units.vocabulary import require_same_vocabulary
 from avtrain.checkpoints import read_run
@@ -17,6 +17,7 @@ from unit2av.export import export_parser, require_new
 from unit2av.face.training.task import FACE, KIND
 from unit2av.model import with_face, with_face_settings
 from unit2av.renderer import LipRenderer
+from unit2av.stage import RENDERER
 
 
 def export_face(
@@ -30,13 +31,13 @@ def export_face(
     out_path = require_new(out_path, checkpoint, into)
     state = read_run(checkpoint, KIND, "unit2av.train_unit2v")
     vocabulary = str(state["about"]["vocabulary"])
-    base = read_checkpoint(into, Kind.RENDERER) if into is not None else None
+    base = read_checkpoint(into, RENDERER) if into is not None else None
     config = dict(base.config) if base is not None else {"vocabulary": vocabulary}
     if not allow_other_vocabulary:
         require_same_vocabulary(vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
     config = with_face_settings(config, {"vocabulary": vocabulary, "trained_steps": int(state["position"]["step"])})
     tensors = {name: tensor.contiguous() for name, tensor in state["modules"][FACE].items()}
-    path = write_checkpoint(out_path, Kind.RENDERER, config, with_face({} if base is None else base.tensors, tensors))
+    path = write_checkpoint(out_path, RENDERER, config, with_face({} if base is None else base.tensors, tensors))
     LipRenderer.from_checkpoint(path)  # proof that it can be read and fits
     return path
 

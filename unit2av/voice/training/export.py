@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.command import LOG, run
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.export import export_parser, require_new
 from unit2av.model import RendererCheckpoint, with_vocoder, with_vocoder_settings
+from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 from unit2av.voice.training.start import RunCheckpoint, read_run_checkpoint
 
@@ -37,13 +38,13 @@ def export_vocoder(
     out_path = require_new(out_path, checkpoint, into)
     run_checkpoint = read_run_checkpoint(checkpoint)
     language = normalise_language(language or run_checkpoint.language)
-    base = read_checkpoint(into, Kind.RENDERER) if into is not None else None
+    base = read_checkpoint(into, RENDERER) if into is not None else None
     config = dict(base.config) if base is not None else {"vocabulary": run_checkpoint.vocabulary}
     if not allow_other_vocabulary:
         require_same_vocabulary(run_checkpoint.vocabulary, str(config.get("vocabulary", "")), f"the renderer {into}")
     tensors = with_vocoder({} if base is None else base.tensors, language, run_checkpoint.tensors)
     edge = {} if edge_unit is None else {"edge_unit": _known(edge_unit, run_checkpoint)}
-    path = write_checkpoint(out_path, Kind.RENDERER, _with_voice(config, language, run_checkpoint, edge), tensors)
+    path = write_checkpoint(out_path, RENDERER, _with_voice(config, language, run_checkpoint, edge), tensors)
     UnitVocoder.from_checkpoint(path, language)  # proof that it can be read and fits
     return path
 
@@ -65,7 +66,7 @@ def _work(options: argparse.Namespace) -> None:
     path = export_vocoder(
         options.checkpoint, options.out_path, options.into, options.language, options.allow_other_vocabulary, options.edge_unit
     )
-    voices = RendererCheckpoint(read_checkpoint(path, Kind.RENDERER)).languages
+    voices = RendererCheckpoint(read_checkpoint(path, RENDERER)).languages
     LOG.info("%s: voices %s, %.1f MB", path, ", ".join(voices), path.stat().st_size / 1e6)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, load_strict, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
 from avcore.errors import CheckpointError, InputError
 from avcore.files import require_file
 from avcore.units.vocabulary import require_same_vocabulary
 from avtrain.checkpoints import read_run
 from unit2av.model import RendererCheckpoint, open_training_checkpoint, with_vocoder
+from unit2av.stage import RENDERER
 from unit2av.voice.config import VocoderConfig, vocoder_config
 from unit2av.voice.harmonic import HarmonicConfig, HarmonicVocoder, harmonic_config, is_harmonic, source_settings
 from unit2av.voice.offsets import resolve_unit_offset
@@ -144,7 +145,7 @@ def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
     """Any of the three kinds of file as a renderer with one vocoder or more. Raises CheckpointError for another."""
     path = require_file(init.checkpoint, "the checkpoint to start from")
     try:
-        return RendererCheckpoint(read_checkpoint(path, Kind.RENDERER))
+        return RendererCheckpoint(read_checkpoint(path, RENDERER))
     except CheckpointError as error:
         with suppress(InputError):
             return open_training_checkpoint(path, init.language, settings_of(model))
@@ -156,7 +157,7 @@ def _open(init: VoiceInitConfig, model: VocoderConfig) -> RendererCheckpoint:
 def _open_run(path: Path, language: str) -> RendererCheckpoint:
     run = read_run_checkpoint(path)
     config = {**run.settings, "vocabulary": run.vocabulary, "unit_offsets": {language: 0}}
-    return RendererCheckpoint(Checkpoint(path, Kind.RENDERER, config, with_vocoder({}, language, run.tensors), ""))
+    return RendererCheckpoint(Checkpoint(path, RENDERER, config, with_vocoder({}, language, run.tensors), ""))
 
 
 def _from_checkpoint(

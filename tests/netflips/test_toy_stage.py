@@ -1,0 +1,231 @@
+"""A new stage is a package with a module `stage` and a line in netflips/stages.py: everything else finds it there."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from avcore.checkpoints.bundle import VARIABLE
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Stage, stages_of
+from avcore.errors import CheckpointError, NetflipsError, UsageError
+from netflips import convert_command, info, stages
+from netflips.bulk.dubbing import DubModels
+from netflips.bundles import command as bundle_command
+from netflips.bundles.describe import check_bundle, tell
+from netflips.bundles.paths import bundle_paths, given_or_bundle
+from netflips.models import Models, load_models
+from netflips.options import ModelPaths, RunOptions
+from tests.netflips.bundles.conftest import ABOUT, write_references
+from unit2av.stage import RENDERER
+from workshop.random import random_checkpoints
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = {
+    "__init__.py": '"""A stage that reads units to text."""\n',
+    "stage.py": """
+from avcore.checkpoints.stages import Stage
+
+
+def _load_reader(path, how):
+    from toyreader.model import Reader
+    return Reader.from_checkpoint(path, READER)
+
+
+def _load_speller(path, how):
+    from toyreader.model import Reader
+    return Reader.from_checkpoint(path, SPELLER)
+
+
+def _random(size, seed):
+    import torch
+    return {"toy_reader.pt": lambda: {"toy_state": {"toy.table": torch.full((6, 4), float(seed))}}}
+
+
+def _layout():
+    from toyreader.model import PublishedReader
+    return PublishedReader()
+
+
+READER = Stage(
+    kind="toy reader", file="toy_reader.safetensors", recognises=lambda names: "toy.table" in names, load=_load_reader,
+    name="toyreader", flag="--toy-path", example="toy_reader.pt", needed=("model",), layout=_layout, random=_random,
+)
+SPELLER = Stage(
+    kind="toy speller", file="toy_speller.safetensors", recognises=lambda names: "spell.table" in names, load=_load_speller,
+    name="toyspeller", flag="--toy-speller-path", example="toy_speller.safetensors", by_language=True,
+)
+STAGE = (READER, SPELLER)
+""",
+    "model.py": """
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.layouts import Layout, plain_tensors
+
+
+class Reader:
+    def __init__(self, table, fingerprint):
+        self.table, self.fingerprint = table, fingerprint
+
+    @classmethod
+    def from_checkpoint(cls, path, stage):
+        checkpoint = read_checkpoint(path, stage)
+        return cls(next(iter(checkpoint.tensors.values())), checkpoint.fingerprint)
+
+    def read(self, units):
+        return " ".join(str(int(self.table[unit].argmax())) for unit in units.ids)
+
+
+class PublishedReader(Layout):
+    def identify(self, payload, path):
+        return "toy_state" in payload
+
+    def extract(self, payload, path):
+        return {"model": {"width": 4}, "languages": ["ko"]}, plain_tensors(payload["toy_state"], "toy_state", path)
+""",
+}
+TABLE = torch.arange(24, dtype=torch.float32).reshape(6, 4)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stage[Any]]]:
+    """The package, and its line in the list of stages."""
+    folder = tmp_path / "path" / "toyreader"
+    folder.mkdir(parents=True)
+    for name, content in PACKAGE.items():
+        (folder / name).write_text(content)
+    monkeypatch.syspath_prepend(folder.parent)
+    listed = tuple(chain.from_iterable(map(stages_of, (*stages.PACKAGES, "toyreader"))))
+    monkeypatch.setattr(stages, "STAGES", listed)
+    yield {stage.part: stage for stage in listed}
+    for name in [name for name in sys.modules if name.partition(".")[0] == "toyreader"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A file as its trainer might have written it; another stage takes it for something that it knows and cannot use."""
+    torch.save({"toy_state": {"toy.table": TABLE}, "generator": {}}, tmp_path / "toy.pt")
+    return tmp_path / "toy.pt"
+
+
+@pytest.mark.usefixtures("toy")
+def test_info_says_what_it_is_and_other_stages_send_it_away(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert info.main([str(published)]) == 0
+    told = capsys.readouterr().out
+    assert "kind: toy reader\nlanguages: ko\n" in told
+    assert "tensors: 1, 24 numbers" in told
+    with pytest.raises(CheckpointError, match=r"no renderer checkpoint; .*found a toy reader; give it to --toy-path"):
+        read_checkpoint(published, RENDERER)
+
+
+def test_it_is_converted(toy: dict[str, Stage[Any]], published: Path, parity_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "own.safetensors"
+    assert convert_command.main(["--in-path", str(published), "--out-path", str(out), "--kind", "toy-reader", "--quiet"]) == 0
+    own = read_checkpoint(out, toy["toy-reader"])
+    assert torch.equal(own.tensors["toy.table"], TABLE)
+    assert own.config == {"model": {"width": 4}, "languages": ["ko"]}
+    assert own.fingerprint == read_checkpoint(published, None).fingerprint
+    speaker = str(parity_dir / "unit2av_spk_encoder.pt")
+    assert convert_command.main(["--in-path", speaker, "--out-path", str(tmp_path / "x.safetensors"), "--kind", "toy-reader"]) == 2
+    (tmp_path / "own.json").write_text((tmp_path / "own.json").read_text().replace('"model"', '"other"'))
+    with pytest.raises(CheckpointError, match="the configuration of a toy reader is incomplete; expected model"):
+        read_checkpoint(out, None)
+
+
+def _pack(paths: ModelPaths, published: Path, speller: Path, tmp_path: Path, *more: str) -> list[str]:
+    about = tmp_path / "about.json"
+    about.write_text(json.dumps(ABOUT))
+    references = write_references(tmp_path / "references.jsonl")
+    return [
+        "pack", "--unit-encoder", str(paths.av2unit), "--translator", str(paths.utut), "--renderer", str(paths.unit2av),
+        "--toy-reader", str(published), "--toy-speller", f"kor={speller}", "--references", str(references), "--about", str(about),
+        "--bundle-dir", str(tmp_path / "bundle"), "--quiet", *more,
+    ]  # fmt: skip
+
+
+def test_it_travels_in_a_bundle_and_is_loaded(
+    toy: dict[str, Stage[Any]], published: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"toy_state": {"toy.table": TABLE}}, tmp_path / "speller.pt")
+    with pytest.raises(SystemExit):  # an option that nobody has asked for
+        bundle_command.main([*_pack(paths, published, tmp_path / "speller.pt", tmp_path), "--toy", "x"])
+    assert bundle_command.main(_pack(paths, published, tmp_path / "speller.pt", tmp_path)) == 2  # it is no speller
+    speller = _own_speller(toy, tmp_path)
+    assert bundle_command.main(_pack(paths, published, speller, tmp_path, "--keep", "toy-reader")) == 0
+    bundle = check_bundle(tmp_path / "bundle")
+    assert [one.part for one in bundle.models] == ["unit-encoder", "translator", "renderer", "toy-reader", "toy-speller.ko"]
+    assert {"toy_reader.safetensors", "toy_reader.json", "toy_speller.ko.safetensors"} <= bundle.about["files"].keys()
+    assert "and more: toy-reader, toy-speller.ko" in list(tell(bundle))
+    assert read_checkpoint(bundle.folder / "toy_reader.safetensors", None).config["vocabulary"] == bundle.about["vocabulary"]
+
+    models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
+    _is_loaded(models, toy)
+    with_it = DubModels(bundle_paths(bundle), RunOptions()).key()
+    assert len(with_it) == len(DubModels(ModelPaths(*models.paths.needed.values()), RunOptions()).key()) + 2
+
+    given = argparse.Namespace(**{stage.option: None for stage in stages.STAGES} | {"toy_speller_path": speller})
+    monkeypatch.setenv(VARIABLE, str(bundle.folder))
+    taken = given_or_bundle(given)
+    assert (taken.utut, taken.others["toy-speller"]) == (bundle.folder / "translator.safetensors", speller)
+    assert taken.others["toy-reader"] == bundle.folder / "toy_reader.safetensors"
+
+    (bundle.folder / "toy_reader.safetensors").unlink()
+    with pytest.raises(NetflipsError, match=r"toy_reader\.safetensors"):
+        check_bundle(bundle.folder)
+    # an installation without the stage reads the bundle and leaves alone what it does not know
+    monkeypatch.setattr(stages, "STAGES", tuple(stage for stage in stages.STAGES if "toy" not in stage.kind))
+    assert [one.part for one in check_bundle(bundle.folder).models] == ["unit-encoder", "translator", "renderer"]
+
+
+def _own_speller(toy: dict[str, Stage[Any]], tmp_path: Path) -> Path:
+    from avcore.checkpoints.checkpoint import write_checkpoint
+
+    return write_checkpoint(tmp_path / "speller", toy["toy-speller"], {"language": "ko"}, {"spell.table": TABLE})
+
+
+def _is_loaded(models: Models, toy: dict[str, Stage[Any]]) -> None:
+    reader = models.other(toy["toy-reader"])
+    assert torch.equal(reader.table, TABLE)
+    assert models.other(toy["toy-reader"]) is reader
+    assert models.other(toy["toy-speller"], "ko").fingerprint != reader.fingerprint
+    with pytest.raises(UsageError, match="there is no toy speller for this; expected --toy-speller-path, or a bundle with one"):
+        models.other(toy["toy-speller"], "en")
+
+
+@pytest.mark.usefixtures("toy")
+def test_random_checkpoints_have_one_of_it(tmp_path: Path) -> None:
+    made = random_checkpoints.makers_of("tiny", 3)
+    assert list(made)[-2:] == ["encoder.pt", "toy_reader.pt"]
+    torch.save(made["toy_reader.pt"](), tmp_path / "toy_reader.pt")
+    assert read_checkpoint(tmp_path / "toy_reader.pt", None).kind == "toy reader"
+
+
+@pytest.mark.usefixtures("toy")
+def test_an_old_bundle_needs_none_of_it() -> None:
+    old = check_bundle(stages.SHIPPED)
+    assert [one.part for one in old.models] == ["unit-encoder", "translator", "renderer"]
+    assert bundle_paths(old).others == {}
+    assert not any(line.startswith("and more") for line in tell(old))
+
+
+def test_the_list_of_stages_costs_nothing_heavy_to_import() -> None:
+    code = "import sys, netflips.stages; print(sorted({'torch', 'numpy', 'av', 'cv2', 'accelerate'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_each_stage_says_what_it_is() -> None:
+    assert [(stage.part, stage.flag, stage.option, stage.place) for stage in stages.STAGES] == [
+        ("unit-encoder", "--av2unit-path", "av2unit_path", "needed"),
+        ("translator", "--utut-path", "utut_path", "needed"),
+        ("renderer", "--unit2av-path", "unit2av_path", "needed"),
+        ("speaker-encoder", "--speaker-encoder-path", "speaker_encoder_path", "no"),
+    ]
+    assert RENDERER.language_of("renderer.ko.safetensors") is None

@@ -1,0 +1,69 @@
+"""The files of a translator: the published trainer's, and our own, in which a table that has three names is stored once.
+
+| of | config | tensors |
+| --- | --- | --- |
+| published | task, model, generation (fairseq's settings) | state dict |
+| our own | the same, and what training or calibration adds (vocabulary, domain, unit_offset, ...) | the same, the table once |
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from avcore.checkpoints.bundle import bundle_of
+from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.checkpoints.config import plain_config
+from avcore.checkpoints.layouts import Layout, Near, is_same, plain_tensors, trainer_tensors
+from avcore.errors import CheckpointError
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+
+
+class TranslatorLayout(Layout):
+    """The unit translator: a fairseq trainer's file, {cfg, model, task_state, ...}."""
+
+    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        return TRANSLATOR.recognises(trainer_tensors(payload).keys())
+
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        tensors = plain_tensors(payload["model"], "model", path)
+        return _with_vocabulary(plain_config(payload, path)), share_tables(tensors, path)
+
+    def whole(self, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+        return share_tables(tensors, path)
+
+    def stored(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in tensors.items() if name not in SHARED_TABLES[1:]}
+
+    def languages(self, checkpoint: Checkpoint) -> list[str]:
+        """What it translates between; of a bundle's translator, what it learnt."""
+        from unit2unit.config import TranslatorConfig
+
+        bundle = bundle_of(checkpoint.path)
+        if bundle is not None and bundle.languages is not None:
+            return list(bundle.languages)
+        return list(TranslatorConfig.from_checkpoint(checkpoint).vocabulary.languages)
+
+
+def _with_vocabulary(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a translator; one that our own trainers wrote names the quantizer of its units among its task's options."""
+    stated = config["task"].get("units_vocabulary")
+    return {**config, "vocabulary": str(stated)} if stated else {**config}
+
+
+def share_tables(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Give a translator's embedding table all its three names; raises CheckpointError when stored copies differ."""
+    present = [name for name in SHARED_TABLES if name in tensors]
+    if not present:
+        raise CheckpointError("the translator has no embedding table", path=path, expected=SHARED_TABLES[0])
+    table = tensors[present[0]]
+    for name in present[1:]:
+        if not is_same(table, tensors[name]):
+            raise CheckpointError(
+                "the translator's embedding table is stored under three names with different content",
+                path=path,
+                expected=f"{name} equal to {present[0]}",
+                hint="the file is damaged or was edited by hand; get it again",
+            )
+    return {**tensors, **dict.fromkeys(SHARED_TABLES, table)}
