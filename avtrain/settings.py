@@ -110,7 +110,7 @@ def _without_default(schema: type[Any], values: dict[str, Any]) -> dict[str, Any
         kind = kinds[one.name]
         if one.name not in values:
             continue
-        inner = _without_default(kind, values[one.name]) if dataclasses.is_dataclass(kind) else {}
+        inner = _without_default(kind, values[one.name]) if isinstance(kind, type) and dataclasses.is_dataclass(kind) else {}
         if inner:
             found[one.name] = inner
         elif one.default is one.default_factory is dataclasses.MISSING:
@@ -123,7 +123,7 @@ def _schema(schema: type[Any]) -> DictConfig:
     node = OmegaConf.structured(schema)
     OmegaConf.set_readonly(node, None)
     for name, kind in get_type_hints(schema).items():
-        if dataclasses.is_dataclass(kind) and OmegaConf.is_missing(node, name):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and OmegaConf.is_missing(node, name):
             node[name] = _schema(kind)
     _unlock(node)
     return node  # type: ignore[no-any-return]
