@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from avcore.media import probe
+from netflips.stages import STAGES
 from tests.avdata.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,14 @@ def test_no_checkout_is_beside_it(programs: Path, tmp_path: Path) -> None:
     assert all(Path(file).is_relative_to(programs.parent) for file in files)
     assert str(ROOT) not in path
     assert all((Path(file).parent / "py.typed").is_file() for file in files)
+
+
+def test_the_ground_floor_finds_the_stages_and_the_bundle_that_were_installed(programs: Path, tmp_path: Path) -> None:
+    code = "from avcore.checkpoints.installed import shipped_bundle, stages; print(len(stages()), shipped_bundle())"
+    count, folder = run(programs, tmp_path, "python", "-P", "-c", code).split()
+    assert int(count) == len(STAGES)
+    assert (Path(folder) / "bundle.json").is_file()
+    assert Path(folder).is_relative_to(programs.parent)
 
 
 def test_pip_alone_can_install_what_it_asks_for(wheel: Path) -> None:
