@@ -14,13 +14,12 @@ from typing import Any
 import torch
 
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from avcore.checkpoints.layouts import SHARED_TABLES
 from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output
 from avcore.outputs import keep_apart
 from unit2unit.config import TranslatorConfig
-from unit2unit.stage import TRANSLATOR
+from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 
 def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
