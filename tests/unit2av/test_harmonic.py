@@ -15,7 +15,7 @@ from tests.unit2av.harmonic_voices import TINY, random_harmonic
 from unit2av.stage import RENDERER
 from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places
 from unit2av.voice.harmonic import harmonic_config, is_harmonic, source_settings
-from unit2av.voice.harmonic_speech import limited
+from unit2av.voice.harmonic_speech import limited, soft_ends
 from unit2av.voice.speech import UnitVocoder
 
 VOICE = np.linspace(-1, 1, TINY.speaker_dim, dtype=np.float32)
@@ -115,6 +115,18 @@ def test_the_usual_pitch_is_fitted_from_voices() -> None:
     found = predictor.usual_pitch(torch.from_numpy(voices[7]))
     assert found.median == pytest.approx(medians[7], abs=0.01)
     assert found.spread == pytest.approx(spreads[7], rel=0.02)
+
+
+def test_an_utterance_comes_out_of_silence_and_goes_back_to_it(vocoder: UnitVocoder) -> None:
+    units = Units(np.array([3, 5]), np.array([20, 20]))
+    samples = np.abs(vocoder.synthesize(units, VOICE).samples)
+    middle = samples[3200:-3200].max()
+    assert middle > 0
+    assert samples[0] < 0.01 * middle
+    assert samples[-48:].max() < 0.1 * middle
+    gains = soft_ends(0, 1000, 1000)
+    assert np.all(gains[80:-480] == 1)
+    assert np.array_equal(np.concatenate([soft_ends(0, 300, 1000), soft_ends(300, 1000, 1000)]), gains)
 
 
 def test_peaks_are_bent_not_cut() -> None:

@@ -15,6 +15,8 @@ _NOISE_SEED = 20
 """The same units in the same voice sound the same each time."""
 _STRAIGHT = 0.85
 """Samples up to here pass as they are; what goes beyond is bent so that it stays below 1."""
+_RISE, _FALL = 80, 480
+"""Samples in which an utterance comes out of silence and goes back to it: 5 and 30 ms."""
 
 
 class HarmonicUtterance:
@@ -60,3 +62,13 @@ def limited(sound: Tensor) -> Tensor:
     room = 1 - _STRAIGHT
     bent = _STRAIGHT + room * torch.tanh((size - _STRAIGHT) / room)
     return torch.where(size > _STRAIGHT, torch.copysign(bent, sound), sound)
+
+
+def soft_ends(start: int, end: int, total: int) -> NDArray[np.float32]:
+    """How loud samples `start` to `end` of an utterance of `total` samples are, float32 [end - start] in 0..1.
+
+    Units may end in the middle of a vowel, where a voice would break off at a third of its loudness.
+    """
+    at = np.arange(start, end) + 0.5
+    part = np.minimum(np.minimum(at / _RISE, (total - at) / _FALL), 1.0)
+    return np.square(np.sin(np.pi / 2 * part)).astype(np.float32)

@@ -25,7 +25,7 @@ from avcore.units.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.voice.config import vocoder_config
 from unit2av.voice.harmonic import HarmonicVocoder, harmonic_config, is_harmonic
-from unit2av.voice.harmonic_speech import HarmonicUtterance
+from unit2av.voice.harmonic_speech import HarmonicUtterance, soft_ends
 from unit2av.voice.offsets import OffsetSetting, resolve_unit_offset
 from unit2av.voice.vocoder import UnitHifiGan
 
@@ -162,7 +162,11 @@ class UnitVocoder:
         voice, pitch = self._voice(known.vector), known.pitch if pitch is None else pitch
         first, end = len(edge), len(edge) + len(frames)
         say = self._sayer(rows, voice, pitch)
-        return (say(at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
+        pieces = ((at, min(at + piece_steps, end)) for at in range(first, end, piece_steps))
+        if not self.takes_pitch:
+            return (say(at, to) for at, to in pieces)
+        total = units_to_samples(len(frames))
+        return (say(at, to) * soft_ends(units_to_samples(at - first), units_to_samples(to - first), total) for at, to in pieces)
 
     def _timed(self, units: Units, duration_scale: float = 1.0) -> Units:
         return self.predict_durations(units, duration_scale) if units.durations is None else self._checked(units)
