@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from av2unit import features
-from av2unit.avhubert.lips import LipResNet
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.extractor import UnitExtractor
+from avcore.avhubert.lips import LipResNet
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 
 PARITY = Path(__file__).parent
