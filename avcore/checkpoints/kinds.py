@@ -1,4 +1,4 @@
-"""The kinds of model that a dub is made with, and the flags that take them."""
+"""The kinds of model that a dub, or what stands beside it, is made with, and the flags that take them."""
 
 import enum
 
@@ -10,6 +10,7 @@ class Kind(enum.Enum):
     TRANSLATOR = "unit translator"
     RENDERER = "renderer"
     SPEAKER_ENCODER = "speaker encoder"
+    TEXT_READER = "text reader"
 
     @property
     def flag(self) -> str:
@@ -27,4 +28,5 @@ _FLAGS = {
     Kind.TRANSLATOR: ("--utut-path", "utut_ko.pt or utut_sts_ft.pt"),
     Kind.RENDERER: ("--unit2av-path", "unit_av_renderer_withKO.pt"),
     Kind.SPEAKER_ENCODER: ("--speaker-encoder-path", "encoder.pt"),
+    Kind.TEXT_READER: ("--unit2text-path", "finetuned.pt"),
 }

@@ -1,8 +1,8 @@
 """What a loaded file is, and how its content becomes a plain configuration and a flat state dict.
 
 Kinds are recognised by content, never by file name. Published layouts: mAV-HuBERT and the unit translator are fairseq
-trainer files ({cfg, model, task_state, ...}); the renderer is {audio: {language: state dict}, video: state dict}; the
-speaker encoder is {model_state: state dict}.
+trainer files ({cfg, model, task_state, ...}), and so are text readers; the renderer is {audio: {language: state dict},
+video: state dict}; the speaker encoder is {model_state: state dict}.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from torch import Tensor
 from avcore.checkpoints.config import plain_config
 from avcore.checkpoints.kinds import Kind
 from avcore.checkpoints.pickles import Dictionary, brief
+from avcore.checkpoints.text_readers import reader_config, takes_of
 from avcore.errors import CheckpointError
 
 SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
@@ -55,6 +56,8 @@ def known(kind: Kind) -> Identity:
 
 def identify_tensors(tensors: Mapping[str, Any]) -> Kind | None:
     """The kind that a flat state dict belongs to, by its names."""
+    if takes_of(tensors) is not None:
+        return Kind.TEXT_READER
     if SHARED_TABLES[0] in tensors:
         return Kind.TRANSLATOR
     if "label_embs_concat" in tensors and "post_extract_proj.weight" in tensors:
@@ -74,6 +77,8 @@ def extract(payload: Mapping[str, Any], kind: Kind, path: Path) -> tuple[dict[st
     config = plain_config(payload, path)
     if kind is Kind.TRANSLATOR:
         return _translator_config(config), share_tables(tensors, path)
+    if kind is Kind.TEXT_READER:
+        return reader_config(payload, config, tensors, path), tensors
     return {"task": config["task"], "model": config["model"], "dictionaries": _dictionaries(payload, path)}, tensors
 
 
@@ -149,7 +154,7 @@ def as_bytes(tensor: Tensor) -> Tensor:
 
 def _identify_fairseq(payload: Mapping[str, Any], names: Mapping[str, Any], path: Path) -> Identity:
     kind = identify_tensors(names)
-    if kind is Kind.TRANSLATOR:
+    if kind in (Kind.TRANSLATOR, Kind.TEXT_READER):
         return known(kind)
     if any(str(name).startswith("encoder.w2v_model.") for name in names):
         return Identity(
