@@ -27,11 +27,6 @@ def overrides(folder: Path, run: str, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def losses(run: Path) -> list[float]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [row["loss"] for row in rows if row.get("split", row.get("kind", "train")) == "train" and "loss" in row]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("reader")

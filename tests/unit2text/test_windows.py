@@ -1,5 +1,7 @@
 """Long input: what is cut where, and what is joined again."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def covered(windows: list[Window], num_steps: int) -> None:
     """Every step is read, and belongs to one window."""
     assert windows[0].first == windows[0].keep_from == 0
     assert windows[-1].last == windows[-1].keep_to == num_steps
-    for one, following in zip(windows, windows[1:], strict=False):
+    for one, following in pairwise(windows):
         assert one.keep_to == following.keep_from
         assert following.first <= following.keep_from <= one.last
     assert all(one.last - one.first <= 500 for one in windows)
