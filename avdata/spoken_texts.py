@@ -1,6 +1,6 @@
 """What was said, as units and as text: a manifest with texts, and a store of units with the same ids."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,29 +43,35 @@ class TextReading:
 
 
 def read_spoken_texts(
-    manifest: str | Path, units: str | Path, reading: TextReading | None = None, sound: str | Path = ""
+    manifest: str | Path, units: Sequence[str | Path], reading: TextReading | None = None, sound: Sequence[str | Path] = ()
 ) -> list[SpokenText]:
     """Read a manifest with its units, in its order.
 
-    sound: more units by the same ids, those of the sound, "" = none. Raises InputError and UnitError for what is damaged,
-    UsageError without units, and InputError naming utterances without text, language or units, unless `reading` allows that.
+    units: stores of units by id; an utterance that several have is there as often, since what was heard, seen and labelled are
+    different units of the same words. sound: as many stores of the sound beside units of lips, () = none. Raises InputError and
+    UnitError for what is damaged, UsageError without units, and InputError naming utterances without text, language or units,
+    unless `reading` allows that.
     """
     reading = reading or TextReading()
-    if not str(units):
-        raise UsageError("units are missing", expected="data.units=units.jsonl or a folder of unit files")
+    stores = [path for path in units if str(path)]
+    if not stores or (sound and len(sound) != len(stores)):
+        raise UsageError(
+            "units are missing", expected="data.units=units.jsonl or a folder of unit files, of the sound as well or not"
+        )
     entries = [entry for entry in read_manifest(manifest).entries if _is_wanted(entry, reading)]
     wanted = {entry.id for entry in entries}
-    rows = dict(_rows(units, wanted, reading))
-    heard = dict(_rows(sound, wanted, reading)) if str(sound) else None
+    found = [dict(_rows(path, wanted, reading)) for path in stores]
+    heard = [dict(_rows(path, wanted, reading)) for path in sound]
     kept: list[SpokenText] = []
     lacking: list[str] = []
     for entry in entries:
-        has_all = entry.text.strip() and entry.language and entry.id in rows and (heard is None or entry.id in heard)
-        if not has_all:
+        has_text = bool(entry.text.strip() and entry.language)
+        places = [at for at, rows in enumerate(found) if entry.id in rows and (not heard or entry.id in heard[at])]
+        if not has_text or not places:
             lacking.append(entry.id)
             continue
-        kept.append(_utterance(entry, rows[entry.id], None if heard is None else heard[entry.id]))
-    what = f"utterances have no text, no language or no units in {units}"
+        kept += [_utterance(entry, found[at][entry.id], heard[at][entry.id] if heard else None) for at in places]
+    what = f"utterances have no text, no language or no units in {', '.join(map(str, stores))}"
     leave_out(lacking, what, Path(manifest), reading.allow_missing, "give data.units of the same recordings")
     if not kept:
         raise InputError("no utterance has both units and text", path=manifest)

@@ -13,6 +13,8 @@ class DataConfig:
     train: str = "???"
     units: str = "???"
     """Units by id: JSON lines, Parquet or a folder of unit files; of lips, sound or both."""
+    more_units: tuple[str, ...] = ()
+    """Other units of the same utterances (as they are heard, seen, labelled), each of which is one more utterance."""
     sound_units: str = ""
     """Units of the sound beside those of the lips, by the same ids; "" = one stream of units."""
     valid: str = ""

@@ -43,10 +43,12 @@ class Corpus:
 def read_corpus(data: DataConfig, seed: int) -> Corpus:
     """Read manifests and units, and check them. Raises InputError, UnitError, VocabularyError or UsageError."""
     reading = TextReading(data.frame_level, data.first_unit, data.languages, data.allow_missing)
-    train = _short_enough(read_spoken_texts(data.train, data.units, reading, data.sound_units), data)
+    if data.more_units and data.sound_units:
+        raise UsageError("units of the sound stand beside one store of units only", found="data.more_units and data.sound_units")
+    train = _short_enough(_spoken(data.train, (data.units, *data.more_units), data.sound_units, reading), data)
     if data.valid:
         valid_units, valid_sound = data.valid_units or data.units, data.valid_sound_units or data.sound_units
-        valid = _short_enough(read_spoken_texts(data.valid, valid_units, reading, valid_sound), data)
+        valid = _short_enough(_spoken(data.valid, (valid_units,), valid_sound, reading), data)
     else:
         train, valid = _hold_out(train, data.hold_out, seed)
     valid = _some(valid, data.at_most_valid, seed)
@@ -66,6 +68,10 @@ def text_vocabulary(corpus: Corpus) -> tuple[TextVocabulary, dict[str, int]]:
     symbols = (*_MARKS, *sorted(letters), *map(language_tag, corpus.languages))
     first = NUM_MARKS + len(letters)
     return TextVocabulary(symbols, LETTERS), {name: first + number for number, name in enumerate(corpus.languages)}
+
+
+def _spoken(manifest: str, units: Sequence[str], sound: str, reading: TextReading) -> list[SpokenText]:
+    return read_spoken_texts(manifest, units, reading, (sound,) if sound else ())
 
 
 def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[SpokenText]:
