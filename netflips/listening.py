@@ -58,7 +58,7 @@ class Heard:
     def cues(self) -> list[Cue]:
         """Subtitles by the rules of the language that most words are in."""
         languages = [one.language for one in self.transcripts for _ in one.words]
-        rules = rules_for(max(set(languages), key=languages.count) if languages else "")
+        rules = rules_for(max(sorted(set(languages)), key=languages.count) if languages else "")
         return make_cues([word for one in self.transcripts for word in one.words], rules, self.cuts, self.duration_s)
 
 

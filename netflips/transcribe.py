@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
 from avcore.checkpoints.kinds import Kind
-from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.command import EXIT_BAD_INPUT, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place, write_text
@@ -91,7 +91,7 @@ def _work(options: argparse.Namespace) -> int | None:
             continue
         words = sum(len(one.words) for one in heard.transcripts)
         LOG.info("%s: %d words in %d utterances, confidence %.2f", out, words, len(heard.transcripts), heard.confidence)
-    return 2 if failed else None
+    return EXIT_BAD_INPUT if failed else None
 
 
 def _outputs(options: argparse.Namespace) -> dict[Path, Path]:

@@ -46,9 +46,20 @@ def align(log_probs: Tensor, rows: Ids) -> list[Span]:
 
     log_probs: float [time, row] of at least one step. Where there are too few steps for a path, rows share them evenly.
     """
+    is_said = rows != BLANK_ROW  # a decoder that is not kept from it may choose `<s>`, which CTC never says
+    spans = iter(_spans(log_probs, rows[is_said]))
+    found: list[Span] = []
+    for said in is_said:
+        last = found[-1].last if found else 0
+        found.append(next(spans) if said else Span(last, last, 1.0))
+    return found
+
+
+def _spans(log_probs: Tensor, rows: Ids) -> list[Span]:
+    """Spans of rows that are none of them the blank."""
+    num_steps = len(log_probs)
     if not len(rows):
         return []
-    num_steps = len(log_probs)
     repeats = int((rows[1:] == rows[:-1]).sum())
     if len(rows) + repeats > num_steps:
         edges = [number * num_steps // len(rows) for number in range(len(rows) + 1)]

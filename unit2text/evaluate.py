@@ -22,7 +22,7 @@ from avcore.progress import bars
 from avcore.runs.rows import write_rows
 from avcore.statistics import Figure, rate
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_rows import leave_out, timed_units
+from avdata.unit_rows import timed_units
 from avdata.unit_store import iter_units
 from unit2text.normalise import VERSION, normalise
 from unit2text.scores import Count, character_errors, word_errors
@@ -130,8 +130,11 @@ def _material(manifest: Manifest, reader: "UnitReader", options: argparse.Namesp
         rows = (row for row in iter_units(options.units) if row.id in known)
         sources = {row.id: _given(timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
     lacking = [entry.id for entry in manifest.entries if entry.id not in sources]
-    what = f"utterances have no text, no language or no {'lips' if reader.takes == LIPS else 'units'}"
-    leave_out(lacking, what, options.manifest, options.allow_missing, "see --allow-missing")
+    if lacking:
+        what = f"{len(lacking)} utterances have no text, no language or no {'lips' if reader.takes == LIPS else 'units'}"
+        if not options.allow_missing:
+            raise InputError(what, path=options.manifest, found=", ".join(lacking[:5]), hint="--allow-missing leaves them out")
+        LOG.warning("%s: %s, left out: %s", options.manifest, what, ", ".join(lacking[:5]))
     if not sources:
         raise InputError("there is nothing to read", path=options.manifest)
     for entry in manifest.entries:

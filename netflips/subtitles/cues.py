@@ -70,7 +70,7 @@ def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
         lines = (first, *rest)
         longest, shortest = max(map(len, lines)), min(map(len, lines))
         over = max(0, longest - rules.letters)
-        cost = 1000 * over + (longest - shortest) - (4 if first.endswith((*_COMMAS, *_ENDS)) else 0)
+        cost = 1000 * over + (longest - shortest) - (rules.letters / 3 if first.endswith((*_COMMAS, *_ENDS)) else 0)
         if best is None or cost < best[0]:
             best = cost, lines
     assert best is not None  # there are two words or more

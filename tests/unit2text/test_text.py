@@ -65,6 +65,11 @@ def test_a_text_without_room_shares_the_time() -> None:
     assert align(log_probs([4]), np.zeros(0, np.int64)) == []
 
 
+def test_a_mark_that_ctc_never_says_takes_no_time() -> None:
+    spans = align(log_probs([0, 4, 4, 0, 5]), np.array([0, 4, 0, 5]))
+    assert [(one.first, one.last) for one in spans] == [(0, 0), (1, 3), (3, 3), (4, 5)]
+
+
 def test_the_likelier_text_has_the_higher_log_likelihood() -> None:
     right, wrong, none = log_likelihoods(log_probs([0, 4, 0, 5]), [np.array(rows) for rows in ([4, 5], [5, 4], [4, 4, 4, 5])])
     assert right > wrong

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.transcripts import Word
+from avcore.transcripts import Transcript, Word, of_words
+from avcore.units import Units
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
+from netflips.subtitles.dubbed import Spoken, read_side
 from netflips.subtitles.formats import srt_text, vtt_text, write_subtitles
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
@@ -93,3 +95,22 @@ def test_files(tmp_path: Path) -> None:
     assert (tmp_path / "a.vtt").read_text(encoding="utf-8") == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na --&gt; b\n&lt;i&gt; &amp; c\n\n01:01:01.000 --> 01:01:02.250\n끝\n"
     )
+
+
+class FixedReader:
+    """Hears `a b` in anything, in its two halves."""
+
+    languages = ("en",)
+
+    def read(self, said: Units, language: str | None = None) -> Transcript:
+        half = said.num_steps / 100
+        return of_words([Word("a", 0.0, half, 1.0), Word("b", half, 2 * half, 1.0)], language or "")
+
+
+def test_a_side_of_a_dub_stands_where_it_is_spoken() -> None:
+    spoken = [Spoken(1.0, Units.from_frames([1] * 100)), Spoken(5.0, Units.from_frames([2] * 50))]
+    text = read_side(FixedReader(), spoken, "en", end_s=10.0)
+    assert text is not None
+    assert [(cue.start_s, cue.end_s, cue.lines) for cue in text.cues] == [(1.0, 3.0, ("a b",)), (5.0, 6.0, ("a b",))]
+    assert [one.words[0].start_s for one in text.transcripts] == [1.0, 5.0]
+    assert read_side(FixedReader(), spoken, "ko") is None
