@@ -317,7 +317,6 @@ class TestLosses:
 class TestText:
     @pytest.mark.parametrize("number", range(len(MANIFEST["text"])))
     def test_pieces_and_rows(self, number: int) -> None:
-        pytest.importorskip("sentencepiece")
         case, text = MANIFEST["text"][number], reader("finetuned").text
         rows = text.encode(case["text"])
         assert [*rows.tolist(), 2] == expected(f"text.{number}.ids").tolist()
