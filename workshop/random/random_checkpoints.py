@@ -92,7 +92,8 @@ def write_random_checkpoints(
     """Write a set of checkpoints into a folder and return their paths by file name.
 
     size: published (about 4.7 GB) or tiny (about 12 MB). only_korean: leave out the translator without Korean, which
-    dubbing into Korean does not need. with_text: a reader of lips too (2 GB more at published size). The same seed gives the same files' content. One file at a time is in memory.
+    dubbing into Korean does not need. with_text: a reader of lips too (2 GB more at published size). The same seed gives the
+    same files' content. One file at a time is in memory.
     Raises OutputError when the folder cannot be written.
     """
     sizes = _SIZES[size]

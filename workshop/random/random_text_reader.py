@@ -73,8 +73,9 @@ def text_reader_settings(size: TextReaderSize, lip_settings: dict[str, Any]) -> 
     }  # fmt: skip
     stored = {**lip_settings, "model": {**lip_settings["model"], **own}}
     model = {
-        "_name": "utut_seq2seq", "w2v_args": stored, "decoder_embed_dim": size.lips.width, "decoder_ffn_embed_dim": size.decoder_ffn,
-        "decoder_layers": size.decoder_layers, "decoder_attention_heads": size.decoder_heads, "decoder_normalize_before": True,
+        "_name": "utut_seq2seq", "w2v_args": stored, "decoder_embed_dim": size.lips.width,
+        "decoder_ffn_embed_dim": size.decoder_ffn, "decoder_layers": size.decoder_layers,
+        "decoder_attention_heads": size.decoder_heads, "decoder_normalize_before": True,
         "decoder_learned_pos": False, "decoder_dropout": 0.1, "decoder_attention_dropout": 0.0, "decoder_activation_dropout": 0.1,
         "max_target_positions": 2048, "share_decoder_input_output_embed": True, "no_scale_embedding": True,
         "no_token_positional_embeddings": False,
@@ -90,7 +91,7 @@ def text_reader_settings(size: TextReaderSize, lip_settings: dict[str, Any]) -> 
 
 
 def text_symbols(rows: int, seed: int) -> list[str]:
-    """Symbols behind the four marks: invented pieces in an order of their own, start tokens where the published ones are, spares."""
+    """Symbols behind the marks: invented pieces in an order of their own, start tokens where the published ones are, spares."""
     drawn = random.Random(seed)
     letters = [chr(code) for code in range(0x61, 0x17F) if unicodedata.category(chr(code)) == "Ll"]
     pieces = [f"{'▁' * (number % 2)}{letters[number % len(letters)]}{number}" for number in range(_FIRST_START - _MARKS)]
