@@ -29,6 +29,18 @@ class SpokenText:
 
 
 @dataclass(frozen=True)
+class SeenText:
+    """One utterance as it is seen. lips: a video or array of its mouth, 96 x 96 at 25 fps. frames: its pictures, 0 = not said."""
+
+    id: str
+    text: str
+    language: str
+    lips: Path
+    frames: int = 0
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
 class TextReading:
     """How they are read.
 
@@ -75,6 +87,27 @@ def read_spoken_texts(
     leave_out(lacking, what, Path(manifest), reading.allow_missing, "give data.units of the same recordings")
     if not kept:
         raise InputError("no utterance has both units and text", path=manifest)
+    return kept
+
+
+def read_seen_texts(manifest: str | Path, reading: TextReading | None = None, root: str | Path | None = None) -> list[SeenText]:
+    """Read a manifest whose entries have lips, in its order. Raises InputError naming those without text, language or a file."""
+    reading = reading or TextReading()
+    read = read_manifest(manifest, root)
+    kept: list[SeenText] = []
+    lacking: list[str] = []
+    for entry in read.entries:
+        if not _is_wanted(entry, reading):
+            continue
+        lips = read.path(entry, "lips")
+        if lips is None or not lips.is_file() or not entry.text.strip() or not entry.language:
+            lacking.append(entry.id)
+            continue
+        sentence = str(entry.extra.get("sentence") or f"{entry.language}:{entry.text}")
+        kept.append(SeenText(entry.id, entry.text, entry.language, lips, entry.frames, sentence))
+    leave_out(lacking, "utterances have no text, no language or no lips", Path(manifest), reading.allow_missing, "check the paths")
+    if not kept:
+        raise InputError("no utterance has both lips and text", path=manifest)
     return kept
 
 

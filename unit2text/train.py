@@ -18,9 +18,9 @@ _EXPORT = "export"
 
 def train(config: TrainConfig) -> int | None:
     """Check everything, then train to the end or until a signal; returns the exit code."""
-    from unit2text.training.task import UnitTextTask  # loads torch, which --help and --print-config do without
+    from unit2text.training.task import LipTextTask, UnitTextTask  # loads torch, which --help and --print-config do without
 
-    task = UnitTextTask(config)
+    task = LipTextTask(config) if config.data.lips else UnitTextTask(config)
     if config.check_only:
         LOG.info("everything fits; nothing was trained (check_only)")
         return None

@@ -270,6 +270,7 @@ class TestSearch:
         assert_same_hypotheses(found[0], "beam.ft.mixed.0")
         assert_same_hypotheses(found[1], "beam.ft.clip1")
         wrong = hypotheses(using, parts[1:], starts[:1], ReadOptions(), (), parts[0].shape[1])
+        assert_same_hypotheses(wrong[0], "beam.ft.mixed.1")
         assert [one.tokens.tolist() for one in wrong[0]] != [one.tokens.tolist() for one in found[1]]
 
 

@@ -11,7 +11,9 @@ class DataConfig:
     """What is trained on. train, valid: manifests with `text` and `language`, JSON lines; no valid = `hold_out` is taken out."""
 
     train: str = "???"
-    units: str = "???"
+    lips: bool = False
+    """Read the lips that the manifest names, with a reader of lips (`init`), in place of units."""
+    units: str = ""
     """Units by id: JSON lines, Parquet or a folder of unit files; of lips, sound or both."""
     more_units: tuple[str, ...] = ()
     """Other units of the same utterances (as they are heard, seen, labelled), each of which is one more utterance."""
@@ -75,9 +77,15 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class InitConfig:
-    """Where the weights come from: an exported reader of units, "" = fresh. Its text vocabulary and sizes hold then."""
+    """Where the weights come from: an exported reader, "" = fresh. Its text vocabulary and sizes hold then.
+
+    av_hubert: `mavhubert.pt`: put in front of a published unit model (`unit_pretrained.pt`), whose unit tables go, to read lips; or
+    what says how many heads a reader of lips has. frozen_steps: updates during which AV-HuBERT rests.
+    """
 
     checkpoint: str = ""
+    av_hubert: str = ""
+    frozen_steps: int = 0
     allow_other_vocabulary: bool = False
 
 
@@ -111,6 +119,10 @@ class TrainConfig(RunConfig):
 
 def check_config(config: TrainConfig) -> None:
     """Raise UsageError for settings that do not go together."""
+    if config.data.lips and not config.init.checkpoint:
+        raise UsageError("a reader of lips is not begun from nothing", expected="init.checkpoint, such as unit_pretrained.pt")
+    if not config.data.lips and not config.data.units:
+        raise UsageError("these settings are missing", expected="data.units, or data.lips=true")
     noise, model = config.noise, config.model
     shares = {
         "noise.substitute": noise.substitute, "noise.delete": noise.delete, "noise.insert": noise.insert, "noise.mask": noise.mask,

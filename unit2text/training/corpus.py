@@ -4,19 +4,21 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from avcore.decoding.marks import NUM_MARKS
 from avcore.errors import InputError, UsageError
-from avcore.timeline import units_to_seconds
+from avcore.timeline import frames_covering, units_to_seconds
 from avcore.units.vocabulary import language_tag
-from avdata.spoken_texts import SpokenText, TextReading, read_spoken_texts
+from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
 from avdata.unit_rows import settle_vocabulary
 from unit2text.training.config import DataConfig
 from unit2text.vocabulary import LETTERS, TextVocabulary, letters_of
 
 LOG = logging.getLogger("netflips.train")
+Said = TypeVar("Said", SpokenText, SeenText)
 _MARKS = ("<s>", "<pad>", "</s>", "<unk>")
 
 
@@ -62,6 +64,20 @@ def read_corpus(data: DataConfig, seed: int) -> Corpus:
     return Corpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
 
 
+def read_lip_corpus(data: DataConfig, seed: int) -> tuple[list[SeenText], list[SeenText]]:
+    """Clips to train on and held-out ones, for a reader of lips. Raises InputError or UsageError."""
+    reading = TextReading(languages=data.languages, allow_missing=data.allow_missing)
+    train = short_enough(read_seen_texts(data.train, reading), data.max_seconds)
+    if data.valid:
+        valid = short_enough(read_seen_texts(data.valid, reading), data.max_seconds)
+    else:
+        train, valid = _hold_out(train, data.hold_out, seed)
+    if not train:
+        raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
+    LOG.info("%d clips to train on, %d held out", len(train), len(valid))
+    return train, _some(valid, data.at_most_valid, seed)
+
+
 def text_vocabulary(corpus: Corpus) -> tuple[TextVocabulary, dict[str, int]]:
     """The letters of all texts that are trained on, between the marks and the languages' start tokens; and the rows of those."""
     letters = Counter(letter for one in corpus.train for letter in letters_of(one.text))
@@ -72,6 +88,12 @@ def text_vocabulary(corpus: Corpus) -> tuple[TextVocabulary, dict[str, int]]:
 
 def _spoken(manifest: str, units: Sequence[str], sound: str, reading: TextReading) -> list[SpokenText]:
     return read_spoken_texts(manifest, units, reading, (sound,) if sound else ())
+
+
+def short_enough(seen: Sequence[SeenText], max_seconds: float) -> list[SeenText]:
+    """Clips that are not longer, as far as the manifest says."""
+    most = frames_covering(max_seconds)
+    return [one for one in seen if one.frames <= most]
 
 
 def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[SpokenText]:
@@ -89,7 +111,7 @@ def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[Sp
     return kept
 
 
-def _hold_out(utterances: Sequence[SpokenText], count: int, seed: int) -> tuple[list[SpokenText], list[SpokenText]]:
+def _hold_out(utterances: Sequence[Said], count: int, seed: int) -> tuple[list[Said], list[Said]]:
     """Set `count` sentences apart, with all that were said of them."""
     sentences = sorted({one.sentence for one in utterances})
     if count >= len(sentences):
@@ -99,7 +121,7 @@ def _hold_out(utterances: Sequence[SpokenText], count: int, seed: int) -> tuple[
     return train, [one for one in utterances if one.sentence in chosen]
 
 
-def _some(utterances: Sequence[SpokenText], at_most: int, seed: int) -> list[SpokenText]:
+def _some(utterances: Sequence[Said], at_most: int, seed: int) -> list[Said]:
     if len(utterances) <= at_most:
         return list(utterances)
     chosen = np.random.default_rng(seed).permutation(len(utterances))[:at_most]

@@ -1,33 +1,50 @@
 """The network that a run begins with: fresh, or that of an exported reader."""
 
 import logging
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from avcore.checkpoints.av_hubert import read_av_hubert
 from avcore.checkpoints.checkpoint import Kind, read_checkpoint
-from avcore.checkpoints.text_readers import UNITS
+from avcore.checkpoints.text_readers import LIP_UNITS, LIPS, UNITS
 from avcore.decoding.layers import LayerConfig
 from avcore.decoding.marks import NUM_MARKS, PAD
 from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import require_same_vocabulary
 from unit2text.config import EncoderConfig, ReaderConfig
-from unit2text.model import UnitText, load_reader
+from unit2text.conversion import join_pretrained
+from unit2text.model import LipText, TextReader, UnitText, load_reader
 from unit2text.training.config import InitConfig, ModelConfig, TrainConfig
 from unit2text.training.corpus import Corpus, text_vocabulary
 from unit2text.vocabulary import TextVocabulary
 
 LOG = logging.getLogger("netflips.train")
 _LEAST_GAIN = 2**-0.5
+_FINE_TUNED: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.1, "encoder_layerdrop": 0.1}
+"""Of AV-HuBERT while it is fine-tuned, as published."""
 
 
 class Start(NamedTuple):
-    """A network, the text that its rows spell, and the fingerprint of the quantizer whose units it reads ("" = unknown)."""
+    """A network, the text that its rows spell, and the fingerprint of the quantizer whose units it reads ("" = unknown).
+
+    stored: what the checkpoint that it comes from says of itself, {} = it is fresh.
+    """
 
     model: UnitText
     text: TextVocabulary
     vocabulary: str
+    stored: dict[str, Any]
+
+
+class LipStart(NamedTuple):
+    """A reader of lips, the text that its rows spell, and what the checkpoint that it comes from says of itself."""
+
+    model: LipText
+    text: TextVocabulary
+    stored: dict[str, Any]
 
 
 def start_reader(config: TrainConfig, corpus: Corpus) -> Start:
@@ -38,7 +55,7 @@ def start_reader(config: TrainConfig, corpus: Corpus) -> Start:
     torch.manual_seed(config.loop.seed)
     model = UnitText(reader_config(config.model, corpus, len(text.symbols), starts))
     initialise(model)
-    return Start(model, text, corpus.vocabulary)
+    return Start(model, text, corpus.vocabulary, {})
 
 
 def reader_config(model: ModelConfig, corpus: Corpus, num_rows: int, starts: dict[str, int]) -> ReaderConfig:
@@ -95,10 +112,35 @@ def _of_checkpoint(init: InitConfig, corpus: Corpus) -> Start:
             f"{'two streams' if found.sound_rows else 'one stream'} of units",
             found=f"{', '.join(corpus.languages)}; {corpus.num_units} units; {'two streams' if corpus.has_sound else 'one stream'}",
         )
-    model = load_reader(checkpoint, found)
+    model = _own(load_reader(checkpoint, found))
     assert isinstance(model, UnitText)  # as `takes` says
-    for parameter in model.parameters():
-        parameter.data = parameter.data.clone()  # what is read may be a view of the file, and training writes into it
-    model.share_table()
     LOG.info("starting from %s", checkpoint.path)
-    return Start(model.requires_grad_(True), TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known)
+    return Start(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
+
+
+def start_lip_reader(init: InitConfig, seed: int) -> LipStart:
+    """A reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is given."""
+    checkpoint = read_checkpoint(init.checkpoint, Kind.TEXT_READER)
+    if checkpoint.config["takes"] == LIP_UNITS:
+        if not init.av_hubert:
+            raise UsageError("a unit model reads lips behind AV-HuBERT only", expected="init.av_hubert=mavhubert.pt")
+        config, tensors = join_pretrained(checkpoint, read_av_hubert(init.av_hubert), seed)
+        checkpoint = replace(checkpoint, config=config, tensors=tensors)
+    found = ReaderConfig.from_checkpoint(checkpoint, init.av_hubert or None)
+    if found.lips is None:
+        raise CheckpointError("this reader reads no lips", path=checkpoint.path, expected=LIPS, found=found.takes)
+    stack = replace(found.lips.encoder, **_FINE_TUNED)
+    model = _own(load_reader(checkpoint, replace(found, lips=replace(found.lips, encoder=stack))))
+    assert isinstance(model, LipText)  # as `takes` says
+    LOG.info("starting from %s", checkpoint.path)
+    heads = {"encoder_attention_heads": found.lips.encoder.encoder_attention_heads}
+    stored = {**checkpoint.config, "model": {**checkpoint.config["model"], "w2v_args": {"model": heads}}}
+    return LipStart(model, TextVocabulary.from_checkpoint(checkpoint), stored)
+
+
+def _own(model: TextReader) -> TextReader:
+    """The model with weights of its own: what is read may be a view of the file, and training writes into it."""
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data = tensor.data.clone()
+    model.share_table()
+    return model.requires_grad_(True)
