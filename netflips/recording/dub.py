@@ -1,5 +1,6 @@
 """Dub a recording of several utterances, each in its own place; finished work is kept, so that a stopped run goes on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.errors import MediaError, NoSpeechError
@@ -19,9 +20,11 @@ from netflips.recording.finding import find
 from netflips.recording.job import Job
 from netflips.recording.part import require_inside
 from netflips.recording.plan import OutputClock
-from netflips.recording.saying import say
+from netflips.recording.saying import Cue, say
 from netflips.recording.showing import join, require_writable_kind, show
 from netflips.report import DubReport
+from netflips.subtitles.beside import SpokenSides, write_beside
+from netflips.subtitles.dubbed import Spoken
 
 
 def dub_recording(
@@ -44,7 +47,23 @@ def dub_recording(
     pieces = show(job, found, cues, output)
     writer = join(job, found, cues, output, pieces)
     job.work.settle(out_video)
+    if options.subtitles is not None:
+        ends = [float(output.at(one.end)) for one in (cue.placed for cue in cues) if one is not None]
+        spoken = SpokenSides(
+            *_spoken(cues, output), [float(output.at(cut)) for cut in found.scenes.cuts], max(ends, default=0.0) + 7
+        )
+        write_beside(options.subtitles, out_video, (options.source, options.target), spoken, models.device)
     return tell(job, found, cues, output, pieces, writer)
+
+
+def _spoken(cues: Sequence[Cue], output: OutputClock) -> tuple[list[Spoken], list[Spoken]]:
+    """What was heard and what is said of the utterances that were dubbed, where they stand in the output."""
+    heard, said = list[Spoken](), list[Spoken]()
+    for cue in cues:
+        if cue.placed is not None and cue.listened is not None:
+            heard.append(Spoken(output.at(cue.placed.start), cue.listened.heard.extraction.units))
+            said.append(Spoken(output.at(cue.placed.start), cue.placed.said))
+    return heard, said
 
 
 def work_folder_beside(out_video: Path) -> Path:

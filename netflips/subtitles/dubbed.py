@@ -1,7 +1,7 @@
 """Subtitles of a dub: what was heard, and what is said instead, read off the units themselves and put where they are spoken."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
@@ -23,10 +23,11 @@ class Reader(Protocol):
 
 
 class Spoken(NamedTuple):
-    """Units with durations, and when they begin in the video (s)."""
+    """Units with durations, and when they begin in the video (s). pace: seconds of the video for each of their own."""
 
     start: Fraction | float
     units: Units
+    pace: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ def read_side(
     """
     if language not in reader.languages:
         return None
-    transcripts = tuple(reader.read(one.units, language).shifted(float(one.start)) for one in spoken)
+    transcripts = tuple(_placed(reader.read(one.units, language), one) for one in spoken)
     words = [word for one in transcripts for word in one.words]
     return Text(language, transcripts, tuple(make_cues(words, rules_for(language), cuts, end_s)))
+
+
+def _placed(said: Transcript, one: Spoken) -> Transcript:
+    words = (word._replace(start_s=word.start_s * one.pace, end_s=word.end_s * one.pace) for word in said.words)
+    return replace(said, words=tuple(words)).shifted(float(one.start))
