@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from avcore.avhubert.pictures import lip_features
-from avcore.checkpoints.checkpoint import Checkpoint, Kind, read_again, read_checkpoint
+from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.settings import read_setting
 from avcore.checkpoints.text_readers import LIPS, UNITS
 from avcore.compute.device import resolve_device, resolve_precision
@@ -29,6 +29,7 @@ from unit2text.alignment import Span, align
 from unit2text.config import OWNER, ReaderConfig
 from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
 from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, find_text
+from unit2text.stage import TEXT_READER
 from unit2text.vocabulary import TextVocabulary
 from unit2text.windows import Pause, WindowSettings, join_windows, pauses_of, plan_windows
 
@@ -93,12 +94,12 @@ class UnitReader:
         """
         where = resolve_device(device)
         dtype = resolve_precision(precision, where)
-        checkpoint = read_checkpoint(path, Kind.TEXT_READER)
+        checkpoint = read_checkpoint(path, TEXT_READER)
         config = ReaderConfig.from_checkpoint(checkpoint, av_hubert)
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> TextReader:
-            return load_reader(read_again(place, Kind.TEXT_READER, known), config).to(where).freeze(dtype)
+            return load_reader(read_again(place, TEXT_READER, known), config).to(where).freeze(dtype)
 
         return cls(load_reader(checkpoint, config).to(where).freeze(dtype), checkpoint, where, load)
 

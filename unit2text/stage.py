@@ -1,8 +1,7 @@
-"""What the product needs to know of this stage before anything of it is loaded."""
+"""What this stage is to the rest of the house: one kind of checkpoint, the text reader's."""
 
 from avcore.checkpoints.kinds import Kind
 
-KIND = Kind.TEXT_READER
+TEXT_READER = Kind.TEXT_READER
 FILE = "text_reader.safetensors"
 """Its name in a bundle."""
-LOADED_BY = "unit2text.reader:UnitReader.from_checkpoint"

@@ -10,6 +10,7 @@ from avcore.errors import UsageError
 from avcore.loading import loading
 from netflips.subtitles.dubbed import SIDES, SOURCE, Spoken, read_side
 from netflips.subtitles.formats import SRT, VTT, write_subtitles
+from unit2text.stage import TEXT_READER
 
 LOG = logging.getLogger("netflips")
 ENDINGS = (SRT, VTT)
@@ -48,9 +49,9 @@ class SpokenSides:
 def require_reader(asked: Subtitling) -> None:
     """Raise CheckpointError or UsageError for a file that reads no units: before anything is dubbed."""
     with loading():
-        from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+        from avcore.checkpoints.checkpoint import read_checkpoint
 
-    takes = read_checkpoint(asked.reader, Kind.TEXT_READER).config["takes"]
+    takes = read_checkpoint(asked.reader, TEXT_READER).config["takes"]
     if takes != UNITS:
         raise UsageError(
             "this text reader reads no units of a dub", expected=f"one that reads {UNITS}", found=f"one that reads {takes}"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from avcore.avhubert.pictures import lip_features
 from avcore.checkpoints.av_hubert import read_av_hubert
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.decoding.beam import Hypothesis
 from avcore.decoding.marks import PAD
 from avcore.errors import CheckpointError, LanguageError
@@ -24,6 +24,7 @@ from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
 from unit2text.reader import LipUnits, UnitReader
 from unit2text.scores import word_errors
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
+from unit2text.stage import TEXT_READER
 from unit2text.training.losses import Losses, joint_loss, num_faded
 from unit2text.vocabulary import TextVocabulary
 from unit2text.windows import WindowSettings
@@ -49,7 +50,7 @@ def expected(name: str) -> Any:
 
 @cache
 def model(name: str) -> TextReader:
-    checkpoint = read_checkpoint(PARITY / f"{name}.pt", Kind.TEXT_READER)
+    checkpoint = read_checkpoint(PARITY / f"{name}.pt", TEXT_READER)
     return load_reader(checkpoint, ReaderConfig.from_checkpoint(checkpoint)).requires_grad_(False)
 
 
@@ -331,7 +332,7 @@ class TestText:
         assert list(reader("finetuned").text.symbols[4:]) == [line.rsplit(" ", 1)[0] for line in lines]
 
     def test_both_forms_of_the_stored_tokenizer_are_the_file(self) -> None:
-        stored = TextVocabulary.from_checkpoint(read_checkpoint(PARITY / "unit_pretrained.pt", Kind.TEXT_READER)).tokenizer
+        stored = TextVocabulary.from_checkpoint(read_checkpoint(PARITY / "unit_pretrained.pt", TEXT_READER)).tokenizer
         assert stored == (PARITY / "spm.model").read_bytes()
 
     def test_reading_the_clips_and_the_error_rate_of_the_reference(self) -> None:
@@ -360,7 +361,7 @@ class TestTraps:
 
     @staticmethod
     def other(name: str, **changed: Any) -> TextReader:
-        checkpoint = read_checkpoint(PARITY / f"{name}.pt", Kind.TEXT_READER)
+        checkpoint = read_checkpoint(PARITY / f"{name}.pt", TEXT_READER)
         return load_reader(checkpoint, replace(ReaderConfig.from_checkpoint(checkpoint), **changed)).requires_grad_(False)
 
     def test_the_unit_encoder_has_its_norms_behind_and_av_hubert_before(self) -> None:
@@ -432,7 +433,7 @@ class TestTraps:
         assert edges[-1] <= len(gray) / 25
 
     def test_entries_that_reading_needs_nothing_of_may_be_missing(self) -> None:
-        checkpoint = read_checkpoint(PARITY / "finetuned.pt", Kind.TEXT_READER)
+        checkpoint = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
         unused = set(MANIFEST["finetuned_keys_without_use"])
         assert unused < checkpoint.tensors.keys()
         bare = replace(checkpoint, tensors={name: one for name, one in checkpoint.tensors.items() if name not in unused})
@@ -442,7 +443,7 @@ class TestTraps:
             load_reader(torn, ReaderConfig.from_checkpoint(torn))
 
     def test_heads_of_the_lip_encoder_are_never_guessed(self, tmp_path: Path) -> None:
-        checkpoint = read_checkpoint(PARITY / "finetuned.pt", Kind.TEXT_READER)
+        checkpoint = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
         heads = read_av_hubert(PARITY / "mavhubert.pt").config["model"]["encoder_attention_heads"]
         assert ReaderConfig.from_checkpoint(checkpoint).lips.encoder.encoder_attention_heads == heads  # type: ignore[union-attr]
         settings = {**checkpoint.config["model"], "w2v_args": None}
@@ -454,18 +455,18 @@ class TestTraps:
         assert given.lips.encoder.encoder_attention_heads == heads
 
     def test_our_own_form_reads_the_same(self, tmp_path: Path) -> None:
-        source = read_checkpoint(PARITY / "finetuned.pt", Kind.TEXT_READER)
-        path = write_checkpoint(tmp_path / "reader", Kind.TEXT_READER, source.config, source.tensors)
+        source = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
+        path = write_checkpoint(tmp_path / "reader", TEXT_READER, source.config, source.tensors)
         gray = arrays("inputs.npz")["clip2.gray"]
         own = UnitReader.from_checkpoint(path, av_hubert=PARITY / "mavhubert.pt")
         assert own.read(gray, "en") == reader("finetuned").read(gray, "en")
 
 
 def test_conversion_of_the_two_files_of_pre_training() -> None:
-    units = read_checkpoint(PARITY / "unit_pretrained.pt", Kind.TEXT_READER)
+    units = read_checkpoint(PARITY / "unit_pretrained.pt", TEXT_READER)
     lips = read_av_hubert(PARITY / "mavhubert.pt")
     config, tensors = join_pretrained(units, lips)
-    published = read_checkpoint(PARITY / "finetuned.pt", Kind.TEXT_READER)
+    published = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
     assert tensors.keys() == published.tensors.keys()
     assert {name: tensor.shape for name, tensor in tensors.items()} == {
         name: tensor.shape for name, tensor in published.tensors.items()

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import LanguageError, UnitError, UsageError, VocabularyError
 from avcore.units import Units
 from avtrain.entry import read_config
 from tests.unit2text.tiny import sentence, units_of, write_corpus
 from unit2text import evaluate, inference
 from unit2text.reader import UnitReader
+from unit2text.stage import TEXT_READER
 from unit2text.train import main
 from unit2text.training.config import DataConfig, NoiseConfig, TrainConfig
 from unit2text.training.corpus import read_corpus
@@ -119,7 +120,7 @@ def test_two_streams_then_one_that_goes_on(folder: Path, reader_file: Path) -> N
     assert main(overrides(folder, "streams", sound, *steps)) == 0
     out = folder / "streams.safetensors"
     assert main(["export", "--checkpoint", str(folder / "streams" / "checkpoints" / "last.pt"), "--out-path", str(out)]) == 0
-    assert "speech_unit_embedding.weight" in read_checkpoint(out, Kind.TEXT_READER).tensors
+    assert "speech_unit_embedding.weight" in read_checkpoint(out, TEXT_READER).tensors
     assert UnitReader.from_checkpoint(out).read(Units.from_frames([1, 1, 2]), "en").language == "en"
     assert main(overrides(folder, "more", f"init.checkpoint={out}", sound, *steps)) == 0
     assert main(overrides(folder, "fits_not", f"init.checkpoint={out}", *steps)) == 2

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from unit2text.model import UnitText, stored_tensors
+from unit2text.stage import TEXT_READER
 from unit2text.training.config import ModelConfig
 from unit2text.training.corpus import Corpus, text_vocabulary
 from unit2text.training.start import reader_config
@@ -52,4 +53,4 @@ def write_reader(path: Path, corpus: Corpus, seed: int = 0) -> Path:
         "model": {"encoder_heads": 4, "encoder_norm_first": True, "decoder_attention_heads": 4, "no_scale_embedding": False},
         "search": {"beam": 3}, "ctc_weight": 0.5, "suppress_marks": True,
     }  # fmt: skip
-    return write_checkpoint(path, Kind.TEXT_READER, config, stored_tensors(model))
+    return write_checkpoint(path, TEXT_READER, config, stored_tensors(model))

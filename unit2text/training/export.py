@@ -7,12 +7,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.checkpoints.checkpoint import Kind, write_checkpoint
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, run
 from avcore.errors import UsageError
 from avcore.outputs import keep_apart
 from avcore.usage import Parser
 from avtrain.checkpoints import read_run
+from unit2text.stage import TEXT_READER
 from unit2text.training.task import NETWORK, RUN_KIND
 
 _SUFFIX, _PREFIX = ".safetensors", "model."
@@ -33,7 +34,7 @@ def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool
     stored = {name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()}
     tensors = {name: tensor for name, tensor in stored.items() if name != _OUTPUT}
     config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
-    return write_checkpoint(out_path, Kind.TEXT_READER, config, tensors, eight_bits)
+    return write_checkpoint(out_path, TEXT_READER, config, tensors, eight_bits)
 
 
 def build_parser() -> Parser:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from avcore.checkpoints.av_hubert import read_av_hubert
-from avcore.checkpoints.checkpoint import Kind, read_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.checkpoints.text_readers import LIP_UNITS, LIPS, UNITS
 from avcore.decoding.layers import LayerConfig
 from avcore.decoding.marks import NUM_MARKS, PAD
@@ -17,6 +17,7 @@ from avcore.units.vocabulary import require_same_vocabulary
 from unit2text.config import EncoderConfig, ReaderConfig
 from unit2text.conversion import join_pretrained
 from unit2text.model import LipText, TextReader, UnitText, load_reader
+from unit2text.stage import TEXT_READER
 from unit2text.training.config import InitConfig, ModelConfig, TrainConfig
 from unit2text.training.corpus import Corpus, text_vocabulary
 from unit2text.vocabulary import TextVocabulary
@@ -95,7 +96,7 @@ def initialise(model: UnitText) -> None:
 
 
 def _of_checkpoint(init: InitConfig, corpus: Corpus) -> Start:
-    checkpoint = read_checkpoint(init.checkpoint, Kind.TEXT_READER)
+    checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
     found = ReaderConfig.from_checkpoint(checkpoint)
     if found.takes != UNITS:
         raise CheckpointError(
@@ -120,7 +121,7 @@ def _of_checkpoint(init: InitConfig, corpus: Corpus) -> Start:
 
 def start_lip_reader(init: InitConfig, seed: int) -> LipStart:
     """A reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is given."""
-    checkpoint = read_checkpoint(init.checkpoint, Kind.TEXT_READER)
+    checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
     if checkpoint.config["takes"] == LIP_UNITS:
         if not init.av_hubert:
             raise UsageError("a unit model reads lips behind AV-HuBERT only", expected="init.av_hubert=mavhubert.pt")
