@@ -1,169 +1,42 @@
 """The text reader against the reference's numbers (small random checkpoints in the published layouts)."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from avcore.avhubert.pictures import lip_features
-from avcore.checkpoints.av_hubert import read_av_hubert
-from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.decoding.beam import Hypothesis
-from avcore.decoding.marks import PAD
-from avcore.errors import CheckpointError, LanguageError
-from unit2text.config import ReaderConfig
-from unit2text.conversion import join_pretrained
-from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
-from unit2text.reader import LipUnits, UnitReader
+from tests.parity.reading import (
+    CLIPS,
+    EXPECTED,
+    INPUTS,
+    MANIFEST,
+    PAIRS,
+    PARITY,
+    RUNS,
+    arrays,
+    assert_near,
+    assert_same_hypotheses,
+    check_heads,
+    encode_clips,
+    encode_units,
+    expected,
+    inner_blocks,
+    model,
+    pictures,
+    reader,
+    said_units,
+    score_tolerance,
+)
+from unit2text.model import Encoded, LipText, TextReader
 from unit2text.scores import word_errors
 from unit2text.search import PUBLISHED_SEARCH, ReadOptions, hypotheses
 from unit2text.stage import TEXT_READER
 from unit2text.training.losses import Losses, joint_loss, num_faded
 from unit2text.vocabulary import TextVocabulary
-from unit2text.windows import WindowSettings
-
-PARITY = Path(__file__).parent / "unit2text"
-MANIFEST: dict[str, Any] = json.loads((PARITY / "manifest.json").read_text(encoding="utf-8"))
-EXPECTED, INPUTS = MANIFEST["arrays"]["expected.npz"], MANIFEST["arrays"]["inputs.npz"]
-RUNS: dict[str, dict[str, Any]] = MANIFEST["runs"]
-CLIPS = {clip["name"]: clip for clip in MANIFEST["clips"]}
-PAIRS = {"ft.pair": ("clip0", "clip3"), "ft.pair_short_first": ("clip3", "clip0")}
-BLOCKS = ["pos_conv", "after_first_norm"]
-ACTIVATION = 1e-4
-
-
-@cache
-def arrays(name: str) -> Mapping[str, Any]:
-    return np.load(PARITY / name)
-
-
-def expected(name: str) -> Any:
-    return arrays("expected.npz")[name]
-
-
-@cache
-def model(name: str) -> TextReader:
-    checkpoint = read_checkpoint(PARITY / f"{name}.pt", TEXT_READER)
-    return load_reader(checkpoint, ReaderConfig.from_checkpoint(checkpoint)).requires_grad_(False)
-
-
-@cache
-def reader(name: str) -> UnitReader:
-    return UnitReader.from_checkpoint(PARITY / f"{name}.pt")
-
-
-def number_of(using: TextReader, *clips: str) -> Tensor:
-    return torch.tensor([using.config.languages.index(CLIPS[clip]["language"]) for clip in clips])
-
-
-def pictures(clip: str) -> Tensor:
-    lips = model("finetuned").config.lips
-    assert lips is not None
-    return torch.from_numpy(
-        lip_features(arrays("inputs.npz")[f"{clip}.gray"], lips.image_crop_size, lips.image_mean, lips.image_std)
-    )
-
-
-def said_units(number: int, with_sound: bool) -> LipUnits:
-    stored = arrays("inputs.npz")
-    return LipUnits(stored[f"units{number}.lip"], stored[f"units{number}.speech"] if with_sound else None)
-
-
-def encode_units(numbers: list[int], with_sound: bool) -> Encoded:
-    using = model("unit_pretrained")
-    assert isinstance(using, UnitText)
-    said = [said_units(number, with_sound) for number in numbers]
-    lips = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(one.lips) for one in said], batch_first=True)
-    sound = None
-    if with_sound:
-        rows = [torch.from_numpy(one.sound + 4) for one in said if one.sound is not None]
-        sound = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    clips = [f"clip{number}" for number in numbers]
-    return using.encode(lips, sound, number_of(using, *clips), [len(one.lips) for one in said])
-
-
-def encode_clips(*clips: str) -> Encoded:
-    using = model("finetuned")
-    assert isinstance(using, LipText)
-    return using.encode([pictures(clip) for clip in clips], number_of(using, *clips))
-
-
-def assert_near(found: Tensor, name: str, real: Tensor | None = None) -> None:
-    wanted = torch.from_numpy(expected(name))
-    assert found.shape == wanted.shape
-    error = (found - wanted).abs()
-    assert float((error if real is None else error[real]).max()) <= ACTIVATION
-
-
-def score_tolerance(score: float) -> float:
-    return 1e-4 + 1e-6 * abs(score)
-
-
-def assert_same_hypotheses(found: list[Hypothesis], key: str) -> None:
-    wanted_tokens, wanted_scores = expected(f"{key}.nbest_tokens"), expected(f"{key}.nbest_scores")
-    by_score = RUNS[key.removesuffix(".0").removesuffix(".1")].get("smallest_gap", 1.0) < 1e-3
-    tokens = [one.tokens.tolist() for one in found]
-    wanted = [row[row >= 0].tolist() for row in wanted_tokens]
-    assert (sorted(tokens) == sorted(wanted)) if by_score else (tokens == wanted)
-    for one in found:
-        rank = wanted.index(one.tokens.tolist())
-        assert abs(one.score - float(wanted_scores[rank])) <= score_tolerance(float(wanted_scores[rank]))
-        positional = expected(f"{key}.nbest_positional_scores")[rank][: len(one.tokens)]
-        np.testing.assert_allclose(one.positional_scores, positional, atol=1e-4, rtol=1e-6)
-
-
-def inner_blocks(using: TextReader, run: Any) -> tuple[Any, dict[str, Tensor]]:
-    """What `run()` gives, and what came out of the blocks of the unit encoder meanwhile."""
-    stack, seen = using.unit_encoder_module, dict[str, Tensor]()
-    named = {"pos_conv": stack.pos_conv, "after_first_norm": stack.layer_norm}
-    named |= {f"layer{number}_out": layer for number, layer in enumerate(stack.layers)}  # type: ignore[arg-type]
-    hooks = [stack.register_forward_pre_hook(lambda _, given: seen.update({"unit_encoder_in": given[0]}))]
-
-    def keep(name: str) -> Any:
-        return lambda _, __, out: seen.update({name: out})
-
-    hooks += [part.register_forward_hook(keep(name)) for name, part in named.items()]
-    try:
-        return run(), seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def cross_attention(using: TextReader, encoded: Encoded, prefix: Tensor) -> Tensor:
-    """Weights of the last decoder layer on the source, mean over heads, float [batch, target, source]."""
-    attention, seen = using.decoder.layers[-1].encoder_attn, list[Tensor]()
-    hook = attention.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    using.logits(encoded, prefix)
-    hook.remove()
-    queries = attention._split(attention.q_proj(seen[0]))
-    scores = queries @ attention.keys_values(encoded.features).keys.transpose(2, 3) * queries.shape[-1] ** -0.5
-    if encoded.attended is not None:
-        scores = scores.masked_fill(~encoded.attended, -torch.inf)
-    return scores.softmax(-1).mean(1)
-
-
-def check_heads(name: str, tag: str, encoded: Encoded) -> None:
-    """Everything behind the unit encoder, of each array that there is."""
-    using, real = model(name), encoded.is_real
-    assert_near(encoded.features, f"{tag}.encoder_out", real)
-    log_probs = using.ctc_log_probs(encoded.features)
-    if f"{tag}.ctc_log_probs" in EXPECTED:
-        assert_near(log_probs, f"{tag}.ctc_log_probs", real)
-    path = torch.from_numpy(expected(f"{tag}.ctc_best_path"))
-    assert torch.equal(log_probs.argmax(-1) if real is None else log_probs.argmax(-1)[real], path if real is None else path[real])
-    prefix = torch.from_numpy(expected(f"{tag}.prefix"))
-    is_token = torch.from_numpy(expected(f"{tag}.target")) != PAD
-    if f"{tag}.decoder_logits" in EXPECTED:
-        assert_near(using.logits(encoded, prefix), f"{tag}.decoder_logits", is_token)
-    assert_near(cross_attention(using, encoded, prefix), f"{tag}.cross_attention_mean", is_token)
 
 
 class TestLips:
@@ -354,132 +227,3 @@ class TestText:
     @pytest.mark.parametrize("pair", MANIFEST["wer_pairs"])
     def test_word_errors(self, pair: dict[str, Any]) -> None:
         assert word_errors(pair["reference"], pair["hypothesis"]).errors == pair["errors"]
-
-
-class TestTraps:
-    """What loads without an error and is wrong."""
-
-    @staticmethod
-    def other(name: str, **changed: Any) -> TextReader:
-        checkpoint = read_checkpoint(PARITY / f"{name}.pt", TEXT_READER)
-        return load_reader(checkpoint, replace(ReaderConfig.from_checkpoint(checkpoint), **changed)).requires_grad_(False)
-
-    def test_the_unit_encoder_has_its_norms_behind_and_av_hubert_before(self) -> None:
-        using = model("unit_pretrained")
-        assert not using.config.encoder.norm_first
-        swapped = self.other("unit_pretrained", encoder=replace(using.config.encoder, norm_first=True))
-        units = torch.from_numpy(said_units(0, False).lips)[None]
-        assert isinstance(swapped, UnitText)
-        features = swapped.encode(units, None, number_of(using, "clip0"), [units.shape[1]]).features
-        assert float((features - torch.from_numpy(expected("pt.units0_lip_only.encoder_out"))).abs().max()) > 0.01
-
-    @pytest.mark.parametrize("changed", ["activation", "scale"])
-    def test_the_decoder_has_relu_and_embeddings_that_are_not_scaled(self, changed: str) -> None:
-        config = model("finetuned").config
-        assert (config.decoder.activation, config.scale) == (torch.nn.ReLU, 1.0)
-        wrong = {"activation": {"decoder": replace(config.decoder, activation=torch.nn.GELU)}, "scale": {"scale": config.dim**0.5}}
-        logits = self.other("finetuned", **wrong[changed]).logits(
-            encode_clips("clip0"), torch.from_numpy(expected("ft.clip0.prefix"))
-        )
-        assert float((logits - torch.from_numpy(expected("ft.clip0.decoder_logits"))).abs().max()) > 0.01
-
-    def test_start_tokens_are_numbers_whatever_their_symbols_are_called(self) -> None:
-        config = model("finetuned").config
-        assert dict(zip(config.languages, config.starts, strict=True)) == {
-            "en": 1000,
-            "it": 1001,
-            "fr": 1002,
-            "es": 1003,
-            "pt": 1004,
-        }
-        for clip, stored in CLIPS.items():
-            if f"ft.{clip}.prefix" in EXPECTED:
-                assert expected(f"ft.{clip}.prefix")[0, 0] == config.start(stored["language"])
-
-    def test_the_language_is_asked_for_and_never_guessed_from_a_name(self) -> None:
-        using, gray = reader("finetuned"), arrays("inputs.npz")["clip0.gray"]
-        with pytest.raises(LanguageError, match="one of en, it, fr, es, pt"):
-            using.read(gray, "de")
-        by_score = using.read_scored(gray)
-        scores = {name: using.read_scored(gray, name) for name in using.languages}
-        assert by_score.transcript.language in using.languages
-        assert by_score.transcript == scores[by_score.transcript.language].transcript
-
-    def test_marks_and_start_tokens_can_be_kept_out_of_a_text(self) -> None:
-        using = reader("finetuned")
-        encoded = using.encode(arrays("inputs.npz")["clip1.gray"], CLIPS["clip1"]["language"]).features
-        marks = using.text.marks(using.config.starts)
-        start = using.config.start(CLIPS["clip1"]["language"])
-        found = hypotheses(using.model, [encoded], [start], ReadOptions(suppress_marks=True), marks)[0]
-        assert not {token for one in found for token in one.tokens.tolist()} & set(marks)
-
-    def test_words_have_times_in_order_inside_the_clip(self) -> None:
-        gray = arrays("inputs.npz")["clip0.gray"]
-        found = reader("finetuned").read(gray, CLIPS["clip0"]["language"])
-        assert found.text == RUNS["beam.ft.clip0"]["text"][0]
-        assert [word.text for word in found.words] == found.text.split()
-        edges = [edge for word in found.words for edge in (word.start_s, word.end_s)]
-        assert edges == sorted(edges)
-        assert 0 <= edges[0] <= edges[-1] <= len(gray) / 25
-        assert all(0 <= word.confidence <= 1 for word in found.words)
-
-    def test_a_long_clip_is_read_in_windows_and_never_dropped(self) -> None:
-        gray = np.concatenate([arrays("inputs.npz")["clip0.gray"]] * 4)
-        small = WindowSettings(longest_s=1.6, shortest_s=0.8, overlap_s=0.4)
-        found = reader("finetuned").read_scored(gray, "fr", windows=small).transcript
-        edges = [edge for word in found.words for edge in (word.start_s, word.end_s)]
-        assert edges == sorted(edges)
-        assert edges[-1] > 1.6
-        assert edges[-1] <= len(gray) / 25
-
-    def test_entries_that_reading_needs_nothing_of_may_be_missing(self) -> None:
-        checkpoint = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
-        unused = set(MANIFEST["finetuned_keys_without_use"])
-        assert unused < checkpoint.tensors.keys()
-        bare = replace(checkpoint, tensors={name: one for name, one in checkpoint.tensors.items() if name not in unused})
-        load_reader(bare, ReaderConfig.from_checkpoint(bare))
-        torn = replace(bare, tensors={name: one for name, one in bare.tensors.items() if name != "decoder.layer_norm.bias"})
-        with pytest.raises(CheckpointError, match=r"1 missing: decoder\.layer_norm\.bias"):
-            load_reader(torn, ReaderConfig.from_checkpoint(torn))
-
-    def test_heads_of_the_lip_encoder_are_never_guessed(self, tmp_path: Path) -> None:
-        checkpoint = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
-        heads = read_av_hubert(PARITY / "mavhubert.pt").config["model"]["encoder_attention_heads"]
-        assert ReaderConfig.from_checkpoint(checkpoint).lips.encoder.encoder_attention_heads == heads  # type: ignore[union-attr]
-        settings = {**checkpoint.config["model"], "w2v_args": None}
-        alone = replace(checkpoint, path=tmp_path / "finetuned.pt", config={**checkpoint.config, "model": settings})
-        with pytest.raises(CheckpointError, match="does not say how many heads"):
-            ReaderConfig.from_checkpoint(alone)
-        given = ReaderConfig.from_checkpoint(alone, PARITY / "mavhubert.pt")
-        assert given.lips is not None
-        assert given.lips.encoder.encoder_attention_heads == heads
-
-    def test_our_own_form_reads_the_same(self, tmp_path: Path) -> None:
-        source = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
-        path = write_checkpoint(tmp_path / "reader", TEXT_READER, source.config, source.tensors)
-        gray = arrays("inputs.npz")["clip2.gray"]
-        own = UnitReader.from_checkpoint(path, av_hubert=PARITY / "mavhubert.pt")
-        assert own.read(gray, "en") == reader("finetuned").read(gray, "en")
-
-
-def test_conversion_of_the_two_files_of_pre_training() -> None:
-    units = read_checkpoint(PARITY / "unit_pretrained.pt", TEXT_READER)
-    lips = read_av_hubert(PARITY / "mavhubert.pt")
-    config, tensors = join_pretrained(units, lips)
-    published = read_checkpoint(PARITY / "finetuned.pt", TEXT_READER)
-    assert tensors.keys() == published.tensors.keys()
-    assert {name: tensor.shape for name, tensor in tensors.items()} == {
-        name: tensor.shape for name, tensor in published.tensors.items()
-    }
-    fresh = set(MANIFEST["conversion_fresh_keys"])
-    from_units = {id(tensor) for tensor in units.tensors.values()}
-    from_lips = {id(tensor) for tensor in lips.tensors.values()}
-    counts = {
-        "unit_pretrained": sum(id(tensor) in from_units for tensor in tensors.values()),
-        "mavhubert": sum(id(tensor) in from_lips for tensor in tensors.values()),
-        "fresh": sum(id(tensor) not in from_units | from_lips for tensor in tensors.values()),
-    }
-    assert counts == MANIFEST["conversion_counts"]
-    assert {name for name, tensor in tensors.items() if id(tensor) not in from_units | from_lips} == fresh
-    joined = replace(published, config=config, tensors=tensors)
-    load_reader(joined, ReaderConfig.from_checkpoint(joined))
