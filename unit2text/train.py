@@ -8,10 +8,14 @@ On several GPUs or machines: `accelerate launch -m unit2text.train ...`.
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from avcore.command import LOG
 from avtrain.entry import main_of
 from unit2text.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from avtrain.task import Task
 
 _EXPORT = "export"
 
@@ -20,7 +24,7 @@ def train(config: TrainConfig) -> int | None:
     """Check everything, then train to the end or until a signal; returns the exit code."""
     from unit2text.training.task import LipTextTask, UnitTextTask  # loads torch, which --help and --print-config do without
 
-    task = LipTextTask(config) if config.data.lips else UnitTextTask(config)
+    task: Task = LipTextTask(config) if config.data.lips else UnitTextTask(config)
     if config.check_only:
         LOG.info("everything fits; nothing was trained (check_only)")
         return None
