@@ -97,7 +97,7 @@ def _work(options: argparse.Namespace) -> None:
             "the units of pre-training are in no manifest", expected=f"a reader of {UNITS} or {LIPS}", found=reader.takes
         )
     material = list(_material(manifest, reader, options))
-    rows = []
+    rows: list[dict[str, Any]] = []
     with bars(options.quiet) as progress:
         for number, (entry, said) in enumerate(material):
             progress("read", number, len(material))

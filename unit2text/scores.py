@@ -1,7 +1,6 @@
 """Errors of what was read: words and characters inserted, left out or taken for others (Levenshtein distance, by jiwer)."""
 
-from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avcore.errors import InputError
 
@@ -31,7 +30,7 @@ def character_errors(reference: str, found: str) -> Count:
     return Count(counted.substitutions + counted.deletions + counted.insertions, len(wanted))
 
 
-def _jiwer() -> ModuleType:
+def _jiwer() -> Any:
     try:
         import jiwer  # an extra: only measuring needs it
     except ModuleNotFoundError as error:

@@ -166,7 +166,7 @@ def test_eight_bits_read_the_same(reader_file: Path, folder: Path) -> None:
 
 
 def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
-    corpus = read_corpus(DataConfig(str(folder / "texts.jsonl"), str(folder / "units.jsonl"), hold_out=5), 0)
+    corpus = read_corpus(DataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0)
     assert len(corpus.valid) >= 5
     assert not {one.text for one in corpus.train} & {one.text for one in corpus.valid}
 
