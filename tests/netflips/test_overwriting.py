@@ -161,7 +161,7 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
          "overwrite the renderer"),
         ("unit2text.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
         ("unit2text.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
-        ("unit2text.inference", "--in-unit-path u.txt --unit2text-path t.safetensors --out-text-path u.txt", "overwrite what is read"),
+        ("unit2text.inference", "--in-unit-path u.txt --unit2text-path t.safetensors --out-text-path u.txt", "what is read"),
         ("unit2text.evaluate", "m.jsonl --units units.jsonl --unit2text-path t.safetensors --texts units.jsonl", "the units"),
         ("avdata.prepare.say", "--text-file s.wav --out s.wav", "overwrite the text"),
         ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
