@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from avcore.arrays import Doubles, Floats, Pictures
+from avcore.arrays import Doubles, Floats
+from avcore.avhubert.pictures import Pictures as Pictures
+from avcore.avhubert.pictures import lip_features as lip_features
 from avcore.contracts import require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE
@@ -134,21 +136,3 @@ def audio_features(speech: Floats, stack_order: int, is_normalised: bool, num_fr
     if num_frames is not None:
         rows = fit_length(rows, num_frames)
     return normalise_rows(rows) if is_normalised else rows
-
-
-def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Floats:
-    """Cut the centre out of gray lip pictures and normalise it.
-
-    lips: uint8 [time, height, width], both sides at least `crop_size`. Returns float32 [time, crop, crop], equal to
-    (lips / 255 - mean) / std in float64. Raises InputError for another form or no picture.
-    """
-    lips = np.asarray(lips)
-    if lips.ndim != 3 or lips.dtype != np.uint8 or not len(lips) or min(lips.shape[1:]) < crop_size:
-        raise InputError(
-            "lips must be gray pictures",
-            expected=f"uint8 [time, height, width], sides of {crop_size} pixels or more, 1 picture or more",
-            found=f"{lips.dtype} {list(lips.shape)}",
-        )
-    top, left = ((side - crop_size) // 2 for side in lips.shape[1:])
-    levels: Floats = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
-    return np.asarray(levels[lips[:, top : top + crop_size, left : left + crop_size]], dtype=np.float32)

@@ -15,6 +15,7 @@ from avcore.errors import InputError, UnitError
 from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
 from avcore.timeline import Seconds
+from avcore.transcripts import Transcript
 from avcore.units import Units
 from avcore.units.domain import Domain, Reading, Stretch
 
@@ -88,27 +89,15 @@ class Translator(Protocol):
         """Let the weights go until they are needed next."""
 
 
-class Transcript(Protocol):
-    """What is said, as text: NFC, as it is shown, not as it is normalised for scoring."""
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-
-    @property
-    def language(self) -> str:
-        """Two-letter name of its language."""
-
-    @property
-    def words(self) -> Sequence[Any]:
-        """The words, each with its text, start and end (s), and confidence (0 to 1)."""
-
-
 class Recognizer(Protocol):
-    """Units to text."""
+    """Units to text, as it is shown (NFC), not as it is normalised for scoring."""
 
-    def read(self, units: Units, language: str | None = None) -> Transcript:
-        """What units with durations say, with the times of the words. language: None = that of the units."""
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it reads."""
+
+    def read(self, said: Units, language: str | None = None) -> Transcript:
+        """What units with durations say, with the times of the words. language: None = the one whose text is most probable."""
 
 
 class Speller(Protocol):

@@ -16,6 +16,7 @@ COMMANDS = {
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
+    "transcribe": ("netflips.transcribe", "what is said in videos and sound files, as text or subtitles"),
     "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),
     "prepare": ("avdata.prepare.command", "a speech corpus or a folder of video to what training reads"),
     "manifest": ("avdata.manifest_command", "check, count, divide, join and convert manifests"),

@@ -11,6 +11,7 @@ from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
+from netflips.subtitles.beside import Subtitling
 
 AUTO, PUBLISHED = "auto", "audio,video"
 MODALITIES = (PUBLISHED, "audio", "video", AUTO)
@@ -102,7 +103,7 @@ class DubOptions:
     `largest` or a number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published
     paste, of the whole face without a feathered edge. label: text burnt into the picture, "" = none. timing: source = each
     utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes (the published
-    behaviour); auto = free for a clip of one utterance.
+    behaviour); auto = free for a clip of one utterance. subtitles: files of text beside the dub, None = none.
     """
 
     source: str = "en"
@@ -118,6 +119,7 @@ class DubOptions:
     label: str = ""
     timing: str = "auto"
     recording: RecordingOptions = field(default_factory=RecordingOptions)
+    subtitles: Subtitling | None = None
 
     def __post_init__(self) -> None:
         _take_paths(self, "speaker", "lips", "boxes")

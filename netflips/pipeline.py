@@ -68,5 +68,6 @@ def is_recording(source: PictureSource, options: DubOptions) -> bool:
 def _check_paths(in_video: Path, out_video: Path, options: DubOptions) -> None:
     require_file(in_video, "the input video")
     inputs = {"the input video": [in_video], **inputs_of(options)}
-    keep_apart({"the dubbed video": [out_video], **outputs_of(options)}, inputs)
+    beside = [] if options.subtitles is None else options.subtitles.files(out_video, options.source, options.target).values()
+    keep_apart({"the dubbed video": [out_video], "the subtitles": list(beside), **outputs_of(options)}, inputs)
     require_place(out_video)

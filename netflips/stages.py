@@ -10,6 +10,7 @@ PACKAGES = (
     "av2unit",  # sound and lips to units
     "unit2unit",  # units to units
     "unit2av",  # units to speech and lips; whose voice it is
+    "unit2text",  # units, or lips, to text
 )
 STAGES: tuple[Stage[Any], ...] = tuple(chain.from_iterable(map(stages_of, PACKAGES)))
 """In the order in which a dub needs them."""

@@ -12,6 +12,7 @@ COMMANDS = [
     "unit2unit.utut_finetune.add_language", "unit2unit.utut_finetune.prepare_pairs", "unit2unit.utut_finetune.finetune",
     "unit2unit.utut_finetune.average",
     "unit2av.inference_unit2a", "unit2av.inference_unit2av", "unit2av.train_unit2a", "unit2av.train_unit2v", "unit2av.train_sync",
+    "unit2text.inference", "unit2text.train", "unit2text.evaluate",
     "unit2av.lip_crops", "unit2av.voice.__main__", "inference_av2av",
 ]  # fmt: skip
 """Run as `python -m NAME` (a package by its `__main__`)."""
@@ -19,6 +20,7 @@ OBJECTS = [
     ("av2unit.inference", "UnitExtractor"),
     ("unit2unit.inference", "UnitTranslator"),
     ("unit2unit.inference", "Translation"),
+    ("unit2text.inference", "UnitReader"),
     ("unit2av.inference_unit2a", "UnitVocoder"),
     ("unit2av.inference_unit2a", "Speech"),
     ("unit2av.renderer", "LipRenderer"),

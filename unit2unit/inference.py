@@ -22,14 +22,19 @@ from unit2unit.many_command import ManyOutputs
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
-    from unit2unit.beam import Hypothesis
-    from unit2unit.config import SearchConfig
+    from avcore.decoding.beam import Hypothesis
+    from avcore.decoding.settings import SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
 
 _PROG = "unit2unit"
-_HOMES = {"SearchConfig": "config", "Hypothesis": "search", "Translation": "translator", "UnitTranslator": "translator"}
+_HOMES = {
+    "SearchConfig": "avcore.decoding.settings",
+    "Hypothesis": "avcore.decoding.beam",
+    "Translation": "unit2unit.translator",
+    "UnitTranslator": "unit2unit.translator",
+}
 
-__getattr__ = names_from(__name__, {name: f"unit2unit.{home}" for name, home in _HOMES.items()})
+__getattr__ = names_from(__name__, _HOMES)
 
 
 def build_parser(prog: str = _PROG) -> Parser:

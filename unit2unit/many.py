@@ -16,7 +16,7 @@ from avcore.units.vocabulary import normalise_language
 from avdata.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
 
 if TYPE_CHECKING:
-    from unit2unit.config import SearchConfig
+    from avcore.decoding.settings import SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
 
 _AT_ONCE = 16

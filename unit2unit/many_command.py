@@ -15,7 +15,7 @@ from avdata.unit_store import UnitRow
 from unit2unit.many import Given, iter_given, translate_many
 
 if TYPE_CHECKING:
-    from unit2unit.config import SearchConfig
+    from avcore.decoding.settings import SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
 
 _TABLE = ".jsonl"

@@ -4,9 +4,6 @@ Module names are those of the published state dict, so that its tensors load und
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +11,10 @@ from torch import Tensor, nn
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles
-from avcore.compute.packed_linear import fuse_gelu, pack_linears
-from unit2unit.attention import Attention, KeysValues, Positions
+from avcore.compute.packed_linear import pack_linears
+from avcore.decoding.attention import Positions
+from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, padding_mask
 from unit2unit.config import StackConfig, TranslatorConfig
-from unit2unit.vocabulary import PAD
-
-Extend = Callable[[int, KeysValues], KeysValues]
-"""Given a decoder layer's number and its new keys and values, returns all that self-attention looks at."""
 
 _BOOKKEEPING = (
     "encoder.version",
@@ -31,72 +25,6 @@ _BOOKKEEPING = (
 """Entries of published files that hold no weight."""
 
 
-class Layer(nn.Module):
-    """What both kinds of layers have: self-attention and feed-forward, each behind a norm and beside a residual."""
-
-    def __init__(self, config: TranslatorConfig, stack: StackConfig) -> None:
-        super().__init__()
-        self.self_attn = Attention(config.dim, stack.num_heads, config.attention_dropout)
-        self.self_attn_layer_norm = nn.LayerNorm(config.dim)
-        self.fc1 = nn.Linear(config.dim, stack.ffn_dim)
-        self.fc2 = nn.Linear(stack.ffn_dim, config.dim)
-        self.final_layer_norm = nn.LayerNorm(config.dim)
-        self._activation: nn.Module = nn.GELU()
-        self._dropout = nn.Dropout(config.dropout)
-        self._activation_dropout = nn.Dropout(config.activation_dropout)
-        self._product_dtype: torch.dtype | None = None
-
-    def freeze(self, dtype: torch.dtype, files: MappedFiles) -> None:
-        """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type."""
-        pack_linears(self, dtype, files)
-        self._activation = fuse_gelu(self.fc1, self._activation)
-        self._product_dtype = dtype
-
-    def for_products(self, x: Tensor) -> Tensor:
-        """Bring x to the type that products are computed in, once for all of them."""
-        return x if self._product_dtype is None else x.to(self._product_dtype)
-
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        hidden = self._activation_dropout(self._activation(self.fc1(self.for_products(self.final_layer_norm(x)))))
-        out: Tensor = x + self._dropout(self.fc2(hidden))
-        return out
-
-
-class EncoderLayer(Layer):
-    """A layer that looks both ways."""
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Float [batch, time, dim] -> the same; mask: bool [batch, 1, 1, time], True = no padding."""
-        normed = self.for_products(self.self_attn_layer_norm(x))
-        x = x + self._dropout(self.self_attn(normed, self.self_attn.keys_values(normed), mask))
-        return self._feed_forward(x)
-
-
-class DecoderLayer(Layer):
-    """A layer that looks back, and at the source."""
-
-    def __init__(self, config: TranslatorConfig, stack: StackConfig) -> None:
-        super().__init__(config, stack)
-        self.encoder_attn = Attention(config.dim, stack.num_heads, config.attention_dropout)
-        self.encoder_attn_layer_norm = nn.LayerNorm(config.dim)
-
-    def forward(
-        self,
-        x: Tensor,
-        mask: Tensor | None,
-        source: KeysValues,
-        source_mask: Tensor | None,
-        extend: Callable[[KeysValues], KeysValues],
-    ) -> Tensor:
-        """Float [batch, time, dim] -> the same; without a mask, self-attention is causal."""
-        normed = self.for_products(self.self_attn_layer_norm(x))
-        seen = extend(self.self_attn.keys_values(normed))
-        x = x + self._dropout(self.self_attn(normed, seen, mask, is_causal=mask is None))
-        normed = self.for_products(self.encoder_attn_layer_norm(x))
-        x = x + self._dropout(self.encoder_attn(normed, source, source_mask))
-        return self._feed_forward(x)
-
-
 class Encoder(nn.Module):
     """Source tokens to vectors."""
 
@@ -104,7 +32,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.embed_tokens = embed_tokens
         self.embed_positions = Positions(config.dim)
-        self.layers = nn.ModuleList(EncoderLayer(config, config.encoder) for _ in range(config.encoder.num_layers))
+        self.layers = nn.ModuleList(EncoderLayer(_layers(config, config.encoder)) for _ in range(config.encoder.num_layers))
         self.layer_norm = nn.LayerNorm(config.dim)
         self._dropout = nn.Dropout(config.dropout)
         self._scale = math.sqrt(config.dim)
@@ -129,64 +57,6 @@ class Encoder(nn.Module):
         return self.layer_norm(x), mask
 
 
-class Decoder(nn.Module):
-    """Vectors of the source and tokens so far to scores of the next token."""
-
-    def __init__(self, config: TranslatorConfig, embed_tokens: nn.Embedding) -> None:
-        super().__init__()
-        self.embed_tokens = embed_tokens
-        self.embed_positions = Positions(config.dim)
-        self.layers = nn.ModuleList(DecoderLayer(config, config.decoder) for _ in range(config.decoder.num_layers))
-        self.layer_norm = nn.LayerNorm(config.dim)
-        self.output_projection = nn.Linear(config.dim, config.vocabulary.num_rows, bias=False)
-        self._dropout = nn.Dropout(config.dropout)
-        self._scale = math.sqrt(config.dim)
-
-    def source_keys_values(self, encoded: Tensor) -> list[KeysValues]:
-        """What each layer looks at in the source; made once a sentence. encoded: float [batch, time, dim].
-
-        It is contiguous, since a product would otherwise copy it at every step.
-        """
-        layers = cast(Iterable[DecoderLayer], self.layers)
-        seen = (layer.encoder_attn.keys_values(layer.for_products(encoded)) for layer in layers)
-        return [KeysValues(keys.contiguous(), values.contiguous()) for keys, values in seen]
-
-    def forward(self, tokens: Tensor, source: Sequence[KeysValues], source_mask: Tensor | None = None) -> Tensor:
-        """Score every next token (teacher forcing).
-
-        tokens: int64 [batch, time], the start tag first, padded with PAD. source: of `source_keys_values`.
-        Returns logits, float [batch, time, row].
-        """
-        x = self.embed_tokens(tokens) * self._scale + self.embed_positions(tokens)
-        return self._run(x, causal_mask(tokens), source, source_mask, _only_new)
-
-    def step(
-        self,
-        tokens: Tensor,
-        index: int,
-        mask: Tensor,
-        source: Sequence[KeysValues],
-        source_mask: Tensor | None,
-        extend: Extend,
-    ) -> Tensor:
-        """Score the token after `tokens`, the beams of a sentence being queries to one pool of keys.
-
-        tokens: int64 [sentence, beam], all at position `index`. mask: float [sentence, 1, beam, entry], added to the
-        scores of self-attention over what `extend` returns. Returns logits, float [sentence, beam, row].
-        """
-        x = self.embed_tokens(tokens) * self._scale + self.embed_positions.at(index, tokens.device)
-        return self._run(x, mask, source, source_mask, extend)
-
-    def _run(
-        self, x: Tensor, mask: Tensor | None, source: Sequence[KeysValues], source_mask: Tensor | None, extend: Extend
-    ) -> Tensor:
-        x = self._dropout(x)
-        for number, layer in enumerate(self.layers):
-            x = layer(x, mask, source[number], source_mask, partial(extend, number))
-        logits: Tensor = self.output_projection(self.layer_norm(x))
-        return logits
-
-
 class UnitTransformer(nn.Module):
     """The whole network; input embedding, target embedding and output projection are one matrix."""
 
@@ -195,7 +65,7 @@ class UnitTransformer(nn.Module):
         self.config = config
         embed_tokens = nn.Embedding(config.vocabulary.num_rows, config.dim)
         self.encoder = Encoder(config, embed_tokens)
-        self.decoder = Decoder(config, embed_tokens)
+        self.decoder = Decoder(_layers(config, config.decoder), embed_tokens, math.sqrt(config.dim))
         self.share_table()
 
     def share_table(self) -> None:
@@ -241,25 +111,9 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
     return model
 
 
-def padding_mask(tokens: Tensor) -> Tensor | None:
-    """Bool [batch, 1, 1, time] with True where int64 [batch, time] holds no padding; None when it holds none."""
-    is_token = tokens != PAD
-    return None if bool(is_token.all()) else is_token[:, None, None, :]
-
-
-def causal_mask(tokens: Tensor) -> Tensor | None:
-    """Bool [batch, 1, time, time]: True where a token may look; None without padding, when being causal says it all.
-
-    A token always sees itself, so that padding at the start of a row does not make NaN.
-    """
-    is_token = padding_mask(tokens)
-    if is_token is None:
-        return None
-    length = tokens.shape[1]
-    before = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
-    return before & (is_token | torch.eye(length, dtype=torch.bool, device=tokens.device))
-
-
-def _only_new(layer: int, new: KeysValues) -> KeysValues:
-    """Self-attention without a past (see `Extend`)."""
-    return new
+def _layers(config: TranslatorConfig, stack: StackConfig) -> LayerConfig:
+    """What the layers of one side are made of."""
+    return LayerConfig(
+        config.dim, stack.num_layers, stack.num_heads, stack.ffn_dim, nn.GELU, config.dropout, config.attention_dropout,
+        config.activation_dropout,
+    )  # fmt: skip

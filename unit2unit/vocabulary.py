@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avcore.decoding.marks import BEGIN, NUM_MARKS, PAD, UNKNOWN
+from avcore.decoding.marks import END as END_OF_UNITS
 from avcore.units import Ids
 from avcore.units.vocabulary import normalise_language
 
-BEGIN, PAD, END_OF_UNITS, UNKNOWN = range(4)
-"""Rows of `<s>`, `<pad>`, `</s>` and `<unk>`."""
-NUM_SPECIALS = 4
+NUM_SPECIALS = NUM_MARKS
 NUM_MASKS = 1
 
 
@@ -57,3 +57,6 @@ class TranslatorVocabulary:
     def suppressed(self, target: str) -> tuple[int, ...]:
         """Rows that a search must not choose: every tag but the target's, and `<mask>`."""
         return (*(self.tag(language) for language in self.languages if language != target), self.mask)
+
+
+__all__ = ["BEGIN", "END_OF_UNITS", "NUM_MASKS", "NUM_SPECIALS", "PAD", "UNKNOWN", "TranslatorVocabulary"]

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
-from av2unit.avhubert.lips import LipFrontEnd
+from avcore.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
+from avcore.avhubert.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles, copy_from_files

@@ -9,6 +9,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.loading import loading
 from netflips.bulk.flags import add_spread_options
 from netflips.dub.recording_flags import add_recording_options, recording_options
+from netflips.dub.subtitle_flags import add_subtitle_options
 from netflips.options import MODALITIES
 from unit2av.inference_unit2a import unit_offset
 
@@ -31,6 +32,7 @@ def build_parser(prog: str = "netflips dub") -> Parser:
         "--report", type=Path, action="append", default=[], metavar="FILE",
         help="write what was done: .html is a page to read, any other name is JSON; may be given for each",
     )  # fmt: skip
+    add_subtitle_options(files)
     _add_language_options(parser)
     _add_model_options(parser)
     _add_picture_options(parser)

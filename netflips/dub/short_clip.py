@@ -31,6 +31,8 @@ from netflips.dub.lip_video import read_lips
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
+from netflips.subtitles.beside import SpokenSides, Subtitling, write_beside
+from netflips.subtitles.dubbed import Spoken
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
@@ -81,6 +83,8 @@ class ShortDub:
             said = self._models.vocoder.predict_durations(translation.units)
         with self._clock.stage("write"):
             writer = self._write(material, said, voice)
+        if self._options.subtitles is not None:
+            self._write_text(self._options.subtitles, heard.extraction.units, said)
         return self._report(material, heard, judgement, translation, said, writer, voice)
 
     # Reading
@@ -168,6 +172,12 @@ class ShortDub:
         with writer:
             write_in_step(writer, with_label(pictures, options.label), sound, self._progress, total)
         return writer
+
+    def _write_text(self, asked: Subtitling, heard: Units, said: Units) -> None:
+        """Subtitles of both sides; what was heard runs along the new speech, which is of another length."""
+        end_s, heard_s = (float(units_to_seconds(one.num_steps)) for one in (said, heard))
+        sides = SpokenSides([Spoken(0.0, heard, end_s / max(heard_s, 1e-9))], [Spoken(0.0, said)], (), end_s)
+        write_beside(asked, self._out, (self._options.source, self._options.target), sides, self._models.how.device)
 
     # What was done
 

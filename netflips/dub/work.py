@@ -13,12 +13,14 @@ from netflips.bulk.flags import spread_of
 from netflips.bundles.paths import given_or_bundle
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.jobs import Job, jobs_of, require_ours, require_videos
+from netflips.dub.subtitle_flags import subtitling
 from netflips.languages import choose_languages
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
+from netflips.subtitles.beside import require_reader
 
 
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
@@ -31,6 +33,8 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int 
     _keep_apart(jobs, settings, paths, options.report)
     if options.out_vid_path is None and options.out_dir is None:
         require_ours(jobs)
+    if settings.subtitles is not None:
+        require_reader(settings.subtitles)
     told = ReportFiles(options.report, jobs, settings)
     if options.ray:
         return _dub_side_by_side(jobs, settings, paths, told, options)
@@ -124,6 +128,7 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         label=options.burn_label,
         timing=options.timing,
         recording=recording,
+        subtitles=subtitling(options),
     )
 
 

@@ -1,5 +1,6 @@
 """Dub a recording of several utterances, each in its own place; finished work is kept, so that a stopped run goes on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.errors import MediaError, NoSpeechError
@@ -18,9 +19,11 @@ from netflips.recording.find import find
 from netflips.recording.job import Job, announce
 from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
-from netflips.recording.say import Spoken, say
+from netflips.recording.say import Cue, Spoken, say
 from netflips.recording.sound import join, require_writable_kind
 from netflips.report import DubReport
+from netflips.subtitles.beside import SpokenSides, write_beside
+from netflips.subtitles.dubbed import Spoken as SpokenUnits
 
 
 def dub_recording(
@@ -43,7 +46,22 @@ def dub_recording(
     pieces = show(job, found, cues, output)
     writer = join(job, found, cues, output, pieces)
     job.work.settle(out_video)
+    if options.subtitles is not None:
+        ends = [float(output.at(cue.placed.end)) for cue in cues if isinstance(cue, Spoken)]
+        spoken = SpokenSides(
+            *_spoken(cues, output), [float(output.at(cut)) for cut in found.scenes.cuts], max(ends, default=0.0) + 7
+        )
+        write_beside(options.subtitles, out_video, (options.source, options.target), spoken, models.how.device)
     return tell(job, found, cues, output, pieces, writer)
+
+
+def _spoken(cues: Sequence[Cue], output: OutputClock) -> tuple[list[SpokenUnits], list[SpokenUnits]]:
+    """What was heard and what is said of the utterances that were dubbed, where they stand in the output."""
+    spoken = [cue for cue in cues if isinstance(cue, Spoken)]
+    starts = [output.at(cue.placed.start) for cue in spoken]
+    heard = [SpokenUnits(start, cue.understood.listened.units) for start, cue in zip(starts, spoken, strict=True)]
+    said = [SpokenUnits(start, cue.placed.said) for start, cue in zip(starts, spoken, strict=True)]
+    return heard, said
 
 
 def work_folder_beside(out_video: Path) -> Path:

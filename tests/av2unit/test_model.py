@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from av2unit.avhubert.channels_last import ChannelNorm, ChannelPReLU
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.encoder import Encoder, PositionalConv, SelfAttention
-from av2unit.avhubert.lips import LipFrontEnd, ResidualBlock, pack_clips, unpack_clips
 from av2unit.avhubert.model import AvHubert, load_avhubert
+from avcore.avhubert.channels_last import ChannelNorm, ChannelPReLU
+from avcore.avhubert.encoder import Encoder, PositionalConv, SelfAttention
+from avcore.avhubert.lips import LipFrontEnd, ResidualBlock, pack_clips, unpack_clips
 from avcore.checkpoints.checkpoint import Checkpoint
 
 TINY = AvHubertConfig(

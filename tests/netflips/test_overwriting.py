@@ -100,6 +100,9 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("speak --in-unit-path u.txt --speaker-path v.mp4 --unit2av-path r.safetensors --out-wav-path r.json", "the renderer"),
         ("render --in-unit-path u.txt --in-vid-path a.mp4 --out-vid-path a.mp4", "overwrite the video"),
         ("render --in-unit-path u.txt --in-vid-path a.mp4 --in-bbox-path box.pkl --out-vid-path box.pkl", "the face boxes"),
+        ("transcribe a.mp4 --unit2text-path t.safetensors --format txt --out a.mp4", "overwrite a file to transcribe"),
+        ("transcribe a.mp4 v.mp4 --unit2text-path t.safetensors --out t.json --format json", "--out is for one file"),
+        ("transcribe a.mp4 --unit2text-path t.safetensors --out t.json", "overwrite the text reader"),
         ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
         ("bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
          "--about bundle.json --bundle-dir .", "overwrite the description"),
@@ -156,6 +159,10 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
          "overwrite the run's"),
         ("unit2av.face.training.export", "--checkpoint run/checkpoints/best.pt --into r.safetensors --out-path r.safetensors",
          "overwrite the renderer"),
+        ("unit2text.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
+        ("unit2text.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
+        ("unit2text.inference", "--in-unit-path u.txt --unit2text-path t.safetensors --out-text-path u.txt", "what is read"),
+        ("unit2text.evaluate", "m.jsonl --units units.jsonl --unit2text-path t.safetensors --texts units.jsonl", "the units"),
         ("avdata.prepare.say", "--text-file s.wav --out s.wav", "overwrite the text"),
         ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
         ("avdata.prepare.prepare_zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
@@ -185,7 +192,10 @@ NO_FILE_IS_WRITTEN = {"netflips/info.py"}
 
 def test_no_command_is_left_out() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
-    packages = (ROOT / name for name in ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "netflips", "workshop"))
+    packages = (
+        ROOT / name
+        for name in ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "netflips", "workshop")
+    )
     files = {str(path.relative_to(ROOT)) for one in packages for path in one.rglob("*.py") if "\ndef main(" in path.read_text()}
     behind = {f"{module.replace('.', '/')}.py": name for name, (module, _) in cli.COMMANDS.items()}
     several = {"netflips/cli.py", "avdata/prepare/command.py", "netflips/dub/command.py"}

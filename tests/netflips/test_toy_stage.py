@@ -227,5 +227,6 @@ def test_each_stage_says_what_it_is() -> None:
         ("translator", "--utut-path", "utut_path", "needed"),
         ("renderer", "--unit2av-path", "unit2av_path", "needed"),
         ("speaker-encoder", "--speaker-encoder-path", "speaker_encoder_path", "no"),
+        ("text-reader", "--unit2text-path", "unit2text_path", "optional"),
     ]
     assert RENDERER.language_of("renderer.ko.safetensors") is None

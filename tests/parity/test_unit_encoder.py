@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from av2unit import features
-from av2unit.avhubert.lips import LipResNet
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
+from avcore.avhubert.lips import LipResNet
 from avcore.checkpoints.checkpoint import read_checkpoint
 
 PARITY = Path(__file__).parent

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.packed_linear import pack_linears
+from avcore.decoding.beam import Hypothesis, Rules
+from avcore.decoding.settings import SearchConfig
 from avcore.units import Units, format_units
-from unit2unit.beam import Hypothesis, Rules
 from unit2unit.beam_search import search
-from unit2unit.config import SearchConfig
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import UnitTransformer, load_transformer
 from unit2unit.stage import TRANSLATOR

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from avcore.decoding.attention import Positions, sinusoids
 from avcore.errors import CheckpointError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
-from unit2unit.attention import Positions, sinusoids
 from unit2unit.model import UnitTransformer, load_transformer
 from unit2unit.stage import TRANSLATOR
 from unit2unit.vocabulary import PAD

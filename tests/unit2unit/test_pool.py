@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.decoding.attention import KeysValues
+from avcore.decoding.beam_cache import BeamPool
+from avcore.decoding.beam_search import IncrementalDecoder
 from tests.unit2unit.tiny import tiny_model
-from unit2unit.attention import KeysValues
-from unit2unit.beam_cache import BeamPool
-from unit2unit.beam_search import IncrementalDecoder
+from unit2unit.beam_search import encode
 
 TAG = 36
 
@@ -22,7 +23,7 @@ def test_steps_with_reorders_equal_teacher_forcing(num_sentences: int) -> None:
     model, num_beams = tiny_model(1), 5
     inputs = sources(generator, 9, 4, 13)[:num_sentences]
     with torch.inference_mode():
-        decoder = IncrementalDecoder(model, inputs)
+        decoder = IncrementalDecoder(model.decoder, encode(model, inputs))
         paths = np.full((num_sentences, 1, 1), TAG)
         parents = np.zeros((num_sentences, 1), dtype=np.int64)
         for _ in range(30):
@@ -41,7 +42,7 @@ def test_going_on_with_some_sentences() -> None:
     model, inputs = tiny_model(2), sources(generator, 6, 11, 3)
     first, parents = torch.full((3, 1), TAG), torch.zeros(3, 1, dtype=torch.int64)
     with torch.inference_mode():
-        decoder = IncrementalDecoder(model, inputs)
+        decoder = IncrementalDecoder(model.decoder, encode(model, inputs))
         decoder.step(first, parents)
         decoder.keep([0, 2])
         logits = decoder.step(torch.tensor([[5, 6], [7, 8]]), torch.zeros(2, 2, dtype=torch.int64))

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,11 +11,13 @@ from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from unit2av.stage import RENDERER as RENDERER_STAGE
 from unit2av.stage import SPEAKER_ENCODER as SPEAKER_STAGE
+from unit2text.reader import UnitReader
 from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
 from workshop.random.random_checkpoints import (
     KOREAN_TRANSLATOR,
     RENDERER,
     SPEAKER_ENCODER,
+    TEXT_READER,
     TRANSLATOR,
     UNIT_ENCODER,
     main,
@@ -32,6 +35,7 @@ from workshop.random.random_layouts import (
     unit_encoder,
     vocoder,
 )
+from workshop.random.random_text_reader import TINY, TextReaderSize, text_reader, text_symbols
 
 FIXTURES = {
     UNIT_ENCODER: ("mavhubert.pt", ENCODER_STAGE),
@@ -85,6 +89,26 @@ def test_published_sizes() -> None:
     assert sum(tensor.numel() for name, tensor in face.items() if _is_parameter(name)) == 36_100_147
     assert speaker["lstm.weight_ih_l0"].shape == (1024, 40)
     assert len(speaker) == 16
+
+
+def test_a_reader_of_lips_of_other_sizes_and_with_a_shuffled_dictionary(tmp_path: Path) -> None:
+    path = write_random_checkpoints(tmp_path, with_text=True)[TEXT_READER]
+    reader = UnitReader.from_checkpoint(path)
+    lips, config = TINY.lips, reader.config
+    assert config.lips is not None
+    assert (config.lips.encoder.encoder_attention_heads, config.lips.resnet_width) == (lips.heads, lips.front)
+    assert (config.encoder.conv_pos, config.encoder.conv_pos_groups, config.encoder.encoder_layers) == (96, 16, 3)
+    assert (config.num_rows, config.decoder.num_heads, config.decoder.num_layers) == (1008, 6, 3)
+    assert list(reader.text.symbols[4:]) == text_symbols(1008, 5)
+    lips_seen = np.random.default_rng(0).integers(0, 256, (9, 96, 96), dtype=np.uint8)
+    found = reader.read(lips_seen, "pt")
+    assert found.language == "pt"
+    assert all(0 <= word.start_s <= word.end_s <= 9 / 25 for word in found.words)
+    with torch.device("meta"):
+        published = text_reader(TextReaderSize(), seed=0)
+    assert len(published) == 800
+    unique = sum(tensor.numel() for name, tensor in published.items() if _is_parameter(name))
+    assert unique == 511_951_701
 
 
 def _is_parameter(name: str) -> bool:

@@ -3,7 +3,7 @@ and warnings. All but the sound of other synthesisers are right or wrong by the 
 
 from collections.abc import Callable, Iterator, Mapping
 
-from netflips.evaluate.statistics import Figure, mean, share
+from avcore.statistics import Figure, mean, share
 from workshop.evaluate.conditions import LIPS, OWN
 from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, ROOM, Need, Record, heard_through, noisy, with_lips
 from workshop.evaluate.row import Records, Row

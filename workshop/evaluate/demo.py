@@ -13,8 +13,8 @@ from avcore.files import require_place, write_text
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
+from avcore.statistics import Figure
 from netflips.bundles.describe import note
-from netflips.evaluate.statistics import Figure
 from workshop.evaluate.condition_rows import OF_BUNDLE
 from workshop.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
 from workshop.evaluate.estimate import seconds_for

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.files import require_file, require_writable, write_text
-from netflips.evaluate.statistics import Figure
+from avcore.statistics import Figure
 
 TABLE, UNTOUCHED = "evaluation", "untouched speaker"
 """Names of the parts of the page that are written by the program, between markers."""

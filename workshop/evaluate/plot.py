@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from avcore.files import atomic_output
-from netflips.evaluate.statistics import Figure
+from avcore.statistics import Figure
 
 _NAMES = {"audio": "sound only", "audio,video": "sound and video"}
 _COLOURS = {"audio": "#b5541c", "audio,video": "#1c6fb5"}

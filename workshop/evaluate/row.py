@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from netflips.evaluate.statistics import Figure
+from avcore.statistics import Figure
 from workshop.evaluate.jobs import Need, Record
 from workshop.evaluate.settings import EvaluationSettings
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from avcore.statistics import Figure, mean, rate, share
 from avcore.units.edit_distance import edit_distances
-from netflips.evaluate.statistics import Figure, mean, rate, share
 from workshop.evaluate.condition_rows import LIP_ROWS, MICROPHONE_ROWS, NOISE_ROWS, OTHER_ROWS, WARNING_ROWS
 from workshop.evaluate.jobs import (
     AUDIO,

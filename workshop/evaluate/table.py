@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netflips.evaluate.statistics import Figure
+from avcore.statistics import Figure
 from workshop.evaluate.condition_rows import taken_from
 from workshop.evaluate.jobs import BOTH, Record
 from workshop.evaluate.others import OtherBundle

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from netflips.evaluate.statistics import Figure, mean, share
+from avcore.statistics import Figure, mean, share
 from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Need, Record
 from workshop.evaluate.row import Records, Row
 from workshop.evaluate.settings import EvaluationSettings

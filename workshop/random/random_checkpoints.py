@@ -36,6 +36,7 @@ from workshop.random.random_layouts import (
     unit_encoder,
     vocoder,
 )
+from workshop.random.random_text_reader import TINY, TextReaderSize, text_reader, text_reader_settings, text_symbols
 
 LOG = logging.getLogger("workshop.random.random_checkpoints")
 
@@ -46,6 +47,7 @@ TRANSLATOR = "utut_sts_ft.pt"
 KOREAN_TRANSLATOR = "utut_ko.pt"
 RENDERER = "unit_av_renderer_withKO.pt"
 SPEAKER_ENCODER = "encoder.pt"
+TEXT_READER = "finetuned.pt"
 
 Maker = Callable[[], dict[str, Any]]
 
@@ -63,11 +65,18 @@ class _Sizes:
     face: FaceSize
     speaker: SpeakerSize
     voices: tuple[str, ...]
+    text_reader: TextReaderSize = TINY
 
 
 _SIZES: dict[str, _Sizes] = {
     "published": _Sizes(
-        UnitEncoderSize(), TranslatorSize(), VocoderSize(), FaceSize(), SpeakerSize(), ("en", "es", "fr", "it", "pt", "ko")
+        UnitEncoderSize(),
+        TranslatorSize(),
+        VocoderSize(),
+        FaceSize(),
+        SpeakerSize(),
+        ("en", "es", "fr", "it", "pt", "ko"),
+        TextReaderSize(),
     ),
     "tiny": _Sizes(
         UnitEncoderSize(width=64, layers=2, heads=4, ffn=128, final=24, front=8),
@@ -80,16 +89,21 @@ _SIZES: dict[str, _Sizes] = {
 }
 
 
-def write_random_checkpoints(out_dir: str | Path, size: Size = "tiny", only_korean: bool = False, seed: int = 0) -> dict[str, Path]:
+def write_random_checkpoints(
+    out_dir: str | Path, size: Size = "tiny", only_korean: bool = False, seed: int = 0, with_text: bool = False
+) -> dict[str, Path]:
     """Write a set of checkpoints into a folder and return their paths by file name.
 
     size: published (about 4.7 GB) or tiny (about 12 MB). only_korean: leave out the translator without Korean, which
-    dubbing into Korean does not need. The same seed gives the same files' content. One file at a time is in memory.
+    dubbing into Korean does not need. with_text: a reader of lips too (2 GB more at published size). The same seed gives the
+    same files' content. One file at a time is in memory.
     Raises OutputError when the folder cannot be written.
     """
     makers = makers_of(size, seed)
     if only_korean:
         del makers[TRANSLATOR]
+    if with_text:
+        makers[TEXT_READER] = lambda: _text_reader_file(_SIZES[size].text_reader, seed + 5)
     paths = {name: Path(out_dir) / name for name in makers}
     for name, make in makers.items():
         with atomic_output(paths[name]) as temporary, _fairseq_dictionaries():
@@ -124,6 +138,7 @@ def build_parser() -> Parser:
     parser.add_argument("--out-dir", required=True, type=Path, help="folder to write into")
     parser.add_argument("--size", default="tiny", choices=list(_SIZES), help="tiny (12 MB) or published (4.7 GB); default: tiny")
     parser.add_argument("--ko", action="store_true", help=f"only what dubbing into Korean needs: leave out {TRANSLATOR}")
+    parser.add_argument("--text", action="store_true", help=f"{TEXT_READER}, the reader of lips, too (2 GB more at published size)")
     parser.add_argument("--seed", default=0, type=int, help="other seeds give other weights (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
@@ -135,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(options: argparse.Namespace) -> None:
-    write_random_checkpoints(options.out_dir, options.size, options.ko, options.seed)
+    write_random_checkpoints(options.out_dir, options.size, options.ko, options.seed, options.text)
 
 
 def _unit_encoder_file(size: UnitEncoderSize, seed: int) -> dict[str, Any]:
@@ -194,6 +209,14 @@ def _renderer_file(sizes: _Sizes, seed: int) -> dict[str, Any]:
     return {"audio": audio, "video": dict(face_renderer(sizes.face, seed + 50))}
 
 
+def _text_reader_file(size: TextReaderSize, seed: int) -> dict[str, Any]:
+    settings = text_reader_settings(size, _settings("unit_encoder"))
+    dictionary = _dictionary_of(text_symbols(size.rows, seed))
+    return _trainer_file(
+        settings, text_reader(size, seed), {"dictionaries": [_dictionary(size.lips.units)], "target_dictionary": dictionary}
+    )
+
+
 def _trainer_file(settings: dict[str, Any], state: State, task_state: dict[str, Any]) -> dict[str, Any]:
     """What fairseq's trainer saves, with the training state left empty."""
     return {
@@ -226,7 +249,11 @@ class _Dictionary:
 
 
 def _dictionary(num_units: int) -> _Dictionary:
-    symbols = [*_SPECIALS, *map(str, range(num_units))]
+    return _dictionary_of(list(map(str, range(num_units))))
+
+
+def _dictionary_of(names: Sequence[str]) -> _Dictionary:
+    symbols = [*_SPECIALS, *names]
     dictionary = _Dictionary()
     dictionary.__dict__ |= {
         "bos_word": "<s>", "pad_word": "<pad>", "eos_word": "</s>", "unk_word": "<unk>",

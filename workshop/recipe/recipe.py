@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from avtrain.entry import CONFIG_FOLDER
+from unit2text.stage import TEXT_READER
 from workshop.recipe.steps import Step, StepRunner
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,7 +20,15 @@ DOMAIN = (
     "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
     "espeak-ng, flite or Kokoro-82M"
 )
-CONFIGS = ("demo/unit_encoder", "demo/unit2unit_labels", "demo/unit2unit", "demo/vocoder", "demo/lips", "demo/lips_more")
+CONFIGS = (
+    "demo/unit_encoder",
+    "demo/unit2unit_labels",
+    "demo/unit2unit",
+    "demo/vocoder",
+    "demo/lips",
+    "demo/lips_more",
+    "demo/unit2text",
+)
 
 
 def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
@@ -113,6 +122,21 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             "unit2unit",
             translation("unit2unit", [units / "heard", units / "seen"], f"init={of_labels}"),
             ("units", "unit2unit_labels"),
+        ),
+        Step(
+            "unit2text",
+            (
+                extraction("vocoder.jsonl", "audio", "heard_ko"),
+                training(
+                    "unit2text.train", "unit2text", f"data.train={data}/encoder.jsonl", f"data.units={labels}",
+                    f"data.more_units=[{units}/heard,{units}/seen,{units}/heard_ko]", f"data.valid={data}/encoder_valid.jsonl",
+                ),
+                module(
+                    "unit2text.train", "export", "--checkpoint", _best(folder / "unit2text"),
+                    "--out-path", folder / TEXT_READER.file,
+                ),
+            ),
+            ("units",),
         ),
     ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from netflips.evaluate.statistics import mean, rate, share
+from avcore.statistics import mean, rate, share
 
 
 def test_wilson_interval() -> None:

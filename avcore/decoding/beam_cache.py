@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from unit2unit.attention import KeysValues
+from avcore.decoding.attention import KeysValues
 
 _LEAST_GROWTH = 64
 _GROWTH_SHARE = 8

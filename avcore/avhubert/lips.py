@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from av2unit.avhubert.channels_last import ChannelNorm, ChannelPReLU
+from avcore.avhubert.channels_last import ChannelNorm, ChannelPReLU
 from avcore.compute.fold_norm import fold_norm
 from avcore.progress import Progress, silent, track
 

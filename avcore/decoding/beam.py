@@ -12,18 +12,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.answers import Hypothesis
+from avcore.decoding.marks import PAD, UNKNOWN
+from avcore.decoding.settings import SearchConfig
 from avcore.units import Ids
-from unit2unit.config import SearchConfig
-from unit2unit.vocabulary import PAD, UNKNOWN
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What one search may choose. end: the row of the end tag. suppressed: rows never chosen. limit: tokens before the end."""
+    """What one search may choose.
+
+    end: the row of the end tag. suppressed: rows never chosen. limit: tokens before the end. start: the row that a target begins
+    with; None = the end tag's.
+    """
 
     end: int
     suppressed: tuple[int, ...]
     limit: int
+    start: int | None = None
+
+    @property
+    def first(self) -> int:
+        """The row that a target begins with."""
+        return self.end if self.start is None else self.start
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,15 +1,39 @@
 """The transformer over fused audio-visual features (wav2vec 2.0's, pre-norm; Baevski et al. 2020)."""
 
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from av2unit.avhubert.config import AvHubertConfig
 from avcore.compute.memory import MappedFiles
 from avcore.compute.packed_linear import fuse_gelu, pack_linears
 from avcore.progress import Progress, silent, track
+
+
+class EncoderSizes(Protocol):
+    """What the layers are made of; names as in AV-HuBERT's own configuration. The dropouts act in training only."""
+
+    @property
+    def encoder_layers(self) -> int: ...
+    @property
+    def encoder_embed_dim(self) -> int: ...
+    @property
+    def encoder_ffn_embed_dim(self) -> int: ...
+    @property
+    def encoder_attention_heads(self) -> int: ...
+    @property
+    def conv_pos(self) -> int: ...
+    @property
+    def conv_pos_groups(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+    @property
+    def attention_dropout(self) -> float: ...
+    @property
+    def activation_dropout(self) -> float: ...
+    @property
+    def encoder_layerdrop(self) -> float: ...
 
 
 class PositionalConv(nn.Module):
@@ -48,7 +72,7 @@ class PositionalConv(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head attention over the whole utterance, both directions."""
 
-    def __init__(self, config: AvHubertConfig) -> None:
+    def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
         dim = config.encoder_embed_dim
         self.num_heads, self.dropout = config.encoder_attention_heads, config.attention_dropout
@@ -82,7 +106,7 @@ def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, is_real: Tensor |
 class EncoderLayer(nn.Module):
     """Attention and feed-forward, each behind its own norm (`final_layer_norm` is the second pre-norm)."""
 
-    def __init__(self, config: AvHubertConfig) -> None:
+    def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
         dim = config.encoder_embed_dim
         self.self_attn = SelfAttention(config)
@@ -115,7 +139,7 @@ class EncoderLayer(nn.Module):
 class Encoder(nn.Module):
     """Positional convolution, layers, and one norm at the end."""
 
-    def __init__(self, config: AvHubertConfig) -> None:
+    def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
         position = PositionalConv(config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups, config.dropout)
         self.pos_conv = nn.Sequential(position, nn.GELU())

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unit2unit.vocabulary import PAD
+from avcore.decoding.marks import PAD
 
 
 class KeysValues(NamedTuple):

@@ -1,0 +1,145 @@
+"""From words with times to subtitles that can be read: lines of a length, times of a length, none across a change of shot.
+
+The rules are those that broadcasters share: at most two lines of 42 characters (20 in Korean, whose syllables are twice as
+wide), 1 to 7 seconds, and a subtitle that belongs to one shot.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from avcore.transcripts import Word
+
+_ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 full-width marks end sentences too
+_COMMAS = (",", ";", ":", "，")  # noqa: RUF001
+_WIDE_LETTERS = {"ko": 20, "ja": 16, "zh": 16}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """letters: of a line. lines: of a subtitle. least_s, most_s: how long it is shown. pause_s: a longer pause always ends one.
+
+    gap_s: left free between two that follow on one another.
+    """
+
+    letters: int = 42
+    lines: int = 2
+    least_s: float = 1.0
+    most_s: float = 7.0
+    pause_s: float = 1.0
+    gap_s: float = 0.04
+
+
+class Cue(NamedTuple):
+    """A subtitle. start_s, end_s: seconds. lines: as they are shown."""
+
+    start_s: float
+    end_s: float
+    lines: tuple[str, ...]
+
+
+def rules_for(language: str) -> Rules:
+    """The rules of a language, two letters."""
+    return Rules(letters=_WIDE_LETTERS.get(language, Rules.letters))
+
+
+def make_cues(words: Iterable[Word], rules: Rules, cuts: Sequence[float] = (), end_s: float = float("inf")) -> list[Cue]:
+    """Subtitles of words in order of time.
+
+    cuts: times (s) at which another shot begins. end_s: of the video. A subtitle is shown for less than `least_s` only where its
+    shot leaves it no more time.
+    """
+    shots = sorted(cuts)
+    split = [part for word in words for part in _broken(word, rules)]
+    groups = list(_groups(split, rules, shots))
+    cues = [Cue(group[0].start_s, group[-1].end_s, lay_out([word.text for word in group], rules)) for group in groups]
+    bounds = [_shot_of(group, shots, end_s) for group in groups]
+    return _timed(cues, bounds, rules)
+
+
+def lay_out(words: Sequence[str], rules: Rules) -> tuple[str, ...]:
+    """Words in as few lines as they fit in; two lines as even as can be, and rather broken after a comma."""
+    whole = " ".join(words)
+    if len(whole) <= rules.letters or len(words) < 2:
+        return (whole,)
+    best: tuple[float, tuple[str, ...]] | None = None
+    for number in range(1, len(words)):
+        first = " ".join(words[:number])
+        rest = lay_out(words[number:], replace(rules, lines=rules.lines - 1)) if rules.lines > 2 else (" ".join(words[number:]),)
+        lines = (first, *rest)
+        longest, shortest = max(map(len, lines)), min(map(len, lines))
+        over = max(0, longest - rules.letters)
+        cost = 1000 * over + (longest - shortest) - (rules.letters / 3 if first.endswith((*_COMMAS, *_ENDS)) else 0)
+        if best is None or cost < best[0]:
+            best = cost, lines
+    assert best is not None  # there are two words or more
+    return best[1]
+
+
+def _fits(words: Sequence[str], rules: Rules) -> bool:
+    lines = lay_out(words, rules)
+    return len(lines) <= rules.lines and all(len(line) <= rules.letters for line in lines)
+
+
+def _broken(word: Word, rules: Rules) -> Iterator[Word]:
+    """A word, in parts of a line where it is longer than that; its time is shared by letters."""
+    whole = word.text
+    if len(whole) <= rules.letters:
+        yield word
+        return
+    share = (word.end_s - word.start_s) / len(whole)
+    for place in range(0, len(whole), rules.letters):
+        part = whole[place : place + rules.letters]
+        start = word.start_s + place * share
+        yield word._replace(text=part, start_s=start, end_s=start + len(part) * share)
+
+
+def _groups(words: Sequence[Word], rules: Rules, cuts: Sequence[float]) -> Iterator[list[Word]]:
+    """Words that are shown together."""
+    held: list[Word] = []
+    for word in words:
+        if held and _must_part(held, word, rules, cuts):
+            yield held
+            held = []
+        held.append(word)
+    if held:
+        yield held
+
+
+def _must_part(held: Sequence[Word], word: Word, rules: Rules, cuts: Sequence[float]) -> bool:
+    lasts = held[-1].end_s - held[0].start_s
+    return (
+        word.start_s - held[-1].end_s > rules.pause_s
+        or word.end_s - held[0].start_s > rules.most_s
+        or not _fits([*(one.text for one in held), word.text], rules)
+        or _shot_at(held[-1], cuts) != _shot_at(word, cuts)
+        or (held[-1].text.endswith(_ENDS) and lasts >= rules.least_s)
+    )
+
+
+def _shot_at(word: Word, cuts: Sequence[float]) -> int:
+    """The shot that a word's middle lies in."""
+    return bisect_right(cuts, (word.start_s + word.end_s) / 2)
+
+
+def _shot_of(group: Sequence[Word], cuts: Sequence[float], end_s: float) -> tuple[float, float]:
+    shot = _shot_at(group[0], cuts)
+    return (cuts[shot - 1] if shot else 0.0), (cuts[shot] if shot < len(cuts) else end_s)
+
+
+def _timed(cues: Sequence[Cue], bounds: Sequence[tuple[float, float]], rules: Rules) -> list[Cue]:
+    """Cues within their shots and apart, each shown long enough where there is room: later first, then earlier."""
+    timed: list[Cue] = []
+    for number, (cue, (low, high)) in enumerate(zip(cues, bounds, strict=True)):
+        following = max(low, cues[number + 1].start_s - rules.gap_s) if number + 1 < len(cues) else high
+        latest = min(high, max(following, cue.start_s))
+        earliest = max(low, timed[-1].end_s + rules.gap_s) if timed and timed[-1].end_s > low - rules.gap_s else low
+        start = min(max(cue.start_s, earliest), high)
+        end = min(max(cue.end_s, start), latest, start + rules.most_s)
+        if end - start < rules.least_s:
+            end = min(latest, start + rules.least_s)
+        if end - start < rules.least_s:
+            start = max(min(earliest, start), end - rules.least_s)
+        timed.append(Cue(start, max(end, start), cue.lines))
+    return timed

@@ -1,0 +1,153 @@
+"""`netflips transcribe`: what is said in videos and sound files, as text, subtitles or words with times."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
+from avcore.command import EXIT_BAD_INPUT, LOG, Parser, add_common_options, device_name, run
+from avcore.errors import NetflipsError, UsageError
+from avcore.faces.select import parse_face_choice
+from avcore.files import require_file, require_place, write_text
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.progress import bars
+from unit2text.stage import TEXT_READER
+
+if TYPE_CHECKING:
+    from netflips.listening import Heard
+
+_FORMATS = ("srt", "vtt", "txt", "json")
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips transcribe", description="Write down what is said in videos and sound files, or shown by lips.")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="videos and sound files")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="for one file: a name that ends in .srt, .vtt, .txt or .json")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for several: a folder for <stem>.<format>")
+    parser.add_argument("--format", choices=_FORMATS, help="; ".join(_FORMATS) + " (default: by the name of --out, else srt)")
+    parser.add_argument(
+        "--modalities", default="audio", help="audio,video or audio or video (default: audio; of lips alone: video)"
+    )
+    parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
+    parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
+    parser.add_argument(
+        "--unit2text-path", type=Path, help="text reader: our own, or finetuned.pt, which reads lips (default: the bundle's)"
+    )
+    parser.add_argument("--av2unit-path", type=Path, help="unit encoder whose units the text reader knows (default: the bundle's)")
+    parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20 as published)")
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def reader_path(given: Path | None) -> Path:
+    """The text reader of a command: that which was given, else the bundle's. Raises UsageError where it has none."""
+    if given is not None:
+        return require_file(given, "the text reader")
+    bundle = find_bundle()
+    if bundle is None or not bundle.checkpoint(TEXT_READER).is_file():
+        where = "this installation" if bundle is None else str(bundle.about["name"])
+        raise UsageError(
+            f"no text reader comes with {where}", expected="--unit2text-path FILE", hint="python -m unit2text.train makes one"
+        )
+    return bundle.checkpoint(TEXT_READER)
+
+
+def _work(options: argparse.Namespace) -> int | None:
+    outputs = _outputs(options)
+    face, reader_file = parse_face_choice(options.face), reader_path(options.unit2text_path)
+    inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
+    keep_apart({"the transcript": list(outputs.values())}, inputs)
+    for path in options.files:
+        require_file(path, "the video")
+    with loading():
+        from netflips.listening import Listener
+
+    listener = Listener.load(
+        reader_file, lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device_name(options), options.precision
+    )
+    asked = listener.settings(options.modalities, options.lang, face, options.beam)
+    failed = 0
+    for path, out in outputs.items():
+        try:
+            with bars(options.quiet) as progress:
+                heard = listener.hear(path, asked, progress)
+            _write(out, _format_of(options, out), heard)
+        except NetflipsError as error:
+            if len(outputs) == 1:
+                raise
+            failed += 1
+            LOG.error("netflips transcribe: error: %s", error)
+            continue
+        words = sum(len(one.words) for one in heard.transcripts)
+        LOG.info("%s: %d words in %d utterances, confidence %.2f", out, words, len(heard.transcripts), heard.confidence)
+    return EXIT_BAD_INPUT if failed else None
+
+
+def _outputs(options: argparse.Namespace) -> dict[Path, Path]:
+    """The output of each input. Raises UsageError or OutputError."""
+    files: list[Path] = options.files
+    if (options.out is None) == (options.out_dir is None):
+        raise UsageError("say where the text goes", expected="--out FILE for one file, or --out-dir DIR for several")
+    if options.out is not None:
+        if len(files) > 1:
+            raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=f"{len(files)} files")
+        ending = options.out.suffix.lower().lstrip(".")
+        if options.format is None and ending not in _FORMATS:
+            raise UsageError(
+                "the output's format is not known", expected=", ".join(f".{one}" for one in _FORMATS), found=options.out
+            )
+        require_place(options.out, "the transcript")
+        return {files[0]: options.out}
+    found = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
+    require_place(next(iter(found.values())), "the transcript")
+    if len(found) < len(files):
+        raise UsageError("a file is named twice", found=", ".join(map(str, files)))
+    return found
+
+
+def _format_of(options: argparse.Namespace, out: Path) -> str:
+    return options.format or out.suffix.lower().lstrip(".")
+
+
+def _write(out: Path, form: str, heard: "Heard") -> None:
+    from netflips.subtitles.formats import srt_text, vtt_text
+
+    if form == "json":
+        write_text(out, json.dumps(_facts(heard), indent=1, ensure_ascii=False) + "\n")
+    elif form == "txt":
+        write_text(out, "".join(f"{one.text}\n" for one in heard.transcripts))
+    else:
+        cues = heard.cues()
+        write_text(out, vtt_text(cues) if form == "vtt" else srt_text(cues))
+
+
+def _facts(heard: "Heard") -> dict[str, Any]:
+    """The transcript as JSON: every utterance with its words, times in seconds."""
+    utterances = [
+        {
+            "start_s": round(span[0], 3), "end_s": round(span[1], 3), "language": one.language, "text": one.text,
+            "confidence": round(one.confidence, 4),
+            "words": [
+                {"text": word.text, "start_s": round(word.start_s, 3), "end_s": round(word.end_s, 3),
+                 "confidence": round(word.confidence, 4)}
+                for word in one.words
+            ],
+        }
+        for span, one in zip(heard.spans, heard.transcripts, strict=True)
+    ]  # fmt: skip
+    return {"file": heard.path.name, "duration_s": round(heard.duration_s, 3), "utterances": utterances}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Subtitles: what is on the screen when, in how many lines, and as which file."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.transcripts import Transcript, Word, of_words
+from avcore.units import Units
+from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
+from netflips.subtitles.dubbed import Spoken, read_side
+from netflips.subtitles.formats import srt_text, vtt_text, write_subtitles
+
+ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
+
+
+def spoken(text: str, start_s: float = 0.0, each_s: float = 0.4) -> list[Word]:
+    return [Word(word, start_s + number * each_s, start_s + (number + 1) * each_s, 1.0) for number, word in enumerate(text.split())]
+
+
+def random_words(seed: int, count: int = 200, letters: int = 12) -> list[Word]:
+    random, words, now = np.random.default_rng(seed), [], 0.0
+    for _ in range(count):
+        now += float(random.choice([0.0, 0.05, 0.3, 1.5, 4.0], p=[0.5, 0.3, 0.1, 0.07, 0.03]))
+        text = "".join(random.choice(list("abcdefg"), int(random.integers(1, letters)))) + str(
+            random.choice(["", ".", ","], p=[0.8, 0.1, 0.1])
+        )
+        lasts = float(random.uniform(0.1, 0.6))
+        words.append(Word(text, now, now + lasts, 1.0))
+        now += lasts
+    return words
+
+
+@pytest.mark.parametrize("rules", [ENGLISH, KOREAN], ids=["en", "ko"])
+@pytest.mark.parametrize("seed", range(4))
+def test_rules_hold_for_any_words(rules: Rules, seed: int) -> None:
+    words = random_words(seed)
+    end_s = words[-1].end_s + 2
+    cuts = np.sort(np.random.default_rng(seed).uniform(0, end_s, 15)).tolist()
+    cues = make_cues(words, rules, cuts, end_s)
+    assert " ".join(line for cue in cues for line in cue.lines) == " ".join(word.text for word in words)
+    assert all(len(cue.lines) <= 2 and all(len(line) <= rules.letters for line in cue.lines) for cue in cues)
+    assert all(0 <= cue.start_s <= cue.end_s <= end_s and cue.end_s - cue.start_s <= rules.most_s + 1e-9 for cue in cues)
+    assert all(one.end_s <= following.start_s + 1e-9 for one, following in pairwise(cues))
+    assert not any(cue.start_s + 1e-9 < cut < cue.end_s - 1e-9 for cue in cues for cut in cuts)
+
+
+def test_a_short_word_stays_for_a_second_where_there_is_room() -> None:
+    (cue,) = make_cues(spoken("No.", 3.0), ENGLISH, end_s=10)
+    assert (cue.start_s, cue.end_s) == (3.0, 4.0)
+    (late,) = make_cues(spoken("No.", 9.6), ENGLISH, end_s=10)
+    assert (late.start_s, late.end_s) == (9.0, 10.0)
+
+
+def test_a_subtitle_ends_with_its_shot() -> None:
+    one, other = make_cues(spoken("here and there we go on"), ENGLISH, cuts=[1.0], end_s=5)
+    assert one.end_s <= 1.0 <= other.start_s
+    assert (one.lines, other.lines) == (("here and",), ("there we go on",))
+
+
+def test_a_sentence_begins_a_subtitle_of_its_own() -> None:
+    cues = make_cues(spoken("This is the first one. This is the second."), ENGLISH)
+    assert [cue.lines for cue in cues] == [("This is the first one.",), ("This is the second.",)]
+
+
+def test_two_lines_are_even_and_rather_broken_after_a_comma() -> None:
+    assert lay_out(["when", "the", "rain", "began", "to", "fall,", "we", "all", "went", "home"], ENGLISH) == (
+        "when the rain began to fall,", "we all went home",
+    )  # fmt: skip
+    assert lay_out(["실례합니다,", "기차역이", "어디에", "있는지", "아세요?"], KOREAN) == (
+        "실례합니다, 기차역이",
+        "어디에 있는지 아세요?",
+    )
+
+
+def test_a_word_longer_than_a_line_is_broken() -> None:
+    cues = make_cues([Word("a" * 100, 0.0, 4.0, 1.0)], ENGLISH)
+    assert [line for cue in cues for line in cue.lines] == ["a" * 42, "a" * 42, "a" * 16]
+
+
+def test_nothing_said_is_no_subtitle() -> None:
+    assert make_cues([], ENGLISH) == []
+    assert srt_text([]) == ""
+    assert vtt_text([]) == "WEBVTT\n"
+
+
+def test_files(tmp_path: Path) -> None:
+    cues = [Cue(0.0, 1.5, ("a --> b", "<i> & c")), Cue(3661.0, 3662.25, ("끝",))]
+    write_subtitles(tmp_path / "a.srt", cues)
+    assert (tmp_path / "a.srt").read_text(encoding="utf-8") == (
+        "1\n00:00:00,000 --> 00:00:01,500\na -> b\n<i> & c\n\n2\n01:01:01,000 --> 01:01:02,250\n끝\n"
+    )
+    write_subtitles(tmp_path / "a.vtt", cues)
+    assert (tmp_path / "a.vtt").read_text(encoding="utf-8") == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na --&gt; b\n&lt;i&gt; &amp; c\n\n01:01:01.000 --> 01:01:02.250\n끝\n"
+    )
+
+
+class FixedReader:
+    """Hears `a b` in anything, in its two halves."""
+
+    languages = ("en",)
+
+    def read(self, said: Units, language: str | None = None) -> Transcript:
+        half = said.num_steps / 100
+        return of_words([Word("a", 0.0, half, 1.0), Word("b", half, 2 * half, 1.0)], language or "")
+
+
+def test_a_side_of_a_dub_stands_where_it_is_spoken() -> None:
+    spoken = [Spoken(1.0, Units.from_frames([1] * 100)), Spoken(5.0, Units.from_frames([2] * 50))]
+    text = read_side(FixedReader(), spoken, "en", end_s=10.0)
+    assert text is not None
+    assert [(cue.start_s, cue.end_s, cue.lines) for cue in text.cues] == [(1.0, 3.0, ("a b",)), (5.0, 6.0, ("a b",))]
+    assert [one.words[0].start_s for one in text.transcripts] == [1.0, 5.0]
+    assert read_side(FixedReader(), spoken, "ko") is None

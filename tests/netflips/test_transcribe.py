@@ -1,0 +1,125 @@
+"""`netflips transcribe`: from a file to text, subtitles or words with times; and what cannot be transcribed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import EXIT_BAD_INPUT
+from avcore.media import write_speech
+from avcore.units import Units
+from avdata.spoken_texts import SpokenText
+from netflips.transcribe import main
+from tests.avcore.made_speech import silence, talk
+from tests.netflips.conftest import write_clip
+from tests.unit2text.tiny import write_reader
+from unit2text.training.corpus import Corpus
+
+CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader with random weights of the units that the random unit encoder makes: what it finds means nothing."""
+    said = tuple(
+        SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
+    )
+    return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", Corpus(said, said, "", 1000))
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "talk.wav"
+    write_speech(path, talk([0.5, 2.0, 1.5, 2.5, 0.5]))
+    return path
+
+
+def words(reader: Path, parity_dir: Path, *more: object) -> list[str]:
+    return [
+        *map(str, more),
+        "--unit2text-path",
+        str(reader),
+        "--av2unit-path",
+        str(parity_dir / "mavhubert.pt"),
+        "--quiet",
+        "--cpu",
+    ]
+
+
+def test_json_has_words_in_order_inside_the_sound(reader: Path, sound: Path, parity_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "talk.json"
+    assert main(words(reader, parity_dir, sound, "--out", out, "--lang", "en")) == 0
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert content["file"] == "talk.wav"
+    assert len(content["utterances"]) == 2
+    edges = [edge for one in content["utterances"] for word in one["words"] for edge in (word["start_s"], word["end_s"])]
+    assert edges == sorted(edges)
+    assert 0 <= edges[0] <= edges[-1] <= content["duration_s"] == 7.0
+    for one in content["utterances"]:
+        assert one["language"] == "en"
+        assert one["text"].split() == [word["text"] for word in one["words"]]
+
+
+def test_subtitles_and_text_of_several_files(reader: Path, sound: Path, parity_dir: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", talk([0.2, 2.0, 0.3]), num_pictures=62)
+    assert main(words(reader, parity_dir, sound, clip, "--out-dir", tmp_path / "out", "--format", "vtt")) == 0
+    for name in ("talk", "clip"):
+        text = (tmp_path / "out" / f"{name}.vtt").read_text(encoding="utf-8")
+        assert text.startswith("WEBVTT\n")
+        times = re.findall(r"(\d\d):(\d\d):(\d\d\.\d{3})", text)
+        assert times
+        assert all(float(seconds) <= 7.0 for *_, seconds in times)
+    assert main(words(reader, parity_dir, sound, "--out", tmp_path / "talk.txt")) == 0
+    assert len((tmp_path / "talk.txt").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clip.srt"
+    reader = parity_dir / "unit2text" / "finetuned.pt"
+    assert main([str(CLIP), "--out", str(out), "--unit2text-path", str(reader), "--lang", "en", "--quiet", "--cpu"]) == 0
+    assert " --> " in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["{sound}", "--out", "{out}/x.doc"], "the output's format is not known"),
+        (["{sound}"], "say where the text goes"),
+        (["{sound}", "{sound}", "--out", "{out}/x.srt"], "--out is for one file"),
+        (["{sound}", "--out", "{out}/x.srt", "--lang", "xx"], "has no language 'xx'"),
+        (["{sound}", "--out", "{out}/x.srt", "--modalities", "video"], "it has no video track"),
+        (["{sound}", "--out", "{out}/x.srt", "--modalities", "smell"], "--modalities cannot be used"),
+        (["{silent}", "--out", "{out}/x.srt"], "no speech was found in it"),
+        (["none.wav", "--out", "{out}/x.srt"], "is not there"),
+        (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{encoder}"], "this is no text reader checkpoint"),
+        (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{units}"], "knows the units of its pre-training only"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    change: list[str],
+    complaint: str,
+    reader: Path,
+    sound: Path,
+    parity_dir: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    silent = tmp_path / "silent.wav"
+    write_speech(silent, silence(2.0))
+    names = {
+        "sound": sound, "silent": silent, "out": tmp_path, "encoder": parity_dir / "mavhubert.pt",
+        "units": parity_dir / "unit2text" / "unit_pretrained.pt",
+    }  # fmt: skip
+    given = [word.format(**names) for word in change]
+    base = words(reader, parity_dir)
+    assert main([*base, *given]) == EXIT_BAD_INPUT
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1
+    assert complaint in errors[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["silent.wav"]
+
+
+def test_without_a_reader_it_says_what_makes_one(sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(sound), "--out", str(tmp_path / "x.srt")]) in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,0 +1,204 @@
+"""Training a reader of units: the loss falls, runs go on exactly, and what is exported reads what was trained on."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.errors import LanguageError, UnitError, UsageError, VocabularyError
+from avcore.units import Units
+from avtrain.entry import read_config
+from tests.unit2text.tiny import sentence, units_of, write_corpus
+from unit2text import evaluate, inference
+from unit2text.reader import UnitReader
+from unit2text.stage import TEXT_READER
+from unit2text.train import main
+from unit2text.training.config import DataConfig, NoiseConfig, TrainConfig
+from unit2text.training.corpus import read_corpus
+from unit2text.training.items import fade, masked, with_noise
+
+
+def overrides(folder: Path, run: str, *more: str) -> list[str]:
+    manifest, units = folder / "texts.jsonl", folder / "units.jsonl"
+    return [
+        "--config", "unit2text/train_debug", f"data.train={manifest}", f"data.units={units}", f"run_dir={folder / run}", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("reader")
+    write_corpus(made, 60)
+    return made
+
+
+@pytest.fixture(scope="module")
+def reader_file(folder: Path) -> Path:
+    assert main(overrides(folder, "run")) == 0
+    path = folder / "reader.safetensors"
+    assert main(["export", "--checkpoint", str(folder / "run" / "checkpoints" / "best.pt"), "--out-path", str(path)]) == 0
+    return path
+
+
+def test_what_is_exported_reads_sentences_that_it_never_saw(reader_file: Path, folder: Path) -> None:
+    reader = UnitReader.from_checkpoint(reader_file)
+    generator = np.random.default_rng(99)
+    right = 0
+    for _ in range(5):
+        text = sentence(generator)
+        ids, durations = units_of(text, generator)
+        found = reader.read(Units(np.array(ids), np.array(durations), vocabulary="sha256:test"))
+        right += found.text == text
+        edges = [edge for word in found.words for edge in (word.start_s, word.end_s)]
+        assert edges == sorted(edges)
+        assert edges[-1] <= sum(durations) / 50
+        assert found.language == "en"
+    assert right >= 4
+
+
+def test_times_of_words_are_where_they_are_said(reader_file: Path) -> None:
+    ids, durations = units_of("nor kig", np.random.default_rng(0))
+    found = UnitReader.from_checkpoint(reader_file).read(Units(np.array(ids), np.array(durations)), "en")
+    assert [word.text for word in found.words] == ["nor", "kig"]
+    ends = np.cumsum(durations) / 50
+    assert abs(found.words[0].start_s - ends[0]) < 0.1
+    assert abs(found.words[1].start_s - ends[4]) < 0.1
+    assert abs(found.words[1].end_s - ends[-2]) < 0.1
+
+
+def test_long_units_are_read_in_windows(reader_file: Path) -> None:
+    generator = np.random.default_rng(5)
+    said = [sentence(generator) for _ in range(12)]
+    ids, durations = [], []
+    for text in said:
+        more = units_of(text, generator)
+        ids += more[0]
+        durations += [*more[1][:-1], 30]
+    found = UnitReader.from_checkpoint(reader_file).read(Units(np.array(ids), np.array(durations)), "en")
+    assert sum(durations) / 50 > 20
+    wanted = " ".join(said).split()
+    assert evaluate.compare(" ".join(wanted), found.text)[0].errors <= 2
+    edges = [edge for word in found.words for edge in (word.start_s, word.end_s)]
+    assert edges == sorted(edges)
+
+
+def test_bad_input_has_one_clear_error(reader_file: Path) -> None:
+    reader = UnitReader.from_checkpoint(reader_file)
+    with pytest.raises(UnitError, match="durations of these units are not known"):
+        reader.read(Units(np.array([1, 2])))
+    with pytest.raises(VocabularyError):
+        reader.read(Units.from_frames([1, 1], vocabulary="sha256:other"))
+    with pytest.raises(LanguageError, match="one of en"):
+        reader.read(Units.from_frames([1, 1]), "ko")
+    with pytest.raises(UsageError, match="reads units"):
+        reader.read(np.zeros((3, 96, 96), np.uint8))
+    assert reader.read(Units.from_frames([])).text == ""
+
+
+def test_a_run_goes_on_as_if_it_had_never_stopped(folder: Path) -> None:
+    settings = ("loop.validate_every=1000", "loop.log_every=1", "model.dropout=0.1", "noise.mask=0.1")
+    assert main(overrides(folder, "whole", "loop.max_steps=12", *settings)) == 0
+    assert main(overrides(folder, "parts", "loop.max_steps=12", "loop.max_minutes=0", *settings, "loop.save_every=6")) == 0
+    state = torch.load(folder / "parts" / "checkpoints" / "step_00000006.pt", weights_only=True)
+    assert state["position"]["step"] == 6
+    resumed = f"loop.resume={folder / 'parts' / 'checkpoints' / 'step_00000006.pt'}"
+    assert main(overrides(folder, "again", "loop.max_steps=12", *settings, resumed)) == 0
+    one, other = (
+        torch.load(folder / name / "checkpoints" / "last.pt", weights_only=True)["modules"]["network"]
+        for name in ("whole", "again")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_two_streams_then_one_that_goes_on(folder: Path, reader_file: Path) -> None:
+    """The paper's two steps: units of lips with those of the sound, which fade out; then on from there."""
+    steps = ("loop.max_steps=4", "loop.validate_every=4", "loop.save_every=4")
+    sound = f"data.sound_units={folder / 'units.jsonl'}"
+    assert main(overrides(folder, "streams", sound, *steps)) == 0
+    out = folder / "streams.safetensors"
+    assert main(["export", "--checkpoint", str(folder / "streams" / "checkpoints" / "last.pt"), "--out-path", str(out)]) == 0
+    assert "speech_unit_embedding.weight" in read_checkpoint(out, TEXT_READER).tensors
+    assert UnitReader.from_checkpoint(out).read(Units.from_frames([1, 1, 2]), "en").language == "en"
+    assert main(overrides(folder, "more", f"init.checkpoint={out}", sound, *steps)) == 0
+    assert main(overrides(folder, "fits_not", f"init.checkpoint={out}", *steps)) == 2
+    assert main(overrides(folder, "tuned", f"init.checkpoint={reader_file}", *steps)) == 0
+
+
+def test_figures_of_a_manifest(reader_file: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder / "figures.json"
+    words = [
+        str(folder / "texts.jsonl"),
+        "--units",
+        str(folder / "units.jsonl"),
+        "--unit2text-path",
+        str(reader_file),
+        "--out",
+        str(out),
+    ]
+    assert evaluate.main([*words, "--quiet"]) == 0
+    content = json.loads(out.read_text())
+    assert content["normalisation"] == "netflips-text-1"
+    figure = content["languages"]["en"]["cer"]
+    assert figure["n"] == 60
+    assert 0 <= figure["low"] <= figure["value"] <= figure["high"] < 0.2
+    assert "WER" in capsys.readouterr().out
+
+
+def test_the_command_reads_a_unit_file(reader_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ids, durations = units_of("sal rab", np.random.default_rng(3))
+    path = tmp_path / "units.txt"
+    path.write_text(" ".join(str(one) for one in np.repeat(ids, durations)))
+    assert inference.main(["--in-unit-path", str(path), "--unit2text-path", str(reader_file), "--lang", "en", "--quiet"]) == 0
+    assert capsys.readouterr().out.strip() == "sal rab"
+    assert inference.main(["--in-lip-path", str(path), "--unit2text-path", str(reader_file)]) == 2
+
+
+def test_eight_bits_read_the_same(reader_file: Path, folder: Path) -> None:
+    out = folder / "small.safetensors"
+    checkpoint = str(folder / "run" / "checkpoints" / "best.pt")
+    assert main(["export", "--checkpoint", checkpoint, "--out-path", str(out), "--eight-bits"]) == 0
+    ids, durations = units_of("dimut theno", np.random.default_rng(3))
+    assert UnitReader.from_checkpoint(out).read(Units(np.array(ids), np.array(durations))).text == "dimut theno"
+    assert out.stat().st_size < 0.5 * reader_file.stat().st_size
+
+
+def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
+    corpus = read_corpus(DataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=5), 0)
+    assert len(corpus.valid) >= 5
+    assert not {one.text for one in corpus.train} & {one.text for one in corpus.valid}
+
+
+def test_noise() -> None:
+    random, noise = np.random.default_rng(0), NoiseConfig(substitute=0.5, delete=0.2, insert=0.2, stretch=0.5, mask=0.3)
+    units = Units(np.arange(200) % 10, np.full(200, 10))
+    changed = with_noise(units, noise, 10, random)
+    assert changed.durations is not None
+    assert 120 < len(changed) < 240
+    assert changed.durations.min() >= 1
+    assert changed.ids.max() < 10
+    silent = NoiseConfig(0, 0, 0, 0, 0)
+    assert with_noise(units, silent, 10, random) == Units(units.ids, units.durations)
+    rows = np.full(5000, 7)
+    assert masked(rows, silent, random).tolist() == rows.tolist()
+    assert 0.15 < float((masked(rows, noise, random) == 0).mean()) < 0.4
+
+
+@pytest.mark.parametrize(("progress", "hidden"), [(0.05, 0), (0.4, 5), (0.8, 10)])
+def test_units_of_the_sound_fade_out(progress: float, hidden: int) -> None:
+    sound = torch.full((2, 12), 9)
+    sound[:, 10:] = 0
+    faded = fade(sound, progress)
+    assert ((faded == 0).sum(1) - 2).tolist() == [hidden, hidden]
+    assert int((sound == 0).sum()) == 4
+
+
+@pytest.mark.parametrize("bad", ["noise.substitute=2", "model.encoder_heads=5", "data.hold_out=0", "ctc_weight=-1", "nonsense=1"])
+def test_settings_that_cannot_be(folder: Path, bad: str) -> None:
+    assert main(overrides(folder, "bad", bad)) == 2
+
+
+def test_the_published_config_is_whole() -> None:
+    read_config(TrainConfig, "unit2text/train", ["data.train=a", "data.units=b", "run_dir=c"])

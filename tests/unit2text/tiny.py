@@ -1,0 +1,56 @@
+"""A reader of units that is small enough for a test, and utterances of an invented language in which a letter is a unit."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avcore.checkpoints.checkpoint import write_checkpoint
+from unit2text.model import UnitText, stored_tensors
+from unit2text.stage import TEXT_READER
+from unit2text.training.config import ModelConfig
+from unit2text.training.corpus import Corpus, text_vocabulary
+from unit2text.training.start import reader_config
+
+LETTERS = "abdeghiklmnorstu"
+WORDS = ("nor", "hagel", "dimut", "sal", "berod", "kig", "umla", "theno", "gosti", "rab")
+SMALL = ModelConfig(
+    dim=32, encoder_layers=1, encoder_ffn=48, conv_pos=8, conv_pos_groups=4, decoder_layers=1, decoder_ffn=48, dropout=0.0
+)
+
+
+def sentence(generator: np.random.Generator, count: int = 4) -> str:
+    return " ".join(generator.choice(WORDS, count).tolist())
+
+
+def units_of(text: str, generator: np.random.Generator) -> tuple[list[int], list[int]]:
+    """A letter is a unit of 3 to 5 steps, a blank is the silent unit 0."""
+    ids = [0, *(0 if letter == " " else 1 + LETTERS.index(letter) for letter in text), 0]
+    return ids, [int(generator.integers(3, 6)) for _ in ids]
+
+
+def write_corpus(folder: Path, count: int, seed: int = 0, language: str = "en") -> tuple[Path, Path]:
+    """A manifest with texts, and units of the same ids."""
+    generator = np.random.default_rng(seed)
+    manifest, units = folder / "texts.jsonl", folder / "units.jsonl"
+    with manifest.open("w", encoding="utf-8") as texts, units.open("w", encoding="utf-8") as rows:
+        for number in range(count):
+            text = sentence(generator)
+            ids, durations = units_of(text, generator)
+            texts.write(json.dumps({"id": f"u{number}", "text": text, "language": language, "audio": "none.wav"}) + "\n")
+            rows.write(json.dumps({"id": f"u{number}", "units": ids, "durations": durations, "vocabulary": "sha256:test"}) + "\n")
+    return manifest, units
+
+
+def write_reader(path: Path, corpus: Corpus, seed: int = 0) -> Path:
+    """A reader with random weights for a corpus."""
+    text, starts = text_vocabulary(corpus)
+    torch.manual_seed(seed)
+    model = UnitText(reader_config(SMALL, corpus, len(text.symbols), starts))
+    config = {
+        "takes": "units", "symbols": list(text.symbols), "spelling": "letters", "starts": starts, "vocabulary": corpus.vocabulary,
+        "model": {"encoder_heads": 4, "encoder_norm_first": True, "decoder_attention_heads": 4, "no_scale_embedding": False},
+        "search": {"beam": 3}, "ctc_weight": 0.5, "suppress_marks": True,
+    }  # fmt: skip
+    return write_checkpoint(path, TEXT_READER, config, stored_tensors(model))

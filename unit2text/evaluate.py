@@ -1,0 +1,168 @@
+"""How well text is read: `python -m unit2text.evaluate manifest.jsonl --units units.jsonl --unit2text-path reader.safetensors`.
+
+Word and character error rates, for each language, with the interval in which they lie at 95 % (bootstrap over utterances).
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.errors import InputError, UsageError
+from avcore.files import require_file, require_place, write_text
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.plain_text import say
+from avcore.progress import bars
+from avcore.runs.rows import write_rows
+from avcore.statistics import Figure, rate
+from avdata.manifest import Entry, Manifest, read_manifest
+from avdata.unit_rows import timed_units
+from avdata.unit_store import iter_units
+from unit2text.normalise import VERSION, normalise
+from unit2text.scores import Count, character_errors, word_errors
+from unit2text.takes import LIPS, UNITS
+
+if TYPE_CHECKING:
+    from unit2text.reader import Said, UnitReader
+
+_ALL = "all"
+
+
+def build_parser(prog: str = "unit2text.evaluate") -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog=prog, description=f"Word and character error rates of a text reader. Texts are compared as {VERSION} says."
+    )
+    parser.add_argument("manifest", type=Path, help="JSON lines with id, text, language; for readers of lips, lips too")
+    parser.add_argument("--units", type=Path, metavar="PATH", help="units by id: JSON lines, Parquet or a folder of unit files")
+    parser.add_argument("--frame-level", action="store_true", help="units without durations are one id every 20 ms")
+    parser.add_argument("--unit2text-path", type=Path, required=True, metavar="FILE", help="text reader: our own, or finetuned.pt")
+    parser.add_argument(
+        "--raw", action="store_true", help="compare texts as they are, only lower-case, as the published script does"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures as JSON too")
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="write what was read of each utterance, JSON lines")
+    parser.add_argument("--allow-missing", action="store_true", help="leave out utterances without units or text")
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def figures(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Figure]]:
+    """WER and CER by language, and over all where there are several. rows: language, words and characters (Count) of utterances."""
+    languages = sorted({row["language"] for row in rows})
+    groups = {name: [row for row in rows if row["language"] == name] for name in languages}
+    if len(languages) > 1:
+        groups[_ALL] = list(rows)
+    found: dict[str, dict[str, Figure]] = {}
+    for name, group in groups.items():
+        counted = {measure: [row[part] for row in group] for measure, part in (("wer", "words"), ("cer", "characters"))}
+        found[name] = {
+            measure: rate([one.errors for one in counts], [one.length for one in counts])
+            for measure, counts in counted.items()
+            if sum(one.length for one in counts)
+        }
+    return found
+
+
+def compare(reference: str, found: str, is_raw: bool = False) -> tuple[Count, Count]:
+    """Errors in words and in characters, of texts made comparable (or only lower-case)."""
+    wanted, given = (text.lower() if is_raw else normalise(text) for text in (reference, found))
+    return word_errors(wanted, given), character_errors(wanted, given)
+
+
+def _work(options: argparse.Namespace) -> None:
+    outputs = {"the figures": options.out, "the texts": options.texts}
+    keep_apart(outputs, {"the manifest": options.manifest, "the units": options.units, "the text reader": options.unit2text_path})
+    for what, path in outputs.items():
+        if path is not None:
+            require_place(path, what)
+    require_file(options.unit2text_path, "the text reader")
+    manifest = read_manifest(options.manifest)
+    with loading():
+        from unit2text.reader import UnitReader
+
+    reader = UnitReader.from_checkpoint(options.unit2text_path, device_name(options), options.precision)
+    if reader.takes not in (UNITS, LIPS):
+        raise UsageError(
+            "the units of pre-training are in no manifest", expected=f"a reader of {UNITS} or {LIPS}", found=reader.takes
+        )
+    material = list(_material(manifest, reader, options))
+    rows: list[dict[str, Any]] = []
+    with bars(options.quiet) as progress:
+        for number, (entry, said) in enumerate(material):
+            progress("read", number, len(material))
+            found = reader.read(said(), entry.language)
+            words, characters = compare(entry.text, found.text, options.raw)
+            rows.append({
+                "id": entry.id, "language": entry.language, "reference": entry.text, "found": found.text,
+                "confidence": round(found.confidence, 4), "words": words, "characters": characters,
+            })  # fmt: skip
+    measured = figures(rows)
+    say(_table(measured))
+    if options.texts is not None:
+        write_rows(options.texts, [row | {part: row[part]._asdict() for part in ("words", "characters")} for row in rows])
+    if options.out is not None:
+        content = {name: {measure: asdict(figure) for measure, figure in part.items()} for name, part in measured.items()}
+        about = {"normalisation": "lower" if options.raw else VERSION, "reader": reader.fingerprint}
+        write_text(options.out, json.dumps(about | {"languages": content}, indent=1) + "\n")
+    LOG.info("texts compared as: %s", "lower-case only" if options.raw else VERSION)
+
+
+def _material(manifest: Manifest, reader: "UnitReader", options: argparse.Namespace) -> Iterator[tuple[Entry, Any]]:
+    """Entries with what gives their units or lips when it is called. Raises InputError naming those that lack something."""
+    known = {entry.id: entry for entry in manifest.entries if entry.text.strip() and entry.language}
+    if reader.takes == LIPS:
+        has = {name for name, entry in known.items() if entry.lips}
+        sources = {name: _lips_of(manifest, known[name]) for name in has}
+    else:
+        if options.units is None:
+            raise UsageError("this text reader reads units", expected="--units PATH")
+        rows = (row for row in iter_units(options.units) if row.id in known)
+        sources = {row.id: _given(timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
+    lacking = [entry.id for entry in manifest.entries if entry.id not in sources]
+    if lacking:
+        what = f"{len(lacking)} utterances have no text, no language or no {'lips' if reader.takes == LIPS else 'units'}"
+        if not options.allow_missing:
+            raise InputError(what, path=options.manifest, found=", ".join(lacking[:5]), hint="--allow-missing leaves them out")
+        LOG.warning("%s: %s, left out: %s", options.manifest, what, ", ".join(lacking[:5]))
+    if not sources:
+        raise InputError("there is nothing to read", path=options.manifest)
+    for entry in manifest.entries:
+        if entry.id in sources:
+            reader.require_language(entry.language)
+            yield entry, sources[entry.id]
+
+
+def _given(said: "Said") -> Any:
+    return lambda: said
+
+
+def _lips_of(manifest: Manifest, entry: Entry) -> Any:
+    from avcore.media import read_gray_video
+
+    path = manifest.path(entry, "lips")
+    assert path is not None  # as was looked for
+    return lambda: read_gray_video(path)
+
+
+def _table(measured: dict[str, dict[str, Figure]]) -> str:
+    lines = ["language  utterances  WER               CER"]
+    for name, part in measured.items():
+        cells = [f"{one.value:.4f} ({one.low:.3f}-{one.high:.3f})" if one else "-" for one in (part.get("wer"), part.get("cer"))]
+        n = max((one.n for one in part.values()), default=0)
+        lines.append(f"{name:<8}  {n:>10}  {cells[0]:<20}  {cells[1]}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

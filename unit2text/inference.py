@@ -1,0 +1,95 @@
+"""Read text off units, or off the video of a mouth: `python -m unit2text.inference --in-unit-path units.txt ...`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.errors import UsageError
+from avcore.files import require_file, require_place, write_text
+from avcore.loading import loading, names_from
+from avcore.outputs import keep_apart
+from avcore.plain_text import say
+from avcore.progress import bars
+from avcore.units import Units
+from avcore.units.files import read_unit_file
+from unit2text.takes import LIPS, UNITS
+
+if TYPE_CHECKING:
+    from unit2text.reader import LipUnits, Said, UnitReader
+    from unit2text.search import ReadOptions
+
+_PROG = "unit2text.inference"
+_HOMES = {"UnitReader": "unit2text.reader", "ReadOptions": "unit2text.search", "LipUnits": "unit2text.reader"}
+
+__getattr__ = names_from(__name__, _HOMES)
+
+
+def build_parser(prog: str = _PROG) -> Parser:
+    """The command's options."""
+    parser = Parser(prog=prog, description="Read text off units, 50 a second, or off a mouth's video (96 x 96, 25 fps).")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--in-unit-path", type=Path, metavar="FILE", help="units as text, one line, repeats kept")
+    given.add_argument("--in-lip-path", type=Path, metavar="FILE", help="a video of a mouth, for finetuned.pt and its like")
+    parser.add_argument("--out-text-path", type=Path, metavar="FILE", help="text file to write (default: it is printed)")
+    parser.add_argument("--unit2text-path", type=Path, required=True, metavar="FILE", help="text reader: our own, or finetuned.pt")
+    parser.add_argument("--mavhubert-path", type=Path, metavar="FILE", help="mavhubert.pt, if it does not lie beside finetuned.pt")
+    parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
+    parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
+    parser.add_argument("--times", action="store_true", help="print each word with its beginning and end in seconds")
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(prog), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    given: Path = options.in_unit_path or options.in_lip_path
+    require_file(given, "the units" if options.in_unit_path else "the lip video")
+    if options.out_text_path is not None:
+        keep_apart({"the text": options.out_text_path}, {"what is read": given, "the text reader": options.unit2text_path})
+        require_place(options.out_text_path, "the text")
+    with loading():
+        from unit2text.reader import UnitReader
+
+    reader = UnitReader.from_checkpoint(options.unit2text_path, device_name(options), options.precision, options.mavhubert_path)
+    how = reader.default_options
+    if options.beam is not None:
+        how = replace(how, search=replace(how.search, beam=options.beam))
+    with bars(options.quiet) as progress:
+        found = reader.read_scored(_read(options, reader), options.lang, how, progress=progress)
+    transcript = found.transcript
+    lines = (
+        [f"{word.start_s:.2f}\t{word.end_s:.2f}\t{word.text}" for word in transcript.words] if options.times else [transcript.text]
+    )
+    if options.out_text_path is not None:
+        write_text(options.out_text_path, "\n".join([*lines, ""]))
+        LOG.info("%s: %d words in %s", options.out_text_path, len(transcript.words), transcript.language)
+    else:
+        say("\n".join(lines))
+    if found.is_cut:
+        LOG.warning("the text ended at the search's limit")
+
+
+def _read(options: argparse.Namespace, reader: "UnitReader") -> "Said":
+    if options.in_lip_path is not None:
+        if reader.takes != LIPS:
+            raise UsageError("this text reader reads no lips", expected=reader.takes, found=options.in_lip_path)
+        from avcore.media import read_gray_video
+
+        return read_gray_video(options.in_lip_path)
+    if reader.takes != UNITS:
+        raise UsageError(f"this text reader reads {reader.takes}", expected=UNITS, found=options.in_unit_path)
+    return Units.from_frames(read_unit_file(options.in_unit_path))
+
+
+__all__ = ["LipUnits", "ReadOptions", "UnitReader", "build_parser", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

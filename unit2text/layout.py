@@ -1,0 +1,61 @@
+"""The files of a text reader: two published layouts, and our own.
+
+Published are two layouts of fairseq trainer files (multilingual visual speech recognition pre-trained on units): `utut_seq2seq`
+reads mouth video, `utut_model` units of lips. Both keep their dictionary and the SentencePiece model among their task's state.
+Configuration of all: takes, task, model, symbols, tokenizer. Our own files may say more: vocabulary, languages, search, trained.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from avcore.checkpoints.config import plain_config
+from avcore.checkpoints.layouts import Layout, Near, plain_tensors, trainer_tensors
+from avcore.checkpoints.pickles import Dictionary, Placeholder, brief
+from avcore.errors import CheckpointError
+from unit2text.takes import takes_of
+
+
+class ReaderLayout(Layout):
+    """A reader of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
+
+    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        return takes_of(trainer_tensors(payload)) is not None
+
+    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        tensors = plain_tensors(payload["model"], "model", path)
+        return _reader_config(payload, plain_config(payload, path), tensors, path), tensors
+
+
+def _reader_config(payload: Mapping[str, Any], config: Mapping[str, Any], names: Iterable[object], path: Path) -> dict[str, Any]:
+    """The configuration of a published text reader: takes, task, model, symbols, tokenizer (base64 of a SentencePiece model).
+
+    Raises CheckpointError where the file has no dictionary; without a tokenizer, text can be read but not written in pieces.
+    """
+    state = payload.get("task_state")
+    state = state if isinstance(state, Mapping) else {}
+    dictionary = state.get("target_dictionary")
+    if not isinstance(dictionary, Dictionary) or not dictionary.symbols:
+        raise CheckpointError(
+            "the dictionary of the text cannot be read", path=path, expected="task_state.target_dictionary", found=brief(dictionary)
+        )
+    proto = _tokenizer_bytes(state.get("s2s_tokenizer"))
+    return {
+        "takes": takes_of(names),
+        "task": config["task"],
+        "model": config["model"],
+        "symbols": list(dictionary.symbols),
+        "tokenizer": None if proto is None else base64.b64encode(proto).decode("ascii"),
+    }
+
+
+def _tokenizer_bytes(stored: object) -> bytes | None:
+    """The SentencePiece model in fairseq's tokenizer: in the state of newer releases' processor by name, of older ones bare."""
+    state = stored.state if isinstance(stored, Placeholder) else None
+    processor = state.get("sp") if isinstance(state, Mapping) else None
+    inner = processor.state if isinstance(processor, Placeholder) else None
+    proto = inner.get("model_proto") if isinstance(inner, Mapping) else inner
+    return proto if isinstance(proto, bytes) and proto else None

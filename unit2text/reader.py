@@ -1,0 +1,274 @@
+"""The reader of text as other rooms use it: a checkpoint, a device, and units or mouth video in, a transcript out."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avcore.avhubert.pictures import lip_features
+from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
+from avcore.checkpoints.settings import read_setting
+from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.reloadable import Reloadable
+from avcore.contracts import kind_of
+from avcore.decoding.marks import NUM_MARKS
+from avcore.decoding.settings import SearchConfig
+from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
+from avcore.progress import Progress, silent
+from avcore.timeline import FRAME_RATE, UNIT_RATE, frames_to_seconds
+from avcore.transcripts import Transcript, Word
+from avcore.units import Ids, Units
+from avcore.units.vocabulary import require_language, require_same_vocabulary
+from unit2text.alignment import Span, align
+from unit2text.config import OWNER, ReaderConfig
+from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
+from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, find_text
+from unit2text.stage import TEXT_READER
+from unit2text.takes import LIPS, UNITS
+from unit2text.vocabulary import TextVocabulary
+from unit2text.windows import Pause, WindowSettings, join_windows, pauses_of, plan_windows
+
+Pictures = NDArray[np.uint8]
+
+
+class LipUnits(NamedTuple):
+    """What the published unit model reads: ids int64 [time], 25 a second, repeats kept.
+
+    lips: as the model counts them, 0 = none. sound: from 0, None = no sound.
+    """
+
+    lips: Ids
+    sound: Ids | None = None
+
+
+Said = Units | Pictures | LipUnits
+"""What can be read, by what the checkpoint takes: units with durations, lip pictures uint8 [time, 96, 96], or LipUnits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A transcript, and the log-probability of its text. is_cut: a window's text ended because the search's limit was reached."""
+
+    transcript: Transcript
+    score: float
+    is_cut: bool
+
+
+class UnitReader:
+    """A reader of text, ready to run; weights are held once, without gradients.
+
+    takes: what it reads (see unit2text.takes). rate: steps a second of what it reads. trained_on: fingerprint of
+    the quantizer of its units, "" = not stated. text: its vocabulary. default_options: how it searches unless told otherwise.
+    """
+
+    def __init__(
+        self, model: TextReader, checkpoint: Checkpoint, device: torch.device, load: Callable[[], TextReader] | None = None
+    ) -> None:
+        """Wrap a loaded model; `from_checkpoint` is the usual way.
+
+        load: makes an equal model, see `put_away`; None = this one stays in memory.
+        """
+        self._model, self.config, self.device = Reloadable(model, load), model.config, device
+        self.takes, self.languages = model.config.takes, model.config.languages
+        self.rate = UNIT_RATE if self.takes == UNITS else FRAME_RATE
+        self.text = TextVocabulary.from_checkpoint(checkpoint)
+        self.trained_on = str(checkpoint.config.get("vocabulary") or "")
+        self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
+        self.default_options = _stored_options(checkpoint)
+        self._marks = self.text.marks(self.config.starts)
+        self._owner = f"the text reader {checkpoint.path.name}"
+
+    @classmethod
+    def from_checkpoint(
+        cls, path: str | Path, device: str = "cpu", precision: str = "float32", av_hubert: str | Path | None = None
+    ) -> "UnitReader":
+        """Load a published .pt file or our own .safetensors.
+
+        av_hubert: `mavhubert.pt`, for a reader of lips whose file does not say how its lip encoder is made; None = the one beside
+        it, else as published. Raises CheckpointError or UsageError.
+        """
+        where = resolve_device(device)
+        dtype = resolve_precision(precision, where)
+        checkpoint = read_checkpoint(path, TEXT_READER)
+        config = ReaderConfig.from_checkpoint(checkpoint, av_hubert)
+        place, known = checkpoint.path, checkpoint.fingerprint
+
+        def load() -> TextReader:
+            return load_reader(read_again(place, TEXT_READER, known), config).to(where).freeze(dtype)
+
+        return cls(load_reader(checkpoint, config).to(where).freeze(dtype), checkpoint, where, load)
+
+    @property
+    def model(self) -> TextReader:
+        """The network; read from its file again after `put_away`."""
+        return self._model.value
+
+    def put_away(self) -> None:
+        """Let the weights go until they are needed next; they are read from their file again then."""
+        self._model.put_away()
+
+    def require_language(self, language: str) -> str:
+        """Return the two-letter name of a language that it reads; raises LanguageError listing those it does."""
+        return require_language(language, self.languages, self._owner)
+
+    def read(
+        self,
+        said: Said,
+        language: str | None = None,
+        options: ReadOptions | None = None,
+        pauses: Sequence[Pause] | None = None,
+        progress: Progress = silent,
+    ) -> Transcript:
+        """Read what was said, of any length.
+
+        said: of the kind that `takes` names. language: None = the one whose text is most probable. pauses: where long input may be
+        cut, in seconds; None = where a unit lasts long. Raises LanguageError, UnitError (units without durations among them),
+        VocabularyError, or UsageError.
+        """
+        return self.read_scored(said, language, options, pauses, progress).transcript
+
+    def read_scored(
+        self,
+        said: Said,
+        language: str | None = None,
+        options: ReadOptions | None = None,
+        pauses: Sequence[Pause] | None = None,
+        progress: Progress = silent,
+        windows: WindowSettings | None = None,
+    ) -> Reading:
+        """Read what was said as `read` does, and say how probable that is. windows: how long input is cut."""
+        steps = self._steps_of(said)
+        wanted = self.languages if language is None else (self.require_language(language),)
+        if pauses is None:
+            pauses = pauses_of(said) if isinstance(said, Units) else ()
+        plan = plan_windows(len(steps), self.rate, pauses, windows or WindowSettings())
+        parts: list[list[_Part]] = [[] for _ in wanted]
+        for number, window in enumerate(plan):
+            progress("read", number, len(plan))
+            for found, name in zip(parts, wanted, strict=True):
+                found.append(self._read_window(steps.between(window.first, window.last), name, options or self.default_options))
+        progress("read", len(plan), len(plan))
+        best = max(range(len(wanted)), key=lambda number: _mean_score(parts[number]))
+        joined = join_windows(plan, [part.words for part in parts[best]], self.rate)
+        chosen = parts[best]
+        text = chosen[0].text if len(plan) == 1 else " ".join(word.text for word in joined)
+        transcript = Transcript(text, wanted[best] if chosen else "", joined)
+        return Reading(transcript, sum(part.score for part in chosen), any(part.is_cut for part in chosen))
+
+    @torch.inference_mode()
+    def encode(self, said: Said, language: str) -> Encoded:
+        """What the decoder and CTC see of one clip in one of `languages`: float [1, time, dim] (for tests and tools)."""
+        return self._encode(self._steps_of(said), language)
+
+    def _read_window(self, steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
+        if not len(steps):
+            return _Part("", (), 0.0, 0, False)
+        model, start = self.model, self.config.start(language)
+        with torch.inference_mode():
+            encoded = self._encode(steps, language).features
+            log_probs = model.ctc_log_probs(encoded)[0]
+        found = find_text(model, encoded, log_probs, start, options, self._marks)
+        if found is None:
+            raise CheckpointError("the text reader gives no finite scores", path=self.path, hint="its weights are damaged")
+        text = unicodedata.normalize("NFC", self.text.decode(found.rows.tolist()))
+        return _Part(text, self._words(found, align(log_probs, found.rows)), found.score, len(found.rows) + 1, found.is_cut)
+
+    def _words(self, found: Found, spans: Sequence[Span]) -> tuple[Word, ...]:
+        """Words with times from the beginning of their window, of a text and when each of its rows was said."""
+        words = []
+        for name, positions in self.text.words(found.rows.tolist()):
+            sure = [spans[at].probability if found.probabilities is None else found.probabilities[at] for at in positions]
+            start, end = (
+                float(frames_to_seconds(step, self.rate)) for step in (spans[positions[0]].first, spans[positions[-1]].last)
+            )
+            confidence = float(np.exp(np.mean(np.log(np.maximum(sure, 1e-12)))))
+            words.append(Word(unicodedata.normalize("NFC", name), start, end, confidence))
+        return tuple(words)
+
+    def _encode(self, steps: "_Steps", language: str) -> Encoded:
+        model, number = self.model, torch.tensor([self.languages.index(language)], device=self.device)
+        if isinstance(model, LipText):
+            lips = self.config.lips
+            assert lips is not None  # as `takes` says
+            pictures = lip_features(steps.main, lips.image_crop_size, lips.image_mean, lips.image_std)
+            return model.encode([torch.from_numpy(pictures).to(self.device)], number)
+        assert isinstance(model, UnitText)
+        rows = torch.from_numpy(steps.main)[None].to(self.device)
+        sound = None if steps.sound is None else torch.from_numpy(steps.sound)[None].to(self.device)
+        return model.encode(rows, sound, number, [len(steps)])
+
+    def _steps_of(self, said: Said) -> "_Steps":
+        """What is read, a step a row: pictures, or rows of the tables. Raises UnitError or UsageError for another kind."""
+        if self.takes == LIPS and isinstance(said, np.ndarray):
+            return _Steps(said)
+        if self.takes == UNITS and isinstance(said, Units):
+            require_same_vocabulary(said.vocabulary, self.trained_on, self._owner)
+            return _Steps(_rows_of(said.frames(), self.config.unit_rows, NUM_MARKS))
+        if isinstance(said, LipUnits) and self.takes not in (LIPS, UNITS):
+            if said.sound is not None and len(said.sound) != len(said.lips):
+                raise UnitError("units of sound and lips differ in length", expected=len(said.lips), found=len(said.sound))
+            sound = None if said.sound is None else _rows_of(said.sound, self.config.sound_rows, NUM_MARKS)
+            return _Steps(_rows_of(said.lips, self.config.unit_rows, 0), sound)
+        raise UsageError(f"{self._owner} reads {self.takes}", found=kind_of(said))
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Pictures uint8 [time, height, width] or rows int64 [time], and rows of the sound beside."""
+
+    main: NDArray[Any]
+    sound: Ids | None = None
+
+    def __len__(self) -> int:
+        return len(self.main)
+
+    def between(self, first: int, last: int) -> "_Steps":
+        """Steps first to last - 1."""
+        return _Steps(self.main[first:last], None if self.sound is None else self.sound[first:last])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was found in a window. words: times from its beginning. num_rows: of its text, the end included."""
+
+    text: str
+    words: tuple[Word, ...]
+    score: float
+    num_rows: int
+    is_cut: bool
+
+
+def _mean_score(parts: Sequence[_Part]) -> float:
+    """Log-probability of a row, over all windows."""
+    return sum(part.score for part in parts) / max(1, sum(part.num_rows for part in parts))
+
+
+def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
+    """Rows of a table whose unit 0 is row `first`. Raises UnitRangeError naming the first unit that it does not have."""
+    outside = np.flatnonzero((ids < 0) | (ids + first >= num_rows))
+    if outside.size:
+        raise UnitRangeError(int(ids[outside[0]]), int(outside[0]), num_rows - first)
+    return np.asarray(ids + first, dtype=np.int64)
+
+
+def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
+    """How our own checkpoints say that they are to be read; the published settings where nothing is said."""
+    stored = checkpoint.config.get("search")
+    names = [option.name for option in fields(SearchConfig)]
+    search = PUBLISHED_SEARCH
+    if stored is not None:
+        asked = SearchConfig.from_generation(stored, checkpoint.path, OWNER)
+        search = replace(search, **{name: getattr(asked, name) for name in names if stored.get(name) is not None})
+    return ReadOptions(
+        search,
+        read_setting(checkpoint.config, "ctc_weight", 0.0, OWNER, checkpoint.path),
+        read_setting(checkpoint.config, "suppress_marks", False, OWNER, checkpoint.path),
+    )
+
+
+__all__ = ["LipUnits", "Reading", "Said", "UnitReader"]

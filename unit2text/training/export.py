@@ -1,0 +1,58 @@
+"""From a training run to a checkpoint that reading loads.
+
+python -m unit2text.train export --checkpoint runs/x/checkpoints/best.pt --out-path reader.safetensors
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.command import LOG, run
+from avcore.errors import UsageError
+from avcore.outputs import keep_apart
+from avcore.usage import Parser
+from avtrain.checkpoints import read_run
+from unit2text.stage import TEXT_READER
+from unit2text.training.task import NETWORK, RUN_KIND
+
+_SUFFIX, _PREFIX = ".safetensors", "model."
+_OUTPUT = "decoder.output_projection.weight"
+
+
+def export_reader(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False) -> Path:
+    """Write a run's reader in our own format and return its path.
+
+    eight_bits: matrices are rounded to a byte a number. Raises CheckpointError for another file than a run's checkpoint,
+    OutputError for an output that is the input, UsageError for another suffix than ours.
+    """
+    out_path = Path(out_path)
+    if out_path.suffix != _SUFFIX:
+        raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
+    keep_apart({"the output": out_path}, {"the run's checkpoint": checkpoint})
+    state = read_run(checkpoint, RUN_KIND, "unit2text.train")
+    stored = {name.removeprefix(_PREFIX): tensor for name, tensor in state["modules"][NETWORK].items()}
+    tensors = {name: tensor for name, tensor in stored.items() if name != _OUTPUT}
+    config = {**state["about"]["reader"], "trained": {"steps": state["position"]["step"]}}
+    return write_checkpoint(out_path, TEXT_READER, config, tensors, eight_bits)
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="unit2text.train export", description="Write a trained reader of units in the form that reading loads.")
+    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
+    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument("--eight-bits", action="store_true", help="store matrices in a byte a number: a quarter of the size")
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    path = export_reader(options.checkpoint, options.out_path, options.eight_bits)
+    LOG.info("%s: %.1f MB", path, path.stat().st_size / 1e6)

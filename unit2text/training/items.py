@@ -1,0 +1,140 @@
+"""Units as a reader in training is given them, with noise, and batches of them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from avcore.decoding.marks import END, NUM_MARKS, PAD
+from avcore.timeline import seconds_to_units
+from avcore.units import Ids, Units
+from avdata.spoken_texts import SpokenText
+from avtrain.sampling import Key, item_generator
+from unit2text.training.config import NoiseConfig
+from unit2text.training.losses import num_faded
+from unit2text.vocabulary import TextVocabulary
+
+HIDDEN = 0
+"""Row of the zero vector: padding, and what is masked."""
+
+
+class Item(NamedTuple):
+    """Rows of units and of the sound beside (or None), int64 [time], of the text and its end, int64 [N]; language: its number."""
+
+    rows: Ids
+    sound: Ids | None
+    target: Ids
+    language: int
+    text: str
+
+
+class Batch(NamedTuple):
+    """Items padded: rows and sound int64 [batch, time], lengths and languages int64 [batch], target int64 [batch, N].
+
+    before: what the decoder is given, int64 [batch, N]: the start token, then the target.
+    """
+
+    rows: Tensor
+    sound: Tensor | None
+    lengths: Tensor
+    languages: Tensor
+    before: Tensor
+    target: Tensor
+    texts: tuple[str, ...]
+
+
+class Utterances:
+    """Items by key (avtrain.data.ItemSource), with noise in training; each as often as an epoch has it."""
+
+    def __init__(
+        self,
+        utterances: Sequence[SpokenText],
+        text: TextVocabulary,
+        languages: Sequence[str],
+        num_units: int,
+        noise: NoiseConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._utterances = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
+        self._text, self._languages, self._num_units = text, list(languages), num_units
+        self._noise, self._seed = noise, seed
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    def name(self, index: int) -> str:
+        """The utterance's id."""
+        return self._utterances[index].id
+
+    def lengths(self) -> list[int]:
+        """Steps of each."""
+        return [one.units.num_steps for one in self._utterances]
+
+    def load(self, key: Key) -> Item:
+        """An utterance; what noise does to it depends on the seed, the epoch and its number alone."""
+        one = self._utterances[key[1]]
+        units, sound = one.units, one.sound
+        if self._noise is not None:
+            random = item_generator(self._seed, key)
+            if sound is None:
+                units = with_noise(units, self._noise, self._num_units, random)
+            rows = masked(units.frames() + NUM_MARKS, self._noise, random)
+        else:
+            rows = units.frames() + NUM_MARKS
+        beside = None if sound is None else sound.frames() + NUM_MARKS
+        target = np.append(self._text.encode(one.text), END)
+        return Item(rows, beside, target, self._languages.index(one.language), one.text)
+
+
+def with_noise(units: Units, noise: NoiseConfig, num_units: int, random: Generator) -> Units:
+    """Units with some taken for others, left out, put in between, and said slower or quicker."""
+    assert units.durations is not None  # as read
+    ids, durations = units.ids.copy(), units.durations.astype(np.float64)
+    is_other = random.random(len(ids)) < noise.substitute
+    ids[is_other] = random.integers(num_units, size=int(is_other.sum()))
+    durations = np.maximum(1, np.rint(durations * (1 + noise.stretch) ** random.uniform(-1, 1, len(ids)))).astype(np.int64)
+    is_kept = random.random(len(ids)) >= noise.delete
+    if is_kept.any():
+        ids, durations = ids[is_kept], durations[is_kept]
+    places = np.flatnonzero(random.random(len(ids)) < noise.insert)
+    added = random.integers(num_units, size=len(places))
+    lasting = random.integers(1, 4, size=len(places))
+    return Units(np.insert(ids, places, added), np.insert(durations, places, lasting), units.language, units.vocabulary)
+
+
+def masked(rows: Ids, noise: NoiseConfig, random: Generator) -> Ids:
+    """Rows with spans hidden, `noise.mask` of the time on average."""
+    length = max(1, seconds_to_units(noise.mask_s))
+    starts = np.flatnonzero(random.random(len(rows)) < noise.mask / length)
+    hidden = rows.copy()
+    for start in starts:
+        hidden[start : start + 1 + random.integers(2 * length - 1)] = HIDDEN
+    return hidden
+
+
+def collate(items: Sequence[Item], starts: Sequence[int]) -> Batch:
+    """Pad items; starts: the row that a text of each language begins with."""
+    rows = [torch.from_numpy(item.rows) for item in items]
+    target = pad_sequence([torch.from_numpy(item.target) for item in items], batch_first=True, padding_value=PAD)
+    languages = torch.tensor([item.language for item in items])
+    first = torch.tensor(starts)[languages][:, None]
+    before = torch.cat([first, target[:, :-1].masked_fill(target[:, :-1] == END, PAD)], dim=1)
+    sounds = [torch.from_numpy(item.sound) for item in items if item.sound is not None]
+    sound = pad_sequence(sounds, batch_first=True, padding_value=HIDDEN) if sounds else None
+    padded = pad_sequence(rows, batch_first=True, padding_value=HIDDEN)
+    lengths = torch.tensor([len(one) for one in rows])
+    return Batch(padded, sound, lengths, languages, before, target, tuple(item.text for item in items))
+
+
+def fade(sound: Tensor, progress: float) -> Tensor:
+    """Units of the sound, int64 [batch, time], of which as many are hidden as this share of the run asks for; a copy."""
+    faded = sound.clone()
+    for row in faded:
+        shown = row.nonzero()[:, 0]
+        chosen = torch.randperm(len(shown))[: num_faded(progress, len(shown))]
+        row[shown[chosen.to(shown.device)]] = HIDDEN
+    return faded

@@ -1,0 +1,147 @@
+"""The network that a run begins with: fresh, or that of an exported reader."""
+
+import logging
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from avcore.checkpoints.av_hubert import read_av_hubert
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.decoding.layers import LayerConfig
+from avcore.decoding.marks import NUM_MARKS, PAD
+from avcore.errors import CheckpointError, UsageError
+from avcore.units.vocabulary import require_same_vocabulary
+from unit2text.config import EncoderConfig, ReaderConfig
+from unit2text.conversion import join_pretrained
+from unit2text.model import LipText, TextReader, UnitText, load_reader
+from unit2text.stage import TEXT_READER
+from unit2text.takes import LIP_UNITS, LIPS, UNITS
+from unit2text.training.config import InitConfig, ModelConfig, TrainConfig
+from unit2text.training.corpus import Corpus, text_vocabulary
+from unit2text.vocabulary import TextVocabulary
+
+LOG = logging.getLogger("netflips.train")
+_LEAST_GAIN = 2**-0.5
+_FINE_TUNED: dict[str, Any] = {"dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.1, "encoder_layerdrop": 0.1}
+"""Of AV-HuBERT while it is fine-tuned, as published."""
+
+
+class Start(NamedTuple):
+    """A network, the text that its rows spell, and the fingerprint of the quantizer whose units it reads ("" = unknown).
+
+    stored: what the checkpoint that it comes from says of itself, {} = it is fresh.
+    """
+
+    model: UnitText
+    text: TextVocabulary
+    vocabulary: str
+    stored: dict[str, Any]
+
+
+class LipStart(NamedTuple):
+    """A reader of lips, the text that its rows spell, and what the checkpoint that it comes from says of itself."""
+
+    model: LipText
+    text: TextVocabulary
+    stored: dict[str, Any]
+
+
+def start_reader(config: TrainConfig, corpus: Corpus) -> Start:
+    """The network to train. Raises CheckpointError, VocabularyError or UsageError for a checkpoint that does not fit the corpus."""
+    if config.init.checkpoint:
+        return _of_checkpoint(config.init, corpus)
+    text, starts = text_vocabulary(corpus)
+    torch.manual_seed(config.loop.seed)
+    model = UnitText(reader_config(config.model, corpus, len(text.symbols), starts))
+    initialise(model)
+    return Start(model, text, corpus.vocabulary, {})
+
+
+def reader_config(model: ModelConfig, corpus: Corpus, num_rows: int, starts: dict[str, int]) -> ReaderConfig:
+    """Sizes of a fresh network for a corpus."""
+    rows = NUM_MARKS + corpus.num_units
+    return ReaderConfig(
+        takes=UNITS,
+        num_rows=num_rows,
+        languages=tuple(starts),
+        starts=tuple(starts.values()),
+        encoder=EncoderConfig(
+            model.encoder_layers, model.dim, model.encoder_ffn, model.encoder_heads, model.conv_pos, model.conv_pos_groups,
+            dropout=model.dropout, attention_dropout=0.0, norm_first=model.norm_first,
+        ),
+        decoder=LayerConfig(
+            model.dim, model.decoder_layers, model.decoder_heads, model.decoder_ffn, nn.ReLU, model.dropout, 0.0, model.dropout
+        ),
+        unit_rows=rows,
+        sound_rows=rows if corpus.has_sound else 0,
+        scale=model.dim**0.5 if model.scale_embedding else 1.0,
+    )  # fmt: skip
+
+
+def initialise(model: UnitText) -> None:
+    """Start values of the published decoder: a narrow table, and attention that begins small; the rest is torch's own."""
+    table = model.decoder.embed_tokens.weight
+    nn.init.normal_(table, std=model.config.dim**-0.5)
+    with torch.no_grad():
+        table[PAD] = 0
+    for name, parameter in model.decoder.named_parameters():
+        if name.endswith(("q_proj.weight", "k_proj.weight", "v_proj.weight")):
+            nn.init.xavier_uniform_(parameter, _LEAST_GAIN)
+        elif name.endswith("out_proj.weight"):
+            nn.init.xavier_uniform_(parameter)
+        elif name.endswith("out_proj.bias"):
+            nn.init.zeros_(parameter)
+
+
+def _of_checkpoint(init: InitConfig, corpus: Corpus) -> Start:
+    checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
+    found = ReaderConfig.from_checkpoint(checkpoint)
+    if found.takes != UNITS:
+        raise CheckpointError(
+            "this reader cannot be trained on", path=checkpoint.path, expected=f"one of {UNITS}", found=found.takes
+        )
+    known = str(checkpoint.config.get("vocabulary") or "")
+    if not init.allow_other_vocabulary:
+        require_same_vocabulary(corpus.vocabulary, known, f"the text reader {checkpoint.path}")
+    missing = sorted(set(corpus.languages) - set(found.languages))
+    if missing or corpus.num_units > found.unit_rows - NUM_MARKS or corpus.has_sound != bool(found.sound_rows):
+        raise UsageError(
+            "the corpus does not fit the reader to start from",
+            expected=f"{', '.join(found.languages)}; units below {found.unit_rows - NUM_MARKS}; "
+            f"{'two streams' if found.sound_rows else 'one stream'} of units",
+            found=f"{', '.join(corpus.languages)}; {corpus.num_units} units; {'two streams' if corpus.has_sound else 'one stream'}",
+        )
+    model = _own(load_reader(checkpoint, found))
+    assert isinstance(model, UnitText)  # as `takes` says
+    LOG.info("starting from %s", checkpoint.path)
+    return Start(model, TextVocabulary.from_checkpoint(checkpoint), corpus.vocabulary or known, checkpoint.config)
+
+
+def start_lip_reader(init: InitConfig, seed: int) -> LipStart:
+    """A reader of lips: a published or own one, or a unit model behind AV-HuBERT. Raises CheckpointError where neither is given."""
+    checkpoint = read_checkpoint(init.checkpoint, TEXT_READER)
+    if checkpoint.config["takes"] == LIP_UNITS:
+        if not init.av_hubert:
+            raise UsageError("a unit model reads lips behind AV-HuBERT only", expected="init.av_hubert=mavhubert.pt")
+        config, tensors = join_pretrained(checkpoint, read_av_hubert(init.av_hubert), seed)
+        checkpoint = replace(checkpoint, config=config, tensors=tensors)
+    found = ReaderConfig.from_checkpoint(checkpoint, init.av_hubert or None)
+    if found.lips is None:
+        raise CheckpointError("this reader reads no lips", path=checkpoint.path, expected=LIPS, found=found.takes)
+    stack = replace(found.lips.encoder, **_FINE_TUNED)
+    model = _own(load_reader(checkpoint, replace(found, lips=replace(found.lips, encoder=stack))))
+    assert isinstance(model, LipText)  # as `takes` says
+    LOG.info("starting from %s", checkpoint.path)
+    heads = {"encoder_attention_heads": found.lips.encoder.encoder_attention_heads}
+    stored = {**checkpoint.config, "model": {**checkpoint.config["model"], "w2v_args": {"model": heads}}}
+    return LipStart(model, TextVocabulary.from_checkpoint(checkpoint), stored)
+
+
+def _own(model: TextReader) -> TextReader:
+    """The model with weights of its own: what is read may be a view of the file, and training writes into it."""
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data = tensor.data.clone()
+    model.share_table()
+    return model.requires_grad_(True)

@@ -1,0 +1,227 @@
+"""What the shared loop trains: a reader of units, by CTC and by its decoder."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from avcore.decoding.marks import END, PAD
+from avcore.errors import UsageError
+from avcore.units import Ids
+from avcore.units.edit_distance import edit_distance
+from avtrain.config import Metrics
+from avtrain.entry import plain
+from avtrain.task import Engine, Optimized, Values
+from unit2text.alignment import best_path
+from unit2text.model import Encoded, LipText, UnitText
+from unit2text.training.config import TrainConfig, check_config
+from unit2text.training.corpus import read_corpus, read_lip_corpus
+from unit2text.training.items import Batch, Item, Utterances, collate, fade
+from unit2text.training.lips import LipBatch, LipClips, LipItem, collate_lips
+from unit2text.training.losses import joint_loss
+from unit2text.training.start import start_lip_reader, start_reader
+
+NETWORK = "network"
+RUN_KIND = "text reader"
+
+
+class ReadingNetwork(nn.Module):
+    """The reader and its losses in one call, which is what training on several devices counts."""
+
+    def __init__(self, model: UnitText | LipText, ctc_weight: float, smoothing: float) -> None:
+        super().__init__()
+        self.model = model
+        self.is_lip_encoder_resting = False
+        self._ctc_weight, self._smoothing = ctc_weight, smoothing
+
+    def encode(self, batch: Batch | LipBatch) -> Encoded:
+        """What the decoder and CTC see of a batch."""
+        if isinstance(batch, Batch):
+            assert isinstance(self.model, UnitText)  # as the task says
+            return self.model.encode(batch.rows, batch.sound, batch.languages, batch.lengths.tolist())
+        assert isinstance(self.model, LipText)
+        if self.is_lip_encoder_resting:
+            self.model.encoder.eval()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_lip_encoder_resting):
+            features = self.model.features(batch.clips)
+        return self.model.contextualise(features, batch.languages, batch.lengths.tolist())
+
+    def forward(self, batch: Batch | LipBatch) -> dict[str, Tensor]:
+        """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right."""
+        encoded = self.encode(batch)
+        log_probs = self.model.ctc_log_probs(encoded.features)
+        logits = self.model.logits(encoded, batch.before)
+        sums = joint_loss(logits, batch.target, log_probs, batch.lengths, self._smoothing)
+        count = (batch.target != PAD).sum()
+        return {
+            "loss": sums.total(self._ctc_weight) / count,
+            "nll": sums.nll / count,
+            "ctc": sums.ctc / count,
+            "accuracy": sums.right / count,
+        }
+
+
+class _ReadingTask:
+    """What both readers have in common (avtrain.task.Task). Everything is checked when it is made, before the first step."""
+
+    def __init__(self, config: TrainConfig, model: UnitText | LipText) -> None:
+        self._config = config
+        self._network = ReadingNetwork(model, config.ctc_weight, config.label_smoothing)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The network, in one part."""
+        return {NETWORK: self._network}
+
+    def optimizers(self) -> dict[str, Optimized]:
+        """One optimizer for all of it."""
+        return {NETWORK: Optimized((NETWORK,), self._config.optim)}
+
+    def training_step(self, batch: Batch | LipBatch, engine: Engine) -> Values:
+        """One update."""
+        measured: dict[str, Tensor] = engine.module(NETWORK)(self._prepared(batch, engine.progress, engine.step))
+        engine.update(NETWORK, measured["loss"])
+        return measured
+
+    def _prepared(self, batch: Any, progress: float, step: int) -> Any:
+        """A batch as it is trained on at this share of the run."""
+        return batch
+
+    def _measured(self, batch: Any) -> Any:
+        """A batch as it is validated on."""
+        return batch
+
+    def validate(self, batches: Iterator[Any], engine: Engine) -> Metrics:
+        """Losses and accuracy, and cer: letters that CTC's best path gets wrong, over the letters of the texts.
+
+        The sound beside lips is left out where it is faded out in training: what is measured is what remains.
+        """
+        rows = []
+        for given in batches:
+            batch = self._measured(given)
+            count = int((batch.target != PAD).sum())
+            losses = {name: float(value) * count for name, value in self._network(batch).items()}
+            rows.append({**losses, "rows": float(count), **self._errors(batch)})
+        shares = [row for share in engine.of_all(rows) for row in share]
+        total = {name: sum(row[name] for row in shares) for name in (shares[0] if shares else {})}
+        if not total:
+            return {"cer": float("inf")}
+        found = {name: total[name] / total["rows"] for name in ("loss", "nll", "ctc", "accuracy")}
+        return {**found, "cer": total["errors"] / max(1.0, total["letters"])}
+
+    def _errors(self, batch: Batch | LipBatch) -> dict[str, float]:
+        """Edits between CTC's best paths and the texts, and letters of the texts."""
+        log_probs = self._network.model.ctc_log_probs(self._network.encode(batch).features)
+        errors = letters = 0
+        for number, length in enumerate(batch.lengths.tolist()):
+            wanted: Ids = batch.target[number][batch.target[number] != PAD].cpu().numpy()
+            found = best_path(log_probs[number, :length])
+            errors += edit_distance(found[found != END], wanted[:-1])
+            letters += len(wanted) - 1
+        return {"errors": float(errors), "letters": float(letters)}
+
+
+class UnitTextTask(_ReadingTask):
+    """Units to text."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        check_config(config)
+        self._corpus = read_corpus(config.data, config.loop.seed)
+        self.start = start_reader(config, self._corpus)
+        super().__init__(config, self.start.model)
+        sizes = self.start.model.config
+        seed, noise, text = config.loop.seed, config.noise, self.start.text
+        num_units = self._corpus.num_units
+        self._train = Utterances(self._corpus.train, text, sizes.languages, num_units, noise, seed)
+        self._valid = Utterances(self._corpus.valid, text, sizes.languages, num_units)
+
+    def train_items(self) -> Utterances:
+        """Utterances with noise."""
+        return self._train
+
+    def valid_items(self) -> Utterances:
+        """Held-out utterances as they are."""
+        return self._valid
+
+    def collate(self, items: list[Item]) -> Batch:
+        """Pad utterances to a batch."""
+        return collate(items, self.start.model.config.starts)
+
+    def _prepared(self, batch: Batch, progress: float, step: int) -> Batch:
+        return batch if batch.sound is None or not self._fades else batch._replace(sound=fade(batch.sound, progress))
+
+    def _measured(self, batch: Batch) -> Batch:
+        return batch if batch.sound is None or not self._fades else batch._replace(sound=torch.zeros_like(batch.sound))
+
+    @property
+    def _fades(self) -> bool:
+        return self._config.noise.fade_sound
+
+    def describe(self) -> dict[str, Any]:
+        """What `export` needs to know."""
+        config = self._config
+        sizes = self.start.model.config
+        return {
+            "kind": RUN_KIND,
+            "config": plain(config),
+            "reader": {
+                "takes": sizes.takes,
+                "model": {
+                    "encoder_heads": sizes.encoder.encoder_attention_heads,
+                    "encoder_norm_first": sizes.encoder.norm_first,
+                    "decoder_attention_heads": sizes.decoder.num_heads,
+                    "decoder_dropout": sizes.decoder.dropout,
+                    "decoder_activation_dropout": sizes.decoder.activation_dropout,
+                    "no_scale_embedding": sizes.scale == 1,
+                    "max_target_positions": sizes.max_target_positions,
+                },
+                "symbols": list(self.start.text.symbols),
+                "spelling": self.start.text.spelling,
+                "starts": dict(zip(sizes.languages, sizes.starts, strict=True)),
+                "vocabulary": self.start.vocabulary,
+                "search": {"beam": config.read.beam, "lenpen": config.read.lenpen},
+                "ctc_weight": config.read.ctc_weight,
+                "suppress_marks": True,
+            },
+        }
+
+
+class LipTextTask(_ReadingTask):
+    """Mouth video to text: the paper's second step."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        check_config(config)
+        train, valid = read_lip_corpus(config.data, config.loop.seed)
+        self.start = start_lip_reader(config.init, config.loop.seed)
+        super().__init__(config, self.start.model)
+        sizes = self.start.model.config
+        missing = sorted({one.language for one in train} - set(sizes.languages))
+        if missing or sizes.lips is None:
+            raise UsageError(
+                "the reader does not have these languages", expected=", ".join(sizes.languages), found=", ".join(missing)
+            )
+        self._train = LipClips(train, self.start.text, sizes.languages, sizes.lips, True, config.loop.seed)
+        self._valid = LipClips(valid, self.start.text, sizes.languages, sizes.lips, False)
+
+    def train_items(self) -> LipClips:
+        """Clips, cut out and mirrored by chance."""
+        return self._train
+
+    def valid_items(self) -> LipClips:
+        """Held-out clips as they are."""
+        return self._valid
+
+    def collate(self, items: list[LipItem]) -> LipBatch:
+        """Put clips into a batch."""
+        return collate_lips(items, self.start.model.config.starts)
+
+    def _prepared(self, batch: LipBatch, progress: float, step: int) -> LipBatch:
+        self._network.is_lip_encoder_resting = step < self._config.init.frozen_steps
+        return batch
+
+    def describe(self) -> dict[str, Any]:
+        """What `export` needs to know."""
+        return {"kind": RUN_KIND, "config": plain(self._config), "reader": self.start.stored}
+
+
+__all__ = ["NETWORK", "RUN_KIND", "LipTextTask", "ReadingNetwork", "UnitTextTask"]

@@ -1,0 +1,125 @@
+"""Rows of the decoder's table and the text that they spell: pieces of words as published, or letters."""
+
+import base64
+import binascii
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.decoding.marks import BEGIN, END, PAD, UNKNOWN
+from avcore.errors import CheckpointError, InputError, reason
+from avcore.units import Ids
+
+PIECES, LETTERS = "pieces", "letters"
+BLANK = " "
+_SPACE = "▁"
+"""SentencePiece's sign for the blank before a word."""
+_UNSHOWN = (BEGIN, PAD, END)
+_CONJOINING = ("ᄀ", "ᇿ")
+"""First and last of the jamo that Hangul syllables are composed of."""
+_NO_LIBRARY = "pip install 'netflips[text]'"
+
+
+@dataclass(frozen=True)
+class TextVocabulary:
+    """What each row means. symbols: by row. spelling: PIECES or LETTERS. tokenizer: a SentencePiece model, None = none is known."""
+
+    symbols: tuple[str, ...]
+    spelling: str = PIECES
+    tokenizer: bytes | None = None
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> "TextVocabulary":
+        """Read what a text reader's configuration says. Raises CheckpointError for what cannot be read."""
+        spelling, stored = checkpoint.config.get("spelling", PIECES), checkpoint.config.get("tokenizer")
+        if spelling not in (PIECES, LETTERS):
+            raise CheckpointError(
+                "the text reader's spelling is unknown", path=checkpoint.path, expected=(PIECES, LETTERS), found=spelling
+            )
+        return cls(tuple(checkpoint.config["symbols"]), spelling, None if stored is None else _decoded(stored, checkpoint.path))
+
+    def encode(self, text: str) -> Ids:
+        """Rows of a text, int64 [N], without start and end; what the vocabulary does not have is `<unk>`.
+
+        In pieces, the text is made lower-case first, as published. Raises InputError where SentencePiece is not installed.
+        """
+        parts = self._split(text) if self.spelling == PIECES else list(letters_of(text))
+        return np.array([self._rows.get(part, UNKNOWN) for part in parts], dtype=np.int64)
+
+    def decode(self, rows: Iterable[int]) -> str:
+        """The text that rows spell; `<s>`, `<pad>` and `</s>` are not shown, and other marks are. Letters are joined to NFC."""
+        shown = [self.symbols[row] for row in rows if row not in _UNSHOWN]
+        if self.spelling == LETTERS:
+            return composed("".join(shown))
+        return "".join(shown).replace(BLANK, "").replace(_SPACE, BLANK).strip()
+
+    def words(self, rows: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """Words as they are shown, each with the positions of its rows, in order."""
+        groups: list[list[int]] = []
+        is_between = True
+        for position, row in enumerate(rows):
+            symbol = self.symbols[row]
+            if row in _UNSHOWN:
+                continue
+            if self.spelling == LETTERS and symbol == BLANK:
+                is_between = True
+                continue
+            if is_between or (self.spelling == PIECES and symbol.startswith(_SPACE)):
+                groups.append([])
+            groups[-1].append(position)
+            is_between = False
+        named = [(self.decode([rows[position] for position in group]), group) for group in groups]
+        return [(word, group) for word, group in named if word]
+
+    def marks(self, starts: Iterable[int]) -> tuple[int, ...]:
+        """Rows that no text has: `<s>`, `<unk>`, and the languages' start tokens."""
+        return BEGIN, UNKNOWN, *starts
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        rows: dict[str, int] = {}
+        for row, symbol in enumerate(self.symbols):
+            rows.setdefault(symbol, row)
+        return rows
+
+    def _split(self, text: str) -> list[str]:
+        pieces: list[str] = self._processor.encode(text.lower(), out_type=str)
+        return " ".join(pieces).split()
+
+    @cached_property
+    def _processor(self) -> Any:
+        if self.tokenizer is None:
+            raise InputError("the text reader's file has no tokenizer, so that text cannot be cut into its pieces")
+        try:
+            from sentencepiece import SentencePieceProcessor  # an extra: reading does without it
+        except ModuleNotFoundError as error:
+            raise InputError("sentencepiece, which cuts text into pieces, is not installed", hint=_NO_LIBRARY) from error
+        try:
+            return SentencePieceProcessor(model_proto=self.tokenizer)
+        except RuntimeError as error:
+            raise CheckpointError("the text reader's tokenizer cannot be read", found=reason(error)) from error
+
+
+def letters_of(text: str) -> str:
+    """A text as the letters that are read: NFD (a Hangul syllable is two or three jamo), single blanks, none at the ends."""
+    return BLANK.join(unicodedata.normalize("NFD", unicodedata.normalize("NFC", text)).split())
+
+
+def composed(letters: str) -> str:
+    """Letters as text in NFC; jamo that belong to no syllable are left out, and blanks are single."""
+    whole = unicodedata.normalize("NFC", letters)
+    first, last = _CONJOINING
+    return BLANK.join("".join(letter for letter in whole if not first <= letter <= last).split())
+
+
+def _decoded(stored: object, path: Path) -> bytes:
+    try:
+        return base64.b64decode(str(stored), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CheckpointError("the text reader's tokenizer cannot be read", path=path, expected="base64") from error
