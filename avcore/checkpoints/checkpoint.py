@@ -9,6 +9,7 @@ files are read by `avcore.checkpoints.pickles`, which runs nothing that they nam
 | TRANSLATOR | task, model, generation | state dict; the shared table is one tensor under its three names |
 | RENDERER | {} when published | `audio.<language>.<key>`, `video.<key>` |
 | SPEAKER_ENCODER | {} | `model_state` |
+| SPELLER | model, vocabulary, languages (ours only) | state dict |
 
 Our own files may hold more settings (decoding, vocabulary, unit offsets, ...); see the stages.
 """
@@ -47,7 +48,11 @@ from avcore.texts import read_json
 from avcore.units.vocabulary import fingerprint
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
-_REQUIRED = {Kind.UNIT_ENCODER: ("task", "model", "dictionaries"), Kind.TRANSLATOR: ("task", "model")}
+_REQUIRED = {
+    Kind.UNIT_ENCODER: ("task", "model", "dictionaries"),
+    Kind.TRANSLATOR: ("task", "model"),
+    Kind.SPELLER: ("model", "languages"),
+}
 _CONFIG = "the configuration of a safetensors checkpoint"
 _SAMPLE_RUNS, _SAMPLE_RUN = 8, 16
 _SHOWN = 40
@@ -77,7 +82,7 @@ class Checkpoint:
 def read_checkpoint(path: str | Path, kind: Kind | None) -> Checkpoint:
     """Read a published .pt file or our own .safetensors + .json.
 
-    kind: what is needed; None takes any of the four. Tensors are views of the file, read from disk when used. Raises
+    kind: what is needed; None takes any. Tensors are views of the file, read from disk when used. Raises
     InputError when there is no file, and CheckpointError when it is damaged, of another kind or not a checkpoint.
     """
     hint = f"{kind.flag} takes a file such as {kind.example}" if kind else None

@@ -10,6 +10,7 @@ class Kind(enum.Enum):
     TRANSLATOR = "unit translator"
     RENDERER = "renderer"
     SPEAKER_ENCODER = "speaker encoder"
+    SPELLER = "speller"
 
     @property
     def flag(self) -> str:
@@ -27,4 +28,5 @@ _FLAGS = {
     Kind.TRANSLATOR: ("--utut-path", "utut_ko.pt or utut_sts_ft.pt"),
     Kind.RENDERER: ("--unit2av-path", "unit_av_renderer_withKO.pt"),
     Kind.SPEAKER_ENCODER: ("--speaker-encoder-path", "encoder.pt"),
+    Kind.SPELLER: ("--text2unit-path", "text2unit.safetensors"),
 }

@@ -59,6 +59,8 @@ def identify_tensors(tensors: Mapping[str, Any]) -> Kind | None:
         return Kind.TRANSLATOR
     if "label_embs_concat" in tensors and "post_extract_proj.weight" in tensors:
         return Kind.UNIT_ENCODER
+    if "letters.weight" in tensors:
+        return Kind.SPELLER
     if any(str(name).startswith(("audio.", "video.")) for name in tensors):
         return Kind.RENDERER
     return Kind.SPEAKER_ENCODER if "lstm.weight_ih_l0" in tensors else None
