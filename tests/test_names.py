@@ -12,6 +12,7 @@ COMMANDS = [
     "unit2unit.utut_finetune.add_language", "unit2unit.utut_finetune.prepare_pairs", "unit2unit.utut_finetune.finetune",
     "unit2unit.utut_finetune.average",
     "unit2av.inference_unit2a", "unit2av.inference_unit2av", "unit2av.train_unit2a", "unit2av.train_unit2v", "unit2av.train_sync",
+    "text2unit.inference", "text2unit.train", "text2unit.babble",
     "unit2av.lip_crops", "unit2av.voice.__main__", "inference_av2av",
 ]  # fmt: skip
 """Run as `python -m NAME` (a package by its `__main__`)."""
@@ -21,6 +22,7 @@ OBJECTS = [
     ("unit2unit.inference", "Translation"),
     ("unit2av.inference_unit2a", "UnitVocoder"),
     ("unit2av.inference_unit2a", "Speech"),
+    ("text2unit.inference", "TextSpeller"),
     ("unit2av.renderer", "LipRenderer"),
     ("unit2av.speaker", "SpeakerEncoder"),
     ("netflips.pipeline", "dub"),

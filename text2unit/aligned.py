@@ -18,6 +18,8 @@ from text2unit.monotonic import durations_of
 
 _LONGEST_LETTER = 250
 """Steps of 20 ms that one letter is given at most: no training speech holds one for five seconds."""
+_NEVER = -1e4
+"""Log-probability of padding; with minus infinity its gradient would be no number."""
 _FACTS = 2
 """Known of a step beside its letter: where in the letter it lies, and how long that is."""
 
@@ -57,7 +59,7 @@ class Aligner(nn.Module):
         keys = self.of_letters(letters.transpose(1, 2)).transpose(1, 2).float()
         queries = self.of_units(self.units(frames).transpose(1, 2)).transpose(1, 2).float()
         near = -torch.cdist(queries, keys)
-        near = near.masked_fill(~letter_mask[:, None, :], float("-inf"))
+        near = near.masked_fill(~letter_mask[:, None, :], _NEVER)
         return torch.log_softmax(near, dim=-1) + prior
 
 

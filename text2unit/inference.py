@@ -13,7 +13,6 @@ from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
-from avcore.units.domain import outside_notice
 from avcore.units.files import write_unit_file
 from text2unit.script import Script, script_of
 
@@ -54,7 +53,7 @@ def given_script(options: argparse.Namespace) -> Script:
 
 def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
     """Say when a sentence is hardly of the kind that the speller learnt."""
-    if notice := outside_notice(speller.readings(spelling)):
+    if notice := speller.outside(spelling):
         LOG.warning("%s: warning: %s", spelling.text[:_SHOWN], notice)
 
 

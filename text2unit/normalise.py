@@ -78,7 +78,7 @@ def _punctuated(text: str) -> str:
     for signs, mark in groups:
         kinds |= dict.fromkeys(signs, mark)
     marked = "".join(sign if is_syllable(sign) else kinds.get(sign, " ") for sign in text)
-    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", marked)
+    runs = _RUN_OF_MARKS.sub(lambda found: f"{_strongest(found[1])} ", " ".join(marked.split()))
     return " ".join(runs.split()).lstrip(f"{MARKS} ")
 
 

@@ -87,9 +87,13 @@ class TextSpeller:
         wanted = self._require(language)
         return (self._spell(sentence, wanted) for sentence in sentences)
 
-    def readings(self, spelling: Spelling) -> list[Reading]:
-        """How usual a sentence is for this model, for `avcore.units.domain.outside_notice`."""
-        return [Reading("score of the speller", spelling.score, self.domain)]
+    def outside(self, spelling: Spelling) -> str | None:
+        """What to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
+        reading = Reading("score of the speller", spelling.score, self.domain)
+        if not reading.is_strange or self.domain is None:
+            return None
+        known = f"this is hardly one of {self.domain.what}, and this speller knows nothing else"
+        return f"{known} ({reading.figures}): listen whether it is right"
 
     def _require(self, language: str) -> str:
         return require_language(language, self.languages, f"the speller {self.path.name}")

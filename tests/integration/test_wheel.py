@@ -20,7 +20,7 @@ from avcore.media import probe
 from tests.avdata.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "avtrain", "netflips")
+PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "text2unit", "avtrain", "netflips")
 PARTS = (*PACKAGES, "configs", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
 
 

@@ -1,12 +1,13 @@
 """Korean text as it is said: the rules' cases, each as a reader of Korean would say it."""
 
+import random
 import unicodedata
 
 import pytest
 
 from avcore.errors import InputError
 from text2unit.korean.numerals import native, number_as_written, sino
-from text2unit.normalise import normalise, read
+from text2unit.normalise import MARKS, normalise, read
 
 # What the rules were made for: commas, h:mm, telephone numbers, money, units, decimals, 유월 and 시월, counters, Latin letters.
 RULES = {
@@ -234,6 +235,28 @@ def test_text_without_words_is_an_error(text: str) -> None:
 
 def test_unknown_words_in_latin_letters_are_told() -> None:
     assert read("Zaphod와 KBS, wifi").spelt == ("Zaphod",)
+
+
+def test_whatever_is_typed_becomes_hangul_or_one_error() -> None:
+    rng = random.Random(0)
+    pieces = [
+        *"0123456789", *",.:;/-~%$+=()'\"·°", *" \n", *"가나다시분월일원개명번대제째층도", *"aBcXyZ", "km", "kg", "천", "만",
+        "억", "오후", "조", "010-", "½", "ㅋ", "℃", "₩", "www.", "@",
+    ]  # fmt: skip
+    for _ in range(3000):
+        text = "".join(rng.choices(pieces, k=rng.randint(1, 14)))
+        try:
+            said = normalise(text)
+        except InputError:
+            continue
+        assert not set(said) - {" ", *MARKS} - {chr(number) for number in range(ord("가"), ord("힣") + 1)}, text
+        assert normalise(said) == said, text
+
+
+@pytest.mark.parametrize("piece", ["1", "1,", "1-", "a.", "1.", " ", "1만", "=1", "가", "~1", "ㅋ", "1/"])
+def test_long_lines_take_no_long_time(piece: str) -> None:
+    """Ten thousand of anything: a rule that looks back again and again would take minutes."""
+    assert normalise("가 " + piece * 10_000).startswith("가")
 
 
 def test_numerals_of_every_size() -> None:

@@ -47,7 +47,8 @@ def test_low_precision_says_nearly_the_same(speller: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"model": None}, "incomplete"), ({"languages": "ko"}, "languages"), ({"silence": 999}, "silence"),
+        ({"model": None}, "model of the configuration cannot be read"),
+        ({"languages": "ko"}, "languages"), ({"silence": 999}, "silence"),
         ({"model": {"width": -1}}, "width"), ({"model": {"network": "rnn"}}, "rnn"), ({"model": {"symbols": "abc"}}, "letters"),
         ({"model": {"width": 32}}, "do not fit"),
     ],

@@ -10,10 +10,13 @@ from avcore.checkpoints.checkpoint import Kind, read_checkpoint
 from avcore.errors import CheckpointError, InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
 from avcore.runs.rows import iter_rows, write_rows
 from avcore.units.edit_distance import error_rate
+from avtrain.entry import read_config
 from tests.text2unit.runs import config_of, export, history, words
 from text2unit.babble import SILENCE, VOCABULARY, BabbleCorpus, babble, babble_corpus, say
+from text2unit.inference import main as inference
 from text2unit.speller import TextSpeller
 from text2unit.train import main, make_task
+from text2unit.training.config import SpellerRunConfig
 from text2unit.training.items import collate
 
 
@@ -30,8 +33,8 @@ def _errors(speller: TextSpeller) -> float:
 
 def test_the_debug_config_learns_and_says_new_sentences(trained: Path, speller: Path) -> None:
     losses, errors = history(trained), history(trained, "valid", "unit_errors")
-    assert losses[150] < 0.2 * losses[10]
-    assert errors[150] < 0.1
+    assert losses[60] < 0.2 * losses[10]
+    assert errors[60] < 0.1
     loaded = TextSpeller.from_checkpoint(speller)
     assert loaded.vocabulary == VOCABULARY
     assert loaded.silence == SILENCE
@@ -54,15 +57,14 @@ def test_an_aligned_network_learns_its_alignment(trained_aligned: Path, tmp_path
 
 
 def test_a_resumed_run_gives_the_losses_of_an_unbroken_one(babble: BabbleCorpus, tmp_path: Path) -> None:
-    more = ("loop.log_every=1", "loop.validate_every=6", "loop.save_every=3", "batch.batch_size=8")
+    more = ("loop.log_every=1", "loop.validate_every=6", "loop.save_every=3", "batch.batch_size=8", "optim.schedule=constant")
     for config in ("train_debug", "aligned_debug"):
         whole, parts = tmp_path / config / "whole", tmp_path / config / "parts"
         assert main(words(babble, whole, *more, "loop.max_steps=10", config=config)) == 0
         assert main(words(babble, parts, *more, "loop.max_steps=5", config=config)) == 0
         assert main(words(babble, parts, *more, "loop.max_steps=10", config=config)) == 0
         assert len(history(whole)) == 10
-        assert history(parts)[10] == pytest.approx(history(whole)[10], abs=0.2)
-        assert set(history(parts)) == set(history(whole))
+        assert history(parts) == pytest.approx(history(whole), abs=1e-5)
 
 
 def test_every_weight_learns(babble: BabbleCorpus, tmp_path: Path) -> None:
@@ -103,10 +105,34 @@ def test_eight_bits_say_the_same(trained: Path, speller: Path, tmp_path: Path) -
     assert _errors(small) <= _errors(large) + 0.02
 
 
+def test_strange_sentences_are_told(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.safetensors"
+    assert export(trained, path, "--domain", "made-up sentences") == 0
+    speller = TextSpeller.from_checkpoint(path)
+    usual, strange = speller.spell(("가나 다라.", "왔쀍 켧뚫훼쩝"))
+    assert speller.outside(usual) is None
+    assert "hardly one of made-up sentences" in str(speller.outside(strange))
+    command = ["왔쀍 켧뚫훼쩝", "--text2unit-path", str(path), "--out-unit-path", str(tmp_path / "x.txt"), "--cpu"]
+    assert inference(command) == 0
+    assert "hardly one of made-up sentences" in capsys.readouterr().err
+
+
 def test_training_goes_on_from_a_checkpoint(babble: BabbleCorpus, speller: Path, tmp_path: Path) -> None:
     assert main(words(babble, tmp_path / "more", f"init={speller}", "loop.max_steps=2", "loop.log_every=1")) == 0
     assert history(tmp_path / "more")[1] < 0.5
     assert main(words(babble, tmp_path / "other", f"init={speller}", "model.width=32")) == 2
+
+
+def test_the_recipe_of_the_demo_trains(babble: BabbleCorpus, tmp_path: Path) -> None:
+    """Its step's own config, on recordings of which some are of another speaker."""
+    rows = [row for _, row in iter_rows(babble.manifest)]
+    write_rows(tmp_path / "some.jsonl", ({**row, "speaker": "ref_ko" if n % 2 else "else"} for n, row in enumerate(rows)))
+    run = tmp_path / "text2unit"
+    more = (f"data.train={tmp_path / 'some.jsonl'}", "data.hold_out=4", "loop.max_minutes=0", "loop.max_steps=2", "loop.device=cpu")
+    task = make_task(read_config(SpellerRunConfig, "demo/text2unit", [*words(babble, run)[2:], *more]))
+    assert len(task.train_items()) == len(rows) // 2 - 4
+    assert main(["--config", "demo/text2unit", *words(babble, run, *more)[2:]]) == 0
+    assert export(run, tmp_path / "text2unit.safetensors", "--eight-bits") == 0
 
 
 def test_units_that_hold_their_text_need_no_manifest(babble: BabbleCorpus, tmp_path: Path) -> None:

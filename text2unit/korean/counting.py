@@ -1,6 +1,7 @@
 """Numbers that count, measure or name: which numerals are read, and with what behind them."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from text2unit.korean.forms import hour, month, topic
@@ -54,7 +55,7 @@ def _read_money(found: re.Match[str]) -> str:
     money, small = known.currencies[sign], known.cents.get(sign)
     integer, _, fraction = number.partition(".")
     if small and not scale and len(fraction) == _CENTS:
-        parts = [f"{integer}{money}"] * bool(int(integer.replace(",", ""))) + [f"{int(fraction)}{small}"] * bool(int(fraction))
+        parts = [f"{integer}{money}"] * bool(integer.strip("0,")) + [f"{int(fraction)}{small}"] * bool(int(fraction))
         return " ".join(parts) or f"0{money}"
     return f"{number}{scale.strip()}{money}"
 
@@ -62,7 +63,7 @@ def _read_money(found: re.Match[str]) -> str:
 @cache
 def _speed() -> re.Pattern[str]:
     units = "|".join(sorted(map(re.escape, tables().speeds), key=len, reverse=True))
-    return re.compile(rf"(?:시속\s?|초속\s?|분속\s?)?({_NUM})\s?({units})(?![A-Za-z])")
+    return re.compile(rf"(?:시속\s?|초속\s?|분속\s?)?(?<![\d.,])({_NUM})\s?({units})(?![A-Za-z])")
 
 
 def _read_speed(found: re.Match[str]) -> str:
@@ -83,7 +84,7 @@ def _read_temperature(found: re.Match[str]) -> str:
 @cache
 def _measure() -> re.Pattern[str]:
     units = "|".join(sorted(map(re.escape, tables().measures), key=len, reverse=True))
-    return re.compile(rf"({_NUM}(?:\s?[천만억](?=\s?[A-Za-z%]))?)\s?({units})(?![A-Za-z0-9])")
+    return re.compile(rf"(?<![\d.,])({_NUM}(?:\s?[천만억](?=\s?[A-Za-z%]))?)\s?({units})(?![A-Za-z0-9])")
 
 
 def _read_measure(found: re.Match[str]) -> str:
@@ -95,10 +96,8 @@ def _read_bare(text: str) -> str:
     """A number, perhaps with one scale behind it, that no native counter follows."""
     scale = text[-1] if text[-1] in _SCALE else ""
     number = text.removesuffix(scale).rstrip()
-    value = None if "." in number else int(number.replace(",", "")) * _SCALE.get(scale, 1)
-    if not scale or value is None or len(str(value)) > MOST_DIGITS:
-        return number_as_written(number) + scale
-    return sino(value)
+    value = None if not scale else value_of(number + scale)
+    return number_as_written(number) + scale if value is None else sino(value)
 
 
 # Ranges, sums and signs
@@ -118,11 +117,16 @@ def _read_range(found: re.Match[str]) -> str:
     if own and own != counter and _RANGE_SIGNS not in wave:
         return found[0]
     pairs = NATIVE_PAIRS if counter in known.native else SINO_PAIRS
-    is_next = first.isdecimal() and last.isdecimal() and int(last) == int(first) + 1
-    if is_next and not own and counter and counter not in known.names and int(first) in pairs:
-        return pairs[int(first)] + " "
+    if not own and counter and counter not in known.names and (some := _some(first, last, pairs)):
+        return f"{some} "
     is_counted = counter in known.native or counter == "월"
     return f"{first}{own or (counter if is_counted else '')}에서 {last}"
+
+
+def _some(first: str, last: str, pairs: Mapping[int, str]) -> str:
+    """What is said for a digit and the next number, "" for any others."""
+    is_short = first.isdecimal() and last.isdecimal() and len(first) == 1 and len(last) <= 2
+    return pairs.get(int(first), "") if is_short and int(last) == int(first) + 1 else ""
 
 
 @cache
@@ -136,7 +140,7 @@ def _read_sum(found: re.Match[str]) -> str:
 
 @cache
 def _equals() -> re.Pattern[str]:
-    return re.compile(rf"({_NUM})\s?=\s?(?=[\d-])")
+    return re.compile(rf"(?<![\d.,])({_NUM})\s?=\s?(?=[\d-])")
 
 
 def _read_equals(found: re.Match[str]) -> str:

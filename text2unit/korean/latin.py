@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from text2unit.korean.tables import tables
 
 _ADDRESS = re.compile(
-    r"(?<![A-Za-z0-9])(?:https?://)?[A-Za-z0-9_-]+(?:[.@][A-Za-z0-9_-]+)*[.@](?:[A-Za-z]{2,})(?:/[A-Za-z0-9_./-]*)?"
+    r"(?<![A-Za-z0-9.@_-])(?:https?://)?[A-Za-z0-9_-]+(?:[.@][A-Za-z0-9_-]+)*[.@](?:[A-Za-z]{2,})(?:/[A-Za-z0-9_./-]*)?"
 )
 _DOMAIN = re.compile(r"@|https?://|www\.|\.(?:com|net|org|kr|io|gov|edu|ai|tv)\b", re.IGNORECASE)
 _ADDRESS_SIGNS = {"@": "골뱅이", ".": "점", "/": "슬래시", "-": "다시", "_": "언더바", ":": "콜론"}

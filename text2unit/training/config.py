@@ -16,7 +16,8 @@ class DataConfig:
     train, valid: manifests, JSON lines with id and text; or units that hold their text, JSON lines with id, units and text.
     Empty valid = `hold_out` sentences of train, chosen by the seed: all recordings of a sentence are held out together.
     units, valid_units: units by id for manifests (avdata.unit_store); empty valid_units = units. Recordings themselves are not
-    read. language: of the text; entries of another are left out. frame_level: rows of units without durations are one id every
+    read. language: of the text; entries of another are left out. speakers: only recordings of these, with commas between, empty =
+    all; in one voice the units of a sentence are the same each time. frame_level: rows of units without durations are one id every
     20 ms. first_unit: the number that unit 0 has in the data. units_vocabulary: fingerprint of the quantizer where the data do
     not say it. allow_missing: leave out entries without text or units, and those whose text cannot be read aloud, instead of
     stopping.
@@ -31,6 +32,7 @@ class DataConfig:
     units: str = ""
     valid_units: str = ""
     language: str = "ko"
+    speakers: str = ""
     frame_level: bool = False
     first_unit: int = 0
     units_vocabulary: str = ""

@@ -73,9 +73,11 @@ def read_corpus(config: SpellerRunConfig) -> Corpus:
         raise InputError("no sentence is left to train on", path=data.train)
     vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for part in kept for one in part), data.units_vocabulary)
     highest = max(int(one.units.ids.max()) for part in kept for one in part)
-    num_units = config.model.num_units or highest + 1
+    num_units = config.model.num_units or max(highest, silence or 0) + 1
     for one in (*kept[0], *kept[1]):
         one.units.check_range(num_units, one.id)
+    if silence is not None and silence >= num_units:
+        raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
     LOG.info("%d sentences to train on, %d held out, %d units", len(kept[0]), len(kept[1]), num_units)
     return Corpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units)
 
@@ -117,6 +119,7 @@ def _read(path: str, units: str, data: DataConfig) -> list[Sentence]:
 def _texts_and_units(path: Path, units: str, data: DataConfig) -> Iterator[tuple[str, str, UnitRow | None]]:
     texts: dict[str, str] = {}
     wanted = normalise_language(data.language)
+    speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
     for number, row in iter_rows(path):
         try:
             entry = parse_entry(row)
@@ -124,7 +127,7 @@ def _texts_and_units(path: Path, units: str, data: DataConfig) -> Iterator[tuple
             raise InputError(f"line {number} is no manifest entry", path=path, found=error) from error
         if entry.id in texts:
             raise InputError(f"the id {entry.id!r} is there twice", path=path)
-        if entry.language in ("", wanted):
+        if entry.language in ("", wanted) and (not speakers or entry.speaker in speakers):
             texts[entry.id] = entry.text
     rows: Mapping[str, UnitRow] = {row.id: row for row in iter_units(units) if row.id in texts}
     yield from ((name, text, rows.get(name)) for name, text in texts.items())

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -26,6 +26,15 @@ NETWORK = "speller"
 _SHOWN_UNITS = 24
 
 
+class _Measured(NamedTuple):
+    """One held-out sentence. units: that it has. length_error: as a share of its length. score: mean log-probability."""
+
+    errors: int
+    units: int
+    length_error: float
+    score: float
+
+
 class SpellerTask:
     """A speller of either network (avtrain.task.Task)."""
 
@@ -33,6 +42,7 @@ class SpellerTask:
         self._config, self._corpus, self._network = config, corpus, network
         self._train = Sentences(corpus.train)
         self._valid = Sentences(corpus.valid) if corpus.valid else None
+        self._scores: list[float] = []
 
     @property
     def _sizes(self) -> SpellerConfig:
@@ -64,6 +74,7 @@ class SpellerTask:
             "model": self._sizes.to_config(),
             "vocabulary": self._corpus.vocabulary,
             "silence": self._corpus.silence,
+            "scores": self._scores,
             "config": plain(self._config),
         }
 
@@ -98,7 +109,7 @@ class SpellerTask:
         unit_errors: edit distance to the true units, a true unit. exact: share of sentences without an error. length_error (of
         aligned networks): by how much a sentence comes out too long or too short, as a share of its length.
         """
-        rows: list[tuple[float, int, int, float]] = []
+        rows: list[_Measured] = []
         losses: list[tuple[float, int]] = []
         shown = 0
         for batch in batches:
@@ -107,19 +118,19 @@ class SpellerTask:
             for number in range(len(batch["names"])):
                 rows.append(self._measure(batch, number, shown < self._config.num_samples))
                 shown += 1
-        rows = [row for share in engine.of_all(rows) for row in share]
+        rows = [_Measured(*row) for share in engine.of_all([tuple(row) for row in rows]) for row in share]
         losses = [row for share in engine.of_all(losses) for row in share]
         if not rows:
             return {"unit_errors": float("inf")}
+        self._scores = sorted(row.score for row in rows)
         metrics = {
             "loss": sum(loss * count for loss, count in losses) / sum(count for _, count in losses),
-            "unit_errors": sum(row[0] for row in rows) / max(1, sum(row[1] for row in rows)),
-            "exact": sum(row[2] for row in rows) / len(rows),
+            "unit_errors": sum(row.errors for row in rows) / max(1, sum(row.units for row in rows)),
+            "exact": sum(row.errors == 0 for row in rows) / len(rows),
         }
-        return metrics if self._is_ctc else {**metrics, "length_error": sum(row[3] for row in rows) / len(rows)}
+        return metrics if self._is_ctc else {**metrics, "length_error": sum(row.length_error for row in rows) / len(rows)}
 
-    def _measure(self, batch: Batch, number: int, is_shown: bool) -> tuple[float, int, int, float]:
-        """Errors, true units, whether there are no errors, and the error of the length, of one sentence."""
+    def _measure(self, batch: Batch, number: int, is_shown: bool) -> "_Measured":
         said = self._network.say(batch["letters"][number, : int(batch["num_letters"][number])])
         truth = batch["units"][number, : int(batch["num_units"][number])].cpu().numpy()
         found = said.ids.cpu().numpy()
@@ -129,4 +140,4 @@ class SpellerTask:
         if is_shown:
             heads = (" ".join(map(str, ids[:_SHOWN_UNITS])) for ids in (found, truth))
             LOG.info("%s: %d of %d units wrong: %s | %s", batch["texts"][number], distance, len(truth), *heads)
-        return distance, len(truth), int(distance == 0), length
+        return _Measured(distance, len(truth), length, said.score)

@@ -10,29 +10,12 @@ from avdata.manifest import read_manifest
 from avdata.manifest_command import main as manifest_command
 from avdata.prepare.prepare_kaldi import main
 from avdata.published.kaldi import read_kaldi
-from tests.avdata.prepare.made import read_rows, sound_bytes
+from tests.avdata.prepare.made import read_rows
+from tests.avdata.prepare.trees import write_kaldi_folder, write_table
 
 
 def _prepare(root: Path, out: Path, *more: str) -> int:
     return main(["--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
-
-
-def write_kaldi_folder(root: Path, count: int = 3) -> Path:
-    """A folder of an ESPnet recipe: paths from the place that the recipe is run in."""
-    folder = root / "data" / "tr_no_dev"
-    folder.mkdir(parents=True)
-    (root / "wavs").mkdir()
-    names = [f"kss_{number:04d}" for number in range(count)]
-    for number, name in enumerate(names):
-        (root / "wavs" / f"{name}.wav").write_bytes(sound_bytes(0.4 + number / 10, number % 5))
-    _table(folder / "wav.scp", {name: f"wavs/{name}.wav" for name in names})
-    _table(folder / "text", {name: f"한국어 문장 {number}" for number, name in enumerate(names)})
-    _table(folder / "utt2spk", dict.fromkeys(names, "kss"))
-    return folder
-
-
-def _table(path: Path, rows: dict[str, str]) -> None:
-    path.write_text("".join(f"{name} {rest}\n" for name, rest in rows.items()), encoding="utf-8")
 
 
 def test_a_folder_becomes_a_manifest_and_a_folder_again(tmp_path: Path) -> None:
@@ -54,7 +37,7 @@ def test_a_folder_becomes_a_manifest_and_a_folder_again(tmp_path: Path) -> None:
 
 def test_ids_begin_with_their_speaker_when_they_are_written(tmp_path: Path) -> None:
     folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
-    _table(folder / "utt2spk", {f"kss_{number:04d}": "ann" for number in range(3)})
+    write_table(folder / "utt2spk", {f"kss_{number:04d}": "ann" for number in range(3)})
     assert _prepare(folder, out) == 0
     assert manifest_command(["to-kaldi", str(out / "manifest.jsonl"), "--out-dir", str(tmp_path / "back"), "--quiet"]) == 0
     assert (tmp_path / "back" / "utt2spk").read_text().splitlines()[0] == "ann-kss_0000 ann"
@@ -62,8 +45,8 @@ def test_ids_begin_with_their_speaker_when_they_are_written(tmp_path: Path) -> N
 
 def test_segments_are_cut(tmp_path: Path) -> None:
     folder, out = write_kaldi_folder(tmp_path / "egs", 1), tmp_path / "out"
-    _table(folder / "segments", {"kss_a": "kss_0000 0.05 0.2", "kss_b": "kss_0000 0.2 0.4"})
-    _table(folder / "text", {"kss_a": "하나", "kss_b": "둘"})
+    write_table(folder / "segments", {"kss_a": "kss_0000 0.05 0.2", "kss_b": "kss_0000 0.2 0.4"})
+    write_table(folder / "text", {"kss_a": "하나", "kss_b": "둘"})
     assert _prepare(folder, out) == 0
     whole = read_speech(tmp_path / "egs" / "wavs" / "kss_0000.wav")
     first = read_speech(out / "audio" / "kss_a.wav")
@@ -88,7 +71,7 @@ def test_everything_that_does_not_fit_is_listed_at_once(tmp_path: Path, capsys: 
     folder, out = write_kaldi_folder(tmp_path / "egs", 4), tmp_path / "out"
     waves = (folder / "wav.scp").read_text().splitlines()
     (folder / "wav.scp").write_text("\n".join([waves[3], *waves[:3], waves[1], "../evil wavs/kss_0000.wav"]) + "\n")
-    _table(folder / "text", {"kss_0000": "하나", "kss_0001": "둘", "kss_0003": "넷", "kss_7777": "없음", "../evil": "나쁨"})
+    write_table(folder / "text", {"kss_0000": "하나", "kss_0001": "둘", "kss_0003": "넷", "kss_7777": "없음", "../evil": "나쁨"})
     (tmp_path / "egs" / "wavs" / "kss_0003.wav").unlink()
     assert _prepare(folder, out) == 1
     failed = {row["id"]: row["reason"] for row in read_rows(out / "failed.jsonl")}
