@@ -6,7 +6,7 @@ from text2unit.korean.numerals import digits, native, number_as_written, sino, w
 
 _DATE = re.compile(r"(?<![\d.])(\d{4})\s?([-./])\s?(\d{1,2})\s?\2\s?(\d{1,2})(?![\d-])(\.?)")
 _DAY_OF_WEEK = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{1,2})\s?\(([월화수목금토일])\)")
-_WEEKDAY = re.compile(r"\(([월화수목금토일])\)")
+_WEEKDAY = re.compile(r"(?<=[일\d])\s?\(([월화수목금토일])\)")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?=\s?(?:년|학번|월드컵|올림픽|시즌))")
 _TIME = re.compile(
     r"(?<![\d:])(?:(오전|오후|AM|PM|am|pm)\s?)?(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?(AM|PM|am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?"
@@ -92,12 +92,13 @@ def _event(found: re.Match[str]) -> str:
 
 def _tens(found: re.Match[str]) -> str:
     """Two tens that follow one another: 2, 30대 is 이삼십 대."""
-    return f"{sino(int(found[1]))}{sino(int(found[2]))}십 "
+    is_next = int(found[2]) == int(found[1]) + 1
+    return f"{sino(int(found[1]))}{sino(int(found[2]))}십 " if is_next else found[0]
 
 
 def _phone(found: re.Match[str]) -> str:
     country = "플러스 팔이 " if (found[1] or "").startswith("+") else "팔이 " if found[1] else ""
-    if not (found[1] or found[2].startswith("0")):
+    if not (found[1] or (found[2].startswith("0") and len(found[2]) > 1)):
         return found[0]
     return country + " ".join(digits(found[number]) for number in (2, 3, 4))
 
