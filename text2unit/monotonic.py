@@ -7,39 +7,41 @@ from scipy.special import betaln, gammaln
 from torch import Tensor
 
 Floats = NDArray[np.float32]
+Counts = NDArray[np.int64]
 _IMPOSSIBLE = -1e9
 
 
-def best_durations(log_probs: Floats) -> NDArray[np.int64]:
-    """Steps that each letter gets on the most probable path that takes all letters in order, one or more each.
-
-    log_probs: float32 [T, J], T >= J. Returns int64 [J] that add up to T. Raises ValueError for fewer steps than letters.
-    """
-    steps, letters = log_probs.shape
-    if steps < letters:
-        raise ValueError(f"{letters} letters do not fit into {steps} steps")
-    best = np.full(letters, _IMPOSSIBLE)
-    best[0] = log_probs[0, 0]
-    moved = np.zeros((steps, letters), dtype=bool)
-    for step in range(1, steps):
-        from_before = np.concatenate([[_IMPOSSIBLE], best[:-1]])
-        moved[step] = from_before > best
-        best = np.where(moved[step], from_before, best) + log_probs[step]
-    durations = np.zeros(letters, dtype=np.int64)
-    letter = letters - 1
-    for step in range(steps - 1, -1, -1):
-        durations[letter] += 1
-        letter -= int(moved[step, letter])
-    return durations
-
-
 def durations_of(alignment: Tensor, num_frames: Tensor, num_letters: Tensor) -> Tensor:
-    """Durations int64 [batch, J] of a batch of alignments float32 [batch, T, J]; letters that are padding get 0 steps."""
-    found = np.zeros((alignment.shape[0], alignment.shape[2]), dtype=np.int64)
-    probabilities = alignment.float().cpu().numpy()
-    for row, (steps, letters) in enumerate(zip(num_frames.tolist(), num_letters.tolist(), strict=True)):
-        found[row, :letters] = best_durations(probabilities[row, :steps, :letters])
+    """Steps that each letter gets on the most probable path that takes all letters in order, one step or more each.
+
+    alignment: log-probabilities float32 [batch, T, J]; num_frames, num_letters: int64 [batch], frames >= letters. Returns int64
+    [batch, J] whose rows add up to num_frames, 0 for padding. Raises ValueError for fewer steps than letters.
+    """
+    found = best_durations(alignment.float().cpu().numpy(), num_frames.cpu().numpy(), num_letters.cpu().numpy())
     return torch.from_numpy(found).to(alignment.device)
+
+
+def best_durations(log_probs: Floats, num_steps: Counts, num_letters: Counts) -> Counts:
+    """The same of arrays: a Viterbi search, all rows of a batch side by side."""
+    if np.any(num_steps < num_letters):
+        row = int(np.argmax(num_letters - num_steps))
+        raise ValueError(f"{num_letters[row]} letters do not fit into {num_steps[row]} steps")
+    batch, longest, letters = log_probs.shape
+    best = np.full((batch, letters), _IMPOSSIBLE)
+    best[:, 0] = log_probs[:, 0, 0]
+    moved = np.zeros((longest, batch, letters), dtype=bool)
+    first = np.full((batch, 1), _IMPOSSIBLE)
+    for step in range(1, longest):
+        from_before = np.concatenate([first, best[:, :-1]], axis=1)
+        moved[step] = from_before > best
+        best = np.where(moved[step], from_before, best) + log_probs[:, step]
+    durations = np.zeros((batch, letters), dtype=np.int64)
+    rows, letter = np.arange(batch), num_letters - 1
+    for step in range(longest - 1, -1, -1):
+        is_there = step < num_steps
+        durations[rows[is_there], letter[is_there]] += 1
+        letter = letter - (moved[step, rows, letter] & is_there)
+    return durations
 
 
 def straight_prior(steps: int, letters: int) -> Floats:

@@ -26,7 +26,7 @@ def _score(log_probs: np.ndarray, durations: np.ndarray) -> float:
 @pytest.mark.parametrize(("steps", "letters"), [(1, 1), (5, 1), (4, 4), (7, 3), (9, 5)])
 def test_the_best_of_all_paths_is_found(steps: int, letters: int) -> None:
     log_probs = np.random.default_rng(steps).normal(size=(steps, letters)).astype(np.float32)
-    found = best_durations(log_probs)
+    found = best_durations(log_probs[None], np.array([steps]), np.array([letters]))[0]
     assert found.sum() == steps
     assert found.min() >= 1
     best = max(_score(log_probs, one) for one in _all_durations(steps, letters))
@@ -35,7 +35,7 @@ def test_the_best_of_all_paths_is_found(steps: int, letters: int) -> None:
 
 def test_too_few_steps_are_an_error() -> None:
     with pytest.raises(ValueError, match="do not fit"):
-        best_durations(np.zeros((2, 3), np.float32))
+        best_durations(np.zeros((1, 2, 3), np.float32), np.array([2]), np.array([3]))
 
 
 def test_a_batch_is_aligned_row_by_row() -> None:
@@ -43,6 +43,8 @@ def test_a_batch_is_aligned_row_by_row() -> None:
     found = durations_of(alignment, torch.tensor([6, 4]), torch.tensor([4, 2]))
     assert found.sum(1).tolist() == [6, 4]
     assert found[1, 2:].tolist() == [0, 0]
+    alone = durations_of(alignment[1:, :4, :2], torch.tensor([4]), torch.tensor([2]))
+    assert found[1, :2].tolist() == alone[0].tolist()
 
 
 def test_the_prior_is_a_beta_binomial() -> None:
