@@ -15,6 +15,7 @@ COMMANDS = {
     "units": ("av2unit.inference", "speech and lips to units"),
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
+    "say": ("netflips.say", "Korean text to speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
     "transcribe": ("netflips.transcribe", "what is said in videos and sound files, as text or subtitles"),
     "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),

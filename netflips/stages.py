@@ -11,6 +11,7 @@ PACKAGES = (
     "unit2unit",  # units to units
     "unit2av",  # units to speech and lips; whose voice it is
     "unit2text",  # units, or lips, to text
+    "text2unit",  # text to units
 )
 STAGES: tuple[Stage[Any], ...] = tuple(chain.from_iterable(map(stages_of, PACKAGES)))
 """In the order in which a dub needs them."""

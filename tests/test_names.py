@@ -13,6 +13,7 @@ COMMANDS = [
     "unit2unit.utut_finetune.average",
     "unit2av.inference_unit2a", "unit2av.inference_unit2av", "unit2av.train_unit2a", "unit2av.train_unit2v", "unit2av.train_sync",
     "unit2text.inference", "unit2text.train", "unit2text.evaluate",
+    "text2unit.inference", "text2unit.train", "text2unit.babble",
     "unit2av.lip_crops", "unit2av.voice.__main__", "inference_av2av",
 ]  # fmt: skip
 """Run as `python -m NAME` (a package by its `__main__`)."""
@@ -23,6 +24,7 @@ OBJECTS = [
     ("unit2text.inference", "UnitReader"),
     ("unit2av.inference_unit2a", "UnitVocoder"),
     ("unit2av.inference_unit2a", "Speech"),
+    ("text2unit.inference", "TextSpeller"),
     ("unit2av.renderer", "LipRenderer"),
     ("unit2av.speaker", "SpeakerEncoder"),
     ("netflips.pipeline", "dub"),

@@ -6,7 +6,7 @@ from avcore.media.moments import pictures_at
 from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
 from avcore.media.probe import MediaInfo, probe
 from avcore.media.resampling import iter_sound_at
-from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech
+from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech, write_speech_pieces
 from avcore.media.source import PictureSource
 from avcore.media.writer import VideoWriter
 
@@ -29,4 +29,5 @@ __all__ = [
     "read_speech",
     "write_lip_video",
     "write_speech",
+    "write_speech_pieces",
 ]

@@ -2,7 +2,7 @@
 
 import logging
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,14 +104,23 @@ def write_speech(path: str | Path, samples: Samples, rate: int = SAMPLE_RATE) ->
     samples: float [time] in [-1, 1], made whole by floor(x * 32768) and clipped. Raises OutputError when it cannot be
     written, ValueError for samples that are not finite.
     """
-    if not np.all(np.isfinite(samples)):
-        raise ValueError("speech holds values that are not finite")
-    pcm = np.clip(np.floor(np.asarray(samples, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
+    write_speech_pieces(path, [samples], rate)
+
+
+def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int = SAMPLE_RATE) -> int:
+    """Write speech that comes piece by piece, as `write_speech` does; memory holds one piece. Returns how many samples."""
+    written = 0
     with atomic_output(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)
-        file.setsampwidth(pcm.itemsize)
+        file.setsampwidth(np.dtype("<i2").itemsize)
         file.setframerate(rate)
-        file.writeframes(pcm.tobytes())
+        for samples in pieces:
+            if not np.all(np.isfinite(samples)):
+                raise ValueError("speech holds values that are not finite")
+            pcm = np.clip(np.floor(np.asarray(samples, np.float64) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype("<i2")
+            file.writeframes(pcm.tobytes())
+            written += len(pcm)
+    return written
 
 
 def _placed_blocks(path: str | Path) -> Iterator[_Block]:

@@ -11,6 +11,7 @@ from avcore.loading import loading
 CORPORA = {
     "kox": ("avdata.prepare.prepare_kox", "AIHub Ko-X: Korean speech with English text or speech"),
     "zeroth": ("avdata.prepare.prepare_zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "kaldi": ("avdata.prepare.prepare_kaldi", "a folder as Kaldi and ESPnet have them: wav.scp, text, utt2spk, segments"),
     "lips": ("avdata.prepare.prepare_aihub_lips", "AIHub's Korean lip-reading video"),
     "video": ("avdata.prepare.prepare_video", "a folder of talking-head videos"),
 }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.media import read_speech, write_speech
@@ -30,11 +31,15 @@ class StoredSound:
 
 def store_sound(source: Path, out: Path, name: str) -> StoredSound:
     """Convert any sound file to `out / name`, a 16 kHz mono wav. Raises MediaError when there is nothing to hear in it."""
-    speech = read_speech(source)
+    return store_speech(read_speech(source), out, name, source.name)
+
+
+def store_speech(speech: NDArray[np.float32], out: Path, name: str, source: str) -> StoredSound:
+    """Write float32 [S] at 16 kHz to `out / name`. source: what it is from, for messages. Raises what `store_sound` raises."""
     if float(samples_to_seconds(len(speech))) < MIN_SECONDS:
-        raise MediaError("it is too short", path=source.name, expected=f"{MIN_SECONDS} s", found=f"{len(speech)} samples")
+        raise MediaError("it is too short", path=source, expected=f"{MIN_SECONDS} s", found=f"{len(speech)} samples")
     level = level_dbfs(speech)
     if not np.isfinite(level) or level < SILENT_DBFS:
-        raise MediaError("it is silent", path=source.name, expected=f"{SILENT_DBFS:g} dBFS or more", found=f"{level:.0f} dBFS")
+        raise MediaError("it is silent", path=source, expected=f"{SILENT_DBFS:g} dBFS or more", found=f"{level:.0f} dBFS")
     write_speech(out / name, speech)
     return StoredSound(name, len(speech))

@@ -149,6 +149,19 @@ def _from_unit2a(options: argparse.Namespace) -> None:
     LOG.info("%s: %d entries", options.out, write_manifest(options.out, (entry for entry, _ in found)))
 
 
+def _add_to_kaldi(parser: argparse.ArgumentParser) -> None:
+    add_input(parser)
+    parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="folder for wav.scp, text, utt2spk and spk2utt")
+
+
+def _to_kaldi(options: argparse.Namespace) -> None:
+    from avdata.published.kaldi import FILES, write_kaldi
+
+    keep_apart({"a file of the folder": [options.out_dir / name for name in FILES]}, {"the manifest": options.manifest})
+    number = write_kaldi(read_manifest(options.manifest, options.root), options.out_dir)
+    LOG.info("%s: %d utterances", options.out_dir, number)
+
+
 def _add_labels_of_units(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--units-out", type=Path, metavar="JSONL", help="write its units here")
     parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
@@ -160,6 +173,7 @@ CONVERSIONS: dict[str, Subcommand] = {
     "from-tsv": Subcommand("from AV-HuBERT's .tsv and label files", _add_from_tsv, _from_tsv),
     "to-pairs": Subcommand("to a pair folder of unit2unit", _add_to_pairs, _to_pairs),
     "from-pairs": Subcommand("from a pair folder of unit2unit", _add_from_pairs, _from_pairs),
+    "to-kaldi": Subcommand("to a folder as Kaldi and ESPnet have them", _add_to_kaldi, _to_kaldi),
     "to-unit2a": Subcommand("to the published manifest of vocoder training", _add_to_unit2a, _to_unit2a),
     "from-unit2a": Subcommand("from the published manifest of vocoder training", _add_from_unit2a, _from_unit2a),
 }

@@ -15,7 +15,7 @@ from avdata.manifest import read_manifest
 from avdata.unit_store import read_units
 from netflips.bulk.session import ray_session
 from tests.avdata.prepare.made import sound_bytes, talking_head
-from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kox, write_zeroth
+from tests.avdata.prepare.trees import LIP_PLAN, lip_label, write_aihub_lips, write_kaldi_folder, write_kox, write_zeroth
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, parameters, run_in_form, write_stand_in
 from unit2unit.stage import TRANSLATOR
 from workshop.heads.camera import Pose
@@ -24,7 +24,7 @@ from workshop.random.random_checkpoints import RENDERER, write_random_checkpoint
 PAGES = [
     ROOT / "docs" / f"{name}.md"
     for name in ("data", "data_preparation", "training", "first_dub", "training_unit2unit", "training_unit2v", "training_unit2a",
-                 "training_av2unit")
+                 "training_av2unit", "training_text2unit")
 ]  # fmt: skip
 KOX_NAMES = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
 LIP_NAME = "lip_J_1_F_03_E220_A_001"
@@ -51,6 +51,8 @@ FORMS = (
     Form(r"av2unit.train .*train_debug", "a minute", more="loop.max_steps=4 loop.num_workers=0"),
     Form(r"av2unit.kmeans|av2unit.train --config", "hours, of corpora and checkpoints that are not here", check=check_settings),
     Form(r"av2unit.train export --run-dir runs/it1", "of a run of hours", check=check_help),
+    Form(r"text2unit.train --config text2unit/aligned", "days on a GPU", check=check_settings),
+    Form(r"netflips say .*runs/say_kss", "of a run of days", check=check_help),
 )
 
 
@@ -75,6 +77,7 @@ def _write_corpora(folder: Path) -> None:
     with tarfile.open(folder / "zeroth_korean.tar.gz", "w:gz") as archive:
         for one in zeroth.iterdir():
             archive.add(one, one.name)
+    write_kaldi_folder(folder)
     write_kox(folder / "Ko-X", names=KOX_NAMES, seconds=1.0, english=True)
     for program in ("my_tts", "espeak-ng"):
         write_stand_in(folder / "bin", program, sound_bytes(0.8, 3))

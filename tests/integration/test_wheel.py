@@ -21,7 +21,7 @@ from netflips.stages import STAGES
 from tests.avdata.prepare.trees import write_zeroth
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "avtrain", "netflips")
+PACKAGES = ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "avtrain", "netflips")
 PARTS = (*PACKAGES, "configs", "pyproject.toml", "README.md", "LICENSE", "inference_av2av.py")
 
 

@@ -228,5 +228,6 @@ def test_each_stage_says_what_it_is() -> None:
         ("renderer", "--unit2av-path", "unit2av_path", "needed"),
         ("speaker-encoder", "--speaker-encoder-path", "speaker_encoder_path", "no"),
         ("text-reader", "--unit2text-path", "unit2text_path", "optional"),
+        ("speller", "--text2unit-path", "text2unit_path", "optional"),
     ]
     assert RENDERER.language_of("renderer.ko.safetensors") is None

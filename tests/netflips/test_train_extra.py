@@ -14,7 +14,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 parts = ("training", "clustering", "kmeans", "train", "train_sync", "train_unit2a", "train_unit2v", "__main__")
 parts += ("utut_common", "utut_pretrain", "utut_finetune")
-for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "netflips"):
+for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips"):
     for found in walk_packages(import_module(package).__path__, f"{package}."):
         if not set(parts) & set(found.name.split(".")):
             import_module(found.name)
@@ -34,6 +34,7 @@ TRAINERS = {
     "unit2av.train_unit2v": ["data.train=x", "data.units=x", "run_dir=x"],
     "unit2av.train_sync": ["data.train=x", "data.units=x", "run_dir=x"],
     "unit2text.train": ["data.train=x", "data.units=x", "run_dir=x"],
+    "text2unit.train": ["data.train=x", "data.units=x", "run_dir=x"],
     "unit2unit.utut_pretrain.pretrain": ["run_dir=x", "data_dir=x"],
     "unit2unit.utut_finetune.finetune": ["run_dir=x", "data_dir=x"],
 }

@@ -20,6 +20,7 @@ DOMAIN = (
     "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
     "espeak-ng, flite or Kokoro-82M"
 )
+TEXT_DOMAIN = "about 2,350 short Korean sentences of a phrasebook (travel, time, weather, shopping, family, small talk)"
 CONFIGS = (
     "demo/unit_encoder",
     "demo/unit2unit_labels",
@@ -28,17 +29,18 @@ CONFIGS = (
     "demo/lips",
     "demo/lips_more",
     "demo/unit2text",
+    "demo/text2unit",
 )
 
 
 def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
-    """The steps that make three checkpoints and the references in `folder`.
+    """The steps that make five checkpoints and the references in `folder`.
 
     max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
     """
     data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
-    encoder, voice, begun, renderer = (
-        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer")
+    encoder, voice, begun, renderer, speller = (
+        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", "speller.ko")
     )
 
     def module(name: str, *words: object) -> tuple[str, ...]:
@@ -101,6 +103,17 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             (
                 training("unit2av.train_unit2a", "vocoder", f"data.train={data}/vocoder.jsonl", f"data.units={labels}"),
                 module("unit2av.train_unit2a", "export", "--checkpoint", _best(folder / "vocoder"), "--out-path", voice),
+            ),
+            ("data",),
+        ),
+        Step(
+            "text2unit",
+            (
+                training("text2unit.train", "text2unit", f"data.train={data}/encoder.jsonl", f"data.units={labels}"),
+                module(
+                    "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", speller, "--eight-bits",
+                    "--domain", TEXT_DOMAIN,
+                ),
             ),
             ("data",),
         ),

@@ -28,6 +28,25 @@ def write_zeroth(root: Path, per_speaker: int = 3, seconds: float = 0.4) -> Path
     return root
 
 
+def write_kaldi_folder(root: Path, count: int = 3) -> Path:
+    """A folder of an ESPnet recipe: paths from the place that the recipe is run in."""
+    folder = root / "data" / "tr_no_dev"
+    folder.mkdir(parents=True)
+    (root / "wavs").mkdir()
+    names = [f"kss_{number:04d}" for number in range(count)]
+    for number, name in enumerate(names):
+        (root / "wavs" / f"{name}.wav").write_bytes(sound_bytes(0.4 + number / 10, number % 5))
+    write_table(folder / "wav.scp", {name: f"wavs/{name}.wav" for name in names})
+    write_table(folder / "text", {name: f"한국어 문장 {number}" for number, name in enumerate(names)})
+    write_table(folder / "utt2spk", dict.fromkeys(names, "kss"))
+    return folder
+
+
+def write_table(path: Path, rows: Mapping[str, str]) -> None:
+    """A table of Kaldi's: names, and what stands behind them."""
+    path.write_text("".join(f"{name} {rest}\n" for name, rest in rows.items()), encoding="utf-8")
+
+
 def kox_label(number: int, **more: object) -> bytes:
     """A label as AIHub's translation corpora have them."""
     row = {

@@ -65,6 +65,7 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None
         "demo/lips",
         "demo/lips_more",
         "demo/unit2text",
+        "demo/text2unit",
     }
 
 

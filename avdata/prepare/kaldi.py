@@ -1,0 +1,88 @@
+"""A folder as Kaldi and ESPnet have them (KSS, Zeroth and most recipes), to 16 kHz wav and a manifest."""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.errors import InputError
+from avcore.media import read_speech
+from avcore.timeline import seconds_to_samples
+from avdata.manifest import Entry
+from avdata.prepare.pieces import Piece
+from avdata.prepare.records import Journal, Record
+from avdata.prepare.sound import store_speech
+from avdata.prepare.workplace import Outcome, Workplace
+from avdata.published.kaldi import KaldiUtterance, read_kaldi
+
+LOG = logging.getLogger("netflips")
+MANIFEST = "manifest"
+
+
+@dataclass
+class KaldiCorpus:
+    """The folder. sound_root: where relative paths of wav.scp start from, None = where they are found."""
+
+    root: Path
+    language: str
+    sound_root: Path | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What must not change when the work goes on."""
+        return {"corpus": "kaldi", "language": self.language}
+
+    def pieces(self) -> Iterator[Piece]:
+        """One for each utterance, those of a recording together. Raises InputError for another folder."""
+        found = read_kaldi(self.root, self.sound_root)
+        self.problems |= found.problems
+        for warning in found.warnings:
+            LOG.warning("%s: warning: %s", self.root, warning)
+        if not found.utterances:
+            shown = next((f"{name}: {reason}" for name, reason in found.problems.items()), "empty tables")
+            raise InputError("no utterance of the folder can be used", path=self.root, found=shown)
+        return (Piece(one.id, one) for one in found.utterances)
+
+    def worker(self, place: Workplace) -> "KaldiWorker":
+        """Converts sounds."""
+        return KaldiWorker(place.out, self.language)
+
+    def report(self, place: Workplace, outcome: Outcome) -> None:
+        """Nothing more to say."""
+
+
+@dataclass(frozen=True)
+class KaldiWorker:
+    """Writes an utterance's sound as 16 kHz wav."""
+
+    out: Path
+    language: str
+
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+        """Convert one utterance."""
+        one: KaldiUtterance = piece.work
+        speech = _recording(one.path)
+        if one.start_s is not None and one.end_s is not None:
+            speech = speech[seconds_to_samples(one.start_s) : seconds_to_samples(one.end_s)]
+        stored = store_speech(speech, self.out, f"audio/{one.id}.wav", f"{one.path.name}: {one.id}")
+        entry = Entry(
+            id=one.id, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language=self.language,
+            speaker=one.speaker, text=one.text,
+        )  # fmt: skip
+        journal.add(Record(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
+        return ()
+
+    def finish(self, piece: Piece) -> None:
+        """No piece has follow-ups."""
+
+
+@lru_cache(maxsize=1)
+def _recording(path: Path) -> NDArray[np.float32]:
+    """A recording, float32 [S]: its utterances come one after another, and it is decoded once for them."""
+    return read_speech(path)

@@ -1,0 +1,185 @@
+"""The folder that Kaldi and ESPnet train from: wav.scp, text, utt2spk and segments, read and written.
+
+wav.scp    <recording> <path>                        a command in place of a path (`sox ... |`) is refused, never run
+text       <utterance> <sentence>
+utt2spk    <utterance> <speaker>
+segments   <utterance> <recording> <start> <end>     seconds; without it each recording is one utterance
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avcore.errors import InputError
+from avcore.files import require_file, write_text
+from avcore.texts import iter_lines
+from avdata.manifest import Entry, Manifest
+
+WAVES, TEXT, SPEAKERS, SPOKEN_BY, SEGMENTS = "wav.scp", "text", "utt2spk", "spk2utt", "segments"
+FILES = (WAVES, TEXT, SPEAKERS, SPOKEN_BY)
+"""What is written."""
+_PIPE = "|"
+_ARCHIVES = ("ark:", "scp:")
+_SEGMENT_FIELDS = 3
+_FORBIDDEN = ("/", "\\", "\0")
+
+
+@dataclass(frozen=True)
+class KaldiUtterance:
+    """One utterance. start_s, end_s: of the recording, None = all of it."""
+
+    id: str
+    path: Path
+    speaker: str
+    text: str
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+@dataclass
+class KaldiFolder:
+    """What a folder holds. problems: what cannot be used, by the line or the utterance; warnings: what is odd, but can."""
+
+    utterances: list[KaldiUtterance] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
+    """Read a folder; everything that is missing, double or unsorted is found before any sound is opened.
+
+    sound_root: the folder that relative paths start from; None = the folder that Kaldi would be run in, where they are found: the
+    folder itself or one above it. Raises InputError when a file is missing, and for a command in wav.scp.
+    """
+    found = KaldiFolder()
+    waves, texts = _table(folder / WAVES, found), _table(folder / TEXT, found)
+    speakers = _table(folder / SPEAKERS, found) if (folder / SPEAKERS).is_file() else {}
+    _refuse_commands(folder / WAVES, waves)
+    paths = {name: _resolve(path, folder, sound_root) for name, path in waves.items()}
+    parts = _segments(folder, found) if (folder / SEGMENTS).is_file() else {name: (name, None, None) for name in waves}
+    for name, (recording, start_s, end_s) in parts.items():
+        if reason := _complaint(name, recording, paths, texts):
+            found.problems[name] = reason
+            continue
+        speaker = speakers.get(name, "")
+        found.utterances.append(KaldiUtterance(name, paths[recording], speaker, " ".join(texts[name].split()), start_s, end_s))
+    for name in texts.keys() - parts.keys():
+        found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
+    if unknown := sum(one.id not in speakers for one in found.utterances):
+        found.warnings.append(f"{unknown} utterances have no speaker in {SPEAKERS}")
+    found.utterances.sort(key=lambda one: (str(one.path), one.start_s or 0.0))
+    return found
+
+
+def write_kaldi(manifest: Manifest, folder: Path) -> int:
+    """Write a manifest as a folder, sorted as Kaldi wants it; returns how many utterances it has.
+
+    Paths are absolute, and ids begin with their speaker. Raises InputError naming entries without sound or text, and ids or
+    speakers with blanks.
+    """
+    rows: dict[str, tuple[Path, str, str]] = {}
+    lacking = [one.id for one in manifest.entries if not one.audio or not one.text.strip()]
+    if lacking:
+        raise InputError(f"{len(lacking)} entries have no sound or no text", expected="both for each", found=", ".join(lacking[:5]))
+    for one in manifest.entries:
+        speaker = one.speaker or one.id
+        name = _kaldi_id(one, speaker)
+        if any(sign.isspace() for sign in name + speaker):
+            raise InputError("an id or a speaker has blanks, which Kaldi's tables divide at", found=f"{one.id!r}, {speaker!r}")
+        rows[name] = ((manifest.root / one.audio).resolve(), " ".join(one.text.split()), speaker)
+    if len(rows) < len(manifest.entries):
+        raise InputError("two entries would have one id", expected="different ids once the speaker is put before them")
+    ordered = sorted(rows, key=str.encode)
+    spoken: dict[str, list[str]] = {}
+    for name in ordered:
+        spoken.setdefault(rows[name][2], []).append(name)
+    write_text(folder / WAVES, "".join(f"{name} {rows[name][0]}\n" for name in ordered))
+    write_text(folder / TEXT, "".join(f"{name} {rows[name][1]}\n" for name in ordered))
+    write_text(folder / SPEAKERS, "".join(f"{name} {rows[name][2]}\n" for name in ordered))
+    write_text(folder / SPOKEN_BY, "".join(f"{one} {' '.join(spoken[one])}\n" for one in sorted(spoken, key=str.encode)))
+    return len(rows)
+
+
+def _kaldi_id(entry: Entry, speaker: str) -> str:
+    name = entry.id.replace("/", "_")
+    return name if name.startswith(speaker) else f"{speaker}-{name}"
+
+
+def _table(path: Path, found: KaldiFolder) -> dict[str, str]:
+    """A table of names and what stands behind them; names that are there twice are problems, and neither line is taken."""
+    require_file(path, f"{path.name} of the Kaldi folder", hint=f"a Kaldi folder holds {WAVES}, {TEXT} and {SPEAKERS}")
+    rows: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    twice: set[str] = set()
+    for number, line in iter_lines(path, path.name):
+        name, _, rest = line.strip().partition(" ")
+        name, _, more = name.partition("\t")
+        if not name:
+            continue
+        if name in lines:
+            twice.add(name)
+            found.problems[f"{path.name}:{number}"] = f"{name} stands on line {lines[name]} too"
+        lines.setdefault(name, number)
+        rows[name] = f"{more} {rest}".strip()
+    if list(lines) != sorted(lines, key=str.encode):
+        found.warnings.append(f"{path.name} is not sorted by its first column, as Kaldi's own tools want it (LC_ALL=C sort)")
+    return {name: rest for name, rest in rows.items() if name not in twice}
+
+
+def _refuse_commands(path: Path, waves: Mapping[str, str]) -> None:
+    """Raise InputError for a table of recordings that names programs or archives in place of files."""
+    for name, place in waves.items():
+        if place.endswith(_PIPE) or place.startswith(_PIPE):
+            raise InputError(
+                f"{name} is a command, and commands of a table are never run", path=path, expected="the path of a sound file",
+                found=place[:80], hint="run it yourself, and name the file that it writes",
+            )  # fmt: skip
+        if place.startswith(_ARCHIVES) or (".ark:" in place):
+            raise InputError(f"{name} is part of an archive, which cannot be read", path=path, expected="the path of a sound file",
+                             found=place[:80])  # fmt: skip
+
+
+def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:
+    """Where a path of wav.scp leads; one that leads nowhere stays as it would be below the folder."""
+    path = Path(place)
+    if path.is_absolute():
+        return path
+    roots = [sound_root] if sound_root is not None else [folder, *folder.resolve().parents]
+    return next((root / path for root in roots if (root / path).is_file()), roots[0] / path)
+
+
+def _segments(folder: Path, found: KaldiFolder) -> dict[str, tuple[str, float | None, float | None]]:
+    parts: dict[str, tuple[str, float | None, float | None]] = {}
+    for name, rest in _table(folder / SEGMENTS, found).items():
+        fields = rest.split()
+        times = [_seconds(text) for text in fields[1:_SEGMENT_FIELDS]]
+        if len(fields) != _SEGMENT_FIELDS or None in times or times[0] < 0 or times[0] >= times[1]:  # type: ignore[operator]
+            found.problems[name] = f"its segment is none: {rest[:40]!r}, not <recording> <start> <end>"
+            continue
+        parts[name] = (fields[0], times[0], times[1])
+    return parts
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def _complaint(name: str, recording: str, paths: Mapping[str, Path], texts: Mapping[str, str]) -> str:
+    """Why an utterance cannot be used, "" where it can."""
+    return next(_complaints(name, recording, paths, texts), "")
+
+
+def _complaints(name: str, recording: str, paths: Mapping[str, Path], texts: Mapping[str, str]) -> Iterator[str]:
+    if name.startswith(".") or any(sign in name for sign in _FORBIDDEN):
+        yield "its id cannot be the name of a file"
+    if recording not in paths:
+        yield f"there is no recording {recording} in {WAVES}"
+    elif not paths[recording].is_file():
+        yield f"there is no file {paths[recording]}"
+    if not texts.get(name, "").strip():
+        yield f"there is no line for it in {TEXT}"

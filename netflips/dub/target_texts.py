@@ -1,0 +1,54 @@
+"""What a user wants to be said in an utterance, as text: `target_text` in the file that `--segments-in` takes.
+
+    {"utterances": [{"start_s": 1.5, "end_s": 4.25}, {"start_s": 5.0, "end_s": 7.5, "target_text": "두 번째 문장입니다."}]}
+
+Such an utterance is not translated but spelt, and spoken in its slot like the others.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from avcore.contracts import Speller, Voice
+from avcore.errors import InputError
+from avcore.texts import read_json
+from avcore.units import Units
+from text2unit.script import script_of
+
+TARGET_TEXT = "target_text"
+_WHAT = "the utterance times"
+_SUFFIX = ".json"
+
+
+def read_target_texts(path: Path, language: str) -> dict[int, str]:
+    """The texts to be said, by the number of the utterance, from 1; none where the file holds times alone.
+
+    They are read aloud once, so that what cannot be said is found before any work is done. Raises InputError naming the entry, and
+    LanguageError for a language that has no text front end.
+    """
+    if path.suffix.lower() != _SUFFIX:
+        return {}
+    content = read_json(path, _WHAT)
+    rows = content.get("utterances") if isinstance(content, dict) else content
+    found = {number: row[TARGET_TEXT] for number, row in enumerate(rows or [], 1) if isinstance(row, dict) and row.get(TARGET_TEXT)}
+    for number, text in found.items():
+        _require_text(path, number, text, language)
+    return found
+
+
+def _require_text(path: Path, number: int, text: Any, language: str) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"{TARGET_TEXT} of entry {number} is no text", path=path, expected="a sentence", found=type(text).__name__)
+    try:
+        script_of(text, language)
+    except InputError as error:
+        what = f"{TARGET_TEXT} of entry {number}: {error.what}"
+        raise InputError(what, path=path, expected=error.expected, found=error.found, hint=error.hint) from error
+
+
+def natural_units(text: str, language: str, speller: Speller, voice: Voice) -> Units:
+    """Units of a text with the durations that it has when nothing hurries it: what is placed in an utterance's slot.
+
+    Raises what `units_of` raises.
+    """
+    units = speller.units_of(text, language)
+    return voice.predict_durations(units) if units.durations is None else units

@@ -1,0 +1,104 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from avcore.media import read_speech
+from avcore.timeline import seconds_to_samples
+from avdata.checks import check_manifest
+from avdata.manifest import read_manifest
+from avdata.manifest_command import main as manifest_command
+from avdata.prepare.prepare_kaldi import main
+from avdata.published.kaldi import read_kaldi
+from tests.avdata.prepare.made import read_rows
+from tests.avdata.prepare.trees import write_kaldi_folder, write_table
+
+
+def _prepare(root: Path, out: Path, *more: str) -> int:
+    return main(["--data-root", str(root), "--out-dir", str(out), "--workers", "1", "--quiet", *more])
+
+
+def test_a_folder_becomes_a_manifest_and_a_folder_again(tmp_path: Path) -> None:
+    folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
+    assert _prepare(folder, out) == 0
+    manifest = read_manifest(out / "manifest.jsonl")
+    assert [(one.id, one.speaker, one.text, one.language) for one in manifest.entries] == [
+        (f"kss_{number:04d}", "kss", f"한국어 문장 {number}", "ko") for number in range(3)
+    ]
+    assert check_manifest(out / "manifest.jsonl", is_deep=True).problems == []
+    assert manifest_command(["to-kaldi", str(out / "manifest.jsonl"), "--out-dir", str(tmp_path / "back"), "--quiet"]) == 0
+    for name in ("text", "utt2spk"):
+        assert (tmp_path / "back" / name).read_bytes() == (folder / name).read_bytes()
+    assert (tmp_path / "back" / "spk2utt").read_text() == "kss kss_0000 kss_0001 kss_0002\n"
+    again = read_kaldi(tmp_path / "back")
+    assert (again.problems, again.warnings) == ({}, [])
+    assert [one.path for one in again.utterances] == [(out / one.audio).resolve() for one in manifest.entries]
+
+
+def test_ids_begin_with_their_speaker_when_they_are_written(tmp_path: Path) -> None:
+    folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
+    write_table(folder / "utt2spk", {f"kss_{number:04d}": "ann" for number in range(3)})
+    assert _prepare(folder, out) == 0
+    assert manifest_command(["to-kaldi", str(out / "manifest.jsonl"), "--out-dir", str(tmp_path / "back"), "--quiet"]) == 0
+    assert (tmp_path / "back" / "utt2spk").read_text().splitlines()[0] == "ann-kss_0000 ann"
+
+
+def test_segments_are_cut(tmp_path: Path) -> None:
+    folder, out = write_kaldi_folder(tmp_path / "egs", 1), tmp_path / "out"
+    write_table(folder / "segments", {"kss_a": "kss_0000 0.05 0.2", "kss_b": "kss_0000 0.2 0.4"})
+    write_table(folder / "text", {"kss_a": "하나", "kss_b": "둘"})
+    assert _prepare(folder, out) == 0
+    whole = read_speech(tmp_path / "egs" / "wavs" / "kss_0000.wav")
+    first = read_speech(out / "audio" / "kss_a.wav")
+    assert abs(first - whole[seconds_to_samples(0.05) : seconds_to_samples(0.2)]).max() < 1e-4
+    assert [one.text for one in read_manifest(out / "manifest.jsonl").entries] == ["하나", "둘"]
+
+
+@pytest.mark.parametrize("place", ["touch {made} |", "sph2pipe -f wav x.sph | sox - -t wav - |", "| cat", "data/raw.ark:15"])
+def test_a_command_is_refused_and_never_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str) -> None:
+    folder, made = write_kaldi_folder(tmp_path / "egs"), tmp_path / "made"
+    with (folder / "wav.scp").open("a", encoding="utf-8") as table:
+        table.write(f"kss_9999 {place.format(made=made)}\n")
+    assert _prepare(folder, tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "kss_9999" in said
+    assert len(said.splitlines()) == 1
+    assert not made.exists()
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+
+
+def test_everything_that_does_not_fit_is_listed_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = write_kaldi_folder(tmp_path / "egs", 4), tmp_path / "out"
+    waves = (folder / "wav.scp").read_text().splitlines()
+    (folder / "wav.scp").write_text("\n".join([waves[3], *waves[:3], waves[1], "../evil wavs/kss_0000.wav"]) + "\n")
+    write_table(folder / "text", {"kss_0000": "하나", "kss_0001": "둘", "kss_0003": "넷", "kss_7777": "없음", "../evil": "나쁨"})
+    (tmp_path / "egs" / "wavs" / "kss_0003.wav").unlink()
+    assert _prepare(folder, out) == 1
+    failed = {row["id"]: row["reason"] for row in read_rows(out / "failed.jsonl")}
+    assert set(failed) == {"wav.scp:5", "kss_0001", "kss_0002", "kss_0003", "kss_7777", "../evil"}
+    assert "stands on line 3 too" in failed["wav.scp:5"]
+    assert "no line for it in text" in failed["kss_0002"]
+    assert "there is no file" in failed["kss_0003"]
+    assert "no recording of it" in failed["kss_7777"]
+    assert "cannot be the name of a file" in failed["../evil"]
+    assert [one.id for one in read_manifest(out / "manifest.jsonl").entries] == ["kss_0000"]
+    assert not (tmp_path / "evil.wav").exists()
+    assert "wav.scp is not sorted" in capsys.readouterr().err
+
+
+def test_another_folder_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "readme.md").write_text("hello")
+    assert _prepare(tmp_path / "x", tmp_path / "out") == 2
+    assert "wav.scp of the Kaldi folder is not there" in capsys.readouterr().err
+
+
+def test_a_second_run_does_nothing_again(tmp_path: Path) -> None:
+    folder, out = write_kaldi_folder(tmp_path / "egs"), tmp_path / "out"
+    assert _prepare(folder, out, "--limit", "2") == 0
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.rglob("*.wav")}
+    times = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.wav")}
+    assert len(sums) == 2
+    assert _prepare(folder, out) == 0
+    assert {name: (out / "audio" / name).stat().st_mtime_ns for name in times} == times
+    assert len(read_manifest(out / "manifest.jsonl")) == 3

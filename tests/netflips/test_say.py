@@ -1,0 +1,170 @@
+"""`netflips say`: text to speech over units, its inputs and its one-line errors; text in an utterance's slot."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.errors import InputError, LanguageError
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
+from avcore.units.files import read_unit_file
+from netflips.cli import main as netflips
+from netflips.dub.target_texts import natural_units, read_target_texts
+from netflips.say import main
+from text2unit.config import ALIGNED, CTC, SpellerConfig
+from text2unit.speller import PAUSE_S, TextSpeller, network_of
+from text2unit.stage import SPELLER
+from unit2av.inference_unit2a import UnitVocoder
+
+NUM_UNITS = 40
+
+
+def write_random_speller(path: Path, network: str = CTC, vocabulary: str = "") -> Path:
+    """A speller with random weights: it says something, always the same."""
+    torch.manual_seed(0)
+    config = SpellerConfig(network, NUM_UNITS, width=16, kernel=3, layers=1, decoder_layers=1)
+    tensors = network_of(config).state_dict()
+    about = {"model": config.to_config(), "languages": ["ko"], "vocabulary": vocabulary, "silence": 0}
+    return write_checkpoint(path, SPELLER, about, tensors)
+
+
+@pytest.fixture(scope="module")
+def speller(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_speller(tmp_path_factory.mktemp("speller") / "text2unit.safetensors")
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("voice") / "voice.npy"
+    np.save(path, np.full(256, 1 / 16, dtype=np.float32))
+    return path
+
+
+@pytest.fixture(scope="module")
+def models(speller: Path, voice: Path, parity_dir: Path) -> list[str]:
+    """What every call needs."""
+    renderer = parity_dir / "unit2av_renderer.pt"
+    return ["--text2unit-path", str(speller), "--unit2av-path", str(renderer), "--speaker-path", str(voice), "--cpu"]
+
+
+def test_speech_and_units_are_written(models: list[str], speller: Path, parity_dir: Path, tmp_path: Path) -> None:
+    wav, units = tmp_path / "x.wav", tmp_path / "x.txt"
+    assert netflips(["say", "안녕하세요. 3시예요.", "--out-path", str(wav), "--units-path", str(units), *models]) == 0
+    loaded = TextSpeller.from_checkpoint(speller)
+    assert read_unit_file(units).tolist() == loaded.units_of("안녕하세요. 세 시예요.").ids.tolist()
+    vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
+    steps = [vocoder.predict_durations(loaded.units_of(text)).num_steps for text in ("안녕하세요.", "세 시예요.")]
+    samples, rate = soundfile.read(wav)
+    assert rate == SAMPLE_RATE
+    assert len(samples) == sum(map(units_to_samples, steps)) + seconds_to_samples(PAUSE_S)
+    pause = samples[units_to_samples(steps[0]) :][: seconds_to_samples(PAUSE_S)]
+    assert not pause.any()
+    assert np.abs(samples).max() > 0
+
+
+def test_text_from_a_file_and_from_standard_input(models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "첫 문장입니다.\n둘째 문장입니다.\n"
+    (tmp_path / "text.txt").write_text("\ufeff" + text, encoding="utf-8")
+    found = []
+    for number, words in enumerate((["--text-path", str(tmp_path / "text.txt")], ["--text-path", "-"], [])):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert main([*words, "--units-path", str(tmp_path / f"{number}.txt"), *models]) == 0
+        found.append((tmp_path / f"{number}.txt").read_text())
+    assert found[0] == found[1] == found[2] != ""
+
+
+def test_units_alone_need_no_voice(speller: Path, tmp_path: Path) -> None:
+    assert main(["안녕", "--units-path", str(tmp_path / "x.txt"), "--text2unit-path", str(speller), "--cpu"]) == 0
+    assert (tmp_path / "x.txt").read_text()
+
+
+def test_slower_speech_is_longer(models: list[str], parity_dir: Path, voice: Path, tmp_path: Path) -> None:
+    aligned = write_random_speller(tmp_path / "aligned.safetensors", ALIGNED)
+    for path in (None, aligned):
+        words = [*models, *(["--text2unit-path", str(path)] if path else [])]
+        lengths = []
+        for scale in ("1", "2"):
+            out = tmp_path / f"{scale}.wav"
+            assert main(["버스 정류장이 어디에 있어요?", "--out-path", str(out), "--duration-scale", scale, *words]) == 0
+            lengths.append(len(soundfile.read(out)[0]))
+        assert lengths[1] > 1.4 * lengths[0]
+
+
+def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["안녕하세요", "--out-path", str(tmp_path / "x.wav"), "--text2unit-path", str(speller), "--cpu"]) == 0
+    assert "a voice of nobody's" in capsys.readouterr().err
+    assert np.abs(soundfile.read(tmp_path / "x.wav")[0]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["좋아요 😀"], "U+1F600 GRINNING FACE) at letter 5 of line 1"),
+        (["..."], "nothing to say"),
+        (["\u202e안녕"], "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        (["가" * 10_000], "too long to be said"),
+        (["hello", "--lang", "en"], "cannot be read aloud"),
+        (["안녕", "--text-path", "x.txt"], "given twice"),
+        (["--text-path", "nowhere.txt"], "is not there"),
+        (["안녕", "--duration-scale", "0"], "--duration-scale must be above 0"),
+    ],
+)
+def test_bad_input_is_one_line(
+    models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    assert main([*words, "--out-path", str(tmp_path / "x.wav"), *models]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_units_and_other_files_are_refused(
+    models: list[str], parity_dir: Path, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out-path", str(tmp_path / "x.wav")]
+    other = write_random_speller(tmp_path / "other.safetensors", vocabulary="sha256:another")
+    assert main(["안녕", *out, "--text2unit-path", str(other), "--cpu", "--speaker-path", str(voice)]) == 2
+    assert "units of another quantizer" in capsys.readouterr().err
+    renderer = str(parity_dir / "unit2av_renderer.pt")
+    assert main(["안녕", *out, "--text2unit-path", renderer, "--cpu"]) == 2
+    assert "this is no speaker checkpoint".replace("speaker", "speller") in capsys.readouterr().err
+    assert main(["안녕", *models, "--text-path", str(voice)]) == 2
+    assert main(["안녕", *models]) == 2
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_unknown_words_are_told(models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["Zaphod 씨", "--units-path", str(tmp_path / "x.txt"), *models]) == 0
+    assert "spelt letter by letter: Zaphod" in capsys.readouterr().err
+
+
+def test_target_texts_are_read_from_utterance_times(tmp_path: Path) -> None:
+    path = tmp_path / "times.json"
+    rows = [{"start_s": 0, "end_s": 1}, {"start_s": 1, "end_s": 2, "target_text": "두 번째입니다."}, [2, 3]]
+    path.write_text(json.dumps({"utterances": rows}, ensure_ascii=False), encoding="utf-8")
+    assert read_target_texts(path, "ko") == {2: "두 번째입니다."}
+    assert read_target_texts(tmp_path / "times.srt", "ko") == {}
+    path.write_text(json.dumps([{"target_text": "좋아요 😀"}]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"times\.json: target_text of entry 1: .*GRINNING FACE"):
+        read_target_texts(path, "ko")
+    path.write_text(json.dumps([{"target_text": 7}]), encoding="utf-8")
+    with pytest.raises(InputError, match="is no text"):
+        read_target_texts(path, "ko")
+    path.write_text(json.dumps([{"target_text": "hello"}]), encoding="utf-8")
+    with pytest.raises(LanguageError):
+        read_target_texts(path, "en")
+
+
+def test_text_in_a_slot_has_natural_durations(speller: Path, parity_dir: Path, tmp_path: Path) -> None:
+    voice = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
+    for path in (speller, write_random_speller(tmp_path / "aligned.safetensors", ALIGNED)):
+        units = natural_units("두 번째 문장입니다.", "ko", TextSpeller.from_checkpoint(path), voice)
+        assert units.durations is not None
+        assert units.language == "ko"

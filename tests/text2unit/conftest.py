@@ -1,0 +1,39 @@
+"""What the tests of the speller share."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.text2unit.runs import export, words
+from text2unit.babble import BabbleCorpus, babble_corpus
+from text2unit.train import main
+
+
+@pytest.fixture(scope="session")
+def babble(tmp_path_factory: pytest.TempPathFactory) -> BabbleCorpus:
+    """A small made-up corpus; nobody may change it."""
+    return babble_corpus(tmp_path_factory.mktemp("babble"), sentences=160)
+
+
+@pytest.fixture(scope="session")
+def trained(babble: BabbleCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the debug config, by the command."""
+    run_dir = tmp_path_factory.mktemp("trained")
+    assert main(words(babble, run_dir)) == 0
+    return run_dir
+
+
+@pytest.fixture(scope="session")
+def trained_aligned(babble: BabbleCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the debug config of an aligned network, by the command."""
+    run_dir = tmp_path_factory.mktemp("aligned")
+    assert main(words(babble, run_dir, config="aligned_debug")) == 0
+    return run_dir
+
+
+@pytest.fixture(scope="session")
+def speller(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of that run."""
+    path = tmp_path_factory.mktemp("speller") / "text2unit.safetensors"
+    assert export(trained, path) == 0
+    return path

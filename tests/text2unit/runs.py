@@ -1,0 +1,27 @@
+"""Small runs of the speller's trainer."""
+
+import json
+from pathlib import Path
+
+from avtrain.entry import read_config
+from text2unit.babble import BabbleCorpus
+from text2unit.train import main
+from text2unit.training.config import SpellerRunConfig
+
+
+def words(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> list[str]:
+    data = [f"data.train={corpus.manifest}", f"data.units={corpus.units}", f"run_dir={run_dir}"]
+    return ["--config", f"text2unit/{config}", *data, *overrides]
+
+
+def config_of(corpus: BabbleCorpus, run_dir: Path, *overrides: str, config: str = "train_debug") -> SpellerRunConfig:
+    return read_config(SpellerRunConfig, f"text2unit/{config}", words(corpus, run_dir, *overrides)[2:])
+
+
+def export(run_dir: Path, out: Path, *more: str) -> int:
+    return main(["export", "--checkpoint", str(run_dir / "checkpoints" / "best.pt"), "--out-path", str(out), *more])
+
+
+def history(run_dir: Path, kind: str = "train", name: str = "loss") -> dict[int, float]:
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line[name] for line in lines if line["kind"] == kind}

@@ -1,0 +1,93 @@
+"""A speller from its checkpoint: text of any length to units, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.errors import CheckpointError, LanguageError, NetflipsError
+from text2unit.babble import SILENCE, VOCABULARY
+from text2unit.inference import main
+from text2unit.speller import PAUSE_S, SHORT_PAUSE_S, TextSpeller
+from text2unit.stage import SPELLER
+from unit2av.stage import RENDERER
+
+
+def test_sentences_are_joined_by_silence(speller: Path) -> None:
+    loaded = TextSpeller.from_checkpoint(speller)
+    one, other = loaded.units_of("가나다."), loaded.units_of("라마바.")
+    both = loaded.units_of("가나다. 라마바.")
+    assert both.ids.tolist() == [*one.ids, SILENCE, *other.ids]
+    assert (both.language, both.vocabulary, both.durations) == ("ko", VOCABULARY, None)
+    assert loaded.units_of("가나다.\n라마바.") == both
+    assert [part.pause_s for part in loaded.spell(("가,", "나."))] == [SHORT_PAUSE_S, PAUSE_S]
+
+
+def test_numbers_are_said(speller: Path) -> None:
+    loaded = TextSpeller.from_checkpoint(speller)
+    assert loaded.units_of("3시") == loaded.units_of("세 시")
+    assert loaded.units_of("5분") != loaded.units_of("3분")
+
+
+def test_the_languages_of_the_checkpoint_are_the_languages(speller: Path) -> None:
+    loaded = TextSpeller.from_checkpoint(speller)
+    assert loaded.languages == ("ko",)
+    assert loaded.units_of("가나다", "kor") == loaded.units_of("가나다", "KO")
+    with pytest.raises(LanguageError, match="one of ko"):
+        loaded.units_of("hello", "en")
+
+
+def test_low_precision_says_nearly_the_same(speller: Path) -> None:
+    text = "가나다라 마바사."
+    low, high = (TextSpeller.from_checkpoint(speller, precision=name).units_of(text) for name in ("bfloat16", "float32"))
+    assert low.ids.tolist() == high.ids.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"model": None}, "model of the configuration cannot be read"),
+        ({"languages": "ko"}, "languages"), ({"silence": 999}, "silence"),
+        ({"model": {"width": -1}}, "width"), ({"model": {"network": "rnn"}}, "rnn"), ({"model": {"symbols": "abc"}}, "letters"),
+        ({"model": {"width": 32}}, "do not fit"),
+    ],
+)  # fmt: skip
+def test_a_changed_configuration_is_one_clear_error(
+    speller: Path, tmp_path: Path, change: dict[str, object], complaint: str
+) -> None:
+    for path in (speller, speller.with_suffix(".json")):
+        shutil.copy(path, tmp_path / path.name)
+    beside = tmp_path / speller.with_suffix(".json").name
+    content = json.loads(beside.read_text())
+    for name, value in change.items():
+        content["config"][name] = {**content["config"][name], **value} if isinstance(value, dict) else value
+    beside.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=complaint):
+        TextSpeller.from_checkpoint(tmp_path / speller.name)
+
+
+def test_a_checkpoint_of_another_stage_says_what_it_is(parity_dir: Path, speller: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no speller checkpoint.*renderer.*--unit2av-path"):
+        TextSpeller.from_checkpoint(parity_dir / "unit2av_renderer.pt")
+    with pytest.raises(CheckpointError, match=r"no renderer checkpoint.*a speller.*--text2unit-path"):
+        read_checkpoint(speller, RENDERER)
+
+
+def test_a_missing_tensor_is_named(speller: Path, tmp_path: Path) -> None:
+    stored = read_checkpoint(speller, SPELLER)
+    tensors = {name: tensor for name, tensor in stored.tensors.items() if name != "classes.bias"}
+    path = write_checkpoint(tmp_path / "x.safetensors", SPELLER, stored.config, tensors)
+    with pytest.raises(NetflipsError, match=r"1 missing: classes\.bias"):
+        TextSpeller.from_checkpoint(path)
+
+
+def test_the_command_writes_units(speller: Path, tmp_path: Path) -> None:
+    text, out = tmp_path / "text.txt", tmp_path / "units.txt"
+    text.write_text("가나다. 라마바.\n", encoding="utf-8")
+    assert main(["--text-path", str(text), "--text2unit-path", str(speller), "--out-unit-path", str(out), "--cpu"]) == 0
+    expected = TextSpeller.from_checkpoint(speller).units_of("가나다. 라마바.").ids
+    assert np.array_equal(np.array(out.read_text().split(), dtype=int), expected)
+    assert main(["가", "--text2unit-path", str(speller), "--out-unit-path", str(speller), "--cpu"]) == 2

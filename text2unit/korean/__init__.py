@@ -1,0 +1,1 @@
+"""How Korean text is read aloud: numerals, counters, Latin letters, signs."""

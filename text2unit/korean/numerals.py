@@ -1,0 +1,85 @@
+"""Korean numerals: Sino-Korean (일 이 삼), native (하나 둘 셋), and digit by digit (공일공)."""
+
+_DIGITS = "영일이삼사오육칠팔구"
+_PLACES = ("천", "백", "십", "")
+_SCALES = ("", "만", "억", "조", "경")
+_GROUP = 10_000
+_TENS = ("", "열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
+_ONES = ("", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉")
+_ALONE = ("", "하나", "둘", "셋", "넷", "다섯", "여섯", "일곱", "여덟", "아홉")
+_TWENTY = 20
+NATIVE_BELOW = 100
+"""Native numerals end here."""
+MOST_DIGITS = 4 * len(_SCALES)
+"""Of a number that is read as one; longer ones are read digit by digit."""
+
+SINO_PAIRS = {1: "일이", 2: "이삼", 3: "삼사", 4: "사오", 5: "오륙", 6: "육칠", 7: "칠팔", 8: "팔구"}
+"""Some, of a number and the next one: 이삼 일, two or three days."""
+NATIVE_PAIRS = {1: "한두", 2: "두세", 3: "서너", 4: "네다섯", 5: "대여섯", 6: "예닐곱", 7: "일고여덟", 8: "여덟아홉"}
+"""The same of native numerals: 서너 명."""
+
+
+def sino(number: int) -> str:
+    """A whole number of 0 or more: 12345 is 만 이천삼백사십오, 1_0000_0000 is 일억. Raises ValueError beyond 20 digits."""
+    if number == 0:
+        return _DIGITS[0]
+    if not 0 < number < _GROUP ** len(_SCALES):
+        raise ValueError(f"{number} is no number that can be read as one")
+    groups: list[str] = []
+    for scale in _SCALES:
+        number, group = divmod(number, _GROUP)
+        is_plain_ten_thousand = scale == "만" and group == 1 and number == 0
+        if group:
+            groups.append(scale if is_plain_ten_thousand else f"{_below_ten_thousand(group)}{scale}")
+        if not number:
+            break
+    return " ".join(reversed(groups))
+
+
+def _below_ten_thousand(number: int) -> str:
+    parts = []
+    for digit, place in zip(f"{number:04d}", _PLACES, strict=True):
+        if digit != "0":
+            parts.append(place if digit == "1" and place else f"{_DIGITS[int(digit)]}{place}")
+    return "".join(parts)
+
+
+def native(number: int) -> str:
+    """A number before what it counts: 스무 (살), 스물한 (살).
+
+    Of 100 and more the hundreds are Sino-Korean, and what is left is native below ten: 백한 (마리), 백이십 (명).
+    """
+    if number == 0:
+        return sino(0)
+    if number == _TWENTY:
+        return "스무"
+    if number < NATIVE_BELOW:
+        return _TENS[number // 10] + _ONES[number % 10]
+    hundreds, rest = number - number % NATIVE_BELOW, number % NATIVE_BELOW
+    return f"{sino(hundreds)}{_ONES[rest]}" if rest < 10 else sino(number)
+
+
+def native_alone(number: int) -> str:
+    """A number below 100 that counts nothing: 하나, 스물둘."""
+    return _TENS[number // 10] + _ALONE[number % 10]
+
+
+def digits(text: str, zero: str = "공") -> str:
+    """Digits one by one: 010 is 공일공; zero: 영 behind a decimal point."""
+    return "".join(zero if digit == "0" else _DIGITS[int(digit)] for digit in text)
+
+
+def whole(text: str) -> str:
+    """A whole number of any length: zeros before it are not said, one of more than 20 digits is read digit by digit."""
+    bare = text.lstrip("0") or "0"
+    return digits(bare) if len(bare) > MOST_DIGITS else sino(int(bare))
+
+
+def number_as_written(text: str) -> str:
+    """A number as it is written, without counting anything: 1,234 and 3.14 and 007.
+
+    Commas are those of thousands. What begins with a zero, or is longer than 20 digits, is read digit by digit.
+    """
+    integer, point, fraction = text.replace(",", "").partition(".")
+    read = digits(integer) if len(integer) > 1 and integer[0] == "0" else whole(integer)
+    return f"{read} 점 {digits(fraction, _DIGITS[0])}" if point else read

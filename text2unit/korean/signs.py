@@ -1,0 +1,109 @@
+"""Signs of a text before it is read: what has no reading is named with its place, the others come in one form."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from avcore.errors import InputError
+from text2unit.korean.tables import tables
+
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
+"""Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""
+_VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
+_CONJOINING = ("HANGUL CHOSEONG ", "HANGUL JUNGSEONG ", "HANGUL JONGSEONG ")
+_MOST_NAMED = 5
+_FORMS = str.maketrans(
+    {
+        "\u2212": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2044": "/", "\u223c": "~", "\u301c": "~", "\u2019": "'",
+        "\u2018": "'", "\u318d": "\u00b7", **{chr(0x2160 + n): str(n + 1) for n in range(12)},
+    }
+)  # fmt: skip
+"""Minus signs, dashes, slashes of fractions, tildes, quotes, middle dots and Roman numerals in the form that the rules know."""
+_FORMED = frozenset(map(chr, _FORMS))
+
+
+def require_readable(text: str, path: str | Path | None = None) -> None:
+    """Raise InputError naming signs without a reading, such as pictures, other scripts and controls, and where they stand."""
+    odd = list(_unreadable(text))
+    if odd:
+        places = ", ".join(f"{_name(sign)} at letter {column} of line {line}" for line, column, sign in odd[:_MOST_NAMED])
+        more = f" and {len(odd) - _MOST_NAMED} more" if len(odd) > _MOST_NAMED else ""
+        raise InputError(
+            "the text has signs that cannot be read aloud", path=path, expected="Hangul, Latin letters, digits and punctuation",
+            found=f"{places}{more}", hint="write them as words, or take them out",
+        )  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """The text in one form: composed Hangul, no half or full widths, ligatures written out, plain blanks and hyphens.
+
+    Lone jamo come out as compatibility jamo (ㄱ, ㅏ).
+    """
+    visible = "".join(sign for sign in unicodedata.normalize("NFC", text) if sign not in _INVISIBLE)
+    folded = unicodedata.normalize("NFKC", _VULGAR.sub(" ", visible).translate(_FORMS)).translate(_FORMS)
+    return "".join(_compatible(sign) for sign in _without_accents(folded))
+
+
+def lone_jamo(sign: str) -> bool:
+    """Whether a sign is a jamo that is part of no syllable."""
+    return "\u3131" <= sign <= "\u3163"
+
+
+def _unreadable(text: str) -> Iterator[tuple[int, int, str]]:
+    """Line and letter, from 1, of each sign that no rule reads. Pieces of Hangul are not counted as letters of their own."""
+    line, column = 1, 0
+    for sign in unicodedata.normalize("NFC", text):
+        if sign == "\n":
+            line, column = line + 1, 0
+            continue
+        column += 1
+        if sign in _INVISIBLE or sign in _FORMED or all(map(_is_known, unicodedata.normalize("NFKC", sign))):
+            continue
+        yield line, column, sign
+
+
+def _is_known(sign: str) -> bool:
+    known = tables()
+    if "가" <= sign <= "힣" or _is_modern_jamo(sign) or (sign.isascii() and sign.isalnum()):
+        return True
+    if sign in "\t\r\v\f " or sign in known.greek or unicodedata.category(sign) == "Zs":
+        return True
+    if sign.lower() in known.greek or sign in known.signs or sign in known.currencies:
+        return True
+    marks = known.stops + known.questions + known.pauses + known.quotes + known.silent
+    return sign in marks or sign in _FORMED or _is_latin(sign)
+
+
+def _is_latin(sign: str) -> bool:
+    """A Latin letter with accents, or the accent itself."""
+    base = unicodedata.normalize("NFD", sign)[0]
+    return (base.isascii() and base.isalpha()) or "\u0300" <= sign <= "\u036f"
+
+
+def _is_modern_jamo(sign: str) -> bool:
+    return "\u1100" <= sign <= "\u1112" or "\u1161" <= sign <= "\u1175" or "\u11a8" <= sign <= "\u11c2" or lone_jamo(sign)
+
+
+def _without_accents(text: str) -> str:
+    """Latin letters without their accents; Hangul stays composed."""
+    return "".join(unicodedata.normalize("NFD", sign)[0] if _is_latin(sign) and not sign.isascii() else sign for sign in text)
+
+
+def _compatible(sign: str) -> str:
+    """A conjoining jamo that stands alone as a compatibility jamo."""
+    if not "\u1100" <= sign <= "\u11ff":
+        return sign
+    name = unicodedata.name(sign)
+    bare = next((name.removeprefix(kind) for kind in _CONJOINING if name.startswith(kind)), "")
+    try:
+        return unicodedata.lookup(f"HANGUL LETTER {bare}")
+    except KeyError:
+        return sign
+
+
+def _name(sign: str) -> str:
+    """A sign as a message shows it: itself where it is drawn, and what Unicode calls it."""
+    name = unicodedata.name(sign, "a sign without a name")
+    code = f"U+{ord(sign):04X}"
+    return f"{sign} ({code} {name})" if sign.isprintable() else f"{code} {name}"

@@ -1,0 +1,83 @@
+"""A text as sentences to be said: each normalised, none too long for a model to take at once."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from avcore.errors import InputError, LanguageError
+from avcore.units.vocabulary import meant_language, normalise_language
+from text2unit.korean.signs import require_readable
+from text2unit.normalise import MARKS, PAUSE, Reading, is_syllable, read
+
+LANGUAGES = ("ko",)
+"""Languages that have a text front end."""
+MOST_SYLLABLES = 200
+"""Of a sentence that is said in one piece."""
+_ENDS = re.compile(r"(?<=[.?]) ")
+_PAUSES = re.compile(r"(?<=,) ")
+_SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff]")
+
+
+@dataclass(frozen=True)
+class Script:
+    """sentences: as they are said. spelt: words in Latin letters that are spelt letter by letter."""
+
+    sentences: tuple[str, ...]
+    spelt: tuple[str, ...] = ()
+
+
+def script_of(text: str, language: str = "ko", path: str | Path | None = None) -> Script:
+    """Read a text and cut it at the ends of sentences and lines.
+
+    path: the file it is from, for messages. Raises LanguageError for a language that has no front end, and InputError for signs
+    without a reading (named with their place), for a text without words, and for a word that is too long.
+    """
+    wanted = normalise_language(language)
+    if wanted not in LANGUAGES:
+        raise LanguageError(
+            "text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=wanted,
+            hint=meant_language(wanted, LANGUAGES),
+        )  # fmt: skip
+    require_readable(text, path)
+    readings = [read(line, path) for line in text.splitlines() if _SAYABLE.search(line)] or [read(text, path)]
+    return Script(tuple(_cut(readings, path)), _spelt(readings))
+
+
+def _spelt(readings: Sequence[Reading]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for one in readings for word in one.spelt))
+
+
+def _cut(readings: Sequence[Reading], path: str | Path | None) -> Iterator[str]:
+    for one in readings:
+        for sentence in _ENDS.split(one.text):
+            yield from shorten(sentence, path) if _length(sentence) > MOST_SYLLABLES else (sentence,)
+
+
+def shorten(sentence: str, path: str | Path | None = None, most: int = MOST_SYLLABLES) -> Iterator[str]:
+    """Cut a sentence that is too long at commas, and what is too long still between words.
+
+    Yields pieces of at most `most` syllables. Raises InputError for a single word that is longer.
+    """
+    for clause in _PAUSES.split(sentence):
+        piece: list[str] = []
+        for word in clause.split(" "):
+            if _length(word) > most:
+                raise InputError(
+                    "a word of the text is too long to be said", path=path, expected=f"{most} syllables at most",
+                    found=f"{_length(word)}: {word[:20]}...", hint="put blanks between its words",
+                )  # fmt: skip
+            if piece and _length(" ".join([*piece, word])) > most:
+                yield " ".join(piece)
+                piece = []
+            piece.append(word)
+        yield " ".join(piece)
+
+
+def _length(text: str) -> int:
+    return sum(map(is_syllable, text))
+
+
+def ends_softly(sentence: str) -> bool:
+    """Whether a piece ends within a sentence, where the pause behind it is short."""
+    return not sentence or sentence[-1] == PAUSE or sentence[-1] not in MARKS

@@ -1,0 +1,148 @@
+"""Text to units: a speller with its weights, ready to run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
+from avcore.checkpoints.skeleton import skeleton
+from avcore.compute.device import resolve_device, resolve_precision
+from avcore.errors import CheckpointError, UnitError
+from avcore.timeline import seconds_to_units
+from avcore.units import Ids, Units
+from avcore.units.domain import Domain, Reading
+from avcore.units.vocabulary import require_language
+from text2unit.aligned import AlignedSpeller
+from text2unit.config import CTC, SpellerConfig, read_speller_config
+from text2unit.ctc import CtcSpeller
+from text2unit.jamo import letters_of
+from text2unit.script import ends_softly, script_of
+from text2unit.stage import SPELLER
+
+Network = CtcSpeller | AlignedSpeller
+PAUSE_S, SHORT_PAUSE_S = 0.3, 0.15
+"""Silence between two sentences, and between two pieces of one."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A sentence as it is said, and its units. score: mean log-probability of what was chosen."""
+
+    text: str
+    units: Units
+    score: float
+
+    @property
+    def pause_s(self) -> float:
+        """Silence behind it, before the next one."""
+        return SHORT_PAUSE_S if ends_softly(self.text) else PAUSE_S
+
+
+class TextSpeller:
+    """Units of text in the languages that a checkpoint learnt."""
+
+    def __init__(self, network: Network, checkpoint: Checkpoint) -> None:
+        """network: in evaluation mode, on its device; `from_checkpoint` is the usual way."""
+        self._network = network
+        self._device = next(network.parameters()).device
+        self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
+        self.vocabulary = str(checkpoint.config.get("vocabulary") or "")
+        self.languages = _languages(checkpoint)
+        self.domain = Domain.from_config(checkpoint.config, checkpoint.path)
+        self.silence = _silence(checkpoint, network.config.num_units)
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, device: str = "cpu", precision: str = "float32") -> "TextSpeller":
+        """Load what `python -m text2unit.train export` wrote. Raises CheckpointError, InputError or UsageError."""
+        place = resolve_device(device)
+        dtype = resolve_precision(precision, place)
+        checkpoint = read_checkpoint(path, SPELLER)
+        config = read_speller_config(checkpoint.config, checkpoint.path)
+        with skeleton():
+            network = network_of(config)
+        load_strict(network, checkpoint.tensors, checkpoint)
+        return cls(network.to(place, dtype).eval().requires_grad_(False), checkpoint)
+
+    @property
+    def num_units(self) -> int:
+        """How many unit names there are."""
+        return self._network.config.num_units
+
+    def units_of(self, text: str, language: str = "ko") -> Units:
+        """Units of a text of any length, its sentences joined by silence where the model knows a unit for it.
+
+        Durations are None where the network gives none: the voice predicts them. Raises LanguageError for a language that the
+        model has not learnt, InputError for text that cannot be read aloud (see `text2unit.script`), and UnitError when no units
+        come out.
+        """
+        self._require(language)
+        parts = list(self.spell(script_of(text, language).sentences, language))
+        return join(parts, self.silence)
+
+    def spell(self, sentences: tuple[str, ...], language: str = "ko") -> Iterator[Spelling]:
+        """Units of sentences as `script_of` cuts them, one after another. Raises LanguageError and UnitError."""
+        wanted = self._require(language)
+        return (self._spell(sentence, wanted) for sentence in sentences)
+
+    def outside(self, spelling: Spelling) -> str | None:
+        """What to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
+        reading = Reading("score of the speller", spelling.score, self.domain)
+        if not reading.is_strange or self.domain is None:
+            return None
+        known = f"this is hardly one of {self.domain.what}, and this speller knows nothing else"
+        return f"{known} ({reading.figures}): listen whether it is right"
+
+    def _require(self, language: str) -> str:
+        return require_language(language, self.languages, f"the speller {self.path.name}")
+
+    def _spell(self, sentence: str, language: str) -> Spelling:
+        letters = torch.from_numpy(letters_of(sentence)).to(self._device)
+        said = self._network.say(letters)
+        if not len(said.ids):
+            raise UnitError("no units came out of this text", found=repr(sentence[:40]), hint="was the speller trained to its end?")
+        durations = None if said.durations is None else said.durations.cpu().numpy()
+        units = Units(said.ids.cpu().numpy(), durations, language, self.vocabulary, is_merged=True)
+        return Spelling(sentence, units, said.score)
+
+
+def network_of(config: SpellerConfig, with_aligner: bool = False) -> Network:
+    """The network of some sizes. with_aligner: as training needs it."""
+    return CtcSpeller(config) if config.network == CTC else AlignedSpeller(config, with_aligner)
+
+
+def join(parts: list[Spelling], silence: int | None) -> Units:
+    """One sequence of the units of several sentences. silence: the unit between them, None = nothing. ValueError for no parts."""
+    if not parts:
+        raise ValueError("there are no sentences to join")
+    ids: list[Ids] = []
+    durations: list[Ids] = []
+    for number, part in enumerate(parts):
+        if number and silence is not None:
+            ids.append(np.array([silence], dtype=np.int64))
+            durations.append(np.array([max(1, seconds_to_units(parts[number - 1].pause_s))], dtype=np.int64))
+        ids.append(part.units.ids)
+        if part.units.durations is not None:
+            durations.append(part.units.durations)
+    first = parts[0].units
+    timed = None if first.durations is None else np.concatenate(durations)
+    return Units(np.concatenate(ids), timed, first.language, first.vocabulary, is_merged=len(parts) == 1).merged()
+
+
+def _languages(checkpoint: Checkpoint) -> tuple[str, ...]:
+    stated: Any = checkpoint.config.get("languages")
+    if not isinstance(stated, list) or not stated or not all(isinstance(one, str) for one in stated):
+        raise CheckpointError("the speller's languages cannot be read", path=checkpoint.path, expected='as ["ko"]', found=stated)
+    return tuple(stated)
+
+
+def _silence(checkpoint: Checkpoint, num_units: int) -> int | None:
+    unit = checkpoint.config.get("silence")
+    if unit is not None and (not isinstance(unit, int) or isinstance(unit, bool) or not 0 <= unit < num_units):
+        raise CheckpointError(
+            '"silence" is no unit of the speller', path=checkpoint.path, expected=f"0..{num_units - 1}", found=unit
+        )
+    return unit

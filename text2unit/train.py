@@ -1,0 +1,78 @@
+"""Train a speller, text to units, and write it as a checkpoint.
+
+    python -m text2unit.train data.train=train.jsonl data.units=units.jsonl run_dir=runs/say           # small, CTC
+    python -m text2unit.train --config text2unit/aligned data.train=... data.units=...                 # for units by the hundred
+    python -m text2unit.train export --checkpoint runs/say/checkpoints/best.pt --out-path text2unit.safetensors
+
+On several GPUs or machines: `accelerate launch -m text2unit.train ...`.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
+from avcore.errors import CheckpointError
+from avcore.units.vocabulary import require_same_vocabulary
+from avtrain.entry import main_of
+from text2unit.config import SpellerConfig, read_speller_config
+from text2unit.speller import Network, network_of
+from text2unit.stage import SPELLER
+from text2unit.training import export
+from text2unit.training.config import SpellerRunConfig, check_config
+from text2unit.training.corpus import Corpus, read_corpus
+from text2unit.training.task import SpellerTask
+
+LOG = logging.getLogger("netflips.train")
+_EXPORT = "export"
+_ALIGNER = "aligner."
+
+
+def make_task(config: SpellerRunConfig) -> SpellerTask:
+    """Read everything that a run needs and check it. Raises NetflipsError of the kind that fits, before anything is trained."""
+    check_config(config)
+    corpus = read_corpus(config)
+    sizes = replace(config.model, num_units=corpus.num_units)
+    torch.manual_seed(config.loop.seed)
+    network = network_of(sizes, with_aligner=True)
+    if config.init:
+        _start_from(config.init, network, sizes, corpus)
+    return SpellerTask(config, corpus, network)
+
+
+def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: Corpus) -> None:
+    """Take a checkpoint's weights; the aligner, which it has not, starts anew."""
+    checkpoint = read_checkpoint(path, SPELLER)
+    stored = read_speller_config(checkpoint.config, checkpoint.path)
+    if replace(stored, dropout=sizes.dropout) != sizes:
+        raise CheckpointError("the speller to start from has other sizes", path=path, expected=sizes, found=stored)
+    require_same_vocabulary(corpus.vocabulary, str(checkpoint.config.get("vocabulary") or ""), f"the speller {path}")
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(_ALIGNER)}
+    load_strict(network, {name: tensor.clone() for name, tensor in checkpoint.tensors.items()} | own, checkpoint)
+
+
+def train(config: SpellerRunConfig) -> int | None:
+    """Train to the end or until a signal; returns the exit code."""
+    task = make_task(config)
+    if config.check_only:
+        LOG.info("everything fits; nothing was trained (check_only)")
+        return None
+    from avtrain.running import run_task  # accelerate is loaded only when training begins
+
+    return run_task(task, config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == [_EXPORT]:
+        return export.main(words[1:])
+    purpose = f"Train a speller, text to units; `{_EXPORT}` writes it as a checkpoint."
+    return main_of(SpellerRunConfig, train, "text2unit/train", "text2unit.train", purpose, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Training of a speller: text and units of the same recordings."""

@@ -1,0 +1,180 @@
+"""All that a speller's training run reads, checked before the first step: what is said, and in which units."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from avcore.errors import InputError, LanguageError, UsageError
+from avcore.files import require_file
+from avcore.runs.rows import iter_rows
+from avcore.units import Ids, Units
+from avcore.units.vocabulary import normalise_language
+from avdata.manifest import parse_entry
+from avdata.unit_rows import leave_out, settle_vocabulary, timed_units
+from avdata.unit_store import UnitRow, iter_units, parse_unit_row
+from text2unit.config import CTC, SpellerConfig
+from text2unit.jamo import letters_of
+from text2unit.normalise import read
+from text2unit.script import LANGUAGES
+from text2unit.training.config import AUTO, DataConfig, SpellerRunConfig
+
+LOG = logging.getLogger("netflips.train")
+
+
+@dataclass(frozen=True, eq=False)
+class Sentence:
+    """One recording: text as it is said, and its units with durations."""
+
+    id: str
+    text: str
+    units: Units
+
+    @property
+    def letters(self) -> Ids:
+        """Numbers of its letters, int64 [J]."""
+        return letters_of(self.text)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Sentences to train on and held-out ones.
+
+    vocabulary: fingerprint of the quantizer, "" = unknown. silence: the unit that was taken off their ends, None = none was.
+    num_units: of the network.
+    """
+
+    train: tuple[Sentence, ...]
+    valid: tuple[Sentence, ...]
+    vocabulary: str
+    silence: int | None
+    num_units: int
+
+
+def read_corpus(config: SpellerRunConfig) -> Corpus:
+    """Read texts and units and check them against each other.
+
+    Raises InputError, UnitError, VocabularyError, LanguageError or UsageError before anything is trained.
+    """
+    data = config.data
+    if normalise_language(data.language) not in LANGUAGES:
+        raise LanguageError("text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=data.language)
+    train = _read(data.train, data.units, data)
+    valid = _read(data.valid, data.valid_units or data.units, data) if data.valid else []
+    if not data.valid and data.hold_out:
+        train, valid = _hold_out(train, data.hold_out, config.loop.seed)
+    silence = silence_of(data.trim, train)
+    both = [[_trimmed(one, silence) for one in part] for part in (train, valid)]
+    kept = [_fitting(part, config.model, data.max_letters) for part in both]
+    if not kept[0]:
+        raise InputError("no sentence is left to train on", path=data.train)
+    vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for part in kept for one in part), data.units_vocabulary)
+    highest = max(int(one.units.ids.max()) for part in kept for one in part)
+    num_units = config.model.num_units or max(highest, silence or 0) + 1
+    for one in (*kept[0], *kept[1]):
+        one.units.check_range(num_units, one.id)
+    if silence is not None and silence >= num_units:
+        raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
+    LOG.info("%d sentences to train on, %d held out, %d units", len(kept[0]), len(kept[1]), num_units)
+    return Corpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units)
+
+
+def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
+    """The unit of silence, as `DataConfig.trim` asks for it; None for none."""
+    if setting != AUTO:
+        return int(setting) if setting else None
+    ends = Counter(int(one.units.ids[at]) for one in sentences for at in (0, -1) if len(one.units))
+    if not ends:
+        return None
+    unit, times = ends.most_common(1)[0]
+    LOG.info("silence is unit %d: at %.0f %% of the ends of recordings", unit, 100 * times / ends.total())
+    return unit
+
+
+def _read(path: str, units: str, data: DataConfig) -> list[Sentence]:
+    """The sentences of a manifest with units by id, or of units that hold their text."""
+    place = require_file(path, "the manifest")
+    rows = _texts_and_units(place, units, data) if units else _units_with_text(place)
+    found, lacking, unread = [], list[str](), list[str]()
+    for name, text, row in rows:
+        if row is None or not text.strip() or not len(row.units):
+            lacking.append(name)
+            continue
+        try:
+            said = read(text).text
+        except InputError as error:
+            unread.append(f"{name} ({error.what}: {error.found})")
+            continue
+        found.append(Sentence(name, said, timed_units(row, f"{units or path}: {name}", data.frame_level, data.first_unit).merged()))
+    leave_out(lacking, "entries have no text or no units", place, data.allow_missing, "give data.units of the same recordings")
+    leave_out(unread, "texts cannot be read aloud", place, data.allow_missing, "write them out in Hangul")
+    if not found:
+        raise InputError("no sentence is left to train on", path=place)
+    return found
+
+
+def _texts_and_units(path: Path, units: str, data: DataConfig) -> Iterator[tuple[str, str, UnitRow | None]]:
+    texts: dict[str, str] = {}
+    wanted = normalise_language(data.language)
+    speakers = {name.strip() for name in data.speakers.split(",") if name.strip()}
+    for number, row in iter_rows(path):
+        try:
+            entry = parse_entry(row)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"line {number} is no manifest entry", path=path, found=error) from error
+        if entry.id in texts:
+            raise InputError(f"the id {entry.id!r} is there twice", path=path)
+        if entry.language in ("", wanted) and (not speakers or entry.speaker in speakers):
+            texts[entry.id] = entry.text
+    rows: Mapping[str, UnitRow] = {row.id: row for row in iter_units(units) if row.id in texts}
+    yield from ((name, text, rows.get(name)) for name, text in texts.items())
+
+
+def _units_with_text(path: Path) -> Iterator[tuple[str, str, UnitRow | None]]:
+    for number, row in iter_rows(path):
+        one = parse_unit_row(row, path, number)
+        yield one.id, str(one.extra.get("text") or ""), one
+
+
+def _hold_out(sentences: list[Sentence], count: int, seed: int) -> tuple[list[Sentence], list[Sentence]]:
+    """Set `count` texts apart, chosen by the seed, with all their recordings."""
+    texts = list(dict.fromkeys(one.text for one in sentences))
+    if count >= len(texts):
+        raise UsageError("nothing is left to train on", expected=f"data.hold_out below {len(texts)}", found=count)
+    chosen = {texts[number] for number in np.random.default_rng(seed).permutation(len(texts))[:count].tolist()}
+    return [one for one in sentences if one.text not in chosen], [one for one in sentences if one.text in chosen]
+
+
+def _trimmed(sentence: Sentence, silence: int | None) -> Sentence:
+    """A sentence without silence at its ends; nothing is left of one that is silent."""
+    units = sentence.units
+    if silence is None or units.durations is None:
+        return sentence
+    spoken = np.flatnonzero(units.ids != silence)
+    kept = slice(int(spoken[0]), int(spoken[-1]) + 1) if len(spoken) else slice(0)
+    return replace(sentence, units=replace(units, ids=units.ids[kept], durations=units.durations[kept]))
+
+
+def _fitting(sentences: Sequence[Sentence], model: SpellerConfig, max_letters: int) -> list[Sentence]:
+    """The sentences that a network of some sizes can say; the others are counted in a warning."""
+    reasons: Counter[str] = Counter()
+    kept = []
+    for one in sentences:
+        letters = len(one.letters)
+        room = letters * model.places if model.network == CTC else one.units.num_steps
+        needed = len(one.units) if model.network == CTC else letters
+        if not len(one.units):
+            reasons["silent"] += 1
+        elif letters > max_letters:
+            reasons[f"more than {max_letters} letters"] += 1
+        elif needed > room:
+            reasons["more units than places" if model.network == CTC else "fewer steps than letters"] += 1
+        else:
+            kept.append(one)
+    if reasons:
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        LOG.warning("%d of %d sentences are left out: %s", reasons.total(), len(sentences), told)
+    return kept

@@ -1,0 +1,89 @@
+"""Write the speller of a training run as a checkpoint.
+
+python -m text2unit.train export --checkpoint runs/say/checkpoints/best.pt --out-path text2unit.safetensors [--eight-bits]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avcore.checkpoints.checkpoint import write_checkpoint
+from avcore.command import LOG, Parser, run
+from avcore.errors import UsageError
+from avcore.outputs import keep_apart
+from avcore.units.domain import KEY, Domain
+from avtrain.checkpoints import read_run
+from text2unit.speller import TextSpeller
+from text2unit.stage import SPELLER
+from text2unit.training.task import NETWORK, RUN_KIND
+
+_SUFFIX = ".safetensors"
+_ALIGNER = "aligner."
+"""What only training needs."""
+_SHARE = 0.02
+"""Of held-out sentences that score below what is usual."""
+
+
+def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: bool = False, domain: str = "") -> Path:
+    """Write the speller of `<run>/checkpoints/{last,best,step_N}.pt`, and return its path.
+
+    eight_bits: its weights in a quarter of their room. domain: words for what it knows, where that is little: what scores below
+    nearly all held-out sentences is then told to be outside. Raises CheckpointError for another file, UsageError for another
+    suffix, OutputError for an output that is the input.
+    """
+    out_path = Path(out_path)
+    if out_path.suffix != _SUFFIX:
+        raise UsageError(f"the output's name must end in {_SUFFIX}", found=out_path.name)
+    keep_apart({"the output": out_path}, {"the run's checkpoint": checkpoint})
+    state = read_run(checkpoint, RUN_KIND, "text2unit.train")
+    about = state["about"]
+    config = {
+        "model": about["model"], "languages": about["languages"], "vocabulary": about["vocabulary"],
+        **({} if about["silence"] is None else {"silence": about["silence"]}),
+        "trained": {"steps": int(state["position"]["step"])}, **_domain(domain, about["scores"]),
+    }  # fmt: skip
+    tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
+    path = write_checkpoint(out_path, SPELLER, config, tensors, eight_bits)
+    TextSpeller.from_checkpoint(path)  # proof that it can be read and fits
+    return path
+
+
+def _domain(what: str, scores: list[float]) -> dict[str, Any]:
+    """What a configuration holds of a domain. Raises UsageError where no sentence was held out."""
+    if not what:
+        return {}
+    if not scores:
+        raise UsageError("--domain needs the scores of held-out sentences", hint="train with data.hold_out or data.valid")
+    return {KEY: Domain(what, float(np.quantile(scores, _SHARE)), _SHARE, len(scores)).to_config()}
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="export_text2unit", description="Write the speller of a training run as a checkpoint.")
+    parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
+    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument("--eight-bits", action="store_true", help="store the weights in a quarter of their room")
+    parser.add_argument(
+        "--domain", default="", metavar="WORDS", help="what it knows, where that is little: strange text is told of"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> None:
+    path = export_speller(options.checkpoint, options.out_path, options.eight_bits, options.domain)
+    LOG.info("%s: %.2f MB", path, path.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
