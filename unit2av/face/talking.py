@@ -4,7 +4,6 @@ Nothing here grows with the length of a video: pictures are drawn a batch at a t
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,25 +16,13 @@ from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
+from unit2av.mouths.mouth import Scene
 from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
 from unit2av.voice.speech import Speaker, UnitVocoder
 
 Samples = NDArray[np.float32]
 Paste = Callable[[Picture, Picture, Box], Picture]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A picture to be shown.
-
-    rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
-    shown, in seconds since the units began.
-    """
-
-    rgb: Picture
-    box: Box | None
-    time: Seconds
 
 
 def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pictures: int) -> Iterator[Scene]:
@@ -61,10 +48,20 @@ def talking_pictures(
     codes = renderer.codes(units)
     if not len(codes):
         raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
+    yield from drawn_pictures(lambda faces, times: renderer.draw(codes, faces, times), scenes, paste, batch_size)
+
+
+def drawn_pictures(
+    draw: Callable[[Sequence[Picture], Sequence[Seconds]], Picture], scenes: Iterable[Scene], paste: Paste, batch_size: int
+) -> Iterator[Picture]:
+    """Yield the scenes' pictures with what `draw` makes of their faces put into them.
+
+    draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3].
+    """
     for batch in in_batches(scenes, batch_size):
         faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
-        patches = iter(renderer.draw(codes, crops, [time for _, _, time in faces]) if faces else ())
+        patches = iter(draw(crops, [time for _, _, time in faces]) if faces else ())
         for scene in batch:
             yield scene.rgb if scene.box is None else paste(scene.rgb, next(patches), scene.box)
 
