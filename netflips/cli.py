@@ -15,6 +15,8 @@ COMMANDS = {
     "units": ("av2unit.inference", "speech and lips to units"),
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
+    "lipsync": ("netflips.lipsync.command", "the lips of a video to speech that you have"),
+    "portrait": ("netflips.portrait.command", "a still picture of a face that says any speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
     "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),
     "prepare": ("avdata.prepare.command", "a speech corpus or a folder of video to what training reads"),

@@ -31,6 +31,8 @@ class Models:
     device: str = "cpu"
     precision: str = "float32"
     puts_away: bool = False
+    renderer_path: Path | None = None
+    """Where the renderer was read; what belongs to it lies beside it."""
 
     def done_with(self, stage: UnitExtractor | UnitTranslator) -> None:
         """A dub will not ask this stage again: where there is only that dub, its weights leave memory."""
@@ -79,5 +81,6 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
         "unit2av": checkpoint.source.fingerprint,
     }
     return Models(
-        extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device, run.precision, run.puts_away
-    )
+        extractor, translator, vocoder, renderer, fingerprints, paths.speaker_encoder, run.device, run.precision, run.puts_away,
+        paths.unit2av,
+    )  # fmt: skip

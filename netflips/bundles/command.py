@@ -31,6 +31,7 @@ def build_parser() -> Parser:
     for part, kind in _PARTS.items():
         pack.add_argument(f"--{part}", type=Path, required=True, metavar="FILE", help=f"the {kind.value}")
     pack.add_argument("--references", type=Path, required=True, metavar="FILE", help="units of every sentence, JSON lines")
+    pack.add_argument("--mouth-table", type=Path, metavar="FILE", help="what the units make a mouth do, for --mouth mesh")
     pack.add_argument(
         "--about", type=Path, required=True, metavar="FILE",
         help='JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told',
@@ -80,6 +81,7 @@ def _work(options: argparse.Namespace) -> None:
 def _pack(options: argparse.Namespace) -> Bundle:
     models = {"a model": [options.unit_encoder, options.translator, options.renderer]}
     inputs = models | {"the references": [options.references], "the description": [options.about]}
+    inputs |= {} if options.mouth_table is None else {"the mouth's table": [options.mouth_table]}
     for what, paths in inputs.items():
         for path in paths:
             require_file(path, what)
@@ -93,7 +95,7 @@ def _pack(options: argparse.Namespace) -> Bundle:
     precision = {kind: None if kind in kept else DTYPES[options.precision] for kind in _PARTS.values()}
     bundle = pack_bundle(
         options.unit_encoder, options.translator, options.renderer, options.references, _read_json(options.about),
-        options.bundle_dir, precision,
+        options.bundle_dir, precision, options.mouth_table,
     )  # fmt: skip
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
     return bundle

@@ -9,18 +9,21 @@ from typing import Any
 from avcore.checkpoints.bundle import ABOUT, CHECKPOINTS, REFERENCES, Bundle, read_bundle
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
+from unit2av.mouths.mesh.table import TABLE_FILE
 
 MOST_BYTES = 25 * 2**20
 """What a bundle may weigh, all files together."""
 FILES = (*(name for path in CHECKPOINTS.values() for name in (path, str(Path(path).with_suffix(".json")))), REFERENCES)
-"""Everything in a bundle but bundle.json."""
+"""What every bundle has beside bundle.json."""
+OPTIONAL = (TABLE_FILE,)
+"""What it may have: the table of the mouth that moves a person's own pixels."""
 _MEGA = 2**20
 
 
 def file_facts(folder: Path) -> dict[str, dict[str, Any]]:
     """Checksum and size of each file of a bundle. Raises InputError when one is missing."""
     found = {}
-    for name in FILES:
+    for name in (*FILES, *(name for name in OPTIONAL if (folder / name).exists())):
         content = require_file(folder / name, "a file of the bundle").read_bytes()
         found[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     return found
@@ -43,7 +46,8 @@ def check_bundle(folder: str | Path) -> Bundle:
     """Read a bundle and compare its files with the checksums. Raises InputError or CheckpointError naming what differs."""
     bundle = read_bundle(folder)
     stated, found = dict(bundle.about.get("files") or {}), file_facts(bundle.folder)
-    differing = [name for name in FILES if (stated.get(name) or {}).get("sha256") != found[name]["sha256"]]
+    names = [*FILES, *(name for name in OPTIONAL if name in stated or name in found)]
+    differing = [name for name in names if (stated.get(name) or {}).get("sha256") != (found.get(name) or {}).get("sha256")]
     if differing:
         raise CheckpointError(
             "the bundle is not what it says it is", path=bundle.folder, found=f"other content in {', '.join(differing)}",
@@ -54,7 +58,8 @@ def check_bundle(folder: str | Path) -> Bundle:
 
 def total_bytes(bundle: Bundle) -> int:
     """What a bundle weighs, its bundle.json included."""
-    return sum((bundle.folder / name).stat().st_size for name in (*FILES, ABOUT))
+    there = (bundle.folder / name for name in (*FILES, *OPTIONAL, ABOUT))
+    return sum(path.stat().st_size for path in there if path.exists())
 
 
 def tell(bundle: Bundle) -> Iterator[str]:

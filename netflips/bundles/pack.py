@@ -16,9 +16,10 @@ from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units.vocabulary import require_same_vocabulary
 from avdata.unit_store import UnitRow, iter_units, write_units
-from netflips.bundles.describe import FILES, MOST_BYTES, total_bytes, write_about
+from netflips.bundles.describe import FILES, MOST_BYTES, OPTIONAL, total_bytes, write_about
 from netflips.convert import cast_weights
 from unit2av.model import RendererCheckpoint
+from unit2av.mouths.mesh.table import TABLE_FILE, MouthTable
 
 LOG = logging.getLogger("netflips")
 
@@ -37,6 +38,7 @@ def pack_bundle(
     about: Mapping[str, Any],
     out_dir: str | Path,
     precision: torch.dtype | Mapping[Kind, torch.dtype | None] | None = torch.float16,
+    mouth_table: str | Path | None = None,
 ) -> Bundle:
     """Write a bundle into `out_dir`, in place of one that is there, or nothing.
 
@@ -44,8 +46,9 @@ def pack_bundle(
     lines with text and translation. about: `domain` (what it knows, in words), `made` (seed, configs, commit, seconds by
     step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
     None = as they are, int8 = rounded by rows (`avcore.checkpoints.eight_bits`). Vectors (biases, normalisation) stay as they
-    are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
-    Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
+    are: they weigh little and are felt most. mouth_table: what the units make a mouth do, for `--mouth mesh`. Settings that are
+    absolute paths of the machine that trained a model are left out. Raises VocabularyError for models of different units,
+    UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
@@ -58,6 +61,9 @@ def pack_bundle(
     }
     rows = list(iter_units(references))
     vocabulary = _common_vocabulary(sources, rows, Path(references))
+    table = None if mouth_table is None else MouthTable.load(mouth_table)
+    if table is not None:
+        require_same_vocabulary(vocabulary, table.vocabulary, str(mouth_table))
     out_dir = _require_bundle_folder(Path(out_dir))
     with private_folder(".bundle-", out_dir.parent) as temporary:
         folder = temporary / "bundle"
@@ -72,6 +78,8 @@ def pack_bundle(
             config = {**without_places(source.config), "vocabulary": vocabulary}
             write_checkpoint(folder / CHECKPOINTS[kind], kind, config, tensors, eight_bits)
         write_units(folder / REFERENCES, rows)
+        if table is not None:
+            table.save(folder / TABLE_FILE)
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {
             "format": FORMAT,
@@ -118,7 +126,7 @@ def _require_bundle_folder(out_dir: Path) -> Path:
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")
-    foreign = sorted({path.name for path in out_dir.iterdir()} - {*FILES, ABOUT})
+    foreign = sorted({path.name for path in out_dir.iterdir()} - {*FILES, *OPTIONAL, ABOUT})
     if foreign:
         raise OutputError("this folder holds other things than a bundle", path=out_dir, found=", ".join(foreign[:5]))
     return out_dir

@@ -6,13 +6,18 @@ taken as they are decoded, not through JPEG.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.errors import MediaError, NoFaceError
 from avcore.faces.crop import Box, Picture
+from avcore.faces.find import follow_faces
 from avcore.faces.geometry import overlap
+from avcore.media import PictureSource, read_speech
+from avcore.timeline import frames_to_seconds, seconds_to_samples
 from unit2av.face.syncnet import SIDE
 
 LEAST_PICTURES, LEAST_SIDE = 100, 100.0
@@ -23,6 +28,16 @@ _MEDIAN = 13
 _BORDER = 110
 _SCALE = 0.4
 """What is seen around a face, in its half sizes: so much to the sides, twice as much below."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceClip:
+    """A face that was followed. pictures: uint8 [224, 224, 3] at 25 fps, decoded as taken; sound: float32 [S] at 16 kHz."""
+
+    start_s: float
+    end_s: float
+    pictures: Iterator[Picture]
+    sound: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,33 @@ class FaceTrack:
         raw = np.concatenate([(low + high) / 2, (high - low).max(axis=1, keepdims=True) / 2], axis=1)
         padded = np.pad(raw, ((_MEDIAN // 2, _MEDIAN // 2), (0, 0)))
         return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=0), axis=-1), np.float64)
+
+
+def clips_of(video: Path, least_pictures: int = LEAST_PICTURES, least_side: float = LEAST_SIDE) -> Iterator[FaceClip]:
+    """Cut all faces out of a video that are seen long enough and large enough, shot by shot.
+
+    Raises MediaError for a video without sound, NoFaceError where there is no such face.
+    """
+    source = PictureSource(video)
+    if not source.info.has_audio:
+        raise MediaError("it has no sound track", path=video, expected="speech, to compare lips with")
+    speech = read_speech(video)
+    followed, count, _ = follow_faces(source, total=len(source))
+    found: dict[int, list[list[Box]]] = {}
+    for one in followed:
+        boxes = found.setdefault(one.shot, [[] for _ in range(count)])
+        for number, frame in enumerate(one.frames, one.first):
+            if frame.is_found:
+                boxes[number].append(frame.box)
+    tracks = [track for shot in sorted(found) for track in face_tracks(found[shot], least_pictures, least_side)]
+    if not tracks:
+        expected = f"one larger than {least_side:.0f} pixels in more than {least_pictures} pictures"
+        raise NoFaceError("no face was seen long enough", path=video, expected=expected)
+    for track in tracks:
+        start, end = frames_to_seconds(track.first), frames_to_seconds(track.first + len(track.boxes))
+        pictures = (picture.rgb for picture in source.pictures(track.first, track.first + len(track.boxes)))
+        sound = speech[seconds_to_samples(start) : seconds_to_samples(end)]
+        yield FaceClip(float(start), float(end), face_crops(track, pictures), sound)
 
 
 def face_tracks(

@@ -8,16 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.compute.ahead import pictures_at_once
-from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture, crop_face
-from avcore.faces.paste import paste_face
 from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
-from unit2av.mouths.mouth import Scene
-from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
+from unit2av.mouths.mouth import Mouth, Said, Scene
+from unit2av.renderer import in_batches
 from unit2av.voice.speech import Speaker, UnitVocoder
 
 Samples = NDArray[np.float32]
@@ -32,23 +29,6 @@ def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pi
     """
     for number, picture in enumerate(source.pingpong(num_pictures)):
         yield Scene(picture.rgb, boxes[picture.index], frames_to_seconds(number))
-
-
-def talking_pictures(
-    renderer: LipRenderer,
-    units: Units,
-    scenes: Iterable[Scene],
-    paste: Paste = paste_face,
-    batch_size: int = BATCH_PICTURES,
-) -> Iterator[Picture]:
-    """Yield the scenes' pictures, uint8 [height, width, 3], in order, their faces with lips that say the units.
-
-    units: with durations, plain names. Scenes are read a batch ahead. Raises UnitError as `LipRenderer.codes` does.
-    """
-    codes = renderer.codes(units)
-    if not len(codes):
-        raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
-    yield from drawn_pictures(lambda faces, times: renderer.draw(codes, faces, times), scenes, paste, batch_size)
 
 
 def drawn_pictures(
@@ -96,25 +76,29 @@ def speak_and_show(
     units: Units,
     speaker: Speaker,
     vocoder: UnitVocoder,
-    renderer: LipRenderer,
+    mouth: Mouth,
     source: PictureSource,
     boxes: Sequence[Box | None],
     writer: VideoWriter,
-    paste: Paste = paste_face,
     progress: Progress = silent,
 ) -> Units:
     """Say units in a voice and show the speaker of a video saying them, into a writer at 25 Hz and 16 kHz.
 
     units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim], or with its pitch.
     source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures. Returns the
-    units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the renderer do.
+    units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the mouth do.
     """
-    said = vocoder.predict_durations(units) if units.durations is None else units
-    total = num_pictures_for(said)
-    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, _batch_size(writer))
-    write_in_step(writer, pictures, vocoder.iter_synthesize(said, speaker), progress, total)
-    return said
+    units = vocoder.predict_durations(units) if units.durations is None else units
+    total = num_pictures_for(units)
+    said, sound = heard_by(mouth, units, vocoder.iter_synthesize(units, speaker))
+    pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total))
+    write_in_step(writer, pictures, sound, progress, total)
+    return units
 
 
-def _batch_size(writer: VideoWriter) -> int:
-    return pictures_at_once(writer.width, writer.height, BATCH_PICTURES)
+def heard_by(mouth: Mouth, units: Units, sound: Iterator[Samples]) -> tuple[Said, Iterator[Samples]]:
+    """What a mouth is told of speech, and its sound float32 [S] in pieces, which is made first for a mouth that listens to it."""
+    if not mouth.needs_sound:
+        return Said(units), sound
+    pieces = list(sound)
+    return Said(units, np.concatenate(pieces) if pieces else np.zeros(0, np.float32)), iter(pieces)
