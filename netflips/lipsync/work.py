@@ -53,18 +53,17 @@ def sync_lips(options: argparse.Namespace) -> None:
     speech = read_speech(files.speech)
     if not speech.size:
         raise NoSpeechError("the speech is empty", path=files.speech)
-    with bars(options.quiet) as progress:
+    batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
+    opened = opened_mouth(choice, files.renderer, device_name(options), options.precision, batch_size=batch)
+    with bars(options.quiet) as progress, opened as mouth:
+        LOG.info("lips by %s", mouth.name)
         faces = _faces(source, options.face, progress)
         said = Said(heard_units(files.encoder, speech, options, progress), speech)
         seconds = samples_to_seconds(len(speech)) if options.fit != "video" else source.info.duration_s
         total = max(1, frames_covering(seconds, source.rate))
-        batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
-        with opened_mouth(choice, files.renderer, device_name(options), options.precision, batch_size=batch) as mouth:
-            LOG.info("lips by %s", mouth.name)
-            scenes = _scenes(source, faces, total, options.fit)
-            pictures = with_label(mouth.draw(mouth.codes(said), scenes), options.burn_label)
-            frame = Frame(source.info.width, source.info.height, source.rate, source.info.pixel_aspect)
-            write_talk(files.out, frame, track(pictures, "lips", progress, total), files.speech, seconds, mouth.name)
+        pictures = with_label(mouth.draw(mouth.codes(said), _scenes(source, faces, total, options.fit)), options.burn_label)
+        frame = Frame(source.info.width, source.info.height, source.rate, source.info.pixel_aspect)
+        write_talk(files.out, frame, track(pictures, "lips", progress, total), files.speech, seconds, mouth.name)
     LOG.info("%s: %.2f s, %d pictures at %.3f Hz", files.out, float(seconds), total, float(source.rate))
 
 

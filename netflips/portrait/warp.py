@@ -60,6 +60,8 @@ class StillHead:
 
     def moved(self, move: HeadMove) -> tuple[Picture, Landmarks]:
         """The picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
+        if move == HeadMove():
+            return self._still.copy(), self._mesh.astype(np.float32)
         head = self._head + move.lids * self._blink
         turned = (head - _NECK) @ _turn(move).T + _NECK - np.array([0.0, move.rise, 0.0])
         there = self._pose.to_picture(turned)

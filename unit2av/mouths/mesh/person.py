@@ -28,10 +28,12 @@ AMOUNT = 0.62
 """Share of the drawn heads' opening that people open by, where their own range is not known."""
 _LEAST_AMOUNT, _MOST_AMOUNT = 0.5, 1.0
 _SPREAD, _ROUND = 0.75, 0.9
-"""Shares of the drawn heads' widening and rounding."""
+"""Shares of the drawn heads' widening and rounding, with that amount; with all of their opening, all of these too."""
+_SEEN_SHARE = 0.65
+"""Of a gap between the lips that the mesh reports."""
 _WIDEST_OPENING = 0.8
 """Opening that a talking mouth asks for in its widest pictures."""
-_KNOWN_PICTURES = 75
+_KNOWN_PICTURES = 50
 """Pictures after which the speaker's own range is believed."""
 _CLOSED_SHARE = 5
 """The fifth of a clip's pictures with the smallest gap shows the mouth at rest."""
@@ -73,8 +75,10 @@ class Person:
         """The points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522, 3]."""
         moves = neutral_moves()
         apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press)
-        spread = _SPREAD * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
-        points = self.rest + apart * self.opening + spread * moves.wide + _ROUND * max(-width, 0.0) * moves.round
+        more = max(0.0, (self.amount - AMOUNT) / (_MOST_AMOUNT - AMOUNT))
+        spread = (_SPREAD + (1 - _SPREAD) * more) * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
+        round_ = _ROUND + (1 - _ROUND) * more
+        points = self.rest + apart * self.opening + spread * moves.wide + round_ * max(-width, 0.0) * moves.round
         if press > 0:
             line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
             for ring in (*UPPER_LIP[1:], *LOWER_LIP[1:]):
@@ -120,7 +124,7 @@ def lip_gaps(heads: Points) -> Points:
 
 def _amount(gaps: Points, most: float) -> float:
     """The speaker's own range, as far as so many pictures tell it."""
-    range_ = float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_WIDEST_OPENING * most)
+    range_ = float(np.percentile(gaps, 98) - np.percentile(gaps, 10)) / (_SEEN_SHARE * _WIDEST_OPENING * most)
     is_talking = float(smoothstep((range_ - 0.15) / 0.2))
     known = min(1.0, len(gaps) / _KNOWN_PICTURES) * is_talking
     return AMOUNT + known * (float(np.clip(range_, _LEAST_AMOUNT, _MOST_AMOUNT)) - AMOUNT)

@@ -4,6 +4,8 @@ A linear map from the units of a picture and of its neighbours, a few KiB, learn
 With a large vocabulary each unit says what the pictures around it look like, and a filter makes one movement of that.
 """
 
+import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +87,7 @@ class MouthTable:
                     raise CheckpointError("unknown format of table", path=path, expected=_FORMAT, hint="update NetfLips")
                 arrays = [np.asarray(stored[name], np.float32) for name in ("weights", "bias", "filter")]
                 table = cls(*arrays, vocabulary=str(stored["vocabulary"]))
-        except (ValueError, KeyError, OSError, EOFError) as error:
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CheckpointError("this is no mouth's table", path=path, expected="a file of train_mouth", found=error) from error
         weights, bias, filter_ = arrays
         is_whole = weights.ndim == 3 and weights.shape[::2] == (2 * CONTEXT + 1, 3) and bias.shape == (3,)

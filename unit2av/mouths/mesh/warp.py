@@ -167,7 +167,7 @@ def _sources(corners: Points, values: Points, numbers: NDArray[np.int16]) -> tup
     which = np.maximum(numbers, 1).astype(np.intp) - 1
     maps = []
     for axis in range(2):
-        a, b, c, least, most = (part[:, axis].astype(np.float32)[which] for part in (along_x, along_y, start, low, high))
+        a, b, c, least, most = (part[:, axis].astype(np.float32).take(which) for part in (along_x, along_y, start, low, high))
         a *= columns
         b *= rows
         a += b
