@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from avcore.command import EXIT_FAILED, LOG, Parser, run
 from avcore.errors import NetflipsError, NoFaceError, OutputError
@@ -56,7 +57,7 @@ def _work(options: argparse.Namespace) -> int | None:
         from netflips.evaluate.lip_sync import lip_sync
         from unit2av.face.syncnet import load_syncnet
 
-    network, rows, failed = load_syncnet(options.syncnet), [], 0
+    network, rows, failed = load_syncnet(options.syncnet), list[dict[str, Any]](), 0
     say(_HEAD)
     for video in options.videos:
         try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avcore.faces.crop import Box, Picture
 from avcore.faces.geometry import Landmarks
-from avcore.timeline import Seconds, samples_to_seconds, units_to_seconds
+from avcore.timeline import Seconds
 from avcore.units import Units
 
 Samples = NDArray[np.float32]
@@ -29,13 +29,6 @@ class Said:
 
     units: Units | None = None
     samples: Samples | None = None
-
-    @property
-    def duration_s(self) -> Seconds:
-        """How long it takes, seconds."""
-        if self.samples is not None:
-            return samples_to_seconds(len(self.samples))
-        return 0 if self.units is None else units_to_seconds(self.units.num_steps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ def skin_look(picture: Picture, pose: HeadPose) -> SkinLook:
     place = np.concatenate([across, start[:, None]], axis=1).astype(np.float32)
     flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
     seen = cv2.warpAffine(picture, place, _SIZE, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.cvtColor(cv2.GaussianBlur(seen, (0, 0), 1.2), cv2.COLOR_RGB2LAB).astype(np.float32)
+    return np.asarray(cv2.cvtColor(cv2.GaussianBlur(seen, (0, 0), 1.2), cv2.COLOR_RGB2LAB), np.float32)
 
 
 def usual_look(looks: Sequence[SkinLook]) -> SkinLook:

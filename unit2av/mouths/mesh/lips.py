@@ -98,7 +98,7 @@ def light_on(picture: Picture, points: Points) -> NDArray[np.float32]:
     skin = np.median(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], axis=0) / 255
     light = skin / _SKIN
     light = 0.75 * light + 0.25 * light.mean()
-    return np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0).astype(np.float32)
+    return np.asarray(np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0), np.float32)
 
 
 def softness(picture: Picture, points: Points) -> float:

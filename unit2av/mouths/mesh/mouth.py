@@ -90,7 +90,7 @@ class _Acquaintance:
     @property
     def light(self) -> Floats:
         """Colour of the light, float32 [3]."""
-        return np.median(np.stack(self.lights), axis=0).astype(np.float32)
+        return np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
 
     @property
     def soft(self) -> float:

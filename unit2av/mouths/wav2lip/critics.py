@@ -15,9 +15,15 @@ from unit2av.mouths.wav2lip.model import sound_encoder
 WINDOW = 5
 """Pictures that the expert sees together."""
 _SLOPE = 0.01
-_EXPERT_FACE = ((0, 7, 1, 3, 0), (1, 5, (1, 2), 1, 2), (4, 3, 2, 1, 3), (8, 3, 2, 1, 2), (11, 3, 2, 1, 2), (14, 3, 2, 1, 0))
+_Stride = int | tuple[int, int]
+_EXPERT_FACE: tuple[tuple[int, int, _Stride, int, int], ...] = (
+    (0, 7, 1, 3, 0), (1, 5, (1, 2), 1, 2), (4, 3, 2, 1, 3), (8, 3, 2, 1, 2), (11, 3, 2, 1, 2), (14, 3, 2, 1, 0),
+)  # fmt: skip
 """First layer of each width, its kernel, stride and padding, and the residual layers behind it."""
-_QUALITY = (((7, 1, 3),), *(((5, stride, 2), (5, 1, 2)) for stride in ((1, 2), 2, 2)), *(((3, 2, 1), (3, 1, 1)) for _ in range(2)))
+_QUALITY: tuple[tuple[tuple[int, _Stride, int], ...], ...] = (
+    ((7, 1, 3),), ((5, (1, 2), 2), (5, 1, 2)), ((5, 2, 2), (5, 1, 2)), ((5, 2, 2), (5, 1, 2)),
+    ((3, 2, 1), (3, 1, 1)), ((3, 2, 1), (3, 1, 1)), ((3, 1, 0), (1, 1, 0)),
+)  # fmt: skip
 """Kernel, stride and padding of the discriminator's layers, by block; the last block takes all 3x3 pixels at once."""
 
 
@@ -60,7 +66,7 @@ class QualityDiscriminator(nn.Module):
         """widths: of the seven blocks."""
         super().__init__()
         blocks, before = list[nn.Module](), 3
-        for width, layers in zip(widths, (*_QUALITY, ((3, 1, 0), (1, 1, 0))), strict=True):
+        for width, layers in zip(widths, _QUALITY, strict=True):
             block = list[nn.Module]()
             for kernel, stride, padding in layers:
                 block.append(_Plain(nn.Conv2d(before, width, kernel, stride, padding)))

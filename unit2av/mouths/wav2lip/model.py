@@ -54,8 +54,8 @@ def sound_encoder(widths: Sequence[int], last_residuals: int) -> nn.Sequential:
     last_residuals: residual layers behind the last stride, 1 in the generator and 2 in the expert.
     """
     layers, before = list[nn.Module](), 1
-    steps = zip(widths[:-1], (1, (3, 1), 3, (3, 2)), (2, 2, 2, last_residuals), strict=True)
-    for width, stride, residuals in steps:  # of mels and of time
+    strides: tuple[int | tuple[int, int], ...] = (1, (3, 1), 3, (3, 2))  # of mels and of time
+    for width, stride, residuals in zip(widths[:-1], strides, (2, 2, 2, last_residuals), strict=True):
         layers.append(ConvBlock(nn.Conv2d(before, width, 3, stride, 1)))
         layers += [ConvBlock(nn.Conv2d(width, width, 3, padding=1), is_residual=True) for _ in range(residuals)]
         before = width
