@@ -17,9 +17,9 @@ FEATHER = 0.1
 UPPER = 0.5
 """Share of the box's height that stays the picture's own: the network is shown it as it is, and draws it again only worse."""
 
-_JAW_MIDDLE, _JAW_WIDTH, _JAW_HEIGHT = 0.45, 0.97, 0.56
+_JAW_MIDDLE, _JAW_WIDTH, _JAW_HEIGHT, _JAW_SOFT = 0.45, 0.97, 0.56, 1.5
 """Half an ellipse that a jaw fills in the box around a face: where it begins from above, its half width in half widths of the box,
-how far it reaches down in heights of the box."""
+how far it reaches down in heights of the box, and how soft it is, in soft edges."""
 
 
 def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEATHER, upper: float = UPPER) -> Picture:
@@ -55,7 +55,7 @@ def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: flo
     if feather <= 0:
         return np.ones((len(down), len(across)), np.float32)
     away = np.hypot(across / _JAW_WIDTH, np.maximum(down, 0)[:, None] / _JAW_HEIGHT)
-    return ((1 - np.cos(np.pi * np.clip((1 - away) / (2 * feather), 0, 1))) / 2).astype(np.float32)
+    return ((1 - np.cos(np.pi * np.clip((1 - away) / (_JAW_SOFT * feather), 0, 1))) / 2).astype(np.float32)
 
 
 def paste_face_hard(picture: Picture, patch: Picture, box: Box) -> Picture:
