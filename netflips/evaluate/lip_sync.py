@@ -80,7 +80,8 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
     """Distances of each window of lips to the sound at each shift, -15..15, sound that is not there being zeros: [windows, 31]."""
     padded = torch.nn.functional.pad(heard, (0, 0, MOST_SHIFT, MOST_SHIFT))
     around = padded.unfold(0, 2 * MOST_SHIFT + 1, 1)  # [windows, width, 31]
-    return torch.linalg.vector_norm(lips[:, :, None] - around + _EPSILON, dim=1)
+    distances: Tensor = torch.linalg.vector_norm(lips[:, :, None] - around + _EPSILON, dim=1)
+    return distances
 
 
 @torch.inference_mode()
@@ -102,7 +103,7 @@ def sync_vectors(network: SyncNet, pictures: Iterable[Picture], sound: Floats) -
     if not seen or sound.shape[1] < WINDOW_SOUND:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
     pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_PICTURE).transpose(0, 1)[:, None]
-    return torch.cat(seen), torch.cat([network.hear(batch) for batch in pieces.split(_BATCH)])
+    return torch.cat(seen), torch.cat([network.hear(batch) for batch in torch.split(pieces, _BATCH)])
 
 
 def cepstra(samples: NDArray[np.floating]) -> Floats:  # type: ignore[type-arg]

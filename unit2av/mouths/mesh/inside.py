@@ -224,4 +224,4 @@ def _placed(pose: HeadPose, corner: Points, part: Points, fine: int) -> Floats:
     """From pixels of a teeth patch to those of a picture's part: float32 [2, 3]."""
     across = pose.scale * pose.turn[:2, :2] * (_REACH / _PATCH[0])
     start = pose.scale * pose.turn[:2] @ corner + pose.shift[:2] - part
-    return (np.concatenate([across, start[:, None]], axis=1) * fine).astype(np.float32)
+    return np.asarray(np.concatenate([across, start[:, None]], axis=1) * fine, np.float32)

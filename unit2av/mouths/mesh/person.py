@@ -78,7 +78,7 @@ class Person:
         more = max(0.0, (self.amount - AMOUNT) / (_MOST_AMOUNT - AMOUNT))
         spread = (_SPREAD + (1 - _SPREAD) * more) * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
         round_ = _ROUND + (1 - _ROUND) * more
-        points = self.rest + apart * self.opening + spread * moves.wide + round_ * max(-width, 0.0) * moves.round
+        points: Points = self.rest + apart * self.opening + spread * moves.wide + round_ * max(-width, 0.0) * moves.round
         if press > 0:
             line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
             for ring in (*UPPER_LIP[1:], *LOWER_LIP[1:]):

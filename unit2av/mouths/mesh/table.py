@@ -86,7 +86,7 @@ class MouthTable:
                 if str(stored["format"]) != _FORMAT:
                     raise CheckpointError("unknown format of table", path=path, expected=_FORMAT, hint="update NetfLips")
                 arrays = [np.asarray(stored[name], np.float32) for name in ("weights", "bias", "filter")]
-                table = cls(*arrays, vocabulary=str(stored["vocabulary"]))
+                vocabulary = str(stored["vocabulary"])
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CheckpointError("this is no mouth's table", path=path, expected="a file of train_mouth", found=error) from error
         weights, bias, filter_ = arrays
@@ -95,7 +95,7 @@ class MouthTable:
             raise CheckpointError(
                 "this is no mouth's table", path=path, expected="weights [5, units, 3], bias [3], filter [n, 3, 3]"
             )
-        return table
+        return cls(weights, bias, filter_, vocabulary)
 
 
 @dataclass

@@ -57,13 +57,14 @@ def _decibels(frames: NDArray[np.float64]) -> Mel:
     magnitude = np.abs(np.fft.rfft(frames * window, axis=1))
     mel = filterbank().astype(np.float64) @ magnitude.T
     decibels = 20 * np.log10(np.maximum(_FLOOR, mel)) - _REFERENCE_DB
-    return np.clip(-2 * SILENCE * (decibels + _RANGE_DB) / _RANGE_DB + SILENCE, SILENCE, -SILENCE).astype(np.float32)
+    return np.asarray(np.clip(-2 * SILENCE * (decibels + _RANGE_DB) / _RANGE_DB + SILENCE, SILENCE, -SILENCE), np.float32)
 
 
 @cache
 def filterbank() -> Mel:
     """Slaney's mel filters, each of area 1: float32 [80, 401], 55 to 7600 Hz."""
-    edges = _to_hz(np.linspace(*_to_mel(np.array([_LOWEST_HZ, _HIGHEST_HZ])), NUM_MELS + 2))
+    lowest, highest = _to_mel(np.array([_LOWEST_HZ, _HIGHEST_HZ])).tolist()
+    edges = _to_hz(np.linspace(lowest, highest, NUM_MELS + 2))
     bins = np.linspace(0, SAMPLE_RATE / 2, _WINDOW // 2 + 1)
     ramps = edges[:, None] - bins
     width = np.diff(edges)[:, None]
