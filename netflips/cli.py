@@ -16,6 +16,8 @@ COMMANDS = {
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
     "say": ("netflips.say", "Korean text to speech"),
+    "lipsync": ("netflips.lipsync.command", "the lips of a video to speech that you have"),
+    "portrait": ("netflips.portrait.command", "a still picture of a face that says any speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),
     "transcribe": ("netflips.transcribe", "what is said in videos and sound files, as text or subtitles"),
     "extract": ("netflips.bulk.command", "units of a whole corpus, in bulk"),

@@ -12,6 +12,7 @@ from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
+from unit2av.mouths.flags import MouthChoice
 
 AUTO, PUBLISHED = "auto", "audio,video"
 MODALITIES = (PUBLISHED, "audio", "video", AUTO)
@@ -101,9 +102,9 @@ class DubOptions:
     utterance; None = auto with a unit encoder that says how far lips and sound agree, else both, as published. beam,
     max_target_units: None = as the checkpoint says; max_target_units 0 = no limit. face: `auto` (the largest that speaks),
     `largest` or a number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published
-    paste, of the whole face without a feathered edge. label: text burnt into the picture, "" = none. timing: source = each
-    utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes (the published
-    behaviour); auto = free for a clip of one utterance. subtitles: files of text beside the dub, None = none.
+    paste, of the whole face without a feathered edge. mouth: what moves the lips. label: text burnt into the picture, "" = none.
+    timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
+    (the published behaviour); auto = free for a clip of one utterance. subtitles: files of text beside the dub, None = none.
     """
 
     source: str = "en"
@@ -116,6 +117,7 @@ class DubOptions:
     lips: Path | None = None
     boxes: Path | None = None
     hard_paste: bool = False
+    mouth: MouthChoice = field(default_factory=MouthChoice)
     label: str = ""
     timing: str = "auto"
     recording: RecordingOptions = field(default_factory=RecordingOptions)

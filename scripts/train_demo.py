@@ -49,7 +49,7 @@ def _work(options: argparse.Namespace) -> None:
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),
         "--renderer", str(folder / "renderer.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
-        "--about", str(folder / "about.json"), "--precision", "int8", *where,
+        "--mouth-table", str(folder / "mouth.npz"), "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
     runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where)))], 1)
 

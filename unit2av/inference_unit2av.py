@@ -9,6 +9,7 @@ from avcore.command import Parser, add_common_options, run
 from avcore.faces.fill import FILL_POLICIES
 from avcore.loading import loading
 from unit2av.inference_unit2a import unit_offset
+from unit2av.mouths.flags import add_mouth_options
 
 _PROG = "unit2av"
 
@@ -44,6 +45,7 @@ def build_parser(prog: str = _PROG) -> Parser:
         help="pictures without a box in --in-bbox-path: keep them as they are, or take the box before or nearest (default: keep)",
     )  # fmt: skip
     parser.add_argument("--hard-paste", action="store_true", help="paste the whole box without a soft edge, as published")
+    add_mouth_options(parser.add_argument_group("lips"))
     add_common_options(parser)
     return parser
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG, device_name
+from avcore.compute.ahead import pictures_at_once
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.crop import Box
-from avcore.faces.paste import paste_face, paste_face_hard
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.outputs import keep_apart
@@ -22,7 +22,9 @@ from avcore.units.files import read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from unit2av.face.talking import num_pictures_for, speak_and_show
 from unit2av.model import open_renderer_checkpoint
-from unit2av.renderer import LipRenderer
+from unit2av.mouths.choose import opened_mouth, settled
+from unit2av.mouths.flags import mouth_choice
+from unit2av.renderer import BATCH_PICTURES, LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice
 from unit2av.stage import RENDERER
@@ -52,14 +54,16 @@ def say_and_show(options: argparse.Namespace) -> None:
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
         boxes = _boxes(options, source, min(total, len(source)), progress)
-        paste = paste_face_hard if options.hard_paste else paste_face
-        with writer, units_of(options.in_unit_path):
-            speak_and_show(units, speaker, models.vocoder, models.renderer, source, boxes, writer, paste, progress)
+        choice, batch = mouth_choice(options, options.hard_paste), pictures_at_once(info.width, info.height, BATCH_PICTURES)
+        opened = opened_mouth(choice, checkpoint, device_name(options), options.precision, models.renderer, batch)
+        with opened as mouth, writer, units_of(options.in_unit_path):
+            speak_and_show(units, speaker, models.vocoder, mouth, source, boxes, writer, progress)
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     num_faces = sum(boxes[pingpong(step, len(boxes))] is not None for step in range(total))
     length = units_to_seconds(units.num_steps)
-    LOG.info("%s: %d units, %.2f s, %d pictures, %d of them with the face", out, len(units), length, total, num_faces)
+    told = (out, len(units), length, total, num_faces, mouth.name)
+    LOG.info("%s: %d units, %.2f s, %d pictures, %d of them with the face, lips by %s", *told)
 
 
 def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:
@@ -69,10 +73,13 @@ def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:
         "the face boxes": options.in_bbox_path,
         "the voice": options.speaker_path,
         "the speaker encoder": options.speaker_encoder_path,
+        "the Wav2Lip checkpoint": options.wav2lip_path,
+        "the mouth's table": options.mouth_table,
     }
     inputs = needed | {what: path for what, path in given.items() if path is not None}
     for what, path in inputs.items():
         require_file(path, what)
+    settled(mouth_choice(options, options.hard_paste), checkpoint)
     keep_apart({"the output video": options.out_vid_path}, inputs | {"the renderer": checkpoint})
     return require_place(options.out_vid_path, "the output video")
 

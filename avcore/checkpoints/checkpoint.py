@@ -106,11 +106,16 @@ def read_again(path: Path, stage: Stage[Any], known_fingerprint: str) -> Checkpo
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
+    """Put the tensors of a checkpoint into the module; see `load_exactly`."""
+    load_exactly(module, tensors, source.path, source.kind)
+
+
+def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, what: str) -> None:
     """Put the tensors into the module; every key must be there, none may be left over, and all shapes must fit.
 
-    The module takes the tensors as they are, without a copy, except where their number format differs from its own; it
-    may be built on the meta device. Parameters that were one stay one. Raises CheckpointError naming the file and every
-    kind of misfit.
+    what: words for the model. The module takes the tensors as they are, without a copy, except where their number format
+    differs from its own; it may be built on the meta device. Parameters that were one stay one. Raises CheckpointError naming
+    the file and every kind of misfit.
     """
     own = module.state_dict()
     misfits = {
@@ -123,10 +128,8 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkp
         ],
     }
     if any(misfits.values()):
-        found = "; ".join(f"{len(names)} {what}: {_shorten(names)}" for what, names in misfits.items() if names)
-        raise CheckpointError(
-            f"the {source.kind}'s tensors do not fit the model", path=source.path, expected=f"{len(own)} tensors", found=found
-        )
+        found = "; ".join(f"{len(names)} {how}: {_shorten(names)}" for how, names in misfits.items() if names)
+        raise CheckpointError(f"the {what}'s tensors do not fit the model", path=path, expected=f"{len(own)} tensors", found=found)
     tied = _tied_parameters(module)
     module.load_state_dict({name: tensors[name].to(own[name].dtype) for name in own}, assign=True)
     for first, *others in tied:

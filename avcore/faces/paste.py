@@ -17,13 +17,18 @@ FEATHER = 0.1
 UPPER = 0.5
 """Share of the box's height that stays the picture's own: the network is shown it as it is, and draws it again only worse."""
 
+_JAW_MIDDLE, _JAW_WIDTH, _JAW_HEIGHT, _JAW_SOFT = 0.45, 0.97, 0.56, 1.5
+"""Half an ellipse that a jaw fills in the box around a face: where it begins from above, its half width in half widths of the box,
+how far it reaches down in heights of the box, and how soft it is, in soft edges."""
+
 
 def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEATHER, upper: float = UPPER) -> Picture:
     """Blend a patch into its box, the edge soft and inside the box; where the picture cuts the box there is no edge.
 
     picture: uint8 [height, width, 3]; patch: uint8 [h, w, 3], scaled to the visible part of the box; box: [4], x1, y1,
     x2, y2 in pixels; feather: width of the edge as a share of the side, 0 = hard; upper: share of the visible part's
-    height, from its top, that is left as it is. Returns a new picture; pixels outside the box are those of `picture`.
+    height, from its top, that is left as it is. What lies beside the jaw stays the picture's own too: a network that draws
+    faces tints what is behind them. Returns a new picture; pixels outside the box are those of `picture`.
     """
     pasted = picture.copy()
     part = visible_part(box, *picture.shape[:2])
@@ -36,10 +41,21 @@ def paste_face(picture: Picture, patch: Picture, box: Box, feather: float = FEAT
     down = _ramp(start, bottom, rows.start, rows.stop, feather * (bottom - top))
     left, right = int(box[0]), int(box[2])
     across = _ramp(left, right, columns.start, columns.stop, feather * (right - left))
-    weight = (down[:, None] * across)[..., None]
+    weight = (down[:, None] * across * _jaw((left, top, right, bottom), part, feather))[..., None]
     below = picture[part].astype(np.float32)
     pasted[part] = np.rint(below + (scaled - below) * weight).astype(np.uint8)
     return pasted
+
+
+def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: float) -> NDArray[np.float32]:
+    """How much of a patch belongs to the face, by the outline of a jaw in a box around it: float32 [rows, columns], 0 to 1."""
+    x1, y1, x2, y2 = box
+    across = (np.arange(part[1].start, part[1].stop, dtype=np.float32) + 0.5 - (x1 + x2) / 2) / max((x2 - x1) / 2, 1)
+    down = (np.arange(part[0].start, part[0].stop, dtype=np.float32) + 0.5 - y1) / max(y2 - y1, 1) - _JAW_MIDDLE
+    if feather <= 0:
+        return np.ones((len(down), len(across)), np.float32)
+    away = np.hypot(across / _JAW_WIDTH, np.maximum(down, 0)[:, None] / _JAW_HEIGHT)
+    return ((1 - np.cos(np.pi * np.clip((1 - away) / (_JAW_SOFT * feather), 0, 1))) / 2).astype(np.float32)
 
 
 def paste_face_hard(picture: Picture, patch: Picture, box: Box) -> Picture:

@@ -20,6 +20,7 @@ from avcore.units.vocabulary import normalise_language
 from netflips import stages
 from netflips.bundles.describe import check_bundle, note, tell, total_bytes
 from netflips.checkout import from_checkout
+from unit2av.mouths.mesh.table import TABLE_FILE
 
 _UTTERANCES, _SEED, _SHARE = 400, 40, 0.02
 _MEGA = 2**20
@@ -35,6 +36,7 @@ def build_parser() -> Parser:
     for stage in _optional():
         _add_optional(pack, stage)
     pack.add_argument("--references", type=Path, required=True, metavar="FILE", help="units of every sentence, JSON lines")
+    pack.add_argument("--mouth-table", type=Path, metavar="FILE", help="what the units make a mouth do, for --mouth mesh")
     pack.add_argument(
         "--about", type=Path, required=True, metavar="FILE",
         help='JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told',
@@ -85,11 +87,12 @@ def _work(options: argparse.Namespace) -> None:
 def _pack(options: argparse.Namespace) -> Bundle:
     needed, others = [_given(options, stage) for stage in needed_stages()], _others(options)
     inputs = {"a model": [*needed, *others.values()], "the references": [options.references], "the description": [options.about]}
+    inputs |= {} if options.mouth_table is None else {"the mouth's table": [options.mouth_table]}
     for what, paths in inputs.items():
         for path in paths:
             require_file(path, what)
     models = (*Bundle(options.bundle_dir, {}).models, *filter(None, map(packed_part, others)))
-    names = {*(one.file for one in models), REFERENCES, ABOUT}
+    names = {*(one.file for one in models), TABLE_FILE, REFERENCES, ABOUT}
     keep_apart({"a file of the bundle": [options.bundle_dir / name for name in sorted(names)]}, inputs)
     with loading():
         from netflips.bundles.pack import pack_bundle
@@ -99,7 +102,9 @@ def _pack(options: argparse.Namespace) -> Bundle:
     precision = {stage: None if stage.part in options.keep else DTYPES[options.precision] for stage in packed}
     about = _read_json(options.about)
     encoder, translator, renderer = needed
-    bundle = pack_bundle(encoder, translator, renderer, options.references, about, options.bundle_dir, precision, others)
+    bundle = pack_bundle(
+        encoder, translator, renderer, options.references, about, options.bundle_dir, precision, others, options.mouth_table
+    )
     LOG.info("%s: packed, %.1f MiB", bundle.folder, total_bytes(bundle) / _MEGA)
     return bundle
 

@@ -10,6 +10,7 @@ from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, Packed, packed_
 from avcore.checkpoints.stages import SUFFIX
 from avcore.errors import CheckpointError
 from avcore.files import require_file, write_text
+from unit2av.mouths.mesh.table import TABLE_FILE
 
 MOST_BYTES = 25 * 2**20
 """What a bundle may weigh, all files together."""
@@ -17,10 +18,13 @@ _MEGA, _CONFIG = 2**20, ".json"
 
 
 def files_of(bundle: Bundle) -> tuple[str, ...]:
-    """Everything in a bundle but bundle.json: of each model two files, the references, and what it says to hold."""
-    stated = (model_of(name) for name in bundle.about.get("files") or {})
-    models = dict.fromkeys((*bundle.models, *filter(None, stated)))
-    return (*(name for one in models for name in (one.file, str(Path(one.file).with_suffix(_CONFIG)))), REFERENCES)
+    """Everything in a bundle but bundle.json: of each model two files, the references, the table of a mouth where
+    it has one, and what it says to hold."""
+    stated = bundle.about.get("files") or {}
+    models = dict.fromkeys((*bundle.models, *filter(None, map(model_of, stated))))
+    files = [name for one in models for name in (one.file, str(Path(one.file).with_suffix(_CONFIG)))]
+    has_table = TABLE_FILE in stated or (bundle.folder / TABLE_FILE).is_file()
+    return (*files, REFERENCES, *([TABLE_FILE] if has_table else []))
 
 
 def model_of(name: str) -> Packed | None:

@@ -19,6 +19,7 @@ from avcore.units.vocabulary import require_same_vocabulary
 from avdata.unit_store import UnitRow, iter_units, write_units
 from netflips.bundles.describe import MOST_BYTES, model_of, total_bytes, write_about
 from netflips.convert import cast_weights
+from unit2av.mouths.mesh.table import TABLE_FILE, MouthTable
 
 LOG = logging.getLogger("netflips")
 
@@ -38,6 +39,7 @@ def pack_bundle(
     out_dir: str | Path,
     precision: torch.dtype | Mapping[Stage[Any], torch.dtype | None] | None = torch.float16,
     others: Mapping[str, str | Path] | None = None,
+    mouth_table: str | Path | None = None,
 ) -> Bundle:
     """Write a bundle into `out_dir`, in place of one that is there, or nothing.
 
@@ -46,8 +48,9 @@ def pack_bundle(
     step), and what else is to be told, as `metrics`. precision: number format of matrices and kernels, for all or by kind;
     None = as they are, int8 = rounded by rows (`avcore.checkpoints.eight_bits`). Vectors (biases, normalisation) stay as they
     are: they weigh little and are felt most. Settings that are absolute paths of the machine that trained a model are left out.
-    others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or
-    `speller.ko`. Raises VocabularyError for models of different units, UsageError, OutputError when the bundle weighs too much.
+    others: checkpoints of stages that not every dub needs, by their names among the models of a bundle, as `text-reader` or
+    `speller.ko`. mouth_table: what the units make a mouth do, for `--mouth mesh`. Raises VocabularyError for models of different
+    units, UsageError, OutputError when the bundle weighs too much.
     """
     missing = [name for name in _NEEDED if name not in about] + [
         f"made.{name}" for name in _NEEDED_OF_MAKING if name not in about.get("made", {})
@@ -58,6 +61,9 @@ def pack_bundle(
     sources = {place: read_checkpoint(path, place.stage) for place, path in given.items()}
     rows = list(iter_units(references))
     vocabulary = _common_vocabulary(sources, rows, Path(references))
+    table = None if mouth_table is None else MouthTable.load(mouth_table)
+    if table is not None:
+        require_same_vocabulary(vocabulary, table.vocabulary, str(mouth_table))
     out_dir = _require_bundle_folder(Path(out_dir))
     with private_folder(".bundle-", out_dir.parent) as temporary:
         folder = temporary / "bundle"
@@ -73,6 +79,8 @@ def pack_bundle(
             config = without_places(source.config) | ({"vocabulary": vocabulary} if takes_units else {})
             write_checkpoint(folder / place.file, place.stage, config, tensors, eight_bits)
         write_units(folder / REFERENCES, rows)
+        if table is not None:
+            table.save(folder / TABLE_FILE)
         made = {"date": date.today().isoformat(), **about["made"]}
         told = {
             "format": FORMAT,
@@ -132,7 +140,7 @@ def _require_bundle_folder(out_dir: Path) -> Path:
     if not out_dir.is_dir():
         return require_writable(out_dir, "the bundle")
     require_writable(out_dir / ABOUT, "the bundle")
-    names = {path.name for path in out_dir.iterdir()} - {REFERENCES, ABOUT}
+    names = {path.name for path in out_dir.iterdir()} - {REFERENCES, ABOUT, TABLE_FILE}
     foreign = sorted(name for name in names if model_of(name) is None)
     if foreign:
         raise OutputError("this folder holds other things than a bundle", path=out_dir, found=", ".join(foreign[:5]))

@@ -12,6 +12,7 @@ from netflips.dub.recording_flags import add_recording_options, recording_option
 from netflips.dub.subtitle_flags import add_subtitle_options
 from netflips.options import MODALITIES
 from unit2av.inference_unit2a import unit_offset
+from unit2av.mouths.flags import add_mouth_options
 
 _DEFAULT_LABEL = "synthetic speech and lips"
 
@@ -78,6 +79,7 @@ def _add_picture_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--face", default="auto", help="auto (largest that speaks), largest, or N-th from the left (default: auto)")
     group.add_argument("--in-lip-path", type=Path, help="existing 96x96 lip video at 25 fps, in place of finding the lips")
     group.add_argument("--in-bbox-path", type=Path, help="existing face boxes (.bbox.pkl), in place of finding the face")
+    add_mouth_options(group)
     group.add_argument("--hard-paste", action="store_true", help="paste the whole face with hard edges, as published")
     group.add_argument(
         "--burn-label", nargs="?", const=_DEFAULT_LABEL, default="", metavar="TEXT", help="burn a visible label into the picture"

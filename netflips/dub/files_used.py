@@ -14,6 +14,8 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the voice (--speaker-path)": options.speaker,
         "the lip video": options.lips,
         "the face boxes": options.boxes,
+        "the Wav2Lip checkpoint": options.mouth.wav2lip,
+        "the mouth's table": options.mouth.table,
         "the segments file (--segments-in)": recording.segments_in,
         "the background audio": recording.background_audio,
         "the speaker map": recording.speaker_map,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.given import read_boxes_for
-from avcore.faces.paste import paste_face, paste_face_hard
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.pingpong import pingpong
@@ -33,7 +32,9 @@ from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from netflips.subtitles.beside import SpokenSides, Subtitling, write_beside
 from netflips.subtitles.dubbed import Spoken
-from unit2av.face.talking import num_pictures_for, played_to_and_fro, talking_pictures, write_in_step
+from unit2av.face.talking import heard_by, num_pictures_for, played_to_and_fro, write_in_step
+from unit2av.mouths.choose import opened_mouth
+from unit2av.mouths.flags import UNITS
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2unit.inference import search_settings, truncation_notice
@@ -65,7 +66,7 @@ class ShortDub:
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._warnings = list[str]()
+        self._warnings, self._mouth = list[str](), UNITS
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -161,15 +162,18 @@ class ShortDub:
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
         batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
         scenes = clock.ahead(played_to_and_fro(material.source, material.boxes, total), "read", depth)
-        paste = paste_face_hard if options.hard_paste else paste_face
-        pictures = clock.ahead(talking_pictures(models.renderer, said, scenes, paste, batch), "lips", depth)
-        sound: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
+        spoken: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
         writer = VideoWriter(
             self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect
         )
-        with writer:
+        choice = replace(options.mouth, is_hard=options.hard_paste)
+        opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
+        with opened as mouth, writer:
+            self._mouth = mouth.name
+            told, sound = heard_by(mouth, said, spoken)
+            pictures = clock.ahead(mouth.draw(mouth.codes(told), scenes), "lips", depth)
             write_in_step(writer, with_label(pictures, options.label), sound, self._progress, total)
         return writer
 
@@ -228,6 +232,7 @@ class ShortDub:
             usual_confidence=least_of(self._models.extractor.domain),
             usual_score=least_of(self._models.translator.domain),
             is_truncated=translation.truncated,
+            mouth=self._mouth,
             voice="the source's" if options.speaker is None else str(options.speaker),
             pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),
             fingerprints=self._models.fingerprints,

@@ -21,6 +21,7 @@ from netflips.pipeline import dub
 from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
 from netflips.subtitles.beside import require_reader
+from unit2av.mouths.flags import mouth_choice
 
 
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
@@ -125,6 +126,7 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         lips=options.in_lip_path,
         boxes=options.in_bbox_path,
         hard_paste=options.hard_paste,
+        mouth=mouth_choice(options, options.hard_paste),
         label=options.burn_label,
         timing=options.timing,
         recording=recording,

@@ -12,8 +12,12 @@ from avcore.errors import UsageError
 from avcore.loading import loading
 from netflips.checkout import from_checkout
 
-_OF_UNITS = "netflips.evaluate.units_command"
-"""Measures one's own models, and has options of its own."""
+_OTHERS = {
+    "units": "netflips.evaluate.units_command",
+    "translate": "netflips.evaluate.units_command",
+    "sync": "netflips.evaluate.sync_command",
+}
+"""Measures one's own models or videos, with options of its own."""
 
 
 def build_parser() -> Parser:
@@ -25,8 +29,9 @@ def build_parser() -> Parser:
         "untouched_speaker.",
     )
     parser.add_argument(
-        "what", choices=["demo", "units", "translate"],
-        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own (see their --help)",
+        "what", choices=["demo", *_OTHERS],
+        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own; sync: lips and sound "
+        "of videos (see their --help)",
     )  # fmt: skip
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
@@ -58,8 +63,8 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] in (["units"], ["translate"]):
-        return getattr(import_module(_OF_UNITS), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
+    if arguments and arguments[0] in _OTHERS:
+        return getattr(import_module(_OTHERS[arguments[0]]), f"main_{arguments[0]}")(arguments[1:])  # type: ignore[no-any-return]
     return run(build_parser(), _work, arguments)
 
 

@@ -137,6 +137,8 @@ class DubReport:
     """What nearly all speech that the models were made for reaches in `unit_confidence`; None = they do not say."""
     usual_score: float | None = None
     """The same of `translation_score`."""
+    mouth: str = "units"
+    """What moved the lips: units, wav2lip or mesh."""
 
     def as_json(self) -> str:
         """The report as JSON."""
@@ -147,7 +149,7 @@ class DubReport:
         lines = [
             f"{self.source_language} -> {self.target_language}: {self.input_s:.2f} s in, {self.output_s:.2f} s out, "
             f"{self.source_units} units -> {self.target_units} units, "
-            f"lips in {self.pictures_with_face} of {self.num_pictures} pictures"
+            f"lips by {self.mouth} in {self.pictures_with_face} of {self.num_pictures} pictures"
         ]
         if self.recording is not None:
             lines += _utterance_lines(self.recording)

@@ -11,7 +11,9 @@ import torch
 from avcore.errors import UnitError
 from avcore.faces.paste import paste_face_hard
 from avcore.units import Units
-from unit2av.face.talking import Scene, num_pictures_for, played_to_and_fro, speak_and_show, talking_pictures, write_in_step
+from unit2av.face.talking import num_pictures_for, played_to_and_fro, speak_and_show, write_in_step
+from unit2av.mouths.mouth import Said, Scene
+from unit2av.mouths.units import UnitMouth
 
 BOX = np.array([8, 6, 40, 38], dtype=np.float32)
 
@@ -70,6 +72,13 @@ def pictures() -> np.ndarray:
 def scenes(pictures: np.ndarray, boxes: Sequence[np.ndarray | None]) -> Iterator[Scene]:
     for k, (picture, box) in enumerate(zip(pictures, boxes, strict=True)):
         yield Scene(picture, box, Fraction(k, 25))
+
+
+def talking_pictures(
+    renderer: WhiteFaces, units: Units, shown: Iterator[Scene], *paste: object, batch_size: int = 20
+) -> Iterator[np.ndarray]:
+    mouth = UnitMouth(renderer, *paste, batch_size=batch_size)
+    return mouth.draw(mouth.codes(Said(units)), shown)
 
 
 def test_faces_are_pasted_where_there_is_a_box_and_nothing_else_changes(pictures: np.ndarray) -> None:
@@ -167,8 +176,8 @@ def test_what_is_said_is_what_is_shown(pictures: np.ndarray) -> None:
 
     notes, renderer, progress = Notes(), WhiteFaces(), []
     result = speak_and_show(
-        Units(np.array([3, 3, 4])), np.array([0.5], np.float32), Vocoder(), renderer, Footage(pictures), [BOX] * 6, notes,
-        progress=lambda *state: progress.append(state),
+        Units(np.array([3, 3, 4])), np.array([0.5], np.float32), Vocoder(), UnitMouth(renderer), Footage(pictures),
+        [BOX] * 6, notes, progress=lambda *state: progress.append(state),
     )  # fmt: skip
     assert result is said
     assert len(notes.pictures) == 15

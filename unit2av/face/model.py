@@ -9,16 +9,14 @@ ours and not in the published model, whose unit branch cannot tell what comes be
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from avcore.compute.device import has_onednn
-from avcore.compute.fold_norm import fold_norm
 from avcore.errors import UsageError
 from avcore.timeline import UNITS_PER_FRAME, units_to_frames
 from avcore.units import Ids
+from unit2av.face.drawing import DrawingSize, FaceDrawing
 
 FACE_SIZE = 96
 """Pixels, side of the square face pictures."""
@@ -69,59 +67,28 @@ class FaceModelSize:
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FaceModelSize":
         """Read the widths off a state dict. Raises KeyError when a tensor that tells a width is missing."""
         num_units, unit_width = tensors["unit_embed.weight"].shape
-        encoder_layers = _layers_per_block(tensors, "face_encoder_blocks")
-        decoder_layers = _layers_per_block(tensors, "face_decoder_blocks")
-        if len(encoder_layers) < 2 or len(encoder_layers) != len(decoder_layers):
-            raise KeyError("face_encoder_blocks.*, face_decoder_blocks.*")
+        drawing = DrawingSize.from_tensors(tensors)
         return cls(
             num_units=num_units,
             unit_context=tensors[CONTEXT_WEIGHT].shape[-1] // 2 if CONTEXT_WEIGHT in tensors else 0,
             unit_width=unit_width,
             feed_forward=tensors["unit2lip.linear1.weight"].shape[0],
-            encoder_widths=_widths(tensors, "face_encoder_blocks", len(encoder_layers)),
-            encoder_layers=encoder_layers,
-            decoder_widths=_widths(tensors, "face_decoder_blocks", len(decoder_layers)),
-            decoder_layers=decoder_layers,
-            output_width=tensors["output_block.0.conv_block.0.bias"].shape[0],
+            encoder_widths=drawing.encoder_widths,
+            encoder_layers=drawing.encoder_layers,
+            decoder_widths=drawing.decoder_widths,
+            decoder_layers=drawing.decoder_layers,
+            output_width=drawing.output_width,
+        )
+
+    @property
+    def drawing(self) -> DrawingSize:
+        """The widths of the part that draws."""
+        return DrawingSize(
+            self.unit_width, self.encoder_widths, self.encoder_layers, self.decoder_widths, self.decoder_layers, self.output_width
         )
 
 
-class ConvBlock(nn.Module):
-    """Convolution, batch norm, [+ input when residual], ReLU; transposed when it doubles the picture."""
-
-    def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, is_residual: bool = False) -> None:
-        super().__init__()
-        self.conv_block = nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
-        self.is_residual, self.is_folded = is_residual, False
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """pictures [batch, in, height, width] -> [batch, out, height', width']."""
-        if self.is_folded:
-            return self._drawn(pictures)
-        result: Tensor = self.conv_block(pictures)
-        return torch.relu(result + pictures if self.is_residual else result)
-
-    def _drawn(self, pictures: Tensor) -> Tensor:
-        """The same in as few turns through memory as can be, which is where a CPU loses time besides the convolutions."""
-        conv = self.conv_block[0]
-        is_plain = isinstance(conv, nn.Conv2d) and not self.is_residual
-        if is_plain and pictures.device.type == "cpu" and has_onednn(pictures.dtype):
-            fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
-                pictures, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups, "relu", [], ""
-            )
-            return fused
-        result: Tensor = conv(pictures)
-        return (result.add_(pictures) if self.is_residual else result).relu_()
-
-    def fold(self) -> None:
-        """Merge the batch norm's running statistics into the convolution (inference only)."""
-        conv, norm = self.conv_block
-        if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
-            self.conv_block = nn.Sequential(fold_norm(conv, norm), nn.Identity())
-            self.is_folded = True
-
-
-class FaceModel(nn.Module):
+class FaceModel(FaceDrawing):
     """The face renderer with the published names; see the module's docstring."""
 
     def __init__(self, size: FaceModelSize | None = None) -> None:
@@ -131,12 +98,7 @@ class FaceModel(nn.Module):
         self.unit_context = _context(size) if size.unit_context else None
         # Post-norm, one head, ReLU, no positions. Sequence first as published: attention runs over a window's steps.
         self.unit2lip = nn.TransformerEncoderLayer(size.unit_width, nhead=1, dim_feedforward=size.feed_forward)
-        self.face_encoder_blocks = _encoder(size)
-        self.face_decoder_blocks = _decoder(size)
-        last = size.decoder_widths[-1] + size.encoder_widths[0]
-        self.output_block = nn.Sequential(
-            ConvBlock(nn.Conv2d(last, size.output_width, 3, padding=1)), nn.Conv2d(size.output_width, 3, 1)
-        )
+        self._build_drawing(size.drawing)
 
     def forward(self, units: Tensor, faces: Tensor, shown: Tensor | None = None) -> Tensor:
         """Draw faces for whole windows.
@@ -162,33 +124,6 @@ class FaceModel(nn.Module):
         codes: Tensor = self.unit2lip(means.transpose(0, 1))
         return codes.transpose(0, 1).reshape(-1, self.size.unit_width)
 
-    def draw(self, codes: Tensor, faces: Tensor) -> Tensor:
-        """Draw one face for each code.
-
-        codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. Returns
-        float32 [batch, 3, 96, 96] in 0..1, BGR.
-        """
-        features = self.encode_faces(faces)
-        picture = codes[:, :, None, None]
-        for block in self.face_decoder_blocks:
-            picture = torch.cat((block(picture), features.pop()), dim=1)
-        return torch.sigmoid(self.output_block(picture).float())
-
-    def encode_faces(self, faces: Tensor) -> list[Tensor]:
-        """Outputs of all encoder blocks for [batch, 6, 96, 96], the whole picture first and the deepest last."""
-        features = []
-        for block in self.face_encoder_blocks:
-            faces = block(faces)
-            features.append(faces)
-        return features
-
-    def fold(self) -> "FaceModel":
-        """Fold all batch norms for inference, in place; training needs them, so never fold a model to be trained."""
-        for module in self.modules():
-            if isinstance(module, ConvBlock):
-                module.fold()
-        return self
-
 
 def _context(size: FaceModelSize) -> nn.Conv1d:
     """Adds to each picture's units what their neighbours make of them: nothing, until it has learnt."""
@@ -196,57 +131,6 @@ def _context(size: FaceModelSize) -> nn.Conv1d:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
-
-
-def _encoder(size: FaceModelSize) -> nn.ModuleList:
-    """96 -> 48 -> 24 -> 12 -> 6 -> 3 -> 1 pixels; the first block keeps the size and the last takes all 3x3 pixels at once."""
-    blocks = nn.ModuleList()
-    last = len(size.encoder_widths) - 1
-    for index, (before, width) in enumerate(pairwise((6, *size.encoder_widths))):
-        if index == 0:
-            first, kernel = nn.Conv2d(before, width, 7, padding=3), 3
-        elif index == last:
-            first, kernel = nn.Conv2d(before, width, 3), 1
-        else:
-            first, kernel = nn.Conv2d(before, width, 3, stride=2, padding=1), 3
-        blocks.append(_block(first, size.encoder_layers[index], kernel, is_residual=index != last))
-    return blocks
-
-
-def _decoder(size: FaceModelSize) -> nn.ModuleList:
-    """1 -> 3 -> 6 -> ... -> 96 pixels; each block but the first also takes the encoder's output of its input's size."""
-    blocks = nn.ModuleList()
-    skips = (0, *reversed(size.encoder_widths[1:]))
-    for index, (before, width) in enumerate(pairwise((size.unit_width, *size.decoder_widths))):
-        entering = before + skips[index]
-        first: nn.Conv2d | nn.ConvTranspose2d
-        if index == 0:
-            first = nn.Conv2d(entering, width, 1)
-        elif index == 1:
-            first = nn.ConvTranspose2d(entering, width, 3)
-        else:
-            first = nn.ConvTranspose2d(entering, width, 3, stride=2, padding=1, output_padding=1)
-        blocks.append(_block(first, size.decoder_layers[index], 3, is_residual=True))
-    return blocks
-
-
-def _block(first: nn.Conv2d | nn.ConvTranspose2d, layers: int, kernel: int, is_residual: bool) -> nn.Sequential:
-    width = first.out_channels
-    rest = (ConvBlock(nn.Conv2d(width, width, kernel, padding=kernel // 2), is_residual) for _ in range(layers - 1))
-    return nn.Sequential(ConvBlock(first), *rest)
-
-
-def _layers_per_block(tensors: Mapping[str, Tensor], blocks: str) -> tuple[int, ...]:
-    def count(prefix: str) -> int:
-        numbers = {int(key.removeprefix(prefix).split(".")[0]) for key in tensors if key.startswith(prefix)}
-        return max(numbers, default=-1) + 1
-
-    return tuple(count(f"{blocks}.{block}.") for block in range(count(f"{blocks}.")))
-
-
-def _widths(tensors: Mapping[str, Tensor], blocks: str, number: int) -> tuple[int, ...]:
-    # The bias tells the outputs of ordinary and transposed convolutions alike.
-    return tuple(tensors[f"{blocks}.{block}.0.conv_block.0.bias"].shape[0] for block in range(number))
 
 
 def pad_to_windows(ids: Ids) -> Tensor:

@@ -4,36 +4,22 @@ Nothing here grows with the length of a video: pictures are drawn a batch at a t
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import numpy as np
 
 from avcore.arrays import Samples
-from avcore.compute.ahead import pictures_at_once
 from avcore.contracts import Voice
-from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture, crop_face
-from avcore.faces.paste import paste_face
 from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
 from avcore.units import Units
-from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
+from unit2av.mouths.mouth import Mouth, Said, Scene
+from unit2av.renderer import in_batches
 from unit2av.voice.speech import Speaker
 
 Paste = Callable[[Picture, Picture, Box], Picture]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A picture to be shown.
-
-    rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
-    shown, in seconds since the units began.
-    """
-
-    rgb: Picture
-    box: Box | None
-    time: Seconds
 
 
 def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pictures: int) -> Iterator[Scene]:
@@ -45,24 +31,17 @@ def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pi
         yield Scene(picture.rgb, boxes[picture.index], frames_to_seconds(number))
 
 
-def talking_pictures(
-    renderer: LipRenderer,
-    units: Units,
-    scenes: Iterable[Scene],
-    paste: Paste = paste_face,
-    batch_size: int = BATCH_PICTURES,
+def drawn_pictures(
+    draw: Callable[[Sequence[Picture], Sequence[Seconds]], Picture], scenes: Iterable[Scene], paste: Paste, batch_size: int
 ) -> Iterator[Picture]:
-    """Yield the scenes' pictures, uint8 [height, width, 3], in order, their faces with lips that say the units.
+    """Yield the scenes' pictures with what `draw` makes of their faces put into them.
 
-    units: with durations, plain names. Scenes are read a batch ahead. Raises UnitError as `LipRenderer.codes` does.
+    draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3].
     """
-    codes = renderer.codes(units)
-    if not len(codes):
-        raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
     for batch in in_batches(scenes, batch_size):
         faces = [(scene.rgb, scene.box, scene.time) for scene in batch if scene.box is not None]
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
-        patches = iter(renderer.draw(codes, crops, [time for _, _, time in faces]) if faces else ())
+        patches = iter(draw(crops, [time for _, _, time in faces]) if faces else ())
         for scene in batch:
             yield scene.rgb if scene.box is None else paste(scene.rgb, next(patches), scene.box)
 
@@ -97,25 +76,29 @@ def speak_and_show(
     units: Units,
     speaker: Speaker,
     vocoder: Voice,
-    renderer: LipRenderer,
+    mouth: Mouth,
     source: PictureSource,
     boxes: Sequence[Box | None],
     writer: VideoWriter,
-    paste: Paste = paste_face,
     progress: Progress = silent,
 ) -> Units:
     """Say units in a voice and show the speaker of a video saying them, into a writer at 25 Hz and 16 kHz.
 
     units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim], or with its pitch.
     source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures. Returns the
-    units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the renderer do.
+    units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the mouth do.
     """
-    said = vocoder.predict_durations(units) if units.durations is None else units
-    total = num_pictures_for(said)
-    pictures = talking_pictures(renderer, said, played_to_and_fro(source, boxes, total), paste, _batch_size(writer))
-    write_in_step(writer, pictures, vocoder.iter_synthesize(said, speaker), progress, total)
-    return said
+    units = vocoder.predict_durations(units) if units.durations is None else units
+    total = num_pictures_for(units)
+    said, sound = heard_by(mouth, units, vocoder.iter_synthesize(units, speaker))
+    pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total))
+    write_in_step(writer, pictures, sound, progress, total)
+    return units
 
 
-def _batch_size(writer: VideoWriter) -> int:
-    return pictures_at_once(writer.width, writer.height, BATCH_PICTURES)
+def heard_by(mouth: Mouth, units: Units, sound: Iterator[Samples]) -> tuple[Said, Iterator[Samples]]:
+    """What a mouth is told of speech, and its sound float32 [S] in pieces, which is made first for a mouth that listens to it."""
+    if not mouth.needs_sound:
+        return Said(units), sound
+    pieces = list(sound)
+    return Said(units, np.concatenate(pieces) if pieces else np.zeros(0, np.float32)), iter(pieces)

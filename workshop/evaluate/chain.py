@@ -20,6 +20,8 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
 from netflips.models import Models
 from unit2av.face.talking import speak_and_show
+from unit2av.mouths.choose import opened_mouth
+from unit2av.mouths.flags import MouthChoice
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation
@@ -103,9 +105,10 @@ class Chain:
     def show(self, heard: Heard, dubbed: Dubbed, path: Path) -> None:
         """Write the dubbed video."""
         info = heard.source.info
-        with VideoWriter(path, info.width, info.height, FRAME_RATE, SAMPLE_RATE) as writer:
-            models = self.models
-            speak_and_show(dubbed.said, dubbed.voice, models.vocoder, models.renderer, heard.source, heard.boxes, writer)
+        models = self.models
+        opened = opened_mouth(MouthChoice(), models.paths.unit2av, models.how.device, models.how.precision, models.renderer)
+        with opened as mouth, VideoWriter(path, info.width, info.height, FRAME_RATE, SAMPLE_RATE) as writer:
+            speak_and_show(dubbed.said, dubbed.voice, models.vocoder, mouth, heard.source, heard.boxes, writer)
 
     def units_of_sound(self, samples: Samples) -> Units:
         """Units of speech alone, float32 [S] at 16 kHz."""

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.faces.crop import Picture
+from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
 from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera
 from workshop.heads.geometry import (
@@ -22,7 +23,7 @@ from workshop.heads.geometry import (
     UPPER_TEETH,
 )
 from workshop.heads.looks import Colour, Looks
-from workshop.heads.raster import SUBPIXEL_BITS, Sprite, blend, bounds, fixed_point
+from workshop.heads.raster import Sprite, blend, bounds
 
 _FINE = 4
 """Small parts are drawn this much larger and averaged down."""

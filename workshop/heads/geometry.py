@@ -5,50 +5,64 @@ Units: the face is 1 wide; x to the right as seen, y down, z away from the viewe
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-MESH_FILE = Path(__file__).with_name("mesh.npz")
-NUM_FACE_VERTICES = 468
+from unit2av.mouths.mesh.face_shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LEFT_EYE_LOWER,
+    LEFT_EYE_UPPER,
+    MOUTH_CORNERS,
+    NUM_ARCH,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    OVAL,
+    RIGHT_EYE_LOWER,
+    RIGHT_EYE_UPPER,
+    inside_mouth,
+    neutral_face,
+)
+from unit2av.mouths.mesh.face_shape import NEUTRAL_FILE as MESH_FILE
+from unit2av.mouths.mesh.face_shape import NUM_FACE as NUM_FACE_VERTICES
 
-MOUTH_CORNERS = 78, 308
-INNER_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
-INNER_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
-OUTER_UPPER = (185, 40, 39, 37, 0, 267, 269, 270, 409)
-OUTER_LOWER = (146, 91, 181, 84, 17, 314, 405, 321, 375)
-OUTER_CORNERS = 61, 291
-LEFT_EYE_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
-LEFT_EYE_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
-RIGHT_EYE_UPPER = (263, 466, 388, 387, 386, 385, 384, 398, 362)
-RIGHT_EYE_LOWER = (263, 249, 390, 373, 374, 380, 381, 382, 362)
+__all__ = [
+    "INNER_LOWER",
+    "INNER_UPPER",
+    "LEFT_EYE_LOWER",
+    "LEFT_EYE_UPPER",
+    "MESH_FILE",
+    "MOUTH_CORNERS",
+    "NUM_ARCH",
+    "NUM_FACE_VERTICES",
+    "OUTER_CORNERS",
+    "OUTER_LOWER",
+    "OUTER_UPPER",
+    "OVAL",
+    "RIGHT_EYE_LOWER",
+    "RIGHT_EYE_UPPER",
+    "neutral_mesh",
+]
+
 LEFT_BROW = (46, 53, 52, 65, 55, 107, 66, 105, 63, 70)
 RIGHT_BROW = (276, 283, 282, 295, 285, 336, 296, 334, 293, 300)
-OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-"""The outline of the face, clockwise as seen, from the top of the forehead."""
 
 UV_REACH = 1.05
 """Half the side of the texture, in widths of the face."""
 
-NUM_ARCH = 9
-"""Points along an edge of a row of teeth; the outline of the tongue has twice as many."""
 NUM_HEAD_VERTICES = NUM_FACE_VERTICES + 5 * len(OVAL)
 UPPER_TEETH = slice(NUM_HEAD_VERTICES, NUM_HEAD_VERTICES + 2 * NUM_ARCH)
 LOWER_TEETH = slice(UPPER_TEETH.stop, UPPER_TEETH.stop + 2 * NUM_ARCH)
 TONGUE = slice(LOWER_TEETH.stop, LOWER_TEETH.stop + 2 * NUM_ARCH)
-"""Vertices inside the mouth, behind the head's own. Teeth: one edge, then the other, both from left to right."""
+"""Vertices inside the mouth, behind the head's own."""
 
 _RINGS = (0.06, 0.2, 0.4, 0.65, 0.9)
 """Rings of the skull, as shares of the way from the outline of the face to the back of the head."""
 _UV_RINGS = (1.06, 1.18, 1.32, 1.46, 1.6)
 SKULL_CENTRE = np.array([0.0, -0.17, 0.42])
 _SKULL_RADII = np.array([0.54, 0.56, 0.55])
-_TEETH_EDGES = 0.012, -0.06, -0.005, 0.07
-"""Visible edge and gum of the upper teeth, then of the lower ones, below the line of the lips."""
 _JAW_END = np.array([0.55, 0.0, 0.52])
 """Underside of the jaw: its x shrinks to this share, and it ends at this z."""
 
@@ -66,8 +80,7 @@ class Mesh:
 @cache
 def neutral_mesh() -> Mesh:
     """Load the neutral face and put it on a skull."""
-    with np.load(MESH_FILE, allow_pickle=False) as stored:
-        face, triangles = stored["vertices"].astype(np.float64), stored["triangles"].astype(np.int64)
+    face, triangles = neutral_face()
     outline = face[list(OVAL)]
     rings = [_ring(outline, share) for share in _RINGS]
     flat = face[:, :2] - (0, _flat_centre(face))
@@ -78,7 +91,7 @@ def neutral_mesh() -> Mesh:
         second = NUM_FACE_VERTICES + number * len(OVAL) + np.arange(len(OVAL))
         triangles = np.concatenate([triangles, _strip(first, second)])
         first = second
-    inside = _inside_mouth(face[INNER_UPPER[4], 1])
+    inside = inside_mouth(face[INNER_UPPER[4], 1])
     uv = np.concatenate([flat, *flat_rings, np.zeros((len(inside), 2))]) / (2 * UV_REACH) + 0.5
     vertices = np.concatenate([face, *rings, inside])
     return Mesh(vertices.astype(np.float32), triangles, uv.astype(np.float32))
@@ -103,16 +116,6 @@ def _ring(outline: NDArray[np.float64], share: float) -> NDArray[np.float64]:
     under[:, 2] += share * (_JAW_END[2] - outline[:, 2])
     is_jaw = np.clip((outline[:, 1:2] + 0.02) / 0.25, 0, 1)
     return np.asarray(skull + (under - skull) * is_jaw, dtype=np.float64)
-
-
-def _inside_mouth(line: float) -> NDArray[np.float64]:
-    """Both rows of teeth and the tongue of a mouth whose lips meet at the height `line`: [54, 3]."""
-    x = np.linspace(-0.115, 0.115, NUM_ARCH)
-    depth = -0.045 + 2.5 * np.square(x)
-    turn = np.linspace(0, 2 * np.pi, 2 * NUM_ARCH, endpoint=False)
-    tongue = np.stack([0.085 * np.cos(turn), line + 0.022 + 0.03 * np.sin(turn), np.full(len(turn), 0.0)], axis=1)
-    edges = [np.stack([x, line + down - 0.6 * np.square(x) * np.sign(down), depth], axis=1) for down in _TEETH_EDGES]
-    return np.concatenate([*edges, tongue])
 
 
 def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:

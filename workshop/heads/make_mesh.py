@@ -1,7 +1,7 @@
-"""Make `mesh.npz`, the neutral face that all drawn heads are shaped from.
+"""Make `neutral_face.npz`, the neutral face that all drawn heads are shaped from.
 
 A face of plain ellipses, which is nobody's, is shown to mediapipe's face mesh network; what it sees is made symmetric and its
-mouth closed. Run once; the result is kept beside this file:
+mouth closed. Run once; the result is kept beside `unit2av.mouths.mesh.face_shape`:
 
     python -m workshop.heads.make_mesh
 """
@@ -10,6 +10,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from workshop.heads.geometry import INNER_LOWER, INNER_UPPER, MESH_FILE, MOUTH_CORNERS, OUTER_LOWER, OUTER_UPPER
 
-_EDGES = MESH_FILE.with_name("mesh_edges.npz")
+_EDGES = Path(__file__).with_name("mesh_edges.npz")
 """Pairs of vertices that the tessellation of mediapipe's face mesh joins (Apache-2.0)."""
 
 _SIDE = 512
@@ -146,7 +147,7 @@ def _faces_away(corners: NDArray[np.float64]) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write `mesh.npz` beside this file."""
+    """Write the neutral face."""
     with atomic_output(MESH_FILE) as temporary:
         np.savez_compressed(temporary, **make_mesh())
     return 0

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.faces.crop import Picture
+from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
 from workshop.heads.arrays import floats
-
-SUBPIXEL_BITS = 4
-"""OpenCV draws at fixed-point positions with so many binary places."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,6 @@ def draw_mesh(
     which = np.maximum(numbers, 1).astype(np.intp) - 1
     channels = [along_x[which] * x + along_y[which] * y + start[which] for along_x, along_y, start in planes]
     return Surface(top, left, floats(cv2.merge(channels)), _soft_mask(numbers > 0))
-
-
-def fixed_point(positions: Floats) -> NDArray[np.int32]:
-    """Positions in pixels as OpenCV's drawing functions take them, of the same shape."""
-    return np.asarray(np.rint(positions * (1 << SUBPIXEL_BITS)), dtype=np.int32)
 
 
 def _planes(corners: Floats, values: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats
+from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
 from workshop.heads.arrays import floats
 from workshop.heads.geometry import (
     INNER_UPPER,
@@ -28,7 +29,6 @@ from workshop.heads.geometry import (
     neutral_mesh,
 )
 from workshop.heads.looks import Looks
-from workshop.heads.raster import SUBPIXEL_BITS, fixed_point
 
 SIDE = 560
 """Pixels of the texture's side."""

@@ -117,6 +117,7 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             ),
             ("data",),
         ),
+        Step("mouth", (module("workshop.recipe.mouth_table", data / "phones.json", folder / "mouth.npz"),), ("data",)),
         Step("lips", (faces("lips"), exported("lips", "--out-path", begun)), ("vocoder",)),
         Step(
             "lips_more",

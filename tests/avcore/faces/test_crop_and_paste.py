@@ -100,3 +100,17 @@ def test_the_edge_is_soft_inside_the_box_and_absent_at_the_border_of_the_picture
     assert down[47] == 255
     hard = paste_face(black, white, box(-20, 10, 50, 60), feather=0, upper=0)
     np.testing.assert_array_equal(hard, paste_face_hard(black, white, box(-20, 10, 50, 60)))
+
+
+def test_what_is_behind_a_face_is_not_tinted() -> None:
+    ground = np.full((HEIGHT, WIDTH, 3), (60, 90, 110), dtype=np.uint8)
+    numbers = (10, 4, 70, 58)
+    face = cv2.ellipse(ground.copy(), (40, 29), (28, 27), 0, 0, 360, (210, 170, 150), -1)
+    drawn = crop_face(face, box(*numbers)).astype(int)
+    is_ground = (drawn == (60, 90, 110)).all(axis=-1)
+    drawn[is_ground] += (30, -20, 40)  # a violet smudge, as a network draws it
+    pasted = paste_face(face, drawn.astype(np.uint8), box(*numbers)).astype(int)
+    beside = inside(numbers) & (face == (60, 90, 110)).all(axis=-1)
+    beside[: (4 + 58) // 2] = False
+    assert beside.sum() > 200
+    assert np.abs(pasted - face)[beside].mean() < 2

@@ -1,0 +1,69 @@
+"""Read state dicts of other programs (Wav2Lip, SyncNet) as safely as our own checkpoints."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from avcore.checkpoints.checkpoint import fingerprint_tensors, load_exactly
+from avcore.checkpoints.layouts import identify, plain_tensors
+from avcore.checkpoints.pickles import load_pickled
+from avcore.checkpoints.skeleton import skeleton
+from avcore.checkpoints.sniff import Format, sniff
+from avcore.checkpoints.sums import check_tensors
+from avcore.errors import CheckpointError
+from avcore.files import require_file
+
+_WRAPPER, _PARALLEL = "state_dict", "module."
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, eq=False)
+class StateDict:
+    """Tensors by name, on the CPU. what: words for the model; fingerprint: as our checkpoints have it."""
+
+    path: Path
+    what: str
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the content: the same for the same tensors."""
+        return fingerprint_tensors(self.tensors)
+
+    def into(self, make: Callable[[Mapping[str, Tensor]], Network]) -> Network:
+        """The network that `make` builds to the tensors' sizes, with the tensors in it and ready for inference.
+
+        Every tensor must be used and none may be missing. Raises CheckpointError when they do not fit.
+        """
+        try:
+            with skeleton():
+                network = make(self.tensors)
+        except (KeyError, ValueError, IndexError) as error:
+            raise CheckpointError(f"this is no {self.what}", path=self.path, expected=f"a tensor {error}") from error
+        load_exactly(network, self.tensors, self.path, self.what)
+        return network.eval().requires_grad_(False)
+
+
+def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
+    """Read a state dict, bare or as the `state_dict` of a training checkpoint; nothing that the file names is run.
+
+    what: words for the model, as "lip sync generator (wav2lip.pth)". needs: the name of a tensor that tells it. What
+    data-parallel training puts before the names (`module.`) is removed. Raises InputError when there is no file, CheckpointError
+    when it is damaged or holds something else.
+    """
+    path = require_file(path, f"the {what}")
+    stored = sniff(path)
+    if stored is Format.SAFETENSORS:
+        raise CheckpointError(f"this is no {what}", path=path, expected="a file as published", found="a safetensors file")
+    payload = load_pickled(path, stored)
+    inner = payload.get(_WRAPPER, payload) if isinstance(payload, Mapping) else payload
+    if not isinstance(inner, Mapping) or not any(str(name).replace(_PARALLEL, "") == needs for name in inner):
+        found = identify(payload, path).words
+        raise CheckpointError(f"this is no {what}", path=path, expected=f"a state dict with {needs}", found=found)
+    tensors = plain_tensors(inner, _WRAPPER, path)
+    if stored is Format.ZIP:
+        check_tensors(path, tensors)
+    return StateDict(path, what, {name.replace(_PARALLEL, ""): tensor for name, tensor in tensors.items()})

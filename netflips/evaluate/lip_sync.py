@@ -1,0 +1,150 @@
+"""LSE-C and LSE-D, the usual measures of lip sync: how near SyncNet's vectors of lips and sound are, and how surely.
+
+Two protocols. The published one (Prajwal et al. 2020, section 4) compares each window of five pictures with the sound at 31
+shifts; sound beyond the clip counts as vectors of zeros, and the last window is left out, which in short clips decides the
+figures. The corrected one takes every window and only pairs that exist. LSE-D is the least mean distance over the shifts, LSE-C
+the median less the least: a constant delay costs neither, so the shift where they are nearest is always told beside them.
+Figures compare only with figures made in the same way on the same clips.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avcore.errors import InputError
+from avcore.faces.crop import Picture
+from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME
+from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
+
+Floats = NDArray[np.float64]
+
+MOST_SHIFT = 15
+"""Pictures of 40 ms by which the sound is shifted either way."""
+_BATCH = 20
+_STEPS_PER_PICTURE = 4
+_FRAME, _STEP, _FFT, _FILTERS, _LIFTER = 400, 160, 512, 26, 22
+_PREEMPHASIS = 0.97
+_FULL_SCALE = 32768
+_TINY = float(np.finfo(float).eps)
+_EPSILON = 1e-6
+"""Added to each difference before its length is taken, as torch's pairwise distance does."""
+
+
+@dataclass(frozen=True)
+class LipSync:
+    """What SyncNet says of a clip.
+
+    confidence: LSE-C; distance: LSE-D; offset: pictures of 40 ms by which the sound comes too early, where they fit best (it is
+    negative when the sound is late). at_zero: the mean distance without a shift, which a delay does cost. windows: how many.
+    """
+
+    confidence: float
+    distance: float
+    offset: int
+    at_zero: float
+    windows: int
+
+
+def lip_sync(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.floating], is_published: bool = False) -> LipSync:  # type: ignore[type-arg]
+    """Measure one clip.
+
+    pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
+    float [S] at 16 kHz in [-1, 1]. is_published: with the published protocol's zeros. Raises InputError for less than six pictures.
+    """
+    lips, heard = sync_vectors(network, pictures, cepstra(np.clip(np.round(sound * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)))
+    count = min(len(lips) - 1, len(sound) // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
+    if count < 1:
+        raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
+    return judge(lips[:count], heard[:count], is_published)
+
+
+def judge(lips: Tensor, heard: Tensor, is_published: bool) -> LipSync:
+    """Compare vectors float [windows, width] of lips and of sound; is_published: shifts beyond the clip meet vectors of zeros."""
+    distances = shifted_distances(lips, heard)
+    if not is_published:
+        place = torch.arange(len(heard))[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
+        distances = distances.masked_fill((place < 0) | (place >= len(heard)), torch.nan)
+    means = distances.nanmean(dim=0).double().numpy()
+    known = np.where(np.isfinite(means), means, np.inf)
+    nearest = int(known.argmin())
+    confidence = float(np.median(means[np.isfinite(means)]) - means[nearest])
+    return LipSync(confidence, float(means[nearest]), MOST_SHIFT - nearest, float(means[MOST_SHIFT]), len(lips))
+
+
+def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
+    """Distances of each window of lips to the sound at each shift, -15..15, sound that is not there being zeros: [windows, 31]."""
+    padded = torch.nn.functional.pad(heard, (0, 0, MOST_SHIFT, MOST_SHIFT))
+    around = padded.unfold(0, 2 * MOST_SHIFT + 1, 1)  # [windows, width, 31]
+    distances: Tensor = torch.linalg.vector_norm(lips[:, :, None] - around + _EPSILON, dim=1)
+    return distances
+
+
+@torch.inference_mode()
+def sync_vectors(network: SyncNet, pictures: Iterable[Picture], sound: Floats) -> tuple[Tensor, Tensor]:
+    """Vectors of all windows of five pictures, and of the sound that belongs to each: float32 [v, width], [a, width].
+
+    sound: of `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
+    """
+    most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
+    seen, held = list[Tensor](), list[Picture]()
+    for _, picture in zip(range(most), pictures, strict=False):
+        held.append(_bgr_square(picture))
+        if len(held) == _BATCH + WINDOW - 1:
+            seen.append(network.see(_windows(held)))
+            del held[:_BATCH]
+    if len(held) >= WINDOW:
+        seen.append(network.see(_windows(held)))
+    steps = torch.from_numpy(sound.astype(np.float32))
+    if not seen or sound.shape[1] < WINDOW_SOUND:
+        raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
+    pieces = steps.unfold(1, WINDOW_SOUND, _STEPS_PER_PICTURE).transpose(0, 1)[:, None]
+    return torch.cat(seen), torch.cat([network.hear(batch) for batch in torch.split(pieces, _BATCH)])
+
+
+def cepstra(samples: NDArray[np.floating]) -> Floats:  # type: ignore[type-arg]
+    """Mel cepstra as SyncNet was trained on: samples [S] at 16 kHz, whole numbers of 16 bits, to float64 [13, T].
+
+    T = 1 + ceil((S - 400) / 160): 25 ms every 10 ms, 26 triangular filters from 0 to 8 kHz, an orthonormal DCT, a lifter of sines;
+    the first is the log energy.
+    """
+    sound = np.asarray(samples, np.float64)
+    sound = np.append(sound[:1], sound[1:] - _PREEMPHASIS * sound[:-1])
+    count = 1 + max(0, -(-(len(sound) - _FRAME) // _STEP))
+    sound = np.pad(sound, (0, max(0, (count - 1) * _STEP + _FRAME - len(sound))))
+    frames = np.lib.stride_tricks.sliding_window_view(sound, _FRAME)[::_STEP][:count]
+    power = np.square(np.abs(np.fft.rfft(frames, _FFT))) / _FFT
+    energy, filtered = power.sum(axis=1), power @ _filters().T
+    logs = np.log(np.where(filtered == 0, _TINY, filtered))
+    angles = np.pi * np.arange(NUM_CEPSTRA)[:, None] * (2 * np.arange(_FILTERS) + 1) / (2 * _FILTERS)
+    basis = np.cos(angles) * np.sqrt(np.where(np.arange(NUM_CEPSTRA) == 0, 1, 2) / _FILTERS)[:, None]
+    lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(NUM_CEPSTRA) / _LIFTER)
+    result = (basis @ logs.T) * lifter[:, None]
+    result[0] = np.log(np.where(energy == 0, _TINY, energy))
+    return np.asarray(result, np.float64)
+
+
+def _filters() -> Floats:
+    """Triangles of height 1 at edges on whole bins, float64 [26, 257]."""
+    mels = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700), _FILTERS + 2)
+    edges = np.floor((_FFT + 1) * (700 * (10 ** (mels / 2595) - 1)) / SAMPLE_RATE)
+    bins = np.arange(_FFT // 2 + 1)
+    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rise, fall = (bins - low) / np.maximum(middle - low, 1), (high - bins) / np.maximum(high - middle, 1)
+    return np.where((bins >= low) & (bins < middle), rise, np.where((bins >= middle) & (bins < high), fall, 0.0))
+
+
+def _bgr_square(picture: Picture) -> Picture:
+    size = (SIDE, SIDE)
+    square = picture if picture.shape[:2] == size else cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(square[..., ::-1])
+
+
+def _windows(pictures: Sequence[Picture]) -> Tensor:
+    """Windows of five of consecutive pictures uint8 [h, w, 3]: float32 [n, 3, 5, h, w], from 0 to 255."""
+    stacked = torch.from_numpy(np.stack(pictures)).float().permute(3, 0, 1, 2)
+    return stacked.unfold(1, WINDOW, 1).permute(1, 0, 4, 2, 3)

@@ -1,0 +1,81 @@
+"""`netflips evaluate sync`: LSE-C and LSE-D of videos, with SyncNet's published network."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from avcore.command import EXIT_FAILED, LOG, Parser, run
+from avcore.errors import NetflipsError, NoFaceError, OutputError
+from avcore.files import require_file, require_place
+from avcore.loading import loading
+from avcore.outputs import keep_apart
+from avcore.plain_text import say
+from avcore.runs.rows import write_rows
+
+_HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offset':>6} {'at 0':>6} {'windows':>7}"
+
+
+def build_sync_parser() -> Parser:
+    """The options of `evaluate sync`."""
+    parser = Parser(
+        prog="netflips evaluate sync",
+        description="How well lips and sound agree, by SyncNet: LSE-C (more is better) and LSE-D (less is better) of every face "
+        "that is followed for four seconds. Figures compare only with figures made in the same way on the same clips. Offset: "
+        "pictures of 40 ms by which the sound comes too early; LSE-D is that at the best offset, `at 0` is without one.",
+    )
+    parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos with sound")
+    parser.add_argument("--syncnet", type=Path, required=True, metavar="FILE", help="syncnet_v2.model, as published")
+    parser.add_argument(
+        "--published", action="store_true",
+        help="the published protocol: sound beyond the clip counts as zeros, the last window is left out (default: neither)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--least-pictures", type=int, default=100, metavar="N", help="follow a face through more than N pictures (default: 100)"
+    )
+    parser.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="of faces larger than this (default: 100)")
+    parser.add_argument("--out-path", type=Path, metavar="FILE", help="write the figures as JSON lines too")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the figures")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def main_sync(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code: 1 when some of several videos failed."""
+    return run(build_sync_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int | None:
+    for video in options.videos:
+        require_file(video, "the video")
+    if options.out_path is not None:
+        keep_apart({"the figures": options.out_path}, {"a video": options.videos, "SyncNet": options.syncnet})
+        require_place(options.out_path, "the figures")
+    with loading():
+        from netflips.evaluate.face_clips import clips_of
+        from netflips.evaluate.lip_sync import lip_sync
+        from unit2av.face.syncnet import load_syncnet
+
+    network, rows, failed = load_syncnet(options.syncnet), list[dict[str, Any]](), 0
+    say(_HEAD)
+    for video in options.videos:
+        try:
+            for clip in clips_of(video, options.least_pictures, options.least_face):
+                found = lip_sync(network, clip.pictures, clip.sound, options.published)
+                rows.append({"video": str(video), "from_s": clip.start_s, "to_s": clip.end_s, **asdict(found)})
+                figures = f"{found.confidence:6.3f} {found.distance:6.3f} {found.offset:6d} {found.at_zero:6.3f} {found.windows:7d}"
+                say(f"{video.name[:40]:<40} {clip.start_s:7.2f} {clip.end_s:7.2f}  {figures}")
+        except OutputError:
+            raise
+        except NetflipsError as error:
+            LOG.error("failed: %s", error)
+            failed += 1
+    if options.out_path is not None:
+        write_rows(options.out_path, rows)
+    if failed == len(options.videos):
+        raise NoFaceError("no video could be measured", expected="a face that speaks for four seconds, and sound")
+    if rows:
+        mean = (sum(float(row[name]) for row in rows) / len(rows) for name in ("confidence", "distance"))
+        say("mean of {} faces: LSE-C {:.3f}, LSE-D {:.3f}".format(len(rows), *mean))
+    return EXIT_FAILED if failed else None

@@ -1,0 +1,1 @@
+"""Lips for any speech: a video of somebody who talks, and other speech that the lips shall say."""

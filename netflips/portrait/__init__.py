@@ -1,0 +1,1 @@
+"""A still portrait that talks: one picture of a face, and speech that it says."""

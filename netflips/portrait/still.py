@@ -1,0 +1,111 @@
+"""Read a photograph and find the face that shall talk."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from avcore.errors import InputError, NoFaceError, UsageError
+from avcore.faces.crop import Box, Picture
+from avcore.faces.detect import FaceDetector
+from avcore.faces.geometry import Landmarks, overlap
+from avcore.files import require_file
+from unit2av.mouths.mesh.find import MeshFinder
+from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.stream import yaw_of
+
+LEAST_FACE = 80
+"""Pixels, width of a face."""
+MOST_YAW = 25
+"""Degrees that a face may be turned to the side: what the picture does not show cannot be turned into it."""
+_MOST_PIXELS = 8192 * 8192
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+_SAME_FACE = 0.3
+
+
+def read_still(path: Path) -> Picture:
+    """Read a picture of any usual kind, upright, its transparency on white: uint8 [height, width, 3], RGB.
+
+    Raises InputError for what is no picture, or a very large one.
+    """
+    require_file(path, "the portrait")
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise InputError(
+                    "the portrait is too large", path=path, expected="8192 x 8192 pixels at most", found=f"{image.size}"
+                )
+            upright = ImageOps.exif_transpose(image) or image
+            return _rgb(upright)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise InputError("this is no picture that can be read", path=path, expected="JPEG, PNG, WebP, TIFF ...") from error
+
+
+def _rgb(image: Image.Image) -> Picture:
+    if image.mode in _SIXTEEN_BITS:
+        grey = np.asarray(image, np.float64)
+        scaled = np.clip(grey * (255 / max(65535.0, float(grey.max()))), 0, 255).astype(np.uint8)
+        return np.repeat(scaled[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        ground = Image.new("RGBA", seen.size, "white")
+        image = Image.alpha_composite(ground, seen)
+    return np.asarray(image.convert("RGB"), np.uint8).copy()
+
+
+def sized(still: Picture, height: int | None) -> Picture:
+    """A picture scaled to a height, with even sides; None keeps its size."""
+    rows, columns = still.shape[:2]
+    scale = 1.0 if height is None else height / rows
+    size = max(2, round(columns * scale) // 2 * 2), max(2, round(rows * scale) // 2 * 2)
+    if size == (columns, rows):
+        return still
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(still, size, interpolation=how), np.uint8)
+
+
+def find_face(still: Picture, number: int | None, path: Path) -> tuple[Landmarks, Box]:
+    """Find the face to animate: its landmarks float32 [468, 3] and its box [4].
+
+    number: which from the left, from 1; None where there is one only. Raises NoFaceError for no face, UsageError where it is not
+    clear which, InputError for a face that is too small or turned too far.
+    """
+    boxes = _faces(still)
+    if not boxes:
+        raise NoFaceError("no face was found in the portrait", path=path, hint="give a picture of a face from the front")
+    if number is None and len(boxes) > 1:
+        hint = f"choose one with --face 1 to {len(boxes)}, from the left"
+        raise UsageError(f"there are {len(boxes)} faces in the portrait", hint=hint)
+    if number is not None and not 1 <= number <= len(boxes):
+        raise UsageError(f"there is no face number {number}", expected=f"1 to {len(boxes)}, from the left", found=number)
+    box = boxes[(number or 1) - 1]
+    with MeshFinder() as finder:
+        mesh = finder.find(still, box)
+    if mesh is None:
+        raise NoFaceError("no face could be made out in the portrait", path=path, hint="give a picture of a face from the front")
+    _require_usable(mesh, path)
+    return mesh, box
+
+
+def _require_usable(mesh: Landmarks, path: Path) -> None:
+    width = float(np.ptp(mesh[:, 0]))
+    if width < LEAST_FACE:
+        found = f"{width:.0f} pixels wide"
+        raise InputError("the face is too small", path=path, expected=f"{LEAST_FACE} pixels or more", found=found)
+    yaw = float(np.degrees(yaw_of(fit_pose(mesh))))
+    if yaw > MOST_YAW:
+        found = f"{yaw:.0f} degrees"
+        raise InputError("the face is turned too far", path=path, expected=f"{MOST_YAW} degrees at most", found=found)
+
+
+def _faces(still: Picture) -> list[Box]:
+    """Boxes of all faces from left to right."""
+    with FaceDetector() as detector:
+        found = [*detector.boxes(still), *detector.far_boxes(still)]
+    kept = list[NDArray[np.float32]]()
+    for box in found:
+        if all(overlap(box, other) < _SAME_FACE for other in kept):
+            kept.append(box)
+    return sorted(kept, key=lambda box: float(box[0] + box[2]))

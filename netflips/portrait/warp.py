@@ -1,0 +1,127 @@
+"""Turn the head of a still picture: its mesh is turned in space, and hair, neck and what is near follow.
+
+Rings around the outline of the face carry less and less of its movement, to nothing. Eyes and mouth are part of the mesh here, so
+that they go along; lids that close draw their skin over the eye.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Picture
+from avcore.faces.geometry import Landmarks
+from unit2av.mouths.mesh.face_shape import (
+    EYES,
+    INNER_LOWER,
+    INNER_UPPER,
+    MOUTH_CORNERS,
+    NUM_FACE,
+    OVAL,
+    Points,
+    neutral_face,
+)
+from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.movements import blink
+from unit2av.mouths.mesh.warp import rasterised, wound
+
+_NECK = np.array([0.0, 0.35, 0.40])
+"""The joint that a head turns about, in the head frame."""
+_RINGS = ((0.22, 1.0), (0.5, 0.85), (0.9, 0.45), (1.4, 0.12), (1.9, 0.0))
+"""How far outside the outline a ring lies, as a share of its size, and how much of its movement it makes."""
+_BELOW = 0.45
+"""Share of that below the chin: the neck is held by the shoulders."""
+_BEHIND = 0.15
+"""By how much each ring lies behind the one before, in widths of the face."""
+
+
+@dataclass(frozen=True)
+class HeadMove:
+    """One moment: turns in radians (to the picture's right, down, clockwise), rise in widths of the face, lids 0 open to 1."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    rise: float = 0.0
+    lids: float = 0.0
+
+
+class StillHead:
+    """A still picture whose head can be moved."""
+
+    def __init__(self, still: Picture, mesh: Landmarks) -> None:
+        """still: uint8 [height, width, 3]; mesh: landmarks of its face."""
+        self._still, self._pose = still, fit_pose(mesh)
+        self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
+        self._blink = blink(self._head)
+        self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
+
+    def moved(self, move: HeadMove) -> tuple[Picture, Landmarks]:
+        """The picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
+        if move == HeadMove():
+            return self._still.copy(), self._mesh.astype(np.float32)
+        head = self._head + move.lids * self._blink
+        turned = (head - _NECK) @ _turn(move).T + _NECK - np.array([0.0, move.rise, 0.0])
+        there = self._pose.to_picture(turned)
+        points = np.concatenate([there[:, :2], self._rings(self._mesh[:, :2], there[:, :2] - self._mesh[:, :2])])
+        outline = there[list(OVAL), 2]
+        depth = np.concatenate([there[:, 2], *(outline + (n + 1) * _BEHIND * self._pose.scale for n in range(len(_RINGS)))])
+        triangles = wound(_triangles(), points, _is_added())
+        found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
+        picture = self._still.copy()
+        if found is not None:
+            warped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            cv2.copyTo(warped, found.hit, picture[found.part])
+        return picture, there.astype(np.float32)
+
+    def _rings(self, points: Points, move: Points | None) -> Points:
+        """The rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""
+        outline = points[list(OVAL)]
+        away = outline - (outline.min(axis=0) + outline.max(axis=0)) / 2
+        rings = [outline + reach * away for reach, _ in _RINGS]
+        if move is None:
+            return np.concatenate(rings)
+        height = neutral_face().points[list(OVAL), 1]
+        held = 1 - (1 - _BELOW) * np.clip((height - 0.1) / 0.3, 0, 1)[:, None]
+        shares = [share * held if share < 1 else np.ones_like(held) for _, share in _RINGS]
+        return np.concatenate([ring + share * move[list(OVAL)] for ring, share in zip(rings, shares, strict=True)])
+
+
+def _turn(move: HeadMove) -> Points:
+    """The rotation of a head, float64 [3, 3]."""
+    result = np.eye(3)
+    for (one, other), angle in (((0, 2), move.yaw), ((1, 2), move.pitch), ((0, 1), move.roll)):
+        part = np.eye(3)
+        part[[one, other], [one, other]] = np.cos(angle)
+        part[one, other], part[other, one] = -np.sin(angle), np.sin(angle)
+        result = part @ result
+    return result
+
+
+@cache
+def _triangles() -> NDArray[np.int64]:
+    """Triangles of the face, its eyes and mouth, and the rings around it: int64 [m, 3]."""
+    parts = [neutral_face().triangles]
+    mouth = ((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1]), (MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1]))
+    for upper, lower in (*EYES, mouth):
+        parts.append(_strip(np.array(upper), np.array(lower)))
+    first = np.array([*OVAL, OVAL[0]])
+    for ring in range(len(_RINGS)):
+        second = NUM_FACE + ring * len(OVAL) + np.array([*range(len(OVAL)), 0])
+        parts.append(_strip(first, second))
+        first = second
+    return np.concatenate(parts)
+
+
+@cache
+def _is_added() -> NDArray[np.bool_]:
+    """Which triangles are not of the mesh itself, and may be wound either way: bool [m]."""
+    return np.arange(len(_triangles())) >= len(neutral_face().triangles)
+
+
+def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Triangles between two rows of points."""
+    one = np.stack([first[:-1], first[1:], second[:-1]], axis=1)
+    return np.concatenate([one, np.stack([first[1:], second[1:], second[:-1]], axis=1)])

@@ -1,0 +1,127 @@
+"""`netflips lipsync`: the lips of a drawn head to other speech, by each of the mouths."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from netflips.evaluate.command import main as evaluate
+from netflips.lipsync.command import main
+from tests.netflips.conftest import write_clip
+from unit2av.mouths.mesh.table import MouthTable
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
+
+RATE, PICTURES, SIDE = 20, 24, 160
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn head of 1.2 s at 20 fps whose mouth moves, without sound."""
+    path, head = tmp_path_factory.mktemp("talk") / "talk.mp4", Head(905)
+    with VideoWriter(path, SIDE, SIDE, RATE, crf=8, preset="ultrafast") as writer:
+        for k, pose in enumerate(motion(3, PICTURES, Pose(scale=0.6))):
+            writer.write_picture(draw(head, pose, Mouth(0.3 + 0.3 * float(np.sin(k)), 0.0), SIDE))
+    return path
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of noise that comes and goes."""
+    path, rng = tmp_path_factory.mktemp("voice") / "voice.wav", np.random.default_rng(2)
+    write_speech(path, (rng.normal(0, 0.1, 32000) * np.repeat(rng.integers(0, 2, 20), 1600)).astype(np.float32))
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table that opens the mouth whatever is said."""
+    path = tmp_path_factory.mktemp("table") / "mouth.npz"
+    MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None]).save(path)
+    return path
+
+
+def arguments(talk: Path, voice: Path, out: Path, parity: Path, *more: str) -> list[str]:
+    models = ["--av2unit-path", str(parity / "mavhubert.pt"), "--unit2av-path", str(parity / "unit2av_renderer.pt")]
+    return [str(talk), "--speech", str(voice), "--out-vid-path", str(out), "--cpu", "--quiet", *models, *more]
+
+
+@pytest.mark.parametrize("mouth", ["units", "wav2lip", "mesh"])
+def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
+    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, mouth: str
+) -> None:
+    out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
+    files["mesh"] = ["--mouth-table", str(table)]
+    assert main(arguments(talk, voice, out, parity_dir, "--mouth", mouth, *files.get(mouth, ()))) == 0
+    info = probe(out)
+    assert info.comment.startswith("synthetic:")
+    assert info.frame_rate == RATE
+    assert abs(float(info.duration_s) - 2) < 0.1
+    assert info.num_frames == 2 * RATE
+    heard, given = read_speech(out), read_speech(voice)
+    assert np.corrcoef(heard[: len(given)], given[: len(heard)])[0, 1] > 0.9
+    before, after = ([picture.rgb.astype(int) for picture in read_pictures(path)] for path in (talk, out))
+    middle = SIDE // 2
+    forehead = [np.abs(one[:middle] - other[:middle]).mean() for one, other in zip(before, after, strict=False)]
+    mouths = [np.abs(one[middle:] - other[middle:]).mean() for one, other in zip(before, after, strict=False)]
+    assert np.mean(mouths) > 1.5 * np.mean(forehead)
+
+
+def test_auto_takes_the_mouth_whose_file_is_there(
+    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [word for word in arguments(talk, voice, tmp_path / "out.mp4", parity_dir) if word != "--quiet"]
+    assert main([*argv, "--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]) == 0
+    assert "lips by wav2lip" in capsys.readouterr().err
+    assert main([*argv, "--mouth-table", str(table), "--fit", "video"]) == 0
+    assert "lips by mesh" in capsys.readouterr().err
+    assert abs(float(probe(tmp_path / "out.mp4").duration_s) - PICTURES / RATE) < 0.1
+
+
+def test_the_last_picture_can_be_held(talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path) -> None:
+    out = tmp_path / "out.mp4"
+    assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--fit", "hold")) == 0
+    shown = [picture.rgb[: SIDE // 3].astype(int) for picture in read_pictures(out)]
+    assert len(shown) == 2 * RATE
+    assert np.abs(shown[-1] - shown[PICTURES]).mean() < 1.5
+    assert np.abs(shown[-1] - shown[0]).mean() > np.abs(shown[-1] - shown[PICTURES]).mean()
+
+
+def test_bad_input_is_one_line_and_writes_nothing(
+    talk: Path, voice: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, bare = tmp_path / "out.mp4", write_clip(tmp_path / "bare.mp4", None, 30)
+    (tmp_path / "text.wav").write_text("no sound")
+    wrong = {
+        "needs its checkpoint": (talk, voice, ["--mouth", "wav2lip"]),
+        "needs a table": (talk, voice, ["--mouth", "mesh"]),
+        "no face was found": (bare, voice, []),
+        "text.wav": (talk, tmp_path / "text.wav", []),
+        "this is no lip sync generator": (talk, voice, ["--wav2lip-path", str(parity_dir / "mavhubert.pt")]),
+        "would overwrite": (talk, voice, ["--out-vid-path", str(talk)]),
+    }
+    for what, (video, speech, more) in wrong.items():
+        assert main(arguments(video, speech, out, parity_dir, *more)) == 2, what
+        told = capsys.readouterr().err.splitlines()
+        assert what in told[-1]
+        assert not out.exists()
+
+
+def test_lips_and_sound_of_a_video_are_measured(
+    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, figures = tmp_path / "out.mp4", tmp_path / "sync.jsonl"
+    assert main(arguments(talk, voice, out, parity_dir, "--mouth-table", str(table))) == 0
+    small = ["--least-pictures", "20", "--least-face", "40", "--syncnet", str(parity_dir / "syncnet_v2_tiny.model")]
+    assert evaluate(["sync", str(out), str(talk), *small, "--out-path", str(figures)]) == 1
+    told = capsys.readouterr()
+    assert "mean of 1 faces: LSE-C" in told.out
+    assert "talk.mp4: it has no sound track" in told.err
+    (row,) = map(json.loads, figures.read_text().splitlines())
+    assert 2 * 25 - 6 <= row["windows"] <= 2 * 25 - 4
+    assert evaluate(["sync", str(out), "--syncnet", str(parity_dir / "wav2lip_tiny.pth")]) == 2
+    assert "this is no SyncNet" in capsys.readouterr().err
+    assert evaluate(["sync", str(talk), *small]) == 2

@@ -1,0 +1,134 @@
+"""`netflips portrait`: a still picture that talks, on drawn heads."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from avcore.media import probe, read_pictures, write_speech
+from netflips.portrait.command import main
+from netflips.portrait.still import find_face, read_still, sized
+from netflips.portrait.warp import HeadMove, StillHead
+from netflips.portrait.work import movements
+from unit2av.mouths.mesh.table import MouthTable
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+
+SIDE = 220
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A portrait, one from the side, a small one, two faces, none; speech and a table that opens the mouth."""
+    folder, head, rng = tmp_path_factory.mktemp("portrait"), Head(907), np.random.default_rng(0)
+    pictures = {
+        "face": draw(head, Pose(scale=0.55), Mouth(0.0, 0.0), SIDE),
+        "side": draw(head, Pose(scale=0.55, yaw=0.6), Mouth(0.0, 0.0), SIDE),
+        "small": draw(head, Pose(scale=0.28), Mouth(0.0, 0.0), SIDE),
+        "none": rng.integers(100, 110, (SIDE, SIDE, 3), dtype=np.uint8),
+    }
+    pictures["two"] = np.concatenate([pictures["face"], draw(Head(908), Pose(scale=0.55), Mouth(0.0, 0.0), SIDE)], axis=1)
+    for name, rgb in pictures.items():
+        Image.fromarray(rgb).save(folder / f"{name}.png")
+    write_speech(folder / "voice.wav", rng.normal(0, 0.1, 16000).astype(np.float32))
+    table = MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
+    table.save(folder / "mouth.npz")
+    return folder
+
+
+def arguments(folder: Path, picture: str, out: Path, parity: Path, *more: str) -> list[str]:
+    models = ["--av2unit-path", str(parity / "mavhubert.pt"), "--unit2av-path", str(parity / "unit2av_renderer.pt")]
+    files = [str(folder / picture), "--speech", str(folder / "voice.wav"), "--out-vid-path", str(out)]
+    return [*files, "--mouth-table", str(folder / "mouth.npz"), "--cpu", "--quiet", *models, *more]
+
+
+def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_dir: Path) -> None:
+    out = tmp_path / "out.mp4"
+    assert main(arguments(folder, "face.png", out, parity_dir, "--motion", "1", "--seed", "4", "--size", "360p")) == 0
+    info = probe(out)
+    assert (info.height, info.num_frames, info.frame_rate) == (360, 25, 25)
+    assert info.comment.startswith("synthetic:")
+    shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
+    still = sized(read_still(folder / "face.png"), 360).astype(int)
+    assert np.abs(shown[0][:150] - still[:150]).mean() < 3  # it begins as the picture
+    assert np.abs(shown[-1] - shown[0]).mean() > 1
+    edge = np.abs(shown[-1][:, :8] - still[:, :8]).mean()
+    assert edge < 3  # the border stays
+
+
+def test_the_same_seed_moves_alike_and_no_motion_moves_nothing() -> None:
+    assert movements(3, 60, 1.0, True) == movements(3, 60, 1.0, True)
+    assert movements(3, 60, 1.0, True) != movements(4, 60, 1.0, True)
+    assert set(movements(3, 200, 0.0, False)) == {HeadMove()}
+    assert max(move.lids for move in movements(3, 200, 0.0, True)) == 1
+
+
+def test_a_turned_head_is_where_its_mesh_says(folder: Path) -> None:
+    still = read_still(folder / "face.png")
+    mesh, _ = find_face(still, None, folder / "face.png")
+    head = StillHead(still, mesh)
+    unmoved, same = head.moved(HeadMove())
+    np.testing.assert_array_equal(unmoved, still)
+    np.testing.assert_allclose(same, mesh, atol=1e-2)
+    turned, points = head.moved(HeadMove(yaw=0.15))
+    found, _ = find_face(turned, None, folder / "face.png")
+    assert np.abs(found[:, :2] - points[:, :2]).mean() < 0.04 * np.ptp(mesh[:, 0])
+    assert np.abs(points[1, 0] - mesh[1, 0]) > 3  # the tip of the nose
+    closed, _ = head.moved(HeadMove(lids=1.0))
+    eye = slice(int(mesh[159, 1]) + 1, int(mesh[145, 1])), slice(int(mesh[33, 0]) + 4, int(mesh[133, 0]) - 4)
+    assert still[eye].std() > 1.5 * closed[eye].std()  # skin in place of iris and white
+
+
+@pytest.mark.parametrize("kind", ["exif", "alpha", "cmyk", "sixteen", "grey"])
+def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path: Path, kind: str) -> None:
+    truth = Image.open(folder / "face.png")
+    if kind == "exif":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # stored turned to the left
+        path = tmp_path / "turned.jpg"
+        truth.transpose(Image.Transpose.ROTATE_90).save(path, quality=95, exif=exif)
+    elif kind == "alpha":
+        path = tmp_path / "alpha.png"
+        Image.merge("RGBA", (*truth.split(), Image.new("L", truth.size, 255))).save(path)
+    elif kind == "cmyk":
+        path = tmp_path / "cmyk.jpg"
+        truth.convert("CMYK").save(path, quality=95)
+    elif kind == "sixteen":
+        path = tmp_path / "sixteen.png"
+        cv2.imwrite(str(path), np.asarray(truth.convert("L")).astype(np.uint16) * 257)
+    else:
+        path = tmp_path / "grey.png"
+        truth.convert("L").save(path)
+    read = read_still(path)
+    wanted = np.asarray(truth.convert("L").convert("RGB") if kind in ("sixteen", "grey") else truth)
+    assert read.shape == wanted.shape
+    assert np.abs(read.astype(int) - wanted).mean() < 8
+
+
+def test_bad_input_is_one_line_and_writes_nothing(
+    folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    (folder / "text.png").write_text("no picture")
+    wrong = {
+        "there are 2 faces": ("two.png", []),
+        "no face number 3": ("two.png", ["--face", "3"]),
+        "no face was found": ("none.png", []),
+        "turned too far": ("side.png", []),
+        "too small": ("small.png", []),
+        "no picture that can be read": ("text.png", []),
+        "--motion must be": ("face.png", ["--motion", "2"]),
+    }
+    for what, (picture, more) in wrong.items():
+        assert main(arguments(folder, picture, out, parity_dir, *more)) == 2, what
+        told = capsys.readouterr().err.splitlines()
+        assert what in told[-1]
+        assert not out.exists()
+
+
+def test_one_of_two_faces_is_chosen(folder: Path) -> None:
+    still = read_still(folder / "two.png")
+    left, right = (find_face(still, number, folder / "two.png")[1] for number in (1, 2))
+    assert left[2] < right[0] + 20

@@ -1,0 +1,241 @@
+"""Wav2Lip's sound, networks, training windows and whole inference path against the reference's numbers (small checkpoints)."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from avcore.checkpoints.foreign import read_state_dict
+from avcore.faces.crop import crop_face
+from avcore.faces.paste import paste_face_hard
+from unit2av.mouths.mouth import Said, Scene
+from unit2av.mouths.wav2lip.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
+from unit2av.mouths.wav2lip.mel import chunks_at, filterbank, mel_of, published_starts
+from unit2av.mouths.wav2lip.model import Wav2Lip
+from unit2av.mouths.wav2lip.mouth import SoundMouth, load_wav2lip
+from unit2av.mouths.wav2lip.published import padded_boxes, restarted, smoothed_boxes
+from unit2av.renderer import network_input
+
+PARITY = Path(__file__).parent
+WAV2LIP = PARITY / "wav2lip_tiny.pth"
+INPUTS, TRUTH = np.load(PARITY / "lipsync_inputs.npz"), np.load(PARITY / "lipsync_expected.npz")
+TOLERANCE = {name: one["tolerance"] for name, one in json.loads((PARITY / "lipsync_manifest.json").read_text())["expected"].items()}
+SOUND = INPUTS["wav16"].astype(np.float32) / 32768
+
+
+def require_close(got: Any, name: str) -> None:
+    got = got.detach().numpy() if isinstance(got, Tensor) else np.asarray(got)
+    assert got.shape == TRUTH[name].shape, name
+    assert np.abs(got.astype(np.float64) - TRUTH[name].astype(np.float64)).max() <= TOLERANCE[name], name
+
+
+@cache
+def model() -> Wav2Lip:
+    return load_wav2lip(WAV2LIP)
+
+
+@cache
+def expert() -> SyncNetColor:
+    stored = read_state_dict(PARITY / "lipsync_expert_tiny.pth", "sync expert", "face_encoder.0.conv_block.0.weight")
+    return stored.into(SyncNetColor.sized_as)
+
+
+@cache
+def discriminator() -> QualityDiscriminator:
+    return read_state_dict(PARITY / "visual_quality_disc_tiny.pth", "discriminator", "binary_pred.0.weight").into(
+        QualityDiscriminator.sized_as
+    )
+
+
+# Sound
+
+
+def test_the_mel_matches() -> None:
+    require_close(mel_of(SOUND), "mel")
+    require_close(filterbank(), "mel_basis")
+
+
+def test_the_ends_are_reflected_and_not_zero() -> None:
+    ends = mel_of(SOUND)[:, [0, 1, 2, -3, -2, -1]]
+    assert np.abs(ends - TRUTH["mel_zero_padded_ends"]).max() > 0.5
+
+
+def test_chunks_begin_where_the_published_program_lets_them_begin() -> None:
+    for rate, columns, *rest in TRUTH["chunk_table"]:
+        starts = published_starts(int(columns), rate)
+        some = [starts[k] if -len(starts) <= k < len(starts) else -1 for k in (0, 1, -2, -1)]
+        assert [len(starts), *some, starts.sum()] == rest
+    for rate, name in ((25, "25"), (29.97, "2997"), (24, "24")):
+        np.testing.assert_array_equal(published_starts(131, rate), TRUTH[f"chunk_starts_{name}_131"])
+
+
+def test_the_mouth_takes_the_published_chunks() -> None:
+    mel = mel_of(SOUND)
+    starts = published_starts(mel.shape[1], 25)
+    chunks = chunks_at(mel, [k / 25 for k in range(len(starts))], is_published=True)
+    np.testing.assert_array_equal(chunks, np.stack([mel[None, :, start : start + 16] for start in starts]))
+
+
+# Networks
+
+
+def net_faces() -> Tensor:
+    whole = torch.from_numpy(INPUTS["net_faces_u8"]).float() / 255
+    references = torch.from_numpy(INPUTS["net_refs_u8"]).float() / 255
+    whole[:, :, 48:] = 0
+    return torch.cat([whole, references], dim=1)
+
+
+def test_the_generator_matches_layer_by_layer() -> None:
+    network, faces = model(), net_faces()
+    mels = torch.from_numpy(np.stack([mel_of(SOUND)[None, :, 6 * k : 6 * k + 16] for k in range(3)]))
+    require_close(mels, "net_mels")
+    with torch.inference_mode():
+        code = network.audio_encoder(mels)
+        require_close(code, "net_audio")
+        features = network.encode_faces(faces)
+        require_close(features[-1], "net_enc6")
+        for block, feature in enumerate(features):
+            require_close(statistics(feature), f"net_enc{block}_stat")
+        drawn = code
+        for number, block in enumerate(network.face_decoder_blocks):
+            drawn = block(drawn)
+            require_close(statistics(drawn), f"net_dec{number}_stat")
+            drawn = torch.cat((drawn, features.pop()), dim=1)
+        require_close(network(mels, faces), "net_out")
+
+
+def statistics(values: Tensor) -> Tensor:
+    return torch.stack([values.mean(), values.std(correction=0), values.abs().max()])
+
+
+def training_faces(target: int, reference: int) -> tuple[Tensor, Tensor]:
+    """Network input float [6, 5, 96, 96] and truth [3, 5, 96, 96] of windows that begin with two pictures."""
+    crops = [
+        crop_face(picture, box.astype(np.float32))
+        for picture, box in zip(INPUTS["frames_bgr"], INPUTS["train_crop_boxes"], strict=True)
+    ]
+    stacked = torch.from_numpy(np.stack(crops)).flip(-1)  # as RGB
+    given = network_input(stacked[target : target + 5], stacked[reference : reference + 5])
+    truth = stacked[target : target + 5].flip(-1).permute(3, 0, 1, 2).float() / 255
+    return given.transpose(0, 1), truth
+
+
+@pytest.mark.parametrize(("name", "target", "reference"), [("train_hq", 3, 8), ("train_hq1", 1, 6)])
+def test_training_windows_are_the_published_ones(name: str, target: int, reference: int) -> None:
+    given, _ = training_faces(target, reference)
+    np.testing.assert_array_equal((given[:, [0, 4]] * 255).round().to(torch.uint8).numpy(), TRUTH[f"{name}_x_u8"])
+    mel = mel_of(SOUND)
+    require_close(chunks_at(mel, [(target + k) / 25 for k in range(5)]), f"{name}_indiv_mels")
+    require_close(chunks_at(mel, [target / 25], is_published=True)[0], f"{name}_mel")
+
+
+def test_losses_of_training_match() -> None:
+    windows = [training_faces(3, 8), training_faces(1, 6)]
+    given, truth = (torch.stack(part) for part in zip(*windows, strict=True))
+    mel = mel_of(SOUND)
+    sounds = torch.from_numpy(np.stack([chunks_at(mel, [(first + k) / 25 for k in range(5)]) for first in (3, 1)]))
+    with torch.no_grad():
+        drawn = model()(sounds.transpose(0, 1).flatten(0, 1), pictures_first(given))
+        drawn = drawn.view(5, 2, 3, 96, 96).permute(1, 2, 0, 3, 4)
+        require_close(drawn[:, :, [0, 4], ::2, ::2], "train_g")
+        whole = torch.from_numpy(chunks_at(mel, [3 / 25, 1 / 25], is_published=True))
+        sync = cosine_loss(*expert()(whole, windows_of(drawn)), torch.ones(2))
+        real, fake = (discriminator()(pictures_first(clips)[:, :, 48:]) for clips in (truth, drawn))
+        require_close(real, "disc_real_pred")
+        require_close(fake, "disc_fake_pred")
+        as_real = F.binary_cross_entropy(fake, torch.ones_like(fake))
+        judged = F.binary_cross_entropy(real, torch.ones_like(real)), F.binary_cross_entropy(fake, torch.zeros_like(fake))
+        before = expert().face_encoder[0].conv_block[1].running_mean.clone()
+        trained = expert().train()
+        in_train = cosine_loss(*trained(whole, windows_of(drawn)), torch.ones(2))
+        drift = (trained.face_encoder[0].conv_block[1].running_mean - before).abs().max()
+        expert.cache_clear()
+    l1 = (drawn - truth).abs().mean()
+    totals = (0.07 * as_real + 0.93 * l1, 0.03 * sync + 0.07 * as_real + 0.9 * l1, 0.01 * sync + 0.99 * l1)
+    require_close(torch.stack([l1, sync, in_train, as_real, *judged, *totals]), "train_losses")
+    require_close([0.0, float(drift)], "expert_drift")
+
+
+def test_the_expert_matches() -> None:
+    # Two clips by the same windows of pictures, the second one's picture and sound apart.
+    halves, mels = [], [torch.from_numpy(TRUTH[f"expert_{name}_mel"]) for name in ("pos", "neg")]
+    crops = [
+        crop_face(picture, box.astype(np.float32))
+        for picture, box in zip(INPUTS["frames_bgr"], INPUTS["train_crop_boxes"], strict=True)
+    ]
+    lower = np.stack(crops)[:, 48:].transpose(0, 3, 1, 2)
+    for name in ("pos", "neg"):
+        blue = TRUTH[f"expert_{name}_x_u8"]
+        first = next(k for k in range(len(lower) - 4) if np.array_equal(lower[k : k + 5, 0], blue))
+        halves.append(torch.from_numpy(lower[first : first + 5].reshape(15, 48, 96)).float() / 255)
+    with torch.no_grad():
+        sound, face = expert()(torch.stack(mels), torch.stack(halves))
+        require_close(sound, "expert_audio")
+        require_close(face, "expert_face")
+        labels = torch.tensor([1.0, 0.0])
+        cosines = F.cosine_similarity(sound, face)
+        require_close(torch.cat([cosines, labels, cosine_loss(sound, face, labels)[None]]), "expert_cos_y_loss")
+
+
+# The whole path
+
+CASES: dict[int, dict[str, Any]] = {
+    0: {"rate": 25, "samples": 20960, "pictures": 15},
+    1: {"rate": 30000 / 1001, "samples": 12000, "pictures": 15, "smooth": False, "pads": (3, 14, -2, 6)},
+    2: {"rate": 20, "samples": 12000, "pictures": 1},
+    3: {"rate": 24, "samples": 12000, "pictures": 6, "box": (22, 15, 91, 101)},
+    4: {"rate": 25, "samples": 6000, "pictures": 3},
+    5: {"rate": 25, "samples": 12000, "pictures": 8, "crop": (slice(4, 108), slice(6, None)), "static": True},
+}
+SELECTED = {0: (0, 1, 15, 29), 1: (0, 1, 9, 18), 2: (0, 12), 3: (0, 14), 4: (0, 5), 5: (0, 15)}
+
+
+@pytest.mark.parametrize("number", SELECTED)
+def test_the_whole_path_matches(number: int) -> None:
+    case, name = CASES[number], f"case{number}"
+    part = case.get("crop", (slice(None), slice(None)))
+    pictures = [np.ascontiguousarray(picture[part][..., ::-1]) for picture in INPUTS["frames_bgr"][: case["pictures"]]]
+    if case.get("static"):
+        pictures = pictures[:1]
+    mouth = SoundMouth(load_wav2lip(WAV2LIP), torch.device("cpu"), paste=paste_face_hard, batch_size=7, is_published=True)
+    mel = mouth.codes(Said(samples=SOUND[: case["samples"]]))
+    total = len(published_starts(mel.shape[1], case["rate"]))
+    require_close([total, mel.shape[1]], f"{name}_count")
+    order = list(restarted(total, len(pictures)))
+    boxes = np.array([case["box"]] * len(pictures)) if "box" in case else looked_for(case, pictures, order, number)
+    scenes = [Scene(pictures[place], boxes[place].astype(np.float32), k / case["rate"]) for k, place in enumerate(order)]
+    shown = SELECTED[number]
+    crops = np.stack([crop_face(scenes[k].rgb, scenes[k].box) for k in shown])
+    np.testing.assert_array_equal((network_input(torch.from_numpy(crops)) * 255).round().numpy(), TRUTH[f"{name}_face_in_u8"])
+    chunks = chunks_at(mel, [scenes[k].time for k in (0, -1)], is_published=True)
+    require_close(chunks, f"{name}_mel_in_first_last")
+    drawn = [picture[..., ::-1] for picture in mouth.draw(mel, scenes)]
+    require_close(np.stack([drawn[k] for k in shown]), f"{name}_written")
+    require_close(np.stack([picture.mean(axis=(0, 1)) for picture in drawn]), f"{name}_written_mean")
+    every = chunks_at(mel, [scene.time for scene in scenes], is_published=True)
+    squares = np.stack([crop_face(scene.rgb, scene.box) for scene in scenes])
+    with torch.inference_mode():
+        made = model()(torch.from_numpy(every), network_input(torch.from_numpy(squares)))
+    require_close(made.mean(dim=(2, 3)), f"{name}_pred_mean")
+    if f"{name}_pred" in TRUTH:
+        require_close(made[0], f"{name}_pred")
+
+
+def looked_for(case: dict[str, Any], pictures: list[np.ndarray], order: list[int], number: int) -> np.ndarray:
+    """Boxes of the pictures that are shown, widened and smoothed as published."""
+    used = len(set(order))
+    given = INPUTS["boxes"][:used]
+    wide = padded_boxes(given, pictures[0].shape[:2], case.get("pads", (0, 10, 0, 0)))
+    return smoothed_boxes(wide) if case.get("smooth", True) else wide
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 12])
+def test_boxes_are_smoothed_with_the_published_fault(count: int) -> None:
+    np.testing.assert_array_equal(smoothed_boxes(INPUTS["boxes"][:count]), TRUTH[f"smooth_{count}"])

@@ -1,0 +1,259 @@
+"""The mouth that moves a person's own pixels, on drawn heads whose truth is known."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+import pytest
+
+from avcore.errors import CheckpointError, InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.faces.geometry import hull
+from avcore.units import Units
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, OUTER_LOWER, OUTER_UPPER, neutral_face
+from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
+from unit2av.mouths.mesh.person import acquaint, lip_gaps
+from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
+from unit2av.mouths.mesh.table import Examples, MouthTable, learn_table
+from unit2av.mouths.mouth import Said, Scene
+from workshop.heads.camera import Camera, Pose
+from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.motion import motion
+
+SIDE = 200
+VOCABULARY = "sha256:0000000000000001"
+
+
+@cache
+def head(seed: int = 901) -> Head:
+    return Head(seed)
+
+
+def mesh_of(pose: Pose, mouth: Mouth, seed: int = 901) -> np.ndarray:
+    """The landmarks of a drawn head, known without looking for them: float32 [468, 3]."""
+    camera = Camera(pose, (SIDE, SIDE))
+    positions, depth = camera.project(head(seed).shape.moved(mouth.opening, mouth.width, 0.0))
+    return np.concatenate([positions, depth[:, None] * camera.scale], axis=1)[:NUM_FACE].astype(np.float32)
+
+
+def filmed(mouths: Sequence[Mouth], seed: int = 901, amount: float = 1.0) -> list[Scene]:
+    """A head with moving mouth and moving head, every scene with its landmarks."""
+    scenes = []
+    for k, (pose, mouth) in enumerate(zip(motion(seed, len(mouths), Pose(scale=0.6), amount), mouths, strict=True)):
+        mesh = mesh_of(pose, mouth, seed)
+        scenes.append(Scene(draw(head(seed), pose, mouth, SIDE), hull(mesh), Fraction(k, 25), mesh=mesh))
+    return scenes
+
+
+@cache
+def table() -> MouthTable:
+    """Four units: closed, half open, wide open, round."""
+    wanted = np.array([[0, 0, 0], [0.5, 0, 0], [1.0, 0.2, 0], [0.3, -0.9, 0]])
+    rng = np.random.default_rng(0)
+    examples = Examples(len(wanted))
+    for _ in range(8):
+        frames = np.repeat(rng.integers(0, len(wanted), 60), 2 * rng.integers(2, 5, 60))
+        examples.add(frames, wanted[frames[::2]])
+    return learn_table(examples, VOCABULARY)
+
+
+def said(*units: int) -> Said:
+    return Said(Units(np.array(units), np.full(len(units), 20), "ko", VOCABULARY))
+
+
+def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
+    mouth = MeshMouth(table())
+    try:
+        return list(mouth.draw(mouth.codes(said(*units)), scenes))
+    finally:
+        mouth.close()
+
+
+def talk(count: int) -> list[Mouth]:
+    return [Mouth(0.35 + 0.35 * float(np.sin(k / 2)), 0.0) for k in range(count)]
+
+
+# The table
+
+
+def test_a_table_says_what_it_learnt_and_knows_its_units() -> None:
+    opening, width, _ = table().parameters(said(0, 2, 3).units).T
+    assert opening[4] < 0.1
+    assert opening[14] > 0.8
+    assert width[24] < -0.6
+    with pytest.raises(VocabularyError):
+        table().parameters(Units(np.array([1]), np.array([4]), "ko", "sha256:0000000000000002"))
+    with pytest.raises(UnitRangeError):
+        table().parameters(Units(np.array([4]), np.array([4]), "ko", VOCABULARY))
+
+
+def test_a_large_vocabulary_is_learnt_by_unit() -> None:
+    rng = np.random.default_rng(1)
+    truth = rng.uniform(0, 1, 400)
+    examples, told = Examples(400), []
+    for _ in range(30):
+        frames = np.repeat(rng.integers(0, 400, 100), 4)
+        wanted = np.stack([truth[frames[::2]], 0 * frames[::2], 0 * frames[::2]], axis=1)
+        examples.add(frames, wanted)
+        told.append((frames, wanted))
+    learnt = learn_table(examples, VOCABULARY)
+    frames, wanted = told[0]
+    found = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))
+    assert np.corrcoef(found[:, 0], wanted[:, 0])[0, 1] > 0.9
+
+
+def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:
+    path = tmp_path / "mouth.npz"
+    table().save(path)
+    again = MouthTable.load(path)
+    np.testing.assert_array_equal(again.weights, table().weights)
+    assert again.vocabulary == VOCABULARY
+    np.savez(tmp_path / "other.npz", weights=np.zeros((2, 2)))
+    (tmp_path / "text.npz").write_text("no table")
+    (tmp_path / "short.npz").write_bytes(path.read_bytes()[:200])
+    for name in ("other", "text", "short"):
+        with pytest.raises(CheckpointError, match="no mouth's table"):
+            MouthTable.load(tmp_path / f"{name}.npz")
+    with pytest.raises(InputError, match="not there"):
+        MouthTable.load(tmp_path / "gone.npz")
+
+
+def test_too_little_material_is_refused() -> None:
+    with pytest.raises(InputError, match="too little"):
+        learn_table(Examples(4), VOCABULARY)
+
+
+def test_the_mouth_closes_after_the_speech() -> None:
+    mouth = MeshMouth(table())
+    codes = mouth.codes(said(0, 2))
+    mouth.close()
+    assert parameters_at(codes, 0.7)[0] > 0.8
+    assert parameters_at(codes, 30)[0] == 0
+    steps = np.abs(np.diff(codes[-6:, 0]))
+    assert steps.max() < 0.4  # no hard end of movement
+    with pytest.raises(UnitError, match="no units"):
+        mouth.codes(Said(Units(np.zeros(0, np.int64))))
+
+
+# The person
+
+
+def test_the_head_frame_is_found_again() -> None:
+    pose = Pose(yaw=0.3, pitch=-0.1, roll=0.2, scale=0.5)
+    found = fit_pose(mesh_of(pose, Mouth(0.5, 0.0)))
+    seen = found.to_head(mesh_of(pose, Mouth(0.0, 0.0)))
+    assert np.abs(seen[:, :2] - neutral_face().points[:, :2]).max() < 0.15
+    np.testing.assert_allclose(found.to_picture(seen), mesh_of(pose, Mouth(0.0, 0.0)), atol=1e-3)
+
+
+def test_a_person_at_rest_has_closed_lips_that_are_as_thick_as_they_were() -> None:
+    heads = [fit_pose(scene.mesh).to_head(scene.mesh) for scene in filmed(talk(30))]
+    person = acquaint(heads)
+    assert abs(lip_gaps(person.rest[None, :NUM_FACE])[0]) < 1e-6
+
+    def thickness(points: np.ndarray) -> float:
+        upper = points[INNER_UPPER[4], 1] - points[OUTER_UPPER[4], 1]
+        return float(upper + points[OUTER_LOWER[4], 1] - points[INNER_LOWER[4], 1])
+
+    closed = sorted(heads, key=lambda points: lip_gaps(points[None])[0])[0]
+    assert thickness(person.rest) > 0.9 * thickness(closed)
+    gaps = [lip_gaps(person.shaped(opening, 0.0, 0.0)[None, :NUM_FACE])[0] for opening in (0.0, 0.3, 0.6, 1.0)]
+    assert np.all(np.diff(gaps) > 0.01)
+    assert lip_gaps(person.shaped(0.6, 0.0, 1.0)[None, :NUM_FACE])[0] < 0.3 * gaps[2]  # pressed lips stay together
+
+
+def test_the_amount_is_the_speaker_s_own() -> None:
+    loud = acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed([Mouth(abs(np.sin(k / 3)), 0) for k in range(80)])])
+    still = acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed([Mouth(0.0, 0.0)] * 80)])
+    assert loud.amount > still.amount
+
+
+# Drawing
+
+
+def test_the_mouth_follows_the_units_and_nothing_else_changes() -> None:
+    scenes = filmed(talk(40))
+    shown = drawn(scenes, 0, 2, 0, 2)
+    assert len(shown) == len(scenes)
+    for scene, picture in zip(scenes, shown, strict=True):
+        top = int(scene.mesh[197, 1])  # the middle of the nose
+        np.testing.assert_array_equal(picture[:top], scene.rgb[:top])
+        x1, _, x2, _ = scene.box.astype(int)
+        aside = int(0.25 * (x2 - x1))
+        assert np.array_equal(picture[:, : max(x1 - aside, 0)], scene.rgb[:, : max(x1 - aside, 0)])
+    closed, opened = dark_between_lips(scenes[5], shown[5]), dark_between_lips(scenes[15], shown[15])
+    assert opened > 4 * max(closed, 1)
+
+
+def dark_between_lips(scene: Scene, picture: np.ndarray) -> int:
+    """Dark pixels from the nose's base to the chin, near the middle."""
+    x, top, bottom = int(scene.mesh[13, 0]), int(scene.mesh[2, 1]) + 3, int(scene.mesh[152, 1]) - 6
+    bright = picture[top:bottom, x - 6 : x + 7].max(axis=-1).astype(float)
+    return int((bright < 0.45 * np.median(bright)).sum())
+
+
+def test_pictures_without_a_face_or_a_mesh_are_given_back_as_they_are() -> None:
+    scenes = filmed(talk(14))
+    bare = [Scene(one.rgb, None if k in (3, 4) else one.box, one.time, mesh=one.mesh) for k, one in enumerate(scenes)]
+    shown = drawn(bare, 2)
+    assert len(shown) == 14
+    for k in (3, 4):
+        np.testing.assert_array_equal(shown[k], scenes[k].rgb)
+
+
+def test_scenes_are_read_some_way_ahead_and_never_all() -> None:
+    scenes, read = filmed(talk(8)) * 8, 0
+
+    def counted():
+        nonlocal read
+        for k, scene in enumerate(scenes):
+            read += 1
+            yield Scene(scene.rgb, scene.box, Fraction(k, 25), mesh=scene.mesh)
+
+    mouth = MeshMouth(table())
+    stream = mouth.draw(mouth.codes(said(0, 2, 0)), counted())
+    next(stream)
+    assert read <= 27
+    mouth.close()
+
+
+def test_a_still_mouth_does_not_tremble() -> None:
+    rng = np.random.default_rng(3)
+    scenes = filmed([Mouth(0.0, 0.0)] * 30, amount=0.0)
+    shaky = [
+        Scene(one.rgb, one.box, one.time, mesh=(one.mesh + rng.normal(0, 0.8, (1, 3))).astype(np.float32)) for one in scenes
+    ]  # the mesh jumps as a whole, the picture stands still
+    shown = np.stack(drawn(shaky, 2))[12:20].astype(float)
+    mouth = slice(110, 170), slice(70, 130)
+    assert np.abs(np.diff(shown[(slice(None), *mouth)], n=2, axis=0)).mean() < 1.5
+
+
+# In a stream
+
+
+def look(x: float, is_hidden: bool = False) -> Look:
+    mesh = mesh_of(Pose(scale=0.6), Mouth(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
+    pose = fit_pose(mesh)
+    return Look(mesh, pose, pose.to_head(mesh), np.zeros(2), np.zeros((36, 40, 3), np.float32), is_hidden)
+
+
+def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
+    steady = placed([look(x) for x in (0, 1, 0, 1, 0, 1, 0)], 3)
+    assert abs(steady.pose.shift[0] - look(0.5).pose.shift[0]) < 0.2
+    assert placed([None, None], 0) is None
+
+
+def test_a_drawn_mouth_goes_out_before_something_hides_it_and_comes_back() -> None:
+    looks = [look(0, is_hidden=k in (8, 9)) for k in range(18)]
+    strengths = [placed(looks, k).strength for k in range(18)]
+    assert strengths[8] == strengths[9] == 0
+    assert strengths[0] == strengths[-1] == 1
+    assert np.abs(np.diff(strengths)).max() <= 0.21
+
+
+def test_what_was_hidden_stays_hidden_a_little_longer() -> None:
+    assert is_hidden_now(0.21, was_hidden=False)
+    assert is_hidden_now(0.17, was_hidden=True)
+    assert not is_hidden_now(0.17, was_hidden=False)
+    assert not is_hidden_now(0.14, was_hidden=True)

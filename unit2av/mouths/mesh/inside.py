@@ -1,0 +1,227 @@
+"""What is seen between open lips: teeth, tongue and darkness, drawn with the person's own teeth where a picture shows them."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Picture
+from unit2av.mouths.mesh.face_shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LOWER_TEETH,
+    MOUTH_CORNERS,
+    NUM_ARCH,
+    NUM_FACE,
+    TONGUE,
+    UPPER_TEETH,
+    Points,
+    smoothstep,
+)
+from unit2av.mouths.mesh.head_frame import HeadPose
+from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, Floats, fixed_point
+
+_CAVITY = np.array([0.17, 0.055, 0.05])
+_TONGUE = np.array([0.60, 0.28, 0.27])
+_ENAMEL = np.array([0.88, 0.83, 0.74])
+_GLOW = np.array([0.30, 0.12, 0.10])
+"""What little light is in a mouth hardly open comes through the lips and off them."""
+_UPPER_SHADE, _LOWER_SHADE = 0.80, 0.46
+_TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
+"""Where one tooth ends and the next begins, in widths of the face from the middle: four incisors, of canines the beginning."""
+_ROW_END = 0.115
+_TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
+_GAP_SHADE, _ROOT_SHADE = 0.80, 0.86
+_LEAST_TEETH_GAP = 0.02
+_PATCH = 320, 160
+"""Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
+_REACH = 0.4
+_LEAST_SHARE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Teeth:
+    """Teeth as a picture showed them, kept in the head frame.
+
+    patch: uint8 [160, 320, 3]; upper, lower: float32 [160, 320], how much of each row's teeth is in a pixel. corner: x, y of the
+    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen.
+    """
+
+    patch: Picture
+    upper: Floats
+    lower: Floats
+    corner: Points
+    gap: float
+    score: float
+
+    def lay(self, layer: "_Layer", pose: HeadPose, part: Points, fine: int, lit: float, gap: float) -> None:
+        """Lay the teeth into a mouth's inside, `fine` times as large as the picture's part that begins at `part` (x, y).
+
+        lit: how much light falls in. gap: of the lips now: the lower teeth go with the jaw.
+        """
+        inside = layer.pixels
+        for share, down in ((self.lower, gap - self.gap), (self.upper, 0.0)):
+            if share.any():
+                place = _placed(pose, self.corner + np.array([0, down, 0]), part, fine)
+                size = inside.shape[1], inside.shape[0]
+                colour = cv2.warpAffine(self.patch, place, size, flags=cv2.INTER_LINEAR).astype(np.float32)
+                cover = cv2.warpAffine(share, place, size, flags=cv2.INTER_LINEAR)[..., None]
+                inside += (colour * lit + 255 * _GLOW.astype(np.float32) * (1 - lit) - inside) * cover
+
+
+def find_teeth(picture: Picture, points: Points, head: Points, pose: HeadPose) -> Teeth | None:
+    """Take the teeth that a picture uint8 [height, width, 3] shows between the lips; None where it shows few.
+
+    points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red.
+    """
+    gap = float(head[INNER_LOWER[4], 1] - head[INNER_UPPER[4], 1])
+    if gap < _LEAST_TEETH_GAP:
+        return None
+    depth = float(head[[INNER_UPPER[4], INNER_LOWER[4]], 2].mean() + 0.03)
+    corner = np.array([-_REACH / 2, head[INNER_UPPER[4], 1] - 0.04, depth])
+    place = _placed(pose, corner, np.zeros(2), 1)
+    patch = cv2.warpAffine(picture, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    back = cv2.invertAffineTransform(place)
+    outline = mouth_outline(points)[:, :2] @ back[:, :2].T + back[:, 2]
+    within = cv2.erode((soft_cover(outline, _PATCH[::-1]) > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
+    if within.sum() < 50:
+        return None
+    lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB).astype(np.float32)
+    is_tooth = smoothstep((lab[..., 0] - 95) / 45) * (1 - smoothstep((lab[..., 1] - 128 - 12) / 10)) * within
+    share = float(is_tooth.sum() / within.sum())
+    if share < _LEAST_SHARE:
+        return None
+    whole = cv2.morphologyEx(is_tooth.astype(np.float32), cv2.MORPH_CLOSE, np.ones((9, 9))) * within
+    soft = cv2.GaussianBlur(whole, (0, 0), 2.5).astype(np.float32)
+    split = _between_rows(is_tooth.sum(axis=1))
+    upper, lower = soft.copy(), soft.copy()
+    upper[split:], lower[:split] = 0, 0
+    return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()))
+
+
+def _between_rows(by_row: NDArray[np.float64]) -> int:
+    """The row of a patch where upper teeth end and lower ones begin: a valley between two hills; the end where there is none."""
+    smooth = np.convolve(by_row, np.ones(5) / 5, "same")
+    above, below = np.maximum.accumulate(smooth), np.maximum.accumulate(smooth[::-1])[::-1]
+    depth = np.minimum(above, below) - smooth
+    valley = int(depth.argmax())
+    return valley if depth[valley] > 0.5 * min(above[valley], below[valley]) > 0 else len(by_row)
+
+
+def draw_inside(
+    picture: Picture,
+    target: Points,
+    inside: Points,
+    pose: HeadPose,
+    light: Floats,
+    teeth: Teeth | None,
+    soft: float,
+    strength: float,
+) -> None:
+    """Draw what is between the lips into a picture uint8 [height, width, 3], in place.
+
+    target: the face's points [468, 3] in the picture; inside: those inside the mouth [54, 3]. light: float32 [3], what falls on the
+    face. soft: blur of the edge in pixels. strength: 0..1, how much of it is there.
+    """
+    outline = mouth_outline(target)[:, :2]
+    margin = 3 + int(0.02 * pose.scale)
+    left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - margin, 0).tolist()
+    right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + margin, picture.shape[1::-1]).tolist()
+    if right <= left or bottom <= top:
+        return
+    part, size = np.array([left, top], np.float64), (bottom - top, right - left)
+    cover = soft_cover(outline - part, size, max(0.003 * pose.scale, soft))
+    gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
+    fine = 1 if size[0] * size[1] > 30000 else 2
+    layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine)
+    layer.pixels[:] = _CAVITY * 255 * light
+    flat = (inside[:, :2] - part + 0.5) * fine - 0.5
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
+    lit = 0.45 + 0.55 * float(smoothstep(gap / 0.07))  # little light falls into a mouth that is hardly open
+    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE, lit)
+    if teeth is None:
+        layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE, lit)
+    else:
+        teeth.lay(layer, pose, part, fine, 0.4 + 0.6 * float(smoothstep(gap / 0.05)), gap)
+    shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
+    depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
+    least = 0.42 if teeth is None else 0.55
+    seen = picture[top:bottom, left:right]
+    dark = np.clip(shown * (least + (1 - least) * depth), 0, 255)
+    seen[:] = np.rint(seen + (dark - seen) * (strength * cover[..., None])).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """The inside while it is drawn. pixels: float32 [h, w, 3], 0..255. scale: its pixels to a width of the face."""
+
+    pixels: Floats
+    light: Floats
+    scale: float
+
+    def fill(self, outline: Points, colour: Points, blur: float) -> None:
+        """Fill a polygon [n, 2] with a soft edge of `blur` widths of the face."""
+        mask = np.zeros(self.pixels.shape[:2], np.float32)
+        cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+        mask = cv2.GaussianBlur(mask, (0, 0), max(blur * self.scale, 0.5))[..., None]
+        self.pixels[:] += ((colour * 255 * self.light).astype(np.float32) - self.pixels) * mask
+
+    def teeth(self, row: Points, shade: float, lit: float) -> None:
+        """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums."""
+        edge, gum = row[:NUM_ARCH], row[NUM_ARCH:]
+        teeth = [_tooth(edge, gum, first, last) for first, last in pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))]
+        size = self.pixels.shape[:2]
+        mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
+        for (outline, root), place in zip(teeth, _TOOTH_MIDDLES, strict=True):
+            away = 1 - 0.35 * (place / _ROW_END) ** 2
+            for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
+                cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
+            cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+        gaps = [fixed_point(_across(edge, gum, place)) for place in _TOOTH_EDGES]
+        cv2.polylines(tone, gaps, False, _GAP_SHADE, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
+        tone = cv2.GaussianBlur(tone, (0, 0), max(0.006 * self.scale, 0.5))[..., None]
+        mask = cv2.GaussianBlur(mask, (0, 0), max(0.003 * self.scale, 0.5))[..., None]
+        colour = ((_ENAMEL * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
+        self.pixels[:] += (colour * tone - self.pixels) * mask
+
+
+def _tooth(edge: Points, gum: Points, first: float, last: float) -> tuple[Points, Points]:
+    """The outline of a tooth with rounded corners, and of its upper part, in a row with two edges [9, 2]: [n, 2] each."""
+    places = np.linspace(first, last, 5)
+    low, high = np.stack([_across(edge, gum, place) for place in places], axis=1)
+    rounded = low + np.array([0.16, 0.03, 0.0, 0.03, 0.16])[:, None] * (high - low)
+    return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
+
+
+def _across(edge: Points, gum: Points, place: float) -> Points:
+    """The line from the edge of a row of teeth to its gum, at a place along it: [2, 2]."""
+    places = np.linspace(-_ROW_END, _ROW_END, NUM_ARCH)
+    return np.array([[np.interp(place, places, side[:, axis]) for axis in range(2)] for side in (edge, gum)])
+
+
+def mouth_outline(points: Points) -> Points:
+    """The inner edge of the lips as a polygon [20, ...] of a face's points [468, ...]."""
+    return np.asarray(points[[MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1], *reversed(INNER_LOWER)]], np.float64)
+
+
+def soft_cover(outline: Points, size: tuple[int, int], blur: float = 0.0) -> Floats:
+    """How much of each pixel lies within an outline [n, 2]: float32 [height, width], 0 to 1, blurred by so many pixels."""
+    height, width = size
+    fine = 4 if height * width < 40000 else 2
+    mask = np.zeros((height * fine, width * fine), np.uint8)
+    cv2.fillPoly(mask, [fixed_point(outline * fine + (fine - 1) / 2)], 255, cv2.LINE_8, SUBPIXEL_BITS)
+    cover = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(cover, (0, 0), blur) if blur > 0.3 else cover, np.float32)
+
+
+def _rows(flat: Points, part: slice) -> Points:
+    return flat[part.start - NUM_FACE : part.stop - NUM_FACE]
+
+
+def _placed(pose: HeadPose, corner: Points, part: Points, fine: int) -> Floats:
+    """From pixels of a teeth patch to those of a picture's part: float32 [2, 3]."""
+    across = pose.scale * pose.turn[:2, :2] * (_REACH / _PATCH[0])
+    start = pose.scale * pose.turn[:2] @ corner + pose.shift[:2] - part
+    return np.asarray(np.concatenate([across, start[:, None]], axis=1) * fine, np.float32)

@@ -1,0 +1,118 @@
+"""Where the lips end in a picture, how crisp its edges are, and what light falls on the face."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Picture
+from unit2av.mouths.mesh.face_shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    MOUTH_CORNERS,
+    OUTER_CORNERS,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    Points,
+)
+
+_INNER = (*INNER_UPPER, *INNER_LOWER, *MOUTH_CORNERS)
+_OUTER = (*OUTER_UPPER, *OUTER_LOWER, *OUTER_CORNERS)
+_ERODED = 0.18
+"""Share of an open mouth's lip, from its inner edge, that is not taken for lip: the mesh lies a little inside the gap."""
+_ERODED_BY_COLUMN = np.array([2.2, 1.5, 1.15, 1, 1, 1, 1.15, 1.5, 2.2])
+_AT_CORNERS = 3.0
+_OPEN_GAP, _LOOKED_AT_GAP = 0.03, 0.015
+"""Gaps between the lips, in widths of the face: from the first all of it is eroded, from the second the edge is looked for."""
+_STEPS = np.linspace(0, 0.75, 16)
+_LIP_STEPS = slice(7, 13)
+_LAST_STEP = 0.6
+_UNLIKE_LIP = 26.0
+"""Difference in LAB, brightness counted less, from which on a colour is not the lip's."""
+_EDGE_PIXELS, _MOST_BLURRED = 1.3, 0.3
+"""Width of an edge in pixels, in which lip is mixed with what is beside it; at most this share of a lip."""
+_CHEEKS = [50, 280, 205, 425, 36, 266]
+_SKIN = np.array([0.80, 0.60, 0.50])
+"""Colour that skin of middling brightness has in white light."""
+_SHARP_RATIO = 1.2
+"""Of gradient to Laplacian at the edges of a crisp picture."""
+
+
+class LipEdges(NamedTuple):
+    """Shares of the way from the mesh's inner edge to its outer one at which the lips begin, by column; corners: one share."""
+
+    upper: Points
+    lower: Points
+    corners: float
+
+
+def lip_source(picture: Picture, points: Points, gap: float) -> Points:
+    """Where a face's points are to be taken from: float64 [468, 2], the lips' inner edges moved out to where lips are seen.
+
+    points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
+    of an open mouth by some pixels; teeth or darkness would be drawn over the face as a second lip.
+    """
+    source = points[:, :2].copy()
+    eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
+    none = np.zeros(len(INNER_UPPER))
+    found = lip_edges(picture, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
+    for inner, outer, edge in ((INNER_UPPER, OUTER_UPPER, found.upper), (INNER_LOWER, OUTER_LOWER, found.lower)):
+        share = np.maximum(eroded * _ERODED_BY_COLUMN, edge)[:, None]
+        source[list(inner)] += share * (source[list(outer)] - source[list(inner)])
+    for corner, outside in zip(MOUTH_CORNERS, OUTER_CORNERS, strict=True):
+        source[corner] += np.clip(max(_AT_CORNERS * eroded, found.corners), 0, 0.8) * (source[outside] - source[corner])
+    return source
+
+
+def lip_edges(picture: Picture, points: Points) -> LipEdges:
+    """Look for the lips' inner edges: along each column the outermost colour that is unlike the lip's. points: [468, 2]."""
+    inner, outer = points[list(_INNER)], points[list(_OUTER)]
+    way = inner[:, None] + _STEPS[None, :, None] * (outer - inner)[:, None]
+    low = np.maximum(np.floor(way.reshape(-1, 2).min(axis=0)).astype(int) - 2, 0)
+    high = np.ceil(way.reshape(-1, 2).max(axis=0)).astype(int) + 3
+    part = picture[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    if not part.size:
+        return LipEdges(np.zeros(9), np.zeros(9), 0.0)
+    x, y = (np.ascontiguousarray(way[..., axis] - low[axis], np.float32) for axis in range(2))
+    lab = cv2.cvtColor(part, cv2.COLOR_RGB2LAB).astype(np.float32)
+    seen = cv2.remap(lab, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    blurred = np.minimum(_EDGE_PIXELS / np.maximum(np.linalg.norm(outer - inner, axis=1), 1e-6), _MOST_BLURRED)
+    upper, lower = (_edges(seen[part], blurred[part]) for part in (slice(0, 9), slice(9, 18)))
+    return LipEdges(upper, lower, float(max(upper[0], upper[-1], lower[0], lower[-1])))
+
+
+def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
+    """seen: colours [9, 16, 3] from the inner edge outwards. blurred: share of each column that an edge is wide."""
+    lip = np.median(seen[:, _LIP_STEPS].reshape(-1, 3), axis=0)
+    is_unlike = (np.linalg.norm((seen - lip) * [0.7, 1, 1], axis=-1) > _UNLIKE_LIP) & (_STEPS < _LAST_STEP)
+    last = np.where(is_unlike, _STEPS, 0).max(axis=1)
+    last += np.where(last > 0, blurred, 0)
+    return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
+
+
+def light_on(picture: Picture, points: Points) -> NDArray[np.float32]:
+    """Colour of the light that falls on a face, from its cheeks, as if its skin were of middling brightness: float32 [3], to 1."""
+    height, width = picture.shape[:2]
+    x, y = np.rint(points[_CHEEKS, :2]).astype(int).T
+    skin = np.median(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], axis=0) / 255
+    light = skin / _SKIN
+    light = 0.75 * light + 0.25 * light.mean()
+    return np.asarray(np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0), np.float32)
+
+
+def softness(picture: Picture, points: Points) -> float:
+    """By how many pixels (standard deviation) a drawn edge is to be blurred to look like the picture's own: 0 in a crisp one."""
+    low = np.maximum(points[:, :2].min(axis=0).astype(int), 0)
+    high = np.maximum(points[:, :2].max(axis=0).astype(int) + 1, 0)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    if min(part.shape[:2]) < 3:
+        return 0.0
+    grey = cv2.GaussianBlur(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.7)
+    edges = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3), cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3)) / 8
+    is_strong = edges > np.percentile(edges, 85)
+    laplacian = np.square(cv2.Laplacian(grey, cv2.CV_32F)[is_strong])
+    if not laplacian.size or laplacian.mean() <= 0:
+        return 0.0
+    ratio = float(np.sqrt(np.square(edges[is_strong]).mean() / laplacian.mean()))
+    return 0.75 * float(np.sqrt(max(0.0, (ratio / _SHARP_RATIO) ** 2 - 1)))

@@ -1,0 +1,240 @@
+"""The mouth that moves the person's own pixels: as a stream, some pictures behind what is read.
+
+It looks a second ahead, to know how the person looks at rest, where the face goes, and when something comes before the mouth;
+what it knows of a person gets better with every picture and is kept until the next cut.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from avcore.compute.ahead import pictures_at_once
+from avcore.errors import UnitError
+from avcore.faces.crop import Box, Picture
+from avcore.faces.geometry import overlap
+from avcore.timeline import FRAME_RATE, Seconds
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points
+from unit2av.mouths.mesh.find import MeshFinder
+from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
+from unit2av.mouths.mesh.inside import Teeth, draw_inside, find_teeth
+from unit2av.mouths.mesh.lips import light_on, lip_source, softness
+from unit2av.mouths.mesh.person import Person, acquaint, eased, influence
+from unit2av.mouths.mesh.stream import REACH, Look, Place, flow, is_hidden_now, look_at, placed
+from unit2av.mouths.mesh.table import MouthTable, Parameters
+from unit2av.mouths.mesh.warp import Floats, move_pixels
+from unit2av.mouths.mouth import Said, Scene
+
+LOOK_AHEAD = FRAME_RATE
+"""Pictures that are held: a second; of very large ones less."""
+_SAME_FACE = 0.3
+_CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
+"""Shares of its last shape by which a mouth closes after the speech."""
+_EASE = 0.06
+_LEARN_EVERY = 12
+_MOST_KEPT = 200
+_BETTER_TEETH = 1.3
+_CLOSED = 0.05
+
+
+@dataclass
+class _Acquaintance:
+    """What is known of the person in a shot, from the pictures that were seen of it."""
+
+    heads: list[Points] = field(default_factory=list)
+    looks: list[SkinLook] = field(default_factory=list)
+    lights: list[Floats] = field(default_factory=list)
+    softs: list[float] = field(default_factory=list)
+    num_seen: int = 0
+    step: int = 1
+    learn_at: int = 0
+    usual: SkinLook | None = None
+    teeth: Teeth | None = None
+    better_teeth: Teeth | None = None
+    person: Person | None = None
+    aim: Person | None = None
+
+    def meet(self, picture: Picture, look: Look) -> None:
+        """Take note of a picture; of a long shot fewer and fewer are kept."""
+        self.num_seen += 1
+        if self.heads and (self.num_seen % self.step or look.is_hidden):
+            return
+        self.heads.append(look.head)
+        self.looks.append(look.skin)
+        if len(self.lights) < LOOK_AHEAD:
+            self.lights.append(light_on(picture, look.mesh))
+            self.softs.append(softness(picture, look.mesh))
+        found = find_teeth(picture, look.mesh, look.head, look.pose)
+        best = self.better_teeth or self.teeth
+        if found is not None and (best is None or found.score > _BETTER_TEETH * best.score):
+            self.better_teeth = found
+        if len(self.heads) > _MOST_KEPT:
+            self.heads, self.looks, self.step = self.heads[::2], self.looks[::2], 2 * self.step
+
+    def learn(self) -> None:
+        """Work out how the person looks at rest and what is usual, from all that is kept, now and then."""
+        if not self.heads or self.num_seen < self.learn_at:
+            return
+        self.learn_at = self.num_seen + _LEARN_EVERY
+        self.aim, self.usual = acquaint(self.heads), usual_look(self.looks)
+        self.person = self.person or self.aim
+
+    def settle(self, opening: float) -> None:
+        """Go a little towards what is known by now; other teeth are taken while the mouth is closed. opening: that is asked for."""
+        if self.person is not None and self.aim is not None:
+            self.person = eased(self.person, self.aim, _EASE)
+        if self.better_teeth is not None and (self.teeth is None or opening < _CLOSED):
+            self.teeth, self.better_teeth = self.better_teeth, None
+
+    @property
+    def light(self) -> Floats:
+        """Colour of the light, float32 [3]."""
+        return np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
+
+    @property
+    def soft(self) -> float:
+        """Softness of the pictures' edges."""
+        return float(np.median(self.softs))
+
+
+class MeshMouth:
+    """A `Mouth` by geometry; close it in the end."""
+
+    name, needs_units, needs_sound = "mesh", True, False
+
+    def __init__(self, table: MouthTable) -> None:
+        self._table, self._finder = table, MeshFinder()
+
+    def close(self) -> None:
+        """Free the networks that find the face."""
+        self._finder.close()
+
+    def codes(self, said: Said) -> Parameters:
+        """What the mouth does in each picture of 40 ms, float64 [n, 3] (see `MouthTable.parameters`); it closes at the end."""
+        if said.units is None or not len(said.units):
+            raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
+        moved = self._table.parameters(said.units)
+        return np.concatenate([moved, np.outer(_CLOSING, moved[-1])])
+
+    def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Picture]:
+        """See `Mouth.draw`; a face that is not found by the mesh, or hidden, keeps its own mouth."""
+        shot: _Shot | None = None
+        for scene in scenes:
+            if shot is not None and not shot.goes_on(scene):
+                yield from shot.rest()
+                shot = None
+            if scene.box is None:
+                yield scene.rgb
+                continue
+            if shot is None:
+                shot = _Shot(codes, pictures_at_once(scene.rgb.shape[1], scene.rgb.shape[0], LOOK_AHEAD))
+            mesh = scene.mesh if scene.mesh is not None else self._finder.find(scene.rgb, scene.box)
+            yield from shot.add(replace(scene, mesh=mesh), scene.box)
+        if shot is not None:
+            yield from shot.rest()
+
+
+class _Shot:
+    """One face from one cut to the next. Pictures come out some way behind those that go in."""
+
+    def __init__(self, codes: Parameters, ahead: int) -> None:
+        self._codes, self._ahead = codes, max(ahead, REACH + 1)
+        self._scenes = deque[Scene]()
+        self._looks = list[Look | None]()
+        self._shown = 0
+        """How many of the looks belong to pictures that are out already."""
+        self._judged = 0
+        """How many of the looks were judged to be hidden or not."""
+        self._known = _Acquaintance()
+        self._last: tuple[Scene, Look] | None = None
+        self._box: Box | None = None
+        self._number, self._is_hidden = 0, False
+
+    def goes_on(self, scene: Scene) -> bool:
+        """Whether a scene shows the same face in the same shot."""
+        if scene.box is None or self._box is None or scene.shot != self._number:
+            return False
+        return overlap(scene.box, self._box) >= _SAME_FACE
+
+    def add(self, scene: Scene, box: Box) -> Iterator[Picture]:
+        """Take a picture in; one comes out when enough are held."""
+        self._box, self._number = box, scene.shot
+        look = self._look(scene)
+        self._scenes.append(scene)
+        self._looks.append(look)
+        if look is not None:
+            self._last = scene, look
+        if len(self._scenes) > self._ahead:
+            yield self._next()
+
+    def rest(self) -> Iterator[Picture]:
+        """Let out what is held."""
+        while self._scenes:
+            yield self._next()
+
+    def _look(self, scene: Scene) -> Look | None:
+        if scene.mesh is None:
+            return None
+        flowed = np.zeros(2)
+        if self._last is not None:
+            before, last = self._last
+            flowed = last.flowed + flow(before.rgb, scene.rgb, last.mesh, scene.mesh.astype(np.float64))
+        look = look_at(scene.rgb, scene.mesh, flowed)
+        self._known.meet(scene.rgb, look)
+        return look
+
+    def _judge(self) -> None:
+        """Find out which of the looks that count by now are hidden; what is usual was learnt from pictures ahead of them."""
+        last = min(len(self._looks), self._shown + REACH + 1)
+        for number in range(self._judged, last):
+            look = self._looks[number]
+            if look is not None and self._known.usual is not None:
+                self._is_hidden = is_hidden_now(strangeness(look.skin, self._known.usual), self._is_hidden)
+                self._looks[number] = replace(look, is_hidden=look.is_hidden or self._is_hidden)
+        self._judged = max(self._judged, last)
+
+    def _next(self) -> Picture:
+        scene = self._scenes.popleft()
+        self._known.learn()
+        self._judge()
+        first = max(0, self._shown - REACH)
+        place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
+        self._shown += 1
+        if self._shown > 2 * REACH:
+            gone = self._shown - REACH
+            del self._looks[:gone]
+            self._shown, self._judged = REACH, self._judged - gone
+        asked = parameters_at(self._codes, scene.time)
+        picture = self._drawn(scene.rgb, place, asked)
+        self._known.settle(float(asked[0]))
+        return picture
+
+    def _drawn(self, rgb: Picture, place: Place | None, asked: Points) -> Picture:
+        known = self._known
+        if place is None or place.strength <= 0 or known.person is None:
+            return rgb
+        picture = rgb.copy()
+        draw_mouth(picture, place, known.person, asked, known.light, known.teeth, known.soft)
+        return picture
+
+
+def parameters_at(codes: Parameters, time: Seconds) -> Points:
+    """The row of parameters [n, 3] for a time (s), between two pictures a mixture: [3]."""
+    place = float(np.clip(float(time) * FRAME_RATE, 0, len(codes) - 1))
+    before = int(place)
+    after = min(before + 1, len(codes) - 1)
+    return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
+
+
+def draw_mouth(
+    picture: Picture, place: Place, person: Person, asked: Points, light: Floats, teeth: Teeth | None, soft: float
+) -> None:
+    """Draw the mouth asked for (opening, width, press) into a picture uint8 [height, width, 3], in place."""
+    shape = person.shaped(*asked.tolist())
+    target = place.head + place.strength * influence()[:, None] * (shape[:NUM_FACE] - place.head)
+    seen, wanted = place.pose.to_picture(place.head), place.pose.to_picture(target)
+    gap = float(place.head[INNER_LOWER[4], 1] - place.head[INNER_UPPER[4], 1])
+    move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
+    inside = place.pose.to_picture(shape[NUM_FACE:])
+    draw_inside(picture, wanted, inside, place.pose, light, teeth, soft, place.strength)

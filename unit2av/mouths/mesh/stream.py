@@ -1,0 +1,138 @@
+"""One face in a stream of pictures: where it is from picture to picture, without jitter, and when its mouth may be drawn.
+
+A mesh found in each picture for itself trembles by a pixel, which shows on a mouth; smoothing it would drag the mouth behind a
+moving head. So the place is taken from the optical flow of the upper face, and from the mesh only over some pictures; turn and
+size are smoothed a little, and the shape of the face less.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Picture
+from avcore.faces.geometry import Landmarks
+from unit2av.mouths.mesh.face_shape import Points
+from unit2av.mouths.mesh.head_frame import UPPER_FACE, HeadPose, fit_pose, mean_pose
+from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, SkinLook, skin_look
+
+REACH = 10
+"""Pictures on either side that are looked at to place a face in one."""
+_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 1.5, 3.0
+"""Pictures over which the shape of a face, its turn and size, and its distance from where flow has it are averaged."""
+_FLOW_WIDTH = 160
+_FLOW_MARGIN = 0.15
+_MOST_RETURN = 0.5
+_LEAST_FOLLOWED = 6
+_FADE = 4
+"""Pictures in which a drawn mouth goes out before something hides it, and comes in again."""
+_MOST_YAW = 0.96
+"""Radians beyond which the far side of the mouth is not seen: 55 degrees."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A face in a picture.
+
+    mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
+    own pixels (x, y). skin: around the mouth. is_hidden: whether something is before the mouth, or it is turned away too far.
+    """
+
+    mesh: Points
+    pose: HeadPose
+    head: Points
+    flowed: Points
+    skin: SkinLook
+    is_hidden: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a face is, without jitter: its pose, and its points in the head frame [468, 3]. strength: 0..1, of a drawn mouth."""
+
+    pose: HeadPose
+    head: Points
+    strength: float
+
+
+def look_at(picture: Picture, mesh: Landmarks, flowed: Points) -> Look:
+    """A look at a face that was found in a picture uint8 [height, width, 3]."""
+    points = mesh.astype(np.float64)
+    pose = fit_pose(points)
+    return Look(points, pose, pose.to_head(points), flowed, skin_look(picture, pose), is_hidden=yaw_of(pose) > _MOST_YAW)
+
+
+def yaw_of(pose: HeadPose) -> float:
+    """How far a head is turned to either side, in radians."""
+    return abs(float(np.arctan2(pose.turn[0, 2], pose.turn[2, 2])))
+
+
+def is_hidden_now(strange: float, was_hidden: bool) -> bool:
+    """Whether a mouth is hidden, by the share of skin around it that looks strange; what is hidden stays so a little longer."""
+    return strange > (SEEN_UNTIL if was_hidden else HIDDEN_FROM)
+
+
+def placed(looks: Sequence[Look | None], now: int) -> Place | None:
+    """Place the face in picture `now` of a few that follow one another; None where it was found in none of them.
+
+    looks: None where no face was found. A mouth goes out before a picture in which it cannot be drawn, and comes in after it.
+    """
+    known = [(number, look) for number, look in enumerate(looks) if look is not None]
+    if not known:
+        return None
+    numbers, seen = [number for number, _ in known], [look for _, look in known]
+    distance = np.array(numbers, np.float64) - now
+    shape, turn, near = (_weights(distance, sigma) for sigma in (_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA))
+    head = np.tensordot(shape, np.stack([look.head for look in seen]), axes=1)
+    pose = mean_pose([look.pose for look in seen], turn)
+    # What the mesh says of the place, taken to this picture by flow.
+    here = seen[int(np.abs(distance).argmin())].flowed
+    middles = np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed for look in seen])
+    middle = near @ middles + here
+    shift = pose.shift.copy()
+    shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
+    return Place(HeadPose(pose.scale, pose.turn, shift), head, _strength(looks, now))
+
+
+def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
+    weights = np.exp(-0.5 * np.square((distance - distance[np.abs(distance).argmin()]) / sigma))
+    return np.asarray(weights / weights.sum(), np.float64)
+
+
+def _strength(looks: Sequence[Look | None], now: int) -> float:
+    hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
+    return float(min([*(distance / (_FADE + 1) for distance in hidden), 1.0]))
+
+
+def flow(before: Picture, after: Picture, mesh: Points, mesh_after: Points) -> Points:
+    """How far the upper face moves from one picture to the next, by its own pixels: x, y (Lucas-Kanade, median of 22 points).
+
+    mesh, mesh_after: where the face was found; the step between them counts where too few points can be followed.
+    """
+    low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
+    margin = _FLOW_MARGIN * (high[0] - low[0])
+    left, top = np.maximum(low - margin, 0).astype(int).tolist()
+    right, bottom = np.maximum(high + margin, 0).astype(int).tolist()
+    steps = (mesh_after - mesh)[UPPER_FACE, :2]
+    scale = min(1.0, _FLOW_WIDTH / max(float(high[0] - low[0]), 1.0))
+    small = [_grey(picture[top:bottom, left:right], scale) for picture in (before, after)]
+    if min(small[0].shape) < 16 or small[0].shape != small[1].shape:
+        return np.asarray(np.median(steps, axis=0), np.float64)
+    start = ((mesh[UPPER_FACE, :2] - [left, top]) * scale).astype(np.float32)[:, None]
+    end, is_found, _ = cv2.calcOpticalFlowPyrLK(small[0], small[1], start, None, winSize=(15, 15), maxLevel=2)
+    back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(small[1], small[0], end, None, winSize=(15, 15), maxLevel=2)
+    is_good = (is_found[:, 0] > 0) & (is_found_back[:, 0] > 0) & (np.abs(back - start).max(axis=(1, 2)) < _MOST_RETURN)
+    if is_good.sum() < _LEAST_FOLLOWED:
+        return np.asarray(np.median(steps, axis=0), np.float64)
+    return np.asarray(np.median((end - start)[is_good, 0], axis=0) / scale, np.float64)
+
+
+def _grey(part: Picture, scale: float) -> Picture:
+    if not part.size:
+        return np.zeros((0, 0), np.uint8)
+    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    if scale == 1:
+        return np.asarray(grey, np.uint8)
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

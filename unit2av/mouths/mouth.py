@@ -1,0 +1,65 @@
+"""What a mouth is: something that moves the lips of faces in pictures to what is said.
+
+Three do it: by units with the face renderer (`unit2av.mouths.units`), by sound with Wav2Lip's network
+(`unit2av.mouths.wav2lip.mouth`), and by moving the person's own pixels (`unit2av.mouths.mesh.mouth`).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.faces.crop import Box, Picture
+from avcore.faces.geometry import Landmarks
+from avcore.timeline import Seconds
+from avcore.units import Units
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What the lips shall say.
+
+    units: with durations; None where a mouth needs none. samples: the sound of it, float32 [S] at 16 kHz; None where a mouth needs
+    none. Both begin at time 0.
+    """
+
+    units: Units | None = None
+    samples: Samples | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture to be shown.
+
+    rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
+    shown, in seconds since the speech began. shot: pictures of different shots have different numbers. mesh: landmarks of the
+    face, where they are known already.
+    """
+
+    rgb: Picture
+    box: Box | None
+    time: Seconds
+    shot: int = 0
+    mesh: Landmarks | None = None
+
+
+class Mouth(Protocol):
+    """Moves lips. name: as --mouth has it; needs_units, needs_sound: what of `Said` must be there."""
+
+    name: str
+    needs_units: bool
+    needs_sound: bool
+
+    def codes(self, said: Said) -> Any:
+        """What the lips do over the time of the speech, as this mouth's `draw` takes it. Raises UnitError, VocabularyError or
+        InputError for speech that it cannot say."""
+
+    def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[Picture]:
+        """The scenes' pictures, uint8 [height, width, 3], in order, their faces with lips that say what the codes are of.
+
+        Scenes are read some way ahead and never all at once. Pictures without a box are given back as they are.
+        """

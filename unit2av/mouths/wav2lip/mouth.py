@@ -1,0 +1,79 @@
+"""The mouth that is drawn from sound by Wav2Lip's published network, 96 x 96 pixels."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from avcore.checkpoints.foreign import read_state_dict
+from avcore.compute.device import resolve_device, resolve_precision
+from avcore.errors import InputError
+from avcore.faces.crop import Picture, scale_face
+from avcore.faces.paste import paste_face
+from avcore.timeline import Seconds
+from unit2av.face.model import FACE_SIZE
+from unit2av.face.talking import Paste, drawn_pictures
+from unit2av.mouths.mouth import Said, Scene
+from unit2av.mouths.wav2lip.mel import Mel, chunks_at, mel_of
+from unit2av.mouths.wav2lip.model import Wav2Lip, Wav2LipSize
+from unit2av.renderer import BATCH_PICTURES, network_input, to_pictures
+
+
+def load_wav2lip(path: str | Path) -> Wav2Lip:
+    """Read `wav2lip.pth` or `wav2lip_gan.pth`, which have one layout. Raises InputError or CheckpointError."""
+    stored = read_state_dict(path, "lip sync generator (wav2lip.pth)", "audio_encoder.0.conv_block.0.weight")
+    return stored.into(lambda tensors: Wav2Lip(Wav2LipSize.from_tensors(tensors)))
+
+
+class SoundMouth:
+    """A `Mouth` over Wav2Lip's generator. Build it with `from_checkpoint`."""
+
+    name, needs_units, needs_sound = "wav2lip", False, True
+
+    def __init__(
+        self,
+        model: Wav2Lip,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        paste: Paste = paste_face,
+        batch_size: int = BATCH_PICTURES,
+        is_published: bool = False,
+    ) -> None:
+        """Take a model over: it is folded for inference. is_published: the published timing, lips 40 ms early."""
+        self.device, self.dtype, self.is_published = device, dtype, is_published
+        self._paste, self._batch_size = paste, batch_size
+        self._model = model.eval().requires_grad_(False).fold().to(device)
+        self._model.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | Path,
+        device: str = "cpu",
+        precision: str = "float32",
+        paste: Paste = paste_face,
+        batch_size: int = BATCH_PICTURES,
+        is_published: bool = False,
+    ) -> "SoundMouth":
+        """Read a published checkpoint. Raises InputError or CheckpointError for another file."""
+        where = resolve_device(device)
+        return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published)
+
+    def codes(self, said: Said) -> Mel:
+        """The mel of the sound, float32 [80, L]; a picture's code is made of its chunk when it is drawn."""
+        if said.samples is None:
+            raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
+        return mel_of(said.samples)
+
+    def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Picture]:
+        """See `Mouth.draw`."""
+        return drawn_pictures(lambda faces, times: self._faces(codes, faces, times), scenes, self._paste, self._batch_size)
+
+    @torch.inference_mode()
+    def _faces(self, mel: Mel, faces: Sequence[Picture], times: Sequence[Seconds]) -> Picture:
+        """Draw face crops at times (s): uint8 [n, 96, 96, 3]."""
+        chunks = torch.from_numpy(chunks_at(mel, times, self.is_published)).to(self.device, self.dtype)
+        crops = torch.from_numpy(np.stack([scale_face(face, FACE_SIZE) for face in faces])).to(self.device)
+        pictures = network_input(crops).to(self.dtype).contiguous(memory_format=torch.channels_last)
+        return to_pictures(self._model(chunks, pictures)).cpu().numpy()
