@@ -150,8 +150,8 @@ class Voice(Protocol):
         """The samples of `synthesize` piece by piece, float32 [320 * n], n at most piece_steps."""
 
 
-class Mouth(Protocol):
-    """What is said, on a face: by its units, by its sound, or by the shape of the mouth."""
+class FaceDrawer(Protocol):
+    """What is said, on a face: its pixels, which a mouth (`unit2av.mouths.mouth.Mouth`) puts into pictures."""
 
     def codes(self, said: Speech) -> Any:
         """What the mouth does, one code for each 40 ms: [T, ...]."""

@@ -11,6 +11,7 @@ import torch
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.contracts import Speller
 from avcore.errors import CheckpointError, UnitError
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units
@@ -107,6 +108,10 @@ class TextSpeller:
         durations = None if said.durations is None else said.durations.cpu().numpy()
         units = Units(said.ids.cpu().numpy(), durations, language, self.vocabulary, is_merged=True)
         return Spelling(sentence, units, said.score)
+
+
+_CONTRACT: type[Speller] = TextSpeller
+"""Checked by mypy: the class keeps the protocol."""
 
 
 def network_of(config: SpellerConfig, with_aligner: bool = False) -> Network:

@@ -13,7 +13,7 @@ from avcore.answers import Speech
 from avcore.checkpoints.checkpoint import load_strict
 from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.contracts import Mouth, require_picture, require_units
+from avcore.contracts import FaceDrawer, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import Picture, scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
@@ -112,7 +112,7 @@ class LipRenderer:
         return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures)).cpu().numpy()
 
 
-_CONTRACT: type[Mouth] = LipRenderer
+_CONTRACT: type[FaceDrawer] = LipRenderer
 """Checked by mypy: the class keeps the protocol."""
 
 

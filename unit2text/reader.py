@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoin
 from avcore.checkpoints.settings import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.reloadable import Reloadable
-from avcore.contracts import kind_of
+from avcore.contracts import Recognizer, kind_of
 from avcore.decoding.marks import NUM_MARKS
 from avcore.decoding.settings import SearchConfig
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
@@ -270,5 +270,8 @@ def _stored_options(checkpoint: Checkpoint) -> ReadOptions:
         read_setting(checkpoint.config, "suppress_marks", False, OWNER, checkpoint.path),
     )
 
+
+_CONTRACT: type[Recognizer] = UnitReader
+"""Checked by mypy: the class keeps the protocol."""
 
 __all__ = ["LipUnits", "Reading", "Said", "UnitReader"]
