@@ -11,7 +11,6 @@ import torch
 from torch.nn import functional
 
 from avcore.arrays import Doubles, Floats
-from avcore.avhubert.pictures import Pictures as Pictures
 from avcore.avhubert.pictures import lip_features as lip_features
 from avcore.contracts import require_full_scale
 from avcore.errors import InputError, NoSpeechError

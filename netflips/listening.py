@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
+from avcore.arrays import Samples
 from avcore.errors import MediaError, NoSpeechError, UsageError
 from avcore.faces.cuts import with_shots
 from avcore.faces.find import SpeakerFace, find_faces
@@ -25,7 +25,6 @@ from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
 from unit2text.takes import LIPS, UNITS
 
-Samples = NDArray[np.float32]
 _SOUND_FILE = "sound.f32"
 
 

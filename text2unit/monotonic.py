@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 from torch import Tensor
 
-Floats = NDArray[np.float32]
+from avcore.arrays import Floats
+
 Counts = NDArray[np.int64]
 _IMPOSSIBLE = -1e9
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.arrays import Pictures
 from avcore.avhubert.pictures import lip_features
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.settings import read_setting
@@ -32,8 +33,6 @@ from unit2text.stage import TEXT_READER
 from unit2text.takes import LIPS, UNITS
 from unit2text.vocabulary import TextVocabulary
 from unit2text.windows import Pause, WindowSettings, join_windows, pauses_of, plan_windows
-
-Pictures = NDArray[np.uint8]
 
 
 class LipUnits(NamedTuple):

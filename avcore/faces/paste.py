@@ -55,7 +55,7 @@ def _jaw(box: tuple[int, int, int, int], part: tuple[slice, slice], feather: flo
     if feather <= 0:
         return np.ones((len(down), len(across)), np.float32)
     away = np.hypot(across / _JAW_WIDTH, np.maximum(down, 0)[:, None] / _JAW_HEIGHT)
-    return ((1 - np.cos(np.pi * np.clip((1 - away) / (_JAW_SOFT * feather), 0, 1))) / 2).astype(np.float32)
+    return np.asarray((1 - np.cos(np.pi * np.clip((1 - away) / (_JAW_SOFT * feather), 0, 1))) / 2, np.float32)
 
 
 def paste_face_hard(picture: Picture, patch: Picture, box: Box) -> Picture:

@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.arrays import Doubles
 from avcore.errors import InputError
 from avcore.faces.crop import Picture
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
-
-Floats = NDArray[np.float64]
 
 MOST_SHIFT = 15
 """Pictures of 40 ms by which the sound is shifted either way."""
@@ -85,7 +84,7 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sync_vectors(network: SyncNet, pictures: Iterable[Picture], sound: Floats) -> tuple[Tensor, Tensor]:
+def sync_vectors(network: SyncNet, pictures: Iterable[Picture], sound: Doubles) -> tuple[Tensor, Tensor]:
     """Vectors of all windows of five pictures, and of the sound that belongs to each: float32 [v, width], [a, width].
 
     sound: of `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
@@ -106,7 +105,7 @@ def sync_vectors(network: SyncNet, pictures: Iterable[Picture], sound: Floats) -
     return torch.cat(seen), torch.cat([network.hear(batch) for batch in torch.split(pieces, _BATCH)])
 
 
-def cepstra(samples: NDArray[np.floating]) -> Floats:  # type: ignore[type-arg]
+def cepstra(samples: NDArray[np.floating]) -> Doubles:  # type: ignore[type-arg]
     """Mel cepstra as SyncNet was trained on: samples [S] at 16 kHz, whole numbers of 16 bits, to float64 [13, T].
 
     T = 1 + ceil((S - 400) / 160): 25 ms every 10 ms, 26 triangular filters from 0 to 8 kHz, an orthonormal DCT, a lifter of sines;
@@ -128,7 +127,7 @@ def cepstra(samples: NDArray[np.floating]) -> Floats:  # type: ignore[type-arg]
     return np.asarray(result, np.float64)
 
 
-def _filters() -> Floats:
+def _filters() -> Doubles:
     """Triangles of height 1 at edges on whole bins, float64 [26, 257]."""
     mels = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700), _FILTERS + 2)
     edges = np.floor((_FFT + 1) * (700 * (10 ** (mels / 2595) - 1)) / SAMPLE_RATE)

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
+from avcore.arrays import Samples
 from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
@@ -31,8 +29,6 @@ from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice, mouth_choice
 from unit2av.mouths.mouth import Said, Scene
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.stage import RENDERER
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

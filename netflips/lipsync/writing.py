@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Samples
 from avcore.media import VideoWriter, iter_sound_blocks, probe
 from avcore.provenance import synthetic_comment
 from avcore.timeline import Seconds, frames_to_seconds, seconds_to_samples
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

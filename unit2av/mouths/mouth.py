@@ -8,15 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from avcore.arrays import Samples
 from avcore.faces.crop import Box, Picture
 from avcore.faces.geometry import Landmarks
 from avcore.timeline import Seconds
 from avcore.units import Units
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,4 +71,4 @@ def soft_ends(start: int, end: int, total: int) -> NDArray[np.float32]:
     """
     at = np.arange(start, end) + 0.5
     part = np.minimum(np.minimum(at / _RISE, (total - at) / _FALL), 1.0)
-    return np.square(np.sin(np.pi / 2 * part)).astype(np.float32)
+    return np.asarray(np.square(np.sin(np.pi / 2 * part)), np.float32)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from avcore.arrays import load_array
-from avcore.avhubert.pictures import Pictures, lip_features
+from avcore.arrays import Pictures, load_array
+from avcore.avhubert.pictures import lip_features
 from avcore.decoding.marks import END, PAD
 from avcore.errors import InputError
 from avcore.media import read_gray_video

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
 from unit2av.mouths.mesh.face_shape import (
     INNER_LOWER,
@@ -21,7 +22,7 @@ from unit2av.mouths.mesh.face_shape import (
     smoothstep,
 )
 from unit2av.mouths.mesh.head_frame import HeadPose
-from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, Floats, fixed_point
+from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
 
 _CAVITY = np.array([0.17, 0.055, 0.05])
 _TONGUE = np.array([0.60, 0.28, 0.27])

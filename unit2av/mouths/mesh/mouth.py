@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from avcore.arrays import Floats
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import UnitError
 from avcore.faces.crop import Box, Picture
@@ -23,7 +24,7 @@ from unit2av.mouths.mesh.lips import light_on, lip_source, softness
 from unit2av.mouths.mesh.person import Person, acquaint, eased, influence
 from unit2av.mouths.mesh.stream import REACH, Look, Place, flow, is_hidden_now, look_at, placed
 from unit2av.mouths.mesh.table import MouthTable, Parameters
-from unit2av.mouths.mesh.warp import Floats, move_pixels
+from unit2av.mouths.mesh.warp import move_pixels
 from unit2av.mouths.mouth import Said, Scene
 
 LOOK_AHEAD = FRAME_RATE

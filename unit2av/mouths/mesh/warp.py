@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.crop import Picture
 from unit2av.mouths.mesh.face_shape import (
     INNER_UPPER,
@@ -27,8 +28,6 @@ from unit2av.mouths.mesh.face_shape import (
 from unit2av.mouths.mesh.head_frame import HeadPose
 
 Part = tuple[slice, slice]
-Floats = NDArray[np.float32]
-
 SUBPIXEL_BITS = 4
 """OpenCV draws at fixed-point positions with so many binary places."""
 _RINGS = ((0.05, 0.80), (0.13, 0.38), (0.24, 0.10), (0.36, 0.0))
