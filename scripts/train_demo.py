@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, run
+from text2unit.stage import SPELLER
+from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
 from workshop.recipe.recipe import about, steps_of, write_about
 from workshop.recipe.steps import Step, StepRunner
@@ -49,6 +51,7 @@ def _work(options: argparse.Namespace) -> None:
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),
         "--renderer", str(folder / "renderer.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
+        "--text-reader", str(folder / TEXT_READER.file), "--speller", f"ko={folder / SPELLER.file_for('ko')}",
         "--mouth-table", str(folder / "mouth.npz"), "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip
     runner.run([Step("bundle", (pack, (*bundle, "calibrate", *where)))], 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from avtrain.entry import CONFIG_FOLDER
+from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
 from workshop.recipe.steps import Step, StepRunner
 
@@ -39,9 +40,10 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
     max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
     """
     data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
-    encoder, voice, begun, renderer, speller = (
-        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", "speller.ko")
+    encoder, voice, begun, renderer = (
+        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer")
     )
+    speller = folder / SPELLER.file_for("ko")
 
     def module(name: str, *words: object) -> tuple[str, ...]:
         return (sys.executable, "-m", name, *map(str, words))
