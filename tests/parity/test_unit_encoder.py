@@ -16,6 +16,7 @@ from av2unit import features
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
+from avcore.arrays import Pictures
 from avcore.avhubert.lips import LipResNet
 from avcore.checkpoints.checkpoint import read_checkpoint
 
@@ -39,7 +40,7 @@ def speech_of(case: str) -> features.Floats | None:
     return None if case == "video" else inputs()["wav"].astype(np.float32) / 32768
 
 
-def lips_of(case: str) -> features.Pictures | None:
+def lips_of(case: str) -> Pictures | None:
     num_frames = None if case == "av_padded" else int(inputs()["n_frames_av"])
     return None if case == "audio" else inputs()["frames96"][:num_frames]
 
