@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.features import to_int16_scale
-from avcore.arrays import Pictures, load_array
+from av2unit.sources import LIP_ARRAY, map_lips
+from avcore.arrays import Pictures
 from avcore.errors import InputError
 from avcore.media import read_gray_video, read_speech
 from avcore.progress import Progress, silent, track
@@ -17,8 +18,6 @@ LOG = logging.getLogger("netflips.train")
 
 Pcm = NDArray[np.int16]
 
-LIP_ARRAY = ".npy"
-"""Ending of lips that are kept as arrays, which are read without decoding."""
 _BYTES_PER_GB = 10**9
 
 
@@ -69,13 +68,3 @@ def _read_pcm(path: str) -> Pcm:
 
 def _lips(path: str) -> Pictures:
     return map_lips(path) if Path(path).suffix == LIP_ARRAY else read_gray_video(path)
-
-
-def map_lips(path: str | Path) -> NDArray[np.uint8]:
-    """Map lips from a `.npy` file of uint8 [time, height, width]. Raises InputError when it holds something else."""
-    lips = load_array(path, "the lips", is_mapped=True)
-    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
-        raise InputError(
-            "these are no lips", path=path, expected="uint8 [time, height, width]", found=f"{lips.dtype} {list(lips.shape)}"
-        )
-    return lips

@@ -3,8 +3,10 @@
 import logging
 from pathlib import Path
 
-from av2unit.media import LIP_ARRAY, map_lips
-from avcore.arrays import Floats, Pictures
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats, Pictures, load_array
 from avcore.errors import InputError, MediaError, NoSpeechError, UsageError
 from avcore.faces.find import find_faces
 from avcore.faces.select import FaceChoice
@@ -16,6 +18,8 @@ LOG = logging.getLogger(__name__)
 
 
 AUDIO, VIDEO = "audio", "video"
+LIP_ARRAY = ".npy"
+"""Ending of lips that are kept as arrays, which are read without decoding."""
 _MAX_LIP_SIDE = 256
 """Pixels; what is larger is a whole picture and not a lip crop."""
 _NOTABLE_DIFFERENCE_S = 0.2
@@ -110,3 +114,13 @@ def compare_lengths(path: str | Path, speech: Floats, lips: Pictures) -> None:
     if abs(speech_s - lips_s) > _NOTABLE_DIFFERENCE_S:
         words = "the sound is cut to fit" if speech_s > lips_s else "the sound is filled with silence to fit"
         LOG.warning("%s: %.2f s of sound and %.2f s of lips: %s", path, float(speech_s), float(lips_s), words)
+
+
+def map_lips(path: str | Path) -> NDArray[np.uint8]:
+    """Map lips from a `.npy` file of uint8 [time, height, width]. Raises InputError when it holds something else."""
+    lips = load_array(path, "the lips", is_mapped=True)
+    if lips.dtype != np.uint8 or lips.ndim != 3 or not len(lips):
+        raise InputError(
+            "these are no lips", path=path, expected="uint8 [time, height, width]", found=f"{lips.dtype} {list(lips.shape)}"
+        )
+    return lips

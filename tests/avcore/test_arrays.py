@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from av2unit.media import map_lips
+from av2unit.sources import map_lips
 from avcore.arrays import load_array, load_arrays
 from avcore.errors import InputError
 from unit2av.speakers.voice_of import read_voice

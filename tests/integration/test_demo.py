@@ -75,7 +75,8 @@ def test_training_never_met_what_the_clip_shows() -> None:
     facts = json.loads(CLIP.with_suffix(".json").read_text(encoding="utf-8"))
     held_out = cast().settings["held_out"]
     assert (facts["sentence"], facts["korean"]) in {(pair.english, pair.korean) for pair in held_out_pairs()}
-    assert facts["voice"].partition("+")[2] in held_out["variants"]
+    assert tuple(facts["styles"].items()) in cast().unheard_styles
+    assert not facts["styles"].keys() & set(cast().settings["natural"]["styles"])
     assert facts["head_seed"] >= held_out["first_head"]
 
 
