@@ -240,5 +240,5 @@ def load_reader(checkpoint: Checkpoint, config: ReaderConfig) -> TextReader:
 
 
 def stored_tensors(model: TextReader) -> dict[str, Tensor]:
-    """The state dict as it is stored, shapes as they are: the shared table once."""
+    """The state dict as it is stored: the shared table, float of shape [rows, dim], once."""
     return {name: tensor for name, tensor in model.state_dict().items() if name != _OUTPUT}

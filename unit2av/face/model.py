@@ -65,7 +65,7 @@ class FaceModelSize:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FaceModelSize":
-        """Read the widths off a state dict, by the shapes of weights and biases. Raises KeyError when one of these is missing."""
+        """Read the widths off a state dict, by the shapes of weights and biases. Raises KeyError when one of them is missing."""
         num_units, unit_width = tensors["unit_embed.weight"].shape
         drawing = DrawingSize.from_tensors(tensors)
         return cls(

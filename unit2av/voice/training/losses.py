@@ -141,7 +141,7 @@ def stack_runs(rows: Sequence[Units]) -> Runs:
 
 
 def duration_loss(log_durations: Tensor, runs: Runs) -> Tensor:
-    """Mean squared error of float, shape [batch, runs], against ln(length + 1), over the runs that there are."""
+    """Mean squared error of float of shape [batch, runs] against ln(length + 1), over the runs that there are."""
     target = torch.log(runs.lengths[runs.is_run].to(log_durations.dtype) + 1)
     return F.mse_loss(log_durations[runs.is_run], target)
 
