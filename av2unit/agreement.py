@@ -81,20 +81,26 @@ def agreement(heard: Ids, seen: Ids, silence: int | None) -> float:
 
 
 def rest_unit(frames: Ids, sound: NDArray[np.float32]) -> int | None:
-    """The unit heard most often where an utterance is silent, of int64 [T] and float32 [320 * T]; None without silence."""
+    """The unit heard most often where an utterance is silent; None without silence.
+
+    frames: int64 of shape [T], units every 20 ms; sound: float32 of shape [320 * T] at 16 kHz in -1..1.
+    """
     silent = quiet_units(frames, sound)
     return int(np.bincount(silent).argmax()) if len(silent) else None
 
 
 def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
-    """The units of the steps in which an utterance is silent, of int64 [T] and float32 [320 * T]: int64 [steps]."""
+    """The units of the steps in which an utterance is silent: int64 of shape [silent steps].
+
+    frames: int64 of shape [T], units every 20 ms; sound: float32 of shape [320 * T] at 16 kHz in -1..1.
+    """
     num_steps = min(len(frames), len(sound) // SAMPLES_PER_UNIT)
     levels = np.array([level_dbfs(step) for step in sound[: units_to_samples(num_steps)].reshape(num_steps, -1)])
     return np.asarray(frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB], np.int64)
 
 
 def is_said(units: Ids, silence: int | None) -> NDArray[np.bool_]:
-    """Which steps are not silent, of int64 [steps]."""
+    """Which steps are not silent, of int64 units of shape [steps]: bool of the same shape."""
     return np.ones(len(units), np.bool_) if silence is None else units != silence
 
 

@@ -84,7 +84,7 @@ class Translation:
 
     @property
     def positional_scores(self) -> NDArray[np.float32]:
-        """Log-probability of each token, float32 [T]."""
+        """Log-probability of each token, float32 of shape [T]."""
         return self.hypotheses[0].positional_scores
 
     @property

@@ -35,7 +35,8 @@ _UNREADABLE = (
 def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[Any]:
     """Read a `.npy` file. what: what it is for, as "the speaker vector". is_mapped: leave its numbers on the disk.
 
-    Raises InputError when it is missing, no `.npy` file, holds objects, or claims more numbers than it has bytes for.
+    Its shape and number format are the file's. Raises InputError when it is missing, no `.npy` file, holds objects, or claims
+    more numbers than it has bytes for.
     """
     path = require_file(path, what)
     try:
@@ -48,7 +49,10 @@ def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[
 
 
 def load_arrays(path: str | Path, what: str) -> Mapping[str, NDArray[Any]]:
-    """Read all arrays of a `.npz` file. Raises InputError as `load_array` does, and for one that unpacks to gigabytes."""
+    """Read all arrays of a `.npz` file, by name, in the shapes and number formats of the file.
+
+    Raises InputError as `load_array` does, and for one that unpacks to gigabytes.
+    """
     path = require_file(path, what)
     try:
         with zipfile.ZipFile(path) as archive:

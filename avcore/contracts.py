@@ -42,12 +42,15 @@ class Extractor(Protocol):
     def extract(
         self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
     ) -> Units:
-        """Units with durations, of one utterance; either of the two may be None. Raises InputError for neither."""
+        """Units with durations, of one utterance: speech float32 of shape [S] at 16 kHz, lips uint8 [T, 96, 96] at 25 fps.
+
+        Either of the two may be None. Raises InputError for neither.
+        """
 
     def extract_scored(
         self, speech: NDArray[np.float32] | None = None, lips: NDArray[np.uint8] | None = None, progress: Progress = silent
     ) -> Extraction:
-        """The same, and how sure that is."""
+        """The same, of speech and lips in the same shapes, and how sure that is."""
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next."""
@@ -137,7 +140,7 @@ class Voice(Protocol):
         *,
         pitch: Pitch | None = None,
     ) -> Speech:
-        """Say units. speaker: float [speaker_dim], or with its pitch. pitch: in place of the speaker's."""
+        """Say units. speaker: float of shape [speaker_dim], or with its pitch. pitch: in place of the speaker's."""
 
     def iter_synthesize(
         self,
@@ -147,7 +150,7 @@ class Voice(Protocol):
         *,
         pitch: Pitch | None = None,
     ) -> Iterator[NDArray[np.float32]]:
-        """The samples of `synthesize` piece by piece, float32 [320 * n], n at most piece_steps."""
+        """The samples of `synthesize` piece by piece, float32 of shape [320 * n], n at most piece_steps."""
 
 
 class FaceDrawer(Protocol):
@@ -173,7 +176,10 @@ class Speaker(Protocol):
         """Length of the vectors."""
 
     def embed(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The voice of speech, float32 [embedding_dim] of unit length. Raises NoSpeechError for too little of it."""
+        """The voice of speech, float32 of shape [embedding_dim] and unit length. Raises NoSpeechError for too little of it.
+
+        speech: float32 of shape [S] at 16 kHz in -1..1.
+        """
 
 
 LOUDEST = 4.0
@@ -188,7 +194,7 @@ def require_units(units: object) -> Units:
 
 
 def require_full_scale(speech: NDArray[np.floating[Any]]) -> None:
-    """Raise InputError for finite samples far beyond -1..1."""
+    """Raise InputError for finite samples, float of any shape, far beyond -1..1."""
     loudest = float(np.abs(speech).max(initial=0.0))
     if loudest > LOUDEST:
         raise InputError(

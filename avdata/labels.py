@@ -38,12 +38,12 @@ class Labels:
     source: str
 
     def of(self, index: int) -> NDArray[np.int32]:
-        """Units of one clip, int32 [N]; none for a clip without labels."""
+        """Units of one clip, int32 of shape [N]; none for a clip without labels."""
         return self.values[self.starts[index] : self.starts[index + 1]]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Units of each clip, int64 [clips]."""
+        """How many units each clip has, int64 of shape [clips]."""
         return np.diff(self.starts)
 
 
@@ -192,7 +192,7 @@ def _read_dictionary(path: str) -> list[str]:
 
 
 def class_of_unit(symbols: Sequence[str]) -> NDArray[np.int64]:
-    """The class that stands for each unit, int64 [largest unit + 1]; NO_LABEL where none does."""
+    """The class that stands for each unit, int64 of shape [largest unit + 1]; NO_LABEL where none does."""
     units = {int(symbol): place for place, symbol in enumerate(symbols) if symbol.isascii() and symbol.isdecimal()}
     classes = np.full(max(units, default=-1) + 1, NO_LABEL, dtype=np.int64)
     for unit, place in units.items():
@@ -201,7 +201,7 @@ def class_of_unit(symbols: Sequence[str]) -> NDArray[np.int64]:
 
 
 def check_against_dictionary(labels: Labels, corpus: Corpus, classes: NDArray[np.int64]) -> None:
-    """Raises UnitError naming the clip when a label is not in the dictionary."""
+    """Raises UnitError naming the clip when a label is not in the dictionary. classes: int64 of shape [largest unit + 1]."""
     outside = (labels.values < 0) | (labels.values >= len(classes))
     outside |= classes[np.where(outside, 0, labels.values)] == NO_LABEL if len(classes) else True
     if not outside.any():

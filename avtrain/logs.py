@@ -114,7 +114,7 @@ class RunLog:
             self._board.add_image(name, picture, step, dataformats="HWC")
 
     def sound(self, name: str, samples: NDArray[np.float32], rate: int, step: int) -> None:
-        """Add a sound, float32 [S]."""
+        """Add a sound, float32 of shape [S] in -1..1 at `rate` Hz."""
         if self._is_main:
             self._board.add_audio(name, torch.from_numpy(samples)[None], step, sample_rate=rate)
 

@@ -101,7 +101,7 @@ class Trainer:
         return self._modules.get(name, self._plain[name])
 
     def update(self, name: str, loss: Tensor) -> None:
-        """Backpropagate, clip and step one optimizer."""
+        """Backpropagate a loss of shape [], clip and step one optimizer."""
         part, optimizer = self._optimizer_configs[name], self._optimizers[name]
         self._accelerator.backward(loss)
         if self._accelerator.sync_gradients:
@@ -134,7 +134,7 @@ class Trainer:
         self._log.image(name, picture, self._at.step)
 
     def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
-        """Let a sound, float32 [S], be heard in the log."""
+        """Let a sound, float32 of shape [S] in -1..1 at `rate` Hz, be heard in the log."""
         self._log.sound(name, samples, rate, self._at.step)
 
     # The run

@@ -28,7 +28,8 @@ def make_optimizer(parameters: Mapping[str, nn.Parameter], config: OptimConfig) 
 def join_muon(by_muon: Iterable[Tensor], others: Iterable[Tensor], config: OptimConfig) -> "Joined":
     """Muon over matrices and kernels, at `config.muon_rate` times the rate, and AdamW over the others, whatever `config.muon` says.
 
-    Muon's steps are made as long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
+    by_muon: weights of shape [n, ...], each seen as a matrix of its n rows; others: weights of any shape. Muon's steps are made
+    as long as AdamW's, so that one rate can fit both (Liu et al. 2025, "Muon is scalable for LLM training").
     """
     muon = KernelMuon(by_muon, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
     muon.param_groups[0][_MULTIPLE] = config.muon_rate

@@ -37,7 +37,7 @@ class Engine(Protocol):
         """A module as it must be called in training (wrapped for several devices)."""
 
     def update(self, name: str, loss: Tensor) -> None:
-        """Backpropagate, clip, and step the optimizer called `name` (gradients accumulate as configured)."""
+        """Backpropagate a loss of shape [], clip, and step the optimizer called `name` (gradients accumulate as configured)."""
 
     def of_all(self, value: Any) -> list[Any]:
         """The plain values of all processes, in the order of their ranks: all must call it, as often."""
@@ -46,7 +46,7 @@ class Engine(Protocol):
         """Show a picture, uint8 [H, W, 3], in the log."""
 
     def log_sound(self, name: str, samples: NDArray[np.float32], rate: int) -> None:
-        """Let a sound, float32 [S], be heard in the log."""
+        """Let a sound, float32 of shape [S] in -1..1 at `rate` Hz, be heard in the log."""
 
 
 class Task(Protocol):

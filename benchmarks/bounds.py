@@ -147,7 +147,10 @@ def of_bundle(sounds: int, clips: int, precision: str = "auto") -> list[Figure]:
 
 
 def log_spectral_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Mean over windows of the root mean square difference of two spectra in dB; what is 80 dB below the loudest is silence."""
+    """Mean over windows of the root mean square difference of two spectra in dB; what is 80 dB below the loudest is silence.
+
+    one, other: float32, both of shape [S].
+    """
     spectra = []
     for sound in (one, other):
         parts = torch.stft(torch.from_numpy(sound), _WINDOW, _HOP, window=torch.hann_window(_WINDOW), return_complex=True)

@@ -16,7 +16,7 @@ from workshop.random.random_checkpoints import TRANSLATOR
 
 
 def prepare(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps: int) -> Callable[[], np.ndarray]:
-    """Build fairseq's generator; what is returned searches."""
+    """Build fairseq's generator; what is returned searches. source_ids: int64 rows of shape [T]."""
     from fairseq.sequence_generator import SequenceGenerator
 
     model, symbols = _model(folder)

@@ -143,7 +143,7 @@ def _music(first: int, last: int) -> np.ndarray:
 
 
 def pictures(shots: list[Shot], seconds: float, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Every picture, uint8 [*size, 3]."""
+    """Every picture, uint8 of shape [*size, 3], RGB; size: height and width."""
     heads = {name: Head(person.head) for name, person in PEOPLE.items()}
     drawn, drawn_for = np.zeros((*size, 3), np.uint8), -1
     stage: _Stage | None = None

@@ -8,7 +8,7 @@ from avcore.units import Units
 
 
 def speech(seconds: float) -> NDArray[np.float32]:
-    """Noise with a syllable-like envelope, float32 [S]."""
+    """Noise with a syllable-like envelope, float32 of shape [S] at 16 kHz."""
     samples = round(seconds * SAMPLE_RATE)
     noise = np.random.default_rng(0).standard_normal(samples)
     return np.asarray(0.1 * noise * (1 + np.sin(np.arange(samples) / 700)), dtype=np.float32)
@@ -32,6 +32,6 @@ def units(seconds: float, mean_steps: int = 3) -> Units:
 
 
 def voice(size: int) -> NDArray[np.float32]:
-    """A unit vector, float32 [size]."""
+    """A unit vector, float32 of shape [size]."""
     vector = np.abs(np.random.default_rng(4).standard_normal(size))
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)

@@ -156,7 +156,10 @@ def _renderer(folder: Path, precision: str) -> "LipRenderer":
 
 
 def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.Tensor, Callable[[], torch.Tensor]]:
-    """The model, its windows of units, and what prepares its pictures. Seconds are made up to whole windows."""
+    """The model, its windows of units int64 [W, 20], and what prepares its pictures, float32 [10 * W, 6, 96, 96] in 0..1.
+
+    Seconds are made up to whole windows.
+    """
     frames = torch.from_numpy(material.units(seconds).frames())
     windows = torch.cat([frames, frames[-1:].expand(-len(frames) % 20)]).view(-1, 20)
     shown = material.faces(seconds)

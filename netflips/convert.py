@@ -72,7 +72,7 @@ def _without_settings(config: Mapping[str, Any], language: str) -> dict[str, Any
 def cast_weights(tensors: Mapping[str, Tensor], dtype: torch.dtype, path: Path, least_axes: int = 0) -> dict[str, Tensor]:
     """Floating-point tensors of `least_axes` axes or more in another format; the others, and counters, stay as they are.
 
-    Raises CheckpointError naming the file when a value is too large for the format.
+    Shapes stay. Raises CheckpointError naming the file when a value is too large for the format.
     """
     casts: dict[int, Tensor] = {}
     result = {}

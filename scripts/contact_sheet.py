@@ -26,7 +26,7 @@ def row_of_frames(path: Path, count: int, height: int) -> NDArray[np.uint8]:
 
 
 def stack_rows(videos: Sequence[Path], count: int, height: int) -> NDArray[np.uint8]:
-    """A row of `count` frames for each video, one below the other: uint8 [rows * height, width, 3]."""
+    """A row of `count` frames for each video, one below the other: uint8 RGB of shape [rows * height, width, 3]."""
     rows = [row_of_frames(path, count, height) for path in videos]
     width = max(row.shape[1] for row in rows)
     return np.vstack([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])

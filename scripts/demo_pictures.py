@@ -81,7 +81,10 @@ def _draw_wave(area: Picture, samples: NDArray[np.float32]) -> None:
 
 
 def spectrogram(samples: NDArray[np.float32]) -> Picture:
-    """Power in colours, 70 dB from the loudest down: uint8 [frequencies, times, 3], low ones at the bottom."""
+    """Power in colours, 70 dB from the loudest down: uint8 RGB of shape [frequencies, times, 3], low ones at the bottom.
+
+    samples: float32 of shape [S] at 16 kHz.
+    """
     window, hop = seconds_to_samples(_WINDOW_S), seconds_to_samples(_HOP_S)
     padded = np.pad(samples, (0, window))
     pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * np.hanning(window)

@@ -95,7 +95,7 @@ class AlignedSpeller(nn.Module):
 
     @torch.inference_mode()
     def say(self, letters: Tensor) -> Said:
-        """Units with durations of one sentence, int64 [J] letters."""
+        """Units with durations, int64 of shape [U] both, of one sentence, int64 letters of shape [J]."""
         mask = torch.ones(1, len(letters), dtype=torch.bool, device=letters.device)
         states = self.encoder(self.letters(letters[None]), mask)
         durations = steps_of(self._log_durations(states, mask))
@@ -120,11 +120,14 @@ class AlignedSpeller(nn.Module):
 
 
 def steps_of(log_durations: Tensor) -> Tensor:
-    """Whole steps of 20 ms, int64, at least 1 a letter, of float32 log(1 + steps)."""
+    """Whole steps of 20 ms, at least 1 a letter, of log(1 + steps): float32 [batch, J] to int64 [batch, J]."""
     return torch.round(torch.expm1(log_durations)).clamp(1, _LONGEST_LETTER).long()
 
 
 def duration_loss(log_durations: Tensor, durations: Tensor, lengths: Tensor) -> Tensor:
-    """Mean squared error of log(1 + steps) over letters that are there."""
+    """Mean squared error of log(1 + steps) over letters that are there, of shape [].
+
+    log_durations: float32 [batch, J]; durations: int64 [batch, J], in steps of 20 ms; lengths: int64 [batch].
+    """
     mask = mask_of(lengths, durations.shape[1])
     return F.mse_loss(log_durations[mask], durations[mask].float().log1p())

@@ -8,7 +8,7 @@ from text2unit.config import SpellerConfig
 
 
 def mask_of(lengths: Tensor, longest: int) -> Tensor:
-    """Which places belong to sequences of int64 [batch] lengths: bool [batch, longest]."""
+    """Which places belong to sequences of int64 lengths of shape [batch]: bool of shape [batch, longest]."""
     return torch.arange(longest, device=lengths.device) < lengths[:, None]
 
 

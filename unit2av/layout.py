@@ -88,7 +88,10 @@ class SpeakerLayout(Layout):
 
 
 def read_vocoder(path: str | Path) -> dict[str, Tensor]:
-    """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}; raises CheckpointError or InputError."""
+    """Read the vocoder of a training checkpoint g_XXXXXXXX, {generator: state dict}, shapes as stored.
+
+    Raises CheckpointError or InputError.
+    """
     path = require_file(path, "the vocoder checkpoint")
     stored = sniff(path)
     payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}

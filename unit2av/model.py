@@ -49,7 +49,7 @@ class RendererCheckpoint:
         return any(key.startswith(f"{_VIDEO}.") for key in self.source.tensors)
 
     def vocoder_tensors(self, language: str) -> dict[str, Tensor]:
-        """The vocoder of a language. Raises LanguageError listing the languages when there is none."""
+        """The vocoder of a language, shapes as stored. Raises LanguageError listing the languages when there is none."""
         name = require_language(
             language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint"
         )
@@ -66,7 +66,7 @@ class RendererCheckpoint:
         return {**self.config, **self.config.get(_FACE_SETTINGS, {})}
 
     def face_tensors(self) -> dict[str, Tensor]:
-        """The face renderer. Raises CheckpointError when the file has none."""
+        """The face renderer, shapes as stored. Raises CheckpointError when the file has none."""
         if not self.has_face:
             raise CheckpointError("this renderer checkpoint has no face renderer", path=self.source.path, expected="keys video.*")
         return self.source.section(_VIDEO)
@@ -87,7 +87,7 @@ def open_training_checkpoint(path: str | Path, language: str, config: Mapping[st
 
 
 def with_vocoder(tensors: Mapping[str, Tensor], language: str, vocoder: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A renderer's tensors with the vocoder of a language put in, in place of one that is there."""
+    """A renderer's tensors with the vocoder of a language put in, in place of one that is there; shapes stay."""
     prefix = f"{_AUDIO}.{normalise_language(language)}."
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
     return {**others, **{f"{prefix}{name}": tensor for name, tensor in vocoder.items()}}
@@ -99,7 +99,7 @@ def with_vocoder_settings(config: Mapping[str, Any], language: str, settings: Ma
 
 
 def with_face(tensors: Mapping[str, Tensor], face: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A renderer's tensors with a face renderer put in, in place of one that is there."""
+    """A renderer's tensors with a face renderer put in, in place of one that is there; shapes stay."""
     prefix = f"{_VIDEO}."
     others = {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
     return {**others, **{f"{prefix}{name}": tensor for name, tensor in face.items()}}

@@ -65,9 +65,9 @@ class LipRenderer:
         """Turn units into one code per picture of 40 ms.
 
         said: units with durations, or the speech that says them; plain names, without the offset that a vocoder may want.
-        Returns [ceil(T / 20) * 10, width] for T steps of 20 ms; the codes behind T / 2 come of the last unit, repeated to fill a
-        window. Raises UnitError without durations, UnitRangeError for a unit that the model lacks, VocabularyError for another
-        quantizer's.
+        Returns float of shape [ceil(T / 20) * 10, width] for T steps of 20 ms; the codes behind T / 2 come of the last unit,
+        repeated to fill a window. Raises UnitError without durations, UnitRangeError for a unit that the model lacks,
+        VocabularyError for another quantizer's.
         """
         units = require_units(said.units if isinstance(said, Speech) else said)
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the face renderer")
@@ -104,7 +104,7 @@ class LipRenderer:
     def draw(self, codes: Tensor, faces: Sequence[Picture | None], times: Sequence[Seconds]) -> Picture:
         """Draw one batch; `render` for those who have the codes already.
 
-        codes: of `codes`, at least one; faces, times: as in `render`. Returns uint8 [len(faces), 96, 96, 3] RGB.
+        codes: of `codes`, at least one; faces, times: as in `render`. Returns uint8 of shape [len(faces), 96, 96, 3] RGB.
         """
         moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))

@@ -95,7 +95,7 @@ def random_units(generator: np.random.Generator, steps: int) -> Units:
 
 
 def sing(units: Units, singer: Singer, generator: np.random.Generator, rate: int = SAMPLE_RATE) -> NDArray[np.float32]:
-    """Float32 [S] at `rate` Hz of units with durations, each faded in and out over 5 ms."""
+    """Units with durations as sound, each faded in and out over 5 ms: float32 of shape [S] at `rate` Hz."""
     parts = []
     for unit, length in zip(units.ids.tolist(), units.durations.tolist() if units.durations is not None else [], strict=True):
         num_samples = units_to_samples(length) * rate / SAMPLE_RATE

@@ -25,7 +25,7 @@ class Span(NamedTuple):
 
 
 def best_path(log_probs: Tensor) -> Ids:
-    """Rows of the most probable path, int64 [N], repeats merged and blanks left out; log_probs: float [time, row]."""
+    """Rows of the most probable path, int64 [N], repeats merged and blanks left out; log_probs: float of shape [time, row]."""
     path = log_probs.argmax(-1).cpu().numpy().astype(np.int64)
     starts = np.append(True, path[1:] != path[:-1])
     return np.asarray(path[starts & (path != BLANK_ROW)], dtype=np.int64)
@@ -44,7 +44,8 @@ def log_likelihoods(log_probs: Tensor, targets: Sequence[Ids]) -> NDArray[np.flo
 def align(log_probs: Tensor, rows: Ids) -> list[Span]:
     """When each row of a text was said, by the most probable path through it, in order, none overlapping.
 
-    log_probs: float [time, row] of at least one step. Where there are too few steps for a path, rows share them evenly.
+    log_probs: float of shape [time, row], at least one step; rows: int64 [N]. Where there are too few steps for a path, rows
+    share them evenly.
     """
     is_said = rows != BLANK_ROW  # a decoder that is not kept from it may choose `<s>`, which CTC never says
     spans = iter(_spans(log_probs, rows[is_said]))

@@ -18,9 +18,9 @@ _IMAGE = ("image_crop_size", "image_mean", "image_std")
 def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tuple[dict[str, object], dict[str, Tensor]]:
     """Configuration and tensors of a reader of lips: the unit model's encoder, decoder and languages behind AV-HuBERT.
 
-    units: a checkpoint of the unit model. The CTC head (torch's start values) and the unused mask embedding are fresh, drawn
-    from the seed; unit tables, their joining layer and the unit model's CTC head stay behind. Raises CheckpointError where the
-    two do not fit.
+    units: a checkpoint of the unit model. The CTC head (torch's start values, a weight of the decoder table's shape) and the
+    unused mask embedding are fresh, drawn from the seed; all others keep their shapes. Unit tables, their joining layer and the
+    unit model's CTC head stay behind. Raises CheckpointError where the two do not fit.
     """
     if units.config.get("takes") != LIP_UNITS:
         raise CheckpointError(

@@ -134,7 +134,7 @@ class TextReader(nn.Module):
         return Encoded(self.unit_encoder_module(features, is_real), is_real)
 
     def ctc_log_probs(self, features: Tensor) -> Tensor:
-        """Log-probabilities of rows at each step, float32 [batch, time, row]; row 0 is CTC's blank."""
+        """Log-probabilities of rows at each step, float [batch, time, dim] to float32 [batch, time, rows]; row 0 is CTC's blank."""
         return torch.log_softmax(self.ctc_proj(features).float(), dim=-1)
 
     def logits(self, encoded: Encoded, tokens: Tensor) -> Tensor:
@@ -213,12 +213,12 @@ class LipText(TextReader):
         return cast(Tensor, self.encoder.w2v_model(clips, is_real, progress))
 
     def encode(self, clips: Sequence[Tensor], languages: Tensor, progress: Progress = silent) -> Encoded:
-        """Normalised pictures of each clip, and its language's number, int64 [clip], to what is decoded."""
+        """Normalised pictures, float [time, height, width] a clip, and its language's number, int64 [batch], to what is decoded."""
         return self.contextualise(self.features(clips, progress), languages, [len(clip) for clip in clips])
 
 
 def real_steps(lengths: Sequence[int], device: torch.device) -> Tensor | None:
-    """Bool [batch, longest], False at padding; None where all are of one length."""
+    """Bool of shape [batch, longest], False at padding; None where all are of one length. lengths: steps of each clip."""
     if min(lengths) == max(lengths):
         return None
     return torch.arange(max(lengths), device=device) < torch.tensor(lengths, device=device)[:, None]
@@ -240,5 +240,5 @@ def load_reader(checkpoint: Checkpoint, config: ReaderConfig) -> TextReader:
 
 
 def stored_tensors(model: TextReader) -> dict[str, Tensor]:
-    """The state dict as it is stored: the shared table once."""
+    """The state dict as it is stored: the shared table, float of shape [rows, dim], once."""
     return {name: tensor for name, tensor in model.state_dict().items() if name != _OUTPUT}

@@ -53,7 +53,7 @@ def _with_vocabulary(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def share_tables(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Give a translator's embedding table all its three names; raises CheckpointError when stored copies differ."""
+    """Give a translator's embedding table, shape [rows, dim], all its three names; raises CheckpointError when copies differ."""
     present = [name for name in SHARED_TABLES if name in tensors]
     if not present:
         raise CheckpointError("the translator has no embedding table", path=path, expected=SHARED_TABLES[0])

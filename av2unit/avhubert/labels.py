@@ -14,7 +14,7 @@ _NUM_SPECIALS = 4
 
 
 def unit_of_class(checkpoint: Checkpoint) -> NDArray[np.int64]:
-    """The unit that each class stands for, int64 [classes]; NO_UNIT where a class stands for none.
+    """The unit that each class stands for, int64 of shape [classes]; NO_UNIT where a class stands for none.
 
     The first dictionary names the classes of both heads, as published; specials, symbols that are no whole number and
     classes beyond it stand for no unit. Raises CheckpointError when no class stands for a unit, or for one that cannot be.

@@ -251,7 +251,7 @@ class LabelCounts:
         self._runs = 0
 
     def add(self, ids: NDArray[np.int64]) -> None:
-        """Count the labels of one clip, int64 [N]."""
+        """Count the labels of one clip, int64 of shape [N], one for each step."""
         self.counts += np.bincount(ids, minlength=len(self.counts))
         self._runs += 1 + int((np.diff(ids) != 0).sum()) if len(ids) else 0
 

@@ -14,8 +14,8 @@ _GROUP = 128
 def warp_path(rows: Floats, others: Floats) -> tuple[NDArray[np.int64], float]:
     """Align two recordings of the same words (Sakoe and Chiba 1978; steps of one in either or both).
 
-    rows: float32 [n, columns]; others: float32 [m, columns]. Returns for each of `others` the row that it is matched
-    with, the middle one of several, int64 [m], never falling; and the sum of the Euclidean distances along the path.
+    rows: float32 of shape [n, columns]; others: float32 of shape [m, columns]. Returns for each of `others` the row that it is
+    matched with, the middle one of several, int64 [m], never falling; and the sum of the Euclidean distances along the path.
     """
     squares = (rows**2).sum(1)[:, None] + (others**2).sum(1) - 2 * rows @ others.T
     distances = np.sqrt(np.maximum(squares, 0)).astype(np.float64)

@@ -104,7 +104,7 @@ def _read(config: TrainConfig, manifest: str, label_paths: Sequence[str]) -> _Pa
 def prepare_validation(config: TrainConfig, classes: NDArray[np.int64], vocabulary: str) -> ClipItems | None:
     """Read the validation clips; None where the configuration names none.
 
-    classes: int64 [units], the class of each unit. vocabulary: that of the training labels.
+    classes: int64 of shape [units], the class of each unit. vocabulary: that of the training labels.
     """
     if not config.data.valid:
         return None

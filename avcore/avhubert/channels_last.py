@@ -16,7 +16,7 @@ class ChannelPReLU(nn.PReLU):
     """One slope per channel."""
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """[pictures, channels, height, width] -> the same."""
+        """float [N, channels, height, width], N pictures -> the same shape."""
         slopes = self.weight.to(pictures.dtype)
         if not _is_slow(pictures):
             return functional.prelu(pictures, slopes)
@@ -29,7 +29,7 @@ class ChannelNorm(nn.BatchNorm2d):
     """Batch norm; by rows in training on a CPU."""
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """[pictures, channels, height, width] -> the same."""
+        """float [N, channels, height, width], N pictures -> the same shape."""
         if not self.training or not _is_slow(pictures) or self.momentum is None:
             return super().forward(pictures)
         normed, mean, variance = _RowNorm.apply(_rows(pictures), self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]

@@ -38,7 +38,7 @@ class ResidualBlock(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(in_channels, channels, 1, bias=False), ChannelNorm(channels))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """[pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
+        """float of shape [pictures, in_channels, height, width] -> [pictures, channels, height / stride, width / stride]."""
         # A 1x1 convolution that strides reads these pixels. It is not left to stride: with AVX2, channels last and a number of
         # input channels that 8 does not divide, oneDNN 3.10.2 corrupts the heap when it derives by that convolution's weights.
         shortcut = pictures[:, :, :: self.stride, :: self.stride]
@@ -81,7 +81,7 @@ class LipResNet(nn.Module):
     def forward(self, packed: Tensor, is_shown: Tensor) -> Tensor:
         """Encode clips that `pack_clips` has joined, or a stretch of them.
 
-        packed: float [pictures + 4, height, width], two more on either side than are encoded. is_shown: bool
+        packed: float of shape [pictures + 4, height, width], two more on either side than are encoded. is_shown: bool
         [pictures] on the CPU, False for the padding between clips, not everywhere. Returns float [shown pictures, 8 * width].
         """
         packed = packed.to(self._product_dtype(packed))
@@ -147,7 +147,7 @@ class LipFrontEnd(nn.Module):
         return self.encode(clips, video.shape[1], progress)
 
     def encode(self, clips: Sequence[Tensor], time: int, progress: Progress = silent) -> Tensor:
-        """Encode clips, float [pictures, height, width] each. Returns what `forward` does, [clips, time, embed_dim]."""
+        """Encode clips, each float of shape [pictures, height, width]. Returns what `forward` does, [clips, time, embed_dim]."""
         packed, is_shown = pack_clips(clips)
         step = len(is_shown) if self.training else self.pictures_at_once
         starts = [start for start in range(0, len(is_shown), step) if is_shown[start : start + step].any()]

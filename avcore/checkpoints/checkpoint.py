@@ -65,7 +65,7 @@ class Checkpoint:
         return self.stage.kind
 
     def section(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors below `prefix.`, with the prefix removed."""
+        """The tensors below `prefix.`, with the prefix removed, in their own shapes and without a copy."""
         start = f"{prefix}."
         return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
 
@@ -106,7 +106,7 @@ def read_again(path: Path, stage: Stage[Any], known_fingerprint: str) -> Checkpo
 
 
 def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], source: Checkpoint) -> None:
-    """Put the tensors of a checkpoint into the module; see `load_exactly`."""
+    """Put the tensors of a checkpoint into the module, whose names and shapes they must have; see `load_exactly`."""
     load_exactly(module, tensors, source.path, source.kind)
 
 

@@ -38,7 +38,8 @@ def to_eight_bits(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def from_eight_bits(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `to_eight_bits` stored, as float32; the tensors that it left alone as they are.
 
-    Raises ValueError for scales that do not fit.
+    stored: int8 [n, ...] with scales float32 [n], one a row, and the others; what comes back has the same shapes. Raises
+    ValueError for scales that do not fit.
     """
     tensors = {name: tensor for name, tensor in stored.items() if not name.endswith(SCALES)}
     for name in stored.keys() - tensors.keys():

@@ -36,7 +36,7 @@ class StateDict:
     def into(self, make: Callable[[Mapping[str, Tensor]], Network]) -> Network:
         """The network that `make` builds to the tensors' sizes, with the tensors in it and ready for inference.
 
-        Every tensor must be used and none may be missing. Raises CheckpointError when they do not fit.
+        Every tensor must be used, none may be missing, all shapes must be the network's. Raises CheckpointError if they do not fit.
         """
         try:
             with skeleton():

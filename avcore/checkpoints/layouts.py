@@ -43,7 +43,7 @@ class Layout:
         return False
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Configuration and tensors of what `identify` took. Raises CheckpointError."""
+        """Configuration, and tensors by name in the shapes that are stored, of what `identify` took. Raises CheckpointError."""
         raise NotImplementedError
 
     def whole(self, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
@@ -122,7 +122,7 @@ def holds_tensors(value: object) -> bool:
 
 
 def plain_tensors(state: object, where: str, path: Path) -> dict[str, Tensor]:
-    """Return a state dict as plain tensors by name; raises CheckpointError naming what is not one."""
+    """Return a state dict as plain tensors by name, shapes as stored; raises CheckpointError naming what is not one."""
     if not isinstance(state, Mapping):
         raise CheckpointError(
             "a part of the checkpoint is no state dict", path=path, expected=f"tensors in {where}", found=brief(state)
@@ -158,7 +158,7 @@ def is_same(left: Tensor, right: Tensor) -> bool:
 
 
 def as_bytes(tensor: Tensor) -> Tensor:
-    """The tensor's content as uint8 [bytes], without a copy where it is contiguous."""
+    """The content of a tensor of any shape as uint8 of shape [bytes], without a copy where it is contiguous."""
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
 
 

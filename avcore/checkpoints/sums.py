@@ -32,7 +32,7 @@ def check_pickles(path: Path) -> None:
 
 
 def check_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Compare the bytes of tensors that were mapped from a zip. Raises CheckpointError naming the first that is another."""
+    """Compare the bytes of tensors of any shape, mapped from a zip. Raises CheckpointError naming the first that is another."""
     with zipfile.ZipFile(path) as archive:
         sums = {(member.file_size, member.CRC) for member in archive.infolist()}
     sizes_without = {size for size, checksum in sums if not checksum}

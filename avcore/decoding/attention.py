@@ -47,7 +47,7 @@ class Positions(nn.Module):
         return self._rows(tokens.shape[1], tokens.device)[rows]
 
     def at(self, index: int, device: torch.device) -> Tensor:
-        """The position of the token with this index: float32 [dim]."""
+        """The position of the token with this index: float32 of shape [dim]."""
         return self._rows(index + 1, device)[PAD + 1 + index]
 
     def _rows(self, num_tokens: int, device: torch.device) -> Tensor:
@@ -72,7 +72,7 @@ class Attention(nn.Module):
         self._dropout = dropout
 
     def keys_values(self, entries: Tensor) -> KeysValues:
-        """What there is to look at: float [batch, entry, dim]."""
+        """What there is to look at, of float [batch, E, dim] with E entries: [batch, heads, E, dim / heads] each."""
         return KeysValues(self._split(self.k_proj(entries)), self._split(self.v_proj(entries)))
 
     def forward(self, x: Tensor, seen: KeysValues, mask: Tensor | None = None, is_causal: bool = False) -> Tensor:

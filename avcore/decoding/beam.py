@@ -72,7 +72,7 @@ class Beam:
     def advance(self, logits: Tensor) -> None:
         """Take one step.
 
-        logits: float [beam, row] of the live beams in order (a single one before the first step). Of all continuations
+        logits: float of shape [beam, row], of the live beams in order (a single one before the first step). Of all continuations
         the 2 * beam best are looked at, in order. One that is the end tag finishes when it is among the first `beam`
         (as long as fewer than `beam` have finished) and is dropped otherwise; the first `beam` others live on.
         """

@@ -42,7 +42,7 @@ class BeamPool:
     def begin_step(self, parents: Tensor) -> Tensor:
         """Let beams descend from `parents` and give each a slot.
 
-        parents: int64 [sentence, beam] on the CPU, indices of the beams of the step before. Returns the mask of the
+        parents: int64 of shape [sentence, beam] on the CPU, indices of the beams of the step before. Returns the mask of the
         step's self-attention, float [sentence, 1, beam, entry]: 0 for a beam's ancestors and itself, -inf elsewhere.
         """
         num_beams = parents.shape[1]

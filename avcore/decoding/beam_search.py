@@ -53,7 +53,7 @@ class IncrementalDecoder:
     def step(self, tokens: Tensor, parents: Tensor) -> Tensor:
         """Add a token to each beam and score what may come next.
 
-        tokens, parents: int64 [sentence, beam] on the CPU; parents are indices of the beams of the step before.
+        tokens, parents: int64 of shape [sentence, beam] on the CPU; parents are indices of the beams of the step before.
         Returns logits, float [sentence, beam, row].
         """
         mask = self._pool.begin_step(parents)

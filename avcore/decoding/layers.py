@@ -53,7 +53,7 @@ class Layer(nn.Module):
         self._product_dtype = dtype
 
     def for_products(self, x: Tensor) -> Tensor:
-        """Bring x to the type that products are computed in, once for all of them."""
+        """Bring x, float [..., dim], to the type that products are computed in, once for all of them."""
         return x if self._product_dtype is None else x.to(self._product_dtype)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Score the token after `tokens`, the beams of a sentence being queries to one pool of keys.
 
-        tokens: int64 [sentence, beam], all at position `index`. mask: float [sentence, 1, beam, entry], added to the
+        tokens: int64 of shape [sentence, beam], all at position `index`. mask: float [sentence, 1, beam, entry], added to the
         scores of self-attention over what `extend` returns. Returns logits, float [sentence, beam, row].
         """
         x = self.embed_tokens(tokens) * self._scale + self.embed_positions.at(index, tokens.device)

@@ -42,7 +42,7 @@ def portrait(picture: Picture, face: Box) -> NDArray[np.uint8]:
 
 
 def appearance(mean_portrait: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A portrait, or the mean of many, 0..255 float32 [SIDE, SIDE, 3] (RGB), as a vector float32 [D].
+    """A portrait, or the mean of many, 0..255 float32 of shape [SIDE, SIDE, 3] (RGB), as a vector float32 [3 * SIDE * SIDE + 1].
 
     Vectors of one person are less than `SAME_PERSON` apart (Euclidean). Contrast is taken out, brightness counts little.
     """

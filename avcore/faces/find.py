@@ -95,7 +95,7 @@ class SpeakerFace:
         return self.lips_between(0, len(self.frames))
 
     def lips_between(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Lip crops of pictures start to stop - 1, uint8 [stop - start, 96, 96], 9 KB each.
+        """Lip crops of pictures start to stop - 1, gray uint8 of shape [stop - start, 96, 96], 9 KB each.
 
         Where the face is not in the picture, the crop nearest in time stands: a mouth that holds still says nothing.
         """
@@ -188,9 +188,9 @@ def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[Tr
 
 
 def nearest_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where a picture has no row of its own (-1), that of the picture nearest in time, the earlier of two: int64 [T].
+    """Where a picture has no row of its own (-1), that of the picture nearest in time, the earlier of two.
 
-    At least one must be known.
+    rows: int64 of shape [T], one for each picture; returns the same shape. At least one must be known.
     """
     known = np.flatnonzero(rows >= 0)
     here = np.arange(len(rows))

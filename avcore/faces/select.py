@@ -30,11 +30,11 @@ class Followed(Protocol):
     def last(self) -> int: ...
     @property
     def boxes(self) -> NDArray[np.float32]:
-        """float32 [pictures, 4]."""
+        """Of the face, float32 of shape [pictures, 4]: x1, y1, x2, y2 in pixels."""
 
     @property
     def openings(self) -> NDArray[np.float64]:
-        """Of the mouth, float64 [pictures]."""
+        """Of the mouth, float64 of shape [pictures], in distances between the eyes' outer corners."""
 
 
 Track = TypeVar("Track", bound=Followed)
@@ -70,7 +70,10 @@ def parse_face_choice(text: str) -> FaceChoice:
 
 
 def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Level of speech float32 [samples] at 16 kHz for each 25 fps picture: float32 [pictures], natural log of the RMS."""
+    """Level of speech for each 25 fps picture, natural log of the RMS: float32 of shape [S // 640].
+
+    speech: float32 of shape [S] at 16 kHz in -1..1.
+    """
     whole = len(speech) // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
     power = np.square(speech[:whole].reshape(-1, SAMPLES_PER_FRAME), dtype=np.float32).mean(axis=1)
     return np.asarray(np.log(np.sqrt(power) + _QUIET), dtype=np.float32)
@@ -79,7 +82,7 @@ def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
 def choose_tracks(tracks: list[Track], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[Track]:
     """Choose the tracks to dub, no two of them at the same time.
 
-    Faces are chosen in each shot anew, since faces are not recognised across cuts. levels: float32 [pictures], see
+    Faces are chosen in each shot anew, since faces are not recognised across cuts. levels: float32 of shape [pictures], see
     `loudness`; with it a mouth has to move with the sound. With a number, shots with fewer faces have none.
     """
     chosen: list[Track] = []
@@ -98,8 +101,7 @@ def choose_tracks(tracks: list[Track], face: FaceChoice, levels: NDArray[np.floa
 
 
 def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) -> float:
-    """How much a face looks like speaking; 1 or more = it speaks.
-
+    """How much a face looks like speaking; 1 or more = it speaks. levels: float32 of shape [pictures] of the video.
     The variation of the mouth's opening around its own average over a second, in units of `MIN_VARIATION`, at most 2:
     who opens the mouth further does not speak more. With sound, weighted by the correlation of opening and level, tried
     with the mouth up to 0.16 s early or late: by about 1 where they belong together (0.38 on the sample clip), by a fifth
@@ -115,7 +117,7 @@ def speech_evidence(track: Followed, levels: NDArray[np.float32] | None = None) 
 
 
 def mouth_agreement(opening: NDArray[np.float64], levels: NDArray[np.float32]) -> float:
-    """Greatest correlation, -1 to 1, of a mouth's opening [pictures] and the sound's levels [pictures], see `loudness`.
+    """Greatest correlation, -1 to 1, of a mouth's opening and the sound's levels (see `loudness`), both of shape [pictures].
 
     Tried with the mouth up to 0.16 s early or late, over all pictures and over those where there is sound: what a mouth does in
     silence need not speak against it, since people wait with their mouths open. 0 when one of them does not move.
@@ -177,7 +179,7 @@ class OnePerson(Generic[Track]):
         return any(track.first <= other.last and other.first <= track.last for track in self.tracks)
 
     def evidence(self, levels: NDArray[np.float32] | None) -> float:
-        """Speech evidence of the tracks, weighted with their length."""
+        """Speech evidence of the tracks, weighted with their length. levels: float32 of shape [pictures] of the video."""
         weighted = [speech_evidence(track, levels) * _length(track) for track in self.tracks]
         return sum(weighted) / self.num_frames
 

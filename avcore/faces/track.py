@@ -68,12 +68,12 @@ class FaceTrack:
 
     @property
     def openings(self) -> NDArray[np.float64]:
-        """The gap between the lips in each picture, float64 [frames], see `TrackFrame.opening`."""
+        """The gap between the lips in each picture, float64 of shape [frames], see `TrackFrame.opening`."""
         return np.array([frame.opening for frame in self.frames])
 
     @property
     def appearance(self) -> NDArray[np.float32]:
-        """What the face looks like, float32 [D], see `avcore.faces.appearance`."""
+        """What the face looks like, float32 of shape [D], see `avcore.faces.appearance`."""
         return appearance(np.asarray(self.portraits / max(self.num_portraits, 1), np.float32))
 
     def landmarks(self, index: int) -> Landmarks | None:

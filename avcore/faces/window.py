@@ -56,7 +56,7 @@ class Window:
         return np.ascontiguousarray(inside)
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Landmarks [n, 2 or 3] in pixels of the window's picture, in pixels of the picture."""
+        """Landmarks, float32 [n, 2] or [n, 3], in pixels of the window's picture, in pixels of the picture."""
         moved = points * np.float32(self.scale)
         moved[:, :2] += np.array([self.x, self.y], dtype=np.float32)
         return moved

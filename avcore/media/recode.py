@@ -35,7 +35,8 @@ CODECS: Mapping[str, _Codec] = {
 def recoded(samples: NDArray[np.float32], codec: str, bit_rate: int) -> NDArray[np.float32]:
     """Encode and decode a sound, and take out the codec's delay.
 
-    samples: float32 [S] at 16 kHz in -1..1; bit_rate: bits a second. Returns float32 [S]. Raises KeyError for an unknown codec.
+    samples: float32 of shape [S] at 16 kHz in -1..1; bit_rate: bits a second. Returns the same shape. Raises KeyError for an
+    unknown codec.
     """
     chosen = CODECS[codec]
     file = BytesIO()

@@ -67,8 +67,8 @@ class _SpeechNetwork(nn.Module):
 def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[NDArray[np.float32]]:
     """Say how likely each 32 ms are speech.
 
-    blocks: float32 [time] at 16 kHz, of any lengths, one stream. Yields float32 [steps], in all one value for each 512
-    samples (the last may be of fewer), of 0 to 1. Some 16 s of sound are held. Raises InputError when silero-vad is not
+    blocks: float32 of shape [time] at 16 kHz, of any lengths, one stream. Yields float32 of shape [steps], in all one value for
+    each 512 samples (the last may be of fewer), of 0 to 1. Some 16 s of sound are held. Raises InputError when silero-vad is not
     installed as it should be.
     """
     network = _network()

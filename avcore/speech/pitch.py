@@ -53,7 +53,7 @@ class Pitch:
 
 
 def pitch_track(samples: NDArray[np.floating[Any]]) -> Track:
-    """F0 of float [S] at 16 kHz: float32 [S // 80] in Hz between 60 and 420, 0 where there is no voice.
+    """F0 of float samples of shape [S] at 16 kHz: float32 of shape [S // 80] in Hz between 60 and 420, 0 where there is no voice.
 
     Value k stands for the middle of samples 80 k to 80 k + 79.
     """
@@ -145,14 +145,14 @@ def pitch_of(track: Track) -> Pitch | None:
 
 
 def measure_pitch(samples: NDArray[np.floating[Any]]) -> Pitch | None:
-    """The pitch of speech, float [S] at 16 kHz; None where less than 0.1 s of it is voiced."""
+    """The pitch of speech, float of shape [S] at 16 kHz; None where less than 0.1 s of it is voiced."""
     return pitch_of(pitch_track(samples))
 
 
 def filled_log(track: Track) -> tuple[Track, NDArray[np.bool_]]:
-    """ln F0 with the gaps of a track filled linearly, float32 [T], and where it was voiced, bool [T].
+    """ln F0 with the gaps of a track filled linearly, float32, and where it was voiced, bool, both of the track's shape [T].
 
-    A track without any voice is taken for one of 120 Hz.
+    The track is in Hz, 0 where there is no voice. A track without any voice is taken for one of 120 Hz.
     """
     voiced = track > 0
     if not voiced.any():

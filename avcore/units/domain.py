@@ -36,7 +36,10 @@ class Stretch(NamedTuple):
 
 
 def weakest_stretch(scores: NDArray[np.floating[Any]], width: int) -> Stretch | None:
-    """Find the `width` neighbours (all, where there are fewer) with the lowest mean of float [steps]; None for no steps."""
+    """Find the `width` neighbours (all, where there are fewer) with the lowest mean; None for no steps.
+
+    scores: float of shape [steps].
+    """
     if not len(scores):
         return None
     width = min(width, len(scores))
@@ -136,8 +139,9 @@ def outside_notice(readings: Iterable[Reading], cause: str = "") -> str | None:
 def common_bounds(scores: NDArray[np.floating[Any]], parts: Sequence[float], share: float) -> NDArray[np.float64]:
     """Find bounds, one a row of scores, such that at most `share` of the utterances fall below any of them.
 
-    scores: float [readings, utterances] of held-out speech of the domain. parts: how large a part of the share each reading
-    gets, beside the others; those that tell more of what is outside deserve more. Returns float64 [readings]. Raises InputError.
+    scores: float of shape [readings, utterances] of held-out speech of the domain. parts: how large a part of the share each
+    reading gets, beside the others; those that tell more of what is outside deserve more. Returns float64 [readings]. Raises
+    InputError.
     """
     if not scores.size or not np.isfinite(scores).all():
         raise InputError("a domain needs scores of its own speech", expected="finite numbers", found=f"{scores.shape[-1]} scores")

@@ -72,7 +72,7 @@ def _complaint(rows: NDArray[np.float64], spoken: str) -> str:
 def lean(rows: NDArray[np.float64]) -> float:
     """How much closer durations follow the own text than its translation, -2 to 2: the difference of partial rank correlations.
 
-    rows: seconds, syllables of the own text, syllables of the translation, float [recordings, 3].
+    rows: seconds, syllables of the own text, syllables of the translation, float64 of shape [recordings, 3].
     """
     matrix = _correlations(rows)
     own, other, texts = matrix[0, 1], matrix[0, 2], matrix[1, 2]

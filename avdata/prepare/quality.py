@@ -57,7 +57,7 @@ class QualityGates:
 
 
 def measure(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
-    """Measure a clip. speech: float32 [samples] at 16 kHz that belongs to its pictures."""
+    """Measure a clip. speech: float32 of shape [S] at 16 kHz in -1..1 that belongs to its pictures."""
     seen = [frame for frame in face.frames if frame is not None]
     heights = [float(frame.box[3] - frame.box[1]) for frame in seen]
     return Quality(

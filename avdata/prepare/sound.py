@@ -35,7 +35,7 @@ def store_sound(source: Path, out: Path, name: str) -> StoredSound:
 
 
 def store_speech(speech: NDArray[np.float32], out: Path, name: str, source: str) -> StoredSound:
-    """Write float32 [S] at 16 kHz to `out / name`. source: what it is from, for messages. Raises what `store_sound` raises."""
+    """Write float32 of shape [S] at 16 kHz to `out / name`. source: what it is from, for messages. Raises as `store_sound` does."""
     if float(samples_to_seconds(len(speech))) < MIN_SECONDS:
         raise MediaError("it is too short", path=source, expected=f"{MIN_SECONDS} s", found=f"{len(speech)} samples")
     level = level_dbfs(speech)

@@ -44,7 +44,7 @@ def read_unit_item(path: str | Path) -> UnitItem:
 
 
 def read_generator(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read the state dict of a vocoder training checkpoint on the CPU; raises InputError for anything else."""
+    """Read the state dict of a vocoder training checkpoint on the CPU, shapes as stored; raises InputError for anything else."""
     state = read_entries(path, "the vocoder training checkpoint", ("generator",))["generator"]
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise InputError("the generator is no state dict", path=path, found=type(state).__name__)

@@ -52,7 +52,7 @@ class ReferenceVocoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, frames: Tensor, voice: Tensor) -> Tensor:
-        """frames int64 [T] (table rows), voice [speaker] to [320 T]."""
+        """frames int64 of shape [T] (table rows), voice float32 [speaker] to sound float32 [320 T] in -1..1."""
         units = self.dict(frames).T[None]
         x = self.conv_pre(torch.cat([units, self.spkr(voice)[None, :, None].expand(-1, -1, len(frames))], 1))
         for i, up in enumerate(self.ups):

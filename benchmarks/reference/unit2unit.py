@@ -10,7 +10,7 @@ PAD, EOS, OFFSET = 1, 2, 2
 
 
 def positions(count: int, dim: int) -> Tensor:
-    """Sinusoidal rows 2, 3, ... (row 1 is padding): [count, dim]."""
+    """Sinusoidal rows 2, 3, ... (row 1 is padding): float32 of shape [count, dim]."""
     half = dim // 2
     scale = torch.exp(torch.arange(half) * -(math.log(10000) / (half - 1)))
     angles = torch.arange(OFFSET, OFFSET + count)[:, None] * scale
@@ -83,7 +83,7 @@ class ReferenceTranslator(nn.Module):
         return self.encoder.layer_norm(x)
 
     def step(self, tokens: Tensor, at: int, caches: list, crossed: list) -> Tensor:
-        """tokens [beam, 1] at position `at`; caches and crossed hold (keys, values) a layer. Returns logits [beam, rows]."""
+        """Tokens of shape [beam, 1] at position `at` to logits [beam, rows]; caches and crossed hold (keys, values) a layer."""
         x = self.decoder.embed(tokens, at)
         for index, layer in enumerate(self.decoder.layers):
             normed = layer.self_attn_layer_norm(x)

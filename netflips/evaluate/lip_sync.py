@@ -63,7 +63,10 @@ def lip_sync(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.fl
 
 
 def judge(lips: Tensor, heard: Tensor, is_published: bool) -> LipSync:
-    """Compare vectors float [windows, width] of lips and of sound; is_published: shifts beyond the clip meet vectors of zeros."""
+    """Compare vectors of lips and of sound; is_published: shifts beyond the clip meet vectors of zeros.
+
+    lips, heard: float32, both of shape [windows, width].
+    """
     distances = shifted_distances(lips, heard)
     if not is_published:
         place = torch.arange(len(heard))[:, None] + torch.arange(-MOST_SHIFT, MOST_SHIFT + 1)
@@ -76,7 +79,10 @@ def judge(lips: Tensor, heard: Tensor, is_published: bool) -> LipSync:
 
 
 def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
-    """Distances of each window of lips to the sound at each shift, -15..15, sound that is not there being zeros: [windows, 31]."""
+    """Distances of each window of lips to the sound at each shift, -15..15, sound that is not there being zeros.
+
+    lips, heard: float32, both of shape [windows, width]. Returns float32 [windows, 31].
+    """
     padded = torch.nn.functional.pad(heard, (0, 0, MOST_SHIFT, MOST_SHIFT))
     around = padded.unfold(0, 2 * MOST_SHIFT + 1, 1)  # [windows, width, 31]
     distances: Tensor = torch.linalg.vector_norm(lips[:, :, None] - around + _EPSILON, dim=1)

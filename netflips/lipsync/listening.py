@@ -14,7 +14,10 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 
 
 def units_of_speech(extractor: UnitExtractor, speech: NDArray[np.float32], progress: Progress = silent) -> Units:
-    """The units of speech float32 [S] at 16 kHz, with the durations they have in it. Raises NoSpeechError where it is too short."""
+    """The units of speech, with the durations they have in it. Raises NoSpeechError where it is too short.
+
+    speech: float32 of shape [S] at 16 kHz in -1..1.
+    """
     total = samples_to_units(len(speech))
     if not total:
         raise NoSpeechError("the speech is too short", expected="20 ms or more", found=f"{len(speech)} samples")

@@ -29,7 +29,8 @@ def write_talk(
 ) -> None:
     """Write pictures, one after another, and the speech of a file as it is, cut or followed by silence to `seconds`.
 
-    made_by: what moved the lips, for the comment that says that all this is synthetic.
+    pictures: uint8 RGB of shape [frame.height, frame.width, 3]. made_by: what moved the lips, for the comment that says that
+    all this is synthetic.
     """
     sound = probe(speech)
     rate, comment = sound.audio_rate, synthetic_comment("lips", [made_by])

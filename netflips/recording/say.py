@@ -309,7 +309,7 @@ def _speak(
 
 
 def silent_frames(speech: Samples) -> NDArray[np.bool_]:
-    """Which 40 ms of float32 [S] at 16 kHz lie in a silence of some length: bool [ceil(S / 640)]."""
+    """Which 40 ms of speech lie in a silence of some length: float32 of shape [S] at 16 kHz to bool [ceil(S / 640)]."""
     padded = np.pad(speech, (0, -len(speech) % SAMPLES_PER_FRAME))
     levels = np.array([level_dbfs(frame) for frame in padded.reshape(-1, SAMPLES_PER_FRAME)])
     floor = max(SOUND_FLOOR_DBFS, levels.max(initial=-np.inf) - _SILENT_BELOW_LOUDEST_DB)

@@ -31,7 +31,7 @@ class DrawingSize:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "DrawingSize":
-        """Read the widths off a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        """Read the widths off a state dict, by the shapes of weights and biases. Raises KeyError when one of them is missing."""
         encoder_layers = _layers_per_block(tensors, "face_encoder_blocks")
         decoder_layers = _layers_per_block(tensors, "face_decoder_blocks")
         if len(encoder_layers) < 2 or len(encoder_layers) != len(decoder_layers):

@@ -65,7 +65,7 @@ class FaceModelSize:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "FaceModelSize":
-        """Read the widths off a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        """Read the widths off a state dict, by the shapes of weights and biases. Raises KeyError when one of them is missing."""
         num_units, unit_width = tensors["unit_embed.weight"].shape
         drawing = DrawingSize.from_tensors(tensors)
         return cls(
@@ -103,7 +103,7 @@ class FaceModel(FaceDrawing):
     def forward(self, units: Tensor, faces: Tensor, shown: Tensor | None = None) -> Tensor:
         """Draw faces for whole windows.
 
-        units: int64 [windows, 20]; faces: float [10 * windows, 6, 96, 96] in 0..1, window by window, channels as in
+        units: int64 of shape [windows, 20]; faces: float [10 * windows, 6, 96, 96] in 0..1, window by window, channels as in
         `draw`. shown: int64 [pictures], which of the 10 * windows pictures `faces` holds when it does not hold all. Returns
         [10 * windows or pictures, 3, 96, 96] in 0..1, BGR.
         """
@@ -113,7 +113,7 @@ class FaceModel(FaceDrawing):
     def encode_units(self, units: Tensor) -> Tensor:
         """Turn windows of units into one code per picture.
 
-        units: int64 [windows, 20]. Returns [10 * windows, width], window by window. Windows don't see one another.
+        units: int64 of shape [windows, 20]. Returns [10 * windows, width], window by window. Windows don't see one another.
         """
         windows, steps = units.shape
         pairs = self.unit_embed(units).view(windows, steps // UNITS_PER_FRAME, UNITS_PER_FRAME, -1)
@@ -136,7 +136,7 @@ def _context(size: FaceModelSize) -> nn.Conv1d:
 def pad_to_windows(ids: Ids) -> Tensor:
     """Cut frame-level units into windows, the last one filled with the last unit.
 
-    ids: int64 [T]. Returns int64 [ceil(T / 20), 20].
+    ids: int64 of shape [T]. Returns int64 [ceil(T / 20), 20].
     """
     units = torch.as_tensor(ids)
     missing = -len(units) % WINDOW_UNITS

@@ -45,7 +45,7 @@ class SyncNet(nn.Module):
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "SyncNet":
-        """A network with the widths of a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        """A network with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is missing."""
 
         def widths(part: str, layers: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(tensors[f"{part}.{layer}.bias"].shape[0] for layer in layers)

@@ -27,5 +27,5 @@ class UnitMouth:
         return self._renderer.codes(said.units)
 
     def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Picture]:
-        """See `Mouth.draw`."""
+        """See `Mouth.draw`; codes: float [n, width], one for each 40 ms."""
         return drawn_pictures(lambda faces, times: self._renderer.draw(codes, faces, times), scenes, self._paste, self._batch_size)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float) -> Tensor:
-    """Triangular filters from 0 to max_hz (Hz), each of area 1: float32 [num_mels, fft_size // 2 + 1].
+    """Triangular filters from 0 to max_hz (Hz), each of area 1: float32 of shape [num_mels, fft_size // 2 + 1].
 
     The scale of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above. Multiply a power spectrum
     [fft_size // 2 + 1] with it.

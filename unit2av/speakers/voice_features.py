@@ -103,9 +103,9 @@ def power_mel(samples: Samples, mels: int = 40) -> Samples:
 
 
 def trim_by_flags(samples: Samples, is_voiced: NDArray[np.bool_]) -> Samples:
-    """Keep the voiced parts of float32 [S], as the published front end does when it has a voice activity detector.
+    """Keep the voiced parts of float32 samples of shape [S], as the published front end does when it has a voice activity detector.
 
-    is_voiced: bool [S // 480], a detector's flag for each 30 ms. The flags are smoothed (5 of 8 neighbours) and widened by
+    is_voiced: bool of shape [S // 480], a detector's flag for each 30 ms. The flags are smoothed (5 of 8 neighbours) and widened by
     3 windows to both sides; the tail that fills no window is dropped. Raises InputError for another number of flags.
     """
     windows = len(samples) // VAD_WINDOW

@@ -55,7 +55,7 @@ class PitchPredictor(nn.Module):
         return 2 + sum(2 << k for k in range(len(self.convs)))
 
     def usual_pitch(self, voice: Tensor) -> Pitch:
-        """The pitch that a voice, float32 [speaker_dim], most likely has."""
+        """The pitch that a voice, float32 of shape [speaker_dim], most likely has."""
         median, log_spread = self.of_voice(voice).tolist()
         return Pitch(median, math.exp(log_spread))
 
@@ -86,7 +86,7 @@ def _pieces(length: int, halo: int) -> Iterator[tuple[int, int, int]]:
 
 
 def log_f0_of(z: Tensor, pitch: Pitch, lowest_hz: float, highest_hz: float) -> Tensor:
-    """ln F0 every 5 ms of a contour every 20 ms: float [T] to float64 [4 T], within the bounds of the voice."""
+    """ln F0 every 5 ms of a contour every 20 ms: float of shape [T] to float64 [4 T], within the bounds of the voice."""
     steps = z.double().clamp(-_WIDEST, _WIDEST) * pitch.spread + pitch.median
     fine = F.interpolate(steps[None, None], scale_factor=4, mode="linear", align_corners=False)[0, 0]
     return fine.clamp(math.log(lowest_hz), math.log(highest_hz))

@@ -60,7 +60,7 @@ def pulse_train(f0: Tensor, turns: Tensor, top_hz: float) -> Tensor:
 
 
 def white_noise(start: int, count: int, seed: int) -> Tensor:
-    """Noise of unit power of samples `start` to `start + count` of an utterance: float32 [count].
+    """Noise of unit power of samples `start` to `start + count` of an utterance: float32 of shape [count].
 
     It is drawn in blocks of a second, each by a generator of its own, so any stretch is the same in any piece.
     """

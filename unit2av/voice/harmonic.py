@@ -79,12 +79,12 @@ class HarmonicConfig(SourceSizes):
 
 
 def is_harmonic(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether a vocoder's tensors are those of a harmonic voice."""
+    """Whether a vocoder's tensors are those of a harmonic voice, by their names and not their shapes."""
     return _MARK in tensors
 
 
 def harmonic_config(tensors: Mapping[str, Tensor], settings: Mapping[str, Any], path: Path) -> HarmonicConfig:
-    """Read a harmonic voice's sizes from its tensors, and what they can't tell from "source" of its settings.
+    """Read a harmonic voice's sizes from its tensors' shapes, and what they can't tell from "source" of its settings.
 
     Raises CheckpointError where a size is missing.
     """

@@ -39,7 +39,10 @@ class HarmonicUtterance:
         self._turns = turns_at_edges(self._f0)
 
     def piece(self, start: int, end: int) -> NDArray[np.float32]:
-        """Sound of steps `start` to `end`, float32 [320 * (end - start)] in -1..1, the same in whatever pieces it is asked for."""
+        """Sound of steps `start` to `end`, the same in whatever pieces it is asked for.
+
+        Returns float32 of shape [320 * (end - start)] in -1..1.
+        """
         network, halo = self._network, self._network.config.halo
         left, right = max(0, start - halo), min(len(self._rows), end + halo)
         first, last = left * PER_STEP, right * PER_STEP
@@ -54,7 +57,7 @@ class HarmonicUtterance:
 
 
 def limited(sound: Tensor) -> Tensor:
-    """Sound whose peaks stay within -1..1: what is beyond 0.85 is bent, nothing is cut off.
+    """Sound, float of any shape, whose peaks stay within -1..1: what is beyond 0.85 is bent, nothing is cut off.
 
     Pulses of one phase make high peaks. The bend looks at nothing but the sample itself, so pieces of sound join.
     """
@@ -65,7 +68,7 @@ def limited(sound: Tensor) -> Tensor:
 
 
 def soft_ends(start: int, end: int, total: int) -> NDArray[np.float32]:
-    """How loud samples `start` to `end` of an utterance of `total` samples are, float32 [end - start] in 0..1.
+    """How loud samples `start` to `end` of an utterance of `total` samples are, float32 of shape [end - start] in 0..1.
 
     Units may end in the middle of a vowel, where a voice would break off at a third of its loudness.
     """

@@ -42,7 +42,7 @@ class OffsetEstimate:
 
 
 def estimate_unit_offset(table: Tensor) -> OffsetEstimate:
-    """Tell from a unit table, float [rows, dim], whether unit n is in row n or in row n + 4.
+    """Tell from a unit table, float of shape [rows, dim], whether unit n is in row n or in row n + 4.
 
     Rows 1004 and up are unused either way (group A), rows 4..999 used either way (group B). Shifted, rows 0..3 are like A
     and 1000..1003 like B; unshifted it is the other way round. The statistic is the likelihood ratio of these two, with
@@ -74,8 +74,9 @@ def estimate_unit_offset(table: Tensor) -> OffsetEstimate:
 def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, stored: Mapping[str, int]) -> int:
     """The offset to use: what was asked for, else what the checkpoint states, else what the table shows.
 
-    setting: rows to add to a unit name, or "auto". stored: the checkpoint's offsets by language. Warns in one line when
-    the table leaves it open. Raises UsageError for an offset that is neither "auto" nor in 0..rows - 1.
+    setting: rows to add to a unit name, or "auto". table: float of shape [rows, dim]. stored: the checkpoint's offsets by
+    language. Warns in one line when the table leaves it open. Raises UsageError for an offset that is neither "auto" nor in
+    0..rows - 1.
     """
     rows = table.shape[0]
     if setting != "auto":

@@ -16,7 +16,10 @@ from unit2av.voice.excitation import to_edges
 
 
 def filtered(source: Tensor, log_bands: Tensor, fft: int) -> Tensor:
-    """Filter sound, float32 [batch, 80 K], by log amplitudes of bands, float32 [batch, K, bands]: float32 [batch, 80 K]."""
+    """Filter sound by log amplitudes of bands; returns the shape of the sound.
+
+    source: float32 [batch, 80 K] at 16 kHz; log_bands: float32 [batch, K, bands]; fft: samples.
+    """
     amplitude, angle, window = _matrices(log_bands.shape[-1], fft, source.device)
     spectrum = torch.stft(source, fft, PITCH_STEP, fft, window, return_complex=True)
     edges = to_edges(log_bands.transpose(1, 2))  # frame k of the STFT stands at sample 80 k, an edge

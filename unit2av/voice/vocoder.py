@@ -44,7 +44,7 @@ class WeightNormed(nn.Module):
         return cast(Tensor, torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True))
 
     def effective_weight(self) -> Tensor:
-        """The weight to convolve with."""
+        """The weight to convolve with: of the shape of `weight_v`, or with an axis of 1 before the last once it is flat."""
         if self.weight is not None:
             return self.weight
         return self.weight_v * (self.weight_g / self._size(self.weight_v))
@@ -74,7 +74,7 @@ class WeightNormed(nn.Module):
         return self.weight is not None and self.weight.dim() == _PICTURE_DIMS
 
     def flat_weight(self) -> Tensor:
-        """The weight to convolve pictures one pixel high with, [.., .., 1, kernel], channels last."""
+        """The weight to convolve pictures one pixel high with, of shape [.., .., 1, kernel], channels last."""
         weight = self.effective_weight()
         return weight if self.is_flat else weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
@@ -92,7 +92,10 @@ class NormedConv(WeightNormed):
         return F.conv1d(x, self.effective_weight(), self.bias, padding=self.padding, dilation=self.dilation)
 
     def activated(self, x: Tensor) -> Tensor:
-        """Convolve and apply the leaky ReLU, without another turn through memory where oneDNN can do both."""
+        """Convolve and apply the leaky ReLU, without another turn through memory where oneDNN can do both.
+
+        x: float [batch, channels, time], or [batch, channels, 1, time] once it is flat; the same axes come out.
+        """
         if self.is_flat and x.device.type == "cpu" and has_onednn(x.dtype):
             out: Tensor = torch.ops.mkldnn._convolution_pointwise(
                 x, self.weight, self.bias, [0, self.padding], [1, 1], [1, self.dilation], 1, "leaky_relu", [_SLOPE], ""

@@ -24,16 +24,16 @@ class Losses(NamedTuple):
     right: Tensor
 
     def total(self, ctc_weight: float) -> Tensor:
-        """What is minimised, before it is divided by anything."""
+        """What is minimised, of shape [], before it is divided by anything."""
         return (1 - ctc_weight) * self.attention + ctc_weight * self.ctc
 
 
 def joint_loss(logits: Tensor, target: Tensor, log_probs: Tensor, lengths: Tensor, smoothing: float = 0.1) -> Losses:
     """Both losses of a batch.
 
-    logits: float [batch, target time, row] of the decoder. target: int64 [batch, target time], the end included, padded with PAD.
-    log_probs: of CTC, float [batch, time, row]; lengths: real steps of each clip, int64 [batch] (the reference takes those of the
-    first clip's padding for all). A text that has no room in its clip costs CTC nothing.
+    logits: float of shape [batch, target time, row], the decoder's. target: int64 [batch, target time], the end included, padded
+    with PAD. log_probs: of CTC, float [batch, time, row]; lengths: real steps of each clip, int64 [batch] (the reference takes
+    those of the first clip's padding for all). A text that has no room in its clip costs CTC nothing.
     """
     is_token = target != PAD
     scores = torch.log_softmax(logits.float(), dim=-1)[is_token]

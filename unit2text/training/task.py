@@ -48,7 +48,7 @@ class ReadingNetwork(nn.Module):
         return self.model.contextualise(features, batch.languages, batch.lengths.tolist())
 
     def forward(self, batch: Batch | LipBatch) -> dict[str, Tensor]:
-        """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right."""
+        """Losses of a batch, for each row of its texts, and the share of rows that the decoder gets right, each of shape []."""
         encoded = self.encode(batch)
         log_probs = self.model.ctc_log_probs(encoded.features)
         logits = self.model.logits(encoded, batch.before)

@@ -24,7 +24,7 @@ _RANDOM_STD = 0.02
 
 
 def extend_table(table: Tensor, vocabulary: TranslatorVocabulary, row: Tensor) -> Tensor:
-    """Return the table with one more tag, float [rows, dim] -> [rows + 1, dim]: the new row stands before `<mask>`."""
+    """Return the table with one more tag, shape [rows, dim] -> [rows + 1, dim]: the new row, [dim], stands before `<mask>`."""
     return torch.cat([table[: vocabulary.mask], row[None], table[vocabulary.mask :]])
 
 

@@ -161,7 +161,7 @@ def join(first: Ids, second: Ids, num_units: int) -> Ids:
 
 
 def units_among(tokens: Ids, num_units: int) -> NDArray[np.bool_]:
-    """Which of int64 [N] tokens are units, bool [N]."""
+    """Which tokens are units, int64 of shape [N] to bool [N]."""
     return (tokens >= NUM_SPECIALS) & (tokens < NUM_SPECIALS + num_units)
 
 

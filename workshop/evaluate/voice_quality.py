@@ -69,7 +69,7 @@ def quality_record(quality: VoiceQuality, floor_db: float | None) -> dict[str, f
 
 
 def periodic_heights(samples: Samples) -> NDArray[np.float64]:
-    """Height of the autocorrelation's highest peak between 65 and 400 Hz in each loud stretch: float64 [n], 0 to 0.999."""
+    """Height of the autocorrelation's highest peak between 65 and 400 Hz in each loud stretch: float64 of shape [n], 0 to 0.999."""
     if len(samples) < _WINDOW:
         return np.zeros(0)
     stretches = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), _WINDOW)[::_HOP]
@@ -84,7 +84,7 @@ def periodic_heights(samples: Samples) -> NDArray[np.float64]:
 
 
 def harmonicity_db(heights: NDArray[np.float64]) -> float:
-    """The median of 10 log10(r / (1 - r)); -30 where there is nothing periodic at all."""
+    """The median of 10 log10(r / (1 - r)); -30 where there is nothing periodic at all. heights: r, float64 of shape [n]."""
     if not len(heights):
         return -30.0
     r = np.clip(heights, 1e-3, _MOST)
@@ -119,7 +119,7 @@ def end_levels(samples: Samples) -> tuple[float, float]:
 def noise_floor_db(samples: Samples, is_silence: NDArray[np.bool_]) -> float | None:
     """Level in pauses relative to the loudest step of 20 ms, in dB; None where there is no pause of 100 ms or more.
 
-    is_silence: bool [T], of each 20 ms, what the speech was made from or is known to say.
+    is_silence: bool of shape [T], of each 20 ms, what the speech was made from or is known to say.
     """
     steps = min(len(is_silence), len(samples) // SAMPLES_PER_UNIT)
     if not steps:
@@ -140,7 +140,7 @@ def semitones_between(made_hz: float | None, true_hz: float) -> float:
 def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]) -> tuple[float, float | None]:
     """How a copy of a recording follows its pitch: share of wrong voicing, and the median distance in semitones.
 
-    Voicing counts where something is said: bool [T] says where nothing is, every 20 ms. None where both are never voiced.
+    Voicing counts where something is said: bool of shape [T] says where nothing is, every 20 ms. None where both are never voiced.
     """
     tracks = [without_jumps(pitch_track(one)) for one in (made, recorded)]
     per_step = SAMPLES_PER_UNIT // PITCH_STEP

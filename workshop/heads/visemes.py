@@ -113,7 +113,7 @@ def visemes_of(mnemonic: str, language: str) -> tuple[Viseme, ...]:
 def mouth_track(phonemes: Sequence[Phoneme], num_frames: int, language: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Move the mouth through timed phonemes at 25 fps.
 
-    language: "en" or "ko". Returns opening (0 to 1) and width (-1 to 1), each float32 [num_frames], for the times at
+    language: "en" or "ko". Returns opening (0 to 1) and width (-1 to 1), each float32 of shape [num_frames], for the times at
     which the pictures appear.
     """
     times = np.array([float(frames_to_seconds(frame)) for frame in range(num_frames)])

@@ -92,7 +92,7 @@ class RandomState:
         self._generator = torch.Generator().manual_seed(seed)
 
     def normal(self, name: str, *shape: int, std: float = 1.0, mean: float = 0.0) -> Tensor:
-        """Add and return a tensor of normal numbers."""
+        """Add and return a float32 tensor of normal numbers, of this shape."""
         self.state[name] = torch.empty(shape).normal_(mean, std, generator=self._generator)
         return self.state[name]
 

@@ -72,7 +72,10 @@ def domain_sentences() -> list[str]:
 
 
 def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage[Any], Domain]:
-    """The domain of each model. inside: float64 [readings, utterances] of held-out speech of the domain. Raises InputError."""
+    """The domain of each model. Raises InputError.
+
+    inside: float64 of shape [readings, utterances], scores of held-out speech of the domain.
+    """
     found = common_bounds(inside, [one.part for one in READINGS], share)
     bounds: dict[Stage[Any], dict[str, float]] = {kind: {} for kind in _NAMES}
     for one, bound in zip(READINGS, found, strict=True):
@@ -81,7 +84,7 @@ def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage[Any], 
 
 
 def is_warned_of(domains: Mapping[Stage[Any], Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which scores are below their bounds: bool [readings, utterances] of float64 [readings, utterances]."""
+    """Which scores are below their bounds: bool of the scores' shape, float64 [readings, utterances]."""
     return np.array(
         [[not domains[one.model].knows(score, one.of) for score in row] for one, row in zip(READINGS, scores, strict=True)]
     )
@@ -102,7 +105,7 @@ def summary(domains: Mapping[Stage[Any], Domain], inside: Scores, outside: Score
 
 
 def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
-    """Which utterances come out as the sentence that was said and not as another one of the domain: bool [utterances]."""
+    """Which utterances come out as the sentence that was said and not as another one of the domain: bool of shape [utterances]."""
     return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
 
 

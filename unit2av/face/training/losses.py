@@ -152,5 +152,5 @@ def lower_half(faces: Tensor) -> Tensor:
 
 
 def realness_loss(logits: Tensor, is_real: bool) -> Tensor:
-    """Binary cross-entropy of logits [batch] against all real or all drawn."""
+    """Binary cross-entropy, of shape [], of float logits of shape [batch] against all real or all drawn."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(is_real)))

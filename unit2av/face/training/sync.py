@@ -61,7 +61,7 @@ class SyncExpert(nn.Module):
     def forward(self, units: Tensor, mouths: Tensor) -> Tensor:
         """Compare each row of mouths with one or more windows of units.
 
-        units: int64 [batch, choices, 2 F]; mouths: float [batch, 3 F, 48, 96] in 0..1, BGR, picture by picture. Returns
+        units: int64 of shape [batch, choices, 2 F]; mouths: float [batch, 3 F, 48, 96] in 0..1, BGR, picture by picture. Returns
         logits float [batch, choices]: their sigmoid is the probability that they belong together.
         """
         batch, choices, steps = units.shape
@@ -73,7 +73,7 @@ class SyncExpert(nn.Module):
 
 
 def sync_loss(logits: Tensor, is_aligned: bool = True) -> Tensor:
-    """Binary cross-entropy of logits [...] against all aligned or all misaligned."""
+    """Binary cross-entropy, of shape [], of float logits of any shape against all aligned or all misaligned."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(is_aligned)))
 
 
@@ -160,7 +160,10 @@ class SyncTask:
         return {"loss": loss, "accuracy": _accuracy(logits.detach())}
 
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
-        """Loss; accuracy: share of pairs judged rightly; ranking: share of windows whose own units score above the shifted."""
+        """Loss; accuracy: share of pairs judged rightly; ranking: share of windows whose own units score above the shifted.
+
+        batches: units int64 of shape [batch, 2, 2 F], own and shifted; mouths uint8 [batch, F, 48, 96, 3], RGB.
+        """
         own = [self._expert(batch["units"], expert_input(batch["mouths"])).float().cpu() for batch in batches]
         parts = [part for share in engine.of_all(own) for part in share]
         if not parts:

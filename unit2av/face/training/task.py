@@ -109,7 +109,10 @@ class Unit2vTask:
     # Validation
 
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
-        """Measure held-out windows (see `Measurer`), show some, and switch the sync loss on when it is low enough."""
+        """Measure held-out windows (see `Measurer`), show some, and switch the sync loss on when it is low enough.
+
+        batches: as in `training_step`, and average uint8 [batch, 96, 96, 3], each clip's mean face.
+        """
         self._refresh_norms()
         measurer = Measurer(self._face, self._losses, self._config.mouth)
         shown = 0

@@ -92,7 +92,10 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
 
 
 def light_on(picture: Picture, points: Points) -> NDArray[np.float32]:
-    """Colour of the light that falls on a face, from its cheeks, as if its skin were of middling brightness: float32 [3], to 1."""
+    """Colour of the light that falls on a face, from its cheeks, as if its skin were of middling brightness.
+
+    picture: uint8 [height, width, 3]; points: of the mesh, float64 [468, 3], in its pixels. Returns float32 [3] in 0.2..1.
+    """
     height, width = picture.shape[:2]
     x, y = np.rint(points[_CHEEKS, :2]).astype(int).T
     skin = np.median(picture[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)], axis=0) / 255

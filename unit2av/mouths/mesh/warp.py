@@ -114,7 +114,10 @@ def _triangles() -> NDArray[np.int64]:
 
 
 def wound(triangles: NDArray[np.int64], points: Points, which: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Some of the triangles turned to face the viewer, whichever way they lie; which: bool [m]."""
+    """Some of the triangles, int64 [m, 3], turned to face the viewer, whichever way they lie.
+
+    points: float64 [n, 2] in pixels; which: bool [m], those that are turned where need be. Returns int64 [m, 3].
+    """
     is_turned = _twice_area(points[triangles]) > 0
     return np.where((which & is_turned)[:, None], triangles[:, [0, 2, 1]], triangles)
 

@@ -45,7 +45,7 @@ class SyncNetColor(nn.Module):
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "SyncNetColor":
-        """An expert with the widths of a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        """An expert with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is missing."""
 
         def widths(part: str, layers: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(tensors[f"{part}.{layer}.conv_block.0.bias"].shape[0] for layer in layers)
@@ -77,7 +77,7 @@ class QualityDiscriminator(nn.Module):
 
     @classmethod
     def sized_as(cls, tensors: Mapping[str, Tensor]) -> "QualityDiscriminator":
-        """A discriminator with the widths of a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        """A discriminator with the widths of a state dict, by the shapes of biases. Raises KeyError when one of them is missing."""
         return cls(tuple(tensors[f"face_encoder_blocks.{block}.0.conv_block.0.bias"].shape[0] for block in range(7)))
 
     def forward(self, halves: Tensor) -> Tensor:

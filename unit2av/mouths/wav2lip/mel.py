@@ -36,7 +36,7 @@ _LEAD_S = frames_to_seconds(1)
 
 
 def mel_of(speech: NDArray[np.floating]) -> Mel:  # type: ignore[type-arg]
-    """The mel spectrogram of speech float [S] at 16 kHz: float32 [80, 1 + S // 200], column k centred on sample 200 k.
+    """The mel spectrogram of speech float [S] at 16 kHz: float32 of shape [80, 1 + S // 200], column k centred on sample 200 k.
 
     Values lie in -4..4. Raises InputError for samples that are not finite, NoSpeechError for 400 samples or fewer.
     """
@@ -88,7 +88,7 @@ def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def published_starts(num_columns: int, rate: float) -> NDArray[np.int64]:
-    """Where the chunks of a mel of `num_columns` begin, one for each picture at `rate` Hz, as published: int64 [F].
+    """Where the chunks of a mel of `num_columns` begin, one for each picture at `rate` Hz, as published: int64 of shape [F].
 
     One for each picture whose chunk is whole, and one more: the last 16 columns. Raises NoSpeechError for fewer columns.
     """

@@ -24,7 +24,7 @@ class Wav2LipSize:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Wav2LipSize":
-        """Read the widths off a state dict. Raises KeyError when a tensor that tells a width is missing."""
+        """Read the widths off a state dict, by the shapes of weights and biases. Raises KeyError when one of them is missing."""
         widths = (tensors[f"audio_encoder.{layer}.conv_block.0.bias"].shape[0] for layer in _FIRST_OF_WIDTH)
         return cls(tuple(widths), DrawingSize.from_tensors(tensors))
 

@@ -99,7 +99,10 @@ def adversarial_loss(made: Sequence[Judgement]) -> Tensor:
 
 
 def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
-    """Equation 4 of HiFi-GAN: mean absolute difference of what the layers made, summed over layers and discriminators."""
+    """Equation 4 of HiFi-GAN: mean absolute difference of what the layers made, summed over layers and discriminators.
+
+    Features that are compared have one shape, float [batch, ...]. Returns a loss of shape [].
+    """
     pairs = zip(real, made, strict=True)
     terms = [F.l1_loss(b, a) for truth, ours in pairs for a, b in zip(truth.features, ours.features, strict=True)]
     return torch.stack(terms).sum()
@@ -117,7 +120,10 @@ class Runs(NamedTuple):
 
 
 def whole_runs(frames: NDArray[np.int64]) -> Units:
-    """The runs of int64 [T] without the first and the last, which the ends of the segment cut; with two or fewer, all."""
+    """The runs of frames without the first and the last, which the ends of the segment cut; with two or fewer, all.
+
+    frames: int64 of shape [T], the unit of each 20 ms.
+    """
     runs = Units.from_frames(frames)
     if len(runs) <= 2 or runs.durations is None:
         return runs
@@ -135,13 +141,13 @@ def stack_runs(rows: Sequence[Units]) -> Runs:
 
 
 def duration_loss(log_durations: Tensor, runs: Runs) -> Tensor:
-    """Mean squared error of float [batch, runs] against ln(length + 1), over the runs that there are."""
+    """Mean squared error of float of shape [batch, runs] against ln(length + 1), over the runs that there are."""
     target = torch.log(runs.lengths[runs.is_run].to(log_durations.dtype) + 1)
     return F.mse_loss(log_durations[runs.is_run], target)
 
 
 def length_loss(log_durations: Tensor, runs: Runs) -> Tensor:
-    """Squared relative error of the sum of all durations of a batch, float [batch, runs] as ln(length + 1).
+    """Squared relative error of the sum of all durations of a batch, float of shape [batch, runs] as ln(length + 1).
 
     `duration_loss` alone is smallest at the mean of the logarithms, which is shorter than the mean: speech comes out too
     fast. The sum is taken over the batch, where chance averages out.
