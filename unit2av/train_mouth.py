@@ -13,6 +13,7 @@ from pathlib import Path
 
 from avcore.command import Parser, run
 from avcore.loading import loading
+from avcore.outputs import keep_apart
 
 
 def build_parser() -> Parser:
@@ -38,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    keep_apart({"the table": options.out_path}, {"the manifest": options.manifest, "the units": options.units})
     with loading():
         from unit2av.mouths.mesh.learn import learn_from_manifest
 

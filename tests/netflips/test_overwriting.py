@@ -55,7 +55,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
-CORPORA = ("prepare_zeroth", "prepare_kox", "prepare_video", "prepare_aihub_lips")
+CORPORA = ("prepare_zeroth", "prepare_kaldi", "prepare_kox", "prepare_video", "prepare_aihub_lips")
 LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
 
 
@@ -103,6 +103,9 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("transcribe a.mp4 --unit2text-path t.safetensors --format txt --out a.mp4", "overwrite a file to transcribe"),
         ("transcribe a.mp4 v.mp4 --unit2text-path t.safetensors --out t.json --format json", "--out is for one file"),
         ("transcribe a.mp4 --unit2text-path t.safetensors --out t.json", "overwrite the text reader"),
+        ("lipsync a.mp4 --speech v.mp4 --mouth units --out-vid-path v.mp4", "overwrite the speech"),
+        ("portrait a.mp4 --speech v.mp4 --mouth units --out-vid-path v.mp4", "overwrite the speech"),
+        ("say --text-path u.txt --text2unit-path t.safetensors --units-path u.txt", "overwrite the text"),
         ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
         ("bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
          "--about bundle.json --bundle-dir .", "overwrite the description"),
@@ -163,6 +166,11 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("unit2text.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
         ("unit2text.inference", "--in-unit-path u.txt --unit2text-path t.safetensors --out-text-path u.txt", "what is read"),
         ("unit2text.evaluate", "m.jsonl --units units.jsonl --unit2text-path t.safetensors --texts units.jsonl", "the units"),
+        ("text2unit.train", "data.train=m.jsonl data.units=run run_dir=./run", "the run would be one of its inputs"),
+        ("text2unit.training.export", "--checkpoint r.safetensors --out-path r.safetensors", "overwrite the run's checkpoint"),
+        ("text2unit.inference", "--text-path u.txt --text2unit-path t.safetensors --out-unit-path u.txt", "overwrite the text"),
+        ("unit2av.train_mouth", "m.jsonl --units units.jsonl --out-path m.jsonl", "overwrite the manifest"),
+        ("workshop.recipe.mouth_table", "e.json e.json", "overwrite the phones"),
         ("avdata.prepare.say", "--text-file s.wav --out s.wav", "overwrite the text"),
         ("workshop.material.pairs", "--data . --units en.jsonl --out-dir .", "overwrite the units"),
         ("avdata.prepare.prepare_zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
@@ -185,7 +193,7 @@ ELSEWHERE = {f"unit2unit/training/{name}.py" for name in ("prepare_pairs", "prep
 """Held by the tests of these commands."""
 NO_FILE_IS_READ = {
     "netflips/completion.py", "workshop/heads/make_mesh.py", "workshop/random/random_checkpoints.py", "unit2av/drawn_lips.py",
-    "unit2av/tones.py",
+    "unit2av/tones.py", "text2unit/babble.py",
 }  # fmt: skip
 NO_FILE_IS_WRITTEN = {"netflips/info.py"}
 
@@ -194,7 +202,18 @@ def test_no_command_is_left_out() -> None:
     here = Path(__file__).read_text(encoding="utf-8")
     packages = (
         ROOT / name
-        for name in ("avcore", "avtrain", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "netflips", "workshop")
+        for name in (
+            "avcore",
+            "avtrain",
+            "avdata",
+            "av2unit",
+            "unit2unit",
+            "unit2av",
+            "unit2text",
+            "text2unit",
+            "netflips",
+            "workshop",
+        )
     )
     files = {str(path.relative_to(ROOT)) for one in packages for path in one.rglob("*.py") if "\ndef main(" in path.read_text()}
     behind = {f"{module.replace('.', '/')}.py": name for name, (module, _) in cli.COMMANDS.items()}

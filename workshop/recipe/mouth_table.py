@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.command import LOG, Parser, run
+from avcore.outputs import keep_apart
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_units, units_to_frames
 from avdata.prepare.espeak import Phoneme
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
+    keep_apart({"the table": options.out_path}, {"the phones": options.phones})
     with bars(options.quiet) as progress:
         table = bundle_table(Phones.read(options.phones), options.sentences, progress)
     table.save(options.out_path)
