@@ -3,12 +3,18 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 
 import pytest
 
+from avcore.media import write_speech
+from avcore.units import Units
+from avdata.spoken_texts import SpokenText
+from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, parameters, run_in_form
+from tests.unit2text.tiny import write_corpus, write_reader
+from unit2text.training.corpus import Corpus
 from workshop.random.random_checkpoints import write_random_checkpoints
 
 TRAINED_PAGES = "data|data_preparation|training.*|first_dub"
@@ -25,6 +31,9 @@ FORMS = (
         "random models never stop by themselves",
         more=SEARCH,
     ),
+    Form(
+        r"unit2text.train data", "minutes of both cores", more="loop.max_steps=4 loop.save_every=2 --config unit2text/train_debug"
+    ),
     *COMMON,
 )
 INLINE = re.compile(r"(?<!`)`((?:python -m|netflips) [^`]+)`(?!`)")
@@ -34,12 +43,29 @@ INLINE = re.compile(r"(?<!`)`((?:python -m|netflips) [^`]+)`(?!`)")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a talk, and random checkpoints under the published names."""
     folder = tmp_path_factory.mktemp("desk")
-    write_random_checkpoints(folder, "tiny")
+    write_random_checkpoints(folder, "tiny", with_text=True)
     talking_head(folder / "talk.mp4", (0.2, 2.0, 0.2), 2)
+    _write_what_is_read(folder)
     copytree(ROOT / "demo", folder / "demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
+
+
+def _write_what_is_read(folder: Path) -> None:
+    """Talks to transcribe, a reader with random weights for them, and a corpus for one that is trained."""
+    (folder / "talks").mkdir()
+    for name in ("talks/first.mp4", "silent.mp4"):
+        copy(folder / "talk.mp4", folder / name)
+    write_speech(folder / "radio.wav", talk([0.2, 1.5, 0.3]))
+    said = tuple(
+        SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
+    )
+    write_reader(folder / "reader.safetensors", Corpus(said, said, "", 1000))
+    (folder / "ko").mkdir()
+    for name, units, count in (("train", "units", 24), ("test", "test_units", 2)):
+        for made, wanted in zip(write_corpus(folder, count, language="ko"), (name, units), strict=True):
+            made.rename(folder / "ko" / f"{wanted}.jsonl")
 
 
 @pytest.mark.parametrize("line", parameters(*PAGES))
