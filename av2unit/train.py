@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from av2unit.training.config import TrainConfig
 from av2unit.training.export import build_parser, export
-from avcore.command import LOG, run
+from avcore.command import run
 from avcore.progress import bars
-from avtrain.entry import main_of
+from avtrain.entry import check_or_train, main_of
 
 _EXPORT = "export"
 
@@ -20,15 +20,11 @@ def train(config: TrainConfig) -> int | None:
     """Check everything, then train to the end or until a signal; returns the exit code."""
     # Loads accelerate and the media decoders, which --help and --print-config do without.
     from av2unit.training.task import UnitEncoderTask
-    from avtrain.running import run_task
 
     with bars() as progress:
         task = UnitEncoderTask(config, progress)
     task.write_left_out()
-    if config.check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    return run_task(task, config)
+    return check_or_train(task, config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

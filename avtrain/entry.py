@@ -8,17 +8,24 @@ A wrong key, type or value is one clear error before anything is loaded. hydra, 
 
 import argparse
 import dataclasses
+import logging
 import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import write_text
 from avtrain.apart import keep_run_apart
 from avtrain.stamps import stamp_training_lines
+
+if TYPE_CHECKING:
+    from avtrain.config import RunConfig
+    from avtrain.task import Task
+
+LOG = logging.getLogger("netflips.train")
 
 Config = TypeVar("Config")
 _EXTRA = "netflips[train]"
@@ -63,6 +70,19 @@ def save_config(config: Any, run_dir: str | Path) -> None:
 def plain(config: Any) -> dict[str, Any]:
     """A config as plain values, for a checkpoint."""
     return dataclasses.asdict(config)
+
+
+def check_or_train(task: "Task", config: "RunConfig", check_only: bool) -> int | None:
+    """What a trainer does with a task that was made, and thereby checked: train it, unless only the check was asked for.
+
+    Returns the exit code, None = done.
+    """
+    if check_only:
+        LOG.info("everything fits; nothing was trained (check_only)")
+        return None
+    from avtrain.running import run_task  # accelerate is loaded only when training begins
+
+    return run_task(task, config)
 
 
 def main_of(

@@ -7,7 +7,6 @@
 On several GPUs or machines: `accelerate launch -m text2unit.train ...`.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ import torch
 from avcore.checkpoints.checkpoint import load_strict, read_checkpoint
 from avcore.errors import CheckpointError
 from avcore.units.vocabulary import require_same_vocabulary
-from avtrain.entry import main_of
+from avtrain.entry import check_or_train, main_of
 from text2unit.config import SpellerConfig, read_speller_config
 from text2unit.speller import Network, network_of
 from text2unit.stage import SPELLER
@@ -26,7 +25,6 @@ from text2unit.training.config import SpellerRunConfig, check_config
 from text2unit.training.corpus import Corpus, read_corpus
 from text2unit.training.task import SpellerTask
 
-LOG = logging.getLogger("netflips.train")
 _EXPORT = "export"
 _ALIGNER = "aligner."
 
@@ -57,12 +55,7 @@ def _start_from(path: str, network: Network, sizes: SpellerConfig, corpus: Corpu
 def train(config: SpellerRunConfig) -> int | None:
     """Train to the end or until a signal; returns the exit code."""
     task = make_task(config)
-    if config.check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
-
-    return run_task(task, config)
+    return check_or_train(task, config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,16 +6,13 @@ Its checkpoints/best.pt is what `unit2av.train_unit2v` takes as losses.sync_chec
 `accelerate launch -m unit2av.train_sync ...`.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 
-from avtrain.entry import main_of
+from avtrain.entry import check_or_train, main_of
 from unit2av.face.training.config import SyncTrainConfig, check_sync
 from unit2av.face.training.corpus import cache_folder, read_clips
 from unit2av.face.training.sync import SyncTask
-
-LOG = logging.getLogger("netflips.train")
 
 
 def make_task(config: SyncTrainConfig) -> SyncTask:
@@ -31,12 +28,7 @@ def make_task(config: SyncTrainConfig) -> SyncTask:
 def train(config: SyncTrainConfig) -> int | None:
     """Train to the end or until a signal; returns the exit code."""
     task = make_task(config)
-    if config.check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
-
-    return run_task(task, config)
+    return check_or_train(task, config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

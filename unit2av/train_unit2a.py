@@ -7,21 +7,18 @@
 On several GPUs or machines: `accelerate launch -m unit2av.train_unit2a ...`.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 
 from avcore.progress import bars
 from avdata.published.unit2a import check_range
-from avtrain.entry import main_of
+from avtrain.entry import check_or_train, main_of
 from unit2av.voice.training import export as export_unit2a
 from unit2av.voice.training.config import Unit2aConfig, check_config
 from unit2av.voice.training.corpus import pitch_tracks, read_corpus
 from unit2av.voice.training.harmonic import HarmonicTask
 from unit2av.voice.training.start import TrainedHarmonic, start_vocoder
 from unit2av.voice.training.task import Unit2aTask
-
-LOG = logging.getLogger("netflips.train")
 
 _EXPORT = "export"
 _MODEL = "model="
@@ -47,12 +44,7 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
 def train(config: Unit2aConfig) -> int | None:
     """Train to the end or until a signal; returns the exit code."""
     task = make_task(config)
-    if config.check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
-
-    return run_task(task, config)
+    return check_or_train(task, config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

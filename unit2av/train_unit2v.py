@@ -6,19 +6,16 @@
 On several GPUs or machines: `accelerate launch -m unit2av.train_unit2v ...`.
 """
 
-import logging
 import sys
 from collections.abc import Sequence
 
-from avtrain.entry import main_of
+from avtrain.entry import check_or_train, main_of
 from unit2av.face.model import WINDOW_FRAMES
 from unit2av.face.training import export as export_unit2v
 from unit2av.face.training.config import Unit2vConfig, check_unit2v
 from unit2av.face.training.corpus import cache_folder, read_clips
 from unit2av.face.training.start import start_face_model, start_sync_expert
 from unit2av.face.training.task import Unit2vTask
-
-LOG = logging.getLogger("netflips.train")
 
 _EXPORT = "export"
 
@@ -39,12 +36,7 @@ def make_task(config: Unit2vConfig) -> Unit2vTask:
 def train(config: Unit2vConfig) -> int | None:
     """Train to the end or until a signal; returns the exit code."""
     task = make_task(config)
-    if config.check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
-
-    return run_task(task, config)
+    return check_or_train(task, config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

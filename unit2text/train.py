@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from avcore.command import LOG
-from avtrain.entry import main_of
+from avtrain.entry import check_or_train, main_of
 from unit2text.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -25,12 +24,7 @@ def train(config: TrainConfig) -> int | None:
     from unit2text.training.task import LipTextTask, UnitTextTask  # loads torch, which --help and --print-config do without
 
     task: Task = LipTextTask(config) if config.data.lips else UnitTextTask(config)
-    if config.check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
-
-    return run_task(task, config)
+    return check_or_train(task, config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
