@@ -58,6 +58,7 @@ def tell(
         fingerprints=job.models.fingerprints,
         stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
         warnings=tuple(job.warnings),
+        mouth=job.mouth.name,
         timing="source",
         recording=_recording(job, found, utterances),
     )
