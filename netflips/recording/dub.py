@@ -25,6 +25,7 @@ from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
 from netflips.recording.say import Cue, Spoken, say
 from netflips.recording.sound import join, require_writable_kind
+from netflips.recording.texts import check_texts
 from netflips.report import DubReport
 from netflips.subtitles.beside import SpokenSides, write_beside
 from netflips.subtitles.dubbed import Spoken as SpokenUnits
@@ -43,6 +44,7 @@ def dub_recording(
     Raises NetflipsError as `netflips.pipeline.dub` does.
     """
     check_early(source, options)
+    check_texts(models, options)
     mouth = settled_mouth(models, options)
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
