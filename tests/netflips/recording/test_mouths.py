@@ -30,8 +30,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     """Options with a mouth and its file, work kept in the folder that all of them share."""
-    files = {"mesh": {"table": table}, "wav2lip": {"wav2lip": parity_dir / "wav2lip_tiny.pth"}}
-    return lambda name: replace(settings, mouth=MouthChoice("auto", **files[name]))
+    choices = {"mesh": MouthChoice(table=table), "wav2lip": MouthChoice(wav2lip=parity_dir / "wav2lip_tiny.pth")}
+    return lambda name: replace(settings, mouth=choices[name])
 
 
 def _facts(report: DubReport) -> RecordingReport:
