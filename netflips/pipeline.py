@@ -17,7 +17,6 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.dub import dub_recording
 from netflips.report import DubReport
-from unit2av.mouths.flags import AUTO, UNITS
 
 
 def dub(
@@ -45,9 +44,6 @@ def dub(
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     if in_own_time:
-        if options.mouth.name not in (AUTO, UNITS):
-            hint = "use --timing free for a clip of one utterance, or netflips lipsync with the speech of a dub"
-            raise UsageError(f"--mouth {options.mouth.name} is for clips of one utterance as yet", path=in_path, hint=hint)
         return dub_recording(source, out_path, models, options, progress, clock)
     return ShortDub(source, out_path, models, options, progress, clock).run()
 

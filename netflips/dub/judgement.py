@@ -23,8 +23,8 @@ class Scored(Protocol):
     """What a translation says of itself."""
 
     @property
-    def score(self) -> float:
-        """Mean log-probability of a token."""
+    def score(self) -> float | None:
+        """Mean log-probability of a token; None = nothing was translated, a text was given."""
 
     @property
     def weakest(self) -> Stretch | None:
@@ -33,6 +33,8 @@ class Scored(Protocol):
 
 def judge(models: Models, heard: Heard, translated: Scored) -> Judgement:
     """Judge an utterance by how sure the encoder is of its units and the translator of what they mean."""
+    if translated.score is None:
+        return Judgement(heard.extraction.confidence, None, None)  # nothing was guessed that is said
     readings = [
         *heard.extraction.readings(models.extractor.domain),
         *models.translator.readings(translated.score, translated.weakest),

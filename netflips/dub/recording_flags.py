@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from avcore.errors import UsageError
 from netflips.dub.segments import require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
@@ -45,7 +46,15 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--background-audio", type=Path, metavar="FILE", help="music and effects without voices, heard where the old sound is not"
     )
     group.add_argument("--segments", type=Path, metavar="FILE", help="write the times of the utterances (.json or .srt)")
-    group.add_argument("--segments-in", type=Path, metavar="FILE", help="take these times of utterances (.json or .srt)")
+    group.add_argument(
+        "--segments-in",
+        type=Path,
+        metavar="FILE",
+        help="take these times of utterances (.json or .srt); in .json one with a target_text is spoken from that, not translated",
+    )
+    group.add_argument(
+        "--text2unit-path", type=Path, metavar="FILE", help="speller for the texts of --segments-in (default: the bundle's)"
+    )
     group.add_argument(
         "--speaker-map", type=Path, metavar="FILE", help="who says which utterance, in which voice, with which face (.json)"
     )
@@ -65,6 +74,8 @@ def recording_options(options: argparse.Namespace) -> RecordingOptions:
     for path, flag in ((options.segments, "--segments"), (options.segments_in, "--segments-in")):
         if path is not None:
             require_segment_name(path, flag)
+    if options.text2unit_path is not None and options.segments_in is None:
+        raise UsageError("--text2unit-path belongs to --segments-in", hint="add --segments-in times.json with a target_text")
     return RecordingOptions(
         pace=Pace(options.pace[0], options.pace[1], options.hold_picture),
         length=UtteranceLength(*options.utterance_length),

@@ -30,7 +30,7 @@ def tell(
     output_s = float(clock.at(found.part.stop))
     spoken = [cue for cue in cues if isinstance(cue, Spoken)]
     judged = [cue.understood.judgement for cue in cues if cue.understood is not None]
-    scores = [cue.understood.translated.score for cue in spoken]
+    scores = [cue.understood.translated.score for cue in spoken if cue.understood.translated.score is not None]
     return DubReport(
         version=__version__,
         input=str(job.source.path),
@@ -58,6 +58,7 @@ def tell(
         fingerprints=job.models.fingerprints,
         stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
         warnings=tuple(job.warnings),
+        mouth=job.mouth.name,
         timing="source",
         recording=_recording(job, found, utterances),
     )
@@ -142,6 +143,7 @@ def _speech(cue: Spoken, clock: OutputClock) -> dict[str, Any]:
         "output_end_s": float(clock.at(placed.start) + placed.spoken),
         "target_units": len(translated.units),
         "translation_score": translated.score,
+        "target_text": translated.text,
         "is_truncated": translated.is_truncated,
         "factor": fit.factor,
         "is_hurried": fit.is_hurried,

@@ -3,28 +3,26 @@
 A face is smoothed over time; where it is turned away, blurred or there for a moment only it stays as it is.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, groupby, pairwise
 from math import floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from avcore.faces.crop import Box, crop_face, visible_part
-from avcore.faces.paste import paste_face, paste_face_hard
+from avcore.faces.crop import Box, visible_part
+from avcore.faces.paste import paste_face
 from avcore.media import Picture
-from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_frames
-from avcore.units import Units
+from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.recording.faces import MIN_SHARPNESS, FaceTable, Floats
 from netflips.recording.plan import Placed, Watch
 from netflips.recording.see import Scenes
-from unit2av.renderer import BATCH_PICTURES, LipRenderer, in_batches
+from unit2av.mouths.mouth import Mouth, Scene
 
 Pixels = NDArray[np.uint8]
 
@@ -39,8 +37,6 @@ BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth comes in and goes out."""
 _CHEEKS, _NOSE = 0.42, 0.56
 """Rows of the face box, as shares of its height, between which the drawn mouth comes in from above."""
-_HALF_WINDOW = 5
-"""Codes are made in windows of 10; the middle of one that holds a single unit is that unit's own shape."""
 
 
 class Reason(IntEnum):
@@ -51,6 +47,7 @@ class Reason(IntEnum):
     PROFILE = 2
     BLURRED = 3
     BRIEF = 4
+    HIDDEN = 5
 
     @property
     def text(self) -> str:
@@ -96,6 +93,13 @@ class FacePath:
         if strength <= 0:
             return None, 0.0, Reason(int(self.reasons[here]) or int(self.reasons[following]))
         return box, float(strength), Reason.DRAWN
+
+    def place_of(self, seconds: Seconds) -> tuple[int, int]:
+        """The shot of a time of the recording, and the track of the face that is drawn there."""
+        shot = self.scenes.shot_at(seconds)
+        own = np.flatnonzero(self.shots == shot)
+        here = min(max(frame_at(seconds) - self.first, int(own[0])), int(own[-1])) if len(own) else -1
+        return shot, int(self.tracks[here]) if here >= 0 else -1
 
 
 def follow(face: FaceTable, watch: Watch, scenes: Scenes) -> FacePath:
@@ -172,14 +176,14 @@ class Shown(NamedTuple):
 class Talk:
     """One utterance's part of the picture.
 
-    placed: when. begin: when it begins in the output (s). path: where the face is. codes: [T, width], what the mouth does
-    in each 40 ms since it began; the last one holds on.
+    placed: when. begin: when it begins in the output (s). path: where the face is. codes: what the mouth does since it began, as
+    it said itself.
     """
 
     placed: Placed
     begin: Fraction
     path: FacePath
-    codes: Tensor
+    codes: Any
 
     @property
     def end(self) -> Fraction:
@@ -187,71 +191,39 @@ class Talk:
         return self.placed.end
 
 
-def mouth_codes(renderer: LipRenderer, said: Units, is_silent: NDArray[np.bool_], rest: int | None, seconds: Seconds) -> Tensor:
-    """What the mouth does in each 40 ms: [T, width].
-
-    said: units with durations. is_silent: bool [T]; where it is, and after it up to `seconds`, the mouth rests: it
-    takes one shape and keeps it. rest: the unit of silence; None = the last unit said.
-    """
-    codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)]
-    quiet = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
-    still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), quiet), said.language, said.vocabulary)
-    resting = renderer.codes(still)[_HALF_WINDOW]
-    silent = torch.from_numpy(is_silent[: len(codes)].copy()).to(codes.device)
-    codes = codes.clone()
-    codes[: len(silent)][silent] = resting
-    missing = max(frames_covering(seconds) + 1 - len(codes), 1)
-    return torch.cat([codes, resting.expand(missing, -1)])
-
-
-def draw_mouths(
-    renderer: LipRenderer,
-    pictures: Iterable[tuple[Picture, Fraction, Talk | None]],
-    is_hard: bool = False,
-    batch_size: int = BATCH_PICTURES,
-) -> Iterator[Shown]:
+def draw_mouths(mouth: Mouth, pictures: Iterable[tuple[Picture, Fraction, Talk | None]]) -> Iterator[Shown]:
     """Yield the pictures as they are shown, those of a talk with its mouth; all others are passed on untouched.
 
-    pictures: each with its time in the output and the talk it belongs to. is_hard: whole boxes without a soft edge.
+    pictures: each with its time in the output and the talk it belongs to; those of a talk follow one another. What a mouth
+    learns of a face it learns anew in each talk, so that a talk is drawn alike whatever was drawn before.
     """
-    for batch in in_batches(pictures, batch_size):
-        tasks = [_task(picture, time, talk) for picture, time, talk in batch]
-        patches: dict[int, Pixels] = {}
-        for talk in {id(talk): talk for _, _, talk in batch if talk is not None}.values():
-            own = {place: task for place, task in enumerate(tasks) if isinstance(task, _Mouth) and task.talk is talk}
-            if own:
-                faces = [crop_face(task.picture, task.box) for task in own.values()]
-                drawn = renderer.draw(talk.codes, faces, [task.moment for task in own.values()])
-                patches |= dict(zip(own, drawn, strict=True))
-        for place, task in enumerate(tasks):
-            yield task if isinstance(task, Shown) else task.shown(patches[place], is_hard)
+    for _, group in groupby(pictures, key=lambda one: id(one[2])):
+        for picture, time, talk in group:
+            if talk is None:
+                yield Shown(picture.rgb, time, 0, Reason.DRAWN)
+            else:
+                yield from _talking(mouth, talk, chain([(picture, time)], ((one, when) for one, when, _ in group)))
 
 
-class _Mouth(NamedTuple):
-    """A mouth to draw. time: when it is shown (s); moment: seconds since the utterance began. strength: above 0, at most 1."""
+def _talking(mouth: Mouth, talk: Talk, pictures: Iterable[tuple[Picture, Fraction]]) -> Iterator[Shown]:
+    """The pictures of a talk, each with its time in the output."""
+    waiting = deque[tuple[Shown, bool]]()
+    """What the mouth has read and not given back, as it looks ahead, and whether it was asked to draw."""
+    shots: dict[tuple[int, int], int] = {}
 
-    picture: Pixels
-    time: Fraction
-    talk: Talk
-    box: Box
-    strength: float
-    moment: Fraction
+    def scenes() -> Iterator[Scene]:
+        for picture, time in pictures:
+            box, strength, reason = talk.path.at(picture.time)
+            moment = time - talk.begin
+            share = min(strength, _presence(talk, moment), 1.0)
+            shot = shots.setdefault(talk.path.place_of(picture.time), len(shots))
+            asked = box if share > 0 else None
+            waiting.append((Shown(picture.rgb, time, talk.placed.utterance.number, reason), asked is not None))
+            yield Scene(picture.rgb, asked, moment, shot, strength=share)
 
-    def shown(self, patch: Pixels, is_hard: bool) -> Shown:
-        """The picture with the drawn face, uint8 [96, 96, 3], in it."""
-        rgb = _pasted(self.picture, patch, self.box, self.strength, is_hard)
-        return Shown(rgb, self.time, self.talk.placed.utterance.number, Reason.DRAWN)
-
-
-def _task(picture: Picture, time: Fraction, talk: Talk | None) -> Shown | _Mouth:
-    if talk is None:
-        return Shown(picture.rgb, time, 0, Reason.DRAWN)
-    box, strength, reason = talk.path.at(picture.time)
-    moment = time - talk.begin
-    share = min(strength, _presence(talk, moment), 1.0)
-    if box is None or share <= 0:
-        return Shown(picture.rgb, time, talk.placed.utterance.number, reason)
-    return _Mouth(picture.rgb, time, talk, box, share, moment)
+    for rgb in mouth.draw(talk.codes, scenes()):
+        one, was_asked = waiting.popleft()
+        yield one._replace(rgb=rgb, reason=Reason.HIDDEN if was_asked and rgb is one.rgb else one.reason)
 
 
 def _presence(talk: Talk, moment: Fraction) -> float:
@@ -260,15 +232,18 @@ def _presence(talk: Talk, moment: Fraction) -> float:
     return float(min(moment / BLEND_S, left / BLEND_S, Fraction(1)))
 
 
-def _pasted(picture: Pixels, patch: Pixels, box: Box, strength: float, is_hard: bool) -> Pixels:
-    pasted = paste_face_hard(picture, patch, box) if is_hard else paste_face(picture, patch, box)
+def paste_lower_face(picture: Pixels, patch: Pixels, box: Box) -> Pixels:
+    """Put a face patch into its box as `paste_face` does, but coming in from the cheeks down.
+
+    picture: uint8 [height, width, 3]; patch: uint8 [96, 96, 3]. Returns a new picture.
+    """
+    pasted = paste_face(picture, patch, box)
     part = visible_part(box, *picture.shape[:2])
     if part is None:
-        return picture
+        return pasted
     rows = np.arange(part[0].start, part[0].stop, dtype=np.float32)
     height = (rows - box[1]) / max(float(box[3] - box[1]), 1e-6)
-    weight = np.ones_like(rows) if is_hard else np.clip((height - _CHEEKS) / (_NOSE - _CHEEKS), 0, 1)
-    weight = (strength * weight)[:, None, None]
+    weight = np.clip((height - _CHEEKS) / (_NOSE - _CHEEKS), 0, 1)[:, None, None]
     below = picture[part].astype(np.float32)
     pasted[part] = np.rint(below + (pasted[part] - below) * weight).astype(np.uint8)
     return pasted

@@ -1,13 +1,16 @@
 """Dub a recording of several utterances, each in its own place; finished work is kept, so that a stopped run goes on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from avcore.compute.ahead import pictures_at_once
 from avcore.errors import MediaError, NoSpeechError
 from avcore.files import require_file
 from avcore.media import PictureSource, probe
 from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, file_digest, require_work_folder
+from avcore.units.vocabulary import require_same_vocabulary
 from netflips.dub.clock import StageClock
 from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
@@ -15,15 +18,22 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.account import tell
 from netflips.recording.cast import cast
+from netflips.recording.draw import paste_lower_face
 from netflips.recording.find import find
 from netflips.recording.job import Job, announce
 from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
 from netflips.recording.say import Cue, Spoken, say
 from netflips.recording.sound import join, require_writable_kind
+from netflips.recording.texts import check_texts
 from netflips.report import DubReport
 from netflips.subtitles.beside import SpokenSides, write_beside
 from netflips.subtitles.dubbed import Spoken as SpokenUnits
+from unit2av.mouths.choose import opened_mouth, settled, table_of
+from unit2av.mouths.flags import MESH, WAV2LIP, MouthChoice
+from unit2av.mouths.mesh.table import MouthTable
+from unit2av.mouths.wav2lip.mouth import load_wav2lip
+from unit2av.renderer import BATCH_PICTURES
 
 
 def dub_recording(
@@ -34,16 +44,21 @@ def dub_recording(
     Raises NetflipsError as `netflips.pipeline.dub` does.
     """
     check_early(source, options)
+    check_texts(models, options)
+    mouth = settled_mouth(models, options)
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
         digest = file_digest(source.path)
-    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock)
+    job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth)
     require_writable_kind(job)
     announce(require_work_folder(folder), source.info, float(source.info.duration_s))
     found = find(job)
     cues = say(job, found, cast(job, found))
     output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])
-    pieces = show(job, found, cues, output)
+    batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
+    how, drawn_by = models.how, models.renderer
+    with opened_mouth(mouth, models.paths.unit2av, how.device, how.precision, drawn_by, batch, paste_lower_face) as opened:
+        pieces = show(job, found, cues, output, opened)
     writer = join(job, found, cues, output, pieces)
     job.work.settle(out_video)
     if options.subtitles is not None:
@@ -62,6 +77,17 @@ def _spoken(cues: Sequence[Cue], output: OutputClock) -> tuple[list[SpokenUnits]
     heard = [SpokenUnits(start, cue.understood.listened.units) for start, cue in zip(starts, spoken, strict=True)]
     said = [SpokenUnits(start, cue.placed.said) for start, cue in zip(starts, spoken, strict=True)]
     return heard, said
+
+
+def settled_mouth(models: Models, options: DubOptions) -> MouthChoice:
+    """The mouth that is taken, with its files. Raises UsageError, InputError or VocabularyError for one that cannot be."""
+    choice, renderer = replace(options.mouth, is_hard=options.hard_paste), models.paths.unit2av
+    choice = replace(choice, name=settled(choice, renderer), table=table_of(choice, renderer))
+    if choice.name == MESH and choice.table is not None:
+        require_same_vocabulary(models.vocoder.vocabulary, MouthTable.load(choice.table).vocabulary, "the mouth's table")
+    if choice.name == WAV2LIP and choice.wav2lip is not None:
+        load_wav2lip(choice.wav2lip)  # another file is refused before hours of work, not after
+    return choice
 
 
 def work_folder_beside(out_video: Path) -> Path:

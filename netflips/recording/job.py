@@ -13,6 +13,7 @@ from avcore.timeline import SAMPLE_RATE
 from netflips.dub.clock import StageClock
 from netflips.models import Models
 from netflips.options import DubOptions, RecordingOptions
+from unit2av.mouths.flags import MouthChoice
 
 LOG = logging.getLogger("netflips")
 
@@ -25,7 +26,7 @@ _MEGA = 1e6
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to dub. digest: of its content. warnings: what the user was warned of."""
+    """One recording to dub. digest: of its content. mouth: that is taken, with its files. warnings: what the user was warned of."""
 
     source: PictureSource
     out: Path
@@ -35,6 +36,7 @@ class Job:
     work: WorkFolder
     progress: Progress
     clock: StageClock
+    mouth: MouthChoice
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from avcore.compute.ahead import ahead, pictures_ahead, pictures_at_once
+from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
-from avcore.runs.cache import Arrays, WorkFolder, key_of
-from avcore.timeline import exact
+from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, exact
 from netflips.dub.label import draw_label
-from netflips.recording.draw import Shown, Talk, draw_mouths, follow, mouth_codes
+from netflips.recording.draw import Shown, Talk, draw_mouths, follow
 from netflips.recording.find import Found
 from netflips.recording.job import Job
 from netflips.recording.plan import OutputClock
-from netflips.recording.say import Cue, Spoken
+from netflips.recording.say import Cue, Spoken, speech_of
 from netflips.recording.see import Scenes
-from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.mouths.flags import MESH, WAV2LIP
+from unit2av.mouths.mouth import Mouth, Said
 
 LONGEST_PIECE_S = Fraction(20)
 STAGE = "pictures"
@@ -46,17 +48,19 @@ class Encoded:
     reasons: list[int]
 
 
-def show(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock) -> list[Encoded]:
+def show(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, mouth: Mouth) -> list[Encoded]:
     """Draw and encode the pictures of the part, in pieces of which those that are there already are kept."""
     speaking = [cue for cue in cues if isinstance(cue, Spoken)]
     feed = PictureFeed(job.source.path, found.part.start)
-    studio = Studio(job.info, feed, clock, job.models.renderer, job.options.label, job.options.hard_paste)
-    encoded, done = [], 0
+    studio = Studio(job.info, feed, clock, mouth, job.options.label)
+    drawing, encoded, done = _drawing(job, mouth), [], 0
     with job.clock.stage("pictures"):
         for start, stop in _pieces(job, found):
             inside = [cue for cue in speaking if cue.placed.end > start and (stop is None or cue.placed.start < stop)]
-            piece = Piece(start, stop, _key(job, found, start, stop, inside))
-            made = studio.encode(piece, partial(_talks, job, found.scenes, clock, inside), job.work)
+            told = [_told(job, found, cue, mouth) for cue in inside]
+            piece = Piece(start, stop, _key(job, found, start, stop, inside, [*drawing, *(one.samples for one in told)]))
+            talks = partial(_talks, found.scenes, clock, list(zip(inside, told, strict=True)), mouth)
+            made = studio.encode(piece, talks, job.work)
             if made is not None:
                 encoded.append(made)
                 done += len(made.times)
@@ -71,13 +75,32 @@ def _pieces(job: Job, found: Found) -> list[tuple[Fraction, Fraction | None]]:
     return list(zip(borders, [*borders[1:], None if part.is_all else part.stop], strict=True))
 
 
-def _key(job: Job, found: Found, start: Fraction, stop: Fraction | None, inside: Sequence[Spoken]) -> str:
+def _drawing(job: Job, mouth: Mouth) -> list[object]:
+    """What draws, for the names of pieces: the mouth, its files, and how they are used."""
+    choice, how = job.mouth, [job.models.arithmetic, job.options.hard_paste]
+    if mouth.name == WAV2LIP:
+        return [mouth.name, file_digest(str(choice.wav2lip)), choice.is_published, *how]
+    if mouth.name == MESH:
+        return [mouth.name, file_digest(str(choice.table))]
+    return [mouth.name, job.models.fingerprints["unit2av"], *how]
+
+
+def _told(job: Job, found: Found, cue: Spoken, mouth: Mouth) -> Said:
+    """What a mouth is told of an utterance."""
+    samples = None
+    if mouth.needs_sound:
+        samples = resample(speech_of(job, found.speech, cue).samples, job.sound_rate, SAMPLE_RATE)
+    return Said(cue.placed.said, samples, cue.is_silent, cue.understood.listened.rest)
+
+
+def _key(
+    job: Job, found: Found, start: Fraction, stop: Fraction | None, inside: Sequence[Spoken], drawing: Sequence[object]
+) -> str:
     """The name of a piece: everything that its pictures depend on."""
     ends = [start == found.part.start, start, stop]
     if not inside:
         return key_of(job.digest, ends, job.options.label)
     cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
-    drawing = [job.models.fingerprints["unit2av"], job.models.arithmetic, job.options.hard_paste]
     return key_of(job.digest, ends, job.options.label, cuts, drawing, [_facts(cue) for cue in inside])
 
 
@@ -87,15 +110,12 @@ def _facts(cue: Spoken) -> list[object]:
     return [*said, placed.start, placed.end, placed.held, cue.cast.face_key]
 
 
-def _talks(job: Job, scenes: Scenes, clock: OutputClock, inside: Sequence[Spoken]) -> list[Talk]:
-    return [_talk(job, scenes, clock, cue) for cue in inside]
-
-
-def _talk(job: Job, scenes: Scenes, clock: OutputClock, cue: Spoken) -> Talk:
-    placed = cue.placed
-    seconds = placed.end - placed.start + placed.held
-    codes = mouth_codes(job.models.renderer, placed.said, cue.is_silent, cue.understood.listened.rest, seconds)
-    return Talk(placed, clock.at(placed.start), follow(cue.cast.face, cue.cast.watch, scenes), codes)
+def _talks(scenes: Scenes, clock: OutputClock, inside: Sequence[tuple[Spoken, Said]], mouth: Mouth) -> list[Talk]:
+    talks = []
+    for cue, said in inside:
+        path = follow(cue.cast.face, cue.cast.watch, scenes)
+        talks.append(Talk(cue.placed, clock.at(cue.placed.start), path, mouth.codes(said)))
+    return talks
 
 
 def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fraction, Fraction]]) -> list[Fraction]:
@@ -146,11 +166,9 @@ class PictureFeed:
 class Studio:
     """Draws and encodes pieces of a recording."""
 
-    def __init__(
-        self, info: MediaInfo, feed: PictureFeed, clock: OutputClock, renderer: LipRenderer, label: str, is_hard: bool
-    ) -> None:
+    def __init__(self, info: MediaInfo, feed: PictureFeed, clock: OutputClock, mouth: Mouth, label: str) -> None:
         self._info, self._feed, self._clock = info, feed, clock
-        self._renderer, self._label, self._is_hard = renderer, label, is_hard
+        self._mouth, self._label = mouth, label
         self._step = 1 / info.frame_rate
 
     def encode(self, piece: Piece, talks: Callable[[], Sequence[Talk]], work: WorkFolder) -> Encoded | None:
@@ -174,8 +192,7 @@ class Studio:
         # Decoding, drawing and encoding in a thread each.
         depth = pictures_ahead(self._info.width, self._info.height)
         scheduled = ahead(self._scheduled(piece, talks), depth)
-        batch = pictures_at_once(self._info.width, self._info.height, BATCH_PICTURES)
-        shown = ahead(draw_mouths(self._renderer, scheduled, self._is_hard, batch), depth)
+        shown = ahead(draw_mouths(self._mouth, scheduled), depth)
         times, owners, reasons = [], [], []
         writer: VideoWriter | None = None
         first = next(shown, None)

@@ -31,6 +31,7 @@ from netflips.recording.find import Found
 from netflips.recording.hear import Samples, SpeechFile
 from netflips.recording.job import Job
 from netflips.recording.plan import Placed, frames_of, place
+from netflips.recording.texts import spelt, texts_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation, search_settings
 
@@ -56,12 +57,15 @@ class Listened:
 
 @dataclass(frozen=True)
 class Translated:
-    """units: repeats kept, without durations. is_truncated: the search ended at its limit. weakest: where it is least sure."""
+    """units: repeats kept, without durations; of a text with them. is_truncated: the search ended at its limit. weakest: where it
+    is least sure. text: that it is spoken from in place of a translation, which then has no score; "" = it was translated.
+    """
 
     units: Units
-    score: float
-    is_truncated: bool
+    score: float | None
+    is_truncated: bool = False
     weakest: Stretch | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,12 +152,16 @@ def _understand(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> d
     job.models.done_with(job.models.extractor)
     _warn_of_pictures(job, listened)
     with job.clock.stage("unit2unit"):
-        translated = translate_all(list(listened.values()), job.models, job.options, job.work, job.progress)
+        texts = texts_of(job.options)
+        untold = {number: said for number, said in listened.items() if number not in texts}
+        translated = translate_all(list(untold.values()), job.models, job.options, job.work, job.progress)
+        meant = dict(zip(untold, translated, strict=True))
         job.models.done_with(job.models.translator)
     with job.clock.stage("speech"):
+        meant |= {number: Translated(spelt(job, texts[number]), None, text=texts[number]) for number in listened if number in texts}
         return {
-            number: Understood(said, meant, judge(job.models, said.heard, meant))
-            for (number, said), meant in zip(listened.items(), translated, strict=True)
+            number: Understood(said, meant[number], judge(job.models, said.heard, meant[number]))
+            for number, said in listened.items()
         }
 
 
@@ -174,7 +182,8 @@ def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | Left
         job.warn(f"{name} is left alone: {why}")
         return LeftAlone(cast, understood, why)
     translated = understood.translated
-    natural = job.models.vocoder.predict_durations(translated.units)
+    units = translated.units
+    natural = units if units.durations is not None else job.models.vocoder.predict_durations(units)
     placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace)
     fit = placed.fit
     if translated.is_truncated:

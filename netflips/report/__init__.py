@@ -34,7 +34,8 @@ class UtteranceReport:
     time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by reason. unseen: why
     nobody was shown saying it, "" = somebody was. evidence: how much that face looked like saying it (1.6 for a real talker,
     about 0 for a listener), None = none was looked for. face: quality of the face that was followed. pitch_hz: as in DubReport,
-    of this speaker. left_alone: why the whole utterance stayed as it was, "" = it did not.
+    of this speaker. target_text: the text that it is spoken from, not translated, "" = it was translated. left_alone: why the whole
+    utterance stayed as it was, "" = it did not.
     """
 
     number: int
@@ -69,6 +70,7 @@ class UtteranceReport:
     evidence: float | None = None
     face: dict[str, float] = field(default_factory=dict)
     pitch_hz: float | None = None
+    target_text: str = ""
     tracks: tuple[dict[str, Any], ...] = ()
 
 

@@ -129,6 +129,8 @@ def _units(report: DubReport, one: UtteranceReport) -> list[Fact]:
         facts.append(Fact("units", f"{one.source_units} in the original, {one.target_units} in the translation"))
     elif one.source_units:
         facts.append(Fact("units", several(one.source_units, "unit")))
+    if one.target_text:
+        facts.append(Fact("said as written", one.target_text))
     if one.units_from or one.units_why:
         told = [text for text in (taken_from(one.units_from), one.units_why) if text]
         facts.append(Fact("units from", "; ".join(told)))

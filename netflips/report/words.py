@@ -57,6 +57,7 @@ ON_CARDS = {
     "begins in the output": "When the new speech begins in the dub, where that differs from the original.",
     "units": "The models write speech down as units, sounds of 20 ms or longer with a number each, and translate those; there is "
     "no text. First how many the original has, then how many its translation has.",
+    "said as written": "The text of --segments-in that this utterance is spoken from; it was not translated.",
     "units from": "What the units of the original were taken from: its sound, the lips of the speaker, or both.",
     "sure of the original": "How likely the encoder held each unit that it took down, on average (geometric mean). Speech of the "
     "kind that the models were made for is hardly ever under the usual figure; what is far under it was most likely heard wrong.",

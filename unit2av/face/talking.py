@@ -9,7 +9,7 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.contracts import Voice
-from avcore.faces.crop import Box, Picture, crop_face
+from avcore.faces.crop import Box, Picture, crop_face, visible_part
 from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
@@ -43,7 +43,17 @@ def drawn_pictures(
         crops = [crop_face(rgb, box) for rgb, box, _ in faces]
         patches = iter(draw(crops, [time for _, _, time in faces]) if faces else ())
         for scene in batch:
-            yield scene.rgb if scene.box is None else paste(scene.rgb, next(patches), scene.box)
+            yield scene.rgb if scene.box is None else _mixed(scene, paste(scene.rgb, next(patches), scene.box))
+
+
+def _mixed(scene: Scene, pasted: Picture) -> Picture:
+    """A new picture with a mouth in it uint8 [height, width, 3], or what lies between it and the scene's own, by its strength."""
+    part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
+    if part is None or scene.strength >= 1:
+        return pasted
+    below = scene.rgb[part].astype(np.float32)
+    pasted[part] = np.rint(below + (pasted[part] - below) * scene.strength).astype(np.uint8)
+    return pasted
 
 
 def num_pictures_for(units: Units) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from avcore.errors import CheckpointError, UsageError
 from avcore.faces.paste import paste_face, paste_face_hard
 from avcore.files import require_file
+from unit2av.face.talking import Paste
 from unit2av.mouths.flags import AUTO, MESH, UNITS, WAV2LIP, MouthChoice
 from unit2av.mouths.mesh.mouth import MeshMouth
 from unit2av.mouths.mesh.table import TABLE_FILE, MouthTable
@@ -22,12 +23,17 @@ def find_table(renderer: Path) -> Path | None:
     return path if path.is_file() else None
 
 
+def table_of(choice: MouthChoice, renderer: Path | None) -> Path | None:
+    """The table for a mesh: the one that was given, else the one beside the renderer; None = there is none."""
+    return choice.table or (None if renderer is None else find_table(renderer))
+
+
 def settled(choice: MouthChoice, renderer: Path | None) -> str:
     """Which mouth `auto` stands for: units, wav2lip or mesh. renderer: checkpoint of the units' renderer, None = there is none.
 
     Raises UsageError where the mouth lacks its file, InputError where that is not there.
     """
-    table = choice.table or (None if renderer is None else find_table(renderer))
+    table = table_of(choice, renderer)
     name = choice.name
     if name == AUTO:
         has_table = table is not None and not choice.is_hard  # a mesh has no patch that could be pasted
@@ -51,15 +57,16 @@ def opened_mouth(
     precision: str = "float32",
     drawn_by: LipRenderer | None = None,
     batch_size: int = BATCH_PICTURES,
+    soft_paste: Paste = paste_face,
 ) -> Iterator[Mouth]:
     """Open a mouth for the length of a block.
 
-    renderer: the checkpoint of the units' renderer, None = there is none. drawn_by: it, where it is loaded already. Raises
-    UsageError, InputError, CheckpointError.
+    renderer: the checkpoint of the units' renderer, None = there is none. drawn_by: it, where it is loaded already. soft_paste:
+    how patches are put into pictures unless the choice is hard. Raises UsageError, InputError, CheckpointError.
     """
-    name, paste = settled(choice, renderer), paste_face_hard if choice.is_hard else paste_face
+    name, paste = settled(choice, renderer), paste_face_hard if choice.is_hard else soft_paste
     if name == MESH:
-        table = choice.table or (None if renderer is None else find_table(renderer))
+        table = table_of(choice, renderer)
         if table is None:
             raise CheckpointError("the mouth's table is gone", path=renderer)
         mouth = MeshMouth(MouthTable.load(table))

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from avcore.arrays import Samples
 from avcore.faces.crop import Box, Picture
 from avcore.faces.geometry import Landmarks
@@ -20,11 +23,14 @@ class Said:
     """What the lips shall say.
 
     units: with durations; None where a mouth needs none. samples: the sound of it, float32 [S] at 16 kHz; None where a mouth needs
-    none. Both begin at time 0.
+    none. Both begin at time 0. quiet: bool [n], each 40 ms in which nothing is said: there, and after the speech, the mouth rests
+    without quivering; None = not known. rest: the unit of silence; None = the last unit.
     """
 
     units: Units | None = None
     samples: Samples | None = None
+    quiet: NDArray[np.bool_] | None = None
+    rest: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +39,7 @@ class Scene:
 
     rgb: uint8 [height, width, 3]. box: where the speaker's face is; None leaves the picture as it is. time: when it is
     shown, in seconds since the speech began. shot: pictures of different shots have different numbers. mesh: landmarks of the
-    face, where they are known already.
+    face, where they are known already. strength: how much of the new mouth is there, above 0, at most 1.
     """
 
     rgb: Picture
@@ -41,6 +47,7 @@ class Scene:
     time: Seconds
     shot: int = 0
     mesh: Landmarks | None = None
+    strength: float = 1.0
 
 
 class Mouth(Protocol):

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.errors import UnitError
 from avcore.faces.crop import Picture
 from avcore.faces.paste import paste_face
+from avcore.timeline import frames_to_units, units_to_frames
+from avcore.units import Units
 from unit2av.face.talking import Paste, drawn_pictures
 from unit2av.mouths.mouth import Said, Scene
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
+
+_HALF_WINDOW = 5
+"""Codes are made in windows of 10; the middle of one that holds a single unit is that unit's own shape."""
 
 
 class UnitMouth:
@@ -24,8 +32,24 @@ class UnitMouth:
         """One code a picture of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
         if said.units is None or not len(said.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
-        return self._renderer.codes(said.units)
+        if said.quiet is None:
+            return self._renderer.codes(said.units)
+        return resting_codes(self._renderer, said.units, said.quiet, said.rest)
 
     def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Picture]:
         """See `Mouth.draw`; codes: float [n, width], one for each 40 ms."""
         return drawn_pictures(lambda faces, times: self._renderer.draw(codes, faces, times), scenes, self._paste, self._batch_size)
+
+
+def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:
+    """Codes [T, width] of a mouth that takes one shape where it is quiet, and keeps it; the last of them is that shape.
+
+    said: units with durations. quiet: bool [n]. rest: the unit of silence; None = the last unit said.
+    """
+    codes = renderer.codes(said)[: max(units_to_frames(said.num_steps), 1)].clone()
+    silence = int(said.ids[-1]) if rest is None or rest >= renderer.num_units else rest
+    still = Units.from_frames(np.full(frames_to_units(2 * _HALF_WINDOW), silence), said.language, said.vocabulary)
+    resting = renderer.codes(still)[_HALF_WINDOW]
+    silent = torch.from_numpy(quiet[: len(codes)].copy()).to(codes.device)
+    codes[: len(silent)][silent] = resting
+    return torch.cat([codes, resting[None]])

@@ -1,6 +1,6 @@
 """The parts that draw and mix: where a face may be drawn, what the mouth does in silence, what sound is left alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +13,17 @@ from avcore.media import Picture
 from avcore.units import Units
 from netflips.dub.timing import Pace
 from netflips.dub.utterances import Utterance
-from netflips.recording.draw import FacePath, Reason, Talk, draw_mouths, follow, mouth_codes
+from netflips.recording.draw import FacePath, Reason, Talk, draw_mouths, follow, paste_lower_face
 from netflips.recording.faces import FaceTable
 from netflips.recording.pictures import piece_borders
 from netflips.recording.plan import OutputClock, Watch, place
 from netflips.recording.say import silent_frames
 from netflips.recording.see import Scenes
 from netflips.recording.sound import Line, Mixer, SoundReader, output_blocks
+from unit2av.mouths.mesh.mouth import MeshMouth
+from unit2av.mouths.mesh.table import MouthTable
+from unit2av.mouths.mouth import Said, Scene
+from unit2av.mouths.units import UnitMouth
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 
@@ -104,13 +108,12 @@ def test_the_mouth_rests_in_silence_without_quivering() -> None:
     silent = np.zeros(50, bool)
     silent[20:30] = True
     renderer: Any = _Renderer()
-    codes = mouth_codes(renderer, said, silent, 5, Fraction(3))[:, 0].tolist()
-    assert len(codes) >= 76
+    codes = UnitMouth(renderer).codes(Said(said, quiet=silent, rest=5))[:, 0].tolist()
     assert codes[:20] == list(range(10, 30))
     assert codes[20:30] == [5] * 10
     assert codes[30:50] == list(range(40, 60))
-    assert set(codes[50:]) == {5}
-    assert set(mouth_codes(renderer, said, silent, None, Fraction(3))[50:, 0].tolist()) == {59}
+    assert codes[50:] == [5]  # it holds on
+    assert UnitMouth(renderer).codes(Said(said, quiet=silent))[50:, 0].tolist() == [59]
 
 
 def test_only_lasting_silence_is_rest() -> None:
@@ -139,7 +142,8 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
     pictures = _pictures(150)
     renderer: Any = _Renderer()
     inside = range(25, 100)
-    shown = list(draw_mouths(renderer, [(one, one.time, talk if one.index in inside else None) for one in pictures]))
+    mouth = UnitMouth(renderer, paste_lower_face)
+    shown = list(draw_mouths(mouth, [(one, one.time, talk if one.index in inside else None) for one in pictures]))
     assert [one.time for one in shown] == [one.time for one in pictures]
     for k, (one, picture) in enumerate(zip(shown, pictures, strict=True)):
         if k not in inside:
@@ -158,8 +162,61 @@ def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -
 def test_a_picture_without_a_face_is_passed_on_with_the_reason() -> None:
     talk = _talk(_path(count=150, there=np.zeros(150, bool)))
     renderer: Any = SimpleNamespace(draw=None)
-    (shown,) = draw_mouths(renderer, [(_pictures(50)[40], Fraction(2), talk)])
+    (shown,) = draw_mouths(UnitMouth(renderer), [(_pictures(50)[40], Fraction(2), talk)])
     assert shown.reason == Reason.NO_FACE
+
+
+class _FarSighted:
+    """A mouth that reads three scenes ahead, and paints the faces that it is to draw, but for one picture that it cannot."""
+
+    name, needs_units, needs_sound = "far-sighted", False, False
+
+    def __init__(self) -> None:
+        self.scenes, self.most_held, self._given = list[Scene](), 0, 0
+
+    def codes(self, said: Said) -> None:
+        """None are needed."""
+
+    def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[np.ndarray]:
+        del codes
+        held: list[Scene] = []
+        for scene in scenes:
+            self.scenes.append(scene)
+            held.append(scene)
+            if len(held) > 3:
+                yield self._shown(held.pop(0))
+        yield from map(self._shown, held)
+
+    def _shown(self, scene: Scene) -> np.ndarray:
+        return scene.rgb if scene.box is None or scene.time == 1 else np.full_like(scene.rgb, 255)
+
+
+def test_a_mouth_that_looks_ahead_meets_each_face_of_each_shot_anew() -> None:
+    tracks = np.repeat([4, 7], [90, 60])
+    talk, mouth = _talk(_path([2.0], count=150, tracks=tracks)), _FarSighted()
+    pictures = _pictures(150)
+    inside = range(25, 100)
+    shown = list(draw_mouths(mouth, [(one, one.time, talk if one.index in inside else None) for one in pictures]))
+    assert [one.time for one in shown] == [one.time for one in pictures]
+    assert [scene.time for scene in mouth.scenes] == [Fraction(k, 25) for k in range(75)]
+    assert np.flatnonzero(np.diff([scene.shot for scene in mouth.scenes])).tolist() == [24, 64]  # the cut, the other face
+    assert len({scene.shot for scene in mouth.scenes}) == 3
+    assert [scene.strength for scene in mouth.scenes[1:5]] == [0.25, 0.5, 0.75, 1.0]
+    assert [k for k, one in enumerate(shown) if one.reason == Reason.HIDDEN] == [50]  # what it left alone is said
+    assert all(one.rgb is picture.rgb for one, picture in zip(shown, pictures, strict=True) if picture.index not in inside)
+    assert shown[60].rgb.min() == 255
+
+
+def test_a_mesh_closes_in_silence_and_stays_closed() -> None:
+    table = MouthTable(np.zeros((5, 100, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
+    mouth, silent = MeshMouth(table), np.zeros(50, bool)
+    silent[20:30] = True
+    opening = mouth.codes(Said(Units(np.arange(10, 60), np.full(50, 2), "ko", is_merged=True), quiet=silent))[:, 0]
+    mouth.close()
+    assert opening[:20].min() > 0.7
+    assert opening[19] > opening[20] > 0
+    assert set(opening[21:29].tolist()) == {0.0}
+    assert opening[30:50].min() > 0.7
 
 
 def _line(start: int, stop: int, length: int, level: float = 0.5) -> Line:

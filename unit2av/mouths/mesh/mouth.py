@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avcore.arrays import Floats
 from avcore.compute.ahead import pictures_at_once
@@ -116,6 +117,8 @@ class MeshMouth:
         if said.units is None or not len(said.units):
             raise UnitError("there are no units to move the lips", expected="1 unit or more", found="0")
         moved = self._table.parameters(said.units)
+        if said.quiet is not None:
+            moved = moved * _spoken_share(said.quiet, len(moved))[:, None]
         return np.concatenate([moved, np.outer(_CLOSING, moved[-1])])
 
     def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Picture]:
@@ -201,6 +204,8 @@ class _Shot:
         self._judge()
         first = max(0, self._shown - REACH)
         place = placed(self._looks[first : self._shown + REACH + 1], self._shown - first)
+        if place is not None:
+            place = replace(place, strength=place.strength * scene.strength)
         self._shown += 1
         if self._shown > 2 * REACH:
             gone = self._shown - REACH
@@ -218,6 +223,14 @@ class _Shot:
         picture = rgb.copy()
         draw_mouth(picture, place, known.person, asked, known.light, known.teeth, known.soft)
         return picture
+
+
+def _spoken_share(quiet: NDArray[np.bool_], count: int) -> NDArray[np.float64]:
+    """How much a mouth moves in each of `count` pictures of 40 ms, [count]: it closes over a few where it is quiet, bool [n]."""
+    still = np.zeros(count, bool)
+    still[: len(quiet)] = quiet[:count]
+    padded = np.pad(1.0 - still, 1, mode="edge")
+    return np.where(still, (padded[:-2] + padded[1:-1] + padded[2:]) / 3, 1.0)
 
 
 def parameters_at(codes: Parameters, time: Seconds) -> Points:

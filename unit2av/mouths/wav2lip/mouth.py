@@ -11,7 +11,7 @@ from avcore.compute.device import resolve_device, resolve_precision
 from avcore.errors import InputError
 from avcore.faces.crop import Picture, scale_face
 from avcore.faces.paste import paste_face
-from avcore.timeline import Seconds
+from avcore.timeline import Seconds, frames_to_units, units_to_samples
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.talking import Paste, drawn_pictures
 from unit2av.mouths.mouth import Said, Scene
@@ -64,7 +64,13 @@ class SoundMouth:
         """The mel of the sound, float32 [80, L]; a picture's code is made of its chunk when it is drawn."""
         if said.samples is None:
             raise InputError("there is no sound to move the lips", expected="float32 [samples] at 16 kHz")
-        return mel_of(said.samples)
+        if said.quiet is None:
+            return mel_of(said.samples)
+        heard = said.samples.copy()
+        for picture in np.flatnonzero(said.quiet).tolist():
+            start, stop = (units_to_samples(frames_to_units(edge)) for edge in (picture, picture + 1))
+            heard[start:stop] = 0
+        return mel_of(heard)
 
     def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Picture]:
         """See `Mouth.draw`."""

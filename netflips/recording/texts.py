@@ -1,0 +1,40 @@
+"""Utterances that a user wrote a text for: they are spoken from it (text to speech over units) and not translated."""
+
+import numpy as np
+
+from avcore.runs.cache import Arrays, key_of
+from avcore.units import Units
+from avcore.units.vocabulary import require_same_vocabulary
+from netflips.dub.target_texts import natural_units, read_target_texts
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.recording.job import Job
+from text2unit.stage import SPELLER
+
+
+def texts_of(options: DubOptions) -> dict[int, str]:
+    """The texts by the number of the utterance. Raises InputError and LanguageError as `read_target_texts` does."""
+    times = options.recording.segments_in
+    return {} if times is None else read_target_texts(times, options.target)
+
+
+def check_texts(models: Models, options: DubOptions) -> None:
+    """Refuse texts that cannot be said: raises InputError, LanguageError, UsageError without a speller, VocabularyError."""
+    if texts_of(options):
+        speller = models.other(SPELLER, options.target)
+        require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
+
+
+def spelt(job: Job, text: str) -> Units:
+    """The units that a text is spoken in, with the durations that it has by itself; made, or found in the work folder."""
+    models, target = job.models, job.options.target
+    speller = models.other(SPELLER, target)
+    voice = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset)
+    key = key_of(text, target, speller.fingerprint, *voice, models.arithmetic)
+
+    def make() -> Arrays:
+        units = natural_units(text, target, speller, models.vocoder)
+        return {"frames": units.frames(), "vocabulary": np.array(units.vocabulary)}
+
+    found = job.work.arrays("texts", key, make)
+    return Units.from_frames(found["frames"], target, str(found["vocabulary"]))

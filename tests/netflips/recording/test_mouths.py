@@ -1,0 +1,98 @@
+"""Recordings whose lips are moved by a mesh or from sound: pictures, cuts, what is said of it, and work that is kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, UsageError
+from netflips.models import Models
+from netflips.options import DubOptions
+from netflips.pipeline import dub
+from netflips.report import DubReport, RecordingReport
+from tests.netflips.recording.made import Decoded, decode
+from unit2av.mouths.flags import MouthChoice
+from unit2av.mouths.mesh.table import MouthTable
+
+Chosen = Callable[[str], DubOptions]
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table that opens the mouth whatever is said."""
+    path = tmp_path_factory.mktemp("table") / "mouth.npz"
+    MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None]).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
+    """Options with a mouth and its file, work kept in the folder that all of them share."""
+    choices = {"mesh": MouthChoice(table=table), "wav2lip": MouthChoice(wav2lip=parity_dir / "wav2lip_tiny.pth")}
+    return lambda name: replace(settings, mouth=choices[name])
+
+
+def _facts(report: DubReport) -> RecordingReport:
+    assert report.recording is not None
+    return report.recording
+
+
+def _is_drawn(report: DubReport, times: np.ndarray) -> np.ndarray:
+    drawn = np.zeros(len(times), bool)
+    for one in _facts(report).utterances:
+        drawn |= (times >= one.source_start_s) & (times < max(one.source_end_s, one.output_end_s) + 1e-6)
+    return drawn
+
+
+@pytest.mark.parametrize("name", ["mesh", "wav2lip"])
+def test_each_mouth_draws_where_somebody_speaks_and_goes_on_after_a_stop(
+    recording: Path, models: Models, chosen: Chosen, tmp_path: Path, name: str
+) -> None:
+    source, out = decode(recording), tmp_path / "out.mp4"
+    report = dub(recording, out, models, chosen(name))
+    assert report.mouth == name  # what auto took
+    assert f"lips by {name}" in report.summary()
+    dubbed, facts = decode(out), _facts(report)
+    change = np.abs(dubbed.pictures.astype(int) - source.pictures)
+    drawn = _is_drawn(report, source.times)
+    assert np.array_equal(dubbed.times, source.times)
+    assert change[~drawn].mean() < 1.5
+    assert change[drawn][:, :30].mean() < 1.5  # above the face
+    assert change[drawn][:, 70:90, 70:90].mean() > 1.5 * change[~drawn][:, 70:90, 70:90].mean()
+    assert all(one.drawn > 0.8 * one.pictures for one in facts.utterances)  # two people, and a cut between them
+    for path in sorted((Path(facts.work_dir) / "pictures").glob("*.mp4"))[::2]:
+        path.unlink()  # as if it had been stopped
+    again = dub(recording, tmp_path / "again.mp4", models, chosen(name))
+    assert {stage for stage, count in _facts(again).work.items() if count["made"]} == {"pictures"}
+    assert _facts(again).work["pictures"]["kept"] > 0
+    _require_same(decode(tmp_path / "again.mp4"), dubbed)
+
+
+def _require_same(one: Decoded, other: Decoded) -> None:
+    assert np.array_equal(one.pictures, other.pictures)
+    assert np.array_equal(one.sound, other.sound)
+
+
+def test_another_mouth_redoes_the_pictures_that_it_draws_alone(
+    recording: Path, models: Models, settings: DubOptions, chosen: Chosen, tmp_path: Path
+) -> None:
+    dub(recording, tmp_path / "a.mp4", models, settings)
+    other = replace(chosen("wav2lip"), hard_paste=True)
+    work = _facts(dub(recording, tmp_path / "b.mp4", models, other)).work
+    assert {stage for stage, count in work.items() if count["made"]} == {"pictures"}
+    assert work["pictures"]["kept"] > 0  # where nobody speaks
+
+
+def test_a_mouth_that_cannot_be_is_refused_before_any_work(
+    recording: Path, models: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    for choice, error, told in (
+        (MouthChoice("mesh"), UsageError, "needs a table"),
+        (MouthChoice("wav2lip"), UsageError, "needs its checkpoint"),
+        (MouthChoice("mesh", table=tmp_path / "none.npz"), InputError, "none.npz"),
+    ):
+        with pytest.raises(error, match=told):
+            dub(recording, tmp_path / "x.mp4", models, replace(settings, mouth=choice))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,121 @@
+"""One utterance of a recording in the user's own words: it alone changes, all else is what was kept."""
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, UsageError, VocabularyError
+from avcore.media import VideoWriter
+from netflips.dub.command import build_parser
+from netflips.dub.recording_flags import recording_options
+from netflips.models import Models
+from netflips.options import DubOptions, ModelPaths
+from netflips.pipeline import dub
+from netflips.report import DubReport, RecordingReport
+from tests.netflips.recording.made import RATE, decode
+from tests.netflips.test_say import write_random_speller
+
+TEXT = "두 번째 문장입니다."
+
+
+@pytest.fixture(scope="module")
+def spelling(models: Models, paths: ModelPaths, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """The models with a speller beside them."""
+    path = write_random_speller(tmp_path_factory.mktemp("speller") / "text2unit.safetensors")
+    return replace(models, paths=replace(paths, others={"speller": path}))
+
+
+def _facts(report: DubReport) -> RecordingReport:
+    assert report.recording is not None
+    return report.recording
+
+
+def _with(settings: DubOptions, **changes: Any) -> DubOptions:
+    return replace(settings, recording=replace(settings.recording, **changes))
+
+
+def _written(path: Path, content: Any) -> Path:
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> dict[Path, list[np.ndarray]]:
+    """The samples of each output, as they go to its encoder."""
+    written: dict[Path, list[np.ndarray]] = defaultdict(list)
+    write = VideoWriter.write_sound
+
+    def write_sound(self: VideoWriter, samples: np.ndarray) -> None:
+        written[Path(self.path)].append(samples.copy())
+        write(self, samples)
+
+    monkeypatch.setattr(VideoWriter, "write_sound", write_sound)
+    return written
+
+
+def _made(report: DubReport) -> dict[str, int]:
+    return {stage: count["made"] for stage, count in _facts(report).work.items() if count["made"]}
+
+
+def test_only_the_utterance_with_a_text_changes(
+    recording: Path, spelling: Models, settings: DubOptions, sound: dict[Path, list[np.ndarray]], tmp_path: Path
+) -> None:
+    times, before, after = tmp_path / "times.json", tmp_path / "before.mp4", tmp_path / "after.mp4"
+    first = dub(recording, before, spelling, _with(settings, segments_out=times))
+    rows = json.loads(times.read_text())["utterances"]
+    rows[1]["target_text"] = TEXT
+    report = dub(recording, after, spelling, _with(settings, segments_in=_written(times, {"utterances": rows})))
+    assert _made(report) == {"texts": 1, "speech": 1, "pictures": 2}  # a piece is its video and its times
+    utterances = _facts(report).utterances
+    assert [one.target_text for one in utterances] == ["", TEXT, ""]
+    assert [one.translation_score is None for one in utterances] == [False, True, False]
+    assert utterances[1].speaker == _facts(first).utterances[1].speaker
+    assert utterances[1].drawn > 30
+    assert utterances[::2] == _facts(first).utterances[::2]
+
+    told, second, third = (decode(after), *utterances[1:])
+    plain = decode(before)
+    elsewhere = (plain.times < second.source_start_s) | (plain.times >= third.source_start_s)
+    assert np.array_equal(told.times, plain.times)
+    assert np.array_equal(told.pictures[elsewhere], plain.pictures[elsewhere])
+    change = np.abs(told.pictures.astype(int) - plain.pictures)
+    assert change[~elsewhere][:, 70:90, 70:90].mean() > 2  # other lips
+    # As they go to the encoder: AAC's own state reaches on behind what was changed, by less than 0.001.
+    begin, end = round(second.source_start_s * RATE), round(max(second.source_end_s, second.output_end_s) * RATE)
+    old, new = (np.concatenate(sound[path]) for path in (before, after))
+    edge = round(0.02 * RATE) + 1  # of a fade
+    assert np.array_equal(new[: begin - edge], old[: begin - edge])
+    assert np.array_equal(new[end + edge :], old[end + edge :])
+    assert np.abs(new[begin:end] - old[begin:end]).max() > 0.02
+    assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.001
+
+
+def test_a_text_that_cannot_be_said_is_refused_before_any_work(
+    recording: Path, models: Models, spelling: Models, paths: ModelPaths, settings: DubOptions, tmp_path: Path
+) -> None:
+    row = {"start_s": 1.0, "end_s": 2.5, "target_text": TEXT}
+    told = _with(settings, segments_in=_written(tmp_path / "a.json", [row]), work_dir=tmp_path / "work")
+    other = write_random_speller(tmp_path / "other.safetensors", vocabulary="sha256:another")
+    vocoder: Any = SimpleNamespace(vocabulary="sha256:one")
+    foreign = replace(models, vocoder=vocoder, paths=replace(paths, others={"speller.ko": other}))
+    strange = _with(told, segments_in=_written(tmp_path / "b.json", [row | {"target_text": "좋아요 😀"}]))
+    with pytest.raises(UsageError, match="there is no speller"):
+        dub(recording, tmp_path / "x.mp4", models, told)
+    with pytest.raises(InputError, match=r"b\.json: target_text of entry 1"):
+        dub(recording, tmp_path / "x.mp4", spelling, strange)
+    with pytest.raises(VocabularyError, match="speller"):
+        dub(recording, tmp_path / "x.mp4", foreign, told)
+    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_a_speller_without_times_is_refused() -> None:
+    options = build_parser().parse_args(["x.mp4", "--text2unit-path", "speller.safetensors"])
+    with pytest.raises(UsageError, match="belongs to --segments-in"):
+        recording_options(options)
