@@ -58,7 +58,7 @@ def test_the_published_recipe() -> None:
     expert = read_config(ExpertConfig, "unit2av/lipsync_expert", given)
     assert (plain.losses.sync, plain.losses.quality, plain.losses.sync_threshold) == (0.01, 0, 0.75)
     assert (hq.losses.sync, hq.losses.quality, hq.losses.sync_threshold) == (0.03, 0.07, 0.75)
-    assert [one.betas for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)] == [
+    assert [tuple(one.betas) for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)] == [
         (0.9, 0.999), (0.5, 0.999), (0.5, 0.999), (0.9, 0.999),
     ]  # fmt: skip
     assert {one.lr for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)} == {1e-4}
@@ -112,7 +112,7 @@ def test_every_weight_learns(heard: DrawnCorpus, crops: Path, tmp_path: Path, na
     assert ("quality" in values) == (name == "lipsync_hq_debug")
     if QUALITY in task.modules():
         assert without_gradient(task.modules()[QUALITY]) == []
-        assert values["loss"] == pytest.approx(0.93 * values["l1"].item() + 0.07 * values["quality"].item())
+        assert values["loss"].item() == pytest.approx(0.93 * values["l1"].item() + 0.07 * values["quality"].item())
 
 
 def test_the_expert_judges_in_evaluation_mode_and_does_not_drift(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
