@@ -65,8 +65,8 @@ def draw_corpus(
         _write_clip(folder / f"{name}.mp4", folder / f"{name}.bbox.pkl", units, face, generator)
         if has_sound:
             write_speech(folder / f"{name}.wav", sing(units, Singer.numbered(0), np.random.default_rng((seed, number))))
-        files = {"video": f"{name}.mp4", "boxes": f"{name}.bbox.pkl", "audio": f"{name}.wav" if has_sound else ""}
-        entries.append(Entry(name, **files, frames=frames, duration_s=float(frames_to_seconds(frames))))
+        audio, duration_s = f"{name}.wav" if has_sound else "", float(frames_to_seconds(frames))
+        entries.append(Entry(name, audio, f"{name}.mp4", boxes=f"{name}.bbox.pkl", frames=frames, duration_s=duration_s))
         rows.append(UnitRow(name, units, {}))
     corpus = DrawnCorpus(folder / "manifest.jsonl", folder / "units.jsonl")
     write_units(corpus.units, rows)

@@ -13,7 +13,8 @@ from avcore.errors import CheckpointError, InputError, UsageError
 from avcore.media import read_speech
 from avtrain.checkpoints import read_state
 from avtrain.entry import read_config
-from avtrain.loop import Trainer, TrainResult
+from avtrain.loop import Trainer
+from avtrain.position import TrainResult
 from tests.unit2av.lip_runs import OneStep, batch_of, values_of, without_gradient
 from unit2av.drawn_lips import DrawnCorpus, draw_corpus
 from unit2av.mouths.wav2lip.mel import mel_of

@@ -126,7 +126,8 @@ class ExpertWindows(_Windows[ExpertExample]):
 
 def _window_sound(mel: Mel, picture: int) -> Mel:
     """The chunk that begins with a picture: float32 [1, 80, 16]."""
-    return chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
+    window: Mel = chunks_at(mel, [frames_to_seconds(picture)], is_published=True)[0]
+    return window
 
 
 def _num_heard(mel: Mel) -> int:
