@@ -12,6 +12,7 @@ COMMANDS = [
     "unit2unit.utut_finetune.add_language", "unit2unit.utut_finetune.prepare_pairs", "unit2unit.utut_finetune.finetune",
     "unit2unit.utut_finetune.average",
     "unit2av.inference_unit2a", "unit2av.inference_unit2av", "unit2av.train_unit2a", "unit2av.train_unit2v", "unit2av.train_sync",
+    "unit2av.train_lipsync",
     "unit2text.inference", "unit2text.train", "unit2text.evaluate",
     "text2unit.inference", "text2unit.train", "text2unit.babble",
     "unit2av.lip_crops", "unit2av.voice.__main__", "inference_av2av",

@@ -2,7 +2,8 @@
 
     python -m unit2av.drawn_lips --out-dir drawn --clips 24
 
-It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units. The
+It holds what the trainers read (see unit2av.face.training.corpus): videos at 25 fps, their face boxes, a manifest, and units; with
+`--sound` also what training by sound reads. The
 faces differ in colour, size and place, and move a little; the mouth of a picture is the mean of its two units' mouths.
 """
 
@@ -20,12 +21,13 @@ from numpy.typing import NDArray
 from avcore.command import Parser, run
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box, Picture
-from avcore.media import VideoWriter
+from avcore.media import VideoWriter, write_speech
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
+from unit2av.tones import Singer, sing
 
 LOG = logging.getLogger("netflips.drawn_lips")
 
@@ -45,10 +47,13 @@ class DrawnCorpus:
     units: Path
 
 
-def draw_corpus(folder: str | Path, clips: int = 24, frames: int = 40, faces: int = 1, seed: int = 0) -> DrawnCorpus:
+def draw_corpus(
+    folder: str | Path, clips: int = 24, frames: int = 40, faces: int = 1, seed: int = 0, has_sound: bool = False
+) -> DrawnCorpus:
     """Draw clips of `frames` pictures each, in turn of one of several faces; returns the corpus's manifest and units.
 
-    The same arguments give the same corpus. What is there already is drawn anew.
+    has_sound: each has a sound file as well, a tone or a hiss for each unit, as training by sound needs it. The same arguments
+    give the same corpus. What is there already is drawn anew.
     """
     folder = Path(folder)
     entries, rows = [], []
@@ -58,8 +63,10 @@ def draw_corpus(folder: str | Path, clips: int = 24, frames: int = 40, faces: in
         units = random_units(generator, frames_to_units(frames))
         face = _Face.random(np.random.default_rng((seed, clips, number % faces)))
         _write_clip(folder / f"{name}.mp4", folder / f"{name}.bbox.pkl", units, face, generator)
-        duration_s = float(frames_to_seconds(frames))
-        entries.append(Entry(name, video=f"{name}.mp4", boxes=f"{name}.bbox.pkl", frames=frames, duration_s=duration_s))
+        if has_sound:
+            write_speech(folder / f"{name}.wav", sing(units, Singer.numbered(0), np.random.default_rng((seed, number))))
+        audio, duration_s = f"{name}.wav" if has_sound else "", float(frames_to_seconds(frames))
+        entries.append(Entry(name, audio, f"{name}.mp4", boxes=f"{name}.bbox.pkl", frames=frames, duration_s=duration_s))
         rows.append(UnitRow(name, units, {}))
     corpus = DrawnCorpus(folder / "manifest.jsonl", folder / "units.jsonl")
     write_units(corpus.units, rows)
@@ -160,6 +167,7 @@ def build_parser() -> Parser:
     parser.add_argument("--clips", type=int, default=24, help="how many clips (default: 24)")
     parser.add_argument("--frames", type=int, default=40, help="pictures a clip, 25 a second (default: 40)")
     parser.add_argument("--faces", type=int, default=1, help="how many different faces (default: 1)")
+    parser.add_argument("--sound", action="store_true", help="write sound beside each video: a tone or a hiss for each unit")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other faces (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
@@ -172,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    corpus = draw_corpus(options.out_dir, options.clips, options.frames, options.faces, options.seed)
+    corpus = draw_corpus(options.out_dir, options.clips, options.frames, options.faces, options.seed, options.sound)
     LOG.info("%s: %d clips of %d pictures, units in %s", corpus.manifest, options.clips, options.frames, corpus.units)
 
 

@@ -108,12 +108,17 @@ class CropCache:
     def _paths(self, footage: Footage) -> tuple[Path, Path, Path]:
         """The files of pictures, of whether faces are seen, and of what went wrong."""
         files = (require_file(footage.video, "the video"), require_file(footage.boxes, "the file of face boxes", MAKE_BOXES))
-        stats = (path.stat() for path in files)
         cut = [f"steady {footage.steady}".encode()] if footage.steady else []
-        state = fingerprint(footage.id.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *cut)
-        readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in footage.id)[-_LONGEST_NAME:]
-        stem = f"{readable}-{state.rpartition(':')[2]}"
+        stem = cached_stem(footage.id, files, *cut)
         return self._folder / f"{stem}.npy", self._folder / f"{stem}.seen.npy", self._folder / f"{stem}.error.txt"
+
+
+def cached_stem(name: str, files: Sequence[Path], *settings: bytes) -> str:
+    """A file's name without a suffix for what was made of a clip: another one when the files or the settings change."""
+    stats = (path.stat() for path in files)
+    state = fingerprint(name.encode(), *(f"{one.st_size} {one.st_mtime_ns}".encode() for one in stats), *settings)
+    readable = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[-_LONGEST_NAME:]
+    return f"{readable}-{state.rpartition(':')[2]}"
 
 
 def _write_crops(path: Path, source: PictureSource, boxes: Sequence[Box | None]) -> None:

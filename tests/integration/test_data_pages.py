@@ -24,7 +24,7 @@ from workshop.random.random_checkpoints import RENDERER, write_random_checkpoint
 PAGES = [
     ROOT / "docs" / f"{name}.md"
     for name in ("data", "data_preparation", "training", "first_dub", "training_unit2unit", "training_unit2v", "training_unit2a",
-                 "training_av2unit", "training_text2unit")
+                 "training_lipsync", "training_av2unit", "training_text2unit")
 ]  # fmt: skip
 KOX_NAMES = [f"et_{topic}_005_002_009_{number:04d}" for topic, count in (("a", 4), ("b", 1), ("c", 1)) for number in range(count)]
 LIP_NAME = "lip_J_1_F_03_E220_A_001"
@@ -44,6 +44,9 @@ FORMS = (
     Form(r"train_unit2a data.train=data/zeroth", "days on a GPU", more=f"{FEW_STEPS} {SMALL_VOICE}"),
     Form(r"train_sync |train_unit2v .*data.train", "days on a GPU, and debug sizes know eight units", check=check_settings),
     Form(r"train_unit2v export", "of a run of days", check=check_help),
+    Form(r"train_lipsync .*data.train=data/", "days on a GPU", check=check_settings),
+    Form(r"train_lipsync export", "of a run of days", check=check_help),
+    Form(r"train_lipsync .*debug", "a minute", more="loop.max_steps=2 loop.device=cpu"),
     Form(r"train_unit2a .*tones/units", "minutes", more=FEW_STEPS),
     Form(r"train_unit2a (model=harmonic )?data.train=ko/", "days on a GPU", check=check_settings),
     Form(r"train_unit2a \.\.\.", "days on a GPU; its beginning stands above it on the page", check=check_settings),

@@ -12,7 +12,7 @@ WITHOUT = f"import sys\nfor name in {TRAINING_ONLY!r}:\n    sys.modules[name] = 
 ALL_BUT_TRAINING = """
 from importlib import import_module
 from pkgutil import walk_packages
-parts = ("training", "clustering", "kmeans", "train", "train_sync", "train_unit2a", "train_unit2v", "__main__")
+parts = ("training", "clustering", "kmeans", "train", "train_sync", "train_unit2a", "train_unit2v", "train_lipsync", "__main__")
 parts += ("utut_common", "utut_pretrain", "utut_finetune")
 for package in ("avcore", "avdata", "av2unit", "unit2unit", "unit2av", "unit2text", "text2unit", "netflips"):
     for found in walk_packages(import_module(package).__path__, f"{package}."):
@@ -33,6 +33,7 @@ TRAINERS = {
     "unit2av.train_unit2a": ["data.train=x", "data.units=x", "run_dir=x"],
     "unit2av.train_unit2v": ["data.train=x", "data.units=x", "run_dir=x"],
     "unit2av.train_sync": ["data.train=x", "data.units=x", "run_dir=x"],
+    "unit2av.train_lipsync": ["data.train=x", "run_dir=x"],
     "unit2text.train": ["data.train=x", "data.units=x", "run_dir=x"],
     "text2unit.train": ["data.train=x", "data.units=x", "run_dir=x"],
     "unit2unit.utut_pretrain.pretrain": ["run_dir=x", "data_dir=x"],

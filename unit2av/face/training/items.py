@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -200,8 +200,8 @@ class SyncWindows(_Windows[SyncExample]):
         return SyncExample(mouths[:, :, ::-1] if self._is_mirrored(generator) else mouths, np.stack((said, unlike)))
 
 
-def stack(items: Sequence[FaceExample | SyncExample]) -> dict[str, Tensor]:
-    """A batch: each part of the examples stacked, by its name, such as units int64 [batch, 20]."""
+def stack(items: Sequence[Any]) -> dict[str, Tensor]:
+    """A batch of examples, which are named tuples of arrays: each part stacked, by its name, such as units int64 [batch, 20]."""
     parts = zip(*items, strict=True)
     return {name: torch.from_numpy(np.stack(values)) for name, values in zip(items[0]._fields, parts, strict=True)}
 

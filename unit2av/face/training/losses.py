@@ -19,29 +19,40 @@ _GROWTH = (1, 2, 4, 8, 16)
 """Of the discriminator: its layers' widths in units of the first; each halves the picture."""
 
 
-class LipLosses(nn.Module):
-    """Losses without weights that learn; a run saves it, for it knows whether the sync loss counts already."""
+class SyncSwitch(nn.Module):
+    """Knows whether the sync loss counts already, which a run saves. weight: its share from then on; threshold: see `notice`."""
 
-    weights: Tensor
     is_sync_on: Tensor
+    expert: nn.Module | None
 
-    def __init__(self, config: LipLossConfig, mouth: MouthRegion, expert: SyncExpert | None) -> None:
+    def __init__(self, weight: float, threshold: float) -> None:
         super().__init__()
-        self.config, self.expert = config, expert
-        self.register_buffer("weights", l1_weights(mouth, config.mouth_weight), persistent=False)
+        self._weight, self._threshold = weight, threshold
         self.register_buffer("is_sync_on", torch.tensor(False))
 
     @property
     def sync_weight(self) -> float:
-        """The share of the sync loss in the whole: 0 until `notice` switched it on."""
-        return self.config.sync if self.expert is not None and bool(self.is_sync_on) else 0.0
+        """The share of the sync loss in the whole: 0 until `notice` switched it on, and without an expert."""
+        return self._weight if self.expert is not None and bool(self.is_sync_on) else 0.0
 
     def notice(self, valid_loss: float) -> bool:
         """Switch the sync loss on, for good, when it was low enough on held-out windows; returns whether it just was."""
-        is_now_on = not bool(self.is_sync_on) and valid_loss < self.config.sync_threshold
+        is_now_on = not bool(self.is_sync_on) and valid_loss < self._threshold
         if is_now_on:
             self.is_sync_on.fill_(True)
         return is_now_on
+
+
+class LipLosses(SyncSwitch):
+    """Losses without weights that learn; a run saves it, for it knows whether the sync loss counts already."""
+
+    weights: Tensor
+    expert: SyncExpert | None
+
+    def __init__(self, config: LipLossConfig, mouth: MouthRegion, expert: SyncExpert | None) -> None:
+        super().__init__(config.sync, config.sync_threshold)
+        self.config, self.expert = config, expert
+        self.register_buffer("weights", l1_weights(mouth, config.mouth_weight), persistent=False)
 
     def l1(self, drawn: Tensor, truth: Tensor, reference: Tensor) -> Tensor:
         """drawn, truth, reference: float [batch, 3, 96, 96]; see `weighted_l1`. reference: what is changed into `drawn`."""

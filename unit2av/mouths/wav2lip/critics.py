@@ -110,9 +110,14 @@ def pictures_first(clips: Tensor) -> Tensor:
     return clips.permute(2, 0, 1, 3, 4).flatten(0, 1)
 
 
-def cosine_loss(sound: Tensor, face: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of the cosines of vectors [batch, width] against labels [batch], 1 = in step.
+def cosines(sound: Tensor, face: Tensor) -> Tensor:
+    """The expert's probability that vectors [batch, width] are in step: [batch].
 
     A cosine that rounding lifted above 1 is 1: the published loss stops there.
     """
-    return F.binary_cross_entropy(F.cosine_similarity(sound, face).clamp(0, 1), labels)
+    return F.cosine_similarity(sound, face).clamp(0, 1)
+
+
+def cosine_loss(sound: Tensor, face: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of the cosines of vectors [batch, width] against labels [batch], 1 = in step."""
+    return F.binary_cross_entropy(cosines(sound, face), labels)

@@ -1,0 +1,242 @@
+"""Wav2Lip's training by sound: windows, losses, the switch of the sync loss, resuming, and files as published."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from avcore.errors import CheckpointError, InputError, UsageError
+from avcore.media import read_speech
+from avtrain.checkpoints import read_state
+from avtrain.entry import read_config
+from avtrain.loop import Trainer
+from avtrain.position import TrainResult
+from tests.unit2av.lip_runs import OneStep, batch_of, values_of, without_gradient
+from unit2av.drawn_lips import DrawnCorpus, draw_corpus
+from unit2av.mouths.wav2lip.mel import mel_of
+from unit2av.mouths.wav2lip.mouth import SoundMouth, load_wav2lip
+from unit2av.mouths.wav2lip.training.config import ExpertConfig, GeneratorConfig, SoundDataConfig
+from unit2av.mouths.wav2lip.training.corpus import read_sound_clips
+from unit2av.mouths.wav2lip.training.items import ExpertWindows, GeneratorWindows
+from unit2av.mouths.wav2lip.training.start import load_expert
+from unit2av.mouths.wav2lip.training.task import GENERATOR, LOSSES, QUALITY, faces_of
+from unit2av.train_lipsync import main, make_task
+
+PARITY = Path(__file__).parents[1] / "parity"
+EXPERT = PARITY / "lipsync_expert_tiny.pth"
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> DrawnCorpus:
+    """Drawn clips with sound; nobody may change them."""
+    return draw_corpus(tmp_path_factory.mktemp("heard"), clips=20, frames=40, has_sound=True)
+
+
+def words(corpus: DrawnCorpus, cache: Path, run_dir: Path, **settings: Any) -> list[str]:
+    fixed = {"data.train": corpus.manifest, "data.cache": cache, "run_dir": run_dir}
+    named = {name.replace("__", "."): value for name, value in settings.items()}
+    return [f"{name}={value}" for name, value in (fixed | named).items()]
+
+
+def config(corpus: DrawnCorpus, cache: Path, run_dir: Path, name: str = "lipsync_debug", **settings: Any) -> GeneratorConfig:
+    return read_config(GeneratorConfig, f"unit2av/{name}", words(corpus, cache, run_dir, **settings))
+
+
+def train(settings: GeneratorConfig) -> TrainResult:
+    return Trainer(make_task(settings), settings).train()
+
+
+# The recipe and its windows
+
+
+def test_the_published_recipe() -> None:
+    given = ["run_dir=none", "data.train=none"]
+    plain, hq = (read_config(GeneratorConfig, f"unit2av/{name}", given) for name in ("lipsync", "lipsync_hq"))
+    expert = read_config(ExpertConfig, "unit2av/lipsync_expert", given)
+    assert (plain.losses.sync, plain.losses.quality, plain.losses.sync_threshold) == (0.01, 0, 0.75)
+    assert (hq.losses.sync, hq.losses.quality, hq.losses.sync_threshold) == (0.03, 0.07, 0.75)
+    assert [tuple(one.betas) for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)] == [
+        (0.9, 0.999), (0.5, 0.999), (0.5, 0.999), (0.9, 0.999),
+    ]  # fmt: skip
+    assert {one.lr for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)} == {1e-4}
+    assert [one.batch.batch_size for one in (plain, hq, expert)] == [16, 16, 64]
+
+
+def test_windows_hold_the_sound_of_their_pictures(heard: DrawnCorpus, crops: Path) -> None:
+    clip = read_sound_clips(SoundDataConfig(train=str(heard.manifest), hold_out=1), 0).train[0]
+    mel, faces = mel_of(read_speech(clip.sound)), GeneratorWindows([clip], crops, 3)._crops.faces(clip.footage).pictures
+    firsts = set()
+    for early in (0, 2):
+        shifted = replace(clip, offset=early)
+        for epoch in range(30):
+            example = GeneratorWindows([shifted], crops, 3).load((epoch, 0))
+            first = next(k for k in range(len(faces)) if np.array_equal(faces[k : k + 5], example.target))
+            starts = [(first - early + k - 1) * 80 // 25 for k in range(5)]
+            np.testing.assert_array_equal(example.sounds, np.stack([mel[None, :, start : start + 16] for start in starts]))
+            start = (first - early) * 80 // 25
+            np.testing.assert_array_equal(example.sound, mel[None, :, start : start + 16])
+            assert not np.array_equal(example.reference, example.target)
+            firsts.add((early, first))
+    assert min(first for early, first in firsts if not early) == 1
+    assert min(first for early, first in firsts if early) >= 3
+    assert len(firsts) > 20
+
+
+def test_half_of_the_experts_windows_have_another_ones_sound(heard: DrawnCorpus, crops: Path) -> None:
+    clip = read_sound_clips(SoundDataConfig(train=str(heard.manifest), hold_out=1), 0).train[0]
+    windows = ExpertWindows([clip], crops, 3, num_items=60)
+    assert len(windows) == 60
+    mel, faces = mel_of(read_speech(clip.sound)), windows._crops.faces(clip.footage).pictures[:, 48:]
+    labels = []
+    for index in range(60):
+        example = windows.load((0, index))
+        first = next(k for k in range(len(faces)) if np.array_equal(faces[k : k + 5], example.mouths))
+        start = first * 80 // 25
+        own = mel[None, :, start : start + 16]
+        assert np.array_equal(example.sound, own) == bool(example.label)
+        labels.append(float(example.label))
+    assert 15 < sum(labels) < 45
+
+
+# The step
+
+
+@pytest.mark.parametrize("name", ["lipsync_debug", "lipsync_hq_debug"])
+def test_every_weight_learns(heard: DrawnCorpus, crops: Path, tmp_path: Path, name: str) -> None:
+    task = make_task(config(heard, crops, tmp_path, name))
+    values = task.training_step(batch_of(task, range(4)), OneStep(task))
+    assert without_gradient(task.modules()[GENERATOR]) == []
+    assert ("quality" in values) == (name == "lipsync_hq_debug")
+    if QUALITY in task.modules():
+        assert without_gradient(task.modules()[QUALITY]) == []
+        assert values["loss"].item() == pytest.approx(0.93 * values["l1"].item() + 0.07 * values["quality"].item())
+
+
+def test_the_expert_judges_in_evaluation_mode_and_does_not_drift(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    task = make_task(config(heard, crops, tmp_path, losses__sync_checkpoint=EXPERT))
+    losses: Any = task.modules()[LOSSES]
+    engine, batch = OneStep(task), batch_of(task, range(4))
+    assert "sync" not in task.training_step(batch, engine)
+    assert not losses.notice(0.75)
+    assert losses.notice(0.74)
+    assert not losses.notice(0.1)
+    with torch.no_grad():
+        drawn = engine.module(GENERATOR)(batch["sounds"].flatten(0, 1), faces_of(batch))
+    values = task.training_step(batch, engine)
+    expected = -losses.sync_score(drawn, batch["sound"]).log().mean()
+    assert values["sync"].item() == pytest.approx(expected.item(), abs=1e-4)
+    assert values["loss"].item() == pytest.approx(0.99 * values["l1"].item() + 0.01 * values["sync"].item())
+    assert torch.allclose(losses.sync_score(drawn[:5], batch["sound"][:1]), losses.sync_score(drawn, batch["sound"])[:1], atol=1e-5)
+    for name, tensor in load_expert(str(EXPERT)).state_dict().items():
+        assert torch.equal(losses.expert.state_dict()[name], tensor), name
+
+
+# Runs
+
+
+def test_a_resumed_run_is_the_unbroken_one_and_its_sync_loss_stays_on(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    settings = {
+        "losses__sync_checkpoint": EXPERT, "losses__sync_threshold": 99, "loop__log_every": 1, "loop__validate_every": 3,
+    }  # fmt: skip
+    whole = train(config(heard, crops, tmp_path / "whole", "lipsync_hq_debug", **settings, loop__max_steps=6))
+    train(config(heard, crops, tmp_path / "parts", "lipsync_hq_debug", **settings, loop__max_steps=4))
+    resumed = train(config(heard, crops, tmp_path / "parts", "lipsync_hq_debug", **settings, loop__max_steps=6))
+    # Switched on by the validation after the third step.
+    assert list(values_of(whole, "train", "sync")) == [4, 5, 6]
+    for name in ("loss", "l1", "quality", "discriminator", "sync"):
+        after = {step: value for step, value in values_of(whole, "train", name).items() if step > 4}
+        found = {step: value for step, value in values_of(resumed, "train", name).items() if step > 4}
+        assert found == pytest.approx(after, abs=1e-6)
+        assert len(found) == 2
+
+
+def test_the_generator_learns_and_its_export_is_a_published_file(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+    assert main(["--config", "unit2av/lipsync_hq_debug", *words(heard, crops, run_dir)]) == 0
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["l1"] for line in lines if line["kind"] == "train"]
+    assert losses[-1] < 0.6 * losses[0]
+    last, out, quality = run_dir / "checkpoints" / "last.pt", tmp_path / "wav2lip.pth", tmp_path / "quality.pth"
+    command = ["export", "--checkpoint", str(last), "--out-path", str(out), "--quality-path", str(quality)]
+    assert main(command) == 0
+    trained = read_state(last)["modules"]
+    for tensors, stored in ((trained[GENERATOR], load_wav2lip(out).state_dict()), (trained[QUALITY], published(quality))):
+        assert tensors.keys() == stored.keys()
+        assert all(torch.equal(tensors[name], stored[name]) for name in tensors)
+    assert set(torch.load(out, weights_only=True)) == {"state_dict", "optimizer", "global_step", "global_epoch"}
+    task = make_task(config(heard, crops, tmp_path, "lipsync_hq_debug", init__checkpoint=out, init__quality_checkpoint=quality))
+    batch, generator = batch_of(task, range(2)), task.modules()[GENERATOR].eval()
+    with torch.no_grad():
+        drawn = generator(batch["sounds"].flatten(0, 1), faces_of(batch))
+        assert torch.equal(drawn, load_wav2lip(out)(batch["sounds"].flatten(0, 1), faces_of(batch)))
+    assert SoundMouth.from_checkpoint(out).name == "wav2lip"
+
+
+def published(path: Path) -> dict[str, torch.Tensor]:
+    tensors: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return tensors
+
+
+def test_the_expert_learns_and_its_export_is_a_published_file(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    run_dir, out = tmp_path / "run", tmp_path / "lipsync_expert.pth"
+    assert main(["expert", "--config", "unit2av/lipsync_expert_debug", *words(heard, crops, run_dir)]) == 0
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if line["kind"] == "train"]
+    assert losses[-1] < 0.75 * losses[0]
+    best = run_dir / "checkpoints" / "best.pt"
+    assert main(["export", "--checkpoint", str(best), "--out-path", str(out)]) == 0
+    trained, stored = read_state(best)["modules"]["expert"], load_expert(str(out)).state_dict()
+    assert all(torch.equal(trained[name], stored[name]) for name in trained.keys() | stored.keys())
+    with pytest.raises(UsageError, match="must end in"):
+        main_export(best, tmp_path / "x.safetensors")
+    assert main(["export", "--checkpoint", str(best), "--out-path", str(out), "--quality-path", str(tmp_path / "q.pth")]) == 2
+    # The generator takes it.
+    make_task(config(heard, crops, tmp_path, losses__sync_checkpoint=out))
+
+
+def main_export(checkpoint: Path, out_path: Path) -> None:
+    from unit2av.mouths.wav2lip.training.export import export_lipsync
+
+    export_lipsync(checkpoint, out_path)
+
+
+def test_published_files_are_gone_on_from(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
+    published_files = {
+        "init__checkpoint": PARITY / "wav2lip_tiny.pth",
+        "init__quality_checkpoint": PARITY / "visual_quality_disc_tiny.pth",
+    }
+    task = make_task(config(heard, crops, tmp_path, "lipsync_hq_debug", **published_files))
+    start = {name: tensor.clone() for name, tensor in task.modules()[GENERATOR].state_dict().items()}
+    stored = load_wav2lip(PARITY / "wav2lip_tiny.pth").state_dict()
+    assert all(torch.equal(start[name], stored[name]) for name in stored)
+    task.training_step(batch_of(task, range(4)), OneStep(task))
+    assert without_gradient(task.modules()[GENERATOR]) == []
+    with pytest.raises(CheckpointError):
+        make_task(config(heard, crops, tmp_path, init__checkpoint=EXPERT))
+
+
+# What cannot be trained on
+
+
+def test_bad_input_is_told_in_a_line(heard: DrawnCorpus, crops: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command = ["--config", "unit2av/lipsync_debug", *words(heard, crops, tmp_path / "run")]
+    assert main([*command, "check_only=true"]) == 0
+    assert not (tmp_path / "run").exists()
+    assert main([*command, "data.hold_out=0"]) == 2
+    assert "nothing to validate on" in capfd.readouterr().err
+    assert main([*command, "losses.quality=0.99", "losses.sync=0.01"]) == 2
+    assert main([*command, "data.hold_out=20"]) == 2
+    rows = [json.loads(line) for line in heard.manifest.read_text().splitlines()]
+    for change, what in (
+        ({"audio": "gone.wav"}, "have no sound file"),
+        ({"sync_offset": 0.5}, "sync_offset"),
+        ({"frames": 15}, "too short"),
+    ):
+        manifest = tmp_path / "bad.jsonl"
+        manifest.write_text("".join(json.dumps(row) + "\n" for row in [rows[0] | change, *rows[1:]]))
+        with pytest.raises(InputError, match=what):
+            read_sound_clips(SoundDataConfig(train=str(manifest), root=str(heard.manifest.parent), hold_out=1), 0)

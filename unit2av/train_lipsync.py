@@ -1,0 +1,85 @@
+"""Train Wav2Lip, whose lips move to sound: its sync expert, then its generator; and write them as published files.
+
+    python -m unit2av.train_lipsync expert data.train=train.jsonl data.hold_out=100 run_dir=runs/expert
+    python -m unit2av.train_lipsync export --checkpoint runs/expert/checkpoints/best.pt --out-path lipsync_expert.pth
+    python -m unit2av.train_lipsync data.train=train.jsonl losses.sync_checkpoint=lipsync_expert.pth run_dir=runs/lipsync
+    python -m unit2av.train_lipsync export --checkpoint runs/lipsync/checkpoints/last.pt --out-path wav2lip.pth
+
+`--config unit2av/lipsync_hq` trains a discriminator beside the generator. On several GPUs or machines:
+`accelerate launch -m unit2av.train_lipsync ...`.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from avtrain.config import RunConfig
+from avtrain.entry import main_of
+from avtrain.task import Task
+from unit2av.mouths.wav2lip.training import export as export_lipsync
+from unit2av.mouths.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
+from unit2av.mouths.wav2lip.training.corpus import cache_folder, read_sound_clips
+from unit2av.mouths.wav2lip.training.expert import ExpertTask
+from unit2av.mouths.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
+from unit2av.mouths.wav2lip.training.task import GeneratorTask
+
+LOG = logging.getLogger("netflips.train")
+
+_EXPERT, _EXPORT = "expert", "export"
+
+
+def make_task(config: GeneratorConfig) -> GeneratorTask:
+    """Read everything that a run of the generator needs and check it: clips, networks, sync expert.
+
+    Raises NetflipsError of the kind that fits, before anything is trained.
+    """
+    check_generator(config)
+    clips = read_sound_clips(config.data, config.loop.seed)
+    generator = start_generator(config.model, config.init, config.loop.seed)
+    quality = start_quality(config.model, config.init, config.loop.seed) if config.losses.quality else None
+    expert = load_expert(config.losses.sync_checkpoint) if config.losses.sync_checkpoint else None
+    return GeneratorTask(config, clips, cache_folder(config.data, config.run_dir), generator, quality, expert)
+
+
+def make_expert_task(config: ExpertConfig) -> ExpertTask:
+    """Read everything that a run of the expert needs and check it. Raises NetflipsError, before anything is trained."""
+    check_expert(config)
+    clips = read_sound_clips(config.data, config.loop.seed)
+    expert = start_expert(config.model, config.init, config.loop.seed)
+    return ExpertTask(config, clips, cache_folder(config.data, config.run_dir), expert)
+
+
+def train(config: GeneratorConfig) -> int | None:
+    """Train the generator to the end or until a signal; returns the exit code."""
+    return _run(lambda: make_task(config), config, config.check_only)
+
+
+def train_expert(config: ExpertConfig) -> int | None:
+    """Train the sync expert to the end or until a signal; returns the exit code."""
+    return _run(lambda: make_expert_task(config), config, config.check_only)
+
+
+def _run(make: Callable[[], Task], config: RunConfig, check_only: bool) -> int | None:
+    task = make()
+    if check_only:
+        LOG.info("everything fits; nothing was trained (check_only)")
+        return None
+    from avtrain.running import run_task  # accelerate is loaded only when training begins
+
+    return run_task(task, config)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == [_EXPORT]:
+        return export_lipsync.main(words[1:])
+    if words[:1] == [_EXPERT]:
+        purpose = "Train the sync expert of Wav2Lip."
+        return main_of(ExpertConfig, train_expert, "unit2av/lipsync_expert", f"train_lipsync {_EXPERT}", purpose, words[1:])
+    purpose = f"Train the generator of Wav2Lip; `{_EXPERT}` first trains its sync expert, `{_EXPORT}` writes published files."
+    return main_of(GeneratorConfig, train, "unit2av/lipsync", "train_lipsync", purpose, words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
