@@ -30,16 +30,16 @@ def write_mel(path: Path, speech: Path) -> int:
     duration = seconds_to_samples(probe(speech).duration_s)
     peak = max((float(np.abs(block).max(initial=0)) for block in iter_speech_blocks(speech)), default=0.0)
     total = duration // HOP
-    with private_folder(parent=path.parent) as folder:
+    with atomic_output(path) as temporary, private_folder(parent=temporary.parent) as folder:
         stored = folder / "mel.npy"
-        mel = np.lib.format.open_memmap(stored, "w+", np.float32, (MELS, total))
+        mel = np.lib.format.open_memmap(stored, "w+", np.float32, (MELS, total))  # type: ignore[no-untyped-call]
         at = 0
         for columns in _columns(speech, _PEAK / peak if peak > 0 else 1.0, total):
             mel[:, at : at + columns.shape[1]] = columns
             at += columns.shape[1]
         mel.flush()
         del mel
-        with atomic_output(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with zipfile.ZipFile(temporary, "w") as archive:
             archive.write(stored, stored.name)
     return total
 

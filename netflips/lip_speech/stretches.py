@@ -15,8 +15,8 @@ _WINDOW = frame_at(0.6)
 """Pictures over which a mouth's movement is measured; what is found is longer by half of it on both sides."""
 _LEAST = MIN_VARIATION / 2
 """Of what a whole utterance varies by, a moment of it has as much as this."""
-_SHORTEST = frame_at(0.4)
-"""Pictures; a mouth that moves for a shorter time says nothing."""
+_SHORTEST = frame_at(0.8)
+"""Pictures; what is shorter is a twitch of 0.2 s, and nothing that is said."""
 
 Stretch = tuple[int, int]
 """First picture and the one after the last, at 25 fps."""

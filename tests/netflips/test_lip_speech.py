@@ -1,6 +1,7 @@
 """`netflips lip2speech`: speech for a drawn head that makes no sound, in its own time."""
 
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ import pytest
 from PIL import Image
 
 from av2unit.extractor import UnitExtractor
+from avcore.faces.find import SpeakerFace
+from avcore.faces.pose import HeadPose
+from avcore.faces.store import RowStore
+from avcore.faces.track import TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
@@ -15,6 +20,7 @@ from netflips.lip_speech import speak_lips
 from netflips.lip_speech.command import main
 from netflips.lip_speech.mel import HOP, MELS, write_mel
 from netflips.lip_speech.speaking import see_lips
+from netflips.lip_speech.stretches import spoken_stretches
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
 from unit2av.speakers.mel import slaney_filters
@@ -55,7 +61,7 @@ def models(parity_dir: Path) -> list[str]:
 def test_a_silent_video_speaks_when_its_lips_move(
     silent: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wav, video, mel = tmp_path / "x.wav", tmp_path / "x.mkv", tmp_path / "x.npz"
+    wav, video, mel = tmp_path / "x.wav", tmp_path / "x.mkv", tmp_path / "new" / "x.npz"
     more = ["--lang", "ko", "--out-vid-path", str(video), "--save-mel", str(mel)]
     assert netflips(["lip2speech", str(silent), "--out-path", str(wav), *more, *models]) == 0
     told = capsys.readouterr().err
@@ -161,3 +167,24 @@ def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
     column = np.abs(np.fft.rfft(np.hanning(641)[:-1] * lifted[700 * 160 - 321 : 700 * 160 + 319]))
     filters = slaney_filters(80, 640, SAMPLE_RATE, 7500.0, 55.0).numpy()
     np.testing.assert_allclose(mel[:, 700], np.log(np.maximum(filters @ column, 1e-5)), atol=1e-2)
+
+
+def _face(openings: list[float | None], tracks: list[int | None]) -> SpeakerFace:
+    box, pose = np.zeros(4, np.float32), HeadPose(0.0, 0.0, 0.0)
+    frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
+    return SpeakerFace(frames, tracks, (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
+
+
+def test_utterances_follow_the_lips() -> None:
+    talks = [0.1 + 0.05 * float(np.sin(k)) for k in range(25 * 30)]
+    long = spoken_stretches(_face(list(talks), [0] * len(talks)))
+    assert (long[0][0], long[-1][1]) == (0, len(talks))
+    assert all(one[1] == other[0] for one, other in pairwise(long))
+    assert max(last - first for first, last in long) <= 12 * 25
+    away: list[float | None] = [*talks[:100], *[None] * 50, *talks[:100]]
+    assert spoken_stretches(_face(away, [0] * 100 + [None] * 50 + [1] * 100)) == [(0, 100), (150, 250)]
+    assert spoken_stretches(_face(list(talks[:200]), [0] * 100 + [1] * 100)) == [(0, 100), (100, 200)]
+    rests = [0.1] * 200
+    assert spoken_stretches(_face(list(rests), [0] * 200)) == []
+    rests[100] = 0.2
+    assert spoken_stretches(_face(list(rests), [0] * 200)) == []

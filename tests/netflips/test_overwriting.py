@@ -247,6 +247,8 @@ def test_dub_in_python_too(folder: Path) -> None:
         "translate --in-unit-path no.txt --out-unit-path new/u.txt",
         "speak --in-unit-path no.txt --speaker-path v.mp4 --out-wav-path new/x.wav",
         "speak --in-unit-path u.txt --speaker-path no.wav --out-wav-path new/x.wav",
+        "lip2speech no.mp4 --out-path new/x.wav",
+        "lip2speech a.mp4 --out-path new/x.wav --speaker-path no.wav --save-mel new/x.npz",
         "render --in-unit-path no.txt --in-vid-path a.mp4 --out-vid-path new/x.mp4",
         "render --in-unit-path u.txt --in-vid-path no.mp4 --out-vid-path new/x.mp4",
         "extract --in-path no --out-dir new --cpu",
