@@ -1,6 +1,7 @@
 """`netflips lip2speech`: speech for a drawn head that makes no sound, in its own time."""
 
 import zipfile
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -169,10 +170,10 @@ def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
     np.testing.assert_allclose(mel[:, 700], np.log(np.maximum(filters @ column, 1e-5)), atol=1e-2)
 
 
-def _face(openings: list[float | None], tracks: list[int | None]) -> SpeakerFace:
+def _face(openings: Sequence[float | None], tracks: Sequence[int | None]) -> SpeakerFace:
     box, pose = np.zeros(4, np.float32), HeadPose(0.0, 0.0, 0.0)
     frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
-    return SpeakerFace(frames, tracks, (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
+    return SpeakerFace(frames, list(tracks), (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
 
 
 def test_utterances_follow_the_lips() -> None:
