@@ -16,6 +16,7 @@ COMMANDS = {
     "translate": ("unit2unit.inference", "units of one language to units of another"),
     "speak": ("unit2av.inference_unit2a", "units to speech"),
     "say": ("netflips.say", "Korean text to speech"),
+    "lip2speech": ("netflips.lip_speech.command", "speech for silent lips"),
     "lipsync": ("netflips.lipsync.command", "the lips of a video to speech that you have"),
     "portrait": ("netflips.portrait.command", "a still picture of a face that says any speech"),
     "render": ("unit2av.inference_unit2av", "units to speech and lips"),

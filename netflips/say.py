@@ -142,16 +142,12 @@ def _pieces(
 
 def _voice(options: argparse.Namespace, vocoder: "UnitVocoder") -> "SpeakerVoice":
     """The voice asked for, or the middle of all voices."""
-    import numpy as np
-
     from unit2av.speaker import SpeakerEncoder
-    from unit2av.speakers.voice_of import read_voice
-    from unit2av.voice.speech import SpeakerVoice
+    from unit2av.speakers.voice_of import neutral_voice, read_voice
 
     if options.speaker_path is None:
         LOG.info("a voice of nobody's, as no --speaker-path is given")
-        size = vocoder.speaker_dim
-        return SpeakerVoice(np.full(size, size**-0.5, dtype=np.float32))
+        return neutral_voice(vocoder.speaker_dim)
     encoder = options.speaker_encoder_path
     return read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(encoder, device_name(options)))
 

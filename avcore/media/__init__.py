@@ -8,7 +8,7 @@ from avcore.media.probe import MediaInfo, probe
 from avcore.media.resampling import iter_sound_at
 from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech, write_speech_pieces
 from avcore.media.source import PictureSource
-from avcore.media.writer import VideoWriter
+from avcore.media.writer import VideoWriter, require_video_name
 
 __all__ = [
     "MediaInfo",
@@ -27,6 +27,7 @@ __all__ = [
     "read_pictures",
     "read_sound",
     "read_speech",
+    "require_video_name",
     "write_lip_video",
     "write_speech",
     "write_speech_pieces",

@@ -33,6 +33,17 @@ _FRUGAL = {"rc-lookahead": "1", "refs": "1", "bf": "0", "threads": "4"}
 """For pictures above 4K, of which x264 would otherwise hold some fifty: 1.2 GB at 8K instead of 5.6, a slightly larger file."""
 
 
+def require_video_name(path: Path) -> None:
+    """Raise OutputError for a name that says no kind of video that can be written."""
+    if path.suffix.lower() not in _FORMATS:
+        raise OutputError(
+            "this kind of video cannot be written",
+            path=path,
+            expected=f"a name ending in {', '.join(_FORMATS)}",
+            found=path.suffix or "no ending",
+        )
+
+
 class VideoWriter:
     """Writes pictures and sound as they come, and gives the file its name only when it is whole.
 
@@ -82,13 +93,7 @@ class VideoWriter:
         return (self.out_width, self.out_height) != (self.width, self.height)
 
     def _require_known_kind(self) -> None:
-        if self.path.suffix.lower() not in _FORMATS:
-            raise OutputError(
-                "this kind of video cannot be written",
-                path=self.path,
-                expected=f"a name ending in {', '.join(_FORMATS)}",
-                found=self.path.suffix or "no ending",
-            )
+        require_video_name(self.path)
         if self.audio_channels not in _LAYOUTS:
             raise OutputError(
                 "sound of this kind cannot be written",

@@ -117,7 +117,7 @@ class ClipMaker:
             language=request.language,
             speaker=request.speaker,
             text=request.text,
-            extra={**request.extra, "start_s": start_s, "quality": figures},
+            extra={**request.extra, **_company(face), "start_s": start_s, "quality": figures},
         )
 
     def _write_video(self, request: ClipRequest, face: SpeakerFace, speech: NDArray[np.float32], path: Path) -> list[Box | None]:
@@ -151,6 +151,12 @@ def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
     changed = next((place for place, (one, other) in enumerate(pairwise(numbers)) if one != other), None)
     if changed is not None:
         yield "cut", f"another shot or face begins {float(frames_to_seconds(changed + 1)):.2f} s after its start"
+
+
+def _company(face: SpeakerFace) -> dict[str, int]:
+    """How many faces are seen at once, where it is more than one."""
+    most = max((sum(one.first <= other.first <= one.last for one in face.tracks) for other in face.tracks), default=0)
+    return {"faces": most} if most > 1 else {}
 
 
 def _pictures(request: ClipRequest) -> Iterator[Picture]:

@@ -13,6 +13,8 @@ CORPORA = {
     "zeroth": ("avdata.prepare.prepare_zeroth", "Zeroth Korean (OpenSLR 40)"),
     "kaldi": ("avdata.prepare.prepare_kaldi", "a folder as Kaldi and ESPnet have them: wav.scp, text, utt2spk, segments"),
     "lips": ("avdata.prepare.prepare_aihub_lips", "AIHub's Korean lip-reading video"),
+    "grid": ("avdata.prepare.prepare_grid", "GRID: six-word sentences of 34 people, with its splits"),
+    "lrs": ("avdata.prepare.prepare_lrs", "LRS2 and LRS3, with their splits"),
     "video": ("avdata.prepare.prepare_video", "a folder of talking-head videos"),
 }
 

@@ -11,7 +11,7 @@ from avcore.media import probe
 from avcore.speech.cuts import CutSettings, cut_at_pauses, cut_exactly
 from avcore.speech.regions import Region, SpeechActivity
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
-from avcore.timeline import frame_at, frames_covering, frames_to_seconds
+from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings
 from avdata.prepare.footage import Footage
 from avdata.prepare.pieces import Piece
@@ -23,6 +23,7 @@ from avdata.prepare.workplace import Outcome, Workplace
 CONTACT_SHEET = "contact_sheet.png"
 _SAMPLES = "samples"
 _LRS_TEXT = "Text:"
+_SAME_RATE_HZ = 0.01
 
 Stretch = tuple[int, int]
 """First picture and number of pictures at 25 fps."""
@@ -46,11 +47,14 @@ class VideoSettings:
 
 @dataclass(frozen=True)
 class Recording:
-    """A video to be cut. text: what is said in it, "" = not known."""
+    """A video to be cut. text: the file that says what is said in it, None = there is none; said: the same as it is. extra:
+    further fields of its clips."""
 
     source: CorpusFile
     speaker: str
     text: CorpusFile | None
+    said: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -129,6 +133,8 @@ class VideoWorker:
 
     def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
         num_frames = video_frames(footage.video)
+        extra = {"source": recording.source.name, **recording.extra, **_other_rate(footage.video)}
+        text = _text(recording.text) if recording.text is not None else recording.said
         is_whole = self.video.cut == "none"
         pieces = [(0, num_frames)] if is_whole else self._pieces(name, footage.listen(), num_frames, journal)
         return [
@@ -139,8 +145,8 @@ class VideoWorker:
                 num_frames=count,
                 language=self.video.language,
                 speaker=recording.speaker,
-                text=_text(recording.text) if is_whole and recording.text is not None else "",
-                extra={"source": recording.source.name},
+                text=text if is_whole else "",
+                extra=extra,
             )
             for number, (first, count) in enumerate(pieces, 1)
         ]
@@ -178,6 +184,12 @@ def video_frames(video: Path) -> int:
     if not info.has_video:
         raise MediaError("it has no video track", path=video, expected="a video", found="sound only")
     return max(1, frame_at(info.duration_s))
+
+
+def _other_rate(video: Path) -> dict[str, float]:
+    """The rate of a video (Hz), where it is not that of the clips."""
+    rate = probe(video).frame_rate
+    return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
 
 
 def _in_frames(piece: Region, num_frames: int, max_s: float) -> Stretch:

@@ -25,15 +25,21 @@ class Frame:
 
 
 def write_talk(
-    out: Path, frame: Frame, pictures: Iterable[NDArray[np.uint8]], speech: Path, seconds: Seconds, made_by: str
+    out: Path,
+    frame: Frame,
+    pictures: Iterable[NDArray[np.uint8]],
+    speech: Path,
+    seconds: Seconds,
+    made_by: str,
+    what: str = "lips",
 ) -> None:
     """Write pictures, one after another, and the speech of a file as it is, cut or followed by silence to `seconds`.
 
-    pictures: uint8 RGB of shape [frame.height, frame.width, 3]. made_by: what moved the lips, for the comment that says that
-    all this is synthetic.
+    pictures: uint8 RGB of shape [frame.height, frame.width, 3]. what, made_by: what of it was made, and by what, for the comment
+    that says that it is synthetic.
     """
     sound = probe(speech)
-    rate, comment = sound.audio_rate, synthetic_comment("lips", [made_by])
+    rate, comment = sound.audio_rate, synthetic_comment(what, [made_by])
     writer = VideoWriter(
         out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment, pixel_aspect=frame.pixel_aspect
     )

@@ -15,7 +15,7 @@ def _examples(page: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize(("page", "number"), [("README.md", 1), ("docs/python.md", 6)])
+@pytest.mark.parametrize(("page", "number"), [("README.md", 1), ("docs/python.md", 7)])
 def test_the_examples_of_a_page_run(
     page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,7 +55,7 @@ def refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 MODELS = ("--av2unit-path", "e.safetensors", "--utut-path", "t.safetensors", "--unit2av-path", "r.safetensors")
-CORPORA = ("prepare_zeroth", "prepare_kox", "prepare_video", "prepare_aihub_lips")
+CORPORA = ("prepare_zeroth", "prepare_kox", "prepare_video", "prepare_aihub_lips", "prepare_grid", "prepare_lrs")
 LANGUAGES = ("--src-lang", "en", "--tgt-lang", "ko")
 
 
@@ -104,6 +104,9 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("transcribe a.mp4 v.mp4 --unit2text-path t.safetensors --out t.json --format json", "--out is for one file"),
         ("transcribe a.mp4 --unit2text-path t.safetensors --out t.json", "overwrite the text reader"),
         ("say 공항 --text2unit-path t.safetensors --units-path t.json", "overwrite the speller"),
+        ("lip2speech a.mp4 --out-path o.wav --out-vid-path a.mp4", "overwrite the video"),
+        ("lip2speech a.mp4 --out-path v.mp4 --speaker-path v.mp4", "overwrite the voice"),
+        ("lip2speech a.mp4 --out-path x.npz --save-mel x.npz", "are one file"),
         ("lipsync a.mp4 --speech v.mp4 --out-vid-path v.mp4", "overwrite the speech"),
         ("portrait p.png --speech v.mp4 --out-vid-path v.mp4", "overwrite the speech"),
         ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
@@ -180,6 +183,8 @@ def test_preparing_and_averaging_translators(refused: Run) -> None:
         ("avdata.prepare.prepare_zeroth", "--data-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.prepare_kox", "--data-root run --english-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.prepare_video", "--data-root km --out-dir km/new", "inside the corpus"),
+        ("avdata.prepare.prepare_grid", "--data-root km/audio --out-dir km", "an input lies where"),
+        ("avdata.prepare.prepare_lrs", "--data-root km/audio --out-dir km", "an input lies where"),
         ("avdata.prepare.prepare_aihub_lips", "--data-root km/audio/x --out-dir km", "an input lies where"),
     ],
 )  # fmt: skip
@@ -245,6 +250,8 @@ def test_dub_in_python_too(folder: Path) -> None:
         "translate --in-unit-path no.txt --out-unit-path new/u.txt",
         "speak --in-unit-path no.txt --speaker-path v.mp4 --out-wav-path new/x.wav",
         "speak --in-unit-path u.txt --speaker-path no.wav --out-wav-path new/x.wav",
+        "lip2speech no.mp4 --out-path new/x.wav",
+        "lip2speech a.mp4 --out-path new/x.wav --speaker-path no.wav --save-mel new/x.npz",
         "render --in-unit-path no.txt --in-vid-path a.mp4 --out-vid-path new/x.mp4",
         "render --in-unit-path u.txt --in-vid-path no.mp4 --out-vid-path new/x.mp4",
         "extract --in-path no --out-dir new --cpu",

@@ -54,6 +54,11 @@ def voice_of(speech: Samples, encoder: Speaker) -> SpeakerVoice:
     return SpeakerVoice(encoder.embed(speech), measure_pitch(speech))
 
 
+def neutral_voice(size: int) -> SpeakerVoice:
+    """A voice of nobody's, the middle of all: a vector float32 [size] of unit length, without a pitch of its own."""
+    return SpeakerVoice(np.full(size, size**-0.5, dtype=np.float32))
+
+
 def write_voice(path: str | Path, voice: SpeakerVoice) -> Path:
     """Write a voice as `x.npz`, and return its path. Raises UsageError for another suffix, OutputError."""
     path = Path(path)

@@ -1,0 +1,93 @@
+"""Splits of lip corpora by published lists, and the report of what a preparation kept of each."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from avcore.command import LOG
+from avcore.errors import InputError, UsageError
+from avcore.files import require_file, write_text
+from avdata.prepare.clips import MANIFEST
+from avdata.prepare.records import Record, read_journal
+from avdata.prepare.workplace import Outcome, Workplace
+
+REPORT = "report.json"
+SPLITS = ("train", "valid", "test")
+_NAMES = {"val": "valid", "dev": "valid", "pretrain": "train", "trainval": "train"}
+_ALSO_A_SET = "pretrain"
+"""Folder of clips whose numbers begin anew: names in it keep it."""
+_NO_SPLIT = "(none)"
+
+
+def split_named(name: str) -> str:
+    """The split that a list or a folder stands for: train, valid or test, another name as it is."""
+    return _NAMES.get(name.lower(), name.lower())
+
+
+def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
+    """The split of each name in lists, as `s20/prwo5p`.
+
+    lists: `NAME=FILE`, whose lines are names, or `FILE`, whose lines begin with the split, as `val/s20/prwo5p`. What stands behind
+    a name is left out, and `pretrain/...` is kept whole. Raises InputError for a line that names no clip, and UsageError for a clip
+    in two splits.
+    """
+    found = dict[str, str]()
+    for given in lists:
+        split, is_named, file = given.rpartition("=")
+        path = require_file(file, "the list of a split")
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if not (words := line.split()):
+                continue
+            first, _, rest = words[0].partition("/")
+            where = split if is_named else first
+            name = words[0] if is_named or first == _ALSO_A_SET else rest
+            if not rest:
+                name = ""
+            if not name:
+                raise InputError(
+                    f"line {number} names no clip", path=path, expected="val/s20/prwo5p, or --split-list valid=FILE", found=words[0]
+                )
+            if found.setdefault(name, split_named(where)) != split_named(where):
+                raise UsageError("a clip is in two splits", path=path, found=f"{name}: {found[name]} and {split_named(where)}")
+    return found
+
+
+def report_of(records: Iterable[Record]) -> dict[str, Any]:
+    """What was kept by split, at which rates clips came, which show several people, and what was not kept and why."""
+    records = list(records)
+    kept = [(record.key, record.rows[MANIFEST]) for record in records if record.rows.get(MANIFEST)]
+    splits = dict[str, dict[str, Any]]()
+    for split in sorted({row.get("split") or _NO_SPLIT for _, row in kept}):
+        rows = [row for _, row in kept if (row.get("split") or _NO_SPLIT) == split]
+        speakers = {row.get("speaker", "") for row in rows}
+        seconds = round(sum(row.get("duration_s", 0.0) for row in rows), 3)
+        splits[split] = {"clips": len(rows), "seconds": seconds, "speakers": len(speakers)}
+    rejected = dict[str, list[str]]()
+    for record in records:
+        if record.status == "rejected":
+            rejected.setdefault(record.reason, []).append(record.key)
+    return {
+        "splits": splits,
+        "frame_rates": dict(sorted(Counter(f"{row.get('source_fps', 25):g}" for _, row in kept).items())),
+        "several_faces": {key: row["faces"] for key, row in kept if "faces" in row},
+        "rejected": rejected,
+        "failed": {record.key: record.detail for record in records if record.status == "failed"},
+    }
+
+
+def write_report(place: Workplace, outcome: Outcome, left_out: int, problems: Mapping[str, str]) -> None:
+    """Write `report.json` and say it in a few lines. left_out: clips that are in no split."""
+    report = report_of(read_journal(place.journal).values()) | {"left_out": left_out}
+    report["failed"] |= dict(sorted(problems.items()))
+    path: Path = place.out / REPORT
+    write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    for split, figures in report["splits"].items():
+        LOG.info("%s: %d clips of %d speakers, %.1f s", split, figures["clips"], figures["speakers"], figures["seconds"])
+    if other := {rate: count for rate, count in report["frame_rates"].items() if rate != "25"}:
+        LOG.info("not at 25 pictures a second, made so: %s", ", ".join(f"{count} at {rate}" for rate, count in other.items()))
+    if report["several_faces"]:
+        LOG.info("several people are seen in %d clips; the one that speaks was taken", len(report["several_faces"]))
+    if left_out:
+        LOG.info("%d clips are in no split and were left out", left_out)

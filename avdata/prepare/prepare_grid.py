@@ -1,0 +1,156 @@
+"""Prepare GRID, sentences of six words said by 34 people (`netflips prepare grid --data-root GRID --out-dir grid --split unseen`).
+
+<speaker>/video/<clip>.mpg, or any other folders below one that is named s1 to s34, archives too. A clip's name says its sentence:
+prwo5p is "place red with o five please".
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from avcore.command import Parser, run
+from avcore.errors import InputError
+from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
+from avdata.prepare.listed_splits import read_split_lists, write_report
+from avdata.prepare.pieces import Piece
+from avdata.prepare.prepare_video import add_clip_options, clip_settings
+from avdata.prepare.running import add_output_options, output_options, prepare
+from avdata.prepare.sources import CorpusFile, list_files
+from avdata.prepare.video import Recording, VideoSettings, VideoWorker, draw_contact_sheet
+from avdata.prepare.workplace import Outcome, Workplace
+
+OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
+_FOUR = {"s1", "s2", "s4", "s29"}
+_UNSEEN = {"test": {"s1", "s2", "s20", "s22"}, "valid": {"s31", "s32", "s33", "s34"}}
+"""Tested on as by Assael et al., "LipNet" (2016)."""
+_PARTS = 20
+"""Of the clips of a speaker, one part is to validate and one to test on."""
+_SPEAKER = re.compile(r"s([1-9]|[12]\d|3[0-4])", re.IGNORECASE)
+_WORDS = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
+    dict(zip("z123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)),
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
+
+
+def sentence_of(name: str) -> str:
+    """The sentence that a clip's name stands for, "" for a name of another kind."""
+    letters = name.lower()
+    if len(letters) != len(_WORDS) or any(letter not in words for letter, words in zip(letters, _WORDS, strict=True)):
+        return ""
+    return " ".join(words[letter] for letter, words in zip(letters, _WORDS, strict=True))
+
+
+def split_of(speaker: str, clip: str, rule: str) -> str:
+    """The split of a clip by a rule, always the same; "" = it is in none.
+
+    overlap: of each speaker 90 % to train, 5 % each to validate and to test on. unseen: four speakers to test on and four to
+    validate on, who are not trained on. four: as overlap, of s1, s2, s4 and s29 alone.
+    """
+    if rule == UNSEEN:
+        return next((split for split, speakers in _UNSEEN.items() if speaker in speakers), "train")
+    if rule == FOUR and speaker not in _FOUR:
+        return ""
+    part = int.from_bytes(hashlib.sha256(f"{speaker}/{clip}".encode()).digest()[:4], "big") % _PARTS
+    return {0: "valid", 1: "test"}.get(part, "train")
+
+
+@dataclass
+class GridCorpus:
+    """The corpus as it was delivered, or unpacked. listed: splits of clips by name, {} = by the rule."""
+
+    root: Path
+    video: VideoSettings
+    rule: str = OVERLAP
+    listed: Mapping[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All of them: clips of two kinds must not be mixed."""
+        names = "\n".join(f"{name} {split}" for name, split in sorted(self.listed.items()))
+        how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else self.rule
+        return {"corpus": "grid", "split": how, **asdict(self.video)}
+
+    def pieces(self) -> Iterator[Piece]:
+        """One for each clip of a split. Raises InputError for another layout."""
+        listing = list_files(self.root)
+        self.problems |= listing.problems
+        seen, self.left_out = set[str](), 0
+        for source in listing.with_suffix(*VIDEO_SUFFIXES):
+            if source.name.lower().endswith(LIP_ENDING):
+                continue
+            speaker = _speaker(source)
+            name = f"{speaker}/{source.stem}"
+            if not speaker or name in seen:
+                what = "another video is the same clip" if speaker else "no folder of it names a speaker, s1 to s34"
+                self.problems[source.name] = what
+                continue
+            seen.add(name)
+            split = self.listed.get(name, "") if self.listed else split_of(speaker, source.stem, self.rule)
+            if split:
+                yield Piece(name, Recording(source, speaker, None, sentence_of(source.stem), {"split": split}))
+            else:
+                self.left_out += 1
+        if not seen:
+            raise InputError(
+                "this is not the layout of GRID",
+                path=self.root,
+                expected="s1/video/bbaf2n.mpg",
+                found=f"{len(self.problems)} others",
+            )
+
+    def worker(self, place: Workplace) -> VideoWorker:
+        """Makes clips."""
+        return VideoWorker(place.out, place.temporary, self.video)
+
+    def report(self, place: Workplace, outcome: Outcome) -> None:
+        """Draw the contact sheet and write the report."""
+        draw_contact_sheet(place)
+        write_report(place, outcome, self.left_out, self.problems)
+
+
+def _speaker(source: CorpusFile) -> str:
+    return next((folder.lower() for folder in reversed(source.folders) if _SPEAKER.fullmatch(folder)), "")
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips prepare grid", description="GRID to clips with lips, face, sound, text and splits.")
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders s1 to s34, or archives")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--split", choices=(OVERLAP, UNSEEN, FOUR), default=OVERLAP,
+        help="overlap: all speakers in each; unseen: other speakers in each; four: s1, s2, s4 and s29 alone (default: overlap)",
+    )  # fmt: skip
+    how.add_argument(
+        "--split-list", action="append", default=[], metavar="[NAME=]FILE",
+        help="splits by lists in place of a rule: a line is s20/prwo5p, or val/s20/prwo5p without NAME; may be given several times",
+    )  # fmt: skip
+    add_clip_options(parser)
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    video = VideoSettings("none", clips=clip_settings(options, 0.0), language="en")
+    listed = read_split_lists(options.split_list)
+    return prepare(GridCorpus(options.data_root, video, options.split, listed), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""`netflips lip2speech`: speech for a drawn head that makes no sound, in its own time."""
+
+import zipfile
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from av2unit.extractor import UnitExtractor
+from avcore.faces.find import SpeakerFace
+from avcore.faces.pose import HeadPose
+from avcore.faces.store import RowStore
+from avcore.faces.track import TrackFrame
+from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
+from avcore.timeline import SAMPLE_RATE
+from netflips.cli import main as netflips
+from netflips.lip_speech import speak_lips
+from netflips.lip_speech.command import main
+from netflips.lip_speech.mel import HOP, MELS, write_mel
+from netflips.lip_speech.speaking import see_lips
+from netflips.lip_speech.stretches import spoken_stretches
+from tests.avcore.made_speech import talk as made_speech
+from tests.netflips.conftest import write_clip
+from unit2av.speakers.mel import slaney_filters
+from unit2av.voice.speech import UnitVocoder
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+
+RATE, SIDE = 20, 160
+TALKS, RESTS, LASTS = 1.0, 2.4, 4.4
+"""Seconds: the mouth moves, rests, and moves again to the end."""
+
+
+def _opening(second: float) -> float:
+    return 0.35 + 0.3 * float(np.sin(20 * second)) if second < TALKS or second >= TALKS + RESTS else 0.0
+
+
+def write_head(path: Path, speech: np.ndarray | None = None) -> Path:
+    """A head of 4.4 s at 20 fps that speaks twice. speech: its sound, float32 [S] at 16 kHz."""
+    head = Head(905)
+    with VideoWriter(path, SIDE, SIDE, RATE, None if speech is None else SAMPLE_RATE, crf=8, preset="ultrafast") as writer:
+        for k in range(round(LASTS * RATE)):
+            writer.write_picture(draw(head, Pose(scale=0.6), Mouth(_opening(k / RATE), 0.0), SIDE))
+        if speech is not None:
+            writer.write_sound(speech)
+    return path
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_head(tmp_path_factory.mktemp("silent") / "talk.mp4")
+
+
+@pytest.fixture(scope="module")
+def models(parity_dir: Path) -> list[str]:
+    return ["--av2unit-path", str(parity_dir / "mavhubert.pt"), "--unit2av-path", str(parity_dir / "unit2av_renderer.pt"), "--cpu"]
+
+
+def test_a_silent_video_speaks_when_its_lips_move(
+    silent: Path, models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wav, video, mel = tmp_path / "x.wav", tmp_path / "x.mkv", tmp_path / "new" / "x.npz"
+    more = ["--lang", "ko", "--out-vid-path", str(video), "--save-mel", str(mel)]
+    assert netflips(["lip2speech", str(silent), "--out-path", str(wav), *more, *models]) == 0
+    told = capsys.readouterr().err
+    assert [line for line in told.splitlines() if "voice:" in line] == [
+        "voice: nobody's, as the video has no sound and no --speaker-path is given"
+    ]
+    assert "2 utterances in 'ko'" in told
+    speech = read_speech(wav)
+    assert len(speech) == len(PictureSource(silent)) * 640
+    middle = round((TALKS + RESTS / 2) * SAMPLE_RATE)
+    assert not speech[middle - SAMPLE_RATE // 4 : middle + SAMPLE_RATE // 4].any()
+    assert np.abs(speech[: SAMPLE_RATE // 2]).max() > 0
+    assert np.abs(speech[-SAMPLE_RATE // 2 :]).max() > 0
+    assert np.load(mel)["mel"].shape == (MELS, len(speech) // HOP)
+    info = probe(video)
+    assert info.comment.startswith("synthetic:")
+    assert "->speech" in info.comment
+    assert (info.frame_rate, info.num_frames, info.has_audio) == (RATE, round(LASTS * RATE), True)
+
+
+def test_units_of_the_lips_keep_their_durations(silent: Path, parity_dir: Path) -> None:
+    extractor = UnitExtractor.from_checkpoint(parity_dir / "mavhubert.pt")
+    vocoder = UnitVocoder.from_checkpoint(parity_dir / "unit2av_renderer.pt", "ko")
+    voice = np.full(256, 1 / 16, np.float32)
+    said = speak_lips(silent, vocoder, extractor, voice)
+    face, utterances = see_lips(silent)
+    expected = [extractor.extract(None, face.lips_between(*one)).frames() for one in utterances]
+    assert said.units.frames().tolist() == np.concatenate(expected).tolist()
+    (first, last), _ = utterances
+    alone = vocoder.synthesize(extractor.extract(None, face.lips_between(first, last)), voice).samples
+    np.testing.assert_array_equal(said.samples[first * 640 : last * 640], alone)
+
+
+def test_the_voice_is_the_one_given_else_the_videos_own(
+    models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech = made_speech([0.1, 2.0, 0.4, 1.7, 0.2])
+    own, out = write_head(tmp_path / "own.mp4", speech), tmp_path / "x.wav"
+    said = []
+    write_speech(tmp_path / "voice.wav", speech[::-1].copy())
+    np.save(tmp_path / "voice.npy", np.eye(256, dtype=np.float32)[0])
+    for words in ([], ["--speaker-path", str(tmp_path / "voice.wav")], ["--speaker-path", str(tmp_path / "voice.npy")]):
+        assert main([str(own), "--out-path", str(out), "--lang", "ko", *words, *models]) == 0
+        said.append(out.read_bytes())
+        assert ("that of the video's own sound" if not words else f"that of {words[1]}") in capsys.readouterr().err
+    assert len(set(said)) == len(said)
+
+
+def test_bad_input_is_one_line_and_writes_nothing(
+    silent: Path, models: list[str], tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, still = tmp_path / "out.wav", tmp_path / "still.png"
+    sound, bare = tmp_path / "sound.wav", write_clip(tmp_path / "bare.mp4", None, 30)
+    write_speech(sound, np.full(8000, 0.1, np.float32))
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(still)
+    rests = tmp_path / "rests.mp4"
+    with VideoWriter(rests, SIDE, SIDE, RATE, preset="ultrafast") as writer:
+        for _ in range(RATE):
+            writer.write_picture(draw(Head(905), Pose(scale=0.6), Mouth(0.0, 0.0), SIDE))
+    wrong = {
+        "xx": (silent, ["--lang", "xx"]),
+        "no face was found": (bare, ["--lang", "ko"]),
+        "the lips do not move": (rests, ["--lang", "ko"]),
+        "it has sound only": (sound, ["--lang", "ko"]),
+        "this is a still picture": (still, ["--lang", "ko"]),
+        "the voice is too short": (silent, ["--lang", "ko", "--speaker-path", str(sound)]),
+        "this kind of video cannot be written": (silent, ["--out-vid-path", str(tmp_path / "x.avi")]),
+        "must end in .npz": (silent, ["--save-mel", str(tmp_path / "x.npy")]),
+        "is not there": (tmp_path / "no.mp4", []),
+    }
+    before = sorted(tmp_path.iterdir())
+    for what, (video, more) in wrong.items():
+        assert main([str(video), "--out-path", str(out), *more, *models]) == 2, what
+        (told,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
+        assert what in told
+        assert sorted(tmp_path.iterdir()) == before
+    assert main([str(silent), "--out-path", str(out), *models[:2], "--cpu"]) == 2
+    assert "models are given together" in capsys.readouterr().err
+
+
+def test_the_bundle_has_no_voice_for_another_language(silent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "x.wav"
+    assert main([str(silent), "--out-path", str(out), "--lang", "en", "--cpu"]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "en" in told
+    assert "ko" in told
+    assert main([str(silent), "--out-path", str(out), "--cpu", "--quiet"]) == 0
+    assert np.abs(read_speech(out)).max() > 0
+
+
+def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
+    speech = (np.sin(2 * np.pi * 1000 * np.arange(14 * SAMPLE_RATE) / SAMPLE_RATE) * 0.3).astype(np.float32)
+    write_speech(tmp_path / "x.wav", speech)
+    assert write_mel(tmp_path / "x.npz", tmp_path / "x.wav") == 1400
+    mel = np.load(tmp_path / "x.npz")["mel"]
+    assert (mel.shape, mel.dtype) == ((80, 1400), np.float32)
+    assert zipfile.ZipFile(tmp_path / "x.npz").namelist() == ["mel.npy"]
+    loudest = mel[:, 5:-5].argmax(axis=0)
+    assert len(set(loudest.tolist())) == 1
+    assert mel[:, 5:-5].std(axis=1)[loudest[0]] < 0.02
+    heard = read_speech(tmp_path / "x.wav") * (0.9 / np.abs(read_speech(tmp_path / "x.wav")).max())
+    lifted = heard[1:] - 0.97 * heard[:-1]
+    column = np.abs(np.fft.rfft(np.hanning(641)[:-1] * lifted[700 * 160 - 321 : 700 * 160 + 319]))
+    filters = slaney_filters(80, 640, SAMPLE_RATE, 7500.0, 55.0).numpy()
+    np.testing.assert_allclose(mel[:, 700], np.log(np.maximum(filters @ column, 1e-5)), atol=1e-2)
+
+
+def _face(openings: Sequence[float | None], tracks: Sequence[int | None]) -> SpeakerFace:
+    box, pose = np.zeros(4, np.float32), HeadPose(0.0, 0.0, 0.0)
+    frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
+    return SpeakerFace(frames, list(tracks), (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
+
+
+def test_utterances_follow_the_lips() -> None:
+    talks = [0.1 + 0.05 * float(np.sin(k)) for k in range(25 * 30)]
+    long = spoken_stretches(_face(list(talks), [0] * len(talks)))
+    assert (long[0][0], long[-1][1]) == (0, len(talks))
+    assert all(one[1] == other[0] for one, other in pairwise(long))
+    assert max(last - first for first, last in long) <= 12 * 25
+    away: list[float | None] = [*talks[:100], *[None] * 50, *talks[:100]]
+    assert spoken_stretches(_face(away, [0] * 100 + [None] * 50 + [1] * 100)) == [(0, 100), (150, 250)]
+    assert spoken_stretches(_face(list(talks[:200]), [0] * 100 + [1] * 100)) == [(0, 100), (100, 200)]
+    rests = [0.1] * 200
+    assert spoken_stretches(_face(list(rests), [0] * 200)) == []
+    rests[100] = 0.2
+    assert spoken_stretches(_face(list(rests), [0] * 200)) == []
