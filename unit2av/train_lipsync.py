@@ -9,21 +9,16 @@
 `accelerate launch -m unit2av.train_lipsync ...`.
 """
 
-import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from avtrain.config import RunConfig
-from avtrain.entry import main_of
-from avtrain.task import Task
+from avtrain.entry import check_or_train, main_of
 from unit2av.mouths.wav2lip.training import export as export_lipsync
 from unit2av.mouths.wav2lip.training.config import ExpertConfig, GeneratorConfig, check_expert, check_generator
 from unit2av.mouths.wav2lip.training.corpus import cache_folder, read_sound_clips
 from unit2av.mouths.wav2lip.training.expert import ExpertTask
 from unit2av.mouths.wav2lip.training.start import load_expert, start_expert, start_generator, start_quality
 from unit2av.mouths.wav2lip.training.task import GeneratorTask
-
-LOG = logging.getLogger("netflips.train")
 
 _EXPERT, _EXPORT = "expert", "export"
 
@@ -51,22 +46,12 @@ def make_expert_task(config: ExpertConfig) -> ExpertTask:
 
 def train(config: GeneratorConfig) -> int | None:
     """Train the generator to the end or until a signal; returns the exit code."""
-    return _run(lambda: make_task(config), config, config.check_only)
+    return check_or_train(make_task(config), config, config.check_only)
 
 
 def train_expert(config: ExpertConfig) -> int | None:
     """Train the sync expert to the end or until a signal; returns the exit code."""
-    return _run(lambda: make_expert_task(config), config, config.check_only)
-
-
-def _run(make: Callable[[], Task], config: RunConfig, check_only: bool) -> int | None:
-    task = make()
-    if check_only:
-        LOG.info("everything fits; nothing was trained (check_only)")
-        return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
-
-    return run_task(task, config)
+    return check_or_train(make_expert_task(config), config, config.check_only)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
