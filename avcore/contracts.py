@@ -103,6 +103,23 @@ class Recognizer(Protocol):
         """What units with durations say, with the times of the words. language: None = the one whose text is most probable."""
 
 
+class SpeechRecognizer(Protocol):
+    """Sound to text, as Whisper does: no units between. What it wrote is shown as it is (NFC)."""
+
+    name: str
+    """What reports call it: the name of its folder."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it hears."""
+
+    def hear(self, speech: NDArray[np.float32], language: str | None = None) -> Transcript:
+        """What speech float32 [S] at 16 kHz says, with the times of the words in seconds. language: None = it finds out itself.
+
+        Raises LanguageError for a language that it does not know.
+        """
+
+
 class Speller(Protocol):
     """Text to units."""
 
