@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from avcore.faces.geometry import hull
 from avcore.units import Units
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, OUTER_LOWER, OUTER_UPPER, neutral_face
 from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
 from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
@@ -235,7 +237,7 @@ def test_a_still_mouth_does_not_tremble() -> None:
 def look(x: float, is_hidden: bool = False) -> Look:
     mesh = mesh_of(Pose(scale=0.6), Mouth(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
     pose = fit_pose(mesh)
-    return Look(mesh, pose, pose.to_head(mesh), np.zeros(2), np.zeros((36, 40, 3), np.float32), is_hidden)
+    return Look(mesh, pose, pose.to_head(mesh), np.zeros(2), np.zeros((164, 3), np.float32), is_hidden)
 
 
 def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
@@ -253,7 +255,33 @@ def test_a_drawn_mouth_goes_out_before_something_hides_it_and_comes_back() -> No
 
 
 def test_what_was_hidden_stays_hidden_a_little_longer() -> None:
-    assert is_hidden_now(0.21, was_hidden=False)
-    assert is_hidden_now(0.17, was_hidden=True)
-    assert not is_hidden_now(0.17, was_hidden=False)
-    assert not is_hidden_now(0.14, was_hidden=True)
+    assert is_hidden_now(0.15, was_hidden=False)
+    assert is_hidden_now(0.12, was_hidden=True)
+    assert not is_hidden_now(0.12, was_hidden=False)
+    assert not is_hidden_now(0.09, was_hidden=True)
+
+
+def strange(picture: np.ndarray, mesh: np.ndarray) -> float:
+    usual = usual_look([skin_look(one.rgb, one.mesh.astype(np.float64)) for one in filmed(talk(12))])
+    return strangeness(skin_look(picture, mesh.astype(np.float64)), usual)
+
+
+@pytest.mark.parametrize(
+    ("pose", "mouth"),
+    [
+        (Pose(scale=0.6), Mouth(1.0, 0.0)),
+        (Pose(scale=0.6, yaw=0.4), Mouth(0.1, 0.0)),
+        (Pose(scale=0.5, yaw=-0.4), Mouth(0.0, -1.0)),
+    ],
+)
+def test_neither_an_open_mouth_nor_a_turned_head_looks_hidden(pose: Pose, mouth: Mouth) -> None:
+    assert strange(draw(head(), pose, mouth, SIDE), mesh_of(pose, mouth)) < SEEN_UNTIL
+
+
+@pytest.mark.parametrize("colour", [(30, 30, 30), (205, 160, 140)])
+def test_a_microphone_and_a_hand_before_the_mouth_hide_it(colour: tuple[int, int, int]) -> None:
+    pose = Pose(scale=0.6)
+    mesh, picture = mesh_of(pose, Mouth(0.2, 0.0)), draw(head(), pose, Mouth(0.2, 0.0), SIDE)
+    middle = mesh[[13, 14], :2].mean(axis=0).round().astype(int)
+    cv2.ellipse(picture, (int(middle[0]), int(middle[1])), (34, 24), 20, 0, 360, colour, -1)
+    assert strange(picture, mesh) > HIDDEN_FROM

@@ -24,9 +24,9 @@ from unit2av.mouths.mesh.face_shape import (
 )
 from unit2av.mouths.mesh.movements import jaw_turn, neutral_moves
 
-AMOUNT = 0.62
+AMOUNT = 0.8
 """Share of the drawn heads' opening that people open by, where their own range is not known."""
-_LEAST_AMOUNT, _MOST_AMOUNT = 0.5, 1.0
+_LEAST_AMOUNT, _MOST_AMOUNT = 0.8, 1.0
 _SPREAD, _ROUND = 0.75, 0.9
 """Shares of the drawn heads' widening and rounding, with that amount; with all of their opening, all of these too."""
 _SEEN_SHARE = 0.65

@@ -61,7 +61,7 @@ def look_at(picture: Picture, mesh: Landmarks, flowed: Points) -> Look:
     """A look at a face that was found in a picture uint8 [height, width, 3]."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
-    return Look(points, pose, pose.to_head(points), flowed, skin_look(picture, pose), is_hidden=yaw_of(pose) > _MOST_YAW)
+    return Look(points, pose, pose.to_head(points), flowed, skin_look(picture, points), is_hidden=yaw_of(pose) > _MOST_YAW)
 
 
 def yaw_of(pose: HeadPose) -> float:
