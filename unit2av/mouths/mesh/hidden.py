@@ -44,7 +44,7 @@ def skin_look(picture: Picture, mesh: Points) -> SkinLook:
     cv2.fillPoly(face, [cells[list(OVAL)]], 1)
     cv2.polylines(face, [cells[list(OVAL)]], isClosed=True, color=0, thickness=_RIM)
     x, y = cells[_around_mouth()].T
-    look = colours[y, x]
+    look: SkinLook = colours[y, x]
     look[face[y, x] == 0] = np.nan
     return look
 
