@@ -12,7 +12,7 @@ from avcore.command import Parser, run
 from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
-from workshop.recipe.recipe import about, steps_of, write_about
+from workshop.recipe.recipe import RENDERER_OF_BOTH, about, steps_of, write_about
 from workshop.recipe.steps import Step, StepRunner
 from workshop.voices.cast import require_synthesisers
 
@@ -50,7 +50,7 @@ def _work(options: argparse.Namespace) -> None:
     pack = (
         *bundle, "pack", "--unit-encoder", str(folder / "unit_encoder.safetensors"),
         "--translator", str(folder / "unit2unit" / "checkpoints" / "checkpoint_best.pt"),
-        "--renderer", str(folder / "renderer.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
+        "--renderer", str(folder / f"{RENDERER_OF_BOTH}.safetensors"), "--references", str(folder / "data" / "references.jsonl"),
         "--text-reader", str(folder / TEXT_READER.file), "--speller", f"ko={folder / SPELLER.file_for('ko')}",
         "--mouth-table", str(folder / "mouth.npz"), "--about", str(folder / "about.json"), "--precision", "int8", *where,
     )  # fmt: skip

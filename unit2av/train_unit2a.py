@@ -37,7 +37,7 @@ def make_task(config: Unit2aConfig) -> Unit2aTask:
     if not isinstance(vocoder, TrainedHarmonic):
         return Unit2aTask(config, corpus, vocoder)
     with bars() as progress:
-        tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress)
+        tracks = pitch_tracks([*corpus.train, *corpus.valid], config.run_dir, progress, config.data.pitch)
     return HarmonicTask(config, corpus, vocoder, tracks)
 
 

@@ -27,7 +27,9 @@ def build_parser(prog: str = "netflips lip2speech") -> Parser:
     )
     how = parser.add_argument_group("speech")
     how.add_argument(
-        "--lang", metavar="LANG", help="the language that is spoken, as ko (default: the renderer's, where it has one)"
+        "--lang",
+        metavar="LANG",
+        help="the language that is spoken, as ko (default: the renderer's, where it has one; the bundle's)",
     )
     how.add_argument(
         "--speaker-path", type=Path, metavar="FILE",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.bundle import checkpoints_or_bundle
+from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
 from avcore.command import LOG, device_name
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
@@ -80,12 +80,16 @@ def _check(options: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def _language(asked: str | None, checkpoint: RendererCheckpoint) -> str:
-    """The language to speak: the one asked for, else the only one that there is a voice for."""
+    """The language to speak: the one asked for, else the only one that there is a voice for, else that of a bundle's clips."""
     if asked is not None:
         return asked
-    if len(checkpoint.languages) != 1:
+    if len(checkpoint.languages) == 1:
+        return checkpoint.languages[0]
+    bundle = bundle_of(checkpoint.source.path)
+    learnt = None if bundle is None else bundle.languages
+    if learnt is None or learnt[0] not in checkpoint.languages:
         raise UsageError("say which language is spoken", expected=f"--lang {'|'.join(checkpoint.languages) or 'LANG'}")
-    return checkpoint.languages[0]
+    return learnt[0]
 
 
 def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, progress: Progress) -> None:

@@ -10,6 +10,9 @@ import pytest
 from PIL import Image
 
 from av2unit.extractor import UnitExtractor
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import find_bundle
+from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.faces.find import SpeakerFace
 from avcore.faces.pose import HeadPose
 from avcore.faces.store import RowStore
@@ -24,7 +27,9 @@ from netflips.lip_speech.speaking import see_lips
 from netflips.lip_speech.stretches import spoken_stretches
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
+from unit2av.model import open_renderer_checkpoint, with_vocoder, with_vocoder_settings
 from unit2av.speakers.mel import slaney_filters
+from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
@@ -145,12 +150,38 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 def test_the_bundle_has_no_voice_for_another_language(silent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "x.wav"
-    assert main([str(silent), "--out-path", str(out), "--lang", "en", "--cpu"]) == 2
+    assert main([str(silent), "--out-path", str(out), "--lang", "fr", "--cpu"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "en" in told
+    assert "fr" in told
     assert "ko" in told
     assert main([str(silent), "--out-path", str(out), "--cpu", "--quiet"]) == 0
     assert np.abs(read_speech(out)).max() > 0
+
+
+def test_a_bundle_with_two_voices_speaks_its_source_language(
+    silent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped, folder = find_bundle(), tmp_path / "bundle"
+    assert shipped is not None
+    folder.mkdir()
+    for path in shipped.folder.iterdir():
+        if not path.name.startswith("renderer"):
+            (folder / path.name).symlink_to(path)
+    renderer = open_renderer_checkpoint(shipped.checkpoint(RENDERER))
+    voice, settings = renderer.vocoder_tensors("ko"), renderer.vocoder_settings("ko")
+    tensors = with_vocoder(renderer.source.tensors, "en", voice)
+    config = with_vocoder_settings(renderer.config, "en", {name: settings[name] for name in ("source", "edge_unit", "vocabulary")})
+    write_checkpoint(folder / RENDERER.file, RENDERER, config, tensors)
+    monkeypatch.setenv("NETFLIPS_BUNDLE", str(folder))
+    for words, language in (([], "en"), (["--lang", "ko"], "ko")):
+        assert main([str(silent), "--out-path", str(tmp_path / "x.wav"), "--cpu", *words]) == 0
+        assert f"utterances in '{language}'" in capsys.readouterr().err
+    alone = [f"--{name}-path={folder / file}" for name, file in (("av2unit", UNIT_ENCODER.file), ("unit2av", RENDERER.file))]
+    assert main([str(silent), "--out-path", str(tmp_path / "x.wav"), "--cpu", *alone]) == 0
+    assert "utterances in 'en'" in capsys.readouterr().err
+    (folder / "bundle.json").unlink()
+    assert main([str(silent), "--out-path", str(tmp_path / "x.wav"), "--cpu", *alone]) == 2
+    assert "say which language is spoken" in capsys.readouterr().err
 
 
 def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:

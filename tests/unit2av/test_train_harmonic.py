@@ -81,6 +81,19 @@ def test_pitch_is_measured_once_and_a_broken_line_is_measured_again(tones: Tones
     assert sorted(cache.read_text().splitlines()) == sorted(first.splitlines())
 
 
+def test_pitch_that_another_run_measured_is_taken(tones: TonesCorpus, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(words(tones, first, "check_only=true")) == 0
+    rows = [json.loads(line) for line in (first / PITCH_FILE).read_text().splitlines()]
+    fewer = tmp_path / "fewer.jsonl"
+    fewer.write_text((first / PITCH_FILE).read_text().split("\n", 1)[1])
+    more = ("check_only=true", f"data.more_units=[{tones.units}]")
+    assert main(words(tones, second, *more, f"data.pitch={fewer}")) == 0
+    (measured,) = map(json.loads, (second / PITCH_FILE).read_text().splitlines())
+    assert measured == rows[0]
+    assert main(words(tones, second, *more, "data.pitch=nowhere.jsonl")) == 2
+
+
 def test_what_was_trained_speaks_at_the_pitch_asked_for(renderer: Path) -> None:
     vocoder = UnitVocoder.from_checkpoint(renderer)
     assert vocoder.takes_pitch

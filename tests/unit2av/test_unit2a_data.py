@@ -187,6 +187,8 @@ def test_voices_by_id(tones: TonesCorpus, tmp_path: Path, suffix: str) -> None:
         del voices["tones_0007"]
         np.savez(tmp_path / "fewer.npz", **voices)
         read_corpus(settings(tones, tmp_path, speakers=str(tmp_path / "fewer.npz")))
+    fewer = read_corpus(settings(tones, tmp_path, speakers=str(tmp_path / "fewer.npz"), allow_missing=True))
+    assert [one.id for one in fewer.train] == [f"tones_{number:04d}" for number in range(7)]
 
 
 def test_voices_are_computed_once(tones: TonesCorpus, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,6 +228,25 @@ def test_a_recording_without_a_voice_is_left_out_by_name(
     assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
     assert sum("left out tones_0001" in record.message for record in caplog.records) == 1
     assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
+
+
+def test_other_units_of_a_recording_are_one_more_utterance(tones: TonesCorpus, tmp_path: Path) -> None:
+    def as_seen(number: int, row: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name != "speaker_embedding"} | {"units": [7] * len(row["units"])}
+
+    seen = rewrite(tones, tmp_path / "seen.jsonl", as_seen)
+    plain = read_corpus(settings(tones, tmp_path, hold_out=2))
+    both = read_corpus(settings(tones, tmp_path, hold_out=2, more_units=(str(seen),), preload=True))
+    assert [one.id for one in both.train] == [one.id for one in plain.train] * 2
+    assert [one.id for one in both.valid] == [one.id for one in plain.valid]
+    segments = TrainingSegments(both.train, data_config(preload=True), 0)
+    for number, (one, other) in enumerate(zip(both.train[:6], both.train[6:], strict=True)):
+        np.testing.assert_array_equal(one.voice, other.voice)
+        assert set(other.units.ids.tolist()) == {7}
+        assert set(segments.load((0, number)).frames.tolist()) != {7}
+        assert set(segments.load((0, number + 6)).frames.tolist()) == {7}
+    with pytest.raises(UsageError, match=r"data.more_units stand beside data.units"):
+        check_config(settings(tones, tmp_path, units="", more_units=("seen.jsonl",)))
 
 
 def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> VoiceDataConfig:

@@ -1,7 +1,7 @@
 """How the demo bundle is made, from nothing to netflips/bundle: the steps of `make train-demo`.
 
 Each step is a command that a user could give. The unit encoder learns on one core; on the other, beside it, the translator from
-the labels that the encoder learns too, the voice and the face. What the encoder then hears is what the translator ends with.
+the labels that the encoder learns too, the voices and the face. What the encoder then hears is what the translator ends with.
 """
 
 import json
@@ -31,7 +31,13 @@ CONFIGS = (
     "demo/lips_more",
     "demo/unit2text",
     "demo/text2unit",
+    "demo/vocoder_en",
+    "demo/vocoder_en_lips",
 )
+
+
+RENDERER_OF_BOTH = "renderer_of_both"
+"""The renderer that is packed, with voices of both languages, without its ending."""
 
 
 def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
@@ -40,8 +46,8 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
     max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
     """
     data, labels = folder / "data", f"{folder / 'data'}/labels/clean.units.jsonl"
-    encoder, voice, begun, renderer = (
-        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer")
+    encoder, voice, begun, renderer, both = (
+        str(folder / f"{name}.safetensors") for name in ("unit_encoder", "voice", "faces", "renderer", RENDERER_OF_BOTH)
     )
     speller = folder / SPELLER.file_for("ko")
 
@@ -77,6 +83,12 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
         return training(
             "unit2av.train_unit2v", config, f"data.train={data}/faces.jsonl", f"data.units={labels}", f"data.cache={folder}/crops",
             *words,
+        )  # fmt: skip
+
+    def english_voice(config: str, begin: object, *words: object) -> tuple[str, ...]:
+        return training(
+            "unit2av.train_unit2a", config, f"data.train={data}/source_lips.jsonl", f"data.units={labels}",
+            f"init.checkpoint={begin}", *words,
         )  # fmt: skip
 
     def exported(config: str, *words: str) -> tuple[str, ...]:
@@ -126,6 +138,7 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
             (faces("lips_more", f"init.checkpoint={begun}"), exported("lips_more", "--into", voice, "--out-path", renderer)),
             ("lips",),
         ),
+        Step("vocoder_en", (english_voice("vocoder_en", voice),), ("vocoder",)),
         Step(
             "units",
             (
@@ -153,6 +166,21 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
                 ),
             ),
             ("units",),
+        ),
+        Step(
+            "vocoder_en_lips",
+            (
+                english_voice(
+                    "vocoder_en_lips", _best(folder / "vocoder_en"), f"data.more_units=[{units}/seen]",
+                    f"data.speakers={folder}/vocoder_en/speakers.jsonl", f"data.pitch={folder}/vocoder_en/pitch.jsonl",
+                    "data.allow_missing=true",
+                ),
+                module(
+                    "unit2av.train_unit2a", "export", "--checkpoint", _best(folder / "vocoder_en_lips"), "--into", renderer,
+                    "--out-path", both,
+                ),
+            ),
+            ("units", "vocoder_en", "lips_more"),
         ),
     ]  # fmt: skip
 

@@ -66,6 +66,8 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None
         "demo/lips_more",
         "demo/unit2text",
         "demo/text2unit",
+        "demo/vocoder_en",
+        "demo/vocoder_en_lips",
     }
 
 

@@ -26,12 +26,13 @@ class VoiceDataConfig:
 
     train, valid: manifests, JSON lines or the published form (one Python dict literal a line); empty valid = `hold_out`
     utterances of train, chosen by the seed. root: folder that relative paths start from, empty = the manifest's own.
-    units, valid_units: units by id for JSON lines manifests (avdata.unit_store); empty valid_units = units. frame_level:
-    rows of units without durations are one id every 20 ms. first_unit: the number that unit 0 has in the data, 4 where
-    they are raw classes of the unit encoder. units_vocabulary: fingerprint of the quantizer where the data do not say it.
-    speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in the run's
-    folder. speaker_encoder: encoder.pt, empty = resemblyzer's. allow_missing: leave out utterances without a recording
-    or units, instead of stopping.
+    units, valid_units: units by id for JSON lines manifests (avdata.unit_store); empty valid_units = units. more_units: other
+    units of what is trained on, as they were seen on the lips: each makes one more utterance, so that a voice learns to speak
+    from worse units. frame_level: rows of units without durations are one id every 20 ms. first_unit: the number that unit 0
+    has in the data, 4 where they are raw classes of the unit encoder. units_vocabulary: fingerprint of the quantizer where the
+    data do not say it. speakers: voices by id, .npz or .jsonl; empty = those of the units' rows, else computed once and kept in
+    the run's folder. pitch: the pitch.jsonl of another run, whose tracks are not measured again. speaker_encoder: encoder.pt,
+    empty = resemblyzer's. allow_missing: leave out utterances without a recording, a voice or units, instead of stopping.
 
     segment_units: length of a training segment in steps of 20 ms. segments_per_item: segments drawn from an utterance in
     each epoch. valid_units_at_most: how much of a held-out utterance is measured. peak: highest sample after
@@ -48,11 +49,13 @@ class VoiceDataConfig:
     hold_out: int = 0
     root: str = ""
     units: str = ""
+    more_units: tuple[str, ...] = ()
     valid_units: str = ""
     frame_level: bool = False
     first_unit: int = 0
     units_vocabulary: str = ""
     speakers: str = ""
+    pitch: str = ""
     speaker_encoder: str = ""
     allow_missing: bool = False
     segment_units: int
@@ -212,6 +215,8 @@ def check_config(config: Unit2aConfig) -> None:
         )
     if not 0 <= losses.adversarial_from <= 1:
         raise UsageError("losses.adversarial_from is a share of the run", expected="0..1", found=losses.adversarial_from)
+    if data.more_units and not data.units:
+        raise UsageError("data.more_units stand beside data.units", expected="data.units of the same recordings", found="none")
     if not 0 < data.peak <= 1:
         raise UsageError("data.peak must be above 0 and at most 1", found=data.peak)
     if not 0 <= data.voice_noise <= 1:

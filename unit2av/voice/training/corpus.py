@@ -29,6 +29,7 @@ LOG = logging.getLogger("netflips.train")
 VOICES_FILE = "speakers.jsonl"
 PITCH_FILE = "pitch.jsonl"
 """What a run computes once, in its folder."""
+_TRACK = "id", "audio", "tenths_of_hz"
 _PER_HZ = 10
 """Tracks of pitch are kept in whole tenths of a hertz."""
 
@@ -80,6 +81,7 @@ def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:
     train_voiced, valid_voiced = _with_voices(train, config, progress), _with_voices(valid, config, progress)
     if not train_voiced:
         raise InputError("no utterance has enough sound to take a voice from", path=data.train)
+    train_voiced += _with_other_units(train_voiced, data)
     both = [*train_voiced, *valid_voiced]
     vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
     corpus = Corpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
@@ -96,8 +98,19 @@ def _hold_out(utterances: list[Utterance], count: int, seed: int) -> tuple[list[
 
 def _with_voices(utterances: list[Utterance], config: Unit2aConfig, progress: Progress) -> list[Utterance]:
     if config.data.speakers:
-        return give_voices(utterances, read_voices(config.data.speakers))
+        return give_voices(utterances, read_voices(config.data.speakers), config.data.allow_missing)
     return compute_missing(utterances, config.run_dir, config.data.speaker_encoder, progress)
+
+
+def _with_other_units(utterances: Sequence[Utterance], data: VoiceDataConfig) -> list[Utterance]:
+    """The same utterances with other units of them, once for each store of `data.more_units`."""
+    known = {one.id: one for one in utterances}
+    return [
+        replace(known[other.id], units=other.units)
+        for store in data.more_units
+        for other in read_utterances(data.train, store, reading_of(data))
+        if other.id in known
+    ]
 
 
 def _speaker_dim(utterances: list[Utterance]) -> int:
@@ -132,12 +145,14 @@ def read_voices(path: str | Path) -> dict[str, Vector]:
     return voices
 
 
-def give_voices(utterances: Sequence[Utterance], voices: Mapping[str, Vector]) -> list[Utterance]:
-    """The utterances with the voices of a table. Raises InputError naming one that is not in it."""
+def give_voices(utterances: Sequence[Utterance], voices: Mapping[str, Vector], is_allowed_to_lack: bool = False) -> list[Utterance]:
+    """The utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left out."""
     lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
-    if lacking:
+    if lacking and not is_allowed_to_lack:
         raise InputError(f"{len(lacking)} utterances have no voice in data.speakers", found=f"none for {lacking[0]}")
-    return [replace(utterance, voice=voices[utterance.id]) for utterance in utterances]
+    if lacking:
+        LOG.warning("left out %d utterances without a voice in data.speakers, as %s", len(lacking), lacking[0])
+    return [replace(utterance, voice=voices[utterance.id]) for utterance in utterances if utterance.id in voices]
 
 
 def compute_missing(utterances: Sequence[Utterance], run_dir: str | Path, encoder: str, progress: Progress) -> list[Utterance]:
@@ -193,15 +208,16 @@ def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Vector | None]:
 # Pitch: computed once
 
 
-def pitch_tracks(utterances: Sequence[Utterance], run_dir: str | Path, progress: Progress) -> dict[str, Track]:
+def pitch_tracks(utterances: Sequence[Utterance], run_dir: str | Path, progress: Progress, measured: str = "") -> dict[str, Track]:
     """Tracks by id; what is computed is kept in `<run_dir>/pitch.jsonl`.
 
-    A recording that cannot be read has none. Raises UsageError when this is one of several processes: one must do it
-    beforehand.
+    measured: such a file of another run, "" = none. A recording that cannot be read has none. Raises InputError where `measured` is
+    no file, UsageError when this is one of several processes: one must do it beforehand.
     """
     cache = Path(run_dir) / PITCH_FILE
-    known = {(str(row["id"]), str(row["audio"])): row for row in read_cache(cache, "id", "audio")}
-    todo = [one for one in utterances if (one.id, str(one.audio)) not in known]
+    others = read(require_file(measured, "the tracks of pitch"), *_TRACK) if measured else ()
+    known = {(str(row["id"]), str(row["audio"])): row for row in (*others, *read_cache(cache, *_TRACK))}
+    todo = list({one.id: one for one in utterances if (one.id, str(one.audio)) not in known}.values())
     if todo:
         LOG.info("computing the pitch of %d utterances", len(todo))
     for row in extend_cache(cache, todo, _pitch_row, "pitch track", progress):

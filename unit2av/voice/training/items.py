@@ -84,16 +84,16 @@ class Preloaded:
 
     def __init__(self, reader: Reader, utterances: Sequence[Utterance]) -> None:
         self._reader = reader
-        self._kept: dict[str, Aligned] = {}
+        self._kept: dict[Utterance, Aligned] = {}  # not by id: one recording may be there with several units
         LOG.info("reading %d recordings into memory", len(utterances))
         for utterance in utterances:
             try:
-                self._kept[utterance.id] = reader(utterance)
+                self._kept[utterance] = reader(utterance)
             except (NetflipsError, OSError, ValueError, EOFError):
                 continue  # it is named and counted when the loop asks for it
 
     def __call__(self, utterance: Utterance) -> Aligned:
-        return self._kept.get(utterance.id) or self._reader(utterance)
+        return self._kept.get(utterance) or self._reader(utterance)
 
 
 class TrainingSegments:
