@@ -53,7 +53,7 @@ def _rate(fields: tuple[str, str]) -> Callable[[Sequence[Record]], Figure | None
             return None
         usual = round(sum(int(one[length]) for one in read) / len(read))
         pairs = [(int(one[errors]), int(one[length])) if errors in one else (usual, usual) for one in found]
-        return rate(*zip(*pairs, strict=True))
+        return rate([wrong for wrong, _ in pairs], [whole for _, whole in pairs])
 
     return figure
 
