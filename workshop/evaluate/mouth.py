@@ -91,21 +91,20 @@ def measure_mouth(dubbed: Path, face: SpeakerFace | None, heard: Heard, truth: T
     the mouth region of the face crop, 0..1; source_l1, source_ssim: those of the undubbed pictures. sharpness: of the lower face
     at full size, as a share of the truth's. Raises NoFaceError where the clip itself has no face.
     """
-    seen = _openings(face)
-    count = min(len(seen), len(truth.openings))
-    true = truth.openings[:count].astype(np.float64)
+    shown = PictureSource(dubbed)
+    count = min(len(shown), len(truth.openings))
+    seen = _openings(face, count)
+    true = truth.openings[: len(seen)].astype(np.float64)
     result: dict[str, Any] = {
-        "correlation": _correlation(seen[:count], true),
-        "shifted": _correlation(seen[:count], np.roll(true, _SHIFT)),
+        "correlation": _correlation(seen, true),
+        "shifted": _correlation(seen, np.roll(true, _SHIFT)),
     }
     boxes = [heard.boxes[pingpong(k, len(heard.boxes))] for k in range(count)]
     true_mouths = _crops(truth.pictures, boxes)
-    for prefix, source in (("", PictureSource(dubbed)), ("source_", heard.source)):
+    for prefix, source in (("", shown), ("source_", heard.source)):
         likeness = _likeness(_crops((picture.rgb for picture in source.pingpong(count)), boxes), true_mouths)
         result |= {prefix + name: value for name, value in likeness.items()}
-    drawn, true_sharpness = (
-        _sharpness(pictures, boxes) for pictures in ((one.rgb for one in PictureSource(dubbed)), truth.pictures)
-    )
+    drawn, true_sharpness = (_sharpness(pictures, boxes) for pictures in ((one.rgb for one in shown), truth.pictures))
     return result | {"sharpness": drawn / max(true_sharpness, _LEAST_SHARPNESS)}
 
 
@@ -126,9 +125,8 @@ def measure_ceiling(truth: Truth, path: Path) -> float:
     with VideoWriter(path, width, height, FRAME_RATE) as writer:
         for picture in truth.pictures:
             writer.write_picture(picture)
-    seen = _openings(look(path))
-    count = min(len(seen), len(truth.openings))
-    return _correlation(seen[:count], truth.openings[:count].astype(np.float64))
+    seen = _openings(look(path), len(truth.openings))
+    return _correlation(seen, truth.openings[: len(seen)].astype(np.float64))
 
 
 def _timed(said: Units, names: Mapping[int, str]) -> list[Phoneme]:
@@ -143,9 +141,9 @@ def _crops(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> list[Pic
     return [crop_face(rgb, box) for rgb, box in zip(pictures, boxes, strict=False) if box is not None]
 
 
-def _openings(face: SpeakerFace | None) -> Openings:
-    """The opening of the mouth in each picture, NaN where the face was not seen: float64 [pictures]; none without a face."""
-    frames = [] if face is None else face.frames
+def _openings(face: SpeakerFace | None, count: int) -> Openings:
+    """The opening of the mouth in each of the first `count` pictures, NaN where the face was not seen: float64 [n]."""
+    frames = [None] * count if face is None else face.frames[:count]
     return np.array([np.nan if frame is None or not frame.is_found else frame.opening for frame in frames])
 
 

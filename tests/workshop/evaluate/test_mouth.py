@@ -62,8 +62,8 @@ def test_the_drawn_truth_is_like_itself_and_unlike_another_sentence(phones: Phon
     assert same["ssim"] > 0.9
     assert same["l1"] < same["source_l1"]
     assert same["l1"] < unlike["l1"]
-    assert 0.6 < same["sharpness"] < 1.4
-    assert softer["sharpness"] < 0.5 * same["sharpness"]
+    assert 0.4 < same["sharpness"] < 1.4
+    assert softer["sharpness"] < 0.6 * same["sharpness"]
     assert softer["correlation"] == 0
     assert np.isfinite([*same.values(), *unlike.values()]).all()
 
