@@ -28,6 +28,8 @@ from unit2unit.inference import Translation
 from workshop.evaluate.jobs import VIDEO
 from workshop.evaluate.listening import Listened, listen
 
+_BY_DEFAULT = MouthChoice()
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -102,13 +104,13 @@ class Chain:
         spoken = self.models.vocoder.synthesize(translation.units, voice)
         return Dubbed(units, confidence, translation, spoken.units, spoken.samples, voice)
 
-    def show(self, heard: Heard, dubbed: Dubbed, path: Path) -> None:
-        """Write the dubbed video."""
+    def show(self, heard: Heard, dubbed: Dubbed, path: Path, mouth: MouthChoice = _BY_DEFAULT) -> None:
+        """Write the dubbed video. mouth: that draws it."""
         info = heard.source.info
         models = self.models
-        opened = opened_mouth(MouthChoice(), models.paths.unit2av, models.how.device, models.how.precision, models.renderer)
-        with opened as mouth, VideoWriter(path, info.width, info.height, FRAME_RATE, SAMPLE_RATE) as writer:
-            speak_and_show(dubbed.said, dubbed.voice, models.vocoder, mouth, heard.source, heard.boxes, writer)
+        opened = opened_mouth(mouth, models.paths.unit2av, models.how.device, models.how.precision, models.renderer)
+        with opened as drawn, VideoWriter(path, info.width, info.height, FRAME_RATE, SAMPLE_RATE) as writer:
+            speak_and_show(dubbed.said, dubbed.voice, models.vocoder, drawn, heard.source, heard.boxes, writer)
 
     def units_of_sound(self, samples: Samples) -> Units:
         """Units of speech alone, float32 [S] at 16 kHz."""

@@ -19,6 +19,7 @@ from workshop.evaluate.condition_rows import OF_BUNDLE
 from workshop.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
 from workshop.evaluate.estimate import seconds_for
 from workshop.evaluate.jobs import OTHERS, Need
+from workshop.evaluate.lacking import absent_lines, measurable
 from workshop.evaluate.others import OtherBundle
 from workshop.evaluate.plot import plot_sweep
 from workshop.evaluate.row import Row
@@ -74,6 +75,9 @@ def evaluate(
 ) -> None:
     """Do what is missing, and write what came out."""
     require_place(options.out_dir / "table.md")
+    rows, absent = measurable(rows, bundle)
+    for one in absent:
+        LOG.warning("%s is not measured: %s", one.row.name, one.reason)
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
     results = [evaluation.folder / name for name in ("table.md", "metrics.json", "noise.svg")]
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
@@ -93,7 +97,9 @@ def evaluate(
         evaluation.run(jobs, options.jobs, progress)
     records = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
     lines = lines_of(rows, records, settings)
-    table, found = markdown(lines, others), metrics(lines, records, settings) | {"bundle": evaluation.checksum}
+    table = markdown(lines, others) + absent_lines(absent)
+    found = metrics(lines, records, settings) | {"bundle": evaluation.checksum}
+    found["absent"] = {one.row.name: one.reason for one in absent}
     if others:
         found["others"] = {other.title: other.content for other in others}
     write_text(evaluation.folder / "table.md", table + "\n")

@@ -2,11 +2,35 @@
 
 from collections.abc import Sequence
 
-from workshop.evaluate.jobs import CEILING, COPIED, ENGLISH, OTHERS, RANDOM, RECORDED, SHOWN, VOCODER, Job, needs_face
+from workshop.evaluate.jobs import (
+    CEILING,
+    COPIED,
+    ENGLISH,
+    OTHERS,
+    RANDOM,
+    RECORDED,
+    SAID,
+    SHOWN,
+    SHOWN_BY_UNITS,
+    VOCODER,
+    Job,
+    needs_face,
+)
 
 _CLIP_S, _FACES_S, _DUB_S = 0.7, 0.8, 0.6
 """CPU seconds for drawing a clip, following its face, and dubbing it and looking it up on clips of 2.5 s."""
-_TASK_S = {SHOWN: 2.5, CEILING: 1.6, RANDOM: 1.0, VOCODER: 0.5, ENGLISH: 0.05, OTHERS: 0.3, RECORDED: 0.3, COPIED: 0.5}
+_TASK_S = {
+    SHOWN: 3.0,
+    SHOWN_BY_UNITS: 3.5,
+    SAID: 0.5,
+    CEILING: 1.6,
+    RANDOM: 1.0,
+    VOCODER: 0.5,
+    ENGLISH: 0.05,
+    OTHERS: 0.3,
+    RECORDED: 0.3,
+    COPIED: 0.5,
+}
 _UNDERSTOOD_S, _NATURAL_S = 0.3, 3.0
 """The same for units and their translation alone; for saying a sentence in a natural voice."""
 _START_S = 40.0

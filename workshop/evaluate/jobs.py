@@ -9,14 +9,20 @@ from workshop.evaluate.material import KINDS
 Record = dict[str, Any]
 """kind, index and task, and what was found: of a journal."""
 
-VOCODER, ENGLISH, OTHERS, RECORDED, COPIED = "vocoder", "english", "others", "recorded", "copied"
+VOCODER, ENGLISH, OTHERS, RECORDED, COPIED, SAID = "vocoder", "english", "others", "recorded", "copied", "said"
 """Jobs without a clip: the vocoder alone on true units; units of the English reference voice; voices of other speakers; what the
-measure gives on true Korean recordings; such recordings said again by the vocoder, in their own time."""
+measure gives on true Korean recordings; such recordings said again by the vocoder, in their own time; Korean text, said."""
 AUDIO, VIDEO, BOTH, AUTO = "audio", "video", "audio,video", "auto"
 """Modalities; auto = what a bundle decides for each utterance."""
 SHUFFLED, RANDOM, SHOWN, CEILING, ROOM = "shuffled", "random", "shown", "ceiling", "room"
 """Tasks beside the modalities: units in another order; weights that know nothing; dubbed to a video, whose sound and mouth
 are measured; what the measure of the mouth gives on drawn truth; the sound as it arrives across a room with noise."""
+SHOWN_BY_UNITS = "shown by units"
+"""Dubbed to a video whose mouth the face network draws, where a dub has another one by default."""
+READ_AUDIO, READ_VIDEO, SPEAK_AUDIO, SPEAK_VIDEO = "read audio", "read video", "speak audio", "speak video"
+"""Read as text, from the sound or from the lips alone; and said again in its own language and time, as lips to speech is, from the
+lips alone, or from the sound, which is what that can reach."""
+BESIDE = (READ_AUDIO, READ_VIDEO, SPEAK_AUDIO, SPEAK_VIDEO)
 
 
 def noisy(modalities: str, snr_db: float) -> str:
@@ -36,7 +42,7 @@ def heard_through(condition: str) -> str:
 
 def needs_face(task: str) -> bool:
     """Whether a clip's face is looked for."""
-    return not task.startswith((f"{AUDIO}~", f"{AUDIO}@")) and task not in (AUDIO, ROOM)
+    return not task.startswith((f"{AUDIO}~", f"{AUDIO}@")) and task not in (AUDIO, ROOM, READ_AUDIO, SPEAK_AUDIO)
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Place:
-    """Where things are. bundle: the models; random: the same without knowledge. recordings: reference features. phones: which
-    phoneme each unit is. device, precision: what the models run on."""
+    """Where things are. bundle: the models; random: the same without knowledge. recordings, english: reference features, Korean
+    and English. phones: which phoneme each unit is. device, precision: what the models run on."""
 
     bundle: Path
     random: Path
     recordings: Path
+    english: Path
     phones: Path
     device: str = "cpu"
     precision: str = "float32"

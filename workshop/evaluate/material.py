@@ -25,10 +25,11 @@ from workshop.heads.visemes import mouth_track
 from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
 from workshop.voices.phrasebook import Pair
 
-Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural"]
-KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker", "natural")
+Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural", "korean"]
+KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker", "natural", "korean")
 """seen: sentences of the training. held_out: others. new_faces: others, on heads and in poses that were never seen. speaker:
-others, by the speaker that nothing heard. natural: others, in natural voices. Voices are never those of the training."""
+others, by the speaker that nothing heard. natural: others, in natural voices. korean: others, said in Korean. Voices are never
+those of the training."""
 
 _TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
 """Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
@@ -38,13 +39,19 @@ _USUAL_SIZES = 0.5, 0.7
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """One clip. head, seed: of the head and of its movement. around: its pose at rest."""
+    """One clip. head, seed: of the head and of its movement. around: its pose at rest. language: in which it is said."""
 
     pair: Pair
     voice: Voice
     head: int
     seed: int
     around: Pose
+    language: str = "en"
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return self.pair.english if self.language == "en" else self.pair.korean
 
     def poses(self, num_frames: int) -> list[Pose]:
         """How the head is held in each picture."""
@@ -54,18 +61,19 @@ class ClipPlan:
 def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
     rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
-    voice = _unheard_voice(kind, rng)
+    language = "ko" if kind == "korean" else "en"
+    voice = _unheard_voice(kind, language, rng)
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
     around = _unseen_pose(rng) if is_new else Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
-    return ClipPlan(sentence_of(kind, index, settings), voice, head, seed, around)
+    return ClipPlan(sentence_of(kind, index, settings), voice, head, seed, around, language)
 
 
-def _unheard_voice(kind: Kind, rng: np.random.Generator) -> Voice:
+def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator) -> Voice:
     if kind == "speaker":
         return cast().unheard_speaker
-    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice("en", rng)
+    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
 
 
 def sentence_of(kind: str, index: int, settings: EvaluationSettings) -> Pair:
@@ -90,7 +98,7 @@ def write_clip(path: Path, plan: ClipPlan, side: int) -> None:
     """Write the clip, 25 fps and 16 kHz, `side` pixels square."""
     speech = _timed(plan)
     num_frames = frames_covering(samples_to_seconds(len(speech.samples), speech.rate))
-    openings, widths = mouth_track(speech.phonemes, num_frames, "en")
+    openings, widths = mouth_track(speech.phonemes, num_frames, plan.language)
     head = head_of(plan.head)
     with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
@@ -106,10 +114,10 @@ def head_of(seed: int) -> Head:
 
 def _timed(plan: ClipPlan) -> TimedSpeech:
     """Say the sentence. A synthesiser that does not tell when it says which phoneme is given the reference voice's."""
-    speech = say(plan.pair.english, plan.voice)
+    speech = say(plan.text, plan.voice)
     if speech.phonemes:
         return speech
-    reference = say(plan.pair.english, cast().reference("en"))
+    reference = say(plan.text, cast().reference(plan.language))
     rows, own = (features_of(resample(one.samples, one.rate, SAMPLE_RATE)) for one in (reference, speech))
     step_of, _ = warp_path(rows, own)
     return TimedSpeech(speech.samples, speech.rate, _carried(reference.phonemes, step_of))

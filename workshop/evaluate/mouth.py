@@ -5,23 +5,24 @@ with which they were said.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.crop import Box, Picture, crop_face
-from avcore.faces.find import find_faces
+from avcore.faces.crop import Box, Picture, crop_face, visible_part
+from avcore.faces.find import SpeakerFace, find_faces
 from avcore.media import PictureSource, VideoWriter
 from avcore.pingpong import pingpong
 from avcore.progress import Progress, silent, track
 from avcore.timeline import FRAME_RATE, units_to_seconds
-from avcore.units import Units
+from avcore.units import Ids, Units
 from avdata.prepare.espeak import Phoneme
 from unit2av.face.talking import num_pictures_for
 from unit2av.face.training.config import MouthRegion
@@ -35,6 +36,7 @@ from workshop.voices.cast import cast, say
 
 Openings = NDArray[np.float64]
 
+_LEAST_SHARPNESS = 1e-6
 _SHIFT = 7
 """Pictures by which the true mouth is shifted for a figure that means nothing: 0.28 s."""
 
@@ -73,26 +75,48 @@ def draw_truth(plan: ClipPlan, said: Units, names: Mapping[int, str], num_source
     return Truth(openings, [draw(head, poses[pingpong(k, num_source)], mouth, side) for k, mouth in enumerate(mouths)])
 
 
-def measure_mouth(dubbed: Path, heard: Heard, truth: Truth) -> dict[str, Any]:
-    """Compare a dubbed video with the truth.
+def look(video: Path) -> SpeakerFace | None:
+    """The face in a dubbed video, None where none was seen."""
+    source = PictureSource(video)
+    try:
+        return find_faces(source, "largest", None, silent, len(source), video)
+    except NoFaceError:
+        return None
+
+
+def measure_mouth(dubbed: Path, face: SpeakerFace | None, heard: Heard, truth: Truth) -> dict[str, Any]:
+    """Compare a dubbed video, and the face in it, with the truth.
 
     correlation: of the opening that the face mesh finds with the true one; shifted: with the truth 0.28 s late. l1, ssim: of
-    the mouth region of the face crop, 0..1; source_l1, source_ssim: those of the undubbed pictures. Raises NoFaceError where the
-    clip itself has no face.
+    the mouth region of the face crop, 0..1; source_l1, source_ssim: those of the undubbed pictures. sharpness: of the lower face
+    at full size, as a share of the truth's. Raises NoFaceError where the clip itself has no face.
     """
-    seen = _openings_in(dubbed)
-    count = min(len(seen), len(truth.openings))
-    true = truth.openings[:count].astype(np.float64)
+    shown = PictureSource(dubbed)
+    count = min(len(shown), len(truth.openings))
+    seen = _openings(face, count)
+    true = truth.openings[: len(seen)].astype(np.float64)
     result: dict[str, Any] = {
-        "correlation": _correlation(seen[:count], true),
-        "shifted": _correlation(seen[:count], np.roll(true, _SHIFT)),
+        "correlation": _correlation(seen, true),
+        "shifted": _correlation(seen, np.roll(true, _SHIFT)),
     }
     boxes = [heard.boxes[pingpong(k, len(heard.boxes))] for k in range(count)]
     true_mouths = _crops(truth.pictures, boxes)
-    for prefix, source in (("", PictureSource(dubbed)), ("source_", heard.source)):
+    for prefix, source in (("", shown), ("source_", heard.source)):
         likeness = _likeness(_crops((picture.rgb for picture in source.pingpong(count)), boxes), true_mouths)
         result |= {prefix + name: value for name, value in likeness.items()}
-    return result
+    drawn, true_sharpness = (_sharpness(pictures, boxes) for pictures in ((one.rgb for one in shown), truth.pictures))
+    return result | {"sharpness": drawn / max(true_sharpness, _LEAST_SHARPNESS)}
+
+
+def sync_at_zero(heard: Ids, seen: Ids, silences: Collection[int]) -> float | None:
+    """The share of the steps in which anything is said where units of the sound and of the lips, int64 [steps], are the same.
+
+    What one has more is left out. silences: units that are silence. None where nothing is said.
+    """
+    length = min(len(heard), len(seen))
+    heard, seen = heard[:length], seen[:length]
+    said = ~(np.isin(heard, list(silences)) & np.isin(seen, list(silences)))
+    return float(((heard == seen) & said).sum() / said.sum()) if said.any() else None
 
 
 def measure_ceiling(truth: Truth, path: Path) -> float:
@@ -101,9 +125,8 @@ def measure_ceiling(truth: Truth, path: Path) -> float:
     with VideoWriter(path, width, height, FRAME_RATE) as writer:
         for picture in truth.pictures:
             writer.write_picture(picture)
-    seen = _openings_in(path)
-    count = min(len(seen), len(truth.openings))
-    return _correlation(seen[:count], truth.openings[:count].astype(np.float64))
+    seen = _openings(look(path), len(truth.openings))
+    return _correlation(seen, truth.openings[: len(seen)].astype(np.float64))
 
 
 def _timed(said: Units, names: Mapping[int, str]) -> list[Phoneme]:
@@ -118,14 +141,25 @@ def _crops(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> list[Pic
     return [crop_face(rgb, box) for rgb, box in zip(pictures, boxes, strict=False) if box is not None]
 
 
-def _openings_in(video: Path) -> Openings:
-    """The opening of the mouth in each picture, NaN where no face was seen: float64 [pictures]."""
-    source = PictureSource(video)
-    try:
-        frames = find_faces(source, "largest", None, silent, len(source), video).frames
-    except NoFaceError:
-        return np.full(len(source), np.nan)
+def _openings(face: SpeakerFace | None, count: int) -> Openings:
+    """The opening of the mouth in each of the first `count` pictures, NaN where the face was not seen: float64 [n]."""
+    frames = [None] * count if face is None else face.frames[:count]
     return np.array([np.nan if frame is None or not frame.is_found else frame.opening for frame in frames])
+
+
+def _sharpness(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> float:
+    """The mean variance of the Laplacian of brightness (Pech-Pacheco et al. 2000) in the lower half of the face; 0 without one."""
+    found = []
+    for rgb, box in zip(pictures, boxes, strict=False):
+        part = None if box is None else visible_part(_lower_half(box), *rgb.shape[:2])
+        if part is not None:
+            found.append(float(cv2.Laplacian(cv2.cvtColor(rgb[part], cv2.COLOR_RGB2GRAY), cv2.CV_64F).var()))
+    return float(np.mean(found)) if found else 0.0
+
+
+def _lower_half(box: Box) -> Box:
+    x1, y1, x2, y2 = box
+    return np.array([x1, (y1 + y2) / 2, x2, y2], np.float32)
 
 
 def _correlation(seen: Openings, true: Openings) -> float:

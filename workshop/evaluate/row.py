@@ -16,7 +16,7 @@ class Row:
     """A row of the table.
 
     goal: None = it has none. is_least: whether figures should be above the goal, or below it. counted: on how many of its needs,
-    from the first on, what could not be dubbed is counted.
+    from the first on, what could not be dubbed is counted. requires: what it cannot be measured without (see `lacking`).
     """
 
     name: str
@@ -26,6 +26,7 @@ class Row:
     goal: float | None = None
     is_least: bool = True
     counted: int = 1
+    requires: tuple[str, ...] = ()
 
     def meets_goal(self, figure: Figure) -> bool | None:
         """Whether the goal is reached; None without one."""

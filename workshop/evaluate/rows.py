@@ -27,6 +27,7 @@ from workshop.evaluate.jobs import (
 from workshop.evaluate.material import Kind, known_sentences, sentence_of
 from workshop.evaluate.row import Records, Row
 from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.side_rows import LIP_SPEECH_ROWS, SYNC_ROWS, TEXT_ROWS
 from workshop.evaluate.voice_rows import VOICE_ROWS
 from workshop.evaluate.worker import other_voices
 
@@ -145,13 +146,16 @@ ROWS: tuple[Row, ...] = (
     _errors("recorded_errors", "the same of Korean that the synthesiser says itself: the extractor's own errors", RECORDED),
     Row("voice", "speaker: cosine to the source's voice minus mean cosine to others", _voice_needs, _voice_likeness, 0.15),
     *VOICE_ROWS,
-    _mean("lips", "lips: correlation of the opening with the truth, faces and poses never seen", SHOWN, "correlation", 0.80),
+    _mean("lips", "lips: correlation of the opening with the truth, faces and poses never seen", SHOWN, "correlation", 0.88),
     _mean("lips_shifted", "the same, truth 0.28 s late (should be near 0)", SHOWN, "shifted"),
     _mean("lips_ceiling", "the same, on the drawn truth itself (what the measure can reach)", CEILING, "correlation"),
     _mean("lips_l1", "mouth region: mean difference from the truth (0 to 1)", SHOWN, "l1"),
     _mean("lips_source_l1", "the same for the undubbed mouth", SHOWN, "source_l1"),
     _mean("lips_ssim", "mouth region: SSIM", SHOWN, "ssim"),
     _mean("lips_source_ssim", "the same for the undubbed mouth", SHOWN, "source_ssim"),
+    *SYNC_ROWS,
+    *TEXT_ROWS,
+    *LIP_SPEECH_ROWS,
     _share("random", "baseline: encoder and translator with shuffled weights", "held_out", RANDOM),
     _share("shuffled", "baseline: units in random order before translation", "held_out", SHUFFLED),
     _nearest_english("nearest_seen", "baseline: nearest English training sentence by units, training sentences", "seen"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Task, result_of
+from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
-from workshop.evaluate.jobs import RANDOM, Job, Need, Place, Record, key_of, missing_jobs
+from workshop.evaluate.jobs import RANDOM, SPEAK_AUDIO, SPEAK_VIDEO, Job, Need, Place, Record, key_of, missing_jobs
 from workshop.evaluate.material import sentence_of
 from workshop.evaluate.mouth import phones_of_units
 from workshop.evaluate.random_weights import write_random_bundle
@@ -26,7 +28,7 @@ from workshop.voices.phrasebook import phrasebook
 LOG = logging.getLogger("netflips.evaluate")
 
 _SHORT = 12
-_MEASURE = 3
+_MEASURE = 4
 """Counts up when an answer is judged in another way, so that records of both never stand in one table."""
 
 
@@ -45,9 +47,11 @@ class Evaluation:
         self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
         self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}-v{_MEASURE}"
         self._journal = self.folder / "records.jsonl"
-        said = json.dumps([self._texts(), list(map(asdict, cast().judges))], ensure_ascii=False).encode()
-        recordings = out_dir / f"references-{hashlib.sha256(said).hexdigest()[:_SHORT]}.npz"
-        self._place = Place(bundle.folder, self.folder / "random", recordings, self.folder / "phones.json", device, precision)
+        korean, english = (
+            out_dir / f"references-{_digest(self._texts(language), cast().judges(language))}.npz" for language in ("ko", "en")
+        )
+        phones = self.folder / "phones.json"
+        self._place = Place(bundle.folder, self.folder / "random", korean, english, phones, device, precision)
         journal.repair(self._journal)
 
     def records(self) -> list[Record]:
@@ -71,18 +75,27 @@ class Evaluation:
 
     def _prepare(self, tasks: set[str], progress: Progress) -> None:
         references = UnitReferences.read(self.bundle.references)
-        record_references(self._texts(), cast().judges, self._place.recordings, progress)
+        texts = self._texts("ko")
+        record_references(texts, cast().judges("ko"), self._place.recordings, progress)
+        if tasks & {SPEAK_AUDIO, SPEAK_VIDEO}:
+            record_references(self._texts("en"), cast().judges("en"), self._place.english, progress)
         if not self._place.phones.is_file():
-            known = {text: references.units[text] for text in self._texts() if text in references.units}
+            known = {text: references.units[text] for text in texts if text in references.units}
             write_text(self._place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
         if RANDOM in tasks:
             write_random_bundle(self.bundle, self._place.random, self.settings.seed)
 
-    def _texts(self) -> list[str]:
-        """Distinct Korean sentences of the phrasebook; for tests the first few, and those that are asked for."""
+    def _texts(self, language: str) -> list[str]:
+        """Distinct sentences of the phrasebook in a language; for tests the first few, and those that are asked for."""
         pairs = phrasebook().all_pairs()
         if self.settings.sentences:
             kinds = ("seen", "held_out", "new_faces", "speaker", "vocoder")
             asked = [sentence_of(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
             pairs = [*asked, *pairs[: self.settings.sentences]]
-        return list(dict.fromkeys(pair.korean for pair in pairs))
+        return list(dict.fromkeys(pair.korean if language == "ko" else pair.english for pair in pairs))
+
+
+def _digest(texts: Sequence[str], voices: Sequence[EspeakVoice]) -> str:
+    """What recordings are kept under."""
+    said = json.dumps([texts, list(map(asdict, voices))], ensure_ascii=False).encode()
+    return hashlib.sha256(said).hexdigest()[:_SHORT]

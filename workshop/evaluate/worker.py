@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from avcore.arrays import Pictures, Samples
 from avcore.checkpoints.bundle import REFERENCES, Bundle
 from avcore.errors import InputError, NetflipsError, NoFaceError
+from avcore.faces.find import SpeakerFace
 from avcore.files import private_folder
 from avcore.media import read_speech
 from avcore.speech.audio import resample
@@ -23,13 +24,17 @@ from avdata.prepare.espeak import EspeakVoice, Phoneme
 from netflips.bundles.paths import bundle_paths
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
+from unit2av.mouths.flags import AUTO as ANY_MOUTH
+from unit2av.mouths.flags import UNITS, MouthChoice
 from unit2av.speakers.voice_of import voice_of
+from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation
 from workshop.evaluate.chain import Chain, Dubbed, Heard, hear, shuffled
 from workshop.evaluate.conditions import OWN, SOUNDS, lips_of_kind
 from workshop.evaluate.jobs import (
     AUDIO,
     AUTO,
+    BESIDE,
     BOTH,
     CEILING,
     COPIED,
@@ -38,7 +43,9 @@ from workshop.evaluate.jobs import (
     RANDOM,
     RECORDED,
     ROOM,
+    SAID,
     SHOWN,
+    SHOWN_BY_UNITS,
     SHUFFLED,
     VOCODER,
     Job,
@@ -48,10 +55,11 @@ from workshop.evaluate.jobs import (
 )
 from workshop.evaluate.material import ClipPlan, known_sentences, plan_clip, sentence_of, write_clip
 from workshop.evaluate.material import Kind as ClipKind
-from workshop.evaluate.mouth import draw_truth, measure_ceiling, measure_mouth
+from workshop.evaluate.mouth import draw_truth, look, measure_ceiling, measure_mouth, sync_at_zero
 from workshop.evaluate.noise import noisy_copy
 from workshop.evaluate.retrieval import SpokenReferences, UnitReferences
 from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.side_roads import SideRoads
 from workshop.evaluate.voice_quality import noise_floor_db, pitch_errors, quality_record, semitones_between, voice_quality
 from workshop.material.phones import SILENCE, Phones
 from workshop.voices.cast import Voice, cast, say
@@ -72,9 +80,9 @@ class Worker:
         self._recordings = SpokenReferences.read(place.recordings)
         names = json.loads(place.phones.read_text(encoding="utf-8"))
         self._names = {int(unit): str(name) for unit, name in names.items()}
-        silences = [unit for unit, name in self._names.items() if name == SILENCE]
-        self._silences = silences
-        self._units = UnitReferences.read(place.bundle / REFERENCES, silences)
+        self._silences = [unit for unit, name in self._names.items() if name == SILENCE]
+        self._units = UnitReferences.read(place.bundle / REFERENCES, self._silences)
+        self._side = SideRoads(place, self._chain, self._recordings)
 
     def process(self, jobs: tuple[Job]) -> list[Record]:
         """Do a job in a process of a pool."""
@@ -91,6 +99,7 @@ class Worker:
                 OTHERS: self._other_voice,
                 RECORDED: self._recorded,
                 COPIED: self._copied,
+                SAID: self._said,
                 **{kind: partial(self._other_synthesiser, kind) for kind in cast().other_voices},
             }
             return [_record(job, job.kind, partial(tasks[job.kind], job.index))]
@@ -106,8 +115,10 @@ class Worker:
         return [_record(job, task, partial(self._try, task, plan, heard, job.index, folder)) for task in job.tasks]
 
     def _try(self, task: str, plan: ClipPlan, heard: Heard, index: int, folder: Path) -> Record:
-        if task in (SHOWN, CEILING):
+        if task in (SHOWN, SHOWN_BY_UNITS, CEILING):
             return self._show(task, plan, heard, folder)
+        if task in BESIDE:
+            return self._side.do(task, heard, plan)
         if task == SHUFFLED:
             units, confidence = self._chain.units(heard, BOTH, heard.speech)
             mixed = shuffled(units, np.random.default_rng([self._settings.seed, index]))
@@ -143,9 +154,19 @@ class Worker:
         if task == CEILING:
             return {"correlation": measure_ceiling(truth, folder / "truth.mp4")}
         path = folder / "dubbed.mp4"
-        self._chain.show(heard, dubbed, path)
-        sound = self._recordings.nearest(read_speech(path))
-        return {"right": sound.text == plan.pair.korean, "found": sound.text} | measure_mouth(path, heard, truth)
+        self._chain.show(heard, dubbed, path, MouthChoice(UNITS if task == SHOWN_BY_UNITS else ANY_MOUTH))
+        speech, face = read_speech(path), look(path)
+        sound = self._recordings.nearest(speech)
+        found = {"right": sound.text == plan.pair.korean, "found": sound.text} | measure_mouth(path, face, heard, truth)
+        syncs = {"sync": self._sync(speech, face), "source_sync": self._sync(heard.speech, heard.face)}
+        return found | {name: round(value, _DIGITS) for name, value in syncs.items() if value is not None}
+
+    def _sync(self, speech: Samples, face: SpeakerFace | None) -> float | None:
+        """How far units of a sound and of lips agree; no lips agree with nothing."""
+        if face is None:
+            return 0.0
+        seen = self._chain.models.extractor.extract(None, face.lips)
+        return sync_at_zero(self._chain.units_of_sound(speech).frames(), seen.frames(), self._silences)
 
     def _lips(self, heard: Heard, kind: str, index: int) -> Pictures:
         """A clip's lips, or others in their place."""
@@ -205,13 +226,20 @@ class Worker:
 
     def _vocoder_alone(self, index: int) -> Record:
         """True units with predicted durations in a voice that was never heard."""
-        pair = sentence_of(VOCODER, index, self._settings)
-        plan = plan_clip("held_out", index, self._settings)
-        voice = voice_of(_spoken(pair.english, plan.voice), self._chain.models.speaker_encoder)
+        pair, voice = self._spoken_by(VOCODER, index)
         true = self._units.units[pair.korean]
         samples = self._chain.models.vocoder.synthesize(replace(true, durations=None), voice).samples
         found = self._recordings.nearest(samples)
         return {"right": found.text == pair.korean, "found": found.text} | self._unit_errors(samples, pair.korean)
+
+    def _said(self, index: int) -> Record:
+        """Text in a voice that was never heard."""
+        return self._side.say(*self._spoken_by(SAID, index))
+
+    def _spoken_by(self, kind: str, index: int) -> tuple[Pair, SpeakerVoice]:
+        """A sentence, and the voice of a speaker that was never heard and says its English."""
+        pair, plan = sentence_of(kind, index, self._settings), plan_clip("held_out", index, self._settings)
+        return pair, voice_of(_spoken(pair.english, plan.voice), self._chain.models.speaker_encoder)
 
     def _recorded(self, index: int) -> Record:
         """A recording by the synthesiser itself, in a voice that was never heard."""

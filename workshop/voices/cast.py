@@ -80,10 +80,9 @@ class Cast:
         variants = self.settings["held_out"]["variants"]
         return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
 
-    @property
-    def judges(self) -> list[EspeakVoice]:
-        """Korean voices in which an evaluation records each sentence."""
-        return [EspeakVoice(name) for name in self.settings["judges"]]
+    def judges(self, language: str) -> list[EspeakVoice]:
+        """Voices in which an evaluation records each sentence of a language."""
+        return [EspeakVoice(name) for name in self.settings["judges"][language]]
 
     @property
     def unheard_speaker(self) -> FliteVoice:

@@ -13,8 +13,14 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import FORMAT, Bundle, read_bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.units import Units
+from avdata.spoken_texts import SpokenText
 from avdata.unit_store import UnitRow, write_units
+from tests.netflips.test_say import write_random_speller
+from tests.unit2text.tiny import write_reader
+from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER
+from unit2text.stage import TEXT_READER
+from unit2text.training.corpus import Corpus
 from unit2unit.stage import TRANSLATOR
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.voices.phrasebook import phrasebook
@@ -34,13 +40,17 @@ sys.exit(main(["--text", given["-t"], "--out", given["-o"], "--voice", voice, "-
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle:
-    """A bundle that knows nothing: encoder, translator with a narrow search, renderer, random reference units."""
+    """A bundle that knows nothing: encoder, translator with a narrow search, renderer, text reader, speller, reference units."""
     folder = tmp_path_factory.mktemp("bundle")
     sources = {UNIT_ENCODER: "mavhubert.pt", TRANSLATOR: "utut_ko.pt", RENDERER: "unit2av_renderer.pt"}
     for kind, name in sources.items():
         stored = read_checkpoint(parity_dir / name, kind)
         search = {"generation": {"beam": 1, "max_target_units": 30}} if kind is TRANSLATOR else {}
         write_checkpoint(folder / kind.file, kind, {**stored.config, **search}, stored.tensors)
+    texts = (("en", "the quick brown fox jumps over"), ("ko", "그 빠른 여우가 뛰어요"))
+    said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in texts)
+    write_reader(folder / TEXT_READER.file, Corpus(said, said, "", 1000))
+    write_random_speller(folder / SPELLER.file_for("ko"))
     rng = np.random.default_rng(0)
     rows = [
         UnitRow(f"s{number:04d}", Units(rng.integers(0, 1000, 25), rng.integers(2, 5, 25), "ko"), {"text": pair.korean})

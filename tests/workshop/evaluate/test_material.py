@@ -23,6 +23,14 @@ def test_plans_keep_to_what_training_never_hears_or_sees() -> None:
             assert (abs(plan.around.yaw) > 0.25) == (kind == "new_faces")
 
 
+def test_korean_clips_are_said_in_korean_by_voices_never_heard() -> None:
+    plans = [plan_clip("korean", index, SETTINGS) for index in range(10)]
+    assert {plan.voice.name for plan in plans} == {f"ko+{variant}" for variant in cast().settings["held_out"]["variants"]}
+    assert all(plan.text == plan.pair.korean and plan.language == "ko" for plan in plans)
+    assert all(plan.pair.english in held_out_english() for plan in plans)
+    assert plan_clip("held_out", 0, SETTINGS).text == sentence_of("held_out", 0, SETTINGS).english
+
+
 def test_a_plan_does_not_depend_on_how_many_there_are() -> None:
     assert plan_clip("held_out", 7, EvaluationSettings(number=8)) == plan_clip("held_out", 7, EvaluationSettings(number=200))
     sentences = [sentence_of("held_out", index, SETTINGS).english for index in range(200)]

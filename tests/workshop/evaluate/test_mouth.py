@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_units
 from avcore.units import Units
 from workshop.evaluate.chain import hear
 from workshop.evaluate.material import plan_clip, write_clip
-from workshop.evaluate.mouth import Truth, draw_truth, measure_mouth, phones_of_units
+from workshop.evaluate.mouth import Truth, draw_truth, look, measure_mouth, phones_of_units, sync_at_zero
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.material.phones import Phones
 from workshop.voices.cast import cast, say
@@ -44,12 +45,15 @@ def test_the_drawn_truth_is_like_itself_and_unlike_another_sentence(phones: Phon
     heard, names = hear(clip), dict(enumerate(phones.names))
     truth, other = (draw_truth(plan, units_of(text, phones), names, len(heard.source), 160) for text in TEXTS)
     assert len(truth.pictures) == len(truth.openings)
-    dubbed = tmp_path / "dubbed.mp4"
-    with VideoWriter(dubbed, 160, 160, FRAME_RATE) as writer:
-        for picture in truth.pictures:
-            writer.write_picture(picture)
+    dubbed, blurred = tmp_path / "dubbed.mp4", tmp_path / "blurred.mp4"
+    for path, width in ((dubbed, 0), (blurred, 5)):
+        with VideoWriter(path, 160, 160, FRAME_RATE) as writer:
+            for picture in truth.pictures:
+                writer.write_picture(cv2.GaussianBlur(picture, (width, width), 0) if width else picture)
 
-    same, unlike = measure_mouth(dubbed, heard, truth), measure_mouth(dubbed, heard, other)
+    face = look(dubbed)
+    same, unlike = measure_mouth(dubbed, face, heard, truth), measure_mouth(dubbed, face, heard, other)
+    softer = measure_mouth(blurred, None, heard, truth)
 
     assert same["correlation"] > 0.85
     assert unlike["correlation"] < same["correlation"] - 0.3
@@ -58,6 +62,9 @@ def test_the_drawn_truth_is_like_itself_and_unlike_another_sentence(phones: Phon
     assert same["ssim"] > 0.9
     assert same["l1"] < same["source_l1"]
     assert same["l1"] < unlike["l1"]
+    assert 0.4 < same["sharpness"] < 1.4
+    assert softer["sharpness"] < 0.6 * same["sharpness"]
+    assert softer["correlation"] == 0
     assert np.isfinite([*same.values(), *unlike.values()]).all()
 
 
@@ -72,4 +79,16 @@ def test_a_mouth_that_does_not_move_has_no_correlation(tmp_path: Path) -> None:
             writer.write_picture(first)
     truth = Truth(np.sin(np.arange(20)).astype(np.float32), [first] * 20)
 
-    assert abs(measure_mouth(tmp_path / "still.mp4", heard, truth)["correlation"]) < 0.5
+    still = tmp_path / "still.mp4"
+    assert abs(measure_mouth(still, look(still), heard, truth)["correlation"]) < 0.5
+
+
+def test_lips_in_sync_agree_at_zero_and_late_ones_do_not() -> None:
+    heard = np.repeat(np.random.default_rng(0).integers(1, 50, 40), 4)
+    assert sync_at_zero(heard, heard, [0]) == 1
+    late = sync_at_zero(heard, np.concatenate([np.zeros(6, np.int64), heard]), [0])
+    assert late is not None
+    assert late < 0.1
+    silence = np.zeros(20, np.int64)
+    assert sync_at_zero(np.concatenate([silence, heard]), np.concatenate([silence, heard + 1]), [0]) == 0
+    assert sync_at_zero(silence, silence, [0]) is None

@@ -61,11 +61,17 @@ def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Eva
     failures = {key_of(one): one["failed"] for one in evaluation.records() if "failed" in one}
     assert not failures
     assert figures.keys() >= {row.name for row in ROWS} - _NOT_HERE - _ASKED_FOR
-    wrong = ("seen", "held_out", "new_faces", "video_only", "noise_audio", "noise_both", "again", "random", "shuffled", "vocoder")
+    wrong = (
+        "seen", "held_out", "new_faces", "video_only", "noise_audio", "noise_both", "again", "random", "shuffled", "vocoder",
+        "said", "lip_speech", "lip_speech_new", "lip_speech_sound",
+    )  # fmt: skip
     assert sum(figures[name].value for name in wrong) <= 1, "a model that knows nothing was right again and again"
     assert figures["lips_ceiling"].value > 0.5  # one clip of unseen pose; 0.93 over twenty
     assert abs(figures["lips"].value) <= 1
     assert figures["vocoder_errors"].value > 0.5
+    assert min(figures[name].value for name in ("read_en", "read_ko", "read_en_lips", "said_read", "lip_speech_read_words")) > 0.5
+    assert figures["lip_speech_true"].value == 1
+    assert max(figures[name].value for name in ("unit_sync", "lip_speech_estoi")) < 0.5
     table = markdown(lines)
     assert len({len(line) for line in table.splitlines()}) == 1
     found = json.loads(json.dumps(metrics(lines, records, SETTINGS)))

@@ -55,7 +55,7 @@ def test_every_voice_of_the_cast_is_there() -> None:
     settings = cast().settings
     names = [name for language in ("en", "ko") for name in settings["espeak"][language]["names"]]
     variants = [*settings["espeak"]["en"]["variants"], *settings["held_out"]["variants"]]
-    voices = [*names, *(f"en-us+{variant}" for variant in variants), *settings["judges"]]
+    voices = [*names, *(f"en-us+{variant}" for variant in variants), *settings["judges"]["ko"], *settings["judges"]["en"]]
     assert all(len(say("oh", EspeakVoice(name)).samples) for name in voices)
 
 

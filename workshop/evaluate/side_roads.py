@@ -1,0 +1,128 @@
+"""What lies beside dubbing: text that is read and text that is said, and speech for silent lips. One of these in each process.
+
+Its models are loaded when something is asked of them; where a bundle has none, `lacking` says so before anything is asked.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from avcore.arrays import Samples
+from avcore.errors import NoFaceError, NoSpeechError
+from avcore.timeline import SAMPLE_RATE
+from avcore.units import Units
+from netflips.lip_speech.speaking import speech_pieces
+from netflips.lip_speech.stretches import spoken_stretches
+from text2unit.speller import TextSpeller
+from text2unit.stage import SPELLER
+from unit2av.speakers.voice_of import voice_of
+from unit2av.voice.speech import SpeakerVoice, UnitVocoder
+from unit2text.evaluate import compare
+from unit2text.reader import UnitReader
+from unit2text.stage import TEXT_READER
+from workshop.evaluate.chain import Chain, Heard
+from workshop.evaluate.jobs import AUDIO, READ_AUDIO, READ_VIDEO, SPEAK_VIDEO, VIDEO, Place, Record
+from workshop.evaluate.material import ClipPlan
+from workshop.evaluate.retrieval import SpokenReferences
+from workshop.voices.phrasebook import Pair
+
+_DIGITS = 4
+_OWN = "en"
+"""The language of the bundle's clips."""
+
+
+class SideRoads:
+    """Reads text, says text, and speaks for lips, with a bundle's models."""
+
+    def __init__(self, place: Place, chain: Chain, recordings: SpokenReferences) -> None:
+        """recordings: of Korean sentences."""
+        self._place, self._chain, self._recordings = place, chain, recordings
+
+    def do(self, task: str, heard: Heard, plan: ClipPlan) -> Record:
+        """Do a task of `BESIDE` on a clip. Raises NetflipsError."""
+        if task in (READ_AUDIO, READ_VIDEO):
+            return self._read_clip(heard, AUDIO if task == READ_AUDIO else VIDEO, plan)
+        return self._speak(task, heard, plan)
+
+    def say(self, pair: Pair, voice: SpeakerVoice) -> Record:
+        """Say the Korean of a sentence from its text."""
+        units = self._speller.units_of(pair.korean, "ko")
+        samples = self._chain.models.vocoder.synthesize(units, voice).samples
+        found = self._recordings.nearest(samples)
+        return {"right": found.text == pair.korean, "found": found.text} | self._read_sound(samples, pair.korean, "ko")
+
+    def _read_clip(self, heard: Heard, modalities: str, plan: ClipPlan) -> Record:
+        """Read a clip's sound (AUDIO) or its lips (VIDEO) as text, in its own language."""
+        if modalities == VIDEO and heard.face is None:
+            raise NoFaceError("no face was found", path=heard.source.path)
+        lips = None if heard.face is None else heard.face.lips
+        return self._read(self._chain.listen(heard.speech, lips, modalities).units, plan.text, plan.language)
+
+    def _speak(self, task: str, heard: Heard, plan: ClipPlan) -> Record:
+        """Say in its own language and time what a clip's lips say (SPEAK_VIDEO), or its sound, which is what that can reach; and
+        measure it beside the true sound."""
+        voice = voice_of(heard.speech, self._chain.models.speaker_encoder)
+        samples = self._of_lips(heard, voice) if task == SPEAK_VIDEO else self._of_sound(heard, voice)
+        found, true = self._english.nearest(samples), self._english.nearest(heard.speech)
+        return (
+            {"right": found.text == plan.text, "found": found.text, "source_right": true.text == plan.text}
+            | likeness(samples, heard.speech)
+            | self._read_sound(samples, plan.text, plan.language)
+        )
+
+    def _of_lips(self, heard: Heard, voice: SpeakerVoice) -> Samples:
+        """As `netflips lip2speech` does it."""
+        if heard.face is None:
+            raise NoFaceError("no face was found", path=heard.source.path)
+        utterances = spoken_stretches(heard.face)
+        if not utterances:
+            raise NoSpeechError("the lips do not move as those of somebody who speaks", path=heard.source.path)
+        return np.concatenate(list(speech_pieces(heard.face, utterances, self._chain.models.extractor, self._voice, voice)))
+
+    def _of_sound(self, heard: Heard, voice: SpeakerVoice) -> Samples:
+        return self._voice.synthesize(self._chain.listen(heard.speech, None, AUDIO).units, voice).samples
+
+    def _read_sound(self, samples: Samples, text: str, language: str) -> Record:
+        """What the text reader makes of speech; nothing where the bundle has none."""
+        if TEXT_READER.part not in self._chain.models.paths.others:
+            return {}
+        return self._read(self._chain.units_of_sound(samples), text, language)
+
+    def _read(self, units: Units, text: str, language: str) -> Record:
+        read = self._reader.read(replace(units, language=language), language).text
+        words, characters = compare(text, read)
+        counted = {"errors": characters.errors, "length": characters.length}
+        return {"read": read, "word_errors": words.errors, "words": words.length} | counted
+
+    @cached_property
+    def _english(self) -> SpokenReferences:
+        return SpokenReferences.read(self._place.english)
+
+    @cached_property
+    def _voice(self) -> UnitVocoder:
+        models = self._chain.models
+        return UnitVocoder.from_checkpoint(models.paths.unit2av, _OWN, models.how.device, models.how.precision)
+
+    @property
+    def _reader(self) -> UnitReader:
+        reader: UnitReader = self._chain.models.other(TEXT_READER)
+        return reader
+
+    @property
+    def _speller(self) -> TextSpeller:
+        speller: TextSpeller = self._chain.models.other(SPELLER, "ko")
+        return speller
+
+
+def likeness(made: Samples, true: Samples) -> Record:
+    """STOI (Taal et al. 2011) and ESTOI (Jensen and Taal 2016) of speech, float32 [S] at 16 kHz, beside the true one in the same
+    time; what one has more is left out."""
+    from pystoi import stoi  # an extra, and slow to import
+
+    length = min(len(made), len(true))
+    pair = true[:length], made[:length]
+    return {
+        name: round(float(stoi(*pair, SAMPLE_RATE, extended=extended)), _DIGITS)
+        for name, extended in (("stoi", False), ("estoi", True))
+    }
