@@ -33,7 +33,7 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from netflips.subtitles.beside import write_beside
-from netflips.subtitles.dubbed import Spoken, Texts, side_text
+from netflips.subtitles.dubbed import Spoken, Texts, read_side
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
 from netflips.subtitles.reader import reader_of
 from unit2av.face.talking import heard_by, num_pictures_for, played_to_and_fro, write_in_step
@@ -196,8 +196,8 @@ class ShortDub:
     def _read_texts(self, reader: Recognizer | None, heard: Units, said: Units) -> Texts:
         """Both sides as text; what was heard runs along the new speech, which is of another length."""
         end_s, heard_s = (float(units_to_seconds(one.num_steps)) for one in (said, heard))
-        source = side_text(reader, {_NUMBER: Spoken(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
-        target = side_text(reader, {_NUMBER: Spoken(0.0, said)}, self._options.target)
+        source = read_side(reader, {_NUMBER: Spoken(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
+        target = read_side(reader, {_NUMBER: Spoken(0.0, said)}, self._options.target)
         return Texts(source, target, end_s=end_s)
 
     # What was done

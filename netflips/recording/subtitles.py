@@ -18,7 +18,7 @@ from netflips.recording.job import Job
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone
 from netflips.recording.texts import texts_of
-from netflips.subtitles.dubbed import Spoken, Texts, side_text
+from netflips.subtitles.dubbed import Spoken, Texts, read_side
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
@@ -40,7 +40,7 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
         if not isinstance(cue, LeftAlone):
             said[number] = Spoken(clock.at(cue.placed.start), cue.placed.said, text=cue.understood.translated.text)
     with nullcontext() if kept is None else job.clock.stage("texts"):
-        source, target = side_text(kept, heard, job.options.source), side_text(kept, said, job.options.target)
+        source, target = read_side(kept, heard, job.options.source), read_side(kept, said, job.options.target)
     cuts = [float(clock.at(cut)) for cut in found.scenes.cuts]
     texts = Texts(source, target, cuts, float(clock.at(found.part.stop)))
     if job.settings.segments_out is not None:

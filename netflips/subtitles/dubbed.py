@@ -30,7 +30,7 @@ class Spoken(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SideText:
+class Side:
     """One side of a dub as text. transcripts: by the utterance's number, times of the video. told: numbers of those not read."""
 
     language: str
@@ -47,12 +47,12 @@ class SideText:
 class Texts:
     """Both sides of a dub, None = it cannot be read. cuts: times (s) at which another shot begins; end_s: length of the video."""
 
-    source: SideText | None = None
-    target: SideText | None = None
+    source: Side | None = None
+    target: Side | None = None
     cuts: Sequence[float] = field(default=())
     end_s: float = float("inf")
 
-    def side(self, name: str) -> SideText | None:
+    def side(self, name: str) -> Side | None:
         """One of SIDES."""
         return self.source if name == SOURCE else self.target
 
@@ -73,7 +73,7 @@ class Texts:
         return found
 
 
-def side_text(reader: Recognizer | None, spoken: Mapping[int, Spoken], language: str) -> SideText | None:
+def read_side(reader: Recognizer | None, spoken: Mapping[int, Spoken], language: str) -> Side | None:
     """One side of a dub as text; None where something of it must be read and there is no reader, or it lacks the language.
 
     spoken: by the utterance's number, in order of time.
@@ -87,7 +87,7 @@ def side_text(reader: Recognizer | None, spoken: Mapping[int, Spoken], language:
             transcripts[number] = _placed(as_said(one.text, one.units, language), one)
         elif reader is not None:
             transcripts[number] = _placed(reader.read(one.units, language), one)
-    return SideText(language, transcripts, told)
+    return Side(language, transcripts, told)
 
 
 def as_said(text: str, units: Units, language: str) -> Transcript:

@@ -9,7 +9,7 @@ import pytest
 from avcore.transcripts import Transcript, Word, of_words
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
-from netflips.subtitles.dubbed import Spoken, Texts, side_text
+from netflips.subtitles.dubbed import Spoken, Texts, read_side
 from netflips.subtitles.formats import srt_text, vtt_text, write_subtitles
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
@@ -109,18 +109,18 @@ class FixedReader:
 
 def test_a_side_of_a_dub_stands_where_it_is_spoken() -> None:
     spoken = {1: Spoken(1.0, Units.from_frames([1] * 100)), 2: Spoken(5.0, Units.from_frames([2] * 50))}
-    side = side_text(FixedReader(), spoken, "en")
+    side = read_side(FixedReader(), spoken, "en")
     assert side is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in side.cues(end_s=10.0)] == [(1.0, 3.0, ("a b",)), (5.0, 6.0, ("a b",))]
     assert [one.words[0].start_s for one in side.transcripts.values()] == [1.0, 5.0]
-    assert side_text(FixedReader(), spoken, "ko") is None
-    assert side_text(None, spoken, "en") is None
+    assert read_side(FixedReader(), spoken, "ko") is None
+    assert read_side(None, spoken, "en") is None
 
 
 def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:
     units = Units.from_frames([1] * 100)
     spoken = {1: Spoken(1.0, units), 2: Spoken(4.0, units, text="what the user\nwrote")}
-    side = side_text(FixedReader(), spoken, "en")
+    side = read_side(FixedReader(), spoken, "en")
     assert side is not None
     assert [cue.lines for cue in side.cues(end_s=10.0)] == [("a b",), ("what the user wrote",)]
     words = side.transcripts[2].words
@@ -129,6 +129,6 @@ def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:
     facts = Texts(target=side).facts(2)
     assert facts == {"said_text": "what the user wrote"}
     assert Texts(source=side).facts(1) == {"heard_text": "a b", "heard_confidence": 1.0}
-    told = side_text(None, {1: spoken[2]}, "ko")  # nothing is left to be read
+    told = read_side(None, {1: spoken[2]}, "ko")  # nothing is left to be read
     assert told is not None
     assert told.transcripts[1].text == "what the user wrote"
