@@ -126,8 +126,8 @@ def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, 
     extent = max(1, round(right - left)), max(1, round(bottom - top))
     letters, outline = Image.new("L", extent), Image.new("L", extent)
     at = (-left, -top)
-    ImageDraw.Draw(letters).multiline_text(at, text, 255, font, align="center")
-    ImageDraw.Draw(outline).multiline_text(at, text, 255, font, align="center", stroke_width=stroke)
+    for image, edge in ((letters, 0), (outline, 255)):
+        ImageDraw.Draw(image).multiline_text(at, text, 255, font, align="center", stroke_width=stroke, stroke_fill=edge)
     return letters, outline
 
 
