@@ -12,6 +12,7 @@ from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
+from netflips.subtitles.dubbed import SOURCE
 from unit2av.mouths.flags import MouthChoice
 
 AUTO, PUBLISHED = "auto", "audio,video"
@@ -44,6 +45,13 @@ class ModelPaths:
         """The same from the checkpoints of the stages that every dub needs."""
         named = {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
         return cls(**named, speaker_encoder=speaker_encoder, others=others)
+
+    def other(self, stage: Stage[Any], language: str = "") -> Path | None:
+        """The checkpoint of a stage that not every dub needs, None = there is none.
+
+        language: of a stage that has a model for each of them; one that was given with the flag serves any.
+        """
+        return self.others.get(stage.part_for(language)) or self.others.get(stage.part)
 
     @property
     def needed(self) -> dict[Stage[Any], Path]:
@@ -104,7 +112,7 @@ class DubOptions:
     `largest` or a number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published
     paste, of the whole face without a feathered edge. mouth: what moves the lips. label: text burnt into the picture, "" = none.
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
-    (the published behaviour); auto = free for a clip of one utterance. subtitles: files of text beside the dub, None = none.
+    (the published behaviour); auto = free for a clip of one utterance. subtitles: text beside, in or on the dub, None = none.
     """
 
     source: str = "en"
@@ -137,6 +145,10 @@ class DubOptions:
             raise UsageError("unknown --timing", expected=" or ".join(TIMINGS), found=self.timing)
         if self.timing == "free" and not self.recording.is_default:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
+
+    def language_of(self, side: str) -> str:
+        """The language of a side of the dub, `source` or `target`."""
+        return self.source if side == SOURCE else self.target
 
     @property
     def uses_audio(self) -> bool:

@@ -2,9 +2,11 @@
 
     {"utterances": [{"start_s": 1.5, "end_s": 4.25}, {"start_s": 5.0, "end_s": 7.5, "target_text": "두 번째 문장입니다."}]}
 
-Such an utterance is not translated but spelt, and spoken in its slot like the others.
+Such an utterance is not translated but spelt, and spoken in its slot like the others. `--segments` writes what a translation says
+as `target_text` and as `translated_text`: as long as both are the same, nobody changed it and the utterance stays translated.
 """
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from avcore.texts import read_json
 from avcore.units import Units
 from text2unit.script import script_of
 
-TARGET_TEXT = "target_text"
+SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT = "source_text", "target_text", "translated_text"
 _WHAT = "the utterance times"
 _SUFFIX = ".json"
 
@@ -29,10 +31,18 @@ def read_target_texts(path: Path, language: str) -> dict[int, str]:
         return {}
     content = read_json(path, _WHAT)
     rows = content.get("utterances") if isinstance(content, dict) else content
-    found = {number: row[TARGET_TEXT] for number, row in enumerate(rows or [], 1) if isinstance(row, dict) and row.get(TARGET_TEXT)}
+    told = ((number, row) for number, row in enumerate(rows or [], 1) if isinstance(row, dict))
+    found = {number: row[TARGET_TEXT] for number, row in told if row.get(TARGET_TEXT) and not _is_translated(row)}
     for number, text in found.items():
         _require_text(path, number, text, language)
     return found
+
+
+def _is_translated(row: dict[str, Any]) -> bool:
+    """Whether the text is what a translation was read as, and nobody changed it."""
+    texts = row[TARGET_TEXT], row.get(TRANSLATED_TEXT)
+    said, translated = (unicodedata.normalize("NFC", text).split() if isinstance(text, str) else None for text in texts)
+    return said is not None and said == translated
 
 
 def _require_text(path: Path, number: int, text: Any, language: str) -> None:

@@ -20,7 +20,7 @@ from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOption
 from netflips.pipeline import dub
 from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
-from netflips.subtitles.beside import require_reader
+from netflips.subtitles.reader import require_reader
 from unit2av.mouths.flags import mouth_choice
 
 
@@ -34,8 +34,7 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int 
     _keep_apart(jobs, settings, paths, options.report)
     if options.out_vid_path is None and options.out_dir is None:
         require_ours(jobs)
-    if settings.subtitles is not None:
-        require_reader(settings.subtitles)
+    require_reader(paths, settings)
     told = ReportFiles(options.report, jobs, settings)
     if options.ray:
         return _dub_side_by_side(jobs, settings, paths, told, options)
