@@ -21,6 +21,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the speaker map": recording.speaker_map,
     }
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
+    found |= {} if options.road is None else options.road.files
     if recording.speaker_map is not None:
         voices = [one.voice for one in read_speaker_map(recording.speaker_map).speakers.values()]
         found["a voice of the speaker map"] = [voice for voice in voices if voice is not None]

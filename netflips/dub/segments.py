@@ -1,9 +1,9 @@
-"""Times of utterances as files that an editor can work with: JSON or SRT, numbered, without text."""
+"""Times of utterances as files that an editor can work with: JSON or SRT, numbered; JSON may hold what is said."""
 
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,17 @@ def require_segment_name(path: Path, flag: str) -> Path:
     return path
 
 
-def write_segments(path: Path, utterances: Sequence[Utterance]) -> None:
-    """Write the times (source time, seconds) as JSON or SRT, by the name's ending. Raises UsageError, OutputError."""
+def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, str]] | None = None) -> None:
+    """Write the times (source time, seconds) as JSON or SRT, by the name's ending. Raises UsageError, OutputError.
+
+    texts: what the JSON says beside the times, by the utterance's number: `source_text` and such.
+    """
     if require_segment_name(path, "--segments").suffix.lower() == ".json":
-        rows = [{"number": one.number, "start_s": one.start_s, "end_s": one.end_s} for one in utterances]
-        write_text(path, json.dumps({"utterances": rows}, indent=2) + "\n")
+        texts = texts or {}
+        rows = [
+            {"number": one.number, "start_s": one.start_s, "end_s": one.end_s, **texts.get(one.number, {})} for one in utterances
+        ]
+        write_text(path, json.dumps({"utterances": rows}, indent=2, ensure_ascii=False) + "\n")
         return
     write_text(
         path, "\n".join(f"{one.number}\n{_stamp(one.start_s)} --> {_stamp(one.end_s)}\n[{one.number}]\n" for one in utterances)

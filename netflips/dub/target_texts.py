@@ -2,7 +2,8 @@
 
     {"utterances": [{"start_s": 1.5, "end_s": 4.25}, {"start_s": 5.0, "end_s": 7.5, "target_text": "두 번째 문장입니다."}]}
 
-Such an utterance is not translated but spelt, and spoken in its slot like the others.
+Such an utterance is not translated but spelt, and spoken in its slot like the others. `--segments` writes what a translation says
+as `target_text` and as `translated_text`: as long as both are the same, nobody changed it and the utterance stays translated.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ from avcore.texts import read_json
 from avcore.units import Units
 from text2unit.script import script_of
 
-TARGET_TEXT = "target_text"
+SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT = "source_text", "target_text", "translated_text"
 _WHAT = "the utterance times"
 _SUFFIX = ".json"
 
@@ -25,19 +26,45 @@ def read_target_texts(path: Path, language: str) -> dict[int, str]:
     They are read aloud once, so that what cannot be said is found before any work is done. Raises InputError naming the entry, and
     LanguageError for a language that has no text front end.
     """
-    if path.suffix.lower() != _SUFFIX:
-        return {}
-    content = read_json(path, _WHAT)
-    rows = content.get("utterances") if isinstance(content, dict) else content
-    found = {number: row[TARGET_TEXT] for number, row in enumerate(rows or [], 1) if isinstance(row, dict) and row.get(TARGET_TEXT)}
+    rows = _rows(path).items()
+    found = {number: row[TARGET_TEXT] for number, row in rows if row.get(TARGET_TEXT) and not _is_translated(row)}
     for number, text in found.items():
         _require_text(path, number, text, language)
     return found
 
 
-def _require_text(path: Path, number: int, text: Any, language: str) -> None:
+def read_source_texts(path: Path) -> dict[int, str]:
+    """What is said in the original, as the user wrote it, by the number of the utterance, from 1: over text, that is translated.
+
+    Raises InputError naming the entry.
+    """
+    found = {number: row[SOURCE_TEXT] for number, row in _rows(path).items() if row.get(SOURCE_TEXT)}
+    for number, text in found.items():
+        _require_string(path, number, text, SOURCE_TEXT)
+    return found
+
+
+def _rows(path: Path) -> dict[int, dict[str, Any]]:
+    """The entries that are objects, by the number of the utterance; none where the file holds times alone."""
+    if path.suffix.lower() != _SUFFIX:
+        return {}
+    content = read_json(path, _WHAT)
+    rows = content.get("utterances") if isinstance(content, dict) else content
+    return {number: row for number, row in enumerate(rows or [], 1) if isinstance(row, dict)}
+
+
+def _is_translated(row: dict[str, Any]) -> bool:
+    """Whether the text is what a translation was read as, and nobody changed it."""
+    return isinstance(row[TARGET_TEXT], str) and row[TARGET_TEXT] == row.get(TRANSLATED_TEXT)
+
+
+def _require_string(path: Path, number: int, text: Any, name: str) -> None:
     if not isinstance(text, str):
-        raise InputError(f"{TARGET_TEXT} of entry {number} is no text", path=path, expected="a sentence", found=type(text).__name__)
+        raise InputError(f"{name} of entry {number} is no text", path=path, expected="a sentence", found=type(text).__name__)
+
+
+def _require_text(path: Path, number: int, text: Any, language: str) -> None:
+    _require_string(path, number, text, TARGET_TEXT)
     try:
         script_of(text, language)
     except InputError as error:

@@ -69,12 +69,17 @@ def open_whisper(folder: Path, device: str = "auto", precision: str = "float32")
     device: as in --device. precision: float32 takes the numbers as the folder holds them. Raises InputError for a folder that
     is no Whisper, UsageError where the extra `asr` is not installed or the device is not here.
     """
-    folder = require_engine_folder(folder, WHISPER, _WHAT, _NEEDED, _HINT)
+    folder = require_whisper_folder(folder)
     with extra_needed("faster-whisper"):
         from faster_whisper import WhisperModel
     settings = engine_settings(device, precision)
     with engine_errors(folder, _WHAT):
         return Whisper(WhisperModel(str(folder), local_files_only=True, **settings), folder.resolve().name)
+
+
+def require_whisper_folder(folder: Path) -> Path:
+    """Return a folder that holds a Whisper, by the head of its weights; raises InputError for another."""
+    return require_engine_folder(folder, WHISPER, _WHAT, _NEEDED, _HINT)
 
 
 def _require_sound(speech: NDArray[np.float32]) -> None:

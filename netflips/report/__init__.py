@@ -141,6 +141,8 @@ class DubReport:
     """The same of `translation_score`."""
     mouth: str = "units"
     """What moved the lips: units, wav2lip or mesh."""
+    road: str = "units"
+    """Over what it was translated: units, or text."""
 
     def as_json(self) -> str:
         """The report as JSON."""
@@ -150,7 +152,7 @@ class DubReport:
         """The report in a few lines."""
         lines = [
             f"{self.source_language} -> {self.target_language}: {self.input_s:.2f} s in, {self.output_s:.2f} s out, "
-            f"{self.source_units} units -> {self.target_units} units, "
+            f"{'over text' if self.road == 'text' else f'{self.source_units} units'} -> {self.target_units} units, "
             f"lips by {self.mouth} in {self.pictures_with_face} of {self.num_pictures} pictures"
         ]
         if self.recording is not None:
