@@ -68,7 +68,8 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
         with extra_needed("ctranslate2"):
             import ctranslate2
         wanted = str(resolve_precision(precision, place)).removeprefix("torch.")
-        compute = wanted if wanted in ctranslate2.get_supported_compute_types(kind, place.index or 0) else "default"
+        has = ctranslate2.get_supported_compute_types(kind, place.index or 0)
+        compute = wanted if wanted != "float32" and wanted in has else "default"
     return {"device": kind, "device_index": place.index or 0, "compute_type": compute}
 
 

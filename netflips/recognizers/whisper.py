@@ -74,7 +74,12 @@ def open_whisper(folder: Path, device: str = "auto", precision: str = "float32")
         from faster_whisper import WhisperModel
     settings = engine_settings(device, precision)
     with engine_errors(folder, _WHAT):
-        return Whisper(WhisperModel(str(folder), local_files_only=True, **settings), folder.resolve().name)
+        model = WhisperModel(str(folder), local_files_only=True, **settings)
+    bands, known = model.model.n_mels, len(model.feature_extractor.mel_filters)
+    if bands != known:
+        hint = "preprocessor_config.json says how many there are: copy it from where the folder is from"
+        raise InputError(f"{_WHAT} listens otherwise", path=folder, expected=f"{bands} mel bands", found=known, hint=hint)
+    return Whisper(model, folder.resolve().name)
 
 
 def require_whisper_folder(folder: Path) -> Path:

@@ -47,7 +47,8 @@ def text_road(options: argparse.Namespace) -> TextRoad | None:
     if options.road == UNITS:
         asked = [flag for flag, path in given.items() if path is not None]
         if asked:
-            raise UsageError(f"{' and '.join(asked)} belong to the road over text", hint=f"add --road {TEXT}, or leave it out")
+            belong = "belongs" if len(asked) == 1 else "belong"
+            raise UsageError(f"{' and '.join(asked)} {belong} to the road over text", hint=f"add --road {TEXT}, or leave it out")
         return None
     missing = [flag for flag, path in given.items() if path is None]
     if missing:

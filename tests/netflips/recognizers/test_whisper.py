@@ -81,6 +81,7 @@ def test_a_folder_that_is_no_whisper_is_told_in_one_line(english: Path, tmp_path
         folder("bare", model__bin=weights): "config.json",
         folder("words", model__bin=weights, **beside): "vocabulary.txt or vocabulary.json",
         folder("cut", **whole, model__bin=weights[: len(weights) // 2]): "cannot be read",
+        folder("large", **whole, model__bin=weights, preprocessor_config__json=b'{"feature_size": 128}'): "expected 80 mel bands",
         folder("odd", **(whole | {"tokenizer__json": b"{}"}), model__bin=weights): "cannot be read",
     }
     for path, told in cases.items():
