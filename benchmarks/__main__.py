@@ -1,11 +1,11 @@
 """Speed and memory beside the plain baseline: `python -m benchmarks` measures, and writes tables and pictures.
 
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `roofline`
-(what the machine can do), `av2unit`, `unit2unit`, `vocoder`, `lips` (each stage beside the baseline), `chain` (all of them in a
-row), `start` (loading), `contention` (one of two cores taken), `dub` (file to file), `overlap` (the parts of a dub side by
-side and one by one), `growth` (dubs of 3 s to 10 min with small models), `bounds` (how far `--precision auto` is from float32
-on speech of the demo bundle). At the end the tables of README.md and docs/performance.md are filled from all files (not with
---size tiny).
+(what the machine can do), `av2unit`, `unit2unit`, `vocoder`, `lips` (each stage beside the baseline), `unit2text`, `text2unit`
+(the same of text beside the units: lips to text, text to units), `chain` (the stages of a dub in a row), `start` (loading),
+`contention` (one of two cores taken), `dub` (file to file), `overlap` (the parts of a dub side by side and one by one), `growth`
+(dubs of 3 s to 10 min with small models), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle). At
+the end the tables of README.md and docs/performance.md are filled from all files (not with --size tiny).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from avcore.compute.device import has_native_bfloat16
 from avcore.files import private_folder
 from benchmarks import pages, parts, plots
 from benchmarks.ledger import Ledger, read_results
-from benchmarks.rows import SENTENCE_STEPS, STAGES
+from benchmarks.rows import ALL_STAGES, SENTENCE_STEPS, TEXT_STAGES
 from benchmarks.stages import measure_stage
 from workshop.random.random_checkpoints import write_random_checkpoints
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MEASURES = {
     "roofline": parts.measure_roofline,
-    **{stage: partial(measure_stage, stage) for stage in STAGES},
+    **{stage: partial(measure_stage, stage) for stage in ALL_STAGES},
     "chain": parts.measure_chain,
     "start": parts.measure_start,
     "contention": parts.measure_contention,
@@ -111,7 +111,7 @@ def main() -> None:
             if ledger.is_complete:
                 continue
             if part not in _NEED_NO_MODELS and not folder.exists():
-                write_random_checkpoints(folder, options.size)
+                write_random_checkpoints(folder, options.size, with_text=bool(set(TEXT_STAGES) & set(options.parts)))
             begun = time.perf_counter()
             MEASURES[part](options, folder, scratch, ledger)
             ledger.finish()

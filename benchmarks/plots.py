@@ -7,9 +7,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from benchmarks.rows import STAGES, Row, rows
+from benchmarks.rows import ALL_STAGES, Row, rows
 
-_NAMES = {"av2unit": "speech and lips\nto units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
+_NAMES = {
+    "av2unit": "speech and lips\nto units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips",
+    "unit2text": "lips to text", "text2unit": "text to units",
+}  # fmt: skip
 _COLOURS = {"baseline": "#b0b0b0", "ours, float32": "#4477aa", "ours, auto": "#228833"}
 
 
@@ -65,7 +68,7 @@ def _save(figure, axes, path: Path) -> None:
 
 def draw(results: dict[str, dict], folder: Path) -> None:
     """Draw what there are results of into a folder."""
-    found = [row for stage in STAGES if stage in results for row in rows(results[stage]["points"])]
+    found = [row for stage in ALL_STAGES if stage in results for row in rows(results[stage]["points"])]
     if found:
         draw_ratios(found, folder / "performance_stages.png")
     runs = list(results.get("growth", {}).get("points", {}).values())

@@ -4,6 +4,11 @@ import statistics
 from dataclasses import dataclass
 
 STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
+TEXT_STAGES = ("unit2text", "text2unit")
+"""Beside the road: they are no part of a dub's chain."""
+ALL_STAGES = (*STAGES, *TEXT_STAGES)
+TEXT_TOKENS_PER_PICTURE = 0.16
+"""Most tokens of a text for each picture, 4 a second: random weights would go on to the published limit, 25 a second."""
 BEAM = 20
 SENTENCE_STEPS = 200
 STEPS_PER_SECOND = 30

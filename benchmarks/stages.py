@@ -16,14 +16,14 @@ from benchmarks.rows import BEAM, SENTENCE_STEPS
 from benchmarks.sides import Side, Worker, allocators, baseline, sides
 from workshop.random.random_checkpoints import TRANSLATOR
 
-WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4}
+WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4, "unit2text": 1.0, "text2unit": 1.0}
 """Seconds of media, or decoder steps."""
-_COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4}
+_COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4, "unit2text": 2.0, "text2unit": 10.0}
 """Seconds of media on which operations are counted; they grow in proportion."""
 _LONG_S = 30.0
 """Longer clips are measured once, ours with the last precision only."""
-_LONGEST_BASELINE_S = {"lips": 20.0}
-"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB."""
+_LONGEST_BASELINE_S = {"lips": 20.0, "unit2text": 20.0}
+"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB; that of text reads no window of a clip."""
 _POOL_PER_STEP = 1.5
 """Entries of the pool for each step done, about: beams share most of their past."""
 

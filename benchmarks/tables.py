@@ -4,10 +4,13 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.rows import BEAM, STAGES, Row, rows
+from benchmarks.rows import ALL_STAGES, BEAM, STAGES, Row, rows
 
 Results = dict[str, dict[str, Any]]
-_NAMES = {"av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips"}
+_NAMES = {
+    "av2unit": "speech and lips to units", "unit2unit": "translation", "vocoder": "speech", "lips": "lips",
+    "unit2text": "lips to text", "text2unit": "text to units",
+}  # fmt: skip
 GROWTH_PICTURE = "images/performance_growth.png"
 """As seen from docs."""
 _SHORT_S = 10.0
@@ -23,7 +26,7 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 def short(results: Results) -> str:
     """What the README shows: seconds, and how many times as fast as the baseline."""
-    lines = [*(_short_stage(results, stage) for stage in STAGES if stage in results), *_short_whole(results)]
+    lines = [*(_short_stage(results, stage) for stage in ALL_STAGES if stage in results), *_short_whole(results)]
     if not lines:
         return ""
     head = ("one thread, CPU seconds", "baseline", "`--precision float32`", "`--precision auto`", "n")
@@ -83,7 +86,7 @@ def stages(results: Results) -> str:
     """Each stage, length, side and allocator, with what share of the machine it reaches."""
     peaks = results.get("roofline", {}).get("points", {}).get("peaks", {})
     lines = []
-    for stage in (stage for stage in STAGES if stage in results):
+    for stage in (stage for stage in ALL_STAGES if stage in results):
         points = results[stage]["points"]
         lines += [_stage_cells(row, points.get("work"), peaks) for row in rows(points)]
     head = (
@@ -133,7 +136,7 @@ def work(results: Results) -> str:
             f"{found['bytes'] / 1e6:.0f}",
             f"{found['flops'] / found['bytes']:.0f}",
         ]
-        for stage in STAGES
+        for stage in ALL_STAGES
         if (found := results.get(stage, {}).get("points", {}).get("work"))
     ]
     text = table(("float32", "GFLOP", "MB that cross memory", "FLOP a byte"), lines)

@@ -76,7 +76,7 @@ class Models:
         """
         part = stage.part_for(language)
         if part not in self._others:
-            path = self.paths.others.get(part) or self.paths.others.get(stage.part)
+            path = self.paths.other(stage, language)
             if path is None:
                 raise UsageError(f"there is no {stage.kind} for this", expected=f"{stage.flag}, or a bundle with one")
             self._others[part] = stage.load(path, self.how)

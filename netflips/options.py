@@ -12,6 +12,7 @@ from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
+from netflips.subtitles.dubbed import SOURCE
 from netflips.text_road.options import TextRoad
 from unit2av.mouths.flags import MouthChoice
 
@@ -47,6 +48,13 @@ class ModelPaths:
         named: dict[str, Path | None] = dict.fromkeys(stage.option.removesuffix(_PATH) for stage in needed_stages())
         named |= {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
         return cls(**named, speaker_encoder=speaker_encoder, others=others)  # type: ignore[arg-type]
+
+    def other(self, stage: Stage[Any], language: str = "") -> Path | None:
+        """The checkpoint of a stage that not every dub needs, None = there is none.
+
+        language: of a stage that has a model for each of them; one that was given with the flag serves any.
+        """
+        return self.others.get(stage.part_for(language)) or self.others.get(stage.part)
 
     @property
     def needed(self) -> dict[Stage[Any], Path]:
@@ -108,7 +116,7 @@ class DubOptions:
     `largest` or a number. speaker: a recording or .npy vector in place of the source's voice. hard_paste: the published
     paste, of the whole face without a feathered edge. mouth: what moves the lips. label: text burnt into the picture, "" = none.
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
-    (the published behaviour); auto = free for a clip of one utterance. subtitles: files of text beside the dub, None = none.
+    (the published behaviour); auto = free for a clip of one utterance. subtitles: text beside, in or on the dub, None = none.
     road: over text, None = over units; over text all is dubbed in its own time, by what is heard.
     """
 
@@ -152,6 +160,10 @@ class DubOptions:
         if self.modalities not in (None, "audio"):
             raise UsageError("the road over text hears sound", expected="--modalities audio", found=self.modalities)
         object.__setattr__(self, "modalities", "audio")
+
+    def language_of(self, side: str) -> str:
+        """The language of a side of the dub, `source` or `target`."""
+        return self.source if side == SOURCE else self.target
 
     @property
     def uses_audio(self) -> bool:

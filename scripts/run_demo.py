@@ -19,6 +19,8 @@ from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport
 from netflips.report.files import ReportFiles
+from netflips.subtitles.beside import Subtitling
+from unit2text.stage import TEXT_READER
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _WIDTH = 18
@@ -46,7 +48,8 @@ def _work(options: argparse.Namespace) -> None:
     models = load_models(bundle_paths(bundle), source, target, RunOptions(device_name(options), options.precision))
     loaded_s = time.perf_counter() - started
     out = options.out_dir / f"{options.in_vid_path.stem}_{target}.mp4"
-    page, settings = options.out_dir / "report.html", DubOptions(source, target)
+    has_reader = models.paths.other(TEXT_READER) is not None
+    page, settings = options.out_dir / "report.html", DubOptions(source, target, subtitles=Subtitling() if has_reader else None)
     told = ReportFiles([page, options.out_dir / "report.json"], [(options.in_vid_path, out)], settings)
     with bars(options.quiet) as progress:
         report = dub(options.in_vid_path, out, models, settings, progress)
@@ -54,7 +57,8 @@ def _work(options: argparse.Namespace) -> None:
     told.write()
     heard = replace(models.extractor.extract(read_speech(out)), language=target)
     match = nearest_reference(heard, read_references(bundle.references))
-    lines = [*_expected(options.in_vid_path), *_heard(match), *_times(report, loaded_s), *_files(options.in_vid_path, out, page)]
+    files = _files(options.in_vid_path, out, page, settings)
+    lines = [*_expected(options.in_vid_path), *_texts(report), *_heard(match), *_times(report, loaded_s), *files]
     print("\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines))
 
 
@@ -77,6 +81,18 @@ def _read_facts(clip: Path) -> Mapping[str, Any]:
     return facts
 
 
+def _texts(report: DubReport) -> Iterator[tuple[str, str]]:
+    """What was heard and what is said, as the text reader reads both."""
+    if not report.heard_text and not report.said_text:
+        yield "as text", "nothing was read: these models have no text reader for it"
+    for name, language, text, confidence in (
+        ("heard", report.source_language, report.heard_text, report.heard_confidence),
+        ("said", report.target_language, report.said_text, report.said_confidence),
+    ):
+        if text:
+            yield f"{name}, as text", f"{text}  ({language}" + (")" if confidence is None else f", confidence {confidence:.2f})")
+
+
 def _heard(match: Match) -> Iterator[tuple[str, str]]:
     """The sentence that the dub says, as the unit encoder hears it."""
     yield "heard in the dub", f"{match.reference.text}  ({match.reference.translation})"
@@ -95,9 +111,12 @@ def _drawn(report: DubReport) -> str:
     return f"{report.pictures_with_face} of {report.num_pictures}"
 
 
-def _files(clip: Path, out: Path, page: Path) -> Iterator[tuple[str, str]]:
+def _files(clip: Path, out: Path, page: Path, settings: DubOptions) -> Iterator[tuple[str, str]]:
     yield "source", str(clip)
     yield "DUBBED VIDEO", str(out)
+    if settings.subtitles is not None:
+        for path in settings.subtitles.files(out, settings.source, settings.target).values():
+            yield "subtitles", str(path)
     yield "page about it", str(page)
 
 

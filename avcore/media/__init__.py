@@ -8,12 +8,15 @@ from avcore.media.probe import MediaInfo, probe
 from avcore.media.resampling import iter_sound_at
 from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech, write_speech_pieces
 from avcore.media.source import PictureSource
+from avcore.media.subtitle_tracks import Subtitle, SubtitleTrack
 from avcore.media.writer import VideoWriter, require_video_name
 
 __all__ = [
     "MediaInfo",
     "Picture",
     "PictureSource",
+    "Subtitle",
+    "SubtitleTrack",
     "VideoJoiner",
     "VideoWriter",
     "at_rate",

@@ -1,7 +1,7 @@
 """Write a video: H.264 and AAC, complete or not at all."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from avcore.errors import OutputError
 from avcore.files import atomic_output
 from avcore.media.colour import rgb_to_yuv420, tag_stream
+from avcore.media.subtitle_tracks import SubtitleTrack, TrackWriter
 from avcore.timeline import Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -54,7 +55,8 @@ class VideoWriter:
     file; x264's macroblock tree, which makes files smaller, does not on small pictures (seen in its release 165).
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
-    picture and sound is made up, with silence or the last picture, so that both end within one frame. Raises OutputError
+    picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
+    times of the output. Raises OutputError
     for a container or number of channels it cannot write and for a folder that cannot be written.
     """
 
@@ -71,11 +73,13 @@ class VideoWriter:
         preset: str = "medium",
         pixel_aspect: Fraction | int = 1,
         is_reproducible: bool = False,
+        subtitles: Sequence[SubtitleTrack] = (),
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
+        self._subtitles = subtitles
         self._require_known_kind()
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset} | ({"mbtree": "0"} if is_reproducible else {})
@@ -115,6 +119,7 @@ class VideoWriter:
                 if error is not None:
                     raise error
                 self._finish()
+                self._end_subtitles()
             except BaseException:
                 # What the muxer says about a file that is thrown away does not matter.
                 with suppress(av.error.FFmpegError):
@@ -152,6 +157,7 @@ class VideoWriter:
         self._add_pictures(container)
         if self.audio_rate is not None:
             self._add_sound(container, self.audio_rate)
+        self._tracks = [TrackWriter(container, kind, track) for track in self._subtitles]
         return container
 
     def _add_pictures(self, container: Any) -> None:
@@ -184,6 +190,8 @@ class VideoWriter:
 
     def _mux(self, packets: list[Any]) -> None:
         with self._write_errors():
+            for track in self._tracks:
+                self._container.mux(list(track.due(self._picture_end)))
             self._container.mux(packets)
 
     @contextmanager
@@ -212,6 +220,11 @@ class VideoWriter:
     def _end_sound(self) -> None:
         self._encode_sound(self._resampler.resample(None))
         self._mux(_without_padding(self._audio.encode(None)))
+
+    def _end_subtitles(self) -> None:
+        with self._write_errors():
+            for track in self._tracks:
+                self._container.mux(list(track.due(None)))
 
     def _close(self) -> None:
         with self._write_errors():

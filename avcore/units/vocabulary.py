@@ -31,6 +31,12 @@ def normalise_language(name: str) -> str:
     return _ISO_639_3.get(bare, bare)
 
 
+def three_letters(name: str) -> str:
+    """The name of a language in ISO 639-3, as video files write it: `kor` for `ko`; one that is not known stays as it is."""
+    wanted = normalise_language(name)
+    return next((three for three, two in _ISO_639_3.items() if two == wanted), wanted)
+
+
 def meant_language(name: str, available: Iterable[str]) -> str | None:
     """`did you mean ko?` for a language that is not among `available`; None where nothing is near."""
     bare = normalise_language(name)

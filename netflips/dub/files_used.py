@@ -19,6 +19,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the segments file (--segments-in)": recording.segments_in,
         "the background audio": recording.background_audio,
         "the speaker map": recording.speaker_map,
+        "the font (--subtitle-font)": None if options.subtitles is None else options.subtitles.font,
     }
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
     found |= {} if options.road is None else options.road.files

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from av2unit.trust import Heard, listen
 from avcore.answers import SpeakerVoice, Translation
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
+from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -30,17 +32,22 @@ from netflips.dub.lip_video import read_lips
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
-from netflips.subtitles.beside import SpokenSides, Subtitling, write_beside
-from netflips.subtitles.dubbed import Spoken
+from netflips.subtitles.beside import write_beside
+from netflips.subtitles.dubbed import Spoken, Texts, read_side
+from netflips.subtitles.inside import check_font, painter_of, tracks_of
+from netflips.subtitles.reader import reader_of
 from unit2av.face.talking import heard_by, num_pictures_for, played_to_and_fro, write_in_step
 from unit2av.mouths.choose import opened_mouth
 from unit2av.mouths.flags import UNITS
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
+from unit2text.stage import TEXT_READER
 from unit2unit.inference import search_settings, truncation_notice
 
 LOG = logging.getLogger("netflips")
 Samples = NDArray[np.float32]
+_NUMBER = 1
+"""Of the only utterance, as reports count them."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class ShortDub:
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
+        check_font(self._options)
+        reader = reader_of(self._models, self._options)
         with self._clock.stage("read"):
             material = self._read()
         voice = self._voice(material.speech)
@@ -82,11 +91,15 @@ class ShortDub:
             self._warn(judgement.notice)
         with self._clock.stage("speech"):
             said = self._models.vocoder.predict_durations(translation.units)
+        with nullcontext() if reader is None else self._clock.stage("texts"):
+            texts = self._read_texts(reader, heard.extraction.units, said)
         with self._clock.stage("write"):
-            writer = self._write(material, said, voice)
+            writer = self._write(material, said, voice, texts)
         if self._options.subtitles is not None:
-            self._write_text(self._options.subtitles, heard.extraction.units, said)
-        return self._report(material, heard, judgement, translation, said, writer, voice)
+            write_beside(self._options.subtitles, self._out, (self._options.source, self._options.target), texts)
+        fingerprints = self._models.fingerprints | ({} if reader is None else {TEXT_READER.name: reader.fingerprint})
+        report = self._report(material, heard, judgement, translation, said, writer, voice)
+        return replace(report, fingerprints=fingerprints, **texts.facts(_NUMBER))
 
     # Reading
 
@@ -156,7 +169,7 @@ class ShortDub:
             raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
         return translation
 
-    def _write(self, material: Material, said: Units, voice: SpeakerVoice) -> VideoWriter:
+    def _write(self, material: Material, said: Units, voice: SpeakerVoice, texts: Texts) -> VideoWriter:
         options, models, clock = self._options, self._models, self._clock
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
@@ -166,22 +179,26 @@ class ShortDub:
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
         writer = VideoWriter(
-            self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect
-        )
+            self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect,
+            subtitles=tracks_of(options, texts),
+        )  # fmt: skip
         choice = replace(options.mouth, is_hard=options.hard_paste)
         opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
         with opened as mouth, writer:
             self._mouth = mouth.name
             told, sound = heard_by(mouth, said, spoken)
             pictures = clock.ahead(mouth.draw(mouth.codes(told), scenes), "lips", depth)
-            write_in_step(writer, with_label(pictures, options.label), sound, self._progress, total)
+            labelled, painter = with_label(pictures, options.label), painter_of(options, texts)
+            shown = labelled if painter is None else painter.paint_all(labelled)
+            write_in_step(writer, shown, sound, self._progress, total)
         return writer
 
-    def _write_text(self, asked: Subtitling, heard: Units, said: Units) -> None:
-        """Subtitles of both sides; what was heard runs along the new speech, which is of another length."""
+    def _read_texts(self, reader: Recognizer | None, heard: Units, said: Units) -> Texts:
+        """Both sides as text; what was heard runs along the new speech, which is of another length."""
         end_s, heard_s = (float(units_to_seconds(one.num_steps)) for one in (said, heard))
-        sides = SpokenSides([Spoken(0.0, heard, end_s / max(heard_s, 1e-9))], [Spoken(0.0, said)], (), end_s)
-        write_beside(asked, self._out, (self._options.source, self._options.target), sides, self._models.how.device)
+        source = read_side(reader, {_NUMBER: Spoken(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
+        target = read_side(reader, {_NUMBER: Spoken(0.0, said)}, self._options.target)
+        return Texts(source, target, end_s=end_s)
 
     # What was done
 

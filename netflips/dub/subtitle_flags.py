@@ -1,11 +1,10 @@
-"""The options of `netflips dub` for subtitles beside the dub."""
+"""The options of `netflips dub` for subtitles: beside the dub, in its file, in its picture."""
 
 import argparse
 from pathlib import Path
 
-from avcore.errors import UsageError
 from netflips.subtitles.beside import Subtitling
-from netflips.transcribe import reader_path
+from netflips.subtitles.dubbed import SIDES, TARGET
 
 
 def add_subtitle_options(parser: argparse._ActionsContainer) -> None:
@@ -16,14 +15,25 @@ def add_subtitle_options(parser: argparse._ActionsContainer) -> None:
         help="write subtitles beside the dub: source, target or source,target (what was heard, is said)",
     )
     parser.add_argument("--subtitle-format", choices=("srt", "vtt"), default="srt", help="SubRip or WebVTT (default: srt)")
-    parser.add_argument("--unit2text-path", type=Path, metavar="FILE", help="text reader for the subtitles (default: the bundle's)")
+    parser.add_argument(
+        "--embed-subtitles", action="store_true", help="put them into the dubbed video, too, as tracks that players show on demand"
+    )
+    parser.add_argument(
+        "--burn-subtitles", nargs="?", const=TARGET, default="", choices=SIDES, metavar="WHICH",
+        help="draw subtitles into the picture: target or source (default: target)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--subtitle-font", type=Path, metavar="FILE",
+        help="font that they are drawn in, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--unit2text-path", type=Path, metavar="FILE", help="text reader for the report and subtitles (default: the bundle's)"
+    )
 
 
 def subtitling(options: argparse.Namespace) -> Subtitling | None:
     """What was asked for, None = no subtitles. Raises UsageError for what cannot be."""
-    if options.subtitles is None:
-        if options.unit2text_path is not None:
-            raise UsageError("--unit2text-path belongs to --subtitles", hint="add --subtitles source,target")
+    if options.subtitles is None and not options.burn_subtitles and not options.embed_subtitles and options.subtitle_font is None:
         return None
-    sides = tuple(side.strip() for side in options.subtitles.split(","))
-    return Subtitling(reader_path(options.unit2text_path), sides, f".{options.subtitle_format}")
+    sides = () if options.subtitles is None else tuple(side.strip() for side in options.subtitles.split(","))
+    return Subtitling(sides, f".{options.subtitle_format}", options.embed_subtitles, options.burn_subtitles, options.subtitle_font)

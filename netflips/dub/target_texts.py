@@ -6,6 +6,7 @@ Such an utterance is not translated but spelt, and spoken in its slot like the o
 as `target_text` and as `translated_text`: as long as both are the same, nobody changed it and the utterance stays translated.
 """
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def _rows(path: Path) -> dict[int, dict[str, Any]]:
 
 def _is_translated(row: dict[str, Any]) -> bool:
     """Whether the text is what a translation was read as, and nobody changed it."""
-    return isinstance(row[TARGET_TEXT], str) and row[TARGET_TEXT] == row.get(TRANSLATED_TEXT)
+    texts = row[TARGET_TEXT], row.get(TRANSLATED_TEXT)
+    said, translated = (unicodedata.normalize("NFC", text).split() if isinstance(text, str) else None for text in texts)
+    return said is not None and said == translated
 
 
 def _require_string(path: Path, number: int, text: Any, name: str) -> None:

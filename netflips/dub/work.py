@@ -20,7 +20,7 @@ from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOption
 from netflips.pipeline import dub
 from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
-from netflips.subtitles.beside import require_reader
+from netflips.subtitles.reader import require_reader
 from netflips.text_road.engines import require_road
 from netflips.text_road.options import text_road
 from unit2av.mouths.flags import mouth_choice
@@ -37,8 +37,7 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int 
     _keep_apart(jobs, settings, paths, options.report)
     if options.out_vid_path is None and options.out_dir is None:
         require_ours(jobs)
-    if settings.subtitles is not None:
-        require_reader(settings.subtitles)
+    require_reader(paths, settings)
     if settings.road is not None:
         require_road(settings.road)
     told = ReportFiles(options.report, jobs, settings)

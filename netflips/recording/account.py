@@ -19,17 +19,19 @@ from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
+from netflips.subtitles.dubbed import Texts
 from netflips.text_road.engines import engines_of
 from netflips.text_road.options import TEXT, UNITS
 from text2unit.stage import SPELLER
 
 
 def tell(
-    job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces: Sequence[Encoded], writer: VideoWriter
+    job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces: Sequence[Encoded], writer: VideoWriter, texts: Texts
 ) -> DubReport:
-    """Put together what was done."""
+    """Put together what was done. texts: what was heard and what is said."""
     counts = _count(pieces)
-    utterances = tuple(_utterance(job, cue, clock, counts.get(cue.cast.utterance.number, Counter())) for cue in cues)
+    told = (_utterance(job, cue, clock, counts.get(cue.cast.utterance.number, Counter())) for cue in cues)
+    utterances = tuple(replace(one, **texts.facts(one.number)) for one in told)
     options, info = job.options, job.info
     output_s = float(clock.at(found.part.stop))
     spoken = [cue for cue in cues if isinstance(cue, Spoken)]

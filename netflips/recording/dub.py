@@ -1,6 +1,5 @@
 """Dub a recording of several utterances, each in its own place; finished work is kept, so that a stopped run goes on."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,17 +22,20 @@ from netflips.recording.find import find
 from netflips.recording.job import Job, announce
 from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
-from netflips.recording.say import Cue, Spoken, say
+from netflips.recording.say import Spoken, say
 from netflips.recording.sound import join, require_writable_kind
+from netflips.recording.subtitles import read_texts
 from netflips.recording.texts import check_texts
 from netflips.report import DubReport
-from netflips.subtitles.beside import SpokenSides, write_beside
-from netflips.subtitles.dubbed import Spoken as SpokenUnits
+from netflips.subtitles.beside import write_beside
+from netflips.subtitles.inside import check_font, painter_of, tracks_of
+from netflips.subtitles.reader import reader_of
 from unit2av.mouths.choose import opened_mouth, settled, table_of
 from unit2av.mouths.flags import MESH, WAV2LIP, MouthChoice
 from unit2av.mouths.mesh.table import MouthTable
 from unit2av.mouths.wav2lip.mouth import load_wav2lip
 from unit2av.renderer import BATCH_PICTURES
+from unit2text.stage import TEXT_READER
 
 
 def dub_recording(
@@ -45,6 +47,8 @@ def dub_recording(
     """
     check_early(source, options)
     check_texts(models, options)
+    check_font(options)
+    reader = reader_of(models, options)
     mouth = settled_mouth(models, options)
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
@@ -56,27 +60,16 @@ def dub_recording(
     cues = say(job, found, cast(job, found))
     output = OutputClock(found.part.start, [cue.placed for cue in cues if isinstance(cue, Spoken)])
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
+    texts = read_texts(job, found, cues, output, reader)
     how, drawn_by = models.how, models.renderer
     with opened_mouth(mouth, models.paths.unit2av, how.device, how.precision, drawn_by, batch, paste_lower_face) as opened:
-        pieces = show(job, found, cues, output, opened)
-    writer = join(job, found, cues, output, pieces)
+        pieces = show(job, found, cues, output, opened, painter_of(options, texts))
+    writer = join(job, found, cues, output, pieces, tracks_of(options, texts))
     job.work.settle(out_video)
     if options.subtitles is not None:
-        ends = [float(output.at(cue.placed.end)) for cue in cues if isinstance(cue, Spoken)]
-        spoken = SpokenSides(
-            *_spoken(cues, output), [float(output.at(cut)) for cut in found.scenes.cuts], max(ends, default=0.0) + 7
-        )
-        write_beside(options.subtitles, out_video, (options.source, options.target), spoken, models.how.device)
-    return tell(job, found, cues, output, pieces, writer)
-
-
-def _spoken(cues: Sequence[Cue], output: OutputClock) -> tuple[list[SpokenUnits], list[SpokenUnits]]:
-    """What was heard and what is said of the utterances that were dubbed, where they stand in the output."""
-    spoken = [cue for cue in cues if isinstance(cue, Spoken)]
-    starts = [output.at(cue.placed.start) for cue in spoken]
-    heard = [SpokenUnits(start, cue.understood.listened.units) for start, cue in zip(starts, spoken, strict=True)]
-    said = [SpokenUnits(start, cue.placed.said) for start, cue in zip(starts, spoken, strict=True)]
-    return heard, said
+        write_beside(options.subtitles, out_video, (options.source, options.target), texts)
+    report = tell(job, found, cues, output, pieces, writer, texts)
+    return report if reader is None else replace(report, fingerprints=report.fingerprints | {TEXT_READER.name: reader.fingerprint})
 
 
 def settled_mouth(models: Models, options: DubOptions) -> MouthChoice:

@@ -16,12 +16,13 @@ from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, exact
 from netflips.dub.label import draw_label
-from netflips.recording.draw import Shown, Talk, draw_mouths, follow
+from netflips.recording.draw import Pixels, Shown, Talk, draw_mouths, follow
 from netflips.recording.find import Found
 from netflips.recording.job import Job
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, Spoken, speech_of
 from netflips.recording.see import Scenes
+from netflips.subtitles.drawing import Painter
 from unit2av.mouths.flags import MESH, WAV2LIP
 from unit2av.mouths.mouth import Mouth, Said
 
@@ -48,17 +49,24 @@ class Encoded:
     reasons: list[int]
 
 
-def show(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, mouth: Mouth) -> list[Encoded]:
-    """Draw and encode the pictures of the part, in pieces of which those that are there already are kept."""
+def show(
+    job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, mouth: Mouth, painter: Painter | None = None
+) -> list[Encoded]:
+    """Draw and encode the pictures of the part, in pieces of which those that are there already are kept.
+
+    painter: draws subtitles into them.
+    """
     speaking = [cue for cue in cues if isinstance(cue, Spoken)]
     feed = PictureFeed(job.source.path, found.part.start)
-    studio = Studio(job.info, feed, clock, mouth, job.options.label)
+    studio = Studio(job.info, feed, clock, mouth, job.options.label, painter)
     drawing, encoded, done = _drawing(job, mouth), [], 0
     with job.clock.stage("pictures"):
         for start, stop in _pieces(job, found):
             inside = [cue for cue in speaking if cue.placed.end > start and (stop is None or cue.placed.start < stop)]
             told = [_told(job, found, cue, mouth) for cue in inside]
-            piece = Piece(start, stop, _key(job, found, start, stop, inside, [*drawing, *(one.samples for one in told)]))
+            painted = [] if painter is None else painter.between(clock.at(start), None if stop is None else clock.at(stop))
+            facts = [*drawing, *(one.samples for one in told)]
+            piece = Piece(start, stop, _key(job, found, start, stop, inside, facts, painted))
             talks = partial(_talks, found.scenes, clock, list(zip(inside, told, strict=True)), mouth)
             made = studio.encode(piece, talks, job.work)
             if made is not None:
@@ -94,14 +102,20 @@ def _told(job: Job, found: Found, cue: Spoken, mouth: Mouth) -> Said:
 
 
 def _key(
-    job: Job, found: Found, start: Fraction, stop: Fraction | None, inside: Sequence[Spoken], drawing: Sequence[object]
+    job: Job,
+    found: Found,
+    start: Fraction,
+    stop: Fraction | None,
+    inside: Sequence[Spoken],
+    drawing: Sequence[object],
+    painted: Sequence[object],
 ) -> str:
-    """The name of a piece: everything that its pictures depend on."""
+    """The name of a piece: everything that its pictures depend on. painted: subtitles in them."""
     ends = [start == found.part.start, start, stop]
     if not inside:
-        return key_of(job.digest, ends, job.options.label)
+        return key_of(job.digest, ends, job.options.label, *painted)
     cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
-    return key_of(job.digest, ends, job.options.label, cuts, drawing, [_facts(cue) for cue in inside])
+    return key_of(job.digest, ends, job.options.label, cuts, drawing, [_facts(cue) for cue in inside], *painted)
 
 
 def _facts(cue: Spoken) -> list[object]:
@@ -166,9 +180,11 @@ class PictureFeed:
 class Studio:
     """Draws and encodes pieces of a recording."""
 
-    def __init__(self, info: MediaInfo, feed: PictureFeed, clock: OutputClock, mouth: Mouth, label: str) -> None:
+    def __init__(
+        self, info: MediaInfo, feed: PictureFeed, clock: OutputClock, mouth: Mouth, label: str, painter: Painter | None
+    ) -> None:
         self._info, self._feed, self._clock = info, feed, clock
-        self._mouth, self._label = mouth, label
+        self._mouth, self._label, self._painter = mouth, label, painter
         self._step = 1 / info.frame_rate
 
     def encode(self, piece: Piece, talks: Callable[[], Sequence[Talk]], work: WorkFolder) -> Encoded | None:
@@ -201,7 +217,7 @@ class Studio:
             writer = VideoWriter(path, info.width, info.height, info.frame_rate, pixel_aspect=info.pixel_aspect)
             with writer:
                 for one in _chain(first, shown):
-                    writer.write_picture(draw_label(one.rgb, self._label) if self._label else one.rgb, one.time - first.time)
+                    writer.write_picture(self._marked(one), one.time - first.time)
                     times.append(str(one.time - begin))
                     owners.append(one.owner)
                     reasons.append(int(one.reason))
@@ -210,6 +226,11 @@ class Studio:
             "owners": np.array(owners, np.int64),
             "reasons": np.array(reasons, np.int64),
         }
+
+    def _marked(self, one: Shown) -> Pixels:
+        """A picture with the label and the subtitle that belong into it."""
+        rgb = draw_label(one.rgb, self._label) if self._label else one.rgb
+        return rgb if self._painter is None else self._painter.paint(rgb, one.time)
 
     def _scheduled(self, piece: Piece, talks: Sequence[Talk]) -> Iterator[tuple[Picture, Fraction, Talk | None]]:
         """Each picture of a piece with its time in the output and its talk; held pictures come several times."""

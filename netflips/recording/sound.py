@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from avcore.media import VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks
+from avcore.media import SubtitleTrack, VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks
 from avcore.provenance import synthetic_comment
 from avcore.timeline import seconds_to_samples
 from netflips.options import Background
@@ -43,8 +43,15 @@ def require_writable_kind(job: Job) -> None:
     VideoWriter(job.out, info.width, info.height, info.frame_rate, job.sound_rate, job.num_channels)
 
 
-def join(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces: Sequence[Encoded]) -> VideoJoiner:
-    """Write the output: pictures as they were encoded, and sound in step with them.
+def join(
+    job: Job,
+    found: Found,
+    cues: Sequence[Cue],
+    clock: OutputClock,
+    pieces: Sequence[Encoded],
+    subtitles: Sequence[SubtitleTrack] = (),
+) -> VideoJoiner:
+    """Write the output: pictures as they were encoded, sound in step with them, and tracks of subtitles.
 
     Nothing is there under its name unless all went well.
     """
@@ -53,7 +60,7 @@ def join(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, pieces
         comment = synthetic_comment(job.options.target, job.models.fingerprints.values(), job.options.source)
         writer = VideoJoiner(
             job.out, info.width, info.height, info.frame_rate, rate, job.num_channels, comment,
-            pixel_aspect=info.pixel_aspect, first_piece=pieces[0].path,
+            pixel_aspect=info.pixel_aspect, first_piece=pieces[0].path, subtitles=subtitles,
         )  # fmt: skip
         sound, heard = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock), 0
         with writer:

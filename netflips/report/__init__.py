@@ -34,8 +34,10 @@ class UtteranceReport:
     time, in the source's own; drawn: those with a new mouth; left: how many were left as they were, by reason. unseen: why
     nobody was shown saying it, "" = somebody was. evidence: how much that face looked like saying it (1.6 for a real talker,
     about 0 for a listener), None = none was looked for. face: quality of the face that was followed. pitch_hz: as in DubReport,
-    of this speaker. target_text: the text that it is spoken from, not translated, "" = it was translated. left_alone: why the whole
-    utterance stayed as it was, "" = it did not.
+    of this speaker. target_text: the text that it is spoken from, not translated, "" = it was translated. heard_text, said_text:
+    what the text reader read off its units in both languages (the latter is target_text where there is one), "" = nothing was
+    read; *_confidence: how sure it is of that, 0 to 1, None = it was not read. left_alone: why the whole utterance stayed as it
+    was, "" = it did not.
     """
 
     number: int
@@ -71,6 +73,10 @@ class UtteranceReport:
     face: dict[str, float] = field(default_factory=dict)
     pitch_hz: float | None = None
     target_text: str = ""
+    heard_text: str = ""
+    heard_confidence: float | None = None
+    said_text: str = ""
+    said_confidence: float | None = None
     tracks: tuple[dict[str, Any], ...] = ()
 
 
@@ -143,6 +149,11 @@ class DubReport:
     """What moved the lips: units, wav2lip or mesh."""
     road: str = "units"
     """Over what it was translated: units, or text."""
+    heard_text: str = ""
+    """Of a short clip, as in `UtteranceReport`; so are the next three."""
+    heard_confidence: float | None = None
+    said_text: str = ""
+    said_confidence: float | None = None
 
     def as_json(self) -> str:
         """The report as JSON."""
@@ -157,6 +168,12 @@ class DubReport:
         ]
         if self.recording is not None:
             lines += _utterance_lines(self.recording)
+        for what, text, sure in (
+            ("heard", self.heard_text, self.heard_confidence),
+            ("said ", self.said_text, self.said_confidence),
+        ):
+            if text:
+                lines.append(f"  {what}: {shown(text)}" + ("" if sure is None else f" (confidence {sure:.2f})"))
         if self.pitch_hz is not None:
             lines.append(f"  spoken at the speaker's own pitch, {self.pitch_hz:.0f} Hz")
         lines += [f"  {stage.name:<12} {stage.seconds:7.2f} s  {stage.x_real_time:7.2f} x real time" for stage in self.stages]

@@ -88,7 +88,7 @@ def cards_of(report: DubReport, material: Material, pace: Pace | None) -> list[C
             pairs=material.pairs.get(one.number, []),
             waves=wave_pair(one, material.source, material.output, loudest) if has_waves else None,
             until_s=max(one.output_end_s, _slot_end(report, one)),
-            facts=[*_lengths(one, pace), *_units(report, one), *_picture(one), *_face(one)],
+            facts=[*_texts(one), *_lengths(one, pace), *_units(report, one), *_picture(one), *_face(one)],
         )
         for one in utterances
     ]
@@ -97,6 +97,18 @@ def cards_of(report: DubReport, material: Material, pace: Pace | None) -> list[C
 def _slot_end(report: DubReport, one: UtteranceReport) -> float:
     """When the original utterance ends, in the output (s); a short clip's original has an end of its own."""
     return one.output_start_s + (one.source_end_s - one.source_start_s if report.recording is not None else 0.0)
+
+
+def _texts(one: UtteranceReport) -> list[Fact]:
+    """What was heard and what is said, as far as it was read off the units or the user wrote it."""
+    facts = []
+    for name, text, confidence in (
+        ("heard", one.heard_text, one.heard_confidence),
+        ("said", "" if one.target_text else one.said_text, one.said_confidence),
+    ):
+        if text:
+            facts.append(Fact(name, text + ("" if confidence is None else f" ({percent(confidence)})")))
+    return [*facts, Fact("said as written", one.target_text)] if one.target_text else facts
 
 
 def _lengths(one: UtteranceReport, pace: Pace | None) -> list[Fact]:
@@ -129,8 +141,6 @@ def _units(report: DubReport, one: UtteranceReport) -> list[Fact]:
         facts.append(Fact("units", f"{one.source_units} in the original, {one.target_units} in the translation"))
     elif one.source_units:
         facts.append(Fact("units", several(one.source_units, "unit")))
-    if one.target_text:
-        facts.append(Fact("said as written", one.target_text))
     if one.units_from or one.units_why:
         told = [text for text in (taken_from(one.units_from), one.units_why) if text]
         facts.append(Fact("units from", "; ".join(told)))

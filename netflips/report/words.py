@@ -29,6 +29,8 @@ _NAMES_OF_STAGES = {
     "unit2unit": "translate units",
     "unit2av": "units to speech and lips",
     "speech": "units to speech",
+    "texts": "units to text, for the report and subtitles",
+    "unit2text": "units to text",
     "lips": "units to lips",
     "pictures": "units to lips, into the pictures",
     "write": "encode and write",
@@ -44,6 +46,9 @@ _SOURCES_OF_UNITS = {
 
 
 ON_CARDS = {
+    "heard": "What the original says, as the text reader reads it off the units, and how sure it is of that (mean over the words).",
+    "said": "What the dub says, read off the translated units in the same way. It is there to check the dub by.",
+    "said as written": "The text of --segments-in that this utterance is spoken from; it was not translated.",
     "original": "How long the utterance takes in the original.",
     "dub": "How long the new speech takes, and how long it would take by itself, without being fitted into the original's place.",
     "pace": "Length of the new speech as a share of its length by itself: under 100 % it is spoken faster, over 100 % slower. The "
@@ -55,9 +60,8 @@ ON_CARDS = {
     "picture held": "For so long the picture stands still, so that the new speech has time to end.",
     "cut off": "So much of the new speech is left out, because there was no time for it.",
     "begins in the output": "When the new speech begins in the dub, where that differs from the original.",
-    "units": "The models write speech down as units, sounds of 20 ms or longer with a number each, and translate those; there is "
-    "no text. First how many the original has, then how many its translation has.",
-    "said as written": "The text of --segments-in that this utterance is spoken from; it was not translated.",
+    "units": "The models write speech down as units, sounds of 20 ms or longer with a number each, and translate those; no "
+    "text is between. First how many the original has, then how many its translation has.",
     "units from": "What the units of the original were taken from: its sound, the lips of the speaker, or both.",
     "sure of the original": "How likely the encoder held each unit that it took down, on average (geometric mean). Speech of the "
     "kind that the models were made for is hardly ever under the usual figure; what is far under it was most likely heard wrong.",

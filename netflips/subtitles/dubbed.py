@@ -1,48 +1,104 @@
-"""Subtitles of a dub: what was heard, and what is said instead, read off the units themselves and put where they are spoken."""
+"""A dub as text: what was heard, and what is said instead, read off the units themselves and put where they are spoken."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from avcore.contracts import Recognizer
-from avcore.transcripts import Transcript
+from avcore.timeline import units_to_seconds
+from avcore.transcripts import Transcript, Word, of_words
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 
 SOURCE, TARGET = "source", "target"
 SIDES = (SOURCE, TARGET)
+_DIGITS = 4
 
 
 class Spoken(NamedTuple):
-    """Units with durations, and when they begin in the video (s). pace: seconds of the video for each of their own."""
+    """Units with durations, and when they begin in the video (s). pace: seconds of the video for each of their own.
+
+    text: that they were made of, which is shown in place of what is read off them; "" = they were not made of any.
+    """
 
     start: Fraction | float
     units: Units
     pace: float = 1.0
+    text: str = ""
 
 
 @dataclass(frozen=True)
-class Text:
-    """One side of a dub as text. transcripts: of each utterance, times of the video; cues: the subtitles."""
+class Side:
+    """One side of a dub as text. transcripts: by the utterance's number, times of the video. told: numbers of those not read."""
 
     language: str
-    transcripts: tuple[Transcript, ...]
-    cues: tuple[Cue, ...]
+    transcripts: Mapping[int, Transcript]
+    told: frozenset[int] = frozenset()
+
+    def cues(self, cuts: Sequence[float] = (), end_s: float = float("inf")) -> list[Cue]:
+        """Subtitles. cuts: times (s) at which another shot begins; end_s: length of the video."""
+        words = [word for one in self.transcripts.values() for word in one.words]
+        return make_cues(words, rules_for(self.language), cuts, end_s)
 
 
-def read_side(
-    reader: Recognizer, spoken: Iterable[Spoken], language: str, cuts: Sequence[float] = (), end_s: float = float("inf")
-) -> Text | None:
-    """Read one side of a dub, its utterances in order of time; None where the reader does not have the language.
+@dataclass(frozen=True)
+class Texts:
+    """Both sides of a dub, None = it cannot be read. cuts: times (s) at which another shot begins; end_s: length of the video."""
 
-    cuts: times (s) at which another shot begins; end_s: length of the video.
+    source: Side | None = None
+    target: Side | None = None
+    cuts: Sequence[float] = field(default=())
+    end_s: float = float("inf")
+
+    def side(self, name: str) -> Side | None:
+        """One of SIDES."""
+        return self.source if name == SOURCE else self.target
+
+    def cues(self, name: str) -> list[Cue]:
+        """The subtitles of one of SIDES; none where it cannot be read."""
+        side = self.side(name)
+        return [] if side is None else side.cues(self.cuts, self.end_s)
+
+    def facts(self, number: int) -> dict[str, Any]:
+        """What a report says of an utterance: `heard_text`, `said_text`, and how sure that is, where it was read."""
+        found: dict[str, Any] = {}
+        for name, side in (("heard", self.source), ("said", self.target)):
+            if side is not None and number in side.transcripts:
+                one = side.transcripts[number]
+                found |= {f"{name}_text": one.text}
+                if number not in side.told and one.words:
+                    found |= {f"{name}_confidence": round(one.confidence, _DIGITS)}
+        return found
+
+
+def read_side(reader: Recognizer | None, spoken: Mapping[int, Spoken], language: str) -> Side | None:
+    """One side of a dub as text; None where something of it must be read and there is no reader, or it lacks the language.
+
+    spoken: by the utterance's number, in order of time.
     """
-    if language not in reader.languages:
+    told = frozenset(number for number, one in spoken.items() if one.text)
+    if len(told) < len(spoken) and (reader is None or language not in reader.languages):
         return None
-    transcripts = tuple(_placed(reader.read(one.units, language), one) for one in spoken)
-    words = [word for one in transcripts for word in one.words]
-    return Text(language, transcripts, tuple(make_cues(words, rules_for(language), cuts, end_s)))
+    transcripts = {}
+    for number, one in spoken.items():
+        if one.text:
+            seconds = float(units_to_seconds(one.units.num_steps))
+            transcripts[number] = _placed(as_said(one.text, seconds, language), one)
+        elif reader is not None:
+            transcripts[number] = _placed(reader.read(one.units, language), one)
+    return Side(language, transcripts, told)
+
+
+def as_said(text: str, seconds: float, language: str) -> Transcript:
+    """A text with a time for each word of the `seconds` in which it is spoken, by the number of its letters."""
+    words = unicodedata.normalize("NFC", text).split()
+    letters = [len(word) + 1 for word in words]
+    share = seconds / max(sum(letters) - 1, 1)
+    starts = [sum(letters[:number]) for number in range(len(words))]
+    timed = (Word(word, start * share, (start + len(word)) * share, 1.0) for word, start in zip(words, starts, strict=True))
+    return of_words(timed, language)
 
 
 def _placed(said: Transcript, one: Spoken) -> Transcript:

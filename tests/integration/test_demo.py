@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,9 +15,14 @@ import pytest
 from avcore.checkpoints.bundle import VARIABLE
 from avcore.media import probe, read_speech
 from avcore.timeline import SAMPLE_RATE
+from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
+from avdata.spoken_texts import SpokenText
 from netflips.bundles.pack import pack_bundle
 from tests.netflips.bundles.conftest import ABOUT, write_references
+from tests.unit2text.tiny import write_reader
+from unit2text.stage import TEXT_READER
+from unit2text.training.corpus import Corpus
 from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, UNIT_ENCODER, write_random_checkpoints
 from workshop.voices.cast import cast, held_out_pairs
 from workshop.voices.natural import NaturalVoice
@@ -32,7 +37,10 @@ def random_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_random_checkpoints(folder, "tiny", only_korean=True)
     references = write_references(folder / "references.jsonl")
     models = (folder / name for name in (UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER))
-    return pack_bundle(*models, references, ABOUT, folder / "bundle").folder
+    bundle = pack_bundle(*models, references, ABOUT, folder / "bundle").folder
+    said = tuple(SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end"), ("ko", "그 끝이요")))
+    write_reader(bundle / TEXT_READER.file, Corpus(said, said, "", 1000))
+    return bundle
 
 
 def _script(name: str) -> ModuleType:
@@ -58,8 +66,22 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
         assert f"  {stage} " in done.stdout
     assert str(tmp_path / "out" / "clip_ko.mp4") in done.stdout
     assert probe(tmp_path / "out" / "clip_ko.mp4").comment.startswith("synthetic")
-    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["pictures_with_face"] > 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert len(page) > 10_000
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["pictures_with_face"] > 0
+    for side, language in (("heard", "en"), ("said", "ko")):
+        assert f"{side}, as text".ljust(18) + f"{report[f'{side}_text']}  ({language}, confidence " in done.stdout
+        assert f">{side}</dt><dd>{report[f'{side}_text']} (" in page
+        subtitles = tmp_path / "out" / f"clip_ko.{language}.srt"
+        assert str(subtitles) in done.stdout
+        assert " --> " in subtitles.read_text(encoding="utf-8")
+
+
+def test_without_a_text_reader_the_demo_says_so_in_one_line() -> None:
+    facts = {"source_language": "en", "target_language": "ko", "heard_confidence": None, "said_confidence": None}
+    told = list(_script("run_demo")._texts(SimpleNamespace(heard_text="", said_text="", **facts)))
+    assert told == [("as text", "nothing was read: these models have no text reader for it")]
 
 
 def test_without_a_bundle_the_demo_says_how_to_make_one(tmp_path: Path) -> None:

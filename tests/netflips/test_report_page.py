@@ -33,8 +33,29 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def told(files: tuple[Path, Path]) -> page.Told:
     """A recording of four utterances, one of which was left alone."""
     utterances = [
-        utterance(1, 0.2, 0.9, slack_s=0.05),
-        utterance(2, 1.0, 1.8, output_end_s=1.9, in_pause_s=0.1, is_truncated=True, left={"profile": 5}, drawn=20),
+        utterance(
+            1,
+            0.2,
+            0.9,
+            slack_s=0.05,
+            heard_text="Where <is> it?",
+            heard_confidence=0.943,
+            said_text="어디예요?",
+            said_confidence=0.9,
+        ),
+        utterance(
+            2,
+            1.0,
+            1.8,
+            output_end_s=1.9,
+            in_pause_s=0.1,
+            is_truncated=True,
+            left={"profile": 5},
+            drawn=20,
+            heard_text="Over there.",
+            target_text="저기요.",
+            said_text="저기요.",
+        ),
         utterance(
             3, 2.0, 2.6, factor=0.7, is_hurried=True, speaker="<script>alert(1)</script>", face={"height_px": 60.0, "max_yaw": 0.5}
         ),
@@ -54,6 +75,10 @@ def test_every_utterance_has_a_card_and_a_place_on_the_timeline(told: page.Told)
     assert reader.text.count("left alone: its translation is empty & void") >= 1
     assert "91 % of its length by itself" in reader.text
     assert "5 (profile)" in reader.text
+    for shown in ("heardWhere <is> it? (94 %)", "said어디예요? (90 %)", "heardOver there.", "said as written저기요."):
+        assert shown in reader.text
+    assert reader.text.count("저기요.") == 1
+    assert "is" not in {name for name, _ in reader.elements}
     assert "hurried" in reader.text
     assert "translation stopped at its limit" in reader.text
 

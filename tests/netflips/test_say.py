@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,12 @@ from unit2av.inference_unit2a import UnitVocoder
 NUM_UNITS = 40
 
 
-def write_random_speller(path: Path, network: str = CTC, vocabulary: str = "") -> Path:
+def write_random_speller(path: Path, network: str = CTC, vocabulary: str = "", languages: tuple[str, ...] = ("ko",)) -> Path:
     """A speller with random weights: it says something, always the same."""
     torch.manual_seed(0)
     config = SpellerConfig(network, NUM_UNITS, width=16, kernel=3, layers=1, decoder_layers=1)
     tensors = network_of(config).state_dict()
-    about = {"model": config.to_config(), "languages": ["ko"], "vocabulary": vocabulary, "silence": 0}
+    about = {"model": config.to_config(), "languages": list(languages), "vocabulary": vocabulary, "silence": 0}
     return write_checkpoint(path, SPELLER, about, tensors)
 
 
@@ -109,6 +110,10 @@ def test_the_shipped_voice_speaks_without_a_speaker(speller: Path, tmp_path: Pat
         (["..."], "nothing to say"),
         (["\u202e안녕"], "U+202E RIGHT-TO-LEFT OVERRIDE"),
         (["가" * 10_000], "too long to be said"),
+        (["!? …"], "nothing to say"),
+        (["\u200f"], "U+200F RIGHT-TO-LEFT MARK"),
+        (["\u202b안녕\u202c"], "U+202B RIGHT-TO-LEFT EMBEDDING"),
+        (["안녕 שלום"], "HEBREW LETTER SHIN"),
         (["hello", "--lang", "en"], "cannot be read aloud"),
         (["안녕", "--text-path", "x.txt"], "given twice"),
         (["--text-path", "nowhere.txt"], "is not there"),
@@ -140,6 +145,39 @@ def test_other_units_and_other_files_are_refused(
     assert not (tmp_path / "x.wav").exists()
 
 
+def test_another_language_and_other_kinds_of_checkpoint_are_one_line(
+    models: list[str], parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = write_random_speller(tmp_path / "foreign.safetensors", languages=("ja",))
+    reader = parity_dir / "unit2text" / "finetuned.pt"
+    empty = tmp_path / "empty.safetensors"
+    empty.write_bytes(b"")
+    for path, complaint in (
+        (foreign, "has no language 'ko'"), (reader, "this is no speller checkpoint"), (tmp_path, "empty"), (empty, "empty"),
+    ):  # fmt: skip
+        assert main(["안녕", *models, "--text2unit-path", str(path), "--out-path", str(tmp_path / "x.wav")]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert complaint in line or path == tmp_path
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_every_form_of_hangul_says_the_same(models: list[str], tmp_path: Path) -> None:
+    text = "버스 정류장이 어디에 있어요?"
+    apart = unicodedata.normalize("NFD", text)
+    found = set()
+    for number, form in enumerate((text, apart, text[:5] + unicodedata.normalize("NFD", text[5:]), f"\ufeff{text}\u200b")):
+        out = tmp_path / f"{number}.txt"
+        assert main([form, "--units-path", str(out), *models]) == 0
+        found.add(out.read_text())
+    assert len(found) == 1
+
+
+def test_ten_thousand_syllables_with_blanks_are_said(models: list[str], tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("가나다라마 " * 2000, encoding="utf-8")
+    assert main(["--text-path", str(tmp_path / "long.txt"), "--units-path", str(tmp_path / "x.txt"), *models]) == 0
+    assert len(read_unit_file(tmp_path / "x.txt")) > 50
+
+
 def test_unknown_words_are_told(models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["Zaphod 씨", "--units-path", str(tmp_path / "x.txt"), *models]) == 0
     assert "spelt letter by letter: Zaphod" in capsys.readouterr().err
@@ -151,6 +189,9 @@ def test_target_texts_are_read_from_utterance_times(tmp_path: Path) -> None:
     path.write_text(json.dumps({"utterances": rows}, ensure_ascii=False), encoding="utf-8")
     assert read_target_texts(path, "ko") == {2: "두 번째입니다."}
     assert read_target_texts(tmp_path / "times.srt", "ko") == {}
+    said = {"target_text": "첫 번째입니다.", "translated_text": unicodedata.normalize("NFD", "첫 번째입니다. ")}
+    path.write_text(json.dumps([said, said | {"target_text": "고쳤습니다."}], ensure_ascii=False), encoding="utf-8")
+    assert read_target_texts(path, "ko") == {2: "고쳤습니다."}  # what nobody changed stays translated
     path.write_text(json.dumps([{"target_text": "좋아요 😀"}]), encoding="utf-8")
     with pytest.raises(InputError, match=r"times\.json: target_text of entry 1: .*GRINNING FACE"):
         read_target_texts(path, "ko")

@@ -94,6 +94,11 @@ def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_pa
         (["none.wav", "--out", "{out}/x.srt"], "is not there"),
         (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{encoder}"], "this is no text reader checkpoint"),
         (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{units}"], "knows the units of its pre-training only"),
+        (["{sound}", "--out", "{out}/x.srt", "--unit2text-path", "{out}"], "the text reader"),
+        (["{sound}", "--out", "{out}/x.srt", "--av2unit-path", "{units}"], "this is no unit encoder checkpoint"),
+        (["{text}", "--out", "{out}/x.srt"], "cannot be"),
+        (["{sound}", "--out", "{out}/x.srt", "--lang", "\u202ekr"], "has no language"),
+        (["{sound}", "--out", "{out}/x.srt", "--beam", "0"], "beam"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(
@@ -109,7 +114,7 @@ def test_what_cannot_be_done_is_one_line(
     write_speech(silent, silence(2.0))
     names = {
         "sound": sound, "silent": silent, "out": tmp_path, "encoder": parity_dir / "mavhubert.pt",
-        "units": parity_dir / "unit2text" / "unit_pretrained.pt",
+        "units": parity_dir / "unit2text" / "unit_pretrained.pt", "text": Path(__file__),
     }  # fmt: skip
     given = [word.format(**names) for word in change]
     base = words(reader, parity_dir)

@@ -22,6 +22,7 @@ from avcore.command import Parser, run
 from avcore.files import atomic_output
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from netflips import stages
+from text2unit.config import SpellerConfig
 from unit2unit.stage import SHARED_TABLES
 from workshop.random.random_layouts import (
     FaceSize,
@@ -36,6 +37,9 @@ from workshop.random.random_layouts import (
     unit_encoder,
     vocoder,
 )
+from workshop.random.random_speller import PUBLISHED as PUBLISHED_SPELLER
+from workshop.random.random_speller import TINY as TINY_SPELLER
+from workshop.random.random_speller import write_random_speller
 from workshop.random.random_text_reader import TINY, TextReaderSize, text_reader, text_reader_settings, text_symbols
 
 LOG = logging.getLogger("workshop.random.random_checkpoints")
@@ -48,6 +52,7 @@ KOREAN_TRANSLATOR = "utut_ko.pt"
 RENDERER = "unit_av_renderer_withKO.pt"
 SPEAKER_ENCODER = "encoder.pt"
 TEXT_READER = "finetuned.pt"
+SPELLER = "text2unit.safetensors"
 
 Maker = Callable[[], dict[str, Any]]
 
@@ -66,6 +71,7 @@ class _Sizes:
     speaker: SpeakerSize
     voices: tuple[str, ...]
     text_reader: TextReaderSize = TINY
+    speller: SpellerConfig = TINY_SPELLER
 
 
 _SIZES: dict[str, _Sizes] = {
@@ -77,6 +83,7 @@ _SIZES: dict[str, _Sizes] = {
         SpeakerSize(),
         ("en", "es", "fr", "it", "pt", "ko"),
         TextReaderSize(),
+        PUBLISHED_SPELLER,
     ),
     "tiny": _Sizes(
         UnitEncoderSize(width=64, layers=2, heads=4, ffn=128, final=24, front=8),
@@ -95,8 +102,8 @@ def write_random_checkpoints(
     """Write a set of checkpoints into a folder and return their paths by file name.
 
     size: published (about 4.7 GB) or tiny (about 12 MB). only_korean: leave out the translator without Korean, which
-    dubbing into Korean does not need. with_text: a reader of lips too (2 GB more at published size). The same seed gives the
-    same files' content. One file at a time is in memory.
+    dubbing into Korean does not need. with_text: a reader of lips too (2 GB more at published size), and a speller of Korean, of
+    which none is published. The same seed gives the same files' content. One file at a time is in memory.
     Raises OutputError when the folder cannot be written.
     """
     makers = makers_of(size, seed)
@@ -108,7 +115,10 @@ def write_random_checkpoints(
     for name, make in makers.items():
         with atomic_output(paths[name]) as temporary, _fairseq_dictionaries():
             torch.save(make(), temporary)
-        LOG.info("%s: random weights, %.1f MB", paths[name], paths[name].stat().st_size / 1e6)
+    if with_text:
+        paths[SPELLER] = write_random_speller(Path(out_dir) / SPELLER, _SIZES[size].speller, seed + 6)
+    for path in paths.values():
+        LOG.info("%s: random weights, %.1f MB", path, path.stat().st_size / 1e6)
     return paths
 
 
@@ -138,7 +148,9 @@ def build_parser() -> Parser:
     parser.add_argument("--out-dir", required=True, type=Path, help="folder to write into")
     parser.add_argument("--size", default="tiny", choices=list(_SIZES), help="tiny (12 MB) or published (4.7 GB); default: tiny")
     parser.add_argument("--ko", action="store_true", help=f"only what dubbing into Korean needs: leave out {TRANSLATOR}")
-    parser.add_argument("--text", action="store_true", help=f"{TEXT_READER}, the reader of lips, too (2 GB more at published size)")
+    parser.add_argument(
+        "--text", action="store_true", help=f"{TEXT_READER}, the reader of lips, and a speller, too (2 GB more at published size)"
+    )
     parser.add_argument("--seed", default=0, type=int, help="other seeds give other weights (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     return parser

@@ -59,13 +59,17 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     recording: Path, dub: Callable[..., int], tmp_path: Path
 ) -> None:
     out, work, told = tmp_path / "talk_ko.mp4", tmp_path / "work", tmp_path / "report.json"
-    assert dub(recording, out, "--work-dir", work, "--report", told) == 0
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--subtitles", "source,target") == 0
+    for language, said in (("en", HEARD), ("ko", SAID)):
+        assert (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").count(said) == 3
     first, plain = _told(told), decode(out)
     assert first["road"] == "text"
     assert {"recognizer", "text translator"} <= first["fingerprints"].keys()
     assert first["unit_confidence"] is None
     assert [one["left_alone"] for one in first["recording"]["utterances"]] == ["", "", ""]
     assert all(one["drawn"] > 20 and one["target_units"] for one in first["recording"]["utterances"])
+    assert {(one["heard_text"], one["said_text"]) for one in first["recording"]["utterances"]} == {(HEARD, SAID)}
+    assert all(0.5 < one["heard_confidence"] <= 1 for one in first["recording"]["utterances"])
     assert _made(first)["heard"] == 3
     assert _made(first)["translated"] == _made(first)["texts"] == 1  # all three say the same
 

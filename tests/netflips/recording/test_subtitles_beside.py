@@ -1,21 +1,31 @@
 """`netflips dub --subtitles`: files of what was heard and what is said, beside the dub."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 
-from avcore.errors import UsageError
+from avcore.errors import LanguageError, UsageError, VocabularyError
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
 from netflips.dub.command import main
 from netflips.models import Models
-from netflips.options import DubOptions, ModelPaths
+from netflips.options import DubOptions, ModelPaths, RecordingOptions
 from netflips.pipeline import dub
+from netflips.report import DubReport
+from netflips.report.story import utterances_of
 from netflips.subtitles.beside import Subtitling
+from netflips.subtitles.reader import reader_of
 from tests.netflips.conftest import write_clip
+from tests.netflips.recording.made import CUT_S, decode
+from tests.netflips.subtitles.test_drawing import latin_font
+from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
 from unit2text.training.corpus import Corpus
 
@@ -28,16 +38,26 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_reader(tmp_path_factory.mktemp("reader") / "reader.safetensors", Corpus(said, said, "", 1000))
 
 
+def with_reader(models: Models, reader: Path) -> Models:
+    """The models with a text reader beside them."""
+    return replace(models, paths=replace(models.paths, others={"text-reader": reader}))
+
+
 def times(path: Path) -> list[float]:
     stamps = re.findall(r"(\d\d):(\d\d):(\d\d)[.,](\d{3})", path.read_text(encoding="utf-8"))
-    return [3600 * int(hours) + 60 * int(minutes) + int(seconds) + int(rest) / 1000 for hours, minutes, seconds, rest in stamps]
+    return [seconds(":".join(stamp[:3]) + "." + stamp[3]) for stamp in stamps]
+
+
+def seconds(stamp: str) -> float:
+    hours, minutes, rest = stamp.replace(",", ".").split(":")
+    return 3600 * int(hours) + 60 * int(minutes) + float(rest)
 
 
 def test_a_recording_has_both_sides_where_they_are_spoken(
     recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "talk_ko.mp4"
-    report = dub(recording, out, models, replace(options, subtitles=Subtitling(reader)))
+    report = dub(recording, out, with_reader(models, reader), replace(options, subtitles=Subtitling()))
     assert report.recording is not None
     for language in ("en", "ko"):
         found = times(tmp_path / f"talk_ko.{language}.srt")
@@ -47,15 +67,112 @@ def test_a_recording_has_both_sides_where_they_are_spoken(
         assert first.output_start_s - 1.0 <= found[0]
 
 
+def blocks(path: Path) -> list[tuple[float, float, list[str]]]:
+    """The subtitles of an SRT file: from, to (s), and lines."""
+    parts = [block.split("\n") for block in path.read_text(encoding="utf-8").strip().split("\n\n")]
+    return [(*map(seconds, part[1].split(" --> ")), part[2:]) for part in parts]
+
+
+def require_rules(path: Path, letters: int, output_s: float, cut_s: float) -> None:
+    """42 letters a line (20 in Korean), two lines, 1 to 7 s, in order, inside the video and within a shot."""
+    found = blocks(path)
+    assert found
+    for (start, stop, lines), following in zip(found, [*found[1:], (output_s, 0, [])], strict=True):
+        assert 1 <= len(lines) <= 2
+        assert all(0 < len(line) <= letters for line in lines)
+        assert 0 <= start < stop <= min(output_s, following[0]) + 0.002
+        assert stop - start <= 7.001
+        assert not start + 0.002 < cut_s < stop - 0.002
+        room = min(following[0], output_s, cut_s if start < cut_s else output_s) - start
+        assert stop - start >= min(1.0, room) - 0.05
+
+
+def test_rules_hold_in_a_recording_with_shots(
+    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
+) -> None:
+    times_in, out = tmp_path / "times.json", tmp_path / "talk_ko.mp4"
+    times_in.write_text("[[0.8, 7.1], [8.3, 10.7]]")  # the first goes on over the cut
+    asked = Subtitling(is_embedded=True, burnt="source", font=latin_font())
+    settings = replace(options, subtitles=asked, recording=replace(options.recording, segments_in=times_in))
+    report = dub(recording, out, with_reader(models, reader), settings)
+    assert report.recording is not None
+    (cut,) = report.recording.scene_cuts
+    assert abs(cut - CUT_S) < 0.1
+    require_rules(tmp_path / "talk_ko.en.srt", 42, report.output_s, cut)
+    require_rules(tmp_path / "talk_ko.ko.srt", 20, report.output_s, cut)
+    english = blocks(tmp_path / "talk_ko.en.srt")
+    assert any(stop <= cut + 0.002 for _, stop, _ in english)
+    with av.open(str(out)) as container:
+        assert [stream.language for stream in container.streams.subtitles] == ["eng", "kor"]
+    seen, plain = decode(out), decode(recording)
+    for time, picture, before in zip(seen.times, seen.pictures, plain.pictures, strict=True):
+        change = np.abs(picture[-20:].astype(int) - before[-20:]).max()  # below the face
+        if any(start + 0.01 < time < stop - 0.01 for start, stop, _ in english):
+            assert change > 100
+        elif not any(start - 0.01 < time < stop + 0.01 for start, stop, _ in english):
+            assert change < 60
+
+
+def test_what_was_read_can_be_corrected_where_it_is_wrong(
+    recording: Path, models: Models, options: DubOptions, reader: Path, tmp_path: Path
+) -> None:
+    speller = write_random_speller(tmp_path / "speller.safetensors")
+    paths = replace(models.paths, others={"text-reader": reader, "speller": speller})
+    telling, times_out, work = replace(models, paths=paths), tmp_path / "times.json", tmp_path / "work"
+
+    def made(**recordings: Path) -> DubReport:
+        told = replace(options, subtitles=Subtitling(("target",)), recording=RecordingOptions(work_dir=work, **recordings))
+        return dub(recording, tmp_path / "x.mp4", telling, told)
+
+    first = made(segments_out=times_out)
+    assert first.recording is not None
+    rows = json.loads(times_out.read_text(encoding="utf-8"))["utterances"]
+    for row, one in zip(rows, first.recording.utterances, strict=True):
+        assert one.heard_text
+        assert one.heard_confidence is not None  # of random weights: about 0
+        assert (row["source_text"], row["target_text"], row["translated_text"]) == (one.heard_text, one.said_text, one.said_text)
+
+    same = made(segments_in=times_out)  # as it was written: nothing is spoken from text, nothing made anew
+    assert same.recording is not None
+    assert same.recording.utterances == first.recording.utterances
+    assert not any(count["made"] for count in same.recording.work.values())
+
+    rows[1]["target_text"] = "두 번째 문장입니다."
+    times_out.write_text(json.dumps({"utterances": rows}, ensure_ascii=False), encoding="utf-8")
+    again = tmp_path / "again.json"
+    other = made(segments_in=times_out, segments_out=again)
+    assert other.recording is not None
+    one = other.recording.utterances[1]
+    assert (one.said_text, one.said_confidence, one.target_text) == ("두 번째 문장입니다.", None, "두 번째 문장입니다.")
+    assert other.recording.utterances[::2] == first.recording.utterances[::2]
+    shown = [line for start, _, lines in blocks(tmp_path / "x.ko.srt") for line in lines if start >= one.output_start_s - 0.5]
+    assert "두 번째 문장입니다." in shown
+    row = json.loads(again.read_text(encoding="utf-8"))["utterances"][1]
+    assert row["target_text"] == "두 번째 문장입니다."
+    assert "translated_text" not in row
+
+
 def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
     models: Models, speech: np.ndarray, reader: Path, tmp_path: Path
 ) -> None:
     clip, out = write_clip(tmp_path / "clip.mp4", speech), tmp_path / "out.mp4"
-    asked = Subtitling(reader, ("target",), ".vtt")
-    report = dub(clip, out, models, DubOptions(beam=1, max_target_units=20, modalities="audio", timing="free", subtitles=asked))
+    settings = DubOptions(beam=1, max_target_units=20, modalities="audio", timing="free")
+    asked = Subtitling(("target",), ".vtt", is_embedded=True, burnt="source", font=latin_font())
+    report = dub(clip, out, with_reader(models, reader), replace(settings, subtitles=asked))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.ko.vtt", "out.mp4"]
     found = times(tmp_path / "out.ko.vtt")
     assert found[-1] <= report.output_s + 0.01
+    with av.open(str(out)) as container:
+        assert [stream.language for stream in container.streams.subtitles] == ["kor"]
+    assert any((picture[-20:] < 40).all(axis=2).any() for picture in decode(out).pictures)  # the line around letters
+    assert report.heard_text
+    assert report.said_text
+    assert report.said_confidence is not None
+    assert report.said_text in report.summary()
+    (one,) = utterances_of(report)
+    assert (one.heard_text, one.said_text) == (report.heard_text, report.said_text)
+    words = " ".join(line for line in (tmp_path / "out.ko.vtt").read_text(encoding="utf-8").split("\n") if "-->" not in line)
+    assert "".join(words.removeprefix("WEBVTT").split()) == "".join(report.said_text.split())
 
 
 @pytest.mark.parametrize(
@@ -64,7 +181,10 @@ def test_a_short_clip_has_subtitles_as_long_as_its_new_speech(
         (["--subtitles", "both", "--unit2text-path", "{reader}"], "--subtitles cannot be used"),
         (["--subtitles", "target", "--unit2text-path", "{lips}"], "reads no units of a dub"),
         (["--subtitles", "target", "--unit2text-path", "{utut}"], "this is no text reader checkpoint"),
-        (["--unit2text-path", "{reader}"], "--unit2text-path belongs to --subtitles"),
+        (["--unit2text-path", "{lips}"], "reads no units of a dub"),
+        (["--subtitles", "target"], "subtitles need a text reader"),
+        (["--embed-subtitles", "--unit2text-path", "{reader}"], "--embed-subtitles belongs to --subtitles"),
+        (["--subtitle-font", "{clip}", "--unit2text-path", "{reader}"], "--subtitle-font belongs to --burn-subtitles"),
     ],
 )
 def test_what_cannot_be_is_found_out_before_anything_is_dubbed(
@@ -78,15 +198,35 @@ def test_what_cannot_be_is_found_out_before_anything_is_dubbed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     models = ["--av2unit-path", paths.av2unit, "--utut-path", paths.utut, "--unit2av-path", paths.unit2av]
-    names = {"reader": reader, "lips": parity_dir / "unit2text" / "finetuned.pt", "utut": paths.utut}
+    names = {"reader": reader, "lips": parity_dir / "unit2text" / "finetuned.pt", "utut": paths.utut, "clip": clip}
     given = [str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--quiet"]
     assert main([*given, *map(str, models), *(flag.format(**names) for flag in flags)]) == 2
     assert complaint in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
+def test_a_reader_of_other_units_or_languages_is_refused_before_any_work(models: Models, tmp_path: Path) -> None:
+    said = (SpokenText("en", "the end of it", "en", Units.from_frames([1])),)
+    english = write_reader(tmp_path / "english.safetensors", Corpus(said, said, "sha256:another", 1000))
+    extractor: Any = SimpleNamespace(vocabulary="sha256:one")
+    with pytest.raises(VocabularyError, match="text reader"):
+        reader_of(replace(with_reader(models, english), extractor=extractor), DubOptions())
+    extractor.vocabulary = ""
+    telling = replace(with_reader(models, english), extractor=extractor)
+    with pytest.raises(LanguageError, match="has no language 'ko'"):
+        reader_of(telling, DubOptions(subtitles=Subtitling((), burnt="target")))
+    assert reader_of(telling, DubOptions(subtitles=Subtitling((), burnt="source"))) is not None
+    assert reader_of(models, DubOptions()) is None
+    with pytest.raises(UsageError, match="there is no text reader"):
+        reader_of(models, DubOptions(subtitles=Subtitling()))
+
+
 def test_sides_and_formats_that_there_are() -> None:
     with pytest.raises(UsageError, match="source, target or source,target"):
-        Subtitling(Path("x"), ("source", "source"))
+        Subtitling(("source", "source"))
+    with pytest.raises(UsageError, match="source, target or source,target"):
+        Subtitling(())
+    with pytest.raises(UsageError, match="--burn-subtitles cannot be used"):
+        Subtitling((), burnt="both")
     with pytest.raises(UsageError, match=r"\.srt or \.vtt"):
-        Subtitling(Path("x"), ("source",), ".ass")
+        Subtitling(("source",), ".ass")

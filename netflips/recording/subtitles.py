@@ -1,0 +1,102 @@
+"""What is said in a recording, as text in the time of the output: for the report, subtitles and the user's own corrections."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from avcore.contracts import Recognizer
+from avcore.runs.cache import key_of
+from avcore.transcripts import Transcript
+from avcore.units import Units
+from netflips.dub.segments import write_segments
+from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
+from netflips.recording.find import Found
+from netflips.recording.job import Job
+from netflips.recording.over_text import SaidInWords, kept_transcript
+from netflips.recording.plan import OutputClock
+from netflips.recording.say import Cue, LeftAlone
+from netflips.recording.texts import texts_of
+from netflips.subtitles.dubbed import Side, Spoken, Texts, as_said, read_side
+
+if TYPE_CHECKING:
+    from unit2text.reader import UnitReader
+
+_STAGE = "readings"
+
+
+def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, reader: "UnitReader | None") -> Texts:
+    """Read what was heard and what is said, utterance by utterance; the file of --segments gets it, too.
+
+    What was heard of an utterance that is left alone is read as well: it stays to be heard.
+    """
+    kept = None if reader is None else _KeptReader(job, reader)
+    heard, said = dict[int, Spoken](), dict[int, Spoken]()
+    for cue in cues:
+        number = cue.cast.utterance.number
+        if cue.understood is not None and not isinstance(cue.understood.listened, SaidInWords):
+            heard[number] = Spoken(clock.at(cue.cast.utterance.start_s), cue.understood.listened.units)
+        if not isinstance(cue, LeftAlone):
+            said[number] = Spoken(clock.at(cue.placed.start), cue.placed.said, text=cue.understood.translated.text)
+    with nullcontext() if kept is None else job.clock.stage("texts"):
+        over_text = job.options.road is not None
+        source = words_heard(job, cues, clock) if over_text else read_side(kept, heard, job.options.source)
+        target = read_side(kept, said, job.options.target)
+    cuts = [float(clock.at(cut)) for cut in found.scenes.cuts]
+    texts = Texts(source, target, cuts, float(clock.at(found.part.stop)))
+    if job.settings.segments_out is not None and not over_text:  # there it is written
+        write_segments(job.settings.segments_out, found.utterances, _rows(job, texts))
+    return texts
+
+
+def words_heard(job: Job, cues: Sequence[Cue], clock: OutputClock) -> Side:
+    """What was heard over text, where it stands in the output; of what the user wrote, times are by the number of letters."""
+    language = job.options.source
+    found, told = dict[int, Transcript](), set[int]()
+    for cue in cues:
+        one = cue.cast.utterance
+        listened = None if cue.understood is None else cue.understood.listened
+        if not isinstance(listened, SaidInWords) or not listened.heard.text:
+            continue
+        heard = listened.heard
+        if not heard.words:
+            told.add(one.number)
+            heard = as_said(heard.text, one.seconds, language)
+        found[one.number] = heard.shifted(float(clock.at(one.start_s)))
+    return Side(language, found, frozenset(told))
+
+
+def _rows(job: Job, texts: Texts) -> Mapping[int, Mapping[str, str]]:
+    """The texts of --segments, by the utterance's number: of what was read, and of what the user wrote before."""
+    rows: dict[int, dict[str, str]] = {}
+    for side, name in ((texts.source, SOURCE_TEXT), (texts.target, TARGET_TEXT)):
+        if side is None:
+            continue
+        for number, one in side.transcripts.items():
+            rows.setdefault(number, {})[name] = one.text
+            if name == TARGET_TEXT and number not in side.told:
+                rows[number][TRANSLATED_TEXT] = one.text
+    for number, text in texts_of(job.options).items():
+        rows.setdefault(number, {}).pop(TRANSLATED_TEXT, None)
+        rows[number][TARGET_TEXT] = text
+    return rows
+
+
+@dataclass(frozen=True)
+class _KeptReader:
+    """A text reader that finds in the work folder what it read before."""
+
+    job: Job
+    reader: "UnitReader"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return self.reader.languages
+
+    def read(self, said: Units, language: str | None = None) -> Transcript:
+        key = key_of(said.ids, said.durations, language, self.reader.fingerprint, self.job.models.arithmetic)
+        return kept_transcript(self.job.work, _STAGE, key, language or "", lambda: self.reader.read(said, language))
+
+
+_CONTRACT: type[Recognizer] = _KeptReader
+"""Checked by mypy: the class keeps the protocol."""

@@ -1,0 +1,148 @@
+"""Subtitles drawn into the picture (burnt in, hard subtitles), in a font that the user gives or that is installed for it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from avcore.errors import InputError, UsageError
+from avcore.files import require_file
+from avcore.runs.cache import file_digest
+from avcore.timeline import FRAME_RATE, Seconds, exact, frames_to_seconds
+from netflips.subtitles.cues import Cue
+
+Picture = NDArray[np.uint8]
+
+_PACKAGE, _FONT = "pylopdf_fonts_ko", "NotoSansKR-Regular.otf"
+"""What the extra `subtitles` installs: Noto Sans KR (SIL Open Font License 1.1)."""
+_HEIGHT_SHARE, _LEAST_PIXELS = 1 / 18, 9
+_WIDTH_SHARE = 0.94
+_ABOVE_EDGE = 0.05
+_OUTLINE = 0.08
+"""Of the letters' height."""
+_NO_SIGN = "\U0010ffff"
+"""Never a letter: shows what a font draws in place of one that it lacks."""
+
+
+class _Overlay(NamedTuple):
+    """What is laid over a picture. ink, cover: float32 [height, width, 1]; how white, how much of the picture is hidden."""
+
+    top: int
+    left: int
+    ink: NDArray[np.float32]
+    cover: NDArray[np.float32]
+
+
+def font_file(given: Path | None) -> Path:
+    """The font to draw in: the one that was given, else the installed one. Raises UsageError or InputError."""
+    if given is not None:
+        return require_file(given, "the font")
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise UsageError(
+            "there is no font to draw subtitles in", expected="--subtitle-font FILE",
+            hint='pip install "netflips[subtitles]" brings one with Korean letters',
+        )  # fmt: skip
+    return require_file(Path(spec.origin).with_name(_FONT), "the font")
+
+
+def require_letters(path: Path, text: str) -> None:
+    """Raise InputError for a file that is no font, or one that lacks a letter of a text."""
+    lacking = lacking_letters(path, text)
+    if lacking:
+        raise InputError(
+            "this font cannot show these subtitles", path=path, expected=f"a font with letters such as {text}",
+            found=f"none for {' '.join(lacking)}",
+        )  # fmt: skip
+
+
+def lacking_letters(path: Path, text: str) -> str:
+    """The letters of a text that a font has no sign for, each once."""
+    font = _open(path, 24)
+    nothing = bytes(font.getmask(_NO_SIGN))
+    return "".join(sign for sign in dict.fromkeys(text) if not sign.isspace() and bytes(font.getmask(sign)) == nothing)
+
+
+class Painter:
+    """Draws each subtitle into the pictures of its time."""
+
+    def __init__(self, cues: Sequence[Cue], font: Path) -> None:
+        """cues: in order of time, none overlapping. Raises InputError for a file that is no font."""
+        self._cues, self._font = list(cues), font
+        self._starts = [exact(cue.start_s) for cue in cues]
+        self._digest = file_digest(font)
+        _open(font, _LEAST_PIXELS)
+
+    def paint(self, picture: Picture, seconds: Seconds) -> Picture:
+        """A picture, uint8 [height, width, 3], with the subtitle of a time of the output (s); itself where there is none."""
+        moment = exact(float(seconds))  # to the microsecond, as the cues': one that ends with its shot must not outlast it
+        number = bisect_right(self._starts, moment) - 1
+        if number < 0 or moment >= exact(self._cues[number].end_s):
+            return picture
+        height, width = picture.shape[:2]
+        return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
+
+    def paint_all(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """The same of pictures at 25 a second."""
+        for number, picture in enumerate(pictures):
+            yield self.paint(picture, frames_to_seconds(number, FRAME_RATE))
+
+    def between(self, start: Seconds, stop: Seconds | None) -> list[object]:
+        """What is drawn between two times (s; None = the end): for the names of kept pictures."""
+        last = None if stop is None else exact(stop)
+        shown = [
+            [exact(cue.start_s), exact(cue.end_s), list(cue.lines)]
+            for cue in self._cues
+            if exact(cue.end_s) > exact(start) and (last is None or exact(cue.start_s) < last)
+        ]
+        return ["subtitles", self._digest, shown] if shown else []
+
+
+@lru_cache(maxsize=4)
+def _overlay(lines: tuple[str, ...], font: Path, height: int, width: int) -> _Overlay:
+    """A subtitle at the bottom of a picture, in the middle; its letters are made smaller where they would not fit."""
+    size = max(_LEAST_PIXELS, round(height * _HEIGHT_SHARE))
+    image, outline = _drawn(lines, font, size)
+    while image.width > width * _WIDTH_SHARE and size > _LEAST_PIXELS:
+        size = max(_LEAST_PIXELS, min(size - 1, int(size * width * _WIDTH_SHARE / image.width)))
+        image, outline = _drawn(lines, font, size)
+    ink, cover = (np.asarray(one, np.float32)[:height, :width, None] / 255 for one in (image, outline))
+    top = max(height - ink.shape[0] - round(height * _ABOVE_EDGE), 0)
+    return _Overlay(top, (width - ink.shape[1]) // 2, ink, cover)
+
+
+def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, Image.Image]:
+    """The letters of a text, and the letters with the line around them: gray pictures of one size."""
+    font, text = _open(path, size), "\n".join(lines)
+    stroke = max(1, round(size * _OUTLINE))
+    plain = ImageDraw.Draw(Image.new("L", (1, 1)))
+    left, top, right, bottom = plain.multiline_textbbox((0, 0), text, font, align="center", stroke_width=stroke)
+    extent = max(1, round(right - left)), max(1, round(bottom - top))
+    letters, outline = Image.new("L", extent), Image.new("L", extent)
+    at = (-left, -top)
+    ImageDraw.Draw(letters).multiline_text(at, text, 255, font, align="center")
+    ImageDraw.Draw(outline).multiline_text(at, text, 255, font, align="center", stroke_width=stroke)
+    return letters, outline
+
+
+def _laid_over(picture: Picture, over: _Overlay) -> Picture:
+    """A copy of a picture with white letters and a black line around them."""
+    shown = picture.copy()
+    height, width = over.ink.shape[:2]
+    part = shown[over.top : over.top + height, over.left : over.left + width]
+    part[:] = np.round(part * (1 - over.cover) + 255 * np.minimum(over.ink, over.cover)).astype(np.uint8)
+    return shown
+
+
+@lru_cache(maxsize=8)
+def _open(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise InputError("this is no font", path=path, expected="a .ttf or .otf file", found=error) from error
