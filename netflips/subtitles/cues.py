@@ -50,9 +50,16 @@ def make_cues(words: Iterable[Word], rules: Rules, cuts: Sequence[float] = (), e
     cuts: times (s) at which another shot begins. end_s: of the video. A subtitle is shown for less than `least_s` only where its
     shot leaves it no more time.
     """
+    return make_cues_apart([words], rules, cuts, end_s)
+
+
+def make_cues_apart(
+    utterances: Iterable[Iterable[Word]], rules: Rules, cuts: Sequence[float] = (), end_s: float = float("inf")
+) -> list[Cue]:
+    """The same of utterances in order of time, of which no two share a subtitle: another person may speak."""
     shots = sorted(cuts)
-    split = [part for word in words for part in _broken(word, rules)]
-    groups = list(_groups(split, rules, shots))
+    split = ([part for word in words for part in _broken(word, rules)] for words in utterances)
+    groups = [group for words in split for group in _groups(words, rules, shots)]
     cues = [Cue(group[0].start_s, group[-1].end_s, lay_out([word.text for word in group], rules)) for group in groups]
     bounds = [_shot_of(group, shots, end_s) for group in groups]
     return _timed(cues, bounds, rules)

@@ -17,7 +17,7 @@ from avcore.runs.cache import file_digest
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_to_seconds
 from netflips.subtitles.cues import Cue
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 _PACKAGE, _FONT = "pylopdf_fonts_ko", "NotoSansKR-Regular.otf"
 """What the extra `subtitles` installs: Noto Sans KR (SIL Open Font License 1.1)."""
@@ -79,7 +79,7 @@ class Painter:
         self._digest = file_digest(font)
         _open(font, _LEAST_PIXELS)
 
-    def paint(self, picture: Picture, seconds: Seconds) -> Picture:
+    def paint(self, picture: Pixels, seconds: Seconds) -> Pixels:
         """A picture, uint8 [height, width, 3], with the subtitle of a time of the output (s); itself where there is none."""
         moment = exact(float(seconds))  # to the microsecond, as the cues': one that ends with its shot must not outlast it
         number = bisect_right(self._starts, moment) - 1
@@ -88,7 +88,7 @@ class Painter:
         height, width = picture.shape[:2]
         return _laid_over(picture, _overlay(self._cues[number].lines, self._font, height, width))
 
-    def paint_all(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+    def paint_all(self, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
         """The same of pictures at 25 a second."""
         for number, picture in enumerate(pictures):
             yield self.paint(picture, frames_to_seconds(number, FRAME_RATE))
@@ -126,12 +126,12 @@ def _drawn(lines: tuple[str, ...], path: Path, size: int) -> tuple[Image.Image, 
     extent = max(1, round(right - left)), max(1, round(bottom - top))
     letters, outline = Image.new("L", extent), Image.new("L", extent)
     at = (-left, -top)
-    ImageDraw.Draw(letters).multiline_text(at, text, 255, font, align="center")
-    ImageDraw.Draw(outline).multiline_text(at, text, 255, font, align="center", stroke_width=stroke)
+    for image, edge in ((letters, 0), (outline, 255)):
+        ImageDraw.Draw(image).multiline_text(at, text, 255, font, align="center", stroke_width=stroke, stroke_fill=edge)
     return letters, outline
 
 
-def _laid_over(picture: Picture, over: _Overlay) -> Picture:
+def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
     """A copy of a picture with white letters and a black line around them."""
     shown = picture.copy()
     height, width = over.ink.shape[:2]

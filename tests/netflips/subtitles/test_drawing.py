@@ -34,7 +34,8 @@ def test_a_subtitle_stands_at_the_bottom_in_the_middle_in_its_time() -> None:
     assert rows[0] > 120
     assert 160 < rows[-1] < 178
     assert abs(columns[0] + columns[-1] - 319) <= 4
-    assert (shown.max(), shown.min()) == (255, 0)  # white letters in a black line
+    assert shown.max() > 240  # white letters
+    assert shown.min() < 30  # in a black line
     assert painter.paint(GRAY, 0.96) is painter.paint(GRAY, 2.0) is GRAY
     assert (GRAY == 100).all()
     cut = Fraction(121 * 1001, 30000)  # no whole number of microseconds: the first picture of the next shot has no subtitle

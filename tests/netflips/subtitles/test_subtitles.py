@@ -117,6 +117,17 @@ def test_a_side_of_a_dub_stands_where_it_is_spoken() -> None:
     assert read_side(None, spoken, "en") is None
 
 
+def test_two_utterances_share_no_subtitle() -> None:
+    units = Units.from_frames([1] * 40)
+    side = read_side(None, {1: Spoken(1.0, units, text="yes"), 2: Spoken(1.9, units, text="no")}, "en")
+    assert side is not None
+    one, other = side.cues(end_s=10.0)
+    assert (one.lines, other.lines) == (("yes",), ("no",))
+    assert one.end_s <= other.start_s
+    (both,) = make_cues([word for said in side.transcripts.values() for word in said.words], ENGLISH)
+    assert both.lines == ("yes no",)
+
+
 def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:
     units = Units.from_frames([1] * 100)
     spoken = {1: Spoken(1.0, units), 2: Spoken(4.0, units, text="what the user\nwrote")}
