@@ -12,15 +12,16 @@ from unicodedata import normalize
 import numpy as np
 
 from avcore.errors import InputError, UnitError
+from avcore.files import atomic_output, write_text
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.transcripts import Transcript, Word
 from avcore.units import Units
-from netflips.dub.segments import write_segments
+from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.dub.utterances import Utterance
 from netflips.recording.find import Found
 from netflips.recording.hear import SpeechFile
-from netflips.recording.job import Job
+from netflips.recording.job import LOG, Job
 from netflips.recording.texts import source_texts_of, spelt, texts_of
 from netflips.text_road.engines import Engines, engines_of
 from netflips.text_road.options import TextRoad
@@ -58,11 +59,26 @@ def say_in_words(job: Job, road: TextRoad, found: Found, utterances: Sequence[Ut
         for done, one in enumerate(utterances, 1):
             said[one.number] = _say(job, engines, heard[one.number], written.get(one.number))
             job.progress("translate", done, len(utterances))
-    rows = {number: _row(one) for number, one in said.items()}
-    for path in (texts_file(job), job.settings.segments_out):
-        if path is not None:
-            write_segments(path, found.utterances, rows)
+    mine = {SOURCE_TEXT: told, TARGET_TEXT: written}
+    rows = {
+        one.number: {name: texts[one.number] for name, texts in mine.items() if one.number in texts} for one in found.utterances
+    }
+    rows |= {number: _row(one) for number, one in said.items()}
+    _keep_texts(texts_file(job), segments_json(found.utterances, rows))
+    if job.settings.segments_out is not None:
+        write_segments(job.settings.segments_out, found.utterances, rows)
     return said
+
+
+def _keep_texts(path: Path, content: str) -> None:
+    """Write the texts; a file with others, in which somebody may have corrected something, is kept beside it."""
+    before = path.read_bytes() if path.is_file() else content.encode()
+    if before != content.encode():
+        old = path.with_suffix(".old.json")
+        with atomic_output(old) as temporary:
+            temporary.write_bytes(before)
+        LOG.info("%s: the texts differ from those of before, which are kept as %s", path, old.name)
+    write_text(path, content)
 
 
 def texts_file(job: Job) -> Path:

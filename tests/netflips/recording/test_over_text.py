@@ -88,6 +88,7 @@ def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance
     made = _made(_told(told))
     assert (made["translated"], made["texts"], made["speech"]) == (1, 2, 2)
     assert "heard" not in made
+    assert json.loads((work / "talk_ko.texts.old.json").read_text(encoding="utf-8"))["utterances"][1]["source_text"] == HEARD
     again = json.loads(texts.read_text(encoding="utf-8"))["utterances"]
     assert again[1] == rows[1] | {"target_text": "우리 가요", "translated_text": "우리 가요"}
     assert again[2] == {name: value for name, value in rows[2].items() if name != "translated_text"}
