@@ -59,10 +59,10 @@ def say_in_words(job: Job, road: TextRoad, found: Found, utterances: Sequence[Ut
         for done, one in enumerate(utterances, 1):
             said[one.number] = _say(job, engines, heard[one.number], written.get(one.number))
             job.progress("translate", done, len(utterances))
-    mine = {SOURCE_TEXT: told, TARGET_TEXT: written}
-    rows = {
-        one.number: {name: texts[one.number] for name, texts in mine.items() if one.number in texts} for one in found.utterances
-    }
+    rows: dict[int, dict[str, str]] = {}
+    for name, texts in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
+        for number, text in texts.items():
+            rows.setdefault(number, {})[name] = text
     rows |= {number: _row(one) for number, one in said.items()}
     _keep_texts(texts_file(job), segments_json(found.utterances, rows))
     if job.settings.segments_out is not None:
