@@ -65,7 +65,7 @@ def _write_what_is_read(folder: Path) -> None:
         SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
     )
     write_reader(folder / "reader.safetensors", Corpus(said, said, "", 1000))
-    write_whisper(folder / "faster-whisper-small", "where is the bus stop", language="en")
+    write_whisper(folder / "faster-whisper-small", "where is the bus stop")
     words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}
     write_translator(folder / "m2m100_418M-ct2", words, is_nllb=False)
     write_random_speller(folder / "speller.ko.safetensors")

@@ -20,8 +20,6 @@ from avcore.timeline import SAMPLE_RATE
 
 DIM = 64
 """Width of the network, and the most positions that it knows."""
-_PLAIN, _NUM_LANGUAGES = 50_257, 99
-"""Tokens before <|endoftext|> of the models of several languages: the engine tells those by where their tokens stand."""
 _LANGUAGES = ("en", "ko", "fr", "haw")
 _PEAK = 4.0
 _STAMPS = [f"<|{step / 50:.2f}|>" for step in range(1501)]
@@ -33,12 +31,10 @@ def write_whisper(folder: Path, said: str, end_s: float = 30.0, language: str | 
     words = [f"Ġ{word}" for word in _bytes_of(said).split("Ġ") if word]
     letters = sorted(ByteLevel.alphabet())
     plain = [*letters, "Ġ-", "Ġ'", *dict.fromkeys(words)]
-    others: list[str] = []
     if language is not None:
-        plain += [f"unused{k}" for k in range(_PLAIN - len(plain))]
-        others = [f"<|other{k}|>" for k in range(_NUM_LANGUAGES - len(_LANGUAGES))]
-    fixed = ["<|startoftranscript|>", *(f"<|{one}|>" for one in _LANGUAGES), *others, "<|translate|>", "<|transcribe|>",
-             "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]  # fmt: skip
+        plain.append("")  # by this token the engine tells a model of several languages
+    fixed = ["<|startoftranscript|>", *(f"<|{one}|>" for one in _LANGUAGES), "<|translate|>", "<|transcribe|>", "<|startoflm|>",
+             "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]  # fmt: skip
     tokens = [*plain, "<|endoftext|>", *fixed, *_STAMPS]
     prompt = [] if language is None else [f"<|{language}|>", "<|transcribe|>"]
     script = [*prompt, "<|0.00|>", *words, f"<|{end_s:.2f}|>"]
