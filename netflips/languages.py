@@ -1,10 +1,13 @@
 """The languages of a dub, where the models leave no choice."""
 
+from pathlib import Path
+
 from avcore.checkpoints.bundle import learnt_languages
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import UsageError
-from avcore.units.vocabulary import normalise_language
-from netflips.options import ModelPaths
+from avcore.units.vocabulary import normalise_language, require_language
+from netflips.options import DubOptions, ModelPaths
+from text2unit.script import LANGUAGES
 from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
@@ -14,6 +17,8 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
 
     Raises UsageError naming the choices where there are several, LanguageError for what a bundle never learnt.
     """
+    if paths.utut is None:
+        return _over_text(source, target, paths.unit2av)
     source, target = learnt_languages(paths.utut, source, target)
     if source is not None and target is not None:
         return source, target
@@ -25,6 +30,13 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     if source is None:
         source = _only([one for one in translated if one != normalise_language(target)], "--src-lang")
     return source, target
+
+
+def _over_text(source: str | None, target: str | None, renderer: Path) -> tuple[str, str]:
+    """The same without a unit translator: into what can be read aloud and spoken, from English unless it is said."""
+    spoken = [one for one in RENDERER.layout().languages(read_checkpoint(renderer, RENDERER)) if one in LANGUAGES]
+    target = _only(spoken, "--tgt-lang") if target is None else require_language(target, LANGUAGES, "the road over text")
+    return normalise_language(source or DubOptions.source), target
 
 
 def _only(choices: list[str], flag: str) -> str:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
 from avcore.arrays import Samples
+from avcore.contracts import SpeechRecognizer
 from avcore.errors import MediaError, NoSpeechError, UsageError
 from avcore.faces.cuts import with_shots
 from avcore.faces.find import SpeakerFace, find_faces
@@ -19,23 +22,28 @@ from avcore.progress import Progress, silent
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, seconds_to_samples
 from avcore.transcripts import Transcript
-from netflips.dub.utterances import Span, cut_utterances
+from avcore.units.vocabulary import require_language
+from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
 from unit2text.takes import LIPS, UNITS
 
 _SOUND_FILE = "sound.f32"
+_LONG = UtteranceLength(2.0, 28.0)
+"""Whisper takes windows of 30 s whatever there is in them: longer utterances take less time."""
 
 
 @dataclass(frozen=True)
 class ListenSettings:
-    """modalities: what units are taken from, or lips are read. language: None = the most probable one of each utterance."""
+    """modalities: what units are taken from, or lips are read. language: None = the most probable one of each utterance.
+    read: of a text reader.
+    """
 
     modalities: frozenset[str]
     language: str | None
     face: FaceChoice
-    read: ReadOptions
+    read: ReadOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -61,25 +69,23 @@ class Heard:
         return make_cues([word for one in self.transcripts for word in one.words], rules, self.cuts, self.duration_s)
 
 
-class Listener:
+class Ear(Protocol):
+    """What makes text of an utterance. length: of the utterances that it likes (s)."""
+
+    length: UtteranceLength
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for. Raises UsageError or LanguageError."""
+
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+        """What an utterance says: speech float32 [S] at 16 kHz, lips uint8 [T, 96, 96] at 25 fps, at least one of them."""
+
+
+class ReaderEar:
     """A text reader, and the unit encoder where that reads units."""
 
     def __init__(self, reader: UnitReader, extractor: UnitExtractor | None) -> None:
-        self.reader, self.extractor = reader, extractor
-
-    @classmethod
-    def load(cls, reader: Path, encoder: Callable[[], Path], device: str = "cpu", precision: str = "float32") -> "Listener":
-        """Load both. encoder: says which file, asked only where units are read. Raises CheckpointError, or UsageError for a
-        reader of the units of pre-training, which no encoder of ours makes.
-        """
-        loaded = UnitReader.from_checkpoint(reader, device, precision)
-        if loaded.takes not in (UNITS, LIPS):
-            raise UsageError(
-                "this text reader knows the units of its pre-training only",
-                found=loaded.path,
-                hint="give finetuned.pt, or one of your own",
-            )
-        return cls(loaded, UnitExtractor.from_checkpoint(encoder(), device, precision) if loaded.takes == UNITS else None)
+        self.reader, self.extractor, self.length = reader, extractor, UtteranceLength()
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
         """Check what a user asks for against the reader. Raises UsageError or LanguageError."""
@@ -88,6 +94,59 @@ class Listener:
             read = replace(read, search=replace(read.search, beam=beam))
         asked = frozenset({VIDEO}) if self.reader.takes == LIPS else parse_modalities(modalities)
         return ListenSettings(asked, None if language is None else self.reader.require_language(language), face, read)
+
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+        """What an utterance says, by its units or by its lips."""
+        if self.extractor is not None:
+            return self.reader.read(self.extractor.extract(speech, lips), settings.language, settings.read)
+        assert lips is not None  # as the settings say
+        return self.reader.read(lips, settings.language, settings.read)
+
+
+class RecognizerEar:
+    """A recogniser of sound, as Whisper."""
+
+    def __init__(self, recognizer: SpeechRecognizer) -> None:
+        self.recognizer, self.length = recognizer, _LONG
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for against the recogniser. Raises UsageError or LanguageError."""
+        if parse_modalities(modalities) != {AUDIO} or beam is not None:
+            found = f"--modalities {modalities}" if beam is None else f"--beam {beam}"
+            raise UsageError("--recognizer hears sound, and has a beam of its own", found=found, hint="leave it out")
+        name, known = f"the recognizer {self.recognizer.name}", self.recognizer.languages
+        return ListenSettings(frozenset({AUDIO}), None if language is None else require_language(language, known, name), face)
+
+    def read(self, speech: Samples | None, lips: NDArray[np.uint8] | None, settings: ListenSettings) -> Transcript:
+        """What an utterance says, by its sound."""
+        assert speech is not None  # as the settings say
+        return self.recognizer.hear(speech, settings.language)
+
+
+class Listener:
+    """Transcribes recordings, utterance by utterance."""
+
+    def __init__(self, ear: Ear) -> None:
+        self.ear = ear
+
+    @classmethod
+    def load(cls, reader: Path, encoder: Callable[[], Path], device: str = "cpu", precision: str = "float32") -> "Listener":
+        """Load a text reader and its encoder. encoder: says which file, asked only where units are read. Raises CheckpointError,
+        or UsageError for a reader of the units of pre-training, which no encoder of ours makes.
+        """
+        loaded = UnitReader.from_checkpoint(reader, device, precision)
+        if loaded.takes not in (UNITS, LIPS):
+            raise UsageError(
+                "this text reader knows the units of its pre-training only",
+                found=loaded.path,
+                hint="give finetuned.pt, or one of your own",
+            )
+        extractor = UnitExtractor.from_checkpoint(encoder(), device, precision) if loaded.takes == UNITS else None
+        return cls(ReaderEar(loaded, extractor))
+
+    def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
+        """Check what a user asks for. Raises UsageError or LanguageError."""
+        return self.ear.settings(modalities, language, face, beam)
 
     def hear(self, path: Path, settings: ListenSettings, progress: Progress = silent) -> Heard:
         """Transcribe a recording of any length; an utterance at a time is held. Raises MediaError, NoSpeechError or NoFaceError."""
@@ -106,7 +165,7 @@ class Listener:
             activity = listen(_stored(iter_speech_blocks(path), stored)) if info.has_audio else None
             sound = np.memmap(stored, np.float32, "r") if stored.is_file() and stored.stat().st_size else np.zeros(0, np.float32)
             duration = float(info.duration_s)
-            spans = _spans(activity, duration, path, needs_sound)
+            spans = _spans(activity, duration, path, needs_sound, self.ear.length)
             face = self._face(path, info, settings.face, sound if len(sound) else None, progress) if needs_lips else None
             said = []
             for number, span in enumerate(spans):
@@ -130,11 +189,7 @@ class Listener:
             lips = face.lips_between(first, max(last, first + 1))
         if (speech is not None and not len(speech)) or (lips is not None and not len(lips)):
             return Transcript("", settings.language or "")
-        if self.extractor is None:
-            assert lips is not None  # as the settings say
-            found = self.reader.read(lips, settings.language, settings.read)
-        else:
-            found = self.reader.read(self.extractor.extract(speech, lips), settings.language, settings.read)
+        found = self.ear.read(speech, lips, settings)
         words = (word._replace(end_s=min(word.end_s, end - start)) for word in found.words if word.start_s <= end - start)
         return replace(found, words=tuple(words)).shifted(start)
 
@@ -147,11 +202,11 @@ def _stored(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:
             yield block
 
 
-def _spans(activity: SpeechActivity | None, duration: float, path: Path, needs_sound: bool) -> list[Span]:
+def _spans(activity: SpeechActivity | None, duration: float, path: Path, needs_sound: bool, length: UtteranceLength) -> list[Span]:
     """Utterances by the sound; all of it where there is none, and where lips are read of a sound without speech."""
     if activity is None:
         return [(0.0, duration)]
-    found = cut_utterances(activity.regions(), duration, quietest=activity.quietest_s)
+    found = cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)
     if not found and needs_sound:
         raise NoSpeechError("no speech was found in it", path=path, hint="use --modalities video to read the lips alone")
     return [(one.start_s, one.end_s) for one in found] or [(0.0, duration)]
@@ -166,4 +221,4 @@ def _cuts(path: Path) -> Iterator[float]:
             yield float(frames_to_seconds(number))
 
 
-__all__ = ["Heard", "ListenSettings", "Listener"]
+__all__ = ["Ear", "Heard", "ListenSettings", "Listener", "ReaderEar", "RecognizerEar"]

@@ -1,8 +1,9 @@
 """The models of a dub, loaded once and checked against one another before any work is done."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.stages import Running, Stage
@@ -10,11 +11,14 @@ from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.options import ModelPaths, RunOptions
+from netflips.text_road.absent import NoExtractor, NoTranslator
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
     from unit2av.renderer import LipRenderer
+
+_Loaded = TypeVar("_Loaded")
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Models:
     """What dubs.
 
     fingerprints: of the checkpoints, by the names of their stages. paths: where they came from. how: how they run. puts_away: see
-    RunOptions. The renderer is named by its class: a recording's silences ask for the shape of a unit, which only lips that are
+    RunOptions. On the road over text nobody stands in for extractor and translator (`netflips.text_road.absent`). The renderer is
+    named by its class: a recording's silences ask for the shape of a unit, which only lips that are
     drawn by units have.
     """
 
@@ -34,7 +39,7 @@ class Models:
     paths: ModelPaths
     how: Running
     puts_away: bool = False
-    _others: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _others: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def done_with(self, stage: Extractor | Translator) -> None:
         """A dub will not ask this stage again: where there is only that dub, its weights leave memory."""
@@ -77,16 +82,26 @@ class Models:
             self._others[part] = stage.load(path, self.how)
         return self._others[part]
 
+    def kept(self, name: Hashable, load: Callable[[], _Loaded]) -> _Loaded:
+        """What else is loaded once for all dubs with these models, when it is asked for first."""
+        if name not in self._others:
+            self._others[name] = load()
+        loaded: _Loaded = self._others[name]
+        return loaded
+
 
 def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) -> Models:
-    """Load all three stages for a pair of languages.
+    """Load all three stages for a pair of languages; on the road over text, whose paths name no more, the renderer alone.
 
     Raises LanguageError when the translator or the renderer lacks a language, CheckpointError for files that do not fit,
     VocabularyError for models of different units, UsageError for a device or precision that is not here.
     """
     how = Running(run.device, run.precision, source, target)
-    translator = TRANSLATOR.load(paths.utut, replace(how, unit_offset=run.translator_unit_offset))
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
+    if paths.av2unit is None or paths.utut is None:
+        vocoder, renderer, made_of = RENDERER.load(paths.unit2av, replace(how, unit_offset=offset))
+        return Models(NoExtractor(), NoTranslator(), vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
+    translator = TRANSLATOR.load(paths.utut, replace(how, unit_offset=run.translator_unit_offset))
     vocoder, renderer, of_renderer = RENDERER.load(paths.unit2av, replace(how, unit_offset=offset))
     extractor = UNIT_ENCODER.load(paths.av2unit, how)
     require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")

@@ -13,6 +13,7 @@ from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.subtitles.beside import Subtitling
 from netflips.subtitles.dubbed import SOURCE
+from netflips.text_road.options import TextRoad
 from unit2av.mouths.flags import MouthChoice
 
 AUTO, PUBLISHED = "auto", "audio,video"
@@ -25,13 +26,14 @@ UnitOffset = int | Literal["auto"]
 
 @dataclass(frozen=True)
 class ModelPaths:
-    """Where the weights are. speaker_encoder: None takes resemblyzer's weights, which come along.
+    """Where the weights are. av2unit, utut: None on the road over text, which has neither. speaker_encoder: None takes
+    resemblyzer's weights, which come along.
 
     others: of stages that not every dub needs, by their names among the models of a bundle, as `recognizer` or `speller.ko`.
     """
 
-    av2unit: Path
-    utut: Path
+    av2unit: Path | None
+    utut: Path | None
     unit2av: Path
     speaker_encoder: Path | None = None
     others: Mapping[str, Path] = field(default_factory=dict, hash=False)
@@ -42,9 +44,10 @@ class ModelPaths:
 
     @classmethod
     def of(cls, needed: Mapping[Stage[Any], Path], speaker_encoder: Path | None, others: Mapping[str, Path]) -> "ModelPaths":
-        """The same from the checkpoints of the stages that every dub needs."""
-        named = {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
-        return cls(**named, speaker_encoder=speaker_encoder, others=others)
+        """The same from the checkpoints of the stages that a dub needs: all, or on the road over text the renderer."""
+        named: dict[str, Path | None] = dict.fromkeys(stage.option.removesuffix(_PATH) for stage in needed_stages())
+        named |= {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
+        return cls(**named, speaker_encoder=speaker_encoder, others=others)  # type: ignore[arg-type]
 
     def other(self, stage: Stage[Any], language: str = "") -> Path | None:
         """The checkpoint of a stage that not every dub needs, None = there is none.
@@ -55,8 +58,9 @@ class ModelPaths:
 
     @property
     def needed(self) -> dict[Stage[Any], Path]:
-        """The checkpoints of the stages that every dub needs."""
-        return {stage: getattr(self, stage.option.removesuffix(_PATH)) for stage in needed_stages()}
+        """The checkpoints of the stages that this dub needs."""
+        paths = {stage: getattr(self, stage.option.removesuffix(_PATH)) for stage in needed_stages()}
+        return {stage: path for stage, path in paths.items() if path is not None}
 
     @property
     def all(self) -> tuple[Path, ...]:
@@ -113,6 +117,7 @@ class DubOptions:
     paste, of the whole face without a feathered edge. mouth: what moves the lips. label: text burnt into the picture, "" = none.
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
     (the published behaviour); auto = free for a clip of one utterance. subtitles: text beside, in or on the dub, None = none.
+    road: over text, None = over units; over text all is dubbed in its own time, by what is heard.
     """
 
     source: str = "en"
@@ -130,6 +135,7 @@ class DubOptions:
     timing: str = "auto"
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     subtitles: Subtitling | None = None
+    road: TextRoad | None = None
 
     def __post_init__(self) -> None:
         _take_paths(self, "speaker", "lips", "boxes")
@@ -143,8 +149,17 @@ class DubOptions:
             raise UsageError("--max-target-units must be 0 (no limit) or more", found=self.max_target_units)
         if self.timing not in TIMINGS:
             raise UsageError("unknown --timing", expected=" or ".join(TIMINGS), found=self.timing)
+        if self.road is not None:
+            self._settle_for_text()
         if self.timing == "free" and not self.recording.is_default:
             raise UsageError("options for recordings of several utterances do not go with --timing free")
+
+    def _settle_for_text(self) -> None:
+        if self.timing == "free":
+            raise UsageError("--timing free belongs to the road over units", hint="over text each utterance is spoken in its place")
+        if self.modalities not in (None, "audio"):
+            raise UsageError("the road over text hears sound", expected="--modalities audio", found=self.modalities)
+        object.__setattr__(self, "modalities", "audio")
 
     def language_of(self, side: str) -> str:
         """The language of a side of the dub, `source` or `target`."""

@@ -49,7 +49,9 @@ def dub(
 
 
 def is_recording(source: PictureSource, options: DubOptions) -> bool:
-    """Whether a video is dubbed in its own time: asked for, or because it holds more than one utterance."""
+    """Whether a video is dubbed in its own time: asked for, over text, or because it holds more than one utterance."""
+    if options.road is not None:
+        return True
     if options.timing != "auto":
         return options.timing == "source"
     if not options.recording.is_default:

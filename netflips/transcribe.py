@@ -19,7 +19,7 @@ from avcore.progress import bars
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
-    from netflips.listening import Heard
+    from netflips.listening import Heard, Listener
 
 _FORMATS = ("srt", "vtt", "txt", "json")
 
@@ -40,6 +40,9 @@ def build_parser() -> Parser:
         "--unit2text-path", type=Path, help="text reader: our own, or finetuned.pt, which reads lips (default: the bundle's)"
     )
     parser.add_argument("--av2unit-path", type=Path, help="unit encoder whose units the text reader knows (default: the bundle's)")
+    parser.add_argument(
+        "--recognizer", type=Path, metavar="DIR", help="a folder of faster-whisper in place of the text reader: hears the sound"
+    )
     parser.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20 as published)")
     add_common_options(parser)
     return parser
@@ -65,17 +68,13 @@ def reader_path(given: Path | None) -> Path:
 
 def _work(options: argparse.Namespace) -> int | None:
     outputs = _outputs(options)
-    face, reader_file = parse_face_choice(options.face), reader_path(options.unit2text_path)
+    face = parse_face_choice(options.face)
+    reader_file = reader_path(options.unit2text_path) if options.recognizer is None else None
     inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
     keep_apart({"the transcript": list(outputs.values())}, inputs)
     for path in options.files:
         require_file(path, "the video")
-    with loading():
-        from netflips.listening import Listener
-
-    listener = Listener.load(
-        reader_file, lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device_name(options), options.precision
-    )
+    listener = _listener(reader_file, options)
     asked = listener.settings(options.modalities, options.lang, face, options.beam)
     failed = 0
     for path, out in outputs.items():
@@ -92,6 +91,19 @@ def _work(options: argparse.Namespace) -> int | None:
         words = sum(len(one.words) for one in heard.transcripts)
         LOG.info("%s: %d words in %d utterances, confidence %.2f", out, words, len(heard.transcripts), heard.confidence)
     return EXIT_BAD_INPUT if failed else None
+
+
+def _listener(reader: Path | None, options: argparse.Namespace) -> "Listener":
+    """What listens: a text reader, or the recogniser of --recognizer. Raises UsageError for options of both."""
+    if options.recognizer is not None and (options.unit2text_path or options.av2unit_path):
+        raise UsageError("--recognizer stands in place of --unit2text-path and --av2unit-path", hint="leave those out")
+    with loading():
+        from netflips.listening import Listener, RecognizerEar
+        from netflips.recognizers import open_whisper
+    device = device_name(options)
+    if reader is None:
+        return Listener(RecognizerEar(open_whisper(options.recognizer, device, options.precision)))
+    return Listener.load(reader, lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device, options.precision)
 
 
 def _outputs(options: argparse.Namespace) -> dict[Path, Path]:

@@ -7,6 +7,8 @@ from avcore.checkpoints.bundle import Bundle, bundle_of, checkpoints_or_bundle, 
 from avcore.errors import InputError
 from netflips import stages
 from netflips.options import ModelPaths
+from netflips.text_road.options import TEXT, UNITS
+from unit2av.stage import RENDERER
 
 
 def require_bundle() -> Bundle:
@@ -27,9 +29,10 @@ def given_or_bundle(options: argparse.Namespace) -> ModelPaths:
     """The checkpoints that a command was given with the flags of the stages, or where none was, those of the bundle.
 
     A model that not every dub needs is taken from the bundle that the others lie in, unless it was given with a flag of its own.
-    Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
+    The road over text needs the renderer alone. Raises UsageError as `avcore.checkpoints.bundle.checkpoints_or_bundle` does.
     """
-    found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed_stages()})
+    needed = (RENDERER,) if getattr(options, "road", UNITS) == TEXT else needed_stages()
+    found = checkpoints_or_bundle({stage: getattr(options, stage.option) for stage in needed})
     bundle = bundle_of(next(iter(found.values())))
     packed = {} if bundle is None else _others(bundle)
     given = {one.part: getattr(options, one.option, None) for one in stages.STAGES if one.place == "optional"}

@@ -11,6 +11,7 @@ from netflips.bulk.flags import add_spread_options
 from netflips.dub.recording_flags import add_recording_options, recording_options
 from netflips.dub.subtitle_flags import add_subtitle_options
 from netflips.options import MODALITIES
+from netflips.text_road.options import add_road_options
 from unit2av.inference_unit2a import unit_offset
 from unit2av.mouths.flags import add_mouth_options
 
@@ -36,6 +37,7 @@ def build_parser(prog: str = "netflips dub") -> Parser:
     add_subtitle_options(files)
     _add_language_options(parser)
     _add_model_options(parser)
+    add_road_options(parser)
     _add_picture_options(parser)
     add_recording_options(parser)
     _add_ray_options(parser)

@@ -22,6 +22,7 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the font (--subtitle-font)": None if options.subtitles is None else options.subtitles.font,
     }
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
+    found |= {} if options.road is None else options.road.files
     if recording.speaker_map is not None:
         voices = [one.voice for one in read_speaker_map(recording.speaker_map).speakers.values()]
         found["a voice of the speaker map"] = [voice for voice in voices if voice is not None]

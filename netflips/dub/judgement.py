@@ -12,9 +12,11 @@ from netflips.models import Models
 
 @dataclass(frozen=True)
 class Judgement:
-    """confidence: mean log-probability of the units. is_outside: None = the models name no domain. notice: what to tell a user."""
+    """confidence: mean log-probability of the units, None = none were taken. is_outside: None = the models name no domain.
+    notice: what to tell a user.
+    """
 
-    confidence: float
+    confidence: float | None
     is_outside: bool | None
     notice: str | None
 

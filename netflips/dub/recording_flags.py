@@ -8,6 +8,7 @@ from netflips.dub.segments import require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.options import BACKGROUNDS, RecordingOptions
+from netflips.text_road.options import TEXT
 
 
 def add_recording_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +54,10 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="take these times of utterances (.json or .srt); in .json one with a target_text is spoken from that, not translated",
     )
     group.add_argument(
-        "--text2unit-path", type=Path, metavar="FILE", help="speller for the texts of --segments-in (default: the bundle's)"
+        "--text2unit-path",
+        type=Path,
+        metavar="FILE",
+        help="speller for --segments-in and --road text (default: the bundle's)",
     )
     group.add_argument(
         "--speaker-map", type=Path, metavar="FILE", help="who says which utterance, in which voice, with which face (.json)"
@@ -74,8 +78,9 @@ def recording_options(options: argparse.Namespace) -> RecordingOptions:
     for path, flag in ((options.segments, "--segments"), (options.segments_in, "--segments-in")):
         if path is not None:
             require_segment_name(path, flag)
-    if options.text2unit_path is not None and options.segments_in is None:
-        raise UsageError("--text2unit-path belongs to --segments-in", hint="add --segments-in times.json with a target_text")
+    if options.text2unit_path is not None and options.segments_in is None and options.road != TEXT:
+        hint = f"add --segments-in times.json with a target_text, or --road {TEXT}"
+        raise UsageError("--text2unit-path belongs to --segments-in", hint=hint)
     return RecordingOptions(
         pace=Pace(options.pace[0], options.pace[1], options.hold_picture),
         length=UtteranceLength(*options.utterance_length),

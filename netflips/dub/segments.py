@@ -34,15 +34,17 @@ def write_segments(path: Path, utterances: Sequence[Utterance], texts: Mapping[i
     texts: what the JSON says beside the times, by the utterance's number: `source_text` and such.
     """
     if require_segment_name(path, "--segments").suffix.lower() == ".json":
-        texts = texts or {}
-        rows = [
-            {"number": one.number, "start_s": one.start_s, "end_s": one.end_s, **texts.get(one.number, {})} for one in utterances
-        ]
-        write_text(path, json.dumps({"utterances": rows}, indent=2, ensure_ascii=False) + "\n")
+        write_text(path, segments_json(utterances, texts or {}))
         return
     write_text(
         path, "\n".join(f"{one.number}\n{_stamp(one.start_s)} --> {_stamp(one.end_s)}\n[{one.number}]\n" for one in utterances)
     )
+
+
+def segments_json(utterances: Sequence[Utterance], texts: Mapping[int, Mapping[str, str]]) -> str:
+    """What `write_segments` writes as JSON."""
+    rows = [{"number": one.number, "start_s": one.start_s, "end_s": one.end_s, **texts.get(one.number, {})} for one in utterances]
+    return json.dumps({"utterances": rows}, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_segments(path: Path, duration_s: float) -> list[Utterance]:

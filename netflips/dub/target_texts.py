@@ -27,15 +27,31 @@ def read_target_texts(path: Path, language: str) -> dict[int, str]:
     They are read aloud once, so that what cannot be said is found before any work is done. Raises InputError naming the entry, and
     LanguageError for a language that has no text front end.
     """
+    rows = _rows(path).items()
+    found = {number: row[TARGET_TEXT] for number, row in rows if row.get(TARGET_TEXT) and not _is_translated(row)}
+    for number, text in found.items():
+        _require_text(path, number, text, language)
+    return found
+
+
+def read_source_texts(path: Path) -> dict[int, str]:
+    """What is said in the original, as the user wrote it, by the number of the utterance, from 1: over text, that is translated.
+
+    Raises InputError naming the entry.
+    """
+    found = {number: row[SOURCE_TEXT] for number, row in _rows(path).items() if row.get(SOURCE_TEXT)}
+    for number, text in found.items():
+        _require_string(path, number, text, SOURCE_TEXT)
+    return found
+
+
+def _rows(path: Path) -> dict[int, dict[str, Any]]:
+    """The entries that are objects, by the number of the utterance; none where the file holds times alone."""
     if path.suffix.lower() != _SUFFIX:
         return {}
     content = read_json(path, _WHAT)
     rows = content.get("utterances") if isinstance(content, dict) else content
-    told = ((number, row) for number, row in enumerate(rows or [], 1) if isinstance(row, dict))
-    found = {number: row[TARGET_TEXT] for number, row in told if row.get(TARGET_TEXT) and not _is_translated(row)}
-    for number, text in found.items():
-        _require_text(path, number, text, language)
-    return found
+    return {number: row for number, row in enumerate(rows or [], 1) if isinstance(row, dict)}
 
 
 def _is_translated(row: dict[str, Any]) -> bool:
@@ -45,9 +61,13 @@ def _is_translated(row: dict[str, Any]) -> bool:
     return said is not None and said == translated
 
 
-def _require_text(path: Path, number: int, text: Any, language: str) -> None:
+def _require_string(path: Path, number: int, text: Any, name: str) -> None:
     if not isinstance(text, str):
-        raise InputError(f"{TARGET_TEXT} of entry {number} is no text", path=path, expected="a sentence", found=type(text).__name__)
+        raise InputError(f"{name} of entry {number} is no text", path=path, expected="a sentence", found=type(text).__name__)
+
+
+def _require_text(path: Path, number: int, text: Any, language: str) -> None:
+    _require_string(path, number, text, TARGET_TEXT)
     try:
         script_of(text, language)
     except InputError as error:

@@ -21,12 +21,15 @@ from netflips.pipeline import dub
 from netflips.report import DubReport, report_from
 from netflips.report.files import ReportFiles
 from netflips.subtitles.reader import require_reader
+from netflips.text_road.engines import require_road
+from netflips.text_road.options import text_road
 from unit2av.mouths.flags import mouth_choice
 
 
 def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
     """Do what the options ask for; returns the exit code. All files are checked before any model is loaded."""
     require_videos(options)
+    text_road(options)  # before models are looked for: they are others
     paths = given_or_bundle(options)
     languages = choose_languages(options.src_lang, options.tgt_lang, paths)
     settings = _dub_options(options, languages, recording)
@@ -35,6 +38,8 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int 
     if options.out_vid_path is None and options.out_dir is None:
         require_ours(jobs)
     require_reader(paths, settings)
+    if settings.road is not None:
+        require_road(settings.road)
     told = ReportFiles(options.report, jobs, settings)
     if options.ray:
         return _dub_side_by_side(jobs, settings, paths, told, options)
@@ -130,6 +135,7 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         timing=options.timing,
         recording=recording,
         subtitles=subtitling(options),
+        road=text_road(options),
     )
 
 

@@ -14,11 +14,15 @@ from netflips.recording.cast import Cast
 from netflips.recording.draw import Reason
 from netflips.recording.find import Found
 from netflips.recording.job import Job
+from netflips.recording.over_text import SaidInWords
 from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone, Spoken, Understood
 from netflips.report import DubReport, RecordingReport, StageTime, UtteranceReport, least_of, spoken_pitch_hz
 from netflips.subtitles.dubbed import Texts
+from netflips.text_road.engines import engines_of
+from netflips.text_road.options import TEXT, UNITS
+from text2unit.stage import SPELLER
 
 
 def tell(
@@ -32,6 +36,7 @@ def tell(
     output_s = float(clock.at(found.part.stop))
     spoken = [cue for cue in cues if isinstance(cue, Spoken)]
     judged = [cue.understood.judgement for cue in cues if cue.understood is not None]
+    sure = [one.confidence for one in judged if one.confidence is not None]
     scores = [cue.understood.translated.score for cue in spoken if cue.understood.translated.score is not None]
     return DubReport(
         version=__version__,
@@ -51,19 +56,29 @@ def tell(
         target_units=sum(one.target_units for one in utterances),
         target_steps=sum(cue.placed.fit.steps for cue in spoken),
         translation_score=float(np.mean(scores)) if scores else float("nan"),
-        unit_confidence=float(np.mean([one.confidence for one in judged])) if judged else None,
+        unit_confidence=float(np.mean(sure)) if sure else None,
         is_outside_domain=None if all(one.is_outside is None for one in judged) else any(one.is_outside for one in judged),
         usual_confidence=least_of(job.models.extractor.domain),
         usual_score=least_of(job.models.translator.domain),
         is_truncated=any(one.is_truncated for one in utterances),
         voice="the source's" if options.speaker is None else str(options.speaker),
-        fingerprints=job.models.fingerprints,
+        fingerprints=job.models.fingerprints | _engines(job),
         stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
         warnings=tuple(job.warnings),
         mouth=job.mouth.name,
         timing="source",
+        road=UNITS if options.road is None else TEXT,
         recording=_recording(job, found, utterances),
     )
+
+
+def _engines(job: Job) -> dict[str, str]:
+    """The fingerprints of what the road over text needs besides."""
+    options = job.options
+    if options.road is None:
+        return {}
+    speller = job.models.other(SPELLER, options.target)
+    return engines_of(job.models, options.road, options.source, options.target).fingerprints | {SPELLER.name: speller.fingerprint}
 
 
 def _recording(job: Job, found: Found, utterances: tuple[UtteranceReport, ...]) -> RecordingReport:
@@ -120,6 +135,8 @@ def _understood(understood: Understood | None) -> dict[str, Any]:
     if understood is None:
         return {}
     listened, judgement = understood.listened, understood.judgement
+    if isinstance(listened, SaidInWords):
+        return {"units_from": "", "notice": judgement.notice or ""}
     return {
         "source_units": len(listened.units),
         "unit_confidence": judgement.confidence,
@@ -145,7 +162,7 @@ def _speech(cue: Spoken, clock: OutputClock) -> dict[str, Any]:
         "output_end_s": float(clock.at(placed.start) + placed.spoken),
         "target_units": len(translated.units),
         "translation_score": translated.score,
-        "target_text": translated.text,
+        "target_text": translated.text if translated.score is None else "",
         "is_truncated": translated.is_truncated,
         "factor": fit.factor,
         "is_hurried": fit.is_hurried,

@@ -30,6 +30,7 @@ from netflips.recording.faces import LipSource
 from netflips.recording.find import Found
 from netflips.recording.hear import Samples, SpeechFile
 from netflips.recording.job import Job
+from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.texts import spelt, texts_of
 from unit2av.voice.speech import SpeakerVoice
@@ -57,8 +58,9 @@ class Listened:
 
 @dataclass(frozen=True)
 class Translated:
-    """units: repeats kept, without durations; of a text with them. is_truncated: the search ended at its limit. weakest: where it
-    is least sure. text: that it is spoken from in place of a translation, which then has no score; "" = it was translated.
+    """units: repeats kept, without durations; of a text with them. score: None = a user wrote the text. is_truncated: the search
+    ended at its limit. weakest: where it is least sure. text: that it is spoken from, "" = units were translated. why: why there
+    are no units.
     """
 
     units: Units
@@ -66,13 +68,14 @@ class Translated:
     is_truncated: bool = False
     weakest: Stretch | None = None
     text: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class Understood:
     """What an utterance says, what it says in the other language, and whether it is what the models were made for."""
 
-    listened: Listened
+    listened: Listened | SaidInWords
     translated: Translated
     judgement: Judgement
 
@@ -116,7 +119,7 @@ class _Ready(NamedTuple):
 
 def say(job: Job, found: Found, casts: Sequence[Cast]) -> list[Cue]:
     """Translate, place and speak each utterance. Raises UnitError when nothing is left to say."""
-    understood = _understand(job, found.speech, casts)
+    understood = _understand(job, found, casts)
     with job.clock.stage("speech"):
         ready = [_place(job, one, understood.get(one.utterance.number)) for one in casts]
         notice = common_notice({number: one.judgement for number, one in understood.items()})
@@ -140,8 +143,13 @@ def speech_of(job: Job, speech: SpeechFile | None, cue: Spoken | _Ready) -> NewS
     return _speak(cue.placed, cue.cast.voice, speech, job.sound_rate, job.models, job.work)
 
 
-def _understand(job: Job, speech: SpeechFile | None, casts: Sequence[Cast]) -> dict[int, Understood]:
+def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Understood]:
     """What each utterance says in both languages, by its number; of those of which anything can be heard or seen."""
+    if job.options.road is not None:
+        words = say_in_words(job, job.options.road, found, [one.utterance for one in casts])
+        meant = {number: Translated(one.said, one.score, text=one.text, why=one.why) for number, one in words.items()}
+        return {number: Understood(words[number], meant[number], Judgement(None, None, None)) for number in words}
+    speech = found.speech
     listened: dict[int, Listened] = {}
     with job.clock.stage("av2unit"):
         for done, one in enumerate(casts, 1):
@@ -178,7 +186,9 @@ def _warn_of_pictures(job: Job, listened: dict[int, Listened]) -> None:
 def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | LeftAlone:
     name = f"utterance {cast.utterance.number}"
     if understood is None or not len(understood.translated.units):
-        why = "nothing of it can be heard or seen" if understood is None else "its translation is empty"
+        why = (
+            "nothing of it can be heard or seen" if understood is None else understood.translated.why or "its translation is empty"
+        )
         job.warn(f"{name} is left alone: {why}")
         return LeftAlone(cast, understood, why)
     translated = understood.translated

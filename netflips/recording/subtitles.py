@@ -5,20 +5,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from avcore.contracts import Recognizer
-from avcore.runs.cache import Arrays, key_of
-from avcore.transcripts import Transcript, Word
+from avcore.runs.cache import key_of
+from avcore.transcripts import Transcript
 from avcore.units import Units
 from netflips.dub.segments import write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
 from netflips.recording.find import Found
 from netflips.recording.job import Job
+from netflips.recording.over_text import SaidInWords, kept_transcript
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone
 from netflips.recording.texts import texts_of
-from netflips.subtitles.dubbed import Spoken, Texts, read_side
+from netflips.subtitles.dubbed import Side, Spoken, Texts, as_said, read_side
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
@@ -35,17 +34,36 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
     heard, said = dict[int, Spoken](), dict[int, Spoken]()
     for cue in cues:
         number = cue.cast.utterance.number
-        if cue.understood is not None:
+        if cue.understood is not None and not isinstance(cue.understood.listened, SaidInWords):
             heard[number] = Spoken(clock.at(cue.cast.utterance.start_s), cue.understood.listened.units)
         if not isinstance(cue, LeftAlone):
             said[number] = Spoken(clock.at(cue.placed.start), cue.placed.said, text=cue.understood.translated.text)
     with nullcontext() if kept is None else job.clock.stage("texts"):
-        source, target = read_side(kept, heard, job.options.source), read_side(kept, said, job.options.target)
+        over_text = job.options.road is not None
+        source = words_heard(job, cues, clock) if over_text else read_side(kept, heard, job.options.source)
+        target = read_side(kept, said, job.options.target)
     cuts = [float(clock.at(cut)) for cut in found.scenes.cuts]
     texts = Texts(source, target, cuts, float(clock.at(found.part.stop)))
-    if job.settings.segments_out is not None:
+    if job.settings.segments_out is not None and not over_text:  # there it is written
         write_segments(job.settings.segments_out, found.utterances, _rows(job, texts))
     return texts
+
+
+def words_heard(job: Job, cues: Sequence[Cue], clock: OutputClock) -> Side:
+    """What was heard over text, where it stands in the output; of what the user wrote, times are by the number of letters."""
+    language = job.options.source
+    found, told = dict[int, Transcript](), set[int]()
+    for cue in cues:
+        one = cue.cast.utterance
+        listened = None if cue.understood is None else cue.understood.listened
+        if not isinstance(listened, SaidInWords) or not listened.heard.text:
+            continue
+        heard = listened.heard
+        if not heard.words:
+            told.add(one.number)
+            heard = as_said(heard.text, one.seconds, language)
+        found[one.number] = heard.shifted(float(clock.at(one.start_s)))
+    return Side(language, found, frozenset(told))
 
 
 def _rows(job: Job, texts: Texts) -> Mapping[int, Mapping[str, str]]:
@@ -77,16 +95,7 @@ class _KeptReader:
 
     def read(self, said: Units, language: str | None = None) -> Transcript:
         key = key_of(said.ids, said.durations, language, self.reader.fingerprint, self.job.models.arithmetic)
-
-        def make() -> Arrays:
-            words = (found := self.reader.read(said, language)).words
-            figures = [(word.start_s, word.end_s, word.confidence) for word in words]
-            names = np.array([word.text for word in words], dtype=np.str_)
-            return {"text": np.array(found.text), "words": names, "figures": np.array(figures, np.float64).reshape(-1, 3)}
-
-        found = self.job.work.arrays(_STAGE, key, make)
-        pairs = zip(found["words"].tolist(), found["figures"].tolist(), strict=True)
-        return Transcript(str(found["text"]), language or "", tuple(Word(name, *figures) for name, figures in pairs))
+        return kept_transcript(self.job.work, _STAGE, key, language or "", lambda: self.reader.read(said, language))
 
 
 _CONTRACT: type[Recognizer] = _KeptReader

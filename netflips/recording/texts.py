@@ -5,10 +5,11 @@ import numpy as np
 from avcore.runs.cache import Arrays, key_of
 from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
-from netflips.dub.target_texts import natural_units, read_target_texts
+from netflips.dub.target_texts import natural_units, read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.job import Job
+from netflips.text_road.engines import engines_of
 from text2unit.stage import SPELLER
 
 
@@ -18,9 +19,21 @@ def texts_of(options: DubOptions) -> dict[int, str]:
     return {} if times is None else read_target_texts(times, options.target)
 
 
+def source_texts_of(options: DubOptions) -> dict[int, str]:
+    """What the user says is said in the original, by the number of the utterance. Raises InputError as `read_source_texts` does."""
+    times = options.recording.segments_in
+    return {} if times is None else read_source_texts(times)
+
+
 def check_texts(models: Models, options: DubOptions) -> None:
-    """Refuse texts that cannot be said: raises InputError, LanguageError, UsageError without a speller, VocabularyError."""
-    if texts_of(options):
+    """Refuse texts that cannot be said, and over text what cannot be taken.
+
+    Raises InputError, LanguageError, UsageError without a speller, VocabularyError.
+    """
+    if options.road is not None:
+        source_texts_of(options)
+        engines_of(models, options.road, options.source, options.target)
+    if texts_of(options) or options.road is not None:
         speller = models.other(SPELLER, options.target)
         require_same_vocabulary(models.vocoder.vocabulary, speller.vocabulary, "the speller")
 

@@ -10,6 +10,7 @@ from avcore.contracts import Voice
 from avcore.files import write_text
 from avcore.plain_text import json_text, ranges, shown
 from avcore.units.domain import Domain
+from netflips.text_road.options import TEXT, UNITS
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,8 @@ class DubReport:
     """The same of `translation_score`."""
     mouth: str = "units"
     """What moved the lips: units, wav2lip or mesh."""
+    road: str = UNITS
+    """Over what it was translated: units, or text."""
     heard_text: str = ""
     """Of a short clip, as in `UtteranceReport`; so are the next three."""
     heard_confidence: float | None = None
@@ -161,7 +164,7 @@ class DubReport:
         """The report in a few lines."""
         lines = [
             f"{self.source_language} -> {self.target_language}: {self.input_s:.2f} s in, {self.output_s:.2f} s out, "
-            f"{self.source_units} units -> {self.target_units} units, "
+            f"{'over text' if self.road == TEXT else f'{self.source_units} units'} -> {self.target_units} units, "
             f"lips by {self.mouth} in {self.pictures_with_face} of {self.num_pictures} pictures"
         ]
         if self.recording is not None:

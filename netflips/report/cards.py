@@ -32,6 +32,7 @@ from netflips.report.words import (
     unusual,
     verdicts,
 )
+from netflips.text_road.options import TEXT
 
 _MOST_WITH_WAVES = 400
 """Cards of longer recordings show no sounds of their own: the timeline has them, and the page stays small."""
@@ -137,7 +138,9 @@ def _lengths(one: UtteranceReport, pace: Pace | None) -> list[Fact]:
 
 def _units(report: DubReport, one: UtteranceReport) -> list[Fact]:
     facts = []
-    if not one.left_alone:
+    if not one.left_alone and report.road == TEXT:
+        facts.append(Fact("units", f"{several(one.target_units, 'unit')}, of the text"))
+    elif not one.left_alone:
         facts.append(Fact("units", f"{one.source_units} in the original, {one.target_units} in the translation"))
     elif one.source_units:
         facts.append(Fact("units", several(one.source_units, "unit")))

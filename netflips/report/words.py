@@ -29,6 +29,7 @@ _NAMES_OF_STAGES = {
     "unit2unit": "translate units",
     "unit2av": "units to speech and lips",
     "speech": "units to speech",
+    "text": "speech to text, that translated",
     "texts": "units to text, for the report and subtitles",
     "unit2text": "units to text",
     "lips": "units to lips",
@@ -46,8 +47,10 @@ _SOURCES_OF_UNITS = {
 
 
 ON_CARDS = {
-    "heard": "What the original says, as the text reader reads it off the units, and how sure it is of that (mean over the words).",
-    "said": "What the dub says, read off the translated units in the same way. It is there to check the dub by.",
+    "heard": "What the original says, as the text reader reads it off the units, and how sure it is of that (mean over the words); "
+    "in a dub over text as it was heard there, or written in --segments-in.",
+    "said": "What the dub says, read off the translated units in the same way, to check the dub by; in a dub over text the "
+    "translation that it is spoken from.",
     "said as written": "The text of --segments-in that this utterance is spoken from; it was not translated.",
     "original": "How long the utterance takes in the original.",
     "dub": "How long the new speech takes, and how long it would take by itself, without being fitted into the original's place.",

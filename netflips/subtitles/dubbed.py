@@ -83,17 +83,18 @@ def read_side(reader: Recognizer | None, spoken: Mapping[int, Spoken], language:
     transcripts = {}
     for number, one in spoken.items():
         if one.text:
-            transcripts[number] = _placed(as_said(one.text, one.units, language), one)
+            seconds = float(units_to_seconds(one.units.num_steps))
+            transcripts[number] = _placed(as_said(one.text, seconds, language), one)
         elif reader is not None:
             transcripts[number] = _placed(reader.read(one.units, language), one)
     return Side(language, transcripts, told)
 
 
-def as_said(text: str, units: Units, language: str) -> Transcript:
-    """A text with a time for each word, from the beginning of the units that it is spoken in: by the number of its letters."""
+def as_said(text: str, seconds: float, language: str) -> Transcript:
+    """A text with a time for each word of the `seconds` in which it is spoken, by the number of its letters."""
     words = unicodedata.normalize("NFC", text).split()
     letters = [len(word) + 1 for word in words]
-    share = float(units_to_seconds(units.num_steps)) / max(sum(letters) - 1, 1)
+    share = seconds / max(sum(letters) - 1, 1)
     starts = [sum(letters[:number]) for number in range(len(words))]
     timed = (Word(word, start * share, (start + len(word)) * share, 1.0) for word, start in zip(words, starts, strict=True))
     return of_words(timed, language)

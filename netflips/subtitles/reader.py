@@ -21,6 +21,8 @@ def require_reader(paths: ModelPaths, options: DubOptions) -> None:
 
     Raises CheckpointError or UsageError.
     """
+    if options.road is not None:
+        return  # over text nothing is read: both sides are text
     path = paths.other(TEXT_READER)
     if path is None:
         if options.subtitles is not None:
@@ -38,7 +40,7 @@ def reader_of(models: Models, options: DubOptions) -> "UnitReader | None":
     Raises CheckpointError, UsageError, LanguageError for a side that shall be drawn into the picture and cannot be read, or
     VocabularyError for a reader of other units.
     """
-    if models.paths.other(TEXT_READER) is None and options.subtitles is None:
+    if options.road is not None or (models.paths.other(TEXT_READER) is None and options.subtitles is None):
         return None
     reader: UnitReader = models.other(TEXT_READER)
     _require_units(reader.takes)

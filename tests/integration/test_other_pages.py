@@ -13,6 +13,9 @@ from avdata.spoken_texts import SpokenText
 from tests.avcore.made_speech import talk
 from tests.avdata.prepare.made import talking_head
 from tests.integration.pages import COMMON, ROOT, Form, check_help, check_settings, commands_of, parameters, run_in_form
+from tests.netflips.recognizers.tiny import write_whisper
+from tests.netflips.test_say import write_random_speller
+from tests.netflips.text_road.tiny import write_translator
 from tests.unit2text.tiny import write_corpus, write_reader
 from unit2text.training.corpus import Corpus
 from workshop.random.random_checkpoints import write_random_checkpoints
@@ -62,6 +65,10 @@ def _write_what_is_read(folder: Path) -> None:
         SpokenText(name, text, name, Units.from_frames([1])) for name, text in (("en", "the end of it"), ("ko", "그 끝이요"))
     )
     write_reader(folder / "reader.safetensors", Corpus(said, said, "", 1000))
+    write_whisper(folder / "faster-whisper-small", "where is the bus stop")
+    words = {"where": "어디", "is": "에", "the": "그", "bus": "버스", "stop": "서요"}
+    write_translator(folder / "m2m100_418M-ct2", words, is_nllb=False)
+    write_random_speller(folder / "speller.ko.safetensors")
     (folder / "ko").mkdir()
     for name, units, count in (("train", "units", 24), ("test", "test_units", 2)):
         for made, wanted in zip(write_corpus(folder, count, language="ko"), (name, units), strict=True):

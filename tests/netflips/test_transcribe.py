@@ -128,3 +128,21 @@ def test_what_cannot_be_done_is_one_line(
 def test_without_a_reader_it_says_what_makes_one(sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(sound), "--out", str(tmp_path / "x.srt")]) in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_recogniser_of_sound_takes_the_readers_place(sound: Path, reader: Path, tmp_path: Path) -> None:
+    pytest.importorskip("faster_whisper", reason="needs the extra asr")
+    from tests.netflips.recognizers.tiny import write_whisper
+
+    whisper, out = write_whisper(tmp_path / "small.en", "the end of it"), tmp_path / "talk.json"
+    asked = [str(sound), "--out", str(out), "--recognizer", str(whisper), "--quiet", "--cpu"]
+    assert main(asked) == 0
+    content = json.loads(out.read_text(encoding="utf-8"))
+    assert [one["text"] for one in content["utterances"]] == ["the end of it"] * 2
+    for one in content["utterances"]:
+        assert all(one["start_s"] <= word["start_s"] <= word["end_s"] <= one["end_s"] for word in one["words"])
+    out.unlink()
+    for wrong in (["--lang", "ko"], ["--beam", "5"], ["--modalities", "video"], ["--unit2text-path", str(reader)]):
+        assert main([*asked, *wrong]) == EXIT_BAD_INPUT
+    assert main([*asked[:3], "--recognizer", str(tmp_path), *asked[5:]]) == EXIT_BAD_INPUT
+    assert not out.exists()

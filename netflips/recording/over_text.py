@@ -1,0 +1,155 @@
+"""The road over text in a recording: what is heard in each utterance, its translation, and the units that this is spoken in.
+
+Each is kept, and all of it is written as `<output>.texts.json` into the work folder, for the user to correct and give back
+with `--segments-in`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+import numpy as np
+
+from avcore.errors import InputError, UnitError
+from avcore.files import atomic_output, write_text
+from avcore.runs.cache import Arrays, WorkFolder, key_of
+from avcore.transcripts import Transcript, Word
+from avcore.units import Units
+from netflips.dub.segments import segments_json, write_segments
+from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT
+from netflips.dub.utterances import Utterance
+from netflips.recording.find import Found
+from netflips.recording.hear import SpeechFile
+from netflips.recording.job import LOG, Job
+from netflips.recording.texts import source_texts_of, spelt, texts_of
+from netflips.text_road.engines import Engines, engines_of
+from netflips.text_road.options import TextRoad
+from text2unit.stage import SPELLER
+
+_HEARD = "heard"
+
+
+@dataclass(frozen=True)
+class SaidInWords:
+    """An utterance over text. heard: what it says, times from its beginning. text: what is said instead, in the units `said`.
+
+    score: of the translation, None = the user wrote it. rest: the unit of silence, None = it is not known. why: why there are no
+    units, "" = there are.
+    """
+
+    heard: Transcript
+    text: str
+    score: float | None
+    said: Units
+    rest: int | None
+    why: str = ""
+
+
+def say_in_words(job: Job, road: TextRoad, found: Found, utterances: Sequence[Utterance]) -> dict[int, SaidInWords]:
+    """What each utterance says in both languages, by its number. Raises what opening the engines raises."""
+    engines = engines_of(job.models, road, job.options.source, job.options.target)
+    told, written = source_texts_of(job.options), texts_of(job.options)
+    heard: dict[int, Transcript] = {}
+    said: dict[int, SaidInWords] = {}
+    with job.clock.stage("text"):
+        for done, one in enumerate(utterances, 1):
+            heard[one.number] = _hear(job, engines, found.speech, one, told.get(one.number))
+            job.progress("hear", done, len(utterances))
+        for done, one in enumerate(utterances, 1):
+            said[one.number] = _say(job, engines, heard[one.number], written.get(one.number))
+            job.progress("translate", done, len(utterances))
+    rows: dict[int, dict[str, str]] = {}
+    for name, texts in ((SOURCE_TEXT, told), (TARGET_TEXT, written)):  # those of utterances that are not dubbed now stay
+        for number, text in texts.items():
+            rows.setdefault(number, {})[name] = text
+    rows |= {number: _row(one) for number, one in said.items()}
+    _keep_texts(texts_file(job), segments_json(found.utterances, rows))
+    if job.settings.segments_out is not None:
+        write_segments(job.settings.segments_out, found.utterances, rows)
+    return said
+
+
+def _keep_texts(path: Path, content: str) -> None:
+    """Write the texts; a file with others, in which somebody may have corrected something, is kept beside it."""
+    before = path.read_bytes() if path.is_file() else content.encode()
+    if before != content.encode():
+        old = path.with_suffix(".old.json")
+        with atomic_output(old) as temporary:
+            temporary.write_bytes(before)
+        LOG.info("%s: the texts differ from those of before, which are kept as %s", path, old.name)
+    write_text(path, content)
+
+
+def texts_file(job: Job) -> Path:
+    """Where the texts of a dub are kept, in the form that --segments-in takes."""
+    return job.work.folder / f"{job.out.stem}.texts.json"
+
+
+def _row(one: SaidInWords) -> dict[str, str]:
+    row = {SOURCE_TEXT: one.heard.text, TARGET_TEXT: one.text}
+    return row if one.score is None else row | {TRANSLATED_TEXT: one.text}
+
+
+def _hear(job: Job, engines: Engines, speech: SpeechFile | None, one: Utterance, told: str | None) -> Transcript:
+    """What is heard; where the user wrote something else, that, without the times of its words."""
+    language = job.options.source
+    sound = None if speech is None else speech.between(one.start_s, one.end_s)
+    key = key_of(sound, language, engines.fingerprints["recognizer"], job.models.arithmetic)
+    told = None if told is None else " ".join(normalize("NFC", told).split())
+    if told is not None:
+        kept = job.work.find_arrays(_HEARD, key)
+        found = None if kept is None else _transcript(kept, language)
+        return found if found is not None and found.text == told else Transcript(told, language)
+    if sound is None:
+        return Transcript("", language)
+    return kept_transcript(job.work, _HEARD, key, language, lambda: engines.recognizer.hear(sound, language))
+
+
+def _say(job: Job, engines: Engines, heard: Transcript, written: str | None) -> SaidInWords:
+    """Translate what was heard, unless the user wrote what is to be said, and find its units."""
+    rest = job.models.other(SPELLER, job.options.target).silence
+    text, why = written or "", ""
+    score: float | None = None
+    if not written and heard.text:
+        text, score = _translate(job, engines, heard.text)
+    if text:
+        try:
+            return SaidInWords(heard, text, score, spelt(job, text), rest)
+        except (InputError, UnitError) as error:
+            why = f"its text cannot be said: {error.what}; correct it in {texts_file(job)}, and give that with --segments-in"
+    nothing = Units(np.zeros(0, np.int64), None, job.options.target)
+    why = why or ("its translation is empty" if heard.text else "nothing was heard in it")
+    return SaidInWords(heard, text, score, nothing, rest, why)
+
+
+def _translate(job: Job, engines: Engines, text: str) -> tuple[str, float]:
+    source, target = job.options.source, job.options.target
+
+    def make() -> Arrays:
+        made = engines.translator.translate(text, source, target)
+        return {"text": np.array(made.text), "score": np.array(made.score)}
+
+    key = key_of(text, source, target, engines.fingerprints["text translator"], job.models.arithmetic)
+    found = job.work.arrays("translated", key, make)
+    return str(found["text"]), float(found["score"])
+
+
+def kept_transcript(work: WorkFolder, stage: str, key: str, language: str, make: Callable[[], Transcript]) -> Transcript:
+    """A transcript that is made, or found in the work folder."""
+
+    def arrays() -> Arrays:
+        made = make()
+        figures = [(word.start_s, word.end_s, word.confidence) for word in made.words]
+        return {
+            "text": np.array(made.text),
+            "words": np.array([word.text for word in made.words], dtype=np.str_),
+            "figures": np.array(figures, np.float64).reshape(-1, 3),
+        }
+
+    return _transcript(work.arrays(stage, key, arrays), language)
+
+
+def _transcript(found: Arrays, language: str) -> Transcript:
+    pairs = zip(found["words"].tolist(), found["figures"].tolist(), strict=True)
+    return Transcript(str(found["text"]), language, tuple(Word(name, *figures) for name, figures in pairs))

@@ -1,0 +1,156 @@
+"""A recording dubbed over text: heard, translated and spelt by models of a folder; its texts corrected and given back."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("faster_whisper", reason="needs the extra asr")
+pytest.importorskip("sentencepiece", reason="needs the extra asr")
+
+from netflips.dub.command import main
+from netflips.options import ModelPaths
+from tests.avcore.made_speech import talk
+from tests.netflips.conftest import write_clip
+from tests.netflips.recognizers.tiny import write_whisper
+from tests.netflips.recording.made import decode
+from tests.netflips.test_say import write_random_speller
+from tests.netflips.text_road.tiny import write_translator
+
+HEARD, SAID = "the bus stops", "그 버스 서요"
+WORDS = {"the": "그", "bus": "버스", "stops": "서요", "we": "우리", "go": "가요", "smile": "😀"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    place = tmp_path_factory.mktemp("folders")
+    return {
+        "--recognizer": write_whisper(place / "small.en", HEARD),
+        "--text-translator": write_translator(place / "nllb", WORDS),
+        "--text2unit-path": write_random_speller(place / "text2unit.safetensors"),
+    }
+
+
+@pytest.fixture
+def dub(paths: ModelPaths, folders: dict[str, Path]) -> Callable[..., int]:
+    """Dubs over text, with the renderer, the speller and the two folders alone."""
+
+    def run(source: Path, out: Path, *more: object) -> int:
+        given = [item for pair in (folders | {"--unit2av-path": paths.unit2av}).items() for item in pair]
+        asked = [source, "--out-vid-path", out, "--road", "text", *given, "--tgt-lang", "ko", "--cpu", "--quiet", *more]
+        return main([str(one) for one in asked])
+
+    return run
+
+
+def _told(report: Path) -> dict[str, Any]:
+    content = json.loads(report.read_text(encoding="utf-8"))
+    assert isinstance(content, dict)
+    return content
+
+
+def _made(report: dict[str, Any]) -> dict[str, int]:
+    return {stage: count["made"] for stage, count in report["recording"]["work"].items() if count["made"]}
+
+
+def test_it_is_dubbed_by_its_text_and_a_corrected_text_changes_its_own_utterance(
+    recording: Path, dub: Callable[..., int], tmp_path: Path
+) -> None:
+    out, work, told = tmp_path / "talk_ko.mp4", tmp_path / "work", tmp_path / "report.json"
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--subtitles", "source,target") == 0
+    for language, said in (("en", HEARD), ("ko", SAID)):
+        shown = (tmp_path / f"talk_ko.{language}.srt").read_text(encoding="utf-8").split()
+        assert [shown.count(word) for word in said.split()] == [3, 3, 3]
+    first, plain = _told(told), decode(out)
+    assert first["road"] == "text"
+    assert {"recognizer", "text translator"} <= first["fingerprints"].keys()
+    assert first["unit_confidence"] is None
+    assert [one["left_alone"] for one in first["recording"]["utterances"]] == ["", "", ""]
+    assert all(one["drawn"] > 10 and one["target_units"] for one in first["recording"]["utterances"])
+    assert {(one["heard_text"], one["said_text"]) for one in first["recording"]["utterances"]} == {(HEARD, SAID)}
+    assert all(0.5 < one["heard_confidence"] <= 1 for one in first["recording"]["utterances"])
+    assert _made(first)["heard"] == 3
+    assert _made(first)["translated"] == _made(first)["texts"] == 1  # all three say the same
+
+    texts = work / "talk_ko.texts.json"
+    rows = json.loads(texts.read_text(encoding="utf-8"))["utterances"]
+    assert [(row["source_text"], row["target_text"], row["translated_text"]) for row in rows] == [(HEARD, SAID, SAID)] * 3
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps({"utterances": rows}), encoding="utf-8")
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--segments-in", mine) == 0
+    assert _made(_told(told)) == {}  # nothing was changed: nothing is made
+    rows[1]["source_text"], rows[2]["target_text"] = "we go", "세 번째예요."
+    mine.write_text(json.dumps({"utterances": rows}), encoding="utf-8")
+    assert dub(recording, out, "--work-dir", work, "--report", told, "--segments-in", mine) == 0
+    made = _made(_told(told))
+    assert (made["translated"], made["texts"], made["speech"]) == (1, 2, 2)
+    assert "heard" not in made
+    assert json.loads((work / "talk_ko.texts.old.json").read_text(encoding="utf-8"))["utterances"][1]["source_text"] == HEARD
+    again = json.loads(texts.read_text(encoding="utf-8"))["utterances"]
+    assert again[1] == rows[1] | {"target_text": "우리 가요", "translated_text": "우리 가요"}
+    assert again[2] == {name: value for name, value in rows[2].items() if name != "translated_text"}
+    before, after = (report["recording"]["utterances"] for report in (first, _told(told)))
+    assert after[0] == before[0]
+    assert [one["target_text"] for one in after] == ["", "", "세 번째예요."]
+    changed = decode(out)
+    elsewhere = plain.times < before[1]["source_start_s"]
+    assert np.array_equal(changed.pictures[elsewhere], plain.pictures[elsewhere])
+    assert not np.array_equal(changed.pictures[~elsewhere], plain.pictures[~elsewhere])
+
+
+def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
+    dub: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, out, told = tmp_path / "clip.mp4", tmp_path / "out.mp4", tmp_path / "report.json"
+    times = tmp_path / "times.json"
+    assert dub(write_clip(clip, talk([0.3, 2.4, 0.3]), 75), out, "--segments", times, "--report", told) == 0
+    (row,) = json.loads(times.read_text(encoding="utf-8"))["utterances"]
+    assert row["target_text"] == SAID
+    assert _told(told)["output_s"] == pytest.approx(3, abs=0.1)
+    longer = write_clip(tmp_path / "longer.mp4", talk([0.3, 2.4, 1.3, 2.2, 0.3]), 162)
+    rows = [row | {"source_text": "we smile"}, {"start_s": 4.0, "end_s": 6.2}]
+    times.write_text(json.dumps({"utterances": rows}), encoding="utf-8")
+    assert dub(longer, out, "--segments-in", times, "--report", told) == 0
+    one, other = _told(told)["recording"]["utterances"]
+    assert other["left_alone"] == ""
+    assert "its text cannot be said" in one["left_alone"]
+    assert str(tmp_path / "out.mp4.work" / "out.texts.json") in one["left_alone"]
+    assert "utterance 1 is left alone: its text cannot be said" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["--text-translator", "{clip}"], "the text translator must be a folder"),
+        (["--recognizer", "{nllb}"], "expected a Whisper; found a text translator"),
+        (["--text-translator", "{whisper}"], "expected a text translator; found a Whisper"),
+        (["--src-lang", "fr"], "the recognizer small.en has no language 'fr'"),
+        (["--tgt-lang", "en"], "the road over text has no language 'en'"),
+        (["--timing", "free"], "--timing free belongs to the road over units"),
+        (["--modalities", "video"], "the road over text hears sound"),
+        (["--beam", "5"], "belong to the road over units"),
+        (["--segments-in", "{times}"], "source_text of entry 1 is no text"),
+        (["--report", "{whisper}/config.json"], "would overwrite the recognizer"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line_before_anything_is_made(
+    dub: Callable[..., int], folders: dict[str, Path], clip: Path, tmp_path: Path, change: list[str], complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.5, "end_s": 1.5, "source_text": 7}]')
+    names = {"clip": clip, "nllb": folders["--text-translator"], "whisper": folders["--recognizer"], "times": times}
+    assert dub(clip, tmp_path / "x.mp4", *(flag.format(**names) for flag in change)) == 2
+    (error,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
+    assert complaint in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["times.json"]
+
+
+def test_the_road_over_text_names_what_is_missing(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--road", "text", "--recognizer", "x"]) == 2
+    assert "expected --text-translator DIR; nothing is downloaded" in capsys.readouterr().err
+    assert main([str(clip), "--out-vid-path", str(tmp_path / "x.mp4"), "--recognizer", "x"]) == 2
+    assert "--recognizer belongs to the road over text" in capsys.readouterr().err

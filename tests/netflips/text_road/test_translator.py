@@ -1,0 +1,114 @@
+"""Text translators of a folder: languages, sentences, long texts, and one line for a folder that is none."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import InputError, LanguageError, UsageError
+from netflips.text_road.languages import language_tokens
+from netflips.text_road.sentences import sentences_of
+from netflips.text_road.translator import open_text_translator
+
+pytest.importorskip("ctranslate2", reason="needs the extra asr")
+pytest.importorskip("sentencepiece", reason="needs the extra asr")
+
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import WordLevel
+
+from tests.netflips.text_road.tiny import write_translator
+
+WORDS = {"the": "그", "bus": "버스", "stops.": "서요.", "here.": "여기요.", "we": "우리", "go": "가요"}
+
+
+@pytest.fixture(scope="module")
+def nllb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_translator(tmp_path_factory.mktemp("translator") / "nllb", WORDS)
+
+
+def test_a_text_is_translated_sentence_by_sentence(nllb: Path) -> None:
+    translator = open_text_translator(nllb, "cpu")
+    assert (translator.name, translator.languages) == ("nllb", ("en", "fr", "ko"))
+    found = translator.translate("the bus stops. we go", "en", "ko")
+    assert found.text == "그 버스 서요. 우리 가요"
+    assert -0.1 < found.score <= 0
+    assert translator.translate(" \n ", "en", "ko") == ("", 0.0)
+    with pytest.raises(LanguageError, match="nllb has no language 'ja'"):
+        translator.translate("we go", "en", "ja")
+
+
+@pytest.mark.parametrize("adds_end", [False, True])
+def test_m2m_100_has_tokens_of_its_own_for_languages(tmp_path: Path, adds_end: bool) -> None:
+    translator = open_text_translator(write_translator(tmp_path / "m2m", WORDS, is_nllb=False, adds_end=adds_end), "cpu")
+    assert translator.languages == ("en", "fr", "ko")
+    assert translator.translate("the bus stops.", "en", "ko").text == "그 버스 서요."
+
+
+def test_a_folder_may_have_a_tokenizer_json_in_place_of_a_sentencepiece_model(nllb: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    for path in nllb.iterdir():
+        if path.suffix != ".model":
+            (folder / path.name).write_bytes(path.read_bytes())
+    rows = json.loads((nllb / "shared_vocabulary.json").read_text())
+    tokenizer = Tokenizer(WordLevel({token: row for row, token in enumerate(rows)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    assert open_text_translator(folder, "cpu").translate("the bus stops. we go", "en", "ko").text == "그 버스 서요. 우리 가요"
+
+
+def test_a_sentence_longer_than_the_network_knows_is_cut_between_words(nllb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netflips.text_road.translator._LONGEST", 50)
+    translator = open_text_translator(nllb, "cpu")
+    said = "the bus we go " * 30
+    assert translator.translate(said, "en", "ko").text.split() == [WORDS[word] for word in said.split()]
+
+
+def test_sentences_end_where_they_do() -> None:
+    assert sentences_of("How are you? I am Dr. Smith, e.g. a man.\nIt is 3.50 dollars. ok?") == [
+        "How are you?", "I am Dr. Smith, e.g. a man.", "It is 3.50 dollars. ok?",
+    ]  # fmt: skip
+    assert sentences_of('"Stop!" he said. 좋아요. 元気\uff1fはい') == ['"Stop!"', "he said.", "좋아요.", "元気\uff1f", "はい"]
+    assert sentences_of("  \n ") == []
+
+
+def test_languages_of_both_families() -> None:
+    assert language_tokens(["eng_Latn", "kor_Hang", "arb_Arab", "arb_Latn", "zho_Hans", "zho_Hant", "ace_Latn", "▁the"]) == {
+        "en": "eng_Latn", "ko": "kor_Hang", "ar": "arb_Arab", "zh": "zho_Hans",
+    }  # fmt: skip
+    assert language_tokens(["__en__", "__ko__", "__ceb__", "</s>"]) == {"en": "__en__", "ko": "__ko__"}
+
+
+def test_a_folder_that_is_no_translator_is_told_in_one_line(nllb: Path, tmp_path: Path) -> None:
+    def changed(name: str, **files: bytes | None) -> Path:
+        place = tmp_path / name
+        place.mkdir()
+        for path in nllb.iterdir():
+            content = files.get(path.name.partition(".")[0], b"")
+            if content is not None:
+                (place / path.name).write_bytes(content or path.read_bytes())
+        return place
+
+    plain = json.dumps(["<s>", "</s>", "▁a"]).encode()
+    whisper = (nllb / "model.bin").read_bytes().replace(b"\x10\0TransformerSpec\0", b"\x0c\0WhisperSpec\0", 1)
+    cases = {
+        tmp_path / "nowhere": "is not there.*nothing is downloaded",
+        changed("weights", model=None): "with model.bin of a text translator",
+        changed("ears", model=whisper): "expected a text translator; found a Whisper",
+        changed("words", shared_vocabulary=None): "is not complete",
+        changed("marian", shared_vocabulary=plain): "names no languages",
+        changed("pieces", sentencepiece=None): "lacks the file that cuts its text.*copy sentencepiece.bpe.model",
+        changed("odd", sentencepiece=b"\xff\xff\xff"): "the file that cuts its text into pieces cannot be read",
+        changed("cut", model=(nllb / "model.bin").read_bytes()[:4000]): "the text translator cannot be read",
+    }
+    for path, told in cases.items():
+        with pytest.raises(InputError, match=told) as error:
+            open_text_translator(path, "cpu")
+        assert "\n" not in str(error.value), path
+
+
+def test_without_the_extra_one_line_says_what_to_install(nllb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    with pytest.raises(UsageError, match=r'pip install "netflips\[asr\]"'):
+        open_text_translator(nllb, "cpu")
