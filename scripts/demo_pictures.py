@@ -1,4 +1,4 @@
-"""Make the README's pictures of the demo from a real result: frames of source above output, and both sounds."""
+"""Make the README's pictures of the demo from a real result: frames of source above output, both sounds, the talking portrait."""
 
 import argparse
 import sys
@@ -30,6 +30,9 @@ def build_parser() -> Parser:
     parser = Parser(prog="demo_pictures", description=__doc__)
     parser.add_argument("--source", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
     parser.add_argument("--dub", type=Path, default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4", help="default: of `make demo`")
+    parser.add_argument(
+        "--portrait", type=Path, default=REPOSITORY / "outputs" / "demo" / "portrait_ko.mp4", help="default: of `make demo`"
+    )
     parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "docs" / "images", help="default: docs/images")
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--height", type=int, default=180, help="of a frame, in pixels")
@@ -44,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> None:
     frames = stack_rows([options.source, options.dub], options.frames, options.height)
     _write(options.out_dir / "demo.jpg", frames)
+    _write(options.out_dir / "portrait.jpg", stack_rows([options.portrait], options.frames, options.height))
     sounds = {"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)}
     longest = max(map(len, sounds.values()))
     panels = [panel(title, np.pad(samples, (0, longest - len(samples)))) for title, samples in sounds.items()]

@@ -58,6 +58,10 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
         assert f"  {stage} " in done.stdout
     assert str(tmp_path / "out" / "clip_ko.mp4") in done.stdout
     assert probe(tmp_path / "out" / "clip_ko.mp4").comment.startswith("synthetic")
+    talking = probe(tmp_path / "out" / "portrait_ko.mp4")
+    assert talking.comment.startswith("synthetic")
+    assert (talking.height, talking.has_audio) == (512, True)
+    assert abs(talking.duration_s - probe(tmp_path / "out" / "clip_ko.mp4").duration_s) < 0.1
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
     assert json.loads((tmp_path / "out" / "report.json").read_text())["pictures_with_face"] > 0
 
