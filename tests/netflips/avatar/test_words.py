@@ -73,15 +73,13 @@ def test_letters_are_single_strokes() -> None:
 
 def test_every_question_of_the_phrasebook_is_answered_by_what_can_be_said() -> None:
     replies, book = Replies.read(DEMO_REPLIES), phrasebook()
+    known = {pair.korean for pair in book.all_pairs()}
     for template in range(len(book.templates)):
         pairs = list(book.pairs_of(template))
-        for pair in (pairs[0], pairs[-1]):
-            asked, said = replies.nearest(pair.english)
-            assert asked == pair.english
-            script_of(said)
-    known = {pair.korean for pair in book.all_pairs()}
-    said = {replies.nearest(pair.english)[1] for pair in book.choose(200, 1)}
-    assert {one for one in said if one in known} == said  # the demo's voice knows no other sentences
+        asked, said = replies.nearest(pairs[-1].english)
+        assert asked == pairs[-1].english
+        script_of(said)
+        assert said in known  # the demo's voice knows no other sentences
 
 
 def test_what_was_heard_badly_is_answered_and_what_is_far_is_not() -> None:
