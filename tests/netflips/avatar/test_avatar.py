@@ -24,7 +24,7 @@ from unit2text.training.corpus import Corpus
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
 
-SIDE = 200
+SIDE = 220
 REPLIES = """
 fallback: 다시 한번 말씀해 주세요.
 refused: 대답할 수 없어요.

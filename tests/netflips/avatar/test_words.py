@@ -94,7 +94,7 @@ REPLIES = """
 fallback: 다시 말씀해 주세요.
 slots: {place: [the bank | 은행, the park | 공원, Seoul]}
 replies:
-  - ask: ["Where is {place}?", "{place}이 어디예요?"]
+  - ask: ["Where is {place}?", "{place}(이/가) 어디예요?"]
     say: "{place}(은/는) 저기 있어요."
 """
 
@@ -108,7 +108,7 @@ replies:
         ('say: "{place}', 'sai: "{place}', "reply 1 cannot be used"),
         ("다시 말씀해 주세요.", "좋아요 😀", "fallback of the replies: .*GRINNING FACE"),
         ("the bank | 은행", "the bank | ", "a filling of slot place"),
-        ('["Where is {place}?", "{place}이 어디예요?"]', "[]", "reply 1 of the replies has no text"),
+        ('["Where is {place}?", "{place}(이/가) 어디예요?"]', "[]", "reply 1 of the replies has no text"),
         ("fallback:", "most_errors: 2\nfallback:", "no share"),
         ("{place: [the bank | 은행, the park | 공원, Seoul]}", "[a]", "the slots"),
     ],
