@@ -149,15 +149,20 @@ def _filled(
         is_korean = any(map(is_syllable, ask))
         for fillings in product(*(slots[name] for name in used)):
             asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1))
-            answer = with_particles(_put(say, said))
+            question, answer = (_put(*part, number, path) for part in ((ask, asked), (say, said)))
             if is_first:
                 _require_sayable(answer, f"reply {number}", path)
             is_first = False
-            yield with_particles(_put(ask, asked)), answer
+            yield question, answer
 
 
-def _put(text: str, fillings: Mapping[str, str]) -> str:
-    return _SLOT.sub(lambda found: fillings[found[1]], text)
+def _put(text: str, fillings: Mapping[str, str], number: int, path: Path) -> str:
+    """A pattern with its slots filled and its particles chosen."""
+    filled = _SLOT.sub(lambda found: fillings[found[1]], text)
+    try:
+        return with_particles(filled)
+    except InputError as error:
+        raise InputError(f"reply {number} of the replies: {error.what}", path=path, found=repr(filled[:40])) from error
 
 
 def _texts(value: Any, what: str, path: Path) -> list[str]:

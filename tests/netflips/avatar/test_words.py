@@ -92,7 +92,7 @@ def test_what_was_heard_badly_is_answered_and_what_is_far_is_not() -> None:
 
 REPLIES = """
 fallback: 다시 말씀해 주세요.
-slots: {place: [the bank | 은행, the park | 공원, Seoul]}
+slots: {place: [the bank | 은행, the park | 공원, Seoul | 서울]}
 replies:
   - ask: ["Where is {place}?", "{place}(이/가) 어디예요?"]
     say: "{place}(은/는) 저기 있어요."
@@ -110,7 +110,8 @@ replies:
         ("the bank | 은행", "the bank | ", "a filling of slot place"),
         ('["Where is {place}?", "{place}(이/가) 어디예요?"]', "[]", "reply 1 of the replies has no text"),
         ("fallback:", "most_errors: 2\nfallback:", "no share"),
-        ("{place: [the bank | 은행, the park | 공원, Seoul]}", "[a]", "the slots"),
+        ("{place: [the bank | 은행, the park | 공원, Seoul | 서울]}", "[a]", "the slots"),
+        ("Seoul | 서울", "Seoul", "reply 1 of the replies: a particle must follow a Hangul syllable"),
     ],
 )
 def test_replies_that_cannot_be_used_are_named(tmp_path: Path, old: str, new: str, complaint: str) -> None:
