@@ -1,6 +1,6 @@
 """The pictures of a video whose lips are moved, drawn and encoded in pieces that are kept, so that a stopped run goes on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
@@ -57,7 +57,7 @@ class Talk:
     label: str
     total: int
 
-    def scenes(self, start: int, stop: int) -> Iterator[Scene]:
+    def scenes(self, start: int, stop: int) -> Generator[Scene, None, None]:
         """The pictures `start` to `stop` - 1 of the result, at the video's own rate, each with its face."""
         count = stop - start
         shown = _held(self.source, start, count) if self.fit == "hold" else self.source.pingpong(count, start)
@@ -92,12 +92,14 @@ def _write(talk: Talk, mouth: Mouth, codes: Any, start: int, stop: int, path: Pa
     info, rate = talk.source.info, talk.source.rate
     around = frame_at(_AROUND_S, rate) if mouth.name == MESH else 0
     first, last = max(0, start - around), min(talk.total, stop + around)
-    drawn = mouth.draw(codes, talk.scenes(first, last))
-    pictures = ahead(islice(drawn, start - first, stop - first), pictures_ahead(info.width, info.height))
+    scenes = talk.scenes(first, last)
+    drawn = islice(mouth.draw(codes, scenes), start - first, stop - first)
+    pictures = ahead(drawn, pictures_ahead(info.width, info.height))
     with VideoWriter(path, info.width, info.height, rate, pixel_aspect=info.pixel_aspect) as writer:
         for number, picture in enumerate(with_label(pictures, talk.label), start + 1):
             writer.write_picture(picture)
             progress("lips", number, talk.total)
+    scenes.close()  # those behind the piece were not all asked for
 
 
 def piece_borders(heard: SpeechActivity, total: int, source: PictureSource) -> list[int]:

@@ -145,16 +145,6 @@ def _kept_units(
 def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
     """Find what is wrong with the paths before anything is read."""
     require_file(options.video, "the video")
-    return _Files(options.video, options.speech, *checked_models(options, choice, {"the video": options.video}))
-
-
-def checked_models(
-    options: argparse.Namespace, choice: MouthChoice, picture: dict[str, Path]
-) -> tuple[Path, Path | None, Path | None]:
-    """The output's path, and the unit encoder and the renderer, None where the mouth needs no units; nothing is read yet.
-
-    picture: what the pictures come from, in words and by path.
-    """
     require_file(options.speech, "the speech")
     encoder = renderer = None
     if not (choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None)):
@@ -162,11 +152,12 @@ def checked_models(
         encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     settled(choice, renderer)
     inputs = {
-        **picture, "the speech": options.speech, "the unit encoder": encoder, "the renderer": renderer,
+        "the video": options.video, "the speech": options.speech, "the unit encoder": encoder, "the renderer": renderer,
         "the Wav2Lip checkpoint": choice.wav2lip, "the mouth's table": choice.table,
     }  # fmt: skip
     keep_apart({"the result": options.out_vid_path}, inputs)
-    return require_place(options.out_vid_path, "the result"), encoder, renderer
+    out = require_place(options.out_vid_path, "the result")
+    return _Files(options.video, options.speech, out, encoder, renderer)
 
 
 def _faces(source: PictureSource, face: str, progress: Progress) -> SpeakerFace:
