@@ -14,7 +14,6 @@ from avcore.files import atomic_output
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart
 
-
 Part = tuple[slice, slice]
 _ALL: Part = (slice(None), slice(None))
 
