@@ -162,7 +162,7 @@ class Listener:
             )
         with private_folder() as folder:
             stored = folder / _SOUND_FILE
-            activity = listen(_stored(iter_speech_blocks(path), stored)) if info.has_audio else None
+            activity = listen(stored_blocks(iter_speech_blocks(path), stored)) if info.has_audio else None
             sound = np.memmap(stored, np.float32, "r") if stored.is_file() and stored.stat().st_size else np.zeros(0, np.float32)
             duration = float(info.duration_s)
             spans = _spans(activity, duration, path, needs_sound, self.ear.length)
@@ -194,7 +194,7 @@ class Listener:
         return replace(found, words=tuple(words)).shifted(start)
 
 
-def _stored(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:
+def stored_blocks(blocks: Iterator[Samples], path: Path) -> Iterator[Samples]:
     """The same blocks, written to a file on the way."""
     with path.open("wb") as file:
         for block in blocks:

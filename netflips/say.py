@@ -2,33 +2,26 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
+from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
-from avcore.files import require_file, require_place
+from avcore.files import require_place
 from avcore.loading import loading
 from avcore.outputs import keep_apart
-from avcore.progress import bars, track
-from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.progress import bars
+from avcore.timeline import samples_to_seconds
 from avcore.units.files import write_unit_file
-from avcore.units.vocabulary import normalise_language
-from netflips.dub.timing import scale_durations
+from netflips.text_voice import TextVoice, add_voice_options, speller_path
 from text2unit.inference import add_text_options, given_script, text_file, warn_of_strange
 from text2unit.script import Script
-from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from text2unit.speller import Spelling, TextSpeller
-    from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 
 _PROG = "netflips say"
 
@@ -39,12 +32,9 @@ def build_parser(prog: str = _PROG) -> Parser:
     add_text_options(parser)
     parser.add_argument("--out-path", type=Path, metavar="WAV", help="the speech, 16 kHz 16-bit wav")
     parser.add_argument("--units-path", type=Path, metavar="FILE", help="its units, one line, for `netflips speak` and `render`")
-    whose = "the voice: a recording, a video, x.npy or x.npz (default: a voice of nobody's)"
-    parser.add_argument("--speaker-path", type=Path, metavar="FILE", help=whose)
-    parser.add_argument("--text2unit-path", type=Path, metavar="FILE", help="a speller (default: the bundle's, where it has one)")
+    add_voice_options(parser)
     renderer = "unit_av_renderer_withKO.pt or another renderer (default: the bundle's)"
     parser.add_argument("--unit2av-path", type=Path, metavar="FILE", help=renderer)
-    parser.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: resemblyzer's weights)")
     parser.add_argument("--duration-scale", type=float, default=1.0, metavar="X", help="above 1 speaks slower (default: 1)")
     add_common_options(parser)
     return parser
@@ -53,20 +43,6 @@ def build_parser(prog: str = _PROG) -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     return run(build_parser(), _work, argv)
-
-
-def speller_path(given: Path | None, language: str) -> Path:
-    """The speller to use: the one that was given, else the bundle's of the language. Raises UsageError where there is neither."""
-    if given is not None:
-        return require_file(given, "the speller", hint=f"{SPELLER.flag} takes what `python -m text2unit.train export` writes")
-    bundle = find_bundle()
-    found = None if bundle is None else bundle.checkpoint(SPELLER, normalise_language(language))
-    if found is None or not found.is_file():
-        raise UsageError(
-            f"missing: {SPELLER.flag}", found="no speller among the models that come with NetfLips",
-            hint="docs/training_text2unit.md says how one is trained",
-        )  # fmt: skip
-    return found
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -89,11 +65,11 @@ def _work(options: argparse.Namespace) -> None:
         from text2unit.speller import TextSpeller, join
 
     speller = TextSpeller.from_checkpoint(path, device_name(options), options.precision)
-    spoken: list[Spelling] = []
     if renderer is None:
-        spoken += _told(speller, script, options.lang)
+        spoken = list(_told(speller, script, options.lang))
     else:
-        _speak(speller, script, renderer, spoken, options)
+        voice = TextVoice.load(speller, renderer, options.lang, options.duration_scale, options)
+        spoken = _speak(voice, script, options)
     units = join(spoken, speller.silence)
     if options.units_path is not None:
         write_unit_file(options.units_path, units.ids)
@@ -107,49 +83,16 @@ def _told(speller: "TextSpeller", script: Script, language: str) -> "Iterator[Sp
         yield spelling
 
 
-def _speak(speller: "TextSpeller", script: Script, renderer: Path, spoken: "list[Spelling]", options: argparse.Namespace) -> None:
-    """Write the speech, sentence by sentence; spoken: gets what was said."""
-    with loading():
-        from avcore.media import write_speech_pieces
-        from unit2av.voice.speech import UnitVocoder
+def _speak(voice: TextVoice, script: Script, options: argparse.Namespace) -> "list[Spelling]":
+    """Write the speech, sentence by sentence; returns what was said."""
+    from avcore.media import write_speech_pieces
 
-    vocoder = UnitVocoder.from_checkpoint(renderer, options.lang, device_name(options), options.precision)
-    voice = _voice(options, vocoder)
     with bars(options.quiet) as progress:
-        sentences = track(_told(speller, script, options.lang), "speech", progress, len(script.sentences))
-        samples = write_speech_pieces(options.out_path, _pieces(sentences, vocoder, voice, options.duration_scale, spoken))
+        telling = voice.tell(script, progress)
+        samples = write_speech_pieces(options.out_path, telling)
     seconds = float(samples_to_seconds(samples))
-    LOG.info("%s: %d sentences, %.2f s of speech", options.out_path, len(spoken), seconds)
-
-
-def _pieces(
-    sentences: "Iterable[Spelling]", vocoder: "UnitVocoder", voice: "SpeakerVoice", scale: float, spoken: "list[Spelling]"
-) -> "Iterator[NDArray[np.float32]]":
-    """Samples of each sentence, and of the silence between two."""
-    import numpy as np
-
-    for spelling in sentences:
-        if spoken:
-            yield np.zeros(seconds_to_samples(spoken[-1].pause_s * scale), np.float32)
-        units = spelling.units
-        if units.durations is not None:
-            steps = max(len(units), round(units.num_steps * scale))
-            units = replace(units, durations=scale_durations(units.durations, steps))
-        timed = units if units.durations is not None else vocoder.predict_durations(units, scale)
-        yield from vocoder.iter_synthesize(timed, voice)
-        spoken.append(spelling)
-
-
-def _voice(options: argparse.Namespace, vocoder: "UnitVocoder") -> "SpeakerVoice":
-    """The voice asked for, or the middle of all voices."""
-    from unit2av.speaker import SpeakerEncoder
-    from unit2av.speakers.voice_of import neutral_voice, read_voice
-
-    if options.speaker_path is None:
-        LOG.info("a voice of nobody's, as no --speaker-path is given")
-        return neutral_voice(vocoder.speaker_dim)
-    encoder = options.speaker_encoder_path
-    return read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(encoder, device_name(options)))
+    LOG.info("%s: %d sentences, %.2f s of speech", options.out_path, len(telling.spellings), seconds)
+    return telling.spellings
 
 
 if __name__ == "__main__":

@@ -14,12 +14,15 @@ from avcore.files import atomic_output
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart
 
+Part = tuple[slice, slice]
+_ALL: Part = (slice(None), slice(None))
 
-def row_of_frames(path: Path, count: int, height: int) -> NDArray[np.uint8]:
-    """`count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
+
+def row_of_frames(path: Path, count: int, height: int, part: Part = _ALL) -> NDArray[np.uint8]:
+    """A part of `count` frames, evenly spaced in time, side by side: uint8 [height, width, 3]."""
     source = PictureSource(path)
     wanted = set(np.linspace(0, len(source) - 1, count).round().astype(int).tolist())
-    frames = [picture.rgb for picture in source if picture.index in wanted]
+    frames = [picture.rgb[part] for picture in source if picture.index in wanted]
     scale = height / frames[0].shape[0]
     width = round(frames[0].shape[1] * scale)
     return np.hstack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA) for frame in frames])

@@ -1,4 +1,4 @@
-"""Make the README's pictures of the demo from a real result: frames of source above output, and both sounds."""
+"""Make the README's pictures of the demo from a real result: frames of source above output, both sounds, the talking portrait."""
 
 import argparse
 import sys
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from contact_sheet import stack_rows
+from contact_sheet import Part, row_of_frames, stack_rows
 from numpy.typing import NDArray
 
 from avcore.command import LOG, Parser, run
+from avcore.errors import NoFaceError
+from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
-from avcore.media import read_speech
+from avcore.media import PictureSource, read_speech
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -22,6 +24,8 @@ _WINDOW_S, _HOP_S, _LOWEST_DB = 0.025, 0.005, -70.0
 _PIXELS_A_SECOND, _WAVE_HEIGHT, _SPECTROGRAM_HEIGHT = 360, 72, 160
 _MARGIN, _TITLE_HEIGHT, _TICK_S = 12, 26, 0.5
 _INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
+_HEAD_ROOM = 3.0
+"""Side of what is shown of a portrait, in widths of its face."""
 _JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them anew
 
 
@@ -30,6 +34,9 @@ def build_parser() -> Parser:
     parser = Parser(prog="demo_pictures", description=__doc__)
     parser.add_argument("--source", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
     parser.add_argument("--dub", type=Path, default=REPOSITORY / "outputs" / "demo" / "clip_ko.mp4", help="default: of `make demo`")
+    parser.add_argument(
+        "--portrait", type=Path, default=REPOSITORY / "outputs" / "demo" / "portrait_ko.mp4", help="default: of `make demo`"
+    )
     parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "docs" / "images", help="default: docs/images")
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--height", type=int, default=180, help="of a frame, in pixels")
@@ -44,10 +51,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> None:
     frames = stack_rows([options.source, options.dub], options.frames, options.height)
     _write(options.out_dir / "demo.jpg", frames)
+    row = row_of_frames(options.portrait, options.frames, options.height, head_in(options.portrait))
+    _write(options.out_dir / "portrait.jpg", row)
     sounds = {"source: English": read_speech(options.source), "dub: Korean": read_speech(options.dub)}
     longest = max(map(len, sounds.values()))
     panels = [panel(title, np.pad(samples, (0, longest - len(samples)))) for title, samples in sounds.items()]
     _write(options.out_dir / "demo_sound.jpg", np.vstack(panels))
+
+
+def head_in(path: Path) -> Part:
+    """Where the head is in the first picture of a video, with some room around it: a square part."""
+    picture = next(iter(PictureSource(path))).rgb
+    with FaceDetector() as detector:
+        found = detector.boxes(picture) or detector.far_boxes(picture)
+    if not found:
+        raise NoFaceError("no face was found in the talking portrait", path=path)
+    x1, y1, x2, y2 = found[0].tolist()
+    side = round(min(_HEAD_ROOM * (x2 - x1), *picture.shape[:2]))
+    top, left = (
+        round(min(max(middle - side / 2, 0), length - side))
+        for middle, length in zip(((y1 + y2) / 2, (x1 + x2) / 2), picture.shape[:2], strict=True)
+    )
+    return slice(top, top + side), slice(left, left + side)
 
 
 def panel(title: str, samples: NDArray[np.float32]) -> Picture:

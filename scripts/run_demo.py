@@ -1,4 +1,7 @@
-"""Dub the clip that comes with NetfLips, with the models that come with it, and say what came out: what `make demo` runs."""
+"""Dub the clip that comes with NetfLips, with the models that come with it, let a portrait say it, and tell what came out.
+
+This is what `make demo` runs.
+"""
 
 import argparse
 import json
@@ -9,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import Bundle
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.media import read_speech
 from avcore.progress import bars
@@ -17,10 +22,16 @@ from netflips.bundles.references import Match, nearest_reference, read_reference
 from netflips.models import load_models
 from netflips.options import DubOptions, RunOptions
 from netflips.pipeline import dub
+from netflips.portrait.command import build_parser as build_portrait_parser
+from netflips.portrait.work import animate
 from netflips.report import DubReport
 from netflips.report.files import ReportFiles
+<<<<<<< HEAD
 from netflips.subtitles.beside import Subtitling
 from unit2text.stage import TEXT_READER
+=======
+from unit2av.stage import RENDERER
+>>>>>>> work/avatar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _WIDTH = 18
@@ -30,6 +41,9 @@ def build_parser() -> Parser:
     """The command's options."""
     parser = Parser(prog="run_demo", description=__doc__)
     parser.add_argument("--in-vid-path", type=Path, default=REPOSITORY / "demo" / "clip.mp4", help="default: the demo clip")
+    parser.add_argument(
+        "--portrait", type=Path, default=REPOSITORY / "demo" / "portrait.jpg", help="who says the dub again (default: a photograph)"
+    )
     parser.add_argument("--out-dir", type=Path, default=REPOSITORY / "outputs" / "demo", help="default: outputs/demo")
     add_common_options(parser)
     return parser
@@ -55,10 +69,17 @@ def _work(options: argparse.Namespace) -> None:
         report = dub(options.in_vid_path, out, models, settings, progress)
     told.add(report)
     told.write()
+    talking = options.out_dir / f"portrait_{target}.mp4"
+    animated_s = _let_talk(options, bundle, out, talking)
     heard = replace(models.extractor.extract(read_speech(out)), language=target)
     match = nearest_reference(heard, read_references(bundle.references))
+<<<<<<< HEAD
     files = _files(options.in_vid_path, out, page, settings)
     lines = [*_expected(options.in_vid_path), *_texts(report), *_heard(match), *_times(report, loaded_s), *files]
+=======
+    times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")]
+    lines = [*_expected(options.in_vid_path), *_heard(match), *times, *_files(options.in_vid_path, out, talking, page)]
+>>>>>>> work/avatar
     print("\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines))
 
 
@@ -111,12 +132,30 @@ def _drawn(report: DubReport) -> str:
     return f"{report.pictures_with_face} of {report.num_pictures}"
 
 
+<<<<<<< HEAD
 def _files(clip: Path, out: Path, page: Path, settings: DubOptions) -> Iterator[tuple[str, str]]:
     yield "source", str(clip)
     yield "DUBBED VIDEO", str(out)
     if settings.subtitles is not None:
         for path in settings.subtitles.files(out, settings.source, settings.target).values():
             yield "subtitles", str(path)
+=======
+def _let_talk(options: argparse.Namespace, bundle: Bundle, dub: Path, out: Path) -> float:
+    """Let the portrait say the dub's speech; returns how long that took (s)."""
+    started = time.perf_counter()
+    encoder, renderer = (str(bundle.checkpoint(stage)) for stage in (UNIT_ENCODER, RENDERER))
+    words = [str(options.portrait), "--speech", str(dub), "--out-vid-path", str(out), "--burn-label"]
+    words += ["--av2unit-path", encoder, "--unit2av-path", renderer]
+    words += ["--device", device_name(options), "--precision", options.precision, *(["--quiet"] if options.quiet else [])]
+    animate(build_portrait_parser().parse_args(words))
+    return time.perf_counter() - started
+
+
+def _files(clip: Path, out: Path, talking: Path, page: Path) -> Iterator[tuple[str, str]]:
+    yield "source", str(clip)
+    yield "DUBBED VIDEO", str(out)
+    yield "TALKING PORTRAIT", str(talking)
+>>>>>>> work/avatar
     yield "page about it", str(page)
 
 

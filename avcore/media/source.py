@@ -44,19 +44,24 @@ class PictureSource:
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
         return at_rate(read_pictures(self.path, start_s, stop_s), self.rate, stop_s, first=start)
 
-    def pingpong(self, num_frames: int) -> Iterator[Picture]:
+    def pingpong(self, num_frames: int, start: int = 0) -> Iterator[Picture]:
         """Yield `num_frames` pictures there and back again: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; one picture is repeated.
 
         Backwards, short stretches are decoded again, so that only one of them is held. Index and time are those of the
-        source frame shown.
+        source frame shown. start: how many pictures of this are left out at the beginning.
         """
-        yield from islice(self._swinging(), num_frames)
+        yield from islice(self._swinging(start), num_frames)
 
-    def _swinging(self) -> Iterator[Picture]:
+    def _swinging(self, start: int) -> Iterator[Picture]:
         last = self._num_frames - 1
         if last == 0:
             yield from repeat(next(self.pictures()))
-        yield from self.pictures()
+        within = start % (2 * last)
+        if within <= last:
+            yield from self.pictures(within)
+        else:
+            yield from self._backwards(2 * last - within + 1)
+            yield from self.pictures()
         while True:
             yield from self._backwards(last)
             yield from self.pictures()

@@ -37,6 +37,10 @@ def build_parser(prog: str = "netflips lipsync") -> Parser:
     picture.add_argument(
         "--burn-label", nargs="?", const=_DEFAULT_LABEL, default="", metavar="TEXT", help="burn a visible label into the picture"
     )
+    files.add_argument(
+        "--work-dir", type=Path, metavar="DIR",
+        help="where finished work is kept, so that a stopped run goes on (default: beside the result, of more than 20 s)",
+    )  # fmt: skip
     models = parser.add_argument_group("models", "both belong together; neither of them = the small ones of the bundle")
     models.add_argument("--av2unit-path", type=Path, help="unit encoder (not for --mouth wav2lip)")
     models.add_argument("--unit2av-path", type=Path, help="unit AV renderer (not for --mouth wav2lip)")

@@ -26,7 +26,7 @@ def units_of_speech(extractor: UnitExtractor, speech: NDArray[np.float32], progr
     language = vocabulary = ""
     for start in track(starts, "units", progress, len(starts)):
         first, stop = max(0, start - _OVERLAP), min(total, start + _PIECE + _OVERLAP)
-        units = extractor.extract(speech[units_to_samples(first) : units_to_samples(stop)], None)
+        units = extractor.extract(np.array(speech[units_to_samples(first) : units_to_samples(stop)]), None)
         language, vocabulary = units.language, units.vocabulary
         frames = _filled(units.frames(), stop - first)
         heard.append(frames[start - first : min(start + _PIECE, total) - first])

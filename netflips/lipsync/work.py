@@ -1,10 +1,11 @@
-"""The work of `netflips lipsync`: pictures of one file, sound of another, and lips that fit, as streams."""
+"""The work of `netflips lipsync`: pictures of one file, sound of another, and lips that fit, as streams; what is done is kept."""
 
 import argparse
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, repeat
+from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
@@ -12,23 +13,31 @@ from avcore.arrays import Samples
 from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
-from avcore.errors import MediaError, NoFaceError, NoSpeechError
+from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.select import parse_face_choice
-from avcore.files import require_file, require_place
-from avcore.media import Picture, PictureSource, probe, read_speech
+from avcore.files import private_folder, require_file, require_place
+from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech
 from avcore.outputs import keep_apart
-from avcore.progress import Progress, bars, track
-from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds
+from avcore.progress import Progress, bars
+from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
+from avcore.speech.regions import SpeechActivity, listen
+from avcore.timeline import exact, frames_covering, samples_to_seconds
 from avcore.units import Units
-from netflips.dub.label import with_label
 from netflips.lipsync.listening import units_of_speech
-from netflips.lipsync.writing import Frame, write_talk
-from unit2av.mouths.choose import opened_mouth, settled
+from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, Talk, draw_pieces, piece_borders, quiet_moments
+from netflips.lipsync.writing import Frame, join_talk
+from netflips.listening import stored_blocks
+from netflips.recording.dub import work_folder_beside
+from netflips.recording.job import announce
+from unit2av.mouths.choose import opened_mouth, settled, table_of
 from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice, mouth_choice
-from unit2av.mouths.mouth import Said, Scene
+from unit2av.mouths.mouth import Said
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.stage import RENDERER
+
+_SOUND = "speech.f32"
+_TEMPORARY = "work"
 
 
 @dataclass(frozen=True)
@@ -47,36 +56,95 @@ def sync_lips(options: argparse.Namespace) -> None:
     choice = mouth_choice(options)
     files = _check(options, choice)
     source = PictureSource(files.video, probe(files.video).frame_rate or 25)
-    speech = read_speech(files.speech)
-    if not speech.size:
-        raise NoSpeechError("the speech is empty", path=files.speech)
+    with private_folder() as folder:
+        speech, heard = _heard(files.speech, folder)
+        seconds = samples_to_seconds(heard.num_samples) if options.fit != "video" else exact(source.info.duration_s)
+        is_long = max(seconds, source.info.duration_s) > LONGEST_S
+        keeps = options.work_dir or (work_folder_beside(files.out) if is_long else None)
+        work = WorkFolder(keeps or folder / _TEMPORARY)
+        if keeps is not None:
+            announce(require_work_folder(keeps), source.info, float(seconds))
+        with bars(options.quiet) as progress:
+            name = _draw(options, choice, files, source, speech, heard, seconds, work, progress)
+        work.settle(files.out)
+    total = max(1, frames_covering(seconds, source.rate))
+    LOG.info("%s: %.2f s, %d pictures at %.3f Hz, lips by %s", files.out, float(seconds), total, float(source.rate), name)
+
+
+def _draw(
+    options: argparse.Namespace, choice: MouthChoice, files: _Files, source: PictureSource, speech: Samples, heard: SpeechActivity,
+    seconds: Fraction, work: WorkFolder, progress: Progress,
+) -> str:  # fmt: skip
+    """Draw and write the result; returns the name of the mouth."""
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
-    opened = opened_mouth(choice, files.renderer, device_name(options), options.precision, batch_size=batch)
-    with bars(options.quiet) as progress, opened as mouth:
+    how = device_name(options), options.precision
+    digests = [file_digest(path) for path in (files.video, files.speech)]
+    with opened_mouth(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
-        faces = _faces(source, options.face, progress)
-        said = Said(heard_units(files.encoder, speech, options, progress), speech)
-        seconds = samples_to_seconds(len(speech)) if options.fit != "video" else source.info.duration_s
-        total = max(1, frames_covering(seconds, source.rate))
-        pictures = with_label(mouth.draw(mouth.codes(said), _scenes(source, faces, total, options.fit)), options.burn_label)
+        faces = _kept_faces(source, options.face, digests[0], work, progress)
+        units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
+        talk = Talk(source, faces, options.fit, options.burn_label, max(1, frames_covering(seconds, source.rate)))
+        codes = mouth.codes(Said(units, speech if mouth.needs_sound else None, quiet_moments(heard)))
+        asked = [options.face, options.fit, options.burn_label, *how, mouth.name, choice.is_published]
+        made_with = [*digests, *asked, *_models(files, choice)]
+        pieces = draw_pieces(talk, mouth, codes, piece_borders(heard, talk.total, source), made_with, work, progress)
         frame = Frame(source.info.width, source.info.height, source.rate, source.info.pixel_aspect)
-        write_talk(files.out, frame, track(pictures, "lips", progress, total), files.speech, seconds, mouth.name)
-    LOG.info("%s: %.2f s, %d pictures at %.3f Hz", files.out, float(seconds), total, float(source.rate))
+        join_talk(files.out, frame, pieces, files.speech, seconds, mouth.name)
+    return mouth.name
+
+
+def _heard(path: Path, folder: Path) -> tuple[Samples, SpeechActivity]:
+    """The speech of a file, float32 [S] at 16 kHz, which lies in a folder and not in memory, and where it is speech.
+
+    Raises NoSpeechError where there is none of it.
+    """
+    stored = folder / _SOUND
+    activity = listen(stored_blocks(iter_speech_blocks(path), stored))
+    if not activity.num_samples:
+        raise NoSpeechError("the speech is empty", path=path)
+    return np.memmap(stored, np.float32, "r"), activity
+
+
+def _models(files: _Files, choice: MouthChoice) -> list[object]:
+    """What draws, by content."""
+    table = table_of(choice, files.renderer)
+    return [None if path is None else file_digest(path) for path in (files.encoder, files.renderer, choice.wav2lip, table)]
+
+
+def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder, progress: Progress) -> FaceBoxes:
+    """The face whose lips are moved, as it was found before or is found now."""
+
+    def find() -> Arrays:
+        found = _faces(source, face, progress)
+        boxes = [np.full(4, np.nan, np.float32) if box is None else box for box in found.steady_boxes]
+        shots = [-1 if number is None else number for number in found.track_numbers]
+        return {"boxes": np.stack(boxes), "shots": np.array(shots, np.int64)}
+
+    kept = work.arrays("faces", key_of("lipsync faces", digest, face), find)
+    return FaceBoxes(kept["boxes"], kept["shots"])
+
+
+def _kept_units(
+    encoder: Path | None, speech: Samples, options: argparse.Namespace, digest: str, work: WorkFolder, progress: Progress
+) -> Units | None:
+    """The units of the speech, as they were heard before or are heard now; None without an encoder."""
+    if encoder is None:
+        return None
+
+    def hear() -> Arrays:
+        heard = heard_units(encoder, speech, options, progress)
+        assert heard is not None  # there is an encoder
+        labels = np.array([heard.language, heard.vocabulary])
+        return {"frames": heard.frames(), "labels": labels}
+
+    key = key_of("lipsync units", digest, file_digest(encoder), device_name(options), options.precision)
+    kept = work.arrays("units", key, hear)
+    return Units.from_frames(kept["frames"], *map(str, kept["labels"]))
 
 
 def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
     """Find what is wrong with the paths before anything is read."""
     require_file(options.video, "the video")
-    return _Files(options.video, options.speech, *checked_models(options, choice, {"the video": options.video}))
-
-
-def checked_models(
-    options: argparse.Namespace, choice: MouthChoice, picture: dict[str, Path]
-) -> tuple[Path, Path | None, Path | None]:
-    """The output's path, and the unit encoder and the renderer, None where the mouth needs no units; nothing is read yet.
-
-    picture: what the pictures come from, in words and by path.
-    """
     require_file(options.speech, "the speech")
     encoder = renderer = None
     if not (choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None)):
@@ -84,11 +152,12 @@ def checked_models(
         encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     settled(choice, renderer)
     inputs = {
-        **picture, "the speech": options.speech, "the unit encoder": encoder, "the renderer": renderer,
+        "the video": options.video, "the speech": options.speech, "the unit encoder": encoder, "the renderer": renderer,
         "the Wav2Lip checkpoint": choice.wav2lip, "the mouth's table": choice.table,
     }  # fmt: skip
     keep_apart({"the result": options.out_vid_path}, inputs)
-    return require_place(options.out_vid_path, "the result"), encoder, renderer
+    out = require_place(options.out_vid_path, "the result")
+    return _Files(options.video, options.speech, out, encoder, renderer)
 
 
 def _faces(source: PictureSource, face: str, progress: Progress) -> SpeakerFace:
@@ -108,24 +177,3 @@ def heard_units(encoder: Path | None, speech: Samples, options: argparse.Namespa
         return None
     extractor = UnitExtractor.from_checkpoint(encoder, device_name(options), options.precision)
     return units_of_speech(extractor, speech, progress)
-
-
-def _scenes(source: PictureSource, faces: SpeakerFace, total: int, fit: str) -> Iterator[Scene]:
-    """The pictures that are shown, at the video's own rate, each with its face."""
-    pictures = _held(source, total) if fit == "hold" else source.pingpong(total)
-    boxes = faces.steady_boxes
-    for number, picture in enumerate(pictures):
-        frame = min(frame_at(picture.time), len(boxes) - 1)
-        shot = faces.track_numbers[frame]
-        yield Scene(picture.rgb, boxes[frame], frames_to_seconds(number, source.rate), -1 if shot is None else shot)
-
-
-def _held(source: PictureSource, total: int) -> Iterator[Picture]:
-    """The pictures of a video once, then the last one for as long as is needed."""
-    last: Picture | None = None
-    for picture in islice(source, total):
-        last = picture
-        yield picture
-    if last is None:
-        raise MediaError("it has no pictures", path=source.path)
-    yield from repeat(last, max(0, total - len(source)))

@@ -1,6 +1,6 @@
 """Pictures that talk and the speech that they say, into one file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
-from avcore.media import VideoWriter, iter_sound_blocks, probe
+from avcore.media import VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.provenance import synthetic_comment
 from avcore.timeline import Seconds, frames_to_seconds, seconds_to_samples
 
@@ -43,16 +43,54 @@ def write_talk(
     writer = VideoWriter(
         out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment, pixel_aspect=frame.pixel_aspect
     )
-    pieces, heard = _sound(speech, seconds_to_samples(seconds, rate), rate), 0
+    track = _SoundTrack(writer, speech, seconds, rate)
     with writer:
         for shown, picture in enumerate(pictures, 1):
-            until = seconds_to_samples(frames_to_seconds(shown, frame.rate), rate)
-            while heard < until and (piece := next(pieces, None)) is not None:
-                writer.write_sound(piece)
-                heard += len(piece)
+            track.reach(frames_to_seconds(shown, frame.rate))
             writer.write_picture(picture)
-        for piece in pieces:
-            writer.write_sound(piece)
+        track.end()
+
+
+def join_talk(
+    out: Path, frame: Frame, pieces: Sequence[tuple[Path, int]], speech: Path, seconds: Seconds, made_by: str, what: str = "lips"
+) -> None:
+    """Write pictures that are encoded already, and the speech of a file as `write_talk` does.
+
+    pieces: files of `VideoWriter`, each with how many pictures it has. Raises OutputError for one that holds others.
+    """
+    sound = probe(speech)
+    rate, comment = sound.audio_rate, synthetic_comment(what, [made_by])
+    writer = VideoJoiner(
+        out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment,
+        pixel_aspect=frame.pixel_aspect, first_piece=pieces[0][0],
+    )  # fmt: skip
+    track, shown = _SoundTrack(writer, speech, seconds, rate), 0
+    with writer:
+        for path, count in pieces:
+            writer.write_piece(path, [frames_to_seconds(number, frame.rate) for number in range(shown, shown + count)])
+            shown += count
+            track.reach(frames_to_seconds(shown, frame.rate))
+        track.end()
+
+
+class _SoundTrack:
+    """The speech of a file on its way into a video, never far ahead of the pictures."""
+
+    def __init__(self, writer: VideoWriter, speech: Path, seconds: Seconds, rate: int) -> None:
+        self._writer, self._rate, self._heard = writer, rate, 0
+        self._pieces = _sound(speech, seconds_to_samples(seconds, rate), rate)
+
+    def reach(self, seconds: Seconds) -> None:
+        """Write what is heard until a time."""
+        until = seconds_to_samples(seconds, self._rate)
+        while self._heard < until and (piece := next(self._pieces, None)) is not None:
+            self._writer.write_sound(piece)
+            self._heard += len(piece)
+
+    def end(self) -> None:
+        """Write the rest."""
+        for piece in self._pieces:
+            self._writer.write_sound(piece)
 
 
 def _sound(path: Path, length: int, rate: int) -> Iterator[Samples]:

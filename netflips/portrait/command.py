@@ -1,4 +1,4 @@
-"""`netflips portrait`: a still picture of a face that says any speech."""
+"""`netflips portrait`: a still picture of a face that says any speech, or any Korean text."""
 
 import argparse
 import sys
@@ -8,10 +8,8 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.errors import UsageError
 from avcore.loading import loading
-from unit2av.mouths.flags import add_mouth_options
-
-SIZES = {"360p": 360, "480p": 480, "720p": 720, "1080p": 1080, "source": None}
-_DEFAULT_LABEL = "synthetic"
+from netflips.portrait.flags import add_picture_options, picture_choice
+from netflips.text_voice import add_voice_options
 
 
 def build_parser(prog: str = "netflips portrait") -> Parser:
@@ -21,21 +19,19 @@ def build_parser(prog: str = "netflips portrait") -> Parser:
     )  # fmt: skip
     files = parser.add_argument_group("files")
     files.add_argument("portrait", type=Path, metavar="PICTURE", help="a face from the front: JPEG, PNG, WebP, TIFF ...")
-    files.add_argument("--speech", type=Path, required=True, help="the speech: any sound or video file")
+    said = files.add_mutually_exclusive_group(required=True)
+    said.add_argument("--speech", type=Path, help="what is said: any sound or video file")
+    said.add_argument("--text", help="what is said: Korean text, spoken as by `netflips say`")
+    said.add_argument("--units", type=Path, metavar="FILE", help="what is said: units, one line, as `netflips say` writes them")
     files.add_argument("--out-vid-path", type=Path, required=True, help="the result (.mp4, .m4v, .mov or .mkv), 25 fps")
-    picture = parser.add_argument_group("picture")
-    picture.add_argument("--face", type=int, metavar="N", help="the N-th face from the left, where there are several")
-    picture.add_argument("--motion", type=float, default=0.6, metavar="0..1", help="how much the head moves (default: 0.6)")
-    picture.add_argument("--seed", type=int, default=0, help="another seed moves otherwise (default: 0)")
-    picture.add_argument("--no-blinks", action="store_true", help="leave the eyes as they are")
-    picture.add_argument("--size", choices=SIZES, default="source", help="height of the result (default: the picture's own)")
-    picture.add_argument(
-        "--burn-label", nargs="?", const=_DEFAULT_LABEL, default="", metavar="TEXT", help="burn a visible label into the picture"
-    )
-    add_mouth_options(picture)
+    add_picture_options(parser.add_argument_group("picture"))
+    voice = parser.add_argument_group("voice", "for --text and --units")
+    add_voice_options(voice)
+    voice.add_argument("--lang", default="ko", metavar="LANG", help="language of the text or the units (default: ko)")
+    voice.add_argument("--rate", type=float, default=1.0, metavar="X", help="below 1 speaks slower (default: 1)")
     models = parser.add_argument_group("models", "both belong together; neither of them = the small ones of the bundle")
-    models.add_argument("--av2unit-path", type=Path, help="unit encoder (not for --mouth wav2lip)")
-    models.add_argument("--unit2av-path", type=Path, help="unit AV renderer (not for --mouth wav2lip)")
+    models.add_argument("--av2unit-path", type=Path, help="unit encoder (for --speech, but not for --mouth wav2lip)")
+    models.add_argument("--unit2av-path", type=Path, help="unit AV renderer (not for --speech with --mouth wav2lip)")
     add_common_options(parser)
     return parser
 
@@ -45,9 +41,16 @@ def main(argv: Sequence[str] | None = None, prog: str = "netflips portrait") -> 
     return run(build_parser(prog), _work, argv)
 
 
+def duration_scale(rate: float) -> float:
+    """By how much durations are longer at a rate of speaking. Raises UsageError for a rate that nobody speaks at."""
+    if not 0.4 <= rate <= 2.5:
+        raise UsageError("--rate is out of range", expected="0.4 to 2.5, 1 = as learnt", found=rate)
+    return 1 / rate
+
+
 def _work(options: argparse.Namespace) -> None:
-    if not 0 <= options.motion <= 1:
-        raise UsageError("--motion must be from 0 (still) to 1", found=options.motion)
+    picture_choice(options)
+    duration_scale(options.rate)
     with loading():
         from netflips.portrait.work import animate
 

@@ -21,7 +21,8 @@ LEAST_FACE = 80
 MOST_YAW = 25
 """Degrees that a face may be turned to the side: what the picture does not show cannot be turned into it."""
 _MOST_PIXELS = 8192 * 8192
-_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+_WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
+"""Modes of grey pictures of more than 8 bits; F is floating point, 0 to 1 or to whatever is white."""
 _SAME_FACE = 0.3
 
 
@@ -44,9 +45,10 @@ def read_still(path: Path) -> Picture:
 
 
 def _rgb(image: Image.Image) -> Picture:
-    if image.mode in _SIXTEEN_BITS:
-        grey = np.asarray(image, np.float64)
-        scaled = np.clip(grey * (255 / max(65535.0, float(grey.max()))), 0, 255).astype(np.uint8)
+    if image.mode in _WIDE:
+        grey = np.nan_to_num(np.asarray(image, np.float64))
+        white = max(1.0 if image.mode == "F" else 65535.0, float(grey.max()))
+        scaled = np.clip(grey * (255 / white), 0, 255).astype(np.uint8)
         return np.repeat(scaled[..., None], 3, axis=-1)
     if image.has_transparency_data:
         seen = image.convert("RGBA")

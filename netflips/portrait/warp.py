@@ -1,7 +1,8 @@
 """Turn the head of a still picture: its mesh is turned in space, and hair, neck and what is near follow.
 
 Rings around the outline of the face carry less and less of its movement, to nothing. Eyes and mouth are part of the mesh here, so
-that they go along; lids that close draw their skin over the eye.
+that they go along; lids that close draw their skin over the eye. Where the person could be told from the background, only the
+person moves, and what is uncovered is filled (`netflips.portrait.layers`); else the background near the head moves along.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from avcore.faces.crop import Picture
 from avcore.faces.geometry import Landmarks
+from netflips.portrait.layers import Layers
 from unit2av.mouths.mesh.face_shape import (
     EYES,
     INNER_LOWER,
@@ -25,7 +27,7 @@ from unit2av.mouths.mesh.face_shape import (
 )
 from unit2av.mouths.mesh.head_frame import fit_pose
 from unit2av.mouths.mesh.movements import blink
-from unit2av.mouths.mesh.warp import rasterised, wound
+from unit2av.mouths.mesh.warp import Map, rasterised, wound
 
 _NECK = np.array([0.0, 0.35, 0.40])
 """The joint that a head turns about, in the head frame."""
@@ -51,9 +53,9 @@ class HeadMove:
 class StillHead:
     """A still picture whose head can be moved."""
 
-    def __init__(self, still: Picture, mesh: Landmarks) -> None:
-        """still: uint8 [height, width, 3]; mesh: landmarks of its face."""
-        self._still, self._pose = still, fit_pose(mesh)
+    def __init__(self, still: Picture, mesh: Landmarks, layers: Layers | None = None) -> None:
+        """still: uint8 [height, width, 3]; mesh: landmarks of its face. layers: person and background apart; None = in one."""
+        self._still, self._pose, self._layers = still, fit_pose(mesh), layers
         self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
         self._blink = blink(self._head)
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
@@ -72,9 +74,15 @@ class StillHead:
         found = rasterised(points, depth, triangles, self._here, self._still.shape[:2])
         picture = self._still.copy()
         if found is not None:
-            warped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            warped = self._warped(found)
             cv2.copyTo(warped, found.hit, picture[found.part])
         return picture, there.astype(np.float32)
+
+    def _warped(self, found: Map) -> Picture:
+        if self._layers is not None:
+            return self._layers.warped(found.part, found.x, found.y)
+        warped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(warped, np.uint8)
 
     def _rings(self, points: Points, move: Points | None) -> Points:
         """The rings around the outline of points [468, 2]; move: [468, 2], of which each ring makes its share."""

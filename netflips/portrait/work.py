@@ -3,25 +3,26 @@
 import argparse
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
 from avcore.command import LOG, device_name
-from avcore.errors import NoSpeechError
-from avcore.faces.crop import Box
-from avcore.media import read_speech
-from avcore.progress import bars, track
+from avcore.faces.crop import Box, Picture
+from avcore.faces.geometry import Landmarks
+from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
 from netflips.dub.label import with_label
-from netflips.lipsync.work import checked_models, heard_units
 from netflips.lipsync.writing import Frame, write_talk
-from netflips.portrait.command import SIZES
+from netflips.portrait.flags import PictureChoice, picture_choice
+from netflips.portrait.layers import layers_of
 from netflips.portrait.motion import blinks, wander
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
+from netflips.portrait.words import given_words, spoken
 from unit2av.mouths.choose import opened_mouth
 from unit2av.mouths.flags import mouth_choice
-from unit2av.mouths.mouth import Said, Scene
+from unit2av.mouths.mouth import Mouth, Said, Scene
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 """Radians, standard deviation of the head's turns at motion 1."""
@@ -29,26 +30,59 @@ _RISE, _BREATH_HZ = 0.006, 0.25
 """How far the breath lifts the head, in widths of the face, and how often."""
 
 
+class Portrait:
+    """A picture of a face, ready to talk."""
+
+    def __init__(self, still: Picture, mesh: Landmarks, box: Box, choice: PictureChoice) -> None:
+        """still: uint8 [height, width, 3]; mesh, box: of its face, as `find_face` gives them."""
+        layers = layers_of(still, mesh) if choice.fills and choice.motion else None
+        self._head, self._box, self._choice = StillHead(still, mesh, layers), box, choice
+        self.frame = Frame(still.shape[1], still.shape[0], Fraction(FRAME_RATE))
+
+    @classmethod
+    def open(cls, path: Path, choice: PictureChoice) -> "Portrait":
+        """Read a picture and find its face. Raises InputError, NoFaceError or UsageError."""
+        still = sized(read_still(path), choice.height)
+        return cls(still, *find_face(still, choice.face, path), choice)
+
+    def pictures(self, mouth: Mouth, said: Said, count: int) -> Iterator[Picture]:
+        """`count` pictures at 25 fps, uint8 [height, width, 3], of the portrait that says something."""
+        return with_label(mouth.draw(mouth.codes(said), self._scenes(count)), self._choice.label)
+
+    def _scenes(self, count: int) -> Iterator[Scene]:
+        """The head in each picture. The box goes along with the face."""
+        choice, first = self._choice, None
+        for number, move in enumerate(movements(choice.seed, count, choice.motion, choice.has_blinks)):
+            picture, mesh = self._head.moved(move)
+            middle = mesh[:, :2].mean(axis=0)
+            first = middle if first is None else first
+            shift = np.tile(middle - first, 2).astype(np.float32)
+            yield Scene(picture, self._box + shift, frames_to_seconds(number), mesh=mesh)
+
+
+def write_portrait(
+    out: Path, portrait: Portrait, mouth: Mouth, speech: Path, said: Said, what: str = "lips", progress: Progress = silent
+) -> int:
+    """Write a portrait that says what is heard in a speech file; returns how many pictures it has. said.samples: of that file."""
+    assert said.samples is not None  # the length is theirs
+    seconds = samples_to_seconds(len(said.samples))
+    count = max(1, frames_covering(seconds))
+    pictures = track(portrait.pictures(mouth, said, count), "portrait", progress, count)
+    write_talk(out, portrait.frame, pictures, speech, seconds, mouth.name, what)
+    return count
+
+
 def animate(options: argparse.Namespace) -> None:
     """Make a portrait talk as the options ask for. Raises NetflipsError for files that cannot be used."""
     choice = mouth_choice(options)
-    out, encoder, renderer = checked_models(options, choice, {"the portrait": options.portrait})
-    still = sized(read_still(options.portrait), SIZES[options.size])
-    mesh, box = find_face(still, options.face, options.portrait)
-    speech = read_speech(options.speech)
-    if not speech.size:
-        raise NoSpeechError("the speech is empty", path=options.speech)
-    seconds = samples_to_seconds(len(speech))
-    total = max(1, frames_covering(seconds))
-    moves = movements(options.seed, total, options.motion, not options.no_blinks)
-    with bars(options.quiet) as progress:
-        said = Said(heard_units(encoder, speech, options, progress), speech)
-        with opened_mouth(choice, renderer, device_name(options), options.precision) as mouth:
-            scenes = _scenes(StillHead(still, mesh), moves, box)
-            pictures = with_label(mouth.draw(mouth.codes(said), scenes), options.burn_label)
-            frame = Frame(still.shape[1], still.shape[0], Fraction(FRAME_RATE))
-            write_talk(out, frame, track(pictures, "portrait", progress, total), options.speech, seconds, mouth.name)
-    LOG.info("%s: %.2f s, %d pictures, lips by %s", out, float(seconds), total, mouth.name)
+    given = given_words(options, choice)
+    portrait = Portrait.open(options.portrait, picture_choice(options))
+    what = "lips" if given.speech is not None else "speech and lips"
+    opened = opened_mouth(choice, given.renderer, device_name(options), options.precision)
+    with bars(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
+        count = write_portrait(options.out_vid_path, portrait, mouth, speech, said, what, progress)
+    seconds = float(frames_to_seconds(count))
+    LOG.info("%s: %.2f s, %d pictures, lips by %s", options.out_vid_path, seconds, count, mouth.name)
 
 
 def movements(seed: int, num_pictures: int, amount: float, has_blinks: bool) -> list[HeadMove]:
@@ -60,14 +94,3 @@ def movements(seed: int, num_pictures: int, amount: float, has_blinks: bool) -> 
     rise = amount * _RISE * np.sin(2 * np.pi * _BREATH_HZ * seconds)
     lids = blinks(np.random.default_rng([seed, 1]), num_pictures) if has_blinks else np.zeros(num_pictures)
     return [HeadMove(*(float(part[number]) for part in (yaw, pitch, roll, rise, lids))) for number in range(num_pictures)]
-
-
-def _scenes(head: StillHead, moves: list[HeadMove], box: Box) -> Iterator[Scene]:
-    """The head in each picture. The box goes along with the face."""
-    first = None
-    for number, move in enumerate(moves):
-        picture, mesh = head.moved(move)
-        middle = mesh[:, :2].mean(axis=0)
-        first = middle if first is None else first
-        shift = np.tile(middle - first, 2).astype(np.float32)
-        yield Scene(picture, box + shift, frames_to_seconds(number), mesh=mesh)

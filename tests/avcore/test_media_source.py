@@ -44,6 +44,9 @@ def test_to_and_fro(tmp_path: Path, count: int, stretch_bytes: int) -> None:
     assert [shown_number(picture.rgb) for picture in pictures] == [pingpong(step, count) for step in range(75)]
     assert [picture.index for picture in pictures] == [pingpong(step, count) for step in range(75)]
     assert list(source.pingpong(0)) == []
+    for start in (1, count - 1, count, count + 3, 3 * count + 1):
+        shown = [picture.index for picture in source.pingpong(20, start)]
+        assert shown == [pingpong(step, count) for step in range(start, start + 20)]
 
 
 def test_little_is_held(tmp_path: Path) -> None:

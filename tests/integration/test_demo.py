@@ -66,6 +66,10 @@ def test_the_demo_dubs_its_clip_and_says_what_came_out(random_bundle: Path, tmp_
         assert f"  {stage} " in done.stdout
     assert str(tmp_path / "out" / "clip_ko.mp4") in done.stdout
     assert probe(tmp_path / "out" / "clip_ko.mp4").comment.startswith("synthetic")
+    talking = probe(tmp_path / "out" / "portrait_ko.mp4")
+    assert talking.comment.startswith("synthetic")
+    assert (talking.height, talking.has_audio) == (512, True)
+    assert abs(talking.duration_s - probe(tmp_path / "out" / "clip_ko.mp4").duration_s) < 0.1
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert len(page) > 10_000
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))

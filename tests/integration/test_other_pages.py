@@ -34,6 +34,7 @@ FORMS = (
         "random models never stop by themselves",
         more=SEARCH,
     ),
+    Form(r"netflips avatar ", "a recogniser's folder, and a speller, which a bundle may lack", check=check_help),
     Form(
         r"unit2text.train data", "minutes of both cores", more="loop.max_steps=4 loop.save_every=2 --config unit2text/train_debug"
     ),

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.media import VideoWriter, probe, read_pictures, read_speech, write_speech
+from avcore.media import PictureSource, VideoWriter, probe, read_pictures, read_speech, write_speech
+from avcore.speech.regions import listen
 from netflips.evaluate.command import main as evaluate
+from netflips.lipsync import pieces
+from netflips.lipsync import work as lipsync_work
 from netflips.lipsync.command import main
+from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
 from unit2av.mouths.mesh.table import MouthTable
 from workshop.heads.camera import Pose
@@ -88,6 +92,57 @@ def test_the_last_picture_can_be_held(talk: Path, voice: Path, table: Path, tmp_
     assert len(shown) == 2 * RATE
     assert np.abs(shown[-1] - shown[PICTURES]).mean() < 1.5
     assert np.abs(shown[-1] - shown[0]).mean() > np.abs(shown[-1] - shown[PICTURES]).mean()
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pieces of a second: what was drawn is not drawn again, and the result is the one of an unbroken run."""
+    monkeypatch.setattr(pieces, "LONGEST_S", 1)
+    monkeypatch.setattr(pieces, "SHORTEST_S", 0.5)
+    found = [Path(pieces.__file__)]  # counts what is drawn and looked for
+    write, faces = pieces._write, lipsync_work._faces
+    monkeypatch.setattr(lipsync_work, "_faces", lambda *given: found.append(Path("faces")) or faces(*given))
+
+    def stops_at(most: int, *given: object) -> None:
+        if len([path for path in found if path.suffix == ".mp4"]) == most:
+            raise KeyboardInterrupt
+        write(*given)  # type: ignore[arg-type]
+        found.append(given[5])  # type: ignore[arg-type]
+
+    out, whole = tmp_path / "out.mp4", tmp_path / "whole.mp4"
+    words = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--work-dir", str(tmp_path / "work"))
+    monkeypatch.setattr(pieces, "_write", lambda *given: stops_at(1, *given))
+    assert main(words) == 130
+    assert not out.exists()
+    assert len(list((tmp_path / "work" / "pictures").glob("*.mp4"))) == 1
+    monkeypatch.setattr(pieces, "_write", lambda *given: stops_at(-1, *given))
+    assert main(words) == 0
+    drawn = [path for path in found if path.suffix == ".mp4"]
+    assert len(drawn) == len(set(drawn)) >= 2
+    assert found.count(Path("faces")) == 1
+    assert main(arguments(talk, voice, whole, parity_dir, "--mouth-table", str(table))) == 0
+    shown, wanted = ([picture.rgb.astype(int) for picture in read_pictures(path)] for path in (out, whole))
+    assert len(shown) == len(wanted) == 2 * RATE
+    assert max(np.abs(one - other).mean() for one, other in zip(shown, wanted, strict=True)) < 0.5  # encoders differ by a bit
+    assert probe(out).duration_s == probe(whole).duration_s
+    assert not list(tmp_path.glob("*.work"))  # of a short one nothing stays
+
+
+def test_pieces_begin_where_it_is_quiet_and_silence_rests(tmp_path: Path) -> None:
+    heard = listen([said([0.5, 14.0, 1.0, 13.0, 0.8, 9.0, 0.5])])
+    source = PictureSource(write_clip(tmp_path / "clip.mp4", None, 30))
+    borders = [border / 25 for border in pieces.piece_borders(heard, 25 * 38, source)]
+    assert borders[0] == 0
+    assert len(borders) == 3
+    assert 14.4 < borders[1] < 15.6
+    assert 28.4 < borders[2] < 29.4
+    quiet = pieces.quiet_moments(heard)
+    assert quiet is not None
+    assert quiet[round(15.0 * 25)]
+    assert quiet[:8].all()
+    assert quiet.mean() < 0.3
+    assert pieces.quiet_moments(listen([np.zeros(16000, np.float32)])) is None
 
 
 def test_bad_input_is_one_line_and_writes_nothing(

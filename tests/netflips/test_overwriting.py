@@ -109,6 +109,8 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("lip2speech a.mp4 --out-path x.npz --save-mel x.npz", "are one file"),
         ("lipsync a.mp4 --speech v.mp4 --out-vid-path v.mp4", "overwrite the speech"),
         ("portrait p.png --speech v.mp4 --out-vid-path v.mp4", "overwrite the speech"),
+        ("portrait p.png --units u.txt --out-vid-path u.txt", "overwrite the units"),
+        ("avatar --portrait u.txt --listen v.mp4 --out-vid-path v.mp4 --text2unit-path t.safetensors", "overwrite the question"),
         ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
         ("bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
          "--about bundle.json --bundle-dir .", "overwrite the description"),

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from avcore.media import probe, read_pictures, write_speech
+from avcore.media import probe, read_pictures, read_speech, write_speech
 from netflips.portrait.command import main
+from netflips.portrait.layers import layers_of
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.work import movements
+from tests.netflips.test_say import write_random_speller
 from unit2av.mouths.mesh.table import MouthTable
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
@@ -58,6 +60,67 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
     assert edge < 3  # the border stays
 
 
+@pytest.mark.parametrize("kind", ["--text", "--units"])
+def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir: Path, kind: str) -> None:
+    out, speller = tmp_path / "out.mp4", write_random_speller(tmp_path / "speller.safetensors")
+    (tmp_path / "units.txt").write_text(" ".join(map(str, [*range(30), *range(5)])) + "\n")
+    given = ["안녕하세요. 3시예요.", "--text2unit-path", str(speller)] if kind == "--text" else [str(tmp_path / "units.txt")]
+    words = [word for word in arguments(folder, "face.png", out, parity_dir) if word not in ("--speech", str(folder / "voice.wav"))]
+    lengths = []
+    for rate in ("1", "0.5"):
+        assert main([*words, kind, *given, "--rate", rate]) == 0
+        lengths.append(float(probe(out).duration_s))
+        assert "speech and lips" in probe(out).comment
+        assert abs(len(read_speech(out)) / 16000 - lengths[-1]) < 0.1
+    assert lengths[1] > 1.4 * lengths[0] > 0.3
+
+
+def test_what_is_said_is_given_once(folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = arguments(folder, "face.png", tmp_path / "out.mp4", parity_dir)
+    with pytest.raises(SystemExit):
+        main([*words, "--text", "안녕"])
+    assert "not allowed with argument" in capsys.readouterr().err
+    words = [word for word in words if word not in ("--speech", str(folder / "voice.wav"))]
+    wrong = {
+        "GRINNING FACE": ["--text", "좋아요 😀"],
+        "the speller is not there": ["--text", "안녕", "--text2unit-path", "none.safetensors"],
+        "the unit file is not there": ["--units", "none.txt"],
+        "--rate is out of range": ["--text", "안녕", "--rate", "0"],
+        "would overwrite the portrait": ["--units", str(folder / "face.png"), "--out-vid-path", str(folder / "face.png")],
+    }
+    (tmp_path / "units.txt").write_text("1 2 3\n")
+    for what, more in wrong.items():
+        assert main([*words, *more]) == 2, what
+        assert what in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_background_stands_still_behind_a_head_that_moves() -> None:
+    path = Path(__file__).resolve().parents[2] / "demo" / "portrait.jpg"
+    still = read_still(path)
+    mesh, _ = find_face(still, None, path)
+    layers = layers_of(still, mesh)
+    assert layers is not None
+    head, mixed = StillHead(still, mesh, layers), StillHead(still, mesh)
+    assert np.abs(head.moved(HeadMove(yaw=1e-9))[0].astype(int) - still).mean() < 0.5
+    move = HeadMove(yaw=0.2, roll=0.05)
+    moved, points = head.moved(move)
+    is_ground = layers.cover == 0
+    is_ground &= cv2.erode(is_ground.astype(np.uint8), np.ones((25, 25))) > 0
+    assert is_ground.mean() > 0.1
+    np.testing.assert_array_equal(moved[is_ground], still[is_ground])
+    assert np.abs(mixed.moved(move)[0][is_ground].astype(int) - still[is_ground]).max() > 20  # else it goes along
+    np.testing.assert_allclose(points, mixed.moved(move)[1])
+    face = layers.cover[int(mesh[1, 1]), int(mesh[1, 0])]
+    assert face == 255
+    assert np.abs(layers.ground.astype(int) - still)[layers.cover == 255].mean() > 20  # nobody is left in it
+
+
+def test_who_cannot_be_told_from_the_background_moves_with_it() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    points = np.random.default_rng(1).uniform(60, 140, (468, 3)).astype(np.float32)
+    assert layers_of(noise, points) is None
+
+
 def test_the_same_seed_moves_alike_and_no_motion_moves_nothing() -> None:
     assert movements(3, 60, 1.0, True) == movements(3, 60, 1.0, True)
     assert movements(3, 60, 1.0, True) != movements(4, 60, 1.0, True)
@@ -81,7 +144,7 @@ def test_a_turned_head_is_where_its_mesh_says(folder: Path) -> None:
     assert still[eye].std() > 1.5 * closed[eye].std()  # skin in place of iris and white
 
 
-@pytest.mark.parametrize("kind", ["exif", "alpha", "cmyk", "sixteen", "grey"])
+@pytest.mark.parametrize("kind", ["exif", "alpha", "cmyk", "sixteen", "sixteen colours", "float", "grey"])
 def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path: Path, kind: str) -> None:
     truth = Image.open(folder / "face.png")
     if kind == "exif":
@@ -98,11 +161,17 @@ def test_pictures_of_all_kinds_are_read_upright_in_colour(folder: Path, tmp_path
     elif kind == "sixteen":
         path = tmp_path / "sixteen.png"
         cv2.imwrite(str(path), np.asarray(truth.convert("L")).astype(np.uint16) * 257)
+    elif kind == "sixteen colours":
+        path = tmp_path / "sixteen.tif"
+        cv2.imwrite(str(path), np.asarray(truth)[..., ::-1].astype(np.uint16) * 257)
+    elif kind == "float":
+        path = tmp_path / "float.tif"
+        Image.fromarray(np.asarray(truth.convert("L")).astype(np.float32) / 255).save(path)
     else:
         path = tmp_path / "grey.png"
         truth.convert("L").save(path)
     read = read_still(path)
-    wanted = np.asarray(truth.convert("L").convert("RGB") if kind in ("sixteen", "grey") else truth)
+    wanted = np.asarray(truth.convert("L").convert("RGB") if kind in ("sixteen", "grey", "float") else truth)
     assert read.shape == wanted.shape
     assert np.abs(read.astype(int) - wanted).mean() < 8
 

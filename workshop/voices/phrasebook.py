@@ -11,11 +11,9 @@ import numpy as np
 
 from avcore.errors import InputError
 from avcore.texts import parse_yaml
+from text2unit.korean.particles import with_particles
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_PARTICLE = re.compile(r"\((\S+?)/(\S+?)\)")
-_FIRST_SYLLABLE, _LAST_SYLLABLE, _FINALS, _FINAL_RIEUL = 0xAC00, 0xD7A3, 28, 8
-_TOWARDS = "으로"
 
 
 @dataclass(frozen=True)
@@ -81,26 +79,6 @@ def phrasebook() -> Phrasebook:
 def slots_of(template: str) -> list[str]:
     """Names of a template's slots, in order, each once."""
     return list(dict.fromkeys(_SLOT.findall(template)))
-
-
-def with_particles(korean: str) -> str:
-    """Choose each particle, as (이/가), by the syllable before it: the first form after a final consonant.
-
-    `으로/로` takes the second form after ㄹ as well.
-    """
-    while found := _PARTICLE.search(korean):
-        final = _final(korean[found.start() - 1])
-        is_open = final == 0 or (found[1] == _TOWARDS and final == _FINAL_RIEUL)
-        korean = korean[: found.start()] + (found[2] if is_open else found[1]) + korean[found.end() :]
-    return korean
-
-
-def _final(syllable: str) -> int:
-    """The number of a Hangul syllable's final consonant, 0 for none. Raises InputError for anything else."""
-    code = ord(syllable)
-    if not _FIRST_SYLLABLE <= code <= _LAST_SYLLABLE:
-        raise InputError("a particle must follow a Hangul syllable", found=syllable)
-    return (code - _FIRST_SYLLABLE) % _FINALS
 
 
 def _split(line: str) -> tuple[str, str]:

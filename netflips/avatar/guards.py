@@ -1,0 +1,107 @@
+"""What is neither answered nor said: a list of words, found also where their letters are spaced or mixed (content filter).
+
+# one word a line; a line that begins with ! allows a word that one of the others is a part of
+바보
+!바보온달
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from avcore.errors import InputError
+from avcore.texts import iter_lines
+from netflips.avatar.letters import Typed, folded, names, typed
+
+_COMMENT, _ALLOWED = "#", "!"
+_MOST_WORDS = 20_000
+_AS_JAMO = str.maketrans({"l": "ㅣ", "i": "ㅣ", "1": "ㅣ", "|": "ㅣ", "o": "ㅇ", "0": "ㅇ"})
+"""What is typed for jamo that look like it."""
+_AS_LATIN = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
+_DIGITS = str.maketrans(dict.fromkeys("0123456789"))
+
+
+class Guard(Protocol):
+    """Judges what is asked and what is to be said; a model may stand in the place of the list."""
+
+    def refuses(self, text: str) -> str:
+        """Why a text is refused, in a few words; "" = it is not."""
+
+
+class WordList:
+    """A `Guard` by words."""
+
+    def __init__(self, blocked: Sequence[str], allowed: Sequence[str] = ()) -> None:
+        """Both: words in any spelling, of one letter or more."""
+        self._blocked = [(word, names(word)) for word in blocked]
+        self._allowed = [names(word) for word in allowed]
+
+    @classmethod
+    def read(cls, path: Path) -> "WordList":
+        """Read a list. Raises InputError for what is no text, holds no words, too many, or a line without letters."""
+        words: dict[bool, list[str]] = {True: [], False: []}
+        for number, line in iter_lines(path, "the list of blocked words"):
+            word = line.strip()
+            if not word or word.startswith(_COMMENT):
+                continue
+            if not names(word):
+                raise InputError(f"line {number} of the list of blocked words has no letters", path=path, found=repr(word[:40]))
+            words[word.startswith(_ALLOWED)].append(word.removeprefix(_ALLOWED))
+        count = sum(map(len, words.values()))
+        if not words[False] or count > _MOST_WORDS:
+            raise InputError(
+                "this is no list of blocked words", path=path, expected=f"1 to {_MOST_WORDS} words, one a line", found=f"{count}"
+            )
+        return cls(words[False], words[True])
+
+    def refuses(self, text: str) -> str:
+        """See `Guard.refuses`; names the word as the list has it."""
+        plain = folded(text)
+        for reading in dict.fromkeys((plain, *_other_readings(plain))):
+            letters = typed(reading)
+            if found := self._found_in(letters):
+                return f"the word {found!r}"
+        return ""
+
+    def _found_in(self, letters: tuple[Typed, ...]) -> str:
+        whole = "".join(letter.name for letter in letters)
+        free = [span for word in self._allowed for span in _spans(word, whole, letters)]
+        for word, strokes in self._blocked:
+            for start, stop in _spans(strokes, whole, letters):
+                if not any(first <= start and stop <= last for first, last in free):
+                    return word
+        return ""
+
+
+_CONTRACT: type[Guard] = WordList
+"""Checked by mypy: the class keeps the protocol."""
+
+
+def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tuple[int, int]]:
+    """Where a word's letters stand in a text: first letter and the one behind the last.
+
+    It begins and ends with whole signs; over several words it takes all of the first and of the last, so that 역시 발이 is no 시발.
+    """
+    start = whole.find(strokes)
+    while start >= 0:
+        stop = start + len(strokes)
+        first, last = letters[start], letters[stop - 1]
+        before = letters[start - 1] if start else None
+        behind = letters[stop] if stop < len(letters) else None
+        has_signs = (before is None or before.place != first.place) and (behind is None or behind.place != last.place)
+        has_words = (before is None or before.word != first.word) and (behind is None or behind.word != last.word)
+        if has_signs and (first.word == last.word or has_words):
+            yield start, stop
+        start = whole.find(strokes, start + 1)
+
+
+def _other_readings(plain: str) -> Iterator[str]:
+    """A text without digits between its letters, and with signs taken for the letters that they look like."""
+    words = plain.split()
+    yield folded(" ".join(word.translate(_DIGITS) for word in words))
+    yield folded(" ".join(word.translate(_AS_JAMO) if any(map(_is_hangul, word)) else word for word in words))
+    yield folded(" ".join(word.translate(_AS_LATIN) if any("a" <= sign <= "z" for sign in word) else word for word in words))
+
+
+def _is_hangul(sign: str) -> bool:
+    return "가" <= sign <= "힣" or "\u1100" <= sign <= "\u11ff"

@@ -1,0 +1,102 @@
+"""A program of the user's that answers: it gets what was asked on standard input, and what it prints is spoken."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Thread
+
+from avcore.errors import InputError, UsageError
+
+_MOST_BYTES = 16 << 10
+"""Of an answer; some ten minutes of speech."""
+_FLAG = "--reply-command"
+
+
+def parse_command(text: str) -> tuple[str, ...]:
+    """The words of a command line, as a shell divides them; nothing else of a shell is done.
+
+    Raises UsageError for no words, a quote that is not closed, and a program that is not there.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{_FLAG} cannot be read", found=error) from error
+    if not words or "\0" in text:
+        raise UsageError(f"{_FLAG} names no program", expected='as "python answer.py"', found=repr(text[:40]))
+    if shutil.which(words[0]) is None:
+        raise UsageError(f"the program of {_FLAG} is not there", found=words[0], hint="give its path, or check that it may be run")
+    return tuple(words)
+
+
+class Program:
+    """A `Replier` (see `netflips.avatar.replies`) that asks a program."""
+
+    def __init__(self, command: Sequence[str], limit_s: float) -> None:
+        """command: its words, run without a shell. limit_s: seconds in which it must answer."""
+        self._command, self._limit_s = tuple(command), limit_s
+
+    def reply(self, heard: str) -> str:
+        """What the program prints for a question. Raises InputError where it fails, says nothing, too much, or takes too long."""
+        try:
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            raise self._failed(error.strerror or str(error)) from error
+        try:
+            return self._read(process, heard)
+        finally:
+            _end(process)
+
+    def _read(self, process: subprocess.Popen[bytes], heard: str) -> str:
+        said: list[bytes] = []
+        thread = Thread(target=_talk, args=(process, f"{heard}\n".encode(), said), daemon=True)
+        thread.start()
+        thread.join(self._limit_s)
+        content = b"".join(said)
+        if thread.is_alive():
+            raise self._failed(f"no answer within {self._limit_s:g} s", "make it quicker, or give --reply-seconds")
+        if len(content) > _MOST_BYTES:
+            raise self._failed(f"more than {_MOST_BYTES:,} bytes", "let it say less")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(self._limit_s)
+        if process.returncode:
+            raise self._failed(f"exit code {process.returncode}")
+        try:
+            text = content.decode("utf-8-sig").strip()
+        except UnicodeDecodeError as error:
+            raise self._failed("an answer that is no UTF-8") from error
+        if not text:
+            raise self._failed("no answer", "let it print what is to be said")
+        return text
+
+    def _failed(self, found: str, hint: str | None = None) -> InputError:
+        return InputError(f"the program of {_FLAG} did not answer", path=self._command[0], found=found, hint=hint)
+
+
+def _talk(process: subprocess.Popen[bytes], question: bytes, said: list[bytes]) -> None:
+    """Hand over the question and read the answer, no more of it than can be spoken."""
+    assert process.stdin is not None  # both are pipes
+    assert process.stdout is not None
+    with suppress(OSError):  # it need not read the question
+        process.stdin.write(question)
+        process.stdin.close()
+    left = _MOST_BYTES + 1
+    while left > 0 and (piece := os.read(process.stdout.fileno(), left)):
+        said.append(piece)
+        left -= len(piece)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the program and all that it began."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()

@@ -1,0 +1,196 @@
+"""What an avatar answers: patterns of questions with their answers, and the one that is nearest to what was heard.
+
+    fallback: 잘 못 들었어요. 다시 한번 말씀해 주세요.
+    refused: 그 말씀에는 대답할 수 없어요.
+    slots:
+      place: [the bank | 은행, the park | 공원]
+    replies:
+      - ask: ["How do I get to {place}?", "Where is {place}?"]
+        say: "{place}까지 십 분 걸려요."
+
+A slot is filled with what stands before the bar in the question, and behind it in the answer and in a question in Hangul. A
+particle is chosen as (이/가).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from avcore.errors import InputError
+from avcore.texts import read_yaml
+from avcore.units import Ids
+from avcore.units.edit_distance import edit_distances
+from avcore.usage import did_you_mean
+from netflips.avatar.letters import names
+from text2unit.korean.particles import with_particles
+from text2unit.normalise import is_syllable
+from text2unit.script import script_of
+
+DEMO_REPLIES = Path(__file__).with_name("replies.yaml")
+"""Answers to the questions of the demo's phrasebook."""
+REFUSED = "그 말씀에는 대답할 수 없어요."
+"""What is said of a question or an answer that a guard refuses, unless the replies say otherwise."""
+_WHAT = "the replies"
+_KEYS = ("fallback", "refused", "most_errors", "slots", "replies")
+_MOST_ERRORS = 0.3
+_MOST_QUESTIONS = 20_000
+_SLOT = re.compile(r"\{(\w+)\}")
+
+
+class Replier(Protocol):
+    """Answers what was asked."""
+
+    def reply(self, heard: str) -> str:
+        """What to say to a question. Raises InputError where no answer comes."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """A question as it may be asked. letters: of it, numbered; said: the answer."""
+
+    text: str
+    letters: Ids
+    said: str
+
+
+class Replies:
+    """A `Replier` by patterns: the answer of the question whose letters differ least from those that were heard."""
+
+    def __init__(
+        self, questions: Sequence[tuple[str, str]], fallback: str, refused: str = REFUSED, most_errors: float = _MOST_ERRORS
+    ):
+        """questions: each with its answer. most_errors: share of letters that may differ; beyond it the fallback is said."""
+        self._questions = [_Question(text, _numbered(text), said) for text, said in questions]
+        self.fallback, self.refused, self._most_errors = fallback, refused, most_errors
+
+    @classmethod
+    def read(cls, path: Path) -> "Replies":
+        """Read a file of replies. Raises InputError that names the entry that cannot be used, or a text that cannot be said."""
+        content = read_yaml(path, _WHAT)
+        if not isinstance(content, dict) or not {"fallback", "replies"} <= set(content):
+            raise InputError("these are no replies", path=path, expected="fallback and replies", found=_kinds(content))
+        for key in content:
+            if key not in _KEYS:
+                hint = did_you_mean(str(key), _KEYS) or None
+                raise InputError("the replies have an unknown entry", path=path, expected=", ".join(_KEYS), found=key, hint=hint)
+        slots = _slots(content.get("slots") or {}, path)
+        questions = [pair for number, row in _rows(content["replies"], path) for pair in _filled(row, slots, number, path)]
+        if len(questions) > _MOST_QUESTIONS:
+            raise InputError("the replies fill to too many questions", path=path, expected=_MOST_QUESTIONS, found=len(questions))
+        texts = {name: content.get(name, REFUSED) for name in ("fallback", "refused")}
+        for name, text in texts.items():
+            _require_sayable(text, name, path)
+        return cls(questions, texts["fallback"], texts["refused"], _share(content.get("most_errors", _MOST_ERRORS), path))
+
+    def reply(self, heard: str) -> str:
+        """See `Replier.reply`; what is not understood is answered by the fallback."""
+        return self.nearest(heard)[1] or self.fallback
+
+    def nearest(self, heard: str) -> tuple[str, str]:
+        """The question that was most probably asked and its answer; two empty texts where none is near enough."""
+        letters = _numbered(heard)
+        if not len(letters):
+            return "", ""
+        distances = edit_distances(letters, [one.letters for one in self._questions])
+        shares = distances / np.array([max(len(one.letters), len(letters)) for one in self._questions])
+        best = int(shares.argmin())
+        return (self._questions[best].text, self._questions[best].said) if shares[best] <= self._most_errors else ("", "")
+
+
+_CONTRACT: type[Replier] = Replies
+"""Checked by mypy: the class keeps the protocol."""
+
+
+def _numbered(text: str) -> Ids:
+    return np.array([ord(letter) for letter in names(text)], dtype=np.int64)
+
+
+def _slots(content: Any, path: Path) -> dict[str, list[tuple[str, str]]]:
+    if not isinstance(content, dict):
+        raise InputError("the slots of the replies are none", path=path, expected="names with lists", found=_kinds(content))
+    return {str(name): [_pair(one, str(name), path) for one in _texts(row, f"slot {name}", path)] for name, row in content.items()}
+
+
+def _pair(text: str, slot: str, path: Path) -> tuple[str, str]:
+    asked, bar, said = (part.strip() for part in text.partition("|"))
+    if not asked or (bar and not said):
+        raise InputError(
+            f"a filling of slot {slot} cannot be used", path=path, expected='as "the bank | 은행"', found=repr(text[:40])
+        )
+    return asked, said or asked
+
+
+def _rows(content: Any, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if not isinstance(content, list) or not content:
+        raise InputError("the replies are no list", path=path, expected="ask and say, one or more", found=_kinds(content))
+    for number, row in enumerate(content, 1):
+        if not isinstance(row, dict) or set(row) != {"ask", "say"} or not isinstance(row["say"], str):
+            raise InputError(f"reply {number} cannot be used", path=path, expected="ask and say", found=_kinds(row))
+        yield number, row
+
+
+def _filled(
+    row: Mapping[str, Any], slots: Mapping[str, Sequence[tuple[str, str]]], number: int, path: Path
+) -> Iterator[tuple[str, str]]:
+    """All questions of a reply, each with its answer; the first is read aloud once, so that what cannot be said is found."""
+    say, is_first = row["say"], True
+    for ask in _texts(row["ask"], f"reply {number}", path):
+        used = list(dict.fromkeys(_SLOT.findall(ask)))
+        if missing := [name for name in used if name not in slots] or [name for name in _SLOT.findall(say) if name not in used]:
+            raise InputError(f"reply {number} has a slot that nothing fills", path=path, found=missing[0])
+        if prod(len(slots[name]) for name in used) > _MOST_QUESTIONS:
+            raise InputError(f"reply {number} fills to too many questions", path=path, expected=_MOST_QUESTIONS, found=ask)
+        is_korean = any(map(is_syllable, ask))
+        for fillings in product(*(slots[name] for name in used)):
+            asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1))
+            question, answer = (_put(*part, number, path) for part in ((ask, asked), (say, said)))
+            if is_first:
+                _require_sayable(answer, f"reply {number}", path)
+            is_first = False
+            yield question, answer
+
+
+def _put(text: str, fillings: Mapping[str, str], number: int, path: Path) -> str:
+    """A pattern with its slots filled and its particles chosen."""
+    filled = _SLOT.sub(lambda found: fillings[found[1]], text)
+    try:
+        return with_particles(filled)
+    except InputError as error:
+        raise InputError(f"reply {number} of the replies: {error.what}", path=path, found=repr(filled[:40])) from error
+
+
+def _texts(value: Any, what: str, path: Path) -> list[str]:
+    """One text or a list of them, none empty."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) and names(one) for one in texts):
+        raise InputError(
+            f"{what} of the replies has no text", path=path, expected="a sentence, or a list of them", found=_kinds(value)
+        )
+    return texts
+
+
+def _require_sayable(text: Any, what: str, path: Path) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"{what} of the replies is no text", path=path, expected="a sentence", found=_kinds(text))
+    try:
+        script_of(text)
+    except InputError as error:
+        raise InputError(
+            f"{what} of the replies: {error.what}", path=path, expected=error.expected, found=error.found, hint=error.hint
+        ) from error
+
+
+def _share(value: Any, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError("most_errors of the replies is no share", path=path, expected="0 to 1", found=value)
+    return float(value)
+
+
+def _kinds(value: Any) -> str:
+    return f"only {', '.join(map(str, value))}" if isinstance(value, dict) else f"a {type(value).__name__}"

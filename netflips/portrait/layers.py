@@ -1,0 +1,105 @@
+"""A portrait in two layers: the person, and the background as it would be behind them (matting and inpainting).
+
+A pixel at the edge of hair is a mixture. What of it is not background stays with the person and is put back over the filled
+background, so that a head that has not moved gives the picture back bit by bit.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.arrays import Floats
+from avcore.faces.crop import Picture
+from avcore.faces.geometry import Landmarks
+from avcore.faces.litert import Region
+from avcore.faces.segment import segment_person
+from unit2av.mouths.mesh.face_shape import OVAL
+
+_REACH = 4.0
+"""Side of the square that is looked at, in widths of the face."""
+_LEAST_FACE = 0.9
+"""Share of the face that must be found to be of a person; else who is person and who is not is not known."""
+_EDGE = 0.04
+"""How far hair and its surroundings are told apart by their own colours, in widths of the face."""
+_EDGE_CONTRAST = 1e-3
+_SURE = 0.08, 0.92
+"""Below and above, a pixel is all background and all person."""
+_MARGIN = 0.03
+"""How far from the person the background counts as such, in widths of the face."""
+_FULL = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """cover: uint8 [height, width], of the person. ground: uint8 [height, width, 3], the background, filled behind the person.
+
+    front: int16 [height, width, 3], what the person adds to it.
+    """
+
+    cover: NDArray[np.uint8]
+    ground: Picture
+    front: NDArray[np.int16]
+
+    def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Picture:
+        """A part of the picture whose person comes from the places x, y float32 [h, w]: uint8 [h, w, 3]."""
+        cover = cv2.remap(self.cover, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        front = cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(np.clip(front + _seen_of(self.ground[part], cover), 0, _FULL), np.uint8)
+
+
+def layers_of(still: Picture, mesh: Landmarks) -> Layers | None:
+    """Part a picture uint8 [height, width, 3]; None where the person in it is not found. mesh: landmarks of the face."""
+    points = mesh[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    width = float(high[0] - low[0])
+    found = segment_person(still, Region(((low + high) / 2).astype(np.float32), _REACH * width))
+    if _share_of_face(found, points) < _LEAST_FACE:
+        return None
+    cover = _along_edges(found, still, width)
+    ground = _filled(still, cover, width)
+    return Layers(cover, ground, (still.astype(np.int16) - _seen_of(ground, cover)).astype(np.int16))
+
+
+def _share_of_face(found: Floats, points: Floats) -> float:
+    face = np.zeros(found.shape, np.uint8)
+    cv2.fillConvexPoly(face, np.rint(points[list(OVAL)]).astype(np.int32), 1)
+    return float(found[face > 0].mean()) if face.any() else 0.0
+
+
+def _along_edges(found: Floats, still: Picture, width: float) -> NDArray[np.uint8]:
+    """The person's share of each pixel, along the edges that the picture shows (guided filter)."""
+    guide = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY).astype(np.float32) / _FULL
+    radius = max(2, round(_EDGE * width))
+    share = cv2.ximgproc.guidedFilter(guide, found, radius, _EDGE_CONTRAST)
+    low, high = _SURE
+    return np.asarray(np.rint(np.clip((share - low) / (high - low), 0, 1) * _FULL), np.uint8)
+
+
+def _filled(still: Picture, cover: NDArray[np.uint8], width: float) -> Picture:
+    """The background with what is behind the person filled from what is beside, coarser the farther away it is."""
+    margin = max(1, round(_MARGIN * width))
+    near = cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
+    weight = (near == 0).astype(np.float32)
+    if not weight.any():
+        return still.copy()
+    fill = _spread(still.astype(np.float32) * weight[..., None], weight)
+    return np.where((cover > 0)[..., None], np.clip(np.rint(fill), 0, _FULL), still).astype(np.uint8)
+
+
+def _spread(colour: Floats, weight: Floats) -> Floats:
+    """Colours where there are none, from a pyramid of weighted means: float32 [h, w, 3]. colour: times weight [h, w]."""
+    here = colour / np.maximum(weight, 1e-6)[..., None]
+    if min(weight.shape) <= 2 or weight.min() >= 1:
+        return np.asarray(here, np.float32)
+    coarse = _spread(cv2.pyrDown(colour), cv2.pyrDown(weight))
+    wide = cv2.pyrUp(coarse, dstsize=(weight.shape[1], weight.shape[0]))
+    known = np.minimum(weight, 1)[..., None]
+    return np.asarray(known * here + (1 - known) * wide, np.float32)
+
+
+def _seen_of(ground: Picture, cover: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """What is seen of the background through the person's cover, int16 of the same shape."""
+    through = ground.astype(np.uint16) * (_FULL - cover.astype(np.uint16))[..., None]
+    return ((through + _FULL // 2) // _FULL).astype(np.int16)

@@ -1,0 +1,114 @@
+"""What a portrait says: speech that is there, or text and units that are spoken first."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle
+from avcore.command import device_name
+from avcore.errors import NoSpeechError
+from avcore.files import private_folder, require_file, require_place
+from avcore.media import read_speech, write_speech_pieces
+from avcore.outputs import keep_apart
+from avcore.progress import Progress, track
+from avcore.units import Units, from_reference_codes
+from avcore.units.files import read_unit_file, units_of
+from netflips.lipsync.work import heard_units
+from netflips.portrait.command import duration_scale
+from netflips.text_voice import TextVoice, speaker_voice, speller_path
+from text2unit.script import Script, script_of
+from text2unit.speller import TextSpeller
+from unit2av.mouths.choose import settled
+from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice
+from unit2av.mouths.mouth import Said
+from unit2av.stage import RENDERER
+from unit2av.voice.speech import UnitVocoder
+
+_SPOKEN = "spoken.wav"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given to be said, and the models for it; nothing is loaded yet.
+
+    speech: a file; script: a text, with its speller; units: as they stand in a file. One of the three is there. encoder, renderer:
+    None where they are not needed.
+    """
+
+    speech: Path | None = None
+    script: Script | None = None
+    units: Path | None = None
+    speller: Path | None = None
+    encoder: Path | None = None
+    renderer: Path | None = None
+
+
+def given_words(options: argparse.Namespace, choice: MouthChoice) -> Given:
+    """Find what is wrong with what was given before anything is loaded. Raises NetflipsError."""
+    given = _speech(options, choice) if options.speech is not None else _words(options)
+    settled(choice, given.renderer)
+    inputs = {
+        "the portrait": options.portrait, "the speech": given.speech, "the units": given.units, "the speller": given.speller,
+        "the unit encoder": given.encoder, "the renderer": given.renderer, "the Wav2Lip checkpoint": choice.wav2lip,
+        "the mouth's table": choice.table, "the voice": options.speaker_path, "the speaker encoder": options.speaker_encoder_path,
+    }  # fmt: skip
+    keep_apart({"the result": options.out_vid_path}, inputs)
+    require_place(options.out_vid_path, "the result")
+    return given
+
+
+def _speech(options: argparse.Namespace, choice: MouthChoice) -> Given:
+    speech = require_file(options.speech, "the speech")
+    if choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None):
+        return Given(speech)
+    found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
+    return Given(speech, encoder=found[UNIT_ENCODER], renderer=found[RENDERER])
+
+
+def _words(options: argparse.Namespace) -> Given:
+    if options.units is not None:
+        units = require_file(options.units, "the unit file")
+        return Given(units=units, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
+    script = script_of(options.text, options.lang)
+    speller = speller_path(options.text2unit_path, options.lang)
+    return Given(script=script, speller=speller, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
+
+
+@contextmanager
+def spoken(given: Given, options: argparse.Namespace, progress: Progress) -> Iterator[tuple[Path, Said]]:
+    """The sound that is heard, a file for the length of the block, and what the mouth is told of it. Raises NetflipsError."""
+    with private_folder() as folder:
+        if given.speech is not None:
+            samples = read_speech(given.speech)
+            if not samples.size:
+                raise NoSpeechError("the speech is empty", path=given.speech)
+            yield given.speech, Said(heard_units(given.encoder, samples, options, progress), samples)
+            return
+        path = folder / _SPOKEN
+        units = _say_units(given, path, options, progress) if given.units is not None else _say_text(given, path, options, progress)
+        yield path, Said(units, read_speech(path))
+
+
+def _say_text(given: Given, path: Path, options: argparse.Namespace, progress: Progress) -> Units:
+    assert given.script is not None  # as `given_words` found
+    assert given.speller is not None
+    assert given.renderer is not None
+    speller = TextSpeller.from_checkpoint(given.speller, device_name(options), options.precision)
+    voice = TextVoice.load(speller, given.renderer, options.lang, duration_scale(options.rate), options)
+    telling = voice.tell(given.script, progress)
+    write_speech_pieces(path, telling)
+    return telling.units
+
+
+def _say_units(given: Given, path: Path, options: argparse.Namespace, progress: Progress) -> Units:
+    assert given.units is not None  # as `given_words` found
+    vocoder = UnitVocoder.from_checkpoint(str(given.renderer), options.lang, device_name(options), options.precision)
+    voice = speaker_voice(options, vocoder)
+    with units_of(given.units):
+        codes = from_reference_codes(read_unit_file(given.units), vocoder.language)
+        timed = vocoder.predict_durations(codes, duration_scale(options.rate))
+        write_speech_pieces(path, track(vocoder.iter_synthesize(timed, voice), "speech", progress))
+    return timed

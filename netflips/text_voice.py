@@ -1,0 +1,139 @@
+"""Text that is spoken (text to speech): a speller and a voice with their weights, sentence by sentence."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avcore.checkpoints.bundle import find_bundle
+from avcore.command import LOG, device_name
+from avcore.errors import UsageError
+from avcore.files import require_file
+from avcore.loading import loading
+from avcore.progress import Progress, silent, track
+from avcore.timeline import seconds_to_units, units_to_samples
+from avcore.units import Units
+from avcore.units.vocabulary import normalise_language
+from netflips.dub.timing import scale_durations
+from text2unit.inference import warn_of_strange
+from text2unit.script import Script
+from text2unit.stage import SPELLER
+
+if TYPE_CHECKING:
+    from avcore.answers import SpeakerVoice
+    from text2unit.speller import Spelling, TextSpeller
+    from unit2av.voice.speech import UnitVocoder
+
+
+def add_voice_options(group: argparse._ActionsContainer) -> None:
+    """Add whose voice speaks, and the models of it but for the renderer."""
+    whose = "the voice: a recording, a video, x.npy or x.npz (default: a voice of nobody's)"
+    group.add_argument("--speaker-path", type=Path, metavar="FILE", help=whose)
+    group.add_argument("--text2unit-path", type=Path, metavar="FILE", help="a speller (default: the bundle's, where it has one)")
+    group.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: resemblyzer's weights)")
+
+
+def speller_path(given: Path | None, language: str) -> Path:
+    """The speller to use: the one that was given, else the bundle's of the language. Raises UsageError where there is neither."""
+    if given is not None:
+        return require_file(given, "the speller", hint=f"{SPELLER.flag} takes what `python -m text2unit.train export` writes")
+    bundle = find_bundle()
+    found = None if bundle is None else bundle.checkpoint(SPELLER, normalise_language(language))
+    if found is None or not found.is_file():
+        raise UsageError(
+            f"missing: {SPELLER.flag}", found="no speller among the models that come with NetfLips",
+            hint="docs/training_text2unit.md says how one is trained",
+        )  # fmt: skip
+    return found
+
+
+def speaker_voice(options: argparse.Namespace, vocoder: "UnitVocoder") -> "SpeakerVoice":
+    """The voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
+    from unit2av.speaker import SpeakerEncoder
+    from unit2av.speakers.voice_of import neutral_voice, read_voice
+
+    if options.speaker_path is None:
+        LOG.info("a voice of nobody's, as no --speaker-path is given")
+        return neutral_voice(vocoder.speaker_dim)
+    encoder = options.speaker_encoder_path
+    return read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(encoder, device_name(options)))
+
+
+@dataclass(eq=False)
+class TextVoice:
+    """Says text. scale: of durations, above 1 speaks slower."""
+
+    speller: "TextSpeller"
+    vocoder: "UnitVocoder"
+    voice: "SpeakerVoice"
+    scale: float = 1.0
+
+    @classmethod
+    def load(cls, speller: "TextSpeller", renderer: Path, language: str, scale: float, options: argparse.Namespace) -> "TextVoice":
+        """Load the vocoder of a language, and the voice that the options ask for.
+
+        Raises CheckpointError, LanguageError, UsageError and what `read_voice` raises.
+        """
+        with loading():
+            from unit2av.voice.speech import UnitVocoder
+
+        vocoder = UnitVocoder.from_checkpoint(renderer, language, device_name(options), options.precision)
+        return cls(speller, vocoder, speaker_voice(options, vocoder), scale)
+
+    def tell(self, script: Script, progress: Progress = silent) -> "Telling":
+        """Begin to say a text that `script_of` read."""
+        return Telling(self, script, progress)
+
+
+@dataclass(eq=False)
+class Telling:
+    """A text that is being said: iterate to get its samples, float32 [n] at 16 kHz, a piece at a time.
+
+    spellings: the sentences said so far. parts: their units, and the silence between two, with the durations they were said in.
+    """
+
+    said_by: TextVoice
+    script: Script
+    progress: Progress = silent
+    spellings: "list[Spelling]" = field(default_factory=list)
+    parts: list[Units] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        speller, vocoder, scale = self.said_by.speller, self.said_by.vocoder, self.said_by.scale
+        sentences = speller.spell(self.script.sentences, vocoder.language)
+        for spelling in track(sentences, "speech", self.progress, len(self.script.sentences)):
+            warn_of_strange(speller, spelling)
+            if self.spellings:
+                steps = max(1, seconds_to_units(self.spellings[-1].pause_s * scale))
+                self._pause(steps)
+                yield np.zeros(units_to_samples(steps), np.float32)
+            units = _at_pace(spelling.units, scale)
+            timed = units if units.durations is not None else vocoder.predict_durations(units, scale)
+            yield from vocoder.iter_synthesize(timed, self.said_by.voice)
+            self.spellings.append(spelling)
+            self.parts.append(timed)
+
+    def _pause(self, steps: int) -> None:
+        """Silence of some steps; without a unit for it, the last unit's mouth is held."""
+        before, silence = self.parts[-1], self.said_by.speller.silence
+        unit = int(before.ids[-1]) if silence is None else silence
+        self.parts.append(Units(np.array([unit]), np.array([steps]), before.language, before.vocabulary))
+
+    @property
+    def units(self) -> Units:
+        """All that was said so far, with its durations."""
+        ids = np.concatenate([part.ids for part in self.parts])
+        durations = np.concatenate([part.durations for part in self.parts if part.durations is not None])
+        return Units(ids, durations, self.parts[0].language, self.parts[0].vocabulary)
+
+
+def _at_pace(units: Units, scale: float) -> Units:
+    """Units whose durations, where they have any, are scaled."""
+    if units.durations is None:
+        return units
+    steps = max(len(units), round(units.num_steps * scale))
+    return replace(units, durations=scale_durations(units.durations, steps))

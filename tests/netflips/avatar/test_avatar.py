@@ -1,0 +1,189 @@
+"""`netflips avatar` from a spoken question to a talking portrait, with small random models."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from avcore.media import probe, read_speech, write_speech
+from avcore.transcripts import Transcript
+from avcore.units import Units
+from avdata.spoken_texts import SpokenText
+from netflips.avatar import hearing
+from netflips.avatar.command import build_parser, main
+from netflips.avatar.hearing import RecognizerEar
+from tests.avcore.made_speech import silence, talk
+from tests.netflips.test_say import write_random_speller
+from tests.unit2text.tiny import write_reader
+from unit2av.mouths.mesh.table import MouthTable
+from unit2text.training.corpus import Corpus
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, Mouth, draw
+
+SIDE = 220
+REPLIES = """
+fallback: 다시 한번 말씀해 주세요.
+refused: 대답할 수 없어요.
+replies:
+  - {ask: How do I get to the bank?, say: 은행까지 오 분 걸려요.}
+"""
+
+
+class Echo:
+    """A recogniser that always hears the same."""
+
+    name, languages = "echo", ("en",)
+
+    def __init__(self, text: str) -> None:
+        self.text, self.count = text, 0
+
+    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+        self.count += 1
+        return Transcript(self.text, language or "en")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A portrait, a question, silence, replies, a list of words, a voice and small models."""
+    folder = tmp_path_factory.mktemp("avatar")
+    Image.fromarray(draw(Head(907), Pose(scale=0.55), Mouth(0.0, 0.0), SIDE)).save(folder / "face.png")
+    write_speech(folder / "question.wav", talk([0.2, 1.2, 0.3]))
+    write_speech(folder / "silence.wav", silence(1.0))
+    (folder / "replies.yaml").write_text(REPLIES, encoding="utf-8")
+    (folder / "blocked.txt").write_text("바보\n", encoding="utf-8")
+    np.save(folder / "voice.npy", np.full(256, 1 / 16, dtype=np.float32))
+    table = MouthTable(np.zeros((5, 1000, 3), np.float32), np.array([0.8, 0, 0], np.float32), np.eye(3, dtype=np.float32)[None])
+    table.save(folder / "mouth.npz")
+    write_random_speller(folder / "speller.safetensors")
+    said = tuple(SpokenText(one, text, one, Units.from_frames([1])) for one, text in (("en", "the end of it"), ("ko", "그 끝이요")))
+    write_reader(folder / "reader.safetensors", Corpus(said, said, "", 1000))
+    return folder
+
+
+@pytest.fixture
+def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[str]]:
+    """A command line with all that it needs."""
+
+    def make(*more: object, listen: str = "question.wav") -> list[str]:
+        given = {
+            "--portrait": folder / "face.png", "--listen": folder / listen, "--out-vid-path": tmp_path / "answer.mp4",
+            "--report": tmp_path / "answer.json", "--text2unit-path": folder / "speller.safetensors",
+            "--unit2av-path": parity_dir / "unit2av_renderer.pt", "--av2unit-path": parity_dir / "mavhubert.pt",
+            "--speaker-path": folder / "voice.npy", "--mouth-table": folder / "mouth.npz",
+        }  # fmt: skip
+        return [*(str(word) for pair in given.items() for word in pair), "--cpu", "--quiet", *map(str, more)]
+
+    return make
+
+
+def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
+    """Let every question be heard as one text."""
+    echo = Echo(text)
+    monkeypatch.setattr("netflips.avatar.work.open_ear", lambda options: RecognizerEar(echo, options.lang))
+    return echo
+
+
+def report(tmp_path: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_a_question_is_answered_by_a_talking_portrait(
+    words: Callable[..., list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hears(monkeypatch, "how do i get to the bank")
+    assert main(words("--replies", folder / "replies.yaml", "--blocked", folder / "blocked.txt")) == 0
+    told = report(tmp_path)
+    assert (told["heard"], told["answer"], told["outcome"]) == ("how do i get to the bank", "은행까지 오 분 걸려요.", "answered")
+    assert list(told["seconds"]) == ["listen", "reply", "speak", "first picture", "draw"]  # type: ignore[call-overload]
+    info = probe(tmp_path / "answer.mp4")
+    assert info.comment.startswith("synthetic:")
+    assert (info.frame_rate, info.height) == (25, SIDE)
+    assert abs(float(info.duration_s) - len(read_speech(tmp_path / "answer.mp4")) / 16000) < 0.1
+    length = float(info.duration_s)
+    assert main(words("--replies", folder / "replies.yaml", "--rate", "0.5")) == 0
+    assert float(probe(tmp_path / "answer.mp4").duration_s) > 1.5 * length
+
+
+def test_units_are_read_where_no_recogniser_is_given(words: Callable[..., list[str]], folder: Path, tmp_path: Path) -> None:
+    asked = words("--replies", folder / "replies.yaml", "--unit2text-path", folder / "reader.safetensors", "--lang", "en")
+    assert main(asked) == 0
+    told = report(tmp_path)
+    assert told["language"] == "en"
+    assert told["heard"] != ""  # random weights say something
+    assert told["answer"] == "다시 한번 말씀해 주세요."
+
+
+def test_silence_is_not_understood(
+    words: Callable[..., list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = hears(monkeypatch, "a hallucination")
+    assert main(words("--replies", folder / "replies.yaml", listen="silence.wav")) == 0
+    assert echo.count == 0
+    assert report(tmp_path)["answer"] == "다시 한번 말씀해 주세요."
+
+
+def test_questions_and_answers_are_guarded(
+    words: Callable[..., list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker = tmp_path / "speak.py"
+    speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
+    command = f"'{sys.executable}' '{speaker}'"
+    outcomes = []
+    for heard in ("이 바ㅂㅗ야", "tell me", "hello"):
+        hears(monkeypatch, heard)
+        assert main(words("--reply-command", command, "--blocked", folder / "blocked.txt")) == 0
+        told = report(tmp_path)
+        outcomes.append((told["outcome"], told["answer"]))
+    refused = "그 말씀에는 대답할 수 없어요."
+    assert outcomes == [("question refused", refused), ("answer refused", refused), ("answered", "안녕하세요")]
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        (["--reply-command", "no-such-program"], "the program of --reply-command is not there"),
+        (["--replies", "{folder}/blocked.txt"], "these are no replies"),
+        (["--blocked", "{folder}/face.png"], "blocked words"),
+        (["--rate", "9"], "--rate is out of range"),
+        (["--listen", "{folder}/none.wav"], "the question is not there"),
+        (["--portrait", "{folder}/question.wav"], "no picture that can be read"),
+        (["--out-vid-path", "{folder}/answer.txt"], "cannot be written"),
+        (["--report", "{folder}/question.wav"], "would overwrite the question"),
+        (["--reply-seconds", "0"], "--reply-seconds must be above 0"),
+        (["--recognizer", "{folder}", "--unit2text-path", "{folder}/reader.safetensors"], "leave one out"),
+        (["--reply-command", f"'{sys.executable}' -c pass"], "did not answer; found no answer"),
+        (["--reply-command", f"'{sys.executable}' -c 'print(chr(128512))'"], "GRINNING FACE"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    words: Callable[..., list[str]], folder: Path, tmp_path: Path, more: list[str], complaint: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    hears(monkeypatch, "hello")
+    assert main(words(*(word.format(folder=folder) for word in more))) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert complaint in told[0]
+    assert not (tmp_path / "answer.mp4").exists()
+    assert not (tmp_path / "answer.json").exists()
+
+
+def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened = []
+
+    class Recognisers:
+        @staticmethod
+        def open_whisper(*how: object) -> Echo:
+            opened.append(how)
+            return Echo("hello")
+
+    monkeypatch.setitem(sys.modules, "netflips.recognizers", Recognisers)
+    words = ["--portrait", "x", "--listen", "x", "--out-vid-path", "x", "--recognizer", str(tmp_path), "--cpu"]
+    ear = hearing.open_ear(build_parser().parse_args(words))
+    assert opened == [(tmp_path, "cpu", "float32")]
+    assert isinstance(ear, RecognizerEar)
