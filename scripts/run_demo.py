@@ -26,12 +26,9 @@ from netflips.portrait.command import build_parser as build_portrait_parser
 from netflips.portrait.work import animate
 from netflips.report import DubReport
 from netflips.report.files import ReportFiles
-<<<<<<< HEAD
 from netflips.subtitles.beside import Subtitling
-from unit2text.stage import TEXT_READER
-=======
 from unit2av.stage import RENDERER
->>>>>>> work/avatar
+from unit2text.stage import TEXT_READER
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _WIDTH = 18
@@ -73,13 +70,9 @@ def _work(options: argparse.Namespace) -> None:
     animated_s = _let_talk(options, bundle, out, talking)
     heard = replace(models.extractor.extract(read_speech(out)), language=target)
     match = nearest_reference(heard, read_references(bundle.references))
-<<<<<<< HEAD
-    files = _files(options.in_vid_path, out, page, settings)
-    lines = [*_expected(options.in_vid_path), *_texts(report), *_heard(match), *_times(report, loaded_s), *files]
-=======
     times = [*_times(report, loaded_s), ("talking portrait", f"{animated_s:.2f} s")]
-    lines = [*_expected(options.in_vid_path), *_heard(match), *times, *_files(options.in_vid_path, out, talking, page)]
->>>>>>> work/avatar
+    files = _files(options.in_vid_path, out, talking, page, settings)
+    lines = [*_expected(options.in_vid_path), *_texts(report), *_heard(match), *times, *files]
     print("\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines))
 
 
@@ -132,14 +125,6 @@ def _drawn(report: DubReport) -> str:
     return f"{report.pictures_with_face} of {report.num_pictures}"
 
 
-<<<<<<< HEAD
-def _files(clip: Path, out: Path, page: Path, settings: DubOptions) -> Iterator[tuple[str, str]]:
-    yield "source", str(clip)
-    yield "DUBBED VIDEO", str(out)
-    if settings.subtitles is not None:
-        for path in settings.subtitles.files(out, settings.source, settings.target).values():
-            yield "subtitles", str(path)
-=======
 def _let_talk(options: argparse.Namespace, bundle: Bundle, dub: Path, out: Path) -> float:
     """Let the portrait say the dub's speech; returns how long that took (s)."""
     started = time.perf_counter()
@@ -151,11 +136,13 @@ def _let_talk(options: argparse.Namespace, bundle: Bundle, dub: Path, out: Path)
     return time.perf_counter() - started
 
 
-def _files(clip: Path, out: Path, talking: Path, page: Path) -> Iterator[tuple[str, str]]:
+def _files(clip: Path, out: Path, talking: Path, page: Path, settings: DubOptions) -> Iterator[tuple[str, str]]:
     yield "source", str(clip)
     yield "DUBBED VIDEO", str(out)
+    if settings.subtitles is not None:
+        for path in settings.subtitles.files(out, settings.source, settings.target).values():
+            yield "subtitles", str(path)
     yield "TALKING PORTRAIT", str(talking)
->>>>>>> work/avatar
     yield "page about it", str(page)
 
 
