@@ -16,6 +16,7 @@ from avcore.errors import CheckpointError, InputError
 from avcore.speech.audio import level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units import Ids
+from avcore.units.unit_sync import is_said
 
 KEY = "agreement"
 """Of a checkpoint's configuration, where a bound is stored."""
@@ -97,11 +98,6 @@ def quiet_units(frames: Ids, sound: NDArray[np.float32]) -> Ids:
     num_steps = min(len(frames), len(sound) // SAMPLES_PER_UNIT)
     levels = np.array([level_dbfs(step) for step in sound[: units_to_samples(num_steps)].reshape(num_steps, -1)])
     return np.asarray(frames[:num_steps][levels < levels.max(initial=-np.inf) - _REST_BELOW_LOUDEST_DB], np.int64)
-
-
-def is_said(units: Ids, silence: int | None) -> NDArray[np.bool_]:
-    """Which steps are not silent, of int64 units of shape [steps]: bool of the same shape."""
-    return np.ones(len(units), np.bool_) if silence is None else units != silence
 
 
 def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Bound:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from av2unit.agreement import Bound, agreement, is_said
+from av2unit.agreement import Bound, agreement
 from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
 from avcore.contracts import Extractor
@@ -12,6 +12,7 @@ from avcore.progress import Progress, silent
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from avcore.units.domain import Domain
+from avcore.units.unit_sync import is_said
 
 BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}

@@ -55,8 +55,19 @@ def lip_sync(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.fl
     pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
     float [S] at 16 kHz in [-1, 1]. is_published: with the published protocol's zeros. Raises InputError for less than six pictures.
     """
-    lips, heard = sync_vectors(network, pictures, cepstra(np.clip(np.round(sound * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)))
-    count = min(len(lips) - 1, len(sound) // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
+    lips, heard = vectors_of(network, pictures, sound)
+    return judge_clip(lips, heard, len(sound), is_published)
+
+
+def vectors_of(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.floating]) -> tuple[Tensor, Tensor]:  # type: ignore[type-arg]
+    """Vectors of lips and of sound of a clip as `lip_sync` takes it, for one protocol or both: float32 [v, width], [a, width]."""
+    samples = np.clip(np.round(sound * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
+    return sync_vectors(network, pictures, cepstra(samples))
+
+
+def judge_clip(lips: Tensor, heard: Tensor, num_samples: int, is_published: bool) -> LipSync:
+    """Compare vectors of `vectors_of`. num_samples: of the clip's sound. Raises InputError for less than six pictures."""
+    count = min(len(lips) - 1, num_samples // SAMPLES_PER_FRAME - WINDOW) if is_published else min(len(lips), len(heard))
     if count < 1:
         raise InputError("the clip is too short for lip sync", expected=f"more than {WINDOW} pictures with their sound")
     return judge(lips[:count], heard[:count], is_published)

@@ -4,10 +4,12 @@ Each is measured on dubs, and where that says something on what the synthesiser 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
 from avcore.statistics import Figure, mean, share
+from netflips.evaluate.metrics.voice import VoiceQuality
 from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Need, Record
 from workshop.evaluate.row import Records, Row
 from workshop.evaluate.settings import EvaluationSettings
@@ -91,3 +93,9 @@ VOICE_ROWS: tuple[Row, ...] = (
     _flags("clipped", "dubs with a clipped sample", lambda one: bool(one["clipped"]), 0.0, is_least=False),
     _flags("ends", "dubs that begin and end in silence, or as their source does", _has_silent_ends, 1.0, is_least=True),
 )
+
+
+def quality_record(quality: VoiceQuality, floor_db: float | None) -> dict[str, float | bool]:
+    """What an evaluation keeps of an utterance's quality and of its noise floor; what could not be measured is left out."""
+    found = asdict(quality) | {"floor": floor_db}
+    return {name: value if isinstance(value, bool) else round(value, 4) for name, value in found.items() if value is not None}

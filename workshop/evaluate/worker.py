@@ -21,6 +21,7 @@ from avcore.timeline import SAMPLE_RATE, samples_to_units
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, Phoneme
 from netflips.bundles.paths import bundle_paths
+from netflips.evaluate.metrics.voice import noise_floor_db, pitch_errors, semitones_between, voice_quality
 from netflips.models import Models, load_models
 from netflips.options import RunOptions
 from unit2av.speakers.voice_of import voice_of
@@ -52,7 +53,7 @@ from workshop.evaluate.mouth import draw_truth, measure_ceiling, measure_mouth
 from workshop.evaluate.noise import noisy_copy
 from workshop.evaluate.retrieval import SpokenReferences, UnitReferences
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.voice_quality import noise_floor_db, pitch_errors, quality_record, semitones_between, voice_quality
+from workshop.evaluate.voice_rows import quality_record
 from workshop.material.phones import SILENCE, Phones
 from workshop.voices.cast import Voice, cast, say
 from workshop.voices.flite import FliteVoice

