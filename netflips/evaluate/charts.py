@@ -20,7 +20,7 @@ _PLOT = 52, 14, 500, 214
 """Left, top, right and bottom of the plot of a noise curve."""
 _NAMES = {AUDIO: "sound alone", VIDEO: "lips alone", BOTH: "sound and lips"}
 _CLASSES = {AUDIO: "sound", VIDEO: "lips", BOTH: "both"}
-FIGURES = {TEXT: "chrF2 of what is heard", "unit_error_rate": "unit error rate"}
+FIGURES = {TEXT: "chrF2 of what is heard, mean over clips", "unit_error_rate": "unit error rate"}
 _TICKS = 4
 _STYLE = (
     "text{font:11px sans-serif;fill:#444}.tick{stroke:#ddd}.line{fill:none;stroke-width:2}.band{opacity:.16}"

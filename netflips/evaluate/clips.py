@@ -31,7 +31,7 @@ class MediaClip:
     """A video or sound file; each part is made when it is first asked for (see `netflips.evaluate.metrics.figures.Clip`)."""
 
     def __init__(self, path: Path, judges: Judges, language: str) -> None:
-        """language: that is spoken, two letters, for the recognizer; "" = it finds out itself."""
+        """language: of the dubs, two letters, which the recognizer listens for; "" = it finds out itself."""
         self.path, self._judges, self._language = path, judges, language
 
     @cached_property
@@ -166,7 +166,7 @@ class SuiteCase:
             SOURCE: self.source is not None,
             REFERENCE: self.reference is not None,
             REFERENCE_TEXT: self.reference_text is not None,
-            FACES: isinstance(self.dub, UnderOtherSound) or self.dub.info.has_video,
+            FACES: (self.dub.shown if isinstance(self.dub, UnderOtherSound) else self.dub).info.has_video,
             OTHERS: bool(self.clips.others_of(self.files)),
         }
         return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
@@ -176,17 +176,21 @@ class Clips:
     """The clips of a set of cases. Holds the last few, with what was found in them."""
 
     def __init__(self, cases: Sequence[CaseFiles], judges: Judges) -> None:
+        """cases: of one language."""
         self._cases, self.judges = list(cases), judges
-        self._kept: OrderedDict[tuple[Path, str], MediaClip] = OrderedDict()
+        self._kept: OrderedDict[Path, MediaClip] = OrderedDict()
         self._voices: dict[Path, Floats | None] = {}
 
-    def clip(self, path: Path, language: str) -> MediaClip:
+    def clip(self, path: Path) -> MediaClip:
         """The clip of a file."""
-        found = self._kept.pop((path, language), None) or MediaClip(path, self.judges, language)
-        self._kept[path, language] = found
+        found = self._kept.pop(path, None) or self._new(path)
+        self._kept[path] = found
         while len(self._kept) > _MOST_CLIPS:
             self._kept.popitem(last=False)
         return found
+
+    def _new(self, path: Path) -> MediaClip:
+        return MediaClip(path, self.judges, self._cases[0].language if self._cases else "")
 
     def case(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> SuiteCase | None:
         """A case by its number, with a subject in the dub's place; None where it has no such subject.
@@ -197,10 +201,7 @@ class Clips:
         dub = self._subject(number, subject, stand_in)
         if dub is None:
             return None
-        source, reference = (
-            None if path is None else self.clip(path, language)
-            for path, language in ((files.source, ""), (files.reference, files.language))
-        )
+        source, reference = (None if path is None else self.clip(path) for path in (files.source, files.reference))
         return SuiteCase(files.id, files.language, dub, source, reference, files.reference_text or None, self, files)
 
     def _subject(self, number: int, subject: str, stand_in: Path | None) -> AnyClip | None:
@@ -208,11 +209,11 @@ class Clips:
         path = {DUBBED: files.dub, SHUFFLED: files.dub, ITSELF: files.source, TRUTH: files.reference, TRUE_UNITS: stand_in}[subject]
         if path is None:
             return None
-        own = self.clip(path, files.language)
+        own = self.clip(path)
         if subject != SHUFFLED:
             return own
         other = self.partner(number)
-        return None if other is None else UnderOtherSound(own, self.clip(other.dub, files.language))
+        return None if other is None else UnderOtherSound(own, self.clip(other.dub))
 
     def partner(self, number: int) -> CaseFiles | None:
         """Whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
@@ -240,7 +241,7 @@ class Clips:
         for path in self.others_of(own):
             if path not in self._voices:
                 try:
-                    self._voices[path] = MediaClip(path, self.judges, "").voice
+                    self._voices[path] = self._new(path).voice
                 except NetflipsError:
                     self._voices[path] = None
             voice = self._voices[path]

@@ -33,10 +33,10 @@ def frechet_row(cases: Sequence[CaseFiles], judges: Judges, inception: Path, out
     clips, work = Clips(cases, judges), WorkFolder(out_dir / _FOLDER)
     digest, network = file_digest(inception), list[Any]()
 
-    def features(path: Path, language: str) -> Moments | None:
+    def features(path: Path) -> Moments | None:
         def make() -> dict[str, Any]:
             network[:] = network or [load_inception(inception)]
-            return {"features": features_of(network[0], face_pictures(clips.clip(path, language))).astype(np.float32)}
+            return {"features": features_of(network[0], face_pictures(clips.clip(path))).astype(np.float32)}
 
         found = work.arrays("inception", key_of(digest, file_digest(path), str(judges.paths.face)), make)["features"]
         return Moments.of(found.astype(np.float64)) if len(found) else None
@@ -45,7 +45,7 @@ def frechet_row(cases: Sequence[CaseFiles], judges: Judges, inception: Path, out
     for number, case in enumerate(cases):
         progress(_STAGE, number, len(cases))
         try:
-            sides = [features(case.dub, case.language), None if case.source is None else features(case.source, "")]
+            sides = [features(case.dub), None if case.source is None else features(case.source)]
         except NetflipsError:
             failed += 1
             continue

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import NetflipsError, OutputError
+from avcore.errors import CheckpointError, NetflipsError, OutputError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
@@ -19,11 +19,13 @@ from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH,
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measures import COST, is_measured, metrics_of
 from netflips.evaluate.metrics.figures import (
+    EXTRACTOR,
     OTHERS,
     RECOGNIZER,
     REFERENCE,
     REFERENCE_TEXT,
     SOURCE,
+    SPEAKER,
     Metric,
     Missing,
     finite,
@@ -63,7 +65,7 @@ class Measurer:
     """A worker: measures cases with models of its own."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self._work, self._is_ready = work, False
 
     @cached_property
     def _clips(self) -> Clips:
@@ -74,16 +76,21 @@ class Measurer:
         return {one.name: one for one in metrics_of(self._work.judges.syncnet)}
 
     def load(self) -> str:
-        """Read the recognizer, which all need; what is wrong with it, "" = nothing."""
+        """Read the models that the measures need; what is wrong with one of them, "" = nothing."""
+        judges, needs = self._clips.judges, {need for name in self._work.metrics for need in self._metrics[name].needs}
         try:
-            if RECOGNIZER in self._clips.judges.there:
-                _ = self._clips.judges.recognizer
+            for need, model in ((RECOGNIZER, "recognizer"), (EXTRACTOR, "extractor"), (SPEAKER, "speaker")):
+                if need in needs & judges.there:
+                    getattr(judges, model)
         except NetflipsError as error:
             return str(error)
+        self._is_ready = True
         return ""
 
     def process(self, *parts: Sequence[Job]) -> list[Record]:
-        """Measure what is left of some cases."""
+        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
+        if not self._is_ready and (complaint := self.load()):
+            raise CheckpointError(complaint)
         return [self._measure(job.number, *one) for part in parts for job in part for one in job.left]
 
     def _measure(self, number: int, subject: str, measure: str, key: str) -> Record:

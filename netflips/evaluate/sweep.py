@@ -112,13 +112,13 @@ def run_sweep(
     found = list[Record]()
     for number, case in enumerate(chosen):
         progress(_STAGE, number, len(chosen))
-        key = work.key(case)
-        places = [(case.id, subject, NOISE) for subject in work.subjects()]
-        kept = [known[place] for place in places if place in known and known[place].key == key]
-        if len(kept) < len(places):
-            kept = list(work.measure(number, key))
-            records.add(out_dir, kept)
-        found += kept
+        key, places = work.key(case), [(case.id, subject, NOISE) for subject in work.subjects()]
+        kept = {place: known[place] for place in places if place in known and known[place].key == key}
+        if left := frozenset(place[1] for place in places if place not in kept):
+            made = list(work.measure(number, key, left))
+            records.add(out_dir, made)
+            kept |= {one.place: one for one in made}
+        found += [kept[place] for place in places]
     progress(_STAGE, len(chosen), len(chosen))
     return found
 
@@ -164,26 +164,26 @@ class _Sweeper:
                 yield subject_of(AUDIO, noise, level)
                 yield subject_of(BOTH, noise, level)
 
-    def measure(self, number: int, key: str) -> Iterator[Record]:
-        """All levels of a case; where its lips cannot be seen, the records that need them have failed."""
-        case = self._cases[number]
+    def measure(self, number: int, key: str, left: frozenset[str]) -> Iterator[Record]:
+        """What is left of a case; where its lips cannot be seen, all of it has failed."""
+        case, models = self._cases[number], self._models
         assert case.source is not None
-        clip = self._clips.clip(case.source, "")
+        clip = self._clips.clip(case.source)
         try:
             speech, lips = clip.speech, clip.face.lips
+            clean = models.extractor.extract(speech, lips)
         except NetflipsError as error:
-            for subject in self.subjects():
-                yield Record(case.id, subject, NOISE, key, failed=str(error))
+            yield from (Record(case.id, subject, NOISE, key, failed=str(error)) for subject in self.subjects() if subject in left)
             return
-        clean = self._models.extractor.extract(speech, lips)
-        yield self._record(case, VIDEO, key, self._models.extractor.extract(None, lips), clean)
+        if VIDEO in left:
+            yield self._record(case, VIDEO, key, models.extractor.extract(None, lips), clean)
         for noise in self._sweep.names:
             made = self._noise(noise, len(speech), number)
             for level in self._sweep.levels:
                 heard = at_snr(speech, made, level)
                 for modalities, seen in ((AUDIO, None), (BOTH, lips)):
-                    units = self._models.extractor.extract(heard, seen)
-                    yield self._record(case, subject_of(modalities, noise, level), key, units, clean)
+                    if (subject := subject_of(modalities, noise, level)) in left:
+                        yield self._record(case, subject, key, models.extractor.extract(heard, seen), clean)
 
     def _noise(self, name: str, length: int, number: int) -> Doubles:
         if self._sweep.file is not None:
@@ -196,7 +196,7 @@ class _Sweeper:
             source = self._cases[(number + step) % len(self._cases)].source
             assert source is not None
             try:
-                yield self._clips.clip(source, "").speech
+                yield self._clips.clip(source).speech
             except NetflipsError:
                 continue
 
@@ -206,7 +206,10 @@ class _Sweeper:
         figures: Measured = {UNITS: errors / max(len(wanted), 1), _SUMS[0]: errors, _SUMS[1]: float(len(wanted))}
         texts = {}
         if self._is_heard and case.reference_text:
-            heard = self._said(units, case.language)
+            try:
+                heard = self._said(units, case.language)
+            except NetflipsError as error:
+                return Record(case.id, subject, NOISE, key, failed=str(error))
             texts = {"heard": heard, "wanted": case.reference_text, "recognizer": self._judges.recognizer.name}
             figures = {**figures, **text_errors(heard, case.reference_text), **text_likeness(heard, case.reference_text)}
         return Record.of((case.id, subject, NOISE), key, figures, texts)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from avcore.statistics import Figure
+from netflips.evaluate.clips import DUBBED
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
 
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
@@ -46,14 +47,12 @@ def subjects_of(rows: Sequence[Row]) -> list[str]:
     return [subject for subject in SUBJECT_TITLES if subject in there]
 
 
-def notes(row: Row, subjects: Sequence[str]) -> str:
-    """What is to be said of a row: why figures are missing, how they were computed."""
-    found = dict[str, list[str]]()
-    for subject, cell in row.cells.items():
-        if cell.why and (subject in subjects or not subjects):
-            found.setdefault(cell.why, []).append(SUBJECT_TITLES[subject])
-    said = [why if row.cells.keys() == {*names} or len(found) == 1 == len(row.cells) else f"{', '.join(names)}: {why}"
-            for why, names in found.items()]  # fmt: skip
+def notes(row: Row) -> str:
+    """What is to be said of a row: why figures of dubs are missing, where baselines failed, how it was computed."""
+    own = row.cells.get(DUBBED)
+    said = [own.why] if own is not None and own.why else []
+    failed = [(SUBJECT_TITLES[name], cell.failed) for name, cell in row.cells.items() if name != DUBBED and cell.failed]
+    said += [f"{name}: {count} failed" for name, count in failed]
     return "; ".join([*said, *([row.signature] if row.signature else [])])
 
 
@@ -67,7 +66,7 @@ def cells_of(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         figures = [row.cells[one].figure if one in row.cells else None for one in subjects]
         own = [shown(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
-        lines.append([title(row), *own, *(shown(one) for one in figures[1:]), notes(row, subjects)])
+        lines.append([title(row), *own, *(shown(one) for one in figures[1:]), notes(row)])
     return lines
 
 
@@ -104,7 +103,7 @@ def latex(rows: Sequence[Row], caption: str) -> str:
             cells.append(("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else ""))
         name = escaped(f"{row.kind.title}{', ' + row.kind.unit if row.kind.unit else ''}")
         lines.append(" & ".join([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells]) + r" \\")
-        if note := notes(row, subjects):
+        if note := notes(row):
             said.append(f"% {row.name}: {note}")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
 
