@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.errors import InputError, VocabularyError
+from avcore.units import Units
 from avtrain.checkpoints import read_state
 from avtrain.loop import Trainer
 from tests.unit2av.vocoder_runs import PUBLISHED, config_of, history, words
@@ -288,3 +290,48 @@ def test_a_collated_segment_is_what_the_vocoder_takes(tones: TonesCorpus, tmp_pa
     sound, log_durations = task.modules()["generator"](batch["frames"], batch["voice"], batch["runs"])
     assert sound.shape == batch["samples"].shape
     assert log_durations.shape == batch["runs"].ids.shape
+
+
+class Deaf:
+    """A unit encoder that hears one unit whatever is said."""
+
+    def extract(self, speech: np.ndarray) -> Units:
+        assert speech.dtype == np.float32
+        return Units([3, 3], np.array([len(speech) // 320, 1]))
+
+
+class Silent(Recorder):
+    """An engine of one process that shows nothing."""
+
+    def of_all(self, value: Any) -> list[Any]:
+        return [value]
+
+    def log_sound(self, *_: Any) -> None:
+        pass
+
+    log_image = log_sound
+
+
+def test_a_unit_encoder_tells_how_much_of_what_is_said_is_heard(
+    tones: TonesCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unit2av.voice.training.task.load_judge", lambda *_: Deaf())
+    task = make_task(config_of(tones, tmp_path, "unit_encoder=named.pt"))
+    items = task.valid_items()
+    assert items is not None
+    batch = task.collate([items.load((0, index)) for index in range(2)])
+    said = [Units.from_frames(row[:length].numpy()).ids for row, length in zip(batch["frames"], batch["num_frames"], strict=True)]
+    right = sum(3 in ids for ids in said)  # of each, the one unit that is heard where it is said at all
+    with torch.no_grad():
+        found = task.validate(iter([batch]), Silent(task))
+    expected = 1 - right / sum(map(len, said))
+    assert found["unit_error_rate"] == found["recorded_unit_error_rate"] == pytest.approx(expected)
+    assert {"mel", "length_error"} < set(found)
+    assert not {"errors", "length"} & set(found)
+
+
+def test_a_unit_encoder_of_other_units_is_refused(tones: TonesCorpus, tmp_path: Path, parity_dir: Path) -> None:
+    with pytest.raises(VocabularyError, match="quantizer"):
+        make_task(config_of(tones, tmp_path, f"unit_encoder={parity_dir / 'mavhubert.pt'}"))
+    with pytest.raises(InputError, match=r"nowhere\.pt"):
+        make_task(config_of(tones, tmp_path, f"unit_encoder={tmp_path / 'nowhere.pt'}"))

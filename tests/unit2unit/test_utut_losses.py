@@ -2,15 +2,16 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 
-from tests.unit2unit.fairseq_side import batch, load_published
+from tests.unit2unit.fairseq_side import batch, dictionary, load_published
 from unit2unit.training.losses import FocalLabelSmoothedCrossEntropyCriterion, focal_loss
+from unit2unit.training.task import UnitTranslationTask
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +93,25 @@ def test_options_stand_on_the_command_line() -> None:
     FocalLabelSmoothedCrossEntropyCriterion.add_args(parser)
     options = parser.parse_args(["--focal-gamma", "1.5", "--label-smoothing", "0.1"])
     assert (options.focal_gamma, options.label_smoothing) == (1.5, 0.1)
+
+
+class Answers:
+    """Stands in for the task: knows its dictionary and answers with given rows."""
+
+    langs: ClassVar = ["en", "ko"]
+
+    def __init__(self, rows: list[list[int]]) -> None:
+        self.tgt_dict, self._rows = dictionary(20, ("en", "ko")), rows
+
+    def inference_step(self, *_: object, **__: object) -> list[list[dict[str, torch.Tensor]]]:
+        return [[{"tokens": torch.tensor(row)}] for row in self._rows]
+
+
+@pytest.mark.parametrize(("found", "bleu"), [([4, 5, 5, 6, 7, 8], 100), ([12, 13, 14, 15, 16], 0)])
+def test_bleu_of_a_validation_counts_units_alone(found: list[int], bleu: float) -> None:
+    """Marks, the target's tag (which is always right), padding and repeats are no words."""
+    tag, pad = 25, 1
+    target = torch.tensor([[4, 5, 6, 7, 8, 2, tag, pad, pad]])
+    score = UnitTranslationTask._inference_with_bleu(Answers([[*found, 2, tag]]), None, {"target": target}, None)
+    assert score.score == pytest.approx(bleu)
+    assert score.ref_len == 5

@@ -107,6 +107,16 @@ def test_training_lowers_its_loss(stage: Stage) -> None:
     assert valid[max(valid)] < valid[min(valid)]
 
 
+def test_validation_of_a_translator_tells_how_many_tokens_are_right_and_bleu_over_units(finetuned: Stage) -> None:
+    accuracy, bleu = (logged(finetuned.run_dir, name, "valid") for name in ("accuracy", "bleu"))
+    assert accuracy.keys() == bleu.keys() == losses(finetuned.run_dir, "valid").keys()
+    assert accuracy[max(accuracy)] > accuracy[min(accuracy)]
+    assert all(0 <= one <= 100 for one in bleu.values())
+    assert max(bleu.values()) > 0
+    rates = logged(finetuned.run_dir, "lr"), logged(finetuned.run_dir, "gnorm")
+    assert all(sorted(one) == list(range(1, _UPDATES + 1)) for one in rates)
+
+
 def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
     assert {path.name for path in stage.run_dir.iterdir()} == {
         "checkpoints",

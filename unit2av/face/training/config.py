@@ -142,8 +142,9 @@ class Unit2vConfig(RunConfig):
     itself, as they are at inference; the network can then copy the mouth that it should draw, so keep it small.
     reference_choices: windows of the video that the reference of each picture is chosen from, by the likest upper half; with
     several it is held as the target is, like at inference, and its mouth must be told from the units'. 1 = any window.
-    quality_width: channels of the discriminator's first layer. num_samples: windows shown in the log. check_only: check
-    everything and stop before the first step.
+    quality_width: channels of the discriminator's first layer. unit_encoder: a checkpoint that reads in validation whether drawn
+    mouths say their units (unit_sync), of read_clips held-out clips; empty = none. num_samples: windows shown in the log.
+    check_only: check everything and stop before the first step.
     """
 
     PUBLISHED: ClassVar[str] = "unit2av/unit2v"
@@ -161,6 +162,8 @@ class Unit2vConfig(RunConfig):
     pictures: int
     same_reference: float = 0.0
     reference_choices: int
+    unit_encoder: str = ""
+    read_clips: int = 4
     num_samples: int = 4
     check_only: bool = False
 
@@ -215,7 +218,8 @@ def check_unit2v(config: Unit2vConfig) -> None:
     if not 1 <= config.pictures <= WINDOW_FRAMES:
         raise UsageError("pictures must be of a window", expected=f"1..{WINDOW_FRAMES}", found=config.pictures)
     counts = {"quality_width": config.quality_width, "model.norm_windows": config.model.norm_windows}
-    for name, value in (counts | {"reference_choices": config.reference_choices}).items():
+    counts |= {"reference_choices": config.reference_choices, "read_clips": config.read_clips}
+    for name, value in counts.items():
         if value < 1:
             raise UsageError(f"{name} must be 1 or more", found=value)
     _check_share("same_reference", config.same_reference)

@@ -20,7 +20,9 @@ from unit2av.face.training.config import MouthRegion, Unit2vConfig
 from unit2av.face.training.corpus import LipClips
 from unit2av.face.training.items import FaceExample, FaceWindows, stack
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, mouth_of, realness_loss, ssim
+from unit2av.face.training.seen import LipReader
 from unit2av.face.training.sync import SyncExpert
+from unit2av.judge import load_judge
 from unit2av.renderer import network_input, network_picture, to_pictures
 
 LOG = logging.getLogger("netflips.train")
@@ -46,6 +48,8 @@ class Unit2vTask:
             clips.valid, cache, config.loop.seed, max_items=config.data.max_valid_windows,
             reference_choices=config.reference_choices, has_average=True,
         )  # fmt: skip
+        judge = load_judge(config.unit_encoder, clips.vocabulary, config.loop.device)
+        self._reader = None if judge is None else LipReader(judge, clips.valid[: config.read_clips], cache)
 
     def modules(self) -> dict[str, nn.Module]:
         parts: dict[str, nn.Module] = {FACE: self._face, LOSSES: self._losses}
@@ -111,6 +115,8 @@ class Unit2vTask:
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
         """Measure held-out windows (see `Measurer`), show some, and switch the sync loss on when it is low enough.
 
+        With a unit encoder, whole held-out clips as well (see `LipReader`).
+
         batches: as in `training_step`, and average uint8 [batch, 96, 96, 3], each clip's mean face.
         """
         self._refresh_norms()
@@ -124,7 +130,7 @@ class Unit2vTask:
         metrics = means_of(engine.of_all(measurer.found))
         if self._losses.notice(metrics.get("sync_loss", float("inf"))):
             LOG.info("the sync loss counts from now on, with a weight of %g", self._config.losses.sync)
-        return metrics
+        return metrics if self._reader is None else metrics | self._reader.measure(self._face)
 
     def _refresh_norms(self) -> None:
         if not self._frozen_norms:

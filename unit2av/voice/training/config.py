@@ -155,8 +155,9 @@ class Unit2aConfig(RunConfig):
     edge_unit: what the voice takes for the neighbour of an utterance's first unit and of its last (unit2av.voice.speech): a unit's
     number, "auto" for the one that most utterances begin or end with, or empty: no neighbour, as published. It is stored with
     the voice and not taken over from init.checkpoint; training itself does not need it.
-    num_samples: held-out utterances that are heard and seen in the log. check_only: check everything, compute the voices
-    that are missing, and stop before the first step.
+    unit_encoder: a checkpoint that hears in validation whether what is said are the units that were to be said (unit_error_rate);
+    empty = none. num_samples: held-out utterances that are heard and seen in the log. check_only: check everything, compute the
+    voices that are missing, and stop before the first step.
     """
 
     PUBLISHED: ClassVar[str] = "unit2av/unit2a"
@@ -172,6 +173,7 @@ class Unit2aConfig(RunConfig):
     init: VoiceInitConfig = field(default_factory=VoiceInitConfig)
     generator_optim: OptimConfig
     discriminator_optim: OptimConfig
+    unit_encoder: str = ""
     num_samples: int = 4
     check_only: bool = False
 

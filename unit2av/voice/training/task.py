@@ -14,6 +14,7 @@ from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
+from unit2av.judge import UnitErrors, load_judge, unit_errors
 from unit2av.voice.training.config import Unit2aConfig
 from unit2av.voice.training.corpus import Corpus, edge_unit
 from unit2av.voice.training.discriminators import Discriminators, Judgement
@@ -31,6 +32,7 @@ from unit2av.voice.training.losses import (
 from unit2av.voice.training.start import RUN_KIND, TrainedVocoder, settings_of
 
 _GENERATOR, _DISCRIMINATORS = "generator", "discriminators"
+_RECORDED = "recorded_"
 _LOG_RANGE = (-9.0, 3.0)
 """Log mel values shown as black and as white."""
 _PICTURE_SCALE = 3
@@ -46,6 +48,8 @@ class Unit2aTask:
         self._mel, self._stft = LogMel(config.mel), StftLoss(config.losses.stft_sizes)
         self._edge_unit = edge_unit(config.edge_unit, corpus.train)
         self._train, self._valid = self._make_items()
+        self._judge = load_judge(config.unit_encoder, corpus.vocabulary, config.loop.device)
+        self._own_errors: dict[str, UnitErrors] = {}
         self._has_shown_truth = False
 
     def _make_items(self) -> tuple[ItemSource[Any], ItemSource[Any] | None]:
@@ -137,7 +141,8 @@ class Unit2aTask:
         """Mean over held-out utterances: mel L1, duration loss, errors of the durations predicted and of their sum.
 
         duration_error_s: mean absolute error of a unit's duration (s). length_error: by how much an utterance comes out
-        too long or too short, as a share of its length.
+        too long or too short, as a share of its length. With a unit encoder unit_error_rate: what it hears in what is made
+        against what was to be said, and recorded_unit_error_rate: the same of the recordings, which nothing made can be below.
         """
         rows, shown = [], 0
         for batch in batches:
@@ -149,7 +154,7 @@ class Unit2aTask:
                     shown += 1
         self._has_shown_truth = True
         rows = [row for share in engine.of_all(rows) for row in share]
-        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {"mel": float("inf")}
+        return _means(rows) if rows else {"mel": float("inf")}
 
     def _measure(self, batch: SegmentBatch, number: int, length: int) -> tuple[Tensor, Metrics]:
         """Say one utterance with its own durations: float32 [320 * length], and how near it is."""
@@ -166,7 +171,20 @@ class Unit2aTask:
             "duration_error_s": float((predicted - truth).abs().mean()) * float(units_to_seconds(1)),
             "length_error": abs(float(predicted.sum()) / float(truth.sum()) - 1),
         }
-        return made[0], metrics
+        return made[0], metrics | self._unit_errors(batch, number, length, made[0])
+
+    def _unit_errors(self, batch: SegmentBatch, number: int, length: int, made: Tensor) -> Metrics:
+        """Errors of what was made, float32 [320 * length], and of its recording; nothing without a unit encoder."""
+        if self._judge is None:
+            return {}
+        frames = batch["frames"][number, :length].cpu().numpy()
+        found = {"": unit_errors(self._judge, made.float().cpu().numpy(), frames)}
+        name = batch["names"][number]
+        if name not in self._own_errors:
+            real = batch["samples"][number, : units_to_samples(length)].float().cpu().numpy()
+            self._own_errors[name] = unit_errors(self._judge, real, frames)
+        found[_RECORDED] = self._own_errors[name]
+        return {f"{whose}{part}": float(value) for whose, one in found.items() for part, value in one._asdict().items()}
 
     def _show(self, batch: SegmentBatch, number: int, made: Tensor, engine: Engine) -> None:
         name, real = batch["names"][number], batch["samples"][number, : len(made)]
@@ -174,6 +192,17 @@ class Unit2aTask:
         if not self._has_shown_truth:
             engine.log_sound(f"real/{name}", real.cpu().numpy(), SAMPLE_RATE)
         engine.log_image(f"real above made/{name}", spectrogram_picture(self._mel(torch.stack([real, made.float()]))))
+
+
+def _means(rows: Sequence[Metrics]) -> Metrics:
+    """Means of all that was measured of utterances; of unit errors the rate of their sums."""
+    sums = {name: float(np.sum([row[name] for row in rows])) for name in rows[0]}
+    found = {name: value / len(rows) for name, value in sums.items()}
+    for whose in ("", _RECORDED):
+        if f"{whose}errors" in found:
+            del found[f"{whose}errors"], found[f"{whose}length"]
+            found[f"{whose}unit_error_rate"] = sums[f"{whose}errors"] / max(1.0, sums[f"{whose}length"])
+    return found
 
 
 def spectrogram_picture(log_mels: Tensor) -> NDArray[np.uint8]:
