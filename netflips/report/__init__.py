@@ -141,6 +141,8 @@ class DubReport:
     """The same of `translation_score`."""
     mouth: str = "units"
     """What moved the lips: units, wav2lip or mesh."""
+    peak_memory_bytes: int | None = None
+    """The most that the process held until the dub was done, models and earlier dubs of the run too; None = not known."""
 
     def as_json(self) -> str:
         """The report as JSON."""
