@@ -126,8 +126,8 @@ def _line(points: Sequence[tuple[float, Figure]], name: str, x: Place, y: Place)
 
 def _range(figures: Sequence[Figure]) -> tuple[float, float]:
     """From zero to a little above all that is drawn."""
-    ends = [value for one in figures for value in (one.value, one.low, one.high) if math.isfinite(value)]
-    return min(0.0, *ends), max(*ends, 1e-9) * 1.05
+    ends = [0.0, *(value for one in figures for value in (one.value, one.low, one.high) if math.isfinite(value))]
+    return min(ends), max(*ends, 1e-9) * 1.05
 
 
 def standing_alone(drawn: Markup) -> str:

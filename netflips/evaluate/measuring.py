@@ -1,7 +1,7 @@
 """The work of a suite: each measure of each case, once; what is finished is kept, and done again only where something changed."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,7 +142,7 @@ def measure(work: Work, out_dir: Path, pool: Pool[Job, int] | None = None, progr
     return {place: known[place] for place in keys}
 
 
-def _outcomes(jobs: Sequence[Job], pool: Pool[Job, int]) -> Iterator[Finished[Job, int] | Lost[Job, int]]:
+def _outcomes(jobs: Sequence[Job], pool: Pool[Job, int]) -> Generator[Finished[Job, int] | Lost[Job, int], None, None]:
     if jobs:
         with pool:
             yield from pool.run((job.number, Task.of(job)) for job in jobs)

@@ -168,6 +168,8 @@ class _Sweeper:
         """What is left of a case; where its lips cannot be seen, all of it has failed."""
         case, models = self._cases[number], self._models
         assert case.source is not None
+        if self._is_heard:
+            _ = self._judges.recognizer  # what is wrong with it is no fault of a case
         clip = self._clips.clip(case.source)
         try:
             speech, lips = clip.speech, clip.face.lips

@@ -19,7 +19,7 @@ from netflips.evaluate.metrics.figures import EXTRACTOR
 from netflips.evaluate.records import Record
 from netflips.evaluate.sweep import AUDIO, BOTH, VIDEO, Sweep, curves_of, parse_levels, run_sweep, subject_of
 
-STEPS, LEVELS = 40, (30.0, 0.0, -30.0)
+STEPS, LEVELS = 40, (30.0, 10.0, -30.0)
 
 
 def said(seed: int) -> np.ndarray:
@@ -67,10 +67,10 @@ def test_lips_help_from_where_sound_is_lost(tmp_path: Path, hearing: Hearing) ->
     (curve,) = curves_of(found, wanted)
     errors = {level: figure.value for level, figure in curve.points[AUDIO].items()}
     assert errors[30.0] == 0.0
-    assert errors[30.0] < errors[0.0] < errors[-30.0]
+    assert errors[30.0] < errors[10.0] < errors[-30.0]
     assert {figure.value for figure in (*curve.points[BOTH].values(), *curve.points[VIDEO].values())} == {0.0}
-    assert curve.helps_from == 0.0
-    assert "white: lips begin to help at 0 dB" in curve.sentence
+    assert curve.helps_from == 10.0
+    assert "white: lips begin to help at 10 dB" in curve.sentence
     assert curve.gains[30.0].value == 0.0
 
 
