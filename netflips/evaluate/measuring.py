@@ -77,8 +77,9 @@ class Measurer:
 
     def load(self) -> str:
         """Read the models that the measures need; what is wrong with one of them, "" = nothing."""
-        judges, needs = self._clips.judges, {need for name in self._work.metrics for need in self._metrics[name].needs}
+        judges = self._clips.judges
         try:
+            needs = {need for name in self._work.metrics for need in self._metrics[name].needs}
             for need, model in ((RECOGNIZER, "recognizer"), (EXTRACTOR, "extractor"), (SPEAKER, "speaker")):
                 if need in needs & judges.there:
                     getattr(judges, model)

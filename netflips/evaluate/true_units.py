@@ -1,5 +1,6 @@
 """A ceiling for dubs: speech that is right, said once more by the vocoder from its own units, in the voice of the source."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,8 +9,11 @@ from avcore.media import read_speech, write_speech
 from avcore.progress import Progress, silent, track
 from avcore.runs.cache import file_digest, key_of
 from netflips.evaluate.cases import CaseFiles
-from netflips.evaluate.judges import LOG, Judges
+from netflips.evaluate.judges import Judges
+from netflips.evaluate.metrics.figures import EXTRACTOR, SPEAKER
 from netflips.options import ModelPaths
+
+LOG = logging.getLogger("netflips")
 
 _FOLDER, _STAGE = "true_units", "true units"
 _FORMAT = "1"
@@ -26,8 +30,9 @@ def say_true_units(
     from unit2av.inference_unit2a import UnitVocoder
     from unit2av.speakers.voice_of import voice_of
 
-    weights = [judges.identity("extractor"), file_digest(models.unit2av), judges.identity("speaker")]
-    found, vocoder = dict[str, Path](), None
+    weights = [judges.identity(EXTRACTOR), file_digest(models.unit2av), judges.identity(SPEAKER)]
+    found = dict[str, Path]()
+    vocoder: UnitVocoder | None = None
     for case in track(cases, _STAGE, progress, len(cases)):
         if case.reference is None:
             continue
