@@ -35,7 +35,7 @@ KINDS: Mapping[str, Kind] = {
     "peak_memory_mb": Kind("peak memory of the dub", "MB", "lower", "the dub's report", "of the whole process"),
 }
 """Of all figures that have a row, by name."""
-SPEECH_ONLY = frozenset({"outside_unchanged", "unit_sync", "lse_c", "face_ssim", "face_found", "real_time"})
+SPEECH_HAS_NO = frozenset({"outside_unchanged", "unit_sync", "lse_c", "face_ssim", "face_found", "real_time"})
 """Measures that say nothing of speech alone."""
 DUBS_HAVE_NO = frozenset({"stoi", "f0_error", "unit_error_rate", "face_ssim"})
 """Measures of the same words in the same time, which a dub into another language is not."""

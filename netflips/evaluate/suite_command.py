@@ -170,13 +170,13 @@ def _cases_of_dubs(options: argparse.Namespace) -> "tuple[CaseFiles, ...]":
 def _speech(options: argparse.Namespace) -> None:
     with loading():
         from netflips.evaluate.cases import read_cases
-        from netflips.evaluate.measures import SPEECH_ONLY
+        from netflips.evaluate.measures import SPEECH_HAS_NO
 
     cases = read_cases(require_file(options.cases, "the manifest"), (), options.lang)
     truths = tuple(replace(case, reference=case.reference or case.source) for case in cases)
     if lacking := [case.id for case in truths if case.reference is None]:
         raise UsageError("some lines have nothing to compare with", expected="reference, or source", found=", ".join(lacking[:20]))
-    _run(options, truths, SPEECH_ONLY, "Speech", None)
+    _run(options, truths, SPEECH_HAS_NO, "Speech", None)
 
 
 def _dub(options: argparse.Namespace) -> None:
