@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -307,9 +307,3 @@ def _compare(options: argparse.Namespace) -> None:
     for note in notes:
         LOG.warning("%s", note)
     say(table(found).rstrip("\n"))
-
-
-PARSERS: dict[str, Callable[[], Parser]] = {
-    "dubs": build_dubs_parser, "speech": build_speech_parser, "dub": build_dub_parser, "compare": build_compare_parser,
-}  # fmt: skip
-"""By the name of the command."""
