@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import CheckpointError, NetflipsError, OutputError
+from avcore.contracts import SpeechRecognizer
+from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
@@ -83,6 +84,8 @@ class Measurer:
             for need, model in ((RECOGNIZER, "recognizer"), (EXTRACTOR, "extractor"), (SPEAKER, "speaker")):
                 if need in needs & judges.there:
                     getattr(judges, model)
+            if RECOGNIZER in needs & judges.there:
+                require_heard(judges.recognizer, self._work.cases[0].language if self._work.cases else "")
         except NetflipsError as error:
             return str(error)
         self._is_ready = True
@@ -105,6 +108,13 @@ class Measurer:
             raise
         except NetflipsError as error:
             return Record(*place, key, failed=str(error))
+
+
+def require_heard(recognizer: SpeechRecognizer, language: str) -> None:
+    """Raise LanguageError for a language that a recognizer does not know: no clip could be heard."""
+    if language and language not in recognizer.languages:
+        known, hint = ", ".join(recognizer.languages), "give --recognizer, or leave texts out with --measures"
+        raise LanguageError(f"{recognizer.name} does not know the language", expected=known, found=language, hint=hint)
 
 
 def measure_case(metric: Metric, case: SuiteCase, place: Place, key: str) -> Record:

@@ -206,6 +206,16 @@ def test_cases_go_to_several_processes(tmp_path: Path) -> None:
     assert (figures_of(out)["duration_ratio", "dub"]["value"], figures_of(out)["duration_ratio", "dub"]["n"]) == (1.05, 4)
 
 
+def test_a_language_that_the_recognizer_does_not_know_ends_the_run(
+    tmp_path: Path, by_pitch: type[ByPitch], capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_tones(tmp_path)
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"ko"', '"es"'), encoding="utf-8")
+    assert main(["dubs", str(manifest), "--out-dir", str(tmp_path / "out"), "--measures", "wer", "--cpu", "--quiet"]) == 2
+    assert "by pitch does not know the language; expected ko; found es" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
 def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(self: Judges) -> None:
         raise NoSpeechError("it cannot be opened")
