@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from av2unit.agreement import rest_unit
 from avcore.arrays import Samples
@@ -110,7 +111,9 @@ def _voice(case: Case) -> Measured:
 
 def _voice_beside_source(case: Case) -> Measured:
     made, own = (voice.voice_quality(_sound(clip)) for clip in (case.dub, _side(case.source, "source")))
-    off = Missing("the source has no pitch") if own.f0_hz is None else voice.semitones_between(made.f0_hz, own.f0_hz)
+    off: float | Missing = Missing("the source has no pitch")
+    if own.f0_hz is not None:
+        off = voice.semitones_between(made.f0_hz, own.f0_hz)
     return {"harmonicity_off": made.harmonicity_db - own.harmonicity_db, "f0_off": off}
 
 
@@ -120,8 +123,11 @@ def _pauses(case: Case) -> Measured:
         "floor_db": voice.noise_floor_db(samples, is_silence),
         "edge_jump_db": voice.edge_jump_db(samples, is_silence),
     }
-    lost = {"floor_db": Missing("it has no pause of 0.1 s"), "edge_jump_db": Missing("nothing in it begins or ends")}
-    return {name: lost[name] if value is None else value for name, value in found.items()}
+    lost: dict[str, float | Missing] = {
+        "floor_db": Missing("it has no pause of 0.1 s"),
+        "edge_jump_db": Missing("nothing in it begins or ends"),
+    }
+    return {**lost, **{name: value for name, value in found.items() if value is not None}}
 
 
 def _pitch(case: Case) -> Measured:
@@ -130,10 +136,11 @@ def _pitch(case: Case) -> Measured:
     if (reason := intelligibility.why_not_in_step(made, recorded)) is not None:
         return dict.fromkeys(("f0_error", "voicing_error"), reason)
     wrong, semitones = voice.pitch_errors(made, recorded, _silence(true))
-    return {"f0_error": Missing("nowhere both are voiced") if semitones is None else semitones, "voicing_error": wrong}
+    found: dict[str, float | Missing] = {"f0_error": Missing("nowhere both are voiced"), "voicing_error": wrong}
+    return found if semitones is None else found | {"f0_error": semitones}
 
 
-def _silence(clip: Clip) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _silence(clip: Clip) -> NDArray[np.bool_]:
     """Which steps of 20 ms say nothing, by the units of the sound: bool [steps]."""
     frames = clip.heard.frames()
     rest = rest_unit(frames, clip.speech)

@@ -161,7 +161,7 @@ def measured(metric: Metric, case: Case, there: frozenset[str]) -> Measured:
         raise
     except NetflipsError as error:
         return dict.fromkeys(metric.figures, Missing(str(error)))
-    lost = dict.fromkeys(metric.figures, Missing("nothing was measured"))
+    lost: dict[str, float | Missing] = dict.fromkeys(metric.figures, Missing("nothing was measured"))
     return {name: finite(value) for name, value in {**lost, **found}.items()}
 
 

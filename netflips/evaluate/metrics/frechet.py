@@ -81,7 +81,7 @@ def load_inception(path: Path) -> Any:
     """
     path = require_file(path, "the network for pictures (--inception)")
     try:
-        return torch.jit.load(str(path), map_location="cpu").eval()
+        return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(
             "this is no TorchScript file", path=path, expected="a network such as inception-2015-12-05.pt",

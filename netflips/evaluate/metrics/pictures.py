@@ -63,7 +63,9 @@ def beside_source(made: Iterable[Picture], source: Iterable[Picture], boxes: Seq
             shown.append(sharpness(crop_face(right, box)))
     if not unchanged:
         return dict.fromkeys(BESIDE_SOURCE, Missing("there is no picture"))
-    ratio = float(np.mean(drawn)) / float(np.mean(shown)) if shown and np.mean(shown) > 0 else Missing("no picture has a face")
+    ratio: float | Missing = Missing("no picture has a face")
+    if shown and np.mean(shown) > 0:
+        ratio = float(np.mean(drawn)) / float(np.mean(shown))
     return {"outside_unchanged": float(np.mean(unchanged)), "outside_l1": float(np.mean(apart)), "sharpness": ratio}
 
 

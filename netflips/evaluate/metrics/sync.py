@@ -58,7 +58,9 @@ def sync_of_faces(network: SyncNet, clips: Iterable[FaceClip]) -> Measured:
 
 def _named(found: LipSync, names: Sequence[str]) -> dict[str, float | Missing]:
     values = (found.confidence, found.distance, float(found.offset), found.at_zero)
-    return dict(zip(names, values, strict=False))
+    named: dict[str, float | Missing] = {}
+    named.update(zip(names, values, strict=False))
+    return named
 
 
 def _mean(values: Sequence[float | Missing]) -> float:
