@@ -1,7 +1,9 @@
 """The main job: a video in one language in, the same person speaking another language out."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place
@@ -44,8 +46,10 @@ def dub(
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     if in_own_time:
-        return dub_recording(source, out_path, models, options, progress, clock)
-    return ShortDub(source, out_path, models, options, progress, clock).run()
+        report = dub_recording(source, out_path, models, options, progress, clock)
+    else:
+        report = ShortDub(source, out_path, models, options, progress, clock).run()
+    return replace(report, peak_memory_bytes=peak_memory_bytes())
 
 
 def is_recording(source: PictureSource, options: DubOptions) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Names of settings of glibc's mallopt (malloc.h)."""
 _MOST = 2**31 - 1
+_KILOBYTE = 1024
 
 
 def keep_freed_memory() -> bool:
@@ -32,6 +33,16 @@ def release_freed_memory() -> bool:
     """Give all pages that are free back to the system, those that `keep_freed_memory` keeps too; False where it cannot be told."""
     trim = _of_glibc("malloc_trim")
     return trim is not None and bool(trim(ctypes.c_size_t(0)))
+
+
+def peak_memory_bytes() -> int | None:
+    """The most memory that this process has held so far; None where the system does not say it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * _KILOBYTE
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:

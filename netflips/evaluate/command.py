@@ -1,4 +1,4 @@
-"""`netflips evaluate`: how good the demo's models are, in one table; `units` and `translate` measure one's own."""
+"""`netflips evaluate`: how good the demo's models are, in one table; the other actions measure one's own dubs and models."""
 
 import argparse
 import sys
@@ -13,6 +13,10 @@ from avcore.loading import loading
 from netflips.checkout import from_checkout
 
 _OTHERS = {
+    "dubs": "netflips.evaluate.suite_command",
+    "speech": "netflips.evaluate.suite_command",
+    "dub": "netflips.evaluate.suite_command",
+    "compare": "netflips.evaluate.suite_command",
     "units": "netflips.evaluate.units_command",
     "translate": "netflips.evaluate.units_command",
     "sync": "netflips.evaluate.sync_command",
@@ -30,8 +34,8 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         "what", choices=["demo", *_OTHERS],
-        help="demo: the phrasebook that the demo's models know; units, translate: a test split of one's own; sync: lips and sound "
-        "of videos (see their --help)",
+        help="demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two "
+        "of these; units, translate: a test split of units; sync: lips and sound of videos (see their --help)",
     )  # fmt: skip
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")

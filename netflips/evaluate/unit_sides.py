@@ -8,13 +8,15 @@ import numpy as np
 from avcore.command import LOG
 from avcore.errors import InputError, UnitError
 from avcore.files import require_file
+from avcore.runs.rows import iter_rows
 from avcore.units import Ids, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
 from netflips.evaluate.unit_scores import Pair
 
 _TABLES = (".jsonl", ".parquet")
 _IDS = ".ids"
-_NAMED = 3
+_REFERENCE = "reference"
+_NAMED, _SHOWN = 3, 20
 
 Side = dict[str, Ids]
 """Units by id, int64 [N] each; repeats may be there, and none at all."""
@@ -69,6 +71,46 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnitError("this is not a text file", path=path, expected="whole numbers with blanks between") from error
+
+
+def read_pairs(path: Path, given: str) -> tuple[Side, Side, tuple[str, str]]:
+    """Both sides of a manifest, and the languages of the first and the second: of lines `{"id", <given>, "reference"}`.
+
+    given: the name of the first side's field: `units` or `source`. Units are a list of numbers, or a text of them. Lines may have
+    `source_language` and `language`, all the same; "" = not said. Raises InputError naming all lines that are wrong.
+    """
+    first, second = dict[str, Ids](), dict[str, Ids]()
+    spoken, wrong = set[tuple[str, str]](), list[str]()
+    for number, row in iter_rows(path):
+        try:
+            name = row["id"]
+            if not isinstance(name, str) or name in first:
+                raise ValueError(f"the id {name!r} stands there twice" if name in first else "its id is no text")
+            sides = [_ids(row[field], f"{path}:{number}") for field in (given, _REFERENCE)]
+            spoken.add((str(row.get("source_language", "")), str(row.get("language", ""))))
+        except KeyError as error:
+            wrong.append(f"line {number}: it has no {error.args[0]}")
+        except (ValueError, UnitError) as error:
+            wrong.append(f"line {number}: {error}")
+        else:
+            first[name], second[name] = sides
+    form = f'{{"id": ..., "{given}": [...], "{_REFERENCE}": [...]}}'
+    if wrong:
+        raise InputError(f"{len(wrong)} lines are no pairs", path=path, expected=form, found="; ".join(wrong[:_SHOWN]))
+    if not first:
+        raise InputError("the manifest holds no pairs", path=path, expected=form)
+    if len(spoken) > 1:
+        raise InputError("the languages of the pairs are mixed", path=path, expected="one pair of them", found=len(spoken))
+    return first, second, next(iter(spoken))
+
+
+def _ids(value: object, place: str) -> Ids:
+    """Units of a line, int64 [U]. Raises ValueError or UnitError."""
+    if isinstance(value, str):
+        return parse_units(value, place)
+    if isinstance(value, list) and all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in value):
+        return np.array(value, dtype=np.int64)
+    raise ValueError("its units are no list of whole numbers")
 
 
 def match(found: Mapping[str, Ids], references: Mapping[str, Ids], is_missing_empty: bool = False) -> list[Pair]:

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,12 @@ from avcore.progress import bars
 from avcore.runs.rows import write_rows
 from avcore.texts import read_json
 from avcore.units import Ids, Units
+from avcore.units.edit_distance import edit_distance
 from avdata.manifest import iter_entries
-from netflips.evaluate.unit_scores import Pair, require_sacrebleu, rows, score, table
-from netflips.evaluate.unit_sides import Side, match, read_side
+from netflips.evaluate.metrics.statistics import bootstrap
+from netflips.evaluate.metrics.units import by_length, by_score
+from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, rows, score, table
+from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
@@ -35,8 +38,11 @@ _FIGURES = (
 def build_units_parser() -> Parser:
     """The options of `evaluate units`."""
     parser = Parser(prog="netflips evaluate units", description=f"Score unit sequences against references. {_FIGURES}")
-    parser.add_argument("--hypotheses", type=Path, required=True, metavar="PATH", help=f"what was found: {_FORMS}")
-    parser.add_argument("--references", type=Path, required=True, metavar="PATH", help="what is right: the same, with the same ids")
+    parser.add_argument(
+        "cases", type=Path, nargs="?", metavar="MANIFEST", help='JSON lines of {"id", "units", "reference"}; or both of these:'
+    )
+    parser.add_argument("--hypotheses", type=Path, metavar="PATH", help=f"what was found: {_FORMS}")
+    parser.add_argument("--references", type=Path, metavar="PATH", help="what is right: the same, with the same ids")
     _add_outputs(parser)
     parser.add_argument("--missing-as-empty", action="store_true", help="count references without a hypothesis as wrong")
     parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the table")
@@ -50,7 +56,11 @@ def build_translate_parser() -> Parser:
         prog="netflips evaluate translate",
         description=f"Translate a test split and score the result against its references. {_FIGURES}",
     )
-    given = parser.add_argument_group("test split (--pairs, or --source and --target)")
+    parser.add_argument(
+        "cases", type=Path, nargs="?", metavar="MANIFEST",
+        help='JSON lines of {"id", "source", "reference", "source_language"?, "language"?}; or a test split:',
+    )  # fmt: skip
+    given = parser.add_argument_group("test split (a manifest, or --pairs, or --source and --target)")
     given.add_argument("--pairs", type=Path, metavar="DIR", help="folder made by unit2unit.utut_finetune.prepare_pairs")
     given.add_argument("--split", default="test", metavar="NAME", help="of --pairs: test, valid or train (default: test)")
     given.add_argument("--source", type=Path, metavar="PATH", help=f"units to translate: {_FORMS}")
@@ -83,31 +93,41 @@ def main_translate(argv: Sequence[str] | None = None) -> int:
 
 def _score_units(options: argparse.Namespace) -> None:
     require_sacrebleu()
-    _check_outputs(options, {"the hypotheses": options.hypotheses, "the references": options.references})
-    pairs = match(read_side(options.hypotheses), read_side(options.references), options.missing_as_empty)
-    _tell(pairs, options)
+    sides = options.hypotheses, options.references
+    inputs = {"the manifest": options.cases, "the hypotheses": sides[0], "the references": sides[1]}
+    _check_outputs(options, inputs)
+    if (options.cases is None) == (sides[0] is None and sides[1] is None) or (sides[0] is None) != (sides[1] is None):
+        raise UsageError("say what is scored", expected="a manifest, or --hypotheses and --references")
+    if options.cases is None:
+        found, references = read_side(sides[0]), read_side(sides[1])
+    else:
+        found, references, _ = read_pairs(options.cases, "units")
+    _tell(match(found, references, options.missing_as_empty), options)
 
 
 def _score_translations(options: argparse.Namespace) -> int | None:
     require_sacrebleu()
     path = require_file(checkpoint_or_bundle(options.utut_path, TRANSLATOR), "the translator")
-    _check_outputs(options, {"the source": options.source, "the target": options.target, "the translator": path})
+    inputs = {"the manifest": options.cases, "the source": options.source, "the target": options.target, "the translator": path}
+    _check_outputs(options, inputs)
     languages, sources, references = _split(options)
     with loading():
         from unit2unit.translator import UnitTranslator
     translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision)
-    found, failed = _translate(translator, sources, languages, options)
-    _tell(match(found, references, is_missing_empty=bool(failed)), options)
+    found, scores = _translate(translator, sources, languages, options)
+    failed = len(sources) - len(found)
+    _tell(match(found, references, is_missing_empty=bool(failed)), options, scores)
     return EXIT_FAILED if failed else None
 
 
 def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
     """The languages and both sides, those of the sources' ids that are asked for."""
-    if (options.pairs is None) == (options.source is None and options.target is None) or (options.source is None) != (
-        options.target is None
-    ):
-        raise UsageError("say where the test split is", expected="--pairs, or --source and --target")
+    given = [options.cases is not None, options.pairs is not None, options.source is not None or options.target is not None]
+    if given.count(True) != 1 or (options.source is None) != (options.target is None):
+        raise UsageError("say where the test split is", expected="a manifest, or --pairs, or --source and --target")
     languages = options.src_lang, options.tgt_lang
+    if options.cases is not None:
+        return _of_manifest(options)
     source, target = options.source, options.target
     if options.pairs is not None:
         stored = _languages_of(options.pairs)
@@ -127,6 +147,17 @@ def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
     return languages, {name: units for name, units in sources.items() if name in wanted}, chosen
 
 
+def _of_manifest(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
+    """The languages and both sides of a manifest's lines."""
+    if options.manifest is not None:
+        raise UsageError("--manifest chooses ids of a test split", found=f"the manifest {options.cases} beside it")
+    sources, references, stored = read_pairs(options.cases, "source")
+    languages = options.src_lang or stored[0], options.tgt_lang or stored[1]
+    if not all(languages):
+        raise UsageError("give both languages", expected="--src-lang and --tgt-lang, as en and ko")
+    return languages, sources, references
+
+
 def _languages_of(folder: Path) -> tuple[str, str]:
     """Of prepared pairs: source and target."""
     path = require_file(folder / "data.json", "the report of the pairs", hint="prepare_pairs writes it")
@@ -140,20 +171,21 @@ def _languages_of(folder: Path) -> tuple[str, str]:
 
 def _translate(
     translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: argparse.Namespace
-) -> tuple[Side, int]:
+) -> tuple[Side, dict[str, float]]:
+    """What each source was translated into, and how sure the translator was of it; without those that failed."""
     from unit2unit.inference import search_settings
     from unit2unit.many import Given, translate_many
 
     given = [Given(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    found: dict[str, Ids] = {}
+    found, scores = dict[str, Ids](), dict[str, float]()
     with bars(options.quiet) as progress:
         for one, translation in translate_many(translator, given, *languages, search, progress, len(given)):
             if isinstance(translation, NetflipsError):
                 LOG.error("%s: %s", one.id, translation)
             else:
-                found[one.id] = translation.units.ids
-    return found, len(given) - len(found)
+                found[one.id], scores[one.id] = translation.units.ids, translation.score
+    return found, scores
 
 
 def _check_outputs(options: argparse.Namespace, inputs: dict[str, Path | None]) -> None:
@@ -163,10 +195,30 @@ def _check_outputs(options: argparse.Namespace, inputs: dict[str, Path | None]) 
             require_place(path)
 
 
-def _tell(pairs: list[Pair], options: argparse.Namespace) -> None:
+def _tell(pairs: list[Pair], options: argparse.Namespace, certainty: Mapping[str, float] | None = None) -> None:
+    """Write and say the figures: of all, by the references' length, and by how sure the translator was (`certainty`, by id)."""
     scores = score(pairs)
+    errors = bootstrap([edit_distance(one.found, one.reference) for one in pairs], [max(len(one.reference), 1) for one in pairs])
+    groups = {"by length of the reference": by_length(pairs)}
+    sure = [one for one in pairs if one.id in (certainty or {})]
+    if certainty and len(sure) > 1:
+        groups["by the translator's score"] = by_score(sure, [certainty[one.id] for one in sure])
     if options.rows is not None:
         write_rows(options.rows, rows(pairs))
     if options.json is not None:
-        write_text(options.json, json.dumps(scores.to_json(), indent=1) + "\n")
+        ends = {"low": round(errors.low, 4), "high": round(errors.high, 4)} if len(pairs) > 1 else {}
+        parts = {name: {which: one.to_json() for which, one in found.items()} for name, found in groups.items()}
+        content = scores.to_json() | {"unit_error_rate_interval": ends} | parts
+        write_text(options.json, json.dumps(content, indent=1) + "\n")
     say(table(scores))
+    if len(pairs) > 1:
+        say(f"unit error rate: 95 % interval {errors.low:.3f} to {errors.high:.3f} (bootstrap over utterances)")
+    for name, found in groups.items():
+        if len(found) > 1:
+            say("\n".join([f"{name}:", *(_line(which, one) for which, one in found.items())]))
+
+
+def _line(name: str, scores: UnitScores) -> str:
+    """The figures of a group of utterances."""
+    figures = f"UER {scores.unit_error_rate:.3f}  BLEU {scores.bleu:6.2f}  chrF {scores.chrf:6.2f}"
+    return f"  {name:<24} {scores.utterances:6d} utterances  {figures}"

@@ -155,6 +155,8 @@ class DubReport:
     heard_confidence: float | None = None
     said_text: str = ""
     said_confidence: float | None = None
+    peak_memory_bytes: int | None = None
+    """The most that the process held until the dub was done, models and earlier dubs of the run too; None = not known."""
 
     def as_json(self) -> str:
         """The report as JSON."""

@@ -28,6 +28,7 @@ PAGES = sorted(
 SEARCH = "--beam 2 --max-target-units 60"
 FORMS = (
     Form(r"netflips evaluate demo", "hours, and a synthesiser", check=check_help),
+    Form(r"netflips evaluate (dubs|speech|dub|compare) ", "dubs that are not here; its own tests run it", check=check_help),
     Form(r"av2unit.kmeans|av2unit.train", "a quarter of an hour, of a corpus that is not here", check=check_settings),
     Form(
         r"(inference_av2av.py|netflips dub|unit2unit.inference) .*--utut-path",

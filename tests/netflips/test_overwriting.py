@@ -117,6 +117,10 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("bundle note metrics bundle.json --bundle-dir .", "overwrite the section"),
         ("evaluate units --hypotheses units.jsonl --references u.txt --rows units.jsonl", "--rows would overwrite"),
         ("evaluate translate --source units.jsonl --target units.jsonl --utut-path t.safetensors --json t.json", "--json would"),
+        ("evaluate dubs records.jsonl --out-dir . --cpu", "an input lies where the results go"),
+        ("evaluate speech records.jsonl --out-dir . --cpu", "an input lies where the results go"),
+        ("evaluate dub v.mp4 --source a.mp4 --report metrics.json --out-dir . --cpu", "an input lies where the results go"),
+        ("evaluate compare . . --json records.jsonl", "--json would overwrite the records"),
         ("extract --in-path failed.jsonl --out-dir . --cpu", "an input lies where the results go"),
         ("extract --in-path lips --out-dir . --with-lips --cpu", "an input lies where the results go"),
         ("manifest merge m.jsonl -o m.jsonl", "overwrite a manifest"),
@@ -136,7 +140,9 @@ def test_every_other_command(refused: Run, folder: Path, words: str, said: str) 
     shutil.copy("a.mp4", "lips/b.mp4")
     (folder / "units/en").mkdir(parents=True)
     (folder / "units/en/a.txt").write_text("1 2\n")
-    Path("bundle.json").write_text("{}")
+    for name in ("bundle.json", "metrics.json"):
+        Path(name).write_text("{}")
+    Path("records.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "v.mp4"}\n')
     shutil.copy("m.jsonl", "failed.jsonl")
     assert said in refused(cli.main, *words.split())
 

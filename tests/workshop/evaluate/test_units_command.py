@@ -142,3 +142,41 @@ def test_a_split_that_is_not_said_or_not_there(split: dict[str, Path], tmp_path:
     (tmp_path / "bad.jsonl").write_text('{"id": "a", "units": [99]}\n{"id": "b", "units": [5, 6, 5]}\n')
     assert main([*common, "--source", str(tmp_path / "bad.jsonl"), "--target", str(split["ko"])]) == 1
     assert "a: unit at position 0 is out of range" in capsys.readouterr().err
+
+
+def test_a_manifest_holds_both_sides_and_the_languages(
+    split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Translations are scored as from two sides, by length and by how sure the translator was."""
+    sides = {language: {row["id"]: row["units"] for row in map(json.loads, split[language].read_text().splitlines())}
+             for language in ("en", "ko")}  # fmt: skip
+    lines = [
+        {"id": name, "source": units, "reference": sides["ko"][name], "source_language": "en", "language": "ko"}
+        for name, units in sides["en"].items()
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    common = ["evaluate", "translate", "--utut-path", str(split["model"]), "--cpu", "--quiet", "--json", str(tmp_path / "out.json")]
+    assert main([*common, str(tmp_path / "pairs.jsonl")]) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["utterances"], found["exact"]) == (len(lines), 1.0)
+    assert found["unit_error_rate_interval"] == {"low": 0.0, "high": 0.0}
+    assert sum(part["utterances"] for part in found["by the translator's score"].values()) == len(lines)
+    assert main([*common, str(tmp_path / "pairs.jsonl"), "--source", str(split["en"])]) == 2
+    assert "say where the test split is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([{"id": "a", "units": [1]}], "line 1: it has no reference"),
+        ([{"id": "a", "units": [1], "reference": [1.5]}], "line 1: its units are no list of whole numbers"),
+        ([{"id": "a", "units": "1 2", "reference": [1]}] * 2, "line 2: the id 'a' stands there twice"),
+        ([{"id": n, "units": [1], "reference": [1], "language": n} for n in ("ko", "es")], "languages of the pairs are mixed"),
+    ],
+)
+def test_what_is_no_manifest_of_units_is_said(
+    tmp_path: Path, lines: list[dict[str, object]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["evaluate", "units", str(tmp_path / "pairs.jsonl")]) == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,150 @@
+"""The cases of an evaluation suite: files of what was made, what it was made from and what is right.
+
+    {"id": "t1", "source": "t1.mp4", "dub": "t1_ko.mp4", "reference_text": "...", "reference": "t1_ko.wav", "speaker": "ann"}
+
+Everything is checked before any work, and all that is wrong of one kind is told at once. Paths start from the manifest's folder.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import InputError, MediaError, NetflipsError
+from avcore.media import probe
+from avcore.runs.rows import iter_rows
+from avcore.timeline import frames_to_seconds
+from avcore.units.vocabulary import normalise_language
+from netflips.evaluate.metrics.figures import DUB, REFERENCE, REFERENCE_TEXT, SOURCE
+
+FILES = (SOURCE, DUB, REFERENCE, "report")
+"""Fields of a line that name files."""
+_FIELDS = ("id", *FILES, REFERENCE_TEXT, "speaker", "language")
+_NAMED = 20
+"""Complaints of one kind that are named one by one."""
+_FORM = '{"id": ..., "source": ..., "dub": ..., "reference_text": ...}'
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """A line of a manifest. dub: what was made; source: what from; reference: right speech, or a video of it; report: JSON of
+    `netflips dub --report`; None = there is none. reference_text: what should be said, "" = not known. language: of the dub, two
+    letters. speaker: whose voice it should be, "" = not said."""
+
+    id: str
+    dub: Path
+    source: Path | None = None
+    reference: Path | None = None
+    reference_text: str = ""
+    speaker: str = ""
+    language: str = ""
+    report: Path | None = None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that it names, by field."""
+        found = {name: getattr(self, name) for name in FILES}
+        return {name: path for name, path in found.items() if path is not None}
+
+
+def read_cases(path: Path, needs: Iterable[str], language: str | None = None) -> tuple[CaseFiles, ...]:
+    """Read and check a manifest.
+
+    needs: fields that each line must have, beside id and dub. language: of lines that do not say theirs. Raises InputError that
+    names all lines of the first kind that is wrong: not of the form, doubled ids, empty texts, mixed languages, missing files.
+    """
+    lines = list(_lines(path, frozenset(needs)))
+    if not lines:
+        raise InputError("the manifest holds no cases", path=path, expected=_FORM)
+    return check_cases([case for _, case in lines], path, language, [f"line {number}" for number, _ in lines])
+
+
+def check_cases(
+    cases: Sequence[CaseFiles], path: Path, language: str | None = None, places: Sequence[str] = ()
+) -> tuple[CaseFiles, ...]:
+    """Check cases against one another and the disk; returns them with their language. path: where they were read.
+
+    places: where each was read, for messages; default: its id. Raises InputError as `read_cases` does.
+    """
+    places = places or [case.id for case in cases]
+    several = {name for name, count in Counter(case.id for case in cases).items() if count > 1}
+    doubled = [f"{place}: {case.id}" for place, case in zip(places, cases, strict=True) if case.id in several]
+    _refuse(doubled, path, "ids stand there more than once", "one line for each id")
+    given = None if language is None else normalise_language(language)
+    named = [replace(case, language=normalise_language(case.language) if case.language else given or "") for case in cases]
+    spoken = sorted({case.language for case in named if case.language})
+    if len(spoken) > 1:
+        hint = "a table has one language: divide the manifest"
+        raise InputError("the languages of the dubs are mixed", path=path, expected="one", found=", ".join(spoken), hint=hint)
+    if given is not None and spoken != [given]:
+        raise InputError("the manifest is of another language", path=path, expected=given, found=spoken[0])
+    missing = [
+        f"{place}: {field} {file}"
+        for place, case in zip(places, cases, strict=True)
+        for field, file in case.files.items()
+        if not file.is_file() or not file.stat().st_size
+    ]
+    _refuse(missing, path, "files are not there, or empty", "files that can be read", "check the paths")
+    return tuple(replace(case, language=spoken[0] if spoken else "") for case in named)
+
+
+def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
+    """Raise MediaError naming all dubs that no figure can be taken of: not to be decoded, or shorter than a picture."""
+    wrong = []
+    for case in cases:
+        try:
+            info = probe(case.dub)
+        except NetflipsError as error:
+            wrong.append(str(error))
+            continue
+        if not info.has_audio and not info.has_video:
+            wrong.append(f"{case.dub}: neither sound nor pictures")
+        elif info.duration_s < frames_to_seconds(1):
+            wrong.append(f"{case.dub}: {float(info.duration_s):.3f} s, shorter than a picture")
+    expected = f"videos or sound files of {float(frames_to_seconds(1)):g} s or more"
+    _refuse(wrong, path, "dubs cannot be measured", expected, error=MediaError)
+
+
+def _lines(path: Path, needs: frozenset[str]) -> Iterable[tuple[int, CaseFiles]]:
+    """The cases with the numbers of their lines. Raises InputError for all lines that are none, then for all empty texts."""
+    found, wrong, empty = list[tuple[int, CaseFiles]](), list[str](), list[str]()
+    for number, row in iter_rows(path):
+        try:
+            case = _case(row, path.parent, needs)
+        except ValueError as error:
+            wrong.append(f"line {number}: {error}")
+            continue
+        if REFERENCE_TEXT in row and not case.reference_text:
+            empty.append(f"line {number}: {case.id}")
+        found.append((number, case))
+    _refuse(wrong, path, "lines are no cases", _FORM)
+    _refuse(empty, path, "reference texts are empty", "what should be said", "leave the field out where it is not known")
+    return found
+
+
+def _case(row: dict[str, Any], root: Path, needs: frozenset[str]) -> CaseFiles:
+    """A line's case. Raises ValueError saying what is wrong with it."""
+    unknown = sorted(row.keys() - set(_FIELDS))
+    if unknown:
+        raise ValueError(f"it has {', '.join(unknown)}, which is none of {', '.join(_FIELDS)}")
+    given = {name: value for name, value in row.items() if value is not None}
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is no text")
+    lacking = [name for name in _FIELDS if name in {"id", DUB, *needs} and name not in given]
+    lacking += [name for name in ("id", *FILES) if name in given and not given[name].strip()]
+    if lacking:
+        raise ValueError(f"it has no {', no '.join(lacking)}")
+    files = {name: root / given.pop(name) for name in FILES if name in given}
+    text = " ".join(given.pop(REFERENCE_TEXT, "").split())
+    return CaseFiles(**{"dub": files.pop(DUB), "reference_text": text, **given, **files})  # type: ignore[arg-type]
+
+
+def _refuse(
+    wrong: Sequence[str], path: Path, what: str, expected: str, hint: str | None = None, error: type[InputError] = InputError
+) -> None:
+    """Raise one error for all that is wrong; nothing for nothing."""
+    if wrong:
+        more = f"; and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise error(f"{len(wrong)} {what}", path=path, expected=expected, found="; ".join(wrong[:_NAMED]) + more, hint=hint)

@@ -1,0 +1,250 @@
+"""Cases as metrics look at them: what is found in a file is made once, and kept while neighbouring cases may ask for it."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from avcore.arrays import Floats, Samples
+from avcore.errors import NetflipsError, NoSpeechError
+from avcore.faces.crop import Box, Picture
+from avcore.faces.find import SpeakerFace, find_faces
+from avcore.media import MediaInfo, PictureSource, probe, read_speech
+from avcore.timeline import samples_to_seconds
+from avcore.units import Units
+from netflips.evaluate.cases import CaseFiles
+from netflips.evaluate.judges import Judges
+from netflips.evaluate.metrics.figures import DUB, FACES, OTHERS, REFERENCE, REFERENCE_TEXT, SOURCE
+
+DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS = "dub", "source", "shuffled", "reference", "true_units"
+SUBJECTS = (DUBBED, ITSELF, SHUFFLED, TRUTH, TRUE_UNITS)
+"""What stands in the place of the dub: itself; the source; the sound of another case's dub under its own picture; the speech
+that is right; that speech once more, by the vocoder from its own units. All but the first are baselines."""
+_MOST_CLIPS = 8
+"""Files that are kept in memory, with what was found in them."""
+_MOST_OTHERS = 20
+"""Voices of other people that a voice is compared with."""
+
+
+class MediaClip:
+    """A video or sound file; each part is made when it is first asked for (see `netflips.evaluate.metrics.figures.Clip`)."""
+
+    def __init__(self, path: Path, judges: Judges, language: str) -> None:
+        """language: of the dubs, two letters, which the recognizer listens for; "" = it finds out itself."""
+        self.path, self._judges, self._language = path, judges, language
+
+    @cached_property
+    def info(self) -> MediaInfo:
+        """What the file holds."""
+        return probe(self.path)
+
+    @cached_property
+    def speech(self) -> Samples:
+        """Its sound, float32 [S] at 16 kHz in -1..1. Raises MediaError without any."""
+        return read_speech(self.path)
+
+    @property
+    def seconds(self) -> float:
+        """How long its sound lasts; of a file without sound, its pictures."""
+        return float(samples_to_seconds(len(self.speech)) if self.info.has_audio else self.info.duration_s)
+
+    def pictures(self) -> Iterator[Picture]:
+        """Its pictures at 25 fps, uint8 [height, width, 3] RGB."""
+        return (picture.rgb for picture in PictureSource(self.path))
+
+    @cached_property
+    def face(self) -> SpeakerFace:
+        """The face of the one who speaks. Raises NoFaceError."""
+        source = PictureSource(self.path)
+        speech = self.speech if self.info.has_audio else None
+        return find_faces(
+            source, self._judges.paths.face, speech, total=len(source), source=self.path, pixel_aspect=self.info.pixel_aspect
+        )
+
+    def faces(self) -> Sequence[Box | None]:
+        """Where the speaker's face is in each picture at 25 fps, [4] in pixels; None = none was found. Raises NoFaceError."""
+        return self.face.boxes
+
+    @cached_property
+    def heard(self) -> Units:
+        """Units of the sound alone."""
+        if not len(self.speech):
+            raise NoSpeechError("its sound track is empty", path=self.path)
+        return self._judges.extractor.extract(self.speech)
+
+    @cached_property
+    def seen(self) -> Units:
+        """Units of the lips alone."""
+        return self._judges.extractor.extract(None, self.face.lips)
+
+    @cached_property
+    def voice(self) -> Floats:
+        """Whose voice it is: float32 [E] of unit length. Raises NoSpeechError."""
+        return self._judges.speaker.embed(self.speech)
+
+    @cached_property
+    def text(self) -> str:
+        """What the recognizer writes of its sound; nothing where it hears no speech."""
+        try:
+            return self._judges.recognizer.hear(self.speech, self._language or None).text
+        except NoSpeechError:
+            return ""
+
+
+class UnderOtherSound:
+    """The pictures of one clip with the sound of another: what a shuffled pair is. path: of the pictures."""
+
+    def __init__(self, shown: MediaClip, said: MediaClip) -> None:
+        self.path, self.shown, self.said = shown.path, shown, said
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound lasts."""
+        return self.said.seconds
+
+    @property
+    def speech(self) -> Samples:
+        """The other clip's sound."""
+        return self.said.speech
+
+    def pictures(self) -> Iterator[Picture]:
+        """The clip's own pictures."""
+        return self.shown.pictures()
+
+    def faces(self) -> Sequence[Box | None]:
+        """Faces in the clip's own pictures."""
+        return self.shown.faces()
+
+    @property
+    def heard(self) -> Units:
+        """Units of the other clip's sound."""
+        return self.said.heard
+
+    @property
+    def seen(self) -> Units:
+        """Units of the clip's own lips."""
+        return self.shown.seen
+
+    @property
+    def voice(self) -> Floats:
+        """The voice of the other clip."""
+        return self.said.voice
+
+    @property
+    def text(self) -> str:
+        """What the other clip says."""
+        return self.said.text
+
+
+AnyClip = MediaClip | UnderOtherSound
+
+
+@dataclass(eq=False)
+class SuiteCase:
+    """A case with its clips (see `netflips.evaluate.metrics.figures.Case`)."""
+
+    id: str
+    language: str
+    dub: AnyClip
+    source: MediaClip | None
+    reference: MediaClip | None
+    reference_text: str | None
+    clips: "Clips"
+    files: CaseFiles
+
+    @property
+    def other_voices(self) -> Sequence[Floats]:
+        """Voices of other people's sources in the set, some of them."""
+        return self.clips.voices_beside(self.files)
+
+    @property
+    def there(self) -> frozenset[str]:
+        """What metrics may need of this case: its sides, and the models that there are."""
+        sides = {
+            DUB: True,
+            SOURCE: self.source is not None,
+            REFERENCE: self.reference is not None,
+            REFERENCE_TEXT: self.reference_text is not None,
+            FACES: (self.dub.shown if isinstance(self.dub, UnderOtherSound) else self.dub).info.has_video,
+            OTHERS: bool(self.clips.others_of(self.files)),
+        }
+        return frozenset(name for name, is_there in sides.items() if is_there) | self.clips.judges.there
+
+
+class Clips:
+    """The clips of a set of cases. Holds the last few, with what was found in them."""
+
+    def __init__(self, cases: Sequence[CaseFiles], judges: Judges) -> None:
+        """cases: of one language."""
+        self._cases, self.judges = list(cases), judges
+        self._kept: OrderedDict[Path, MediaClip] = OrderedDict()
+        self._voices: dict[Path, Floats | None] = {}
+
+    def clip(self, path: Path) -> MediaClip:
+        """The clip of a file."""
+        found = self._kept.pop(path, None) or self._new(path)
+        self._kept[path] = found
+        while len(self._kept) > _MOST_CLIPS:
+            self._kept.popitem(last=False)
+        return found
+
+    def _new(self, path: Path) -> MediaClip:
+        return MediaClip(path, self.judges, self._cases[0].language if self._cases else "")
+
+    def case(self, number: int, subject: str = DUBBED, stand_in: Path | None = None) -> SuiteCase | None:
+        """A case by its number, with a subject in the dub's place; None where it has no such subject.
+
+        stand_in: the file of `TRUE_UNITS`.
+        """
+        files = self._cases[number]
+        dub = self._subject(number, subject, stand_in)
+        if dub is None:
+            return None
+        source, reference = (None if path is None else self.clip(path) for path in (files.source, files.reference))
+        return SuiteCase(files.id, files.language, dub, source, reference, files.reference_text or None, self, files)
+
+    def _subject(self, number: int, subject: str, stand_in: Path | None) -> AnyClip | None:
+        files = self._cases[number]
+        path = {DUBBED: files.dub, SHUFFLED: files.dub, ITSELF: files.source, TRUTH: files.reference, TRUE_UNITS: stand_in}[subject]
+        if path is None:
+            return None
+        own = self.clip(path)
+        if subject != SHUFFLED:
+            return own
+        other = self.partner(number)
+        return None if other is None else UnderOtherSound(own, self.clip(other.dub))
+
+    def partner(self, number: int) -> CaseFiles | None:
+        """Whose sound a case gets in a shuffled pair: that of the next one with another text, None where there is none."""
+        own = self._cases[number]
+        for step in range(1, len(self._cases)):
+            other = self._cases[(number + step) % len(self._cases)]
+            if other.dub != own.dub and (not own.reference_text or other.reference_text != own.reference_text):
+                return other
+        return None
+
+    def others_of(self, own: CaseFiles) -> list[Path]:
+        """Sources of other people, evenly from the set: of another speaker where lines say who speaks, else of other cases."""
+        found = [
+            one.source
+            for one in self._cases
+            if one.source is not None and one.source != own.source and (not own.speaker or one.speaker != own.speaker)
+        ]
+        found = list(dict.fromkeys(found))
+        step = max(1, -(-len(found) // _MOST_OTHERS))
+        return found[::step]
+
+    def voices_beside(self, own: CaseFiles) -> list[Floats]:
+        """Voices of other people's sources, float32 [E] each; those that have none are left out."""
+        found = []
+        for path in self.others_of(own):
+            if path not in self._voices:
+                try:
+                    self._voices[path] = self._new(path).voice
+                except NetflipsError:
+                    self._voices[path] = None
+            voice = self._voices[path]
+            if voice is not None:
+                found.append(voice)
+        return found

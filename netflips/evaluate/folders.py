@@ -1,0 +1,138 @@
+"""Test splits as published corpora lay them out, as cases: source videos, texts that are right, speech that is right.
+
+MuAViC: `<split>.tsv` with the root in its first line, then id, video, sound, pictures and samples, and `<split>.<language>` with a
+text a line; what is translated lies in a folder of the language, or beside it. CVSS: `<split>.tsv` with id and text, and
+`<split>/<id>.wav`. Names that another program gave the dubs of the same clips are found by id.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from avcore.errors import InputError
+from avcore.files import require_file
+from avcore.texts import iter_lines
+from netflips.evaluate.cases import CaseFiles
+
+_VIDEOS = (".mp4", ".mkv", ".mov", ".m4v", ".webm", ".avi", ".mpg")
+_SOUNDS = (".wav", ".flac", ".mp3.wav", ".mp3", ".ogg", ".m4a")
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a split lies. folder: of the sources and texts. dubs: of what was made. speech: of what is right, None = nowhere.
+
+    language: two letters, of texts and dubs."""
+
+    folder: Path
+    dubs: Path
+    split: str
+    language: str
+    speech: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A row of a table. source: its video, "" = to be found by its id. text: "" = not in this table."""
+
+    id: str
+    source: str = ""
+    text: str = ""
+
+
+def cases_of_folder(layout: Layout) -> list[CaseFiles]:
+    """The cases of a split, in the order of its table. Raises InputError naming what is not as it should be."""
+    table = _table_of(layout)
+    clips = list(_rows(table))
+    texts = _texts(table, layout, clips)
+    spoken = {} if layout.speech is None else _by_name(layout.speech, layout.split, _SOUNDS + _VIDEOS)
+    dubs = _by_name(layout.dubs, layout.split, _VIDEOS + _SOUNDS)
+    videos = {} if all(clip.source for clip in clips) else _by_name(layout.folder / "video", layout.split, _VIDEOS)
+    found, lost = list[CaseFiles](), list[str]()
+    for clip, text in zip(clips, texts, strict=True):
+        dub = _named(dubs, clip.id, layout.language)
+        source = Path(clip.source) if clip.source else _named(videos, clip.id)
+        if dub is None or source is None:
+            lost.append(f"{clip.id} ({'dub' if dub is None else 'source'})")
+            continue
+        reference = _named(spoken, clip.id)
+        found.append(CaseFiles(clip.id, dub, source, reference, text, _speaker(clip.id), layout.language))
+    if lost:
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        names = f"<id>{_VIDEOS[0]} or <id>_{layout.language}{_VIDEOS[0]}"
+        raise InputError(
+            f"{len(lost)} clips of {table.name} have no file",
+            path=layout.dubs,
+            expected=names,
+            found=", ".join(lost[:_NAMED]) + more,
+        )
+    return found
+
+
+def _table_of(layout: Layout) -> Path:
+    beside, own = layout.folder / f"{layout.split}.tsv", layout.folder / layout.language / f"{layout.split}.tsv"
+    return require_file(own if own.is_file() else beside, "the table of the split", hint="give --split")
+
+
+def _rows(table: Path) -> Iterator[_Clip]:
+    """The clips of a table of either kind. Raises InputError naming the line that is none."""
+    root = Path()
+    for number, line in iter_lines(table, "the table of the split"):
+        cells = line.rstrip("\n").split("\t")
+        if number == 1 and len(cells) == 1:
+            root = table.parent / cells[0]
+        elif len(cells) >= 5:
+            yield _Clip(cells[0], str(root / cells[1]))
+        elif len(cells) == 2 and all(cell.strip() for cell in cells):
+            yield _Clip(cells[0].strip(), text=cells[1].strip())
+        elif line.strip():
+            expected = "id, video, sound, pictures, samples; or id and text"
+            raise InputError(f"line {number} is no clip", path=table, expected=expected, found=f"{len(cells)} columns")
+
+
+def _texts(table: Path, layout: Layout, clips: list[_Clip]) -> list[str]:
+    """The text of each clip. Raises InputError where there are more or fewer, or empty ones."""
+    if not clips:
+        raise InputError("the table of the split is empty", path=table)
+    path = table
+    texts = [clip.text for clip in clips]
+    if not any(texts):
+        path = require_file(table.with_suffix(f".{layout.language}"), "the texts of the split")
+        texts = [" ".join(line.split()) for _, line in iter_lines(path, "the texts of the split")]
+        if len(texts) != len(clips):
+            raise InputError("texts and clips differ in number", path=path, expected=f"{len(clips)}, a line each", found=len(texts))
+    empty = [str(number) for number, text in enumerate(texts, 1) if not text]
+    if empty:
+        raise InputError("reference texts are empty", path=path, expected="what should be said", found=f"lines {', '.join(empty)}")
+    return texts
+
+
+def _by_name(folder: Path, split: str, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """The files of a folder, or of its part for the split, by their place in it and by their name, without the suffix."""
+    inner = folder / split if (folder / split).is_dir() else folder
+    if not inner.is_dir():
+        raise InputError("there is no such folder", path=folder, hint="check the path")
+    found = dict[str, Path]()
+    for path in sorted(inner.rglob("*")):
+        suffix = next((one for one in sorted(suffixes, key=len, reverse=True) if path.name.lower().endswith(one)), None)
+        if suffix is not None and path.is_file():
+            name = str(path.relative_to(inner))[: -len(suffix)]
+            found.setdefault(name, path)
+            found.setdefault(name.rpartition("/")[2], path)
+    return found
+
+
+def _named(files: dict[str, Path], name: str, language: str = "") -> Path | None:
+    """The file of an id, by all of it or its last part; with the ending of a dub, as `_ko`, too."""
+    plain = name.removesuffix(".mp3")
+    for one in (plain, plain.rpartition("/")[2]):
+        for ending in ("", f"_{language}" if language else ""):
+            if one + ending in files:
+                return files[one + ending]
+    return None
+
+
+def _speaker(name: str) -> str:
+    """Who speaks, as ids of talks say it: `<split>/<talk>/<talk>_<number>`; "" where they do not."""
+    return name.split("/")[-2] if name.count("/") >= 2 else ""

@@ -1,0 +1,169 @@
+"""The models that an evaluation listens and looks with: read when they are first asked for, in each process of its own.
+
+None of them is an outside judge of units: the unit encoder read the source for the dub, too. Whisper is one, of what is said.
+"""
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from av2unit.stage import UNIT_ENCODER
+from avcore.arrays import Samples
+from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, find_bundle
+from avcore.checkpoints.stages import Running
+from avcore.contracts import Extractor, Recognizer, Speaker, SpeechRecognizer
+from avcore.errors import LanguageError, NetflipsError
+from avcore.faces.select import FaceChoice
+from avcore.runs.cache import file_digest, key_of
+from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.transcripts import Transcript
+from netflips.evaluate.metrics.figures import EXTRACTOR, INCEPTION, RECOGNIZER, SPEAKER, SYNCNET
+from unit2av.stage import SPEAKER_ENCODER
+from unit2text.stage import TEXT_READER
+
+if TYPE_CHECKING:
+    from av2unit.extractor import UnitExtractor
+
+NO_RECOGNIZER = "no recognizer: give --recognizer FOLDER, or --unit2text-path FILE"
+
+
+@dataclass(frozen=True)
+class JudgePaths:
+    """Files of models; None = the bundle's, or none. recognizer: a folder of Whisper. face: whose face of several."""
+
+    recognizer: Path | None = None
+    unit2text: Path | None = None
+    av2unit: Path | None = None
+    speaker_encoder: Path | None = None
+    syncnet: Path | None = None
+    inception: Path | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    face: FaceChoice = "auto"
+
+    @property
+    def given(self) -> tuple[Path, ...]:
+        """All files and folders that were named."""
+        found = (getattr(self, one.name) for one in fields(self))
+        return tuple(one for one in found if isinstance(one, Path))
+
+
+class UnitHearing:
+    """A recognizer of sound by way of units: an encoder's units, read by `unit2text`; utterance by utterance."""
+
+    def __init__(self, name: str, extractor: Extractor, reader: Recognizer) -> None:
+        """name: what reports call it."""
+        self.name, self._extractor, self._reader = name, extractor, reader
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the languages that it hears."""
+        return self._reader.languages
+
+    def hear(self, speech: Samples, language: str | None = None) -> Transcript:
+        """What speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
+        from avcore.speech.regions import listen
+        from netflips.dub.utterances import cut_utterances
+
+        if language is not None and language not in self.languages:
+            raise LanguageError(f"{self.name} does not know the language", expected=", ".join(self.languages), found=language)
+        activity = listen([speech])
+        duration = float(samples_to_seconds(len(speech)))
+        said = list[Transcript]()
+        for one in cut_utterances(activity.regions(), duration, quietest=activity.quietest_s):
+            part = speech[seconds_to_samples(one.start_s) : seconds_to_samples(one.end_s)]
+            said.append(self._reader.read(self._extractor.extract(part), language).shifted(one.start_s))
+        text = " ".join(one.text for one in said if one.text)
+        return Transcript(text, language or (said[0].language if said else ""), tuple(word for one in said for word in one.words))
+
+
+class Judges:
+    """The models of an evaluation."""
+
+    def __init__(self, paths: JudgePaths) -> None:
+        self.paths = paths
+        self._how = Running(paths.device, paths.precision)
+
+    @cached_property
+    def encoder_path(self) -> Path | None:
+        """The unit encoder's file, None where neither one was given nor a bundle is there."""
+        return self.paths.av2unit or (None if find_bundle() is None else checkpoint_or_bundle(None, UNIT_ENCODER))
+
+    @cached_property
+    def reader_path(self) -> Path | None:
+        """The text reader's file: that which was given, else of the bundle that the encoder is of."""
+        bundle = None if self.encoder_path is None else bundle_of(self.encoder_path)
+        packed = None if bundle is None else bundle.checkpoint(TEXT_READER)
+        return self.paths.unit2text or (packed if packed is not None and packed.is_file() else None)
+
+    @cached_property
+    def there(self) -> frozenset[str]:
+        """Which models there are, by the names of what metrics need."""
+        return frozenset({
+            name
+            for name, is_there in (
+                (RECOGNIZER, self.paths.recognizer is not None or self.reader_path is not None),
+                (EXTRACTOR, self.encoder_path is not None),
+                (SPEAKER, True),
+                (SYNCNET, self.paths.syncnet is not None),
+                (INCEPTION, self.paths.inception is not None),
+            )
+            if is_there
+        })  # fmt: skip
+
+    @cached_property
+    def extractor(self) -> "UnitExtractor":
+        """The unit encoder. Raises UsageError without one, CheckpointError."""
+        from av2unit.extractor import UnitExtractor
+
+        path = checkpoint_or_bundle(self.paths.av2unit, UNIT_ENCODER)
+        return UnitExtractor.from_checkpoint(path, self.paths.device, self.paths.precision)
+
+    @cached_property
+    def speaker(self) -> Speaker:
+        """The speaker encoder: that which was given, else resemblyzer's weights, which come along."""
+        from unit2av.speaker import default_weights
+
+        encoder: Speaker = SPEAKER_ENCODER.load(self.paths.speaker_encoder or default_weights(), self._how)
+        return encoder
+
+    @cached_property
+    def recognizer(self) -> SpeechRecognizer:
+        """Whisper where its folder was given, else units read by `unit2text`. Raises UsageError or CheckpointError."""
+        if self.paths.recognizer is not None:
+            from netflips.recognizers import open_whisper
+
+            return open_whisper(self.paths.recognizer, self.paths.device)
+        if self.reader_path is None:
+            raise NetflipsError(NO_RECOGNIZER)
+        from unit2text.reader import UnitReader
+
+        reader = UnitReader.from_checkpoint(self.reader_path, self.paths.device, self.paths.precision)
+        return UnitHearing(f"unit2text ({self.reader_path.name})", self.extractor, reader)
+
+    def identity(self, need: str) -> str:
+        """A name made from what a model's files hold, for records; "" where there is none."""
+        path = {
+            RECOGNIZER: self.paths.recognizer or self.reader_path,
+            EXTRACTOR: self.encoder_path,
+            SPEAKER: self.paths.speaker_encoder,
+            SYNCNET: self.paths.syncnet,
+            INCEPTION: self.paths.inception,
+        }.get(need)
+        if path is None or need not in self.there:
+            return ""
+        own = _digest(path)
+        return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.reader_path else own
+
+
+def _digest(path: Path) -> str:
+    """Of a file, or of the names and lengths of a folder's files and all small ones."""
+    if not path.is_dir():
+        return file_digest(path)
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    return key_of([(one.name, one.stat().st_size) for one in files])
+
+
+_CONTRACT: type[SpeechRecognizer] = UnitHearing
+"""Checked by mypy: the class keeps the protocol."""

@@ -1,0 +1,309 @@
+"""`netflips evaluate dubs`, `speech` and `dub`: suites over clips of one's own; `compare`: two of their folders."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.errors import UsageError
+from avcore.faces.select import parse_face_choice
+from avcore.files import private_folder, require_file, require_place, write_text
+from avcore.loading import loading
+from avcore.outputs import keep_apart, keep_folder_apart
+from avcore.plain_text import say
+from avcore.progress import bars
+from avcore.units.vocabulary import normalise_language
+
+if TYPE_CHECKING:
+    from netflips.evaluate.cases import CaseFiles
+    from netflips.evaluate.suite import Outcome, SuiteSettings
+    from netflips.evaluate.sweep import Sweep
+
+_LINE = '{"id", "source", "dub", "reference_text", "reference"?, "speaker"?, "language"?, "report"?}'
+_NOISES = ("babble", "music", "white")
+_OUT_DIR = Path("figures")
+_BASELINES = (
+    "Beside the dubs stand the source itself, shuffled pairs (the sound of another dub), and where references are given, those. "
+    "Stopped, it goes on where it was; finished measures are taken again only where a file or model changed."
+)
+
+
+def build_dubs_parser() -> Parser:
+    """The options of `evaluate dubs`."""
+    parser = Parser(prog="netflips evaluate dubs", description=f"Measure dubs against what they were made from. {_BASELINES}")
+    parser.add_argument("cases", type=Path, metavar="MANIFEST", help=f"JSON lines of {_LINE}; or a folder, see --dubs")
+    folder = parser.add_argument_group("a published split in place of a manifest (layouts of MuAViC and CVSS)")
+    folder.add_argument("--dubs", type=Path, metavar="DIR", help="dubs of the split, <id>.mp4 or <id>_<lang>.mp4")
+    folder.add_argument("--split", default="test", help="<split>.tsv of the folder (default: test)")
+    folder.add_argument("--speech", type=Path, metavar="DIR", help="right speech of the split, <id>.wav")
+    _add_sweep(parser)
+    _add_suite(parser)
+    return parser
+
+
+def build_speech_parser() -> Parser:
+    """The options of `evaluate speech`."""
+    parser = Parser(
+        prog="netflips evaluate speech",
+        description="Measure speech that says the same words in the same time as a recording: for silent lips, resynthesis. The "
+        f"reference of a line is its `reference`, else its `source`. {_BASELINES}",
+    )
+    parser.add_argument("cases", type=Path, metavar="MANIFEST", help='JSON lines of {"id", "dub", "reference" or "source", ...}')
+    _add_suite(parser)
+    return parser
+
+
+def build_dub_parser() -> Parser:
+    """The options of `evaluate dub`."""
+    parser = Parser(prog="netflips evaluate dub", description="Measure one dub beside its source, without references.")
+    parser.add_argument("dub", type=Path, metavar="DUB", help="the dubbed video")
+    parser.add_argument("--source", type=Path, required=True, metavar="VIDEO", help="what it was made from")
+    parser.add_argument("--reference-text", default="", metavar="TEXT", help="what it should say, where that is known")
+    parser.add_argument("--report", type=Path, metavar="JSON", help="what netflips dub --report wrote, for time and memory")
+    _add_suite(parser, is_single=True)
+    return parser
+
+
+def build_compare_parser() -> Parser:
+    """The options of `evaluate compare`."""
+    parser = Parser(
+        prog="netflips evaluate compare",
+        description="Say what of two evaluations of the same clips differs significantly (paired bootstrap, p below 0.05). Of "
+        "twenty figures that do not differ, one will seem to.",
+    )
+    parser.add_argument("first", type=Path, metavar="A", help="folder that netflips evaluate wrote")
+    parser.add_argument("second", type=Path, metavar="B", help="another, of the same clips")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
+    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the table")
+    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    return parser
+
+
+def _add_suite(parser: Parser, is_single: bool = False) -> None:
+    default = "none is written" if is_single else str(_OUT_DIR)
+    parser.add_argument(
+        "--out-dir", type=Path, default=None if is_single else _OUT_DIR, metavar="DIR",
+        help=f"for records.jsonl, metrics.json, table.md, table.tex and report.html (default: {default})",
+    )  # fmt: skip
+    parser.add_argument("--measures", default="", metavar="A,B", help="only these; a name that is none lists them all")
+    parser.add_argument("--lang", metavar="LANG", help="language of what was made (default: as the lines say, else ko)")
+    parser.add_argument("--face", default="auto", help="whose face: auto (the largest that speaks), largest, or N-th from the left")
+    judges = parser.add_argument_group("models that listen and look")
+    judges.add_argument("--recognizer", type=Path, metavar="DIR", help="Whisper, converted for faster-whisper (default: unit2text)")
+    judges.add_argument("--unit2text-path", type=Path, metavar="FILE", help="text reader (default: the bundle's, where it has one)")
+    judges.add_argument("--av2unit-path", type=Path, metavar="FILE", help="unit encoder (default: the bundle's)")
+    judges.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: comes with NetfLips)")
+    judges.add_argument("--syncnet", type=Path, metavar="FILE", help="syncnet_v2.model, as published, for LSE-C and LSE-D")
+    judges.add_argument(
+        "--inception", type=Path, metavar="FILE",
+        help="TorchScript network for a Frechet distance; such a file is a program, which is run: take it from where you would "
+        "take a program from",
+    )  # fmt: skip
+    if not is_single:
+        parser.add_argument("--true-units", action="store_true", help="say references from their own units too, as a ceiling")
+        parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that the page shows (default: 10)")
+        spread = parser.add_argument_group("spreading the work")
+        spread.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+        spread.add_argument("--ray", action="store_true", help="workers on Ray in their place, one a core or GPU")
+        spread.add_argument("--address", help="Ray cluster to work on, host:port or auto (default: here)")
+    add_common_options(parser)
+
+
+def _add_sweep(parser: Parser) -> None:
+    group = parser.add_argument_group("noise sweep: what is understood of the sources from sound, lips and both")
+    group.add_argument("--noise", metavar="DB,DB", help="ratios of speech to noise in dB, as 20,10,5,0,-5,-10")
+    group.add_argument("--noise-kinds", default=",".join(_NOISES), metavar="A,B", help=f"of {', '.join(_NOISES)} (default: all)")
+    group.add_argument("--noise-file", type=Path, metavar="FILE", help="this sound in their place, as babble.wav")
+    group.add_argument("--noise-clips", type=int, default=0, metavar="N", help="on the first N cases (default: all)")
+    group.add_argument("--source-lang", default="en", metavar="LANG", help="language of the sources (default: en)")
+    group.add_argument("--utut-path", type=Path, metavar="FILE", help="translator (default: the bundle's)")
+    group.add_argument("--unit2av-path", type=Path, metavar="FILE", help="renderer, whose voice speaks (default: the bundle's)")
+
+
+def main_dubs(argv: Sequence[str]) -> int:
+    """Run `evaluate dubs` and return its exit code."""
+    return run(build_dubs_parser(), _dubs, argv)
+
+
+def main_speech(argv: Sequence[str]) -> int:
+    """Run `evaluate speech` and return its exit code."""
+    return run(build_speech_parser(), _speech, argv)
+
+
+def main_dub(argv: Sequence[str]) -> int:
+    """Run `evaluate dub` and return its exit code."""
+    return run(build_dub_parser(), _dub, argv)
+
+
+def main_compare(argv: Sequence[str]) -> int:
+    """Run `evaluate compare` and return its exit code."""
+    return run(build_compare_parser(), _compare, argv)
+
+
+def _dubs(options: argparse.Namespace) -> None:
+    with loading():
+        from netflips.evaluate.measures import DUBS_HAVE_NO
+
+    _run(options, _cases_of_dubs(options), DUBS_HAVE_NO, "Dubs", _sweep(options))
+
+
+def _cases_of_dubs(options: argparse.Namespace) -> "tuple[CaseFiles, ...]":
+    from netflips.evaluate.cases import check_cases, read_cases
+    from netflips.evaluate.folders import Layout, cases_of_folder
+    from netflips.evaluate.metrics.figures import SOURCE
+
+    if not options.cases.is_dir():
+        for flag in ("dubs", "speech"):
+            if getattr(options, flag) is not None:
+                raise UsageError(f"--{flag} goes with a folder", expected="a folder in place of the manifest", found=options.cases)
+        return read_cases(require_file(options.cases, "the manifest"), (SOURCE,), options.lang)
+    if options.dubs is None:
+        raise UsageError("say where the dubs of the split are", expected="--dubs DIR", found=f"the folder {options.cases}")
+    language = normalise_language(options.lang or "ko")
+    layout = Layout(options.cases, options.dubs, options.split, language, options.speech)
+    return check_cases(cases_of_folder(layout), options.cases)
+
+
+def _speech(options: argparse.Namespace) -> None:
+    with loading():
+        from netflips.evaluate.cases import read_cases
+        from netflips.evaluate.measures import SPEECH_HAS_NO
+
+    cases = read_cases(require_file(options.cases, "the manifest"), (), options.lang)
+    truths = tuple(replace(case, reference=case.reference or case.source) for case in cases)
+    if lacking := [case.id for case in truths if case.reference is None]:
+        raise UsageError("some lines have nothing to compare with", expected="reference, or source", found=", ".join(lacking[:20]))
+    _run(options, truths, SPEECH_HAS_NO, "Speech", None)
+
+
+def _dub(options: argparse.Namespace) -> None:
+    with loading():
+        from netflips.evaluate.cases import CaseFiles, check_cases
+        from netflips.evaluate.measures import DUBS_HAVE_NO
+
+    for path, what in ((options.dub, "the dub"), (options.source, "the source"), (options.report, "the report")):
+        if path is not None:
+            require_file(path, what)
+    text = " ".join(options.reference_text.split())
+    case = CaseFiles(options.dub.name, options.dub, options.source, None, text, "", options.lang or "", options.report)
+    cases = check_cases([case], options.dub)
+    options.jobs, options.ray, options.address, options.worst, options.true_units = 1, False, None, 1, False
+    if options.out_dir is not None:
+        _run(options, cases, DUBS_HAVE_NO, options.dub.name, None)
+        return
+    with private_folder() as options.out_dir:
+        _run(options, cases, DUBS_HAVE_NO, options.dub.name, None, is_kept=False)
+
+
+def _run(
+    options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", left_out: frozenset[str], title: str, sweep: "Sweep | None",
+    is_kept: bool = True,
+) -> None:  # fmt: skip
+    """Check everything, measure, and say the table."""
+    from netflips.evaluate.cases import check_media
+    from netflips.evaluate.suite import PAGE, run_suite
+
+    cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
+    settings = _settings(options, cases, left_out, title, sweep)
+    _check_places(options, cases, settings)
+    check_media(cases, getattr(options, "cases", cases[0].dub))
+    with bars(options.quiet) as progress:
+        outcome = run_suite(cases, settings, options.out_dir, progress)
+    _tell(outcome)
+    if is_kept:
+        LOG.info("written: %s", options.out_dir / PAGE)
+
+
+def _settings(
+    options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", left_out: frozenset[str], title: str, sweep: "Sweep | None"
+) -> "SuiteSettings":
+    from netflips.bulk.spread import Spread
+    from netflips.bundles.paths import bundle_paths
+    from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
+    from netflips.evaluate.judges import JudgePaths
+    from netflips.evaluate.measures import chosen
+    from netflips.evaluate.suite import SuiteSettings
+
+    if options.jobs < 1 or options.worst < 0:
+        raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
+    if options.address is not None and not options.ray:
+        raise UsageError("--address goes with --ray", found=options.address)
+    has = {ITSELF: any(case.source for case in cases), SHUFFLED: len(cases) > 1, TRUTH: any(case.reference for case in cases)}
+    if options.true_units and not has[TRUTH]:
+        raise UsageError("--true-units needs reference speech", expected="lines with a reference")
+    subjects = (DUBBED, *(name for name, is_there in has.items() if is_there), *([TRUE_UNITS] if options.true_units else []))
+    if options.recognizer is not None and not options.recognizer.is_dir():
+        hint = "nothing is downloaded; ct2-transformers-converter makes one"
+        raise UsageError("--recognizer is no folder", expected="a folder of Whisper", found=options.recognizer, hint=hint)
+    judges = JudgePaths(
+        options.recognizer, _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
+        _given(options.speaker_encoder_path, "the speaker encoder"), _given(options.syncnet, "SyncNet"),
+        _given(options.inception, "the network for pictures"), device_name(options), options.precision,
+        parse_face_choice(options.face),
+    )  # fmt: skip
+    return SuiteSettings(
+        title, chosen(options.measures, left_out), subjects, judges, bundle_paths() if options.true_units else None, sweep,
+        options.jobs, Spread(address=options.address) if options.ray else None, options.worst,
+    )  # fmt: skip
+
+
+def _given(path: Path | None, what: str) -> Path | None:
+    return None if path is None else require_file(path, what)
+
+
+def _sweep(options: argparse.Namespace) -> "Sweep | None":
+    from netflips.bundles.paths import bundle_paths
+    from netflips.evaluate.noise import KINDS
+    from netflips.evaluate.sweep import Sweep, parse_levels
+
+    if options.noise is None:
+        if options.noise_file is not None:
+            raise UsageError("--noise-file needs levels", expected="--noise 20,10,0,-5", found=options.noise_file)
+        return None
+    kinds = tuple(part.strip() for part in options.noise_kinds.split(","))
+    if unknown := [one for one in kinds if one not in KINDS]:
+        raise UsageError("--noise-kinds cannot be used", expected=", ".join(KINDS), found=", ".join(unknown))
+    if options.noise_clips < 0:
+        raise UsageError("--noise-clips must be 0 (all) or more", found=options.noise_clips)
+    paths = bundle_paths()
+    given = {"av2unit": options.av2unit_path, "utut": options.utut_path, "unit2av": options.unit2av_path}
+    models = replace(paths, **{name: require_file(path, f"--{name}-path") for name, path in given.items() if path is not None})
+    noise = _given(options.noise_file, "the noise")
+    return Sweep(parse_levels(options.noise), kinds, noise, models, normalise_language(options.source_lang), options.noise_clips)
+
+
+def _check_places(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", settings: "SuiteSettings") -> None:
+    from netflips.evaluate.suite import FILES, FOLDERS
+
+    inputs = [file for case in cases for file in case.files.values()]
+    others = [path for path in (*settings.judges.given, getattr(options, "cases", None)) if path is not None]
+    files = (*FILES, *(f"noise_{name}.svg" for name in (settings.sweep.names if settings.sweep else ())))
+    keep_folder_apart(options.out_dir, files, FOLDERS, [*inputs, *others], "choose another --out-dir")
+    require_place(options.out_dir / FILES[0], "the records")
+
+
+def _tell(outcome: "Outcome") -> None:
+    from netflips.evaluate.suite import facts_text
+    from netflips.evaluate.tables import markdown
+
+    say(f"{facts_text(outcome)}\n{markdown(outcome.rows)}".rstrip("\n"))
+    for curve in outcome.curves:
+        say(curve.sentence)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    if options.json is not None:
+        keep_apart({"--json": options.json}, {"the records": [one / "records.jsonl" for one in (options.first, options.second)]})
+        require_place(options.json)
+    with loading():
+        from netflips.evaluate.compare import as_json, compare, table
+
+    found, notes = compare(options.first, options.second)
+    if options.json is not None:
+        write_text(options.json, json.dumps(as_json(found, notes), indent=1) + "\n")
+    for note in notes:
+        LOG.warning("%s", note)
+    say(table(found).rstrip("\n"))

@@ -1,0 +1,188 @@
+"""The rows of an evaluation's table: each figure of each subject over all clips, with its 95 % interval, or why there is none."""
+
+import math
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from avcore.statistics import Figure
+from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
+from netflips.evaluate.metrics.figures import Kind, Missing
+from netflips.evaluate.metrics.statistics import bootstrap
+from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
+from netflips.evaluate.records import Place, Record
+
+_ROUND = 4
+SUBJECT_TITLES = {
+    DUBBED: "dub",
+    ITSELF: "source itself",
+    SHUFFLED: "shuffled pairs",
+    TRUTH: "true speech",
+    TRUE_UNITS: "true units",
+}
+"""Columns of the table."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure of one subject.
+
+    figure: over the clips that it was measured of; None = of none. failed: clips of which nothing could be measured, which are not
+    in the figure and stand beside it. reasons: why others have none, with how many. clips: of each clip that has it, by id.
+    """
+
+    figure: Figure | None
+    failed: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    clips: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def why(self) -> str:
+        """Why there is no figure, or not of all clips, in a line; "" = there is nothing to say."""
+        lines = [f"{self.failed} failed"] if self.failed else []
+        missing = sum(self.reasons.values())
+        if self.figure is None and self.reasons:
+            return "; ".join(["not measured: " + most_often(self.reasons), *lines])
+        return "; ".join([*lines, *([f"{missing} without: {most_often(self.reasons)}"] if missing else [])])
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of all subjects. measure: the metric that it is of. signature: how it was computed, "" = as its kind says."""
+
+    name: str
+    measure: str
+    kind: Kind
+    cells: Mapping[str, Cell]
+    signature: str = ""
+
+
+def rows_of(
+    found: Mapping[Place, Record], measures: Mapping[str, Sequence[str]], kinds: Mapping[str, Kind], language: str
+) -> list[Row]:
+    """The rows of all measures, in their order. measures: names of the figures of each; kinds: of figures that have a row."""
+    subjects = list(dict.fromkeys(place[1] for place in found))
+    by: dict[tuple[str, str], list[Record]] = {}
+    for (_, subject, measure), record in found.items():
+        by.setdefault((measure, subject), []).append(record)
+    rows = []
+    for measure, names in measures.items():
+        texts = {subject: _corpus(by.get((measure, subject), ()), language) for subject in subjects if set(names) & set(LIKENESS)}
+        for name in (one for one in names if one in kinds):
+            cells, signature = dict[str, Cell](), ""
+            for subject in subjects:
+                records = by.get((measure, subject), [])
+                if not records:
+                    continue
+                whole = texts.get(subject, {}).get(name)
+                cells[subject] = _cell(name, kinds[name], records, whole)
+                signature = whole.signature if isinstance(whole, CorpusScore) else signature
+            if cells:
+                rows.append(Row(name, measure, kinds[name], cells, signature))
+    return rows
+
+
+def _corpus(records: Iterable[Record], language: str) -> Mapping[str, CorpusScore | Missing]:
+    """Likeness of all texts together, which is no mean over clips."""
+    pairs = [(one.texts["heard"], one.texts["wanted"]) for one in records if {"heard", "wanted"} <= one.texts.keys()]
+    return corpus_likeness(*map(list, zip(*pairs, strict=True)), language) if pairs else {}
+
+
+def _cell(name: str, kind: Kind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
+    failed = sum(bool(one.failed) for one in records)
+    reasons = dict(Counter(one.missing[name] for one in records if name in one.missing))
+    have = [one for one in records if name in one.figures]
+    clips = {one.id: one.figures[name] for one in have}
+    if not have:
+        return Cell(None, failed, reasons)
+    if isinstance(whole, CorpusScore):
+        return Cell(whole.figure, failed, reasons, clips)
+    values, weights = parts(have, name, kind)
+    if weights is not None and not sum(weights):
+        return Cell(None, failed, {**reasons, "nothing to divide by": len(have)})
+    return Cell(bootstrap(values, weights), failed, reasons, clips)
+
+
+def parts(records: Iterable[Record], name: str, kind: Kind) -> tuple[list[float], list[float] | None]:
+    """What a set's figure is made of: the clips' own, or the sums that a rate is taken over."""
+    chosen = list(records)
+    if kind.sums is None:
+        return [one.figures[name] for one in chosen], None
+    above, below = kind.sums
+    return [one.figures[above] for one in chosen], [one.figures[below] for one in chosen]
+
+
+def most_often(reasons: Mapping[str, int]) -> str:
+    """The reason of most clips, and that there are others."""
+    first = max(reasons, key=lambda one: reasons[one])
+    return first if len(reasons) == 1 else f"{first} (and {len(reasons) - 1} other reasons)"
+
+
+def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
+    """The clips to look at first: id, and how many of all clips are better in each figure, as a share of 0 to 1.
+
+    Clips rank by the mean of these shares; a figure that others have and this clip has not counts as worst.
+    """
+    behind: dict[str, dict[str, float]] = {name: {} for name in ids}
+    for row in rows:
+        cell = row.cells.get(DUBBED)
+        if cell is None or len(cell.clips) < 2:
+            continue
+        badness = {name: _badness(row, name) for name in ids}
+        order = sorted(badness.values())
+        if order[0] < order[-1]:
+            for name in ids:
+                behind[name][row.name] = bisect_left(order, badness[name]) / len(ids)
+    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -_mean(behind[name].values()))[:number]]
+
+
+def _badness(row: Row, name: str) -> float:
+    """Larger is worse; infinite for a clip without the figure."""
+    cell = row.cells[DUBBED]
+    value = cell.clips.get(name)
+    if value is None:
+        return math.inf
+    if row.kind.better == "near":
+        return abs(value - near_of(row))
+    return -value if row.kind.better == "higher" else value
+
+
+def near_of(row: Row) -> float:
+    """What a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
+    for subject in (TRUTH, ITSELF, DUBBED):
+        cell = row.cells.get(subject)
+        if cell is not None and cell.figure is not None:
+            return cell.figure.value
+    return 0.0
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return sum(found) / len(found) if found else 0.0
+
+
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as JSON objects, one a figure and subject."""
+    return [dict(_line(row, subject, cell)) for row in rows for subject, cell in row.cells.items()]
+
+
+def _line(row: Row, subject: str, cell: Cell) -> Iterator[tuple[str, Any]]:
+    yield from {"figure": row.name, "subject": subject, "title": row.kind.title, "unit": row.kind.unit}.items()
+    yield "better", row.kind.better
+    if cell.figure is not None:
+        yield from ((name, value) for name, value in _numbers(cell.figure))
+    if cell.failed:
+        yield "failed", cell.failed
+    if cell.reasons:
+        yield "not_measured", dict(cell.reasons)
+    if row.signature:
+        yield "signature", row.signature
+
+
+def _numbers(figure: Figure) -> Iterator[tuple[str, float | int]]:
+    yield "value", round(figure.value, _ROUND)
+    if math.isfinite(figure.low) and math.isfinite(figure.high):
+        yield from (("low", round(figure.low, _ROUND)), ("high", round(figure.high, _ROUND)))
+    yield "n", figure.n

@@ -1,0 +1,272 @@
+"""Noise sweep: what is understood of the sources with noise in their sound, from sound, from lips, and from both, level by level.
+
+What is understood is translated, spoken in a voice of nobody's and heard by the recognizer, and compared with the reference text
+(ASR-chrF2 and CER); without a recognizer or texts only the units themselves are compared, with those of the clean sound and lips.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from avcore.arrays import Doubles, Samples
+from avcore.errors import NetflipsError, UsageError
+from avcore.progress import Progress, silent
+from avcore.runs.cache import file_digest, key_of
+from avcore.statistics import Figure
+from avcore.units import Units
+from avcore.units.edit_distance import edit_distance
+from netflips.bundles.paths import bundle_paths
+from netflips.evaluate import records
+from netflips.evaluate.cases import CaseFiles
+from netflips.evaluate.clips import Clips
+from netflips.evaluate.judges import JudgePaths, Judges
+from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER, Measured
+from netflips.evaluate.metrics.statistics import Difference, bootstrap, paired_bootstrap
+from netflips.evaluate.metrics.text import text_errors, text_likeness
+from netflips.evaluate.noise import BABBLE, KINDS, at_snr, file_noise, noise_of_kind
+from netflips.evaluate.records import Record
+from netflips.models import Models, load_models
+from netflips.options import ModelPaths, RunOptions
+
+AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
+MODALITIES = (AUDIO, VIDEO, BOTH)
+NOISE = "noise"
+"""The measure of these records; their subject is `<kind>@<dB>:<modalities>`, of lips alone `video`."""
+UNITS, TEXT = "unit_error_rate", "chrf"
+_SUMS = ("unit_errors", "unit_length")
+_STAGE = "noise sweep"
+_FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """levels: SNR in dB, from clean to loud. kinds: of made noise; file: a sound in their place. models: of the dub, None = the
+    bundle's. source: language of the sources. number: cases, 0 = all."""
+
+    levels: tuple[float, ...]
+    kinds: tuple[str, ...] = KINDS
+    file: Path | None = None
+    models: ModelPaths | None = None
+    source: str = "en"
+    number: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What noises are called."""
+        return self.kinds if self.file is None else (self.file.stem,)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One noise: a figure with its interval at each level (dB) by modalities; of lips alone at all levels the same.
+
+    figure: `chrf` or `unit_error_rate`. gains: both less sound alone, on the same clips. helps_from: at and below this level lips
+    help significantly, None = at none that was measured down to the lowest. failed: clips that are in no point.
+    """
+
+    noise: str
+    figure: str
+    points: Mapping[str, Mapping[float, Figure]]
+    gains: Mapping[float, Difference]
+    helps_from: float | None
+    failed: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """Where lips begin to help, in words."""
+        failed = f"; {self.failed} clips failed" if self.failed else ""
+        if self.helps_from is None:
+            return f"{self.noise}: lips do not help significantly down to the lowest level that was measured{failed}"
+        gain = self.gains[self.helps_from]
+        return (
+            f"{self.noise}: lips begin to help at {self.helps_from:g} dB ({self.figure} {gain.value:+.3g}, "
+            f"95 % interval {gain.low:+.3g} to {gain.high:+.3g}, {gain.n} clips{failed})"
+        )
+
+
+def parse_levels(text: str) -> tuple[float, ...]:
+    """Read `20,10,0,-5`, from clean to loud. Raises UsageError."""
+    try:
+        levels = {float(part) for part in text.split(",")}
+    except ValueError as error:
+        raise UsageError("--noise cannot be used", expected="ratios in dB, as 20,10,0,-5", found=text) from error
+    if not all(-60 <= level <= 60 for level in levels):
+        raise UsageError("--noise cannot be used", expected="ratios of -60 to 60 dB", found=text)
+    return tuple(sorted(levels, reverse=True))
+
+
+def run_sweep(
+    sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths, out_dir: Path, progress: Progress = silent
+) -> list[Record]:
+    """Measure all levels of all cases that are not measured yet; returns all records of the sweep.
+
+    Raises UsageError where the cases have no sources, or there is no unit encoder; what is wrong with one case is its record.
+    """
+    chosen = [case for case in cases if case.source is not None][: sweep.number or None]
+    judges = Judges(paths)
+    if not chosen or EXTRACTOR not in judges.there:
+        raise UsageError("--noise needs sources and a unit encoder", expected="cases with a source, and a bundle")
+    work = _Sweeper(sweep, chosen, judges)
+    known = records.read(out_dir, is_repaired=True)
+    found = list[Record]()
+    for number, case in enumerate(chosen):
+        progress(_STAGE, number, len(chosen))
+        key, places = work.key(case), [(case.id, subject, NOISE) for subject in work.subjects()]
+        kept = {place: known[place] for place in places if place in known and known[place].key == key}
+        if left := frozenset(place[1] for place in places if place not in kept):
+            made = list(work.measure(number, key, left))
+            records.add(out_dir, made)
+            kept |= {one.place: one for one in made}
+        found += [kept[place] for place in places]
+    progress(_STAGE, len(chosen), len(chosen))
+    return found
+
+
+def subject_of(modalities: str, noise: str = "", level: float = 0.0) -> str:
+    """What a record of the sweep is of."""
+    return VIDEO if modalities == VIDEO else f"{noise}@{level:g}:{modalities}"
+
+
+class _Sweeper:
+    """Hears cases through noise."""
+
+    def __init__(self, sweep: Sweep, cases: Sequence[CaseFiles], judges: Judges) -> None:
+        self._sweep, self._cases, self._judges = sweep, cases, judges
+        self._clips = Clips(cases, judges)
+        self._paths = sweep.models or bundle_paths()
+
+    @cached_property
+    def _models(self) -> Models:
+        run = RunOptions(device=self._judges.paths.device, precision=self._judges.paths.precision)
+        return load_models(self._paths, self._sweep.source, self._cases[0].language or "ko", run)
+
+    @cached_property
+    def _is_heard(self) -> bool:
+        return RECOGNIZER in self._judges.there
+
+    @cached_property
+    def _identity(self) -> list[str]:
+        models = [file_digest(path) for path in (self._paths.av2unit, self._paths.utut, self._paths.unit2av)]
+        noise = [] if self._sweep.file is None else [file_digest(self._sweep.file)]
+        return [*models, self._judges.identity(RECOGNIZER), *noise, *(case.id for case in self._cases)]
+
+    def key(self, case: CaseFiles) -> str:
+        """What the figures of a case are made from."""
+        assert case.source is not None
+        return key_of(_FORMAT, file_digest(case.source), case.reference_text, self._identity, str(self._judges.paths.face))
+
+    def subjects(self) -> Iterator[str]:
+        """Of the records of each case."""
+        yield VIDEO
+        for noise in self._sweep.names:
+            for level in self._sweep.levels:
+                yield subject_of(AUDIO, noise, level)
+                yield subject_of(BOTH, noise, level)
+
+    def measure(self, number: int, key: str, left: frozenset[str]) -> Iterator[Record]:
+        """What is left of a case; where its lips cannot be seen, all of it has failed."""
+        case, models = self._cases[number], self._models
+        assert case.source is not None
+        if self._is_heard:
+            _ = self._judges.recognizer  # what is wrong with it is no fault of a case
+        clip = self._clips.clip(case.source)
+        try:
+            speech, lips = clip.speech, clip.face.lips
+            clean = models.extractor.extract(speech, lips)
+        except NetflipsError as error:
+            yield from (Record(case.id, subject, NOISE, key, failed=str(error)) for subject in self.subjects() if subject in left)
+            return
+        if VIDEO in left:
+            yield self._record(case, VIDEO, key, models.extractor.extract(None, lips), clean)
+        for noise in self._sweep.names:
+            made = self._noise(noise, len(speech), number)
+            for level in self._sweep.levels:
+                heard = at_snr(speech, made, level)
+                for modalities, seen in ((AUDIO, None), (BOTH, lips)):
+                    if (subject := subject_of(modalities, noise, level)) in left:
+                        yield self._record(case, subject, key, models.extractor.extract(heard, seen), clean)
+
+    def _noise(self, name: str, length: int, number: int) -> Doubles:
+        if self._sweep.file is not None:
+            return file_noise(length, self._sweep.file, number)
+        return noise_of_kind(name, length, list(self._talkers(number)) if name == BABBLE else [], number)
+
+    def _talkers(self, number: int) -> Iterator[Samples]:
+        """The sound of a few other cases."""
+        for step in range(1, min(len(self._cases), 7)):
+            source = self._cases[(number + step) % len(self._cases)].source
+            assert source is not None
+            try:
+                yield self._clips.clip(source).speech
+            except NetflipsError:
+                continue
+
+    def _record(self, case: CaseFiles, subject: str, key: str, units: Units, clean: Units) -> Record:
+        found, wanted = units.merged().ids, clean.merged().ids
+        errors = float(edit_distance(found, wanted))
+        figures: Measured = {UNITS: errors / max(len(wanted), 1), _SUMS[0]: errors, _SUMS[1]: float(len(wanted))}
+        texts = {}
+        if self._is_heard and case.reference_text:
+            try:
+                heard = self._said(units, case.language)
+            except NetflipsError as error:
+                return Record(case.id, subject, NOISE, key, failed=str(error))
+            texts = {"heard": heard, "wanted": case.reference_text, "recognizer": self._judges.recognizer.name}
+            figures = {**figures, **text_errors(heard, case.reference_text), **text_likeness(heard, case.reference_text)}
+        return Record.of((case.id, subject, NOISE), key, figures, texts)
+
+    def _said(self, units: Units, language: str) -> str:
+        """What the recognizer hears of the translation of units, spoken in nobody's voice."""
+        from unit2av.speakers.voice_of import neutral_voice
+
+        translation = self._models.translator.translate(units, self._sweep.source, language or "ko")
+        if not len(translation.units.ids):
+            return ""
+        speech = self._models.vocoder.synthesize(translation.units, neutral_voice(self._models.vocoder.speaker_dim))
+        return self._judges.recognizer.hear(speech.samples, language or None).text
+
+
+def curves_of(found: Sequence[Record], sweep: Sweep) -> list[Curve]:
+    """The curves of a sweep, one a noise; clips that failed are in none."""
+    by: dict[str, dict[str, Record]] = {}
+    for one in found:
+        if not one.failed:
+            by.setdefault(one.subject, {})[one.id] = one
+    figure = TEXT if any(TEXT in one.figures for one in found) else UNITS
+    failed = len({one.id for one in found if one.failed})
+    return [_curve(by, sweep, noise, figure, failed) for noise in sweep.names if by]
+
+
+def _curve(by: Mapping[str, Mapping[str, Record]], sweep: Sweep, noise: str, figure: str, failed: int) -> Curve:
+    points: dict[str, dict[float, Figure]] = {modalities: {} for modalities in MODALITIES}
+    gains = dict[float, Difference]()
+    for level in sweep.levels:
+        sides = {one: by.get(subject_of(one, noise, level), {}) for one in MODALITIES}
+        for modalities, side in sides.items():
+            have = [one for one in side.values() if figure in one.figures]
+            if have:
+                points[modalities][level] = bootstrap(*_parts(have, figure))
+        both = [name for name, one in sides[AUDIO].items() if figure in one.figures and name in sides[BOTH]]
+        if both:
+            first, of_first = _parts([sides[AUDIO][name] for name in both], figure)
+            second, of_second = _parts([sides[BOTH][name] for name in both], figure)
+            gains[level] = paired_bootstrap(first, second, of_first, of_second)
+    return Curve(noise, figure, points, gains, _helps_from(gains, is_more_better=figure == TEXT), failed)
+
+
+def _parts(found: Sequence[Record], figure: str) -> tuple[list[float], list[float] | None]:
+    if figure == UNITS:
+        return [one.figures[_SUMS[0]] for one in found], [one.figures[_SUMS[1]] for one in found]
+    return [one.figures[figure] for one in found], None
+
+
+def _helps_from(gains: Mapping[float, Difference], is_more_better: bool) -> float | None:
+    """The highest level from which on down both are better than sound alone, with the whole interval."""
+    found = None
+    for level in sorted(gains):
+        gain = gains[level]
+        if not (gain.low > 0 if is_more_better else gain.high < 0):
+            break
+        found = level
+    return found

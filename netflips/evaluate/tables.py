@@ -1,0 +1,113 @@
+"""The table of an evaluation, as Markdown, for LaTeX (booktabs) and for a terminal."""
+
+import math
+from collections.abc import Sequence
+
+from avcore.statistics import Figure
+from netflips.evaluate.clips import DUBBED
+from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
+
+ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
+"""Which way is better; an arrow to the right: near what recordings have."""
+_LATEX_ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "near": r"$\rightarrow$"}
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+_DASH = "\u2013"
+
+
+def shown(figure: Figure | None) -> str:
+    """A figure in three places that count; a dash where there is none."""
+    return _DASH if figure is None else number(figure.value)
+
+
+def number(value: float) -> str:
+    """A number with as many places as say something."""
+    size = abs(value)
+    return f"{value:.0f}" if size >= 1000 else f"{value:.1f}" if size >= 100 else f"{value:.2f}" if size >= 10 else f"{value:.3f}"
+
+
+def interval(figure: Figure | None) -> str:
+    """The 95 % interval of a figure; "" where one clip has none."""
+    if figure is None or not (math.isfinite(figure.low) and math.isfinite(figure.high)):
+        return ""
+    return f"{number(figure.low)} to {number(figure.high)}"
+
+
+def title(row: Row, arrows: dict[str, str] = ARROWS) -> str:
+    """A row's title with its unit, and which way is better."""
+    unit = f", {row.kind.unit}" if row.kind.unit else ""
+    return f"{row.kind.title}{unit} {arrows[row.kind.better]}"
+
+
+def subjects_of(rows: Sequence[Row]) -> list[str]:
+    """The columns: subjects of which anything was measured, in their order."""
+    there = {subject for row in rows for subject, cell in row.cells.items() if cell.figure is not None}
+    return [subject for subject in SUBJECT_TITLES if subject in there]
+
+
+def notes(row: Row) -> str:
+    """What is to be said of a row: why figures of dubs are missing, where baselines failed, how it was computed."""
+    own = row.cells.get(DUBBED)
+    said = [own.why] if own is not None and own.why else []
+    failed = [(SUBJECT_TITLES[name], cell.failed) for name, cell in row.cells.items() if name != DUBBED and cell.failed]
+    said += [f"{name}: {count} failed" for name, count in failed]
+    return "; ".join([*said, *([row.signature] if row.signature else [])])
+
+
+def cells_of(rows: Sequence[Row]) -> list[list[str]]:
+    """The table as text: a head, and a row for each figure."""
+    subjects = subjects_of(rows)
+    main = subjects[:1]
+    head = ["figure", *(SUBJECT_TITLES[one] for one in main), *(["95 % interval", "n"] if main else []),
+            *(SUBJECT_TITLES[one] for one in subjects[1:]), "notes"]  # fmt: skip
+    lines = [head]
+    for row in rows:
+        figures = [row.cells[one].figure if one in row.cells else None for one in subjects]
+        own = [shown(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
+        lines.append([title(row), *own, *(shown(one) for one in figures[1:]), notes(row)])
+    return lines
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table as Markdown, aligned so that it can be read as it is."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in cells_of(rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]) - 1)]
+    text = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=False))} | {line[-1]} |" for line in cells
+    ]
+    text.insert(1, f"| {' | '.join('-' * width for width in widths)} | --- |")
+    return "\n".join(text) + "\n"
+
+
+def latex(rows: Sequence[Row], caption: str) -> str:
+    """The table for LaTeX with the package booktabs: a figure with its interval for each subject, notes below."""
+    subjects = subjects_of(rows)
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{escaped(caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(subjects)}}}",
+        r"\toprule",
+        " & ".join(["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects)]) + r" \\",
+        r"\midrule",
+    ]
+    said = []
+    for row in rows:
+        cells = []
+        for subject in subjects:
+            figure = row.cells[subject].figure if subject in row.cells else None
+            around = interval(figure).replace(" to ", ", ")
+            cells.append(("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else ""))
+        name = escaped(f"{row.kind.title}{', ' + row.kind.unit if row.kind.unit else ''}")
+        lines.append(" & ".join([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells]) + r" \\")
+        if note := notes(row):
+            said.append(f"% {row.name}: {note}")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_LATEX.get(letter, letter) for letter in text)

@@ -1,0 +1,119 @@
+"""The clips to look at first, as the page shows them: stills of source and dub, sounds, what was heard and should have been."""
+
+import io
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from avcore.errors import NetflipsError
+from avcore.faces.crop import Box
+from avcore.media import iter_speech_blocks, pictures_at, probe
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
+from netflips.evaluate.cases import CaseFiles
+from netflips.evaluate.clips import DUBBED
+from netflips.evaluate.records import Record
+from netflips.evaluate.suite_rows import Row, near_of
+from netflips.evaluate.tables import number
+from netflips.report.material import still
+
+NUMBER = 10
+_STILLS = 3
+_STILL_BYTES = 14_000
+_MOST_SOUND_S = 12.0
+_WORST_FIGURES = 6
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure of a clip. share: of all clips, those that are better; usual: the figure of all clips."""
+
+    title: str
+    value: str
+    usual: str
+    share: float
+
+
+@dataclass(frozen=True)
+class WorstClip:
+    """A clip as the page has it. stills, sounds: data URIs by what they are of; failed: what could not be measured, and why."""
+
+    id: str
+    dub: str
+    failed: Sequence[str]
+    figures: Sequence[Shown]
+    stills: Mapping[str, Sequence[str]]
+    sounds: Mapping[str, str]
+    texts: Mapping[str, str]
+    notes: Sequence[str]
+
+
+def worst_clip(case: CaseFiles, behind: Mapping[str, float], rows: Sequence[Row], found: Sequence[Record]) -> WorstClip:
+    """Gather what is to be shown of a clip. behind: the share of clips that are better, by figure; found: its own records."""
+    stills, sounds, notes = dict[str, list[str]](), dict[str, str](), list[str]()
+    for what, path in (("source", case.source), ("dub", case.dub), ("true speech", case.reference)):
+        if path is None:
+            continue
+        try:
+            info = probe(path)
+            if info.has_video and what != "true speech":
+                stills[what] = _stills(path, info.duration_s)
+            if info.has_audio:
+                sounds[what] = _sound(path)
+        except NetflipsError as error:
+            notes.append(str(error))
+    own = [one for one in found if one.subject == DUBBED]
+    failed = list(dict.fromkeys(one.failed for one in own if one.failed))
+    texts = next((dict(one.texts) for one in own if one.texts), {})
+    if case.reference_text:
+        texts.setdefault("wanted", case.reference_text)
+    return WorstClip(case.id, case.dub.name, failed, _figures(case.id, behind, rows), stills, sounds, texts, notes)
+
+
+def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> list[Shown]:
+    """The figures that a clip is worst in, the worst first."""
+    found = []
+    for row in rows:
+        cell = row.cells.get(DUBBED)
+        if cell is None or row.name not in behind:
+            continue
+        value = "none" if name not in cell.clips else number(cell.clips[name])
+        usual = near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
+        unit = f" {row.kind.unit}" if row.kind.unit else ""
+        found.append(Shown(row.kind.title, value + unit, number(usual), behind[row.name]))
+    return sorted(found, key=lambda one: -one.share)[:_WORST_FIGURES]
+
+
+def _stills(path: Path, duration: Fraction) -> list[str]:
+    """A few pictures, evenly spread, cut to the face where there is one."""
+    from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
+
+    times = [duration * (2 * count + 1) / (2 * _STILLS) for count in range(_STILLS)]
+    found = []
+    with FaceDetector() as detector:
+        for picture in pictures_at(path, times):
+            boxes = detector.boxes(picture.rgb)
+            found.append(still(picture.rgb, _region(boxes[0]) if boxes else None, _STILL_BYTES))
+    return found
+
+
+def _region(box: Box) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return x1, y1, x2, y2
+
+
+def _sound(path: Path) -> str:
+    """The first seconds of a sound as FLAC, which every browser plays."""
+    most, held, samples = seconds_to_samples(_MOST_SOUND_S), 0, [np.zeros(0, np.float32)]
+    for block in iter_speech_blocks(path):
+        samples.append(block[: most - held])
+        held += len(samples[-1])
+        if held >= most:
+            break
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(np.concatenate(samples), -1, 1), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return "data:audio/flac;base64," + b64encode(file.getvalue()).decode("ascii")

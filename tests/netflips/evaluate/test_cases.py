@@ -1,0 +1,131 @@
+"""Manifests and published splits of evaluations: what is read, and what is refused, all of a kind at once."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import InputError, MediaError
+from avcore.media import write_speech
+from netflips.evaluate.cases import CaseFiles, check_media, read_cases
+from netflips.evaluate.folders import Layout, cases_of_folder
+
+Line = dict[str, object]
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a manifest beside files that are not empty."""
+    for name in ("a.mp4", "a_ko.mp4", "b.mp4", "b_ko.mp4", "b.wav"):
+        (tmp_path / name).write_bytes(b"x")
+
+    def write(*lines: Line) -> Path:
+        path = tmp_path / "cases.jsonl"
+        path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+A: Line = {"id": "a", "source": "a.mp4", "dub": "a_ko.mp4", "reference_text": "그  끝"}
+B: Line = {"id": "b", "source": "b.mp4", "dub": "b_ko.mp4", "reference": "b.wav", "speaker": "ann", "language": "ko"}
+
+
+def test_lines_become_cases(write: Write, tmp_path: Path) -> None:
+    first, second = read_cases(write(A, B), ("source",))
+    assert first == CaseFiles("a", tmp_path / "a_ko.mp4", tmp_path / "a.mp4", None, "그 끝", "", "ko")
+    assert (second.reference, second.speaker, second.language) == (tmp_path / "b.wav", "ann", "ko")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((A, {**B, "id": "a"}), "2 ids stand there more than once; expected one line for each id; found line 1: a; line 2: a"),
+        (({**A, "dub": "x.mp4"}, {**B, "source": "y.mp4"}), "found line 1: dub"),
+        (({**A, "dub": "x.mp4"}, {**B, "source": "y.mp4"}), "2 files are not there"),
+        (({**A, "reference_text": " "}, {**B, "reference_text": ""}), "2 reference texts are empty"),
+        (({**A, "language": "es"}, B), "the languages of the dubs are mixed; expected one; found es, ko"),
+        (({"id": "a", "dub": "a_ko.mp4"},), "line 1: it has no source"),
+        (({**A, "sauce": "a.mp4"},), "line 1: it has sauce, which is none of"),
+        (({**A, "speaker": 3},), "line 1: speaker is no text"),
+        ((), "cases.jsonl"),
+    ],
+)
+def test_what_is_wrong_is_told_at_once(write: Write, lines: tuple[Line, ...], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_cases(write(*lines), ("source",))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_manifest_of_another_language_is_refused(write: Write) -> None:
+    with pytest.raises(InputError, match="of another language; expected en; found ko"):
+        read_cases(write(B), (), "en")
+
+
+def test_dubs_shorter_than_a_picture_are_named_together_with_those_that_are_none(tmp_path: Path) -> None:
+    rate = 16_000
+    write_speech(tmp_path / "short.wav", np.full(rate // 50, 0.1, np.float32))
+    write_speech(tmp_path / "long.wav", np.full(rate, 0.1, np.float32))
+    (tmp_path / "none.mp4").write_bytes(b"nothing")
+    cases = [CaseFiles(name, tmp_path / name) for name in ("short.wav", "long.wav", "none.mp4")]
+    with pytest.raises(MediaError, match="2 dubs cannot be measured") as error:
+        check_media(cases, tmp_path)
+    assert "short.wav: 0.020 s, shorter than a picture" in str(error.value)
+    assert "none.mp4" in str(error.value)
+    assert "long.wav" not in str(error.value)
+
+
+@pytest.fixture
+def muavic(tmp_path: Path) -> Layout:
+    """A split in MuAViC's layout, with dubs and CVSS's speech."""
+    rows = []
+    for number in (1, 2):
+        name = f"test/talk/talk_{number}"
+        (tmp_path / "es/video/test/talk").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"es/video/{name}.mp4").write_bytes(b"x")
+        rows.append(f"{name}\t{tmp_path}/es/video/{name}.mp4\t{tmp_path}/es/audio/{name}.wav\t50\t32000\n")
+    (tmp_path / "es/en").mkdir()
+    (tmp_path / "es/en/test.tsv").write_text("/\n" + "".join(rows))
+    (tmp_path / "es/en/test.en").write_text("one\ntwo\n")
+    (tmp_path / "dubs").mkdir()
+    (tmp_path / "dubs/talk_1_en.mp4").write_bytes(b"x")
+    (tmp_path / "dubs/talk_2.mp4").write_bytes(b"x")
+    (tmp_path / "cvss/test").mkdir(parents=True)
+    (tmp_path / "cvss/test/talk_2.wav").write_bytes(b"x")
+    return Layout(tmp_path / "es", tmp_path / "dubs", "test", "en", tmp_path / "cvss")
+
+
+def test_a_split_in_muavics_layout_becomes_cases(muavic: Layout) -> None:
+    first, second = cases_of_folder(muavic)
+    assert first.source == muavic.folder / "video/test/talk/talk_1.mp4"
+    assert (first.dub, first.reference_text, first.speaker) == (muavic.dubs / "talk_1_en.mp4", "one", "talk")
+    assert (second.dub, second.reference) == (muavic.dubs / "talk_2.mp4", muavic.folder.parent / "cvss/test/talk_2.wav")
+
+
+def test_a_split_whose_clips_lack_dubs_names_them(muavic: Layout) -> None:
+    (muavic.dubs / "talk_2.mp4").unlink()
+    with pytest.raises(InputError, match=r"1 clips of test.tsv have no file.*talk_2 \(dub\)"):
+        cases_of_folder(muavic)
+
+
+def test_a_split_with_fewer_texts_than_clips_is_refused(muavic: Layout) -> None:
+    (muavic.folder / "en/test.en").write_text("one\n")
+    with pytest.raises(InputError, match="texts and clips differ in number; expected 2, a line each; found 1"):
+        cases_of_folder(muavic)
+
+
+def test_a_table_in_cvss_form_finds_its_videos_by_id(tmp_path: Path) -> None:
+    for name in ("video/test/cv_1.mp4", "dubs/cv_1.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "test.tsv").write_text("cv_1.mp3\tit is so\n")
+    (case,) = cases_of_folder(Layout(tmp_path, tmp_path / "dubs", "test", "en"))
+    assert (case.source, case.dub, case.reference_text) == (
+        tmp_path / "video/test/cv_1.mp4",
+        tmp_path / "dubs/cv_1.mp4",
+        "it is so",
+    )

@@ -1,0 +1,226 @@
+"""A suite on cases whose figures are known by construction: swapped pairs, noise, clips without a face, runs that were stopped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.errors import NoSpeechError
+from avcore.media import write_speech
+from avcore.timeline import SAMPLE_RATE as RATE
+from avcore.transcripts import Transcript
+from netflips.evaluate import measuring, records
+from netflips.evaluate.command import main
+from netflips.evaluate.judges import Judges
+from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
+from tests.avcore.made_speech import talk
+from tests.netflips.conftest import write_clip
+
+TEXTS = ("오늘은 날이 좋다", "기차가 늦게 온다", "우리는 집에 간다", "물을 많이 마신다")
+HZ = (200, 300, 400, 500)
+
+
+def tone(hz: float, seconds: float = 1.0) -> np.ndarray:
+    return np.asarray(0.3 * np.sin(2 * np.pi * hz * np.arange(int(seconds * RATE)) / RATE), np.float32)
+
+
+class ByPitch:
+    """A recognizer that hears a sentence for each pitch of a tone, and nothing in silence."""
+
+    name = "by pitch"
+    languages = ("ko",)
+    heard = 0
+
+    def hear(self, speech: np.ndarray, language: str | None = None) -> Transcript:
+        ByPitch.heard += 1
+        if not speech.any():
+            raise NoSpeechError("there is only silence")
+        hz = np.abs(np.fft.rfft(speech)).argmax() * RATE / len(speech)
+        return Transcript(TEXTS[int(np.abs(np.array(HZ) - hz).argmin())], "ko")
+
+
+@pytest.fixture
+def by_pitch(monkeypatch: pytest.MonkeyPatch) -> type[ByPitch]:
+    """Recognizes tones in place of speech; there are no other models."""
+    ByPitch.heard = 0
+    monkeypatch.setattr(Judges, "recognizer", ByPitch())
+    monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
+    monkeypatch.setattr(Judges, "identity", lambda self, need: need)
+    return ByPitch
+
+
+def write_tones(folder: Path, order: tuple[int, ...] = (0, 1, 2, 3)) -> Path:
+    """Four dubs that say the sentences in this order, with sources and references that say them in theirs."""
+    lines = []
+    for number, said in enumerate(order):
+        write_speech(folder / f"{number}.wav", tone(150))
+        write_speech(folder / f"{number}_ko.wav", tone(HZ[said], 1.05))
+        write_speech(folder / f"{number}_true.wav", tone(HZ[number]))
+        line = {"id": f"t{number}", "source": f"{number}.wav", "dub": f"{number}_ko.wav", "reference": f"{number}_true.wav"}
+        lines.append(json.dumps({**line, "reference_text": TEXTS[number], "language": "ko"}, ensure_ascii=False))
+    (folder / "cases.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "cases.jsonl"
+
+
+def figures_of(out: Path) -> dict[tuple[str, str], dict[str, object]]:
+    rows = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["rows"]
+    return {(row["figure"], row["subject"]): row for row in rows}
+
+
+def test_swapped_pairs_are_wrong_by_so_much_as_they_are_swapped(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
+    manifest, out = write_tones(tmp_path, (1, 0, 2, 3)), tmp_path / "figures"
+    assert (
+        main(["dubs", str(manifest), "--out-dir", str(out), "--measures", "cer,chrf,duration_ratio", "--worst", "2", "--cpu"]) == 0
+    )
+    found = figures_of(out)
+    wrong = found["wer", "dub"]
+    assert wrong["value"] == pytest.approx(0.5)  # three words each, all wrong in two of four
+    assert wrong["low"] < 0.5 < wrong["high"]
+    assert found["cer", "reference"]["value"] == 0.0  # what the recognizer itself gets wrong
+    assert found["wer", "shuffled"]["value"] > found["wer", "dub"]["value"]
+    assert found["chrf", "reference"]["value"] == pytest.approx(100)
+    assert "nrefs:1" in str(found["bleu_char", "dub"]["signature"])
+    assert found["duration_ratio", "dub"]["value"] == pytest.approx(1.05)
+    assert found["duration_near", "dub"]["value"] == 1.0
+    facts = json.loads((out / "metrics.json").read_text(encoding="utf-8"))["facts"]
+    assert facts["recognizer"].startswith("by pitch; its own errors on true speech: word error rate 0.000 (4 clips)")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.index(">t0<") < page.index("How the clips are spread")
+    assert page.count("data:audio/flac;base64,") == 6  # source, dub and true speech of the two worst
+    assert TEXTS[1] in page
+    assert 'id="clip-2"' in page
+    assert 'id="clip-3"' not in page
+
+
+def test_a_stopped_run_goes_on_and_a_changed_file_is_measured_again(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
+    manifest, out = write_tones(tmp_path), tmp_path / "figures"
+    words = ["dubs", str(manifest), "--out-dir", str(out), "--measures", "wer", "--worst", "0", "--cpu", "--quiet"]
+    assert main(words) == 0
+    first, heard = (out / "records.jsonl").read_text(), by_pitch.heard
+    assert heard
+    assert main(words) == 0
+    assert by_pitch.heard == heard
+    lines = first.splitlines(keepends=True)
+    (out / "records.jsonl").write_text("".join(line for line in lines if '"t2"' not in line) + lines[0][: len(lines[0]) // 2])
+    assert main(words) == 0
+    assert heard < by_pitch.heard < 2 * heard
+    assert {place[0] for place in records.read(out)} == {"t0", "t1", "t2", "t3"}
+    write_speech(tmp_path / "3_ko.wav", tone(HZ[0]))
+    assert main(words) == 0
+    assert figures_of(out)["wer", "dub"]["value"] == pytest.approx(0.25)
+
+
+def test_a_silent_dub_says_nothing_and_counts(tmp_path: Path, by_pitch: type[ByPitch]) -> None:
+    manifest, out = write_tones(tmp_path), tmp_path / "figures"
+    write_speech(tmp_path / "0_ko.wav", np.zeros(RATE, np.float32))
+    assert main(["dubs", str(manifest), "--out-dir", str(out), "--measures", "wer", "--cpu", "--quiet"]) == 0
+    assert (figures_of(out)["wer", "dub"]["value"], figures_of(out)["wer", "dub"]["n"]) == (pytest.approx(0.25), 4)
+
+
+def test_speech_in_more_noise_is_understood_less_and_truth_is_the_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judges, "there", frozenset())
+    rng, lines = np.random.default_rng(0), []
+    for number, level in enumerate((0.001, 0.01, 0.1)):
+        speech = talk([0.1, 1.2, 0.1], seed=10 * number)
+        write_speech(tmp_path / f"{number}.wav", speech)
+        noisy = speech + level * rng.standard_normal(len(speech)).astype(np.float32)
+        write_speech(tmp_path / f"{number}_made.wav", np.clip(noisy, -1, 1).astype(np.float32))
+        lines.append(json.dumps({"id": f"n{number}", "dub": f"{number}_made.wav", "source": f"{number}.wav"}))
+    (tmp_path / "cases.jsonl").write_text("\n".join(lines))
+    out = tmp_path / "figures"
+    words = ["speech", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--measures", "stoi,unit_error_rate", "--cpu"]
+    assert main([*words, "--worst", "1"]) == 0
+    found = {place[0]: one.figures["estoi"] for place, one in records.read(out).items() if place[1:] == ("dub", "stoi")}
+    assert found["n0"] > found["n1"] > found["n2"]
+    assert figures_of(out)["estoi", "reference"]["value"] == pytest.approx(1.0, abs=1e-3)
+    assert figures_of(out)["estoi", "shuffled"]["value"] < figures_of(out)["estoi", "dub"]["value"]
+    lost = figures_of(out)["unit_error_rate", "dub"]
+    assert "value" not in lost  # what cannot be measured is no zero
+    assert lost["not_measured"] == {"needs a unit encoder": 3}
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.index(">n2<") > 0
+    assert ">n0<" not in page  # the worst clip alone is shown, and it is the noisiest
+
+
+def test_clips_without_a_face_count_as_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judges, "there", frozenset({EXTRACTOR}))
+    for name in ("a.mp4", "a_ko.mp4"):
+        write_clip(tmp_path / name, tone(200, 0.4), 10)
+    (tmp_path / "cases.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "a_ko.mp4"}\n')
+    out = tmp_path / "figures"
+    words = ["dubs", str(tmp_path / "cases.jsonl"), "--out-dir", str(out), "--cpu", "--measures", "face_found,unit_sync"]
+    assert main(words) == 0
+    found = figures_of(out)
+    assert (found["face_found", "dub"]["value"], found["face_found", "dub"]["n"]) == (0.0, 1)
+    assert found["unit_sync", "dub"]["failed"] == 1
+    assert "value" not in found["unit_sync", "dub"]
+    assert "no face was found" in (out / "report.html").read_text(encoding="utf-8")
+    assert "1 failed" in (out / "table.md").read_text(encoding="utf-8")
+
+
+def test_one_dub_is_measured_without_a_folder(tmp_path: Path, by_pitch: type[ByPitch], capsys: pytest.CaptureFixture[str]) -> None:
+    write_tones(tmp_path)
+    report = {"output": "0_ko.wav", "input_s": 2.0, "stages": [{"seconds": 1.0}, {"seconds": 2.0}]}
+    (tmp_path / "dub.json").write_text(json.dumps(report))
+    before = sorted(tmp_path.iterdir())
+    words = ["dub", str(tmp_path / "0_ko.wav"), "--source", str(tmp_path / "0.wav"), "--report", str(tmp_path / "dub.json")]
+    assert main([*words, "--reference-text", TEXTS[0], "--measures", "wer,duration_ratio,real_time", "--cpu"]) == 0
+    shown = capsys.readouterr().out
+    assert "| 1.050" in shown.partition("length over the source")[2].partition("\n")[0]
+    assert "| 1.500" in shown.partition("seconds of work")[2].partition("\n")[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--measures cer,chrff", "did you mean chrf?"),
+        ("--true-units --measures cer", "--true-units needs reference speech"),
+        ("--address auto", "--address goes with --ray"),
+        ("--noise loud", "--noise cannot be used"),
+        ("--noise-file x.wav", "--noise-file needs levels"),
+        ("--noise 0 --noise-kinds babel", "--noise-kinds cannot be used"),
+        ("--dubs .", "--dubs goes with a folder"),
+        ("--jobs 0", "--jobs must be 1 or more"),
+        ("--recognizer nowhere --measures cer", "nowhere"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_line(
+    tmp_path: Path, words: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.wav", "a_ko.wav"):
+        write_speech(tmp_path / name, tone(200))
+    (tmp_path / "cases.jsonl").write_text('{"id": "a", "source": "a.wav", "dub": "a_ko.wav", "reference_text": "가"}\n')
+    assert main(["dubs", "cases.jsonl", "--out-dir", "out", "--cpu", *words.split()]) == 2
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_cases_go_to_several_processes(tmp_path: Path) -> None:
+    manifest, out = write_tones(tmp_path), tmp_path / "figures"
+    words = ["dubs", str(manifest), "--out-dir", str(out), "--measures", "duration_ratio", "--worst", "0", "--quiet", "--cpu"]
+    assert main([*words, "--jobs", "2"]) == 0
+    assert (figures_of(out)["duration_ratio", "dub"]["value"], figures_of(out)["duration_ratio", "dub"]["n"]) == (1.05, 4)
+
+
+def test_a_language_that_the_recognizer_does_not_know_ends_the_run(
+    tmp_path: Path, by_pitch: type[ByPitch], capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_tones(tmp_path)
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"ko"', '"es"'), encoding="utf-8")
+    assert main(["dubs", str(manifest), "--out-dir", str(tmp_path / "out"), "--measures", "wer", "--cpu", "--quiet"]) == 2
+    assert "by pitch does not know the language; expected ko; found es" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: Judges) -> None:
+        raise NoSpeechError("it cannot be opened")
+
+    monkeypatch.setattr(Judges, "recognizer", property(none))
+    monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
+    work = measuring.Work((), ("wer",), (), measuring.JudgePaths(), {})
+    assert measuring.Measurer(work).load() == "it cannot be opened"

@@ -1,0 +1,112 @@
+"""Rows, tables, drawings and the page of an evaluation."""
+
+import re
+from html import unescape
+
+import pytest
+
+from avcore.statistics import Figure
+from netflips.evaluate import tables
+from netflips.evaluate.charts import histogram
+from netflips.evaluate.measures import KINDS
+from netflips.evaluate.records import Record
+from netflips.evaluate.suite_page import Told, page
+from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of, worst_clips
+from netflips.evaluate.worst import Shown, WorstClip
+
+IDS = [f"c{number}" for number in range(8)]
+
+
+def _found(*found: Record) -> dict[tuple[str, str, str], Record]:
+    return {one.place: one for one in found}
+
+
+def _sync(values: dict[str, float], subject: str = "dub") -> list[Record]:
+    return [Record(name, subject, "unit_sync", "", {"unit_sync": value}) for name, value in values.items()]
+
+
+def test_a_rate_is_of_the_sums_and_a_mean_of_the_clips() -> None:
+    found = _found(
+        Record("a", "dub", "wer", "", {"wer": 1.0, "wer_errors": 1.0, "wer_length": 1.0}),
+        Record("b", "dub", "wer", "", {"wer": 0.0, "wer_errors": 0.0, "wer_length": 9.0}),
+        *_sync({"a": 0.2, "b": 0.4}),
+    )
+    rows = {row.name: row for row in rows_of(found, {"wer": ("wer",), "unit_sync": ("unit_sync",)}, KINDS, "ko")}
+    (wer, sync) = (rows[name].cells["dub"].figure for name in ("wer", "unit_sync"))
+    assert wer is not None
+    assert sync is not None
+    assert wer.value == pytest.approx(0.1)
+    assert sync.value == pytest.approx(0.3)
+    assert sync.n == 2
+
+
+def test_what_failed_and_what_is_missing_stand_beside_the_figure() -> None:
+    failed = Record("b", "dub", "unit_sync", "", failed="b.mp4: no face")
+    missing = Record("c", "dub", "unit_sync", "", missing={"unit_sync": "needs a unit encoder"})
+    (row,) = rows_of(_found(*_sync({"a": 0.2}), failed, missing), {"unit_sync": ("unit_sync",)}, KINDS, "ko")
+    cell = row.cells["dub"]
+    assert (cell.failed, dict(cell.reasons)) == (1, {"needs a unit encoder": 1})
+    assert cell.why == "1 failed; 1 without: needs a unit encoder"
+    (line,) = as_json([row])
+    assert (line["value"], line["failed"], "low" in line) == (0.2, 1, False)  # a single clip has no interval
+    (lost,) = rows_of(_found(missing), {"unit_sync": ("unit_sync",)}, KINDS, "ko")
+    assert "value" not in as_json([lost])[0]
+    assert tables.markdown([lost]).splitlines()[2].endswith("| not measured: needs a unit encoder |")
+
+
+def test_the_clips_to_look_at_are_those_that_are_worst_in_most() -> None:
+    found = _found(
+        *_sync({name: 0.9 - number / 100 for number, name in enumerate(IDS[:-1])}),
+        Record(IDS[-1], "dub", "unit_sync", "", failed="no face"),
+        *(Record(name, "dub", "duration_ratio", "", {"duration_ratio": 1.0 + 0.1 * (name == "c0")}) for name in IDS),
+        *(Record(name, "source", "duration_ratio", "", {"duration_ratio": 1.0}) for name in IDS),
+    )
+    measures = {"unit_sync": ("unit_sync",), "duration_ratio": ("duration_ratio",)}
+    (first, behind), (second, _), *_ = worst_clips(rows_of(found, measures, KINDS, "ko"), IDS, 3)
+    assert (first, second) == ("c0", "c7") or (first, second) == ("c7", "c0")  # one is far too long, one has no face
+    assert set(behind) == {"unit_sync", "duration_ratio"}
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    found = _found(
+        *_sync({name: number / 10 for number, name in enumerate(IDS)}), *_sync(dict.fromkeys(IDS, 0.95), "source"),
+        *_sync(dict.fromkeys(IDS, 0.05), "shuffled"),
+    )  # fmt: skip
+    return rows_of(found, {"unit_sync": ("unit_sync",)}, KINDS, "ko")
+
+
+def test_tables_have_the_baselines_and_the_interval(rows: list[Row]) -> None:
+    lines = tables.markdown(rows).splitlines()
+    assert re.split(r"\s*\|\s*", lines[0].strip("| ")) == [
+        "figure", "dub", "95 % interval", "n", "source itself", "shuffled pairs", "notes"
+    ]  # fmt: skip
+    cells = re.split(r"\s*\|\s*", lines[2].strip("| "))
+    assert cells[:2] == ["unit sync ↑", "0.350"]
+    assert cells[3:6] == ["8", "0.950", "0.050"]
+    latex = tables.latex(rows, "100 % of a_b & more")
+    assert r"\caption{100 \% of a\_b \& more}" in latex
+    assert r"unit sync $\uparrow$ & 0.350 {\scriptsize [" in latex
+    assert latex.count(r"\\") == 2
+
+
+def test_a_histogram_counts_all_clips_and_marks_all_means(rows: list[Row]) -> None:
+    drawn = histogram(rows[0])
+    assert drawn is not None
+    assert drawn.count('class="count"') >= 4
+    assert [name for name in ("dub", "source", "shuffled") if f'class="mean of-{name}"' in drawn] == ["dub", "source", "shuffled"]
+    assert histogram(Row("x", "x", KINDS["unit_sync"], {"dub": Cell(Figure(1, 1, 1, 1), 0, {}, {"a": 1.0})})) is None
+
+
+def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) -> None:
+    evil = "<script>alert(1)</script>"
+    worst = WorstClip(
+        evil, "a.mp4", [evil], [Shown("unit sync", "0.1", "0.5", 0.9)], {"dub": ["data:image/jpeg;base64,AA"]},
+        {"dub": "data:audio/flac;base64,AA"}, {"wanted": evil, "heard": "", "recognizer": evil}, [],
+    )  # fmt: skip
+    written = page(Told(evil, {"clips": evil}, rows, [], [worst], {evil: [evil]}))
+    assert "<script" not in written
+    assert "http" not in re.sub(r"http-equiv", "", written)
+    assert "nothing" in written  # is what was heard
+    assert "default-src 'none'; style-src 'sha256-" in unescape(written)
+    assert 'aria-label="unit sync: 8 clips' in written
