@@ -208,6 +208,7 @@ COMMON = (
     Form(r"-m build$", "another test builds and installs it", check=check_buildable),
     Form(r"pip install", "it installs what runs this test", check=check_files_of_pip),
     Form(r"-m venv", "it makes the environment that this test runs in", check=check_venv),
+    Form(r"netflips serve", "it serves until it is stopped", check=check_help),
     Form(r"^tensorboard ", "it serves until it is stopped", check=check_pinned),
     Form(r"^(accelerate launch|torchrun)", "it needs several GPUs", check=check_settings),
 )
