@@ -80,7 +80,7 @@ class Bars:
 
 @contextmanager
 def heard_by(listener: Progress) -> Iterator[None]:
-    """Within the block all bars, also those that are off, tell their progress to a listener too: what runs a command shows it so."""
+    """Within the block all bars, also those that are off, tell a listener too: what runs a command can show its progress."""
     _LISTENERS.append(listener)
     try:
         yield
