@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -64,6 +65,7 @@ def build_app(settings: Settings, desk: Desk | None = None) -> ASGIApp:
         Route("/jobs/{id}", _remove, methods=["DELETE"]),
         Route("/jobs/{id}/stop", _stop, methods=["POST"]),
         Route("/jobs/{id}/again", _again, methods=["POST"]),
+        Route("/events", _all_events),
         Route("/jobs/{id}/events", _events),
         Route("/jobs/{id}/project.zip", _project),
         Route("/jobs/{id}/files/{name}", _file),
@@ -145,8 +147,7 @@ async def _example(request: Request) -> Response:
 
 async def _jobs(request: Request) -> Response:
     queue = _desk(request).queue
-    own = [queue.facts(job) for job in queue.jobs.values() if job.visitor == request["visitor"]]
-    return JSONResponse({"jobs": own[::-1]})
+    return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"])[::-1]]})
 
 
 async def _new_job(request: Request) -> Response:
@@ -198,12 +199,21 @@ async def _again(request: Request) -> Response:
 async def _events(request: Request) -> Response:
     """Server-sent events: the job's facts whenever they change; the stream ends when it is over."""
     job, queue = _asked_job(request), _desk(request).queue
+    return _told(queue.changes(lambda: [job] if job.id in queue.jobs else [], _BEAT_S))
 
-    async def told() -> AsyncIterator[str]:
-        async for facts in queue.changes(job.id, _BEAT_S):
+
+async def _all_events(request: Request) -> Response:
+    """The same of all jobs of a visitor, without an end: browsers keep few connections open to one server."""
+    queue, visitor = _desk(request).queue, request["visitor"]
+    return _told(queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S, is_endless=True))
+
+
+def _told(changes: AsyncIterator[Mapping[str, Any] | None]) -> Response:
+    async def lines() -> AsyncIterator[str]:
+        async for facts in changes:
             yield ": still here\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
 
-    return StreamingResponse(told(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 async def _project(request: Request) -> Response:
@@ -219,16 +229,12 @@ async def _file(request: Request) -> Response:
     if found is None:
         raise RefusedError(404, "this job has no such file")
     # A report says itself which script it has, our own; anything else here is no page, and nothing in it runs.
-    policy = {} if found["shows"] == "page" else {"Content-Security-Policy": f"{POLICY}; sandbox"}
-    headers = {"Cache-Control": "no-store", **policy}
-    if found["shows"] == "page":
-        headers["Content-Security-Policy"] = "frame-ancestors 'self'"
+    policy = "frame-ancestors 'self'" if found["shows"] == "page" else f"{POLICY}; sandbox"
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
     kind = "attachment" if "download" in request.query_params else "inline"
     return FileResponse(folder / name, headers=headers, filename=found["as"], content_disposition_type=kind)
 
 
 def _download(answer: Response, name: str) -> Response:
-    from urllib.parse import quote
-
     answer.headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(name)}"
     return answer

@@ -5,6 +5,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     )
     if settings.is_local or settings.token:
         return settings
-    return Settings(**(vars(settings) | {"token": secrets.token_urlsafe(12)}))
+    return replace(settings, token=secrets.token_urlsafe(12))
 
 
 def _models(options: argparse.Namespace) -> dict[str, str]:

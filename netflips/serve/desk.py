@@ -14,9 +14,10 @@ from avcore.units.vocabulary import normalise_language
 from netflips import __version__
 from netflips.serve.fields import checked, utterances
 from netflips.serve.hand import Hand
-from netflips.serve.jobs import Job, JobFolders, new_id
+from netflips.serve.jobs import DONE, Job, JobFolders, new_id
 from netflips.serve.kinds import KINDS, Asked, Kind
 from netflips.serve.queue import Queue
+from netflips.serve.results import files_of
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import RefusedError, Upload, Uploads
 from text2unit.stage import SPELLER
@@ -90,6 +91,8 @@ class Desk:
                 raise UsageError(f"{field.name} cannot be that", expected=" or ".join(field.takes), found=found[field.name].kind)
         if rows and any(one.said for one in rows) and not self._has["has_speller"]:
             raise UsageError("no text can be said", found="no speller", hint="start the server with --text2unit-path")
+        if kind.follows:
+            return self._following(kind, before, visitor)
         return self._queued(kind, values, found, rows, before, visitor)
 
     def _queued(
@@ -120,6 +123,27 @@ class Desk:
             raise
         return job
 
+    def _following(self, kind: Kind, before: Job | None, visitor: str) -> Job:
+        """A job that reads what an earlier one made."""
+        if before is None or before.state != DONE:
+            raise UsageError("this follows a finished job", expected=f"after: the id of a {kind.follows}")
+        folders = self.queue.folders
+        folder = folders.of(before.id)
+        asked = Asked({}, before.names, 0.0, "", self.settings)
+        job = Job(
+            id=new_id(), visitor=visitor, kind=kind.name, title=before.title, words=kind.words(asked), values={},
+            uploads=before.uploads, names=before.names, shown=before.shown, made_by=before.id, created_s=time.time(),
+        )  # fmt: skip
+        try:
+            folders.of(job.id).mkdir(parents=True)
+            for one in files_of(before, folder):
+                folders.take_in(job.id, folder / one["name"], one["name"])
+            self.queue.add(job)
+        except BaseException:
+            folders.remove(job.id)
+            raise
+        return job
+
     def _kind(self, name: Any) -> Kind:
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None or not kind.is_there:
@@ -132,7 +156,7 @@ class Desk:
         if job_id is None:
             return None
         job = self.queue.jobs.get(job_id) if isinstance(job_id, str) else None
-        if job is None or job.kind != kind.name:
+        if job is None or job.kind != (kind.follows or kind.name):
             raise RefusedError(404, "the job before it is not there any more")
         return job
 

@@ -5,7 +5,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -68,13 +68,13 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers, cookies: Mapping[str, str]) -> Response | None:
         """The answer to who may not come in; None = come in."""
         host = headers.get("host", "")
-        if self._settings.is_local and urlsplit(f"//{host}").hostname not in (*LOCAL_HOSTS, self._settings.host):
+        if self._settings.is_local and _parts(f"//{host}").hostname not in (*LOCAL_HOSTS, self._settings.host):
             return _error(421, "this server answers to localhost only")  # another site's name that leads here
         if scope["method"] not in _SAFE and not _is_own_page(headers, host):
             return _error(403, "this comes from another site's page")
         if not self._settings.token:
             return None
-        if hmac.compare_digest(cookies.get(_TOKEN, ""), self._proof()) or self._bears_token(headers):
+        if hmac.compare_digest(cookies.get(_TOKEN, "").encode(), self._proof().encode()) or self._bears_token(headers):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and scope["method"] == "GET":
@@ -101,8 +101,18 @@ def _is_own_page(headers: Headers, host: str) -> bool:
     """Whether a request that changes something comes from our page, or from no page at all (a program)."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc == host != ""
+        return _parts(origin).netloc == host != ""
     return headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+
+
+def _parts(address: str) -> SplitResult:
+    """The parts of an address; empty ones where it is none."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.hostname  # raises too
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
 
 
 def _is_visitor(text: str) -> bool:

@@ -4,7 +4,7 @@ A job's command runs in the job's own folder, so that all names in it are ours a
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,11 @@ class Made:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of job. command: of NetfLips. files: what may come out. prepare: writes what the command reads into the folder."""
+    """A kind of job.
+
+    command: of NetfLips; action: of that command. files: what may come out. prepare: writes what the command reads into the folder.
+    follows: the kind of the finished job whose files it reads, "" = none.
+    """
 
     name: str
     command: str
@@ -73,6 +77,8 @@ class Kind:
     words: Callable[[Asked], list[str]]
     files: tuple[Made, ...]
     prepare: Callable[[Asked, Path], None] | None = None
+    follows: str = ""
+    action: str = ""
 
     @property
     def uploads(self) -> tuple[File, ...]:
@@ -82,7 +88,13 @@ class Kind:
     @property
     def is_there(self) -> bool:
         """Whether this NetfLips has the command."""
-        return self.command in cli.COMMANDS
+        return self.command in cli.COMMANDS and (not self.action or self.action in _actions_of(self.command))
+
+
+def _actions_of(command: str) -> Collection[str]:
+    """What may stand behind a command that has several actions."""
+    choices = (action.choices for action in cli.parser_of(command)._actions if not action.option_strings and action.choices)
+    return next(choices, ())
 
 
 def _dub(asked: Asked) -> list[str]:
@@ -156,10 +168,16 @@ def _measure(asked: Asked) -> list[str]:
     return [*words, "--syncnet", syncnet]
 
 
+def _figures(asked: Asked) -> list[str]:
+    words = ["evaluate", "dub", "result.mp4", "--source", asked.names["video"], "--report", "report.json"]
+    models = ("--recognizer", "--unit2text-path", "--av2unit-path", "--speaker-encoder-path", "--syncnet")
+    return words + asked.settings.words_for(models)
+
+
 def _avatar(asked: Asked) -> list[str]:
     words = ["avatar", "--portrait", asked.names["picture"], "--listen", asked.names["question"], "--out-vid-path", "result.mp4"]
-    words += ["--rate", asked.number("rate")]
-    models = ("--recognizer", "--unit2text-path", "--text2unit-path", "--av2unit-path", "--unit2av-path", "--replies", "--blocked")
+    words += ["--report", "answer.json", "--rate", asked.number("rate")]
+    models = ("--recognizer", "--unit2text-path", "--text2unit-path", "--av2unit-path", "--unit2av-path", "--speaker-encoder-path")
     return words + asked.settings.words_for(models)
 
 
@@ -238,7 +256,15 @@ KINDS: Mapping[str, Kind] = {
             _transcribe,
             tuple(Made(f"transcript.{one}", "text") for one in ("srt", "vtt", "txt", "json")),
         ),
-        Kind("measure", "evaluate", (File("video", "source", ("video",)),), _measure, (Made("figures.jsonl", "figures"),)),
+        Kind(
+            "measure",
+            "evaluate",
+            (File("video", "source", ("video",)),),
+            _measure,
+            (Made("figures.jsonl", "figures"),),
+            action="sync",
+        ),
+        Kind("figures", "evaluate", (), _figures, (Made("log.txt", "text"),), follows="dub", action="dub"),
         Kind(
             "avatar",
             "avatar",
@@ -248,7 +274,7 @@ KINDS: Mapping[str, Kind] = {
                 Number("rate", 0.5, 1.5, 0.8),
             ),
             _avatar,
-            (_VIDEO, Made("answer.json")),
+            (_VIDEO, Made("answer.json", "answer")),
         ),
     )
 }

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,8 @@ class Queue:
 
     def require_room(self, visitor: str) -> None:
         """Raise FullError where a visitor's job cannot be put into the queue."""
-        of_visitor = sum(self.jobs[one].visitor == visitor for one in self._waiting)
-        if len(self._waiting) >= self._most or of_visitor >= self._most_each:
+        own = sum(self.jobs[one].visitor == visitor for one in self._waiting)
+        if len(self._waiting) >= self._most or own >= self._most_each:
             raise FullError
 
     async def stop(self, job: Job) -> None:
@@ -109,20 +109,28 @@ class Queue:
             "error": job.error,
         }  # fmt: skip
 
-    async def changes(self, job_id: str, beat_s: float) -> AsyncIterator[dict[str, Any] | None]:
-        """What becomes of a job, until it is over; None = nothing new for `beat_s`."""
-        told: dict[str, Any] = {}
-        while job := self.jobs.get(job_id):
-            news, facts = self._news, self.facts(job)
-            if any(facts[name] != told.get(name) for name in _NEWS):
-                told = facts
-                yield facts
-                if job.is_over:
-                    return
+    async def changes(
+        self, jobs: Callable[[], list[Job]], beat_s: float, is_endless: bool = False
+    ) -> AsyncIterator[dict[str, Any] | None]:
+        """What becomes of some jobs, until all are over, or without an end; None = nothing new for `beat_s`."""
+        told: dict[str, dict[str, Any]] = {}
+        while True:
+            news, found = self._news, jobs()
+            for job in found:
+                facts, before = self.facts(job), told.get(job.id, {})
+                if any(facts[name] != before.get(name) for name in _NEWS):
+                    told[job.id] = facts
+                    yield facts
+            if not is_endless and all(job.is_over for job in found):
+                return
             try:
                 await asyncio.wait_for(news.wait(), beat_s)
             except TimeoutError:
                 yield None
+
+    def of_visitor(self, visitor: str) -> list[Job]:
+        """The jobs of a visitor, oldest first."""
+        return [job for job in self.jobs.values() if job.visitor == visitor]
 
     async def clean(self, keep_s: float) -> None:
         """Remove jobs that have been over for longer than they are kept."""

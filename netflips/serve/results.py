@@ -19,8 +19,6 @@ from netflips.serve.kinds import KINDS
 _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
 _IN_PROJECT = ("report.json", "report.html", "segments.json", "speakers.json", "text.txt")
-_HEARD, _SAID = ("source_text", "heard_text", "heard"), ("said_text", "target_text", "said")
-"""Where a report has the texts of an utterance."""
 
 
 def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
@@ -50,7 +48,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
     if report is not None:
         found |= _dubbed(*report)
     for one in found["files"]:
-        if one["shows"] in ("text", "figures") and one["bytes"] <= _MOST_TEXT:
+        if one["shows"] in ("text", "figures", "answer") and one["bytes"] <= _MOST_TEXT:
             found["text"] = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
     return found
 
@@ -88,22 +86,14 @@ def _dubbed(report: DubReport, content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(one: UtteranceReport, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the review. fit: share of its natural length that the new speech has; None = it was not fitted."""
+    is_told = row.get("translation_score") is None
     return {
         "number": one.number, "speaker": one.speaker, "start_s": one.source_start_s, "end_s": one.source_end_s,
-        "output_start_s": one.output_start_s, "output_end_s": one.output_end_s, "heard": _text(row, _HEARD),
-        "said": _text(row, _SAID), "told": one.target_text if row.get("translation_score") is None else "",
+        "output_start_s": one.output_start_s, "output_end_s": one.output_end_s, "heard": str(row.get("heard_text") or ""),
+        "said": str(row.get("said_text") or one.target_text), "told": one.target_text if is_told else "",
         "confidence": _number(one.unit_confidence), "score": _number(one.translation_score), "fit": _number(one.factor),
         "trouble": is_trouble(one), "notice": one.notice, "left_alone": one.left_alone, "unseen": one.unseen,
     }  # fmt: skip
-
-
-def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    for name in names:
-        value = row.get(name)
-        text = value.get("text") if isinstance(value, Mapping) else value
-        if isinstance(text, str) and text:
-            return text
-    return ""
 
 
 def _number(value: float | None) -> float | None:

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -42,7 +43,7 @@ class Channel:
 
     def say(self, **content: Any) -> None:
         """One line."""
-        with self._lock:
+        with self._lock, suppress(OSError):  # nobody listens any more; this process is about to end
             self._out.write(json.dumps(content) + "\n")
             self._out.flush()
 

@@ -46,7 +46,21 @@ addEventListener("hashchange", () => open(location.hash.slice(1)));
 
 const place = (kind) => [...document.querySelectorAll(".jobs")].find((one) => one.dataset.kinds.split(" ").includes(kind));
 
-const add = (job) => place(job.kind)?.prepend(card(job, page));
+const cards = new Map();
+
+const add = (job) => {
+  const made = card(job, page);
+  cards.set(job.id, made);
+  place(job.kind)?.prepend(made.root);
+};
+
+// One stream of news for all jobs: a browser keeps few connections open to one server.
+const listen = () => {
+  new EventSource("/events").addEventListener("message", (event) => {
+    const now = JSON.parse(event.data);
+    cards.get(now.id)?.show(now);
+  });
+};
 
 const dubs = () => jobs.filter((one) => one.kind === "dub" && one.state === "done");
 
@@ -71,7 +85,7 @@ const list = async (chosen) => {
   }
 };
 
-page.finished = (job) => list(job?.state === "done" && job.kind === "dub" ? job.id : undefined).catch(() => {});
+page.finished = () => list().catch(() => {});
 page.review = (id) => {
   open("review");
   list(id).catch((error) => complain(error.message));
@@ -142,11 +156,16 @@ const fill = () => {
   }
   for (const one of document.querySelectorAll("[data-needs]")) one.hidden = Boolean(page.about[one.dataset.needs]);
   for (const one of document.querySelectorAll("[data-needs-kind]")) one.hidden = page.about.kinds.includes(one.dataset.needsKind);
+  for (const one of document.querySelectorAll("[data-only-kind]")) one.hidden = !page.about.kinds.includes(one.dataset.onlyKind);
   document.getElementById("limits").textContent = t(
     "limits", Math.round(page.about.limit_bytes / 2 ** 20), Math.round(page.about.longest_s / 60), Math.round(page.about.keep_s / 360) / 10,
   );
   for (const form of document.querySelectorAll("form[data-kind]")) prepare(form);
 };
+
+document.getElementById("evaluate").addEventListener("click", () =>
+  page.submit({ kind: "figures", values: {}, after: document.getElementById("measured").value }),
+);
 
 const labels = document.getElementById("labels");
 labels.value = language();
@@ -158,6 +177,7 @@ labels.addEventListener("change", async () => {
 
 const show = async () => {
   for (const one of document.querySelectorAll(".jobs")) one.replaceChildren();
+  cards.clear();
   for (const select of [document.getElementById("reviewed"), document.getElementById("measured")]) select.dataset.shown = "none";
   await list();
   for (const job of [...jobs].reverse()) add(job);
@@ -168,6 +188,7 @@ try {
   fill();
   open(location.hash.slice(1));
   await show();
+  listen();
   document.body.dataset.ready = "yes";
 } catch (error) {
   complain(error.message);

@@ -61,12 +61,10 @@ const stateText = (job) => {
 };
 
 // What came out of a job, by the kinds of its files.
-const outcome = (job, about, page) => {
+const outcome = (job, page) => {
   const address = (name) => `/jobs/${job.id}/files/${name}`;
   const shows = (what) => job.files.find((one) => one.shows === what);
   const made = element("div", { className: "outcome" });
-  made.style.display = "grid";
-  made.style.gap = "0.8rem";
   const video = shows("video");
   const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
   if (video && original) {
@@ -76,9 +74,9 @@ const outcome = (job, about, page) => {
   }
   const sound = shows("sound");
   if (sound) made.append(element("audio", { src: address(sound.name), controls: true }));
-  if (job.kind === "avatar") made.append(...answer(job, made, about));
+  if (job.kind === "avatar") made.append(...answer(job, made));
   const text = shows("figures") ? measured(job.text) : job.text;
-  if (text !== undefined) made.append(element("pre", { textContent: text }));
+  if (text !== undefined && job.kind !== "avatar") made.append(element("pre", { textContent: text }));
   for (const one of job.warnings) made.append(element("p", { className: "warning", textContent: one }));
   const buttons = element("p", { className: "buttons" });
   if (shows("page")) buttons.append(link(address(shows("page").name), t("openReport")));
@@ -101,7 +99,9 @@ const answer = (job, made) => {
     video.currentTime = 0;
     video.play().catch(() => {});
   });
-  return [element("p", { className: "answer", textContent: job.said ?? "" }), again];
+  const said = JSON.parse(job.text ?? "{}");
+  const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard ?? ""}` });
+  return [heard, element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" }), again];
 };
 
 // Lines of `evaluate sync`.
@@ -113,7 +113,7 @@ const measured = (text) => {
   return [t("lseHead"), ...rows.map(line)].join("\n");
 };
 
-// The card of a job; it follows the job until that is over. page: {about, submit, review, finished}.
+// The card of a job: its root, and `show` for news of it. page: {about, complain, submit, review, finished}.
 export const card = (facts, page) => {
   const root = element("article", { className: "job" });
   root.dataset.id = facts.id;
@@ -123,18 +123,15 @@ export const card = (facts, page) => {
   const room = element("div");
   const buttons = element("p", { className: "buttons" });
   root.append(element("header", {}, element("h3", { textContent: facts.title }), state), bar, room, buttons);
-  let events = null;
 
   const act = (address, options) => async () => {
     try {
       const now = await ask(address, options);
       if (options.method === "DELETE") {
-        events?.close();
         root.remove();
         page.finished();
       } else {
         show(now);
-        follow(now);
       }
     } catch (error) {
       page.complain(error.message);
@@ -144,43 +141,30 @@ export const card = (facts, page) => {
   const over = async (job) => {
     const whole = await ask(`/jobs/${job.id}`).catch(() => null);
     if (!whole) return;
-    room.replaceChildren(whole.state === "done" ? outcome(whole, page.about, page) : element("p"));
     if (whole.error) room.replaceChildren(element("p", { className: "error", textContent: whole.error }));
+    else room.replaceChildren(...(whole.state === "done" ? [outcome(whole, page)] : []));
   };
 
   const show = (job) => {
+    const goes = job.state === "running" || job.state === "waiting";
+    const isOther = root.dataset.state !== job.state;
+    const went = ["running", "waiting"].includes(root.dataset.state);
     root.dataset.state = job.state;
     root.dataset.share = job.share;
     state.textContent = stateText(job);
     state.className = `state ${job.state}`;
-    const goes = job.state === "running" || job.state === "waiting";
     bar.hidden = !goes;
     bar.value = job.share;
+    if (!isOther) return; // a button that is pressed just now stays the same one
     buttons.replaceChildren(
       ...(goes ? [button("stop", act(`/jobs/${job.id}/stop`, { method: "POST" }), "stop")] : []),
       ...(job.state === "stopped" || job.state === "failed" ? [button("goOn", act(`/jobs/${job.id}/again`, { method: "POST" }))] : []),
       ...(goes ? [] : [button("remove", act(`/jobs/${job.id}`, { method: "DELETE" }))]),
     );
-  };
-
-  const follow = (job) => {
-    events?.close();
-    if (job.state !== "waiting" && job.state !== "running") {
-      over(job);
-      return;
-    }
-    room.replaceChildren();
-    events = new EventSource(`/jobs/${job.id}/events`);
-    events.addEventListener("message", (event) => {
-      const now = JSON.parse(event.data);
-      show(now);
-      if (now.state === "waiting" || now.state === "running") return;
-      events.close();
-      over(now).then(() => page.finished(now));
-    });
+    if (goes) room.replaceChildren();
+    else over(job).then(() => went && page.finished());
   };
 
   show(facts);
-  follow(facts);
-  return root;
+  return { root, show };
 };

@@ -69,8 +69,9 @@ export const review = async (id, room, page) => {
     return;
   }
   const job = await ask(`/jobs/${id}`);
-  const names = Object.fromEntries(job.files.map((one) => [one.shows, one.name]));
-  const both = player(`/jobs/${id}/files/${names.given}`, `/jobs/${id}/files/${names.video}`, job.stretches);
+  const name = (is) => job.files.find(is)?.name;
+  const [original, dub] = [name((one) => one.shows === "given" && one.name.startsWith("source")), name((one) => one.shows === "video")];
+  const both = player(`/jobs/${id}/files/${original}`, `/jobs/${id}/files/${dub}`, job.stretches);
   const again = element("button", { type: "button", className: "main", id: "redub", textContent: t("again"), disabled: true });
   const count = element("span", { className: "quiet" });
   const rows = (job.utterances ?? []).map((one) => row(one, page.about, both.part, () => tell()));

@@ -45,6 +45,7 @@ const WORDS = {
     utterances: "utterances dubbed", lasts: "length, original and dub", faces: "pictures with new lips", hurried: "hurried",
     cut: "cut", outside: "outside what the models know", confidence: "sure of the original (usual)", score: "sure of the translation (usual)",
     pitch: "voice pitch", took: "computing time", lost: "The server cannot be reached.", remembered: "Your jobs",
+    evaluate: "Measure this dub (netflips evaluate dub)",
     lseHead: "from..to, s: LSE-C (more is better), LSE-D (less is better), offset in pictures",
   },
   ko: {
@@ -92,6 +93,7 @@ const WORDS = {
     utterances: "더빙한 문장", lasts: "길이, 원본과 더빙", faces: "새 입술이 있는 화면", hurried: "서두름",
     cut: "잘림", outside: "모델이 모르는 것", confidence: "원본에 대한 확신 (보통)", score: "번역에 대한 확신 (보통)",
     pitch: "목소리 높이", took: "계산 시간", lost: "서버에 닿을 수 없습니다.", remembered: "내 작업",
+    evaluate: "이 더빙 재기 (netflips evaluate dub)",
     lseHead: "부터..까지, 초: LSE-C (클수록 좋음), LSE-D (작을수록 좋음), 어긋난 화면 수",
   },
 };

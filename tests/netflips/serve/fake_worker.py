@@ -41,7 +41,7 @@ def report(source: str) -> str:
             "modalities": "audio", "input_s": 1.96, "output_s": 1.96, "width": 480, "height": 360, "has_grown": False,
             "num_pictures": 49, "pictures_with_face": 49, "source_units": 9, "target_units": 9, "target_steps": 98,
             "translation_score": -0.5, "is_truncated": False, "voice": "the source's", "fingerprints": {}, "stages": [],
-            "warnings": [], "timing": "source", "recording": recording,
+            "warnings": [], "faces": [], "timing": "source", "recording": recording,
         }
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ def do(words: list[str]) -> int:
     log = Path("log.txt")
     log.write_text("")
     for done in range(5):
-        tell(stage="speech", done=done, total=5)
+        tell(stage="speech", done=done, total=1000)
     if words[0] == "say":
         text = Path("text.txt").read_text(encoding="utf-8").strip()
         if text == "fail":
@@ -60,8 +60,8 @@ def do(words: list[str]) -> int:
             os._exit(9)
         if text == "slow":
             Path(".half.wav").write_bytes(b"half")
-            for done in range(10_000):
-                tell(stage="speech", done=done, total=10_000)
+            for done in range(5, 1000):
+                tell(stage="speech", done=done, total=1000)
                 time.sleep(0.02)
         Path("result.wav").write_bytes(b"RIFF" + text.encode())
     elif words[0] == "dub":
