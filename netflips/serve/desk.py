@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.bundle import find_bundle
+from avcore.checkpoints.stages import Stage
 from avcore.errors import UsageError
 from avcore.units.vocabulary import normalise_language
 from netflips import __version__
@@ -26,6 +27,8 @@ from unit2text.stage import TEXT_READER
 _EXAMPLE = "example.mp4"
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
+_OPTIONAL: tuple[tuple[Stage[Any], str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
+"""Stages that not every bundle has, each with the language that is asked for."""
 
 
 class Desk:
@@ -173,6 +176,3 @@ def _what_is_there(settings: Settings) -> dict[str, Any]:
         "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
         "has_syncnet": "--syncnet" in settings.models,
     }
-
-
-_OPTIONAL = ((SPELLER, "ko"), (TEXT_READER, ""))

@@ -93,8 +93,10 @@ class Kind:
 
 def _actions_of(command: str) -> Collection[str]:
     """What may stand behind a command that has several actions."""
-    choices = (action.choices for action in cli.parser_of(command)._actions if not action.option_strings and action.choices)
-    return next(choices, ())
+    for action in cli.parser_of(command)._actions:
+        if not action.option_strings and action.choices:
+            return list(action.choices)
+    return []
 
 
 def _dub(asked: Asked) -> list[str]:

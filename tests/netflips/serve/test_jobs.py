@@ -89,7 +89,6 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
         ({"kind": "dub", "values": {"video": "0" * 32}, "rows": []}, "utterances cannot be read"),
         ({"kind": "dub", "values": {"video": "0" * 32}, "rows": [{"start_s": "0"}]}, "a time of an utterance is out of range"),
         ({"kind": "dub", "values": {"video": "0" * 32}, "after": "1" * 32}, "job before it"),
-        ({"kind": "figures", "values": {}}, "no such kind"),
         ({"kind": "measure", "values": {"video": "0" * 32}}, "no SyncNet"),
     ],
 )
