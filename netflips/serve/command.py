@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlencode
 
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import OutputError, UsageError
@@ -150,7 +151,7 @@ def _announce(settings: Settings, port: int) -> None:
             "warning: other machines can reach this page, and what they send and see goes over the network unencrypted; whoever "
             "knows the token may use it"
         )
-    secret = f"?token={settings.token}" if settings.token else ""
+    secret = f"?{urlencode({'token': settings.token})}" if settings.token else ""
     LOG.warning("NetfLips is at http://%s:%d/%s (Ctrl-C ends it); jobs are kept in %s", host, port, secret, settings.work_dir)
 
 
