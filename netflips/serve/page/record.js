@@ -70,7 +70,9 @@ export const fileBox = (box, complain) => {
   });
   if (record && navigator.mediaDevices) {
     const button = element("button", { type: "button", className: "record", textContent: t("record") });
-    recorder(record, button, (given) => take(given), complain);
+    const form = box.closest("form");
+    const isAsked = form.dataset.kind === "avatar"; // one button: the question goes off when it is said
+    recorder(record, button, (given) => (take(given), isAsked && form.requestSubmit(form.querySelector("button.main"))), complain);
     buttons.append(button);
   }
   if (withExample) {
