@@ -22,6 +22,8 @@ _TOLD_EVERY_S = 30.0
 
 Item = TypeVar("Item")
 
+_LISTENERS: list[Progress] = []
+
 
 def silent(stage: str, done: int, total: int | None) -> None:
     """Report nothing."""
@@ -47,6 +49,8 @@ class Bars:
         self._begun = self._told = time.monotonic()
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
+        for told in _LISTENERS:
+            told(stage, done, total)
         if self._is_off:
             return
         if not self._is_drawn:
@@ -72,6 +76,16 @@ class Bars:
         if self._bar is not None:
             self._bar.close()
         self._bar, self._stage = None, ""
+
+
+@contextmanager
+def heard_by(listener: Progress) -> Iterator[None]:
+    """Within the block all bars, also those that are off, tell a listener too: what runs a command can show its progress."""
+    _LISTENERS.append(listener)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(listener)
 
 
 @contextmanager

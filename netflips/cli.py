@@ -28,6 +28,7 @@ COMMANDS = {
     "convert": ("netflips.convert_command", "a checkpoint to safetensors and JSON"),
     "bundle": ("netflips.bundles.command", "pack and check the models that come with NetfLips"),
     "evaluate": ("netflips.evaluate.command", "how good the demo's models are, or one's own on a test split"),
+    "serve": ("netflips.serve.command", "a web page to dub with: upload, look, correct, download"),
     "completion": ("netflips.completion", "what bash and zsh need to complete all this"),
     "info": ("netflips.info", "what a dubbed video, a checkpoint or the bundle says of itself"),
 }

@@ -161,8 +161,9 @@ def _runnable(name: str) -> str:
 
 def check_help(words: list[str]) -> None:
     """A command's flags stand in its own help."""
-    arguments = [*_subcommands(words[3 if words[0] == "python" else 1 :]), "--help"]
-    module = "netflips.cli" if words[0] == "netflips" else _runnable(words[2])
+    program = words[0].removeprefix(".venv/bin/")
+    arguments = [*_subcommands(words[3 if program == "python" else 1 :]), "--help"]
+    module = "netflips.cli" if program == "netflips" else _runnable(words[2])
     main = import_module(module).main
     with patch.object(sys, "argv", [module, *arguments]), redirect_stdout(io.StringIO()) as heard, suppress(SystemExit):
         main()
@@ -208,6 +209,7 @@ COMMON = (
     Form(r"-m build$", "another test builds and installs it", check=check_buildable),
     Form(r"pip install", "it installs what runs this test", check=check_files_of_pip),
     Form(r"-m venv", "it makes the environment that this test runs in", check=check_venv),
+    Form(r"netflips serve", "it serves until it is stopped", check=check_help),
     Form(r"^tensorboard ", "it serves until it is stopped", check=check_pinned),
     Form(r"^(accelerate launch|torchrun)", "it needs several GPUs", check=check_settings),
 )

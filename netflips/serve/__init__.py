@@ -1,0 +1,1 @@
+"""A web page to dub with: upload, look at what was understood, correct, download."""

@@ -1,0 +1,240 @@
+"""The page's server: which address answers with what."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from avcore.errors import NetflipsError, UsageError
+from netflips.serve.desk import Desk
+from netflips.serve.guard import POLICY, Guard
+from netflips.serve.jobs import Job
+from netflips.serve.queue import FullError
+from netflips.serve.results import files_of, project, results
+from netflips.serve.settings import Settings
+from netflips.serve.uploads import RefusedError
+
+_PAGE = files("netflips.serve") / "page"
+_PARTS = {
+    "index.html": "text/html; charset=utf-8",
+    "style.css": "text/css; charset=utf-8",
+    **dict.fromkeys(("app.js", "words.js", "jobs.js", "review.js", "player.js", "record.js"), "text/javascript; charset=utf-8"),
+}
+_MOST_FORM = 4 << 20
+_BEAT_S = 15.0
+"""Between signs of life where nothing changes, so that no proxy takes a connection for dead."""
+_CLEAN_EVERY_S = 600.0
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def build_app(settings: Settings, desk: Desk | None = None) -> ASGIApp:
+    """The whole server as an ASGI application. desk: what does the work, made from the settings where none is given."""
+    desk = desk or Desk(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await desk.open()
+        cleaning = asyncio.create_task(_clean(desk))
+        yield
+        cleaning.cancel()
+        with suppress(asyncio.CancelledError):
+            await cleaning
+        await desk.close()
+
+    routes = [
+        Route("/", _part),
+        Route("/page/{name}", _part),
+        Route("/about", _about),
+        Route("/uploads", _upload, methods=["POST"]),
+        Route("/example", _example, methods=["POST"]),
+        Route("/jobs", _jobs),
+        Route("/jobs", _new_job, methods=["POST"]),
+        Route("/jobs/{id}", _job),
+        Route("/jobs/{id}", _remove, methods=["DELETE"]),
+        Route("/jobs/{id}/stop", _stop, methods=["POST"]),
+        Route("/jobs/{id}/again", _again, methods=["POST"]),
+        Route("/events", _all_events),
+        Route("/jobs/{id}/events", _events),
+        Route("/jobs/{id}/project.zip", _project),
+        Route("/jobs/{id}/files/{name}", _file),
+    ]
+    app = Starlette(
+        routes=[Route(one.path, _in_one_line(one.endpoint), methods=one.methods) for one in routes],
+        middleware=[Middleware(Guard, settings=settings)],
+        lifespan=lifespan,
+    )
+    app.state.desk = desk
+    return app
+
+
+async def _clean(desk: Desk) -> None:
+    while True:
+        await desk.clean()
+        await asyncio.sleep(_CLEAN_EVERY_S)
+
+
+def _in_one_line(answer: Answer) -> Answer:
+    """What cannot be is answered with one line as JSON."""
+
+    async def safe(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except RefusedError as error:
+            return _error(error.status, error.text)
+        except FullError:
+            return _error(429, "so many jobs wait that no other one can; try again when one is done")
+        except NetflipsError as error:
+            return _error(400, str(error))
+        except ClientDisconnect:
+            return _error(400, "the upload broke off")
+
+    return safe
+
+
+def _error(status: int, text: str) -> Response:
+    return JSONResponse({"error": text}, status_code=status)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _asked_job(request: Request) -> Job:
+    """The job of the address. Raises RefusedError where there is none."""
+    job = _desk(request).queue.jobs.get(request.path_params["id"])
+    if job is None:
+        raise RefusedError(404, "this job is not there any more")
+    return job
+
+
+async def _part(request: Request) -> Response:
+    name = request.path_params.get("name", "index.html")
+    if name not in _PARTS:
+        raise RefusedError(404, "there is no such page")
+    headers = {"Cache-Control": "no-cache", "Content-Type": _PARTS[name]}
+    return Response((_PAGE / name).read_bytes(), headers=headers)
+
+
+async def _about(request: Request) -> Response:
+    return JSONResponse(_desk(request).about())
+
+
+async def _upload(request: Request) -> Response:
+    asked = request.query_params
+    length = request.headers.get("content-length", "")
+    upload = await _desk(request).uploads.receive(
+        request.stream(), asked.get("name", ""), asked.get("as", ""), request["visitor"], int(length) if length.isdigit() else None
+    )
+    return JSONResponse(_desk(request).shown(upload), status_code=201)
+
+
+async def _example(request: Request) -> Response:
+    return JSONResponse(_desk(request).shown(await _desk(request).example(request["visitor"])), status_code=201)
+
+
+async def _jobs(request: Request) -> Response:
+    queue = _desk(request).queue
+    return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"])[::-1]]})
+
+
+async def _new_job(request: Request) -> Response:
+    form = await _form(request)
+    job = _desk(request).new_job(form, request["visitor"])
+    return JSONResponse(_desk(request).queue.facts(job), status_code=201)
+
+
+async def _form(request: Request) -> Mapping[str, Any]:
+    """The JSON object that was sent. Raises RefusedError."""
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > _MOST_FORM:
+            raise RefusedError(413, "the form is too large")
+    try:
+        form = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, "the form is no JSON") from error
+    if not isinstance(form, dict):
+        raise RefusedError(400, "the form is no JSON object")
+    return form
+
+
+async def _job(request: Request) -> Response:
+    job, queue = _asked_job(request), _desk(request).queue
+    return JSONResponse(queue.facts(job) | results(job, queue.folders.of(job.id)))
+
+
+async def _remove(request: Request) -> Response:
+    await _desk(request).queue.remove(_asked_job(request))
+    return Response(status_code=204)
+
+
+async def _stop(request: Request) -> Response:
+    job = _asked_job(request)
+    await _desk(request).queue.stop(job)
+    return JSONResponse(_desk(request).queue.facts(job))
+
+
+async def _again(request: Request) -> Response:
+    job, queue = _asked_job(request), _desk(request).queue
+    if not job.is_over:
+        raise UsageError("this job is not over yet")
+    queue.add(job)
+    return JSONResponse(queue.facts(job))
+
+
+async def _events(request: Request) -> Response:
+    """Server-sent events: the job's facts whenever they change; the stream ends when it is over."""
+    job, queue = _asked_job(request), _desk(request).queue
+    return _told(queue.changes(lambda: [job] if job.id in queue.jobs else [], _BEAT_S))
+
+
+async def _all_events(request: Request) -> Response:
+    """The same of all jobs of a visitor, without an end: browsers keep few connections open to one server."""
+    queue, visitor = _desk(request).queue, request["visitor"]
+    return _told(queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S, is_endless=True))
+
+
+def _told(changes: AsyncIterator[Mapping[str, Any] | None]) -> Response:
+    async def lines() -> AsyncIterator[str]:
+        async for facts in changes:
+            yield ": still here\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _project(request: Request) -> Response:
+    job = _asked_job(request)
+    content = await asyncio.to_thread(project, job, _desk(request).queue.folders.of(job.id))
+    return _download(Response(content, media_type="application/zip"), f"{Path(job.title).stem}.netflips.zip")
+
+
+async def _file(request: Request) -> Response:
+    job, folders = _asked_job(request), _desk(request).queue.folders
+    folder, name = folders.of(job.id), request.path_params["name"]
+    found = next((one for one in files_of(job, folder) if one["name"] == name), None)
+    if found is None:
+        raise RefusedError(404, "this job has no such file")
+    # A report says itself which script it has, our own; anything else here is no page, and nothing in it runs.
+    policy = "frame-ancestors 'self'" if found["shows"] == "page" else f"{POLICY}; sandbox"
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
+    kind = "attachment" if "download" in request.query_params else "inline"
+    return FileResponse(folder / name, headers=headers, filename=found["as"], content_disposition_type=kind)
+
+
+def _download(answer: Response, name: str) -> Response:
+    answer.headers["Content-Disposition"] = f"attachment; filename*=utf-8''{quote(name)}"
+    return answer

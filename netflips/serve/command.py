@@ -1,0 +1,159 @@
+"""`netflips serve`: a web page to dub with, on this machine."""
+
+import argparse
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlencode
+
+from avcore.command import LOG, Parser, add_common_options, device_name, run
+from avcore.errors import OutputError, UsageError
+from avcore.files import require_file
+from avcore.loading import loading
+from avcore.runs.lock import folder_lock
+from netflips.serve.settings import Settings, parse_seconds, parse_size
+
+_MODEL_FILES = {
+    "--av2unit-path": "unit encoder",
+    "--utut-path": "unit translator",
+    "--unit2av-path": "unit AV renderer",
+    "--speaker-encoder-path": "speaker encoder (default: resemblyzer's weights)",
+    "--text2unit-path": "speller, for texts that are to be said (default: the bundle's, where it has one)",
+    "--unit2text-path": "text reader, for what was heard and is said (default: the bundle's, where it has one)",
+    "--mouth-table": "for the mouth mesh: a table of unit2av.train_mouth (default: beside the renderer)",
+    "--wav2lip-path": "for the mouth wav2lip: its checkpoint",
+    "--syncnet": "syncnet_v2.model, for the tab Measure",
+}
+_NEEDED = ("starlette", "uvicorn")
+_SHUTDOWN_S = 2
+_LEAST_TOKEN = 8
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips serve",
+        description="A page to dub with: upload a video, look at what was understood, correct a sentence, download. It answers to "
+        "this machine only, unless --host says otherwise. Ctrl-C ends it; finished jobs stay.",
+    )
+    parser.add_argument("--port", type=int, default=7860, help="where it listens, 0 = any that is free (default: 7860)")
+    parser.add_argument("--host", default="127.0.0.1", help="which machines may ask, 0.0.0.0 = all (default: this one only)")
+    parser.add_argument("--token", default="", help="what a visitor must know (default: none here, a random one with --host)")
+    parser.add_argument(
+        "--work-dir", type=Path, default=Path("netflips-page"), metavar="DIR", help="uploads and jobs (default: netflips-page)"
+    )
+    parser.add_argument("--limit", default="500M", metavar="SIZE", help="of an upload (default: 500M)")
+    parser.add_argument("--longest", default="1h", metavar="TIME", help="an upload may last so long (default: 1h)")
+    parser.add_argument("--keep", default="1d", metavar="TIME", help="jobs and uploads stay so long (default: 1d)")
+    models = parser.add_argument_group("models", "none of the first three = the small ones of the bundle")
+    for flag, what in _MODEL_FILES.items():
+        models.add_argument(flag, type=Path, metavar="FILE", help=what)
+    models.add_argument("--recognizer", type=Path, metavar="DIR", help="Whisper folder, for the tab Avatar")
+    models.add_argument("--vocoder-unit-offset", metavar="N|auto", help="as in netflips dub")
+    models.add_argument("--translator-unit-offset", type=int, metavar="N", help="as in netflips dub")
+    add_common_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """What was asked for. Raises UsageError, InputError for a model that is not there."""
+    if not 0 <= options.port <= 65_535:
+        raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
+    if options.token and len(options.token) < _LEAST_TOKEN:
+        raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
+    settings = Settings(
+        work_dir=options.work_dir.absolute(),
+        host=options.host,
+        port=options.port,
+        token=options.token,
+        limit_bytes=parse_size(options.limit, "--limit"),
+        longest_s=parse_seconds(options.longest, "--longest"),
+        keep_s=parse_seconds(options.keep, "--keep"),
+        models=_models(options),
+        running=("--device", device_name(options), "--precision", options.precision),
+    )
+    if settings.is_local or settings.token:
+        return settings
+    return replace(settings, token=secrets.token_urlsafe(12))
+
+
+def _models(options: argparse.Namespace) -> dict[str, str]:
+    """Words of the command line for models. Jobs run in other folders, so paths are absolute."""
+    found = {}
+    for flag, what in _MODEL_FILES.items():
+        path = getattr(options, flag.removeprefix("--").replace("-", "_"))
+        if path is not None:
+            found[flag] = str(require_file(path, f"the {what.partition(' (')[0].partition(',')[0]}").absolute())
+    if options.recognizer is not None:
+        if not options.recognizer.is_dir():
+            raise UsageError("--recognizer takes a folder", found=options.recognizer)
+        found["--recognizer"] = str(options.recognizer.absolute())
+    for flag, value in (
+        ("--vocoder-unit-offset", options.vocoder_unit_offset),
+        ("--translator-unit-offset", options.translator_unit_offset),
+    ):
+        if value is not None:
+            found[flag] = str(value)
+    return found
+
+
+def _work(options: argparse.Namespace) -> None:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            "the page needs more than the commands do",
+            found=f"not installed: {', '.join(missing)}",
+            hint='pip install "netflips[web]"',
+        )
+    settings = settings_of(options)
+    try:
+        settings.work_dir.mkdir(parents=True, exist_ok=True)
+        settings.work_dir.chmod(0o700)  # what visitors send is nobody else's
+    except OSError as error:
+        raise OutputError("the work folder cannot be made", path=settings.work_dir, found=error.strerror) from error
+    with folder_lock(settings.work_dir), _listening(settings) as listening:
+        _announce(settings, listening.getsockname()[1])
+        with loading():
+            import uvicorn
+
+            from netflips.serve.app import build_app
+
+        config = uvicorn.Config(
+            build_app(settings), log_level="critical", access_log=False, timeout_graceful_shutdown=_SHUTDOWN_S, server_header=False
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """The socket that it listens at. Raises UsageError where that cannot be."""
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise UsageError(
+            f"{settings.host}:{settings.port} cannot be listened at", found=error.strerror, hint="give another --port or --host"
+        ) from error
+
+
+def _announce(settings: Settings, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if not settings.is_local:
+        LOG.warning(
+            "warning: other machines can reach this page, and what they send and see goes over the network unencrypted; whoever "
+            "knows the token may use it"
+        )
+    secret = f"?{urlencode({'token': settings.token})}" if settings.token else ""
+    LOG.warning("NetfLips is at http://%s:%d/%s (Ctrl-C ends it); jobs are kept in %s", host, port, secret, settings.work_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

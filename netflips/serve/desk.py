@@ -1,0 +1,178 @@
+"""Forms become jobs here: what was asked for is checked, its files are put together, and the queue gets it."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from avcore.checkpoints.bundle import find_bundle
+from avcore.checkpoints.stages import Stage
+from avcore.errors import UsageError
+from avcore.units.vocabulary import normalise_language
+from netflips import __version__
+from netflips.serve.fields import checked, utterances
+from netflips.serve.hand import Hand
+from netflips.serve.jobs import DONE, Job, JobFolders, new_id
+from netflips.serve.kinds import KINDS, Asked, Kind
+from netflips.serve.queue import Queue
+from netflips.serve.results import files_of
+from netflips.serve.settings import Settings
+from netflips.serve.uploads import RefusedError, Upload, Uploads
+from text2unit.stage import SPELLER
+from unit2text.stage import TEXT_READER
+
+_EXAMPLE = "example.mp4"
+_SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
+_MOST_TITLE = 60
+_OPTIONAL: tuple[tuple[Stage[Any], str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
+"""Stages that not every bundle has, each with the language that is asked for."""
+
+
+class Desk:
+    """All that the server's addresses need: uploads, the queue, and what the models can do."""
+
+    def __init__(self, settings: Settings, hand: Hand | None = None) -> None:
+        self.settings = settings
+        self.uploads = Uploads(settings)
+        self.queue = Queue(JobFolders(settings.jobs_dir), hand or Hand(), settings.most_waiting, settings.most_waiting_each)
+        self._has = _what_is_there(settings)
+
+    async def open(self) -> None:
+        """Take up what earlier servers left, and begin to work."""
+        for folder in (self.settings.uploads_dir, self.settings.jobs_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        await self.queue.open()
+
+    async def close(self) -> None:
+        """End what runs."""
+        await self.queue.close()
+
+    async def clean(self) -> None:
+        """Remove jobs and uploads that are old."""
+        await self.queue.clean(self.settings.keep_s)
+        used = {upload for job in self.queue.jobs.values() for upload in job.uploads.values()}
+        await asyncio.to_thread(self.uploads.clean, self.settings.keep_s, used)
+
+    def about(self) -> dict[str, Any]:
+        """What the page must know of this server."""
+        return {
+            "version": __version__,
+            "limit_bytes": self.settings.limit_bytes,
+            "longest_s": self.settings.longest_s,
+            "keep_s": self.settings.keep_s,
+            "kinds": [kind.name for kind in KINDS.values() if kind.is_there],
+            **self._has,
+        }
+
+    def shown(self, upload: Upload) -> dict[str, Any]:
+        """What a visitor is told of an upload."""
+        return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
+
+    async def example(self, visitor: str) -> Upload:
+        """The clip that comes with NetfLips, as an upload."""
+        with as_file(files("netflips.serve") / _EXAMPLE) as path:
+            return await self.uploads.copy(Path(path), visitor)
+
+    def new_job(self, form: Mapping[str, Any], visitor: str) -> Job:
+        """Put what a form asks for into the queue. Raises UsageError, RefusedError, FullError.
+
+        form: {"kind", "values", "rows"?, "after"?}: rows of a review, and the id of the dub that they belong to.
+        """
+        if set(form) - {"kind", "values", "rows", "after"} or not isinstance(form.get("values"), Mapping):
+            raise UsageError("the form cannot be read", expected="kind, values, and for a review rows and after")
+        kind = self._kind(form.get("kind"))
+        self.queue.require_room(visitor)
+        values = checked(kind.fields, form["values"])
+        rows = utterances(form["rows"]) if "rows" in form else []
+        before = self._before(form.get("after"), kind)
+        found = {one.name: self.uploads.find(values[one.name]) for one in kind.uploads if values[one.name]}
+        for field in kind.uploads:
+            if field.name in found and found[field.name].kind not in field.takes:
+                raise UsageError(f"{field.name} cannot be that", expected=" or ".join(field.takes), found=found[field.name].kind)
+        if rows and any(one.said for one in rows) and not self._has["has_speller"]:
+            raise UsageError("no text can be said", found="no speller", hint="start the server with --text2unit-path")
+        if kind.follows:
+            return self._following(kind, before, visitor)
+        return self._queued(kind, values, found, rows, before, visitor)
+
+    def _queued(
+        self, kind: Kind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: str
+    ) -> Job:
+        names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
+        first = next(iter(found.values()), None)
+        job_id, folders = new_id(), self.queue.folders
+        shared = "work" if first is None else f"../../uploads/{first.id}/work"
+        length_s = 0.0 if first is None else first.seconds
+        asked = Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows)
+        title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
+        job = Job(
+            id=job_id, visitor=visitor, kind=kind.name, title=title, words=kind.words(asked), values=dict(values),
+            uploads={field: one.id for field, one in found.items()}, names=names,
+            shown={name: found[field].name for field, name in names.items()}, made_by=before.id if before else "",
+            created_s=time.time(),
+        )  # fmt: skip
+        try:
+            folders.of(job_id).mkdir(parents=True)
+            for field, name in names.items():
+                folders.take_in(job_id, self.uploads.path(found[field]), name)
+            if kind.prepare is not None:
+                kind.prepare(asked, folders.of(job_id))
+            self.queue.add(job)
+        except BaseException:
+            folders.remove(job_id)
+            raise
+        return job
+
+    def _following(self, kind: Kind, before: Job | None, visitor: str) -> Job:
+        """A job that reads what an earlier one made."""
+        if before is None or before.state != DONE:
+            raise UsageError("this follows a finished job", expected=f"after: the id of a {kind.follows}")
+        folders = self.queue.folders
+        folder = folders.of(before.id)
+        asked = Asked({}, before.names, 0.0, "", self.settings)
+        job = Job(
+            id=new_id(), visitor=visitor, kind=kind.name, title=before.title, words=kind.words(asked), values={},
+            uploads=before.uploads, names=before.names, shown=before.shown, made_by=before.id, created_s=time.time(),
+        )  # fmt: skip
+        try:
+            folders.of(job.id).mkdir(parents=True)
+            for one in files_of(before, folder):
+                folders.take_in(job.id, folder / one["name"], one["name"])
+            self.queue.add(job)
+        except BaseException:
+            folders.remove(job.id)
+            raise
+        return job
+
+    def _kind(self, name: Any) -> Kind:
+        kind = KINDS.get(name) if isinstance(name, str) else None
+        if kind is None or not kind.is_there:
+            raise UsageError("there is no such kind of job", expected=", ".join(self.about()["kinds"]))
+        if kind.name == "measure" and not self._has["has_syncnet"]:
+            raise UsageError("lips and sound cannot be measured", found="no SyncNet", hint="start the server with --syncnet FILE")
+        return kind
+
+    def _before(self, job_id: Any, kind: Kind) -> Job | None:
+        if job_id is None:
+            return None
+        job = self.queue.jobs.get(job_id) if isinstance(job_id, str) else None
+        if job is None or job.kind != (kind.follows or kind.name):
+            raise RefusedError(404, "the job before it is not there any more")
+        return job
+
+
+def _what_is_there(settings: Settings) -> dict[str, Any]:
+    """What the models can do, as far as files tell without being loaded."""
+    bundle = find_bundle()
+    packed = {stage: bundle is not None and bundle.checkpoint(stage, language).is_file() for stage, language in _OPTIONAL}
+    languages = None if bundle is None or "--utut-path" in settings.models else bundle.languages
+    own = "--utut-path" in settings.models
+    return {
+        "languages": None if languages is None else [normalise_language(one) for one in languages],
+        "has_speller": "--text2unit-path" in settings.models or (packed[SPELLER] and not own),
+        "has_reader": "--unit2text-path" in settings.models or (packed[TEXT_READER] and not own),
+        "has_syncnet": "--syncnet" in settings.models,
+    }

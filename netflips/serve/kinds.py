@@ -1,0 +1,283 @@
+"""What kinds of jobs there are: a subcommand each, with its form, the words of its command line, and the files it makes.
+
+A job's command runs in the job's own folder, so that all names in it are ours and no report tells of the machine.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.files import write_text
+from avcore.units.vocabulary import UTUT_LANGUAGES
+from netflips import cli
+from netflips.dub.utterances import UtteranceLength
+from netflips.lipsync.command import FITS
+from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
+from netflips.serve.settings import Settings
+from unit2av.mouths.flags import AUTO, MESH, UNITS, WAV2LIP
+
+_AUTO = "auto"
+_MOUTH = Choice("mouth", (AUTO, UNITS, MESH, WAV2LIP))
+_MOUTH_FLAGS = ("--mouth-table", "--wav2lip-path")
+_LANGUAGES = (*UTUT_LANGUAGES, "ko")
+_LANGUAGE = (_AUTO, *_LANGUAGES)
+_FEW_S = UtteranceLength().most_s
+"""A longer video is a recording for certain, and its work is kept with its upload."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a form asks for. values: its checked fields. names: of its files in the job's folder, by field.
+
+    length_s: of the first file. shared: a folder for work that later jobs with the same file may take up, seen from the job's.
+    """
+
+    values: Mapping[str, Any]
+    names: Mapping[str, str]
+    length_s: float
+    shared: str
+    settings: Settings
+    has_reader: bool = False
+    rows: Sequence[Utterance] = ()
+
+    def number(self, name: str) -> str:
+        """A number as a word."""
+        return f"{self.values[name]:.4g}"
+
+    def language(self, flag: str, name: str) -> list[str]:
+        """A language, where one was chosen."""
+        return [] if self.values[name] == _AUTO else [flag, self.values[name]]
+
+    def given(self, flag: str, field: str) -> list[str]:
+        """A file that need not be there."""
+        return [flag, self.names[field]] if field in self.names else []
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file that a job may make. shows: how the page shows it."""
+
+    name: str
+    shows: str = ""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of job.
+
+    command: of NetfLips; action: of that command. files: what may come out. prepare: writes what the command reads into the folder.
+    follows: the kind of the finished job whose files it reads, "" = none.
+    """
+
+    name: str
+    command: str
+    fields: tuple[Field, ...]
+    words: Callable[[Asked], list[str]]
+    files: tuple[Made, ...]
+    prepare: Callable[[Asked, Path], None] | None = None
+    follows: str = ""
+    action: str = ""
+
+    @property
+    def uploads(self) -> tuple[File, ...]:
+        """Its fields that are files."""
+        return tuple(one for one in self.fields if isinstance(one, File))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this NetfLips has the command."""
+        return self.command in cli.COMMANDS and (not self.action or self.action in _actions_of(self.command))
+
+
+def _actions_of(command: str) -> Collection[str]:
+    """What may stand behind a command that has several actions."""
+    for action in cli.parser_of(command)._actions:
+        if not action.option_strings and action.choices:
+            return list(action.choices)
+    return []
+
+
+def _dub(asked: Asked) -> list[str]:
+    values, settings = asked.values, asked.settings
+    words = ["dub", asked.names["video"], "--out-vid-path", "result.mp4", "--report", "report.json", "--report", "report.html"]
+    words += [*asked.language("--src-lang", "source"), *asked.language("--tgt-lang", "target")]
+    words += [] if values["modalities"] == _AUTO else ["--modalities", values["modalities"]]
+    words += ["--mouth", values["mouth"], *asked.given("--speaker-path", "voice"), *_timing(asked)]
+    words += ["--background", values["background"]] if values["background"] != "keep" else []
+    words += ["--hold-picture"] if values["hold"] else []
+    words += ["--burn-label"] if values["label"] else []
+    words += ["--subtitles", "source,target"] if asked.has_reader else []
+    if asked.rows:
+        words += ["--segments-in", "segments.json"]
+        words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
+        words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models else []
+    models = ("--av2unit-path", "--utut-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
+    reader = ("--unit2text-path",) if asked.has_reader else ()
+    return words + settings.words_for((*models, *reader, "--vocoder-unit-offset", "--translator-unit-offset"))
+
+
+def _timing(asked: Asked) -> list[str]:
+    """A recording keeps its work where its next dub finds it; a short clip is done before that is of use."""
+    timing, is_preview = asked.values["timing"], asked.values["preview"]
+    if asked.rows or is_preview or timing == "source" or (timing == _AUTO and asked.length_s > _FEW_S):
+        return ["--timing", "source", "--work-dir", asked.shared, *(["--preview"] if is_preview else [])]
+    return ["--timing", timing]
+
+
+def _write_rows(asked: Asked, folder: Path) -> None:
+    if not asked.rows:
+        return
+    rows = [{"start_s": one.start_s, "end_s": one.end_s} | ({"target_text": one.said} if one.said else {}) for one in asked.rows]
+    write_text(folder / "segments.json", json.dumps({"utterances": rows}, ensure_ascii=False, indent=1) + "\n")
+    names = {str(number): one.speaker for number, one in enumerate(asked.rows, 1) if one.speaker}
+    if names:
+        write_text(folder / "speakers.json", json.dumps({"utterances": names}, ensure_ascii=False, indent=1) + "\n")
+
+
+def _lipsync(asked: Asked) -> list[str]:
+    words = ["lipsync", asked.names["video"], "--speech", asked.names["speech"], "--out-vid-path", "result.mp4"]
+    words += ["--fit", asked.values["fit"], "--mouth", asked.values["mouth"]]
+    return words + asked.settings.words_for(("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS))
+
+
+def _portrait(asked: Asked) -> list[str]:
+    words = ["portrait", asked.names["picture"], "--speech", asked.names["speech"], "--out-vid-path", "result.mp4"]
+    words += ["--motion", asked.number("motion"), "--mouth", asked.values["mouth"]]
+    return words + asked.settings.words_for(("--av2unit-path", "--unit2av-path", *_MOUTH_FLAGS))
+
+
+def _say(asked: Asked) -> list[str]:
+    words = ["say", "--text-path", "text.txt", "--out-path", "result.wav", "--duration-scale", asked.number("slower")]
+    words += asked.given("--speaker-path", "voice")
+    return words + asked.settings.words_for(("--text2unit-path", "--unit2av-path", "--speaker-encoder-path"))
+
+
+def _write_words(asked: Asked, folder: Path) -> None:
+    write_text(folder / "text.txt", asked.values["text"] + "\n")
+
+
+def _transcribe(asked: Asked) -> list[str]:
+    words = ["transcribe", asked.names["recording"], "--out", f"transcript.{asked.values['format']}"]
+    words += ["--modalities", asked.values["modalities"], *asked.language("--lang", "language")]
+    return words + asked.settings.words_for(("--unit2text-path", "--av2unit-path"))
+
+
+def _measure(asked: Asked) -> list[str]:
+    words = ["evaluate", "sync", asked.names["video"], "--out-path", "figures.jsonl"]
+    syncnet = asked.settings.models.get("--syncnet", "")
+    return [*words, "--syncnet", syncnet]
+
+
+def _figures(asked: Asked) -> list[str]:
+    words = ["evaluate", "dub", "result.mp4", "--source", asked.names["video"], "--report", "report.json"]
+    models = ("--recognizer", "--unit2text-path", "--av2unit-path", "--speaker-encoder-path", "--syncnet")
+    return words + asked.settings.words_for(models)
+
+
+def _avatar(asked: Asked) -> list[str]:
+    words = ["avatar", "--portrait", asked.names["picture"], "--listen", asked.names["question"], "--out-vid-path", "result.mp4"]
+    words += ["--report", "answer.json", "--rate", asked.number("rate")]
+    models = ("--recognizer", "--unit2text-path", "--text2unit-path", "--av2unit-path", "--unit2av-path", "--speaker-encoder-path")
+    return words + asked.settings.words_for(models)
+
+
+_VIDEO = Made("result.mp4", "video")
+
+KINDS: Mapping[str, Kind] = {
+    one.name: one
+    for one in (
+        Kind(
+            "dub",
+            "dub",
+            (
+                File("video", "source", ("video",)),
+                File("voice", "voice", SOUND_OR_VIDEO, is_needed=False),
+                Choice("source", _LANGUAGE),
+                Choice("target", _LANGUAGE),
+                Choice("modalities", (_AUTO, "audio,video", "audio", "video")),
+                _MOUTH,
+                Choice("timing", (_AUTO, "source", "free")),
+                Choice("background", ("keep", "mute")),
+                Switch("hold"),
+                Switch("label"),
+                Switch("preview"),
+            ),
+            _dub,
+            (
+                _VIDEO,
+                Made("report.html", "page"),
+                Made("report.json"),
+                *(Made(f"result.{one}.{ending}") for one in _LANGUAGES for ending in ("srt", "vtt")),
+                Made("segments.json"),
+            ),
+            _write_rows,
+        ),
+        Kind(
+            "lipsync",
+            "lipsync",
+            (
+                File("video", "source", ("video",)),
+                File("speech", "speech", SOUND_OR_VIDEO),
+                Choice("fit", FITS),
+                _MOUTH,
+            ),
+            _lipsync,
+            (_VIDEO,),
+        ),
+        Kind(
+            "portrait",
+            "portrait",
+            (
+                File("picture", "picture", ("picture",)),
+                File("speech", "speech", SOUND_OR_VIDEO),
+                Number("motion", 0, 1, 0.6),
+                _MOUTH,
+            ),
+            _portrait,
+            (_VIDEO,),
+        ),
+        Kind(
+            "say",
+            "say",
+            (Words("text", 5000), File("voice", "voice", SOUND_OR_VIDEO, is_needed=False), Number("slower", 0.5, 2, 1)),
+            _say,
+            (Made("result.wav", "sound"),),
+            _write_words,
+        ),
+        Kind(
+            "transcribe",
+            "transcribe",
+            (
+                File("recording", "source", SOUND_OR_VIDEO),
+                Choice("modalities", ("audio", "audio,video", "video")),
+                Choice("language", _LANGUAGE),
+                Choice("format", ("srt", "vtt", "txt", "json")),
+            ),
+            _transcribe,
+            tuple(Made(f"transcript.{one}", "text") for one in ("srt", "vtt", "txt", "json")),
+        ),
+        Kind(
+            "measure",
+            "evaluate",
+            (File("video", "source", ("video",)),),
+            _measure,
+            (Made("figures.jsonl", "figures"),),
+            action="sync",
+        ),
+        Kind("figures", "evaluate", (), _figures, (Made("log.txt", "text"),), follows="dub", action="dub"),
+        Kind(
+            "avatar",
+            "avatar",
+            (
+                File("picture", "picture", ("picture",)),
+                File("question", "question", SOUND_OR_VIDEO),
+                Number("rate", 0.5, 1.5, 0.8),
+            ),
+            _avatar,
+            (_VIDEO, Made("answer.json", "answer")),
+        ),
+    )
+}
+"""By name, in the order of the page's tabs."""

@@ -1,0 +1,170 @@
+// Jobs: what is asked of the server, and how a job and its result are shown.
+import { element, player } from "./player.js";
+import { duration, t } from "./words.js";
+
+// An answer of the server as JSON; an error is its one line.
+export const ask = async (address, options = {}) => {
+  let answer;
+  try {
+    answer = await fetch(address, options);
+  } catch {
+    throw new Error(t("lost"));
+  }
+  const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.error ?? `${answer.status}`);
+  return content;
+};
+
+const post = (address, content) =>
+  ask(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content ?? {}) });
+
+export const example = () => ask("/example", { method: "POST" });
+export const start = (form) => post("/jobs", form);
+
+// Sends a file; progress: called with the share that is sent.
+export const send = (file, as, progress) =>
+  new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/uploads?${new URLSearchParams({ name: file.name, as })}`);
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
+    request.addEventListener("load", () =>
+      request.status < 300 ? resolve(request.response) : reject(new Error(request.response?.error ?? `${request.status}`)),
+    );
+    request.addEventListener("error", () => reject(new Error(t("lost"))));
+    request.send(file);
+  });
+
+const button = (key, act, className = "") => {
+  const made = element("button", { type: "button", className, textContent: t(key) });
+  made.dataset.act = key;
+  made.addEventListener("click", act);
+  return made;
+};
+
+const link = (address, text, isDownload) => {
+  const made = element("a", { href: address, textContent: text });
+  if (isDownload) made.download = "";
+  else made.target = "_blank";
+  return made;
+};
+
+export const figure = (value, label) => element("li", {}, element("b", { textContent: value }), element("span", { textContent: label }));
+
+const stateText = (job) => {
+  if (job.state === "waiting") return t("waiting", job.place);
+  if (job.state === "done") return t("done", duration(job.took_s));
+  if (job.state !== "running") return t(job.state);
+  if (!job.stage) return t("starting");
+  const left = job.left_s === null ? "" : `, ${t("left", duration(job.left_s))}`;
+  return `${t("running", Math.round(100 * job.share))}${left}`;
+};
+
+// What came out of a job, by the kinds of its files.
+const outcome = (job, page) => {
+  const address = (name) => `/jobs/${job.id}/files/${name}`;
+  const shows = (what) => job.files.find((one) => one.shows === what);
+  const made = element("div", { className: "outcome" });
+  const video = shows("video");
+  const original = job.files.find((one) => one.shows === "given" && one.name.startsWith("source"));
+  if (video && original) {
+    made.append(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]).root);
+  } else if (video) {
+    made.append(element("video", { src: address(video.name), controls: true, playsInline: true, autoplay: job.kind === "avatar" }));
+  }
+  const sound = shows("sound");
+  if (sound) made.append(element("audio", { src: address(sound.name), controls: true }));
+  if (job.kind === "avatar") made.append(...answer(job, made));
+  const text = shows("figures") ? measured(job.text) : job.text;
+  if (text !== undefined && job.kind !== "avatar") made.append(element("pre", { textContent: text }));
+  for (const one of job.warnings) made.append(element("p", { className: "warning", textContent: one }));
+  const buttons = element("p", { className: "buttons" });
+  if (shows("page")) buttons.append(link(address(shows("page").name), t("openReport")));
+  for (const one of job.files.filter((one) => !["given", "page"].includes(one.shows) && !one.name.endsWith("report.json"))) {
+    buttons.append(link(`${address(one.name)}?download=1`, `${t("download")} ${one.name.replace(/^result\./, "")}`, true));
+  }
+  if (job.kind === "dub") buttons.append(link(`/jobs/${job.id}/project.zip`, t("project"), true));
+  if (job.kind === "dub" && job.values.preview) {
+    buttons.append(button("dubAll", () => page.submit({ kind: "dub", values: { ...job.values, ...job.uploads, preview: false } }), "main"));
+  } else if (job.kind === "dub") {
+    buttons.append(button("toReview", () => page.review(job.id)));
+  }
+  made.append(buttons);
+  return made;
+};
+
+const answer = (job, made) => {
+  const again = button("repeat", () => {
+    const video = made.querySelector("video");
+    video.currentTime = 0;
+    video.play().catch(() => {});
+  });
+  const said = JSON.parse(job.text ?? "{}");
+  const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard ?? ""}` });
+  return [heard, element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" }), again];
+};
+
+// Lines of `evaluate sync`.
+const measured = (text) => {
+  if (text === undefined) return undefined;
+  const rows = text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  const line = (row) =>
+    `${row.from_s.toFixed(2)}..${row.to_s.toFixed(2)}: ${row.confidence.toFixed(3)}, ${row.distance.toFixed(3)}, ${row.offset}`;
+  return [t("lseHead"), ...rows.map(line)].join("\n");
+};
+
+// The card of a job: its root, and `show` for news of it. page: {about, complain, submit, review, finished}.
+export const card = (facts, page) => {
+  const root = element("article", { className: "job" });
+  root.dataset.id = facts.id;
+  const state = element("span", { className: "state" });
+  const bar = element("progress", { max: 1, value: 0 });
+  bar.setAttribute("aria-label", facts.title);
+  const room = element("div");
+  const buttons = element("p", { className: "buttons" });
+  root.append(element("header", {}, element("h3", { textContent: facts.title }), state), bar, room, buttons);
+
+  const act = (address, options) => async () => {
+    try {
+      const now = await ask(address, options);
+      if (options.method === "DELETE") {
+        root.remove();
+        page.finished();
+      } else {
+        show(now);
+      }
+    } catch (error) {
+      page.complain(error.message);
+    }
+  };
+
+  const over = async (job) => {
+    const whole = await ask(`/jobs/${job.id}`).catch(() => null);
+    if (!whole) return;
+    if (whole.error) room.replaceChildren(element("p", { className: "error", textContent: whole.error }));
+    else room.replaceChildren(...(whole.state === "done" ? [outcome(whole, page)] : []));
+  };
+
+  const show = (job) => {
+    const goes = job.state === "running" || job.state === "waiting";
+    const isOther = root.dataset.state !== job.state;
+    const went = ["running", "waiting"].includes(root.dataset.state);
+    root.dataset.state = job.state;
+    root.dataset.share = job.share;
+    state.textContent = stateText(job);
+    state.className = `state ${job.state}`;
+    bar.hidden = !goes;
+    bar.value = job.share;
+    if (!isOther) return; // a button that is pressed just now stays the same one
+    buttons.replaceChildren(
+      ...(goes ? [button("stop", act(`/jobs/${job.id}/stop`, { method: "POST" }), "stop")] : []),
+      ...(job.state === "stopped" || job.state === "failed" ? [button("goOn", act(`/jobs/${job.id}/again`, { method: "POST" }))] : []),
+      ...(goes ? [] : [button("remove", act(`/jobs/${job.id}`, { method: "DELETE" }))]),
+    );
+    if (goes) room.replaceChildren();
+    else over(job).then(() => went && page.finished());
+  };
+
+  show(facts);
+  return { root, show };
+};

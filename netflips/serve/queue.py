@@ -1,0 +1,192 @@
+"""The queue: jobs wait in their order, one runs, and whoever looks is told of every change."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from avcore.errors import EXIT_DONE, OutputError
+from avcore.temporary import sweep
+from netflips.serve.hand import Hand, WorkerEndedError
+from netflips.serve.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, complaint, warnings_in
+from netflips.serve.shares import seconds_left, share_of
+
+LOG = logging.getLogger("netflips")
+
+_RESTARTED = "the server was stopped in the middle of it; what was finished is kept, and it can go on"
+
+
+_NEWS = ("state", "place", "stage", "share", "error")
+"""What is worth telling when it changes."""
+
+
+class FullError(Exception):
+    """So many jobs wait that no other one can."""
+
+
+class Queue:
+    """All jobs of a server, and the task that does them."""
+
+    def __init__(self, folders: JobFolders, hand: Hand, most_waiting: int, most_waiting_each: int) -> None:
+        self.folders = folders
+        self.jobs: dict[str, Job] = {}
+        self._hand, self._most, self._most_each = hand, most_waiting, most_waiting_each
+        self._waiting: list[str] = []
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Take up the jobs of earlier servers and begin. What ran is stopped, for it may be what ended the server."""
+        for job in self.folders.read_all():
+            self.jobs[job.id] = job
+            if job.state == RUNNING:
+                job.end(STOPPED, _RESTARTED)
+                sweep(self.folders.of(job.id), below=True)
+                self.folders.keep(job)
+            elif job.state == WAITING:
+                self._waiting.append(job.id)
+        await self._hand.start()
+        self._task = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """End what runs; what waits stays in the queue for the next server."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._hand.stop()
+        for job in self.jobs.values():
+            if job.state == RUNNING:
+                self._end(job, STOPPED, _RESTARTED)
+
+    def add(self, job: Job) -> None:
+        """Put a job behind all others, a new one or one that shall go on from what is finished. Raises FullError."""
+        self.require_room(job.visitor)
+        job.state, job.error, job.warnings = WAITING, "", []
+        self.folders.keep(job)
+        self.jobs[job.id] = job
+        self._waiting.append(job.id)
+        self._tell()
+
+    def require_room(self, visitor: str) -> None:
+        """Raise FullError where a visitor's job cannot be put into the queue."""
+        own = sum(self.jobs[one].visitor == visitor for one in self._waiting)
+        if len(self._waiting) >= self._most or own >= self._most_each:
+            raise FullError
+
+    async def stop(self, job: Job) -> None:
+        """Stop a job that waits or runs; its worker process is ended."""
+        if job.id in self._waiting:
+            self._waiting.remove(job.id)
+            self._end(job, STOPPED)
+        elif job.state == RUNNING:
+            job.end(STOPPED)  # so that whoever hears of the worker's end knows why
+            await self._hand.stop()
+            self._end(job, STOPPED)
+        self._tell()
+
+    async def remove(self, job: Job) -> None:
+        """Stop a job, and delete it with its files."""
+        await self.stop(job)
+        self.jobs.pop(job.id, None)
+        self.folders.remove(job.id)
+        self._tell()
+
+    def place(self, job: Job) -> int:
+        """How many jobs are done before it, itself included: 1 is next; 0 = it does not wait."""
+        return self._waiting.index(job.id) + 1 if job.id in self._waiting else 0
+
+    def facts(self, job: Job) -> dict[str, Any]:
+        """What changes while a job waits and runs."""
+        took_s = (job.ended_s or time.time()) - job.began_s if job.began_s else 0.0
+        left_s = seconds_left(job.share, took_s) if job.state == RUNNING else None
+        return {
+            "id": job.id, "kind": job.kind, "title": job.title, "state": job.state, "place": self.place(job), "stage": job.stage,
+            "share": round(job.share, 4), "took_s": round(took_s, 1), "left_s": None if left_s is None else round(left_s, 1),
+            "error": job.error,
+        }  # fmt: skip
+
+    async def changes(
+        self, jobs: Callable[[], list[Job]], beat_s: float, is_endless: bool = False
+    ) -> AsyncIterator[dict[str, Any] | None]:
+        """What becomes of some jobs, until all are over, or without an end; None = nothing new for `beat_s`."""
+        told: dict[str, dict[str, Any]] = {}
+        while True:
+            news, found = self._news, jobs()
+            for job in found:
+                facts, before = self.facts(job), told.get(job.id, {})
+                if any(facts[name] != before.get(name) for name in _NEWS):
+                    told[job.id] = facts
+                    yield facts
+            if not is_endless and all(job.is_over for job in found):
+                return
+            try:
+                await asyncio.wait_for(news.wait(), beat_s)
+            except TimeoutError:
+                yield None
+
+    def of_visitor(self, visitor: str) -> list[Job]:
+        """The jobs of a visitor, oldest first."""
+        return [job for job in self.jobs.values() if job.visitor == visitor]
+
+    async def clean(self, keep_s: float) -> None:
+        """Remove jobs that have been over for longer than they are kept."""
+        for job in list(self.jobs.values()):
+            if job.is_over and time.time() - max(job.ended_s, job.created_s) > keep_s:
+                await self.remove(job)
+
+    async def _work(self) -> None:
+        while True:
+            while not self._waiting:
+                await self._news.wait()
+            job = self.jobs[self._waiting.pop(0)]
+            try:
+                await self._do(job)
+            except Exception as error:  # one job's trouble is no other's
+                LOG.error("job %s: %s: %s", job.id, type(error).__name__, error)
+                self._end(job, FAILED, "the server could not do it")
+            self._tell()
+
+    async def _do(self, job: Job) -> None:
+        job.begin()
+        self.folders.keep(job)
+        self._tell()
+
+        def heard(stage: str, done: int, total: int | None) -> None:
+            job.share, job.stage = share_of(stage, done, total, job.share), stage
+            self._tell()
+
+        try:
+            code = await self._hand.run(job.words, self.folders.of(job.id), heard)
+        except WorkerEndedError as gone:
+            await self._hand.start()
+            if job.state == RUNNING:
+                sweep(self.folders.of(job.id), below=True)
+                self._end(job, FAILED, f"its process was ended by the system ({gone.code}); is there enough memory?")
+            return
+        if job.state != RUNNING:  # it was stopped
+            return
+        if code == EXIT_DONE:
+            self._end(job, DONE)
+        else:
+            said = complaint(self.folders.log(job.id)) or f"it ended with exit code {code}"
+            self._end(job, FAILED, job.in_visitors_words(said))
+
+    def _end(self, job: Job, state: str, error: str = "") -> None:
+        job.end(state, error)
+        job.warnings = [job.in_visitors_words(one) for one in warnings_in(self.folders.log(job.id))]
+        folder: Path = self.folders.of(job.id)
+        try:
+            if state != DONE:
+                sweep(folder, below=True)
+            self.folders.keep(job)
+        except OutputError as trouble:  # a full disk: the next server will not know, this one does
+            LOG.error("%s", trouble)
+
+    def _tell(self) -> None:
+        """Wake everybody who waits for news."""
+        old, self._news = self._news, asyncio.Event()
+        old.set()

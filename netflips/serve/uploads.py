@@ -1,0 +1,175 @@
+"""Uploads: taken in as a stream within limits, looked at by another process, and kept under names of our own."""
+
+import asyncio
+import errno
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from avcore.files import write_text
+from avcore.plain_text import shown
+from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avcore.texts import read_json
+from netflips.serve.jobs import complaint, new_id, require_id
+from netflips.serve.look import MEDIA, PICTURE, SOUND, VIDEO
+from netflips.serve.settings import Settings
+
+_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+_MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
+_SUFFIXES = {VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: _PICTURE_SUFFIXES}
+_ABOUT, _WORK = "upload.json", "work"
+_LOOK_S = 120.0
+_AT_ONCE = 2
+_LETTERS = 80
+_TOO_FULL = "there is too little room on the server's disk; try again later"
+
+
+class RefusedError(Exception):
+    """What a visitor asked for cannot be. status: of the answer; the text is one line."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was taken in. name: what its visitor calls it. file: its name in its folder. seconds: 0 for a picture."""
+
+    id: str
+    visitor: str
+    name: str
+    kind: str
+    file: str
+    bytes: int
+    seconds: float
+    width: int
+    height: int
+    has_sound: bool
+    created_s: float
+
+
+class Uploads:
+    """The folder of all uploads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._looks = asyncio.Semaphore(_AT_ONCE)
+
+    async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
+        """Take in a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; nothing is left then."""
+        if kind not in _SUFFIXES:
+            raise RefusedError(400, "an upload is a video, a sound or a picture")
+        upload_id = new_id()
+        folder = self._folder(upload_id)
+        file = folder / f"file{_suffix(name, kind)}"
+        try:
+            self._require_room(length or 0)
+            folder.mkdir(parents=True)
+            size = await self._write(stream, file)
+            facts = await self._look(file, kind, name)
+            upload = Upload(upload_id, visitor, clean_name(name), kind, file.name, size, created_s=time.time(), **facts)
+            write_text(folder / _ABOUT, json.dumps(asdict(upload), ensure_ascii=False) + "\n")
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return upload
+
+    async def copy(self, path: Path, visitor: str) -> Upload:
+        """Take in a file of our own as if a visitor had sent it. Raises RefusedError."""
+
+        async def content() -> AsyncIterable[bytes]:
+            yield path.read_bytes()
+
+        return await self.receive(content(), path.name, VIDEO, visitor, path.stat().st_size)
+
+    def find(self, upload_id: str) -> Upload:
+        """An upload by its id. Raises RefusedError where there is none."""
+        try:
+            return Upload(**read_json(self._folder(require_id(upload_id)) / _ABOUT, "the upload"))
+        except Exception as error:
+            raise RefusedError(404, "this upload is not there any more; send the file again") from error
+
+    def path(self, upload: Upload) -> Path:
+        """Where its content lies."""
+        return self._folder(upload.id) / upload.file
+
+    def work(self, upload: Upload) -> Path:
+        """Where finished work of recordings is kept for the next job with the same file."""
+        return self._folder(upload.id) / _WORK
+
+    def clean(self, keep_s: float, used: Collection[str]) -> None:
+        """Remove old uploads that no job uses, and what is none."""
+        folder = self._settings.uploads_dir
+        for one in folder.iterdir() if folder.is_dir() else ():
+            if one.name not in used and not one.is_symlink() and time.time() - one.stat().st_mtime > keep_s:
+                shutil.rmtree(one, ignore_errors=True)
+
+    def _folder(self, upload_id: str) -> Path:
+        return self._settings.uploads_dir / upload_id
+
+    def _require_room(self, length: int) -> None:
+        if length > self._settings.limit_bytes:
+            raise RefusedError(413, self._too_large())
+        if shutil.disk_usage(self._settings.work_dir).free - length < self._settings.reserve_bytes:
+            raise RefusedError(507, _TOO_FULL)
+
+    def _too_large(self) -> str:
+        return f"the file is too large; expected {self._settings.limit_bytes / 2**20:.0f} MB at most"
+
+    async def _write(self, stream: AsyncIterable[bytes], path: Path) -> int:
+        size = 0
+        try:
+            with path.open("wb") as file:
+                async for block in stream:
+                    size += len(block)
+                    if size > self._settings.limit_bytes:
+                        raise RefusedError(413, self._too_large())
+                    await asyncio.to_thread(file.write, block)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise RefusedError(507, _TOO_FULL) from error
+            raise
+        return size
+
+    async def _look(self, file: Path, kind: str, name: str) -> Mapping[str, Any]:
+        async with self._looks:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "netflips.serve.look", str(file.absolute()), kind,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )  # fmt: skip
+            try:
+                out, err = await asyncio.wait_for(process.communicate(), _LOOK_S)
+            except TimeoutError as error:
+                raise RefusedError(415, f"{clean_name(name)}: it takes too long to read") from error
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        if process.returncode:
+            said = complaint(err.decode(errors="replace")) or f"{file}: it cannot be read"
+            raise RefusedError(415, said.replace(str(file.absolute()), clean_name(name)))
+        facts: Mapping[str, Any] = json.loads(out)
+        if facts["seconds"] > self._settings.longest_s:
+            found, most = facts["seconds"] / 60, self._settings.longest_s / 60
+            raise RefusedError(413, f"{clean_name(name)}: it is too long; expected {most:.4g} minutes at most; found {found:.4g}")
+        return facts
+
+
+def clean_name(name: str) -> str:
+    """What a visitor calls a file, to show it and to name downloads: no folders, nothing that is not drawn, not too long."""
+    bare = shown(re.split(r"[/\\]", name.strip())[-1]).strip(" .")
+    return bare[-_LETTERS:] or "upload"
+
+
+def _suffix(name: str, kind: str) -> str:
+    """The ending that our name for a file gets: one of a list of ours."""
+    ending = Path(clean_name(name)).suffix.lower()
+    return ending if ending in _SUFFIXES[kind] else _SUFFIXES[kind][0]

@@ -1,0 +1,107 @@
+"""The process that does the jobs, one after another: it loads the libraries once and runs each job as its command.
+
+It takes jobs as JSON lines on standard input and answers with JSON lines on standard output:
+
+    {"words": ["dub", ...], "folder": "..."}  ->  {"stage": "look", "done": 3, "total": 9} ...  {"end": 0}
+
+It ends with its server (standard input closes), and when it is told to (SIGTERM), as every command ends then: with nothing
+half-written. What a command prints goes into `log.txt` in the job's folder.
+"""
+
+import gc
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from avcore.errors import EXIT_FAILED
+from avcore.progress import heard_by
+from netflips import cli
+from netflips.serve.hand import ENDED_BY_SIGNAL
+from netflips.serve.jobs import LOG_FILE
+
+_EVERY_S = 0.1
+"""Between two words of the same stage."""
+_GRACE_S = 5.0
+_WARMED = ("netflips.dub.work", "netflips.report.page")
+"""What takes seconds to load and nearly every job needs."""
+
+
+class Channel:
+    """Answers to the server, from any thread."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._lock = out, threading.Lock()
+        self._stage, self._told = "", 0.0
+
+    def say(self, **content: Any) -> None:
+        """One line."""
+        with self._lock, suppress(OSError):  # nobody listens any more; this process is about to end
+            self._out.write(json.dumps(content) + "\n")
+            self._out.flush()
+
+    def progress(self, stage: str, done: int, total: int | None) -> None:
+        """How far a command is, now and then."""
+        now = time.monotonic()
+        if stage != self._stage or now - self._told >= _EVERY_S or done == total:
+            self._stage, self._told = stage, now
+            self.say(stage=stage, done=int(done), total=None if total is None else int(total))
+
+
+def main() -> int:
+    """Do jobs until standard input closes; returns the exit code."""
+    channel = Channel(os.fdopen(os.dup(1), "w", encoding="utf-8"))
+    os.dup2(2, 1)  # what a library prints is no answer
+    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin, jobs), daemon=True).start()
+    for name in _WARMED:
+        __import__(name)
+    channel.say(ready=True)
+    while True:
+        job = jobs.get()
+        code = _run(job["words"], Path(job["folder"]), channel)
+        channel.say(end=code)
+        if code in ENDED_BY_SIGNAL:
+            return code
+        gc.collect()
+
+
+def _listen(source: TextIO, jobs: "queue.SimpleQueue[dict[str, Any]]") -> None:
+    """Hand on jobs; the end of the input is the end of the server, and of this process."""
+    for line in source:
+        jobs.put(json.loads(line))
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_S)
+    os._exit(EXIT_FAILED)
+
+
+def _run(words: Sequence[str], folder: Path, channel: Channel) -> int:
+    """Run a command in a folder, its words into the folder's log; returns its exit code."""
+    os.chdir(folder)
+    before = os.dup(1), os.dup(2)
+    log = os.open(LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    try:
+        with heard_by(channel.progress):
+            return cli.main(words)
+    except SystemExit as end:  # as argparse ends
+        return end.code if isinstance(end.code, int) else EXIT_FAILED
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for kept, number in zip(before, (1, 2), strict=True):
+            os.dup2(kept, number)
+            os.close(kept)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

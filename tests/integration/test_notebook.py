@@ -1,0 +1,101 @@
+"""The notebook's code cells, run in their order in a copy of what it needs; the image leaves out nothing that is used."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from avcore.media import probe
+from tests.netflips.test_say import write_random_speller
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = ROOT / "notebooks" / "netflips.ipynb"
+
+
+def _cells() -> list[str]:
+    content = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    assert (content["nbformat"], content["nbformat_minor"]) == (4, 5)
+    assert all(not cell.get("outputs") for cell in content["cells"])
+    return ["".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+
+
+def _shell(line: str, names: dict[str, Any]) -> None:
+    """Run a line that begins with `!` as a notebook does, with the notebook's variables."""
+    command = re.sub(r"\$([A-Z_]+)", lambda found: str(names[found[1]]), line.removeprefix("!"))
+    command = re.sub(r"^netflips ", f"{sys.executable} -m netflips.cli ", command)
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, f"{line}\n{done.stderr[-2000:]}"
+
+
+def test_the_cells_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "demo", tmp_path / "demo")
+    speller = write_random_speller(tmp_path / "speller.safetensors")
+    shown: list[str] = []
+    display = ModuleType("IPython.display")
+    display.Video = lambda path, embed: shown.append(path)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    install, *cells = _cells()
+    assert all(line.startswith("!pip install") and " --no-deps " in line for line in install.splitlines())
+    for cell in cells:
+        if cell.startswith("!"):
+            for line in cell.splitlines():
+                _shell(line, names)
+        else:  # the bundle has no speller of its own for certain
+            exec(compile(cell.replace('SPELLER = ""', f"SPELLER = {str(speller)!r}"), "cell", "exec"), names)
+    assert shown == ["outputs/demo_ko.mp4", "outputs/own_corrected.mp4"]
+    assert all(probe(tmp_path / path).has_video for path in shown)
+    before, after = (tmp_path / "outputs" / name for name in ("own_ko.mp4", "own_corrected.mp4"))
+    assert before.read_bytes() != after.read_bytes()
+
+
+def _needed(names: set[str]) -> set[str]:
+    """Packages with all that they ask for in turn, without their extras."""
+    found: set[str] = set()
+    ahead = set(names)
+    while ahead:
+        name = ahead.pop()
+        found.add(name)
+        try:
+            asked = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        plain = {_name(line) for line in asked if "extra ==" not in line}
+        ahead |= plain - found
+    return found
+
+
+def _name(line: str) -> str:
+    return re.split(r"[=<>!~; \[(]", line)[0].lower().replace("_", "-").replace(".", "-")
+
+
+def test_the_image_leaves_out_nothing_that_dubbing_and_the_page_need() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *(line for name in ("web", "text", "asr", "metrics") for line in extras[name])]
+    text = (ROOT / "Dockerfile").read_text()
+    unwanted = set(re.findall(r"unwanted='([^']*)'", text)[0].split("|"))
+    locked = {_name(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+    assert unwanted <= locked
+    assert unwanted & _needed({_name(line) for line in asked}) == set()
+
+
+def test_the_image_has_every_package() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    copied = {words[0] for words in re.findall(r"^COPY (\S+) (\S+)$", text, re.MULTILINE)}
+    packages = {path.parent.name for path in ROOT.glob("*/py.typed")} - {"workshop"}
+    assert packages <= copied

@@ -1,0 +1,64 @@
+"""A server whose worker is a stand-in, and small files to send."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from netflips.serve.app import build_app
+from netflips.serve.desk import Desk
+from netflips.serve.hand import Hand
+from netflips.serve.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+CLIP = ROOT / "demo" / "clip.mp4"
+FAKE_WORKER = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+LOCAL = "http://localhost"
+
+
+def app_of(folder: Path, **changes: Any) -> Any:
+    """The application with a stand-in for the worker. The bundle has no speller: that it has one is pretended."""
+    settings = Settings(folder, **{"models": {"--text2unit-path": "/speller"}, "reserve_bytes": 0} | changes)
+    return build_app(settings, Desk(settings, Hand(FAKE_WORKER)))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    """A visitor's browser at a server of its own."""
+    with TestClient(app_of(tmp_path / "page"), base_url=LOCAL) as made:
+        yield made
+
+
+def say(client: TestClient, text: str, status: int = 201) -> dict[str, Any]:
+    """Put a job into the queue that says a text."""
+    answer = client.post("/jobs", json={"kind": "say", "values": {"text": text}})
+    assert answer.status_code == status, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def until(client: TestClient, job: dict[str, Any], wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Look at a job until it is as wanted."""
+    for _ in range(1500):
+        now: dict[str, Any] = client.get(f"/jobs/{job['id']}").json()
+        if wanted(now):
+            return now
+        time.sleep(0.02)
+    raise AssertionError(now)
+
+
+def over(job: dict[str, Any]) -> bool:
+    """Whether nothing more will happen to a job."""
+    return job["state"] in ("done", "failed", "stopped")
+
+
+def upload(client: TestClient, path: Path = CLIP, kind: str = "video", name: str = "") -> dict[str, Any]:
+    """Send a file."""
+    answer = client.post(f"/uploads?name={name or path.name}&as={kind}", content=path.read_bytes())
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found

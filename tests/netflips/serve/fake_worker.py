@@ -1,0 +1,78 @@
+"""Stands for the worker process: it speaks its protocol and does next to nothing.
+
+What a job does is said by the text of `netflips say`: `slow` tells progress until it is ended, `fail` complains, `crash` ends the
+process, anything else is done at once. A dub's result is its source.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+
+def tell(**content: object) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()
+
+
+def report(source: str) -> str:
+    one = {
+        "number": 1,
+        "speaker": "speaker 1",
+        "source_start_s": 0.0,
+        "source_end_s": 1.0,
+        "output_start_s": 0.0,
+        "output_end_s": 1.0,
+    }
+    utterances = [
+        one | {"tracks": [], "translation_score": -0.5},
+        one | {"number": 2, "source_start_s": 1.25, "source_end_s": 1.96, "tracks": [], "translation_score": -0.5},
+    ]
+    recording = {
+        "utterances": utterances, "part": [0.0, 1.96], "frame_rate": 25.0, "is_variable_rate": False, "audio_rate": 16000,
+        "audio_channels": 1, "background": "keep", "background_audio": "", "scene_cuts": [], "work_dir": "w",
+        "work": {"speech": {"made": 2, "kept": 0}}, "work_bytes": 1,
+    }  # fmt: skip
+    return json.dumps(
+        {
+            "version": "0", "input": source, "output": "result.mp4", "source_language": "en", "target_language": "ko",
+            "modalities": "audio", "input_s": 1.96, "output_s": 1.96, "width": 480, "height": 360, "has_grown": False,
+            "num_pictures": 49, "pictures_with_face": 49, "source_units": 9, "target_units": 9, "target_steps": 98,
+            "translation_score": -0.5, "is_truncated": False, "voice": "the source's", "fingerprints": {}, "stages": [],
+            "warnings": [], "faces": [], "timing": "source", "recording": recording,
+        }
+    )  # fmt: skip
+
+
+def do(words: list[str]) -> int:
+    log = Path("log.txt")
+    log.write_text("")
+    for done in range(5):
+        tell(stage="speech", done=done, total=1000)
+    if words[0] == "say":
+        text = Path("text.txt").read_text(encoding="utf-8").strip()
+        if text == "fail":
+            log.write_text("text.txt: warning: odd\nnetflips say: error: text.txt: it cannot be said; expected words\n")
+            return 2
+        if text == "crash":
+            os._exit(9)
+        if text == "slow":
+            Path(".half.wav").write_bytes(b"half")
+            for done in range(5, 1000):
+                tell(stage="speech", done=done, total=1000)
+                time.sleep(0.02)
+        Path("result.wav").write_bytes(b"RIFF" + text.encode())
+    elif words[0] == "dub":
+        shutil.copy(words[1], "result.mp4")
+        Path("report.json").write_text(report(words[1]), encoding="utf-8")
+        Path("report.html").write_text("<!doctype html><title>report</title>", encoding="utf-8")
+    return 0
+
+
+tell(ready=True)
+for line in sys.stdin:
+    job = json.loads(line)
+    os.chdir(job["folder"])
+    tell(end=do(job["words"]))

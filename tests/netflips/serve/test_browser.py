@@ -1,0 +1,175 @@
+"""The page in a real browser: what a visitor does with it, by mouse and by keyboard alone, on a wide and a narrow screen."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netflips.serve.app import build_app
+from netflips.serve.settings import Settings
+from tests.netflips.serve.browser import NEEDS_BROWSER, browser, served
+from tests.netflips.serve.conftest import CLIP, app_of
+
+pytestmark = NEEDS_BROWSER
+WAIT_MS = 60_000
+TABS = ("dub", "review", "lips", "speak", "transcribe", "measure", "avatar")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(app_of(tmp_path_factory.mktemp("page"))) as made:
+        yield made
+
+
+@pytest.fixture
+def page(chromium: Any, address: str) -> Iterator[Any]:
+    """A visitor's page; an error in a script, or a request to another server, fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    made = context.new_page()
+    made.set_default_timeout(WAIT_MS)
+    troubles: list[str] = []
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on("request", lambda asked: troubles.append(asked.url) if not asked.url.startswith((address, "blob:", "data:")) else None)
+    made.goto(address)
+    made.wait_for_selector("body[data-ready]")
+    yield made
+    context.close()
+    assert troubles == []
+
+
+def _dub(page: Any) -> str:
+    """Dub the demo clip; returns the job's id."""
+    page.set_input_files("#dub .file[data-file=video] input", str(CLIP))
+    page.click("#dub button.main")
+    card = page.wait_for_selector("#dub .job[data-state=done]")
+    return str(card.get_attribute("data-id"))
+
+
+def _state(page: Any, job: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page.request.get(f"{page.url.partition('#')[0]}jobs/{job}").text())
+    return found
+
+
+def test_dub_play_report_and_a_second_visit(page: Any) -> None:
+    job = _dub(page)
+    video = page.locator(f".job[data-id='{job}'] video").nth(1)
+    video.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
+    assert 1.5 < video.evaluate("one => one.duration") < 2.5
+    original = page.locator(f".job[data-id='{job}'] video").nth(0)
+    assert abs(original.evaluate("one => one.currentTime") - video.evaluate("one => one.currentTime")) < 0.35
+    with page.context.expect_page() as opened:
+        page.click(f".job[data-id='{job}'] a:has-text('report')")
+    opened.value.wait_for_load_state()
+    assert opened.value.title() == "report"
+    page.reload()
+    page.wait_for_selector(f".job[data-id='{job}'][data-state=done] video")
+
+
+def test_one_sentence_is_corrected(page: Any) -> None:
+    job = _dub(page)
+    page.click(f".job[data-id='{job}'] button[data-act=toReview]")
+    rows = page.locator("#review tbody tr")
+    rows.nth(1).wait_for()
+    assert page.is_disabled("#redub")
+    rows.nth(1).locator("textarea").fill("두 번째예요.")
+    assert rows.nth(1).get_attribute("class") == "changed"
+    page.click("#redub")
+    page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{job}'])")
+    second = page.locator("#dub .job").first.get_attribute("data-id")
+    segments = page.request.get(f"{page.url.partition('#')[0]}jobs/{second}/files/segments.json").json()
+    assert [one.get("target_text") for one in segments["utterances"]] == [None, "두 번째예요."]
+    assert segments["utterances"][0] == {"start_s": 0.0, "end_s": 1.0}
+
+
+def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
+    wrong = tmp_path / "notes.mp4"
+    wrong.write_text("not a video")
+    page.set_input_files("#dub .file[data-file=video] input", str(wrong))
+    page.click("#dub button.main")
+    page.wait_for_selector("#notice:not([hidden])")
+    said = page.inner_text("#notice")
+    assert said.startswith("notes.mp4: ")
+    assert "\n" not in said
+    page.set_input_files("#dub .file[data-file=video] input", [])
+    page.click("#dub button.main")
+    page.wait_for_function("document.getElementById('notice').textContent.startsWith('Video')")
+
+
+def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
+    page.focus("#tab-dub")
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "tab-speak"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("slow")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "main":
+            break
+    page.keyboard.press("Enter")
+    card = page.wait_for_selector("#speak .job[data-state=running]")
+    page.wait_for_function("one => Number(one.dataset.share) > 0.501", arg=card)
+    first = float(card.get_attribute("data-share"))
+    page.wait_for_function("([one, before]) => Number(one.dataset.share) > before", arg=[card, first])
+    page.focus("#speak .job button.stop")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#speak .job[data-state=stopped]")
+    assert _state(page, str(card.get_attribute("data-id")))["state"] == "stopped"
+
+
+def test_a_recording_of_the_camera_is_sent(page: Any) -> None:
+    button = page.locator("#dub .file[data-file=video] button.record")
+    button.click()
+    page.wait_for_function("document.querySelector('#dub button.record').textContent === 'Stop recording'")
+    page.wait_for_timeout(1500)
+    button.click()
+    page.wait_for_selector("#dub .file[data-file=video] video")
+    page.click("#dub button[name=preview]")
+    page.wait_for_selector("#dub .job[data-state=done] button[data-act=dubAll]")
+
+
+@pytest.mark.parametrize("labels", ["en", "ko"])
+def test_every_tab_fits_a_narrow_screen(page: Any, labels: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.select_option("#labels", labels)
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        assert page.is_visible(f"#{tab}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, tab
+        untold = page.evaluate(
+            f"[...document.querySelectorAll('#{tab} [data-t]')].filter(one => one.textContent === one.dataset.t)"
+        )
+        assert labels == "en" or untold == []
+
+
+def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
+    """The real worker and the models that come with NetfLips."""
+    with served(build_app(Settings(tmp_path, running=("--device", "cpu")))) as address:
+        page = chromium.new_page()
+        page.set_default_timeout(4 * WAIT_MS)
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        page.click("#dub button.example")
+        page.wait_for_function("document.querySelector('#dub .chosen').textContent === 'example.mp4'")
+        page.click("#dub button.main")
+        card = page.wait_for_selector("#dub .job[data-state=done]")
+        job = _state(page, str(card.get_attribute("data-id")))
+        assert [one["name"] for one in job["files"]] == ["result.mp4", "report.html", "report.json", "source.mp4"]
+        assert job["figures"]["dubbed"] == 1
+        video = page.locator("#dub .job video").nth(1)
+        video.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
+        with page.context.expect_page() as opened:
+            page.click("#dub .job a:has-text('report')")
+        opened.value.wait_for_load_state()
+        assert "result.mp4" in opened.value.inner_text("h1")
+        assert str(tmp_path) not in opened.value.content()
+        page.close()

@@ -1,0 +1,198 @@
+"""Jobs of the page: their queue, what they are asked with, what comes out, and what stays when a server ends."""
+
+import json
+import time
+import zipfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from netflips.dub.command import build_parser
+from netflips.serve.jobs import complaint, warnings_in
+from netflips.serve.shares import seconds_left, share_of
+from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
+
+
+def test_a_text_is_said(client: TestClient) -> None:
+    job = until(client, say(client, "안녕하세요?"), over)
+    assert (job["state"], job["share"], job["title"]) == ("done", 1, "안녕하세요?")
+    assert [(one["name"], one["shows"]) for one in job["files"]] == [("result.wav", "sound")]
+    sound = client.get(f"/jobs/{job['id']}/files/result.wav")
+    assert sound.content == "RIFF안녕하세요?".encode()
+    saved = client.get(f"/jobs/{job['id']}/files/result.wav?download=1").headers["content-disposition"]
+    assert saved.startswith("attachment; filename*=utf-8''%EC%95%88")
+
+
+def test_progress_comes_as_events_and_ends(client: TestClient) -> None:
+    job = say(client, "one")
+    lines = client.get(f"/jobs/{job['id']}/events").text.splitlines()
+    told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    shares = [one["share"] for one in told]
+    assert shares == sorted(shares)
+    assert told[-1]["state"] == "done"
+
+
+def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
+    sent = upload(client, name="휴가 $(rm).mp4")
+    assert (sent["name"], sent["width"], sent["has_sound"]) == ("휴가 $(rm).mp4", 480, True)
+    values: dict[str, Any] = {"video": sent["id"], "source": "en", "target": "ko", "timing": "source"}
+    job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
+    assert [one["number"] for one in job["utterances"]] == [1, 2]
+    assert job["stretches"] == [[0, 1.96, 0]]
+    assert job["figures"]["dubbed"] == 2
+    names = [one["name"] for one in job["files"]]
+    assert names == ["result.mp4", "report.html", "report.json", "source.mp4"]
+    piece = client.get(f"/jobs/{job['id']}/files/result.mp4", headers={"Range": "bytes=4-11"})
+    assert (piece.status_code, piece.content) == (206, CLIP.read_bytes()[4:12])
+
+    rows = [{"start_s": one["start_s"], "end_s": one["end_s"], "said": "", "speaker": ""} for one in job["utterances"]]
+    rows[1] |= {"said": "두 번째예요.", "speaker": "Ann"}
+    form = {"kind": "dub", "values": values, "rows": rows, "after": job["id"]}
+    second = until(client, client.post("/jobs", json=form).json(), over)
+    folder = tmp_path / "page" / "jobs" / second["id"]
+    assert json.loads((folder / "segments.json").read_text()) == {
+        "utterances": [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96, "target_text": "두 번째예요."}]
+    }
+    assert json.loads((folder / "speakers.json").read_text()) == {"utterances": {"2": "Ann"}}
+    words = [json.loads((tmp_path / "page/jobs" / one["id"] / "job.json").read_text())["words"] for one in (job, second)]
+    works = [one[one.index("--work-dir") + 1] for one in words]
+    assert works[0] == works[1] == f"../../uploads/{sent['id']}/work"  # what was finished before is taken up
+    for one in words:
+        build_parser().parse_args(one[1:])
+
+    with zipfile.ZipFile(BytesIO(client.get(f"/jobs/{second['id']}/project.zip").content)) as project:
+        assert {"report.json", "segments.json", "speakers.json", "command.txt"} <= set(project.namelist())
+        command = project.read("command.txt").decode()
+    assert command.startswith("netflips dub source.mp4 --out-vid-path result.mp4")
+    assert str(tmp_path) not in command
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"kind": "rm", "values": {}}, "no such kind"),
+        ({"kind": "say"}, "the form cannot be read"),
+        ({"kind": "say", "values": {"text": ""}}, "text has the wrong length"),
+        ({"kind": "say", "values": {"text": "x" * 5001}}, "text has the wrong length"),
+        ({"kind": "say", "values": {"text": ["x"]}}, "text is no text"),
+        ({"kind": "say", "values": {"text": "x", "slower": float("1e9")}}, "slower is out of range"),
+        ({"kind": "say", "values": {"text": "x", "slower": True}}, "slower is out of range"),
+        ({"kind": "say", "values": {"text": "x", "--device": "cuda"}}, "no such field"),
+        ({"kind": "say", "values": {"text": "x", "voice": "../../etc/passwd"}}, "not there any more"),
+        ({"kind": "dub", "values": {}}, "video is missing"),
+        ({"kind": "dub", "values": {"video": "0" * 32}}, "not there any more"),
+        ({"kind": "dub", "values": {"video": "0" * 32, "mouth": "--report"}}, "mouth cannot be that"),
+        ({"kind": "dub", "values": {"video": "0" * 32, "hold": "yes"}}, "hold is on or off"),
+        ({"kind": "dub", "values": {"video": "0" * 32}, "rows": []}, "utterances cannot be read"),
+        ({"kind": "dub", "values": {"video": "0" * 32}, "rows": [{"start_s": "0"}]}, "a time of an utterance is out of range"),
+        ({"kind": "dub", "values": {"video": "0" * 32}, "after": "1" * 32}, "job before it"),
+        ({"kind": "measure", "values": {"video": "0" * 32}}, "no SyncNet"),
+    ],
+)
+def test_what_a_form_may_not_ask(client: TestClient, form: dict[str, Any], said: str) -> None:
+    answer = client.post("/jobs", json=form)
+    assert answer.status_code in (400, 404)
+    assert said in answer.json()["error"]
+    assert client.get("/jobs").json() == {"jobs": []}
+
+
+def test_a_text_that_looks_like_an_option_is_a_text(client: TestClient, tmp_path: Path) -> None:
+    job = until(client, say(client, "--out-path /tmp/x"), over)
+    words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
+    assert job["state"] == "done"
+    assert not any("/tmp/x" in word for word in words)
+
+
+def test_a_failed_job_says_why_in_one_line_and_can_go_on(client: TestClient) -> None:
+    job = until(client, say(client, "fail"), over)
+    assert (job["state"], job["error"], job["warnings"]) == ("failed", "text.txt: it cannot be said; expected words", ["odd"])
+    assert client.post(f"/jobs/{job['id']}/again").json()["state"] in ("waiting", "running")
+    assert until(client, job, over)["state"] == "failed"
+
+
+def test_a_worker_that_ends_is_one_jobs_trouble(client: TestClient) -> None:
+    first, second = say(client, "crash"), say(client, "two")
+    assert "ended by the system (9)" in until(client, first, over)["error"]
+    assert until(client, second, over)["state"] == "done"
+
+
+def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Path) -> None:
+    first, second = say(client, "slow"), say(client, "two")
+    running = until(client, first, lambda job: job["share"] > 0.5)
+    assert client.get(f"/jobs/{second['id']}").json()["place"] == 1
+    stopped = client.post(f"/jobs/{running['id']}/stop").json()
+    assert stopped["state"] == "stopped"
+    assert until(client, second, over)["state"] == "done"
+    assert client.get(f"/jobs/{first['id']}").json()["files"] == []
+    before = client.get(f"/jobs/{first['id']}").json()["took_s"]
+    time.sleep(0.15)
+    assert client.get(f"/jobs/{first['id']}").json()["took_s"] == before
+
+
+def test_places_and_a_full_queue(tmp_path: Path) -> None:
+    with TestClient(app_of(tmp_path, most_waiting=3, most_waiting_each=2), base_url=LOCAL) as one:
+        running = say(one, "slow")
+        until(one, running, lambda job: job["state"] == "running")
+        waiting = [say(one, "a"), say(one, "b")]
+        assert [job["place"] for job in waiting] == [1, 2]
+        assert "so many jobs" in say(one, "c", status=429)["error"]
+        one.cookies.clear()  # another visitor
+        say(one, "d")
+        assert "so many jobs" in say(one, "e", status=429)["error"]
+        assert [job["title"] for job in one.get("/jobs").json()["jobs"]] == ["d"]
+        assert one.delete(f"/jobs/{waiting[0]['id']}").status_code == 204
+        assert one.get(f"/jobs/{waiting[0]['id']}").status_code == 404
+        one.post(f"/jobs/{running['id']}/stop")
+        assert until(one, waiting[1], over)["state"] == "done"
+
+
+def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path) -> None:
+    with TestClient(app_of(tmp_path), base_url=LOCAL) as first:
+        done = until(first, say(first, "one"), over)
+        slow, waits = say(first, "slow"), say(first, "three")
+        until(first, slow, lambda job: job["state"] == "running")
+        cookies = dict(first.cookies)
+    damaged = tmp_path / "jobs" / ("f" * 32)
+    damaged.mkdir()
+    (damaged / "job.json").write_text('{"id": 1')
+    with TestClient(app_of(tmp_path), base_url=LOCAL, cookies=cookies) as second:
+        assert until(second, waits, over)["state"] == "done"
+        jobs = {job["id"]: job for job in second.get("/jobs").json()["jobs"]}
+        assert jobs[done["id"]]["state"] == "done"
+        assert jobs[slow["id"]]["state"] == "stopped"
+        assert "it can go on" in jobs[slow["id"]]["error"]
+        assert second.get(f"/jobs/{done['id']}/files/result.wav").status_code == 200
+
+
+def test_old_jobs_and_uploads_are_removed(tmp_path: Path) -> None:
+    with TestClient(app_of(tmp_path), base_url=LOCAL) as client:
+        used, unused = upload(client), upload(client)
+        until(client, client.post("/jobs", json={"kind": "dub", "values": {"video": used["id"]}}).json(), over)
+        unfinished = say(client, "slow")
+        desk = client.app.state.desk  # type: ignore[attr-defined]  # Starlette's, which a protocol hides
+        portal = client.portal
+        assert portal is not None
+        portal.call(desk.uploads.clean, 0.0, {used["id"]})
+        assert sorted(one.name for one in (tmp_path / "uploads").iterdir()) == [used["id"]]
+        assert not (tmp_path / "uploads" / unused["id"]).exists()
+        portal.call(desk.queue.clean, 0.0)
+        assert [one.name for one in (tmp_path / "jobs").iterdir()] == [unfinished["id"]]
+
+
+def test_shares_and_the_time_that_is_left() -> None:
+    assert share_of("pictures", 5, 10, 0.0) == pytest.approx(0.765)
+    assert share_of("look", 1, 10, 0.5) == 0.5
+    assert share_of("listen", 30, None, 0.0) == pytest.approx(0.04)
+    assert share_of("something else", 1, 1, 0.2) == 0.2
+    assert seconds_left(0.5, 10) == 10
+    assert seconds_left(0.01, 10) is None
+
+
+def test_the_last_complaint_of_a_log() -> None:
+    log = "a.mp4: warning: odd\nnetflips dub: error: one\nnetflips evaluate sync: unexpected error: OSError: two\nTraceback\n"
+    assert complaint(log) == "OSError: two"
+    assert warnings_in(log) == ["odd"]
+    assert complaint("done: 3\n") == ""
