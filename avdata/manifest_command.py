@@ -13,11 +13,9 @@ from avcore.outputs import keep_apart
 from avcore.plain_text import say, shown
 from avcore.progress import bars
 from avdata.counts import count, describe
-from avdata.division import at_random, by_field, merge, moved
 from avdata.manifest import read_manifest, write_manifest
-from avdata.options import Subcommand, add_input, add_output, words
-from avdata.published.conversions import CONVERSIONS
-from avdata.splits import SplitPlan
+from avdata.published.conversions import CONVERSIONS, Subcommand, add_input, add_output, words
+from avdata.splits import SplitPlan, at_random, by_field, merge, moved
 
 _MOST_SHOWN = 50
 

@@ -12,8 +12,7 @@ from avcore.media import PictureSource, read_gray_video, read_speech
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
 from avdata.prepare.aihub_labels import Sentence, read_lip_label
-from avdata.prepare.aihub_lips import stretches
-from avdata.prepare.prepare_aihub_lips import main
+from avdata.prepare.aihub_lips import main, stretches
 from avdata.prepare.sources import CorpusFile
 from tests.avdata.prepare.made import read_rows, talking_head
 from tests.avdata.prepare.trees import LIP_PLAN, LIP_SENTENCES, lip_label, write_aihub_lips

@@ -7,7 +7,7 @@ import pytest
 from avcore.faces.find import find_faces
 from avcore.media import Picture, PictureSource
 from avcore.timeline import frames_to_seconds
-from avdata.prepare.frame import Frame
+from avdata.prepare.clips import Frame
 from avdata.prepare.quality import Quality, QualityGates, lip_jump, measure
 from avdata.prepare.samples import SampleKeeper, Thumbnails, write_contact_sheet
 from tests.avcore.faces.drawn import Actor, clip

@@ -8,8 +8,7 @@ from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_rows import leave_out, set_apart, settle_vocabulary, timed_units
-from avdata.unit_store import iter_units
+from avdata.unit_store import iter_units, leave_out, set_apart, settle_vocabulary, timed_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.lip_crops import MAKE_BOXES, Footage, footage_of, reference_of
 
