@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from avcore.errors import CheckpointError
 from avcore.files import private_folder
 from avcore.runs.work import PoolSize
-from netflips.bulk.lengths import stated_seconds
 from netflips.bulk.progress import duration
 from netflips.bulk.reading import read_part
 from netflips.bulk.records import Costs, Made, Rejected, Source
 from netflips.bulk.settings import ExtractModels, ExtractSettings
-from netflips.bulk.shard_files import ShardFiles
+from netflips.bulk.shards import ShardFiles
 from netflips.bulk.spread import num_cores
+from netflips.bulk.tasks import stated_seconds
 from netflips.bulk.worker import ModelWorker
 
 _HOUR_S = 3600

@@ -1,29 +1,56 @@
-"""Units, voices, features and lip crops of a whole corpus, such that the work can be stopped anywhere and goes on."""
+"""Units, voices, features and lip crops of a whole corpus, such that the work can be stopped anywhere and goes on.
+
+What of the models decides the results is known before, so that those of different models are never mixed.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 
+from av2unit.avhubert.labels import vocabulary_of
+from av2unit.decoding import Decoding
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.device import resolve_device
-from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
+from avcore.errors import EXIT_FAILED, InputError, NetflipsError, UsageError
 from avcore.runs.work import Lost
 from avdata.manifest import Manifest
 from netflips.bulk.estimate import Estimate, estimate
-from netflips.bulk.full_paths import with_full_paths
 from netflips.bulk.inputs import require_file_names
-from netflips.bulk.lengths import stated_seconds
-from netflips.bulk.model_key import model_key
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.reading import read_part
 from netflips.bulk.records import BatchResult, Rejected, Source
 from netflips.bulk.run_folder import require_same
-from netflips.bulk.session import ray_session
+from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
-from netflips.bulk.tasks import shard_tasks
+from netflips.bulk.tasks import shard_tasks, stated_seconds
 from netflips.bulk.worker import ModelWorker
+from unit2av.speaker import default_weights
+from unit2av.stage import SPEAKER_ENCODER
+
+
+def model_key(models: ExtractModels, settings: ExtractSettings) -> dict[str, Any]:
+    """What of the models decides the results. Raises CheckpointError, and InputError for a layer that is not there."""
+    key: dict[str, Any] = {"precision": models.precision}
+    if settings.needs_encoder:
+        checkpoint = read_checkpoint(cast(Path, models.encoder), UNIT_ENCODER)
+        layers = int(checkpoint.config["model"].get("encoder_layers", 0))
+        if settings.layer is not None and settings.layer > layers:
+            raise InputError("the encoder has no such layer", path=models.encoder, expected=f"0..{layers}", found=settings.layer)
+        decoding = Decoding.from_config(checkpoint.config.get("decoding"), checkpoint.path)
+        key |= {
+            "encoder": checkpoint.fingerprint,
+            "vocabulary": vocabulary_of(checkpoint),
+            "decoding": f"{decoding.method} {decoding.duration_penalty:g}",
+        }
+    if settings.speaker:
+        key["speaker_encoder"] = read_checkpoint(models.speaker or default_weights(), SPEAKER_ENCODER).fingerprint
+    return key
 
 
 class TooManyFailuresError(NetflipsError):

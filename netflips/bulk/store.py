@@ -4,7 +4,7 @@
     plan.jsonl            which utterance goes into which shard
     work/00012.jsonl      finished rows of a shard that is not complete yet
     shards/00012.jsonl    a complete shard, in the order of the plan
-    closed.jsonl          length and digest of each complete shard, see `closed`
+    closed.jsonl          length and digest of each complete shard, see `shards`
     failed.jsonl          what was set aside, with the reason
 
 A shard is closed when it has a file and no work file. Its file is believed when it is as it was closed; what is neither in
@@ -23,12 +23,10 @@ from avcore.runs import journal
 from avcore.runs.lock import folder_lock
 from avcore.runs.rows import write_rows
 from avdata.manifest import Manifest
-from netflips.bulk.closed import CLOSED, CLOSED_KEYS, ClosedShards
-from netflips.bulk.plan import Shard, digest, new_shards, read_plan, write_plan
 from netflips.bulk.records import Made, Rejected, Source
-from netflips.bulk.run_folder import WAY_OUT, prepare_folder
+from netflips.bulk.run_folder import WAY_OUT, Shard, digest, new_shards, prepare_folder, read_plan, write_plan
 from netflips.bulk.settings import Layout
-from netflips.bulk.shard_files import ShardFiles
+from netflips.bulk.shards import CLOSED, CLOSED_KEYS, ClosedShards, ShardFiles
 
 _FAILED, _WORK = "failed.jsonl", "work"
 _FAILED_KEYS = ("id", "reason")
@@ -51,7 +49,7 @@ def open_store(
 ) -> Iterator["ResultStore"]:
     """Open an output folder for this run alone.
 
-    key: what the results are made with. reads_all: see `closed`. Raises UsageError when there are results made otherwise
+    key: what the results are made with. reads_all: see `shards`. Raises UsageError when there are results made otherwise
     (overwrite: they are deleted first), OutputError when another run is at work or the folder holds other things under our names.
     """
     with folder_lock(out_dir):
