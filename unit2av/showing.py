@@ -115,7 +115,7 @@ def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int
     """Boxes for the pictures of the source that are shown: given, or found."""
     # The detector and its models are loaded only when they are needed.
     if options.in_bbox_path is not None:
-        from avcore.faces.given import read_boxes_for
+        from avcore.faces.boxes import read_boxes_for
 
         return read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
     from avcore.faces.find import find_faces

@@ -1,6 +1,10 @@
-"""Boxes and landmarks as numbers; needs no image library."""
+"""Boxes and landmarks as numbers; needs no image library.
 
-from typing import TYPE_CHECKING
+From 3-D landmarks: where a head looks (head pose) and how far its mouth is open.
+"""
+
+from math import atan2
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +12,18 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from avcore.faces.crop import Box
 
+
 NUM_LANDMARKS = 468
 """Points of mediapipe's face mesh."""
 
 Landmarks = NDArray[np.float32]
 """float32 [468, 2 or 3]: x, y in pixels from the left and the top; z in the same measure, smaller = nearer to the camera."""
+_CHEEKS = 234, 454
+_FOREHEAD, _CHIN = 10, 152
+_OUTER_EYES = 33, 263
+_INNER_LIPS = 13, 14
+FillPolicy = Literal["keep", "forward", "nearest"]
+FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
 
 
 def hull(landmarks: Landmarks) -> "Box":
@@ -31,3 +42,32 @@ def overlap(one: "Box", other: "Box") -> float:
 
 def _area(box: "Box") -> float:
     return float((box[2] - box[0]) * (box[3] - box[1]))
+
+
+class HeadPose(NamedTuple):
+    """Radians: yaw > 0 looks to the picture's right, pitch > 0 down, roll > 0 leans clockwise as seen."""
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+def head_pose(landmarks: Landmarks) -> HeadPose:
+    """Estimate where the head looks from landmarks float32 [468, 3]."""
+    across = landmarks[_CHEEKS[1]] - landmarks[_CHEEKS[0]]
+    down = landmarks[_CHIN] - landmarks[_FOREHEAD]
+    return HeadPose(
+        yaw=atan2(across[2], float(np.hypot(across[0], across[1]))),
+        pitch=atan2(down[2], float(np.hypot(down[0], down[1]))),
+        roll=atan2(across[1], across[0]),
+    )
+
+
+def mouth_opening(landmarks: Landmarks) -> float:
+    """Gap between the lips of landmarks float32 [468, 3], in distances between the outer corners of the eyes.
+
+    Measured in space, so that turning the head does not change it.
+    """
+    upper, lower = landmarks[list(_INNER_LIPS)]
+    left, right = landmarks[list(_OUTER_EYES)]
+    return float(np.linalg.norm(lower - upper)) / max(float(np.linalg.norm(right - left)), 1e-6)

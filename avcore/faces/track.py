@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
 from avcore.faces.appearance import SIDE, appearance, portrait
-from avcore.faces.crop import Box, Picture
-from avcore.faces.geometry import NUM_LANDMARKS, Landmarks, hull
-from avcore.faces.pose import HeadPose, head_pose, mouth_opening
+from avcore.faces.crop import Box
+from avcore.faces.geometry import NUM_LANDMARKS, HeadPose, Landmarks, head_pose, hull, mouth_opening
 from avcore.faces.store import RowStore
 from avcore.faces.window import Window
 
@@ -95,10 +95,10 @@ class Look(NamedTuple):
     window: Window
     gray: NDArray[np.uint8]
     landmarks: Landmarks | None
-    portrait: Picture | None = None
+    portrait: Pixels | None = None
 
     @classmethod
-    def at(cls, window: Window, view: Picture, landmarks: Landmarks | None) -> "Look":
+    def at(cls, window: Window, view: Pixels, landmarks: Landmarks | None) -> "Look":
         """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
         gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avcore.faces.crop import Box, Picture
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box
 from avcore.faces.geometry import hull, overlap
 from avcore.faces.track import FaceTrack, Look, OpenTrack, TrackStore
 from avcore.faces.window import Window
@@ -46,7 +47,7 @@ class Tracker:
         self._shot = 0
         self._searched = self._searched_far = -_FAR_SEARCH_EVERY
 
-    def step(self, picture: Picture, shot: int) -> None:
+    def step(self, picture: Pixels, shot: int) -> None:
         """Take the next picture, uint8 [height, width, 3] (RGB), and the number of its shot."""
         self._index += 1
         if shot != self._shot:
@@ -64,7 +65,7 @@ class Tracker:
         self._close(self._open)
         return sorted(self._closed, key=lambda track: track.number)
 
-    def _follow(self, picture: Picture) -> dict[OpenTrack, Look]:
+    def _follow(self, picture: Pixels) -> dict[OpenTrack, Look]:
         """Look for the known faces where they were; of two tracks that meet on one face the younger is ended."""
         seen: dict[OpenTrack, Look] = {}
         for track in list(self._open):
@@ -79,7 +80,7 @@ class Tracker:
                     break
         return seen
 
-    def _search(self, picture: Picture, seen: dict[OpenTrack, Look]) -> None:
+    def _search(self, picture: Pixels, seen: dict[OpenTrack, Look]) -> None:
         """Search as often as it is worth: at once for a face that is missing, for others from time to time."""
         if min(picture.shape[:2]) < _MIN_FACE_PIXELS:
             return
@@ -90,7 +91,7 @@ class Tracker:
             self._searched_far = self._index
             self._take(self._detector.far_boxes(picture), picture, seen)
 
-    def _take(self, boxes: list[Box], picture: Picture, seen: dict[OpenTrack, Look]) -> None:
+    def _take(self, boxes: list[Box], picture: Pixels, seen: dict[OpenTrack, Look]) -> None:
         """Add the faces found that are not among those seen: lost ones, and new ones."""
         for box in boxes:
             centre = (box[:2] + box[2:]) / 2
@@ -107,7 +108,7 @@ class Tracker:
             if track is not None:
                 seen[track] = look
 
-    def _look(self, picture: Picture, window: Window) -> Look | None:
+    def _look(self, picture: Pixels, window: Window) -> Look | None:
         view = window.cut(picture)
         found = self._detector.mesh(view)
         if found is None:
@@ -135,7 +136,7 @@ def _is_taken(look: Look, seen: dict[OpenTrack, Look]) -> bool:
     return any(overlap(_hull(look), _hull(other)) >= _SAME_FACE for other in seen.values())
 
 
-def _blank(picture: Picture, track: OpenTrack) -> Look:
+def _blank(picture: Pixels, track: OpenTrack) -> Look:
     """What is to be seen where a lost face was, should it come back."""
     window = Window.around(track.hull, _WIDEN_HULL[0])
     return Look.at(window, window.cut(picture), None)

@@ -12,9 +12,9 @@ from av2unit.trust import Heard, listen
 from avcore.answers import SpeakerVoice, Translation
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
+from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.given import read_boxes_for
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.pingpong import pingpong

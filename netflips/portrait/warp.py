@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Picture
+from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
 from unit2av.mouths.mesh.face_shape import (
     EYES,
@@ -51,14 +51,14 @@ class HeadMove:
 class StillHead:
     """A still picture whose head can be moved."""
 
-    def __init__(self, still: Picture, mesh: Landmarks) -> None:
+    def __init__(self, still: Pixels, mesh: Landmarks) -> None:
         """still: uint8 [height, width, 3]; mesh: landmarks of its face."""
         self._still, self._pose = still, fit_pose(mesh)
         self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
         self._blink = blink(self._head)
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
 
-    def moved(self, move: HeadMove) -> tuple[Picture, Landmarks]:
+    def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
         """The picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)

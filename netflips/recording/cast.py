@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from avcore.errors import NoSpeechError
+from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
-from avcore.faces.given import read_boxes_for
 from avcore.faces.select import choose_tracks, parse_face_choice
 from avcore.plain_text import ranges
 from avcore.runs.cache import file_digest, key_of

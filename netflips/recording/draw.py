@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box, visible_part
-from avcore.faces.paste import paste_face
+from avcore.faces.crop import Box, paste_face, visible_part
 from avcore.media import Picture
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.recording.faces import MIN_SHARPNESS, FaceTable, Floats

@@ -11,7 +11,7 @@ from PIL import Image
 
 from av2unit.extractor import UnitExtractor
 from avcore.faces.find import SpeakerFace
-from avcore.faces.pose import HeadPose
+from avcore.faces.geometry import HeadPose
 from avcore.faces.store import RowStore
 from avcore.faces.track import TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.crop import Box, Picture, crop_face
+from avcore.faces.crop import Box, crop_face
 from avcore.faces.find import find_faces
 from avcore.media import PictureSource, VideoWriter
 from avcore.pingpong import pingpong
@@ -44,7 +45,7 @@ class Truth:
     """The mouth that should be seen: openings float32 [pictures], and pictures uint8 [side, side, 3] of a head that makes it."""
 
     openings: NDArray[np.float32]
-    pictures: Sequence[Picture]
+    pictures: Sequence[Pixels]
 
 
 def phones_of_units(units: Mapping[str, Units], progress: Progress) -> dict[int, str]:
@@ -113,7 +114,7 @@ def _timed(said: Units, names: Mapping[int, str]) -> list[Phoneme]:
     return [(names.get(int(unit), "_:"), edges[n], edges[n + 1]) for n, unit in enumerate(said.ids)]
 
 
-def _crops(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> list[Picture]:
+def _crops(pictures: Iterable[Pixels], boxes: Sequence[Box | None]) -> list[Pixels]:
     """Face crops uint8 [96, 96, 3] of the pictures that have a box."""
     return [crop_face(rgb, box) for rgb, box in zip(pictures, boxes, strict=False) if box is not None]
 
@@ -139,7 +140,7 @@ def _correlation(seen: Openings, true: Openings) -> float:
     return float(np.corrcoef(left, right)[0, 1])
 
 
-def _likeness(shown: Sequence[Picture], true: Sequence[Picture]) -> dict[str, float]:
+def _likeness(shown: Sequence[Pixels], true: Sequence[Pixels]) -> dict[str, float]:
     """Means over face crops uint8 [96, 96, 3]."""
     if not shown:
         raise NoFaceError("no face was found")

@@ -10,8 +10,7 @@ from math import sin
 import cv2
 import numpy as np
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels
 from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.features import Eyes, draw_ears, draw_mouth
@@ -57,9 +56,9 @@ class Head:
         self.long_hair = Sprite(paint_long_hair(self.looks, rng)) if self.looks.has_long_hair else None
         self.eyes = Eyes(self.looks, rng)
         self.light = floats(self.looks.ambient + _FLAT_LIGHT * self.looks.key)
-        self._wall: Picture | None = None
+        self._wall: Pixels | None = None
 
-    def wall(self, size: tuple[int, int]) -> Picture:
+    def wall(self, size: tuple[int, int]) -> Pixels:
         """The background, uint8 [height, width, 3], not to be drawn on; the one of the size asked for last is kept."""
         if self._wall is None or self._wall.shape[:2] != size:
             self._wall = paint_wall(self.looks, np.random.default_rng([self.seed, 1]), size)
@@ -71,9 +70,9 @@ def draw(
     pose: Pose,
     mouth: Mouth,
     size: int | tuple[int, int] = 256,
-    onto: Picture | None = None,
+    onto: Pixels | None = None,
     part: tuple[slice, slice] | None = None,
-) -> Picture:
+) -> Pixels:
     """Draw a head and its background.
 
     size: side of the picture, or height and width. onto: a picture uint8 [height, width, 3] to draw over instead, which
@@ -96,7 +95,7 @@ def draw(
     return picture
 
 
-def _draw_skin(picture: Picture, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
+def _draw_skin(picture: Pixels, head: Head, camera: Camera, positions: Floats, depth: Floats) -> None:
     """Draw face and skull with their texture, lit from where the light is."""
     mesh = neutral_mesh()
     surface = draw_mesh(positions, depth, mesh.triangles, mesh.uv, (picture.shape[0], picture.shape[1]))

@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels
 from workshop.heads.arrays import floats
 from workshop.heads.looks import Looks
 
@@ -43,7 +42,7 @@ def paint_body(looks: Looks, rng: np.random.Generator) -> Floats:
     return floats(np.concatenate([np.clip(colour, 0, 1) * cover[..., None], cover[..., None]], axis=-1))
 
 
-def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) -> Pixels:
     """Paint an out-of-focus wall with a few things before it: uint8 [height, width, 3]."""
     height, width = size
     small = (max(round(72 * height / max(size)), 2), max(round(72 * width / max(size)), 2))

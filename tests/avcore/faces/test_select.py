@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.errors import UsageError
-from avcore.faces.pose import HeadPose
+from avcore.faces.geometry import HeadPose
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice, speech_evidence
 from avcore.faces.track import FaceTrack, TrackFrame
 from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds

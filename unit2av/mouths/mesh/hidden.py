@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Picture
+from avcore.arrays import Pixels
 from unit2av.mouths.mesh.face_shape import INNER_UPPER, neutral_face
 from unit2av.mouths.mesh.head_frame import HeadPose
 
@@ -24,7 +24,7 @@ _TOP = -0.17
 _STRANGE = 14.0
 
 
-def skin_look(picture: Picture, pose: HeadPose) -> SkinLook:
+def skin_look(picture: Pixels, pose: HeadPose) -> SkinLook:
     """The skin around the mouth in the head frame, blurred, in LAB: float32 [36, 40, 3]."""
     corner = np.array([-_REACH / 2, neutral_face().points[INNER_UPPER[4], 1] + _TOP, -0.08])
     across = pose.scale * pose.turn[:2, :2] * (_REACH / _SIZE[0])
