@@ -20,7 +20,7 @@ from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.reloadable import Reloadable
+from avcore.compute.modules import Reloadable
 from avcore.contracts import Extractor
 from avcore.errors import InputError
 from avcore.progress import Progress, silent

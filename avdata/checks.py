@@ -9,8 +9,8 @@ from avcore.faces.align import LIP_SIDE
 from avcore.faces.boxes import read_boxes
 from avcore.media import iter_speech_blocks, probe, read_gray_video
 from avcore.progress import Progress, silent, track
+from avcore.runs.journal import iter_rows
 from avcore.runs.pool import ProcessPool
-from avcore.runs.rows import iter_rows
 from avcore.runs.work import Finished, Lost, Task
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avdata.manifest import PATH_FIELDS, Entry, parse_entry

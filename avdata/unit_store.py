@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
-from avcore.runs.rows import iter_rows, write_rows
+from avcore.runs.journal import iter_rows, write_rows
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids, Units
 from avcore.units.files import read_unit_file

@@ -12,8 +12,8 @@ from torch import Tensor
 from avcore.answers import Speech
 from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.modules import skeleton
 from avcore.contracts import FaceDrawer, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
 from avcore.faces.crop import scale_face

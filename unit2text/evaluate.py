@@ -18,7 +18,7 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, rate
 from avdata.manifest import Entry, Manifest, read_manifest
 from avdata.unit_store import iter_units, timed_units

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from avcore.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from avcore.avhubert.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles, copy_from_files
+from avcore.compute.modules import skeleton
 from avcore.compute.packed_linear import pack_linears
 from avcore.decoding.layers import Decoder, Layer
-from avcore.decoding.marks import PAD
 from avcore.errors import CheckpointError
 from avcore.progress import Progress, silent
+from avcore.units.vocabulary import PAD
 from unit2text.config import EncoderConfig, LipConfig, ReaderConfig
 from unit2text.takes import LIPS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from avcore.errors import InputError, LanguageError, NetflipsError
 from avcore.progress import Progress, silent
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import iter_rows
 from avcore.units import Units
 from avcore.units.files import read_unit_file
 from avcore.units.vocabulary import normalise_language

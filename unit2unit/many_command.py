@@ -9,7 +9,7 @@ from avcore.errors import InputError, NetflipsError, UnitError, UsageError
 from avcore.files import require_place
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avcore.units.files import write_unit_file
 from avdata.unit_store import UnitRow
 from unit2unit.many import Given, iter_given, translate_many

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles
+from avcore.compute.modules import skeleton
 from avcore.compute.packed_linear import pack_linears
-from avcore.decoding.attention import Positions
-from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, padding_mask
+from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, Positions, padding_mask
 from unit2unit.config import StackConfig, TranslatorConfig
 
 _BOOKKEEPING = (

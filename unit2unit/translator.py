@@ -9,9 +9,9 @@ import numpy as np
 
 from avcore.answers import Hypothesis, Translation
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
-from avcore.checkpoints.settings import read_setting
+from avcore.checkpoints.config import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.reloadable import Reloadable
+from avcore.compute.modules import Reloadable
 from avcore.contracts import Translator, require_units
 from avcore.decoding.beam import Rules
 from avcore.decoding.settings import SearchConfig

@@ -7,7 +7,7 @@ from typing import Any
 
 from av2unit.features import NUM_MELS
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.checkpoints.settings import read_setting
+from avcore.checkpoints.config import read_setting
 from avcore.errors import CheckpointError
 from avcore.timeline import UNITS_PER_FRAME
 

@@ -11,8 +11,8 @@ from av2unit.avhubert.config import AvHubertConfig
 from avcore.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from avcore.avhubert.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles, copy_from_files
+from avcore.compute.modules import skeleton
 from avcore.compute.packed_linear import pack_linears
 from avcore.progress import Progress, silent
 

@@ -9,8 +9,7 @@ from torch import Tensor
 from avcore.checkpoints.config import plain_config
 from avcore.checkpoints.layouts import plain_tensors
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, sniff
-from avcore.checkpoints.sums import check_tensors
+from avcore.checkpoints.sniff import Format, check_tensors, sniff
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from avcore.checkpoints.checkpoint import fingerprint_tensors, load_exactly
 from avcore.checkpoints.layouts import identify, plain_tensors
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.skeleton import skeleton
-from avcore.checkpoints.sniff import Format, sniff
-from avcore.checkpoints.sums import check_tensors
+from avcore.checkpoints.sniff import Format, check_tensors, sniff
+from avcore.compute.modules import skeleton
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avcore.answers import Hypothesis
-from avcore.decoding.marks import PAD, UNKNOWN
 from avcore.decoding.settings import SearchConfig
 from avcore.units import Ids
+from avcore.units.vocabulary import PAD, UNKNOWN
 
 
 @dataclass(frozen=True)

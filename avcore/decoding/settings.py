@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from avcore.checkpoints.settings import read_setting
+from avcore.checkpoints.config import read_setting
 from avcore.errors import CheckpointError, UsageError
 
 LOG = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from uuid import uuid4
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.runs import journal
+from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
-from avcore.runs.rows import write_rows
 from avcore.temporary import flush, sweep
 from avcore.texts import read_json
 

@@ -22,9 +22,8 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.errors import NetflipsError
 from avcore.files import write_text
 from avcore.runs import journal
-from avcore.runs.cache import key_of
+from avcore.runs.cache import fits, key_of, seal_of
 from avcore.runs.lock import folder_lock
-from avcore.runs.seals import fits, seal_of
 from avcore.runs.work import Lost, Task
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of

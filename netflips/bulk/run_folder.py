@@ -14,7 +14,7 @@ from typing import Any
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import write_text
 from avcore.outputs import keep_folder_apart
-from avcore.runs.rows import iter_rows, write_rows
+from avcore.runs.journal import iter_rows, write_rows
 from avcore.temporary import sweep
 from avcore.texts import read_json
 from netflips.bulk.records import Source

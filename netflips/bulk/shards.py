@@ -20,8 +20,8 @@ from typing import Any
 from avcore.errors import UsageError
 from avcore.files import atomic_output
 from avcore.runs import journal
-from avcore.runs.rows import iter_rows, put_rows
-from avcore.runs.seals import fits, seal_of
+from avcore.runs.cache import fits, seal_of
+from avcore.runs.journal import iter_rows, put_rows
 from avcore.suffixes import BOXES_ENDING, LIP_ENDING
 from netflips.bulk.run_folder import Shard
 from netflips.bulk.settings import Layout

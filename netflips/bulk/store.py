@@ -20,8 +20,8 @@ from typing import Any
 
 from avcore.errors import InputError, OutputError
 from avcore.runs import journal
+from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
-from avcore.runs.rows import write_rows
 from avdata.manifest import Manifest
 from netflips.bulk.records import Made, Rejected, Source
 from netflips.bulk.run_folder import WAY_OUT, Shard, digest, new_shards, prepare_folder, read_plan, write_plan

@@ -10,7 +10,7 @@ import numpy as np
 
 from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import iter_rows
 from avcore.units import Ids, Units
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import parse_entry

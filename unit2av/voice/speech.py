@@ -13,8 +13,8 @@ from torch import Tensor
 from avcore.answers import SpeakerVoice, Speech
 from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.modules import skeleton
 from avcore.contracts import Voice, kind_of, require_units
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.progress import Progress, silent

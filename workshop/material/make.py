@@ -10,7 +10,7 @@ import numpy as np
 from av2unit.clustering.align import align
 from av2unit.clustering.config import AlignConfig
 from avcore.progress import Progress
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units

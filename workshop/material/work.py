@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from avcore.progress import Progress
+from avcore.runs.journal import iter_rows, write_rows
 from avcore.runs.pool import ProcessPool
-from avcore.runs.rows import iter_rows, write_rows
 from avcore.runs.work import Task, result_of
 from avcore.units.vocabulary import fingerprint
 

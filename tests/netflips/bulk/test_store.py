@@ -11,7 +11,7 @@ import pytest
 
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.runs import journal
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import Made, Rejected
 from netflips.bulk.settings import Layout

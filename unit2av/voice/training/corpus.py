@@ -16,8 +16,7 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import read_speech
 from avcore.progress import Progress, silent, track
-from avcore.runs.journal import Row, append, read, repair
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import Row, append, iter_rows, read, repair
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
 from avdata.unit_store import set_apart, settle_vocabulary
