@@ -17,8 +17,7 @@ from avcore.progress import bars
 from avcore.units import Units
 from avcore.units.domain import outside_notice
 from avcore.units.files import read_unit_file, units_of, write_unit_file
-from unit2unit.many import is_many
-from unit2unit.many_command import ManyOutputs
+from unit2unit.many import ManyOutputs, is_many
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:

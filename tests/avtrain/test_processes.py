@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from avtrain.checkpoints import read_state
-from avtrain.launched import missing_processes, processes_line, seed_of
 from avtrain.logs import Window, means_of
 from avtrain.loop import Trainer
+from avtrain.started import missing_processes, processes_line, seed_of
 from tests.avtrain.toy import ENVIRONMENT, ToyTask, toy_config, train_with_two_processes
 
 

@@ -24,7 +24,7 @@ from netflips.lip_speech.speaking import see_lips
 from netflips.lip_speech.stretches import spoken_stretches
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
-from unit2av.speakers.mel import slaney_filters
+from unit2av.speakers.voice_features import slaney_filters
 from unit2av.voice.speech import UnitVocoder
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw

@@ -17,9 +17,8 @@ from avcore.compute.packed_linear import pack_linears
 from avcore.decoding.beam import Hypothesis, Rules
 from avcore.decoding.settings import SearchConfig
 from avcore.units import Units, format_units
-from unit2unit.beam_search import search
 from unit2unit.inference import UnitTranslator
-from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.model import UnitTransformer, load_transformer, search
 from unit2unit.stage import TRANSLATOR
 from unit2unit.vocabulary import PAD
 

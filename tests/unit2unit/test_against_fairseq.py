@@ -16,8 +16,7 @@ from avcore.compute.packed_linear import pack_linears
 from avcore.decoding.beam import Hypothesis, Rules
 from avcore.decoding.settings import SearchConfig
 from tests.unit2unit.fairseq_side import dictionary
-from unit2unit.beam_search import search
-from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.model import UnitTransformer, load_transformer, search
 from unit2unit.stage import TRANSLATOR
 
 LANGUAGES = ("en", "fr", "ko")

@@ -20,8 +20,7 @@ from avcore.speech.pitch import PITCH_STEP
 from avcore.timeline import SAMPLES_PER_UNIT
 from unit2av.voice.config import count_modules
 from unit2av.voice.contour import PitchPredictor
-from unit2av.voice.excitation import at_samples, pulse_train, to_edges, turns_at_edges
-from unit2av.voice.spectral_filter import filtered
+from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges
 from unit2av.voice.vocoder import TimedUnits
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP

@@ -20,8 +20,7 @@ from workshop.evaluate.retrieval import features_of
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
-from workshop.heads.motion import motion
-from workshop.heads.visemes import mouth_track
+from workshop.heads.motion import motion, mouth_track
 from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
 from workshop.voices.phrasebook import Pair
 

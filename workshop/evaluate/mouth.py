@@ -31,7 +31,7 @@ from unit2av.renderer import network_picture
 from workshop.evaluate.chain import Heard
 from workshop.evaluate.material import ClipPlan, head_of
 from workshop.heads.head import Mouth, draw
-from workshop.heads.visemes import mouth_track
+from workshop.heads.motion import mouth_track
 from workshop.voices.cast import cast, say
 
 Openings = NDArray[np.float64]

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pixels
+from avcore.arrays import Floats, Pixels, floats
 from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
-from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera
 from workshop.heads.geometry import (
     INNER_LOWER,

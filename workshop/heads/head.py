@@ -10,17 +10,14 @@ from math import sin
 import cv2
 import numpy as np
 
-from avcore.arrays import Floats, Pixels
-from workshop.heads.arrays import floats
+from avcore.arrays import Floats, Pixels, floats
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.features import Eyes, draw_ears, draw_mouth
-from workshop.heads.geometry import NUM_HEAD_VERTICES, UV_REACH, neutral_mesh
-from workshop.heads.hair import LONG_HAIR_CORNERS, paint_hair, paint_long_hair
+from workshop.heads.geometry import NUM_HEAD_VERTICES, UV_REACH, make_shape, neutral_mesh
 from workshop.heads.looks import make_looks
 from workshop.heads.raster import Sprite, blend, draw_mesh, halved, level_for, spread
 from workshop.heads.scenery import BODY_ABOVE_JOINT, BODY_SIZE, paint_body, paint_wall
-from workshop.heads.shape import make_shape
-from workshop.heads.skin import SIDE, Canvas, paint_skin
+from workshop.heads.skin import LONG_HAIR_CORNERS, SIDE, Canvas, paint_hair, paint_long_hair, paint_skin
 
 _NORMALS_SIDE = 256
 _GAZE = 0.045

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pixels
+from avcore.arrays import Floats, Pixels, floats
 from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
-from workshop.heads.arrays import floats
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from avcore.arrays import Floats, Pixels
-from workshop.heads.arrays import floats
+from avcore.arrays import Floats, Pixels, floats
 from workshop.heads.looks import Looks
 
 BODY_SIZE = (1.7, 3.4)

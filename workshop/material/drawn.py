@@ -14,19 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats, Pixels
+from avcore.arrays import Floats, Pixels, floats
 from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.faces.boxes import write_boxes
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE
 from avdata.prepare.espeak import Phoneme
-from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.geometry import NUM_FACE_VERTICES
 from workshop.heads.head import Head, Mouth, draw
-from workshop.heads.motion import motion
+from workshop.heads.motion import motion, mouth_track
 from workshop.heads.raster import bounds
-from workshop.heads.visemes import mouth_track
 
 _SIDE = 176
 _SCALES = 0.55, 0.75

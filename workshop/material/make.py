@@ -16,8 +16,7 @@ from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
 from workshop.material.drawn import Shot, film_takes
 from workshop.material.phones import Phones
-from workshop.material.plan import REFERENCE, Take, takes_of
-from workshop.material.spoken import speak, write_takes
+from workshop.material.spoken import REFERENCE, Take, speak, takes_of, write_takes
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import LANGUAGES, Cast, cast, held_out_english
 from workshop.voices.phrasebook import Pair, phrasebook

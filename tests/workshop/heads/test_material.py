@@ -21,7 +21,7 @@ from workshop.material import make, spoken
 from workshop.material.drawn import Shot, film, film_lips, lips_of
 from workshop.material.pairs import pair_rows
 from workshop.material.phones import SILENCE, Phones
-from workshop.material.plan import Take, takes_of
+from workshop.material.spoken import Take, takes_of
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
 from workshop.voices.flite import FliteVoice
