@@ -14,8 +14,7 @@ import numpy as np
 from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.timeline import UNIT_RATE
-from avcore.units import Ids, Units
-from avcore.units.files import read_unit_file
+from avcore.units import Ids, Units, read_unit_file
 
 UNIT_SUFFIXES = (".unit", ".txt")
 PARQUET = ".parquet"

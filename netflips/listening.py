@@ -8,6 +8,7 @@ import numpy as np
 
 from av2unit.extractor import UnitExtractor
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
+from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.errors import MediaError, NoSpeechError, UsageError
 from avcore.faces.cuts import with_shots
@@ -18,7 +19,6 @@ from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, seconds_to_samples
-from avcore.transcripts import Transcript
 from netflips.dub.utterances import Span, cut_utterances
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 from unit2text.reader import UnitReader

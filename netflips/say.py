@@ -15,7 +15,7 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.progress import bars, track
 from avcore.timeline import samples_to_seconds, seconds_to_samples
-from avcore.units.files import write_unit_file
+from avcore.units import write_unit_file
 from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import scale_durations
 from text2unit.inference import add_text_options, given_script, text_file, warn_of_strange

@@ -20,7 +20,7 @@ from avcore.command import Parser, run
 from avcore.errors import InputError, NetflipsError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box, crop_face
-from avcore.faces.steady import steady_boxes
+from avcore.faces.geometry import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart

@@ -17,8 +17,7 @@ from avcore.pingpong import pingpong
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
-from avcore.units import Ids, Units, from_reference_codes
-from avcore.units.files import read_unit_file, units_of
+from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from unit2av.face.talking import num_pictures_for, speak_and_show
 from unit2av.model import open_renderer_checkpoint

@@ -14,8 +14,7 @@ from avcore.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
 from avcore.avhubert.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
 from avcore.compute.memory import MappedFiles, copy_from_files
-from avcore.compute.modules import skeleton
-from avcore.compute.packed_linear import pack_linears
+from avcore.compute.modules import pack_linears, skeleton
 from avcore.decoding.layers import Decoder, Layer
 from avcore.errors import CheckpointError
 from avcore.progress import Progress, silent

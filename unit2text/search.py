@@ -8,10 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.decoding.beam import Hypothesis, Rules
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from avcore.decoding.beam_search import join_sources
 from avcore.decoding.beam_search import search as search_beams
-from avcore.decoding.settings import SearchConfig
 from avcore.errors import UsageError
 from avcore.units import Ids
 from avcore.units.vocabulary import END

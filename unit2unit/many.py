@@ -16,13 +16,12 @@ from avcore.files import require_place
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
 from avcore.runs.journal import iter_rows, write_rows
-from avcore.units import Units
-from avcore.units.files import read_unit_file, write_unit_file
+from avcore.units import Units, read_unit_file, write_unit_file
 from avcore.units.vocabulary import normalise_language
 from avdata.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
 
 if TYPE_CHECKING:
-    from avcore.decoding.settings import SearchConfig
+    from avcore.decoding.beam import SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
 
 

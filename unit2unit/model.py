@@ -13,13 +13,11 @@ from torch import Tensor, nn
 
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
 from avcore.compute.memory import MappedFiles
-from avcore.compute.modules import skeleton
-from avcore.compute.packed_linear import pack_linears
+from avcore.compute.modules import pack_linears, skeleton
 from avcore.decoding import beam_search
-from avcore.decoding.beam import Hypothesis, Rules
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from avcore.decoding.beam_search import Sources, join_sources
 from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, Positions, padding_mask
-from avcore.decoding.settings import SearchConfig
 from avcore.units import Ids
 from unit2unit.config import StackConfig, TranslatorConfig
 

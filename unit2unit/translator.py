@@ -13,8 +13,7 @@ from avcore.checkpoints.config import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Translator, require_units
-from avcore.decoding.beam import Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.decoding.beam import Rules, SearchConfig
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units

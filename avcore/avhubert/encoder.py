@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avcore.compute.memory import MappedFiles
-from avcore.compute.packed_linear import fuse_gelu, pack_linears
+from avcore.compute.modules import fuse_gelu, pack_linears
 from avcore.progress import Progress, silent, track
 
 

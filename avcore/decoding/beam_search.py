@@ -17,9 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, Hypothesis, Rules
+from avcore.decoding.beam import Beam, Hypothesis, Rules, SearchConfig
 from avcore.decoding.layers import Decoder, KeysValues
-from avcore.decoding.settings import SearchConfig
 
 _LEAST_GROWTH = 64
 _GROWTH_SHARE = 8

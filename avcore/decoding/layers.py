@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.compute.memory import MappedFiles
-from avcore.compute.packed_linear import fuse_gelu, pack_linears
+from avcore.compute.modules import fuse_gelu, pack_linears
 from avcore.units.vocabulary import PAD
 
 

@@ -18,10 +18,9 @@ from avcore.compute.ahead import ahead
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
+from avcore.faces.geometry import steady_boxes
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
-from avcore.faces.steady import steady_boxes
-from avcore.faces.store import RowStore
-from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
+from avcore.faces.track import FaceTrack, RowStore, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds

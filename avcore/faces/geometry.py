@@ -1,8 +1,9 @@
 """Boxes and landmarks as numbers; needs no image library.
 
-From 3-D landmarks: where a head looks (head pose) and how far its mouth is open.
+Boxes can follow the head and not the chin. From 3-D landmarks: where a head looks (head pose) and how far its mouth is open.
 """
 
+from collections.abc import Iterator, Sequence
 from math import atan2
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -24,6 +25,8 @@ _OUTER_EYES = 33, 263
 _INNER_LIPS = 13, 14
 FillPolicy = Literal["keep", "forward", "nearest"]
 FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
+_LEAST_OVERLAP = 0.5
+"""Of boxes of one face in neighbouring pictures."""
 
 
 def hull(landmarks: Landmarks) -> "Box":
@@ -71,3 +74,33 @@ def mouth_opening(landmarks: Landmarks) -> float:
     upper, lower = landmarks[list(_INNER_LIPS)]
     left, right = landmarks[list(_OUTER_EYES)]
     return float(np.linalg.norm(lower - upper)) / max(float(np.linalg.norm(right - left)), 1e-6)
+
+
+def steady_boxes(boxes: Sequence["Box | None"], reach: int) -> list["Box | None"]:
+    """Average boxes over `reach` pictures on either side, as far as the same face is there in each picture between.
+
+    A box around a whole face goes down with the chin: where it is cut exactly, the crop tells how wide the mouth is open even
+    with the mouth masked. reach: 0 = as they are; 12 (half a second) leaves the head's movement and takes the chin's.
+    """
+    steady: list[Box | None] = list(boxes)
+    for start, stop in _same_face(boxes) if reach else ():
+        run = np.stack([box for box in boxes[start:stop] if box is not None]).astype(np.float64)
+        sums = np.concatenate([np.zeros((1, 4)), run.cumsum(axis=0)])
+        place = np.arange(len(run))
+        first, last = np.maximum(place - reach, 0), np.minimum(place + reach + 1, len(run))
+        steady[start:stop] = list(((sums[last] - sums[first]) / (last - first)[:, None]).astype(np.float32))
+    return steady
+
+
+def _same_face(boxes: Sequence["Box | None"]) -> Iterator[tuple[int, int]]:
+    """Where boxes follow one another without a gap or a jump: start, stop of each stretch."""
+    start: int | None = None
+    for place, box in enumerate(boxes):
+        before = boxes[place - 1] if place else None
+        if start is not None and (box is None or before is None or overlap(before, box) < _LEAST_OVERLAP):
+            yield start, place
+            start = None
+        if start is None and box is not None:
+            start = place
+    if start is not None:
+        yield start, len(boxes)

@@ -40,18 +40,17 @@ class Region:
     angle: float = 0.0
 
 
-def load_network(file: str) -> Callable[[Floats], tuple[Floats, Floats]]:
-    """Load a network of `models/` that takes one tensor and gives two."""
+def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
+    """Load a network of `models/` that takes one tensor and gives one or more."""
     threads = min(max((os.cpu_count() or 1) // 2, 1), _MAX_THREADS)
     network = Interpreter(str(_FOLDER / file), num_threads=threads)
     network.allocate_tensors()
     (given,), made = network.get_input_details(), network.get_output_details()
 
-    def run(picture: Floats) -> tuple[Floats, Floats]:
+    def run(picture: Floats) -> tuple[Floats, ...]:
         network.set_tensor(given["index"], picture[None])
         network.invoke()
-        first, second = (np.asarray(network.get_tensor(one["index"]), dtype=np.float32) for one in made)
-        return first, second
+        return tuple(np.asarray(network.get_tensor(one["index"]), dtype=np.float32) for one in made)
 
     return run
 

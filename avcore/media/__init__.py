@@ -1,6 +1,5 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
-from avcore.media.joiner import VideoJoiner
 from avcore.media.lips import read_gray_video, write_lip_video
 from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
 from avcore.media.probe import MediaInfo, probe
@@ -14,7 +13,7 @@ from avcore.media.sound import (
     write_speech_pieces,
 )
 from avcore.media.source import PictureSource, pictures_at
-from avcore.media.writer import VideoWriter, require_video_name
+from avcore.media.writer import VideoJoiner, VideoWriter, require_video_name
 
 __all__ = [
     "MediaInfo",

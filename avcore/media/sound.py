@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
-from avcore.media.declared import require_whole_sound
-from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound
-from avcore.media.opening import open_media, require_audio, video_stream
+from avcore.media.decoding import open_media, require_audio, video_stream
+from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import first_view
 from avcore.media.probe import probe
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples

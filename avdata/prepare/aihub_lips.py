@@ -38,8 +38,7 @@ from avdata.prepare.aihub_labels import (
     read_lip_label,
     reordered,
 )
-from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, Place
-from avdata.prepare.footage import Footage
+from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, Footage, Place
 from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import add_clip_options, clip_settings, draw_contact_sheet, make_clip, video_frames

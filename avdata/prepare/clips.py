@@ -1,9 +1,11 @@
 """Make a clip of a talking face out of a stretch of a video: face, lips, sound, and how good they are.
 
-A frame is the part of a picture that a clip shows, and how large.
+Footage is the video that clips are cut from, and its sound, which is decoded once and kept as long as clips are cut. A frame is the
+part of a picture that a clip shows, and how large.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,25 +15,92 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Pixels
+from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError, NoFaceError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.media import Picture, VideoWriter, at_rate, pixel_aspect_of, read_pictures, write_lip_video, write_speech
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
+from avcore.media import (
+    Picture,
+    VideoWriter,
+    at_rate,
+    iter_speech_blocks,
+    pixel_aspect_of,
+    read_pictures,
+    write_lip_video,
+    write_speech,
+)
+from avcore.speech.regions import SpeechActivity, listen
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
+from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry
-from avdata.prepare.footage import Footage
-from avdata.prepare.quality import QualityGates, lip_crops, measure
-from avdata.prepare.samples import SampleKeeper, Thumbnails
+from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure
+from avdata.prepare.sources import CorpusFile
 from avdata.prepare.workplace import Record
 
+_FULL_SCALE = 32768
+_BLOCK = 1 << 18
 _MARGIN = 0.3
 """Room around the face on each side, in sizes of all its boxes together: hair, chin, and what a wide-open mouth needs."""
 MANIFEST = "manifest"
 PictureKind = Literal["face", "full", "none"]
 Place = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """video: a file (a copy of one in an archive, where is_copy). sound: its speech as raw int16 at 16 kHz."""
+
+    video: Path
+    sound: Path
+    is_copy: bool
+
+    @classmethod
+    def of(cls, source: CorpusFile, temporary: Path) -> "Footage":
+        """Where a source's footage lies once it is brought."""
+        stem = fingerprint(str(source).encode()).rpartition(":")[2]
+        video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
+        return cls(video, temporary / f"{stem}.s16", not source.is_plain)
+
+    def bring(self, source: CorpusFile) -> None:
+        """Copy the video out of its archive if it is in one, and store its sound.
+
+        Raises MediaError or InputError when it has no sound or cannot be read; then nothing stays behind.
+        """
+        try:
+            if self.is_copy:
+                source.copy_to(self.video)
+            with self.sound.open("wb") as file:
+                for block in iter_speech_blocks(self.video):
+                    whole = np.clip(np.floor(block * np.float32(_FULL_SCALE)), -_FULL_SCALE, _FULL_SCALE - 1)
+                    file.write(whole.astype(np.int16).tobytes())
+        except BaseException:
+            self.remove()
+            raise
+
+    def listen(self) -> SpeechActivity:
+        """Say where there is speech."""
+        return listen(self._blocks())
+
+    def _blocks(self) -> Iterator[Samples]:
+        with self.sound.open("rb") as file:
+            while len(block := np.fromfile(file, np.int16, count=_BLOCK)):
+                yield block / np.float32(_FULL_SCALE)
+
+    def speech(self, first: int, num_frames: int) -> Samples:
+        """The sound of pictures `first` to `first + num_frames - 1` at 25 fps: float32, silence beyond its end."""
+        start, length = units_to_samples(frames_to_units(first)), units_to_samples(frames_to_units(num_frames))
+        stored = np.fromfile(self.sound, np.int16, count=length, offset=start * np.dtype(np.int16).itemsize)
+        speech = np.zeros(length, np.float32)
+        speech[: len(stored)] = stored / np.float32(_FULL_SCALE)
+        return speech
+
+    def remove(self) -> None:
+        """Remove what was made."""
+        for path in (self.sound, *([self.video] if self.is_copy else [])):
+            with suppress(OSError):
+                path.unlink()
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,13 @@ from unicodedata import normalize
 from avcore.command import Parser, run
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.media import probe
-from avcore.speech.cuts import CutSettings, cut_at_pauses, cut_exactly
-from avcore.speech.regions import Region, SpeechActivity
+from avcore.speech.regions import CutSettings, Region, SpeechActivity, cut_at_pauses, cut_exactly
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units.vocabulary import normalise_language
-from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings
-from avdata.prepare.footage import Footage
-from avdata.prepare.quality import QualityGates
+from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
+from avdata.prepare.quality import QualityGates, write_contact_sheet
 from avdata.prepare.running import Piece, add_output_options, output_options, prepare
-from avdata.prepare.samples import write_contact_sheet
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
 

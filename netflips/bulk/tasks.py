@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 
 from avcore.errors import NetflipsError
-from avcore.media.opening import open_media
+from avcore.media.decoding import open_media
 from avcore.runs.work import Task
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry

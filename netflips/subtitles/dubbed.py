@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
+from avcore.answers import Transcript
 from avcore.contracts import Recognizer
-from avcore.transcripts import Transcript
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 

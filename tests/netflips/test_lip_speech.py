@@ -12,8 +12,7 @@ from PIL import Image
 from av2unit.extractor import UnitExtractor
 from avcore.faces.find import SpeakerFace
 from avcore.faces.geometry import HeadPose
-from avcore.faces.store import RowStore
-from avcore.faces.track import TrackFrame
+from avcore.faces.track import RowStore, TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips

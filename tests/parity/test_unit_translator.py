@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.compute.packed_linear import pack_linears
-from avcore.decoding.beam import Hypothesis, Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.compute.modules import pack_linears
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from avcore.units import Units, format_units
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import UnitTransformer, load_transformer, search

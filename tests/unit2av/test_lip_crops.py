@@ -11,7 +11,7 @@ import pytest
 from avcore.errors import InputError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.crop import crop_face
-from avcore.faces.steady import steady_boxes
+from avcore.faces.geometry import steady_boxes
 from avcore.media import PictureSource
 from avdata.manifest import read_manifest
 from unit2av import lip_crops

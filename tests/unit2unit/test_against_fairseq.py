@@ -12,9 +12,8 @@ from fairseq.models.bart import BARTModel, mbart_large_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.compute.packed_linear import pack_linears
-from avcore.decoding.beam import Hypothesis, Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.compute.modules import pack_linears
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from tests.unit2unit.fairseq_side import dictionary
 from unit2unit.model import UnitTransformer, load_transformer, search
 from unit2unit.stage import TRANSLATOR

@@ -24,8 +24,7 @@ from avcore.units import Units
 from avcore.units.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.voice.config import vocoder_config
-from unit2av.voice.harmonic import HarmonicVocoder, harmonic_config, is_harmonic
-from unit2av.voice.harmonic_speech import HarmonicUtterance, soft_ends
+from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, harmonic_config, is_harmonic, soft_ends
 from unit2av.voice.offsets import OffsetSetting, resolve_unit_offset
 from unit2av.voice.vocoder import UnitHifiGan
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from avcore.checkpoints.av_hubert import read_av_hubert
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.foreign import read_av_hubert
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import NUM_MARKS, PAD, require_same_vocabulary

@@ -9,8 +9,7 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.progress import Progress, bars, track
-from avcore.units import Ids
-from avcore.units.files import write_unit_file
+from avcore.units import Ids, write_unit_file
 from avcore.units.vocabulary import normalise_language
 from avdata.parallel import Corpus, common_vocabulary, read_corpus, report_problems
 from avdata.published.utut import COLUMNS, LANG_PAIRS

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from av2unit.clustering.warping import warp_path
+from av2unit.clustering.align import warp_path
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds, seconds_to_units, units_to_seconds

@@ -8,8 +8,7 @@ from avcore.faces.find import find_faces
 from avcore.media import Picture, PictureSource
 from avcore.timeline import frames_to_seconds
 from avdata.prepare.clips import Frame
-from avdata.prepare.quality import Quality, QualityGates, lip_jump, measure
-from avdata.prepare.samples import SampleKeeper, Thumbnails, write_contact_sheet
+from avdata.prepare.quality import Quality, QualityGates, SampleKeeper, Thumbnails, lip_jump, measure, write_contact_sheet
 from tests.avcore.faces.drawn import Actor, clip
 
 GOOD = Quality(face_share=1.0, face_height=100, lip_jump=0.3, sharpness=50, turn=5, sync=0.5)

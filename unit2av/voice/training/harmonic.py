@@ -18,8 +18,7 @@ from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.sampling import Key, item_generator
 from unit2av.voice.contour import FEATURES, places
-from unit2av.voice.harmonic import PER_STEP
-from unit2av.voice.harmonic_speech import limited
+from unit2av.voice.harmonic import PER_STEP, limited
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 from unit2av.voice.training.corpus import Corpus, Tracks, voices_and_pitches
 from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate
