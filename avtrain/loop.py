@@ -25,7 +25,7 @@ from avtrain.checkpoints import RunFolder, random_state, restore_random_state, s
 from avtrain.config import Metrics, RunConfig, State
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.entry import plain
-from avtrain.logs import RunLog, Window, means_of
+from avtrain.logs import LogWindow, RunLog, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.position import Position, TrainResult
 from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
@@ -63,7 +63,7 @@ class Trainer:
         seed_everything(seed_of(self._loop.seed, self._accelerator.process_index))
         self._folder = RunFolder(config.run_dir, self._loop.keep)
         self._at = Position()
-        self._window = Window()
+        self._window = LogWindow()
         self._bad = BadItems(self._loop.max_bad_share)
         self._spare: Any = None
         self._stop_signal: int | None = None

@@ -42,7 +42,7 @@ class Given:
     read: Callable[[], Units]
 
 
-Found = tuple[Given, "Translation | NetflipsError"]
+Answered = tuple[Given, "Translation | NetflipsError"]
 
 
 def is_many(paths: Sequence[Path]) -> bool:
@@ -95,7 +95,7 @@ def _units_of_file(path: Path) -> Units:
 def translate_many(
     translator: "UnitTranslator", given: Iterable[Given], source: str, target: str, search: "SearchConfig | None" = None,
     progress: Progress = silent, total: int | None = None,
-) -> Iterator[Found]:  # fmt: skip
+) -> Iterator[Answered]:  # fmt: skip
     """Translate one after another; each comes out with its translation, or with the error that it could not be for.
 
     Raises LanguageError for languages that the translator does not have.
@@ -111,7 +111,7 @@ def translate_many(
 
 def _translate_batch(
     translator: "UnitTranslator", batch: Sequence[Given], source: str, target: str, search: "SearchConfig | None"
-) -> Iterator[Found]:
+) -> Iterator[Answered]:
     read = [(one, _read(one, source)) for one in batch]
     sequences = [units for _, units in read if isinstance(units, Units)]
     translated: Iterator[Translation | NetflipsError]

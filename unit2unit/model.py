@@ -125,7 +125,7 @@ def _layers(config: TranslatorConfig, stack: StackConfig) -> LayerConfig:
 
 
 @torch.inference_mode()
-def search(
+def search_beams(
     model: UnitTransformer,
     sources: Sequence[Ids],
     config: SearchConfig,

@@ -19,8 +19,7 @@ from avcore.progress import Progress, silent
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain, Reading, Stretch
 from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
-from unit2unit.model import UnitTransformer, load_transformer
-from unit2unit.model import search as search_beams
+from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 
 _ADD_KOREAN: Final = (

@@ -45,7 +45,7 @@ def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Flo
     return np.asarray(levels[lips[:, top : top + crop_size, left : left + crop_size]], dtype=np.float32)
 
 
-class ResidualBlock(nn.Module):
+class PictureBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut; one PReLU slope per channel (He et al. 2016)."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
@@ -97,7 +97,7 @@ class LipResNet(nn.Module):
             blocks = nn.Sequential()
             for block in range(_BLOCKS_PER_STAGE):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(ResidualBlock(channels, width << stage, stride))
+                blocks.append(PictureBlock(channels, width << stage, stride))
                 channels = width << stage
             self.trunk.add_module(f"layer{stage + 1}", blocks)
         self.out_dim = channels
@@ -139,7 +139,7 @@ class LipResNet(nn.Module):
         self.flat_front = nn.Sequential(flat, relu, pool)
         del self.frontend3D
         for block in self.trunk.modules():
-            if isinstance(block, ResidualBlock):
+            if isinstance(block, PictureBlock):
                 block.fold()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 

@@ -39,7 +39,7 @@ _STEADY = 6
 _WAY_OUT = "use --modalities audio to dub the speech and leave the picture as it is"
 
 
-class Shape:
+class PixelShape:
     """pixel_aspect: width to height of a pixel as shown. The narrower side is stretched, so that nothing seen is lost."""
 
     def __init__(self, pixel_aspect: Fraction) -> None:
@@ -182,7 +182,7 @@ class Follower:
 
     def __init__(self, detector: "FaceDetector", pixel_aspect: Fraction = Fraction(1)) -> None:
         self.store = TrackStore()
-        self._tracker, self._shape = Tracker(detector, self.store), Shape(pixel_aspect)
+        self._tracker, self._shape = Tracker(detector, self.store), PixelShape(pixel_aspect)
 
     def step(self, picture: Pixels, shot: int) -> None:
         """Take the next picture, uint8 [height, width, 3] (RGB) as it is stored, and the number of its shot."""

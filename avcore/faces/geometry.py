@@ -47,7 +47,7 @@ def _area(box: "Box") -> float:
     return float((box[2] - box[0]) * (box[3] - box[1]))
 
 
-class HeadPose(NamedTuple):
+class HeadAngles(NamedTuple):
     """Radians: yaw > 0 looks to the picture's right, pitch > 0 down, roll > 0 leans clockwise as seen."""
 
     yaw: float
@@ -55,11 +55,11 @@ class HeadPose(NamedTuple):
     roll: float
 
 
-def head_pose(landmarks: Landmarks) -> HeadPose:
+def head_pose(landmarks: Landmarks) -> HeadAngles:
     """Estimate where the head looks from landmarks float32 [468, 3]."""
     across = landmarks[_CHEEKS[1]] - landmarks[_CHEEKS[0]]
     down = landmarks[_CHIN] - landmarks[_FOREHEAD]
-    return HeadPose(
+    return HeadAngles(
         yaw=atan2(across[2], float(np.hypot(across[0], across[1]))),
         pitch=atan2(down[2], float(np.hypot(down[0], down[1]))),
         roll=atan2(across[1], across[0]),

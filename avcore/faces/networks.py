@@ -32,7 +32,7 @@ _MIN_PRESENCE = 0.5
 
 
 @dataclass(frozen=True)
-class Region:
+class TurnedSquare:
     """A square of a picture. centre: x, y; side: both in pixels; angle: by how much it is turned clockwise, in radians."""
 
     centre: Floats
@@ -55,13 +55,13 @@ def load_network(file: str) -> Callable[[Floats], tuple[Floats, ...]]:
     return run
 
 
-def whole_picture(picture: Pixels) -> Region:
+def whole_picture(picture: Pixels) -> TurnedSquare:
     """The square around all of a picture, in its middle."""
     height, width = picture.shape[:2]
-    return Region(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
+    return TurnedSquare(np.array([width / 2, height / 2], dtype=np.float32), float(max(height, width)))
 
 
-def cut_region(picture: Pixels, region: Region, side: int, low: float, border: int | None) -> Floats:
+def cut_region(picture: Pixels, region: TurnedSquare, side: int, low: float, border: int | None) -> Floats:
     """Scale a square of a picture uint8 [height, width, 3] to float32 [side, side, 3], from `low` (black) to 1 (white).
 
     border: the value of what lies outside of the picture; None repeats its edge.
@@ -79,7 +79,7 @@ def cut_region(picture: Pixels, region: Region, side: int, low: float, border: i
 
 
 @dataclass(frozen=True)
-class Layout:
+class DetectorGraph:
     """What mediapipe's graph says of a detector.
 
     file: its network. side: of the square that it sees, in pixels. grids: side of each grid of anchors, and anchors a cell.
@@ -92,8 +92,8 @@ class Layout:
     min_score: float
 
 
-SHORT_RANGE = Layout("face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5)
-FULL_RANGE = Layout("face_detection_full_range_sparse.tflite", 192, ((48, 1),), 0.6)
+SHORT_RANGE = DetectorGraph("face_detection_short_range.tflite", 128, ((16, 2), (8, 6)), 0.5)
+FULL_RANGE = DetectorGraph("face_detection_full_range_sparse.tflite", 192, ((48, 1),), 0.6)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Detection:
 class BlazeFace:
     """One of the two detectors."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: DetectorGraph) -> None:
         self._layout = layout
         self._network = load_network(layout.file)
         self._anchors = np.concatenate([_anchors(side, per_cell) for side, per_cell in layout.grids])
@@ -162,7 +162,7 @@ def _overlaps(one: Floats, others: Floats) -> Floats:
     return np.where(union > 0, shared / np.where(union > 0, union, 1), 0).astype(np.float32)
 
 
-def _in_picture(place: Floats, score: float, square: Region) -> Detection:
+def _in_picture(place: Floats, score: float, square: TurnedSquare) -> Detection:
     pixels = np.asarray((place - 0.5) * square.side + square.centre, dtype=np.float32)
     return Detection(pixels[:2].reshape(4), pixels[2:], score)
 
@@ -194,8 +194,8 @@ class FaceMesh:
         return np.asarray(np.stack(turned, axis=1), dtype=np.float32)
 
 
-def _region_of(face: Detection) -> Region:
+def _region_of(face: Detection) -> TurnedSquare:
     """The square around a face, turned as its eyes are."""
     x, y = face.points[1] - face.points[0]
     low, high = face.box.reshape(2, 2)
-    return Region((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(y, x)))
+    return TurnedSquare((low + high) / 2, float(max(high - low)) * _MARGIN, float(np.arctan2(y, x)))

@@ -21,7 +21,7 @@ from avcore.errors import OutputError
 from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
 from avcore.faces.appearance import SIDE, appearance, portrait
 from avcore.faces.crop import Box
-from avcore.faces.geometry import NUM_LANDMARKS, HeadPose, Landmarks, head_pose, hull, mouth_opening
+from avcore.faces.geometry import NUM_LANDMARKS, HeadAngles, Landmarks, head_pose, hull, mouth_opening
 from avcore.faces.window import Window
 
 _SMOOTHING = 6
@@ -89,7 +89,7 @@ class TrackFrame(NamedTuple):
     """False where the face was not seen and its landmarks were interpolated."""
     opening: float
     """Gap between the lips, in distances between the outer corners of the eyes."""
-    pose: HeadPose
+    pose: HeadAngles
     sharpness: float
     """Variance of the lip crop's Laplacian; small = blurred."""
     row: int
@@ -147,7 +147,7 @@ class FaceTrack:
         return np.asarray(self.store.lips.read([frame.row for frame in self.frames]), dtype=np.uint8)
 
 
-class Look(NamedTuple):
+class FaceLook(NamedTuple):
     """What was seen through a window in one picture: gray uint8 [s, s], and landmarks float32 [468, 3] of the picture.
 
     portrait: uint8 [SIDE, SIDE, 3] of the face, None where none was seen.
@@ -159,7 +159,7 @@ class Look(NamedTuple):
     portrait: Pixels | None = None
 
     @classmethod
-    def at(cls, window: Window, view: Pixels, landmarks: Landmarks | None) -> "Look":
+    def at(cls, window: Window, view: Pixels, landmarks: Landmarks | None) -> "FaceLook":
         """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
         gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))
@@ -167,7 +167,7 @@ class Look(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    look: Look
+    look: FaceLook
     landmarks: Landmarks
     is_found: bool
 
@@ -182,7 +182,7 @@ class OpenTrack:
     def __init__(self, number: int, shot: int, first: int, store: TrackStore) -> None:
         self._track = FaceTrack(number, shot, first, store)
         self._waiting: deque[_Waiting] = deque()
-        self._gap: list[Look] = []
+        self._gap: list[FaceLook] = []
         self._passed: deque[Landmarks] = deque(maxlen=_SMOOTHING)
         self._newest: Landmarks | None = None
 
@@ -203,7 +203,7 @@ class OpenTrack:
         """Pictures from the first to the last in which the face was seen."""
         return len(self._track.frames) + len(self._waiting)
 
-    def add(self, look: Look) -> None:
+    def add(self, look: FaceLook) -> None:
         """Add the next picture; the first one must have landmarks."""
         if look.landmarks is None:
             self._gap.append(look)

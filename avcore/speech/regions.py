@@ -217,14 +217,14 @@ class CutSettings:
 
 
 @dataclass(frozen=True)
-class Cuts:
+class SpeechCuts:
     """pieces: in order, none touching another. too_short: what would have been pieces shorter than asked for."""
 
     pieces: list[Region]
     too_short: list[Region]
 
 
-def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> Cuts:
+def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> SpeechCuts:
     """Cut into pieces of speech no longer than `max_s`, as long as pauses allow.
 
     Neighbours are joined as long as the piece stays short enough; speech that is too long by itself is cut at its
@@ -237,7 +237,7 @@ def cut_at_pauses(activity: SpeechActivity, settings: CutSettings) -> Cuts:
     return _by_length(activity.padded(joined, settings.margin_s), settings.min_s)
 
 
-def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings) -> Cuts:
+def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings) -> SpeechCuts:
     """Cut into pieces of exactly `length_s`, as many as fit into each stretch of speech (pauses up to `max_pause_s` are in it).
 
     Shorter stretches are surrounded with what is around them; those that fill less than half of a piece, and those at
@@ -257,7 +257,7 @@ def cut_exactly(activity: SpeechActivity, length_s: float, settings: CutSettings
             continue
         pieces += [Region(start_s + number * length_s, start_s + (number + 1) * length_s) for number in range(count)]
         free_from = pieces[-1].end_s
-    return Cuts(pieces, too_short)
+    return SpeechCuts(pieces, too_short)
 
 
 def _split(activity: SpeechActivity, region: Region, longest: float) -> Iterator[Region]:
@@ -285,5 +285,7 @@ def _joined(regions: list[Region], longest: float, max_pause_s: float) -> Iterat
         yield held
 
 
-def _by_length(regions: list[Region], min_s: float) -> Cuts:
-    return Cuts([region for region in regions if region.seconds >= min_s], [region for region in regions if region.seconds < min_s])
+def _by_length(regions: list[Region], min_s: float) -> SpeechCuts:
+    return SpeechCuts(
+        [region for region in regions if region.seconds >= min_s], [region for region in regions if region.seconds < min_s]
+    )

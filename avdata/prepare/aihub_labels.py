@@ -47,7 +47,7 @@ _SLACK = 2.0
 
 
 @dataclass(frozen=True)
-class Sentence:
+class LipSentence:
     """A sentence and when it is said, in seconds. number: its ID, or its place where IDs are doubled."""
 
     number: int
@@ -63,7 +63,7 @@ class LipLabel:
 
     speaker: str
     angle: str
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[LipSentence, ...]
     rows: NDArray[np.float32]
 
 
@@ -93,7 +93,7 @@ def read_lip_label(file: CorpusFile) -> LipLabel:
     )
 
 
-def _sentence(row: Any, place: int, file: CorpusFile) -> Sentence:
+def _sentence(row: Any, place: int, file: CorpusFile) -> LipSentence:
     try:
         start_s, end_s = float(row["start_time"]), float(row["end_time"])
         number = int(row.get("ID", place))
@@ -107,7 +107,7 @@ def _sentence(row: Any, place: int, file: CorpusFile) -> Sentence:
         ) from error
     if not (isfinite(start_s) and isfinite(end_s) and 0 <= start_s < end_s):
         raise InputError(f"sentence {place} ends before it begins", path=str(file), found=f"{start_s} s to {end_s} s")
-    return Sentence(number, start_s, end_s, text, str(row.get("topic") or ""))
+    return LipSentence(number, start_s, end_s, text, str(row.get("topic") or ""))
 
 
 def _rows(found: Any, file: CorpusFile) -> NDArray[np.float32]:

@@ -31,14 +31,14 @@ from avdata.prepare.aihub_labels import (
     UNDECIDED,
     BoxOrder,
     LipLabel,
+    LipSentence,
     Rows,
-    Sentence,
     decide_order,
     look_for_faces,
     read_lip_label,
     reordered,
 )
-from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, Footage, Place
+from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
 from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import add_clip_options, clip_settings, draw_contact_sheet, make_clip, video_frames
@@ -184,7 +184,7 @@ class LipWorker:
         return order
 
 
-def stretches(sentences: Iterable[Sentence], padding_s: float, num_frames: int) -> Iterator[tuple[Sentence, int, int]]:
+def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: int) -> Iterator[tuple[LipSentence, int, int]]:
     """Each sentence with its first picture and number of pictures at 25 fps, padded; those beyond the end are left out."""
     ordered = list(sentences)
     for place, sentence in enumerate(ordered):
@@ -196,7 +196,7 @@ def stretches(sentences: Iterable[Sentence], padding_s: float, num_frames: int) 
             yield sentence, first, last - first
 
 
-def _around(boxes: Rows, first: int, count: int, num_frames: int) -> Place | None:
+def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace | None:
     """Where to look for the face in a stretch of pictures; None = anywhere.
 
     boxes: x1, y1, x2, y2, one for each picture of the video at its own rate: their share of it is that of the time.

@@ -34,7 +34,7 @@ from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry
-from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure
+from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
 from avdata.prepare.sources import CorpusFile
 from avdata.prepare.workplace import Record
 
@@ -44,7 +44,7 @@ _MARGIN = 0.3
 """Room around the face on each side, in sizes of all its boxes together: hair, chin, and what a wide-open mouth needs."""
 MANIFEST = "manifest"
 PictureKind = Literal["face", "full", "none"]
-Place = tuple[float, float, float, float]
+FacePlace = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 
 
@@ -104,7 +104,7 @@ class Footage:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Framing:
     """The pixels left..right - 1, top..bottom - 1 of a picture, shown as `size` = (height, width) pixels, both even."""
 
     left: int
@@ -114,12 +114,12 @@ class Frame:
     size: tuple[int, int]
 
     @classmethod
-    def whole(cls, height: int, width: int) -> "Frame":
+    def whole(cls, height: int, width: int) -> "Framing":
         """All of a picture."""
         return cls(0, 0, width, height, (height, width))
 
     @classmethod
-    def around(cls, boxes: Sequence[Box], height: int, width: int, max_side: int) -> "Frame":
+    def around(cls, boxes: Sequence[Box], height: int, width: int, max_side: int) -> "Framing":
         """What holds all boxes (x1, y1, x2, y2 in pixels) with room around, made smaller where it is larger than max_side."""
         corners = np.stack(boxes)
         low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
@@ -177,7 +177,7 @@ class ClipRequest:
     language: str = ""
     speaker: str = ""
     text: str = ""
-    look_at: Place | None = None
+    look_at: FacePlace | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -199,7 +199,7 @@ class ClipMaker:
             return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
         count = len(face.frames)
         speech = request.footage.speech(request.first, count)
-        quality = measure(face, speech)
+        quality = measure_clip(face, speech)
         figures = quality.rounded()
         strip = thumbnails.strip(face)
         for reason, detail in [*self._too_short(count), *_other_faces(face), *self._settings.gates.complaints(quality)]:
@@ -251,9 +251,9 @@ class ClipMaker:
         if is_full:
             left, top, _, _ = _visible(request.look_at, height, width)
             corner = np.array([left, top, left, top], np.float32)
-            boxes, frame = [None if box is None else box + corner for box in boxes], Frame.whole(height, width)
+            boxes, frame = [None if box is None else box + corner for box in boxes], Framing.whole(height, width)
         else:
-            frame = Frame.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
+            frame = Framing.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
         height, width = frame.size
         aspect = pixel_aspect_of(request.footage.video)
         with VideoWriter(
@@ -292,12 +292,12 @@ def _pictures(request: ClipRequest) -> Iterator[Picture]:
         raise MediaError("there is no picture at this time", path=request.id, found=f"{float(start_s):.2f} s")
 
 
-def _part(rgb: NDArray[np.uint8], look_at: Place) -> NDArray[np.uint8]:
+def _part(rgb: NDArray[np.uint8], look_at: FacePlace) -> NDArray[np.uint8]:
     left, top, right, bottom = _visible(look_at, *rgb.shape[:2])
     return np.ascontiguousarray(rgb[top:bottom, left:right])
 
 
-def _visible(look_at: Place | None, height: int, width: int) -> tuple[int, int, int, int]:
+def _visible(look_at: FacePlace | None, height: int, width: int) -> tuple[int, int, int, int]:
     """The part of a place that lies in a picture, at least 2 pixels wide and high: left, top, right, bottom."""
     if look_at is None:
         return 0, 0, width, height

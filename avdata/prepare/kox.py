@@ -26,7 +26,7 @@ from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avdata.manifest import Entry
-from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, Utterance, read_english_label, read_label, read_layout
+from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
 from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
@@ -102,11 +102,11 @@ def _filled(word: str, values: dict[str, str]) -> str:
 
 
 @dataclass(frozen=True)
-class Side:
+class KoxSide:
     """One side of a pair. sound: its recording, None = to be synthesised after `reference`, the other side's recording."""
 
     language: str
-    utterance: Utterance
+    utterance: KoxUtterance
     split: str
     sound: CorpusFile | None
     reference: CorpusFile
@@ -177,7 +177,7 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
         return texts
 
-    def _utterances(self, labels: list[CorpusFile]) -> Iterator[Utterance]:
+    def _utterances(self, labels: list[CorpusFile]) -> Iterator[KoxUtterance]:
         """All that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
         is_first = True
         for label in labels:
@@ -189,7 +189,7 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
             is_first = False
 
-    def _sides(self, utterance: Utterance, sounds: Recordings) -> Iterator[Piece]:
+    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[Piece]:
         sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
         split = self.layout.split(sound)
         yield self._piece(KOREAN, utterance, split, sound, sound)
@@ -200,10 +200,10 @@ class KoxCorpus:
         else:
             self._num_alone += 1
 
-    def _piece(self, language: str, utterance: Utterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Piece:
+    def _piece(self, language: str, utterance: KoxUtterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Piece:
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
         self._places[language, utterance.name] = place
-        return Piece(f"{language}/{utterance.name}", Side(language, utterance, split, sound, reference))
+        return Piece(f"{language}/{utterance.name}", KoxSide(language, utterance, split, sound, reference))
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Converts and synthesises."""
@@ -226,7 +226,7 @@ class KoxWorker:
 
     def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Convert a recording, or have it synthesised."""
-        side: Side = piece.work
+        side: KoxSide = piece.work
         name = f"audio/{side.language}/{side.utterance.name}.wav"
         if side.sound is not None:
             with side.sound.on_disk(self.temporary) as path:
@@ -248,7 +248,7 @@ class KoxWorker:
     def finish(self, piece: Piece) -> None:
         """No piece has follow-ups."""
 
-    def _synthesise(self, side: Side) -> Path:
+    def _synthesise(self, side: KoxSide) -> Path:
         if self.synthesis is None:
             raise ValueError("there is nothing to synthesise with")
         with side.reference.on_disk(self.temporary) as reference:
@@ -256,9 +256,9 @@ class KoxWorker:
             return self.synthesis.speak(utterance.translation, reference, self.temporary, utterance.name, utterance.speaker)
 
 
-def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[Utterance]:
+def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[KoxUtterance]:
     """Recordings alone: folders of English and Korean with equal names."""
-    return (Utterance(name, "", "", "", "") for name in korean)
+    return (KoxUtterance(name, "", "", "", "") for name in korean)
 
 
 def build_parser() -> Parser:

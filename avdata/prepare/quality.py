@@ -76,7 +76,7 @@ class QualityGates:
                 yield name.replace("_", " "), f"{name.replace('_', ' ')} is {value:.2f}; {wanted} is wanted"
 
 
-def measure(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
+def measure_clip(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
     """Measure a clip. speech: float32 of shape [S] at 16 kHz in -1..1 that belongs to its pictures."""
     seen = [frame for frame in face.frames if frame is not None]
     heights = [float(frame.box[3] - frame.box[1]) for frame in seen]

@@ -18,7 +18,7 @@ from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, Out
 from avcore.outputs import keep_folder_apart
 from avcore.progress import Progress, bars
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Lost, Task
+from avcore.runs.work import Lost, PoolTask
 from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -91,14 +91,14 @@ class _Plan:
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> tuple[Piece, Task[Piece]]:
+    def __next__(self) -> tuple[Piece, PoolTask[Piece]]:
         """The next piece that is not known; there may be others when one is done."""
         if self._ready:
             piece = self._ready.popleft()
         else:
             piece = next(one for one in self._pieces if self._is_new(one))
             self._num_known += 1
-        return piece, Task.of(piece)
+        return piece, PoolTask.of(piece)
 
     def done(self, piece: Piece, follow_ups: list[Piece]) -> None:
         """Take note that a piece is done but for its follow-ups."""
@@ -151,7 +151,7 @@ def _failure(piece: Piece, reason: str, detail: str) -> Record:
     return Record(piece.key, "failed", parent=piece.parent, reason=reason, detail=detail)
 
 
-class Corpus(Protocol):
+class SourceCorpus(Protocol):
     """A corpus that can be prepared.
 
     root: where it lies. problems: what cannot even be begun, by name; complete when the pieces are listed.
@@ -203,7 +203,7 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
     return OutputOptions(options.out_dir, options.workers, options.retry_failed, options.limit, options.quiet)
 
 
-def prepare(corpus: Corpus, options: OutputOptions, *more_roots: Path) -> int:
+def prepare(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
     more_roots: where else something is read. Raises InputError when the corpus is not there, UsageError when an earlier run had

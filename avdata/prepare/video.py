@@ -29,7 +29,7 @@ _SAMPLES = "samples"
 _LRS_TEXT = "Text:"
 _SAME_RATE_HZ = 0.01
 
-Stretch = tuple[int, int]
+FrameStretch = tuple[int, int]
 """First picture and number of pictures at 25 fps."""
 _GATES = QualityGates()
 _GATES_HELP = {
@@ -165,7 +165,7 @@ class VideoWorker:
             for number, (first, count) in enumerate(pieces, 1)
         ]
 
-    def _pieces(self, name: str, activity: SpeechActivity, num_frames: int, journal: Journal) -> list[Stretch]:
+    def _pieces(self, name: str, activity: SpeechActivity, num_frames: int, journal: Journal) -> list[FrameStretch]:
         """The stretches that become clips; those that are too short are noted."""
         if self.video.cut == "exact":
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
@@ -206,7 +206,7 @@ def _other_rate(video: Path) -> dict[str, float]:
     return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
 
 
-def _in_frames(piece: Region, num_frames: int, max_s: float) -> Stretch:
+def _in_frames(piece: Region, num_frames: int, max_s: float) -> FrameStretch:
     """A stretch of time as whole pictures that hold it, as far as they last and not longer than allowed."""
     first, last = frame_at(piece.start_s), min(frames_covering(piece.end_s), num_frames)
     return first, min(last - first, frame_at(max_s))

@@ -29,7 +29,7 @@ _LAYOUT = "train_data_01/003/<speaker>/<speaker>_003.trans.txt and its .flac fil
 
 
 @dataclass(frozen=True)
-class Sentence:
+class ZerothSentence:
     """A recording and what is said in it. split: train or test, "" = the folders don't say."""
 
     sound: CorpusFile
@@ -79,7 +79,7 @@ class ZerothCorpus:
                 what = "there is no text" if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            yield Piece(name, Sentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
+            yield Piece(name, ZerothSentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
 
     def worker(self, place: Workplace) -> "ZerothWorker":
         """Converts sounds."""
@@ -98,7 +98,7 @@ class ZerothWorker:
 
     def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Convert one recording."""
-        sentence: Sentence = piece.work
+        sentence: ZerothSentence = piece.work
         with sentence.sound.on_disk(self.temporary) as path:
             stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{piece.key}.wav")
         entry = Entry(

@@ -24,7 +24,7 @@ from avcore.files import write_text
 from avcore.runs import journal
 from avcore.runs.cache import fits, key_of, seal_of
 from avcore.runs.lock import folder_lock
-from avcore.runs.work import Lost, Task
+from avcore.runs.work import Lost, PoolTask
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths
@@ -211,7 +211,7 @@ def _run(
         with RayPool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
             pool.start()
             progress.start()
-            for outcome in pool.run((job, Task.of(with_full_paths(job))) for job in jobs):
+            for outcome in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
                 result = outcome if isinstance(outcome, Lost) else outcome.result[0]
                 if not isinstance(result, DubReport):
                     result = Rejected(str(outcome.label.source), result.reason)

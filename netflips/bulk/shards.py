@@ -21,12 +21,11 @@ from avcore.errors import UsageError
 from avcore.files import atomic_output
 from avcore.runs import journal
 from avcore.runs.cache import fits, seal_of
-from avcore.runs.journal import iter_rows, put_rows
+from avcore.runs.journal import Row, iter_rows, put_rows
 from avcore.suffixes import BOXES_ENDING, LIP_ENDING
 from netflips.bulk.run_folder import Shard
-from netflips.bulk.settings import Layout
+from netflips.bulk.settings import ShardLayout
 
-Row = dict[str, Any]
 LOG = logging.getLogger("netflips")
 
 CLOSED = "closed.jsonl"
@@ -50,7 +49,7 @@ _BLOCK = 1 << 20
 class ShardFiles:
     """The shards of an output folder, by number. In the layout `files` they hold all but the units, in `index`."""
 
-    def __init__(self, out_dir: Path, layout: Layout) -> None:
+    def __init__(self, out_dir: Path, layout: ShardLayout) -> None:
         self._is_parquet = layout == "parquet"
         self.has_unit_files = layout == "files"
         self._suffix = "parquet" if self._is_parquet else "jsonl"

@@ -25,7 +25,7 @@ from avcore.runs.lock import folder_lock
 from avdata.manifest import Manifest
 from netflips.bulk.records import Made, Rejected, Source
 from netflips.bulk.run_folder import WAY_OUT, Shard, digest, new_shards, prepare_folder, read_plan, write_plan
-from netflips.bulk.settings import Layout
+from netflips.bulk.settings import ShardLayout
 from netflips.bulk.shards import CLOSED, CLOSED_KEYS, ClosedShards, ShardFiles
 
 _FAILED, _WORK = "failed.jsonl", "work"
@@ -45,7 +45,7 @@ class ShardWork:
 
 @contextmanager
 def open_store(
-    out_dir: Path, key: Mapping[str, Any], layout: Layout, shard_size: int, overwrite: bool = False, reads_all: bool = False
+    out_dir: Path, key: Mapping[str, Any], layout: ShardLayout, shard_size: int, overwrite: bool = False, reads_all: bool = False
 ) -> Iterator["ResultStore"]:
     """Open an output folder for this run alone.
 
@@ -64,7 +64,7 @@ def open_store(
 class ResultStore:
     """What is planned, done and set aside in an output folder; `open_store` makes one that may be written to."""
 
-    def __init__(self, out_dir: Path, layout: Layout, shard_size: int, reads_all: bool = False) -> None:
+    def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int, reads_all: bool = False) -> None:
         self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
         self._work_dir, self._shard_size = out_dir / _WORK, shard_size
         self.files = ShardFiles(out_dir, layout)

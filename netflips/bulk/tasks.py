@@ -12,7 +12,7 @@ import av
 
 from avcore.errors import NetflipsError
 from avcore.media.decoding import open_media
-from avcore.runs.work import Task
+from avcore.runs.work import PoolTask
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avdata.manifest import Entry
 from netflips.bulk.records import Source, by_length
@@ -53,7 +53,7 @@ def _declared_seconds(path: Path) -> float:
         return 0.0  # reading it will say what is wrong
 
 
-def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterator[tuple[int, Task[Source]]]:
+def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterator[tuple[int, PoolTask[Source]]]:
     """Yield the tasks of each shard with its number: a batch a task, read in parts.
 
     Batches are those of the whole shard, less what is done already, so that a run that goes on makes the batches of one
@@ -72,4 +72,4 @@ def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterato
             left = [source for source in batch if source.id in shard.pending]
             parts = tuple(tuple(part) for part in by_length(left, seconds, settings.part_s))
             if parts:
-                yield shard.number, Task(parts)
+                yield shard.number, PoolTask(parts)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from av2unit.trust import Heard, listen
 from avcore.answers import SpeakerVoice, Translation
+from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.boxes import read_boxes_for
@@ -40,7 +41,6 @@ from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2unit.inference import search_settings, truncation_notice
 
 LOG = logging.getLogger("netflips")
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from av2unit.extractor import UnitExtractor
 from avcore.faces.find import SpeakerFace
-from avcore.faces.geometry import HeadPose
+from avcore.faces.geometry import HeadAngles
 from avcore.faces.track import RowStore, TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
@@ -170,7 +170,7 @@ def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
 
 
 def _face(openings: Sequence[float | None], tracks: Sequence[int | None]) -> SpeakerFace:
-    box, pose = np.zeros(4, np.float32), HeadPose(0.0, 0.0, 0.0)
+    box, pose = np.zeros(4, np.float32), HeadAngles(0.0, 0.0, 0.0)
     frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
     return SpeakerFace(frames, list(tracks), (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
 

@@ -11,7 +11,7 @@ from avcore.files import write_text
 from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Task, result_of
+from avcore.runs.work import PoolTask, result_of
 from netflips.bundles.describe import file_facts
 from workshop.evaluate.jobs import RANDOM, Job, Need, Place, Record, key_of, missing_jobs
 from workshop.evaluate.material import sentence_of
@@ -65,7 +65,7 @@ class Evaluation:
         self._prepare({task for job in jobs for task in job.tasks}, progress)
         with ProcessPool[Job, Job](Worker, (self._place, self.settings), processes) as pool:
             progress("evaluating", 0, len(jobs))
-            for done, outcome in enumerate(pool.run((job, Task.of(job)) for job in jobs), 1):
+            for done, outcome in enumerate(pool.run((job, PoolTask.of(job)) for job in jobs), 1):
                 journal.append(self._journal, result_of(outcome))
                 progress("evaluating", done, len(jobs))
 

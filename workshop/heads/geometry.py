@@ -130,7 +130,7 @@ def _strip(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.in
 
 
 @dataclass(frozen=True)
-class Shape:
+class HeadShape:
     """A head at rest and its movements, each float32 [n, 3]."""
 
     rest: Vertices
@@ -147,11 +147,11 @@ class Shape:
         )
 
 
-def make_shape(rng: np.random.Generator) -> Shape:
+def make_shape(rng: np.random.Generator) -> HeadShape:
     """Shape a head of its own from the neutral one."""
     rest = _shape_rest(neutral_mesh().vertices.astype(np.float64), rng)
     moves = (opening(rest, _jaw_weights(rest)), wide(rest), rounded(rest), blink(rest))
-    return Shape(*(np.asarray(part, dtype=np.float32) for part in (rest, *moves)))
+    return HeadShape(*(np.asarray(part, dtype=np.float32) for part in (rest, *moves)))
 
 
 def _shape_rest(neutral: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

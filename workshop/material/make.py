@@ -10,7 +10,7 @@ import numpy as np
 from av2unit.clustering.align import align
 from av2unit.clustering.config import AlignConfig
 from avcore.progress import Progress
-from avcore.runs.journal import write_rows
+from avcore.runs.journal import Row, write_rows
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
@@ -23,7 +23,6 @@ from workshop.voices.phrasebook import Pair, phrasebook
 
 LOG = logging.getLogger("workshop.heads")
 
-Row = dict[str, Any]
 
 _NUM_VALID = 80
 _VALID_SHARE = 10
