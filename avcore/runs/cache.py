@@ -69,6 +69,15 @@ def key_of(*parts: object) -> str:
     return digest.hexdigest()[:32]
 
 
+def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fitting: bool = False) -> list[str]:
+    """Names of what results were made with and are wanted with now, where the two differ.
+
+    is_unsaid_fitting: what one of the two does not say, or says as None, fits whatever the other says.
+    """
+    names = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
+    return [name for name in names if not is_unsaid_fitting or None not in (before.get(name), wanted.get(name))]
+
+
 def file_digest(path: str | Path) -> str:
     """What a file holds, as a name: sha256 over its content."""
     return str(seal_of(Path(path))["sha256"])

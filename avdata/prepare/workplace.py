@@ -18,6 +18,7 @@ from uuid import uuid4
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.runs import journal
+from avcore.runs.cache import differing
 from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
 from avcore.temporary import flush, sweep
@@ -192,7 +193,7 @@ class Workplace:
         path = self.journal / "settings.json"
         wanted = json.loads(json.dumps(settings))
         before = _read_settings(path) if path.exists() else wanted
-        changed = [name for name in wanted if wanted[name] is not None and before.get(name) not in (wanted[name], None)]
+        changed = differing(before, wanted, is_unsaid_fitting=True)
         if changed:
             raise UsageError(
                 "this folder was begun with other settings",

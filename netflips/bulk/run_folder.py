@@ -14,6 +14,7 @@ from typing import Any
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import write_text
 from avcore.outputs import keep_folder_apart
+from avcore.runs.cache import differing
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.temporary import sweep
 from avcore.texts import read_json
@@ -57,12 +58,12 @@ def require_same(out_dir: Path, key: Mapping[str, Any]) -> bool:
     if not (out_dir / _RUN).exists():
         return False
     before = _read_run(out_dir / _RUN)
-    differing = [name for name in {**before, **key} if name != "format" and before.get(name) != key.get(name)]
-    if differing:
+    changed = differing({name: value for name, value in before.items() if name != "format"}, key)
+    if changed:
         raise UsageError(
             f"the results in {out_dir} were made otherwise",
-            expected=_list(before, differing),
-            found=_list(key, differing),
+            expected=_list(before, changed),
+            found=_list(key, changed),
             hint="choose another --out-dir, or begin anew with --overwrite",
         )
     return True
