@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from av2unit.agreement import Bound
-from av2unit.avhubert.labels import NO_UNIT, unit_of_class, vocabulary_of
+from av2unit.avhubert.config import NO_UNIT, unit_of_class, vocabulary_of
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from av2unit.decoding import Classes, Decoding, Scores, chosen_log_probabilities, decode, log_probabilities
 from av2unit.features import audio_features, lip_features
@@ -20,7 +20,7 @@ from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.reloadable import Reloadable
+from avcore.compute.modules import Reloadable
 from avcore.contracts import Extractor
 from avcore.errors import InputError
 from avcore.progress import Progress, silent

@@ -16,8 +16,8 @@ from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.timeline import units_to_seconds
+from avcore.units import write_unit_file
 from avcore.units.domain import PICTURE_CAUSE, outside_notice
-from avcore.units.files import write_unit_file
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor

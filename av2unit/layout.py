@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from av2unit.avhubert.labels import vocabulary_of
+from av2unit.avhubert.config import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.config import plain_config

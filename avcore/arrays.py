@@ -10,7 +10,7 @@ from tokenize import TokenError
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from avcore.errors import InputError
 from avcore.files import require_file
@@ -30,6 +30,11 @@ _MAX_ARCHIVE_BYTES = 2 << 30
 _UNREADABLE = (
     ValueError, EOFError, OSError, KeyError, TypeError, SyntaxError, OverflowError, MemoryError, TokenError, zipfile.BadZipFile,
 )  # fmt: skip
+
+
+def floats(values: ArrayLike) -> Floats:
+    """Values as a float32 array of their shape, e.g. [n, 2]; an array of that kind is returned as it is."""
+    return np.asarray(values, dtype=np.float32)
 
 
 def load_array(path: str | Path, what: str, is_mapped: bool = False) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from avcore.checkpoints.precision import PRECISIONS
+from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import INTERRUPTED, end_start

@@ -10,12 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.answers import Extraction, SpeakerVoice, Speech, Translation
+from avcore.answers import Extraction, SpeakerVoice, Speech, Transcript, Translation
 from avcore.errors import InputError, UnitError
 from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
 from avcore.timeline import Seconds
-from avcore.transcripts import Transcript
 from avcore.units import Units
 from avcore.units.domain import Domain, Reading, Stretch
 

@@ -9,9 +9,9 @@ from avcore.faces.align import LIP_SIDE
 from avcore.faces.boxes import read_boxes
 from avcore.media import iter_speech_blocks, probe, read_gray_video
 from avcore.progress import Progress, silent, track
+from avcore.runs.journal import iter_rows
 from avcore.runs.pool import ProcessPool
-from avcore.runs.rows import iter_rows
-from avcore.runs.work import Finished, Lost, Task
+from avcore.runs.work import Finished, Lost, PoolTask
 from avcore.timeline import SAMPLE_RATE, frames_to_seconds, samples_to_seconds
 from avdata.manifest import PATH_FIELDS, Entry, parse_entry
 
@@ -53,7 +53,7 @@ def check_manifest(
         entries.append((number, entry))
     size = 1 if is_deep else _BATCH
     with ProcessPool[_Line, None](_Checker, (root, is_deep), workers) as pool:
-        tasks = ((None, Task((tuple(entries[first : first + size]),))) for first in range(0, len(entries), size))
+        tasks = ((None, PoolTask((tuple(entries[first : first + size]),))) for first in range(0, len(entries), size))
         found = dict(track(_complaints(pool.run(tasks)), "checking", progress, len(entries)))
     problems += [f"line {number}: {complaint}" for number, _ in entries for complaint in found[number]]
     return Checked(len(entries), problems)

@@ -13,7 +13,7 @@ from typing import Any
 
 from avcore.errors import InputError
 from avcore.files import require_file
-from avcore.runs.rows import iter_rows, write_rows
+from avcore.runs.journal import iter_rows, write_rows
 from avcore.units.vocabulary import normalise_language
 
 PATH_FIELDS = ("audio", "video", "lips", "boxes", "reference")

@@ -14,8 +14,7 @@ from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
 from avcore.files import require_file
 from avcore.progress import Progress, silent, track
 from avcore.texts import iter_lines, parse_json
-from avcore.units import Ids, Units, parse_units
-from avcore.units.files import read_unit_file
+from avcore.units import Ids, Units, parse_units, read_unit_file
 from avcore.units.vocabulary import normalise_language
 from avdata.unit_store import PARQUET, SHARD_SUFFIXES, UNIT_SUFFIXES, iter_parquet
 
@@ -24,7 +23,7 @@ _SHOWN = 50
 
 
 @dataclass(frozen=True)
-class Reading:
+class UnitReading:
     """How unit sequences are read. offset is taken off every id (files of raw class indices: 4)."""
 
     num_units: int = 1000
@@ -32,7 +31,7 @@ class Reading:
 
 
 @dataclass
-class Corpus:
+class UnitCorpus:
     """Merged units by id, int64 [U] each, where each was found, and one line for each that is bad.
 
     vocabulary: fingerprint of the quantizer, "" = unknown. is_by_line: the ids are line numbers.
@@ -45,7 +44,7 @@ class Corpus:
     vocabulary: str = ""
     is_by_line: bool = False
 
-    def add(self, name: str, place: str, read: Callable[[], Ids], reading: Reading) -> None:
+    def add(self, name: str, place: str, read: Callable[[], Ids], reading: UnitReading) -> None:
         """Read one sequence; a bad one, or a second one of a name, becomes a problem."""
         if name in self.places:
             self.problems.append(f"{place}: the id {name} is there twice; first {self.places[name]}")
@@ -74,7 +73,7 @@ def agreed_vocabulary(known: str, found: str, place: str) -> str:
     return known or found
 
 
-def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
+def merged_units(ids: Ids, place: str, reading: UnitReading) -> Ids:
     """Take the offset off and merge repeats, int64 [N] -> [U], U >= 1. Raises UnitError or UnitRangeError naming `place`."""
     if not len(ids):
         raise UnitError("no units", path=place)
@@ -86,14 +85,14 @@ def merged_units(ids: Ids, place: str, reading: Reading) -> Ids:
     return Units(shifted).merged().ids
 
 
-def read_corpus(path: str | Path, language: str, reading: Reading, progress: Progress = silent) -> Corpus:
+def read_unit_corpus(path: str | Path, language: str, reading: UnitReading, progress: Progress = silent) -> UnitCorpus:
     """Read a folder (`**/name.txt` or `.unit`), a `.jsonl` or `.parquet` file or a folder of such shards (rows with `id` and
     `units`), or a text file (lines).
 
     Raises InputError when nothing is there, and VocabularyError for units of two quantizers.
     """
     path = Path(path)
-    corpus = Corpus(path)
+    corpus = UnitCorpus(path)
     stage = f"reading {language}"
     if shards := _shards(path):
         for place, row in track(chain.from_iterable(map(_rows, shards)), stage, progress):
@@ -120,7 +119,7 @@ def _shards(path: Path) -> list[Path]:
     return [path] if path.suffix in SHARD_SUFFIXES and path.exists() else []
 
 
-def common_vocabulary(corpora: Iterable[Corpus], stated: str) -> str:
+def common_vocabulary(corpora: Iterable[UnitCorpus], stated: str) -> str:
     """The one quantizer of several corpora, "" = unknown (with a warning); raises VocabularyError when they differ."""
     common = stated
     for corpus in corpora:
@@ -140,7 +139,7 @@ def report_problems(problems: Sequence[str], is_skipped: bool) -> None:
         raise InputError("some units are bad", found=f"{len(problems)}, as named above", hint="mend them, or add --skip-bad")
 
 
-def _add_row(corpus: Corpus, given: str | Mapping[str, Any], place: str, language: str, reading: Reading) -> None:
+def _add_row(corpus: UnitCorpus, given: str | Mapping[str, Any], place: str, language: str, reading: UnitReading) -> None:
     """Add a row of a unit store (see avdata.unit_store), as text or read; units may be a list or the published text form."""
     try:
         row = parse_json(given) if isinstance(given, str) else given

@@ -8,8 +8,7 @@ from avcore.errors import InputError, UsageError
 from avcore.units import Units
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry, read_manifest
-from avdata.unit_rows import leave_out, timed_units
-from avdata.unit_store import iter_units
+from avdata.unit_store import iter_units, leave_out, timed_units
 
 
 @dataclass(frozen=True, eq=False)

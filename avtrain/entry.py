@@ -2,29 +2,38 @@
 
     python -m av2unit.train --config av2unit/debug data.train=... loop.max_steps=100
 
-A wrong key, type or value is one clear error before anything is loaded. hydra, OmegaConf and what else only training needs
-(the extra `train`) are loaded once it begins, so that exports and `--help` do without.
+A wrong key, type or value is one clear error before anything is loaded; so is a run that would write over what it reads. hydra,
+OmegaConf and what else only training needs (the extra `train`) are loaded once it begins, so that exports and `--help` do without.
 """
 
 import argparse
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from avcore.command import Parser, run
-from avcore.errors import UsageError
+from avcore.errors import OutputError, UsageError
 from avcore.files import write_text
-from avtrain.apart import keep_run_apart
-from avtrain.stamps import stamp_training_lines
+from avcore.outputs import keep_folder_apart
+from avcore.plain_text import PlainFormatter
 
 if TYPE_CHECKING:
     from avtrain.config import RunConfig
     from avtrain.task import Task
 
+
+TRAINING = "netflips.train"
+"""The logger of training runs."""
+_TIME = "%Y-%m-%d %H:%M:%S"
+_FILES = ("config.yaml", "starts.jsonl", "metrics.jsonl", "left_out.jsonl", "train.log")
+_FOLDERS = ("checkpoints", "tensorboard", "wandb")
+_NO_INPUTS = ("run_dir", "resume")
+"""The folder itself, and the checkpoint of the run that it goes on from."""
 LOG = logging.getLogger("netflips.train")
 
 Config = TypeVar("Config")
@@ -35,6 +44,57 @@ CONFIG_FILE = "config.yaml"
 """A run's settings, in its folder."""
 CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 """In the repository a link to `configs/`; in the installed package the files themselves."""
+
+
+class _Stamped(PlainFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line, with the local time where it is a training run's."""
+        line = super().format(record)
+        return f"{self.formatTime(record, _TIME)} {line}" if record.name == TRAINING else line
+
+
+def stamp_training_lines() -> None:
+    """Let the handlers that a command has set up write the time before lines of training runs."""
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setFormatter(_Stamped("%(message)s"))
+
+
+def keep_run_apart(config: Any) -> None:
+    """Raise OutputError when a setting names a file or folder that the run writes: its folder, or what is made in it.
+
+    Settings without a `run_dir` are of no run. Nothing is made or opened.
+    """
+    if not is_dataclass(config) or not hasattr(config, "run_dir"):
+        return
+    folder, inputs = Path(config.run_dir), [path for path in map(Path, _texts(config)) if _is_there(path)]
+    for path in inputs:
+        if _is_there(folder) and os.path.samefile(path, folder):
+            raise OutputError("the folder of the run would be one of its inputs", path=path, hint="choose another run_dir")
+    keep_folder_apart(folder, _FILES, _FOLDERS, inputs, "choose another run_dir")
+
+
+def _texts(settings: Any) -> Iterator[str]:
+    """Every text among settings, whatever it stands for."""
+    if isinstance(settings, str):
+        yield from [settings] if settings else []
+    elif is_dataclass(settings):
+        for one in fields(settings):
+            if one.name not in _NO_INPUTS:
+                yield from _texts(getattr(settings, one.name))
+    elif isinstance(settings, Mapping):
+        for value in settings.values():
+            yield from _texts(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _texts(value)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a text that no file can be called
+        return False
 
 
 def require_training() -> None:

@@ -22,7 +22,7 @@ from avtrain.wandb_log import WandbLog
 LOG = logging.getLogger("netflips.train")
 
 
-class Window:
+class LogWindow:
     """Means of what training steps returned since the last log line."""
 
     def __init__(self) -> None:
@@ -51,16 +51,16 @@ class Window:
                 self.counts[name] = self.counts.get(name, 0) + 1
         self._pending = []
 
-    def take(self) -> "Window":
+    def take(self) -> "LogWindow":
         """What it holds, read; the window starts anew."""
         self.settle()
-        taken = Window()
+        taken = LogWindow()
         taken.sums, taken.counts = self.sums, self.counts
         self.sums, self.counts = {}, {}
         return taken
 
 
-def means_of(windows: Sequence[Window]) -> Metrics:
+def means_of(windows: Sequence[LogWindow]) -> Metrics:
     """The mean of each value over all steps of all windows."""
     names = dict.fromkeys(name for window in windows for name in window.sums)
     return {

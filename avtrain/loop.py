@@ -22,17 +22,15 @@ from torch import Tensor, nn
 
 from avcore.errors import CheckpointError, InputError, UsageError
 from avtrain.checkpoints import RunFolder, random_state, restore_random_state, seed_everything
-from avtrain.checks import check_run, number_format
 from avtrain.config import Metrics, RunConfig, State
 from avtrain.data import BadItems, make_loader, move, reading
 from avtrain.entry import plain
-from avtrain.launched import seed_of
-from avtrain.logs import RunLog, Window, means_of
+from avtrain.logs import LogWindow, RunLog, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.position import Position, TrainResult
-from avtrain.processes import of_all, of_first, say_processes
+from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
 from avtrain.sampling import EndlessBatches, LengthBatches
-from avtrain.started import note_start
+from avtrain.started import note_start, seed_of
 from avtrain.task import Task, parameters_of
 from avtrain.wandb_log import WandbLog
 
@@ -65,7 +63,7 @@ class Trainer:
         seed_everything(seed_of(self._loop.seed, self._accelerator.process_index))
         self._folder = RunFolder(config.run_dir, self._loop.keep)
         self._at = Position()
-        self._window = Window()
+        self._window = LogWindow()
         self._bad = BadItems(self._loop.max_bad_share)
         self._spare: Any = None
         self._stop_signal: int | None = None

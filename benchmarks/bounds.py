@@ -51,7 +51,7 @@ class Figure:
 
 def of_translator(path: Path, language: str, target: str, beam: int, steps: int, precision: str = LOW) -> list[Figure]:
     """Teacher forcing on what float32 finds, and what the other finds scored in float32."""
-    from avcore.decoding.settings import SearchConfig
+    from avcore.decoding.beam import SearchConfig
     from unit2unit.inference import UnitTranslator
 
     checkpoint, cpu = read_checkpoint(path, TRANSLATOR), resolve_device("cpu")

@@ -22,8 +22,7 @@ from avcore.timeline import frame_at, frames_covering, seconds_to_samples
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
-from workshop.heads.motion import motion
-from workshop.heads.visemes import mouth_track
+from workshop.heads.motion import motion, mouth_track
 from workshop.voices.phrasebook import phrasebook
 
 HEIGHT = 1080

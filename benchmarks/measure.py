@@ -208,7 +208,7 @@ def ours_unit2text(folder: Path, seconds: float, precision: str) -> Run:
 
 @cache
 def _reader(folder: Path, precision: str) -> "tuple[UnitReader, ReadOptions]":
-    from avcore.decoding.settings import SearchConfig
+    from avcore.decoding.beam import SearchConfig
     from unit2text.inference import UnitReader
     from unit2text.search import ReadOptions
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.device import has_native_bfloat16
-from avcore.compute.packed_linear import pack_linears
+from avcore.compute.modules import pack_linears
 from unit2unit.stage import TRANSLATOR
 
 _READ_VALUES, _SIDE, _REPEAT = 1 << 27, 2048, 5

@@ -14,8 +14,7 @@ from torch import Tensor
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
 from avcore.checkpoints.layouts import is_same
-from avcore.checkpoints.precision import STORED_PRECISIONS
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.stages import STORED_PRECISIONS, Stage
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language

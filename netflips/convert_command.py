@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.checkpoints.precision import STORED_PRECISIONS
+from avcore.checkpoints.stages import STORED_PRECISIONS
 from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
+from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.contracts import SpeechRecognizer
 from avcore.errors import MediaError, NoSpeechError, UsageError
@@ -21,7 +22,6 @@ from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, seconds_to_samples
-from avcore.transcripts import Transcript
 from avcore.units.vocabulary import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
 from netflips.subtitles.cues import Cue, make_cues, rules_for

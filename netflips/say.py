@@ -14,7 +14,7 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
-from avcore.units.files import write_unit_file
+from avcore.units import write_unit_file
 from netflips.text_voice import TextVoice, add_voice_options, speller_path
 from text2unit.inference import add_text_options, given_script, text_file, warn_of_strange
 from text2unit.script import Script

@@ -13,7 +13,7 @@ from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
-from avcore.units.files import write_unit_file
+from avcore.units import write_unit_file
 from text2unit.script import Script, script_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.modules import skeleton
 from avcore.contracts import Speller
 from avcore.errors import CheckpointError, UnitError
 from avcore.timeline import seconds_to_units

@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.command import Parser, run
 from avcore.faces.boxes import write_boxes
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.media import VideoWriter, write_speech
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
 from avcore.units import Units
@@ -110,7 +111,7 @@ class _Face:
         ground = tuple(int(part) for part in generator.integers(20, 120, 3))
         return cls(generator.uniform(80, 100), skin, lips, ground)  # type: ignore[arg-type]
 
-    def draw(self, centre: tuple[float, float], opening: float, width: float) -> Picture:
+    def draw(self, centre: tuple[float, float], opening: float, width: float) -> Pixels:
         """uint8 [144, 144, 3] with the face's box around `centre` (x, y)."""
         picture = np.full((_SIDE, _SIDE, 3), self.ground, dtype=np.uint8)
         _ellipse(picture, centre, (0, 0), (0.47 * self.side, 0.56 * self.side), self.skin)
@@ -133,7 +134,7 @@ class _Face:
 
 
 def _ellipse(
-    picture: Picture, centre: tuple[float, float], place: tuple[float, float], half: tuple[float, float], colour: tuple[int, ...]
+    picture: Pixels, centre: tuple[float, float], place: tuple[float, float], half: tuple[float, float], colour: tuple[int, ...]
 ) -> None:
     """Draw a filled ellipse to a sixteenth of a pixel, `place` (x, y) away from `centre`."""
     fine = 1 << _FINE_BITS

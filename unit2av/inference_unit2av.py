@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, add_common_options, run
-from avcore.faces.fill import FILL_POLICIES
+from avcore.faces.geometry import FILL_POLICIES
 from avcore.loading import loading
 from unit2av.inference_unit2a import unit_offset
 from unit2av.mouths.flags import add_mouth_options

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from avcore.arrays import Samples
-from avcore.checkpoints.installed import stages
-from avcore.checkpoints.stages import Running
+from avcore.checkpoints.stages import Running, stages
 from avcore.compute.device import resolve_device
 from avcore.contracts import Extractor
 from avcore.errors import UsageError

@@ -15,8 +15,7 @@ from torch import Tensor
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.layouts import Layout, Near, holds_tensors, identify, plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, sniff
-from avcore.checkpoints.sums import check_tensors
+from avcore.checkpoints.sniff import Format, check_tensors, sniff
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 from unit2av.model import RendererCheckpoint

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from avcore.command import Parser, run
 from avcore.errors import InputError, NetflipsError
+from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box, crop_face
-from avcore.faces.given import read_boxes_for
-from avcore.faces.steady import steady_boxes
+from avcore.faces.geometry import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart
 from avcore.progress import bars, track
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Lost, Task
+from avcore.runs.work import Lost, PoolTask
 from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry, Manifest, read_manifest
 from unit2av.face.model import FACE_SIZE
@@ -39,7 +39,7 @@ _LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
+class CropSource:
     """Where a clip's pictures and face boxes lie. steady: pictures on either side that the boxes are averaged over."""
 
     id: str
@@ -59,18 +59,18 @@ class Faces:
     is_seen: NDArray[np.bool_]
 
 
-def reference_of(manifest: Manifest, entry: Entry, steady: int = 0) -> Footage | None:
+def reference_of(manifest: Manifest, entry: Entry, steady: int = 0) -> CropSource | None:
     """Where an entry's pictures lie with another mouth, cut by the same boxes; None when it names no such video."""
     own, video = footage_of(manifest, entry, steady), manifest.path(entry, "reference")
     return None if own is None or video is None else replace(own, id=f"{entry.id}.reference", video=video)
 
 
-def footage_of(manifest: Manifest, entry: Entry, steady: int = 0) -> Footage | None:
+def footage_of(manifest: Manifest, entry: Entry, steady: int = 0) -> CropSource | None:
     """Where an entry's pictures lie, None when it has no video; boxes stand beside the video unless the entry names them."""
     video = manifest.path(entry, "video")
     if video is None:
         return None
-    return Footage(entry.id, video, manifest.path(entry, "boxes") or video.with_suffix(BOXES_SUFFIX), steady)
+    return CropSource(entry.id, video, manifest.path(entry, "boxes") or video.with_suffix(BOXES_SUFFIX), steady)
 
 
 class CropCache:
@@ -79,7 +79,7 @@ class CropCache:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
 
-    def faces(self, footage: Footage) -> Faces:
+    def faces(self, footage: CropSource) -> Faces:
         """The faces of a clip; they are cut now if they never were.
 
         Raises InputError, MediaError or NoFaceError for a clip that cannot be used; it is not tried again until its files
@@ -92,7 +92,7 @@ class CropCache:
             self._cut(footage)
         return Faces(np.load(pictures, mmap_mode="r"), np.load(seen))
 
-    def _cut(self, footage: Footage) -> None:
+    def _cut(self, footage: CropSource) -> None:
         pictures, seen, error = self._paths(footage)
         try:
             source = PictureSource(footage.video)
@@ -105,7 +105,7 @@ class CropCache:
             write_text(error, str(problem))
             raise
 
-    def _paths(self, footage: Footage) -> tuple[Path, Path, Path]:
+    def _paths(self, footage: CropSource) -> tuple[Path, Path, Path]:
         """The files of pictures, of whether faces are seen, and of what went wrong."""
         files = (require_file(footage.video, "the video"), require_file(footage.boxes, "the file of face boxes", MAKE_BOXES))
         cut = [f"steady {footage.steady}".encode()] if footage.steady else []
@@ -139,8 +139,8 @@ def fill_cache(manifest: Manifest, folder: str | Path, workers: int = 1, is_quie
     references = (reference_of(manifest, entry, steady) for entry in manifest.entries)
     there = [footage for footage in (*footages, *references) if footage is not None]
     told: dict[str, str] = {}
-    with bars(is_quiet) as progress, ProcessPool[Footage, str](_Cutter, (CropCache(folder),), workers) as pool:
-        outcomes = pool.run((footage.id, Task.of(footage)) for footage in there)
+    with bars(is_quiet) as progress, ProcessPool[CropSource, str](_Cutter, (CropCache(folder),), workers) as pool:
+        outcomes = pool.run((footage.id, PoolTask.of(footage)) for footage in there)
         for outcome in track(outcomes, "face crops", progress, len(there)):
             told[outcome.label] = outcome.reason if isinstance(outcome, Lost) else outcome.result
     return problems | {footage.id: told[footage.id] for footage in there if told[footage.id]}
@@ -152,7 +152,7 @@ class _Cutter:
     def __init__(self, cache: CropCache) -> None:
         self._cache = cache
 
-    def process(self, footages: tuple[Footage]) -> str:
+    def process(self, footages: tuple[CropSource]) -> str:
         """Cut a clip's crops; returns what went wrong, "" = nothing."""
         try:
             self._cache.faces(footages[0])

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from avcore.answers import Speech
+from avcore.arrays import Pixels
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.modules import skeleton
 from avcore.contracts import FaceDrawer, require_picture, require_units
 from avcore.errors import CheckpointError, UnitError
-from avcore.faces.crop import Picture, scale_face
+from avcore.faces.crop import scale_face
 from avcore.timeline import Seconds, frame_at, frames_to_seconds
 from avcore.units import Units
 from avcore.units.vocabulary import require_same_vocabulary
@@ -79,10 +80,10 @@ class LipRenderer:
     def render(
         self,
         units: Units,
-        faces: Iterable[Picture | None],
+        faces: Iterable[Pixels | None],
         times: Iterable[Seconds] | None = None,
         batch_size: int = BATCH_PICTURES,
-    ) -> Iterator[Picture]:
+    ) -> Iterator[Pixels]:
         """Draw each face with the lips of its moment, a batch at a time.
 
         units: as in `codes`. faces: one RGB crop uint8 [h, w, 3] per picture shown, of any size, read as they are needed;
@@ -96,12 +97,12 @@ class LipRenderer:
         moments = map(frames_to_seconds, count()) if times is None else times
         return self._render(codes, zip(faces, moments, strict=times is not None), batch_size)
 
-    def _render(self, codes: Tensor, shown: Iterator[tuple[Picture | None, Seconds]], batch_size: int) -> Iterator[Picture]:
+    def _render(self, codes: Tensor, shown: Iterator[tuple[Pixels | None, Seconds]], batch_size: int) -> Iterator[Pixels]:
         for batch in in_batches(shown, batch_size):
             yield self.draw(codes, *zip(*batch, strict=True))
 
     @torch.inference_mode()
-    def draw(self, codes: Tensor, faces: Sequence[Picture | None], times: Sequence[Seconds]) -> Picture:
+    def draw(self, codes: Tensor, faces: Sequence[Pixels | None], times: Sequence[Seconds]) -> Pixels:
         """Draw one batch; `render` for those who have the codes already.
 
         codes: of `codes`, at least one; faces, times: as in `render`. Returns uint8 of shape [len(faces), 96, 96, 3] RGB.
@@ -159,5 +160,5 @@ def to_pictures(drawn: Tensor) -> Tensor:
     return (drawn * 255).to(torch.uint8).permute(0, 2, 3, 1).flip(-1).contiguous()
 
 
-def _square(face: Picture | None) -> Picture:
+def _square(face: Pixels | None) -> Pixels:
     return np.zeros((FACE_SIZE, FACE_SIZE, 3), dtype=np.uint8) if face is None else scale_face(require_picture(face), FACE_SIZE)

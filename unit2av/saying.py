@@ -13,8 +13,7 @@ from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
-from avcore.units import Units, from_reference_codes
-from avcore.units.files import read_unit_file, units_of
+from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from avdata.published.items import read_unit_item
 from unit2av.model import open_training_checkpoint

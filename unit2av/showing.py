@@ -17,8 +17,7 @@ from avcore.pingpong import pingpong
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
-from avcore.units import Ids, Units, from_reference_codes
-from avcore.units.files import read_unit_file, units_of
+from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
 from unit2av.face.talking import num_pictures_for, speak_and_show
 from unit2av.model import open_renderer_checkpoint
@@ -115,7 +114,7 @@ def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int
     """Boxes for the pictures of the source that are shown: given, or found."""
     # The detector and its models are loaded only when they are needed.
     if options.in_bbox_path is not None:
-        from avcore.faces.given import read_boxes_for
+        from avcore.faces.boxes import read_boxes_for
 
         return read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
     from avcore.faces.find import find_faces

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict, read_checkpoint
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device
+from avcore.compute.modules import skeleton
 from avcore.contracts import Speaker
 from avcore.errors import CheckpointError, NoSpeechError
 from unit2av.speakers.voice_features import normalise_volume, padding_for, partial_windows, power_mel, require_sound

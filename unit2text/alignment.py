@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.decoding.marks import BEGIN
 from avcore.units import Ids
+from avcore.units.vocabulary import BEGIN
 
 BLANK_ROW = BEGIN
 """CTC's blank is the row of `<s>`."""

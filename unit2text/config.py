@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from avcore.checkpoints.av_hubert import read_av_hubert
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.checkpoints.settings import read_setting
+from avcore.checkpoints.config import read_setting
+from avcore.checkpoints.foreign import read_av_hubert
 from avcore.decoding.layers import LayerConfig
 from avcore.errors import CheckpointError
 from unit2text.takes import LIPS, TAKES

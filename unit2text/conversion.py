@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.av_hubert import PlainAvHubert
 from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.checkpoints.foreign import PlainAvHubert
 from avcore.errors import CheckpointError
 from unit2text.takes import LIP_UNITS, LIPS
 

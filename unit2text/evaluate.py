@@ -18,11 +18,10 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, rate
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_rows import timed_units
-from avdata.unit_store import iter_units
+from avdata.unit_store import iter_units, timed_units
 from unit2text.normalise import VERSION, normalise
 from unit2text.scores import Count, character_errors, word_errors
 from unit2text.takes import LIPS, UNITS

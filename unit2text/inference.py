@@ -14,8 +14,7 @@ from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
-from avcore.units import Units
-from avcore.units.files import read_unit_file
+from avcore.units import Units, read_unit_file
 from unit2text.takes import LIPS, UNITS
 
 if TYPE_CHECKING:

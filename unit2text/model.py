@@ -10,16 +10,15 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from avcore.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
+from avcore.avhubert.encoder import HubertEncoder, HubertLayer, PositionalConv
 from avcore.avhubert.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles, copy_from_files
-from avcore.compute.packed_linear import pack_linears
+from avcore.compute.modules import pack_linears, skeleton
 from avcore.decoding.layers import Decoder, Layer
-from avcore.decoding.marks import PAD
 from avcore.errors import CheckpointError
 from avcore.progress import Progress, silent
+from avcore.units.vocabulary import PAD
 from unit2text.config import EncoderConfig, LipConfig, ReaderConfig
 from unit2text.takes import LIPS
 
@@ -47,7 +46,7 @@ class Encoded(NamedTuple):
         return None if self.is_real is None else self.is_real[:, None, None]
 
 
-class PostNormLayer(EncoderLayer):
+class PostNormLayer(HubertLayer):
     """Attention and feed-forward, each with its norm behind the residual (Vaswani et al. 2017)."""
 
     def forward(self, features: Tensor, is_real: Tensor | None) -> Tensor:
@@ -89,7 +88,7 @@ class LipEncoder(nn.Module):
         self.feature_extractor_video = LipFrontEnd(config.resnet_width, dim)
         self.layer_norm = nn.LayerNorm(2 * dim)
         self.post_extract_proj = nn.Linear(2 * dim, dim)
-        self.encoder = Encoder(config.encoder)
+        self.encoder = HubertEncoder(config.encoder)
 
     def forward(self, clips: Sequence[Tensor], is_real: Tensor | None, progress: Progress = silent) -> Tensor:
         """Normalised pictures, float [time, height, width] of each clip -> features, float [clip, longest time, dim]."""
@@ -155,7 +154,7 @@ class TextReader(nn.Module):
             elif isinstance(part, LipFrontEnd):
                 part.resnet.fold()
                 part.resnet.to(dtype)
-            elif isinstance(part, Layer | EncoderLayer):
+            elif isinstance(part, Layer | HubertLayer):
                 part.freeze(dtype, files)
         pack_linears(self, torch.float32, files)
         copy_from_files(self.parameters(), files)
@@ -171,7 +170,7 @@ class UnitText(TextReader):
         if config.sound_rows:
             self.speech_unit_embedding = nn.Embedding(config.sound_rows, config.dim, 0)
             self.concat_linear = nn.Linear(2 * config.dim, config.dim)
-        stack = Encoder(config.encoder) if config.encoder.norm_first else PostNormEncoder(config.encoder)
+        stack = HubertEncoder(config.encoder) if config.encoder.norm_first else PostNormEncoder(config.encoder)
         self.encoder = _Inside(stack)
 
     @property

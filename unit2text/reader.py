@@ -10,21 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.answers import Transcript, Word
 from avcore.arrays import Pictures
-from avcore.avhubert.pictures import lip_features
+from avcore.avhubert.lips import lip_features
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
-from avcore.checkpoints.settings import read_setting
+from avcore.checkpoints.config import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.reloadable import Reloadable
+from avcore.compute.modules import Reloadable
 from avcore.contracts import Recognizer, kind_of
-from avcore.decoding.marks import NUM_MARKS
-from avcore.decoding.settings import SearchConfig
+from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.timeline import FRAME_RATE, UNIT_RATE, frames_to_seconds
-from avcore.transcripts import Transcript, Word
 from avcore.units import Ids, Units
-from avcore.units.vocabulary import require_language, require_same_vocabulary
+from avcore.units.vocabulary import NUM_MARKS, require_language, require_same_vocabulary
 from unit2text.alignment import Span, align
 from unit2text.config import OWNER, ReaderConfig
 from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader

@@ -8,13 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.decoding.beam import Hypothesis, Rules
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from avcore.decoding.beam_search import join_sources
 from avcore.decoding.beam_search import search as search_beams
-from avcore.decoding.marks import END
-from avcore.decoding.settings import SearchConfig
 from avcore.errors import UsageError
 from avcore.units import Ids
+from avcore.units.vocabulary import END
 from unit2text.alignment import best_path, log_likelihoods
 from unit2text.model import Encoded, TextReader
 

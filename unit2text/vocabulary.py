@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.decoding.marks import BEGIN, END, PAD, UNKNOWN
 from avcore.errors import CheckpointError, InputError, reason
 from avcore.units import Ids
+from avcore.units.vocabulary import BEGIN, END, PAD, UNKNOWN
 
 PIECES, LETTERS = "pieces", "letters"
 BLANK = " "

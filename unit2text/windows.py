@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from avcore.answers import Word
 from avcore.errors import UsageError
 from avcore.timeline import frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
-from avcore.transcripts import Word
 from avcore.units import Units
 
 Pause = tuple[float, float]

@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.checkpoints.settings import read_setting
-from avcore.decoding.settings import MOST_POSITIONS
+from avcore.checkpoints.config import read_setting
+from avcore.decoding.beam import MOST_POSITIONS
 from avcore.errors import CheckpointError
 from unit2unit.vocabulary import TranslatorVocabulary
 

@@ -14,21 +14,18 @@ from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
 from avcore.progress import bars
-from avcore.units import Units
+from avcore.units import Units, read_unit_file, units_of, write_unit_file
 from avcore.units.domain import outside_notice
-from avcore.units.files import read_unit_file, units_of, write_unit_file
-from unit2unit.many import is_many
-from unit2unit.many_command import ManyOutputs
+from unit2unit.many import ManyOutputs, is_many
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
-    from avcore.decoding.beam import Hypothesis
-    from avcore.decoding.settings import SearchConfig
+    from avcore.decoding.beam import Hypothesis, SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
 
 _PROG = "unit2unit"
 _HOMES = {
-    "SearchConfig": "avcore.decoding.settings",
+    "SearchConfig": "avcore.decoding.beam",
     "Hypothesis": "avcore.decoding.beam",
     "Translation": "unit2unit.translator",
     "UnitTranslator": "unit2unit.translator",

@@ -1,27 +1,36 @@
-"""Many unit sequences to translate: files, folders and manifests as one list, in which a bad one does not stop the others."""
+"""Many unit sequences to translate: files, folders and tables as one list, in which a bad one does not stop the others.
+
+`netflips translate` loads the model once for them and writes a file for each or a table of all.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from avcore.errors import InputError, LanguageError, NetflipsError
+from avcore.command import EXIT_FAILED, LOG
+from avcore.errors import InputError, LanguageError, NetflipsError, UnitError, UsageError
+from avcore.files import require_place
+from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
-from avcore.runs.rows import iter_rows
-from avcore.units import Units
-from avcore.units.files import read_unit_file
+from avcore.runs.journal import iter_rows, write_rows
+from avcore.units import Units, read_unit_file, write_unit_file
 from avcore.units.vocabulary import normalise_language
 from avdata.unit_store import UNIT_SUFFIXES, UnitRow, iter_units, parse_unit_row
 
 if TYPE_CHECKING:
-    from avcore.decoding.settings import SearchConfig
+    from avcore.decoding.beam import SearchConfig
     from unit2unit.translator import Translation, UnitTranslator
+
 
 _AT_ONCE = 16
 """Sequences that are read and sorted by length together."""
 _TABLES = (".jsonl", ".parquet")
+_TABLE = ".jsonl"
+_LONGEST_NAME = 200
+"""Of an output in characters; file systems take 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class Given:
     read: Callable[[], Units]
 
 
-Found = tuple[Given, "Translation | NetflipsError"]
+Answered = tuple[Given, "Translation | NetflipsError"]
 
 
 def is_many(paths: Sequence[Path]) -> bool:
@@ -86,7 +95,7 @@ def _units_of_file(path: Path) -> Units:
 def translate_many(
     translator: "UnitTranslator", given: Iterable[Given], source: str, target: str, search: "SearchConfig | None" = None,
     progress: Progress = silent, total: int | None = None,
-) -> Iterator[Found]:  # fmt: skip
+) -> Iterator[Answered]:  # fmt: skip
     """Translate one after another; each comes out with its translation, or with the error that it could not be for.
 
     Raises LanguageError for languages that the translator does not have.
@@ -102,7 +111,7 @@ def translate_many(
 
 def _translate_batch(
     translator: "UnitTranslator", batch: Sequence[Given], source: str, target: str, search: "SearchConfig | None"
-) -> Iterator[Found]:
+) -> Iterator[Answered]:
     read = [(one, _read(one, source)) for one in batch]
     sequences = [units for _, units in read if isinstance(units, Units)]
     translated: Iterator[Translation | NetflipsError]
@@ -131,3 +140,86 @@ def _read(one: Given, source: str) -> Units | NetflipsError:
     except NetflipsError as error:
         return error
     return units
+
+
+class ManyOutputs:
+    """Where many translations go: `out_dir`/<id>.txt, or the table `out_path`. paths: what is read."""
+
+    def __init__(self, paths: Sequence[Path], out_dir: Path | None, out_path: Path | None, translator: Path) -> None:
+        """Check everything that can be checked before the model is loaded.
+
+        Raises UsageError for a place that cannot hold many, and InputError for ids that are there twice and for nothing to do.
+        """
+        if out_dir is None and (out_path is None or out_path.suffix != _TABLE):
+            raise UsageError("many outputs need a folder or a table", expected=f"--out-dir DIR, or --out-unit-path FILE{_TABLE}",
+                             found=out_path)  # fmt: skip
+        self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
+        self.failed, self.cut, self.done = 0, 0, 0
+        ids = self._ids()
+        self.total = len(ids)
+        outputs = [out_path] if out_dir is None else [place for one in ids if (place := self._place(one)) is not None]
+        keep_apart({"an output": [one for one in outputs if one]}, {"an input": list(paths), "the translator": translator})
+        require_place(out_path if out_dir is None and out_path else (out_dir or Path()) / "any.txt", "the output")
+
+    def _ids(self) -> list[str]:
+        places: dict[str, str] = {}
+        for one in iter_given(self.paths):
+            if one.id in places:
+                raise InputError(f"the id {one.id!r} is there twice", path=one.place, found=f"first {places[one.id]}")
+            places[one.id] = one.place
+        if not places:
+            raise InputError("there is nothing to translate", path=self.paths[0])
+        return list(places)
+
+    def _place(self, name: str) -> Path | None:
+        """The output of an id in the folder; None for an id that leads out of it or that no file can be called."""
+        parts = PurePosixPath(name).parts
+        if (
+            not name.isprintable()
+            or len(name) > _LONGEST_NAME
+            or not parts
+            or parts[0] == "/"
+            or ".." in parts
+            or self.out_dir is None
+        ):
+            return None
+        return self.out_dir / f"{name}.txt"
+
+    def write(
+        self, translator: "UnitTranslator", languages: tuple[str, str], search: "SearchConfig", progress: Progress
+    ) -> int | None:
+        """Translate and write; what fails is named, and makes the exit code 1."""
+        found = translate_many(translator, iter_given(self.paths), *languages, search, progress, self.total)
+        if self.out_dir is None and self.out_path is not None:
+            write_rows(self.out_path, self._rows(found))
+        else:
+            for one, translation in self._good(found):
+                place = self._place(one.id)
+                if place is None:
+                    self._fail(one, UnitError("no file can be called after this id", found=repr(one.id[:60])))
+                else:
+                    write_unit_file(place, translation.units.ids)
+                    self.done += 1
+        where = self.out_path if self.out_dir is None else self.out_dir
+        LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
+        if self.cut:
+            LOG.warning("%d translations were stopped at the search's limit; --max-target-units raises it", self.cut)
+        return EXIT_FAILED if self.failed else None
+
+    def _rows(self, found: Iterator[Any]) -> Iterator[dict[str, Any]]:
+        for one, translation in self._good(found):
+            self.done += 1
+            yield UnitRow(one.id, translation.units, {"score": round(translation.score, 4)}).to_row()
+
+    def _good(self, found: Iterator[Any]) -> Iterator[tuple[Given, "Translation"]]:
+        for one, translation in found:
+            if isinstance(translation, NetflipsError):
+                self._fail(one, translation)
+            else:
+                self.cut += translation.truncated
+                yield one, translation
+
+    def _fail(self, one: Given, error: NetflipsError) -> None:
+        self.failed += 1
+        told = str(error)
+        LOG.error("%s", told if one.place in told else f"{one.place}: {told}")

@@ -1,19 +1,24 @@
 """The unit translator's network: a pre-norm BART (Lewis et al., 2020) as multilingual unit BART uses it.
 
 Module names are those of the published state dict, so that its tensors load under their own names.
+
+Its beam search encodes each source once, by itself, so that its numbers do not depend on its neighbours.
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles
-from avcore.compute.packed_linear import pack_linears
-from avcore.decoding.attention import Positions
-from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, padding_mask
+from avcore.compute.modules import pack_linears, skeleton
+from avcore.decoding import beam_search
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
+from avcore.decoding.beam_search import Sources, join_sources
+from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, Positions, padding_mask
+from avcore.units import Ids
 from unit2unit.config import StackConfig, TranslatorConfig
 
 _BOOKKEEPING = (
@@ -117,3 +122,25 @@ def _layers(config: TranslatorConfig, stack: StackConfig) -> LayerConfig:
         config.dim, stack.num_layers, stack.num_heads, stack.ffn_dim, nn.GELU, config.dropout, config.attention_dropout,
         config.activation_dropout,
     )  # fmt: skip
+
+
+@torch.inference_mode()
+def search_beams(
+    model: UnitTransformer,
+    sources: Sequence[Ids],
+    config: SearchConfig,
+    rules: Sequence[Rules],
+    report: Callable[[int], None] | None = None,
+) -> list[list[Hypothesis]]:
+    """Translate token sequences side by side.
+
+    sources: int64 [S] each, as the encoder reads them. rules: one a source; a target begins with its end tag. Returns
+    each source's hypotheses, best first; none where the network gives no finite scores. report: called with the steps done.
+    """
+    return beam_search.search(model.decoder, encode(model, sources), config, rules, report)
+
+
+def encode(model: UnitTransformer, sources: Sequence[Ids]) -> Sources:
+    """What the decoder looks at: of int64 [S] each, as the encoder reads them."""
+    device = next(model.parameters()).device
+    return join_sources(model.decoder, [model.encoder(torch.from_numpy(source)[None].to(device))[0] for source in sources])

@@ -9,19 +9,17 @@ import numpy as np
 
 from avcore.answers import Hypothesis, Translation
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
-from avcore.checkpoints.settings import read_setting
+from avcore.checkpoints.config import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.reloadable import Reloadable
+from avcore.compute.modules import Reloadable
 from avcore.contracts import Translator, require_units
-from avcore.decoding.beam import Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.decoding.beam import Rules, SearchConfig
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain, Reading, Stretch
 from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
-from unit2unit.beam_search import search as search_beams
-from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 
 _ADD_KOREAN: Final = (

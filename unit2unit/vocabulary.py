@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avcore.decoding.marks import BEGIN, NUM_MARKS, PAD, UNKNOWN
-from avcore.decoding.marks import END as END_OF_UNITS
 from avcore.units import Ids
-from avcore.units.vocabulary import normalise_language
+from avcore.units.vocabulary import BEGIN, NUM_MARKS, PAD, UNKNOWN, normalise_language
+from avcore.units.vocabulary import END as END_OF_UNITS
 
 NUM_SPECIALS = NUM_MARKS
 NUM_MASKS = 1

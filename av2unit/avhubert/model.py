@@ -8,12 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from av2unit.avhubert.config import AvHubertConfig
-from avcore.avhubert.encoder import Encoder, EncoderLayer, PositionalConv
+from avcore.avhubert.encoder import HubertEncoder, HubertLayer, PositionalConv
 from avcore.avhubert.lips import LipFrontEnd
 from avcore.checkpoints.checkpoint import Checkpoint, load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.memory import MappedFiles, copy_from_files
-from avcore.compute.packed_linear import pack_linears
+from avcore.compute.modules import pack_linears, skeleton
 from avcore.progress import Progress, silent
 
 _SMALLEST_NORM = 1e-6
@@ -47,7 +46,7 @@ class AvHubert(nn.Module):
         self.layer_norm = nn.LayerNorm(2 * dim)
         self.post_extract_proj = nn.Linear(2 * dim, dim)
         self.dropout_input = nn.Dropout(config.dropout_input)
-        self.encoder = Encoder(config)
+        self.encoder = HubertEncoder(config)
         self.final_proj = nn.Linear(dim, config.projection_dim)
         self.mask_emb = nn.Parameter(torch.rand(config.mask_dim))
         self.label_embs_concat = nn.Parameter(torch.rand(sum(config.num_classes), config.final_dim))
@@ -130,7 +129,7 @@ class AvHubert(nn.Module):
         self.feature_extractor_video.resnet.to(dtype)
         files = MappedFiles()
         for layer in self.encoder.layers:
-            cast(EncoderLayer, layer).freeze(dtype, files)
+            cast(HubertLayer, layer).freeze(dtype, files)
         pack_linears(self, torch.float32, files)
         copy_from_files(self.parameters(), files)
         return self

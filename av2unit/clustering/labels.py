@@ -20,8 +20,7 @@ from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import atomic_output, require_writable, write_text
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
-from avcore.runs.journal import append, repair
-from avcore.runs.rows import iter_rows, write_rows
+from avcore.runs.journal import append, iter_rows, repair, write_rows
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
 from avcore.units import Ids, Units, format_units
 from avdata.corpus import read_corpus

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from av2unit.avhubert.config import AvHubertConfig
-from av2unit.avhubert.labels import vocabulary_of
+from av2unit.avhubert.config import AvHubertConfig, vocabulary_of
 from av2unit.avhubert.model import AvHubert
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import InitConfig

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avcore.compute.memory import MappedFiles
-from avcore.compute.packed_linear import fuse_gelu, pack_linears
+from avcore.compute.modules import fuse_gelu, pack_linears
 from avcore.progress import Progress, silent, track
 
 
@@ -69,7 +69,7 @@ class PositionalConv(nn.Module):
         del self.weight_g, self.weight_v
 
 
-class SelfAttention(nn.Module):
+class HubertAttention(nn.Module):
     """Multi-head attention over the whole utterance, both directions."""
 
     def __init__(self, config: EncoderSizes) -> None:
@@ -103,13 +103,13 @@ def _attend_plainly(query: Tensor, key: Tensor, value: Tensor, is_real: Tensor |
     return functional.dropout(scores.softmax(-1).to(value.dtype), dropout) @ value
 
 
-class EncoderLayer(nn.Module):
+class HubertLayer(nn.Module):
     """Attention and feed-forward, each behind its own norm (`final_layer_norm` is the second pre-norm)."""
 
     def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
         dim = config.encoder_embed_dim
-        self.self_attn = SelfAttention(config)
+        self.self_attn = HubertAttention(config)
         self.self_attn_layer_norm = nn.LayerNorm(dim)
         self.fc1 = nn.Linear(dim, config.encoder_ffn_embed_dim)
         self.fc2 = nn.Linear(config.encoder_ffn_embed_dim, dim)
@@ -136,14 +136,14 @@ class EncoderLayer(nn.Module):
         return features if self._product_dtype is None else features.to(self._product_dtype)
 
 
-class Encoder(nn.Module):
+class HubertEncoder(nn.Module):
     """Positional convolution, layers, and one norm at the end."""
 
     def __init__(self, config: EncoderSizes) -> None:
         super().__init__()
         position = PositionalConv(config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups, config.dropout)
         self.pos_conv = nn.Sequential(position, nn.GELU())
-        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.layers = nn.ModuleList(HubertLayer(config) for _ in range(config.encoder_layers))
         self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
         self.dropout = nn.Dropout(config.dropout)
         self.layerdrop = config.encoder_layerdrop

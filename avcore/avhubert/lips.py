@@ -1,14 +1,20 @@
-"""The video front end: a 3-D convolution over lip pictures and a ResNet-18 trunk, one vector a picture."""
+"""The video front end: a 3-D convolution over lip pictures and a ResNet-18 trunk, one vector a picture.
+
+Lip pictures come as AV-HuBERT sees them: cut in their middle, and normalised.
+"""
 
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avcore.arrays import Floats, Pictures
 from avcore.avhubert.channels_last import ChannelNorm, ChannelPReLU
-from avcore.compute.fold_norm import fold_norm
+from avcore.compute.modules import fold_norm
+from avcore.errors import InputError
 from avcore.progress import Progress, silent, track
 
 _HALO = 2
@@ -21,7 +27,25 @@ PICTURES_AT_ONCE = 32
 """Pictures that go through the network together outside training; more do not make it faster on a CPU."""
 
 
-class ResidualBlock(nn.Module):
+def lip_features(lips: Pictures, crop_size: int, mean: float, std: float) -> Floats:
+    """Cut the centre out of gray lip pictures and normalise it.
+
+    lips: uint8 [time, height, width], both sides at least `crop_size`. Returns float32 [time, crop, crop], equal to
+    (lips / 255 - mean) / std in float64. Raises InputError for another form or no picture.
+    """
+    lips = np.asarray(lips)
+    if lips.ndim != 3 or lips.dtype != np.uint8 or not len(lips) or min(lips.shape[1:]) < crop_size:
+        raise InputError(
+            "lips must be gray pictures",
+            expected=f"uint8 [time, height, width], sides of {crop_size} pixels or more, 1 picture or more",
+            found=f"{lips.dtype} {list(lips.shape)}",
+        )
+    top, left = ((side - crop_size) // 2 for side in lips.shape[1:])
+    levels: Floats = ((np.arange(256) / 255 - mean) / std).astype(np.float32)
+    return np.asarray(levels[lips[:, top : top + crop_size, left : left + crop_size]], dtype=np.float32)
+
+
+class PictureBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut; one PReLU slope per channel (He et al. 2016)."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
@@ -73,7 +97,7 @@ class LipResNet(nn.Module):
             blocks = nn.Sequential()
             for block in range(_BLOCKS_PER_STAGE):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(ResidualBlock(channels, width << stage, stride))
+                blocks.append(PictureBlock(channels, width << stage, stride))
                 channels = width << stage
             self.trunk.add_module(f"layer{stage + 1}", blocks)
         self.out_dim = channels
@@ -115,7 +139,7 @@ class LipResNet(nn.Module):
         self.flat_front = nn.Sequential(flat, relu, pool)
         del self.frontend3D
         for block in self.trunk.modules():
-            if isinstance(block, ResidualBlock):
+            if isinstance(block, PictureBlock):
                 block.fold()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 

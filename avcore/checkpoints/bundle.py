@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from avcore.checkpoints.installed import shipped_bundle, stages
-from avcore.checkpoints.stages import SUFFIX, Stage
+from avcore.checkpoints.stages import SUFFIX, Stage, shipped_bundle, stages
 from avcore.errors import CheckpointError, LanguageError, UsageError
 from avcore.files import require_file
 from avcore.texts import read_json

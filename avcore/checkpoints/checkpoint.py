@@ -27,9 +27,8 @@ from torch import Tensor, nn
 from avcore.checkpoints.eight_bits import from_eight_bits, to_eight_bits
 from avcore.checkpoints.layouts import Identity, identify, known, stage_of_kind, updates_of
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, damaged, no_memory, sniff, truncated
+from avcore.checkpoints.sniff import Format, check_tensors, damaged, file_checksum, no_memory, sniff, truncated
 from avcore.checkpoints.stages import SUFFIX, Stage
-from avcore.checkpoints.sums import check_tensors, file_checksum
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text

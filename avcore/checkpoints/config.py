@@ -1,10 +1,10 @@
-"""A fairseq file's configuration as plain dicts, lists, strings and numbers."""
+"""The configuration in a checkpoint: a fairseq file's as plain dicts, lists, strings and numbers, and one setting of it."""
 
 import argparse
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, TypeVar
 
 from avcore.checkpoints.pickles import ConfigNode, brief
 from avcore.errors import CheckpointError
@@ -28,6 +28,7 @@ _READ = {
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _MAX_HOPS = 10
 _MOST_VALUES = 1_000_000
+Value = TypeVar("Value", bool, int, float)
 
 
 class _Unreadable:
@@ -150,3 +151,25 @@ def _whole(items: list[Any]) -> Any:
 def _not_readable(where: str, value: Any, path: Path) -> CheckpointError:
     found = value.found if isinstance(value, _Unreadable) else type(value).__name__
     return CheckpointError("a setting of the checkpoint cannot be read", path=path, expected=f"plain data in {where}", found=found)
+
+
+def read_setting(
+    section: Mapping[str, Any], name: str, default: Value, owner: str, path: Path | None, bounds: tuple[float, float] = (0, 1)
+) -> Value:
+    """A setting of the type of its default, which is taken where the section has none.
+
+    owner: whose setting it is, for messages. bounds: least and most of a number. Raises CheckpointError for another type or a
+    number outside.
+    """
+    value, kind = section.get(name), type(default)
+    if value is None:
+        return default
+    if kind is bool:
+        is_usable, expected = isinstance(value, bool), "true or false"
+    else:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_usable = is_number and bounds[0] <= value <= bounds[1] and (kind is float or value == int(value))
+        expected = f"{'a number' if kind is float else 'a whole number'} of {bounds[0]:g} to {bounds[1]:g}"
+    if not is_usable:
+        raise CheckpointError(f"{owner}'s setting {name} cannot be used", path=path, expected=expected, found=brief(value))
+    return kind(value)

@@ -1,23 +1,27 @@
-"""Read state dicts of other programs (Wav2Lip, SyncNet) as safely as our own checkpoints."""
+"""Read files of other programs (Wav2Lip, SyncNet, plain AV-HuBERT) as safely as our own checkpoints.
+
+A plain AV-HuBERT of any number of label sets, as it came from its pre-training, is what other models are built on.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from avcore.checkpoints.checkpoint import fingerprint_tensors, load_exactly
+from avcore.checkpoints.config import plain_config
 from avcore.checkpoints.layouts import identify, plain_tensors
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.skeleton import skeleton
-from avcore.checkpoints.sniff import Format, sniff
-from avcore.checkpoints.sums import check_tensors
+from avcore.checkpoints.sniff import Format, check_tensors, sniff
+from avcore.compute.modules import skeleton
 from avcore.errors import CheckpointError
 from avcore.files import require_file
 
 _WRAPPER, _PARALLEL = "state_dict", "module."
 Network = TypeVar("Network", bound=nn.Module)
+_FRONT_END = "feature_extractor_video.resnet.frontend3D.0.weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,3 +71,27 @@ def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
     if stored is Format.ZIP:
         check_tensors(path, tensors)
     return StateDict(path, what, {name.replace(_PARALLEL, ""): tensor for name, tensor in tensors.items()})
+
+
+class PlainAvHubert(NamedTuple):
+    """Settings (fairseq's `model` and `task`) and state dict."""
+
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def read_av_hubert(path: str | Path) -> PlainAvHubert:
+    """Read a fairseq file of AV-HuBERT. Raises InputError where there is none, CheckpointError for anything else."""
+    path = require_file(path, "the AV-HuBERT checkpoint")
+    stored = sniff(path)
+    payload = load_pickled(path, stored) if stored is not Format.SAFETENSORS else {}
+    model = payload.get("model") if isinstance(payload, Mapping) else None
+    if not isinstance(model, Mapping) or _FRONT_END not in model:
+        raise CheckpointError(
+            "this is no AV-HuBERT checkpoint", path=path, expected="a fairseq file such as mavhubert.pt",
+            found=f"a {stored.value} file",
+        )  # fmt: skip
+    tensors = plain_tensors(model, "model", path)
+    if stored is Format.ZIP:
+        check_tensors(path, tensors)
+    return PlainAvHubert(plain_config(payload, path), tensors)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from avcore.checkpoints.installed import stages
 from avcore.checkpoints.pickles import brief
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.stages import Stage, stages
 from avcore.errors import CheckpointError
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from typing import Any
 
 import torch
 
-from avcore.checkpoints.sniff import Format, damaged, no_memory, truncated
-from avcore.checkpoints.sums import check_pickles
+from avcore.checkpoints.sniff import Format, check_pickles, damaged, no_memory, truncated
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
 

@@ -2,22 +2,37 @@
 
 A stage package exports `STAGE` from its module `stage`, one of these or a tuple of them; the module is imported by every command,
 so it imports nothing heavy before it is asked to.
+
+The ground floor names no room above it. Which module lists the stages and has the bundle of this installation is an entry point of
+the project (`[project.entry-points]` in pyproject.toml). In a checkout that file itself is read, because the metadata of an
+editable installation are as old as the installation. It is looked up where it is needed only: when a file is none of what was
+asked for, and for the default models.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast, get_args
 
 if TYPE_CHECKING:
     from avcore.checkpoints.layouts import Layout
 
+
+Precision = Literal["float32", "bfloat16", "float16", "auto"]
+"""A number format, as options name it."""
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+"""To compute in."""
+STORED_PRECISIONS = ("keep", "float32", "float16", "bfloat16", "int8")
+"""To store weights in; `keep` leaves each as it is."""
 Model = TypeVar("Model", covariant=True)
 Place = Literal["needed", "optional", "no"]
 """Whether a bundle holds a model of a stage."""
 
 SUFFIX = ".safetensors"
+PROJECT, GROUP, NAME = "netflips", "netflips.house", "stages"
+"""Of the project, and of the entry point in it."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +110,50 @@ def stages_of(package: str) -> tuple[Stage[Any], ...]:
     """The stages that a package exports."""
     exported: Stage[Any] | tuple[Stage[Any], ...] = import_module(f"{package}.stage").STAGE
     return exported if isinstance(exported, tuple) else (exported,)
+
+
+class House(Protocol):
+    """The module that lists what is installed. SHIPPED: the folder of the bundle that comes with it, whether or not it is there."""
+
+    STAGES: tuple[Stage[Any], ...]
+    SHIPPED: Path
+
+
+def stages() -> tuple[Stage[Any], ...]:
+    """All stages that are installed; none where the ground floor stands alone."""
+    house = _house()
+    return () if house is None else house.STAGES
+
+
+def shipped_bundle() -> Path | None:
+    """The folder of the models that come with the installation; None where none do."""
+    house = _house()
+    return None if house is None else house.SHIPPED
+
+
+@cache
+def _house() -> House | None:
+    root = Path(__file__).resolve().parents[2]
+    module = _in_checkout(root / "pyproject.toml") or _in_metadata()
+    return None if module is None else cast(House, import_module(module))
+
+
+def _in_checkout(path: Path) -> str | None:
+    """What pyproject.toml beside the packages says; None where it is not there, or another project's."""
+    import tomllib
+
+    try:
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        return str(project["entry-points"][GROUP][NAME]) if project["name"] == PROJECT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _in_metadata() -> str | None:
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        found = distribution(PROJECT).entry_points.select(group=GROUP, name=NAME)
+    except PackageNotFoundError:
+        return None
+    return next((one.value for one in found), None)

@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 
-from avcore.checkpoints.precision import PRECISIONS
+from avcore.checkpoints.stages import PRECISIONS
 from avcore.errors import UsageError
 
 LOG = logging.getLogger("netflips.device")

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box, Picture
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box
 
 SIDE = 24
 """Pixels of a portrait's side."""
@@ -26,7 +27,7 @@ _SMALLEST_SPREAD = 4.0
 _BLUR = 1.5
 
 
-def portrait(picture: Picture, face: Box) -> NDArray[np.uint8]:
+def portrait(picture: Pixels, face: Box) -> NDArray[np.uint8]:
     """Cut a face with its hair out of a picture uint8 [height, width, 3] (RGB): uint8 [SIDE, SIDE, 3].
 
     face: hull of the landmarks, float32 [4], x1, y1, x2, y2 in pixels. Beyond the picture its border is repeated.

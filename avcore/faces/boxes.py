@@ -1,4 +1,4 @@
-"""Face boxes, one row per picture, and the side file `<stem>.bbox.pkl` that holds them.
+"""Face boxes, one row per picture, and the side file `<stem>.bbox.pkl` that holds them, brought to the pictures that are shown.
 
 The published side file is a pickle, and unpickling runs what the file says. Here it is read by a machine that knows
 lists, tuples, numbers, None and numpy arrays of numbers, and nothing else: not even numpy's own code is called.
@@ -6,6 +6,7 @@ lists, tuples, numbers, None and numpy arrays of numbers, and nothing else: not 
 
 import io
 import pickle
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
@@ -13,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from avcore.errors import InputError
+from avcore.errors import InputError, NoFaceError
 from avcore.faces.crop import Box
-from avcore.faces.fill import FillPolicy
+from avcore.faces.geometry import FillPolicy
 from avcore.files import atomic_output, require_file
+from avcore.media import PictureSource, read_pictures
+from avcore.timeline import frames_to_seconds
 
 _WHAT = "the face boxes"
 _FARTHEST = 1 << 15
@@ -189,3 +192,24 @@ def _plain(value: object, depth: int = 0) -> object:
     if value is None or isinstance(value, int | float):
         return value
     raise ValueError(f"a {type(value).__name__}")
+
+
+def read_boxes_for(source: PictureSource, path: str | Path, policy: FillPolicy = "keep") -> list[Box | None]:
+    """Read a side file for a video and give each picture of `source` its box.
+
+    The file may have one row per picture of `source`, or, as the published tools write it, one per picture stored in the
+    video, whatever its rate: then each picture takes the row of the stored picture on screen. policy: what pictures
+    without a box get. Returns len(source) boxes. Raises InputError for a file that does not fit the video, NoFaceError
+    for one without any box.
+    """
+    boxes = fill_boxes(read_boxes(path), policy)
+    if not any(box is not None for box in boxes):
+        raise NoFaceError("there is no face box in it", path=path, found=f"{len(boxes)} rows without a box")
+    if len(boxes) == len(source):
+        return boxes
+    times = [picture.time for picture in read_pictures(source.path)]
+    if len(boxes) != len(times):
+        expected = f"{len(times)} rows, one per picture of {source.path.name}"
+        raise InputError("the face boxes are of another video", path=path, expected=expected, found=f"{len(boxes)} rows")
+    shown = (bisect_right(times, frames_to_seconds(index, source.rate)) - 1 for index in range(len(source)))
+    return [boxes[max(index, 0)] for index in shown]

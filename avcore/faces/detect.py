@@ -1,21 +1,34 @@
 """Find faces and their landmarks, with mediapipe's networks (nothing is downloaded).
 
 Two models, because neither does alone: the full-range detector finds small faces in large pictures, but
-misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only.
+misses faces that fill the picture; the mesh has a detector of its own, which sees near faces only. LiteRT's C++ writes a start-up
+note straight to file descriptor 2, which no Python logger stops: lines that are known to say nothing are dropped, every other one
+is passed on.
 """
 
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import Self
 
 import cv2
 import numpy as np
 
-from avcore.faces.blazeface import FULL_RANGE, BlazeFace
-from avcore.faces.crop import Box, Picture
-from avcore.faces.face_mesh import FaceMesh
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
-from avcore.faces.native_log import without_chatter
+from avcore.faces.networks import FULL_RANGE, BlazeFace, FaceMesh
 
+_CHATTER = re.compile(
+    rb"INFO: Created TensorFlow Lite"
+    rb"|WARNING: All log messages before absl::InitializeLog"
+    rb"|I\d{4} \d\d:"  # absl's information level
+)
+_STDERR = 2
 _PADDED_SIDE = 256
 """Pixels of the black square on which a picture is tried again, at half that size, when nothing is found: its near
 faces look as far away as the full-range detector wants them."""
@@ -23,6 +36,25 @@ faces look as far away as the full-range detector wants them."""
 _TILE_OVERLAP = 1 / 3
 _MOST_TILES = 8
 """Enough for pictures six times as wide as high; in narrower ones tiles are not square, so that a strip takes no longer."""
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2 meanwhile; at the end pass on all lines but known chatter."""
+    sys.stderr.flush()
+    original = os.dup(_STDERR)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, _STDERR)
+            held.seek(0)
+            for line in held:
+                if not _CHATTER.match(line):
+                    os.write(original, line)
+            os.close(original)
 
 
 class FaceDetector:
@@ -45,7 +77,7 @@ class FaceDetector:
         """Free both models."""
         del self._detector, self._mesh
 
-    def boxes(self, picture: Picture) -> list[Box]:
+    def boxes(self, picture: Pixels) -> list[Box]:
         """Find the faces in a picture uint8 [height, width, 3] (RGB).
 
         Returns a box float32 [4] (x1, y1, x2, y2 in pixels) from brows to chin for each, the surest first. Faces lower
@@ -53,7 +85,7 @@ class FaceDetector:
         """
         return self._detect(picture) or self._near_boxes(picture)
 
-    def far_boxes(self, picture: Picture) -> list[Box]:
+    def far_boxes(self, picture: Pixels) -> list[Box]:
         """Find smaller faces too, in up to 8 square tiles that overlap; a face on two tiles may be found twice.
 
         On drawn heads in 1920x1080 this finds all of 40 faces 80 pixels high and 8 of 10 that are 60 pixels high, where
@@ -68,7 +100,7 @@ class FaceDetector:
             found += [box + np.array([left, top, left, top], dtype=np.float32) for box in self._detect(tile)]
         return found
 
-    def _near_boxes(self, picture: Picture) -> list[Box]:
+    def _near_boxes(self, picture: Pixels) -> list[Box]:
         """Find faces that fill the picture."""
         height, width = picture.shape[:2]
         scale = _PADDED_SIDE / 2 / max(height, width)
@@ -79,7 +111,7 @@ class FaceDetector:
         corner = np.array([left, top, left, top], dtype=np.float32)
         return [((box - corner) / scale).astype(np.float32) for box in self._detect(padded)]
 
-    def mesh(self, picture: Picture) -> Landmarks | None:
+    def mesh(self, picture: Pixels) -> Landmarks | None:
         """Find the landmarks of the face that a picture uint8 [height, width, 3] (RGB) is about.
 
         Returns float32 [468, 3]: x and y in pixels from the left and the top, z in the same measure, smaller = nearer
@@ -87,7 +119,7 @@ class FaceDetector:
         """
         return self._mesh.landmarks(picture)
 
-    def _detect(self, picture: Picture) -> list[Box]:
+    def _detect(self, picture: Pixels) -> list[Box]:
         return [face.box for face in self._detector.detect(picture)]
 
 

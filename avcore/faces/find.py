@@ -1,4 +1,7 @@
-"""From the pictures of a video to the face that is dubbed: its box and its lips at 25 fps."""
+"""From the pictures of a video to the face that is dubbed: its box and its lips at 25 fps.
+
+Where pixels are not square (anamorphic), faces are looked at in their true shape, and boxes are given in stored pixels.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,19 +9,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.compute.ahead import ahead
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
-from avcore.faces.crop import Picture as Pixels
 from avcore.faces.cuts import with_shots
+from avcore.faces.geometry import steady_boxes
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
-from avcore.faces.shape import Shape
-from avcore.faces.steady import steady_boxes
-from avcore.faces.store import RowStore
-from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
+from avcore.faces.track import FaceTrack, RowStore, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
@@ -27,11 +29,35 @@ if TYPE_CHECKING:
     from avcore.faces.detect import FaceDetector
     from avcore.media import Picture
 
+
+_FLATTEST, _TALLEST = Fraction(4), Fraction(1, 4)
+"""Pixel aspects of footage lie between 1/2 and 2.2; one far from that is a damaged header, and would need huge pictures."""
 _PICTURES_AHEAD = 4
 """Pictures that are decoded while faces are looked for."""
 _STEADY = 6
 """Pictures on either side that the boxes of a dubbed face are averaged over: a quarter of a second."""
 _WAY_OUT = "use --modalities audio to dub the speech and leave the picture as it is"
+
+
+class PixelShape:
+    """pixel_aspect: width to height of a pixel as shown. The narrower side is stretched, so that nothing seen is lost."""
+
+    def __init__(self, pixel_aspect: Fraction) -> None:
+        is_usual = _TALLEST <= pixel_aspect <= _FLATTEST
+        aspect = float(pixel_aspect) if is_usual else 1.0
+        self._x, self._y = max(aspect, 1.0), max(1 / aspect, 1.0)
+
+    def true(self, picture: Pixels) -> Pixels:
+        """A picture uint8 [height, width, 3] as it is shown; the same one where its pixels are square."""
+        if self._x == self._y:
+            return picture
+        height, width = picture.shape[:2]
+        size = (round(width * self._x), round(height * self._y))
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+    def stored(self, box: Box) -> Box:
+        """A box [4] (x1, y1, x2, y2) of the picture as shown, in pixels of the one that is stored."""
+        return np.asarray(box / np.array([self._x, self._y, self._x, self._y], np.float32), np.float32)
 
 
 @dataclass(frozen=True)
@@ -156,7 +182,7 @@ class Follower:
 
     def __init__(self, detector: "FaceDetector", pixel_aspect: Fraction = Fraction(1)) -> None:
         self.store = TrackStore()
-        self._tracker, self._shape = Tracker(detector, self.store), Shape(pixel_aspect)
+        self._tracker, self._shape = Tracker(detector, self.store), PixelShape(pixel_aspect)
 
     def step(self, picture: Pixels, shot: int) -> None:
         """Take the next picture, uint8 [height, width, 3] (RGB) as it is stored, and the number of its shot."""

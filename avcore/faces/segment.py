@@ -6,15 +6,14 @@ The network is Google's, published with mediapipe under Apache-2.0, and stands i
 import cv2
 import numpy as np
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
-from avcore.faces.litert import Region, cut_region, load_network
-from avcore.faces.native_log import without_chatter
+from avcore.arrays import Floats, Pixels
+from avcore.faces.detect import without_chatter
+from avcore.faces.networks import TurnedSquare, cut_region, load_network
 
 _FILE, _SIDE = "selfie_segmentation.tflite", 256
 
 
-def segment_person(picture: Picture, region: Region) -> Floats:
+def segment_person(picture: Pixels, region: TurnedSquare) -> Floats:
     """How much of each pixel is a person, float32 [height, width] from 0 to 1; beyond the region as at its edge.
 
     picture: uint8 [height, width, 3] (RGB). region: an upright square with the person's head and shoulders in it.

@@ -37,7 +37,7 @@ class Followed(Protocol):
         """Of the mouth, float64 of shape [pictures], in distances between the eyes' outer corners."""
 
 
-Track = TypeVar("Track", bound=Followed)
+AnyTrack = TypeVar("AnyTrack", bound=Followed)
 
 MIN_VARIATION = 0.012
 """Standard deviation of the mouth's opening (in distances between the eyes' outer corners) of somebody who speaks."""
@@ -79,13 +79,13 @@ def loudness(speech: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.log(np.sqrt(power) + _QUIET), dtype=np.float32)
 
 
-def choose_tracks(tracks: list[Track], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[Track]:
+def choose_tracks(tracks: list[AnyTrack], face: FaceChoice, levels: NDArray[np.float32] | None = None) -> list[AnyTrack]:
     """Choose the tracks to dub, no two of them at the same time.
 
     Faces are chosen in each shot anew, since faces are not recognised across cuts. levels: float32 of shape [pictures], see
     `loudness`; with it a mouth has to move with the sound. With a number, shots with fewer faces have none.
     """
-    chosen: list[Track] = []
+    chosen: list[AnyTrack] = []
     for shot in sorted({track.shot for track in tracks}):
         people = people_in([track for track in tracks if track.shot == shot])
         if isinstance(face, int):
@@ -152,10 +152,10 @@ def _is_heard(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class OnePerson(Generic[Track]):
+class OnePerson(Generic[AnyTrack]):
     """Tracks of one shot that follow one another at the same place."""
 
-    tracks: list[Track]
+    tracks: list[AnyTrack]
 
     @property
     def num_frames(self) -> int:
@@ -184,9 +184,9 @@ class OnePerson(Generic[Track]):
         return sum(weighted) / self.num_frames
 
 
-def people_in(tracks: list[Track]) -> list[OnePerson[Track]]:
+def people_in(tracks: list[AnyTrack]) -> list[OnePerson[AnyTrack]]:
     """Join the tracks of one shot that follow one another at the same place; passing glimpses are left out."""
-    people: list[OnePerson[Track]] = []
+    people: list[OnePerson[AnyTrack]] = []
     for track in sorted(tracks, key=lambda track: track.first):
         before = [
             person
@@ -201,7 +201,7 @@ def people_in(tracks: list[Track]) -> list[OnePerson[Track]]:
     return lasting or people
 
 
-def _by_speech(people: list[OnePerson[Track]], levels: NDArray[np.float32] | None) -> list[OnePerson[Track]]:
+def _by_speech(people: list[OnePerson[AnyTrack]], levels: NDArray[np.float32] | None) -> list[OnePerson[AnyTrack]]:
     """Those who speak, the largest first; the largest of all when nobody does."""
     evidence = [person.evidence(levels) for person in people]
     least = max(1.0, _EVIDENCE_SHARE * max(evidence))

@@ -1,23 +1,84 @@
-"""A face followed through one shot: the finished track, and the one that is still being followed."""
+"""A face followed through one shot: the finished track, and the one that is still being followed.
 
+Rows of a track are kept in a temporary file instead of memory, so that memory does not grow with the length of a video.
+"""
+
+import tempfile
+import weakref
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from math import prod
+from typing import IO, NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
+from avcore.arrays import Pixels
+from avcore.errors import OutputError
 from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
 from avcore.faces.appearance import SIDE, appearance, portrait
-from avcore.faces.crop import Box, Picture
-from avcore.faces.geometry import NUM_LANDMARKS, Landmarks, hull
-from avcore.faces.pose import HeadPose, head_pose, mouth_opening
-from avcore.faces.store import RowStore
+from avcore.faces.crop import Box
+from avcore.faces.geometry import NUM_LANDMARKS, HeadAngles, Landmarks, head_pose, hull, mouth_opening
 from avcore.faces.window import Window
 
 _SMOOTHING = 6
 """Pictures before and after that landmarks are averaged with."""
+
+
+class RowStore:
+    """An array that grows row by row in a file without a name, which is gone with the process, however it ends."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self._shape, self._dtype = shape, np.dtype(dtype)
+        self._row_bytes = prod(shape) * self._dtype.itemsize
+        self._file = tempfile.TemporaryFile(prefix="netflips-")  # noqa: SIM115 (closed with the store)
+        self._num_rows = 0
+        weakref.finalize(self, _close, self._file)
+
+    def __len__(self) -> int:
+        return self._num_rows
+
+    def append(self, row: NDArray[np.generic]) -> int:
+        """Add a row of the store's shape; returns its number. Raises OutputError when there is no room for it."""
+        if row.shape != self._shape:
+            raise ValueError(f"a row must have shape {self._shape}, not {row.shape}")
+        with _room_needed():
+            self._file.seek(self._num_rows * self._row_bytes)
+            self._file.write(np.ascontiguousarray(row, dtype=self._dtype).tobytes())
+        self._num_rows += 1
+        return self._num_rows - 1
+
+    def read(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.generic]:
+        """Read rows by number, in the order asked for: [len(rows), *shape]."""
+        found = np.empty((len(rows), *self._shape), dtype=self._dtype)
+        for place, row in enumerate(rows):
+            if not 0 <= row < self._num_rows:
+                raise IndexError(f"row {row} of {self._num_rows}")
+            with _room_needed():  # what was added last is written when another row is read
+                self._file.seek(int(row) * self._row_bytes)
+            self._file.readinto(found[place].data)
+        return found
+
+
+@contextmanager
+def _room_needed() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            "temporary files cannot be written",
+            path=tempfile.gettempdir(),
+            found=error.strerror,
+            hint="free some space, or set TMPDIR to another folder",
+        ) from error
+
+
+def _close(file: IO[bytes]) -> None:
+    with suppress(OSError):  # what it still holds nobody wants
+        file.close()
 
 
 class TrackFrame(NamedTuple):
@@ -28,7 +89,7 @@ class TrackFrame(NamedTuple):
     """False where the face was not seen and its landmarks were interpolated."""
     opening: float
     """Gap between the lips, in distances between the outer corners of the eyes."""
-    pose: HeadPose
+    pose: HeadAngles
     sharpness: float
     """Variance of the lip crop's Laplacian; small = blurred."""
     row: int
@@ -86,7 +147,7 @@ class FaceTrack:
         return np.asarray(self.store.lips.read([frame.row for frame in self.frames]), dtype=np.uint8)
 
 
-class Look(NamedTuple):
+class FaceLook(NamedTuple):
     """What was seen through a window in one picture: gray uint8 [s, s], and landmarks float32 [468, 3] of the picture.
 
     portrait: uint8 [SIDE, SIDE, 3] of the face, None where none was seen.
@@ -95,10 +156,10 @@ class Look(NamedTuple):
     window: Window
     gray: NDArray[np.uint8]
     landmarks: Landmarks | None
-    portrait: Picture | None = None
+    portrait: Pixels | None = None
 
     @classmethod
-    def at(cls, window: Window, view: Picture, landmarks: Landmarks | None) -> "Look":
+    def at(cls, window: Window, view: Pixels, landmarks: Landmarks | None) -> "FaceLook":
         """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
         gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))
@@ -106,7 +167,7 @@ class Look(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    look: Look
+    look: FaceLook
     landmarks: Landmarks
     is_found: bool
 
@@ -121,7 +182,7 @@ class OpenTrack:
     def __init__(self, number: int, shot: int, first: int, store: TrackStore) -> None:
         self._track = FaceTrack(number, shot, first, store)
         self._waiting: deque[_Waiting] = deque()
-        self._gap: list[Look] = []
+        self._gap: list[FaceLook] = []
         self._passed: deque[Landmarks] = deque(maxlen=_SMOOTHING)
         self._newest: Landmarks | None = None
 
@@ -142,7 +203,7 @@ class OpenTrack:
         """Pictures from the first to the last in which the face was seen."""
         return len(self._track.frames) + len(self._waiting)
 
-    def add(self, look: Look) -> None:
+    def add(self, look: FaceLook) -> None:
         """Add the next picture; the first one must have landmarks."""
         if look.landmarks is None:
             self._gap.append(look)

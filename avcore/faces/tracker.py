@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avcore.faces.crop import Box, Picture
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box
 from avcore.faces.geometry import hull, overlap
-from avcore.faces.track import FaceTrack, Look, OpenTrack, TrackStore
+from avcore.faces.track import FaceLook, FaceTrack, OpenTrack, TrackStore
 from avcore.faces.window import Window
 from avcore.timeline import frame_at
 
@@ -46,7 +47,7 @@ class Tracker:
         self._shot = 0
         self._searched = self._searched_far = -_FAR_SEARCH_EVERY
 
-    def step(self, picture: Picture, shot: int) -> None:
+    def step(self, picture: Pixels, shot: int) -> None:
         """Take the next picture, uint8 [height, width, 3] (RGB), and the number of its shot."""
         self._index += 1
         if shot != self._shot:
@@ -64,9 +65,9 @@ class Tracker:
         self._close(self._open)
         return sorted(self._closed, key=lambda track: track.number)
 
-    def _follow(self, picture: Picture) -> dict[OpenTrack, Look]:
+    def _follow(self, picture: Pixels) -> dict[OpenTrack, FaceLook]:
         """Look for the known faces where they were; of two tracks that meet on one face the younger is ended."""
-        seen: dict[OpenTrack, Look] = {}
+        seen: dict[OpenTrack, FaceLook] = {}
         for track in list(self._open):
             least = _SAME_FACE_AFTER_GAP if track.num_missing else _SAME_FACE
             for widen in _WIDEN_HULL:
@@ -79,7 +80,7 @@ class Tracker:
                     break
         return seen
 
-    def _search(self, picture: Picture, seen: dict[OpenTrack, Look]) -> None:
+    def _search(self, picture: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
         """Search as often as it is worth: at once for a face that is missing, for others from time to time."""
         if min(picture.shape[:2]) < _MIN_FACE_PIXELS:
             return
@@ -90,7 +91,7 @@ class Tracker:
             self._searched_far = self._index
             self._take(self._detector.far_boxes(picture), picture, seen)
 
-    def _take(self, boxes: list[Box], picture: Picture, seen: dict[OpenTrack, Look]) -> None:
+    def _take(self, boxes: list[Box], picture: Pixels, seen: dict[OpenTrack, FaceLook]) -> None:
         """Add the faces found that are not among those seen: lost ones, and new ones."""
         for box in boxes:
             centre = (box[:2] + box[2:]) / 2
@@ -107,16 +108,16 @@ class Tracker:
             if track is not None:
                 seen[track] = look
 
-    def _look(self, picture: Picture, window: Window) -> Look | None:
+    def _look(self, picture: Pixels, window: Window) -> FaceLook | None:
         view = window.cut(picture)
         found = self._detector.mesh(view)
         if found is None:
             return None
-        look = Look.at(window, view, window.to_picture(found))
+        look = FaceLook.at(window, view, window.to_picture(found))
         x1, y1, x2, y2 = _hull(look)
         return look if min(x2 - x1, y2 - y1) >= _MIN_FACE_PIXELS else None
 
-    def _lost_at(self, box: Box, seen: dict[OpenTrack, Look]) -> OpenTrack | None:
+    def _lost_at(self, box: Box, seen: dict[OpenTrack, FaceLook]) -> OpenTrack | None:
         lost = [track for track in self._open if track not in seen and overlap(track.hull, box) >= _SAME_FACE_AFTER_GAP]
         return max(lost, key=lambda track: overlap(track.hull, box), default=None)
 
@@ -125,17 +126,17 @@ class Tracker:
         self._open = [track for track in self._open if track not in tracks]
 
 
-def _hull(look: Look) -> Box:
+def _hull(look: FaceLook) -> Box:
     if look.landmarks is None:
         raise ValueError("nothing was seen")
     return hull(look.landmarks)
 
 
-def _is_taken(look: Look, seen: dict[OpenTrack, Look]) -> bool:
+def _is_taken(look: FaceLook, seen: dict[OpenTrack, FaceLook]) -> bool:
     return any(overlap(_hull(look), _hull(other)) >= _SAME_FACE for other in seen.values())
 
 
-def _blank(picture: Picture, track: OpenTrack) -> Look:
+def _blank(picture: Pixels, track: OpenTrack) -> FaceLook:
     """What is to be seen where a lost face was, should it come back."""
     window = Window.around(track.hull, _WIDEN_HULL[0])
-    return Look.at(window, window.cut(picture), None)
+    return FaceLook.at(window, window.cut(picture), None)

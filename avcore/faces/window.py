@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box, Picture
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box
 
 MAX_SIDE = 384
 """Pixels. A face fills half of the window, which is more than the mesh model (192) and the lip crop (124) use of it."""
@@ -36,7 +37,7 @@ class Window:
         """Pixels of the picture that one pixel of the window's picture stands for, 1 or more."""
         return max(self.side / MAX_SIDE, 1.0)
 
-    def cut(self, picture: Picture) -> Picture:
+    def cut(self, picture: Pixels) -> Pixels:
         """Cut the window out of a picture uint8 [height, width, 3]; black beyond its borders.
 
         Returns uint8 [s, s, 3], s = min(side, MAX_SIDE), averaged down where the window is larger.

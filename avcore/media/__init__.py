@@ -1,15 +1,20 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
-from avcore.media.joiner import VideoJoiner
 from avcore.media.lips import read_gray_video, write_lip_video
-from avcore.media.moments import pictures_at
 from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
 from avcore.media.probe import MediaInfo, probe
-from avcore.media.resampling import iter_sound_at
-from avcore.media.sound import iter_sound_blocks, iter_speech_blocks, read_sound, read_speech, write_speech, write_speech_pieces
-from avcore.media.source import PictureSource
+from avcore.media.sound import (
+    iter_sound_at,
+    iter_sound_blocks,
+    iter_speech_blocks,
+    read_sound,
+    read_speech,
+    write_speech,
+    write_speech_pieces,
+)
+from avcore.media.source import PictureSource, pictures_at
 from avcore.media.subtitle_tracks import Subtitle, SubtitleTrack
-from avcore.media.writer import VideoWriter, require_video_name
+from avcore.media.writer import VideoJoiner, VideoWriter, require_video_name
 
 __all__ = [
     "MediaInfo",

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import MediaError
-from avcore.media.decoding import decode
-from avcore.media.opening import open_media, require_video
+from avcore.media.decoding import decode, open_media, require_video
 from avcore.media.writer import VideoWriter
 from avcore.timeline import FRAME_RATE
 

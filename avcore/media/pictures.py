@@ -11,8 +11,7 @@ import numpy as np
 
 from avcore.arrays import Pixels
 from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import Frame, decode_from
-from avcore.media.opening import open_media, require_video
+from avcore.media.decoding import Frame, decode_from, open_media, require_video
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Matrix = tuple[int, int, int, int]

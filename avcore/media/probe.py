@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import MediaError
-from avcore.media.declared import require_declared, require_whole_sound
-from avcore.media.decoding import packet_time
-from avcore.media.limits import require_little_missing, require_sane_sound
-from avcore.media.opening import audio_stream, open_media, video_stream
+from avcore.media.decoding import audio_stream, open_media, packet_time, video_stream
+from avcore.media.limits import require_declared, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import View, first_view
 from avcore.timeline import FRAME_RATE, plain_rate
 

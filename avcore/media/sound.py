@@ -1,4 +1,4 @@
-"""Read sound as a stream that starts with the first picture, and write speech."""
+"""Read sound as a stream that starts with the first picture, also at another sample rate, and write speech."""
 
 import logging
 import wave
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
-from avcore.media.declared import require_whole_sound
-from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound
-from avcore.media.opening import open_media, require_audio, video_stream
+from avcore.media.decoding import open_media, require_audio, video_stream
+from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import first_view
+from avcore.media.probe import probe
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
 LOG = logging.getLogger(__name__)
@@ -227,3 +227,35 @@ def _mono_weights(frame: Any) -> Samples:
     if len(weights) != frame.layout.nb_channels or weights.sum() == 0:
         weights = np.ones(frame.layout.nb_channels, np.float32)
     return np.asarray(weights / weights.sum(), np.float32)
+
+
+def iter_sound_at(path: str | Path, rate: int) -> Iterator[Samples]:
+    """Yield a file's sound in blocks of float32 [time, channel] at `rate` Hz, without holding more than one.
+
+    Raises InputError or MediaError, at the first block, when there is no sound track.
+    """
+    own = probe(path).audio_rate
+    if not own:
+        raise MediaError("it has no sound track", path=path, expected="sound", found="pictures only")
+    if own == rate:
+        yield from iter_sound_blocks(path)
+        return
+    resamplers: list[Any] = []
+    for block in iter_sound_blocks(path):
+        if not resamplers:
+            resamplers = [av.AudioResampler(format="fltp", layout="mono", rate=rate) for _ in range(block.shape[1])]
+        frames = [_frame(channel, own) for channel in block.T]
+        yield from _resampled([one.resample(frame) for one, frame in zip(resamplers, frames, strict=True)])
+    yield from _resampled([one.resample(None) for one in resamplers])
+
+
+def _frame(channel: Samples, rate: int) -> Any:
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channel[None], np.float32), "fltp", "mono")
+    frame.sample_rate = rate
+    return frame
+
+
+def _resampled(channels: list[list[Any]]) -> Iterator[Samples]:
+    """Frames of each channel, which come alike, as blocks of all channels."""
+    for frames in zip(*channels, strict=True):
+        yield np.ascontiguousarray(np.concatenate([frame.to_ndarray() for frame in frames]).T)

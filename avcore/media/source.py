@@ -1,15 +1,17 @@
-"""A video seen at a constant rate, as often as needed and also backwards, without holding all of it."""
+"""A video seen at a constant rate, as often as needed and also backwards, without holding all of it; and single pictures of one."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice, repeat
 from pathlib import Path
 
 from avcore.errors import MediaError
+from avcore.media.decoding import decode_from
 from avcore.media.limits import require_moving
-from avcore.media.pictures import Picture, at_rate, read_pictures
+from avcore.media.pictures import Picture, View, at_rate, read_pictures
 from avcore.media.probe import probe
-from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds
+from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
 _BUFFER_BYTES = 96 << 20
@@ -74,3 +76,25 @@ class PictureSource:
             stop = start
             while stretch:
                 yield stretch.pop()
+
+
+def pictures_at(path: str | Path, times: Sequence[Seconds]) -> Iterator[Picture]:
+    """Yield the picture on screen at each time (s, in order), at or after the last one the last picture.
+
+    The video is decoded once, from the first of the times to the last; only the pictures that are asked for are turned
+    into RGB, and one at a time is held. `index` counts the times. Raises as `read_pictures` does.
+    """
+    wanted = deque(enumerate(exact(time) for time in times))
+    if not wanted:
+        return
+    frames = decode_from(path, wanted[0][1])
+    shown = next(frames)
+    view = View.of(shown)
+    for frame in frames:
+        while wanted and view.origin + wanted[0][1] < frame.clock:
+            yield view.picture(shown, wanted.popleft()[0])
+        if not wanted:
+            return
+        shown = frame
+    for index, _ in wanted:
+        yield view.picture(shown, index)

@@ -1,6 +1,10 @@
-"""Write a video: H.264 and AAC, complete or not at all."""
+"""Write a video, H.264 and AAC, complete or not at all, or join videos that were encoded piece by piece into one.
+
+What is joined does not have its pictures encoded again.
+"""
 
 import struct
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
@@ -16,6 +20,7 @@ from numpy.typing import NDArray
 from avcore.errors import OutputError
 from avcore.files import atomic_output
 from avcore.media.colour import rgb_to_yuv420, tag_stream
+from avcore.media.decoding import open_media, require_video
 from avcore.media.subtitle_tracks import SubtitleTrack, TrackWriter
 from avcore.timeline import Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
 
@@ -32,6 +37,8 @@ _SILENCE_BLOCK = 1 << 16
 _USUAL_PIXELS = 4096 * 2304
 _FRUGAL = {"rc-lookahead": "1", "refs": "1", "bf": "0", "threads": "4"}
 """For pictures above 4K, of which x264 would otherwise hold some fifty: 1.2 GB at 8K instead of 5.6, a slightly larger file."""
+_MOST_AHEAD = 2
+"""Pictures that x264 decodes before the one that is shown, at most: a B-frame that others refer to, and what it refers to."""
 
 
 def require_video_name(path: Path) -> None:
@@ -239,3 +246,70 @@ def _without_padding(packets: list[Any]) -> list[Any]:
         note.update(_SKIP_SAMPLES_LAYOUT.pack(0, num_padded, 0, 0))
         packets[-1].set_sidedata(note)
     return packets
+
+
+class VideoJoiner(VideoWriter):
+    """Writes pictures that `VideoWriter` encoded before, and sound as `VideoWriter` does.
+
+    Takes the arguments of `VideoWriter`; size, rate and quality must be those that the pieces were written with. Sound
+    and pictures end where they end: nothing is made up.
+    """
+
+    def __init__(self, *arguments: Any, first_piece: Path, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._first_piece = first_piece
+        self._shown: deque[int] = deque()
+        self._num_ahead = _MOST_AHEAD
+
+    def write_piece(self, path: Path, times: Sequence[Fraction]) -> None:
+        """Append the pictures of a piece. times: when each is shown (s), in order, all after those of the piece before.
+
+        Raises OutputError when the piece does not hold as many pictures.
+        """
+        ticks = self._ticks(times)
+        with open_media(path) as container:
+            packets = [packet for packet in container.demux(require_video(container, path)) if packet.size]
+        if len(packets) != len(ticks):
+            raise OutputError(
+                "a piece of the picture is damaged",
+                path=path,
+                expected=f"{len(ticks)} pictures",
+                found=len(packets),
+                hint="delete it and run again",
+            )
+        ranks = np.argsort(np.argsort([packet.pts for packet in packets], kind="stable"))
+        self._shown.extend(ticks)
+        for packet, rank in zip(packets, ranks.tolist(), strict=True):
+            packet.stream, packet.time_base = self._video, self._tick
+            packet.pts, packet.dts, packet.duration = ticks[rank], self._next_dts(), self._picture_ticks
+            self._mux([packet])
+        self._picture_end = (ticks[-1] + self._picture_ticks) * self._tick
+
+    @property
+    def _picture_ticks(self) -> int:
+        return round(1 / self.frame_rate / self._tick)
+
+    def _ticks(self, times: Sequence[Fraction]) -> list[int]:
+        ticks = []
+        for time in times:
+            self._last_pts = max(round(time / self._tick), self._last_pts + 1)
+            ticks.append(self._last_pts)
+        return ticks
+
+    def _next_dts(self) -> int:
+        """When the next packet must be decoded: as many pictures ahead of the shown order as the coder may go."""
+        if self._num_ahead:
+            self._num_ahead -= 1
+            return self._shown[0] - (self._num_ahead + 1) * self._picture_ticks
+        return self._shown.popleft()
+
+    def _add_pictures(self, container: Any) -> None:
+        with open_media(self._first_piece) as piece:
+            self._video = container.add_stream_from_template(require_video(piece, self._first_piece))
+        self._video.time_base = self._tick
+
+    def _finish(self) -> None:
+        if self._picture_end == 0:
+            raise OutputError("there is no picture to write", path=self.path)
+        if self.audio_rate is not None:
+            self._end_sound()

@@ -1,13 +1,17 @@
-"""Finished work, kept by what it was made from, so that a stopped run goes on and a changed setting redoes little."""
+"""Finished work, kept by what it was made from, so that a stopped run goes on and a changed setting redoes little.
+
+What a finished file held is noted in length and digest, so that it is believed only when it still does.
+"""
 
 import hashlib
 import json
 import logging
 import re
+import stat
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +22,12 @@ from numpy.typing import NDArray
 from avcore.errors import OutputError
 from avcore.files import atomic_output, write_text
 from avcore.runs import journal
-from avcore.runs.seals import Seal, fits, seal_of
 from avcore.temporary import sweep
 
+_BLOCK = 1 << 20
+
+Seal = dict[str, Any]
+"""`bytes`: the length. `sha256`: the digest of the content, hexadecimal."""
 LOG = logging.getLogger("netflips")
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,11 +41,41 @@ _FORMAT = "2"
 """Changes whenever work of an older NetfLips must not be used any more."""
 
 
+def seal_of(path: Path) -> Seal:
+    """Read a file once and say what it holds. Raises OSError."""
+    digest = hashlib.sha256()
+    length = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            length += len(block)
+    return {"bytes": length, "sha256": digest.hexdigest()}
+
+
+def fits(path: Path, seal: Mapping[str, Any]) -> bool:
+    """Whether a file is there, is no link, and holds what it held; it is read only where its length is right."""
+    try:
+        found = path.lstat()
+        is_as_long = stat.S_ISREG(found.st_mode) and found.st_size == seal.get("bytes")
+        return is_as_long and seal_of(path)["sha256"] == seal.get("sha256")
+    except OSError:
+        return False
+
+
 def key_of(*parts: object) -> str:
     """A name for work that was made from these parts: numbers, texts, None, lists, dicts and arrays."""
     digest = hashlib.sha256(_FORMAT.encode())
     digest.update(json.dumps(parts, default=_plain, sort_keys=True).encode())
     return digest.hexdigest()[:32]
+
+
+def differing(before: Mapping[str, Any], wanted: Mapping[str, Any], is_unsaid_fitting: bool = False) -> list[str]:
+    """Names of what results were made with and are wanted with now, where the two differ.
+
+    is_unsaid_fitting: what one of the two does not say, or says as None, fits whatever the other says.
+    """
+    names = [name for name in {**before, **wanted} if before.get(name) != wanted.get(name)]
+    return [name for name in names if not is_unsaid_fitting or None not in (before.get(name), wanted.get(name))]
 
 
 def file_digest(path: str | Path) -> str:

@@ -1,7 +1,7 @@
-"""JSON lines that grow and survive being killed: what was appended is there, a half line never counts, a damaged one is named.
+"""JSON lines: whole ones, written at once or not at all, and journals, which grow and survive being killed.
 
-Every list of finished work is kept this way. A row is an object with the keys that its reader needs; what is none was
-damaged, and what it told of is to be done again.
+What was appended to a journal is there, a half line never counts, a damaged one is named. Every list of finished work is kept this
+way. A row is an object with the keys that its reader needs; what is none was damaged, and what it told of is to be done again.
 """
 
 import errno
@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from avcore.errors import OutputError
+from avcore.errors import InputError, OutputError
 from avcore.files import atomic_output
 from avcore.temporary import flush_folder
+from avcore.texts import iter_lines, parse_json
 
 LOG = logging.getLogger("netflips")
 
@@ -27,6 +28,36 @@ _NAMED = 5
 """Damaged lines that are named one by one."""
 _SEAL = "crc32"
 _AGAIN = "what stood there is done again"
+
+
+def iter_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read JSON lines: line number from 1, object. Raises InputError naming the line that is no JSON object."""
+    for number, line in iter_lines(path, "the JSON lines file"):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except ValueError as error:
+            raise InputError(f"line {number} is no JSON", path=path, found=error) from error
+        if not isinstance(row, dict):
+            raise InputError(f"line {number} is no JSON object", path=path, found=type(row).__name__)
+        yield number, row
+
+
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write JSON lines, whole or not at all; returns how many."""
+    with atomic_output(path) as temporary:
+        return put_rows(temporary, rows)
+
+
+def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Put JSON lines into a file under its temporary name; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
 
 
 def append(path: Path, rows: Iterable[Mapping[str, Any]], *, is_sealed: bool = False) -> None:

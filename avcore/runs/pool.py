@@ -15,7 +15,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
-from avcore.runs.work import Finished, Item, Label, Lost, Pool, Task, Worker
+from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolTask, Worker
 
 _AHEAD = 2
 """Tasks handed to each process at a time: one under way and one waiting."""
@@ -32,8 +32,8 @@ class ProcessPool(Pool[Item, Label]):
     def __init__(self, worker_class: Callable[..., Worker], arguments: Sequence[Any], num_workers: int) -> None:
         self._make = partial(worker_class, *arguments)
         self._num_workers = num_workers
-        self._source: Iterator[tuple[Label, Task[Item]]] = iter(())
-        self._again: deque[tuple[Label, Task[Item]]] = deque()
+        self._source: Iterator[tuple[Label, PoolTask[Item]]] = iter(())
+        self._again: deque[tuple[Label, PoolTask[Item]]] = deque()
         self._executor: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -43,7 +43,7 @@ class ProcessPool(Pool[Item, Label]):
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
 
-    def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+    def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         """Do labelled tasks; one that was under way when a process died is tried alone, and set aside if it dies of it."""
         self._source = iter(tasks)
         if self._num_workers <= 1:
@@ -56,12 +56,12 @@ class ProcessPool(Pool[Item, Label]):
                 for item in task.items:
                     yield self._run_alone(label, item)
 
-    def _next(self) -> tuple[Label, Task[Item]] | None:
+    def _next(self) -> tuple[Label, PoolTask[Item]] | None:
         return self._again.popleft() if self._again else next(self._source, None)
 
-    def _run_together(self) -> Generator[Finished[Item, Label], None, list[tuple[Label, Task[Item]]]]:
+    def _run_together(self) -> Generator[Finished[Item, Label], None, list[tuple[Label, PoolTask[Item]]]]:
         """Do tasks until all are done, or a process dies: then returns those that it may have died of."""
-        pending: dict[Future[Any], tuple[Label, Task[Item]]] = {}
+        pending: dict[Future[Any], tuple[Label, PoolTask[Item]]] = {}
         with self._processes(self._num_workers) as executor:
             try:
                 while self._hand_out(executor, pending):
@@ -73,7 +73,7 @@ class ProcessPool(Pool[Item, Label]):
                     yield Finished(*pending.pop(future), future.result())
         return list(pending.values())
 
-    def _hand_out(self, executor: ProcessPoolExecutor, pending: dict[Future[Any], tuple[Label, Task[Item]]]) -> bool:
+    def _hand_out(self, executor: ProcessPoolExecutor, pending: dict[Future[Any], tuple[Label, PoolTask[Item]]]) -> bool:
         """Keep the processes busy; whether anything is under way."""
         while len(pending) < _AHEAD * self._num_workers and (labelled := self._next()) is not None:
             try:
@@ -84,7 +84,7 @@ class ProcessPool(Pool[Item, Label]):
         return bool(pending)
 
     def _run_alone(self, label: Label, item: Item) -> Finished[Item, Label] | Lost[Item, Label]:
-        task = Task.of(item)
+        task = PoolTask.of(item)
         with self._processes(1) as executor:
             try:
                 return Finished(label, task, executor.submit(_process, task.parts).result())

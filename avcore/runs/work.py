@@ -17,7 +17,7 @@ class WorkersFailError(NetflipsError):
 
 
 @dataclass(frozen=True)
-class Task(Generic[Item]):
+class PoolTask(Generic[Item]):
     """Items that go through a worker together. parts: as they are read. tries: how often a worker died of it alone."""
 
     parts: tuple[tuple[Item, ...], ...]
@@ -25,7 +25,7 @@ class Task(Generic[Item]):
     tries: int = 0
 
     @classmethod
-    def of(cls, item: Item) -> "Task[Item]":
+    def of(cls, item: Item) -> "PoolTask[Item]":
         """A task of one item."""
         return cls(((item,),))
 
@@ -40,7 +40,7 @@ class Finished(Generic[Item, Label]):
     """What the worker returned for a task."""
 
     label: Label
-    task: Task[Item]
+    task: PoolTask[Item]
     result: Any
 
 
@@ -68,7 +68,7 @@ class Pool(Protocol[Item, Label]):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+    def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         """Do labelled tasks, in about their order; yields what became of each. Tasks are taken as there is room.
 
         They are asked for again after each outcome: an iterator that had none left may have some then.

@@ -40,7 +40,7 @@ _NAMES = (
 )
 """What the archive calls each tensor, and what we call it."""
 
-State = tuple[Tensor, Tensor]
+DetectorState = tuple[Tensor, Tensor]
 
 
 class _SpeechNetwork(nn.Module):
@@ -53,7 +53,7 @@ class _SpeechNetwork(nn.Module):
         self.rnn = nn.LSTM(_ENCODER[-1][1], 128, batch_first=True)
         self.head = nn.Conv1d(128, 1, 1)
 
-    def forward(self, windows: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def forward(self, windows: Tensor, state: DetectorState | None) -> tuple[Tensor, DetectorState]:
         """Windows float32 [step, 64 + 512], each with the samples before it, to probabilities [step] and the state after."""
         padded = nn.functional.pad(windows, (0, _CONTEXT), "reflect")
         parts = self.basis(padded[:, None])
@@ -72,7 +72,7 @@ def speech_probabilities(blocks: Iterable[Samples]) -> Iterator[NDArray[np.float
     installed as it should be.
     """
     network = _network()
-    state: State | None = None
+    state: DetectorState | None = None
     context = np.zeros(_CONTEXT, np.float32)
     for piece in _pieces(blocks):
         joined = torch.from_numpy(np.concatenate([context, piece]))

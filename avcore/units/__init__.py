@@ -1,6 +1,11 @@
-"""Unit sequences: names of discrete speech units, 50 a second, with or without their durations."""
+"""Unit sequences: names of discrete speech units, 50 a second, with or without their durations, and their text form.
 
-from collections.abc import Iterable, Sequence
+In a file of units a line has decimal ids with blanks between.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import UnitError, UnitRangeError
+from avcore.files import write_text
+from avcore.texts import iter_lines
 
 Ids = NDArray[np.int64]
 
 _MOST_DIGITS = 18  # of an int64 for certain
+LOG = logging.getLogger(__name__)
+_TEXT_EXPECTED = "one line of whole numbers with blanks between"
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +149,34 @@ def _int_vector(values: Sequence[int] | Ids, what: str) -> Ids:
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise UnitError(f"{what} must be a row of whole numbers", found=f"{array.dtype} of shape {list(array.shape)}")
     return array.astype(np.int64)
+
+
+def read_unit_file(path: str | Path) -> Ids:
+    """Read the first line of a unit file to int64 [N], as it stands there: repeats and negative codes kept.
+
+    The published programs read one line a file; when there are more, a warning says so. Raises InputError when the file
+    is missing or empty and UnitError when the line holds anything but numbers.
+    """
+    path = Path(path)
+    lines = (line for _, line in iter_lines(path, "the unit file", UnitError) if line.strip())
+    first = next(lines, None)
+    if first is None:
+        raise UnitError("the unit file is empty", path=path, expected=_TEXT_EXPECTED, found="blank lines")
+    others = sum(1 for _ in lines)
+    if others:
+        LOG.warning("%s: warning: only the first of %d lines is read; a unit file holds one utterance", path, others + 1)
+    return parse_units(first, path)
+
+
+def write_unit_file(path: str | Path, ids: Iterable[int] | Ids) -> None:
+    """Write int [N] as one line without a newline, whole or not at all. Raises OutputError when it cannot be written."""
+    write_text(path, format_units(ids))
+
+
+@contextmanager
+def units_of(path: str | Path) -> Iterator[None]:
+    """Work on units that came from a file: a UnitRangeError in the block, which knows no file, names this one."""
+    try:
+        yield
+    except UnitRangeError as error:
+        raise UnitRangeError(error.unit, error.position, error.size, path=error.path or path) from error

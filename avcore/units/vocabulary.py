@@ -1,4 +1,4 @@
-"""Language names and tags, and the fingerprint that ties units to the quantizer that made them."""
+"""Language names and tags, the fingerprint that ties units to the quantizer that made them, and the marks of a dictionary."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,9 @@ _MISTAKEN = {
     "lithuanian": "lt", "dutch": "nl", "polish": "pl", "romanian": "ro", "slovak": "sk", "si": "sl", "slovenian": "sl",
 }  # fmt: skip
 """What is written for a language by mistake: its country, or its name."""
+BEGIN, PAD, END, UNKNOWN = range(4)
+"""Rows of `<s>`, `<pad>`, `</s>` and `<unk>`."""
+NUM_MARKS = 4
 
 
 def normalise_language(name: str) -> str:

@@ -5,35 +5,50 @@
 
 Tar archives are read where they lie; one video at a time is copied out of them. A video and its label belong together by
 name. Pictures are taken at 25 fps by presentation time: no frames are blended.
+
+`netflips prepare lips --data-root lip-reading --out-dir data/aihub_lips`
 """
 
+import argparse
 import logging
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from avcore.errors import InputError
+from avcore.command import Parser, run
+from avcore.errors import InputError, UsageError
 from avcore.media import probe
 from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
-from avdata.prepare.aihub_labels import UNCLEAR, LipLabel, Sentence, read_lip_label
-from avdata.prepare.box_order import UNDECIDED, BoxOrder, Rows, decide_order, look_for_faces, reordered
-from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, Place
-from avdata.prepare.footage import Footage
-from avdata.prepare.pieces import Piece
-from avdata.prepare.records import Journal, Record, read_journal
+from avdata.prepare.aihub_labels import (
+    ORDERS,
+    UNCLEAR,
+    UNDECIDED,
+    BoxOrder,
+    LipLabel,
+    LipSentence,
+    Rows,
+    decide_order,
+    look_for_faces,
+    read_lip_label,
+    reordered,
+)
+from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
+from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.video import draw_contact_sheet, make_clip, video_frames
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.video import add_clip_options, clip_settings, draw_contact_sheet, make_clip, video_frames
+from avdata.prepare.workplace import Journal, Outcome, Record, Workplace, read_journal
 
 LOG = logging.getLogger("netflips")
 _SPLITS = {"Training": "train", "Validation": "valid", "Test": "test"}
 _WIDEN = 0.5
 """Room around the labelled boxes of a sentence in which the face is looked for, in their sizes, on each side."""
+_MIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,7 @@ class LipWorker:
         return order
 
 
-def stretches(sentences: Iterable[Sentence], padding_s: float, num_frames: int) -> Iterator[tuple[Sentence, int, int]]:
+def stretches(sentences: Iterable[LipSentence], padding_s: float, num_frames: int) -> Iterator[tuple[LipSentence, int, int]]:
     """Each sentence with its first picture and number of pictures at 25 fps, padded; those beyond the end are left out."""
     ordered = list(sentences)
     for place, sentence in enumerate(ordered):
@@ -181,7 +196,7 @@ def stretches(sentences: Iterable[Sentence], padding_s: float, num_frames: int) 
             yield sentence, first, last - first
 
 
-def _around(boxes: Rows, first: int, count: int, num_frames: int) -> Place | None:
+def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace | None:
     """Where to look for the face in a stretch of pictures; None = anywhere.
 
     boxes: x1, y1, x2, y2, one for each picture of the video at its own rate: their share of it is that of the time.
@@ -205,3 +220,46 @@ def _split(file: CorpusFile) -> str:
 
 def _names(order: str) -> tuple[str, ...]:
     return tuple(f"{axis}{1 + place // 2}" for place, axis in enumerate(order))
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips prepare lips",
+        description="AIHub's Korean lip-reading video to sentences with lips, boxes, sound and text.",
+    )
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: tar archives, folders, or both")
+    parser.add_argument(
+        "--padding",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="seconds kept around a sentence, at most half of a pause (default: 0.5)",
+    )
+    parser.add_argument("--angles", default="", metavar="A,B", help="only these cameras; A is the one in front (default: all)")
+    parser.add_argument(
+        "--box-order",
+        choices=("auto", *ORDERS),
+        default="auto",
+        help="of the numbers of the labelled face boxes (default: auto, told from the pictures)",
+    )
+    add_clip_options(parser)
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    if options.padding < 0:
+        raise UsageError("--padding must be 0 or more", found=options.padding)
+    angles = tuple(name.strip() for name in options.angles.split(",") if name.strip())
+    settings = LipSettings(options.padding, angles, options.box_order, clip_settings(options, _MIN_SECONDS))
+    return prepare(LipCorpus(options.data_root, settings), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,31 +1,152 @@
-"""Make a clip of a talking face out of a stretch of a video: face, lips, sound, and how good they are."""
+"""Make a clip of a talking face out of a stretch of a video: face, lips, sound, and how good they are.
 
-from collections.abc import Iterator, Mapping
+Footage is the video that clips are cut from, and its sound, which is decoded once and kept as long as clips are cut. A frame is the
+part of a picture that a clip shows, and how large.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError, NoFaceError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.media import Picture, VideoWriter, at_rate, pixel_aspect_of, read_pictures, write_lip_video, write_speech
-from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds
+from avcore.media import (
+    Picture,
+    VideoWriter,
+    at_rate,
+    iter_speech_blocks,
+    pixel_aspect_of,
+    read_pictures,
+    write_lip_video,
+    write_speech,
+)
+from avcore.speech.regions import SpeechActivity, listen
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
+from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry
-from avdata.prepare.footage import Footage
-from avdata.prepare.frame import Frame
-from avdata.prepare.quality import QualityGates, lip_crops, measure
-from avdata.prepare.records import Record
-from avdata.prepare.samples import SampleKeeper, Thumbnails
+from avdata.prepare.quality import QualityGates, SampleKeeper, Thumbnails, lip_crops, measure_clip
+from avdata.prepare.sources import CorpusFile
+from avdata.prepare.workplace import Record
 
+_FULL_SCALE = 32768
+_BLOCK = 1 << 18
+_MARGIN = 0.3
+"""Room around the face on each side, in sizes of all its boxes together: hair, chin, and what a wide-open mouth needs."""
 MANIFEST = "manifest"
 PictureKind = Literal["face", "full", "none"]
-Place = tuple[float, float, float, float]
+FacePlace = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """video: a file (a copy of one in an archive, where is_copy). sound: its speech as raw int16 at 16 kHz."""
+
+    video: Path
+    sound: Path
+    is_copy: bool
+
+    @classmethod
+    def of(cls, source: CorpusFile, temporary: Path) -> "Footage":
+        """Where a source's footage lies once it is brought."""
+        stem = fingerprint(str(source).encode()).rpartition(":")[2]
+        video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
+        return cls(video, temporary / f"{stem}.s16", not source.is_plain)
+
+    def bring(self, source: CorpusFile) -> None:
+        """Copy the video out of its archive if it is in one, and store its sound.
+
+        Raises MediaError or InputError when it has no sound or cannot be read; then nothing stays behind.
+        """
+        try:
+            if self.is_copy:
+                source.copy_to(self.video)
+            with self.sound.open("wb") as file:
+                for block in iter_speech_blocks(self.video):
+                    whole = np.clip(np.floor(block * np.float32(_FULL_SCALE)), -_FULL_SCALE, _FULL_SCALE - 1)
+                    file.write(whole.astype(np.int16).tobytes())
+        except BaseException:
+            self.remove()
+            raise
+
+    def listen(self) -> SpeechActivity:
+        """Say where there is speech."""
+        return listen(self._blocks())
+
+    def _blocks(self) -> Iterator[Samples]:
+        with self.sound.open("rb") as file:
+            while len(block := np.fromfile(file, np.int16, count=_BLOCK)):
+                yield block / np.float32(_FULL_SCALE)
+
+    def speech(self, first: int, num_frames: int) -> Samples:
+        """The sound of pictures `first` to `first + num_frames - 1` at 25 fps: float32, silence beyond its end."""
+        start, length = units_to_samples(frames_to_units(first)), units_to_samples(frames_to_units(num_frames))
+        stored = np.fromfile(self.sound, np.int16, count=length, offset=start * np.dtype(np.int16).itemsize)
+        speech = np.zeros(length, np.float32)
+        speech[: len(stored)] = stored / np.float32(_FULL_SCALE)
+        return speech
+
+    def remove(self) -> None:
+        """Remove what was made."""
+        for path in (self.sound, *([self.video] if self.is_copy else [])):
+            with suppress(OSError):
+                path.unlink()
+
+
+@dataclass(frozen=True)
+class Framing:
+    """The pixels left..right - 1, top..bottom - 1 of a picture, shown as `size` = (height, width) pixels, both even."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    size: tuple[int, int]
+
+    @classmethod
+    def whole(cls, height: int, width: int) -> "Framing":
+        """All of a picture."""
+        return cls(0, 0, width, height, (height, width))
+
+    @classmethod
+    def around(cls, boxes: Sequence[Box], height: int, width: int, max_side: int) -> "Framing":
+        """What holds all boxes (x1, y1, x2, y2 in pixels) with room around, made smaller where it is larger than max_side."""
+        corners = np.stack(boxes)
+        low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
+        room = _MARGIN * (high - low)
+        left, top = (max(int(value), 0) for value in low - room)
+        right, bottom = (min(int(value), limit) for value, limit in zip(high + room, (width, height), strict=True))
+        right, bottom = max(right, left + 2), max(bottom, top + 2)
+        right, bottom = right - (right - left) % 2, bottom - (bottom - top) % 2
+        scale = min(1.0, max_side / max(right - left, bottom - top))
+        return cls(left, top, right, bottom, (_even((bottom - top) * scale), _even((right - left) * scale)))
+
+    def cut(self, picture: Pixels) -> Pixels:
+        """The part of a picture uint8 [height, width, 3] that is shown, uint8 [*size, 3]."""
+        part = picture[self.top : self.bottom, self.left : self.right]
+        if part.shape[:2] == self.size:
+            return part
+        return np.asarray(cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+    def place(self, box: Box) -> Box:
+        """A box of the picture, float32 [4], as one of what is shown."""
+        scale = np.array([self.size[1] / (self.right - self.left), self.size[0] / (self.bottom - self.top)], np.float32)
+        corner = np.array([self.left, self.top], np.float32)
+        return np.concatenate([(box[:2] - corner) * scale, (box[2:] - corner) * scale])
+
+
+def _even(length: float) -> int:
+    return max(2, round(length / 2) * 2)
 
 
 @dataclass(frozen=True)
@@ -56,7 +177,7 @@ class ClipRequest:
     language: str = ""
     speaker: str = ""
     text: str = ""
-    look_at: Place | None = None
+    look_at: FacePlace | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,7 +199,7 @@ class ClipMaker:
             return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
         count = len(face.frames)
         speech = request.footage.speech(request.first, count)
-        quality = measure(face, speech)
+        quality = measure_clip(face, speech)
         figures = quality.rounded()
         strip = thumbnails.strip(face)
         for reason, detail in [*self._too_short(count), *_other_faces(face), *self._settings.gates.complaints(quality)]:
@@ -130,9 +251,9 @@ class ClipMaker:
         if is_full:
             left, top, _, _ = _visible(request.look_at, height, width)
             corner = np.array([left, top, left, top], np.float32)
-            boxes, frame = [None if box is None else box + corner for box in boxes], Frame.whole(height, width)
+            boxes, frame = [None if box is None else box + corner for box in boxes], Framing.whole(height, width)
         else:
-            frame = Frame.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
+            frame = Framing.around([box for box in boxes if box is not None], height, width, self._settings.max_side)
         height, width = frame.size
         aspect = pixel_aspect_of(request.footage.video)
         with VideoWriter(
@@ -171,12 +292,12 @@ def _pictures(request: ClipRequest) -> Iterator[Picture]:
         raise MediaError("there is no picture at this time", path=request.id, found=f"{float(start_s):.2f} s")
 
 
-def _part(rgb: NDArray[np.uint8], look_at: Place) -> NDArray[np.uint8]:
+def _part(rgb: NDArray[np.uint8], look_at: FacePlace) -> NDArray[np.uint8]:
     left, top, right, bottom = _visible(look_at, *rgb.shape[:2])
     return np.ascontiguousarray(rgb[top:bottom, left:right])
 
 
-def _visible(look_at: Place | None, height: int, width: int) -> tuple[int, int, int, int]:
+def _visible(look_at: FacePlace | None, height: int, width: int) -> tuple[int, int, int, int]:
     """The part of a place that lies in a picture, at least 2 pixels wide and high: left, top, right, bottom."""
     if look_at is None:
         return 0, 0, width, height

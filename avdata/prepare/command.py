@@ -9,13 +9,13 @@ from avcore.command import Parser
 from avcore.loading import loading
 
 CORPORA = {
-    "kox": ("avdata.prepare.prepare_kox", "AIHub Ko-X: Korean speech with English text or speech"),
-    "zeroth": ("avdata.prepare.prepare_zeroth", "Zeroth Korean (OpenSLR 40)"),
-    "kaldi": ("avdata.prepare.prepare_kaldi", "a folder as Kaldi and ESPnet have them: wav.scp, text, utt2spk, segments"),
-    "lips": ("avdata.prepare.prepare_aihub_lips", "AIHub's Korean lip-reading video"),
-    "grid": ("avdata.prepare.prepare_grid", "GRID: six-word sentences of 34 people, with its splits"),
-    "lrs": ("avdata.prepare.prepare_lrs", "LRS2 and LRS3, with their splits"),
-    "video": ("avdata.prepare.prepare_video", "a folder of talking-head videos"),
+    "kox": ("avdata.prepare.kox", "AIHub Ko-X: Korean speech with English text or speech"),
+    "zeroth": ("avdata.prepare.zeroth", "Zeroth Korean (OpenSLR 40)"),
+    "kaldi": ("avdata.prepare.kaldi", "a folder as Kaldi and ESPnet have them: wav.scp, text, utt2spk, segments"),
+    "lips": ("avdata.prepare.aihub_lips", "AIHub's Korean lip-reading video"),
+    "grid": ("avdata.prepare.grid", "GRID: six-word sentences of 34 people, with its splits"),
+    "lrs": ("avdata.prepare.lrs", "LRS2 and LRS3, with their splits"),
+    "video": ("avdata.prepare.video", "a folder of talking-head videos"),
 }
 
 

@@ -1,7 +1,12 @@
-"""A folder as Kaldi and ESPnet have them (KSS, Zeroth and most recipes), to 16 kHz wav and a manifest."""
+"""A folder as Kaldi and ESPnet have them (KSS, Zeroth and most recipes), to 16 kHz wav and a manifest.
 
+`netflips prepare kaldi --data-root data/tr_no_dev --out-dir data/kss --language ko`
+"""
+
+import argparse
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -10,14 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.media import read_speech
 from avcore.timeline import seconds_to_samples
+from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
-from avdata.prepare.pieces import Piece
-from avdata.prepare.records import Journal, Record
+from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_speech
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 
 LOG = logging.getLogger("netflips")
@@ -86,3 +92,32 @@ class KaldiWorker:
 def _recording(path: Path) -> NDArray[np.float32]:
     """A recording, float32 [S]: its utterances come one after another, and it is decoded once for them."""
     return read_speech(path)
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips prepare kaldi",
+        description="A folder with wav.scp, text, utt2spk and perhaps segments, to 16 kHz wav and a manifest. Commands in wav.scp "
+        "are never run. `netflips manifest to-kaldi` is the way back.",
+    )  # fmt: skip
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the folder, such as data/tr_no_dev")
+    parser.add_argument("--language", default="ko", metavar="LANG", help="what is spoken, two letters (default: ko)")
+    parser.add_argument("--sound-root", type=Path, metavar="DIR", help="where relative paths of wav.scp start from "
+                        "(default: the folder, or the first one above it where they are found)")  # fmt: skip
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    corpus = KaldiCorpus(options.data_root, normalise_language(options.language), options.sound_root)
+    return prepare(corpus, output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

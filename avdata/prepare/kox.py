@@ -6,35 +6,107 @@
 Archives are read where they lie, also in parts (`TS1.zip.part0`, ...). A recording and its label belong together by name; which
 recordings are Korean is told by words in the names of archives and folders (`TS_ko_1.zip`, `TS_en_1.zip`).
 The result is two manifests with equal ids, ko.jsonl and en.jsonl.
+A command that a user gives speaks the English text where there is no recording of it.
+
+`netflips prepare kox --data-root Ko-X --out-dir data/kox`
 """
 
+import argparse
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError
+from avcore.command import Parser, run
+from avcore.errors import InputError, UsageError
+from avcore.files import write_text
 from avdata.manifest import Entry
-from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, Utterance, read_english_label, read_label
-from avdata.prepare.kox_lengths import check_lengths
-from avdata.prepare.kox_recordings import Recordings, find_recordings, place_of
-from avdata.prepare.pieces import Piece
-from avdata.prepare.records import Journal, Record
+from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
+from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
+from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.synthesis import Synthesis
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
 
+PLACEHOLDERS = ("text", "text_file", "out", "reference", "id", "speaker")
 LOG = logging.getLogger("netflips")
+_TEMPLATE_HELP = (
+    "command that speaks an English text where there is no English recording, as "
+    "'python -m avdata.prepare.say --text-file {text_file} --out {out}'; "
+    "{text}, {text_file}, {out}, {reference} (the Korean recording), {id} and {speaker} are filled in"
+)
 
 
 @dataclass(frozen=True)
-class Side:
+class Synthesis:
+    """A command template. It is split as a shell would, but no shell runs it; {name} stands for a value anywhere in a word.
+
+    {text} the text, {text_file} a UTF-8 file with it, {out} the wav file to write, {reference} the recording in the other
+    language (for a voice to clone), {id}, {speaker}.
+    """
+
+    template: str
+    timeout_s: float = 300.0
+
+    def check(self) -> None:
+        """Raises UsageError for a template that cannot work."""
+        try:
+            words = shlex.split(self.template)
+        except ValueError as error:
+            raise UsageError("--synthesise-with cannot be read", expected="a command", found=f"{self.template}: {error}") from error
+        has_text = "{text}" in self.template or "{text_file}" in self.template
+        if not words or "{out}" not in self.template or not has_text:
+            raise UsageError(
+                "--synthesise-with needs {out}, and {text} or {text_file}",
+                expected="a command such as 'python -m avdata.prepare.say --text-file {text_file} --out {out}'",
+                found=self.template or "nothing",
+            )
+        if shutil.which(words[0]) is None:
+            raise UsageError("the program of --synthesise-with is not there", found=words[0], hint="install it, or give its path")
+
+    def speak(self, text: str, reference: Path, folder: Path, name: str, speaker: str) -> Path:
+        """Have a text spoken; returns the wav file, in `folder`. Raises InputError with the program's own last words."""
+        text_file, out = folder / f"{name}.txt", folder / f"{name}.tts.wav"
+        write_text(text_file, text + "\n")
+        values = (text, str(text_file), str(out), str(reference), name, speaker)
+        argv = [_filled(word, dict(zip(PLACEHOLDERS, values, strict=True))) for word in shlex.split(self.template)]
+        try:
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=self.timeout_s, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise InputError("the speech synthesis could not be run", path=argv[0], found=error) from error
+        finally:
+            text_file.unlink(missing_ok=True)
+        if done.returncode or not out.is_file() or not out.stat().st_size:
+            said = done.stderr.decode(errors="replace").strip().splitlines() or ["no sound was written"]
+            raise InputError("the speech synthesis failed", path=argv[0], found=f"exit code {done.returncode}: {said[-1][:200]}")
+        return out
+
+
+def _filled(word: str, values: dict[str, str]) -> str:
+    """A word with its placeholders replaced, once: what is put in is not looked at again."""
+    pieces, rest = [], word
+    while rest:
+        places = {name: rest.find(f"{{{name}}}") for name in values}
+        there = {name: place for name, place in places.items() if place >= 0}
+        if not there:
+            break
+        name = min(there, key=lambda one: there[one])
+        pieces += [rest[: there[name]], values[name]]
+        rest = rest[there[name] + len(name) + 2 :]
+    return "".join([*pieces, rest])
+
+
+@dataclass(frozen=True)
+class KoxSide:
     """One side of a pair. sound: its recording, None = to be synthesised after `reference`, the other side's recording."""
 
     language: str
-    utterance: Utterance
+    utterance: KoxUtterance
     split: str
     sound: CorpusFile | None
     reference: CorpusFile
@@ -105,7 +177,7 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
         return texts
 
-    def _utterances(self, labels: list[CorpusFile]) -> Iterator[Utterance]:
+    def _utterances(self, labels: list[CorpusFile]) -> Iterator[KoxUtterance]:
         """All that is labelled. Raises InputError when the layout does not fit the first label; later ones are set aside."""
         is_first = True
         for label in labels:
@@ -117,7 +189,7 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
             is_first = False
 
-    def _sides(self, utterance: Utterance, sounds: Recordings) -> Iterator[Piece]:
+    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[Piece]:
         sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
         split = self.layout.split(sound)
         yield self._piece(KOREAN, utterance, split, sound, sound)
@@ -128,10 +200,10 @@ class KoxCorpus:
         else:
             self._num_alone += 1
 
-    def _piece(self, language: str, utterance: Utterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Piece:
+    def _piece(self, language: str, utterance: KoxUtterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Piece:
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
         self._places[language, utterance.name] = place
-        return Piece(f"{language}/{utterance.name}", Side(language, utterance, split, sound, reference))
+        return Piece(f"{language}/{utterance.name}", KoxSide(language, utterance, split, sound, reference))
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Converts and synthesises."""
@@ -154,7 +226,7 @@ class KoxWorker:
 
     def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Convert a recording, or have it synthesised."""
-        side: Side = piece.work
+        side: KoxSide = piece.work
         name = f"audio/{side.language}/{side.utterance.name}.wav"
         if side.sound is not None:
             with side.sound.on_disk(self.temporary) as path:
@@ -176,7 +248,7 @@ class KoxWorker:
     def finish(self, piece: Piece) -> None:
         """No piece has follow-ups."""
 
-    def _synthesise(self, side: Side) -> Path:
+    def _synthesise(self, side: KoxSide) -> Path:
         if self.synthesis is None:
             raise ValueError("there is nothing to synthesise with")
         with side.reference.on_disk(self.temporary) as reference:
@@ -184,6 +256,40 @@ class KoxWorker:
             return self.synthesis.speak(utterance.translation, reference, self.temporary, utterance.name, utterance.speaker)
 
 
-def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[Utterance]:
+def _without_labels(korean: Mapping[str, CorpusFile]) -> Iterator[KoxUtterance]:
     """Recordings alone: folders of English and Korean with equal names."""
-    return (Utterance(name, "", "", "", "") for name in korean)
+    return (KoxUtterance(name, "", "", "", "") for name in korean)
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        prog="netflips prepare kox", description="AIHub Ko-X to 16 kHz wav and two manifests with equal ids, ko.jsonl and en.jsonl."
+    )
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders, archives, or both")
+    parser.add_argument("--english-root", type=Path, metavar="DIR", help="folder or archive in which all is English")
+    parser.add_argument("--layout", type=Path, metavar="YAML", help="where things stand in labels (default: configs/data/kox.yaml)")
+    parser.add_argument("--synthesise-with", default="", metavar="COMMAND", help=_TEMPLATE_HELP)
+    parser.add_argument("--synthesis-timeout", type=float, default=300, metavar="S", help="seconds for a sentence (default: 300)")
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    if options.english_root is not None and not options.english_root.exists():
+        raise InputError("the English recordings are not there", path=options.english_root, hint="check the path")
+    synthesis = Synthesis(options.synthesise_with, options.synthesis_timeout) if options.synthesise_with else None
+    if synthesis is not None:
+        synthesis.check()
+    corpus = KoxCorpus(options.data_root, read_layout(options.layout), options.english_root, synthesis)
+    more = () if options.english_root is None else (options.english_root,)
+    return prepare(corpus, output_options(options), *more)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

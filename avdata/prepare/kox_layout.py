@@ -66,7 +66,7 @@ class KoxLayout:
 
 
 @dataclass(frozen=True)
-class Utterance:
+class KoxUtterance:
     """A label. name: of the recording, without its ending. text: Korean, translation: English, "" = there is none."""
 
     name: str
@@ -109,7 +109,7 @@ def _fits(value: object, kind: object) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) for pair in value.items() for one in pair)
 
 
-def read_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
+def read_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
     """The utterances of a label file. Raises InputError, with the fields that are there, when the layout does not fit it."""
     content = _content(file)
     rows = _rows(content, layout.utterances, layout.text)
@@ -125,7 +125,7 @@ def read_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
     return found
 
 
-def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[Utterance]:
+def read_english_label(file: CorpusFile, layout: KoxLayout) -> list[KoxUtterance]:
     """The utterances of a label of English recordings, with what they say as `translation`; none where the layout does not fit.
 
     The text may stand under the name of an English text, or under that of any text.
@@ -152,12 +152,12 @@ def _rows(content: Any, places: list[str], texts: list[str]) -> list[Any]:
     return []
 
 
-def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> Utterance:
+def _utterance(row: Mapping[str, Any], file: CorpusFile, layout: KoxLayout) -> KoxUtterance:
     name = _text(row, layout.sound) or file.stem
     stem = PurePosixPath(name.replace("\\", "/")).name
     stem = stem[: stem.rindex(".")] if re.search(r"\.\w{2,4}$", stem) else stem
     text, translation = (spoken_form(_text(row, paths)) for paths in (layout.text, layout.translation))
-    return Utterance(stem, text, translation, _text(row, layout.speaker), _text(row, layout.topic))
+    return KoxUtterance(stem, text, translation, _text(row, layout.speaker), _text(row, layout.topic))
 
 
 def _text(row: Mapping[str, Any], paths: list[str]) -> str:

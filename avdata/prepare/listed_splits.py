@@ -10,8 +10,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
 from avdata.prepare.clips import MANIFEST
-from avdata.prepare.records import Record, read_journal
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.workplace import Outcome, Record, Workplace, read_journal
 
 REPORT = "report.json"
 SPLITS = ("train", "valid", "test")

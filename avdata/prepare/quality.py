@@ -1,15 +1,35 @@
-"""How good a clip of a talking face is, in figures, and which clips are not good enough."""
+"""How good a clip of a talking face is, in figures, and which clips are not good enough.
 
-from collections.abc import Iterable, Iterator
+Sample pictures of clips, kept and rejected ones, are laid out on a contact sheet.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.faces.find import SpeakerFace
 from avcore.faces.select import loudness, mouth_agreement
+from avcore.files import atomic_output
+from avcore.media import Picture
 
 _CROPS_AT_ONCE = 250
+KEPT = "kept"
+_SHOWN = 6
+"""Pictures of a clip in its sample."""
+_SIDE = 96
+_MOST = 12
+"""Samples of each kind."""
+_SMALL = 320
+_LABEL_HEIGHT = 18
+_LONGEST_NAME = 24
+_TITLE_HEIGHT = 26
+_GAP = 4
+_INK, _PAPER = (235, 235, 235), 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +76,7 @@ class QualityGates:
                 yield name.replace("_", " "), f"{name.replace('_', ' ')} is {value:.2f}; {wanted} is wanted"
 
 
-def measure(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
+def measure_clip(face: SpeakerFace, speech: NDArray[np.float32]) -> Quality:
     """Measure a clip. speech: float32 of shape [S] at 16 kHz in -1..1 that belongs to its pictures."""
     seen = [frame for frame in face.frames if frame is not None]
     heights = [float(frame.box[3] - frame.box[1]) for frame in seen]
@@ -95,3 +115,118 @@ def _openings(face: SpeakerFace) -> NDArray[np.float64]:
         last = last if frame is None else frame.opening
         openings.append(last)
     return np.array(openings)
+
+
+class Thumbnails:
+    """Takes small copies of a few pictures of a stream as it passes."""
+
+    def __init__(self, num_frames: int) -> None:
+        self._wanted = set(np.linspace(0, max(num_frames - 1, 0), _SHOWN).round().astype(int).tolist())
+        self._taken: dict[int, tuple[Pixels, float]] = {}
+
+    def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """The same pictures."""
+        for index, picture in enumerate(pictures):
+            if index in self._wanted:
+                scale = min(1.0, _SMALL / max(picture.rgb.shape[:2]))
+                self._taken[index] = _resized(picture.rgb, scale), scale
+            yield picture
+
+    def strip(self, face: SpeakerFace | None) -> Pixels | None:
+        """Faces in the upper row and lips below, uint8 [192, 6 * 96, 3]; whole pictures where no face is known.
+
+        None when there were no pictures.
+        """
+        columns = []
+        for index, (picture, scale) in self._taken.items():
+            frame = None if face is None or index >= len(face.frames) else face.frames[index]
+            upper = _square(picture if frame is None else _cut(picture, frame.box * scale))
+            lower = np.full_like(upper, _PAPER)
+            if face is not None and frame is not None:
+                lower = cv2.cvtColor(face.lips_between(index, index + 1)[0], cv2.COLOR_GRAY2RGB)
+            columns.append(np.vstack([upper, lower]))
+        if not columns:
+            return None
+        missing = [np.full_like(columns[0], _PAPER)] * (_SHOWN - len(columns))
+        return np.hstack([*columns, *missing])
+
+
+class SampleKeeper:
+    """Keeps the first few samples of each kind of clip in a folder each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, kind: str, name: str, strip: Pixels | None, figures: Mapping[str, float]) -> None:
+        """Keep a sample, uint8 [height, width, 3], with its figures, unless there are enough of this kind."""
+        folder = self._folder / kind
+        if strip is None or (folder.is_dir() and sum(1 for _ in folder.iterdir()) >= _MOST):
+            return
+        words = ", ".join(f"{what.rpartition('_')[2]} {value:.3g}" for what, value in figures.items())
+        labelled = np.vstack([strip, _text(f"{name[-_LONGEST_NAME:]}: {words}", strip.shape[1], _LABEL_HEIGHT, 0.36)])
+        with atomic_output(folder / f"{name.replace('/', '-')}.jpg") as temporary:
+            _write(temporary, labelled)
+
+
+def write_contact_sheet(path: Path, folder: Path) -> bool:
+    """Write all samples as one picture, the kept ones first, each kind under its name; False when there are none."""
+    kinds = sorted((one for one in folder.iterdir() if one.is_dir()), key=lambda one: (one.name != KEPT, one.name))
+    rows: list[Pixels] = []
+    for kind in kinds:
+        strips = [_read(file) for file in sorted(kind.glob("*.jpg"))]
+        if strips:
+            rows += [*_two_a_row(kind.name, strips)]
+    if not rows:
+        return False
+    with atomic_output(path) as temporary:
+        _write(temporary, np.vstack(rows))
+    return True
+
+
+def _two_a_row(title: str, strips: list[Pixels]) -> Iterator[Pixels]:
+    height, width = strips[0].shape[:2]
+    whole = 2 * width + _GAP
+    yield _text(title if title == KEPT else f"rejected: {title}", whole, _TITLE_HEIGHT, 0.6)
+    blank = np.full((height, width, 3), _PAPER, np.uint8)
+    between = np.full((height, _GAP, 3), _PAPER, np.uint8)
+    for left, right in zip(strips[::2], [*strips[1::2], blank], strict=False):
+        yield np.hstack([left, between, right])
+        yield np.full((_GAP, whole, 3), _PAPER, np.uint8)
+
+
+def _text(text: str, width: int, height: int, scale: float) -> Pixels:
+    """A line of text; letters that the font lacks show as `?` (the files are named in full)."""
+    line = np.full((height, width, 3), _PAPER, np.uint8)
+    known = text.encode("ascii", "replace").decode()
+    cv2.putText(line, known, (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)
+    return line
+
+
+def _cut(picture: Pixels, box: NDArray[np.float32]) -> Pixels:
+    height, width = picture.shape[:2]
+    left, top = (int(np.clip(value, 0, limit - 2)) for value, limit in zip(box[:2], (width, height), strict=True))
+    right, bottom = (int(np.clip(value, 2, limit)) for value, limit in zip(box[2:], (width, height), strict=True))
+    return picture[top : max(bottom, top + 2), left : max(right, left + 2)]
+
+
+def _square(picture: Pixels) -> Pixels:
+    """A picture fitted into 96 x 96 pixels."""
+    small = _resized(picture, _SIDE / max(picture.shape[:2]))
+    square = np.full((_SIDE, _SIDE, 3), _PAPER, np.uint8)
+    top, left = (_SIDE - small.shape[0]) // 2, (_SIDE - small.shape[1]) // 2
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return square
+
+
+def _resized(picture: Pixels, scale: float) -> Pixels:
+    size = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _read(path: Path) -> Pixels:
+    return np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1], dtype=np.uint8)
+
+
+def _write(path: Path, picture: Pixels) -> None:
+    _, content = cv2.imencode(path.suffix, np.ascontiguousarray(picture[:, :, ::-1]))
+    path.write_bytes(content.tobytes())

@@ -1,25 +1,157 @@
-"""What all preparations share: options for where and how, and the run from pieces to manifest."""
+"""What all preparations share: options for where and how, and the run from pieces to manifest.
+
+The pieces of a corpus are worked off on several processes; a piece may have follow-ups, and one that fails is set aside by name.
+"""
 
 import argparse
+import errno
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from avcore.command import LOG
-from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, UsageError
+from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
 from avcore.outputs import keep_folder_apart
-from avcore.progress import bars
-from avdata.prepare.pieces import Piece, PieceWorker, run_pieces
-from avdata.prepare.workplace import Outcome, Workplace
+from avcore.progress import Progress, bars
+from avcore.runs.pool import ProcessPool
+from avcore.runs.work import Lost, PoolTask
+from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRITTEN = ("audio", "lips", "samples", "video")
 """Folders that recordings and pictures are written to."""
 
 
-class Corpus(Protocol):
+@dataclass(frozen=True)
+class Piece:
+    """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
+
+    parent: the piece that it is a follow-up of; set by whoever runs it.
+    """
+
+    key: str
+    work: Any
+    parent: str = ""
+
+
+class PieceWorker(Protocol):
+    """Does pieces; goes to other processes."""
+
+    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+        """Do a piece: make its files and then record what became of it, or return follow-ups."""
+
+    def finish(self, piece: Piece) -> None:
+        """Clear up behind a piece whose follow-ups are all done."""
+
+
+def run_pieces(
+    pieces: Iterable[Piece], worker: PieceWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
+) -> None:
+    """Do all pieces but those that are known.
+
+    folder: of the journal. Follow-ups come first, so that few pieces are half done at a time. A piece that raises is recorded
+    as failed, and so is one that kills its process. Raises OutputError when the results cannot be written.
+    """
+    journal = Journal(folder)
+    plan = _Plan(pieces, worker, journal, set(known), progress)
+    with ProcessPool[Piece, Piece](_Doer, (worker, journal), num_workers) as pool:
+        for outcome in pool.run(plan):
+            piece = outcome.label
+            if isinstance(outcome, Lost):
+                LOG.warning("%s: %s", piece.key, outcome.reason)
+                journal.add(_failure(piece, "died", outcome.reason))
+            plan.done(piece, [] if isinstance(outcome, Lost) else outcome.result)
+
+
+class _Doer:
+    """Does pieces in a process of the pool."""
+
+    def __init__(self, worker: PieceWorker, journal: Journal) -> None:
+        self._worker, self._journal = worker, journal
+
+    def process(self, pieces: tuple[Piece]) -> list[Piece]:
+        """Do one piece; returns its follow-ups."""
+        return _do(self._worker, pieces[0], self._journal)
+
+
+class _Plan:
+    """Which piece is next, and which are open because their follow-ups are not done."""
+
+    def __init__(self, pieces: Iterable[Piece], worker: PieceWorker, journal: Journal, known: set[str], progress: Progress) -> None:
+        self._pieces, self._worker, self._journal, self._known, self._progress = iter(pieces), worker, journal, known, progress
+        self._ready: deque[Piece] = deque()
+        self._parent: dict[str, Piece] = {}
+        self._open: dict[str, int] = {}
+        self._num_done = self._num_known = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> tuple[Piece, PoolTask[Piece]]:
+        """The next piece that is not known; there may be others when one is done."""
+        if self._ready:
+            piece = self._ready.popleft()
+        else:
+            piece = next(one for one in self._pieces if self._is_new(one))
+            self._num_known += 1
+        return piece, PoolTask.of(piece)
+
+    def done(self, piece: Piece, follow_ups: list[Piece]) -> None:
+        """Take note that a piece is done but for its follow-ups."""
+        new = [replace(one, parent=piece.key) for one in follow_ups if self._is_new(one)]
+        self._ready.extend(new)
+        self._num_known += len(new)
+        self._num_done += 1
+        self._parent.update({one.key: piece for one in new})
+        self._progress("preparing", self._num_done, self._num_known)
+        if new:
+            self._open[piece.key] = len(new)
+        elif follow_ups:
+            self._close(piece)
+        parent = self._parent.pop(piece.key, None)
+        if parent is not None:
+            self._open[parent.key] -= 1
+            if not self._open[parent.key]:
+                del self._open[parent.key]
+                self._close(parent)
+
+    def _close(self, piece: Piece) -> None:
+        self._worker.finish(piece)
+        self._journal.add(Record(piece.key, "done"))
+
+    def _is_new(self, piece: Piece) -> bool:
+        is_new = piece.key not in self._known
+        self._known.add(piece.key)
+        return is_new
+
+
+def _do(worker: PieceWorker, piece: Piece, journal: Journal) -> list[Piece]:
+    """Do a piece; what goes wrong with it is recorded, unless results cannot be written at all."""
+    try:
+        return list(worker.do(piece, journal))
+    except OutputError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise OutputError("the results cannot be written", path=piece.key, found=error.strerror) from error
+        journal.add(_failure(piece, "unexpected", str(error)))
+    except NetflipsError as error:
+        journal.add(_failure(piece, type(error).__name__, str(error)))
+    except Exception as error:  # one strange file must not end the work of a night
+        LOG.debug("%s", piece.key, exc_info=True)
+        journal.add(_failure(piece, "unexpected", f"unexpected error: {type(error).__name__}: {error}"))
+    return []
+
+
+def _failure(piece: Piece, reason: str, detail: str) -> Record:
+    return Record(piece.key, "failed", parent=piece.parent, reason=reason, detail=detail)
+
+
+class SourceCorpus(Protocol):
     """A corpus that can be prepared.
 
     root: where it lies. problems: what cannot even be begun, by name; complete when the pieces are listed.
@@ -71,7 +203,7 @@ def output_options(options: argparse.Namespace) -> OutputOptions:
     return OutputOptions(options.out_dir, options.workers, options.retry_failed, options.limit, options.quiet)
 
 
-def prepare(corpus: Corpus, options: OutputOptions, *more_roots: Path) -> int:
+def prepare(corpus: SourceCorpus, options: OutputOptions, *more_roots: Path) -> int:
     """Prepare a corpus, or go on with it; returns the exit code: 1 when something failed or nothing was kept.
 
     more_roots: where else something is read. Raises InputError when the corpus is not there, UsageError when an earlier run had

@@ -3,21 +3,25 @@
 train_data_01/003/<speaker>/<speaker>_003_<n>.flac
 train_data_01/003/<speaker>/<speaker>_003.trans.txt      a line for each: "<speaker>_003_<n> <text>"
 test_data_01/003/...
+
+`netflips prepare zeroth --data-root zeroth --out-dir data/zeroth`
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+from avcore.command import Parser, run
 from avcore.errors import InputError
 from avdata.manifest import Entry
-from avdata.prepare.pieces import Piece
-from avdata.prepare.records import Journal, Record
+from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
 
 MANIFEST = "manifest"
 _TRANSCRIPT = ".trans.txt"
@@ -25,7 +29,7 @@ _LAYOUT = "train_data_01/003/<speaker>/<speaker>_003.trans.txt and its .flac fil
 
 
 @dataclass(frozen=True)
-class Sentence:
+class ZerothSentence:
     """A recording and what is said in it. split: train or test, "" = the folders don't say."""
 
     sound: CorpusFile
@@ -75,7 +79,7 @@ class ZerothCorpus:
                 what = "there is no text" if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            yield Piece(name, Sentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
+            yield Piece(name, ZerothSentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
 
     def worker(self, place: Workplace) -> "ZerothWorker":
         """Converts sounds."""
@@ -94,7 +98,7 @@ class ZerothWorker:
 
     def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
         """Convert one recording."""
-        sentence: Sentence = piece.work
+        sentence: ZerothSentence = piece.work
         with sentence.sound.on_disk(self.temporary) as path:
             stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{piece.key}.wav")
         entry = Entry(
@@ -110,3 +114,24 @@ class ZerothWorker:
 
 def _split(file: CorpusFile) -> str:
     return next((split for split in ("train", "test") for folder in file.folders if folder.startswith(split)), "")
+
+
+def build_parser() -> Parser:
+    """The command's options."""
+    parser = Parser(prog="netflips prepare zeroth", description="Zeroth Korean (OpenSLR 40) to 16 kHz wav and a manifest.")
+    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="folder with train_data_01 and test_data_01")
+    add_output_options(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(build_parser(), _work, argv)
+
+
+def _work(options: argparse.Namespace) -> int:
+    return prepare(ZerothCorpus(options.data_root), output_options(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

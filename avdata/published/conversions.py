@@ -1,17 +1,44 @@
-"""The subcommands of `netflips manifest` that change from and to the published forms."""
+"""What the subcommands of `netflips manifest` share.
+
+The subcommands of `netflips manifest` that change from and to the published forms.
+"""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language
-from avdata.division import field_of
 from avdata.manifest import read_manifest, write_manifest
-from avdata.options import Subcommand, add_input, add_output, words
+from avdata.splits import field_of
 from avdata.unit_store import write_units
+
+
+class Subcommand(NamedTuple):
+    """purpose: in one line. add: adds its options to a parser. work: does it, and may return an exit code."""
+
+    purpose: str
+    add: Callable[[argparse.ArgumentParser], None]
+    work: Callable[[argparse.Namespace], int | None]
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Add the manifest that is read, and its root."""
+    parser.add_argument("manifest", type=Path, metavar="MANIFEST", help="JSON lines")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="folder its paths start from (default: its own)")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add the file that is written."""
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="PATH")
+
+
+def words(text: str) -> list[str]:
+    """What stands between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _add_to_tsv(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +149,7 @@ def _add_to_unit2a(parser: argparse.ArgumentParser) -> None:
 
 
 def _to_unit2a(options: argparse.Namespace) -> None:
-    from avdata.published.unit2a_write import write_unit2a
+    from avdata.published.unit2a import write_unit2a
 
     keep_apart({"the output": options.out}, {"the manifest": options.manifest, "the units": options.units})
     manifest = read_manifest(options.manifest, options.root)
@@ -138,7 +165,7 @@ def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
 
 
 def _from_unit2a(options: argparse.Namespace) -> None:
-    from avdata.published.unit2a_write import entries_of, read_unit2a
+    from avdata.published.unit2a import entries_of, read_unit2a
 
     keep_apart({"the output": options.out, "--units-out": options.units_out}, {"the table": options.table})
     utterances = read_unit2a(options.table, options.root, options.unit_offset)

@@ -14,8 +14,7 @@ from avcore.files import write_text
 from avcore.media import probe
 from avcore.suffixes import SOUND_SUFFIXES
 from avcore.timeline import seconds_to_samples
-from avcore.units import Units, format_units
-from avcore.units.files import write_unit_file
+from avcore.units import Units, format_units, write_unit_file
 from avdata.manifest import Entry
 from avdata.unit_store import UnitRow, iter_units, read_units
 

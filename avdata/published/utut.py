@@ -13,8 +13,7 @@ from avcore.checkpoints.sniff import require_stored
 from avcore.errors import InputError, UnitError, UnitRangeError, reason
 from avcore.files import require_file
 from avcore.texts import iter_lines
-from avcore.units import Ids, Units
-from avcore.units.files import read_unit_file
+from avcore.units import Ids, Units, read_unit_file
 from avcore.units.vocabulary import normalise_language
 
 LANG_PAIRS = "lang_pairs.txt"

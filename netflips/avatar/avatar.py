@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from avcore.answers import Transcript
 from avcore.files import private_folder
 from avcore.media import read_speech, write_speech_pieces
 from avcore.progress import Progress, silent
-from avcore.transcripts import Transcript
 from netflips.avatar.guards import Guard
 from netflips.avatar.hearing import Ear
 from netflips.avatar.replies import Replier

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from av2unit.stage import UNIT_ENCODER
+from avcore.answers import Transcript
 from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import device_name
 from avcore.contracts import SpeechRecognizer
@@ -12,7 +13,6 @@ from avcore.errors import NoSpeechError
 from avcore.media import read_speech
 from avcore.progress import Progress, silent
 from avcore.speech.regions import find_speech
-from avcore.transcripts import Transcript
 from netflips.listening import Listener
 from netflips.transcribe import reader_path
 

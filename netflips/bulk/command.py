@@ -14,11 +14,10 @@ from avcore.loading import loading
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import PATH_FIELDS, Manifest
-from netflips.bulk.flags import add_spread_options, spread_of
 from netflips.bulk.inputs import read_inputs
 from netflips.bulk.run_folder import require_apart
 from netflips.bulk.settings import CPU_BATCH_S, CPU_PADDING_S, GPU_BATCH_S, ExtractModels, ExtractSettings
-from netflips.bulk.spread import Spread
+from netflips.bulk.spread import Spread, add_spread_options, spread_of
 
 _SAMPLE = 8
 _REASONS_SHOWN = 5

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from avcore.runs.work import Pool, PoolSize
-from netflips.bulk.full_paths import with_full_paths
-from netflips.bulk.session import ray_session
+from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread
 from netflips.evaluate.measuring import Job, Measurer, Work
 

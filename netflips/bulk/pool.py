@@ -14,7 +14,7 @@ import ray
 from ray.exceptions import ObjectLostError, RayError, RayTaskError, WorkerCrashedError
 
 from avcore.errors import CheckpointError
-from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, Task, Worker, WorkersFailError
+from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
 
 _TRIES_ALONE = 2
 _MOST_DEATHS_IN_A_ROW = 12
@@ -25,7 +25,7 @@ _READERS_FAULT = (WorkerCrashedError, RayTaskError, ObjectLostError)
 @dataclass
 class _Job(Generic[Item, Label]):
     label: Label
-    task: Task[Item]
+    task: PoolTask[Item]
     parts: list[Any] = field(default_factory=list)
     num_unread: int = 0
 
@@ -95,7 +95,7 @@ class RayPool(Pool[Item, Label]):
         if complaints:
             raise CheckpointError(complaints[0])
 
-    def run(self, tasks: Iterable[tuple[Label, Task[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
+    def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         """Do labelled tasks; items of one that its worker died of are tried alone, and set aside if it dies of them again."""
         source = iter(tasks)
         while True:
@@ -111,7 +111,7 @@ class RayPool(Pool[Item, Label]):
                 else:
                     yield from self._end_of_work(ref)
 
-    def _top_up(self, source: Iterator[tuple[Label, Task[Item]]]) -> None:
+    def _top_up(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> None:
         """Start reading while there is room."""
         while self._num_parts() < self._most_parts():
             if self._again:
@@ -192,7 +192,7 @@ class RayPool(Pool[Item, Label]):
         if tries >= _TRIES_ALONE:
             yield Lost(job.label, job.task.items[0], f"given up: {_reason(error)}")
             return
-        self._again.extend(_Job(job.label, Task(((item,),), True, tries)) for item in job.task.items)
+        self._again.extend(_Job(job.label, PoolTask(((item,),), True, tries)) for item in job.task.items)
 
 
 def _kill(actor: Any) -> None:

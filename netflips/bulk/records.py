@@ -1,14 +1,18 @@
-"""What passes between the driver, the readers and the model workers."""
+"""What passes between the driver, the readers and the model workers, and how utterances of like length are put together."""
 
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import NetflipsError
 from avdata.manifest import Entry
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -102,3 +106,25 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, NetflipsError):
         return str(error)
     return f"unexpected error: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def by_length(
+    items: Sequence[Item], seconds: Callable[[Item], float], most_s: float, most_padding_s: float = math.inf
+) -> Iterator[list[Item]]:
+    """Group items of like length, longest first, such that items times longest is at most `most_s` seconds in each group.
+
+    No item is more than `most_padding_s` shorter than the longest of its group. An item longer than `most_s` has a group of
+    its own. The same items give the same groups.
+    """
+    group: list[Item] = []
+    longest = 0.0
+    for item in sorted(items, key=seconds, reverse=True):
+        is_full = (len(group) + 1) * longest > most_s or longest - seconds(item) > most_padding_s
+        if group and is_full:
+            yield group
+            group = []
+        if not group:
+            longest = seconds(item)
+        group.append(item)
+    if group:
+        yield group

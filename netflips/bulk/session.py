@@ -1,4 +1,7 @@
-"""Ray inside this process, or a cluster that runs already: started quietly, and nothing of it left afterwards."""
+"""Ray inside this process, or a cluster that runs already: started quietly, and nothing of it left afterwards.
+
+Workers on a cluster stand in folders of their own: paths are made such that they mean the same in every process.
+"""
 
 import os
 import secrets
@@ -8,11 +11,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from avcore.command import stopped_by_sigterm
 from avcore.errors import EXIT_FAILED, NetflipsError, UsageError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 _PREFIX = "netflips-ray-"
 _LONGEST_FOLDER = 24
 """Letters; Ray's sockets lie 80 letters deeper, and the system takes 107."""
@@ -33,6 +43,19 @@ _RAY_ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the coming default, of which Ray would warn
     "RAY_gcs_server_port_wait_time_s": "120",  # on a busy machine 30 may be too few
 }
+
+
+def with_full_paths(settings: Settings) -> Settings:
+    """Settings, a dataclass, with every path in it absolute, those of dataclasses inside it too."""
+    return replace(settings, **{field.name: _full(getattr(settings, field.name)) for field in fields(settings) if field.init})
+
+
+def _full(value: object) -> object:
+    if isinstance(value, Path):
+        return value.absolute()
+    if isinstance(value, dict):
+        return {name: _full(one) for name, one in value.items()}
+    return with_full_paths(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 class RayStartError(NetflipsError):

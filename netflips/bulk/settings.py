@@ -9,7 +9,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice, parse_face_choice
 
 AUDIO, VIDEO = "audio", "video"
-Layout = Literal["jsonl", "parquet", "files"]
+ShardLayout = Literal["jsonl", "parquet", "files"]
 LAST_LAYER = "last"
 CPU_BATCH_S, GPU_BATCH_S = 32.0, 320.0
 CPU_PADDING_S, GPU_PADDING_S = 0.5, math.inf
@@ -35,7 +35,7 @@ class ExtractSettings:
     out_dir: Path
     modalities: frozenset[str] = frozenset({AUDIO, VIDEO})
     face: str = "auto"
-    layout: Layout = "jsonl"
+    layout: ShardLayout = "jsonl"
     shard_size: int = 1000
     units: bool = True
     features: str = ""

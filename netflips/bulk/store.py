@@ -4,7 +4,7 @@
     plan.jsonl            which utterance goes into which shard
     work/00012.jsonl      finished rows of a shard that is not complete yet
     shards/00012.jsonl    a complete shard, in the order of the plan
-    closed.jsonl          length and digest of each complete shard, see `closed`
+    closed.jsonl          length and digest of each complete shard, see `shards`
     failed.jsonl          what was set aside, with the reason
 
 A shard is closed when it has a file and no work file. Its file is believed when it is as it was closed; what is neither in
@@ -20,15 +20,13 @@ from typing import Any
 
 from avcore.errors import InputError, OutputError
 from avcore.runs import journal
+from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
-from avcore.runs.rows import write_rows
 from avdata.manifest import Manifest
-from netflips.bulk.closed import CLOSED, CLOSED_KEYS, ClosedShards
-from netflips.bulk.plan import Shard, digest, new_shards, read_plan, write_plan
 from netflips.bulk.records import Made, Rejected, Source
-from netflips.bulk.run_folder import WAY_OUT, prepare_folder
-from netflips.bulk.settings import Layout
-from netflips.bulk.shard_files import ShardFiles
+from netflips.bulk.run_folder import WAY_OUT, Shard, digest, new_shards, prepare_folder, read_plan, write_plan
+from netflips.bulk.settings import ShardLayout
+from netflips.bulk.shards import CLOSED, CLOSED_KEYS, ClosedShards, ShardFiles
 
 _FAILED, _WORK = "failed.jsonl", "work"
 _FAILED_KEYS = ("id", "reason")
@@ -47,11 +45,11 @@ class ShardWork:
 
 @contextmanager
 def open_store(
-    out_dir: Path, key: Mapping[str, Any], layout: Layout, shard_size: int, overwrite: bool = False, reads_all: bool = False
+    out_dir: Path, key: Mapping[str, Any], layout: ShardLayout, shard_size: int, overwrite: bool = False, reads_all: bool = False
 ) -> Iterator["ResultStore"]:
     """Open an output folder for this run alone.
 
-    key: what the results are made with. reads_all: see `closed`. Raises UsageError when there are results made otherwise
+    key: what the results are made with. reads_all: see `shards`. Raises UsageError when there are results made otherwise
     (overwrite: they are deleted first), OutputError when another run is at work or the folder holds other things under our names.
     """
     with folder_lock(out_dir):
@@ -66,7 +64,7 @@ def open_store(
 class ResultStore:
     """What is planned, done and set aside in an output folder; `open_store` makes one that may be written to."""
 
-    def __init__(self, out_dir: Path, layout: Layout, shard_size: int, reads_all: bool = False) -> None:
+    def __init__(self, out_dir: Path, layout: ShardLayout, shard_size: int, reads_all: bool = False) -> None:
         self._plan_path, self._failed_path = out_dir / "plan.jsonl", out_dir / _FAILED
         self._work_dir, self._shard_size = out_dir / _WORK, shard_size
         self.files = ShardFiles(out_dir, layout)

@@ -17,8 +17,7 @@ from avcore.files import atomic_output, write_text
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units, format_units
 from avdata.unit_store import UnitRow
-from netflips.bulk.grouping import by_length
-from netflips.bulk.records import BatchResult, Costs, Loaded, Made, Rejected, reason_of
+from netflips.bulk.records import BatchResult, Costs, Loaded, Made, Rejected, by_length, reason_of
 from netflips.bulk.settings import ExtractModels, ExtractSettings
 from unit2av.speaker import SpeakerEncoder
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle, needed_stages, packed_part
-from avcore.checkpoints.precision import STORED_PRECISIONS
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.stages import STORED_PRECISIONS, Stage
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file

@@ -11,8 +11,7 @@ import torch
 from avcore.checkpoints.bundle import ABOUT, FORMAT, REFERENCES, Bundle, Packed, needed_stages, packed_part
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from avcore.checkpoints.config import without_places
-from avcore.checkpoints.installed import stages
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.stages import Stage, stages
 from avcore.errors import OutputError, UsageError
 from avcore.files import private_folder, require_writable
 from avcore.units.vocabulary import require_same_vocabulary

@@ -7,7 +7,7 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.faces.select import parse_face_choice
 from avcore.loading import loading
-from netflips.bulk.flags import add_spread_options
+from netflips.bulk.spread import add_spread_options
 from netflips.dub.recording_flags import add_recording_options, recording_options
 from netflips.dub.subtitle_flags import add_subtitle_options
 from netflips.options import MODALITIES

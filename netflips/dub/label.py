@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from avcore.arrays import Pixels
+
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _HEIGHT_SHARE = 1 / 24
 _MIN_PIXELS = 9
@@ -15,13 +15,13 @@ _MARGIN_SHARE = 0.5
 _SHADE = 0.35
 
 
-def with_label(pictures: Iterable[Picture], text: str) -> Iterator[Picture]:
+def with_label(pictures: Iterable[Pixels], text: str) -> Iterator[Pixels]:
     """Yield pictures, uint8 [height, width, 3], with a text on a dark strip in the upper left corner; "" changes nothing."""
     for picture in pictures:
         yield draw_label(picture, text) if text else picture
 
 
-def draw_label(picture: Picture, text: str) -> Picture:
+def draw_label(picture: Pixels, text: str) -> Pixels:
     """Return a copy of a picture, uint8 [height, width, 3], with a label whose size follows the picture's.
 
     The text is made smaller where it would not fit. Letters beyond ASCII show as `?`.

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from av2unit.trust import Heard, listen
 from avcore.answers import SpeakerVoice, Translation
+from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
+from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.faces.given import read_boxes_for
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.pingpong import pingpong
@@ -45,7 +46,6 @@ from unit2text.stage import TEXT_READER
 from unit2unit.inference import search_settings, truncation_notice
 
 LOG = logging.getLogger("netflips")
-Samples = NDArray[np.float32]
 _NUMBER = 1
 """Of the only utterance, as reports count them."""
 

@@ -9,7 +9,7 @@ from avcore.errors import NetflipsError, UsageError
 from avcore.outputs import keep_apart
 from avcore.plain_text import require_utf8
 from avcore.progress import bars
-from netflips.bulk.flags import spread_of
+from netflips.bulk.spread import spread_of
 from netflips.bundles.paths import given_or_bundle
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.jobs import Job, jobs_of, require_ours, require_videos
@@ -61,8 +61,7 @@ def _keep_apart(jobs: list[Job], settings: DubOptions, paths: ModelPaths, report
 def _dub_side_by_side(
     jobs: list[Job], settings: DubOptions, paths: ModelPaths, told: ReportFiles, options: argparse.Namespace
 ) -> int | None:
-    from netflips.bulk.dub_record import DubJob, DubRecord
-    from netflips.bulk.dubbing import DubModels, dub_side_by_side
+    from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, dub_side_by_side
 
     if options.out_dir is None:
         raise UsageError("--ray dubs into --out-dir")

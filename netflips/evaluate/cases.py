@@ -13,7 +13,7 @@ from typing import Any
 
 from avcore.errors import InputError, MediaError, NetflipsError
 from avcore.media import probe
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import iter_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units.vocabulary import normalise_language
 from netflips.evaluate.metrics.figures import DUB, REFERENCE, REFERENCE_TEXT, SOURCE

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from avcore.arrays import Floats, Samples
+from avcore.arrays import Floats, Pixels, Samples
 from avcore.errors import NetflipsError, NoSpeechError
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.media import MediaInfo, PictureSource, probe, read_speech
 from avcore.timeline import samples_to_seconds
@@ -49,7 +49,7 @@ class MediaClip:
         """How long its sound lasts; of a file without sound, its pictures."""
         return float(samples_to_seconds(len(self.speech)) if self.info.has_audio else self.info.duration_s)
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[Pixels]:
         """Its pictures at 25 fps, uint8 [height, width, 3] RGB."""
         return (picture.rgb for picture in PictureSource(self.path))
 
@@ -108,7 +108,7 @@ class UnderOtherSound:
         """The other clip's sound."""
         return self.said.speech
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[Pixels]:
         """The clip's own pictures."""
         return self.shown.pictures()
 

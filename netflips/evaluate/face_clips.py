@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.errors import MediaError, NoFaceError
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.faces.find import follow_faces
 from avcore.faces.geometry import overlap
 from avcore.media import PictureSource, read_speech
@@ -36,7 +37,7 @@ class FaceClip:
 
     start_s: float
     end_s: float
-    pictures: Iterator[Picture]
+    pictures: Iterator[Pixels]
     sound: NDArray[np.float32]
 
 
@@ -111,13 +112,13 @@ def _filled(taken: dict[int, Box]) -> NDArray[np.float64]:
     return np.stack([np.interp(every, numbers, column) for column in boxes.T], axis=1)
 
 
-def face_crops(track: FaceTrack, pictures: Iterable[Picture]) -> Iterator[Picture]:
+def face_crops(track: FaceTrack, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
     """The face of a track in its pictures uint8 [h, w, 3], the first one that of `track.first`: uint8 [224, 224, 3] each."""
     for (x, y, half), picture in zip(track.squares, pictures, strict=False):
         yield _crop(picture, x, y, half)
 
 
-def _crop(picture: Picture, x: float, y: float, half: float) -> Picture:
+def _crop(picture: Pixels, x: float, y: float, half: float) -> Pixels:
     margin = int(half * (1 + 2 * _SCALE))
     padded = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=(_BORDER,) * 3)
     down, across = y + margin, x + margin

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from av2unit.stage import UNIT_ENCODER
+from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, find_bundle
 from avcore.checkpoints.stages import Running
@@ -17,7 +18,6 @@ from avcore.errors import LanguageError, NetflipsError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from avcore.timeline import samples_to_seconds, seconds_to_samples
-from avcore.transcripts import Transcript
 from netflips.evaluate.metrics.figures import EXTRACTOR, INCEPTION, RECOGNIZER, SPEAKER, SYNCNET
 from unit2av.stage import SPEAKER_ENCODER
 from unit2text.stage import TEXT_READER

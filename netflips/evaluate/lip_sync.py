@@ -16,9 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.arrays import Doubles
+from avcore.arrays import Doubles, Pixels
 from avcore.errors import InputError
-from avcore.faces.crop import Picture
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME
 from unit2av.face.syncnet import NUM_CEPSTRA, SIDE, WINDOW, WINDOW_SOUND, SyncNet
 
@@ -49,7 +48,7 @@ class LipSync:
     windows: int
 
 
-def lip_sync(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.floating], is_published: bool = False) -> LipSync:  # type: ignore[type-arg]
+def lip_sync(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating], is_published: bool = False) -> LipSync:  # type: ignore[type-arg]
     """Measure one clip.
 
     pictures: uint8 [h, w, 3] RGB at 25 fps, the face filling them as in training (see `netflips.evaluate.face_clips`); sound:
@@ -101,13 +100,13 @@ def shifted_distances(lips: Tensor, heard: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def sync_vectors(network: SyncNet, pictures: Iterable[Picture], sound: Doubles) -> tuple[Tensor, Tensor]:
+def sync_vectors(network: SyncNet, pictures: Iterable[Pixels], sound: Doubles) -> tuple[Tensor, Tensor]:
     """Vectors of all windows of five pictures, and of the sound that belongs to each: float32 [v, width], [a, width].
 
     sound: of `cepstra`. Window k of either begins with picture k. Pictures are taken as they come; a few are held.
     """
     most = sound.shape[1] // _STEPS_PER_PICTURE + WINDOW
-    seen, held = list[Tensor](), list[Picture]()
+    seen, held = list[Tensor](), list[Pixels]()
     for _, picture in zip(range(most), pictures, strict=False):
         held.append(_bgr_square(picture))
         if len(held) == _BATCH + WINDOW - 1:
@@ -154,13 +153,13 @@ def _filters() -> Doubles:
     return np.where((bins >= low) & (bins < middle), rise, np.where((bins >= middle) & (bins < high), fall, 0.0))
 
 
-def _bgr_square(picture: Picture) -> Picture:
+def _bgr_square(picture: Pixels) -> Pixels:
     size = (SIDE, SIDE)
     square = picture if picture.shape[:2] == size else cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(square[..., ::-1])
 
 
-def _windows(pictures: Sequence[Picture]) -> Tensor:
+def _windows(pictures: Sequence[Pixels]) -> Tensor:
     """Windows of five of consecutive pictures uint8 [h, w, 3]: float32 [n, 3, 5, h, w], from 0 to 255."""
     stacked = torch.from_numpy(np.stack(pictures)).float().permute(3, 0, 1, 2)
     return stacked.unfold(1, WINDOW, 1).permute(1, 0, 4, 2, 3)

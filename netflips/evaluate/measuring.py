@@ -13,7 +13,7 @@ from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputE
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Finished, Lost, Pool, Task
+from avcore.runs.work import Finished, Lost, Pool, PoolTask
 from netflips.evaluate import records
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, Clips, SuiteCase
@@ -156,7 +156,7 @@ def measure(work: Work, out_dir: Path, pool: Pool[Job, int] | None = None, progr
 def _outcomes(jobs: Sequence[Job], pool: Pool[Job, int]) -> Generator[Finished[Job, int] | Lost[Job, int], None, None]:
     if jobs:
         with pool:
-            yield from pool.run((job.number, Task.of(job)) for job in jobs)
+            yield from pool.run((job.number, PoolTask.of(job)) for job in jobs)
 
 
 def _found(outcome: Finished[Job, int] | Lost[Job, int], work: Work) -> list[Record]:

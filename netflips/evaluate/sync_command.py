@@ -12,7 +12,7 @@ from avcore.files import require_file, require_place
 from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 
 _HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offset':>6} {'at 0':>6} {'windows':>7}"
 

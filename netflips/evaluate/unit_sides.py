@@ -8,7 +8,7 @@ import numpy as np
 from avcore.command import LOG
 from avcore.errors import InputError, UnitError
 from avcore.files import require_file
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import iter_rows
 from avcore.units import Ids, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
 from netflips.evaluate.unit_scores import Pair

@@ -14,7 +14,7 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avcore.texts import read_json
 from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance

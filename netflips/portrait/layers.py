@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels
 from avcore.faces.geometry import Landmarks
-from avcore.faces.litert import Region
+from avcore.faces.networks import TurnedSquare
 from avcore.faces.segment import segment_person
 from unit2av.mouths.mesh.face_shape import OVAL
 
@@ -39,22 +38,22 @@ class Layers:
     """
 
     cover: NDArray[np.uint8]
-    ground: Picture
+    ground: Pixels
     front: NDArray[np.int16]
 
-    def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Picture:
+    def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Pixels:
         """A part of the picture whose person comes from the places x, y float32 [h, w]: uint8 [h, w, 3]."""
         cover = cv2.remap(self.cover, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         front = cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(np.clip(front + _seen_of(self.ground[part], cover), 0, _FULL), np.uint8)
 
 
-def layers_of(still: Picture, mesh: Landmarks) -> Layers | None:
+def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
     """Part a picture uint8 [height, width, 3]; None where the person in it is not found. mesh: landmarks of the face."""
     points = mesh[:, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     width = float(high[0] - low[0])
-    found = segment_person(still, Region(((low + high) / 2).astype(np.float32), _REACH * width))
+    found = segment_person(still, TurnedSquare(((low + high) / 2).astype(np.float32), _REACH * width))
     if _share_of_face(found, points) < _LEAST_FACE:
         return None
     cover = _along_edges(found, still, width)
@@ -68,7 +67,7 @@ def _share_of_face(found: Floats, points: Floats) -> float:
     return float(found[face > 0].mean()) if face.any() else 0.0
 
 
-def _along_edges(found: Floats, still: Picture, width: float) -> NDArray[np.uint8]:
+def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.uint8]:
     """The person's share of each pixel, along the edges that the picture shows (guided filter)."""
     guide = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY).astype(np.float32) / _FULL
     radius = max(2, round(_EDGE * width))
@@ -77,7 +76,7 @@ def _along_edges(found: Floats, still: Picture, width: float) -> NDArray[np.uint
     return np.asarray(np.rint(np.clip((share - low) / (high - low), 0, 1) * _FULL), np.uint8)
 
 
-def _filled(still: Picture, cover: NDArray[np.uint8], width: float) -> Picture:
+def _filled(still: Pixels, cover: NDArray[np.uint8], width: float) -> Pixels:
     """The background with what is behind the person filled from what is beside, coarser the farther away it is."""
     margin = max(1, round(_MARGIN * width))
     near = cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
@@ -99,7 +98,7 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
     return np.asarray(known * here + (1 - known) * wide, np.float32)
 
 
-def _seen_of(ground: Picture, cover: NDArray[np.uint8]) -> NDArray[np.int16]:
+def _seen_of(ground: Pixels, cover: NDArray[np.uint8]) -> NDArray[np.int16]:
     """What is seen of the background through the person's cover, int16 of the same shape."""
     through = ground.astype(np.uint16) * (_FULL - cover.astype(np.uint16))[..., None]
     return ((through + _FULL // 2) // _FULL).astype(np.int16)

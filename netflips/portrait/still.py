@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from avcore.arrays import Pixels
 from avcore.errors import InputError, NoFaceError, UsageError
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import Landmarks, overlap
 from avcore.files import require_file
@@ -26,7 +27,7 @@ _WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
 _SAME_FACE = 0.3
 
 
-def read_still(path: Path) -> Picture:
+def read_still(path: Path) -> Pixels:
     """Read a picture of any usual kind, upright, its transparency on white: uint8 [height, width, 3], RGB.
 
     Raises InputError for what is no picture, or a very large one.
@@ -44,7 +45,7 @@ def read_still(path: Path) -> Picture:
         raise InputError("this is no picture that can be read", path=path, expected="JPEG, PNG, WebP, TIFF ...") from error
 
 
-def _rgb(image: Image.Image) -> Picture:
+def _rgb(image: Image.Image) -> Pixels:
     if image.mode in _WIDE:
         grey = np.nan_to_num(np.asarray(image, np.float64))
         white = max(1.0 if image.mode == "F" else 65535.0, float(grey.max()))
@@ -57,7 +58,7 @@ def _rgb(image: Image.Image) -> Picture:
     return np.asarray(image.convert("RGB"), np.uint8).copy()
 
 
-def sized(still: Picture, height: int | None) -> Picture:
+def sized(still: Pixels, height: int | None) -> Pixels:
     """A picture scaled to a height, with even sides; None keeps its size."""
     rows, columns = still.shape[:2]
     scale = 1.0 if height is None else height / rows
@@ -68,7 +69,7 @@ def sized(still: Picture, height: int | None) -> Picture:
     return np.asarray(cv2.resize(still, size, interpolation=how), np.uint8)
 
 
-def find_face(still: Picture, number: int | None, path: Path) -> tuple[Landmarks, Box]:
+def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks, Box]:
     """Find the face to animate: its landmarks float32 [468, 3] and its box [4].
 
     number: which from the left, from 1; None where there is one only. Raises NoFaceError for no face, UsageError where it is not
@@ -102,7 +103,7 @@ def _require_usable(mesh: Landmarks, path: Path) -> None:
         raise InputError("the face is turned too far", path=path, expected=f"{MOST_YAW} degrees at most", found=found)
 
 
-def _faces(still: Picture) -> list[Box]:
+def _faces(still: Pixels) -> list[Box]:
     """Boxes of all faces from left to right."""
     with FaceDetector() as detector:
         found = [*detector.boxes(still), *detector.far_boxes(still)]

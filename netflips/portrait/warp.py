@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Picture
+from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
 from netflips.portrait.layers import Layers
 from unit2av.mouths.mesh.face_shape import (
@@ -53,14 +53,14 @@ class HeadMove:
 class StillHead:
     """A still picture whose head can be moved."""
 
-    def __init__(self, still: Picture, mesh: Landmarks, layers: Layers | None = None) -> None:
+    def __init__(self, still: Pixels, mesh: Landmarks, layers: Layers | None = None) -> None:
         """still: uint8 [height, width, 3]; mesh: landmarks of its face. layers: person and background apart; None = in one."""
         self._still, self._pose, self._layers = still, fit_pose(mesh), layers
         self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
         self._blink = blink(self._head)
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
 
-    def moved(self, move: HeadMove) -> tuple[Picture, Landmarks]:
+    def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
         """The picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)

@@ -14,8 +14,7 @@ from avcore.files import private_folder, require_file, require_place
 from avcore.media import read_speech, write_speech_pieces
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, track
-from avcore.units import Units, from_reference_codes
-from avcore.units.files import read_unit_file, units_of
+from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.lipsync.work import heard_units
 from netflips.portrait.command import duration_scale
 from netflips.text_voice import TextVoice, speaker_voice, speller_path

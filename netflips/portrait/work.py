@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.arrays import Pixels
 from avcore.command import LOG, device_name
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
@@ -33,7 +34,7 @@ _RISE, _BREATH_HZ = 0.006, 0.25
 class Portrait:
     """A picture of a face, ready to talk."""
 
-    def __init__(self, still: Picture, mesh: Landmarks, box: Box, choice: PictureChoice) -> None:
+    def __init__(self, still: Pixels, mesh: Landmarks, box: Box, choice: PictureChoice) -> None:
         """still: uint8 [height, width, 3]; mesh, box: of its face, as `find_face` gives them."""
         layers = layers_of(still, mesh) if choice.fills and choice.motion else None
         self._head, self._box, self._choice = StillHead(still, mesh, layers), box, choice
@@ -45,7 +46,7 @@ class Portrait:
         still = sized(read_still(path), choice.height)
         return cls(still, *find_face(still, choice.face, path), choice)
 
-    def pictures(self, mouth: Mouth, said: Said, count: int) -> Iterator[Picture]:
+    def pictures(self, mouth: Mouth, said: Said, count: int) -> Iterator[Pixels]:
         """`count` pictures at 25 fps, uint8 [height, width, 3], of the portrait that says something."""
         return with_label(mouth.draw(mouth.codes(said), self._scenes(count)), self._choice.label)
 

@@ -9,10 +9,10 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.answers import Transcript, Word
 from avcore.contracts import SpeechRecognizer, require_full_scale
 from avcore.errors import InputError
 from avcore.timeline import samples_to_seconds, seconds_to_samples
-from avcore.transcripts import Transcript, Word
 from avcore.units.vocabulary import require_language
 from netflips.recognizers.folders import WHISPER, engine_errors, engine_settings, extra_needed, require_engine_folder
 

@@ -7,9 +7,10 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
+from avcore.arrays import Samples
 from avcore.errors import NoSpeechError
+from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
-from avcore.faces.given import read_boxes_for
 from avcore.faces.select import choose_tracks, parse_face_choice
 from avcore.plain_text import ranges
 from avcore.runs.cache import file_digest, key_of
@@ -19,7 +20,7 @@ from netflips.dub.speaker_map import NO_FACE, SpeakerMap, read_speaker_map
 from netflips.dub.utterances import Utterance
 from netflips.recording.faces import Faces, FaceTable, Lips, LipSource, given_face
 from netflips.recording.find import Found
-from netflips.recording.hear import Samples, group_voices, mean_voice, pitch_of_utterances, require_voice, utterance_voices
+from netflips.recording.hear import group_voices, mean_voice, pitch_of_utterances, require_voice, utterance_voices
 from netflips.recording.job import Job
 from netflips.recording.plan import Watch, frames_of, watch_of
 from netflips.recording.see import lips_of

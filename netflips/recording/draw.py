@@ -15,16 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box, visible_part
-from avcore.faces.paste import paste_face
+from avcore.arrays import Floats, Pixels
+from avcore.faces.crop import Box, paste_face, visible_part
 from avcore.media import Picture
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
-from netflips.recording.faces import MIN_SHARPNESS, FaceTable, Floats
+from netflips.recording.faces import MIN_SHARPNESS, FaceTable
 from netflips.recording.plan import Placed, Watch
 from netflips.recording.see import Scenes
 from unit2av.mouths.mouth import Mouth, Scene
-
-Pixels = NDArray[np.uint8]
 
 MAX_YAW, MAX_PITCH = 0.85, 0.85
 """Radians by the landmarks; the published sample clip reaches 0.70, a drawn head turned by 57 degrees 0.78."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Floats
 from avcore.faces.align import LIP_SIDE
 from avcore.faces.crop import Box
 from avcore.faces.find import nearest_rows, summarise
@@ -18,7 +19,6 @@ from avcore.runs.cache import Arrays
 from netflips.recording.plan import Watch
 
 Lips = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 MIN_SHARPNESS = 2.0
 """Of lips that can be drawn anew. Sharp ones have 20 to 100; out of focus by a tenth of the mouth's width they have 3 to 5."""

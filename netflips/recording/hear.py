@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from avcore.arrays import Samples
 from avcore.errors import NoSpeechError
 from avcore.files import atomic_output
 from avcore.media import iter_speech_blocks
@@ -22,8 +22,6 @@ from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.dub.utterances import Span, Utterance
 from netflips.models import Models
-
-Samples = NDArray[np.float32]
 
 SAME_VOICE = 0.80
 """Mean cosine of the voices of two groups of utterances from which on they are taken for one person's."""

@@ -11,10 +11,10 @@ from unicodedata import normalize
 
 import numpy as np
 
+from avcore.answers import Transcript, Word
 from avcore.errors import InputError, UnitError
 from avcore.files import atomic_output, write_text
 from avcore.runs.cache import Arrays, WorkFolder, key_of
-from avcore.transcripts import Transcript, Word
 from avcore.units import Units
 from netflips.dub.segments import segments_json, write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT

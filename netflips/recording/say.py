@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from av2unit.agreement import rest_unit
 from av2unit.extractor import Extraction
 from av2unit.trust import Heard, listen
+from avcore.arrays import Samples
 from avcore.errors import UnitError
 from avcore.plain_text import ranges
 from avcore.progress import Progress
@@ -28,7 +29,7 @@ from netflips.options import DubOptions
 from netflips.recording.cast import Cast
 from netflips.recording.faces import LipSource
 from netflips.recording.find import Found
-from netflips.recording.hear import Samples, SpeechFile
+from netflips.recording.hear import SpeechFile
 from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place

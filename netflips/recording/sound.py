@@ -8,12 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from avcore.arrays import Samples
 from avcore.media import SubtitleTrack, VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks
 from avcore.provenance import synthetic_comment
 from avcore.timeline import seconds_to_samples
 from netflips.options import Background
 from netflips.recording.find import Found
-from netflips.recording.hear import Samples, SpeechFile
+from netflips.recording.hear import SpeechFile
 from netflips.recording.job import Job
 from netflips.recording.pictures import Encoded
 from netflips.recording.plan import OutputClock

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from avcore.answers import Transcript
 from avcore.contracts import Recognizer
 from avcore.runs.cache import key_of
-from avcore.transcripts import Transcript
 from avcore.units import Units
 from netflips.dub.segments import write_segments
 from netflips.dub.target_texts import SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT

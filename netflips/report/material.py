@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.errors import NetflipsError
 from avcore.media import PictureSource, iter_speech_blocks, pictures_at, probe
 from avcore.progress import Progress, silent, track
@@ -21,7 +22,6 @@ from netflips.report.story import Hold, face_box, moments_in, output_time, sourc
 
 LOG = logging.getLogger("netflips")
 
-Pixels = NDArray[np.uint8]
 Region = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 Envelope = NDArray[np.float32]

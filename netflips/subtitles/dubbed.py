@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from avcore.answers import Transcript, Word, of_words
 from avcore.contracts import Recognizer
 from avcore.timeline import units_to_seconds
-from avcore.transcripts import Transcript, Word, of_words
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, make_cues_apart, rules_for
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from av2unit import kmeans
-from av2unit.clustering.warping import warp_path
+from av2unit.clustering.align import warp_path
 from avcore.media import write_speech
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units

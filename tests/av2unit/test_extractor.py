@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from av2unit.avhubert.labels import vocabulary_of
+from av2unit.avhubert.config import vocabulary_of
 from av2unit.avhubert.model import load_avhubert
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.avhubert.model import AvHubert, load_avhubert
 from avcore.avhubert.channels_last import ChannelNorm, ChannelPReLU
-from avcore.avhubert.encoder import Encoder, PositionalConv, SelfAttention
-from avcore.avhubert.lips import LipFrontEnd, ResidualBlock, pack_clips, unpack_clips
+from avcore.avhubert.encoder import HubertAttention, HubertEncoder, PositionalConv
+from avcore.avhubert.lips import LipFrontEnd, PictureBlock, pack_clips, unpack_clips
 from avcore.checkpoints.checkpoint import Checkpoint
 
 TINY = AvHubertConfig(
@@ -108,7 +108,7 @@ def test_front_end_is_the_published_one_in_three_dimensions_and_learns_as_it() -
 
 def test_shortcuts_are_strided_convolutions_though_none_is_left_to_stride() -> None:
     """With AVX2, the way back of one that strides corrupts the heap; that shows seldom, and not on other processors."""
-    block = ResidualBlock(4, 8, stride=2).eval()
+    block = PictureBlock(4, 8, stride=2).eval()
     assert block.downsample is not None
     convolution, norm = block.downsample
     assert isinstance(convolution, nn.Conv2d)
@@ -162,7 +162,7 @@ def test_norms_are_the_same_in_channels_last_order(channels: int, dtype: torch.d
 @pytest.mark.parametrize("is_padded", [False, True])
 def test_attention_in_training_gives_the_numbers_of_inference(is_padded: bool) -> None:
     torch.manual_seed(0)
-    attention = SelfAttention(replace(TINY, attention_dropout=0.0))
+    attention = HubertAttention(replace(TINY, attention_dropout=0.0))
     features = torch.randn(2, 9, TINY.encoder_embed_dim, requires_grad=True)
     is_real = (torch.arange(9) < torch.tensor([9, 5])[:, None])[:, None, None] if is_padded else None
     both = [attention.train(mode)(features, is_real) for mode in (True, False)]
@@ -219,7 +219,7 @@ def test_positional_convolution_is_torchs_weight_norm(taps: int) -> None:
 
 def test_encoder_stops_at_a_layer() -> None:
     torch.manual_seed(0)
-    encoder = Encoder(TINY).eval()
+    encoder = HubertEncoder(TINY).eval()
     features = torch.randn(1, 12, 32)
     seen: list[Tensor] = []
     for layer in encoder.layers:

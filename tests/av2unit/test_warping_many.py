@@ -1,6 +1,6 @@
 import numpy as np
 
-from av2unit.clustering.warping import ManyRecordings, warp_path
+from av2unit.clustering.align import ManyRecordings, warp_path
 
 
 def test_sums_are_those_of_the_plain_alignment() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from avcore.command import Parser, run
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Task
+from avcore.runs.work import PoolTask
 
 
 class Slow:
@@ -25,7 +25,7 @@ class Slow:
 
 def _work(options: argparse.Namespace) -> None:
     with ProcessPool[str, int](Slow, (options.folder,), 2) as pool:
-        for _ in pool.run((number, Task.of("word")) for number in range(1200)):
+        for _ in pool.run((number, PoolTask.of("word")) for number in range(1200)):
             time.sleep(0.01)
 
 

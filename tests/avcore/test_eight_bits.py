@@ -12,8 +12,8 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import fingerprint_tensors, read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.eight_bits import SCALES, from_eight_bits, to_eight_bits
 from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.sniff import file_checksum
 from avcore.checkpoints.stages import Stage
-from avcore.checkpoints.sums import file_checksum
 from avcore.errors import CheckpointError
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR

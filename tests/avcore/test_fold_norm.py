@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from avcore.compute.fold_norm import fold_norm
+from avcore.compute.modules import fold_norm
 
 
 @pytest.mark.parametrize("has_bias", [True, False])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from avcore.checkpoints import installed
+from avcore.checkpoints import stages as installed
 from netflips import stages
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped
-from avcore.compute.packed_linear import CastLinear, PackedLinear, pack_linears
+from avcore.compute.modules import CastLinear, PackedLinear, pack_linears
 
 
 def layers(width: int = 37, out: int = 53) -> nn.Sequential:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Finished, Lost, Task, WorkersFailError, result_of
+from avcore.runs.work import Finished, Lost, PoolTask, WorkersFailError, result_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ def _times_done(folder: Path) -> dict[str, int]:
 def test_the_deadly_one_is_set_aside_and_the_others_are_done(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(8)]
     words[3] = "die"
-    tasks = [(number, Task(((words[2 * number],), (words[2 * number + 1],)))) for number in range(4)]
+    tasks = [(number, PoolTask(((words[2 * number],), (words[2 * number + 1],)))) for number in range(4)]
     with ProcessPool[str, int](Words, (tmp_path,), 2) as pool:
         outcomes = list(pool.run(tasks))
     (lost,) = (one for one in outcomes if isinstance(one, Lost))
@@ -60,14 +60,14 @@ def test_the_deadly_one_is_set_aside_and_the_others_are_done(tmp_path: Path) -> 
 def test_what_a_worker_raises_ends_the_run(tmp_path: Path, num_workers: int) -> None:
     words = ["a", "raise", *(f"word{number}" for number in range(1000))]
     with pytest.raises(ValueError, match="cannot be done"), ProcessPool[str, int](Words, (tmp_path,), num_workers) as pool:
-        list(pool.run((number, Task.of(word)) for number, word in enumerate(words)))
+        list(pool.run((number, PoolTask.of(word)) for number, word in enumerate(words)))
     assert len(_times_done(tmp_path)) < 1000
     assert not multiprocessing.active_children()
 
 
 def test_one_worker_works_in_this_process_and_in_order(tmp_path: Path) -> None:
     with ProcessPool[str, int](Words, (tmp_path,), 1) as pool:
-        results = [result_of(outcome) for outcome in pool.run((number, Task.of(word)) for number, word in enumerate("abc"))]
+        results = [result_of(outcome) for outcome in pool.run((number, PoolTask.of(word)) for number, word in enumerate("abc"))]
     assert results == [(os.getpid(), [word]) for word in "abc"]
 
 
@@ -80,11 +80,11 @@ class Growing:
     def __iter__(self) -> "Growing":
         return self
 
-    def __next__(self) -> tuple[str, Task[str]]:
+    def __next__(self) -> tuple[str, PoolTask[str]]:
         if not self.ready:
             raise StopIteration
         word = self.ready.pop(0)
-        return word, Task.of(word)
+        return word, PoolTask.of(word)
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -99,7 +99,7 @@ def test_tasks_that_come_of_an_outcome_are_done_too(tmp_path: Path, num_workers:
 
 def test_processes_end_when_the_rest_is_not_wanted(tmp_path: Path) -> None:
     with ProcessPool[str, int](Words, (tmp_path,), 2) as pool:
-        next(iter(pool.run((number, Task.of(f"word{number}")) for number in range(1000))))
+        next(iter(pool.run((number, PoolTask.of(f"word{number}")) for number in range(1000))))
     assert not multiprocessing.active_children()
     assert len(_times_done(tmp_path)) < 1000
 

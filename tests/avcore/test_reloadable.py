@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from avcore.checkpoints.checkpoint import read_again, read_checkpoint
-from avcore.compute.reloadable import Reloadable
+from avcore.compute.modules import Reloadable
 from avcore.errors import CheckpointError
 from unit2unit.stage import TRANSLATOR
 

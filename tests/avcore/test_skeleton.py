@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from avcore.checkpoints.skeleton import skeleton
+from avcore.compute.modules import skeleton
 
 
 def test_modules_are_on_the_meta_device_inside_and_ordinary_outside() -> None:
@@ -17,7 +17,7 @@ def test_modules_are_on_the_meta_device_inside_and_ordinary_outside() -> None:
 
 def test_building_loads_no_compiler() -> None:
     code = (
-        "import sys, torch; from avcore.checkpoints.skeleton import skeleton\n"
+        "import sys, torch; from avcore.compute.modules import skeleton\n"
         "with skeleton():\n"
         "    torch.nn.Embedding(9, 8); torch.nn.Conv2d(3, 3, 3); torch.nn.LSTM(3, 3); torch.nn.TransformerEncoderLayer(8, 1)\n"
         "print('torch._dynamo' in sys.modules)"

@@ -11,9 +11,17 @@ import torch
 
 from avcore.errors import InputError
 from avcore.media import iter_speech_blocks
-from avcore.speech.cuts import CutSettings, cut_at_pauses, cut_exactly
 from avcore.speech.detector import STEP_SAMPLES, _network, speech_probabilities
-from avcore.speech.regions import Region, SpeechActivity, SpeechSettings, find_speech, listen
+from avcore.speech.regions import (
+    CutSettings,
+    Region,
+    SpeechActivity,
+    SpeechSettings,
+    cut_at_pauses,
+    cut_exactly,
+    find_speech,
+    listen,
+)
 from avcore.timeline import SAMPLE_RATE
 from tests.avcore.made_speech import babble, silence, talk
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, UnitError
-from avcore.units.files import read_unit_file, write_unit_file
+from avcore.units import read_unit_file, write_unit_file
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path, change: dict) -> 
 
 @pytest.mark.parametrize(("has_it", "expected"), [(True, "bf16"), (False, "no")])
 def test_auto_precision_asks_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_it: bool, expected: str) -> None:
-    monkeypatch.setattr("avtrain.checks.has_quick_bfloat16", lambda _: has_it)
+    monkeypatch.setattr("avtrain.processes.has_quick_bfloat16", lambda _: has_it)
     _train(toy_config(str(tmp_path), precision="auto"))
     assert AcceleratorState().mixed_precision == expected
 

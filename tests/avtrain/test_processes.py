@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from avtrain.checkpoints import read_state
-from avtrain.launched import missing_processes, processes_line, seed_of
-from avtrain.logs import Window, means_of
+from avtrain.logs import LogWindow, means_of
 from avtrain.loop import Trainer
+from avtrain.started import missing_processes, processes_line, seed_of
 from tests.avtrain.toy import ENVIRONMENT, ToyTask, toy_config, train_with_two_processes
 
 
@@ -55,7 +55,7 @@ def _losses(run_dir: Path) -> list[float]:
 
 
 def test_means_are_over_all_windows() -> None:
-    windows = [Window(), Window()]
+    windows = [LogWindow(), LogWindow()]
     windows[0].add({"loss": 1.0})
     windows[0].add({"loss": torch.tensor(2.0)})
     windows[1].add({"loss": 6.0, "seldom": 5.0})

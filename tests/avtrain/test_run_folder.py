@@ -13,9 +13,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from avcore.errors import CheckpointError, UsageError
 from avcore.runs import journal
 from avtrain.checkpoints import read_state
+from avtrain.entry import stamp_training_lines
 from avtrain.logs import RunLog
 from avtrain.loop import Trainer, TrainResult
-from avtrain.stamps import stamp_training_lines
 from tests.avtrain.toy import ToyConfig, ToyTask, toy_config
 
 

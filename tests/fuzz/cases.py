@@ -195,7 +195,7 @@ def _texts() -> Iterator[Target]:
     for name in beside:
         others = tuple(one for one in beside if one != name)
         yield Target("text: labels", name, train, TEXT, others, ("o",), 6)
-    layout = ("avdata.prepare.prepare_kox", "--data-root", f"{GOOD}/bundle", "--out-dir", "o", "--layout", "kox.yaml", "--quiet")
+    layout = ("avdata.prepare.kox", "--data-root", f"{GOOD}/bundle", "--out-dir", "o", "--layout", "kox.yaml", "--quiet")
     yield Target("text: yaml", "kox.yaml", layout, TEXT, (), ("o",), 12)
     shown = (
         "av2unit.train",

@@ -48,7 +48,7 @@ def import_everything() -> None:
         "netflips.cli", "netflips.dub.command", "netflips.info", "avdata.manifest_command", "netflips.recording.dub",
         "av2unit.inference",
         "av2unit.sources", "av2unit.train", "unit2unit.inference", "unit2unit.utut_pretrain.prepare", "unit2av.inference_unit2a",
-        "unit2av.inference_unit2av", "avcore.media", "avcore.faces.find", "avdata.prepare.prepare_kox",
+        "unit2av.inference_unit2av", "avcore.media", "avcore.faces.find", "avdata.prepare.kox",
         "avdata.checks",
     ):  # fmt: skip
         import_module(name)

@@ -8,7 +8,7 @@ import pytest
 import safetensors
 import torch
 
-from av2unit.avhubert.labels import vocabulary_of
+from av2unit.avhubert.config import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same

@@ -14,9 +14,8 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import find_bundle
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.faces.find import SpeakerFace
-from avcore.faces.pose import HeadPose
-from avcore.faces.store import RowStore
-from avcore.faces.track import TrackFrame
+from avcore.faces.geometry import HeadAngles
+from avcore.faces.track import RowStore, TrackFrame
 from avcore.media import PictureSource, VideoWriter, probe, read_speech, write_speech
 from avcore.timeline import SAMPLE_RATE
 from netflips.cli import main as netflips
@@ -28,7 +27,7 @@ from netflips.lip_speech.stretches import spoken_stretches
 from tests.avcore.made_speech import talk as made_speech
 from tests.netflips.conftest import write_clip
 from unit2av.model import open_renderer_checkpoint, with_vocoder, with_vocoder_settings
-from unit2av.speakers.mel import slaney_filters
+from unit2av.speakers.voice_features import slaney_filters
 from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 from workshop.heads.camera import Pose
@@ -202,7 +201,7 @@ def test_a_mel_spectrogram_is_that_of_the_whole_sound(tmp_path: Path) -> None:
 
 
 def _face(openings: Sequence[float | None], tracks: Sequence[int | None]) -> SpeakerFace:
-    box, pose = np.zeros(4, np.float32), HeadPose(0.0, 0.0, 0.0)
+    box, pose = np.zeros(4, np.float32), HeadAngles(0.0, 0.0, 0.0)
     frames = [None if one is None else TrackFrame(box, True, one, pose, 30.0, 0) for one in openings]
     return SpeakerFace(frames, list(tracks), (), np.zeros(len(frames), np.int64), RowStore((96, 96), np.uint8))
 

@@ -14,7 +14,7 @@ import pytest
 
 from avcore.errors import OutputError, UsageError
 from avcore.media import VideoWriter, pictures_at, read_pictures
-from netflips.bulk.dub_record import DubJob, DubRecord
+from netflips.bulk.dubbing import DubJob, DubRecord
 from netflips.bulk.records import Rejected
 from netflips.dub import command as dub_command
 from netflips.options import DubOptions

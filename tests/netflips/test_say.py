@@ -14,7 +14,7 @@ import torch
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import InputError, LanguageError
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples, units_to_samples
-from avcore.units.files import read_unit_file
+from avcore.units import read_unit_file
 from netflips.cli import main as netflips
 from netflips.dub.target_texts import natural_units, read_target_texts
 from netflips.say import main

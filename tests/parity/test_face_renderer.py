@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from avcore.faces.boxes import fill_boxes, read_boxes
-from avcore.faces.crop import crop_face
-from avcore.faces.paste import paste_face_hard
+from avcore.faces.crop import crop_face, paste_face_hard
 from avcore.pingpong import pingpong
 from avcore.units import Units
 from unit2av.face.model import FaceModel, pad_to_windows

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.checkpoints.av_hubert import read_av_hubert
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.checkpoints.foreign import read_av_hubert
 from avcore.errors import CheckpointError, LanguageError
 from tests.parity.reading import (
     CLIPS,

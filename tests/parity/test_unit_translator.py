@@ -13,13 +13,11 @@ import torch
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.compute.packed_linear import pack_linears
-from avcore.decoding.beam import Hypothesis, Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.compute.modules import pack_linears
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from avcore.units import Units, format_units
-from unit2unit.beam_search import search
 from unit2unit.inference import UnitTranslator
-from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 from unit2unit.vocabulary import PAD
 
@@ -124,7 +122,7 @@ class TestSearch:
         using, name = model("utut_ko", True), "ko.ref_pub_en_ko"
         vocabulary = using.config.vocabulary
         rules = Rules(vocabulary.tag("ko"), (), SearchConfig().limit(tokens("ko.src_tokens").shape[1], 1024))
-        found = search(using, [tokens("ko.src_tokens")[0].numpy()], SearchConfig(), [rules])[0]
+        found = search_beams(using, [tokens("ko.src_tokens")[0].numpy()], SearchConfig(), [rules])[0]
         assert_same_hypotheses(found, name)
         assert any(vocabulary.tag("nl") == token for token in found[0].tokens)
         assert vocabulary.tag("nl") - 4 not in vocabulary.units(found[0].tokens)

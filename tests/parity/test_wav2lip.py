@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avcore.checkpoints.foreign import read_state_dict
-from avcore.faces.crop import crop_face
-from avcore.faces.paste import paste_face_hard
+from avcore.faces.crop import crop_face, paste_face_hard
 from unit2av.mouths.mouth import Said, Scene
 from unit2av.mouths.wav2lip.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
 from unit2av.mouths.wav2lip.mel import chunks_at, filterbank, mel_of, published_starts

@@ -8,7 +8,7 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.errors import CheckpointError, InputError, LanguageError, UnitRangeError, UsageError, VocabularyError
-from avcore.runs.rows import iter_rows, write_rows
+from avcore.runs.journal import iter_rows, write_rows
 from avcore.units.edit_distance import error_rate
 from avtrain.entry import read_config
 from tests.text2unit.runs import config_of, export, history, words

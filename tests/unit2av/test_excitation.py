@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from avcore.timeline import SAMPLE_RATE
-from unit2av.voice.excitation import at_samples, pulse_train, to_edges, turns_at_edges, white_noise
-from unit2av.voice.spectral_filter import filtered
+from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, white_noise
 
 
 def pulses(hz: Tensor, top_hz: float = 7600.0) -> Tensor:

@@ -14,8 +14,7 @@ from avcore.units import Units
 from tests.unit2av.harmonic_voices import TINY, random_harmonic
 from unit2av.stage import RENDERER
 from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places
-from unit2av.voice.harmonic import harmonic_config, is_harmonic, source_settings
-from unit2av.voice.harmonic_speech import limited, soft_ends
+from unit2av.voice.harmonic import harmonic_config, is_harmonic, limited, soft_ends, source_settings
 from unit2av.voice.speech import UnitVocoder
 
 VOICE = np.linspace(-1, 1, TINY.speaker_dim, dtype=np.float32)

@@ -11,23 +11,23 @@ import pytest
 from avcore.errors import InputError
 from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.faces.crop import crop_face
-from avcore.faces.steady import steady_boxes
+from avcore.faces.geometry import steady_boxes
 from avcore.media import PictureSource
 from avdata.manifest import read_manifest
 from unit2av import lip_crops
 from unit2av.drawn_lips import DrawnCorpus
-from unit2av.lip_crops import CropCache, Footage, fill_cache, footage_of, main
+from unit2av.lip_crops import CropCache, CropSource, fill_cache, footage_of, main
 
 
 @pytest.fixture
-def footage(drawn: DrawnCorpus, tmp_path: Path) -> Footage:
+def footage(drawn: DrawnCorpus, tmp_path: Path) -> CropSource:
     """A clip of its own, to be changed."""
     for name in ("drawn_000.mp4", "drawn_000.bbox.pkl"):
         shutil.copy(drawn.manifest.parent / name, tmp_path / name)
-    return Footage("a/clip", tmp_path / "drawn_000.mp4", tmp_path / "drawn_000.bbox.pkl")
+    return CropSource("a/clip", tmp_path / "drawn_000.mp4", tmp_path / "drawn_000.bbox.pkl")
 
 
-def test_crops_are_the_published_ones_and_kept(footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crops_are_the_published_ones_and_kept(footage: CropSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = read_boxes(footage.boxes)
     faces = CropCache(tmp_path / "crops").faces(footage)
     expected = [crop_face(picture.rgb, box) for picture, box in zip(PictureSource(footage.video), boxes, strict=True)]
@@ -38,7 +38,7 @@ def test_crops_are_the_published_ones_and_kept(footage: Footage, tmp_path: Path,
     assert np.array_equal(CropCache(tmp_path / "crops").faces(footage).pictures, expected)
 
 
-def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: Footage, tmp_path: Path) -> None:
+def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: CropSource, tmp_path: Path) -> None:
     boxes = [box + np.float32([0, 0, 0, 9 * (place % 2)]) for place, box in enumerate(read_boxes(footage.boxes)) if box is not None]
     write_boxes(footage.boxes, boxes)
     cache = CropCache(tmp_path / "crops")
@@ -49,7 +49,7 @@ def test_crops_of_steady_boxes_are_kept_beside_the_others(footage: Footage, tmp_
     assert not np.array_equal(faces[0], faces[1])
 
 
-def test_pictures_without_a_face_are_black_and_marked(footage: Footage, tmp_path: Path) -> None:
+def test_pictures_without_a_face_are_black_and_marked(footage: CropSource, tmp_path: Path) -> None:
     boxes = read_boxes(footage.boxes)
     boxes[3:5] = [None, None]
     write_boxes(footage.boxes, boxes)
@@ -59,7 +59,7 @@ def test_pictures_without_a_face_are_black_and_marked(footage: Footage, tmp_path
     assert faces.pictures[5].any()
 
 
-def test_a_changed_video_is_cut_anew(footage: Footage, tmp_path: Path) -> None:
+def test_a_changed_video_is_cut_anew(footage: CropSource, tmp_path: Path) -> None:
     cache = CropCache(tmp_path / "crops")
     cache.faces(footage)
     os.utime(footage.video, (1, 1))
@@ -68,7 +68,7 @@ def test_a_changed_video_is_cut_anew(footage: Footage, tmp_path: Path) -> None:
 
 
 def test_a_clip_that_failed_is_not_decoded_again_until_it_changes(
-    footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    footage: CropSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = read_boxes(footage.boxes)
     write_boxes(footage.boxes, boxes[:-7])
@@ -84,7 +84,7 @@ def test_a_clip_that_failed_is_not_decoded_again_until_it_changes(
     assert not [path for path in (tmp_path / "crops").iterdir() if path.name.startswith(".")]
 
 
-def test_missing_boxes_say_how_to_make_them(footage: Footage, tmp_path: Path) -> None:
+def test_missing_boxes_say_how_to_make_them(footage: CropSource, tmp_path: Path) -> None:
     footage.boxes.unlink()
     with pytest.raises(InputError, match="prepare video"):
         CropCache(tmp_path / "crops").faces(footage)

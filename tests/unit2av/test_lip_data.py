@@ -16,7 +16,7 @@ from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, rando
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.items import FaceWindows, SyncWindows, stack
-from unit2av.lip_crops import CropCache, Faces, Footage
+from unit2av.lip_crops import CropCache, CropSource, Faces
 
 FRAMES = 64
 
@@ -26,7 +26,7 @@ def clip(monkeypatch: pytest.MonkeyPatch) -> LipClip:
     """A clip whose picture k is of colour k throughout, and whose units count the steps of 20 ms."""
     pictures = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 96, 96, 3))
     monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(FRAMES, dtype=bool)))
-    return LipClip(Footage("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
+    return LipClip(CropSource("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
 
 
 def colours(pictures: np.ndarray) -> list[int]:
@@ -65,7 +65,7 @@ def test_some_references_are_the_target_when_asked(clip: LipClip) -> None:
 
 def test_a_clip_with_a_reference_video_takes_its_pictures(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
     own = CropCache("").faces(clip.footage)
-    other = Footage("clip.reference", Path("r.mp4"), clip.footage.boxes)
+    other = CropSource("clip.reference", Path("r.mp4"), clip.footage.boxes)
     both = {clip.footage: own, other: Faces(own.pictures + np.uint8(100), own.is_seen)}
     monkeypatch.setattr(CropCache, "faces", lambda self, footage: both[footage])
     source = FaceWindows([replace(clip, reference=other)], "", seed=0, pictures=3, is_run=False)
@@ -150,7 +150,7 @@ def test_a_batch_stacks_the_parts(clip: LipClip) -> None:
 
 
 def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:
-    clips = [replace(clip, footage=Footage(f"clip {n}", Path("v"), Path("b"))) for n in range(10)]
+    clips = [replace(clip, footage=CropSource(f"clip {n}", Path("v"), Path("b"))) for n in range(10)]
     source = FaceWindows(clips, "", seed=0, max_items=5)
     assert len(source) == 5
     assert len({source.name(index) for index in range(5)}) == 5
@@ -159,7 +159,7 @@ def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:
 def test_drawn_mouths_open_with_their_units(drawn: DrawnCorpus, crops: Path) -> None:
     units = read_units(drawn.units)["drawn_003"]
     folder = drawn.manifest.parent
-    faces = CropCache(crops).faces(Footage("drawn_003", folder / "drawn_003.mp4", folder / "drawn_003.bbox.pkl"))
+    faces = CropCache(crops).faces(CropSource("drawn_003", folder / "drawn_003.mp4", folder / "drawn_003.bbox.pkl"))
     dark = (faces.pictures[:, 52:92, 16:80].mean(axis=-1) < 60).mean(axis=(1, 2))
     assert np.corrcoef(dark, mouths(units)[:, 0])[0, 1] > 0.8
     assert random_units(np.random.default_rng(1), 33).num_steps == 33

@@ -15,7 +15,7 @@ from avcore.media import PictureSource, read_speech
 from unit2av.face.training import seen
 from unit2av.face.training.corpus import LipClip
 from unit2av.face.training.seen import LipReader
-from unit2av.lip_crops import Footage
+from unit2av.lip_crops import CropSource
 
 _ROOT = Path(__file__).parents[2]
 _CLIP = _ROOT / "demo" / "clip.mp4"
@@ -42,7 +42,7 @@ def encoder() -> UnitExtractor:
 def clip(encoder: UnitExtractor, tmp_path_factory: pytest.TempPathFactory) -> LipClip:
     boxes = tmp_path_factory.mktemp("boxes") / "clip.bbox.pkl"
     write_boxes(boxes, find_faces(PictureSource(_CLIP), "largest").boxes)
-    return LipClip(Footage("clip", _CLIP, boxes, steady=6), encoder.extract(speech=read_speech(_CLIP)), 25)
+    return LipClip(CropSource("clip", _CLIP, boxes, steady=6), encoder.extract(speech=read_speech(_CLIP)), 25)
 
 
 def test_a_mouth_that_says_its_units_is_told_from_one_that_says_others(

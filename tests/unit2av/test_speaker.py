@@ -9,8 +9,14 @@ import torch
 from avcore.errors import CheckpointError, InputError, NoSpeechError
 from unit2av import speaker
 from unit2av.speaker import SpeakerEncoder, SpeakerNetwork
-from unit2av.speakers.mel import slaney_filters
-from unit2av.speakers.voice_features import normalise_volume, partial_windows, power_mel, require_sound, trim_by_flags
+from unit2av.speakers.voice_features import (
+    normalise_volume,
+    partial_windows,
+    power_mel,
+    require_sound,
+    slaney_filters,
+    trim_by_flags,
+)
 
 
 def noise(seconds: float, level: float = 0.1, seed: int = 0) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from avcore.errors import UnitError
-from avcore.faces.paste import paste_face_hard
+from avcore.faces.crop import paste_face_hard
 from avcore.units import Units
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, speak_and_show, write_in_step
 from unit2av.mouths.mouth import Said, Scene

@@ -1,6 +1,7 @@
 """Training a reader of units: the loss falls, runs go on exactly, and what is exported reads what was trained on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,14 +173,14 @@ def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
 
 
 def test_noise() -> None:
-    random, noise = np.random.default_rng(0), NoiseConfig(substitute=0.5, delete=0.2, insert=0.2, stretch=0.5, mask=0.3)
+    random, noise = np.random.default_rng(0), NoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True)
     units = Units(np.arange(200) % 10, np.full(200, 10))
     changed = with_noise(units, noise, 10, random)
     assert changed.durations is not None
     assert 120 < len(changed) < 240
     assert changed.durations.min() >= 1
     assert changed.ids.max() < 10
-    silent = NoiseConfig(0, 0, 0, 0, 0)
+    silent = NoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=True)
     assert with_noise(units, silent, 10, random) == Units(units.ids, units.durations)
     rows = np.full(5000, 7)
     assert masked(rows, silent, random).tolist() == rows.tolist()
@@ -200,5 +201,11 @@ def test_settings_that_cannot_be(folder: Path, bad: str) -> None:
     assert main(overrides(folder, "bad", bad)) == 2
 
 
-def test_the_published_config_is_whole() -> None:
-    read_config(TrainConfig, "unit2text/train", ["data.train=a", "data.units=b", "run_dir=c"])
+def test_what_a_yaml_of_ones_own_does_not_name_is_as_in_ours(tmp_path: Path) -> None:
+    given = ["data.train=a", "data.units=b", "run_dir=c"]
+    ours = read_config(TrainConfig, "unit2text/train", given)
+    (tmp_path / "own.yaml").write_text("model: {dim: 64}\nread: {beam: 1}\n")
+    own = read_config(TrainConfig, "own", given, tmp_path)
+    assert own.model == replace(ours.model, dim=64)
+    assert own.read == replace(ours.read, beam=1)
+    assert (own.noise, own.ctc_weight, own.label_smoothing) == (ours.noise, ours.ctc_weight, ours.label_smoothing)

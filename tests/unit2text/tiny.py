@@ -16,8 +16,9 @@ from unit2text.training.start import reader_config
 LETTERS = "abdeghiklmnorstu"
 WORDS = ("nor", "hagel", "dimut", "sal", "berod", "kig", "umla", "theno", "gosti", "rab")
 SMALL = ModelConfig(
-    dim=32, encoder_layers=1, encoder_ffn=48, conv_pos=8, conv_pos_groups=4, decoder_layers=1, decoder_ffn=48, dropout=0.0
-)
+    dim=32, encoder_layers=1, encoder_heads=4, encoder_ffn=48, conv_pos=8, conv_pos_groups=4, norm_first=True,
+    decoder_layers=1, decoder_heads=4, decoder_ffn=48, scale_embedding=True, dropout=0.0,
+)  # fmt: skip
 
 
 def sentence(generator: np.random.Generator, count: int = 4) -> str:

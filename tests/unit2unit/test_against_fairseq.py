@@ -12,12 +12,10 @@ from fairseq.models.bart import BARTModel, mbart_large_architecture
 from fairseq.sequence_generator import SequenceGenerator
 
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.compute.packed_linear import pack_linears
-from avcore.decoding.beam import Hypothesis, Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.compute.modules import pack_linears
+from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
 from tests.unit2unit.fairseq_side import dictionary
-from unit2unit.beam_search import search
-from unit2unit.model import UnitTransformer, load_transformer
+from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 
 LANGUAGES = ("en", "fr", "ko")
@@ -99,7 +97,7 @@ def test_same_logits_and_same_hypotheses(
     assert float((model(source, target) - wanted_logits).abs().max()) <= 1e-4
     rules = Rules(vocabulary.tag("ko"), vocabulary.suppressed("ko"), settings.limit(len(tokens), 1024))
     wanted = fairseq_search(theirs, source, settings, rules)
-    assert_same(search(model, [tokens], settings, [rules])[0], wanted)
+    assert_same(search_beams(model, [tokens], settings, [rules])[0], wanted)
     pack_linears(model, torch.float32)
-    assert_same(search(model, [tokens], settings, [rules])[0], wanted)
-    assert_same(search(model, [tokens, tokens[:3]], settings, [rules, replace(rules, limit=30)])[0], wanted)
+    assert_same(search_beams(model, [tokens], settings, [rules])[0], wanted)
+    assert_same(search_beams(model, [tokens, tokens[:3]], settings, [rules, replace(rules, limit=30)])[0], wanted)

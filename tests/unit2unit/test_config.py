@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.decoding.settings import SearchConfig
+from avcore.decoding.beam import SearchConfig
 from avcore.errors import CheckpointError, UsageError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.config import StackConfig, TranslatorConfig

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
-from avcore.decoding.attention import Positions, sinusoids
+from avcore.decoding.layers import Positions, sinusoids
 from avcore.errors import CheckpointError
 from tests.unit2unit.tiny import checkpoint_content, tiny_config, tiny_model
 from unit2unit.model import UnitTransformer, load_transformer

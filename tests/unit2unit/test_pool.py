@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.decoding.attention import KeysValues
-from avcore.decoding.beam_cache import BeamPool
-from avcore.decoding.beam_search import IncrementalDecoder
+from avcore.decoding.beam_search import BeamPool, IncrementalDecoder
+from avcore.decoding.layers import KeysValues
 from tests.unit2unit.tiny import tiny_model
-from unit2unit.beam_search import encode
+from unit2unit.model import encode
 
 TAG = 36
 

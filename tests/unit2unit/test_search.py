@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, Rules
-from avcore.decoding.settings import SearchConfig
+from avcore.decoding.beam import Beam, Rules, SearchConfig
 
 BEGIN, PAD, UNKNOWN, A, B, C, END = 0, 1, 3, 4, 5, 6, 7
 ROWS = 8

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from avcore.errors import InputError, UnitError, UnitRangeError
-from avdata.parallel import Reading, read_corpus
+from avdata.parallel import UnitReading, read_unit_corpus
 from avdata.published.utut import load_units, read_samples
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
 from unit2unit.training.items import UnitPairDataset, pair_counts
@@ -179,7 +179,7 @@ def test_shards_of_bulk_extraction_are_read_like_one_file(tmp_path: Path, suffix
             pytest.importorskip("pyarrow.parquet").write_table(pyarrow_table([row]), shard)
         else:
             shard.write_text(json.dumps(row) + "\n")
-    corpus = read_corpus(tmp_path / "en", "en", Reading(num_units=10))
+    corpus = read_unit_corpus(tmp_path / "en", "en", UnitReading(num_units=10))
     assert {name: units.tolist() for name, units in corpus.units.items()} == {f"clip{n}": [n, 5] for n in range(3)}
 
 
@@ -191,4 +191,4 @@ def pyarrow_table(rows: list[dict[str, Any]]) -> Any:
 def test_a_damaged_shard_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cut.parquet").write_bytes(content)
     with pytest.raises(InputError, match=r"cut\.parquet: this is no Parquet file"):
-        read_corpus(tmp_path / "cut.parquet", "en", Reading(num_units=10))
+        read_unit_corpus(tmp_path / "cut.parquet", "en", UnitReading(num_units=10))

@@ -10,12 +10,11 @@ import numpy as np
 
 from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import iter_rows
 from avcore.units import Ids, Units
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import parse_entry
-from avdata.unit_rows import leave_out, settle_vocabulary, timed_units
-from avdata.unit_store import UnitRow, iter_units, parse_unit_row
+from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, settle_vocabulary, timed_units
 from text2unit.config import CTC, SpellerConfig
 from text2unit.jamo import letters_of
 from text2unit.normalise import read

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from avcore.compute.device import has_onednn
-from avcore.compute.fold_norm import fold_norm
+from avcore.compute.modules import fold_norm
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from avcore.arrays import Samples
+from avcore.arrays import Pixels, Samples
 from avcore.contracts import Voice
-from avcore.faces.crop import Box, Picture, crop_face, visible_part
+from avcore.faces.crop import Box, crop_face, visible_part
 from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
@@ -18,7 +18,7 @@ from unit2av.mouths.mouth import Mouth, Said, Scene
 from unit2av.renderer import in_batches
 from unit2av.voice.speech import Speaker
 
-Paste = Callable[[Picture, Picture, Box], Picture]
+Paste = Callable[[Pixels, Pixels, Box], Pixels]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
 
 
@@ -32,8 +32,8 @@ def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pi
 
 
 def drawn_pictures(
-    draw: Callable[[Sequence[Picture], Sequence[Seconds]], Picture], scenes: Iterable[Scene], paste: Paste, batch_size: int
-) -> Iterator[Picture]:
+    draw: Callable[[Sequence[Pixels], Sequence[Seconds]], Pixels], scenes: Iterable[Scene], paste: Paste, batch_size: int
+) -> Iterator[Pixels]:
     """Yield the scenes' pictures with what `draw` makes of their faces put into them.
 
     draw: takes face crops uint8 [96, 96, 3] and when they are shown (s), and gives uint8 [n, 96, 96, 3].
@@ -46,7 +46,7 @@ def drawn_pictures(
             yield scene.rgb if scene.box is None else _mixed(scene, paste(scene.rgb, next(patches), scene.box))
 
 
-def _mixed(scene: Scene, pasted: Picture) -> Picture:
+def _mixed(scene: Scene, pasted: Pixels) -> Pixels:
     """A new picture with a mouth in it uint8 [height, width, 3], or what lies between it and the scene's own, by its strength."""
     part = None if scene.box is None else visible_part(scene.box, *scene.rgb.shape[:2])
     if part is None or scene.strength >= 1:
@@ -63,7 +63,7 @@ def num_pictures_for(units: Units) -> int:
 
 def write_in_step(
     writer: VideoWriter,
-    pictures: Iterable[Picture],
+    pictures: Iterable[Pixels],
     sound: Iterable[Samples],
     progress: Progress = silent,
     total: int | None = None,

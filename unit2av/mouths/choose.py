@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avcore.errors import CheckpointError, UsageError
-from avcore.faces.paste import paste_face, paste_face_hard
+from avcore.faces.crop import paste_face, paste_face_hard
 from avcore.files import require_file
 from unit2av.face.talking import Paste
 from unit2av.mouths.flags import AUTO, MESH, UNITS, WAV2LIP, MouthChoice

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Samples
-from avcore.faces.crop import Box, Picture
+from avcore.arrays import Pixels, Samples
+from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
 from avcore.timeline import Seconds
 from avcore.units import Units
@@ -42,7 +42,7 @@ class Scene:
     face, where they are known already. strength: how much of the new mouth is there, above 0, at most 1.
     """
 
-    rgb: Picture
+    rgb: Pixels
     box: Box | None
     time: Seconds
     shot: int = 0
@@ -61,7 +61,7 @@ class Mouth(Protocol):
         """What the lips do over the time of the speech, as this mouth's `draw` takes it. Raises UnitError, VocabularyError or
         InputError for speech that it cannot say."""
 
-    def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[Picture]:
+    def draw(self, codes: Any, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """The scenes' pictures, uint8 [height, width, 3], in order, their faces with lips that say what the codes are of.
 
         Scenes are read some way ahead and never all at once. Pictures without a box are given back as they are.

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.arrays import Pixels
 from avcore.errors import UnitError
-from avcore.faces.crop import Picture
-from avcore.faces.paste import paste_face
+from avcore.faces.crop import paste_face
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
 from unit2av.face.talking import Paste, drawn_pictures
@@ -36,7 +36,7 @@ class UnitMouth:
             return self._renderer.codes(said.units)
         return resting_codes(self._renderer, said.units, said.quiet, said.rest)
 
-    def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Picture]:
+    def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `Mouth.draw`; codes: float [n, width], one for each 40 ms."""
         return drawn_pictures(lambda faces, times: self._renderer.draw(codes, faces, times), scenes, self._paste, self._batch_size)
 

@@ -1,17 +1,19 @@
 """What the speaker encoder hears: enough sound, at an even volume, as windows of a mel spectrogram.
 
-The published front end to the number; its voice activity detection is optional there and needs the detector's flags here.
+The published front end to the number; its voice activity detection is optional there and needs the detector's flags here. The mel
+filters on Slaney's scale are those of the vocoder's training too.
 """
 
 import numpy as np
 import torch
+import torchaudio
 from numpy.typing import NDArray
+from torch import Tensor
 
 from avcore.arrays import Samples
 from avcore.contracts import kind_of, require_full_scale
 from avcore.errors import InputError, NoSpeechError
 from avcore.timeline import SAMPLE_RATE, seconds_to_samples
-from unit2av.speakers.mel import slaney_filters
 
 _FFT = seconds_to_samples(0.025)
 _HOP = seconds_to_samples(0.010)
@@ -33,6 +35,18 @@ _MEL_BLOCK = 6000
 VAD_WINDOW = seconds_to_samples(0.030)
 _VAD_AVERAGE = 8
 _VAD_REACH = 3
+
+
+def slaney_filters(num_mels: int, fft_size: int, sample_rate: int, max_hz: float, min_hz: float = 0.0) -> Tensor:
+    """Triangular filters from min_hz to max_hz (Hz), each of area 1: float32 of shape [num_mels, fft_size // 2 + 1].
+
+    The scale of Slaney's Auditory Toolbox (1998): linear up to 1 kHz, logarithmic above. Multiply a power spectrum
+    [fft_size // 2 + 1] with it.
+    """
+    filters = torchaudio.functional.melscale_fbanks(
+        fft_size // 2 + 1, min_hz, max_hz, num_mels, sample_rate, norm="slaney", mel_scale="slaney"
+    )
+    return filters.T.contiguous()  # type: ignore[no-any-return]
 
 
 def require_sound(speech: Samples) -> Samples:

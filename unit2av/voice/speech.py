@@ -13,8 +13,8 @@ from torch import Tensor
 from avcore.answers import SpeakerVoice, Speech
 from avcore.arrays import Samples
 from avcore.checkpoints.checkpoint import load_strict
-from avcore.checkpoints.skeleton import skeleton
 from avcore.compute.device import resolve_device, resolve_precision
+from avcore.compute.modules import skeleton
 from avcore.contracts import Voice, kind_of, require_units
 from avcore.errors import CheckpointError, InputError, UnitError, UsageError
 from avcore.progress import Progress, silent
@@ -24,8 +24,7 @@ from avcore.units import Units
 from avcore.units.vocabulary import normalise_language, require_same_vocabulary
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
 from unit2av.voice.config import vocoder_config
-from unit2av.voice.harmonic import HarmonicVocoder, harmonic_config, is_harmonic
-from unit2av.voice.harmonic_speech import HarmonicUtterance, soft_ends
+from unit2av.voice.harmonic import HarmonicUtterance, HarmonicVocoder, harmonic_config, is_harmonic, soft_ends
 from unit2av.voice.offsets import OffsetSetting, resolve_unit_offset
 from unit2av.voice.vocoder import UnitHifiGan
 

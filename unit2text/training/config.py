@@ -1,6 +1,7 @@
 """Settings of a training run of a reader of units; hydra's yaml is checked against these."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
@@ -48,31 +49,31 @@ class NoiseConfig:
     mask_s on average. fade_sound: units of the sound are hidden more and more, all of them from 0.7 of the run on.
     """
 
-    substitute: float = 0.05
-    delete: float = 0.02
-    insert: float = 0.02
-    stretch: float = 0.25
-    mask: float = 0.05
-    mask_s: float = 0.1
-    fade_sound: bool = True
+    substitute: float
+    delete: float
+    insert: float
+    stretch: float
+    mask: float
+    mask_s: float
+    fade_sound: bool
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes of a fresh network; the published one has norms behind (norm_first false), and embeddings that are not scaled."""
 
-    dim: int = 256
-    encoder_layers: int = 6
-    encoder_heads: int = 4
-    encoder_ffn: int = 1024
-    conv_pos: int = 32
-    conv_pos_groups: int = 16
-    norm_first: bool = True
-    decoder_layers: int = 2
-    decoder_heads: int = 4
-    decoder_ffn: int = 1024
-    scale_embedding: bool = True
-    dropout: float = 0.1
+    dim: int
+    encoder_layers: int
+    encoder_heads: int
+    encoder_ffn: int
+    conv_pos: int
+    conv_pos_groups: int
+    norm_first: bool
+    decoder_layers: int
+    decoder_heads: int
+    decoder_ffn: int
+    scale_embedding: bool
+    dropout: float
 
 
 @dataclass(frozen=True)
@@ -93,26 +94,28 @@ class InitConfig:
 class ReadConfig:
     """How the exported reader reads unless it is told otherwise (see unit2text.search.ReadOptions)."""
 
-    beam: int = 5
-    lenpen: float = 0.0
-    ctc_weight: float = 0.5
+    beam: int
+    lenpen: float
+    ctc_weight: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
     """A training run."""
 
+    PUBLISHED: ClassVar[str] = "unit2text/train"
+
     data: DataConfig = field(default_factory=DataConfig)
-    noise: NoiseConfig = field(default_factory=NoiseConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    noise: NoiseConfig
+    model: ModelConfig
     init: InitConfig = field(default_factory=InitConfig)
-    read: ReadConfig = field(default_factory=ReadConfig)
+    read: ReadConfig
     optim: OptimConfig = field(default_factory=OptimConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
     batch: BatchConfig = field(default_factory=BatchConfig)
-    ctc_weight: float = 0.3
+    ctc_weight: float
     """Of CTC in the loss; the decoder has the rest."""
-    label_smoothing: float = 0.1
+    label_smoothing: float
     check_only: bool = False
     """Read and check everything, and train nothing."""
 

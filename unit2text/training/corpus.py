@@ -8,12 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from avcore.decoding.marks import NUM_MARKS
 from avcore.errors import InputError, UsageError
 from avcore.timeline import frames_covering, units_to_seconds
-from avcore.units.vocabulary import language_tag
+from avcore.units.vocabulary import NUM_MARKS, language_tag
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
-from avdata.unit_rows import settle_vocabulary
+from avdata.unit_store import settle_vocabulary
 from unit2text.training.config import DataConfig
 from unit2text.vocabulary import LETTERS, TextVocabulary, letters_of
 

@@ -9,9 +9,9 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from avcore.decoding.marks import END, NUM_MARKS, PAD
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units
+from avcore.units.vocabulary import END, NUM_MARKS, PAD
 from avdata.spoken_texts import SpokenText
 from avtrain.sampling import Key, item_generator
 from unit2text.training.config import NoiseConfig

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from avcore.arrays import Pictures, load_array
-from avcore.avhubert.pictures import lip_features
-from avcore.decoding.marks import END, PAD
+from avcore.avhubert.lips import lip_features
 from avcore.errors import InputError
 from avcore.media import read_gray_video
 from avcore.units import Ids
+from avcore.units.vocabulary import END, PAD
 from avdata.spoken_texts import SeenText
 from avtrain.sampling import Key, item_generator
 from unit2text.config import LipConfig

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.decoding.marks import PAD
+from avcore.units.vocabulary import PAD
 from unit2text.alignment import BLANK_ROW
 
 _FADE_FROM, _FADE_TO = 0.1, 0.7

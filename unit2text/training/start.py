@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from avcore.checkpoints.av_hubert import read_av_hubert
 from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.foreign import read_av_hubert
 from avcore.decoding.layers import LayerConfig
-from avcore.decoding.marks import NUM_MARKS, PAD
 from avcore.errors import CheckpointError, UsageError
-from avcore.units.vocabulary import require_same_vocabulary
+from avcore.units.vocabulary import NUM_MARKS, PAD, require_same_vocabulary
 from unit2text.config import EncoderConfig, ReaderConfig
 from unit2text.conversion import join_pretrained
 from unit2text.model import LipText, TextReader, UnitText, load_reader

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from avcore.decoding.marks import END, PAD
 from avcore.errors import UsageError
 from avcore.units import Ids
 from avcore.units.edit_distance import edit_distance
+from avcore.units.vocabulary import END, PAD
 from avtrain.config import Metrics
 from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values

@@ -13,7 +13,7 @@ from avcore.errors import InputError, OutputError
 from avcore.files import private_folder
 from avcore.texts import read_json
 from avcore.units import Ids
-from avdata.parallel import Corpus, Reading
+from avdata.parallel import UnitCorpus, UnitReading
 from avdata.splits import SplitPlan
 
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
@@ -41,9 +41,9 @@ def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> Non
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
 
 
-def reading_of(options: argparse.Namespace) -> Reading:
+def reading_of(options: argparse.Namespace) -> UnitReading:
     """How the options say that units are read."""
-    return Reading(options.num_units, options.unit_offset)
+    return UnitReading(options.num_units, options.unit_offset)
 
 
 def plan_of(options: argparse.Namespace) -> SplitPlan:
@@ -60,7 +60,7 @@ class PairSet:
     too_long: list[str]
 
 
-def pair_up(source: Corpus, target: Corpus, max_units: int = MAX_UNITS) -> PairSet:
+def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS) -> PairSet:
     """Join two corpora by id.
 
     Raises InputError for files of lines that differ in length: nothing says which of their lines belong together.

@@ -23,7 +23,7 @@ from fairseq.utils import set_torch_seed
 from omegaconf import open_dict
 
 from avcore.units import Ids
-from avtrain.launched import seed_of
+from avtrain.started import seed_of
 
 _PART = ".part"
 _released_batching = data_utils.batch_by_size

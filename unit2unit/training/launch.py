@@ -12,8 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from avcore.command import LOG
 from avcore.compute.memory import keep_freed_memory
-from avtrain.launched import missing_processes, processes_line
-from avtrain.started import note_start
+from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.fairseq_fixes import remove_parts
 from unit2unit.training.options import fairseq_config

@@ -11,7 +11,7 @@ from avcore.errors import InputError, UsageError
 from avcore.progress import bars
 from avcore.units import Ids, format_units
 from avcore.units.vocabulary import normalise_language
-from avdata.parallel import Corpus, common_vocabulary, read_corpus, report_problems
+from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.splits import SPLITS, TEST, TRAIN, divide
 from unit2unit.training.corpus import (
     LEFT_OUT,
@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:
     require_free(options.out, options.overwrite, [path for path in given if path])
 
 
-def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, tuple[Corpus, Corpus]]:
+def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, tuple[UnitCorpus, UnitCorpus]]:
     """Read both sides of what is given: pairs that are still to be divided, or those of each split."""
     places = {_ALL: [options.source, options.target]}
     if options.splits:
@@ -102,10 +102,10 @@ def _read(options: argparse.Namespace, languages: tuple[str, str]) -> dict[str, 
         if not any(path.exists() for path in places[TEST]):
             del places[TEST]
     reading = reading_of(options)
-    corpora: dict[str, tuple[Corpus, Corpus]] = {}
+    corpora: dict[str, tuple[UnitCorpus, UnitCorpus]] = {}
     with bars(options.quiet) as progress:
         for split, paths in places.items():
-            source, target = (read_corpus(path, name, reading, progress) for path, name in zip(paths, languages, strict=True))
+            source, target = (read_unit_corpus(path, name, reading, progress) for path, name in zip(paths, languages, strict=True))
             corpora[split] = source, target
     return corpora
 

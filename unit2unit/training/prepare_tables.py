@@ -9,10 +9,9 @@ from pathlib import Path
 from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.progress import Progress, bars, track
-from avcore.units import Ids
-from avcore.units.files import write_unit_file
+from avcore.units import Ids, write_unit_file
 from avcore.units.vocabulary import normalise_language
-from avdata.parallel import Corpus, common_vocabulary, read_corpus, report_problems
+from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
 from avdata.published.utut import COLUMNS, LANG_PAIRS
 from avdata.splits import divide
 from unit2unit.training.corpus import (
@@ -25,7 +24,7 @@ from unit2unit.training.corpus import (
     write_summary,
 )
 
-Corpora = Mapping[str, Corpus]
+Corpora = Mapping[str, UnitCorpus]
 
 
 def build_parser() -> Parser:
@@ -49,7 +48,7 @@ def prepare(options: argparse.Namespace) -> None:
     require_free(options.out, options.overwrite, places.values())
     with bars(options.quiet) as progress:
         reading = reading_of(options)
-        corpora = {language: read_corpus(path, language, reading, progress) for language, path in places.items()}
+        corpora = {language: read_unit_corpus(path, language, reading, progress) for language, path in places.items()}
         vocabulary = common_vocabulary(corpora.values(), options.units_vocabulary)
         problems = [line for corpus in corpora.values() for line in corpus.problems]
         report_problems(problems, options.skip_bad)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from av2unit.clustering.warping import warp_path
+from av2unit.clustering.align import warp_path
 from avcore.media import VideoWriter
 from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds, seconds_to_units, units_to_seconds
@@ -20,8 +20,7 @@ from workshop.evaluate.retrieval import features_of
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
-from workshop.heads.motion import motion
-from workshop.heads.visemes import mouth_track
+from workshop.heads.motion import motion, mouth_track
 from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
 from workshop.voices.phrasebook import Pair
 

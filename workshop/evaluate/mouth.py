@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.crop import Box, Picture, crop_face, visible_part
+from avcore.faces.crop import Box, crop_face, visible_part
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.media import PictureSource, VideoWriter
 from avcore.pingpong import pingpong
@@ -31,7 +32,7 @@ from unit2av.renderer import network_picture
 from workshop.evaluate.chain import Heard
 from workshop.evaluate.material import ClipPlan, head_of
 from workshop.heads.head import Mouth, draw
-from workshop.heads.visemes import mouth_track
+from workshop.heads.motion import mouth_track
 from workshop.voices.cast import cast, say
 
 Openings = NDArray[np.float64]
@@ -46,7 +47,7 @@ class Truth:
     """The mouth that should be seen: openings float32 [pictures], and pictures uint8 [side, side, 3] of a head that makes it."""
 
     openings: NDArray[np.float32]
-    pictures: Sequence[Picture]
+    pictures: Sequence[Pixels]
 
 
 def phones_of_units(units: Mapping[str, Units], progress: Progress) -> dict[int, str]:
@@ -136,7 +137,7 @@ def _timed(said: Units, names: Mapping[int, str]) -> list[Phoneme]:
     return [(names.get(int(unit), "_:"), edges[n], edges[n + 1]) for n, unit in enumerate(said.ids)]
 
 
-def _crops(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> list[Picture]:
+def _crops(pictures: Iterable[Pixels], boxes: Sequence[Box | None]) -> list[Pixels]:
     """Face crops uint8 [96, 96, 3] of the pictures that have a box."""
     return [crop_face(rgb, box) for rgb, box in zip(pictures, boxes, strict=False) if box is not None]
 
@@ -173,7 +174,7 @@ def _correlation(seen: Openings, true: Openings) -> float:
     return float(np.corrcoef(left, right)[0, 1])
 
 
-def _likeness(shown: Sequence[Picture], true: Sequence[Picture]) -> dict[str, float]:
+def _likeness(shown: Sequence[Pixels], true: Sequence[Pixels]) -> dict[str, float]:
     """Means over face crops uint8 [96, 96, 3]."""
     if not shown:
         raise NoFaceError("no face was found")

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit.clustering.align import ManyRecordings
 from av2unit.clustering.features import mfcc_features, normalise_columns
-from av2unit.clustering.warping import ManyRecordings
 from avcore.arrays import Floats, Samples
 from avcore.errors import InputError
 from avcore.files import atomic_output, require_file

@@ -12,7 +12,7 @@ from avcore.files import write_text
 from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Task, result_of
+from avcore.runs.work import PoolTask, result_of
 from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
 from workshop.evaluate.jobs import RANDOM, SPEAK_AUDIO, SPEAK_VIDEO, Job, Need, Place, Record, key_of, missing_jobs
@@ -69,7 +69,7 @@ class Evaluation:
         self._prepare({task for job in jobs for task in job.tasks}, progress)
         with ProcessPool[Job, Job](Worker, (self._place, self.settings), processes) as pool:
             progress("evaluating", 0, len(jobs))
-            for done, outcome in enumerate(pool.run((job, Task.of(job)) for job in jobs), 1):
+            for done, outcome in enumerate(pool.run((job, PoolTask.of(job)) for job in jobs), 1):
                 journal.append(self._journal, result_of(outcome))
                 progress("evaluating", done, len(jobs))
 

@@ -5,8 +5,7 @@ from math import cos, sin
 
 import numpy as np
 
-from avcore.arrays import Floats
-from workshop.heads.arrays import floats
+from avcore.arrays import Floats, floats
 
 _JOINT = floats([0.0, 0.35, 0.40])
 """The joint of the neck, about which the head turns, in widths of the face."""

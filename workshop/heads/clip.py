@@ -10,8 +10,7 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to
 from avdata.prepare.espeak import TimedSpeech
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
-from workshop.heads.motion import motion
-from workshop.heads.visemes import mouth_track
+from workshop.heads.motion import motion, mouth_track
 
 
 def between_pauses(speech: TimedSpeech, pause_s: float) -> TimedSpeech:

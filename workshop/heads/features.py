@@ -4,10 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels, floats
 from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
-from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera
 from workshop.heads.geometry import (
     INNER_LOWER,
@@ -53,7 +51,7 @@ class Eyes:
         x, y = np.meshgrid(axis, axis)
         self._white, self._iris = Sprite(_paint_white(x, y)), Sprite(_paint_iris(x, y, looks, rng))
 
-    def draw(self, picture: Picture, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
+    def draw(self, picture: Pixels, positions: Floats, scale: float, gaze: tuple[float, float], light: Colour) -> None:
         """Draw both eyes at their lids.
 
         positions: float32 [n, 2], the head's vertices in pixels; scale: pixels to a width of the face; gaze: where the
@@ -81,7 +79,7 @@ class Eyes:
             cv2.polylines(picture, [lid], False, paint, max(round(_LASHES * scale), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def draw_mouth(picture: Picture, positions: Floats, scale: float, light: Colour) -> None:
+def draw_mouth(picture: Pixels, positions: Floats, scale: float, light: Colour) -> None:
     """Draw the inside of the mouth between the lips.
 
     positions: float32 [n, 2], the head's vertices in pixels; scale: pixels to a width of the face; light: float32 [3].
@@ -105,7 +103,7 @@ def draw_mouth(picture: Picture, positions: Floats, scale: float, light: Colour)
     blend(picture, (slice(top, top + height), slice(left, left + width)), floats(lit * (255 * light)), cover)
 
 
-def draw_ears(picture: Picture, camera: Camera, skin: Colour, light: Colour) -> None:
+def draw_ears(picture: Pixels, camera: Camera, skin: Colour, light: Colour) -> None:
     """Draw both ears at the sides of the head, to be partly covered by it."""
     for side in (1, -1):
         (middle, top, edge), _ = camera.project(_EARS * floats([side, 1, 1]))

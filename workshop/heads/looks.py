@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avcore.arrays import Floats
-from workshop.heads.arrays import floats
+from avcore.arrays import Floats, floats
 
 Colour = Floats
 """float32 [3], red, green, blue, 0 to 1."""

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from avcore.arrays import Pixels
 from avcore.errors import NoFaceError
-from avcore.faces.crop import Picture
 from avcore.faces.detect import FaceDetector
 from avcore.files import atomic_output
 from workshop.heads.geometry import INNER_LOWER, INNER_UPPER, MESH_FILE, MOUTH_CORNERS, OUTER_LOWER, OUTER_UPPER
@@ -46,7 +46,7 @@ _ELLIPSES = (
 )
 
 
-def draw_ellipse_face() -> Picture:
+def draw_ellipse_face() -> Pixels:
     """Draw the face that the mesh is taken from, uint8 [512, 512, 3] (RGB)."""
     picture = np.full((_SIDE, _SIDE, 3), (96, 110, 126), dtype=np.uint8)
     middle = _SIDE // 2

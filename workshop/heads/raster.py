@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels, floats
 from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
-from workshop.heads.arrays import floats
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def bounds(positions: Floats, size: tuple[int, ...], margin: int = 2) -> tuple[i
     return (top, left, bottom - top, right - left) if right > left and bottom > top else None
 
 
-def blend(picture: Picture, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
+def blend(picture: Pixels, part: tuple[slice, slice], colour: Floats, cover: Floats) -> None:
     """Lay colour float32 [h, w, 3] (0 to 255) over a part of a picture, by cover float32 [h, w] (0 to 1)."""
     _lay(picture, part, floats(cv2.multiply(colour, spread(cover))), floats(1 - cover))
 
@@ -97,7 +95,7 @@ def spread(values: Floats) -> Floats:
     return floats(cv2.merge([values, values, values]))
 
 
-def _lay(picture: Picture, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
+def _lay(picture: Pixels, part: tuple[slice, slice], colour: Floats, kept: Floats) -> None:
     """Add colour [h, w, 3] to what is kept, float32 [h, w] (0 to 1), of a part of a picture."""
     below = cv2.multiply(picture[part], spread(kept), dtype=cv2.CV_32F)
     picture[part] = cv2.add(below, colour, dtype=cv2.CV_8U)
@@ -117,7 +115,7 @@ class Sprite:
         """Height and width of the layer in its own pixels."""
         return self._levels[0].shape[0], self._levels[0].shape[1]
 
-    def draw(self, picture: Picture, transform: Floats, light: Floats) -> None:
+    def draw(self, picture: Pixels, transform: Floats, light: Floats) -> None:
         """Draw the layer over a picture.
 
         transform: float32 [2, 3], from pixels of the layer to those of the picture; light: float32 [3], what its

@@ -14,20 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
+from avcore.arrays import Floats, Pixels, floats
 from avcore.faces.align import crop_lips, face_box, lip_corners, smooth_landmarks
 from avcore.faces.boxes import write_boxes
-from avcore.faces.crop import Picture
 from avcore.media import VideoWriter
 from avcore.timeline import FRAME_RATE
 from avdata.prepare.espeak import Phoneme
-from workshop.heads.arrays import floats
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.geometry import NUM_FACE_VERTICES
 from workshop.heads.head import Head, Mouth, draw
-from workshop.heads.motion import motion
+from workshop.heads.motion import motion, mouth_track
 from workshop.heads.raster import bounds
-from workshop.heads.visemes import mouth_track
 
 _SIDE = 176
 _SCALES = 0.55, 0.75
@@ -74,7 +71,7 @@ class Shot:
         return f"faces/{self.id}.bbox.pkl"
 
 
-def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Picture], list[Floats]]:
+def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Pixels], list[Floats]]:
     """Draw a shot: pictures uint8 [side, side, 3], and landmarks float32 [468, 2] of each in pixels.
 
     mouth_later: pictures by which the mouth moves later than the shot's sound, from the end on as at the beginning.
@@ -116,7 +113,7 @@ def landmarks_of(head: Head, pose: Pose, mouth: Mouth, size: tuple[int, int]) ->
     return Camera(pose, size).project(points)[0]
 
 
-def lips_of(pictures: Sequence[Picture], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
+def lips_of(pictures: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
     """Cut the lips out of pictures: uint8 [time, 96, 96]."""
     return np.stack([_cut(picture, points) for picture, points in zip(pictures, _smooth(landmarks), strict=True)])
 
@@ -129,7 +126,7 @@ def _smooth(landmarks: Sequence[Floats]) -> Iterator[Floats]:
         yield floats(smooth_landmarks(track[number - reach : number + reach + 1]))
 
 
-def _cut(picture: Picture, landmarks: Floats) -> NDArray[np.uint8]:
+def _cut(picture: Pixels, landmarks: Floats) -> NDArray[np.uint8]:
     crop = crop_lips(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8), landmarks)
     if crop is None:
         raise ValueError("a drawn face cannot be aligned")
@@ -160,7 +157,7 @@ def _keep_face(folder: Path, shot: Shot) -> NDArray[np.uint8]:
     return lips_of(pictures, landmarks)
 
 
-def _write_pictures(path: Path, pictures: Sequence[Picture]) -> None:
+def _write_pictures(path: Path, pictures: Sequence[Pixels]) -> None:
     with VideoWriter(path, _SIDE, _SIDE, FRAME_RATE) as writer:
         for picture in pictures:
             writer.write_picture(picture)

@@ -10,21 +10,19 @@ import numpy as np
 from av2unit.clustering.align import align
 from av2unit.clustering.config import AlignConfig
 from avcore.progress import Progress
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import Row, write_rows
 from avcore.timeline import samples_to_units, units_to_frames
 from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
 from workshop.material.drawn import Shot, film_takes
 from workshop.material.phones import Phones
-from workshop.material.plan import REFERENCE, Take, takes_of
-from workshop.material.spoken import speak, write_takes
+from workshop.material.spoken import REFERENCE, Take, speak, takes_of, write_takes
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import LANGUAGES, Cast, cast, held_out_english
 from workshop.voices.phrasebook import Pair, phrasebook
 
 LOG = logging.getLogger("workshop.heads")
 
-Row = dict[str, Any]
 
 _NUM_VALID = 80
 _VALID_SHARE = 10

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from avcore.progress import Progress
+from avcore.runs.journal import iter_rows, write_rows
 from avcore.runs.pool import ProcessPool
-from avcore.runs.rows import iter_rows, write_rows
-from avcore.runs.work import Task, result_of
+from avcore.runs.work import PoolTask, result_of
 from avcore.units.vocabulary import fingerprint
 
 Job = TypeVar("Job")
@@ -32,7 +32,7 @@ def run_in_chunks(
     chunks = [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)]
     parts = {part_path(folder, name, number, chunk): chunk for number, chunk in enumerate(chunks)}
     (folder / "parts").mkdir(parents=True, exist_ok=True)
-    tasks = [(part.name, Task.of((chunk, part))) for part, chunk in parts.items() if not part.is_file()]
+    tasks = [(part.name, PoolTask.of((chunk, part))) for part, chunk in parts.items() if not part.is_file()]
     with ProcessPool[tuple[Sequence[Job], Path], str](_Chunks[Job], (do, folder), workers) as pool:
         for number, outcome in enumerate(pool.run(tasks), len(parts) - len(tasks) + 1):
             result_of(outcome)

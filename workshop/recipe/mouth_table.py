@@ -20,7 +20,7 @@ from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_units, units_to_frames
 from avdata.prepare.espeak import Phoneme
 from unit2av.mouths.mesh.table import Examples, MouthTable, learn_table
-from workshop.heads.visemes import mouth_track, visemes_of
+from workshop.heads.motion import mouth_track, visemes_of
 from workshop.material.phones import Phones
 from workshop.voices.cast import cast, say, training_pairs
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.agreement import rest_unit
-from avcore.arrays import Samples
+from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError, NoSpeechError
-from avcore.faces.crop import Picture, crop_face
+from avcore.faces.crop import crop_face
 from avcore.timeline import samples_to_seconds
 from netflips.evaluate.face_clips import clips_of
 from netflips.evaluate.metrics import durations, intelligibility, pictures, speaker, sync, text, units, voice
@@ -57,7 +57,7 @@ def metrics_of_cases(syncnet: SyncNet | None = None) -> tuple[Metric, ...]:
     )
 
 
-def face_pictures(clip: Clip) -> Iterator[Picture]:
+def face_pictures(clip: Clip) -> Iterator[Pixels]:
     """The faces of a clip as a Frechet distance takes them: crops of 96 x 96 of the pictures that have one, RGB."""
     for picture, box in zip(clip.pictures(), clip.faces(), strict=False):
         if box is not None:

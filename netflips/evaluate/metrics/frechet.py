@@ -19,9 +19,8 @@ import numpy as np
 import torch
 from scipy.linalg import sqrtm
 
-from avcore.arrays import Doubles
+from avcore.arrays import Doubles, Pixels
 from avcore.errors import CheckpointError, InputError
-from avcore.faces.crop import Picture
 from avcore.files import require_file
 
 SIDE = 299
@@ -90,7 +89,7 @@ def load_inception(path: Path) -> Any:
 
 
 @torch.inference_mode()
-def features_of(network: Any, pictures: Iterable[Picture]) -> Doubles:
+def features_of(network: Any, pictures: Iterable[Pixels]) -> Doubles:
     """Features of pictures uint8 [h, w, 3] RGB of any size: float64 [n, width].
 
     Raises CheckpointError where the network does not take them or answers in another form.
@@ -116,7 +115,7 @@ def _ask(network: Any, batch: torch.Tensor) -> Any:
         ) from error
 
 
-def _batches(pictures: Iterable[Picture]) -> Iterator[Any]:
+def _batches(pictures: Iterable[Pixels]) -> Iterator[Any]:
     left = iter(pictures)
     while some := [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in islice(left, _BATCH)]:
         yield np.stack(some)

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Box, Picture, crop_face, visible_part
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box, crop_face, visible_part
 from netflips.evaluate.metrics.figures import Measured, Missing
 from unit2av.face.training.losses import ssim
 from unit2av.renderer import network_picture
@@ -27,7 +28,7 @@ _AT_ONCE = 32
 _LARGEST = 255.0
 
 
-def faces_beside(made: Iterable[Picture], true: Iterable[Picture], boxes: Sequence[Box | None]) -> Measured:
+def faces_beside(made: Iterable[Pixels], true: Iterable[Pixels], boxes: Sequence[Box | None]) -> Measured:
     """`face_ssim` (1 = equal) and `face_l1` (0 to 1, 0 = equal): means over face crops of 96 x 96 of the pictures with a face.
 
     made, true: uint8 [height, width, 3] RGB, picture by picture the same moment; what one has more is left out. boxes: [4] in
@@ -44,7 +45,7 @@ def faces_beside(made: Iterable[Picture], true: Iterable[Picture], boxes: Sequen
     return {"face_ssim": alike / count, "face_l1": apart / count}
 
 
-def beside_source(made: Iterable[Picture], source: Iterable[Picture], boxes: Sequence[Box | None]) -> Measured:
+def beside_source(made: Iterable[Pixels], source: Iterable[Pixels], boxes: Sequence[Box | None]) -> Measured:
     """What a dub left as it was, and how sharp it drew; arguments as `faces_beside` takes them.
 
     outside_unchanged: share of the pixels outside the face whose brightness differs by no more than CLOSE, 1 = all. outside_l1:
@@ -69,7 +70,7 @@ def beside_source(made: Iterable[Picture], source: Iterable[Picture], boxes: Seq
     return {"outside_unchanged": float(np.mean(unchanged)), "outside_l1": float(np.mean(apart)), "sharpness": ratio}
 
 
-def outside(made: Picture, source: Picture, box: Box | None) -> tuple[float, float]:
+def outside(made: Pixels, source: Pixels, box: Box | None) -> tuple[float, float]:
     """Outside a box (with a margin; None = the whole picture): the share of unchanged pixels, and the mean difference, 0 to 1."""
     difference = np.abs(_brightness(made).astype(np.int16) - _brightness(source))
     kept = np.ones(difference.shape, np.bool_)
@@ -79,12 +80,12 @@ def outside(made: Picture, source: Picture, box: Box | None) -> tuple[float, flo
     return (float((there <= CLOSE).mean()), float(there.mean()) / _LARGEST) if there.size else (1.0, 0.0)
 
 
-def sharpness(picture: Picture) -> float:
+def sharpness(picture: Pixels) -> float:
     """The variance of the Laplacian of brightness, uint8 [h, w, 3] (Pech-Pacheco et al. 2000), for pictures of one size."""
     return float(cv2.Laplacian(_brightness(picture), cv2.CV_64F).var())
 
 
-def _brightness(picture: Picture) -> NDArray[np.uint8]:
+def _brightness(picture: Pixels) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
@@ -93,9 +94,7 @@ def _wider(box: Box) -> Box:
     return np.concatenate([box[:2] - margin, box[2:] + margin]).astype(np.float32)
 
 
-def _crops(
-    made: Iterable[Picture], true: Iterable[Picture], boxes: Sequence[Box | None]
-) -> Iterator[list[tuple[Picture, Picture]]]:
+def _crops(made: Iterable[Pixels], true: Iterable[Pixels], boxes: Sequence[Box | None]) -> Iterator[list[tuple[Pixels, Pixels]]]:
     """Face crops of both sides, some at a time."""
     together = zip(made, true, boxes, strict=False)
     crops = ((crop_face(left, box), crop_face(right, box)) for left, right, box in together if box is not None)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from avcore.arrays import Pixels
 from avcore.errors import NoFaceError
-from avcore.faces.crop import Picture
 from avcore.units import Ids
 from avcore.units.unit_sync import unit_sync
 from netflips.evaluate.face_clips import FaceClip
@@ -37,7 +37,7 @@ def sync_by_units(heard: Ids, seen: Ids, silence: int | None) -> Measured:
     return {"unit_sync": found.confidence, "unit_sync_delay_ms": _MS * found.delay_s, "unit_sync_at_zero": found.at_zero}
 
 
-def sync_by_syncnet(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.floating]) -> Measured:  # type: ignore[type-arg]
+def sync_by_syncnet(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating]) -> Measured:  # type: ignore[type-arg]
     """LSE of one face, by the corrected and by the published protocol, whose vectors are the same.
 
     pictures: uint8 [h, w, 3] RGB at 25 fps, cut as `netflips.evaluate.face_clips` does; sound: float [S] at 16 kHz. Offsets in

@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.faces.crop import crop_face, scale_face
-from avcore.faces.paste import paste_face, paste_face_hard
+from avcore.faces.crop import crop_face, paste_face, paste_face_hard, scale_face
 
 HEIGHT, WIDTH = 60, 80
 BOXES = {

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, NoFaceError
-from avcore.faces.boxes import write_boxes
-from avcore.faces.given import read_boxes_for
+from avcore.faces.boxes import read_boxes_for, write_boxes
 from avcore.media import PictureSource, VideoWriter
 
 

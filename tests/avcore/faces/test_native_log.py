@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from avcore.faces.native_log import without_chatter
+from avcore.faces.detect import without_chatter
 
 CHATTER = [
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",

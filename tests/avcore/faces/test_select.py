@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.errors import UsageError
-from avcore.faces.pose import HeadPose
+from avcore.faces.geometry import HeadAngles
 from avcore.faces.select import FaceChoice, choose_tracks, loudness, parse_face_choice, speech_evidence
 from avcore.faces.track import FaceTrack, TrackFrame
 from avcore.timeline import SAMPLES_PER_FRAME, frames_to_seconds
@@ -15,7 +15,7 @@ SILENCE = 0.02 + 0.002 * np.sin(2 * np.pi * 5 * TIMES)
 
 def track(number: int, opening: NDArray[np.float64], left: float, side: float, first: int = 0, shot: int = 0) -> FaceTrack:
     box = np.float32([left, 50, left + side, 50 + side])
-    frames = [TrackFrame(box, True, float(value), HeadPose(0, 0, 0), 1.0, row) for row, value in enumerate(opening)]
+    frames = [TrackFrame(box, True, float(value), HeadAngles(0, 0, 0), 1.0, row) for row, value in enumerate(opening)]
     return FaceTrack(number, shot, first, None, frames)  # type: ignore[arg-type]
 
 

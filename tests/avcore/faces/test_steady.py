@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from avcore.faces.crop import Box
-from avcore.faces.steady import steady_boxes
+from avcore.faces.geometry import steady_boxes
 
 
 def walk(count: int, chin: np.ndarray | float = 0.0) -> list[Box | None]:

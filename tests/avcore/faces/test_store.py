@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from avcore.faces.store import RowStore
+from avcore.faces.track import RowStore
 
 
 def test_rows_come_back_in_the_order_asked_for() -> None:
@@ -38,7 +38,7 @@ def test_no_room_is_said_in_one_line() -> None:
         import resource
         import numpy as np
         from avcore.errors import OutputError
-        from avcore.faces.store import RowStore
+        from avcore.faces.track import RowStore
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
         store = RowStore((20_000,), np.uint8)
         try:

@@ -12,8 +12,7 @@ from avdata.corpus import read_corpus
 from avdata.labels import read_labels
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.manifest_command import main
-from avdata.parallel import Reading
-from avdata.parallel import read_corpus as read_unit_corpus
+from avdata.parallel import UnitReading, read_unit_corpus
 from avdata.unit_store import UnitRow, read_units, write_units
 from tests.avcore.made_speech import babble
 
@@ -97,7 +96,7 @@ def test_pair_folders_there_and_back(corpus: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (out / "units" / "en").iterdir()) == ["a.txt", "c.txt"]
     assert sorted(path.name for path in (out / "raw_data").iterdir()) == ["train.en", "train.ko", "valid.en", "valid.ko"]
     assert (out / "raw_data" / "valid.ko").read_text() == " ".join(map(str, FRAMES["c"])) + "\n"
-    reading = Reading(num_units=10)  # as prepare_pairs reads them
+    reading = UnitReading(num_units=10)  # as prepare_pairs reads them
     assert set(read_unit_corpus(out / "units" / "en", "en", reading).units) == {"a", "c"}
     assert read_unit_corpus(out / "raw_data" / "train.ko", "ko", reading).units["000000001"].tolist() == [5, 7, 1, 0, 3]
 

@@ -11,9 +11,8 @@ from avcore.faces.geometry import overlap
 from avcore.media import PictureSource, read_gray_video, read_speech
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
-from avdata.prepare.aihub_labels import Sentence, read_lip_label
-from avdata.prepare.aihub_lips import stretches
-from avdata.prepare.prepare_aihub_lips import main
+from avdata.prepare.aihub_labels import LipSentence, read_lip_label
+from avdata.prepare.aihub_lips import main, stretches
 from avdata.prepare.sources import CorpusFile
 from tests.avdata.prepare.made import read_rows, talking_head
 from tests.avdata.prepare.trees import LIP_PLAN, LIP_SENTENCES, lip_label, write_aihub_lips
@@ -139,7 +138,7 @@ def test_another_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_padding_stops_halfway_to_the_neighbour() -> None:
-    sentences = [Sentence(1, 1.0, 2.0, "", ""), Sentence(2, 2.2, 3.0, "", ""), Sentence(3, 9.0, 12.0, "", "")]
+    sentences = [LipSentence(1, 1.0, 2.0, "", ""), LipSentence(2, 2.2, 3.0, "", ""), LipSentence(3, 9.0, 12.0, "", "")]
     found = [(sentence.number, first, count) for sentence, first, count in stretches(sentences, 0.5, 250)]
     assert found == [(1, 12, 41), (2, 52, 36), (3, 212, 38)]
     assert list(stretches(sentences[2:], 0.5, 200)) == []

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avdata.prepare.box_order import UNDECIDED, Sighting, decide_order, look_for_faces, reordered
+from avdata.prepare.aihub_labels import UNDECIDED, Sighting, decide_order, look_for_faces, reordered
 from tests.avdata.prepare.made import talking_head
 
 WIDTH, HEIGHT = 1920, 1080

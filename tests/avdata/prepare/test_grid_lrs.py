@@ -11,9 +11,9 @@ from avcore.errors import InputError, UsageError
 from avcore.media import probe, read_gray_video
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
-from avdata.prepare import prepare_grid, prepare_lrs
+from avdata.prepare import grid, lrs
+from avdata.prepare.grid import FOUR, OVERLAP, UNSEEN, sentence_of, split_of
 from avdata.prepare.listed_splits import read_split_lists
-from avdata.prepare.prepare_grid import FOUR, OVERLAP, UNSEEN, sentence_of, split_of
 from tests.avdata.prepare.made import read_rows, talking_head
 from tests.avdata.prepare.test_video import _empty_room
 
@@ -58,7 +58,7 @@ def test_grid_is_prepared_with_a_report(head: Path, fast_head: Path, tmp_path: P
     _put(fast_head, root / "s31" / "video" / "bbaf2n.mp4")
     _put(_empty_room(tmp_path / "room.mp4"), root / "s5" / "video" / "lgbs6s.mp4")
     _put(head, root / "other" / "x.mp4")
-    assert prepare_grid.main(["--data-root", str(root), "--out-dir", str(out), "--split", "unseen", *COMMON]) == 1
+    assert grid.main(["--data-root", str(root), "--out-dir", str(out), "--split", "unseen", *COMMON]) == 1
     assert check_manifest(out / "manifest.jsonl", is_deep=True).problems == []
     manifest = read_manifest(out / "manifest.jsonl")
     found = {entry.id: entry for entry in manifest.entries}
@@ -83,7 +83,7 @@ def test_grid_by_list(head: Path, tmp_path: Path) -> None:
         _put(head, root / f"{name}.mp4")
     (tmp_path / "unseen.txt").write_text("val/s2/prwo5p\n\ntrain/s3/prwo5p NF\n")
     words = ["--data-root", str(root), "--out-dir", str(out), "--split-list", str(tmp_path / "unseen.txt"), *COMMON]
-    assert prepare_grid.main(words) == 0
+    assert grid.main(words) == 0
     assert {row["id"]: row["split"] for row in read_rows(out / "manifest.jsonl")} == {"s2/prwo5p": "valid", "s3/prwo5p": "train"}
     assert json.loads((out / "report.json").read_text())["left_out"] == 1
 
@@ -96,7 +96,7 @@ def test_lrs2_takes_the_lists_beside_it(head: Path, tmp_path: Path) -> None:
     (root / "test.txt").write_text("630/00001 NF\n")
     (root / "train.txt").write_text("630/00002\n")
     (root / "pretrain.txt").write_text("630/00001\n")
-    assert prepare_lrs.main(["--data-root", str(root), "--out-dir", str(out), *COMMON]) == 0
+    assert lrs.main(["--data-root", str(root), "--out-dir", str(out), *COMMON]) == 0
     rows = {row["id"]: row for row in read_rows(out / "manifest.jsonl")}
     expected = {"main/630/00001": "test", "main/630/00002": "train", "pretrain/630/00001": "train"}
     assert {name: row["split"] for name, row in rows.items()} == expected
@@ -108,7 +108,7 @@ def test_lrs3_has_its_splits_by_folder(head: Path, tmp_path: Path) -> None:
     root, out = tmp_path / "lrs3", tmp_path / "out"
     for name in ("trainval/a/00001", "test/b/00001", "pretrain/c/00001"):
         _put(head, root / f"{name}.mp4")
-    assert prepare_lrs.main(["--data-root", str(root), "--out-dir", str(out), "--set", "trainval", "--set", "test", *COMMON]) == 0
+    assert lrs.main(["--data-root", str(root), "--out-dir", str(out), "--set", "trainval", "--set", "test", *COMMON]) == 0
     found = {row["id"]: row["split"] for row in read_rows(out / "manifest.jsonl")}
     assert found == {"trainval/a/00001": "train", "test/b/00001": "test"}
 
@@ -127,7 +127,7 @@ def test_lists_that_cannot_be_used(tmp_path: Path) -> None:
     assert read_split_lists([str(other)]) == {"pretrain/a/1": "train", "a/1": "test"}
 
 
-@pytest.mark.parametrize("module", [prepare_grid, prepare_lrs])
+@pytest.mark.parametrize("module", [grid, lrs])
 def test_another_layout_is_one_line(module: object, head: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _put(head, tmp_path / "talks" / "x.mp4")
     words = ["--data-root", str(tmp_path / "talks"), "--out-dir", str(tmp_path / "out"), *COMMON]

@@ -8,7 +8,7 @@ from avcore.timeline import seconds_to_samples
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
 from avdata.manifest_command import main as manifest_command
-from avdata.prepare.prepare_kaldi import main
+from avdata.prepare.kaldi import main
 from avdata.published.kaldi import read_kaldi
 from tests.avdata.prepare.made import read_rows
 from tests.avdata.prepare.trees import write_kaldi_folder, write_table

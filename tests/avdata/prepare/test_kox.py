@@ -9,9 +9,8 @@ from avcore.errors import UsageError
 from avcore.media import read_speech
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
+from avdata.prepare.kox import Synthesis, main
 from avdata.prepare.kox_layout import read_layout
-from avdata.prepare.prepare_kox import main
-from avdata.prepare.synthesis import Synthesis
 from tests.avdata.prepare.made import read_rows, sound_bytes
 from tests.avdata.prepare.trees import KOX_NAMES as NAMES
 from tests.avdata.prepare.trees import kox_label, write_kox

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from avdata.manifest import Entry, Manifest, read_manifest, write_manifest
+from avdata.prepare.kox import main
 from avdata.prepare.kox_layout import read_layout
-from avdata.prepare.kox_lengths import check_lengths, syllables
+from avdata.prepare.kox_recordings import check_lengths, syllables
 from avdata.prepare.label_fields import spoken_form
-from avdata.prepare.prepare_kox import main
 from avdata.prepare.sources import CorpusFile
 from tests.avdata.prepare.made import sound_bytes, split_file, write_zip
 from tests.avdata.prepare.trees import kox_label

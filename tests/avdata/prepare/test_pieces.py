@@ -8,8 +8,8 @@ import pytest
 
 from avcore.errors import InputError, OutputError
 from avcore.progress import silent
-from avdata.prepare.pieces import Piece, run_pieces
-from avdata.prepare.records import Journal, Record, compact_journal, read_journal, recover_journal, without_failures
+from avdata.prepare.running import Piece, run_pieces
+from avdata.prepare.workplace import Journal, Record, compact_journal, read_journal, recover_journal, without_failures
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ import pytest
 from avcore.faces.find import find_faces
 from avcore.media import Picture, PictureSource
 from avcore.timeline import frames_to_seconds
-from avdata.prepare.frame import Frame
-from avdata.prepare.quality import Quality, QualityGates, lip_jump, measure
-from avdata.prepare.samples import SampleKeeper, Thumbnails, write_contact_sheet
+from avdata.prepare.clips import Framing
+from avdata.prepare.quality import Quality, QualityGates, SampleKeeper, Thumbnails, lip_jump, measure_clip, write_contact_sheet
 from tests.avcore.faces.drawn import Actor, clip
 
 GOOD = Quality(face_share=1.0, face_height=100, lip_jump=0.3, sharpness=50, turn=5, sync=0.5)
@@ -57,8 +56,8 @@ def test_figures_of_a_drawn_head() -> None:
     envelope = 0.5 - 0.5 * np.cos(2 * np.pi * 2.0 * time)
     noise = np.random.default_rng(0).standard_normal(len(time))
     face = find_faces(pictures)
-    with_mouth = measure(face, (0.1 * envelope * noise).astype(np.float32))
-    without = measure(face, (0.1 * noise).astype(np.float32))
+    with_mouth = measure_clip(face, (0.1 * envelope * noise).astype(np.float32))
+    without = measure_clip(face, (0.1 * noise).astype(np.float32))
     assert with_mouth.sync > 0.7
     assert without.sync < 0.5
     assert with_mouth.face_share == 1.0
@@ -66,12 +65,12 @@ def test_figures_of_a_drawn_head() -> None:
     assert with_mouth.sharpness > 20
     assert with_mouth.turn < 30
     blurred = [picture._replace(rgb=cv2.GaussianBlur(picture.rgb, (0, 0), 6)) for picture in pictures[:10]]
-    assert measure(find_faces(blurred), np.zeros(6400, np.float32)).sharpness < 6
+    assert measure_clip(find_faces(blurred), np.zeros(6400, np.float32)).sharpness < 6
 
 
 def test_the_frame_holds_all_boxes_with_room_around() -> None:
     boxes = [np.array([100, 80, 200, 210], np.float32), np.array([120, 90, 221, 221], np.float32)]
-    frame = Frame.around(boxes, 480, 640, 1000)
+    frame = Framing.around(boxes, 480, 640, 1000)
     assert frame.left < 100 - 30
     assert frame.bottom > 221 + 30
     assert frame.size[0] % 2 == frame.size[1] % 2 == 0
@@ -81,7 +80,7 @@ def test_the_frame_holds_all_boxes_with_room_around() -> None:
 
 def test_a_large_frame_is_made_smaller_and_boxes_with_it() -> None:
     box = np.array([500, 200, 1500, 1400], np.float32)
-    frame = Frame.around([box], 1600, 2000, 384)
+    frame = Framing.around([box], 1600, 2000, 384)
     assert max(frame.size) <= 384
     picture = np.zeros((1600, 2000, 3), np.uint8)
     picture[200:1400, 500:1500] = 255
@@ -95,9 +94,9 @@ def test_a_large_frame_is_made_smaller_and_boxes_with_it() -> None:
 
 
 def test_a_face_at_the_border() -> None:
-    frame = Frame.around([np.array([-30, -20, 40, 60], np.float32)], 100, 100, 384)
+    frame = Framing.around([np.array([-30, -20, 40, 60], np.float32)], 100, 100, 384)
     assert (frame.left, frame.top) == (0, 0)
-    assert Frame.around([np.array([99, 99, 140, 160], np.float32)], 100, 100, 384).size >= (2, 2)
+    assert Framing.around([np.array([99, 99, 140, 160], np.float32)], 100, 100, 384).size >= (2, 2)
 
 
 def _pictures(count: int) -> list[Picture]:
@@ -144,6 +143,6 @@ def test_figures_of_a_real_clip() -> None:
 
     source = PictureSource(Path(folder) / "TRajLqEaWhQ_00002.mp4")
     speech = read_speech(source.path)
-    quality = measure(find_faces(source, speech=speech), speech)
+    quality = measure_clip(find_faces(source, speech=speech), speech)
     assert list(QualityGates().complaints(quality)) == []
     assert quality.sync > 0.3

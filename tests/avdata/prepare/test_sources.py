@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
-from avdata.prepare.joined_file import JoinedFile
-from avdata.prepare.sources import list_files
+from avdata.prepare.sources import JoinedFile, list_files
 from tests.avdata.prepare.made import split_file, write_tar, write_zip
 
 FILES = {"소음환경1/F(여성)/가.json": b"one", "나.wav": b"two" * 5000}

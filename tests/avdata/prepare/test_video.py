@@ -9,7 +9,7 @@ from avcore.faces.boxes import read_boxes
 from avcore.media import PictureSource, VideoWriter, probe, read_gray_video, read_speech
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
-from avdata.prepare.prepare_video import main
+from avdata.prepare.video import main
 from tests.avcore.made_speech import silence, talk
 from tests.avdata.prepare.made import read_rows, talking_head, write_zip
 from workshop.heads.camera import Pose

@@ -13,7 +13,7 @@ import soundfile
 from avcore.media import read_speech
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
-from avdata.prepare.prepare_zeroth import main
+from avdata.prepare.zeroth import main
 from tests.avdata.prepare.made import read_rows, sound_bytes
 from tests.avdata.prepare.trees import write_zeroth
 

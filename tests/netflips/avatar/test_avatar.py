@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avcore.answers import Transcript
 from avcore.media import probe, read_speech, write_speech
-from avcore.transcripts import Transcript
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
 from netflips.avatar import hearing

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netflips.bulk.dub_record import DubJob, DubRecord
+from netflips.bulk.dubbing import DubJob, DubRecord
 from netflips.dub import command as dub_command
 from netflips.options import ModelPaths
 from tests.damage import DAMAGES, damaged

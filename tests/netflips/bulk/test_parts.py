@@ -11,10 +11,9 @@ import pytest
 from avcore.errors import UsageError
 from avcore.runs.work import PoolSize
 from netflips.bulk.dubbing import DubModels
-from netflips.bulk.full_paths import with_full_paths
-from netflips.bulk.grouping import by_length
 from netflips.bulk.progress import RunProgress, duration
-from netflips.bulk.records import Costs
+from netflips.bulk.records import Costs, by_length
+from netflips.bulk.session import with_full_paths
 from netflips.bulk.settings import CPU_PADDING_S, ExtractSettings
 from netflips.bulk.spread import Spread, default_workers, num_cores
 from netflips.options import ModelPaths, RunOptions

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from avcore.runs.work import Finished, Lost, PoolSize, Task, WorkersFailError
+from avcore.runs.work import Finished, Lost, PoolSize, PoolTask, WorkersFailError
 from tests.netflips.bulk.words import NeverWorker, WordWorker, read_words
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
 
-def in_fours(words: list[str]) -> Iterator[tuple[int, Task[str]]]:
+def in_fours(words: list[str]) -> Iterator[tuple[int, PoolTask[str]]]:
     """Batches of four, read in two parts, labelled by their number."""
     for start in range(0, len(words), 4):
         first, second = tuple(words[start : start + 2]), tuple(words[start + 2 : start + 4])
-        yield start // 4, Task((first, second) if second else (first,))
+        yield start // 4, PoolTask((first, second) if second else (first,))
 
 
 def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_without_readers_items_go_to_the_workers(tmp_path: Path) -> None:
 
     with RayPool[str, int](WordWorker, (tmp_path,), PoolSize(1, 1, queue=1)) as pool:
         pool.start()
-        results = [outcome.result[1] for outcome in pool.run((n, Task.of(f"w{n}")) for n in range(3))]  # type: ignore[union-attr]
+        results = [outcome.result[1] for outcome in pool.run((n, PoolTask.of(f"w{n}")) for n in range(3))]  # type: ignore[union-attr]
     assert results == [["w0"], ["w1"], ["w2"]]
 
 

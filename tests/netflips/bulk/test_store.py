@@ -11,10 +11,10 @@ import pytest
 
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.runs import journal
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import Made, Rejected
-from netflips.bulk.settings import Layout
+from netflips.bulk.settings import ShardLayout
 from netflips.bulk.store import ResultStore, ShardWork, open_store
 from tests.damage import DAMAGES, damaged
 
@@ -186,7 +186,7 @@ def test_a_folder_of_other_things_and_a_busy_one_are_refused(inputs: Manifest, o
         pass
 
 
-def finished(inputs: Manifest, out: Path, layout: Layout = "jsonl") -> dict[str, bytes]:
+def finished(inputs: Manifest, out: Path, layout: ShardLayout = "jsonl") -> dict[str, bytes]:
     """A finished run, `b` and `e` set aside; returns the content of its results."""
     with open_store(out, KEY, layout, 3) as store:
         finish(store, store.plan(inputs))
@@ -209,7 +209,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in paths}
 
 
-def again(inputs: Manifest, out: Path, layout: Layout = "jsonl") -> int:
+def again(inputs: Manifest, out: Path, layout: ShardLayout = "jsonl") -> int:
     """Give the same command again; returns how many utterances were done."""
     with open_store(out, KEY, layout, 3) as store:
         return finish(store, store.plan(inputs))
@@ -218,7 +218,7 @@ def again(inputs: Manifest, out: Path, layout: Layout = "jsonl") -> int:
 @pytest.mark.parametrize("layout", ["jsonl", "parquet"])
 @pytest.mark.parametrize("how", [*DAMAGES, "gone", "flip"])
 def test_a_closed_shard_is_believed_only_as_it_was_closed(
-    inputs: Manifest, out: Path, layout: Layout, how: str, caplog: pytest.LogCaptureFixture
+    inputs: Manifest, out: Path, layout: ShardLayout, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = finished(inputs, out, layout)
     assert again(inputs, out, layout) == 0
@@ -254,7 +254,7 @@ def test_what_stands_in_no_list_is_not_done(inputs: Manifest, out: Path, how: st
 @pytest.mark.parametrize("layout", ["jsonl", "parquet"])
 @pytest.mark.parametrize("how", ["", *DAMAGES])
 def test_shards_of_an_earlier_version_are_read_before_they_are_believed(
-    inputs: Manifest, out: Path, layout: Layout, how: str
+    inputs: Manifest, out: Path, layout: ShardLayout, how: str
 ) -> None:
     before = finished(inputs, out, layout)
     (out / "closed.jsonl").unlink()

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.answers import Transcript
 from avcore.errors import NoSpeechError
 from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE as RATE
-from avcore.transcripts import Transcript
 from netflips.evaluate import measuring, records
 from netflips.evaluate.command import main
 from netflips.evaluate.judges import Judges

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avcore.transcripts import Transcript, Word, of_words
+from avcore.answers import Transcript, Word, of_words
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
 from netflips.subtitles.dubbed import Spoken, Texts, read_side

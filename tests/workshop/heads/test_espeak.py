@@ -13,7 +13,7 @@ from avcore.errors import InputError
 from avcore.media import read_speech
 from avdata.prepare import say as say_command
 from avdata.prepare.espeak import EspeakVoice, library_folder, say
-from workshop.heads.visemes import VISEMES, visemes_of
+from workshop.heads.motion import VISEMES, visemes_of
 from workshop.voices.cast import cast, require_synthesisers
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.faces.detect import FaceDetector
-from avcore.faces.pose import head_pose, mouth_opening
+from avcore.faces.geometry import head_pose, mouth_opening
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, Mouth, draw
 

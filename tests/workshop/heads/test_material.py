@@ -11,7 +11,7 @@ from avcore.errors import InputError
 from avcore.faces.find import find_faces
 from avcore.media import Picture
 from avcore.progress import silent
-from avcore.runs.rows import write_rows
+from avcore.runs.journal import write_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from avdata.manifest import read_manifest
@@ -21,7 +21,7 @@ from workshop.material import make, spoken
 from workshop.material.drawn import Shot, film, film_lips, lips_of
 from workshop.material.pairs import pair_rows
 from workshop.material.phones import SILENCE, Phones
-from workshop.material.plan import Take, takes_of
+from workshop.material.spoken import Take, takes_of
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
 from workshop.voices.flite import FliteVoice

@@ -1,8 +1,7 @@
 import numpy as np
 
-from workshop.heads.geometry import MESH_FILE, NUM_HEAD_VERTICES, OVAL, neutral_mesh
+from workshop.heads.geometry import MESH_FILE, NUM_HEAD_VERTICES, OVAL, make_shape, neutral_mesh
 from workshop.heads.make_mesh import make_mesh
-from workshop.heads.shape import make_shape
 
 
 def test_the_stored_face_is_the_one_that_is_made() -> None:

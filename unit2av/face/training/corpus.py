@@ -8,10 +8,9 @@ from avcore.errors import InputError
 from avcore.timeline import frames_to_units, units_to_frames
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
-from avdata.unit_rows import leave_out, set_apart, settle_vocabulary, timed_units
-from avdata.unit_store import iter_units
+from avdata.unit_store import iter_units, leave_out, set_apart, settle_vocabulary, timed_units
 from unit2av.face.training.config import LipDataConfig
-from unit2av.lip_crops import MAKE_BOXES, Footage, footage_of, reference_of
+from unit2av.lip_crops import MAKE_BOXES, CropSource, footage_of, reference_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,10 +18,10 @@ class LipClip:
     """One clip. units: plain names with durations. max_mismatch_units: by how much its pictures may last longer or shorter.
     reference: the same pictures with another mouth, where there are such."""
 
-    footage: Footage
+    footage: CropSource
     units: Units
     max_mismatch_units: int
-    reference: Footage | None = None
+    reference: CropSource | None = None
 
     @property
     def id(self) -> str:
@@ -40,7 +39,7 @@ class LipClip:
 
 
 @dataclass(frozen=True)
-class LipClips:
+class FaceClips:
     """What a run trains and validates on. vocabulary: the quantizer's fingerprint, "" = unknown."""
 
     train: tuple[LipClip, ...]
@@ -53,7 +52,7 @@ class LipClips:
             clip.units.check_range(num_units, clip.id)
 
 
-def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> LipClips:
+def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> FaceClips:
     """Read and check all that a run learns from.
 
     min_frames: pictures that a clip must have. Raises InputError naming clips without video, boxes or units and clips
@@ -65,7 +64,7 @@ def read_clips(config: LipDataConfig, min_frames: int, seed: int) -> LipClips:
     else:
         train, valid = _hold_out(train, config, seed)
     named = ((clip.id, clip.units.vocabulary) for clip in (*train, *valid))
-    return LipClips(tuple(train), tuple(valid), settle_vocabulary(named, config.units_vocabulary))
+    return FaceClips(tuple(train), tuple(valid), settle_vocabulary(named, config.units_vocabulary))
 
 
 def _read(manifest_path: str, units_path: str, config: LipDataConfig, min_frames: int) -> list[LipClip]:

@@ -14,10 +14,10 @@ import torch
 from avcore.arrays import Pictures
 from avcore.contracts import Extractor
 from avcore.errors import NoFaceError
+from avcore.faces.boxes import read_boxes_for
+from avcore.faces.crop import paste_face
 from avcore.faces.find import find_faces
-from avcore.faces.given import read_boxes_for
-from avcore.faces.paste import paste_face
-from avcore.faces.steady import steady_boxes
+from avcore.faces.geometry import steady_boxes
 from avcore.media import Picture, PictureSource
 from avcore.timeline import frames_to_units
 from avcore.units import Ids

@@ -8,7 +8,7 @@ from avcore.errors import UsageError
 from avcore.units.vocabulary import require_same_vocabulary
 from unit2av.face.model import FaceModel, FaceModelSize
 from unit2av.face.training.config import FaceInitConfig, FaceModelConfig, LipLossConfig
-from unit2av.face.training.corpus import LipClips
+from unit2av.face.training.corpus import FaceClips
 from unit2av.face.training.sync import SyncExpert, load_sync_expert
 from unit2av.model import open_renderer_checkpoint
 from unit2av.renderer import load_face_model
@@ -16,7 +16,7 @@ from unit2av.renderer import load_face_model
 _TABLE = "unit_embed.weight"
 
 
-def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: LipClips, seed: int) -> FaceModel:
+def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: FaceClips, seed: int) -> FaceModel:
     """The face renderer to train.
 
     Raises CheckpointError for a file without a face renderer, VocabularyError for one that was trained on other units
@@ -44,7 +44,7 @@ def start_face_model(model: FaceModelConfig, init: FaceInitConfig, clips: LipCli
     return face.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # torch's stubs lack it
 
 
-def start_sync_expert(losses: LipLossConfig, clips: LipClips, pictures: int) -> SyncExpert | None:
+def start_sync_expert(losses: LipLossConfig, clips: FaceClips, pictures: int) -> SyncExpert | None:
     """The frozen sync expert that the config names, None without one.
 
     pictures: how many of a window are drawn in a step. Raises VocabularyError or UnitRangeError for an expert on other

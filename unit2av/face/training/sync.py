@@ -22,7 +22,7 @@ from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.config import SyncConfig, SyncTrainConfig
-from unit2av.face.training.corpus import LipClips
+from unit2av.face.training.corpus import FaceClips
 from unit2av.face.training.items import SyncExample, SyncWindows, stack
 from unit2av.renderer import network_picture
 
@@ -122,7 +122,7 @@ def _norm(width: int) -> nn.Module:
 class SyncTask:
     """The sync expert by itself (avtrain.task.Task). cache: folder of the face crops."""
 
-    def __init__(self, config: SyncTrainConfig, clips: LipClips, cache: str) -> None:
+    def __init__(self, config: SyncTrainConfig, clips: FaceClips, cache: str) -> None:
         self._config, self._vocabulary = config, clips.vocabulary
         torch.manual_seed(config.loop.seed)
         self._expert = SyncExpert(config.model)

@@ -17,7 +17,7 @@ from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
 from unit2av.face.training.config import MouthRegion, Unit2vConfig
-from unit2av.face.training.corpus import LipClips
+from unit2av.face.training.corpus import FaceClips
 from unit2av.face.training.items import FaceExample, FaceWindows, stack
 from unit2av.face.training.losses import LipDiscriminator, LipLosses, lower_half, mouth_of, realness_loss, ssim
 from unit2av.face.training.seen import LipReader
@@ -34,7 +34,7 @@ FACE, QUALITY, LOSSES = "face", "quality", "losses"
 class Unit2vTask:
     """The face renderer against its discriminator (avtrain.task.Task). cache: folder of the face crops."""
 
-    def __init__(self, config: Unit2vConfig, clips: LipClips, cache: str, face: FaceModel, expert: SyncExpert | None) -> None:
+    def __init__(self, config: Unit2vConfig, clips: FaceClips, cache: str, face: FaceModel, expert: SyncExpert | None) -> None:
         self._config, self._vocabulary, self._face = config, clips.vocabulary, face
         self._frozen_norms = batch_norms(face) if config.model.frozen_norm else []
         torch.manual_seed(config.loop.seed)
@@ -165,11 +165,11 @@ def pictures_of(shown: Tensor) -> Tensor:
     return (shown + first[:, None]).flatten()
 
 
-Found = dict[str, list[Tensor]]
+Measured = dict[str, list[Tensor]]
 """What was measured, by name: a tensor for each batch, float32 [windows]."""
 
 
-def means_of(shares: Sequence[Found]) -> Metrics:
+def means_of(shares: Sequence[Measured]) -> Metrics:
     """The means over all windows of all processes; mouth_l1 alone, infinite, when there were none."""
     names = dict.fromkeys(name for share in shares for name in share)
     values = {name: [one for share in shares for one in share.get(name, ())] for name in names}
@@ -187,7 +187,7 @@ class Measurer:
 
     def __init__(self, face: FaceModel, losses: LipLosses, mouth: MouthRegion) -> None:
         self._face, self._losses, self._mouth = face, losses, mouth
-        self.found: Found = {}
+        self.found: Measured = {}
 
     def add(self, batch: dict[str, Tensor]) -> Tensor:
         """Draw and measure a batch of FaceExample of whole windows; returns uint8 [batch, 10, 96, 96, 3] RGB as drawn."""

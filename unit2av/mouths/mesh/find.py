@@ -2,7 +2,8 @@
 
 from typing import Self
 
-from avcore.faces.crop import Box, Picture
+from avcore.arrays import Pixels
+from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import Landmarks, hull, overlap
 from avcore.faces.window import Window
@@ -28,7 +29,7 @@ class MeshFinder:
         """Free the networks."""
         self._detector.close()
 
-    def find(self, picture: Picture, box: Box) -> Landmarks | None:
+    def find(self, picture: Pixels, box: Box) -> Landmarks | None:
         """Landmarks float32 [468, 3] of the face in a box [4] of a picture uint8 [height, width, 3]; None where none is seen."""
         for widen in _WIDEN:
             window = Window.around(box, widen)

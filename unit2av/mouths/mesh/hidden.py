@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Picture
+from avcore.arrays import Pixels
 from unit2av.mouths.mesh.face_shape import INNER_UPPER, LOWER_LIP, OVAL, UPPER_LIP, Points, neutral_face
 
 SkinLook = NDArray[np.float32]
@@ -30,7 +30,7 @@ _LEAST_SHARE = 0.3
 """Of the points that must be seen to say anything."""
 
 
-def skin_look(picture: Picture, mesh: Points) -> SkinLook:
+def skin_look(picture: Pixels, mesh: Points) -> SkinLook:
     """The mouth and the skin around it, blurred, in LAB: float32 [points, 3]. mesh: [468, 3], pixels."""
     corner, size = mesh[:, :2].min(axis=0), np.ptp(mesh[:, :2], axis=0)
     scale = _SIDE / max(float(size[0]), 1.0)

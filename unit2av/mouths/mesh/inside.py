@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels
 from unit2av.mouths.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -50,7 +49,7 @@ class Teeth:
     patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen.
     """
 
-    patch: Picture
+    patch: Pixels
     upper: Floats
     lower: Floats
     corner: Points
@@ -72,7 +71,7 @@ class Teeth:
                 inside += (colour * lit + 255 * _GLOW.astype(np.float32) * (1 - lit) - inside) * cover
 
 
-def find_teeth(picture: Picture, points: Points, head: Points, pose: HeadPose) -> Teeth | None:
+def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose) -> Teeth | None:
     """Take the teeth that a picture uint8 [height, width, 3] shows between the lips; None where it shows few.
 
     points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red.
@@ -112,7 +111,7 @@ def _between_rows(by_row: NDArray[np.float64]) -> int:
 
 
 def draw_inside(
-    picture: Picture,
+    picture: Pixels,
     target: Points,
     inside: Points,
     pose: HeadPose,

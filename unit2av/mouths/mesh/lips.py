@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Picture
+from avcore.arrays import Pixels
 from unit2av.mouths.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -47,7 +47,7 @@ class LipEdges(NamedTuple):
     corners: float
 
 
-def lip_source(picture: Picture, points: Points, gap: float) -> Points:
+def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
     """Where a face's points are to be taken from: float64 [468, 2], the lips' inner edges moved out to where lips are seen.
 
     points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
@@ -65,7 +65,7 @@ def lip_source(picture: Picture, points: Points, gap: float) -> Points:
     return source
 
 
-def lip_edges(picture: Picture, points: Points) -> LipEdges:
+def lip_edges(picture: Pixels, points: Points) -> LipEdges:
     """Look for the lips' inner edges: along each column the outermost colour that is unlike the lip's. points: [468, 2]."""
     inner, outer = points[list(_INNER)], points[list(_OUTER)]
     way = inner[:, None] + _STEPS[None, :, None] * (outer - inner)[:, None]
@@ -91,7 +91,7 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
     return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)
 
 
-def light_on(picture: Picture, points: Points) -> NDArray[np.float32]:
+def light_on(picture: Pixels, points: Points) -> NDArray[np.float32]:
     """Colour of the light that falls on a face, from its cheeks, as if its skin were of middling brightness.
 
     picture: uint8 [height, width, 3]; points: of the mesh, float64 [468, 3], in its pixels. Returns float32 [3] in 0.2..1.
@@ -104,7 +104,7 @@ def light_on(picture: Picture, points: Points) -> NDArray[np.float32]:
     return np.asarray(np.clip(light / max(float(light.max()), 1.0), 0.2, 1.0), np.float32)
 
 
-def softness(picture: Picture, points: Points) -> float:
+def softness(picture: Pixels, points: Points) -> float:
     """By how many pixels (standard deviation) a drawn edge is to be blurred to look like the picture's own: 0 in a crisp one."""
     low = np.maximum(points[:, :2].min(axis=0).astype(int), 0)
     high = np.maximum(points[:, :2].max(axis=0).astype(int) + 1, 0)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
+from avcore.arrays import Floats, Pixels
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import UnitError
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.faces.geometry import overlap
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points
@@ -57,7 +57,7 @@ class _Acquaintance:
     person: Person | None = None
     aim: Person | None = None
 
-    def meet(self, picture: Picture, look: Look) -> None:
+    def meet(self, picture: Pixels, look: Look) -> None:
         """Take note of a picture; of a long shot fewer and fewer are kept."""
         self.num_seen += 1
         if self.heads and (self.num_seen % self.step or look.is_hidden):
@@ -121,7 +121,7 @@ class MeshMouth:
             moved = moved * _spoken_share(said.quiet, len(moved))[:, None]
         return np.concatenate([moved, np.outer(_CLOSING, moved[-1])])
 
-    def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Picture]:
+    def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `Mouth.draw`; a face that is not found by the mesh, or hidden, keeps its own mouth."""
         shot: _Shot | None = None
         for scene in scenes:
@@ -161,7 +161,7 @@ class _Shot:
             return False
         return overlap(scene.box, self._box) >= _SAME_FACE
 
-    def add(self, scene: Scene, box: Box) -> Iterator[Picture]:
+    def add(self, scene: Scene, box: Box) -> Iterator[Pixels]:
         """Take a picture in; one comes out when enough are held."""
         self._box, self._number = box, scene.shot
         look = self._look(scene)
@@ -172,7 +172,7 @@ class _Shot:
         if len(self._scenes) > self._ahead:
             yield self._next()
 
-    def rest(self) -> Iterator[Picture]:
+    def rest(self) -> Iterator[Pixels]:
         """Let out what is held."""
         while self._scenes:
             yield self._next()
@@ -198,7 +198,7 @@ class _Shot:
                 self._looks[number] = replace(look, is_hidden=look.is_hidden or self._is_hidden)
         self._judged = max(self._judged, last)
 
-    def _next(self) -> Picture:
+    def _next(self) -> Pixels:
         scene = self._scenes.popleft()
         self._known.learn()
         self._judge()
@@ -216,7 +216,7 @@ class _Shot:
         self._known.settle(float(asked[0]))
         return picture
 
-    def _drawn(self, rgb: Picture, place: Place | None, asked: Points) -> Picture:
+    def _drawn(self, rgb: Pixels, place: Place | None, asked: Points) -> Pixels:
         known = self._known
         if place is None or place.strength <= 0 or known.person is None:
             return rgb
@@ -242,7 +242,7 @@ def parameters_at(codes: Parameters, time: Seconds) -> Points:
 
 
 def draw_mouth(
-    picture: Picture, place: Place, person: Person, asked: Points, light: Floats, teeth: Teeth | None, soft: float
+    picture: Pixels, place: Place, person: Person, asked: Points, light: Floats, teeth: Teeth | None, soft: float
 ) -> None:
     """Draw the mouth asked for (opening, width, press) into a picture uint8 [height, width, 3], in place."""
     shape = person.shaped(*asked.tolist())

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.faces.crop import Picture
+from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
 from unit2av.mouths.mesh.face_shape import Points
 from unit2av.mouths.mesh.head_frame import UPPER_FACE, HeadPose, fit_pose, mean_pose
@@ -57,7 +57,7 @@ class Place:
     strength: float
 
 
-def look_at(picture: Picture, mesh: Landmarks, flowed: Points) -> Look:
+def look_at(picture: Pixels, mesh: Landmarks, flowed: Points) -> Look:
     """A look at a face that was found in a picture uint8 [height, width, 3]."""
     points = mesh.astype(np.float64)
     pose = fit_pose(points)
@@ -106,7 +106,7 @@ def _strength(looks: Sequence[Look | None], now: int) -> float:
     return float(min([*(distance / (_FADE + 1) for distance in hidden), 1.0]))
 
 
-def flow(before: Picture, after: Picture, mesh: Points, mesh_after: Points) -> Points:
+def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
     """How far the upper face moves from one picture to the next, by its own pixels: x, y (Lucas-Kanade, median of 22 points).
 
     mesh, mesh_after: where the face was found; the step between them counts where too few points can be followed.
@@ -129,7 +129,7 @@ def flow(before: Picture, after: Picture, mesh: Points, mesh_after: Points) -> P
     return np.asarray(np.median((end - start)[is_good, 0], axis=0) / scale, np.float64)
 
 
-def _grey(part: Picture, scale: float) -> Picture:
+def _grey(part: Pixels, scale: float) -> Pixels:
     if not part.size:
         return np.zeros((0, 0), np.uint8)
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)

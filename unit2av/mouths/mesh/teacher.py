@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import NoFaceError
+from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
 from avcore.faces.find import find_faces
-from avcore.faces.given import read_boxes_for
 from avcore.files import atomic_output
 from avcore.media import PictureSource
 from avcore.units.vocabulary import fingerprint

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Floats
-from avcore.faces.crop import Picture
+from avcore.arrays import Floats, Pixels
 from unit2av.mouths.mesh.face_shape import (
     INNER_UPPER,
     NUM_FACE,
@@ -57,7 +56,7 @@ class Map(NamedTuple):
     hit: NDArray[np.uint8]
 
 
-def move_pixels(picture: Picture, source: Points, target: Points, pose: HeadPose) -> None:
+def move_pixels(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> None:
     """Move the pixels of a picture uint8 [height, width, 3], in place, by one cubic resampling.
 
     source: where the points of the face are, float64 [468, 2]; target: where they shall be, [468, 3] with their depth. Pixels of

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from avcore.arrays import Pixels
 from avcore.checkpoints.foreign import read_state_dict
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.errors import InputError
-from avcore.faces.crop import Picture, scale_face
-from avcore.faces.paste import paste_face
+from avcore.faces.crop import paste_face, scale_face
 from avcore.timeline import Seconds, frames_to_units, units_to_samples
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.talking import Paste, drawn_pictures
@@ -72,12 +72,12 @@ class SoundMouth:
             heard[start:stop] = 0
         return mel_of(heard)
 
-    def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Picture]:
+    def draw(self, codes: Mel, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `Mouth.draw`."""
         return drawn_pictures(lambda faces, times: self._faces(codes, faces, times), scenes, self._paste, self._batch_size)
 
     @torch.inference_mode()
-    def _faces(self, mel: Mel, faces: Sequence[Picture], times: Sequence[Seconds]) -> Picture:
+    def _faces(self, mel: Mel, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
         """Draw face crops at times (s): uint8 [n, 96, 96, 3]."""
         chunks = torch.from_numpy(chunks_at(mel, times, self.is_published)).to(self.device, self.dtype)
         crops = torch.from_numpy(np.stack([scale_face(face, FACE_SIZE) for face in faces])).to(self.device)

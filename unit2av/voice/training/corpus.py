@@ -16,11 +16,10 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import read_speech
 from avcore.progress import Progress, silent, track
-from avcore.runs.journal import Row, append, read, repair
-from avcore.runs.rows import iter_rows
+from avcore.runs.journal import Row, append, iter_rows, read, repair
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
 from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
-from avdata.unit_rows import set_apart, settle_vocabulary
+from avdata.unit_store import set_apart, settle_vocabulary
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
 

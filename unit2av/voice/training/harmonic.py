@@ -18,8 +18,7 @@ from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.sampling import Key, item_generator
 from unit2av.voice.contour import FEATURES, places
-from unit2av.voice.harmonic import PER_STEP
-from unit2av.voice.harmonic_speech import limited
+from unit2av.voice.harmonic import PER_STEP, limited
 from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 from unit2av.voice.training.corpus import Corpus, Tracks, voices_and_pitches
 from unit2av.voice.training.items import AlignedReader, Preloaded, Reader, Segment, SegmentBatch, blur_voice, collate
@@ -66,7 +65,7 @@ class HarmonicBatch(SegmentBatch):
 
 
 @dataclass(frozen=True)
-class Take:
+class VoiceTake:
     """An utterance with silence around it. frames: int64 [T]. samples: float32 [320 T]. log_f0: float32 [4 T]."""
 
     frames: NDArray[np.int64]
@@ -84,7 +83,7 @@ class TakeReader:
         self._tracks, self._config = tracks, config
         self._silence, self._steps = silence or 0, 0 if silence is None else config.edge_steps
 
-    def __call__(self, utterance: Utterance, shortest: int) -> Take:
+    def __call__(self, utterance: Utterance, shortest: int) -> VoiceTake:
         """Read one, again and again until there are `shortest` steps. Raises what `AlignedReader` raises."""
         frames, samples = self._read(utterance)
         track = self._tracks.get(utterance.id)
@@ -97,7 +96,7 @@ class TakeReader:
         while len(frames) < shortest:
             frames, samples, track = np.tile(frames, 2), np.tile(samples, 2), np.tile(track, 2)
         log_f0, voiced = filled_log(track)
-        return Take(frames, samples, log_f0, _melody(frames, log_f0, voiced, track))
+        return VoiceTake(frames, samples, log_f0, _melody(frames, log_f0, voiced, track))
 
 
 def _melody(frames: NDArray[np.int64], log_f0: Vector, voiced: NDArray[np.bool_], track: Vector) -> Melody:
@@ -167,7 +166,7 @@ def require_voice(utterance: Utterance) -> Vector:
     return utterance.voice
 
 
-def cut(name: str, take: Take, voice: Vector, start: int, length: int) -> HarmonicSegment:
+def cut(name: str, take: VoiceTake, voice: Vector, start: int, length: int) -> HarmonicSegment:
     """Steps `start` to `start + length` of a take."""
     end = start + length
     return HarmonicSegment(

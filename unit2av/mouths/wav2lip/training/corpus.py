@@ -9,8 +9,8 @@ from avcore.errors import InputError
 from avcore.files import atomic_output, require_file
 from avcore.media import read_speech
 from avdata.manifest import read_manifest
-from avdata.unit_rows import leave_out, set_apart
-from unit2av.lip_crops import MAKE_BOXES, Footage, cached_stem, footage_of
+from avdata.unit_store import leave_out, set_apart
+from unit2av.lip_crops import MAKE_BOXES, CropSource, cached_stem, footage_of
 from unit2av.mouths.wav2lip.mel import Mel, mel_of
 from unit2av.mouths.wav2lip.training.config import SoundDataConfig
 
@@ -23,7 +23,7 @@ _OFFSET = "sync_offset"
 class SoundClip:
     """One clip. sound: the file that its sound is in. offset: pictures of 40 ms by which the sound comes too early."""
 
-    footage: Footage
+    footage: CropSource
     sound: Path
     offset: int = 0
 

@@ -15,13 +15,14 @@ from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.items import stack
 from unit2av.face.training.losses import lower_half
+from unit2av.face.training.task import faces_of
 from unit2av.mouths.wav2lip.critics import WINDOW, QualityDiscriminator, SyncNetColor
 from unit2av.mouths.wav2lip.model import Wav2Lip
 from unit2av.mouths.wav2lip.training.config import GeneratorConfig
 from unit2av.mouths.wav2lip.training.corpus import SoundClips
 from unit2av.mouths.wav2lip.training.items import GeneratorExample, GeneratorWindows
 from unit2av.mouths.wav2lip.training.losses import SoundLipLosses, in_step_loss, realness_loss
-from unit2av.renderer import network_input, network_picture, to_pictures
+from unit2av.renderer import network_picture, to_pictures
 
 LOG = logging.getLogger("netflips.train")
 
@@ -139,12 +140,6 @@ class GeneratorTask:
             measured["sync_loss"] = in_step_loss(measured["sync_score"])
             loss = (1 - self._config.losses.quality - weight) * loss + weight * measured["sync_loss"]
         return to_pictures(drawn).view(batch["target"].shape), {"loss": loss, **measured}
-
-
-def faces_of(batch: dict[str, Tensor]) -> Tensor:
-    """The network's input for a batch of GeneratorExample: float32 [batch * 5, 6, 96, 96], channels last."""
-    faces = network_input(batch["target"].flatten(0, 1), batch["reference"].flatten(0, 1))
-    return faces.contiguous(memory_format=torch.channels_last)
 
 
 def comparison(batch: dict[str, Tensor], drawn: Tensor, number: int) -> NDArray[np.uint8]:

@@ -17,11 +17,9 @@ from avcore.errors import InputError
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avdata.prepare.listed_splits import read_split_lists, split_named, write_report
-from avdata.prepare.pieces import Piece
-from avdata.prepare.prepare_video import add_clip_options, clip_settings
-from avdata.prepare.running import add_output_options, output_options, prepare
+from avdata.prepare.running import Piece, add_output_options, output_options, prepare
 from avdata.prepare.sources import list_files
-from avdata.prepare.video import Recording, VideoSettings, VideoWorker, draw_contact_sheet
+from avdata.prepare.video import Recording, VideoSettings, VideoWorker, add_clip_options, clip_settings, draw_contact_sheet
 from avdata.prepare.workplace import Outcome, Workplace
 
 PRETRAIN, MAIN = "pretrain", "main"
