@@ -58,7 +58,7 @@ def lip_sync(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.flo
     return judge_clip(lips, heard, len(sound), is_published)
 
 
-def vectors_of(network: SyncNet, pictures: Iterable[Picture], sound: NDArray[np.floating]) -> tuple[Tensor, Tensor]:  # type: ignore[type-arg]
+def vectors_of(network: SyncNet, pictures: Iterable[Pixels], sound: NDArray[np.floating]) -> tuple[Tensor, Tensor]:  # type: ignore[type-arg]
     """Vectors of lips and of sound of a clip as `lip_sync` takes it, for one protocol or both: float32 [v, width], [a, width]."""
     samples = np.clip(np.round(sound * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
     return sync_vectors(network, pictures, cepstra(samples))

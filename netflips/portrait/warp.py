@@ -78,7 +78,7 @@ class StillHead:
             cv2.copyTo(warped, found.hit, picture[found.part])
         return picture, there.astype(np.float32)
 
-    def _warped(self, found: Map) -> Picture:
+    def _warped(self, found: Map) -> Pixels:
         if self._layers is not None:
             return self._layers.warped(found.part, found.x, found.y)
         warped = cv2.remap(self._still, found.x, found.y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

@@ -148,7 +148,7 @@ def _openings(face: SpeakerFace | None, count: int) -> Openings:
     return np.array([np.nan if frame is None or not frame.is_found else frame.opening for frame in frames])
 
 
-def _sharpness(pictures: Iterable[Picture], boxes: Sequence[Box | None]) -> float:
+def _sharpness(pictures: Iterable[Pixels], boxes: Sequence[Box | None]) -> float:
     """The mean variance of the Laplacian of brightness (Pech-Pacheco et al. 2000) in the lower half of the face; 0 without one."""
     found = []
     for rgb, box in zip(pictures, boxes, strict=False):
