@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from av2unit.stage import UNIT_ENCODER
 from avcore.answers import Transcript
 from avcore.arrays import Samples
-from avcore.checkpoints.bundle import bundle_of, checkpoint_or_bundle, find_bundle
+from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
 from avcore.contracts import Extractor, Recognizer, Speaker, SpeechRecognizer
-from avcore.errors import LanguageError, NetflipsError
+from avcore.errors import LanguageError, UsageError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from avcore.timeline import samples_to_seconds, seconds_to_samples
@@ -24,8 +24,6 @@ from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
-
-NO_RECOGNIZER = "no recognizer: give --recognizer FOLDER, or --unit2text-path FILE"
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,8 @@ class Judges:
     @cached_property
     def encoder_path(self) -> Path | None:
         """The unit encoder's file, None where neither one was given nor a bundle is there."""
-        return self.paths.av2unit or (None if find_bundle() is None else checkpoint_or_bundle(None, UNIT_ENCODER))
+        bundle = find_bundle()
+        return self.paths.av2unit or (None if bundle is None else bundle.checkpoint(UNIT_ENCODER))
 
     @cached_property
     def reader_path(self) -> Path | None:
@@ -117,8 +116,9 @@ class Judges:
         """The unit encoder. Raises UsageError without one, CheckpointError."""
         from av2unit.extractor import UnitExtractor
 
-        path = checkpoint_or_bundle(self.paths.av2unit, UNIT_ENCODER)
-        return UnitExtractor.from_checkpoint(path, self.paths.device, self.paths.precision)
+        if self.encoder_path is None:
+            raise UsageError("there is no unit encoder", expected="--av2unit-path FILE, or a bundle")
+        return UnitExtractor.from_checkpoint(self.encoder_path, self.paths.device, self.paths.precision)
 
     @cached_property
     def speaker(self) -> Speaker:
@@ -136,7 +136,7 @@ class Judges:
 
             return open_whisper(self.paths.recognizer, self.paths.device)
         if self.reader_path is None:
-            raise NetflipsError(NO_RECOGNIZER)
+            raise UsageError("there is no recognizer", expected="--recognizer FOLDER, or --unit2text-path FILE")
         from unit2text.reader import UnitReader
 
         reader = UnitReader.from_checkpoint(self.reader_path, self.paths.device, self.paths.precision)

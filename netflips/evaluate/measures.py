@@ -54,6 +54,11 @@ def names_of() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((one.name, one.figures) for one in (*metrics_of_cases(), *_OWN))
 
 
+def needs_of() -> tuple[tuple[str, frozenset[str]], ...]:
+    """What each measure needs, by name."""
+    return tuple((one.name, one.needs) for one in (*metrics_of_cases(), *_OWN))
+
+
 def chosen(text: str, left_out: frozenset[str]) -> tuple[str, ...]:
     """The measures that are asked for by the names of measures or figures, as `cer,unit_sync`; "" = all but those left out.
 

@@ -18,9 +18,9 @@ from netflips.evaluate import charts, suite_page, tables
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, TRUE_UNITS, TRUTH
 from netflips.evaluate.judges import JudgePaths, Judges
-from netflips.evaluate.measures import KINDS, names_of
+from netflips.evaluate.measures import KINDS, names_of, needs_of
 from netflips.evaluate.measuring import Job, Measurer, Work, measure
-from netflips.evaluate.metrics.figures import RECOGNIZER
+from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Record
 from netflips.evaluate.suite_rows import Row, as_json, rows_of, worst_clips
 from netflips.evaluate.sweep import BOTH, Curve, Sweep, curves_of, run_sweep
@@ -32,7 +32,7 @@ METRICS, TABLE, TEX, PAGE = "metrics.json", "table.md", "table.tex", "report.htm
 FILES = (RECORDS, METRICS, TABLE, TEX, PAGE)
 FOLDERS = ("true_units", "work")
 """What a suite writes into its folder."""
-_ROUND = 4
+_ROUND, _DIGITS = 4, 12
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,9 @@ def _facts(
         facts["texts compared"] = f"normalised as {VERSION}"
     elif RECOGNIZER not in judges.there:
         facts["recognizer"] = "none: give --recognizer FOLDER or --unit2text-path FILE"
+    is_asked = any(EXTRACTOR in needs for name, needs in needs_of() if name in settings.metrics)
+    if is_asked and EXTRACTOR in judges.there and judges.encoder_path is not None:
+        facts["unit encoder"] = f"{judges.encoder_path.name} ({judges.identity(EXTRACTOR)[:_DIGITS]})"
     facts["intervals"] = "95 %, bootstrap over clips"
     facts["made with"] = f"NetfLips {__version__}"
     return facts

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 
 from avcore.statistics import Figure
 from netflips.evaluate.clips import DUBBED
@@ -56,6 +57,19 @@ def notes(row: Row) -> str:
     return "; ".join([*said, *([row.signature] if row.signature else [])])
 
 
+def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
+    """The lines of a table: a title and its row. Figures of one measure that all lack for one reason share a line."""
+    lines = list[tuple[str, Row]]()
+    for _, group in groupby(rows, key=lambda row: row.measure):
+        of_measure = list(group)
+        is_empty = all(cell.figure is None for row in of_measure for cell in row.cells.values())
+        if is_empty and len(of_measure) > 1 and len({notes(row) for row in of_measure}) == 1:
+            lines.append((f"{title(of_measure[0])} and {len(of_measure) - 1} more", of_measure[0]))
+        else:
+            lines += [(title(row), row) for row in of_measure]
+    return lines
+
+
 def cells_of(rows: Sequence[Row]) -> list[list[str]]:
     """The table as text: a head, and a row for each figure."""
     subjects = subjects_of(rows)
@@ -63,10 +77,10 @@ def cells_of(rows: Sequence[Row]) -> list[list[str]]:
     head = ["figure", *(SUBJECT_TITLES[one] for one in main), *(["95 % interval", "n"] if main else []),
             *(SUBJECT_TITLES[one] for one in subjects[1:]), "notes"]  # fmt: skip
     lines = [head]
-    for row in rows:
+    for name, row in lines_of(rows):
         figures = [row.cells[one].figure if one in row.cells else None for one in subjects]
         own = [shown(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
-        lines.append([title(row), *own, *(shown(one) for one in figures[1:]), notes(row)])
+        lines.append([name, *own, *(shown(one) for one in figures[1:]), notes(row)])
     return lines
 
 
@@ -96,6 +110,9 @@ def latex(rows: Sequence[Row], caption: str) -> str:
     ]
     said = []
     for row in rows:
+        if all(cell.figure is None for cell in row.cells.values()):
+            said.append(f"% {row.name}: {notes(row)}")
+            continue
         cells = []
         for subject in subjects:
             figure = row.cells[subject].figure if subject in row.cells else None

@@ -81,10 +81,10 @@ def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> lis
         cell = row.cells.get(DUBBED)
         if cell is None or row.name not in behind:
             continue
-        value = "none" if name not in cell.clips else number(cell.clips[name])
-        usual = near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
         unit = f" {row.kind.unit}" if row.kind.unit else ""
-        found.append(Shown(row.kind.title, value + unit, number(usual), behind[row.name]))
+        value = f"{number(cell.clips[name])}{unit}" if name in cell.clips else "none"
+        usual = near_of(row) if row.kind.better == "near" else float(np.median(list(cell.clips.values())))
+        found.append(Shown(row.kind.title, value, number(usual), behind[row.name]))
     return sorted(found, key=lambda one: -one.share)[:_WORST_FIGURES]
 
 
