@@ -56,8 +56,8 @@ class VideoWriter:
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
-    times of the output. Raises OutputError
-    for a container or number of channels it cannot write and for a folder that cannot be written.
+    times of the output. Raises OutputError for a container or number of channels it cannot write and for a folder that cannot be
+    written.
     """
 
     def __init__(

@@ -26,6 +26,7 @@ _WIDTH_SHARE = 0.94
 _ABOVE_EDGE = 0.05
 _OUTLINE = 0.08
 """Of the letters' height."""
+_SHAPE_PIXELS = 24
 _NO_SIGN = "\U0010ffff"
 """Never a letter: shows what a font draws in place of one that it lacks."""
 
@@ -64,9 +65,8 @@ def require_letters(path: Path, text: str) -> None:
 
 def lacking_letters(path: Path, text: str) -> str:
     """The letters of a text that a font has no sign for, each once."""
-    font = _open(path, 24)
-    nothing = bytes(font.getmask(_NO_SIGN))
-    return "".join(sign for sign in dict.fromkeys(text) if not sign.isspace() and bytes(font.getmask(sign)) == nothing)
+    nothing = _shape(path, _NO_SIGN)
+    return "".join(sign for sign in dict.fromkeys(text) if not sign.isspace() and _shape(path, sign) == nothing)
 
 
 class Painter:
@@ -138,6 +138,13 @@ def _laid_over(picture: Pixels, over: _Overlay) -> Pixels:
     part = shown[over.top : over.top + height, over.left : over.left + width]
     part[:] = np.round(part * (1 - over.cover) + 255 * np.minimum(over.ink, over.cover)).astype(np.uint8)
     return shown
+
+
+def _shape(path: Path, sign: str) -> bytes:
+    """What a font draws for a sign."""
+    image = Image.new("L", (2 * _SHAPE_PIXELS, 2 * _SHAPE_PIXELS))
+    ImageDraw.Draw(image).text((_SHAPE_PIXELS // 2, 0), sign, 255, _open(path, _SHAPE_PIXELS))
+    return image.tobytes()
 
 
 @lru_cache(maxsize=8)
