@@ -15,7 +15,7 @@ WORKDIR /opt/netflips
 COPY requirements.lock ./
 # PyTorch for CUDA, as the lock has it, starts only where NVIDIA's libraries are; for the CPU alone some of them can be left out.
 RUN set -eu; \
-    unwanted='absl-py|accelerate|antlr4-python3-runtime|ast-serialize|cloudpickle|contourpy|cycler|espeakng-loader|execnet|fonttools|greenlet|grimp|grpcio|hydra-core|import-linter|iniconfig|kiwisolver|librt|markdown|matplotlib|msgpack|mypy|mypy-extensions|omegaconf|pathspec|playwright|pluggy|pyarrow|pytest|pytest-xdist|ray|ruff|tensorboard|tensorboard-data-server|types-tqdm|werkzeug'; \
+    unwanted='absl-py|accelerate|antlr4-python3-runtime|ast-serialize|contourpy|cycler|espeakng-loader|execnet|fonttools|greenlet|grimp|grpcio|hydra-core|import-linter|iniconfig|kiwisolver|librt|markdown|matplotlib|msgpack|mypy|mypy-extensions|omegaconf|pathspec|playwright|pluggy|pyarrow|pytest|pytest-xdist|ray|ruff|tensorboard|tensorboard-data-server|types-tqdm|werkzeug'; \
     cpu='triton|nvidia-cuda-nvrtc|nvidia-nvtx|cuda-bindings|cuda-pathfinder|cuda-toolkit'; \
     if [ "$GPU" = yes ]; then cpu='-'; fi; \
     if [ -n "$TORCH_INDEX" ]; then \

@@ -31,14 +31,14 @@ def report(source: str) -> str:
         one | {"number": 2, "source_start_s": 1.25, "source_end_s": 1.96, "tracks": [], "translation_score": -0.5},
     ]
     recording = {
-        "utterances": utterances, "part": [0.0, 1.96], "frame_rate": 25.0, "is_variable_rate": False, "audio_rate": 16000,
+        "utterances": utterances, "part": [0.0, 2.44], "frame_rate": 25.0, "is_variable_rate": False, "audio_rate": 16000,
         "audio_channels": 1, "background": "keep", "background_audio": "", "scene_cuts": [], "work_dir": "w",
         "work": {"speech": {"made": 2, "kept": 0}}, "work_bytes": 1,
     }  # fmt: skip
     return json.dumps(
         {
             "version": "0", "input": source, "output": "result.mp4", "source_language": "en", "target_language": "ko",
-            "modalities": "audio", "input_s": 1.96, "output_s": 1.96, "width": 480, "height": 360, "has_grown": False,
+            "modalities": "audio", "input_s": 2.44, "output_s": 2.44, "width": 480, "height": 360, "has_grown": False,
             "num_pictures": 49, "pictures_with_face": 49, "source_units": 9, "target_units": 9, "target_steps": 98,
             "translation_score": -0.5, "is_truncated": False, "voice": "the source's", "fingerprints": {}, "stages": [],
             "warnings": [], "faces": [], "timing": "source", "recording": recording,

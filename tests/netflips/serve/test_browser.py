@@ -100,7 +100,7 @@ def test_a_wrong_file_is_one_line(page: Any, tmp_path: Path) -> None:
     assert "\n" not in said
     page.set_input_files("#dub .file[data-file=video] input", [])
     page.click("#dub button.main")
-    page.wait_for_function("document.getElementById('notice').textContent.startsWith('Video')")
+    page.wait_for_function("() => document.getElementById('notice').textContent.startsWith('Video')")
 
 
 def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
@@ -129,7 +129,7 @@ def test_progress_grows_and_stop_stops_by_keyboard_alone(page: Any) -> None:
 def test_a_recording_of_the_camera_is_sent(page: Any) -> None:
     button = page.locator("#dub .file[data-file=video] button.record")
     button.click()
-    page.wait_for_function("document.querySelector('#dub button.record').textContent === 'Stop recording'")
+    page.wait_for_function("() => document.querySelector('#dub button.record').textContent === 'Stop recording'")
     page.wait_for_timeout(1500)
     button.click()
     page.wait_for_selector("#dub .file[data-file=video] video")
@@ -159,7 +159,7 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
         page.click("#dub button.example")
-        page.wait_for_function("document.querySelector('#dub .chosen').textContent === 'example.mp4'")
+        page.wait_for_function("() => document.querySelector('#dub .chosen').textContent === 'example.mp4'")
         page.click("#dub button.main")
         card = page.wait_for_selector("#dub .job[data-state=done]")
         job = _state(page, str(card.get_attribute("data-id")))

@@ -41,7 +41,7 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     values: dict[str, Any] = {"video": sent["id"], "source": "en", "target": "ko", "timing": "source"}
     job = until(client, client.post("/jobs", json={"kind": "dub", "values": values}).json(), over)
     assert [one["number"] for one in job["utterances"]] == [1, 2]
-    assert job["stretches"] == [[0, 1.96, 0]]
+    assert job["stretches"] == [[0, 2.44, 0]]
     assert job["figures"]["dubbed"] == 2
     names = [one["name"] for one in job["files"]]
     assert names == ["result.mp4", "report.html", "report.json", "source.mp4"]
