@@ -138,7 +138,7 @@ def _case(row: dict[str, Any], root: Path, needs: frozenset[str]) -> CaseFiles:
         raise ValueError(f"it has no {', no '.join(lacking)}")
     files = {name: root / given.pop(name) for name in FILES if name in given}
     text = " ".join(given.pop(REFERENCE_TEXT, "").split())
-    return CaseFiles(**{"dub": files.pop(DUB), "reference_text": text, **given, **files})  # type: ignore[arg-type]
+    return CaseFiles(**{"dub": files.pop(DUB), "reference_text": text, **given, **files})
 
 
 def _refuse(

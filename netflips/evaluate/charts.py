@@ -47,7 +47,7 @@ def histogram(row: Row) -> Markup | None:
     span = _WIDTH - 2 * _LEFT
 
     def at(value: float) -> float:
-        return round(_LEFT + span * (value - low) / (high - low), 1)
+        return round(float(_LEFT + span * (value - low) / (high - low)), 1)
 
     bars = [
         element(

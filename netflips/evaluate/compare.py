@@ -102,7 +102,7 @@ def _likeness(a: Mapping[str, Record], b: Mapping[str, Record]) -> list[Compared
     heard = [[side[one].texts["heard"] for one in both] for side in (a, b)]
     wanted = [a[one].texts["wanted"] for one in both]
     language = "ko" if LIKENESS[-1] in a[both[0]].figures else ""
-    scores, compared = corpus_likeness(heard[0], wanted, language), compare_likeness(*heard, wanted, language)
+    scores, compared = corpus_likeness(heard[0], wanted, language), compare_likeness(heard[0], heard[1], wanted, language)
     found = []
     for name, difference in compared.items():
         own = scores[name]

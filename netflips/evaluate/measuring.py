@@ -219,4 +219,7 @@ def _keys(work: Work) -> dict[Place, str]:
 def _files(case: CaseFiles, subject: str, partner: CaseFiles | None, stand_in: Path | None) -> list[Path | None]:
     """The files that stand in the dub's place."""
     shuffled = [case.dub, None if partner is None else partner.dub]
-    return {DUBBED: [case.dub], ITSELF: [case.source], SHUFFLED: shuffled, TRUTH: [case.reference], TRUE_UNITS: [stand_in]}[subject]
+    files: dict[str, list[Path | None]] = {
+        DUBBED: [case.dub], ITSELF: [case.source], SHUFFLED: shuffled, TRUTH: [case.reference], TRUE_UNITS: [stand_in],
+    }  # fmt: skip
+    return files[subject]

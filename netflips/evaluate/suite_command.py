@@ -270,7 +270,8 @@ def _sweep(options: argparse.Namespace) -> "Sweep | None":
         raise UsageError("--noise-clips must be 0 (all) or more", found=options.noise_clips)
     paths = bundle_paths()
     given = {"av2unit": options.av2unit_path, "utut": options.utut_path, "unit2av": options.unit2av_path}
-    models = replace(paths, **{name: require_file(path, f"--{name}-path") for name, path in given.items() if path is not None})
+    own = {name: require_file(path, f"--{name}-path") for name, path in given.items() if path is not None}
+    models = replace(paths, **own)  # type: ignore[arg-type]  # none of them is `others`
     noise = _given(options.noise_file, "the noise")
     return Sweep(parse_levels(options.noise), kinds, noise, models, normalise_language(options.source_lang), options.noise_clips)
 

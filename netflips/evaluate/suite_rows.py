@@ -87,7 +87,8 @@ def rows_of(
 def _corpus(records: Iterable[Record], language: str) -> Mapping[str, CorpusScore | Missing]:
     """Likeness of all texts together, which is no mean over clips."""
     pairs = [(one.texts["heard"], one.texts["wanted"]) for one in records if {"heard", "wanted"} <= one.texts.keys()]
-    return corpus_likeness(*map(list, zip(*pairs, strict=True)), language) if pairs else {}
+    heard, wanted = [one for one, _ in pairs], [one for _, one in pairs]
+    return corpus_likeness(heard, wanted, language) if pairs else {}
 
 
 def _cell(name: str, kind: Kind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:

@@ -147,7 +147,8 @@ class _Sweeper:
 
     @cached_property
     def _identity(self) -> list[str]:
-        models = [file_digest(path) for path in (self._paths.av2unit, self._paths.utut, self._paths.unit2av)]
+        paths = (self._paths.av2unit, self._paths.utut, self._paths.unit2av)
+        models = [file_digest(path) for path in paths if path is not None]
         noise = [] if self._sweep.file is None else [file_digest(self._sweep.file)]
         return [*models, self._judges.identity(RECOGNIZER), *noise, *(case.id for case in self._cases)]
 

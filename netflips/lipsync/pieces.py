@@ -122,10 +122,10 @@ def quiet_moments(heard: SpeechActivity) -> NDArray[np.bool_] | None:
     is_spoken = np.zeros(count, bool)
     for start, stop in regions:
         is_spoken[frame_at(start) : frames_covering(stop)] = True
-    is_loud = np.zeros(count, bool)
+    is_loud: NDArray[np.bool_] = np.zeros(count, bool)
     loud = np.flatnonzero(heard.levels > heard.levels.max() - _LOUD_DB).tolist()
     is_loud[[min(frame_at(frames_to_seconds(step, STEP_RATE)), count - 1) for step in loud]] = True
-    return ~(is_spoken | is_loud)
+    return np.logical_not(is_spoken | is_loud)
 
 
 def _held(source: PictureSource, start: int, count: int) -> Iterator[Picture]:

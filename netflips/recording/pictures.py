@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from avcore.arrays import Pixels
 from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
 from avcore.media import MediaInfo, Picture, VideoWriter, read_pictures
@@ -16,7 +17,7 @@ from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, exact
 from netflips.dub.label import draw_label
-from netflips.recording.draw import Pixels, Shown, Talk, draw_mouths, follow
+from netflips.recording.draw import Shown, Talk, draw_mouths, follow
 from netflips.recording.find import Found
 from netflips.recording.job import Job
 from netflips.recording.plan import OutputClock

@@ -64,7 +64,7 @@ def face_pictures(clip: Clip) -> Iterator[Pixels]:
             yield crop_face(picture, box)
 
 
-def _metric(figures: Sequence[str], needs: Sequence[str], function: Callable[[Case], Measured]) -> Metric:
+def _metric(figures: Sequence[str], needs: Sequence[str], function: Callable[[Case], Measured]) -> PlainMetric:
     first = KINDS[figures[0]]
     return PlainMetric(figures[0], first.unit, first.better, tuple(figures), frozenset(needs), function)
 

@@ -103,16 +103,27 @@ class Case(Protocol):
 
 
 class Metric(Protocol):
-    """A measure of a case. name: also that of its first figure. unit: of that figure, "" = a plain number.
+    """A measure of a case."""
 
-    figures: names of all that `measure` answers with. needs: some of NEEDS.
-    """
+    @property
+    def name(self) -> str:
+        """Also that of its first figure."""
 
-    name: str
-    unit: str
-    better: Better
-    figures: tuple[str, ...]
-    needs: frozenset[str]
+    @property
+    def unit(self) -> str:
+        """Of that figure, "" = a plain number."""
+
+    @property
+    def better(self) -> Better:
+        """Which way that figure is better."""
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of all that `measure` answers with."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Some of NEEDS."""
 
     def measure(self, case: Case) -> Measured:
         """The figures of a case. Raises NetflipsError where a side of it cannot be used."""
