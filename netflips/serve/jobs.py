@@ -81,7 +81,9 @@ class Job:
         self.share = 1.0 if state == DONE else self.share
 
     def in_visitors_words(self, text: str) -> str:
-        """A message with the visitor's file names in place of ours."""
+        """A message with the visitor's file names in place of ours, and without the server's folders."""
+        for place in filter(os.path.isabs, self.words):
+            text = text.replace(place, os.path.basename(place))
         for name, shown in self.shown.items():
             text = text.replace(name, shown)
         return text

@@ -15,6 +15,7 @@ from netflips import cli
 from netflips.dub.utterances import UtteranceLength
 from netflips.lipsync.command import FITS
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
+from netflips.serve.jobs import LOG_FILE
 from netflips.serve.settings import Settings
 from unit2av.mouths.flags import AUTO, MESH, UNITS, WAV2LIP
 
@@ -266,7 +267,7 @@ KINDS: Mapping[str, Kind] = {
             (Made("figures.jsonl", "figures"),),
             action="sync",
         ),
-        Kind("figures", "evaluate", (), _figures, (Made("log.txt", "text"),), follows="dub", action="dub"),
+        Kind("figures", "evaluate", (), _figures, (Made(LOG_FILE, "text"),), follows="dub", action="dub"),
         Kind(
             "avatar",
             "avatar",

@@ -13,7 +13,7 @@ from avcore.texts import read_json
 from netflips.report import DubReport, UtteranceReport, report_from
 from netflips.report.story import stretches_of, utterances_of
 from netflips.report.words import is_trouble
-from netflips.serve.jobs import DONE, Job
+from netflips.serve.jobs import DONE, LOG_FILE, Job
 from netflips.serve.kinds import KINDS
 
 _REPORT = "report.json"
@@ -49,7 +49,8 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         found |= _dubbed(*report)
     for one in found["files"]:
         if one["shows"] in ("text", "figures", "answer") and one["bytes"] <= _MOST_TEXT:
-            found["text"] = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
+            text = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
+            found["text"] = job.in_visitors_words(text) if one["name"] == LOG_FILE else text
     return found
 
 

@@ -25,7 +25,9 @@ _MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
 _SUFFIXES = {VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: _PICTURE_SUFFIXES}
 _ABOUT, _WORK = "upload.json", "work"
 _LOOK_S = 120.0
-_AT_ONCE = 2
+_LOOKS_AT_ONCE = 2
+_MOST_AT_ONCE = 10
+"""Uploads that come in at the same time."""
 _LETTERS = 80
 _TOO_FULL = "there is too little room on the server's disk; try again later"
 
@@ -60,15 +62,19 @@ class Uploads:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._looks = asyncio.Semaphore(_AT_ONCE)
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
+        self._coming = 0
 
     async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
         """Take in a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; nothing is left then."""
         if kind not in _SUFFIXES:
             raise RefusedError(400, "an upload is a video, a sound or a picture")
+        if self._coming >= _MOST_AT_ONCE:
+            raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
         upload_id = new_id()
         folder = self._folder(upload_id)
         file = folder / f"file{_suffix(name, kind)}"
+        self._coming += 1
         try:
             self._require_room(length or 0)
             folder.mkdir(parents=True)
@@ -79,6 +85,8 @@ class Uploads:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        finally:
+            self._coming -= 1
         return upload
 
     async def copy(self, path: Path, visitor: str) -> Upload:

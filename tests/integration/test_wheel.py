@@ -82,6 +82,13 @@ def test_the_ground_floor_finds_the_stages_and_the_bundle_that_were_installed(pr
     assert Path(folder).is_relative_to(programs.parent)
 
 
+def test_the_page_and_its_example_are_in_it(programs: Path, tmp_path: Path) -> None:
+    code = "from importlib.resources import files; page = files('netflips.serve'); " + (
+        "print(all((page / name).is_file() for name in ('example.mp4', 'page/index.html', 'page/style.css', 'page/app.js')))"
+    )
+    assert run(programs, tmp_path, "python", "-P", "-c", code) == "True\n"
+
+
 def test_pip_alone_can_install_what_it_asks_for(wheel: Path) -> None:
     names = {name.lower().replace("_", "-") for name, _ in _requirements(wheel)}
     assert {name for name in names if "opencv" in name} == {"opencv-contrib-python-headless"}

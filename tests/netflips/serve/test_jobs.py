@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from netflips.dub.command import build_parser
-from netflips.serve.jobs import complaint, warnings_in
+from netflips.serve.jobs import Job, complaint, warnings_in
 from netflips.serve.shares import seconds_left, share_of
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
 
@@ -189,6 +189,13 @@ def test_shares_and_the_time_that_is_left() -> None:
     assert share_of("something else", 1, 1, 0.2) == 0.2
     assert seconds_left(0.5, 10) == 10
     assert seconds_left(0.01, 10) is None
+
+
+def test_messages_tell_of_no_folder_of_the_server() -> None:
+    job = Job(
+        "0" * 32, "v", "dub", "talk.mp4", ["dub", "source.mp4", "--utut-path", "/models/a.pt"], {}, shown={"source.mp4": "talk.mp4"}
+    )
+    assert job.in_visitors_words("/models/a.pt: not for source.mp4") == "a.pt: not for talk.mp4"
 
 
 def test_the_last_complaint_of_a_log() -> None:
