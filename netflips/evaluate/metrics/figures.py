@@ -39,10 +39,12 @@ Measured = Mapping[str, float | Missing]
 class Clip(Protocol):
     """A video or a sound as metrics look at it; each part is made when it is first asked for.
 
-    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded. path: of the file itself.
+    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
     """
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The file itself."""
 
     @property
     def seconds(self) -> float:
@@ -78,8 +80,13 @@ class Clip(Protocol):
 class Case(Protocol):
     """A clip to measure and what it is compared with; None where there is no such side."""
 
-    id: str
-    language: str
+    @property
+    def id(self) -> str:
+        """Its name in the set."""
+
+    @property
+    def language(self) -> str:
+        """That the dub speaks, two letters, "" = unknown."""
 
     @property
     def dub(self) -> Clip:
@@ -103,16 +110,27 @@ class Case(Protocol):
 
 
 class Metric(Protocol):
-    """A measure of a case. name: also that of its first figure. unit: of that figure, "" = a plain number.
+    """A measure of a case; its name is that of its first figure."""
 
-    figures: names of all that `measure` answers with. needs: some of NEEDS.
-    """
+    @property
+    def name(self) -> str:
+        """What it is called."""
 
-    name: str
-    unit: str
-    better: Better
-    figures: tuple[str, ...]
-    needs: frozenset[str]
+    @property
+    def unit(self) -> str:
+        """Of its first figure, "" = a plain number."""
+
+    @property
+    def better(self) -> Better:
+        """Of its first figure."""
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of all that it answers with."""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Some of NEEDS."""
 
     def measure(self, case: Case) -> Measured:
         """The figures of a case. Raises NetflipsError where a side of it cannot be used."""
