@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from avcore.arrays import Floats, Pixels, Samples
+from avcore.arrays import Floats, Samples
 from avcore.errors import NetflipsError, OutputError
-from avcore.faces.crop import Box
+from avcore.faces.crop import Box, Picture
 from avcore.units import Units
 
 Better = Literal["higher", "lower", "near"]
@@ -39,10 +39,12 @@ Measured = Mapping[str, float | Missing]
 class Clip(Protocol):
     """A video or a sound as metrics look at it; each part is made when it is first asked for.
 
-    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded. path: of the file itself.
+    Any of them may raise a NetflipsError: no sound, no face, a file that cannot be decoded.
     """
 
-    path: Path
+    @property
+    def path(self) -> Path:
+        """The file itself."""
 
     @property
     def seconds(self) -> float:
@@ -52,7 +54,7 @@ class Clip(Protocol):
     def speech(self) -> Samples:
         """Its sound, float32 [S] at 16 kHz in -1..1."""
 
-    def pictures(self) -> Iterator[Pixels]:
+    def pictures(self) -> Iterator[Picture]:
         """Its pictures at 25 fps, uint8 [height, width, 3] RGB, of the size of the file."""
 
     def faces(self) -> Sequence[Box | None]:
@@ -78,8 +80,13 @@ class Clip(Protocol):
 class Case(Protocol):
     """A clip to measure and what it is compared with; None where there is no such side."""
 
-    id: str
-    language: str
+    @property
+    def id(self) -> str:
+        """Its name in the set."""
+
+    @property
+    def language(self) -> str:
+        """That the dub speaks, two letters, "" = unknown."""
 
     @property
     def dub(self) -> Clip:
@@ -103,23 +110,23 @@ class Case(Protocol):
 
 
 class Metric(Protocol):
-    """A measure of a case."""
+    """A measure of a case; its name is that of its first figure."""
 
     @property
     def name(self) -> str:
-        """Also that of its first figure."""
+        """What it is called."""
 
     @property
     def unit(self) -> str:
-        """Of that figure, "" = a plain number."""
+        """Of its first figure, "" = a plain number."""
 
     @property
     def better(self) -> Better:
-        """Which way that figure is better."""
+        """Of its first figure."""
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """Names of all that `measure` answers with."""
+        """Names of all that it answers with."""
 
     @property
     def needs(self) -> frozenset[str]:

@@ -31,12 +31,12 @@ def intelligibility(made: Samples, recorded: Samples) -> Measured:
     made, recorded = made[:length], recorded[:length]
     if not np.any(made) or not np.any(recorded):
         return dict.fromkeys(FIGURES, Missing("there is only silence"))
-    narrow_made, narrow_recorded = (resample(one, SAMPLE_RATE, NARROW_RATE) for one in (made, recorded))
+    narrow = [resample(one, SAMPLE_RATE, NARROW_RATE) for one in (made, recorded)]
     return {
         "stoi": _stoi(made, recorded, is_extended=False),
         "estoi": _stoi(made, recorded, is_extended=True),
         "pesq_wide": _pesq(made, recorded, SAMPLE_RATE, "wb"),
-        "pesq_narrow": _pesq(narrow_made, narrow_recorded, NARROW_RATE, "nb"),
+        "pesq_narrow": _pesq(narrow[0], narrow[1], NARROW_RATE, "nb"),
     }
 
 
