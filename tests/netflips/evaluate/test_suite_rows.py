@@ -67,6 +67,15 @@ def test_the_clips_to_look_at_are_those_that_are_worst_in_most() -> None:
     assert set(behind) == {"unit_sync", "duration_ratio"}
 
 
+def test_figures_that_all_lack_for_one_reason_share_a_line() -> None:
+    names = ("lse_c", "lse_d", "lse_offset")
+    lost = Record("a", "dub", "lse_c", "", missing=dict.fromkeys(names, "needs SyncNet (--syncnet)"))
+    rows = rows_of(_found(*_sync({"a": 0.2}), lost), {"unit_sync": ("unit_sync",), "lse_c": names}, KINDS, "ko")
+    assert [title for title, _ in tables.lines_of(rows)] == ["unit sync ↑", "LSE-C ↑ and 2 more"]
+    assert "LSE-C" not in tables.latex(rows, "x").partition(r"\end{table}")[0]
+    assert "% lse_d: not measured: needs SyncNet (--syncnet)" in tables.latex(rows, "x")
+
+
 @pytest.fixture
 def rows() -> list[Row]:
     found = _found(
