@@ -29,7 +29,7 @@ REPLIES = """
 fallback: 다시 한번 말씀해 주세요.
 refused: 대답할 수 없어요.
 replies:
-  - {ask: How do I get to the bank?, say: 은행까지 오 분 걸려요.}
+  - {ask: "How do I get to the bank?", say: 은행까지 오 분 걸려요.}
 """
 
 
