@@ -35,8 +35,8 @@ _FULL = 255
 class Layers:
     """ground: uint8 [height, width, 3], the background, filled behind the person.
 
-    front: int16 [height, width, 4], what the person adds to it, and the person's cover, 0 to 255. Both are resampled as one, unclipped:
-    where a cubic curve swings beyond an edge, what one has too much the other has too little.
+    front: int16 [height, width, 4], what the person adds to it, and the person's cover, 0 to 255. Both are resampled as one and
+    unclipped: where a cubic curve swings beyond an edge, what one has too much the other has too little.
     """
 
     ground: Picture
