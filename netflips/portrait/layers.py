@@ -24,10 +24,12 @@ _LEAST_FACE = 0.9
 _EDGE = 0.04
 """How far hair and its surroundings are told apart by their own colours, in widths of the face."""
 _EDGE_CONTRAST = 1e-3
-_SURE = 0.08, 0.92
+_SURE = 0.2, 0.9
 """Below and above, a pixel is all background and all person."""
 _MARGIN = 0.03
 """How far from the person the background counts as such, in widths of the face."""
+_TRUST = 16.0
+"""A mean of neighbours counts fully where they fill a sixteenth of its window."""
 _FULL = 255
 
 
@@ -100,7 +102,7 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
         return np.asarray(here, np.float32)
     coarse = _spread(cv2.pyrDown(colour), cv2.pyrDown(weight))
     wide = cv2.pyrUp(coarse, dstsize=(weight.shape[1], weight.shape[0]))
-    known = np.minimum(weight, 1)[..., None]
+    known = np.minimum(weight * _TRUST, 1)[..., None]  # far averages must not reach the edge of what is known
     return np.asarray(known * here + (1 - known) * wide, np.float32)
 
 
