@@ -6,6 +6,7 @@
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,8 @@ _MOST_WORDS = 20_000
 _AS_JAMO = str.maketrans({"l": "ㅣ", "i": "ㅣ", "1": "ㅣ", "|": "ㅣ", "o": "ㅇ", "0": "ㅇ"})
 """What is typed for jamo that look like it."""
 _AS_LATIN = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"})
+_ENDINGS = frozenset(map(names, ["", *"야아들는은이가를을도만의에네다요냐니", "들아", "같은", "이야", "이다", "예요", "입니다"]))
+"""What may hang on a word that is spread over several."""
 _DIGITS = str.maketrans(dict.fromkeys("0123456789"))
 
 
@@ -80,7 +83,8 @@ _CONTRACT: type[Guard] = WordList
 def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tuple[int, int]]:
     """Where a word's letters stand in a text: first letter and the one behind the last.
 
-    It begins and ends with whole signs; over several words it takes all of the first and of the last, so that 역시 발이 is no 시발.
+    It begins and ends with whole signs; over several words it takes all of the first and of the last but for an ending, so that
+    바 보야 is 바보, and 역시 발이 and 시 발표 are no 시발.
     """
     start = whole.find(strokes)
     while start >= 0:
@@ -89,10 +93,16 @@ def _spans(strokes: str, whole: str, letters: tuple[Typed, ...]) -> Iterator[tup
         before = letters[start - 1] if start else None
         behind = letters[stop] if stop < len(letters) else None
         has_signs = (before is None or before.place != first.place) and (behind is None or behind.place != last.place)
-        has_words = (before is None or before.word != first.word) and (behind is None or behind.word != last.word)
-        if has_signs and (first.word == last.word or has_words):
+        begins = before is None or before.word != first.word
+        if has_signs and (first.word == last.word or (begins and _rest_of_word(letters, stop) in _ENDINGS)):
             yield start, stop
         start = whole.find(strokes, start + 1)
+
+
+def _rest_of_word(letters: tuple[Typed, ...], stop: int) -> str:
+    """What follows in the word of the letter before `stop`."""
+    word = letters[stop - 1].word
+    return "".join(letter.name for letter in takewhile(lambda letter: letter.word == word, letters[stop:]))
 
 
 def _other_readings(plain: str) -> Iterator[str]:

@@ -23,29 +23,35 @@ _LEAST_FACE = 0.9
 _EDGE = 0.04
 """How far hair and its surroundings are told apart by their own colours, in widths of the face."""
 _EDGE_CONTRAST = 1e-3
-_SURE = 0.08, 0.92
+_SURE = 0.2, 0.9
 """Below and above, a pixel is all background and all person."""
 _MARGIN = 0.03
 """How far from the person the background counts as such, in widths of the face."""
+_TRUST = 16.0
+"""A mean of neighbours counts fully where they fill a sixteenth of its window."""
 _FULL = 255
 
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """cover: uint8 [height, width], of the person. ground: uint8 [height, width, 3], the background, filled behind the person.
+    """ground: uint8 [height, width, 3], the background, filled behind the person.
 
-    front: int16 [height, width, 3], what the person adds to it.
+    front: int16 [height, width, 4], what the person adds to it, and the person's cover, 0 to 255. Both are resampled as one and
+    unclipped: where a cubic curve swings beyond an edge, what one has too much the other has too little.
     """
 
-    cover: NDArray[np.uint8]
     ground: Pixels
     front: NDArray[np.int16]
 
+    @property
+    def cover(self) -> NDArray[np.int16]:
+        """How much of each pixel is the person, int16 [height, width] from 0 to 255."""
+        return self.front[..., 3]
+
     def warped(self, part: tuple[slice, slice], x: Floats, y: Floats) -> Pixels:
         """A part of the picture whose person comes from the places x, y float32 [h, w]: uint8 [h, w, 3]."""
-        cover = cv2.remap(self.cover, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        front = cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(np.clip(front + _seen_of(self.ground[part], cover), 0, _FULL), np.uint8)
+        moved = np.asarray(cv2.remap(self.front, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.int16)
+        return np.asarray(np.clip(moved[..., :3] + _seen_of(self.ground[part], moved[..., 3]), 0, _FULL), np.uint8)
 
 
 def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
@@ -58,7 +64,8 @@ def layers_of(still: Pixels, mesh: Landmarks) -> Layers | None:
         return None
     cover = _along_edges(found, still, width)
     ground = _filled(still, cover, width)
-    return Layers(cover, ground, (still.astype(np.int16) - _seen_of(ground, cover)).astype(np.int16))
+    added = still.astype(np.int16) - _seen_of(ground, cover)
+    return Layers(ground, np.dstack([added, cover]))
 
 
 def _share_of_face(found: Floats, points: Floats) -> float:
@@ -67,19 +74,19 @@ def _share_of_face(found: Floats, points: Floats) -> float:
     return float(found[face > 0].mean()) if face.any() else 0.0
 
 
-def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.uint8]:
+def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16]:
     """The person's share of each pixel, along the edges that the picture shows (guided filter)."""
     guide = cv2.cvtColor(still, cv2.COLOR_RGB2GRAY).astype(np.float32) / _FULL
     radius = max(2, round(_EDGE * width))
     share = cv2.ximgproc.guidedFilter(guide, found, radius, _EDGE_CONTRAST)
     low, high = _SURE
-    return np.asarray(np.rint(np.clip((share - low) / (high - low), 0, 1) * _FULL), np.uint8)
+    return np.asarray(np.rint(np.clip((share - low) / (high - low), 0, 1) * _FULL), np.int16)
 
 
-def _filled(still: Pixels, cover: NDArray[np.uint8], width: float) -> Pixels:
+def _filled(still: Pixels, cover: NDArray[np.int16], width: float) -> Pixels:
     """The background with what is behind the person filled from what is beside, coarser the farther away it is."""
     margin = max(1, round(_MARGIN * width))
-    near = cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
+    near = cv2.dilate(cover.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
     weight = (near == 0).astype(np.float32)
     if not weight.any():
         return still.copy()
@@ -94,11 +101,11 @@ def _spread(colour: Floats, weight: Floats) -> Floats:
         return np.asarray(here, np.float32)
     coarse = _spread(cv2.pyrDown(colour), cv2.pyrDown(weight))
     wide = cv2.pyrUp(coarse, dstsize=(weight.shape[1], weight.shape[0]))
-    known = np.minimum(weight, 1)[..., None]
+    known = np.minimum(weight * _TRUST, 1)[..., None]  # far averages must not reach the edge of what is known
     return np.asarray(known * here + (1 - known) * wide, np.float32)
 
 
-def _seen_of(ground: Pixels, cover: NDArray[np.uint8]) -> NDArray[np.int16]:
+def _seen_of(ground: Pixels, cover: NDArray[np.int16]) -> NDArray[np.int16]:
     """What is seen of the background through the person's cover, int16 of the same shape."""
-    through = ground.astype(np.uint16) * (_FULL - cover.astype(np.uint16))[..., None]
-    return ((through + _FULL // 2) // _FULL).astype(np.int16)
+    through = ground * ((_FULL - cover.astype(np.float32)) / _FULL)[..., None]
+    return np.asarray(np.rint(through), np.int16)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from avcore.arrays import Floats, Samples
+from avcore.arrays import Floats, Pixels, Samples
 from avcore.errors import NetflipsError, OutputError
-from avcore.faces.crop import Box, Picture
+from avcore.faces.crop import Box
 from avcore.units import Units
 
 Better = Literal["higher", "lower", "near"]
@@ -54,7 +54,7 @@ class Clip(Protocol):
     def speech(self) -> Samples:
         """Its sound, float32 [S] at 16 kHz in -1..1."""
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[Pixels]:
         """Its pictures at 25 fps, uint8 [height, width, 3] RGB, of the size of the file."""
 
     def faces(self) -> Sequence[Box | None]:

@@ -25,7 +25,7 @@ def words() -> WordList:
 @pytest.mark.parametrize(
     "text",
     [
-        "이 바보야", "바 보", "ㅂㅏㅂㅗ", "바ㅂㅗ", "바.보", "바1보", "바\u200b보", "바*보!", "멍 청 이",
+        "이 바보야", "바 보", "ㅂㅏㅂㅗ", "바ㅂㅗ", "바.보", "바1보", "바\u200b보", "바*보!", "바 보야", "멍 청 이",
         "너 진짜 멍청이구나", "십알", "ㅅl발",
         "STUPID", "s t u p i d", "s.t.u.p.i.d", "stup1d", "\uff53\uff54\uff55\uff50\uff49\uff44", "바보온달은 바보다",
         "\u1107\u1161\u1107\u1169",
@@ -42,6 +42,7 @@ def test_blocked_words_are_found_however_they_are_typed(words: WordList, text: s
         "안녕하세요",
         "바다를 보고 싶어요",
         "역시 발이 아파요",
+        "두 시 발표",
         "바보온달 이야기",
         "시발점이 어디예요?",
         "the studio",
