@@ -24,8 +24,8 @@ _WINDOW_S, _HOP_S, _LOWEST_DB = 0.025, 0.005, -70.0
 _PIXELS_A_SECOND, _WAVE_HEIGHT, _SPECTROGRAM_HEIGHT = 360, 72, 160
 _MARGIN, _TITLE_HEIGHT, _TICK_S = 12, 26, 0.5
 _INK, _PAPER, _WAVE = (60, 60, 60), 255, (160, 96, 32)
-_HEAD_ROOM = 3.0
-"""Side of what is shown of a portrait, in widths of its face."""
+_HEAD_ROOM = 0.5
+"""What is shown beyond the face of a portrait, in its widths."""
 _JPEG_QUALITY = 90  # a quarter of the room of PNG, and every bundle makes them anew
 
 
@@ -60,19 +60,15 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def head_in(path: Path) -> Part:
-    """Where the head is in the first picture of a video, with some room around it: a square part."""
+    """The square from the upper left corner of a video, where its label is, to a little beyond the head in its first picture."""
     picture = next(iter(PictureSource(path))).rgb
     with FaceDetector() as detector:
         found = detector.boxes(picture) or detector.far_boxes(picture)
     if not found:
         raise NoFaceError("no face was found in the talking portrait", path=path)
-    x1, y1, x2, y2 = found[0].tolist()
-    side = round(min(_HEAD_ROOM * (x2 - x1), *picture.shape[:2]))
-    top, left = (
-        round(min(max(middle - side / 2, 0), length - side))
-        for middle, length in zip(((y1 + y2) / 2, (x1 + x2) / 2), picture.shape[:2], strict=True)
-    )
-    return slice(top, top + side), slice(left, left + side)
+    x1, _, x2, y2 = found[0].tolist()
+    side = round(min(max(x2, y2) + _HEAD_ROOM * (x2 - x1), *picture.shape[:2]))
+    return slice(0, side), slice(0, side)
 
 
 def panel(title: str, samples: NDArray[np.float32]) -> Picture:

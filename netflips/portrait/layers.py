@@ -23,10 +23,10 @@ _LEAST_FACE = 0.9
 _EDGE = 0.04
 """How far hair and its surroundings are told apart by their own colours, in widths of the face."""
 _EDGE_CONTRAST = 1e-3
-_SURE = 0.2, 0.9
+_SURE = 0.15, 0.9
 """Below and above, a pixel is all background and all person."""
-_MARGIN = 0.03
-"""How far from the person the background counts as such, in widths of the face."""
+_MARGIN = 0.05
+"""How far from the person the background counts as such, in widths of the face; what is nearer may be hair, and goes along."""
 _TRUST = 16.0
 """A mean of neighbours counts fully where they fill a sixteenth of its window."""
 _FULL = 255
@@ -84,14 +84,14 @@ def _along_edges(found: Floats, still: Pixels, width: float) -> NDArray[np.int16
 
 
 def _filled(still: Pixels, cover: NDArray[np.int16], width: float) -> Pixels:
-    """The background with what is behind the person filled from what is beside, coarser the farther away it is."""
+    """The background with what is behind the person, and close to it, filled from what is beside, coarser the farther it is."""
     margin = max(1, round(_MARGIN * width))
     near = cv2.dilate(cover.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2))
     weight = (near == 0).astype(np.float32)
     if not weight.any():
         return still.copy()
     fill = _spread(still.astype(np.float32) * weight[..., None], weight)
-    return np.where((cover > 0)[..., None], np.clip(np.rint(fill), 0, _FULL), still).astype(np.uint8)
+    return np.where((near > 0)[..., None], np.clip(np.rint(fill), 0, _FULL), still).astype(np.uint8)
 
 
 def _spread(colour: Floats, weight: Floats) -> Floats:

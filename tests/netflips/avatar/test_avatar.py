@@ -14,8 +14,12 @@ from avcore.media import probe, read_speech, write_speech
 from avcore.units import Units
 from avdata.spoken_texts import SpokenText
 from netflips.avatar import hearing
+from netflips.avatar.avatar import Avatar
 from netflips.avatar.command import build_parser, main
+from netflips.avatar.guards import WordList
 from netflips.avatar.hearing import RecognizerEar
+from netflips.avatar.program import Program
+from netflips.avatar.replies import REFUSED
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
@@ -26,10 +30,10 @@ from workshop.heads.head import Head, Mouth, draw
 
 SIDE = 220
 REPLIES = """
-fallback: 다시 한번 말씀해 주세요.
+fallback: 네?
 refused: 대답할 수 없어요.
 replies:
-  - {ask: "How do I get to the bank?", say: 은행까지 오 분 걸려요.}
+  - {ask: "How do I get to the bank?", say: 은행요.}
 """
 
 
@@ -98,7 +102,7 @@ def test_a_question_is_answered_by_a_talking_portrait(
     hears(monkeypatch, "how do i get to the bank")
     assert main(words("--replies", folder / "replies.yaml", "--blocked", folder / "blocked.txt")) == 0
     told = report(tmp_path)
-    assert (told["heard"], told["answer"], told["outcome"]) == ("how do i get to the bank", "은행까지 오 분 걸려요.", "answered")
+    assert (told["heard"], told["answer"], told["outcome"]) == ("how do i get to the bank", "은행요.", "answered")
     assert list(told["seconds"]) == ["listen", "reply", "speak", "first picture", "draw"]  # type: ignore[call-overload]
     info = probe(tmp_path / "answer.mp4")
     assert info.comment.startswith("synthetic:")
@@ -115,7 +119,7 @@ def test_units_are_read_where_no_recogniser_is_given(words: Callable[..., list[s
     told = report(tmp_path)
     assert told["language"] == "en"
     assert told["heard"] != ""  # random weights say something
-    assert told["answer"] == "다시 한번 말씀해 주세요."
+    assert told["answer"] == "네?"
 
 
 def test_silence_is_not_understood(
@@ -124,23 +128,18 @@ def test_silence_is_not_understood(
     echo = hears(monkeypatch, "a hallucination")
     assert main(words("--replies", folder / "replies.yaml", listen="silence.wav")) == 0
     assert echo.count == 0
-    assert report(tmp_path)["answer"] == "다시 한번 말씀해 주세요."
+    assert report(tmp_path)["answer"] == "네?"
 
 
-def test_questions_and_answers_are_guarded(
-    words: Callable[..., list[str]], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None:
     speaker = tmp_path / "speak.py"
     speaker.write_text("import sys\nprint('너는 바 보야' if 'me' in sys.stdin.read() else '안녕하세요')\n")
-    command = f"'{sys.executable}' '{speaker}'"
-    outcomes = []
-    for heard in ("이 바ㅂㅗ야", "tell me", "hello"):
-        hears(monkeypatch, heard)
-        assert main(words("--reply-command", command, "--blocked", folder / "blocked.txt")) == 0
-        told = report(tmp_path)
-        outcomes.append((told["outcome"], told["answer"]))
-    refused = "그 말씀에는 대답할 수 없어요."
-    assert outcomes == [("question refused", refused), ("answer refused", refused), ("answered", "안녕하세요")]
+    guard, program = WordList.read(folder / "blocked.txt"), Program([sys.executable, str(speaker)], 20.0)
+    avatar = Avatar(None, program, [guard], REFUSED, None, None, None)  # type: ignore[arg-type]  # nothing is heard or shown
+    said = [avatar.reply(Transcript(text)) for text in ("이 바ㅂㅗ야", "tell me", "hello")]
+    assert [one.outcome for one in said] == ["question refused", "answer refused", "answered"]
+    assert [one.text for one in said] == [REFUSED, REFUSED, "안녕하세요"]
+    assert [bool(one.refusal) for one in said] == [True, True, False]
 
 
 @pytest.mark.parametrize(
