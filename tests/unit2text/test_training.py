@@ -172,6 +172,18 @@ def test_held_out_sentences_are_never_trained_on(folder: Path) -> None:
     assert not {one.text for one in corpus.train} & {one.text for one in corpus.valid}
 
 
+def test_a_rarer_language_is_taken_several_times(folder: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "texts.jsonl").read_text(encoding="utf-8").splitlines()]
+    mixed = [row | {"language": "ko" if number % 5 == 0 else "en"} for number, row in enumerate(rows)]
+    manifest = tmp_path / "mixed.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in mixed), encoding="utf-8")
+    corpus = read_corpus(DataConfig(str(manifest), units=str(folder / "units.jsonl"), hold_out=5, balance=True), 0)
+    english, korean = ([one.id for one in corpus.train if one.language == language] for language in ("en", "ko"))
+    assert len(set(english)) == len(english)
+    assert len(korean) > 2 * len(set(korean)) > 0
+    assert abs(len(korean) - len(english)) < 0.2 * len(english)
+
+
 def test_noise() -> None:
     random, noise = np.random.default_rng(0), NoiseConfig(0.5, 0.2, 0.2, stretch=0.5, mask=0.3, mask_s=0.1, fade_sound=True)
     units = Units(np.arange(200) % 10, np.full(200, 10))

@@ -30,6 +30,8 @@ class DataConfig:
     """Utterances that are validated on."""
     languages: tuple[str, ...] = ()
     """Only these; none = all that the manifest has."""
+    balance: bool = False
+    """Take utterances of rarer languages several times an epoch, so that each language has nearly as many."""
     num_units: int = 0
     """0 = up to the largest one."""
     first_unit: int = 0

@@ -59,6 +59,7 @@ def read_corpus(data: DataConfig, seed: int) -> Corpus:
     largest = max(int(units.ids.max(initial=0)) for one in both for units in (one.units, one.sound) if units is not None)
     if data.num_units and largest >= data.num_units:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
+    train = _balanced(train) if data.balance else train
     LOG.info("%d utterances to train on, %d held out", len(train), len(valid))
     return Corpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
 
@@ -108,6 +109,13 @@ def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[Sp
     if not kept:
         raise InputError("no utterance is short enough", expected=f"data.max_seconds of {data.max_seconds:g} or less")
     return kept
+
+
+def _balanced(utterances: Sequence[SpokenText]) -> list[SpokenText]:
+    """The utterances, those of rarer languages so many times that there are nearly as many as of the commonest."""
+    counts = Counter(one.language for one in utterances)
+    most = max(counts.values())
+    return [one for one in utterances for _ in range(round(most / counts[one.language]))]
 
 
 def _hold_out(utterances: Sequence[Said], count: int, seed: int) -> tuple[list[Said], list[Said]]:
