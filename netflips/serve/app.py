@@ -142,7 +142,8 @@ async def _upload(request: Request) -> Response:
 
 
 async def _example(request: Request) -> Response:
-    return JSONResponse(_desk(request).shown(await _desk(request).example(request["visitor"])), status_code=201)
+    upload = await _desk(request).example(request.query_params.get("as", "video"), request["visitor"])
+    return JSONResponse(_desk(request).shown(upload), status_code=201)
 
 
 async def _jobs(request: Request) -> Response:

@@ -24,7 +24,8 @@ from netflips.serve.uploads import RefusedError, Upload, Uploads
 from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
 
-_EXAMPLE = "example.mp4"
+_EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
+"""By the kind of upload; one that did not come along is not offered."""
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
 _OPTIONAL: tuple[tuple[Stage[Any], str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
@@ -63,6 +64,7 @@ class Desk:
             "limit_bytes": self.settings.limit_bytes,
             "longest_s": self.settings.longest_s,
             "keep_s": self.settings.keep_s,
+            "examples": _examples(),
             "kinds": [kind.name for kind in KINDS.values() if kind.is_there],
             **self._has,
         }
@@ -71,10 +73,12 @@ class Desk:
         """What a visitor is told of an upload."""
         return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
 
-    async def example(self, visitor: str) -> Upload:
-        """The clip that comes with NetfLips, as an upload."""
-        with as_file(files("netflips.serve") / _EXAMPLE) as path:
-            return await self.uploads.copy(Path(path), visitor)
+    async def example(self, kind: str, visitor: str) -> Upload:
+        """A video or picture that comes with NetfLips, as an upload. Raises RefusedError where there is none."""
+        if kind not in _examples():
+            raise RefusedError(404, "no such example comes with this installation")
+        with as_file(files("netflips.serve") / _EXAMPLES[kind]) as path:
+            return await self.uploads.copy(Path(path), kind, visitor)
 
     def new_job(self, form: Mapping[str, Any], visitor: str) -> Job:
         """Put what a form asks for into the queue. Raises UsageError, RefusedError, FullError.
@@ -162,6 +166,10 @@ class Desk:
         if job is None or job.kind != (kind.follows or kind.name):
             raise RefusedError(404, "the job before it is not there any more")
         return job
+
+
+def _examples() -> list[str]:
+    return [kind for kind, name in _EXAMPLES.items() if (files("netflips.serve") / name).is_file()]
 
 
 def _what_is_there(settings: Settings) -> dict[str, Any]:

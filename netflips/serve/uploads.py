@@ -89,13 +89,13 @@ class Uploads:
             self._coming -= 1
         return upload
 
-    async def copy(self, path: Path, visitor: str) -> Upload:
+    async def copy(self, path: Path, kind: str, visitor: str) -> Upload:
         """Take in a file of our own as if a visitor had sent it. Raises RefusedError."""
 
         async def content() -> AsyncIterable[bytes]:
             yield path.read_bytes()
 
-        return await self.receive(content(), path.name, VIDEO, visitor, path.stat().st_size)
+        return await self.receive(content(), path.name, kind, visitor, path.stat().st_size)
 
     def find(self, upload_id: str) -> Upload:
         """An upload by its id. Raises RefusedError where there is none."""

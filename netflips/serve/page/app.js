@@ -114,7 +114,7 @@ const values = (form) => {
 };
 
 const prepare = (form) => {
-  const boxes = [...form.querySelectorAll(".file")].map((box) => fileBox(box, complain));
+  const boxes = [...form.querySelectorAll(".file")].map((box) => fileBox(box, page.about.examples, complain));
   form.onsubmit = async (event) => {
     event.preventDefault();
     const isPreview = event.submitter?.name === "preview";

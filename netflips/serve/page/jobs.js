@@ -18,7 +18,7 @@ export const ask = async (address, options = {}) => {
 const post = (address, content) =>
   ask(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content ?? {}) });
 
-export const example = () => ask("/example", { method: "POST" });
+export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
 export const start = (form) => post("/jobs", form);
 
 // Sends a file; progress: called with the share that is sent.

@@ -36,8 +36,8 @@ const recorder = (wanted, button, take, complain) => {
 };
 
 // Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing.
-export const fileBox = (box, complain) => {
-  const { file: name, as, record, optional, example: withExample } = box.dataset;
+export const fileBox = (box, examples, complain) => {
+  const { file: name, as, record, optional } = box.dataset;
   const input = element("input", { type: "file", accept: ACCEPT[as] });
   input.id = `file-${Math.random().toString(36).slice(2)}`;
   const title = element("label", { htmlFor: input.id }, element("b", { textContent: t(name) }));
@@ -75,12 +75,12 @@ export const fileBox = (box, complain) => {
     recorder(record, button, (given) => (take(given), isAsked && form.requestSubmit(form.querySelector("button.main"))), complain);
     buttons.append(button);
   }
-  if (withExample) {
+  if (examples.includes(as)) {
     const button = element("button", { type: "button", className: "example", textContent: t("example") });
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {
-        take(null, await example());
+        take(null, await example(as));
       } catch (error) {
         complain(error.message);
       }

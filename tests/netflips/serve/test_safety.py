@@ -66,6 +66,13 @@ def test_limits_of_size_length_and_disk(tmp_path: Path) -> None:
         assert client.post("/uploads?name=x.mp4&as=video", content=b"x").status_code == 507
 
 
+def test_the_example_is_an_upload_like_others(client: TestClient) -> None:
+    assert "video" in client.get("/about").json()["examples"]
+    made = client.post("/example?as=video")
+    assert (made.status_code, made.json()["name"], made.json()["has_sound"]) == (201, "example.mp4", True)
+    assert client.post("/example?as=../../etc/passwd").status_code == 404
+
+
 def test_a_job_with_a_wrong_kind_of_file(client: TestClient) -> None:
     sent = upload(client, kind="sound")
     answer = client.post("/jobs", json={"kind": "dub", "values": {"video": sent["id"]}})
