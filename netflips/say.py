@@ -89,6 +89,7 @@ def _work(options: argparse.Namespace) -> None:
         from text2unit.speller import TextSpeller, join
 
     speller = TextSpeller.from_checkpoint(path, device_name(options), options.precision)
+    speller.require_language(options.lang)  # before the voice is loaded
     spoken: list[Spelling] = []
     if renderer is None:
         spoken += _told(speller, script, options.lang)

@@ -80,13 +80,13 @@ class TextSpeller:
         model has not learnt, InputError for text that cannot be read aloud (see `text2unit.script`), and UnitError when no units
         come out.
         """
-        self._require(language)
+        self.require_language(language)
         parts = list(self.spell(script_of(text, language).sentences, language))
         return join(parts, self.silence)
 
     def spell(self, sentences: tuple[str, ...], language: str = "ko") -> Iterator[Spelling]:
         """Units of sentences as `script_of` cuts them, one after another. Raises LanguageError and UnitError."""
-        wanted = self._require(language)
+        wanted = self.require_language(language)
         return (self._spell(sentence, wanted) for sentence in sentences)
 
     def outside(self, spelling: Spelling) -> str | None:
@@ -97,7 +97,8 @@ class TextSpeller:
         known = f"this is hardly one of {self.domain.what}, and this speller knows nothing else"
         return f"{known} ({reading.figures}): listen whether it is right"
 
-    def _require(self, language: str) -> str:
+    def require_language(self, language: str) -> str:
+        """Return the two-letter name of a language that it learnt; raises LanguageError listing those it did."""
         return require_language(language, self.languages, f"the speller {self.path.name}")
 
     def _spell(self, sentence: str, language: str) -> Spelling:

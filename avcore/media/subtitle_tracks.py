@@ -56,13 +56,13 @@ class TrackWriter:
         self._waiting = iter(track.subtitles)
         self._next = next(self._waiting, None)
 
-    def due(self, until: Seconds | None) -> Iterator[Packet]:
+    def due(self, until: Seconds | None) -> Iterator[Any]:
         """The packets of subtitles that begin up to a time (s), None = all that are left."""
         while self._next is not None and (until is None or exact(self._next.start_s) <= exact(until)):
             one, self._next = self._next, next(self._waiting, None)
             yield self._packet(one)
 
-    def _packet(self, one: Subtitle) -> Packet:
+    def _packet(self, one: Subtitle) -> Any:
         text = one.text.encode()
         # MPEG-4 timed text begins with the number of its bytes.
         packet = Packet(struct.pack(">H", len(text)) + text if self._is_counted else text)
