@@ -149,7 +149,7 @@ def _filled(
         is_korean = any(map(is_syllable, ask))
         for fillings in product(*(slots[name] for name in used)):
             asked, said = ({name: pair[side] for name, pair in zip(used, fillings, strict=True)} for side in (int(is_korean), 1))
-            question, answer = (_put(*part, number, path) for part in ((ask, asked), (say, said)))
+            question, answer = _put(ask, asked, number, path), _put(say, said, number, path)
             if is_first:
                 _require_sayable(answer, f"reply {number}", path)
             is_first = False
