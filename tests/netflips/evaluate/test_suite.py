@@ -1,6 +1,8 @@
 """A suite on cases whose figures are known by construction: swapped pairs, noise, clips without a face, runs that were stopped."""
 
 import json
+import pickle
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from avcore.errors import NoSpeechError
 from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE as RATE
 from netflips.evaluate import measuring, records
+from netflips.evaluate.cases import read_cases
 from netflips.evaluate.command import main
 from netflips.evaluate.judges import Judges
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
@@ -199,11 +202,13 @@ def test_what_cannot_be_asked_for_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_cases_go_to_several_processes(tmp_path: Path) -> None:
-    manifest, out = write_tones(tmp_path), tmp_path / "figures"
-    words = ["dubs", str(manifest), "--out-dir", str(out), "--measures", "duration_ratio", "--worst", "0", "--quiet", "--cpu"]
-    assert main([*words, "--jobs", "2"]) == 0
-    assert (figures_of(out)["duration_ratio", "dub"]["value"], figures_of(out)["duration_ratio", "dub"]["n"]) == (1.05, 4)
+def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
+    """What makes it travels packed, as the pool sends it, and its records come back."""
+    cases = read_cases(write_tones(tmp_path), ("source",))
+    work = measuring.Work(cases, ("duration_ratio",), ("dub",), measuring.JudgePaths(), {})
+    make = pickle.loads(pickle.dumps(partial(measuring.Measurer, work)))
+    (found,) = pickle.loads(pickle.dumps(make().process((measuring.Job(2, (("dub", "duration_ratio", "key"),)),))))
+    assert (found.id, found.key, found.figures["duration_ratio"]) == ("t2", "key", 1.05)
 
 
 def test_a_language_that_the_recognizer_does_not_know_ends_the_run(
