@@ -78,6 +78,9 @@ class UnitReader:
         self.trained_on = str(checkpoint.config.get("vocabulary") or "")
         self.path, self.fingerprint = checkpoint.path, checkpoint.fingerprint
         self.default_options = _stored_options(checkpoint)
+        self._windows = WindowSettings.up_to(
+            read_setting(checkpoint.config, "longest_s", WindowSettings.longest_s, OWNER, checkpoint.path, (1, 3600))
+        )
         self._marks = self.text.marks(self.config.starts)
         self._owner = f"the text reader {checkpoint.path.name}"
 
@@ -144,7 +147,7 @@ class UnitReader:
         wanted = self.languages if language is None else (self.require_language(language),)
         if pauses is None:
             pauses = pauses_of(said) if isinstance(said, Units) else ()
-        plan = plan_windows(len(steps), self.rate, pauses, windows or WindowSettings())
+        plan = plan_windows(len(steps), self.rate, pauses, windows or self._windows)
         parts: list[list[_Part]] = [[] for _ in wanted]
         for number, window in enumerate(plan):
             progress("read", number, len(plan))

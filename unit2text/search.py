@@ -1,4 +1,4 @@
-"""From what was encoded to rows of text: the attention decoder's beam, CTC's best path, or both weighed against one another."""
+"""From what was encoded to rows of text: by the attention decoder's beam, CTC's best path, or both together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,8 @@ from avcore.errors import UsageError
 from avcore.units import Ids
 from avcore.units.vocabulary import END
 from unit2text.alignment import best_path, log_likelihoods
-from unit2text.model import Encoded, TextReader
+from unit2text.joint import search_together
+from unit2text.model import TextReader
 
 PUBLISHED_SEARCH = SearchConfig(beam=20, max_len_a=1.0, max_len_b=0, lenpen=0.0)
 """Of the published script: as many tokens as there are steps, and a score that is a plain sum."""
@@ -25,8 +26,8 @@ PUBLISHED_SEARCH = SearchConfig(beam=20, max_len_a=1.0, max_len_b=0, lenpen=0.0)
 class ReadOptions:
     """How text is found; the defaults are the published ones.
 
-    ctc_weight: 0 = the attention decoder's beam alone; 1 = CTC's best path alone; between, CTC's path and the finished beams are
-    compared by the weighted sum of both log-probabilities (Watanabe et al. 2017). suppress_marks: `<s>`, `<unk>` and start
+    ctc_weight: 0 = the attention decoder's beam alone; 1 = CTC's best path alone; between, texts are searched by the
+    weighted sum of both log-probabilities (unit2text.joint). suppress_marks: `<s>`, `<unk>` and start
     tokens are never chosen. Raises UsageError for a weight outside.
     """
 
@@ -89,10 +90,22 @@ def find_text(
     """
     if options.ctc_weight == 1:
         return _by_ctc(log_probs, marks if options.suppress_marks else ())
-    finished = hypotheses(model, [encoded], [start], options, marks)[0]
-    if options.ctc_weight == 0:
-        return _of(finished[0]) if finished else None
-    return _weighed(model, encoded, log_probs, start, options, finished, marks)
+    if options.ctc_weight > 0:
+        found = _together(model, encoded, log_probs, start, options, marks)
+        if found is not None:
+            return found
+    finished = hypotheses(model, [encoded], [start], options, marks)[0]  # where CTC has no room for any text, too
+    return _of(finished[0]) if finished else None
+
+
+def _together(
+    model: TextReader, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
+) -> Found | None:
+    limit = options.search.limit(max(encoded.shape[1], options.search.min_len), model.config.max_target_positions)
+    never = np.array(marks if options.suppress_marks else (), np.int64)
+    never = never[never != END]
+    found = search_together(model, encoded, log_probs, (start, END), options.search.beam, options.ctc_weight, never, limit)
+    return None if found is None else Found(found.rows, found.probabilities, found.score)
 
 
 def _of(one: Hypothesis) -> Found:
@@ -108,35 +121,3 @@ def _by_ctc(log_probs: Tensor, suppressed: Sequence[int]) -> Found:
     rows = path[path != END]
     score = float(log_likelihoods(log_probs, [np.append(rows, END)])[0])
     return Found(rows, None, score)
-
-
-def _weighed(
-    model: TextReader,
-    encoded: Tensor,
-    log_probs: Tensor,
-    start: int,
-    options: ReadOptions,
-    finished: Sequence[Hypothesis],
-    marks: tuple[int, ...],
-) -> Found | None:
-    """CTC's best path among the finished beams, all scored by both."""
-    candidates = [_of(one) for one in finished]
-    own = _by_ctc(log_probs, marks).rows
-    if not any(np.array_equal(own, one.rows) for one in candidates) and len(own) < model.config.max_target_positions:
-        candidates.append(_forced(model, encoded, start, own))
-    if not candidates:
-        return None
-    by_ctc = log_likelihoods(log_probs, [np.append(one.rows, END) for one in candidates])
-    totals = [(1 - options.ctc_weight) * one.score + options.ctc_weight * ctc for one, ctc in zip(candidates, by_ctc, strict=True)]
-    best = int(np.argmax(totals))
-    chosen = candidates[best]
-    return Found(chosen.rows, chosen.probabilities, float(totals[best]), chosen.is_cut)
-
-
-def _forced(model: TextReader, encoded: Tensor, start: int, rows: Ids) -> Found:
-    """What the decoder thinks of a text that it did not find."""
-    tokens = torch.from_numpy(np.append(rows, END)).to(encoded.device)
-    before = torch.cat([tokens.new_tensor([start]), tokens[:-1]])[None]
-    scores = torch.log_softmax(model.logits(Encoded(encoded, None), before).float(), dim=-1)[0]
-    chosen = scores.gather(1, tokens[:, None])[:, 0].double().cpu().numpy()
-    return Found(rows, np.exp(chosen[:-1]), float(chosen.sum()))

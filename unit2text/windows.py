@@ -29,6 +29,12 @@ class WindowSettings:
     shortest_s: float = 6.0
     overlap_s: float = 2.0
 
+    @classmethod
+    def up_to(cls, longest_s: float) -> "WindowSettings":
+        """Windows of another length at most, with the other lengths in proportion. Raises UsageError."""
+        share = longest_s / cls.longest_s
+        return cls(longest_s, share * cls.shortest_s, share * cls.overlap_s)
+
     def __post_init__(self) -> None:
         if not 0 < 2 * self.overlap_s <= self.shortest_s <= self.longest_s:
             raise UsageError(

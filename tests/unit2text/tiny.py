@@ -26,9 +26,10 @@ def sentence(generator: np.random.Generator, count: int = 4) -> str:
 
 
 def units_of(text: str, generator: np.random.Generator) -> tuple[list[int], list[int]]:
-    """A letter is a unit of 3 to 5 steps, a blank is the silent unit 0."""
+    """A letter is a unit of 3 to 5 steps, a blank is the silent unit 0, which is longer at the ends."""
     ids = [0, *(0 if letter == " " else 1 + LETTERS.index(letter) for letter in text), 0]
-    return ids, [int(generator.integers(3, 6)) for _ in ids]
+    durations = [int(generator.integers(3, 6)) for _ in ids]
+    return ids, [int(generator.integers(3, 20)), *durations[1:-1], int(generator.integers(3, 20))]
 
 
 def write_corpus(folder: Path, count: int, seed: int = 0, language: str = "en") -> tuple[Path, Path]:

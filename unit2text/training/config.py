@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from avcore.errors import UsageError
 from avtrain.config import BatchConfig, LoopConfig, OptimConfig, RunConfig
+from unit2text.windows import WindowSettings
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,13 @@ class InitConfig:
 
 @dataclass(frozen=True)
 class ReadConfig:
-    """How the exported reader reads unless it is told otherwise (see unit2text.search.ReadOptions)."""
+    """How the exported reader reads unless it is told otherwise (see unit2text.search.ReadOptions). longest_s: of what is read at
+    once; longer input is cut at pauses. A reader of single sentences reads one at a time best."""
 
     beam: int
     lenpen: float
     ctc_weight: float
+    longest_s: float = WindowSettings.longest_s
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -181,6 +181,7 @@ class UnitTextTask(_ReadingTask):
                 "vocabulary": self.start.vocabulary,
                 "search": {"beam": config.read.beam, "lenpen": config.read.lenpen},
                 "ctc_weight": config.read.ctc_weight,
+                "longest_s": config.read.longest_s,
                 "suppress_marks": True,
             },
         }
