@@ -4,6 +4,7 @@ import os
 import sys
 import tarfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from shutil import copytree
 
@@ -33,9 +34,20 @@ LIP_NAME = "lip_J_1_F_03_E220_A_001"
 FEW_UPDATES = "fairseq.optimizer.max_update=4 fairseq.checkpoint.save_interval_updates=4 fairseq.dataset.num_workers=0"
 FEW_STEPS = "loop.max_steps=2 loop.num_workers=0 loop.device=cpu"
 SMALL_VOICE = "batch.batch_size=2 data.hold_out=1 model.num_units=1000 model.speaker_dim=256 --config unit2av/unit2a_debug"
+
+
+def check_script(words: list[str]) -> None:
+    """That a script which prepares a corpus takes a command's options."""
+    name = Path(words[1]).stem.removeprefix("prepare_")
+    import_module(f"avdata.prepare.{name}").build_parser().parse_args(words[2:])
+
+
 FORMS = (
     *COMMON,
     Form(r"utut_finetune.finetune ", "days on a GPU", more=FEW_UPDATES, fewer=r"fairseq\.\S+"),
+    Form(r"prepare_(grid|lrs)\.py", "corpora that are not here; their own tests run them", check=check_script),
+    Form(r"data/grid", "a corpus that is not here", check=check_help),
+    Form(r"--exact-seconds 3", "clips of three seconds, of talks that are shorter here", check=check_script),
     Form(r"prepare_pairs .*--out data/pairs", "several pages make the same folder", more="--overwrite"),
     Form(r"utut_pretrain.pretrain ", "days on eight GPUs", check=check_settings),
     Form(r"python inference_av2av.py", "random models never stop by themselves", more="--beam 2 --max-target-units 60 --cpu"),

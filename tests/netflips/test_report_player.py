@@ -142,7 +142,10 @@ def test_every_figure_and_mark_has_a_meaning(tmp_path: Path) -> None:
     face = {"share_of_pictures": 0.9, "height_px": 60.0, "sharpness": 80.0, "max_yaw": 0.5, "max_pitch": 0.1}
     full = {"slack_s": 0.1, "in_pause_s": 0.1, "overrun_s": 0.1, "held_s": 0.1, "cut_s": 0.1, "left": {"profile": 2}, "face": face}
     more = {"evidence": 1.7, "pitch_hz": 118.0, "units_from": "lips", "is_truncated": True, "output_start_s": 0.6}
-    report = dub_report(*_videos(tmp_path), 4.0, [_strange(1, -0.5, **full, **more)], usual_confidence=-0.1, usual_score=-0.1)
+    read = {"heard_text": "hello", "heard_confidence": 0.9, "said_text": "안녕하세요", "said_confidence": 0.8}
+    told = _strange(2, -0.5, target_text="안녕히 가세요", said_text="안녕히 가세요")
+    spoken = [_strange(1, -0.5, **full, **more, **read), told]
+    report = dub_report(*_videos(tmp_path), 4.0, spoken, usual_confidence=-0.1, usual_score=-0.1)
     reader = _read(report, tmp_path)
     titles = set(reader.values("title"))
     assert set(ON_CARDS.values()) <= titles

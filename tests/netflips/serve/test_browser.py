@@ -163,7 +163,8 @@ def test_the_bundle_dubs_the_example(chromium: Any, tmp_path: Path) -> None:
         page.click("#dub button.main")
         card = page.wait_for_selector("#dub .job[data-state=done]")
         job = _state(page, str(card.get_attribute("data-id")))
-        assert [one["name"] for one in job["files"]] == ["result.mp4", "report.html", "report.json", "source.mp4"]
+        texts = ["result.en.srt", "result.ko.srt"]  # the bundle has a text reader
+        assert [one["name"] for one in job["files"]] == ["result.mp4", "report.html", "report.json", *texts, "source.mp4"]
         assert job["figures"]["dubbed"] == 1
         video = page.locator("#dub .job video").nth(1)
         video.evaluate("one => new Promise((yes, no) => { one.onended = yes; one.onerror = no; one.muted = true; one.play(); })")
