@@ -49,12 +49,12 @@ def search_together(
     beam: int,
     ctc_weight: float,
     never: Ids,
-    limit: int,
+    lengths: tuple[int, int],
 ) -> Joint | None:
     """The text of one clip that both find most probable; None where none ends within the limit.
 
     encoded: float [1, time, dim]. log_probs: of CTC, float [time, row]. start_and_end: rows that a text begins and ends with.
-    never: rows that are not chosen. limit: of rows before the end. The sum of both scores is weighted, 1 - ctc_weight for the
+    never: rows that are not chosen. lengths: least and most rows before the end. The scores are weighted, 1 - ctc_weight for the
     decoder.
     """
     start, end = start_and_end
@@ -63,16 +63,17 @@ def search_together(
     heard = np.append(best_path(log_probs), end)
     open_ = [_Prefix((start,), (), nothing, np.cumsum(ctc[:, BLANK_ROW]), 0.0)]
     finished: list[Joint] = []
-    for length in range(limit + 1):
+    least, most = lengths
+    for length in range(most + 1):
         features = encoded.expand(len(open_), -1, -1)
         tokens = torch.tensor([one.tokens for one in open_], device=encoded.device)
         by_decoder = torch.log_softmax(model.logits(Encoded(features, None), tokens)[:, -1].double(), dim=-1).cpu().numpy()
-        by_decoder[:, [*never.tolist(), BLANK_ROW]] = -np.inf
+        by_decoder[:, [*never.tolist(), BLANK_ROW, *([end] if length < least else [])]] = -np.inf
         grown: list[_Prefix] = []
         for one, scores in zip(open_, by_decoder, strict=True):
             rows = np.union1d(np.argsort(-scores)[: _CANDIDATES * beam], heard)
             rows = rows[np.isfinite(scores[rows])]
-            grown += _grown(one, rows, scores, ctc, end, ctc_weight, is_last=length == limit)
+            grown += _grown(one, rows, scores, ctc, end, ctc_weight, is_last=length == most)
         finished += [
             Joint(np.array(one.tokens[1:-1], np.int64), np.exp(one.by_decoder[:-1]), one.score)
             for one in grown

@@ -102,9 +102,10 @@ def _together(
     model: TextReader, encoded: Tensor, log_probs: Tensor, start: int, options: ReadOptions, marks: tuple[int, ...]
 ) -> Found | None:
     limit = options.search.limit(max(encoded.shape[1], options.search.min_len), model.config.max_target_positions)
+    lengths = options.search.min_len, limit
     never = np.array(marks if options.suppress_marks else (), np.int64)
     never = never[never != END]
-    found = search_together(model, encoded, log_probs, (start, END), options.search.beam, options.ctc_weight, never, limit)
+    found = search_together(model, encoded, log_probs, (start, END), options.search.beam, options.ctc_weight, never, lengths)
     return None if found is None else Found(found.rows, found.probabilities, found.score)
 
 
