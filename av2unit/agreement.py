@@ -117,7 +117,9 @@ def find_bound(clips: Sequence[tuple[Ids, Ids]], silence: int | None) -> Bound:
     low, high = float(np.quantile(own, _RARE)), float(np.quantile(foreign, 1 - _RARE))
     if low <= high:
         raise InputError(
-            "foreign lips agree with the sound as far as its own do", expected=f"own lips more than {high:.2f}", found=f"{low:.2f}",
+            "foreign lips agree with the sound as far as its own do",
+            expected=f"own lips more than {high:.2f}",
+            found=f"{low:.2f}",
             hint="it has not learnt to read lips",
-        )  # fmt: skip
+        )
     return Bound((low + high) / 2, float(np.median(own)), float(np.median(foreign)), silence, len(clips))

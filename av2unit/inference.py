@@ -71,8 +71,12 @@ def extract_units(options: argparse.Namespace) -> None:
     speed = length_s / spent_s
     LOG.info(
         "%s: %d units for %.2f s, encoded in %.2f s (%.1f x real time)",
-        options.out_unit_path, found.units.num_steps, length_s, spent_s, speed,
-    )  # fmt: skip
+        options.out_unit_path,
+        found.units.num_steps,
+        length_s,
+        spent_s,
+        speed,
+    )
 
 
 def _check_paths(options: argparse.Namespace, encoder: Path) -> None:

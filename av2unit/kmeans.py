@@ -44,8 +44,10 @@ def apply(config: KMeansConfig) -> None:
     if extractor is not None and extractor.fingerprint != wanted:
         raise UsageError(
             "this is not the encoder whose features the model was fitted to",
-            expected=wanted, found=f"{config.checkpoint} ({extractor.fingerprint})", hint="give that one as checkpoint=",
-        )  # fmt: skip
+            expected=wanted,
+            found=f"{config.checkpoint} ({extractor.fingerprint})",
+            hint="give that one as checkpoint=",
+        )
     with bars() as progress:
         apply_model(config, quantizer, extractor, progress)
 

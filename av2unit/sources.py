@@ -94,8 +94,10 @@ def read_lip_video(path: str | Path) -> Pictures:
     if info.has_video and abs(info.frame_rate - FRAME_RATE) > _NOTABLE_DIFFERENCE_HZ:
         LOG.warning(
             "%s: lips at %.3f pictures a second are taken for %d, so speech and lips may drift apart",
-            path, float(info.frame_rate), FRAME_RATE,
-        )  # fmt: skip
+            path,
+            float(info.frame_rate),
+            FRAME_RATE,
+        )
     return read_gray_video(path)
 
 

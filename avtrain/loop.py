@@ -298,9 +298,11 @@ class Trainer:
                 optimizer.load_state_dict(state["optimizers"][name])
         except (KeyError, RuntimeError, ValueError) as error:
             raise CheckpointError(
-                "this run's checkpoint does not fit the model", path=path, found=str(error).splitlines()[0],
+                "this run's checkpoint does not fit the model",
+                path=path,
+                found=str(error).splitlines()[0],
                 hint="give another run_dir or loop.resume=never",
-            ) from error  # fmt: skip
+            ) from error
         self._at = Position(**state["position"])
         self._resume_process([state, *state.get("other_processes", ())], path)
         if state["scaler"] and self._accelerator.scaler:

@@ -23,9 +23,8 @@ def prepare(folder: Path, source_ids: np.ndarray, target: str, beam: int, steps:
     tag = symbols.index(language_tag(target))
     others = [language_tag(language) for language in UTUT_LANGUAGES if language != target]
     generator = SequenceGenerator(
-        [model], symbols, beam_size=beam, max_len_b=steps, min_len=steps, eos=tag,
-        tokens_to_suppress=[*others, "<mask>"],
-    )  # fmt: skip
+        [model], symbols, beam_size=beam, max_len_b=steps, min_len=steps, eos=tag, tokens_to_suppress=[*others, "<mask>"]
+    )
     tokens = torch.from_numpy(source_ids)[None]
     sample = {"net_input": {"src_tokens": tokens, "src_lengths": torch.tensor([tokens.shape[1]])}}
 

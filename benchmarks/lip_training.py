@@ -81,9 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             measure(name, make_sync(sync), sync)
         for divisor in options.divisors:
             chosen = [
-                f"model.width_divisor={divisor}", f"pictures={options.pictures}", f"losses.quality={options.quality}",
+                f"model.width_divisor={divisor}",
+                f"pictures={options.pictures}",
+                f"losses.quality={options.quality}",
                 f"run_dir={folder / str(divisor)}",
-            ]  # fmt: skip
+            ]
             face = read_config(Unit2vConfig, "unit2av/unit2v", [*shared, *chosen, "model.norm_windows=1"])
             measure(f"unit2av/unit2v, widths / {divisor}", make_face(face), face)
     return 0

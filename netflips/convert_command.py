@@ -54,8 +54,13 @@ def _convert(options: argparse.Namespace) -> None:
     before, after = (path.stat().st_size / 1e6 for path in (options.in_path, written.path))
     LOG.info(
         "%s: %s, %d tensors, %.1f MB (was %.1f MB), %s",
-        written.path, written.kind, len(written.tensors), after, before, written.fingerprint,
-    )  # fmt: skip
+        written.path,
+        written.kind,
+        len(written.tensors),
+        after,
+        before,
+        written.fingerprint,
+    )
 
 
 def _parse_vocoder(text: str) -> tuple[str, Path]:

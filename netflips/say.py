@@ -54,9 +54,12 @@ def _work(options: argparse.Namespace) -> None:
     path = speller_path(options.text2unit_path, options.lang)
     renderer = None if options.out_path is None else checkpoint_or_bundle(options.unit2av_path, RENDERER)
     inputs = {
-        "the text": text_file(options), "the speller": path, "the renderer": renderer, "the voice": options.speaker_path,
+        "the text": text_file(options),
+        "the speller": path,
+        "the renderer": renderer,
+        "the voice": options.speaker_path,
         "the speaker encoder": options.speaker_encoder_path,
-    }  # fmt: skip
+    }
     keep_apart({"the speech": options.out_path, "the units": options.units_path}, inputs)
     for out, what in ((options.out_path, "the speech"), (options.units_path, "the units")):
         if out is not None:

@@ -45,9 +45,10 @@ def speller_path(given: Path | None, language: str) -> Path:
     found = None if bundle is None else bundle.checkpoint(SPELLER, normalise_language(language))
     if found is None or not found.is_file():
         raise UsageError(
-            f"missing: {SPELLER.flag}", found="no speller among the models that come with NetfLips",
+            f"missing: {SPELLER.flag}",
+            found="no speller among the models that come with NetfLips",
             hint="docs/training_text2unit.md says how one is trained",
-        )  # fmt: skip
+        )
     return found
 
 

@@ -51,9 +51,14 @@ def _work(options: argparse.Namespace) -> None:
     write_talking_head(options.out_path, speech, Head(seed), "en", tuple(options.size), seed, around)
     name = " and ".join(style for style, _ in voice.styles)
     facts = {
-        "sentence": pair.english, "korean": pair.korean, "voice": f"Kokoro-82M, {name}", "styles": dict(voice.styles),
-        "speed": voice.speed, "head_seed": seed, "shift": list(options.shift),
-    }  # fmt: skip
+        "sentence": pair.english,
+        "korean": pair.korean,
+        "voice": f"Kokoro-82M, {name}",
+        "styles": dict(voice.styles),
+        "speed": voice.speed,
+        "head_seed": seed,
+        "shift": list(options.shift),
+    }
     write_text(options.out_path.with_suffix(".json"), json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     LOG.info("%s: %s says %r", options.out_path, facts["voice"], pair.english)
 

@@ -36,9 +36,11 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
     wanted = normalise_language(language)
     if wanted not in LANGUAGES:
         raise LanguageError(
-            "text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=wanted,
+            "text of this language cannot be read aloud",
+            expected=", ".join(LANGUAGES),
+            found=wanted,
             hint=meant_language(wanted, LANGUAGES),
-        )  # fmt: skip
+        )
     require_readable(text, path)
     readings = [read(line, path) for line in text.splitlines() if _SAYABLE.search(line)] or [read(text, path)]
     return Script(tuple(_cut(readings, path)), _spelt(readings))

@@ -42,9 +42,12 @@ def build_parser(prog: str = _PROG) -> Parser:
     parser.add_argument("--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer (default: the bundle's)")
     parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: resemblyzer's weights)")
     parser.add_argument(
-        "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
+        "--vocoder-unit-offset",
+        type=unit_offset,
+        default="auto",
+        metavar="N|auto",
         help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",
-    )  # fmt: skip
+    )
     parser.add_argument("--no-durations", action="store_true", help="the ids are frames of 20 ms already: predict no durations")
     parser.add_argument("--duration-scale", type=float, default=1.0, help="above 1 speaks slower (default: 1)")
     published = parser.add_argument_group("as the published command (units and voice in one .pt, frames of 20 ms)")

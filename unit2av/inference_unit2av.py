@@ -32,18 +32,23 @@ def build_parser(prog: str = _PROG) -> Parser:
     parser.add_argument("--speaker-path", type=Path, help="another voice: x.wav, any sound or video file, or x.npy")
     parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: resemblyzer's weights)")
     parser.add_argument(
-        "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
+        "--vocoder-unit-offset",
+        type=unit_offset,
+        default="auto",
+        metavar="N|auto",
         help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",
-    )  # fmt: skip
+    )
     parser.add_argument("--no-durations", action="store_true", help="the ids are frames of 20 ms already: predict no durations")
     parser.add_argument("--duration-scale", type=float, default=1.0, help="above 1 speaks slower (default: 1)")
     parser.add_argument(
         "--face", default="auto", help="auto (the largest that speaks), largest, or N-th from the left (default: auto)"
     )
     parser.add_argument(
-        "--fill-boxes", choices=FILL_POLICIES, default="keep",
+        "--fill-boxes",
+        choices=FILL_POLICIES,
+        default="keep",
         help="pictures without a box in --in-bbox-path: keep them as they are, or take the box before or nearest (default: keep)",
-    )  # fmt: skip
+    )
     parser.add_argument("--hard-paste", action="store_true", help="paste the whole box without a soft edge, as published")
     add_mouth_options(parser.add_argument_group("lips"))
     add_common_options(parser)

@@ -30,9 +30,11 @@ def say_file(options: argparse.Namespace) -> None:
     path = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     out = options.out_wav_path
     inputs = {
-        "the unit file": options.in_unit_path, "the voice": options.speaker_path, "the renderer": path,
+        "the unit file": options.in_unit_path,
+        "the voice": options.speaker_path,
+        "the renderer": path,
         "the speaker encoder": options.speaker_encoder_path,
-    }  # fmt: skip
+    }
     keep_apart({"the output wav": out}, inputs)
     codes = read_unit_file(options.in_unit_path)
     require_file(options.speaker_path, "the voice")

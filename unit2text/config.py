@@ -117,9 +117,11 @@ class ReaderConfig:
         num_rows, dim = shape_of(checkpoint, "decoder.embed_tokens.weight", 2)
         if not len(_symbols(checkpoint)) == num_rows:
             raise CheckpointError(
-                "the dictionary does not fit the text reader's table", path=checkpoint.path, expected=f"{num_rows} symbols",
+                "the dictionary does not fit the text reader's table",
+                path=checkpoint.path,
+                expected=f"{num_rows} symbols",
                 found=len(_symbols(checkpoint)),
-            )  # fmt: skip
+            )
         languages, starts = _languages(checkpoint, num_rows)
         has_sound = "speech_unit_embedding.weight" in checkpoint.tensors
         return cls(
@@ -180,9 +182,11 @@ def _languages(checkpoint: Checkpoint, num_rows: int) -> tuple[tuple[str, ...], 
     )
     if not is_read or len(stored) != rows:
         raise CheckpointError(
-            "the text reader's languages do not fit its tables", path=checkpoint.path,
-            expected=f"{rows} languages with start tokens below {num_rows}", found=str(stored)[:80],
-        )  # fmt: skip
+            "the text reader's languages do not fit its tables",
+            path=checkpoint.path,
+            expected=f"{rows} languages with start tokens below {num_rows}",
+            found=str(stored)[:80],
+        )
     return tuple(stored), tuple(stored.values())
 
 
@@ -202,9 +206,11 @@ def _stack(checkpoint: Checkpoint, prefix: str, dim: int, heads: int, is_norm_fi
     width, in_group, taps = shape_of(checkpoint, f"{prefix}.pos_conv.0.weight_v", 3)
     if width != dim or dim % heads or dim % in_group:
         raise CheckpointError(
-            "the text reader's widths do not fit", path=checkpoint.path,
-            expected=f"{prefix} of width {dim} with {heads} heads", found=f"width {width}, {in_group} channels a group",
-        )  # fmt: skip
+            "the text reader's widths do not fit",
+            path=checkpoint.path,
+            expected=f"{prefix} of width {dim} with {heads} heads",
+            found=f"width {width}, {in_group} channels a group",
+        )
     return EncoderConfig(
         encoder_layers=_num_layers(checkpoint, prefix),
         encoder_embed_dim=dim,
@@ -221,9 +227,11 @@ def _decoder(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any]) -> L
     heads = read_setting(settings, "decoder_attention_heads", 8, OWNER, checkpoint.path, (1, _MOST))
     if dim % heads:
         raise CheckpointError(
-            "the number of heads of the text reader's decoder does not divide its width", path=checkpoint.path,
-            expected=f"a divisor of {dim}", found=heads,
-        )  # fmt: skip
+            "the number of heads of the text reader's decoder does not divide its width",
+            path=checkpoint.path,
+            expected=f"a divisor of {dim}",
+            found=heads,
+        )
     return LayerConfig(
         dim=dim,
         num_layers=_num_layers(checkpoint, "decoder"),
@@ -243,9 +251,11 @@ def _lips(checkpoint: Checkpoint, dim: int, settings: Mapping[str, Any], av_hube
         _require(stored, name, required, checkpoint.path)
     if not stored and dim != _LARGE_WIDTH:
         raise CheckpointError(
-            "the checkpoint does not say how many heads its lip encoder has", path=checkpoint.path,
-            expected="mavhubert.pt beside it, unless it is AV-HuBERT Large", found=f"a width of {dim}",
-        )  # fmt: skip
+            "the checkpoint does not say how many heads its lip encoder has",
+            path=checkpoint.path,
+            expected="mavhubert.pt beside it, unless it is AV-HuBERT Large",
+            found=f"a width of {dim}",
+        )
     heads = read_setting(stored, "encoder_attention_heads", _LARGE_HEADS, OWNER, checkpoint.path, (1, _MOST))
     return LipConfig(
         encoder=_stack(checkpoint, f"{_LIP_ENCODER}.encoder", dim, heads, True),

@@ -38,9 +38,10 @@ class WindowSettings:
     def __post_init__(self) -> None:
         if not 0 < 2 * self.overlap_s <= self.shortest_s <= self.longest_s:
             raise UsageError(
-                "the windows' lengths do not go together", expected="2 x overlap <= shortest <= longest",
+                "the windows' lengths do not go together",
+                expected="2 x overlap <= shortest <= longest",
                 found=f"{self.overlap_s}, {self.shortest_s}, {self.longest_s} s",
-            )  # fmt: skip
+            )
 
 
 class Window(NamedTuple):

@@ -114,7 +114,9 @@ def _stack(checkpoint: Checkpoint, side: str, dim: int, model: Mapping[str, Any]
     num_heads = read_setting(model, f"{side}_attention_heads", 0, _OWNER, checkpoint.path, (0, dim))
     if num_heads < 1 or dim % num_heads:
         raise CheckpointError(
-            f"the number of heads of the {side} does not divide its width", path=checkpoint.path, expected=f"a divisor of {dim}",
+            f"the number of heads of the {side} does not divide its width",
+            path=checkpoint.path,
+            expected=f"a divisor of {dim}",
             found=num_heads,
-        )  # fmt: skip
+        )
     return StackConfig(num_layers, num_heads, ffn_dim)

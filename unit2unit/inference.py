@@ -38,9 +38,13 @@ def build_parser(prog: str = _PROG) -> Parser:
     """The command's options."""
     parser = Parser(prog=prog, description="Translate speech units into those of another language.")
     parser.add_argument(
-        "--in-unit-path", type=Path, nargs="+", required=True, metavar="PATH",
+        "--in-unit-path",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PATH",
         help="units as text, of which the first line is read; or several, folders of them, .jsonl files with id and units",
-    )  # fmt: skip
+    )
     parser.add_argument("--out-unit-path", type=Path, metavar="FILE", help="the translated units, one line; .jsonl for many")
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for those of many: a unit file for each, called by its id")
     parser.add_argument("--utut-path", type=Path, help="utut_ko.pt or another translator checkpoint (default: the bundle's)")
@@ -48,13 +52,17 @@ def build_parser(prog: str = _PROG) -> Parser:
     parser.add_argument("--tgt-lang", help="language to translate into, as ko; any that the checkpoint has (default: the bundle's)")
     parser.add_argument("--beam", type=int, help="hypotheses kept alive (default: as the checkpoint says, 20 as published)")
     parser.add_argument(
-        "--max-target-units", type=int, metavar="N",
+        "--max-target-units",
+        type=int,
+        metavar="N",
         help="stop a translation at N units and marks; 0 = no limit (default: as the checkpoint says, 200 as published)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--translator-unit-offset", type=int, metavar="N",
+        "--translator-unit-offset",
+        type=int,
+        metavar="N",
         help="the translator counts units from N: added before, taken off after (default: as the checkpoint says, else 0)",
-    )  # fmt: skip
+    )
     add_common_options(parser)
     return parser
 

@@ -93,9 +93,14 @@ def _units_of_file(path: Path) -> Units:
 
 
 def translate_many(
-    translator: "UnitTranslator", given: Iterable[Given], source: str, target: str, search: "SearchConfig | None" = None,
-    progress: Progress = silent, total: int | None = None,
-) -> Iterator[Answered]:  # fmt: skip
+    translator: "UnitTranslator",
+    given: Iterable[Given],
+    source: str,
+    target: str,
+    search: "SearchConfig | None" = None,
+    progress: Progress = silent,
+    total: int | None = None,
+) -> Iterator[Answered]:
     """Translate one after another; each comes out with its translation, or with the error that it could not be for.
 
     Raises LanguageError for languages that the translator does not have.
@@ -151,8 +156,9 @@ class ManyOutputs:
         Raises UsageError for a place that cannot hold many, and InputError for ids that are there twice and for nothing to do.
         """
         if out_dir is None and (out_path is None or out_path.suffix != _TABLE):
-            raise UsageError("many outputs need a folder or a table", expected=f"--out-dir DIR, or --out-unit-path FILE{_TABLE}",
-                             found=out_path)  # fmt: skip
+            raise UsageError(
+                "many outputs need a folder or a table", expected=f"--out-dir DIR, or --out-unit-path FILE{_TABLE}", found=out_path
+            )
         self.paths, self.out_dir, self.out_path = paths, out_dir, out_path
         self.failed, self.cut, self.done = 0, 0, 0
         ids = self._ids()

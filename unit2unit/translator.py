@@ -151,9 +151,11 @@ class UnitTranslator:
         merged, most = units.merged().ids, _MOST_SOURCE * self._config.max_source_positions
         if len(merged) > most:
             raise UnitError(
-                "these are too many units to be translated in one piece", expected=f"{most} at most", found=len(merged),
+                "these are too many units to be translated in one piece",
+                expected=f"{most} at most",
+                found=len(merged),
                 hint="cut the recording at its pauses, as netflips dub --timing source does",
-            )  # fmt: skip
+            )
         return self._vocabulary.source_tokens(merged + self._offset, language)
 
     def _rules(self, source_length: int, target: str, settings: SearchConfig) -> Rules:

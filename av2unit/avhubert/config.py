@@ -150,15 +150,27 @@ def _check_sizes(config: AvHubertConfig, checkpoint: Checkpoint) -> None:
     stored = {"encoder_layers": len(layers)} | {name: _tensor_length(checkpoint, *place) for name, place in _SIZES.items()}
     for name, size in stored.items():
         if getattr(config, name) != size:
-            raise CheckpointError(f"the unit encoder's setting {name} does not fit its tensors", path=checkpoint.path,
-                                  expected=size, found=getattr(config, name))  # fmt: skip
+            raise CheckpointError(
+                f"the unit encoder's setting {name} does not fit its tensors",
+                path=checkpoint.path,
+                expected=size,
+                found=getattr(config, name),
+            )
     if config.stack_order_audio * NUM_MELS != config.audio_feat_dim:
-        raise CheckpointError("the unit encoder's setting stack_order_audio does not fit audio_feat_dim", path=checkpoint.path,
-                              expected=f"{config.audio_feat_dim} / {NUM_MELS}", found=config.stack_order_audio)  # fmt: skip
+        raise CheckpointError(
+            "the unit encoder's setting stack_order_audio does not fit audio_feat_dim",
+            path=checkpoint.path,
+            expected=f"{config.audio_feat_dim} / {NUM_MELS}",
+            found=config.stack_order_audio,
+        )
     for name in ("encoder_attention_heads", "conv_pos_groups"):
         if dim % getattr(config, name):
-            raise CheckpointError(f"the unit encoder's setting {name} does not divide its width", path=checkpoint.path,
-                                  expected=f"a divisor of {dim}", found=getattr(config, name))  # fmt: skip
+            raise CheckpointError(
+                f"the unit encoder's setting {name} does not divide its width",
+                path=checkpoint.path,
+                expected=f"a divisor of {dim}",
+                found=getattr(config, name),
+            )
 
 
 def _tensor_length(checkpoint: Checkpoint, key: str, axis: int = 0) -> int:

@@ -141,8 +141,13 @@ def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progres
     stored.unlink(missing_ok=True)
     LOG.info(
         "%s: %d clusters, inertia %.4g a frame, perplexity %.1f, %d unused, vocabulary %s",
-        path, len(quantizer.centres), quantizer.inertia, report["perplexity"], report["unused_clusters"], quantizer.vocabulary,
-    )  # fmt: skip
+        path,
+        len(quantizer.centres),
+        quantizer.inertia,
+        report["perplexity"],
+        report["unused_clusters"],
+        quantizer.vocabulary,
+    )
     return quantizer
 
 

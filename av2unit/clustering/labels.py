@@ -209,8 +209,13 @@ def write_results(folder: Path, journal: LabelJournal, about: Labelled) -> dict[
     write_text(folder / f"{about.split}.report.json", json.dumps(report, indent=1) + "\n")
     LOG.info(
         "%s: %d clips labelled (%d not), %.4g a label, perplexity %.1f, runs of %.0f ms",
-        folder, report["clips"], len(report["bad_clips"]), report["inertia"], report["perplexity"], report["mean_run_ms"],
-    )  # fmt: skip
+        folder,
+        report["clips"],
+        len(report["bad_clips"]),
+        report["inertia"],
+        report["perplexity"],
+        report["mean_run_ms"],
+    )
     return report
 
 

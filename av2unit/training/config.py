@@ -213,11 +213,16 @@ def check_config(config: TrainConfig) -> None:
         if not 0 <= value <= 1:
             raise UsageError(f"{name} cannot be used", expected="0..1", found=value)
     amounts = {
-        "loss.masked_weight": loss.masked_weight, "loss.unmasked_weight": loss.unmasked_weight,
-        "loss.feature_penalty": loss.feature_penalty, "loss.feature_grad_mult": loss.feature_grad_mult,
-        "loss.class_balance": loss.class_balance, "data.cache_gb": data.cache_gb, "augment.tilt": augment.tilt,
-        "augment.brightness": augment.brightness, "augment.rotate_deg": augment.rotate_deg,
-    }  # fmt: skip
+        "loss.masked_weight": loss.masked_weight,
+        "loss.unmasked_weight": loss.unmasked_weight,
+        "loss.feature_penalty": loss.feature_penalty,
+        "loss.feature_grad_mult": loss.feature_grad_mult,
+        "loss.class_balance": loss.class_balance,
+        "data.cache_gb": data.cache_gb,
+        "augment.tilt": augment.tilt,
+        "augment.brightness": augment.brightness,
+        "augment.rotate_deg": augment.rotate_deg,
+    }
     for name, value in amounts.items():
         if value < 0:
             raise UsageError(f"{name} cannot be used", expected="0 or more", found=value)

@@ -77,10 +77,15 @@ def prepare(config: TrainConfig) -> Prepared:
     noise = NoiseMixer(config.noise, train.corpus.split, train.speech, media)
     check_microphone(config.microphone)
     recipe = Recipe(
-        data, config.masking, model, config.loop.seed, config.augment, noise,
+        data,
+        config.masking,
+        model,
+        config.loop.seed,
+        config.augment,
+        noise,
         config.microphone if config.microphone.is_used else None,
         WrongLips(config.mismatch, train.lips, media) if config.mismatch.prob and train.lips else None,
-    )  # fmt: skip
+    )
     return Prepared(
         replace(config, model=model),
         dictionaries,

@@ -104,9 +104,13 @@ class MaskedPrediction(nn.Module):
     def _cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:
         """[batch, time, classes], int64 [batch, time] -> [batch, time], 0 where there is no label."""
         return functional.cross_entropy(
-            logits.transpose(1, 2), targets, cast(Tensor | None, self.class_weights), reduction="none",
-            ignore_index=NO_LABEL, label_smoothing=self._loss.label_smoothing,
-        )  # fmt: skip
+            logits.transpose(1, 2),
+            targets,
+            cast(Tensor | None, self.class_weights),
+            reduction="none",
+            ignore_index=NO_LABEL,
+            label_smoothing=self._loss.label_smoothing,
+        )
 
 
 def real_steps(batch: ClipBatch) -> Tensor:

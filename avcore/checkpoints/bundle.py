@@ -163,9 +163,11 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
     for given, known, what in ((source, learnt[0], "from"), (target, learnt[1], "into")):
         if given is not None and normalise_language(given) != known:
             raise LanguageError(
-                f"{bundle.about['name']} translates from {learnt[0]} into {learnt[1]} only", expected=f"{what} {known}",
-                found=given, hint=meant_language(given, [known]) or f"for other languages give checkpoints ({_WHERE_FROM})",
-            )  # fmt: skip
+                f"{bundle.about['name']} translates from {learnt[0]} into {learnt[1]} only",
+                expected=f"{what} {known}",
+                found=given,
+                hint=meant_language(given, [known]) or f"for other languages give checkpoints ({_WHERE_FROM})",
+            )
     return learnt
 
 

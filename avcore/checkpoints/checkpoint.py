@@ -98,9 +98,12 @@ def read_again(path: Path, stage: Stage[Any], known_fingerprint: str) -> Checkpo
     checkpoint = read_checkpoint(path, stage)
     if checkpoint.fingerprint != known_fingerprint:
         raise CheckpointError(
-            "the file was replaced while it was in use", path=path, expected=known_fingerprint, found=checkpoint.fingerprint,
+            "the file was replaced while it was in use",
+            path=path,
+            expected=known_fingerprint,
+            found=checkpoint.fingerprint,
             hint="run the command again",
-        )  # fmt: skip
+        )
     return checkpoint
 
 
@@ -243,9 +246,12 @@ def _read_config(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dic
         ) from error
     if content.get("format", _FORMAT) not in (_FORMAT, _FORMAT_EIGHT_BITS):
         raise CheckpointError(
-            "unknown format of checkpoint", path=beside, expected=f"{_FORMAT} or {_FORMAT_EIGHT_BITS}", found=content["format"],
+            "unknown format of checkpoint",
+            path=beside,
+            expected=f"{_FORMAT} or {_FORMAT_EIGHT_BITS}",
+            found=content["format"],
             hint="update NetfLips",
-        )  # fmt: skip
+        )
     missing = [name for name in stage.needed if name not in config]
     if missing:
         raise CheckpointError(f"the configuration of a {stage.kind} is incomplete", path=beside, expected=", ".join(missing))

@@ -88,9 +88,11 @@ def read_av_hubert(path: str | Path) -> PlainAvHubert:
     model = payload.get("model") if isinstance(payload, Mapping) else None
     if not isinstance(model, Mapping) or _FRONT_END not in model:
         raise CheckpointError(
-            "this is no AV-HuBERT checkpoint", path=path, expected="a fairseq file such as mavhubert.pt",
+            "this is no AV-HuBERT checkpoint",
+            path=path,
+            expected="a fairseq file such as mavhubert.pt",
             found=f"a {stored.value} file",
-        )  # fmt: skip
+        )
     tensors = plain_tensors(model, "model", path)
     if stored is Format.ZIP:
         check_tensors(path, tensors)

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from avcore.errors import LanguageError, VocabularyError
 
-UTUT_LANGUAGES = (
-    "en", "es", "fr", "it", "pt", "el", "ru", "cs", "da", "de", "fi", "hr", "hu", "lt", "nl", "pl", "ro", "sk", "sl",
-)  # fmt: skip
+UTUT_LANGUAGES = ("en", "es", "fr", "it", "pt", "el", "ru", "cs", "da", "de", "fi", "hr", "hu", "lt", "nl", "pl", "ro", "sk", "sl")
 """The published translator's languages, in the order of their embedding rows."""
 
 _ISO_639_3 = {

@@ -127,13 +127,18 @@ def build_parser() -> Parser:
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the corpus: folders s1 to s34, or archives")
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
-        "--split", choices=(OVERLAP, UNSEEN, FOUR), default=OVERLAP,
+        "--split",
+        choices=(OVERLAP, UNSEEN, FOUR),
+        default=OVERLAP,
         help="overlap: all speakers in each; unseen: other speakers in each; four: s1, s2, s4 and s29 alone (default: overlap)",
-    )  # fmt: skip
+    )
     how.add_argument(
-        "--split-list", action="append", default=[], metavar="[NAME=]FILE",
+        "--split-list",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
         help="splits by lists in place of a rule: a line is s20/prwo5p, or val/s20/prwo5p without NAME; may be given several times",
-    )  # fmt: skip
+    )
     add_clip_options(parser)
     add_output_options(parser)
     return parser

@@ -78,9 +78,14 @@ class KaldiWorker:
             speech = speech[seconds_to_samples(one.start_s) : seconds_to_samples(one.end_s)]
         stored = store_speech(speech, self.out, f"audio/{one.id}.wav", f"{one.path.name}: {one.id}")
         entry = Entry(
-            id=one.id, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language=self.language,
-            speaker=one.speaker, text=one.text,
-        )  # fmt: skip
+            id=one.id,
+            audio=stored.name,
+            duration_s=stored.seconds,
+            samples=stored.samples,
+            language=self.language,
+            speaker=one.speaker,
+            text=one.text,
+        )
         journal.add(Record(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 
@@ -100,11 +105,15 @@ def build_parser() -> Parser:
         prog="netflips prepare kaldi",
         description="A folder with wav.scp, text, utt2spk and perhaps segments, to 16 kHz wav and a manifest. Commands in wav.scp "
         "are never run. `netflips manifest to-kaldi` is the way back.",
-    )  # fmt: skip
+    )
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the folder, such as data/tr_no_dev")
     parser.add_argument("--language", default="ko", metavar="LANG", help="what is spoken, two letters (default: ko)")
-    parser.add_argument("--sound-root", type=Path, metavar="DIR", help="where relative paths of wav.scp start from "
-                        "(default: the folder, or the first one above it where they are found)")  # fmt: skip
+    parser.add_argument(
+        "--sound-root",
+        type=Path,
+        metavar="DIR",
+        help="where relative paths of wav.scp start from (default: the folder, or the first one above it where they are found)",
+    )
     add_output_options(parser)
     return parser
 

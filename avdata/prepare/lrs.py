@@ -105,10 +105,13 @@ def build_parser() -> Parser:
     parser.add_argument("--set", action="append", default=[], choices=_SETS, help="only this folder; may be given several times")
     parser.add_argument("--language", default="en", metavar="LANG", help="what is spoken, two letters (default: en)")
     parser.add_argument(
-        "--split-list", action="append", default=[], metavar="[NAME=]FILE",
+        "--split-list",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
         help="splits by lists in place of the corpus's own: a line is main/ID/00001 after NAME=, or pretrain/ID/00001 and so on "
         "without it; may be given several times",
-    )  # fmt: skip
+    )
     add_clip_options(parser)
     add_output_options(parser)
     return parser

@@ -132,12 +132,19 @@ def _refuse_commands(path: Path, waves: Mapping[str, str]) -> None:
     for name, place in waves.items():
         if place.endswith(_PIPE) or place.startswith(_PIPE):
             raise InputError(
-                f"{name} is a command, and commands of a table are never run", path=path, expected="the path of a sound file",
-                found=place[:80], hint="run it yourself, and name the file that it writes",
-            )  # fmt: skip
+                f"{name} is a command, and commands of a table are never run",
+                path=path,
+                expected="the path of a sound file",
+                found=place[:80],
+                hint="run it yourself, and name the file that it writes",
+            )
         if place.startswith(_ARCHIVES) or (".ark:" in place):
-            raise InputError(f"{name} is part of an archive, which cannot be read", path=path, expected="the path of a sound file",
-                             found=place[:80])  # fmt: skip
+            raise InputError(
+                f"{name} is part of an archive, which cannot be read",
+                path=path,
+                expected="the path of a sound file",
+                found=place[:80],
+            )
 
 
 def _resolve(place: str, folder: Path, sound_root: Path | None) -> Path:

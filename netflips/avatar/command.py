@@ -17,9 +17,9 @@ from netflips.text_voice import add_voice_options
 def build_parser(prog: str = "netflips avatar") -> Parser:
     """The command's options."""
     parser = Parser(
-        prog=prog, description="Let a portrait answer a spoken question in Korean. Only use pictures and voices of people who "
-        "agreed to it.",
-    )  # fmt: skip
+        prog=prog,
+        description="Let a portrait answer a spoken question in Korean. Only use pictures and voices of people who agreed to it.",
+    )
     files = parser.add_argument_group("files")
     files.add_argument("--portrait", type=Path, required=True, metavar="PICTURE", help="who answers: a face from the front")
     files.add_argument("--listen", type=Path, required=True, metavar="FILE", help="the question: any sound or video file")

@@ -37,9 +37,12 @@ def build_parser() -> Parser:
     pack.add_argument("--references", type=Path, required=True, metavar="FILE", help="units of every sentence, JSON lines")
     pack.add_argument("--mouth-table", type=Path, metavar="FILE", help="what the units make a mouth do, for --mouth mesh")
     pack.add_argument(
-        "--about", type=Path, required=True, metavar="FILE",
+        "--about",
+        type=Path,
+        required=True,
+        metavar="FILE",
         help='JSON: "domain" in words, "made" with seed, configs, commit and seconds, and what else is to be told',
-    )  # fmt: skip
+    )
     pack.add_argument(
         "--precision", default="float16", choices=STORED_PRECISIONS, help="of matrices and kernels (default: float16)"
     )

@@ -62,9 +62,11 @@ def check_bundle(folder: str | Path) -> Bundle:
     differing = [name for name in found if (stated.get(name) or {}).get("sha256") != found[name]["sha256"]]
     if differing:
         raise CheckpointError(
-            "the bundle is not what it says it is", path=bundle.folder, found=f"other content in {', '.join(differing)}",
+            "the bundle is not what it says it is",
+            path=bundle.folder,
+            found=f"other content in {', '.join(differing)}",
             hint="get it again, or pack it again",
-        )  # fmt: skip
+        )
     return bundle
 
 

@@ -31,9 +31,13 @@ def build_parser(prog: str = "netflips dub") -> Parser:
         "--out-dir", type=Path, help="folder for the dubbed videos, named <stem>_<language>.mp4 (default: beside each video)"
     )
     files.add_argument(
-        "--report", type=Path, action="append", default=[], metavar="FILE",
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
         help="write what was done: .html is a page to read, any other name is JSON; may be given for each",
-    )  # fmt: skip
+    )
     add_subtitle_options(files)
     _add_language_options(parser)
     _add_model_options(parser)
@@ -50,10 +54,12 @@ def _add_language_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--src-lang", help="language that is spoken, as en or eng (default: the only one that the models allow)")
     group.add_argument("--tgt-lang", help="language to dub into, as ko or kor (default: the same)")
     group.add_argument(
-        "--modalities", choices=MODALITIES, metavar="WHICH",
+        "--modalities",
+        choices=MODALITIES,
+        metavar="WHICH",
         help="what the units are taken from: audio,video, audio, video, or auto, decided for each utterance by whether the lips "
         "belong to the sound (default: auto where the unit encoder can tell, as the bundle's; else audio,video)",
-    )  # fmt: skip
+    )
     group.add_argument("--beam", type=int, help="hypotheses of the beam search (default: as the checkpoint says, 20)")
     group.add_argument(
         "--max-target-units", type=int, help="limit of translated units, 0 = none (default: as the checkpoint says, 200)"
@@ -71,9 +77,12 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--speaker-encoder-path", type=Path, help="speaker encoder, encoder.pt (default: resemblyzer's weights)")
     group.add_argument("--speaker-path", type=Path, help="voice to use instead of the source's: a recording or an .npy vector")
     group.add_argument(
-        "--vocoder-unit-offset", type=unit_offset, default="auto", metavar="N|auto",
+        "--vocoder-unit-offset",
+        type=unit_offset,
+        default="auto",
+        metavar="N|auto",
         help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",
-    )  # fmt: skip
+    )
 
 
 def _add_picture_options(parser: argparse.ArgumentParser) -> None:

@@ -19,13 +19,20 @@ def add_subtitle_options(parser: argparse._ActionsContainer) -> None:
         "--embed-subtitles", action="store_true", help="put them into the dubbed video, too, as tracks that players show on demand"
     )
     parser.add_argument(
-        "--burn-subtitles", nargs="?", const=TARGET, default="", choices=SIDES, metavar="WHICH",
+        "--burn-subtitles",
+        nargs="?",
+        const=TARGET,
+        default="",
+        choices=SIDES,
+        metavar="WHICH",
         help="draw subtitles into the picture: target or source (default: target)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--subtitle-font", type=Path, metavar="FILE",
+        "--subtitle-font",
+        type=Path,
+        metavar="FILE",
         help="font that they are drawn in, .ttf or .otf (default: Noto Sans KR of the extra `subtitles`)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--unit2text-path", type=Path, metavar="FILE", help="text reader for the report and subtitles (default: the bundle's)"
     )

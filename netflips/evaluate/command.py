@@ -33,27 +33,31 @@ def build_parser() -> Parser:
         "untouched_speaker.",
     )
     parser.add_argument(
-        "what", choices=["demo", *_OTHERS],
+        "what",
+        choices=["demo", *_OTHERS],
         help="demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two "
         "of these; units, translate: a test split of units; sync: lips and sound of videos (see their --help)",
-    )  # fmt: skip
+    )
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
     parser.add_argument("--number", type=int, default=200, help="utterances of each row (default: 200)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--rows", default="", metavar="A,B", help="only these rows; a name that is none lists them all")
     parser.add_argument(
-        "--with-untouched-speaker", action="store_true",
+        "--with-untouched-speaker",
+        action="store_true",
         help="measure the speaker that nothing ever heard too: once for a bundle, and listed in --docs",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--with-natural-voices", action="store_true",
+        "--with-natural-voices",
+        action="store_true",
         help="measure natural voices too, clean, through microphones and with lips that do not belong; `make voices` gets them",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--with-other-synthesisers", action="store_true",
+        "--with-other-synthesisers",
+        action="store_true",
         help="measure synthesisers that no training hears too (mbrola, RHVoice, festival, pico), those that are installed",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--beside", action="append", default=[], metavar="TITLE=FILE",
         help="put the figures of another bundle, in its metrics.json, below the table; can be given again",

@@ -52,8 +52,9 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
     notes = [
         f"{len(own - other)} clips are in {folder} only and are left out"
-        for folder, own, other in ((first, names[0], names[1]), (second, names[1], names[0])) if own - other
-    ]  # fmt: skip
+        for folder, own, other in ((first, names[0], names[1]), (second, names[1], names[0]))
+        if own - other
+    ]
     found = list[Compared]()
     for measure, figures in names_of():
         a, b = (side.get(measure, {}) for side in sides)

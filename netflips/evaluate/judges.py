@@ -99,17 +99,19 @@ class Judges:
     @cached_property
     def there(self) -> frozenset[str]:
         """Which models there are, by the names of what metrics need."""
-        return frozenset({
-            name
-            for name, is_there in (
-                (RECOGNIZER, self.paths.recognizer is not None or self.reader_path is not None),
-                (EXTRACTOR, self.encoder_path is not None),
-                (SPEAKER, True),
-                (SYNCNET, self.paths.syncnet is not None),
-                (INCEPTION, self.paths.inception is not None),
-            )
-            if is_there
-        })  # fmt: skip
+        return frozenset(
+            {
+                name
+                for name, is_there in (
+                    (RECOGNIZER, self.paths.recognizer is not None or self.reader_path is not None),
+                    (EXTRACTOR, self.encoder_path is not None),
+                    (SPEAKER, True),
+                    (SYNCNET, self.paths.syncnet is not None),
+                    (INCEPTION, self.paths.inception is not None),
+                )
+                if is_there
+            }
+        )
 
     @cached_property
     def extractor(self) -> "UnitExtractor":

@@ -73,9 +73,11 @@ def chosen(text: str, left_out: frozenset[str]) -> tuple[str, ...]:
         if of is None:
             names = [figure for name, figures in known for figure in (name, *figures)]
             raise UsageError(
-                "--measures cannot be used", expected=", ".join(name for name, _ in known), found=wanted,
+                "--measures cannot be used",
+                expected=", ".join(name for name, _ in known),
+                found=wanted,
                 hint=did_you_mean(wanted, names) or None,
-            )  # fmt: skip
+            )
         found.append(of)
     return tuple(name for name, _ in known if name in found)
 

@@ -98,10 +98,12 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
     judges.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: comes with NetfLips)")
     judges.add_argument("--syncnet", type=Path, metavar="FILE", help="syncnet_v2.model, as published, for LSE-C and LSE-D")
     judges.add_argument(
-        "--inception", type=Path, metavar="FILE",
+        "--inception",
+        type=Path,
+        metavar="FILE",
         help="TorchScript network for a Frechet distance; such a file is a program, which is run: take it from where you would "
         "take a program from",
-    )  # fmt: skip
+    )
     if not is_single:
         parser.add_argument("--true-units", action="store_true", help="say references from their own units too, as a ceiling")
         parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that the page shows (default: 10)")

@@ -28,9 +28,10 @@ def build_sync_parser() -> Parser:
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="videos with sound")
     parser.add_argument("--syncnet", type=Path, required=True, metavar="FILE", help="syncnet_v2.model, as published")
     parser.add_argument(
-        "--published", action="store_true",
+        "--published",
+        action="store_true",
         help="the published protocol: sound beyond the clip counts as zeros, the last window is left out (default: neither)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--least-pictures", type=int, default=100, metavar="N", help="follow a face through more than N pictures (default: 100)"
     )

@@ -13,9 +13,10 @@ from avcore.loading import loading
 def build_parser(prog: str = "netflips lip2speech") -> Parser:
     """The command's options."""
     parser = Parser(
-        prog=prog, description="Speak what lips in a video say, in its own time; its sound is not listened to. Only use pictures "
+        prog=prog,
+        description="Speak what lips in a video say, in its own time; its sound is not listened to. Only use pictures "
         "and voices of people who agreed to it.",
-    )  # fmt: skip
+    )
     files = parser.add_argument_group("files")
     files.add_argument("video", type=Path, metavar="VIDEO", help="video of somebody who talks, with sound or without")
     files.add_argument(
@@ -32,9 +33,11 @@ def build_parser(prog: str = "netflips lip2speech") -> Parser:
         help="the language that is spoken, as ko (default: the renderer's, where it has one; the bundle's)",
     )
     how.add_argument(
-        "--speaker-path", type=Path, metavar="FILE",
+        "--speaker-path",
+        type=Path,
+        metavar="FILE",
         help="the voice: a recording, a video, x.npy or x.npz (default: that of the video's own sound, else a voice of nobody's)",
-    )  # fmt: skip
+    )
     how.add_argument("--face", default="auto", help="whose lips: auto (the largest that speaks), largest, or N-th from the left")
     models = parser.add_argument_group("models", "the first two belong together; neither of them = the small ones of the bundle")
     models.add_argument("--av2unit-path", type=Path, metavar="FILE", help="unit encoder, which reads lips")

@@ -52,9 +52,11 @@ def _columns(speech: Path, gain: float, total: int) -> Iterator[Samples]:
     held, done = np.zeros(edge, np.float32), 0
     for block in _emphasised(speech, gain, edge):
         held = np.append(held, block)
-        while done < total and (ready := min(_columns_in(len(held)), total - done)) > 0 and (
-            ready >= _COLUMNS or ready == total - done
-        ):  # fmt: skip
+        while (
+            done < total
+            and (ready := min(_columns_in(len(held)), total - done)) > 0
+            and (ready >= _COLUMNS or ready == total - done)
+        ):
             count = min(ready, _COLUMNS)
             frames = torch.from_numpy(held[: (count - 1) * HOP + WINDOW].copy()).unfold(0, WINDOW, HOP)
             magnitudes = torch.fft.rfft(frames * window).abs().T

@@ -56,9 +56,11 @@ def see_lips(video: str | Path, face: FaceChoice = "auto", progress: Progress = 
     utterances = spoken_stretches(seen)
     if not utterances:
         raise NoSpeechError(
-            "the lips do not move as those of somebody who speaks", path=video, found=f"{seen.num_found} pictures with the face",
+            "the lips do not move as those of somebody who speaks",
+            path=video,
+            found=f"{seen.num_found} pictures with the face",
             hint="--face N chooses another face",
-        )  # fmt: skip
+        )
     return seen, utterances
 
 

@@ -41,9 +41,7 @@ def speak_video(options: argparse.Namespace) -> None:
     extractor = UnitExtractor.from_checkpoint(encoder, device, options.precision)
     with bars(options.quiet) as progress:
         face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
-        samples = write_speech_pieces(
-            options.out_path, speech_pieces(face, utterances, extractor, vocoder, voice, progress)
-        )  # fmt: skip
+        samples = write_speech_pieces(options.out_path, speech_pieces(face, utterances, extractor, vocoder, voice, progress))
         if options.save_mel is not None:
             LOG.info("%s: %d columns", options.save_mel, write_mel(options.save_mel, options.out_path))
         if options.out_vid_path is not None:

@@ -17,9 +17,10 @@ _DEFAULT_LABEL = "synthetic lips"
 def build_parser(prog: str = "netflips lipsync") -> Parser:
     """The command's options."""
     parser = Parser(
-        prog=prog, description="Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use "
+        prog=prog,
+        description="Move the lips of a video to speech that you have: an actor's, or any synthesiser's. Only use "
         "pictures and voices of people who agreed to it.",
-    )  # fmt: skip
+    )
     files = parser.add_argument_group("files")
     files.add_argument("video", type=Path, metavar="VIDEO", help="video of somebody who talks, any container")
     files.add_argument("--speech", type=Path, required=True, help="the speech: any sound or video file")
@@ -27,10 +28,12 @@ def build_parser(prog: str = "netflips lipsync") -> Parser:
     picture = parser.add_argument_group("picture")
     add_mouth_options(picture)
     picture.add_argument(
-        "--fit", choices=FITS, default="speech",
+        "--fit",
+        choices=FITS,
+        default="speech",
         help="where lengths differ: speech = as long as the speech, pictures to and fro or cut; hold = the same, the last "
         "picture held; video = as long as the video, speech cut or followed by silence (default: speech)",
-    )  # fmt: skip
+    )
     picture.add_argument(
         "--face", default="auto", help="auto (the largest that speaks), largest, or N-th from the left (default: auto)"
     )
@@ -38,9 +41,11 @@ def build_parser(prog: str = "netflips lipsync") -> Parser:
         "--burn-label", nargs="?", const=_DEFAULT_LABEL, default="", metavar="TEXT", help="burn a visible label into the picture"
     )
     files.add_argument(
-        "--work-dir", type=Path, metavar="DIR",
+        "--work-dir",
+        type=Path,
+        metavar="DIR",
         help="where finished work is kept, so that a stopped run goes on (default: beside the result, of more than 20 s)",
-    )  # fmt: skip
+    )
     models = parser.add_argument_group("models", "both belong together; neither of them = the small ones of the bundle")
     models.add_argument("--av2unit-path", type=Path, help="unit encoder (not for --mouth wav2lip)")
     models.add_argument("--unit2av-path", type=Path, help="unit AV renderer (not for --mouth wav2lip)")

@@ -14,9 +14,7 @@ from netflips.text_voice import add_voice_options
 
 def build_parser(prog: str = "netflips portrait") -> Parser:
     """The command's options."""
-    parser = Parser(
-        prog=prog, description="Make a still portrait talk. Only use pictures and voices of people who agreed to it.",
-    )  # fmt: skip
+    parser = Parser(prog=prog, description="Make a still portrait talk. Only use pictures and voices of people who agreed to it.")
     files = parser.add_argument_group("files")
     files.add_argument("portrait", type=Path, metavar="PICTURE", help="a face from the front: JPEG, PNG, WebP, TIFF ...")
     said = files.add_mutually_exclusive_group(required=True)

@@ -34,9 +34,10 @@ def add_picture_options(group: argparse._ActionsContainer) -> None:
     group.add_argument("--seed", type=int, default=0, help="another seed moves otherwise (default: 0)")
     group.add_argument("--no-blinks", action="store_true", help="leave the eyes as they are")
     group.add_argument(
-        "--no-fill", action="store_true",
+        "--no-fill",
+        action="store_true",
         help="let the background near the head move along, in place of filling what the head uncovers",
-    )  # fmt: skip
+    )
     group.add_argument("--size", choices=SIZES, default="source", help="height of the result (default: the picture's own)")
     group.add_argument(
         "--burn-label", nargs="?", const=_DEFAULT_LABEL, default="", metavar="TEXT", help="burn a visible label into the picture"

@@ -76,8 +76,10 @@ def announce(folder: Path, info: MediaInfo, seconds: float) -> None:
     needed, free = expected_bytes(info, seconds), shutil.disk_usage(folder).free
     LOG.info(
         "finished work is kept in %s: up to about %.0f MB with the output, %.0f MB are free; delete it when you are done",
-        folder, needed / _MEGA, free / _MEGA,
-    )  # fmt: skip
+        folder,
+        needed / _MEGA,
+        free / _MEGA,
+    )
     if needed > free:
         raise OutputError(
             "there is too little room on this disk",

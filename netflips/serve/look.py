@@ -43,9 +43,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
         raise MediaError("it has no picture", path=path, expected="a video")
     if wanted == SOUND and not info.has_audio:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")
-    return {
-        "seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio,
-    }  # fmt: skip
+    return {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

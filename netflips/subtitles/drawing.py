@@ -47,9 +47,10 @@ def font_file(given: Path | None) -> Path:
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise UsageError(
-            "there is no font to draw subtitles in", expected="--subtitle-font FILE",
+            "there is no font to draw subtitles in",
+            expected="--subtitle-font FILE",
             hint='pip install "netflips[subtitles]" brings one with Korean letters',
-        )  # fmt: skip
+        )
     return require_file(Path(spec.origin).with_name(_FONT), "the font")
 
 
@@ -58,9 +59,11 @@ def require_letters(path: Path, text: str) -> None:
     lacking = lacking_letters(path, text)
     if lacking:
         raise InputError(
-            "this font cannot show these subtitles", path=path, expected=f"a font with letters such as {text}",
+            "this font cannot show these subtitles",
+            path=path,
+            expected=f"a font with letters such as {text}",
             found=f"none for {' '.join(lacking)}",
-        )  # fmt: skip
+        )
 
 
 def lacking_letters(path: Path, text: str) -> str:

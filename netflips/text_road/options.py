@@ -33,10 +33,12 @@ def add_road_options(parser: argparse.ArgumentParser) -> None:
     """Add --road and what goes with it."""
     group = parser.add_argument_group("road over text", "for those who have no unit translator; needs the extra asr, and a speller")
     group.add_argument(
-        "--road", choices=ROADS, default=UNITS,
+        "--road",
+        choices=ROADS,
+        default=UNITS,
         help="units: speech and lips to units, those to units of the other language; text: speech to text, that to text of the "
         "other language, that to units (default: units)",
-    )  # fmt: skip
+    )
     group.add_argument("--recognizer", type=Path, metavar="DIR", help="folder of faster-whisper, which hears what is said")
     group.add_argument("--text-translator", type=Path, metavar="DIR", help="CTranslate2 folder of NLLB or M2M-100")
 

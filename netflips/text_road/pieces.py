@@ -60,10 +60,12 @@ def pieces_file(folder: Path, what: str) -> Path:
     if (folder / _TOKENIZER).is_file():
         return folder / _TOKENIZER
     raise InputError(
-        f"{what} lacks {_WHAT}", path=folder, expected=f"one SentencePiece model ({_SENTENCEPIECE}), or {_TOKENIZER}",
+        f"{what} lacks {_WHAT}",
+        path=folder,
+        expected=f"one SentencePiece model ({_SENTENCEPIECE}), or {_TOKENIZER}",
         found=", ".join(one.name for one in found) or "neither",
         hint="copy sentencepiece.bpe.model of the folder that it was converted from",
-    )  # fmt: skip
+    )
 
 
 def open_pieces(path: Path) -> Pieces:

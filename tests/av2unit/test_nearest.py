@@ -38,9 +38,10 @@ def test_what_is_known_is_kept_once_and_without_silence() -> None:
 
 
 @pytest.mark.parametrize(
-    "ids", [(1, 2, 3, 4), (9, 1, 2, 9, 3, 4, 9), (1, 2, 5, 4), (6, 7, 6, 7, 6), (1, 2, 4)],
+    "ids",
+    [(1, 2, 3, 4), (9, 1, 2, 9, 3, 4, 9), (1, 2, 5, 4), (6, 7, 6, 7, 6), (1, 2, 4)],
     ids=["plain", "pauses", "other", "again", "slurred"],
-)  # fmt: skip
+)
 def test_a_known_sentence_loses_nothing(ids: tuple[int, ...]) -> None:
     assert likeness(*ids) == pytest.approx(0, abs=1e-6)
 

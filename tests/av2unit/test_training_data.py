@@ -190,7 +190,7 @@ def test_labels_and_media_are_compared_again_when_they_are_read(few: Path) -> No
         (None, ("init.heads=keep",), UsageError, "no heads to keep"),
         (None, ("data.valid_labels=[]",), UsageError, "go together"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_an_error_before_the_first_step(
     few: Path, spoil: tuple[str, str, str] | None, more: tuple[str, ...], error: type[NetflipsError], complaint: str
 ) -> None:

@@ -69,10 +69,14 @@ def test_no_flags_and_no_bundle_is_one_clear_error(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("content", "error", "words"),
-    [(None, InputError, "is not there"), ("{", CheckpointError, "is no JSON"), ("[]", CheckpointError, "describes no bundle"),
-     ('{"format": "x"}', CheckpointError, "name"),
-     ('{"format": "netflips-bundle-9", "name": "", "domain": ""}', CheckpointError, "update NetfLips")],
-)  # fmt: skip
+    [
+        (None, InputError, "is not there"),
+        ("{", CheckpointError, "is no JSON"),
+        ("[]", CheckpointError, "describes no bundle"),
+        ('{"format": "x"}', CheckpointError, "name"),
+        ('{"format": "netflips-bundle-9", "name": "", "domain": ""}', CheckpointError, "update NetfLips"),
+    ],
+)
 def test_a_folder_that_is_no_bundle(folder: Path, content: str | None, error: type[NetflipsError], words: str) -> None:
     (folder / ABOUT).unlink()
     if content is not None:

@@ -92,7 +92,7 @@ def _avhubert(task: str, **more: Any) -> dict[str, Any]:
         (RENDERER, {"audio": {"en": WEIGHTS, "ko": 3}}, r"tensors in audio\.ko"),
         (SPEAKER_ENCODER, {"model_state": {"lstm.weight_ih_l0": 3}}, r"model_state\.lstm\.weight_ih_l0"),
     ],
-)  # fmt: skip
+)
 def test_foreign_checkpoints_say_what_they_are(tmp_path: Path, wanted: Stage[Any], content: Any, message: str) -> None:
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=message):

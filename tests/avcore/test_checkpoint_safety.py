@@ -97,13 +97,18 @@ def test_foreign_objects_do_not_hinder(tmp_path: Path, foreign: types.ModuleType
     meter.val, meters["loss"], meters.kind, names.extra = np.float32(1.5), foreign.Meter(), "meters", foreign.Choice.ONE
     content = translator(
         extra_state={
-            "loss": np.float64(3.779), "choice": foreign.Choice.ONE, "meters": meters, "array": np.arange(3), "path": Path("a/b"),
-            "counts": collections.defaultdict(list, {"a": [1]}), "queue": collections.deque([1, 2], 3),
+            "loss": np.float64(3.779),
+            "choice": foreign.Choice.ONE,
+            "meters": meters,
+            "array": np.arange(3),
+            "path": Path("a/b"),
+            "counts": collections.defaultdict(list, {"a": [1]}),
+            "queue": collections.deque([1, 2], 3),
             "sets": [{1}, frozenset({2})],
         },
         optimizer_history=[meter, collections.Counter("aab"), 1 << 70, b"bytes", complex(1, 2)],
         last_optimizer_state={"state": {0: {"step": np.int64(3), foreign.Choice.ONE: slice(1)}}, "names": foreign.Names("ab")},
-    )  # fmt: skip
+    )
     del names.extra
     content["cfg"]["task"]["unread"] = foreign.Choice.ONE
     path = write(tmp_path / "x.pt", content, is_zip)

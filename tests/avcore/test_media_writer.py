@@ -211,9 +211,14 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mp4")]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=root, text=True, env=dict(os.environ),
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=root,
+        text=True,
+        env=dict(os.environ),
         preexec_fn=hear_ctrl_c,
-    )  # fmt: skip
+    )
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "writing"
     assert len(list(tmp_path.iterdir())) == 1

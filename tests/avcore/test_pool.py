@@ -107,9 +107,12 @@ def test_processes_end_when_the_rest_is_not_wanted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "code", "said"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
 def test_a_run_that_is_stopped_says_so_and_leaves_no_process(tmp_path: Path, number: int, code: int, said: str) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-m", "tests.avcore.pool_run", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "tests.avcore.pool_run", str(tmp_path)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-    )  # fmt: skip
+    )
     while len(list(tmp_path.iterdir())) < 2 and running.poll() is None:
         time.sleep(0.02)
     os.killpg(running.pid, number) if number == signal.SIGINT else running.send_signal(number)  # a terminal tells them all

@@ -27,8 +27,11 @@ def _damage(path: Path, how: str) -> None:
     content = path.read_bytes()
     middle = len(content) // 2
     damaged = {
-        "empty": b"", "cut": content[:middle], "hole": content[:middle] + bytes(200) + content[middle + 200 :], "text": b"{}",
-    }  # fmt: skip
+        "empty": b"",
+        "cut": content[:middle],
+        "hole": content[:middle] + bytes(200) + content[middle + 200 :],
+        "text": b"{}",
+    }
     path.write_bytes(damaged[how])
 
 

@@ -144,10 +144,14 @@ def _texts() -> Iterator[Target]:
         "text: segments", "segments.srt", dub(_MP4, *_SOURCE, "--segments-in", "segments.srt"), TEXT, outputs=_DUBBED, weight=8
     )
     yield Target(
-        "text: speakers", "speakers.json",
+        "text: speakers",
+        "speakers.json",
         dub(_MP4, *_SOURCE, "--segments-in", f"{GOOD}/segments.json", "--speaker-map", "speakers.json"),
-        JSON, ("voice.wav",), _DUBBED, 10,
-    )  # fmt: skip
+        JSON,
+        ("voice.wav",),
+        _DUBBED,
+        10,
+    )
     manifest = ("manifest.jsonl", "x.wav")
     yield Target(
         "text: manifest",

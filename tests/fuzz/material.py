@@ -19,9 +19,12 @@ CLIP = ROOT / "demo" / "clip.mp4"
 ENCODER, TRANSLATOR, VOICES, SPEAKER = UNIT_ENCODER, KOREAN_TRANSLATOR, RENDERER, SPEAKER_ENCODER
 OWN = {ENCODER: "encoder.safetensors", TRANSLATOR: "translator.safetensors", VOICES: "voices.safetensors"}
 VIDEOS = {
-    "x.mp4": ("libx264", "aac"), "x.mkv": ("libx264", "flac"), "x.webm": ("libvpx", "libopus"), "x.mov": ("mpeg4", "pcm_s16le"),
+    "x.mp4": ("libx264", "aac"),
+    "x.mkv": ("libx264", "flac"),
+    "x.webm": ("libvpx", "libopus"),
+    "x.mov": ("mpeg4", "pcm_s16le"),
     "x.avi": ("mjpeg", "pcm_s16le"),
-}  # fmt: skip
+}
 SOUNDS = {"x.wav": "pcm_s16le", "x.flac": "flac", "x.mp3": "libmp3lame", "x.ogg": "libopus"}
 _PICTURES, _RATE, _WIDTH, _HEIGHT = 25, 25, 240, 180
 

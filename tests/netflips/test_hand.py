@@ -17,16 +17,25 @@ from tests.signals import hear_ctrl_c
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
-    "av2unit.inference", "unit2unit.inference", "unit2av.inference_unit2a", "unit2av.inference_unit2av", "netflips.dub.command",
-)  # fmt: skip
+    "av2unit.inference",
+    "unit2unit.inference",
+    "unit2av.inference_unit2a",
+    "unit2av.inference_unit2av",
+    "netflips.dub.command",
+)
 
 
 def _python(code: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **more}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=ROOT, env=environment,
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=environment,
         preexec_fn=hear_ctrl_c,
-    )  # fmt: skip
+    )
 
 
 def test_help_and_usage_errors_load_no_heavy_library() -> None:
@@ -123,9 +132,14 @@ runpy.run_module("av2unit.train", run_name="__main__")
 def test_completion_knows_commands_options_and_values(tmp_path: Path) -> None:
     script = completion.script_for("bash")
     lines = (
-        "netflips tr", "netflips dub --prec", "netflips dub --timing s", "netflips manifest spl", "netflips info pyproj",
-        "netflips manifest split --apa", "netflips info a\\ fi",
-    )  # fmt: skip
+        "netflips tr",
+        "netflips dub --prec",
+        "netflips dub --timing s",
+        "netflips manifest spl",
+        "netflips info pyproj",
+        "netflips manifest split --apa",
+        "netflips info a\\ fi",
+    )
     typed = (f"COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))" for words in lines)
     asked = "\n".join(f'{words}; _netflips; echo "${{COMPREPLY[0]}}"' for words in typed)
     for name in ("pyproject.toml", "a file.mp4"):

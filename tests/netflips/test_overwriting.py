@@ -112,8 +112,11 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("portrait p.png --units u.txt --out-vid-path u.txt", "overwrite the units"),
         ("avatar --portrait u.txt --listen v.mp4 --out-vid-path v.mp4 --text2unit-path t.safetensors", "overwrite the question"),
         ("convert --in-path t.safetensors --out-path t.safetensors", "overwrite the checkpoint"),
-        ("bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
-         "--about bundle.json --bundle-dir .", "overwrite the description"),
+        (
+            "bundle pack --unit-encoder e.safetensors --translator t.safetensors --renderer r.safetensors --references units.jsonl "
+            "--about bundle.json --bundle-dir .",
+            "overwrite the description",
+        ),
         ("bundle note metrics bundle.json --bundle-dir .", "overwrite the section"),
         ("evaluate units --hypotheses units.jsonl --references u.txt --rows units.jsonl", "--rows would overwrite"),
         ("evaluate translate --source units.jsonl --target units.jsonl --utut-path t.safetensors --json t.json", "--json would"),
@@ -132,7 +135,7 @@ def test_a_name_that_nobody_gave_replaces_only_what_netflips_made(refused: Run, 
         ("manifest to-unit2a m.jsonl --units units.jsonl -o units.jsonl", "overwrite the units"),
         ("manifest from-unit2a u.txt -o u.txt", "overwrite the table"),
     ],
-)  # fmt: skip
+)
 def test_every_other_command(refused: Run, folder: Path, words: str, said: str) -> None:
     if "--by split" in words:
         Path("m.jsonl").write_text('{"id": "a", "video": "a.mp4", "split": "m"}\n')
@@ -209,9 +212,13 @@ def test_training_and_preparing(refused: Run, folder: Path, module: str, words: 
 ELSEWHERE = {f"unit2unit/training/{name}.py" for name in ("prepare_pairs", "prepare_tables", "add_language", "export")}
 """Held by the tests of these commands."""
 NO_FILE_IS_READ = {
-    "netflips/completion.py", "workshop/heads/make_mesh.py", "workshop/random/random_checkpoints.py", "unit2av/drawn_lips.py",
-    "unit2av/tones.py", "text2unit/babble.py",
-}  # fmt: skip
+    "netflips/completion.py",
+    "workshop/heads/make_mesh.py",
+    "workshop/random/random_checkpoints.py",
+    "unit2av/drawn_lips.py",
+    "unit2av/tones.py",
+    "text2unit/babble.py",
+}
 NO_FILE_IS_WRITTEN = {"netflips/info.py", "netflips/serve/look.py"}
 RUNS_OTHERS = {"netflips/serve/command.py", "netflips/serve/worker.py"}
 """Their outputs lie in folders of their own, under names that nobody chooses."""

@@ -153,8 +153,11 @@ def test_another_language_and_other_kinds_of_checkpoint_are_one_line(
     empty = tmp_path / "empty.safetensors"
     empty.write_bytes(b"")
     for path, complaint in (
-        (foreign, "has no language 'ko'"), (reader, "this is no speller checkpoint"), (tmp_path, "empty"), (empty, "empty"),
-    ):  # fmt: skip
+        (foreign, "has no language 'ko'"),
+        (reader, "this is no speller checkpoint"),
+        (tmp_path, "empty"),
+        (empty, "empty"),
+    ):
         assert main(["안녕", *models, "--text2unit-path", str(path), "--out-path", str(tmp_path / "x.wav")]) == 2
         said = capsys.readouterr().err
         assert len(said.splitlines()) == 1, said

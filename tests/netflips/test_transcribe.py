@@ -113,9 +113,13 @@ def test_what_cannot_be_done_is_one_line(
     silent = tmp_path / "silent.wav"
     write_speech(silent, silence(2.0))
     names = {
-        "sound": sound, "silent": silent, "out": tmp_path, "encoder": parity_dir / "mavhubert.pt",
-        "units": parity_dir / "unit2text" / "unit_pretrained.pt", "text": Path(__file__),
-    }  # fmt: skip
+        "sound": sound,
+        "silent": silent,
+        "out": tmp_path,
+        "encoder": parity_dir / "mavhubert.pt",
+        "units": parity_dir / "unit2text" / "unit_pretrained.pt",
+        "text": Path(__file__),
+    }
     given = [word.format(**names) for word in change]
     base = words(reader, parity_dir)
     assert main([*base, *given]) == EXIT_BAD_INPUT

@@ -69,10 +69,11 @@ def test_losses_do_not_see_the_padding() -> None:
     short = Training(classes, torch.rand(1, 3), durations, alignment)
     padded_alignment = torch.cat([alignment, torch.full((1, 6, 2), float("-inf"))], 2)
     padded = Training(
-        torch.cat([classes, torch.randn(1, 4, 5)], 1), torch.cat([short.log_durations, torch.rand(1, 2)], 1),
+        torch.cat([classes, torch.randn(1, 4, 5)], 1),
+        torch.cat([short.log_durations, torch.rand(1, 2)], 1),
         torch.cat([durations, torch.zeros(1, 2, dtype=torch.long)], 1),
         torch.cat([padded_alignment, padded_alignment[:, :4]], 1),
-    )  # fmt: skip
+    )
     lengths = torch.tensor([6]), torch.tensor([3])
     one = aligned_losses(short, frames, *lengths, LossConfig())
     other = aligned_losses(padded, torch.cat([frames, torch.zeros(1, 4, dtype=torch.long)], 1), *lengths, LossConfig())

@@ -50,11 +50,14 @@ def test_low_precision_says_nearly_the_same(speller: Path) -> None:
     ("change", "complaint"),
     [
         ({"model": None}, "model of the configuration cannot be read"),
-        ({"languages": "ko"}, "languages"), ({"silence": 999}, "silence"),
-        ({"model": {"width": -1}}, "width"), ({"model": {"network": "rnn"}}, "rnn"), ({"model": {"symbols": "abc"}}, "letters"),
+        ({"languages": "ko"}, "languages"),
+        ({"silence": 999}, "silence"),
+        ({"model": {"width": -1}}, "width"),
+        ({"model": {"network": "rnn"}}, "rnn"),
+        ({"model": {"symbols": "abc"}}, "letters"),
         ({"model": {"width": 32}}, "do not fit"),
     ],
-)  # fmt: skip
+)
 def test_a_changed_configuration_is_one_clear_error(
     speller: Path, tmp_path: Path, change: dict[str, object], complaint: str
 ) -> None:

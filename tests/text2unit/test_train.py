@@ -161,11 +161,16 @@ def test_all_recordings_of_a_sentence_are_held_out_together(babble: BabbleCorpus
 @pytest.mark.parametrize(
     ("override", "kind"),
     [
-        ("data.trim=none", UsageError), ("model.kernel=4", UsageError), ("model.network=rnn", UsageError),
-        ("data.hold_out=1000", UsageError), ("model.num_units=5", UnitRangeError), ("data.language=en", LanguageError),
-        ("data.units_vocabulary=sha256:other", VocabularyError), ("data.max_letters=1", InputError),
+        ("data.trim=none", UsageError),
+        ("model.kernel=4", UsageError),
+        ("model.network=rnn", UsageError),
+        ("data.hold_out=1000", UsageError),
+        ("model.num_units=5", UnitRangeError),
+        ("data.language=en", LanguageError),
+        ("data.units_vocabulary=sha256:other", VocabularyError),
+        ("data.max_letters=1", InputError),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_work(babble: BabbleCorpus, tmp_path: Path, override: str, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         make_task(config_of(babble, tmp_path, override))

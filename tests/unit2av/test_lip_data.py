@@ -145,8 +145,12 @@ def test_a_batch_stacks_the_parts(clip: LipClip) -> None:
     source = FaceWindows([clip], "", seed=0, pictures=4)
     batch = stack([source.load((0, index)) for index in range(3)])
     assert {name: list(tensor.shape) for name, tensor in batch.items()} == {
-        "target": [3, 4, 96, 96, 3], "reference": [3, 4, 96, 96, 3], "units": [3, 20], "shown": [3, 4], "average": [3, 96, 96, 3],
-    }  # fmt: skip
+        "target": [3, 4, 96, 96, 3],
+        "reference": [3, 4, 96, 96, 3],
+        "units": [3, 20],
+        "shown": [3, 4],
+        "average": [3, 96, 96, 3],
+    }
 
 
 def test_validation_takes_windows_from_all_over(clip: LipClip) -> None:

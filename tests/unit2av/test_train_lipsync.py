@@ -61,8 +61,11 @@ def test_the_published_recipe() -> None:
     assert (plain.losses.sync, plain.losses.quality, plain.losses.sync_threshold) == (0.01, 0, 0.75)
     assert (hq.losses.sync, hq.losses.quality, hq.losses.sync_threshold) == (0.03, 0.07, 0.75)
     assert [tuple(one.betas) for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)] == [
-        (0.9, 0.999), (0.5, 0.999), (0.5, 0.999), (0.9, 0.999),
-    ]  # fmt: skip
+        (0.9, 0.999),
+        (0.5, 0.999),
+        (0.5, 0.999),
+        (0.9, 0.999),
+    ]
     assert {one.lr for one in (plain.optim, hq.optim, hq.quality_optim, expert.optim)} == {1e-4}
     assert [one.batch.batch_size for one in (plain, hq, expert)] == [16, 16, 64]
 
@@ -140,9 +143,7 @@ def test_the_expert_judges_in_evaluation_mode_and_does_not_drift(heard: DrawnCor
 
 
 def test_a_resumed_run_is_the_unbroken_one_and_its_sync_loss_stays_on(heard: DrawnCorpus, crops: Path, tmp_path: Path) -> None:
-    settings = {
-        "losses__sync_checkpoint": EXPERT, "losses__sync_threshold": 99, "loop__log_every": 1, "loop__validate_every": 3,
-    }  # fmt: skip
+    settings = {"losses__sync_checkpoint": EXPERT, "losses__sync_threshold": 99, "loop__log_every": 1, "loop__validate_every": 3}
     whole = train(config(heard, crops, tmp_path / "whole", "lipsync_hq_debug", **settings, loop__max_steps=6))
     train(config(heard, crops, tmp_path / "parts", "lipsync_hq_debug", **settings, loop__max_steps=4))
     resumed = train(config(heard, crops, tmp_path / "parts", "lipsync_hq_debug", **settings, loop__max_steps=6))

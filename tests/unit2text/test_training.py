@@ -24,9 +24,7 @@ from unit2text.training.items import fade, masked, with_noise
 
 def overrides(folder: Path, run: str, *more: str) -> list[str]:
     manifest, units = folder / "texts.jsonl", folder / "units.jsonl"
-    return [
-        "--config", "unit2text/train_debug", f"data.train={manifest}", f"data.units={units}", f"run_dir={folder / run}", *more,
-    ]  # fmt: skip
+    return ["--config", "unit2text/train_debug", f"data.train={manifest}", f"data.units={units}", f"run_dir={folder / run}", *more]
 
 
 @pytest.fixture(scope="module")

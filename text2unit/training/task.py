@@ -89,9 +89,11 @@ class SpellerTask:
         weights = self._config.losses
         binary = weights.binary if engine.progress >= weights.binary_from else 0.0
         loss = (
-            losses["units"] + weights.forward_sum * losses["forward_sum"] + binary * losses["binary"]
+            losses["units"]
+            + weights.forward_sum * losses["forward_sum"]
+            + binary * losses["binary"]
             + weights.duration * losses["duration"]
-        )  # fmt: skip
+        )
         engine.update(NETWORK, loss)
         return {"loss": loss, **losses}
 

@@ -29,18 +29,27 @@ class SyncNet(nn.Module):
         super().__init__()
         s, v = sound, lips
         self.netcnnaud = nn.Sequential(
-            *_flat(1, s[0], 3, 1), nn.MaxPool2d(1, 1),
-            *_flat(s[0], s[1], 3, 1), nn.MaxPool2d(3, (1, 2)),
-            *_flat(s[1], s[2], 3, 1), *_flat(s[2], s[3], 3, 1), *_flat(s[3], s[4], 3, 1), nn.MaxPool2d(3, 2),
+            *_flat(1, s[0], 3, 1),
+            nn.MaxPool2d(1, 1),
+            *_flat(s[0], s[1], 3, 1),
+            nn.MaxPool2d(3, (1, 2)),
+            *_flat(s[1], s[2], 3, 1),
+            *_flat(s[2], s[3], 3, 1),
+            *_flat(s[3], s[4], 3, 1),
+            nn.MaxPool2d(3, 2),
             *_flat(s[4], s[5], (5, 4), 0),
-        )  # fmt: skip
+        )
         self.netcnnlip = nn.Sequential(
-            *_deep(3, v[0], (5, 7, 7), (1, 2, 2), (0, 0, 0)), nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
-            *_deep(v[0], v[1], (1, 5, 5), (1, 2, 2), (0, 1, 1)), nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-            *_deep(v[1], v[2], (1, 3, 3), (1, 1, 1), (0, 1, 1)), *_deep(v[2], v[3], (1, 3, 3), (1, 1, 1), (0, 1, 1)),
-            *_deep(v[3], v[4], (1, 3, 3), (1, 1, 1), (0, 1, 1)), nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_deep(3, v[0], (5, 7, 7), (1, 2, 2), (0, 0, 0)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
+            *_deep(v[0], v[1], (1, 5, 5), (1, 2, 2), (0, 1, 1)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+            *_deep(v[1], v[2], (1, 3, 3), (1, 1, 1), (0, 1, 1)),
+            *_deep(v[2], v[3], (1, 3, 3), (1, 1, 1), (0, 1, 1)),
+            *_deep(v[3], v[4], (1, 3, 3), (1, 1, 1), (0, 1, 1)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_deep(v[4], v[5], (1, 6, 6), (1, 1, 1), (0, 0, 0)),
-        )  # fmt: skip
+        )
         self.netfcaud, self.netfclip = _head(s[5], *hears), _head(v[5], *sees)
 
     @classmethod

@@ -26,18 +26,21 @@ class MouthChoice:
 def add_mouth_options(group: argparse._ActionsContainer) -> None:
     """Add --mouth, --mouth-table, --wav2lip-path and --published-timing."""
     group.add_argument(
-        "--mouth", choices=MOUTHS, default=AUTO,
+        "--mouth",
+        choices=MOUTHS,
+        default=AUTO,
         help="how lips are moved: units (the face renderer), wav2lip (its network, from the sound), mesh (the person's own pixels, "
         "at full resolution), or auto: wav2lip with --wav2lip-path, mesh with a table for the units, else units (default: auto)",
-    )  # fmt: skip
+    )
     group.add_argument(
         "--mouth-table", type=Path, metavar="FILE", help="for mesh: a table of unit2av.train_mouth (default: beside the renderer)"
     )
     group.add_argument("--wav2lip-path", type=Path, metavar="FILE", help="for wav2lip: wav2lip.pth or wav2lip_gan.pth")
     group.add_argument(
-        "--published-timing", action="store_true",
+        "--published-timing",
+        action="store_true",
         help="for wav2lip: lips 40 ms early as its own program has them (default: as its network was trained)",
-    )  # fmt: skip
+    )
 
 
 def mouth_choice(options: argparse.Namespace, is_hard: bool = False) -> MouthChoice:

@@ -101,9 +101,10 @@ def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[Sp
     for one in kept:
         if one.sound is not None and one.sound.num_steps != one.units.num_steps:
             raise InputError(
-                f"units of sound and lips of {one.id} differ in length", expected=f"{one.units.num_steps} steps of 20 ms",
+                f"units of sound and lips of {one.id} differ in length",
+                expected=f"{one.units.num_steps} steps of 20 ms",
                 found=one.sound.num_steps,
-            )  # fmt: skip
+            )
     if len(kept) < len(utterances):
         LOG.warning("%d utterances of more than %g s are left out", len(utterances) - len(kept), data.max_seconds)
     if not kept:

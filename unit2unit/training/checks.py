@@ -58,8 +58,9 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
         if language not in languages(run):
             tags = ",".join(languages(run))
             if start is not None:
-                raise LanguageError(f"{start.path}: the checkpoint lacks a language of the pair", expected=language,
-                                    found=tags, hint=ADD_LANGUAGE)  # fmt: skip
+                raise LanguageError(
+                    f"{start.path}: the checkpoint lacks a language of the pair", expected=language, found=tags, hint=ADD_LANGUAGE
+                )
             raise UsageError("the pair's language is not among langs", expected=tags, found=language)
     required_files(data, [f"dict.{source}.txt", f"dict.{target}.txt", *_binaries(run, source, target)], _PREPARE_PAIRS)
     num_units = dictionary_size(data / f"dict.{source}.txt")
@@ -99,8 +100,12 @@ def dictionary_size(path: Path) -> int:
     number = 0
     for number, line in iter_lines(path, "the units' dictionary"):
         if line.split(" ")[0].rstrip() != str(number - 1):
-            raise InputError("the dictionary must list the units in order", path=f"{path}:{number}",
-                             expected=f"{number - 1} 1", found=repr(line[:40].rstrip("\n")))  # fmt: skip
+            raise InputError(
+                "the dictionary must list the units in order",
+                path=f"{path}:{number}",
+                expected=f"{number - 1} 1",
+                found=repr(line[:40].rstrip("\n")),
+            )
     return number
 
 
@@ -116,13 +121,19 @@ def check_device(run: TrainingRun) -> TrainingRun:
     autocast = str(run.option("autocast", NONE))
     check_autocast(autocast)
     if run.option("fp16") and autocast != NONE:
-        raise UsageError("half precision is asked for twice", found=f"fp16 and autocast={autocast}",
-                         hint="add fairseq.common.fp16=false, or leave autocast out")  # fmt: skip
+        raise UsageError(
+            "half precision is asked for twice",
+            found=f"fp16 and autocast={autocast}",
+            hint="add fairseq.common.fp16=false, or leave autocast out",
+        )
     if has_gpu(run):
         return run
     if int(run.option("distributed_world_size", 1)) > 1 and run.option("ddp_backend") != "legacy_ddp" and not is_launched():
-        raise UsageError("several processes need a GPU each", found="no CUDA device",
-                         hint="add fairseq.distributed_training.distributed_world_size=1, or start it with torchrun")  # fmt: skip
+        raise UsageError(
+            "several processes need a GPU each",
+            found="no CUDA device",
+            hint="add fairseq.distributed_training.distributed_world_size=1, or start it with torchrun",
+        )
     if run.option("fp16"):
         LOG.warning("half precision (fp16) needs a GPU: training in float32 on the CPU")
     return run.changed("common", {"fp16": False, "cpu": True})
@@ -140,8 +151,9 @@ def check_start(run: TrainingRun, start: Start | None, num_units: int, vocabular
     if start is not None:
         found = start.config.vocabulary.num_units
         if found != num_units:
-            raise InputError("dictionary and checkpoint differ", path=start.path, expected=f"{num_units} units as in {owner}",
-                             found=found)  # fmt: skip
+            raise InputError(
+                "dictionary and checkpoint differ", path=start.path, expected=f"{num_units} units as in {owner}", found=found
+            )
         stated = _settle(start.path.name, start.vocabulary, stated, run.allow_other_vocabulary)
     return replace(run, units_vocabulary=stated)
 
@@ -150,8 +162,12 @@ def _settle(owner: str, own: str, other: str, is_allowed: bool) -> str:
     """The fingerprint that data and run, or data and checkpoint agree on; raises VocabularyError when they do not."""
     if own and other and own != other:
         if not is_allowed:
-            raise VocabularyError(f"{owner} and the data are of different quantizers", expected=own, found=other,
-                                  hint="extract the units again, or add allow_other_vocabulary=true")  # fmt: skip
+            raise VocabularyError(
+                f"{owner} and the data are of different quantizers",
+                expected=own,
+                found=other,
+                hint="extract the units again, or add allow_other_vocabulary=true",
+            )
         LOG.warning("%s is of quantizer %s, the data of %s: training all the same", owner, own, other)
     return other or own
 

@@ -66,8 +66,12 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS) 
     Raises InputError for files of lines that differ in length: nothing says which of their lines belong together.
     """
     if source.is_by_line and target.is_by_line and len(source.places) != len(target.places):
-        raise InputError("the two sides differ in their number of lines", path=target.path,
-                         expected=f"{len(source.places)} as in {source.path}", found=len(target.places))  # fmt: skip
+        raise InputError(
+            "the two sides differ in their number of lines",
+            path=target.path,
+            expected=f"{len(source.places)} as in {source.path}",
+            found=len(target.places),
+        )
     problems = source.problems + target.problems
     for one, other in ((source, target), (target, source)):
         problems += [f"{one.places[name]}: no counterpart in {other.path}" for name in one.places if name not in other.places]
@@ -112,9 +116,13 @@ def write_dictionary(path: Path, num_units: int) -> None:
 
 
 def write_summary(
-    folder: Path, options: argparse.Namespace, languages: Sequence[str], vocabulary: str, splits: Mapping[str, Any],
+    folder: Path,
+    options: argparse.Namespace,
+    languages: Sequence[str],
+    vocabulary: str,
+    splits: Mapping[str, Any],
     left_out: Sequence[str],
-) -> None:  # fmt: skip
+) -> None:
     """Write what the folder holds and how it was made, and a line for each thing that was left out."""
     (folder / LEFT_OUT).write_text("".join(f"{line}\n" for line in left_out), encoding="utf-8")
     made_with = {name: getattr(options, name) for name in ("num_units", "unit_offset", "seed", "group")}

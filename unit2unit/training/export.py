@@ -73,9 +73,12 @@ def _require_alike(first: Checkpoint, other: Checkpoint) -> None:
     ]
     if differing := [what for what in facts[0] if facts[0][what] != facts[1][what]]:
         raise CheckpointError(
-            "these two cannot be averaged", path=other.path, expected=f"what {first.path} has",
-            found=f"other {', '.join(differing)}", hint="average runs that started from one checkpoint",
-        )  # fmt: skip
+            "these two cannot be averaged",
+            path=other.path,
+            expected=f"what {first.path} has",
+            found=f"other {', '.join(differing)}",
+            hint="average runs that started from one checkpoint",
+        )
 
 
 def build_parser() -> Parser:

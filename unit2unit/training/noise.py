@@ -104,8 +104,11 @@ class UnitNoise:
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be a share", expected="0 to 1", found=getattr(self, name))
         if self._mistakes > 1:
-            raise UsageError("a unit makes one mistake at most", expected="noise_substitute + noise_delete + noise_insert <= 1",
-                             found=self._mistakes)  # fmt: skip
+            raise UsageError(
+                "a unit makes one mistake at most",
+                expected="noise_substitute + noise_delete + noise_insert <= 1",
+                found=self._mistakes,
+            )
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "UnitNoise":

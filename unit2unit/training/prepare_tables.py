@@ -117,8 +117,9 @@ def _write_table(folder: Path, split: str, pair: tuple[str, str], names: Iterabl
         writer.writerow(COLUMNS)
         for name in names:
             sides: list[tuple[str, Ids]] = [(language, corpora[language].units[name]) for language in pair]
-            writer.writerow([cell for language, units in sides
-                             for cell in (_unit_file(Path(), language, name).as_posix(), len(units))])  # fmt: skip
+            writer.writerow(
+                [cell for language, units in sides for cell in (_unit_file(Path(), language, name).as_posix(), len(units))]
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

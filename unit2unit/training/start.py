@@ -74,8 +74,11 @@ def _read_whole(path: Path) -> Checkpoint:
 def _start_from(run: TrainingRun) -> Path | None:
     if run.last_checkpoint.exists():
         if run.resume == "never":
-            raise UsageError("the run's folder holds a run already", found=run.last_checkpoint,
-                             hint="choose another run_dir, or resume=auto to go on")  # fmt: skip
+            raise UsageError(
+                "the run's folder holds a run already",
+                found=run.last_checkpoint,
+                hint="choose another run_dir, or resume=auto to go on",
+            )
         LOG.info("going on from %s", run.last_checkpoint)
         return run.last_checkpoint
     if run.init is None:
@@ -101,20 +104,31 @@ def follow(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun
             raise UsageError(f"{start.path}: the checkpoint is of another size", expected=f"{name}={size}", found=run.option(name))
     if _names(run.option("langs")) != tags or any(run.option(name) != size for name, size in sizes.items()):
         LOG.info(
-            "%s: %d + %d layers of width %d, languages %s: taken from it", start.path, start.config.encoder.num_layers,
-            start.config.decoder.num_layers, start.config.dim, ",".join(tags),
-        )  # fmt: skip
+            "%s: %d + %d layers of width %d, languages %s: taken from it",
+            start.path,
+            start.config.encoder.num_layers,
+            start.config.decoder.num_layers,
+            start.config.dim,
+            ",".join(tags),
+        )
     return run.changed("task", {"langs": tags}).changed("model", sizes)
 
 
 def _check_languages(wanted: list[str], stored: list[str], path: Path) -> None:
     missing = [name for name in wanted if name not in stored]
     if missing:
-        raise LanguageError(f"{path}: the checkpoint lacks languages of the run", expected=", ".join(wanted),
-                            found=f"no {', '.join(missing)}", hint=ADD_LANGUAGE)  # fmt: skip
+        raise LanguageError(
+            f"{path}: the checkpoint lacks languages of the run",
+            expected=", ".join(wanted),
+            found=f"no {', '.join(missing)}",
+            hint=ADD_LANGUAGE,
+        )
     if wanted != stored:
-        raise LanguageError(f"{path}: the run must list the checkpoint's languages in their order, or leave langs out",
-                            expected=",".join(stored), found=",".join(wanted))  # fmt: skip
+        raise LanguageError(
+            f"{path}: the run must list the checkpoint's languages in their order, or leave langs out",
+            expected=",".join(stored),
+            found=",".join(wanted),
+        )
 
 
 def _names(tags: Any) -> list[str]:
@@ -126,6 +140,9 @@ def _sizes(config: TranslatorConfig) -> dict[str, int]:
         f"{side}_{name}": size
         for side, stack in (("encoder", config.encoder), ("decoder", config.decoder))
         for name, size in {
-            "embed_dim": config.dim, "layers": stack.num_layers, "ffn_embed_dim": stack.ffn_dim, "attention_heads": stack.num_heads,
+            "embed_dim": config.dim,
+            "layers": stack.num_layers,
+            "ffn_embed_dim": stack.ffn_dim,
+            "attention_heads": stack.num_heads,
         }.items()
-    }  # fmt: skip
+    }

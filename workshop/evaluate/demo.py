@@ -91,8 +91,12 @@ def evaluate(
     is_new = any(job.kind == "speaker" for job in jobs)
     LOG.info(
         "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",
-        evaluation.folder, evaluation.checksum[:12], len(jobs), seconds_for(jobs, options.jobs) / 60, options.jobs,
-    )  # fmt: skip
+        evaluation.folder,
+        evaluation.checksum[:12],
+        len(jobs),
+        seconds_for(jobs, options.jobs) / 60,
+        options.jobs,
+    )
     with bars(options.quiet) as progress:
         evaluation.run(jobs, options.jobs, progress)
     records = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
@@ -124,8 +128,9 @@ def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
     if missing:
         LOG.warning(
             "other synthesisers: %s cannot be measured, a program or a voice is missing; %s",
-            ", ".join(missing), synthesisers.install_command(missing),
-        )  # fmt: skip
+            ", ".join(missing),
+            synthesisers.install_command(missing),
+        )
     return [need for need in needs if need.kind not in missing]
 
 

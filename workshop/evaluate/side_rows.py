@@ -96,10 +96,14 @@ TEXT_ROWS: tuple[Row, ...] = (
     _read("read_ko_lips", "text read from lips alone, Korean: character error rate", ("korean", READ_VIDEO), 0.15),
     _row("said", "Korean text, said: heard right", (SAID, SAID), _share("right"), 0.95, requires=(SPELLER_KO,)),
     _row(
-        "said_read", "the same: character error rate of what is read in it", (SAID, SAID), _rate(_CHARACTERS), is_least=False,
+        "said_read",
+        "the same: character error rate of what is read in it",
+        (SAID, SAID),
+        _rate(_CHARACTERS),
+        is_least=False,
         requires=(SPELLER_KO, TEXT, ERRORS),
     ),
-)  # fmt: skip
+)
 
 LIP_SPEECH_ROWS: tuple[Row, ...] = (
     _lip_speech("lip_speech", "silent lips to English speech: heard right", _LIPS, _share("right"), 0.85),
@@ -122,11 +126,12 @@ SYNC_ROWS: tuple[Row, ...] = (
     _row("unit_sync", "dubs: share of steps in which units of lips and sound agree", _SHOWN, _mean("sync"), 0.75),
     _row("unit_sync_source", "the same of the clips before dubbing", _SHOWN, _mean("source_sync")),
     _row(
-        "lips_by_units", "lips drawn by the face network: correlation of the opening", _BY_UNITS, _mean("correlation"),
+        "lips_by_units",
+        "lips drawn by the face network: correlation of the opening",
+        _BY_UNITS,
+        _mean("correlation"),
         requires=(MESH_TABLE,),
     ),
-    _row(
-        "lips_by_units_sharpness", "the same: sharpness of the lower face", _BY_UNITS, _mean("sharpness"), requires=(MESH_TABLE,)
-    ),
+    _row("lips_by_units_sharpness", "the same: sharpness of the lower face", _BY_UNITS, _mean("sharpness"), requires=(MESH_TABLE,)),
     _row("lips_by_units_sync", "the same: units of lips and sound agree", _BY_UNITS, _mean("sync"), requires=(MESH_TABLE,)),
-)  # fmt: skip
+)

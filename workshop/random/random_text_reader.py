@@ -67,10 +67,13 @@ def text_reader(size: TextReaderSize, seed: int) -> State:
 def text_reader_settings(size: TextReaderSize, lip_settings: dict[str, Any]) -> dict[str, Any]:
     """The sections `model` and `task` of its cfg. lip_settings: AV-HuBERT's whole cfg, which this file carries."""
     own = {
-        "encoder_layers": size.lips.layers, "encoder_embed_dim": size.lips.width, "encoder_ffn_embed_dim": size.lips.ffn,
-        "encoder_attention_heads": size.lips.heads, "conv_pos": size.lips.position_kernel,
+        "encoder_layers": size.lips.layers,
+        "encoder_embed_dim": size.lips.width,
+        "encoder_ffn_embed_dim": size.lips.ffn,
+        "encoder_attention_heads": size.lips.heads,
+        "conv_pos": size.lips.position_kernel,
         "conv_pos_groups": size.lips.position_groups,
-    }  # fmt: skip
+    }
     stored = {**lip_settings, "model": {**lip_settings["model"], **own}}
     model = {
         "_name": "utut_seq2seq", "w2v_args": stored, "decoder_embed_dim": size.lips.width,

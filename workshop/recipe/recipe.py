@@ -81,15 +81,23 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
 
     def faces(config: str, *words: object) -> tuple[str, ...]:
         return training(
-            "unit2av.train_unit2v", config, f"data.train={data}/faces.jsonl", f"data.units={labels}", f"data.cache={folder}/crops",
+            "unit2av.train_unit2v",
+            config,
+            f"data.train={data}/faces.jsonl",
+            f"data.units={labels}",
+            f"data.cache={folder}/crops",
             *words,
-        )  # fmt: skip
+        )
 
     def english_voice(config: str, begin: object, *words: object) -> tuple[str, ...]:
         return training(
-            "unit2av.train_unit2a", config, f"data.train={data}/source_lips.jsonl", f"data.units={labels}",
-            f"init.checkpoint={begin}", *words,
-        )  # fmt: skip
+            "unit2av.train_unit2a",
+            config,
+            f"data.train={data}/source_lips.jsonl",
+            f"data.units={labels}",
+            f"init.checkpoint={begin}",
+            *words,
+        )
 
     def exported(config: str, *words: str) -> tuple[str, ...]:
         return module("unit2av.train_unit2v", "export", "--checkpoint", _best(folder / config), *words)

@@ -19,9 +19,7 @@ Better = Literal["higher", "lower", "near"]
 DUB, SOURCE, REFERENCE, REFERENCE_TEXT = "dub", "source", "reference", "reference_text"
 RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET, INCEPTION = "recognizer", "extractor", "speaker", "syncnet", "inception"
 FACES, OTHERS = "faces", "others"
-NEEDS = frozenset(
-    {DUB, SOURCE, REFERENCE, REFERENCE_TEXT, RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET, INCEPTION, FACES, OTHERS}
-)  # fmt: skip
+NEEDS = frozenset({DUB, SOURCE, REFERENCE, REFERENCE_TEXT, RECOGNIZER, EXTRACTOR, SPEAKER, SYNCNET, INCEPTION, FACES, OTHERS})
 """Names of what metrics need: sides of a case; its text; models; faces to be found in pictures; clips of other people."""
 
 

@@ -83,9 +83,11 @@ def load_inception(path: Path) -> Any:
         return torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
         raise CheckpointError(
-            "this is no TorchScript file", path=path, expected="a network such as inception-2015-12-05.pt",
+            "this is no TorchScript file",
+            path=path,
+            expected="a network such as inception-2015-12-05.pt",
             found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-        ) from error  # fmt: skip
+        ) from error
 
 
 @torch.inference_mode()

@@ -73,5 +73,5 @@ KINDS: Mapping[str, Kind] = {
 
 FRECHET = Kind(
     "Frechet distance of faces", "", "lower", "features of the network that --inception names", "not comparable with published FIDs"
-)  # fmt: skip
+)
 """Of a set: it belongs to no clip."""

@@ -84,8 +84,11 @@ def test_english_of_other_names_never_passes_for_korean(tmp_path: Path, capsys: 
     """Labels on both sides, other names: no English sound in ko.jsonl, and what has no partner is said."""
     others = [f"d_007_{number:04d}" for number in range(3)]
     archives = {
-        "TS_ko_1": _sounds(KOREAN_S), "TL_ko_1": _labels(), "TS_en_1": _sounds(ENGLISH_S, others), "TL_en_1": _labels(others),
-    }  # fmt: skip
+        "TS_ko_1": _sounds(KOREAN_S),
+        "TL_ko_1": _labels(),
+        "TS_en_1": _sounds(ENGLISH_S, others),
+        "TL_en_1": _labels(others),
+    }
     assert _prepare(_tree(tmp_path / "x", archives), tmp_path / "out") == 0
     assert [entry.id for entry in _manifest(tmp_path / "out", "ko").entries] == NAMES
     assert not (tmp_path / "out" / "en.jsonl").exists()

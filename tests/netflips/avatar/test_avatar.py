@@ -74,11 +74,16 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
 
     def make(*more: object, listen: str = "question.wav") -> list[str]:
         given = {
-            "--portrait": folder / "face.png", "--listen": folder / listen, "--out-vid-path": tmp_path / "answer.mp4",
-            "--report": tmp_path / "answer.json", "--text2unit-path": folder / "speller.safetensors",
-            "--unit2av-path": parity_dir / "unit2av_renderer.pt", "--av2unit-path": parity_dir / "mavhubert.pt",
-            "--speaker-path": folder / "voice.npy", "--mouth-table": folder / "mouth.npz",
-        }  # fmt: skip
+            "--portrait": folder / "face.png",
+            "--listen": folder / listen,
+            "--out-vid-path": tmp_path / "answer.mp4",
+            "--report": tmp_path / "answer.json",
+            "--text2unit-path": folder / "speller.safetensors",
+            "--unit2av-path": parity_dir / "unit2av_renderer.pt",
+            "--av2unit-path": parity_dir / "mavhubert.pt",
+            "--speaker-path": folder / "voice.npy",
+            "--mouth-table": folder / "mouth.npz",
+        }
         return [*(str(word) for pair in given.items() for word in pair), "--cpu", "--quiet", *map(str, more)]
 
     return make
@@ -160,9 +165,14 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(
-    words: Callable[..., list[str]], folder: Path, tmp_path: Path, more: list[str], complaint: str,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    words: Callable[..., list[str]],
+    folder: Path,
+    tmp_path: Path,
+    more: list[str],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     hears(monkeypatch, "hello")
     assert main(words(*(word.format(folder=folder) for word in more))) == 2
     (told,) = (line for line in capsys.readouterr().err.splitlines() if ": error: " in line)

@@ -104,8 +104,12 @@ def test_warnings_are_counted_once_an_utterance() -> None:
     assert told["warned_outside"]["share"] == 0.75
     assert [told["warned_outside"][name] for name in names] == [0.25, 0.25, 0.5, 0.25, 0.5]
     assert told["warned_one_word"] | {"by_voice": {}} == {
-        "samples": 2, "share": 0.5, "by_voice": {}, **dict.fromkeys(names, 0.0), "unit_likeness": 0.5,
-    }  # fmt: skip
+        "samples": 2,
+        "share": 0.5,
+        "by_voice": {},
+        **dict.fromkeys(names, 0.0),
+        "unit_likeness": 0.5,
+    }
 
 
 def test_what_comes_out_as_another_sentence_is_not_right(packed: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

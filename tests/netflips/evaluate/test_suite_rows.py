@@ -79,9 +79,10 @@ def test_figures_that_all_lack_for_one_reason_share_a_line() -> None:
 @pytest.fixture
 def rows() -> list[Row]:
     found = _found(
-        *_sync({name: number / 10 for number, name in enumerate(IDS)}), *_sync(dict.fromkeys(IDS, 0.95), "source"),
+        *_sync({name: number / 10 for number, name in enumerate(IDS)}),
+        *_sync(dict.fromkeys(IDS, 0.95), "source"),
         *_sync(dict.fromkeys(IDS, 0.05), "shuffled"),
-    )  # fmt: skip
+    )
     return rows_of(found, {"unit_sync": ("unit_sync",)}, KINDS, "ko")
 
 

@@ -18,8 +18,13 @@ def test_errors_are_those_that_were_made() -> None:
     assert (found["wer"], found["wer_errors"], found["wer_length"]) == (0.25, 1, 4)
     assert found["cer"] == pytest.approx(4 / 15)  # "too" for "three": two letters others, two too few
     assert values(text_errors("", "one two")) == {
-        "wer": 1, "wer_errors": 2, "wer_length": 2, "cer": 1, "cer_errors": 6, "cer_length": 6,
-    }  # fmt: skip
+        "wer": 1,
+        "wer_errors": 2,
+        "wer_length": 2,
+        "cer": 1,
+        "cer_errors": 6,
+        "cer_length": 6,
+    }
     assert isinstance(text_errors("one", " .")["wer"], Missing)
 
 

@@ -137,9 +137,14 @@ def test_a_short_clip_is_dubbed_alike_and_what_cannot_be_said_is_left_alone(
     ],
 )
 def test_what_cannot_be_is_told_in_one_line_before_anything_is_made(
-    dub: Callable[..., int], folders: dict[str, Path], clip: Path, tmp_path: Path, change: list[str], complaint: str,
+    dub: Callable[..., int],
+    folders: dict[str, Path],
+    clip: Path,
+    tmp_path: Path,
+    change: list[str],
+    complaint: str,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     times = tmp_path / "times.json"
     times.write_text('[{"start_s": 0.5, "end_s": 1.5, "source_text": 7}]')
     names = {"clip": clip, "nllb": folders["--text-translator"], "whisper": folders["--recognizer"], "times": times}

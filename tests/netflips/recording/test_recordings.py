@@ -105,9 +105,10 @@ def test_sound_changes_only_where_somebody_speaks(source: Decoded, dubbed: Decod
         old, new = (
             sound[round(start * RATE) : round(stop * RATE)]
             for sound, start, stop in (
-                (source.sound, one.source_start_s, one.source_end_s), (dubbed.sound, one.output_start_s, one.output_end_s),
+                (source.sound, one.source_start_s, one.source_end_s),
+                (dubbed.sound, one.output_start_s, one.output_end_s),
             )
-        )  # fmt: skip
+        )
         assert loudness_lufs(new, RATE) == pytest.approx(loudness_lufs(old, RATE), abs=1.5)
         assert abs(np.corrcoef(old[: len(new), 0][: len(old)], new[: len(old), 0])[0, 1]) < 0.3
 

@@ -16,9 +16,7 @@ from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until,
 def test_files_of_the_machine_and_of_other_jobs_stay_where_they_are(client: TestClient, tmp_path: Path) -> None:
     job = until(client, say(client, "one"), over)
     (tmp_path / "page" / "jobs" / job["id"] / "report.html").symlink_to("/etc/passwd")
-    for name in (
-        "job.json", "log.txt", "text.txt", "report.html", "..%2Fjob.json", "%2e%2e/%2e%2e/x", "../../../etc/passwd", "",
-    ):  # fmt: skip
+    for name in ("job.json", "log.txt", "text.txt", "report.html", "..%2Fjob.json", "%2e%2e/%2e%2e/x", "../../../etc/passwd", ""):
         assert client.get(f"/jobs/{job['id']}/files/{name}").status_code in (404, 405), name
     for address in (
         "/jobs/../../x",

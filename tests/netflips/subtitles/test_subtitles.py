@@ -66,8 +66,9 @@ def test_a_sentence_begins_a_subtitle_of_its_own() -> None:
 
 def test_two_lines_are_even_and_rather_broken_after_a_comma() -> None:
     assert lay_out(["when", "the", "rain", "began", "to", "fall,", "we", "all", "went", "home"], ENGLISH) == (
-        "when the rain began to fall,", "we all went home",
-    )  # fmt: skip
+        "when the rain began to fall,",
+        "we all went home",
+    )
     assert lay_out(["실례합니다,", "기차역이", "어디에", "있는지", "아세요?"], KOREAN) == (
         "실례합니다, 기차역이",
         "어디에 있는지 아세요?",

@@ -232,9 +232,13 @@ def test_rows_of_conditions_from_made_records() -> None:
     right = [{"index": n, "units_right": n < 3, "right": n < 2} for n in range(4)]
     records: dict[tuple[str, str], list[Record]] = {("pico", "pico"): right, ("festival", "festival"): right[2:]}
     assert {name: figure_of(rows[name], records) for name in OTHER_SYNTHESISERS} == {
-        "others": (2 / 6, 6), "others_units": (4 / 6, 6), "others_pico": (0.75, 4), "others_festival": (0.5, 2),
-        "others_mbrola": None, "others_rhvoice": None,
-    }  # fmt: skip
+        "others": (2 / 6, 6),
+        "others_units": (4 / 6, 6),
+        "others_pico": (0.75, 4),
+        "others_festival": (0.5, 2),
+        "others_mbrola": None,
+        "others_rhvoice": None,
+    }
     failing = {("pico", "pico"): [{"index": 0, "failed": "x", "right": False}], ("mbrola", "mbrola"): right}
     assert [line.failed for line in lines_of([rows["others"]], failing, settings)] == [1]
 

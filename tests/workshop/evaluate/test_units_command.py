@@ -61,8 +61,10 @@ def forms(tmp_path: Path) -> dict[str, Path]:
     (tmp_path / "extracted" / "shards" / "00000.jsonl").write_text((tmp_path / "rows.jsonl").read_text())
     (tmp_path / "test.ko").write_text("1 2 3\n\n")
     (tmp_path / "test.ids").write_text("a\ndeep/b\n")
-    return {name: tmp_path / place for name, place in
-            {"files": "files", "rows": "rows.jsonl", "extracted": "extracted", "lines": "test.ko"}.items()}  # fmt: skip
+    return {
+        name: tmp_path / place
+        for name, place in {"files": "files", "rows": "rows.jsonl", "extracted": "extracted", "lines": "test.ko"}.items()
+    }
 
 
 def test_all_forms_say_the_same(forms: dict[str, Path]) -> None:
@@ -148,8 +150,10 @@ def test_a_manifest_holds_both_sides_and_the_languages(
     split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Translations are scored as from two sides, by length and by how sure the translator was."""
-    sides = {language: {row["id"]: row["units"] for row in map(json.loads, split[language].read_text().splitlines())}
-             for language in ("en", "ko")}  # fmt: skip
+    sides = {
+        language: {row["id"]: row["units"] for row in map(json.loads, split[language].read_text().splitlines())}
+        for language in ("en", "ko")
+    }
     lines = [
         {"id": name, "source": units, "reference": sides["ko"][name], "source_language": "en", "language": "ko"}
         for name, units in sides["en"].items()

@@ -45,9 +45,13 @@ class Unit2vTask:
             same_reference=config.same_reference, reference_choices=config.reference_choices, augment=config.augment,
         )  # fmt: skip
         self._valid = FaceWindows(
-            clips.valid, cache, config.loop.seed, max_items=config.data.max_valid_windows,
-            reference_choices=config.reference_choices, has_average=True,
-        )  # fmt: skip
+            clips.valid,
+            cache,
+            config.loop.seed,
+            max_items=config.data.max_valid_windows,
+            reference_choices=config.reference_choices,
+            has_average=True,
+        )
         judge = load_judge(config.unit_encoder, clips.vocabulary, config.loop.device)
         self._reader = None if judge is None else LipReader(judge, clips.valid[: config.read_clips], cache)
 
