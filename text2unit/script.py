@@ -66,9 +66,12 @@ def shorten(sentence: str, path: str | Path | None = None, most: int = MOST_SYLL
         for word in clause.split(" "):
             if _length(word) > most:
                 raise InputError(
-                    "a word of the text is too long to be said", path=path, expected=f"{most} syllables at most",
-                    found=f"{_length(word)}: {word[:20]}...", hint="put blanks between its words",
-                )  # fmt: skip
+                    "a word of the text is too long to be said",
+                    path=path,
+                    expected=f"{most} syllables at most",
+                    found=f"{_length(word)}: {word[:20]}...",
+                    hint="put blanks between its words",
+                )
             if piece and _length(" ".join([*piece, word])) > most:
                 yield " ".join(piece)
                 piece = []

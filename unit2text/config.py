@@ -34,8 +34,11 @@ _REQUIRED: dict[str, object] = {
     "share_decoder_input_output_embed": True,
 }
 _REQUIRED_OF_LIPS: dict[str, object] = {
-    "layer_norm_first": True, "modality_fuse": "concat", "resnet_relu_type": "prelu", "activation_fn": "gelu",
-}  # fmt: skip
+    "layer_norm_first": True,
+    "modality_fuse": "concat",
+    "resnet_relu_type": "prelu",
+    "activation_fn": "gelu",
+}
 """What the published layouts say; a checkpoint that says otherwise is of another network."""
 
 

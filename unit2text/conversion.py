@@ -35,9 +35,12 @@ def join_pretrained(units: Checkpoint, lips: PlainAvHubert, seed: int = 0) -> tu
     width = lips.tensors["post_extract_proj.weight"].shape[0]
     if width != table.shape[1]:
         raise CheckpointError(
-            "AV-HuBERT's width is not the unit model's", path=units.path, expected=table.shape[1], found=width,
+            "AV-HuBERT's width is not the unit model's",
+            path=units.path,
+            expected=table.shape[1],
+            found=width,
             hint="nothing is between the two; take an AV-HuBERT of the same width",
-        )  # fmt: skip
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         head = torch.nn.Linear(table.shape[1], table.shape[0])

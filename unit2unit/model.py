@@ -119,9 +119,15 @@ def load_transformer(checkpoint: Checkpoint) -> UnitTransformer:
 def _layers(config: TranslatorConfig, stack: StackConfig) -> LayerConfig:
     """What the layers of one side are made of."""
     return LayerConfig(
-        config.dim, stack.num_layers, stack.num_heads, stack.ffn_dim, nn.GELU, config.dropout, config.attention_dropout,
+        config.dim,
+        stack.num_layers,
+        stack.num_heads,
+        stack.ffn_dim,
+        nn.GELU,
+        config.dropout,
+        config.attention_dropout,
         config.activation_dropout,
-    )  # fmt: skip
+    )
 
 
 @torch.inference_mode()

@@ -203,12 +203,18 @@ def check_config(config: TrainConfig) -> None:
     """Raises UsageError for the first value that cannot work."""
     masking, noise, augment, loss, data = config.masking, config.noise, config.augment, config.loss, config.data
     shares = {
-        "masking.modality_dropout": masking.modality_dropout, "masking.audio_dropout": masking.audio_dropout,
-        "masking.mask_prob_audio": masking.audio_prob, "masking.mask_prob_image": masking.image_prob,
-        "noise.noise_prob": noise.noise_prob, "augment.flip_prob": augment.flip_prob, "augment.scale": augment.scale,
-        "mismatch.prob": config.mismatch.prob, "augment.warp": augment.warp, "augment.contrast": augment.contrast,
+        "masking.modality_dropout": masking.modality_dropout,
+        "masking.audio_dropout": masking.audio_dropout,
+        "masking.mask_prob_audio": masking.audio_prob,
+        "masking.mask_prob_image": masking.image_prob,
+        "noise.noise_prob": noise.noise_prob,
+        "augment.flip_prob": augment.flip_prob,
+        "augment.scale": augment.scale,
+        "mismatch.prob": config.mismatch.prob,
+        "augment.warp": augment.warp,
+        "augment.contrast": augment.contrast,
         "loss.label_smoothing": loss.label_smoothing,
-    }  # fmt: skip
+    }
     for name, value in shares.items():
         if not 0 <= value <= 1:
             raise UsageError(f"{name} cannot be used", expected="0..1", found=value)

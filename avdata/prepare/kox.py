@@ -238,10 +238,16 @@ class KoxWorker:
         own, other = side.utterance.text, side.utterance.translation
         extra = {"split": side.split, "topic": side.utterance.topic, "synthetic": side.sound is None}
         entry = Entry(
-            id=side.utterance.name, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language=side.language,
-            speaker=side.utterance.speaker, text=own if side.language == KOREAN else other,
-            translation=other if side.language == KOREAN else own, extra={key: value for key, value in extra.items() if value},
-        )  # fmt: skip
+            id=side.utterance.name,
+            audio=stored.name,
+            duration_s=stored.seconds,
+            samples=stored.samples,
+            language=side.language,
+            speaker=side.utterance.speaker,
+            text=own if side.language == KOREAN else other,
+            translation=other if side.language == KOREAN else own,
+            extra={key: value for key, value in extra.items() if value},
+        )
         journal.add(Record(piece.key, "kept", rows={side.language: entry.to_row()}))
         return ()
 

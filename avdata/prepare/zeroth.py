@@ -102,9 +102,15 @@ class ZerothWorker:
         with sentence.sound.on_disk(self.temporary) as path:
             stored = store_sound(path, self.out, f"audio/{sentence.split or 'all'}/{sentence.speaker}/{piece.key}.wav")
         entry = Entry(
-            id=piece.key, audio=stored.name, duration_s=stored.seconds, samples=stored.samples, language="ko",
-            speaker=sentence.speaker, text=sentence.text, extra={"split": sentence.split} if sentence.split else {},
-        )  # fmt: skip
+            id=piece.key,
+            audio=stored.name,
+            duration_s=stored.seconds,
+            samples=stored.samples,
+            language="ko",
+            speaker=sentence.speaker,
+            text=sentence.text,
+            extra={"split": sentence.split} if sentence.split else {},
+        )
         journal.add(Record(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 

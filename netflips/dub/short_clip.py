@@ -179,9 +179,15 @@ class ShortDub:
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
         writer = VideoWriter(
-            self._out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, pixel_aspect=info.pixel_aspect,
+            self._out,
+            info.width,
+            info.height,
+            FRAME_RATE,
+            SAMPLE_RATE,
+            comment=comment,
+            pixel_aspect=info.pixel_aspect,
             subtitles=tracks_of(options, texts),
-        )  # fmt: skip
+        )
         choice = replace(options.mouth, is_hard=options.hard_paste)
         opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
         with opened as mouth, writer:

@@ -59,9 +59,12 @@ def build_parser() -> Parser:
         help="measure synthesisers that no training hears too (mbrola, RHVoice, festival, pico), those that are installed",
     )
     parser.add_argument(
-        "--beside", action="append", default=[], metavar="TITLE=FILE",
+        "--beside",
+        action="append",
+        default=[],
+        metavar="TITLE=FILE",
         help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
-    )  # fmt: skip
+    )
     parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
     parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
     add_common_options(parser)

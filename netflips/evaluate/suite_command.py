@@ -85,9 +85,12 @@ def build_compare_parser() -> Parser:
 def _add_suite(parser: Parser, is_single: bool = False) -> None:
     default = "none is written" if is_single else str(_OUT_DIR)
     parser.add_argument(
-        "--out-dir", type=Path, default=None if is_single else _OUT_DIR, metavar="DIR",
+        "--out-dir",
+        type=Path,
+        default=None if is_single else _OUT_DIR,
+        metavar="DIR",
         help=f"for records.jsonl, metrics.json, table.md, table.tex and report.html (default: {default})",
-    )  # fmt: skip
+    )
     parser.add_argument("--measures", default="", metavar="A,B", help="only these; a name that is none lists them all")
     parser.add_argument("--lang", metavar="LANG", help="language of what was made (default: as the lines say, else ko)")
     parser.add_argument("--face", default="auto", help="whose face: auto (the largest that speaks), largest, or N-th from the left")

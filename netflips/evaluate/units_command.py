@@ -57,9 +57,12 @@ def build_translate_parser() -> Parser:
         description=f"Translate a test split and score the result against its references. {_FIGURES}",
     )
     parser.add_argument(
-        "cases", type=Path, nargs="?", metavar="MANIFEST",
+        "cases",
+        type=Path,
+        nargs="?",
+        metavar="MANIFEST",
         help='JSON lines of {"id", "source", "reference", "source_language"?, "language"?}; or a test split:',
-    )  # fmt: skip
+    )
     given = parser.add_argument_group("test split (a manifest, or --pairs, or --source and --target)")
     given.add_argument("--pairs", type=Path, metavar="DIR", help="folder made by unit2unit.utut_finetune.prepare_pairs")
     given.add_argument("--split", default="test", metavar="NAME", help="of --pairs: test, valid or train (default: test)")

@@ -62,9 +62,12 @@ def _check(options: argparse.Namespace) -> tuple[Path, Path]:
     if options.out_vid_path is not None:
         require_video_name(options.out_vid_path)
     inputs = {
-        "the video": options.video, "the voice": options.speaker_path, "the unit encoder": found[UNIT_ENCODER],
-        "the renderer": found[RENDERER], "the speaker encoder": options.speaker_encoder_path,
-    }  # fmt: skip
+        "the video": options.video,
+        "the voice": options.speaker_path,
+        "the unit encoder": found[UNIT_ENCODER],
+        "the renderer": found[RENDERER],
+        "the speaker encoder": options.speaker_encoder_path,
+    }
     outputs = {
         "the speech": options.out_path,
         "the video with speech": options.out_vid_path,

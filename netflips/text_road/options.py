@@ -54,8 +54,11 @@ def text_road(options: argparse.Namespace) -> TextRoad | None:
         return None
     missing = [flag for flag, path in given.items() if path is None]
     if missing:
-        raise UsageError(f"--road {TEXT} needs models that you have", expected=" and ".join(f"{flag} DIR" for flag in missing),
-                         hint="nothing is downloaded; docs/text_road.md names public ones")  # fmt: skip
+        raise UsageError(
+            f"--road {TEXT} needs models that you have",
+            expected=" and ".join(f"{flag} DIR" for flag in missing),
+            hint="nothing is downloaded; docs/text_road.md names public ones",
+        )
     if options.beam is not None or options.max_target_units is not None:
         raise UsageError("--beam and --max-target-units belong to the road over units", hint="leave them out")
     return TextRoad(options.recognizer, options.text_translator)

@@ -116,10 +116,16 @@ def _long_wav(folder: Path) -> Path:
 
 
 KINDS = {
-    "wav": _sound("a.wav", "pcm_s16le"), "w64": _sound("a.w64", "pcm_s16le"), "caf": _sound("a.caf", "pcm_s16le"),
-    "aiff": _sound("a.aiff", "pcm_s16be"), "au": _sound("a.au", "pcm_s16be"), "flac": _sound("a.flac", "flac"),
-    "mp3": _sound("a.mp3", "libmp3lame"), "avi": _pcm_avi, "rf64": _long_wav,
-}  # fmt: skip
+    "wav": _sound("a.wav", "pcm_s16le"),
+    "w64": _sound("a.w64", "pcm_s16le"),
+    "caf": _sound("a.caf", "pcm_s16le"),
+    "aiff": _sound("a.aiff", "pcm_s16be"),
+    "au": _sound("a.au", "pcm_s16be"),
+    "flac": _sound("a.flac", "flac"),
+    "mp3": _sound("a.mp3", "libmp3lame"),
+    "avi": _pcm_avi,
+    "rf64": _long_wav,
+}
 
 
 @pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)

@@ -176,9 +176,15 @@ def test_what_is_said_is_what_is_shown(pictures: np.ndarray) -> None:
 
     notes, renderer, progress = Notes(), WhiteFaces(), []
     result = speak_and_show(
-        Units(np.array([3, 3, 4])), np.array([0.5], np.float32), Vocoder(), UnitMouth(renderer), Footage(pictures),
-        [BOX] * 6, notes, progress=lambda *state: progress.append(state),
-    )  # fmt: skip
+        Units(np.array([3, 3, 4])),
+        np.array([0.5], np.float32),
+        Vocoder(),
+        UnitMouth(renderer),
+        Footage(pictures),
+        [BOX] * 6,
+        notes,
+        progress=lambda *state: progress.append(state),
+    )
     assert result is said
     assert len(notes.pictures) == 15
     assert sum(map(len, notes.sound)) == 31 * 320

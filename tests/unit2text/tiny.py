@@ -51,8 +51,14 @@ def write_reader(path: Path, corpus: Corpus, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     model = UnitText(reader_config(SMALL, corpus, len(text.symbols), starts))
     config = {
-        "takes": "units", "symbols": list(text.symbols), "spelling": "letters", "starts": starts, "vocabulary": corpus.vocabulary,
+        "takes": "units",
+        "symbols": list(text.symbols),
+        "spelling": "letters",
+        "starts": starts,
+        "vocabulary": corpus.vocabulary,
         "model": {"encoder_heads": 4, "encoder_norm_first": True, "decoder_attention_heads": 4, "no_scale_embedding": False},
-        "search": {"beam": 3}, "ctc_weight": 1.0, "suppress_marks": True,  # with random weights CTC writes most
-    }  # fmt: skip
+        "search": {"beam": 3},
+        "ctc_weight": 1.0,
+        "suppress_marks": True,  # with random weights CTC writes most
+    }
     return write_checkpoint(path, TEXT_READER, config, stored_tensors(model))

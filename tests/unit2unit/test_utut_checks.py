@@ -32,10 +32,16 @@ _SHA, _OTHER = "sha256:0123456789abcdef", "sha256:fedcba9876543210"
 _SIZES = [
     f"fairseq.model.{name}={size}"
     for name, size in {
-        "encoder_embed_dim": 24, "decoder_embed_dim": 24, "encoder_attention_heads": 3, "decoder_attention_heads": 3,
-        "encoder_layers": 2, "decoder_layers": 3, "encoder_ffn_embed_dim": 40, "decoder_ffn_embed_dim": 56,
+        "encoder_embed_dim": 24,
+        "decoder_embed_dim": 24,
+        "encoder_attention_heads": 3,
+        "decoder_attention_heads": 3,
+        "encoder_layers": 2,
+        "decoder_layers": 3,
+        "encoder_ffn_embed_dim": 40,
+        "decoder_ffn_embed_dim": 56,
     }.items()
-]  # fmt: skip
+]
 """Of the translators in tests.unit2unit.tiny."""
 
 

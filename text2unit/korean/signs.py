@@ -30,9 +30,12 @@ def require_readable(text: str, path: str | Path | None = None) -> None:
         places = ", ".join(f"{_name(sign)} at letter {column} of line {line}" for line, column, sign in odd[:_MOST_NAMED])
         more = f" and {len(odd) - _MOST_NAMED} more" if len(odd) > _MOST_NAMED else ""
         raise InputError(
-            "the text has signs that cannot be read aloud", path=path, expected="Hangul, Latin letters, digits and punctuation",
-            found=f"{places}{more}", hint="write them as words, or take them out",
-        )  # fmt: skip
+            "the text has signs that cannot be read aloud",
+            path=path,
+            expected="Hangul, Latin letters, digits and punctuation",
+            found=f"{places}{more}",
+            hint="write them as words, or take them out",
+        )
 
 
 def clean(text: str) -> str:

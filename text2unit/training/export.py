@@ -42,10 +42,13 @@ def export_speller(checkpoint: str | Path, out_path: str | Path, eight_bits: boo
     state = read_run(checkpoint, RUN_KIND, "text2unit.train")
     about = state["about"]
     config = {
-        "model": about["model"], "languages": about["languages"], "vocabulary": about["vocabulary"],
+        "model": about["model"],
+        "languages": about["languages"],
+        "vocabulary": about["vocabulary"],
         **({} if about["silence"] is None else {"silence": about["silence"]}),
-        "trained": {"steps": int(state["position"]["step"])}, **_domain(domain, about["scores"]),
-    }  # fmt: skip
+        "trained": {"steps": int(state["position"]["step"])},
+        **_domain(domain, about["scores"]),
+    }
     tensors = {name: tensor for name, tensor in state["modules"][NETWORK].items() if not name.startswith(_ALIGNER)}
     path = write_checkpoint(out_path, SPELLER, config, tensors, eight_bits)
     TextSpeller.from_checkpoint(path)  # proof that it can be read and fits

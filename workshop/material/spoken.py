@@ -122,7 +122,13 @@ def write_takes(folder: Path, takes: Sequence[Take]) -> Iterator[dict[str, Any]]
         write_speech(path, samples)
         duration_s = float(samples_to_seconds(len(samples)))
         entry = Entry(
-            take.id, audio=take.audio, duration_s=duration_s, samples=len(samples), language=take.language,
-            speaker=take.speaker, text=take.text, extra=take.describe(),
-        )  # fmt: skip
+            take.id,
+            audio=take.audio,
+            duration_s=duration_s,
+            samples=len(samples),
+            language=take.language,
+            speaker=take.speaker,
+            text=take.text,
+            extra=take.describe(),
+        )
         yield entry.to_row() | ({"phonemes": phonemes} if take.is_reference or isinstance(take.voice, NaturalVoice) else {})

@@ -142,6 +142,12 @@ def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
 
 
 def test_failures_and_what_they_follow_are_done_again() -> None:
-    records = {"a": Record("a", "done"), "a/1": Record("a/1", "kept", "a"), "a/2": Record("a/2", "failed", "a"),
-               "b": Record("b", "done"), "b/1": Record("b/1", "kept", "b"), "c": Record("c", "failed")}  # fmt: skip
+    records = {
+        "a": Record("a", "done"),
+        "a/1": Record("a/1", "kept", "a"),
+        "a/2": Record("a/2", "failed", "a"),
+        "b": Record("b", "done"),
+        "b/1": Record("b/1", "kept", "b"),
+        "c": Record("c", "failed"),
+    }
     assert set(without_failures(records)) == {"a/1", "b", "b/1"}

@@ -24,11 +24,17 @@ def test_faces_are_compared_as_scikit_image_does() -> None:
     found = values(faces_beside(made, true, [BOX] * 3))
     theirs = [
         structural_similarity(
-            crop_face(a, BOX) / 255, crop_face(b, BOX) / 255, channel_axis=2, data_range=1, gaussian_weights=True, sigma=1.5,
-            use_sample_covariance=False, win_size=11,
+            crop_face(a, BOX) / 255,
+            crop_face(b, BOX) / 255,
+            channel_axis=2,
+            data_range=1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            win_size=11,
         )
         for a, b in zip(made, true, strict=True)
-    ]  # fmt: skip
+    ]
     assert found["face_ssim"] == pytest.approx(np.mean(theirs), abs=1e-3)
     apart = [np.abs(a[20:116, 40:136] / 255 - b[20:116, 40:136] / 255).mean() for a, b in zip(made, true, strict=True)]
     assert found["face_l1"] == pytest.approx(np.mean(apart), abs=1e-6)

@@ -89,8 +89,14 @@ def rows() -> list[Row]:
 def test_tables_have_the_baselines_and_the_interval(rows: list[Row]) -> None:
     lines = tables.markdown(rows).splitlines()
     assert re.split(r"\s*\|\s*", lines[0].strip("| ")) == [
-        "figure", "dub", "95 % interval", "n", "source itself", "shuffled pairs", "notes"
-    ]  # fmt: skip
+        "figure",
+        "dub",
+        "95 % interval",
+        "n",
+        "source itself",
+        "shuffled pairs",
+        "notes",
+    ]
     cells = re.split(r"\s*\|\s*", lines[2].strip("| "))
     assert cells[:2] == ["unit sync ↑", "0.350"]
     assert cells[3:6] == ["8", "0.950", "0.050"]
@@ -111,9 +117,15 @@ def test_a_histogram_counts_all_clips_and_marks_all_means(rows: list[Row]) -> No
 def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) -> None:
     evil = "<script>alert(1)</script>"
     worst = WorstClip(
-        evil, "a.mp4", [evil], [Shown("unit sync", "0.1", "0.5", 0.9)], {"dub": ["data:image/jpeg;base64,AA"]},
-        {"dub": "data:audio/flac;base64,AA"}, {"wanted": evil, "heard": "", "recognizer": evil}, [],
-    )  # fmt: skip
+        evil,
+        "a.mp4",
+        [evil],
+        [Shown("unit sync", "0.1", "0.5", 0.9)],
+        {"dub": ["data:image/jpeg;base64,AA"]},
+        {"dub": "data:audio/flac;base64,AA"},
+        {"wanted": evil, "heard": "", "recognizer": evil},
+        [],
+    )
     written = page(Told(evil, {"clips": evil}, rows, [], [worst], {evil: [evil]}))
     assert "<script" not in written
     assert "http" not in re.sub(r"http-equiv", "", written)
