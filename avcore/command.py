@@ -19,9 +19,16 @@ from avcore.usage import Parser
 LOG = logging.getLogger("netflips")
 _TERMINATED = 143
 _REFUSED = (
-    errno.ENAMETOOLONG, errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ELOOP, errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.EFBIG,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.ELOOP,
+    errno.EMFILE,
     errno.ENOTDIR,
-)  # fmt: skip
+)
 """What the machine says of a name, a place or a limit, wherever it is met; a user can put it right."""
 _MOST_SHOWN = 200
 _LESS = "close other programs, raise the limit (ulimit -v), or give something shorter"

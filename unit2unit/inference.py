@@ -138,8 +138,15 @@ def _languages(path: Path, options: argparse.Namespace) -> tuple[str, str]:
 
 
 __all__ = [
-    "Hypothesis", "SearchConfig", "Translation", "UnitTranslator", "build_parser", "main", "search_settings", "truncation_notice",
-]  # fmt: skip
+    "Hypothesis",
+    "SearchConfig",
+    "Translation",
+    "UnitTranslator",
+    "build_parser",
+    "main",
+    "search_settings",
+    "truncation_notice",
+]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -213,10 +213,17 @@ def _cluster(frames: Floats, config: KMeansConfig, settings: dict[str, Any]) -> 
     wanted = config.fit
     # Small clusters are left alone (reassignment_ratio 0) and only a standstill ends it (tol 0), as for HuBERT's labels.
     clustering = MiniBatchKMeans(
-        wanted.num_clusters, init="k-means++", batch_size=wanted.batch_size, max_iter=wanted.max_iter, n_init=wanted.n_init,
-        max_no_improvement=wanted.max_no_improvement, random_state=wanted.seed, tol=0.0, reassignment_ratio=0.0,
+        wanted.num_clusters,
+        init="k-means++",
+        batch_size=wanted.batch_size,
+        max_iter=wanted.max_iter,
+        n_init=wanted.n_init,
+        max_no_improvement=wanted.max_no_improvement,
+        random_state=wanted.seed,
+        tol=0.0,
+        reassignment_ratio=0.0,
         compute_labels=False,
-    ).fit(frames)  # fmt: skip
+    ).fit(frames)
     centres = np.ascontiguousarray(clustering.cluster_centers_, dtype=np.float32)
     plain = Quantizer(centres, np.zeros_like(mean), np.ones_like(scale), settings, 0.0)
     counts, total = LabelCounts(len(centres)), 0.0

@@ -35,10 +35,17 @@ _FOREIGN_SEARCH_OPTIONS: dict[str, object] = {
 """Options of the reference's generator that are off in the published settings and not built here."""
 
 _SEARCH_BOUNDS: dict[str, tuple[float, float]] = {
-    "beam": (1, 10_000), "max_len_a": (0, 1000), "max_len_b": (0, MOST_POSITIONS), "min_len": (0, MOST_POSITIONS),
-    "lenpen": (-100, 100), "unkpen": (-1e6, 1e6), "temperature": (1e-6, 1e6), "unnormalized": (0, 1),
-    "no_repeat_ngram_size": (0, MOST_POSITIONS), "max_target_units": (0, MOST_POSITIONS),
-}  # fmt: skip
+    "beam": (1, 10_000),
+    "max_len_a": (0, 1000),
+    "max_len_b": (0, MOST_POSITIONS),
+    "min_len": (0, MOST_POSITIONS),
+    "lenpen": (-100, 100),
+    "unkpen": (-1e6, 1e6),
+    "temperature": (1e-6, 1e6),
+    "unnormalized": (0, 1),
+    "no_repeat_ngram_size": (0, MOST_POSITIONS),
+    "max_target_units": (0, MOST_POSITIONS),
+}
 """Settings of the search that a checkpoint may hold, with least and most."""
 
 _NO_LIMIT = (4, 50)

@@ -36,11 +36,9 @@ class ResNet(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.frontend3D = nn.Sequential(
-            nn.Conv3d(1, width, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False),
-            nn.BatchNorm3d(width),
-            nn.PReLU(width),
+            nn.Conv3d(1, width, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False), nn.BatchNorm3d(width), nn.PReLU(width),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
-        )
+        )  # fmt: skip
         self.trunk = Trunk(width)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -220,6 +220,10 @@ def _files(case: CaseFiles, subject: str, partner: CaseFiles | None, stand_in: P
     """The files that stand in the dub's place."""
     shuffled = [case.dub, None if partner is None else partner.dub]
     files: dict[str, list[Path | None]] = {
-        DUBBED: [case.dub], ITSELF: [case.source], SHUFFLED: shuffled, TRUTH: [case.reference], TRUE_UNITS: [stand_in],
-    }  # fmt: skip
+        DUBBED: [case.dub],
+        ITSELF: [case.source],
+        SHUFFLED: shuffled,
+        TRUTH: [case.reference],
+        TRUE_UNITS: [stand_in],
+    }
     return files[subject]

@@ -193,9 +193,13 @@ def _curve_json(curve: Curve) -> dict[str, Any]:
         for level, one in curve.gains.items()
     ]
     return {
-        "noise": curve.noise, "figure": curve.figure, "points": points, "gains": gains, "lips_help_from_db": curve.helps_from,
+        "noise": curve.noise,
+        "figure": curve.figure,
+        "points": points,
+        "gains": gains,
+        "lips_help_from_db": curve.helps_from,
         "failed": curve.failed,
-    }  # fmt: skip
+    }
 
 
 def _finite(value: float) -> float | None:

@@ -204,9 +204,13 @@ def _dub(options: argparse.Namespace) -> None:
 
 
 def _run(
-    options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", left_out: frozenset[str], title: str, sweep: "Sweep | None",
+    options: argparse.Namespace,
+    cases: "tuple[CaseFiles, ...]",
+    left_out: frozenset[str],
+    title: str,
+    sweep: "Sweep | None",
     is_kept: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Check everything, measure, and say the table."""
     from netflips.evaluate.cases import check_media
     from netflips.evaluate.suite import PAGE, run_suite

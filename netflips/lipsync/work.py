@@ -152,9 +152,13 @@ def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
         encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     settled(choice, renderer)
     inputs = {
-        "the video": options.video, "the speech": options.speech, "the unit encoder": encoder, "the renderer": renderer,
-        "the Wav2Lip checkpoint": choice.wav2lip, "the mouth's table": choice.table,
-    }  # fmt: skip
+        "the video": options.video,
+        "the speech": options.speech,
+        "the unit encoder": encoder,
+        "the renderer": renderer,
+        "the Wav2Lip checkpoint": choice.wav2lip,
+        "the mouth's table": choice.table,
+    }
     keep_apart({"the result": options.out_vid_path}, inputs)
     out = require_place(options.out_vid_path, "the result")
     return _Files(options.video, options.speech, out, encoder, renderer)

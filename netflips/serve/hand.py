@@ -40,9 +40,13 @@ class Hand:
         if self._process is None or self._process.returncode is not None:
             # A session of its own: Ctrl-C is for the server, which then ends the worker in its own time.
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-                limit=_MOST_LINE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )  # fmt: skip
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                limit=_MOST_LINE,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
 
     async def run(self, words: Sequence[str], folder: Path, heard: Heard) -> int:
         """Let the worker run a command in a folder; returns its exit code. Raises WorkerEndedError when the worker ends before."""

@@ -84,9 +84,16 @@ def test_they_come_back_from_a_configuration() -> None:
 
 @pytest.mark.parametrize(
     "stored",
-    [[], {"units": ["1 2"]}, {"units": [], "silence": 9}, {"units": ["1 x"], "silence": 9}, {"units": ["1 2", ""], "silence": 9},
-     {"units": ["1 77"], "silence": 9}, {"units": ["1 2"], "silence": 77}],
-)  # fmt: skip
+    [
+        [],
+        {"units": ["1 2"]},
+        {"units": [], "silence": 9},
+        {"units": ["1 x"], "silence": 9},
+        {"units": ["1 2", ""], "silence": 9},
+        {"units": ["1 77"], "silence": 9},
+        {"units": ["1 2"], "silence": 77},
+    ],
+)
 def test_damaged_ones_are_one_error(stored: object) -> None:
     with pytest.raises(CheckpointError, match="known sentences"):
         KnownSentences.from_config({KEY: stored}, Path("x"), UNITS)

@@ -17,11 +17,18 @@ ABOUT = {
 def runs(stage: str, who: str, keeps: bool, amount: float, seconds: list[float]) -> dict[str, dict]:
     return {
         f"{who}, {keeps}, {amount:g}, round {turn}": {
-            "stage": stage, "who": who, "is_ours": who.startswith("ours"), "keeps": keeps, "amount": amount, "cpu_s": one,
-            "wall_s": one, "peak_mib": 100 * turn, "agreement": "",
+            "stage": stage,
+            "who": who,
+            "is_ours": who.startswith("ours"),
+            "keeps": keeps,
+            "amount": amount,
+            "cpu_s": one,
+            "wall_s": one,
+            "peak_mib": 100 * turn,
+            "agreement": "",
         }
         for turn, one in enumerate(seconds, 1)
-    }  # fmt: skip
+    }
 
 
 def part(points: dict) -> dict:

@@ -191,10 +191,17 @@ def _texts() -> Iterator[Target]:
         10,
     )
     train = (
-        "av2unit.train", "--config", "av2unit/train_debug", "data.train=train.tsv", "data.train_labels=[train.km]",
+        "av2unit.train",
+        "--config",
+        "av2unit/train_debug",
+        "data.train=train.tsv",
+        "data.train_labels=[train.km]",
         "data.label_rate=50",
-        "data.dictionaries=[dict.km.txt]", "run_dir=o", "check_only=true", "--quiet",
-    )  # fmt: skip
+        "data.dictionaries=[dict.km.txt]",
+        "run_dir=o",
+        "check_only=true",
+        "--quiet",
+    )
     beside = ("train.tsv", "train.km", "dict.km.txt")
     for name in beside:
         others = tuple(one for one in beside if one != name)

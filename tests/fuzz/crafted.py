@@ -94,10 +94,18 @@ def _pickles(good: Path) -> Iterator[Case]:
 def _settings(good: Path) -> Iterator[Case]:
     stored = json.loads((good / OWN[ENCODER].replace(".safetensors", ".json")).read_bytes())
     sizes = {
-        "encoder_layers": 10**12, "encoder_embed_dim": 10**12, "encoder_ffn_embed_dim": -1, "encoder_attention_heads": 0,
-        "conv_pos": "128", "conv_pos_groups": [1], "final_dim": 1e300, "audio_feat_dim": True, "logit_temp": 0, "dropout": "0.1",
+        "encoder_layers": 10**12,
+        "encoder_embed_dim": 10**12,
+        "encoder_ffn_embed_dim": -1,
+        "encoder_attention_heads": 0,
+        "conv_pos": "128",
+        "conv_pos_groups": [1],
+        "final_dim": 1e300,
+        "audio_feat_dim": True,
+        "logit_temp": 0,
+        "dropout": "0.1",
         "untie_final_proj": 1,
-    }  # fmt: skip
+    }
     for name, value in sizes.items():
         changed = {**stored, "config": {**stored["config"], "model": {**stored["config"]["model"], name: value}}}
         yield _given(good, "encoder.json", json.dumps(changed).encode(), f"{name}: {value}", f"setting {name}", command="units")
@@ -207,14 +215,21 @@ def _lines(good: Path) -> Iterator[Case]:
 def _yaml(good: Path) -> Iterator[Case]:
     doubled = b"".join(b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12))
     contents = {
-        "a list that does not end": b"text: [a\n", "a tab": b"text:\t- a\n", "a key that is there twice": b"text: [a]\ntext: [b]\n",
-        "a tag of Python's": b"text: !!python/object/apply:os.system [touch x]\n", "Latin-1": b"english_ending: \xe9\n",
-        "5,000 deep": b"text: " + b"[" * 5000, "5,000 digits": b"english_ending: " + HUGE,
+        "a list that does not end": b"text: [a\n",
+        "a tab": b"text:\t- a\n",
+        "a key that is there twice": b"text: [a]\ntext: [b]\n",
+        "a tag of Python's": b"text: !!python/object/apply:os.system [touch x]\n",
+        "Latin-1": b"english_ending: \xe9\n",
+        "5,000 deep": b"text: " + b"[" * 5000,
+        "5,000 digits": b"english_ending: " + HUGE,
         "a list that holds itself": b"text: &a [*a]\n",
-        "a thousand million values": b"a0: &a0 [1, 1]\n" + doubled, "a number": b"5\n", "defaults that are none": b"defaults: 5\n",
-        "two documents": b"text: [a]\n---\ntext: [b]\n", "no date": b"english_ending: 2012-99-99\n",
+        "a thousand million values": b"a0: &a0 [1, 1]\n" + doubled,
+        "a number": b"5\n",
+        "defaults that are none": b"defaults: 5\n",
+        "two documents": b"text: [a]\n---\ntext: [b]\n",
+        "no date": b"english_ending: 2012-99-99\n",
         "UTF-16": "text: [a]\n".encode("utf-16"),
-    }  # fmt: skip
+    }
     for name, content in contents.items():
         yield _given(good, "kox.yaml", content, name, "kox")
         yield _given(

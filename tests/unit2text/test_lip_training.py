@@ -32,11 +32,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def train(folder: Path, run: str, parity_dir: Path, *more: str) -> int:
     files = parity_dir / "unit2text"
     settings = (
-        "data.lips=true", f"data.train={folder / 'clips.jsonl'}", "data.hold_out=1",
+        "data.lips=true",
+        f"data.train={folder / 'clips.jsonl'}",
+        "data.hold_out=1",
         f"init.checkpoint={files / 'unit_pretrained.pt'}",
-        f"init.av_hubert={files / 'mavhubert.pt'}", f"run_dir={folder / run}", "batch.batch_size=3", "loop.validate_every=2",
-        "loop.save_every=2", "loop.log_every=1", "optim.lr=1e-3", "optim.warmup_steps=0",
-    )  # fmt: skip
+        f"init.av_hubert={files / 'mavhubert.pt'}",
+        f"run_dir={folder / run}",
+        "batch.batch_size=3",
+        "loop.validate_every=2",
+        "loop.save_every=2",
+        "loop.log_every=1",
+        "optim.lr=1e-3",
+        "optim.warmup_steps=0",
+    )
     return main(["--config", "unit2text/train_debug", *settings, *more])
 
 

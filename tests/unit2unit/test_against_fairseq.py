@@ -21,10 +21,18 @@ from unit2unit.stage import TRANSLATOR
 LANGUAGES = ("en", "fr", "ko")
 DEPTHS = {"encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_embed_dim": 112, "decoder_ffn_embed_dim": 72}
 PUBLISHED_OPTIONS = {
-    "encoder_normalize_before": True, "decoder_normalize_before": True, "encoder_learned_pos": False,
-    "decoder_learned_pos": False, "layernorm_embedding": False, "no_scale_embedding": False, "share_all_embeddings": True,
-    "activation_fn": "gelu", "pooler_activation_fn": "tanh", "max_source_positions": 1024, "max_target_positions": 1024,
-}  # fmt: skip
+    "encoder_normalize_before": True,
+    "decoder_normalize_before": True,
+    "encoder_learned_pos": False,
+    "decoder_learned_pos": False,
+    "layernorm_embedding": False,
+    "no_scale_embedding": False,
+    "share_all_embeddings": True,
+    "activation_fn": "gelu",
+    "pooler_activation_fn": "tanh",
+    "max_source_positions": 1024,
+    "max_target_positions": 1024,
+}
 
 
 def bart(seed: int, dim: int, num_heads: int, num_units: int) -> tuple[Any, argparse.Namespace]:
@@ -55,11 +63,19 @@ def ours(model: Any, options: argparse.Namespace) -> UnitTransformer:
 def fairseq_search(model: Any, source: torch.Tensor, settings: SearchConfig, rules: Rules) -> list[dict[str, Any]]:
     symbols = model.encoder.dictionary
     generator = SequenceGenerator(
-        [model], symbols, beam_size=settings.beam, max_len_a=settings.max_len_a, max_len_b=settings.max_len_b,
-        min_len=settings.min_len, normalize_scores=not settings.unnormalized, len_penalty=settings.lenpen,
-        unk_penalty=settings.unkpen, temperature=settings.temperature, eos=rules.end,
+        [model],
+        symbols,
+        beam_size=settings.beam,
+        max_len_a=settings.max_len_a,
+        max_len_b=settings.max_len_b,
+        min_len=settings.min_len,
+        normalize_scores=not settings.unnormalized,
+        len_penalty=settings.lenpen,
+        unk_penalty=settings.unkpen,
+        temperature=settings.temperature,
+        eos=rules.end,
         tokens_to_suppress=tuple(symbols[row] for row in rules.suppressed),
-    )  # fmt: skip
+    )
     sample = {"net_input": {"src_tokens": source, "src_lengths": torch.tensor([source.shape[1]])}}
     found: list[dict[str, Any]] = generator.generate([model], sample)[0]
     return found

@@ -89,8 +89,12 @@ def resolve_unit_offset(setting: OffsetSetting, language: str, table: Tensor, st
     if not estimate.is_decided:
         LOG.warning(
             "the '%s' vocoder has %d unit rows and does not show whether it counts units from 0 or from %d; taking 0 "
-            "(--vocoder-unit-offset %d if the speech is wrong)", language, rows, NUM_SPECIALS, NUM_SPECIALS,
-        )  # fmt: skip
+            "(--vocoder-unit-offset %d if the speech is wrong)",
+            language,
+            rows,
+            NUM_SPECIALS,
+            NUM_SPECIALS,
+        )
     elif estimate.offset:
         LOG.info("the '%s' vocoder counts units from %d (log odds %.0f)", language, estimate.offset, estimate.log_odds)
     return estimate.offset

@@ -73,11 +73,19 @@ def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[st
         return (
             module("workshop.material.pairs", "--data", data, "--units", *of, "--out-dir", pairs),
             module(
-                "unit2unit.utut_finetune.prepare_pairs", "--source", pairs / "en.jsonl", "--target", pairs / "ko.jsonl",
-                "--out", prepared, "--group", "^s[0-9]+", "--overwrite",
+                "unit2unit.utut_finetune.prepare_pairs",
+                "--source",
+                pairs / "en.jsonl",
+                "--target",
+                pairs / "ko.jsonl",
+                "--out",
+                prepared,
+                "--group",
+                "^s[0-9]+",
+                "--overwrite",
             ),
             training("unit2unit.utut_finetune.finetune", config, f"data_dir={prepared}", *words),
-        )  # fmt: skip
+        )
 
     def faces(config: str, *words: object) -> tuple[str, ...]:
         return training(

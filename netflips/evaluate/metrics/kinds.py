@@ -25,7 +25,11 @@ KINDS: Mapping[str, Kind] = {
     "bleu_ko_mecab": Kind("BLEU of morphemes (ko-mecab)", "", "higher", _SACREBLEU, _OTHER_WORDS),
     # Units
     "unit_error_rate": Kind(
-        "unit error rate", "", "lower", "edits over units of the reference, repeats merged", "not errors that are heard",
+        "unit error rate",
+        "",
+        "lower",
+        "edits over units of the reference, repeats merged",
+        "not errors that are heard",
         ("unit_error_rate_errors", "unit_error_rate_length"),
     ),
     "unit_bleu": Kind("BLEU over units", "", "higher", "sacrebleu, a unit a word", _OTHER_WORDS),
@@ -68,7 +72,7 @@ KINDS: Mapping[str, Kind] = {
     "lse_c_published": Kind("LSE-C, as published", "", "higher", "SyncNet, zeros beyond the clip", _ZEROS),
     "lse_d_published": Kind("LSE-D, as published", "", "lower", "SyncNet, zeros beyond the clip", _ZEROS),
     "lse_offset_published": Kind("offset by SyncNet, as published", "pictures", "near", "SyncNet, zeros beyond the clip", _ALIKE),
-}  # fmt: skip
+}
 """Of all figures that metrics of a case answer with, by name, in the order in which tables have them."""
 
 FRECHET = Kind(

@@ -32,8 +32,16 @@ def _row(name: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    rows = [_row(f"가{number}", speaker=f"s{number % 3}", language="ko", split="train" if number < 6 else "valid",
-                 text=f"문장 {number // 2}") for number in range(9)]  # fmt: skip
+    rows = [
+        _row(
+            f"가{number}",
+            speaker=f"s{number % 3}",
+            language="ko",
+            split="train" if number < 6 else "valid",
+            text=f"문장 {number // 2}",
+        )
+        for number in range(9)
+    ]
     return _write(tmp_path / "corpus", rows)
 
 

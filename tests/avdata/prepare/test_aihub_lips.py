@@ -163,10 +163,17 @@ def test_labels_that_are_none(tmp_path: Path) -> None:
 
 
 def test_labels_with_little_in_them(tmp_path: Path) -> None:
-    label = _read(tmp_path, json.dumps({"Sentence_info": [
-        {"ID": 5, "sentence_text": "b", "start_time": "3.5", "end_time": "4"},
-        {"ID": 5, "sentence_text": " a  c ", "start_time": 1, "end_time": 2},
-    ]}).encode())  # fmt: skip
+    label = _read(
+        tmp_path,
+        json.dumps(
+            {
+                "Sentence_info": [
+                    {"ID": 5, "sentence_text": "b", "start_time": "3.5", "end_time": "4"},
+                    {"ID": 5, "sentence_text": " a  c ", "start_time": 1, "end_time": 2},
+                ]
+            }
+        ).encode(),
+    )
     assert [(one.number, one.text) for one in label.sentences] == [(2, "a c"), (1, "b")]
     assert label.rows.shape == (0, 4)
     assert label.speaker == ""

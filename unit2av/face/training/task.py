@@ -41,9 +41,16 @@ class Unit2vTask:
         self._quality = LipDiscriminator(config.quality_width) if config.losses.quality else None
         self._losses = LipLosses(config.losses, config.mouth, expert)
         self._train = FaceWindows(
-            clips.train, cache, config.loop.seed, config.data.flip, pictures=config.pictures, is_run=expert is not None,
-            same_reference=config.same_reference, reference_choices=config.reference_choices, augment=config.augment,
-        )  # fmt: skip
+            clips.train,
+            cache,
+            config.loop.seed,
+            config.data.flip,
+            pictures=config.pictures,
+            is_run=expert is not None,
+            same_reference=config.same_reference,
+            reference_choices=config.reference_choices,
+            augment=config.augment,
+        )
         self._valid = FaceWindows(
             clips.valid,
             cache,

@@ -102,9 +102,13 @@ class VoiceModelConfig:
         """The same as a harmonic voice takes it."""
         sizes = {name: _hashable(value) for name, value in vars(self.source).items()}
         return HarmonicConfig(
-            num_units=self.num_units, unit_dim=self.unit_dim, speaker_dim=self.speaker_dim, speaker_width=self.speaker_width,
-            duration_dim=self.duration_dim, **sizes,
-        )  # fmt: skip
+            num_units=self.num_units,
+            unit_dim=self.unit_dim,
+            speaker_dim=self.speaker_dim,
+            speaker_width=self.speaker_width,
+            duration_dim=self.duration_dim,
+            **sizes,
+        )
 
 
 def _hashable(value: Any) -> Any:

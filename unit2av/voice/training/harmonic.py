@@ -170,9 +170,13 @@ def cut(name: str, take: VoiceTake, voice: Vector, start: int, length: int) -> H
     """Steps `start` to `start + length` of a take."""
     end = start + length
     return HarmonicSegment(
-        name, take.frames[start:end], take.samples[units_to_samples(start) : units_to_samples(end)], voice,
-        take.log_f0[start * PER_STEP : end * PER_STEP], take.melody,
-    )  # fmt: skip
+        name,
+        take.frames[start:end],
+        take.samples[units_to_samples(start) : units_to_samples(end)],
+        voice,
+        take.log_f0[start * PER_STEP : end * PER_STEP],
+        take.melody,
+    )
 
 
 def collate_harmonic(segments: Sequence[HarmonicSegment], silence: int | None, contours: int) -> HarmonicBatch:

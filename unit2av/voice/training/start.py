@@ -84,9 +84,13 @@ def read_run_checkpoint(path: str | Path) -> RunCheckpoint:
     state = read_run(path, RUN_KIND, "unit2av.train_unit2a")
     about = state["about"]
     return RunCheckpoint(
-        Path(path), dict(state["modules"]["generator"]), dict(about["settings"]), str(about["language"]),
-        str(about["vocabulary"]), int(state["position"]["step"]),
-    )  # fmt: skip
+        Path(path),
+        dict(state["modules"]["generator"]),
+        dict(about["settings"]),
+        str(about["language"]),
+        str(about["vocabulary"]),
+        int(state["position"]["step"]),
+    )
 
 
 def settings_of(config: VocoderConfig | HarmonicConfig) -> dict[str, Any]:
