@@ -97,6 +97,46 @@ def dub_report(source: Path, output: Path, seconds: float, utterances: list[Utte
     return replace(plain, **changes)
 
 
+def four_utterances(source: Path, output: Path) -> DubReport:
+    """The report of a recording of 4 s with four utterances, one of which was left alone."""
+    utterances = [
+        utterance(
+            1,
+            0.2,
+            0.9,
+            slack_s=0.05,
+            heard_text="Where <is> it?",
+            heard_confidence=0.943,
+            said_text="어디예요?",
+            said_confidence=0.9,
+        ),
+        utterance(
+            2,
+            1.0,
+            1.8,
+            output_end_s=1.9,
+            in_pause_s=0.1,
+            is_truncated=True,
+            left={"profile": 5},
+            drawn=20,
+            heard_text="Over there.",
+            target_text="저기요.",
+            said_text="저기요.",
+        ),
+        utterance(
+            3, 2.0, 2.6, factor=0.7, is_hurried=True, speaker="<script>alert(1)</script>", face={"height_px": 60.0, "max_yaw": 0.5}
+        ),
+        utterance(4, 3.0, 3.8, left_alone="its translation is empty & void", factor=None, drawn=0),
+    ]
+    return dub_report(
+        source,
+        output,
+        4.0,
+        utterances,
+        warnings=("utterance 2: <stopped>", "utterance 4 is left alone: its translation is empty & void"),
+    )
+
+
 def numbered(path: Path, count: int, offset: int, hum: float) -> Path:
     """A video whose k-th picture is gray, of brightness 2 (k + offset), and which hums in its second second."""
     sound = np.zeros(count * 640, np.float32)

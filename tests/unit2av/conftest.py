@@ -37,6 +37,12 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
 
 
 @pytest.fixture(scope="session")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
+    """Eight short songs; nobody may change them."""
+    return sing_corpus(tmp_path_factory.mktemp("songs"), utterances=8, steps=40)
+
+
+@pytest.fixture(scope="session")
 def trained(tones: TonesCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the vocoder's debug config at its own sizes, by the command."""
     run_dir = tmp_path_factory.mktemp("trained")

@@ -9,31 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.errors import InputError, NetflipsError, UnitError, UnitRangeError, UsageError, VocabularyError
+from avcore.errors import InputError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
 from avdata.published.unit2a import Reading, check_range, read_utterances
-from avdata.unit_store import UnitRow, write_units
-from tests.unit2av.vocoder_runs import PUBLISHED
+from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
-from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig, check_config
-from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus, reading_of
-from unit2av.voice.training.items import AlignedReader, HeldOut, TrainingSegments, collate, normalise_peak
-
-
-@pytest.fixture(scope="module")
-def tones(tmp_path_factory: pytest.TempPathFactory) -> TonesCorpus:
-    return sing_corpus(tmp_path_factory.mktemp("tones"), utterances=8, steps=40)
-
-
-def settings(corpus: TonesCorpus, run_dir: Path, **changes: object) -> Unit2aConfig:
-    data = {"train": str(corpus.manifest), "units": str(corpus.units), **changes}
-    return replace(PUBLISHED, run_dir=str(run_dir), data=data_config(**data))
-
-
-def data_config(**changes: Any) -> VoiceDataConfig:
-    """Segments as published."""
-    return VoiceDataConfig(**{"segment_units": PUBLISHED.data.segment_units, "peak": PUBLISHED.data.peak} | changes)
+from unit2av.voice.training.config import Unit2aConfig, check_config
+from unit2av.voice.training.corpus import Corpus, edge_unit, read_corpus
+from unit2av.voice.training.items import TrainingSegments
 
 
 def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
@@ -50,20 +34,20 @@ def published_copy(corpus: TonesCorpus, folder: Path, shift: int = 0) -> Path:
 
 
 @pytest.mark.parametrize("shift", [0, 4])
-def test_the_published_form_gives_the_same_corpus(tones: TonesCorpus, tmp_path: Path, shift: int) -> None:
-    ours = read_corpus(settings(tones, tmp_path)).train
-    path = published_copy(tones, tmp_path, shift)
-    theirs = read_corpus(settings(tones, tmp_path, train=str(path), units="", first_unit=shift)).train
+def test_the_published_form_gives_the_same_corpus(songs: TonesCorpus, tmp_path: Path, shift: int) -> None:
+    ours = read_corpus(settings(songs, tmp_path)).train
+    path = published_copy(songs, tmp_path, shift)
+    theirs = read_corpus(settings(songs, tmp_path, train=str(path), units="", first_unit=shift)).train
     assert len(ours) == len(theirs) == 8
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(one.units.frames(), other.units.frames())
         np.testing.assert_allclose(one.voice, other.voice, rtol=1e-6)
         assert one.audio == other.audio
-    assert read_corpus(settings(tones, tmp_path)).vocabulary == VOCABULARY
+    assert read_corpus(settings(songs, tmp_path)).vocabulary == VOCABULARY
 
 
-def test_units_may_stand_in_the_published_line(tones: TonesCorpus, tmp_path: Path) -> None:
-    audio = tones.manifest.parent / "wav" / "tones_0000.wav"
+def test_units_may_stand_in_the_published_line(songs: TonesCorpus, tmp_path: Path) -> None:
+    audio = songs.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"
     path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
     (found,) = read_utterances(path, "", Reading())
@@ -106,11 +90,11 @@ def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:
     return str(path)
 
 
-def test_units_are_checked_before_the_first_step(tones: TonesCorpus, tmp_path: Path) -> None:
+def test_units_are_checked_before_the_first_step(songs: TonesCorpus, tmp_path: Path) -> None:
     units = tmp_path / "units.jsonl"
 
     def broken(change: object, **more: object) -> Corpus:
-        return read_corpus(settings(tones, tmp_path, units=rewrite(tones, units, change), **more))
+        return read_corpus(settings(songs, tmp_path, units=rewrite(songs, units, change), **more))
 
     with pytest.raises(InputError, match=r"1 utterances .*tones_0003"):
         broken(lambda number, row: row if number != 3 else None)
@@ -133,35 +117,35 @@ def test_units_are_checked_before_the_first_step(tones: TonesCorpus, tmp_path: P
 
 
 def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
-    tones: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    songs: TonesCorpus, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    units = rewrite(tones, tmp_path / "units.jsonl", lambda _, row: {**row, "vocabulary": ""})
-    assert read_corpus(settings(tones, tmp_path, units=units)).vocabulary == ""
+    units = rewrite(songs, tmp_path / "units.jsonl", lambda _, row: {**row, "vocabulary": ""})
+    assert read_corpus(settings(songs, tmp_path, units=units)).vocabulary == ""
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
         "8 utterances do not say which quantizer made their units; state it with data.units_vocabulary"
     ]
     caplog.clear()
-    assert read_corpus(settings(tones, tmp_path, units=units, units_vocabulary="sha256:a")).vocabulary == "sha256:a"
+    assert read_corpus(settings(songs, tmp_path, units=units, units_vocabulary="sha256:a")).vocabulary == "sha256:a"
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
-def test_missing_recordings_are_named(tones: TonesCorpus, tmp_path: Path) -> None:
+def test_missing_recordings_are_named(songs: TonesCorpus, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"8 recordings are not there; found tones_0000 \(.* and 3 more; set data.root"):
-        read_corpus(settings(tones, tmp_path, root=str(tmp_path)))
+        read_corpus(settings(songs, tmp_path, root=str(tmp_path)))
     with pytest.raises(InputError, match="needs units"):
-        read_corpus(settings(tones, tmp_path, units=""))
+        read_corpus(settings(songs, tmp_path, units=""))
 
 
-def test_held_out_utterances_are_not_trained_on(tones: TonesCorpus, tmp_path: Path) -> None:
-    corpus = read_corpus(settings(tones, tmp_path, hold_out=3))
+def test_held_out_utterances_are_not_trained_on(songs: TonesCorpus, tmp_path: Path) -> None:
+    corpus = read_corpus(settings(songs, tmp_path, hold_out=3))
     train, valid = ({one.id for one in part} for part in (corpus.train, corpus.valid))
     assert (len(train), len(valid), len(train | valid)) == (5, 3, 8)
     with pytest.raises(UsageError, match="nothing is left"):
-        read_corpus(settings(tones, tmp_path, hold_out=8))
+        read_corpus(settings(songs, tmp_path, hold_out=8))
 
 
-def test_the_edge_unit_is_the_most_frequent_end(tones: TonesCorpus, tmp_path: Path) -> None:
-    first, second, *_ = read_corpus(settings(tones, tmp_path)).train
+def test_the_edge_unit_is_the_most_frequent_end(songs: TonesCorpus, tmp_path: Path) -> None:
+    first, second, *_ = read_corpus(settings(songs, tmp_path)).train
     utterances = [
         replace(first, units=Units(np.array(ids), np.full(len(ids), 2))) for ids in ([3, 5, 5, 5, 9], [9, 5, 4], [4, 5, 3, 9])
     ]
@@ -173,28 +157,28 @@ def test_the_edge_unit_is_the_most_frequent_end(tones: TonesCorpus, tmp_path: Pa
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".jsonl"])
-def test_voices_by_id(tones: TonesCorpus, tmp_path: Path, suffix: str) -> None:
+def test_voices_by_id(songs: TonesCorpus, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"voices{suffix}"
     voices = {f"tones_{number:04d}": np.full(5, number + 1.0) for number in range(8)}
     if suffix == ".npz":
         np.savez(path, **voices)
     else:
         path.write_text("".join(json.dumps({"id": name, "speaker_embedding": list(v)}) + "\n" for name, v in voices.items()))
-    corpus = read_corpus(settings(tones, tmp_path, speakers=str(path)))
+    corpus = read_corpus(settings(songs, tmp_path, speakers=str(path)))
     assert corpus.speaker_dim == 5
     assert corpus.train[2].voice.tolist() == [3.0] * 5
     with pytest.raises(InputError, match=r"1 utterances have no voice in data.speakers; found none for tones_0007"):
         del voices["tones_0007"]
         np.savez(tmp_path / "fewer.npz", **voices)
-        read_corpus(settings(tones, tmp_path, speakers=str(tmp_path / "fewer.npz")))
-    fewer = read_corpus(settings(tones, tmp_path, speakers=str(tmp_path / "fewer.npz"), allow_missing=True))
+        read_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz")))
+    fewer = read_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz"), allow_missing=True))
     assert [one.id for one in fewer.train] == [f"tones_{number:04d}" for number in range(7)]
 
 
-def test_voices_are_computed_once(tones: TonesCorpus, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    units = rewrite(tones, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
+def test_voices_are_computed_once(songs: TonesCorpus, tmp_path: Path, parity_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = rewrite(songs, tmp_path / "units.jsonl", lambda _, row: {k: v for k, v in row.items() if k != "speaker_embedding"})
     encoder = str(parity_dir / "unit2av_spk_encoder.pt")
-    config = settings(tones, tmp_path / "run", units=units, speaker_encoder=encoder)
+    config = settings(songs, tmp_path / "run", units=units, speaker_encoder=encoder)
     with monkeypatch.context() as several:
         several.setenv("WORLD_SIZE", "2")
         with pytest.raises(UsageError, match=r"8 utterances have no voice yet.*check_only=true"):
@@ -214,7 +198,7 @@ def test_voices_are_computed_once(tones: TonesCorpus, tmp_path: Path, parity_dir
     np.testing.assert_array_equal(first.train[2].voice, again.train[2].voice)
     nowhere = replace(config, data=replace(config.data, speaker_encoder="/nowhere.pt"))
     assert read_corpus(nowhere).speaker_dim == 256
-    shared = read_corpus(settings(tones, tmp_path / "other", units=units, speakers=str(cache)))
+    shared = read_corpus(settings(songs, tmp_path / "other", units=units, speakers=str(cache)))
     np.testing.assert_array_equal(shared.train[0].voice, first.train[0].voice)
 
 
@@ -230,13 +214,13 @@ def test_a_recording_without_a_voice_is_left_out_by_name(
     assert [one.id for one in read_corpus(config).train] == ["tones_0000"]
 
 
-def test_other_units_of_a_recording_are_one_more_utterance(tones: TonesCorpus, tmp_path: Path) -> None:
+def test_other_units_of_a_recording_are_one_more_utterance(songs: TonesCorpus, tmp_path: Path) -> None:
     def as_seen(number: int, row: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in row.items() if name != "speaker_embedding"} | {"units": [7] * len(row["units"])}
 
-    seen = rewrite(tones, tmp_path / "seen.jsonl", as_seen)
-    plain = read_corpus(settings(tones, tmp_path, hold_out=2))
-    both = read_corpus(settings(tones, tmp_path, hold_out=2, more_units=(str(seen),), preload=True))
+    seen = rewrite(songs, tmp_path / "seen.jsonl", as_seen)
+    plain = read_corpus(settings(songs, tmp_path, hold_out=2))
+    both = read_corpus(settings(songs, tmp_path, hold_out=2, more_units=(str(seen),), preload=True))
     assert [one.id for one in both.train] == [one.id for one in plain.train] * 2
     assert [one.id for one in both.valid] == [one.id for one in plain.valid]
     segments = TrainingSegments(both.train, data_config(preload=True), 0)
@@ -246,105 +230,7 @@ def test_other_units_of_a_recording_are_one_more_utterance(tones: TonesCorpus, t
         assert set(segments.load((0, number)).frames.tolist()) != {7}
         assert set(segments.load((0, number + 6)).frames.tolist()) == {7}
     with pytest.raises(UsageError, match=r"data.more_units stand beside data.units"):
-        check_config(settings(tones, tmp_path, units="", more_units=("seen.jsonl",)))
-
-
-def ramp_corpus(folder: Path, steps: int, rate: int = 16_000) -> VoiceDataConfig:
-    """One recording that rises from 0 to its end, so that each sample tells where it was; every step is a unit."""
-    write_speech(folder / "ramp.wav", np.linspace(0, 0.5, 320 * steps * rate // 16_000 + 100), rate)
-    (folder / "train.jsonl").write_text('{"id": "ramp", "audio": "ramp.wav"}\n')
-    rows = [UnitRow("ramp", Units(np.arange(steps), np.ones(steps, dtype=int)), {"speaker_embedding": [1.0]})]
-    write_units(folder / "units.jsonl", rows)
-    return data_config(train=str(folder / "train.jsonl"), units=str(folder / "units.jsonl"))
-
-
-@pytest.mark.parametrize("rate", [16_000, 48_000])
-def test_segments_are_aligned_and_normalised(tmp_path: Path, rate: int) -> None:
-    config = ramp_corpus(tmp_path, 100, rate)
-    items = TrainingSegments(read_utterances(config.train, config.units, reading_of(config)), config, seed=3)
-    assert (len(items), items.lengths(), items.name(0)) == (1, [28], "ramp")
-    starts = set()
-    for epoch in range(12):
-        segment = items.load((epoch, 0))
-        assert (segment.frames.shape, segment.samples.shape, segment.samples.dtype) == ((28,), (8960,), np.float32)
-        start = int(segment.frames[0])
-        assert segment.frames.tolist() == list(range(start, start + 28))
-        middle = segment.samples.reshape(28, 320).mean(1)
-        np.testing.assert_allclose(middle, 0.95 * (np.arange(start, start + 28) + 0.5) / 100.3, atol=2e-3)
-        starts.add(start)
-    assert len(starts) > 6
-    assert all(0 <= start <= 72 for start in starts)
-    np.testing.assert_array_equal(items.load((4, 0)).samples, items.load((4, 0)).samples)
-
-
-def test_short_recordings_are_doubled_and_epochs_repeat_items(tmp_path: Path) -> None:
-    config = replace(ramp_corpus(tmp_path, 10), segments_per_item=3)
-    utterances = read_utterances(config.train, config.units, reading_of(config))
-    items = TrainingSegments(utterances, config, seed=3)
-    assert len(items) == 3
-    segments = [items.load((0, index)) for index in range(3)]
-    assert {len(segment.frames) for segment in segments} == {28}
-    start = int(segments[0].frames[0])
-    assert segments[0].frames.tolist() == [(start + step) % 10 for step in range(28)]
-    assert len({int(segment.frames[0]) for segment in segments}) > 1
-    held_out = HeldOut(utterances, config).load((0, 0))
-    assert held_out.frames.tolist() == list(range(10)) * 4
-    assert len(HeldOut(utterances, replace(config, valid_units_at_most=4)).load((7, 0)).samples) == 4 * 320
-
-
-def test_sound_and_units_must_last_equally_long(tmp_path: Path) -> None:
-    config = ramp_corpus(tmp_path, 100)
-    (utterance,) = read_utterances(config.train, config.units, reading_of(config))
-    write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 80))
-    frames, samples = AlignedReader(config)(utterance)
-    assert (len(frames), len(samples)) == (80, 25_600)
-    write_speech(tmp_path / "ramp.wav", np.linspace(0, 0.5, 320 * 70))
-    with pytest.raises(InputError, match=r"expected 2.00 s; found 1.40 s"):
-        AlignedReader(config)(utterance)
-    write_speech(tmp_path / "ramp.wav", np.zeros(32_000))
-    with pytest.raises(InputError, match="no sound"):
-        AlignedReader(config)(utterance)
-
-
-def test_voices_are_moved_within_bounds_and_sound_stays(tmp_path: Path) -> None:
-    config = ramp_corpus(tmp_path, 100)
-    voice = np.random.default_rng(0).random(64).astype(np.float32)
-    utterances = [replace(one, voice=voice) for one in read_utterances(config.train, config.units, reading_of(config))]
-    plain, moved = (TrainingSegments(utterances, replace(config, voice_noise=noise), seed=3) for noise in (0.0, 0.3))
-    np.testing.assert_array_equal(plain.load((0, 0)).voice, voice)
-    found = [moved.load((epoch, 0)) for epoch in range(20)]
-    likeness = [float(one.voice @ voice / np.linalg.norm(voice) ** 2) for one in found]
-    assert all(0.9 < value < 0.99 for value in likeness)
-    assert len(set(likeness)) == 20
-    np.testing.assert_allclose([np.linalg.norm(one.voice) for one in found], np.linalg.norm(voice), rtol=1e-5)
-    np.testing.assert_array_equal(found[7].voice, moved.load((7, 0)).voice)
-    for epoch, one in enumerate(found):
-        np.testing.assert_array_equal(one.samples, plain.load((epoch, 0)).samples)
-
-
-def test_what_is_kept_in_memory_is_the_same(tones: TonesCorpus, tmp_path: Path) -> None:
-    config = settings(tones, tmp_path).data
-    utterances = [replace(one, voice=np.ones(1)) for one in read_utterances(config.train, config.units, reading_of(config))]
-    plain, kept = (TrainingSegments(utterances, replace(config, preload=preload), seed=1) for preload in (False, True))
-    for index in range(4):
-        np.testing.assert_array_equal(plain.load((2, index)).samples, kept.load((2, index)).samples)
-    damaged = replace(utterances[0], id="damaged", audio=tmp_path / "none.wav")
-    with pytest.raises(NetflipsError, match=r"none\.wav"):
-        TrainingSegments([damaged], replace(config, preload=True), seed=1).load((0, 0))
-
-
-def test_a_batch_of_unequal_lengths(tones: TonesCorpus, tmp_path: Path) -> None:
-    corpus = read_corpus(settings(tones, tmp_path))
-    held_out = [HeldOut(corpus.train, data_config(valid_units_at_most=most)).load((0, 0)) for most in (30, 20)]
-    batch = collate(held_out)
-    assert (batch["frames"].shape, batch["samples"].shape, batch["num_frames"]) == ((2, 30), (2, 9600), [30, 20])
-    assert not batch["samples"][1, 6400:].any()
-    assert batch["runs"].is_run.sum(1).tolist() == [len(Units.from_frames(one.frames)) - 2 for one in held_out]
-
-
-def test_normalising_silence_leaves_silence() -> None:
-    assert normalise_peak(np.array([0.1, -0.2], np.float32), 0.95).tolist() == pytest.approx([0.475, -0.95])
-    assert not normalise_peak(np.zeros(3, np.float32), 0.95).any()
+        check_config(settings(songs, tmp_path, units="", more_units=("seen.jsonl",)))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Small runs of the vocoder's trainer."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from avtrain.entry import read_config
 from unit2av.tones import TonesCorpus
-from unit2av.voice.training.config import Unit2aConfig
+from unit2av.voice.training.config import Unit2aConfig, VoiceDataConfig
 
 PUBLISHED = read_config(Unit2aConfig, "unit2av/unit2a", ["run_dir=none", "data.train=none"])
 TINY = (
@@ -20,6 +22,16 @@ TINY = (
     "data.valid_units_at_most=40",
     "num_samples=1",
 )
+
+
+def settings(corpus: TonesCorpus, run_dir: Path, **changes: object) -> Unit2aConfig:
+    data = {"train": str(corpus.manifest), "units": str(corpus.units), **changes}
+    return replace(PUBLISHED, run_dir=str(run_dir), data=data_config(**data))
+
+
+def data_config(**changes: Any) -> VoiceDataConfig:
+    """Segments as published."""
+    return VoiceDataConfig(**{"segment_units": PUBLISHED.data.segment_units, "peak": PUBLISHED.data.peak} | changes)
 
 
 def words(corpus: TonesCorpus, run_dir: Path, *overrides: str) -> list[str]:

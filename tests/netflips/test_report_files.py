@@ -1,0 +1,119 @@
+"""The report as files: written whole, after each input, read once, and never over a video."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avcore.errors import OutputError, UsageError
+from netflips.bulk.dubbing import DubJob, DubRecord
+from netflips.bulk.records import Rejected
+from netflips.dub import command as dub_command
+from netflips.options import DubOptions
+from netflips.report import DubReport, StageTime, material, page, report_from
+from netflips.report.files import ReportFiles
+from tests.netflips.report_pages import Reader, dub_report, four_utterances, numbered
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("files")
+    return numbered(folder / "in.mp4", 100, 0, 0.5), numbered(folder / "out.mp4", 100, 10, 0.25)
+
+
+@pytest.fixture(scope="module")
+def told(files: tuple[Path, Path]) -> page.Told:
+    report = four_utterances(*files)
+    return page.Told(report, material.gather(report))
+
+
+def test_the_page_appears_whole_or_not_at_all(told: page.Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.html"
+    path.write_text("before")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        page.write_page(path, [told], {})
+    assert path.read_text() == "before"
+    assert [one.name for one in tmp_path.iterdir()] == ["x.html"]
+
+
+def test_data_and_page_are_written_after_each_input(told: page.Told, files: tuple[Path, Path], tmp_path: Path) -> None:
+    paths, jobs = (
+        [tmp_path / "x.HTML", tmp_path / "x.json", tmp_path / "y.json"],
+        [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")],
+    )
+    run = ReportFiles(paths, jobs, DubOptions())
+    run.add(told.report)
+    run.write()
+    assert "d1-u1" not in paths[0].read_text(encoding="utf-8")
+    run.fail(tmp_path / "in.mp4", "it is broken")
+    run.write()
+    assert "it is broken" in paths[0].read_text(encoding="utf-8")
+    assert json.loads(paths[1].read_text())["failures"] == {str(tmp_path / "in.mp4"): "it is broken"}
+    assert paths[1].read_text() == paths[2].read_text()
+
+
+def test_files_are_read_once_however_often_the_page_is_written(
+    told: page.Told, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def gather(report: DubReport, *_: object) -> material.Material:
+        reads.append(report.input)
+        return told.material
+
+    monkeypatch.setattr("netflips.report.files.gather", gather)
+    run = ReportFiles([tmp_path / "x.html"], [files], DubOptions())
+    for _ in range(3):
+        run.add(told.report)
+        run.write()
+    assert len(reads) == 3
+
+
+def test_videos_dubbed_side_by_side_have_a_page_too(
+    told: page.Told, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out_dir, first = tmp_path / "out", tmp_path / "x.json"
+    out_dir.mkdir()
+
+    def dub_side_by_side(jobs: list[DubJob], *arguments: Any) -> int:
+        """Take a finished report for the first video and set the second aside, without Ray."""
+        record = DubRecord.read(out_dir)
+        jobs[0].target.write_bytes(b"a dub")
+        record.add(jobs[0], "key", told.report)
+        record.set_aside(Rejected(str(jobs[1].source), "no <face>"))
+        record.write_report(arguments[4], jobs)
+        return 1
+
+    monkeypatch.setattr("netflips.bulk.dubbing.dub_side_by_side", dub_side_by_side)
+    flags = [f"--{name}-path=none.pt" for name in ("av2unit", "utut", "unit2av")] + ["--src-lang=en", "--tgt-lang=ko", "--ray"]
+    reports = [f"--report={name}" for name in (first, tmp_path / "x.html", tmp_path / "y.json")]
+    inputs = ["--in-vid-path", str(files[0]), str(files[1]), "--out-dir", str(out_dir)]
+    assert dub_command.main([*inputs, *flags, *reports]) == 1
+    reader = Reader((tmp_path / "x.html").read_text(encoding="utf-8"))
+    assert {"d1-u1", "d1-u4"} <= set(reader.values("id"))
+    assert "no <face>" in reader.text
+    assert len([one for one in reader.values("src") if one.startswith("data:")]) == 20
+    assert (tmp_path / "y.json").read_text() == first.read_text()
+
+
+def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: Path) -> None:
+    for video in files:
+        with pytest.raises(UsageError, match="must not be one of the videos"):
+            ReportFiles([video], [files], DubOptions())
+    with pytest.raises(OutputError, match="the report"):
+        ReportFiles([tmp_path], [files], DubOptions())
+
+
+def test_a_report_comes_back_from_its_json(told: page.Told, files: tuple[Path, Path]) -> None:
+    for report in (told.report, dub_report(*files, 4.0, None)):
+        back = report_from(json.loads(report.as_json()))
+        assert json.dumps(asdict(back)) == json.dumps(asdict(report))
+        assert isinstance(back.stages[0], StageTime)
+        assert page.page([page.Told(back, told.material)], {}) == page.page([page.Told(report, told.material)], {})
