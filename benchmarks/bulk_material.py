@@ -9,7 +9,7 @@ from avcore.media import VideoWriter, write_lip_video, write_speech
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_seconds
 from avdata.manifest import Entry, write_manifest
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 Kind = Literal["sound", "lips", "faces"]
@@ -56,4 +56,4 @@ def _write_talker(path: Path, num_frames: int, seed: int) -> None:
     head, side = Head(seed), 256
     with VideoWriter(path, side, side, FRAME_RATE, preset="ultrafast") as writer:
         for frame, pose in enumerate(motion(seed, num_frames, Pose(scale=0.4))):
-            writer.write_picture(draw(head, pose, Mouth(0.4 - 0.4 * float(np.cos(0.75 * frame))), side))
+            writer.write_picture(draw(head, pose, MouthShape(0.4 - 0.4 * float(np.cos(0.75 * frame))), side))

@@ -21,7 +21,7 @@ from avcore.speech.audio import resample
 from avcore.timeline import frame_at, frames_covering, seconds_to_samples
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech, say
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
 from workshop.voices.phrasebook import phrasebook
 
@@ -176,7 +176,7 @@ class _Stage:
             picture = np.roll(picture, 4 * step, axis=1)
         for name, _ in self.shot.scene.seen:
             opening, width = (float(track[step]) for track in self._mouths[name])
-            picture = draw(self._heads[name], self._moves[name][step], Mouth(opening, width), self._size, onto=picture)
+            picture = draw(self._heads[name], self._moves[name][step], MouthShape(opening, width), self._size, onto=picture)
         return picture
 
     def _mouth(self, name: str, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from workshop.heads.clip import between_pauses, write_talking_head
 from workshop.heads.head import Head
 from workshop.voices.cast import cast, held_out_pairs
 from workshop.voices.natural import NaturalVoice, say
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -63,7 +63,7 @@ def _work(options: argparse.Namespace) -> None:
     LOG.info("%s: %s says %r", options.out_path, facts["voice"], pair.english)
 
 
-def _held_out_pair(text: str) -> Pair:
+def _held_out_pair(text: str) -> SentencePair:
     for pair in held_out_pairs():
         if pair.english == text:
             return pair

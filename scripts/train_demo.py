@@ -12,7 +12,7 @@ from avcore.command import Parser, run
 from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
-from workshop.recipe.recipe import RENDERER_OF_BOTH, about, steps_of, write_about
+from workshop.recipe.recipe import RENDERER_OF_BOTH, about, recipe_steps, write_recipe_about
 from workshop.recipe.steps import Step, StepRunner
 from workshop.voices.cast import require_synthesisers
 
@@ -41,10 +41,10 @@ def _work(options: argparse.Namespace) -> None:
     is_material_made = (folder / "steps" / "data.json").is_file()
     require_synthesisers(with_flite=not is_material_made, with_natural=not is_material_made)
     require_fairseq()
-    steps = steps_of(folder, options.seed, options.max_sentences, options.set)
+    steps = recipe_steps(folder, options.seed, options.max_sentences, options.set)
     runner = StepRunner(folder)
     runner.run(steps, options.at_once)
-    write_about(folder / "about.json", about(runner, steps, options.seed))
+    write_recipe_about(folder / "about.json", about(runner, steps, options.seed))
     where = [] if options.bundle_dir is None else ["--bundle-dir", str(options.bundle_dir)]
     bundle = (sys.executable, "-m", "netflips.bundles.command")
     pack = (

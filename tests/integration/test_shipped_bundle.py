@@ -8,7 +8,7 @@ import pytest
 
 from netflips.bundles.describe import check_bundle
 from netflips.stages import SHIPPED
-from workshop.evaluate.chain import Chain, Heard, hear
+from workshop.evaluate.chain import Chain, ClipContent, read_clip
 from workshop.evaluate.retrieval import UnitReferences
 from workshop.evaluate.worker import load_bundle
 
@@ -26,8 +26,8 @@ def chain() -> Chain:
 
 
 @pytest.fixture(scope="module")
-def heard() -> Heard:
-    return hear(CLIP)
+def heard() -> ClipContent:
+    return read_clip(CLIP)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_its_files_are_those_that_it_names() -> None:
 
 @pytest.mark.parametrize("modalities", ["audio,video", "audio", "video"])
 def test_it_finds_the_translation_of_a_new_sentence(
-    modalities: str, chain: Chain, heard: Heard, references: UnitReferences, korean: str
+    modalities: str, chain: Chain, heard: ClipContent, references: UnitReferences, korean: str
 ) -> None:
     dubbed = chain.dub(heard, modalities)
     found = references.nearest(dubbed.translation.units)
@@ -53,12 +53,12 @@ def test_it_finds_the_translation_of_a_new_sentence(
     assert found.margin > 0
 
 
-def test_what_it_says_is_heard_again(chain: Chain, heard: Heard, references: UnitReferences, korean: str) -> None:
+def test_what_it_says_is_heard_again(chain: Chain, heard: ClipContent, references: UnitReferences, korean: str) -> None:
     dubbed = chain.dub(heard, "audio,video")
     assert references.nearest(chain.units_of_sound(dubbed.samples)).text == korean
 
 
-def test_half_of_the_units_do_not_do_as_well(chain: Chain, heard: Heard, references: UnitReferences) -> None:
+def test_half_of_the_units_do_not_do_as_well(chain: Chain, heard: ClipContent, references: UnitReferences) -> None:
     """Order alone proves little here: in so small a phrasebook the units of a sentence tell most of it in any order."""
     units, _ = chain.units(heard, "audio,video", heard.speech)
     right = references.nearest(chain.models.translator.translate(units, "en", "ko").units)

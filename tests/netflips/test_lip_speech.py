@@ -31,7 +31,7 @@ from unit2av.speakers.voice_features import slaney_filters
 from unit2av.stage import RENDERER
 from unit2av.voice.speech import UnitVocoder
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 
 RATE, SIDE = 20, 160
 TALKS, RESTS, LASTS = 1.0, 2.4, 4.4
@@ -47,7 +47,7 @@ def write_head(path: Path, speech: np.ndarray | None = None) -> Path:
     head = Head(905)
     with VideoWriter(path, SIDE, SIDE, RATE, None if speech is None else SAMPLE_RATE, crf=8, preset="ultrafast") as writer:
         for k in range(round(LASTS * RATE)):
-            writer.write_picture(draw(head, Pose(scale=0.6), Mouth(_opening(k / RATE), 0.0), SIDE))
+            writer.write_picture(draw(head, Pose(scale=0.6), MouthShape(_opening(k / RATE), 0.0), SIDE))
         if speech is not None:
             writer.write_sound(speech)
     return path
@@ -125,7 +125,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     rests = tmp_path / "rests.mp4"
     with VideoWriter(rests, SIDE, SIDE, RATE, preset="ultrafast") as writer:
         for _ in range(RATE):
-            writer.write_picture(draw(Head(905), Pose(scale=0.6), Mouth(0.0, 0.0), SIDE))
+            writer.write_picture(draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), SIDE))
     wrong = {
         "xx": (silent, ["--lang", "xx"]),
         "no face was found": (bare, ["--lang", "ko"]),

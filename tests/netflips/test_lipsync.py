@@ -16,7 +16,7 @@ from tests.avcore.made_speech import talk as said
 from tests.netflips.conftest import write_clip
 from unit2av.mouths.mesh.table import MouthTable
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 RATE, PICTURES, SIDE = 20, 24, 160
@@ -28,7 +28,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, head = tmp_path_factory.mktemp("talk") / "talk.mp4", Head(905)
     with VideoWriter(path, SIDE, SIDE, RATE, crf=8, preset="ultrafast") as writer:
         for k, pose in enumerate(motion(3, PICTURES, Pose(scale=0.6))):
-            writer.write_picture(draw(head, pose, Mouth(0.3 + 0.3 * float(np.sin(k)), 0.0), SIDE))
+            writer.write_picture(draw(head, pose, MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0), SIDE))
     return path
 
 

@@ -16,7 +16,7 @@ from netflips.portrait.work import movements
 from tests.netflips.test_say import write_random_speller
 from unit2av.mouths.mesh.table import MouthTable
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 
 SIDE = 220
 
@@ -26,12 +26,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A portrait, one from the side, a small one, two faces, none; speech and a table that opens the mouth."""
     folder, head, rng = tmp_path_factory.mktemp("portrait"), Head(907), np.random.default_rng(0)
     pictures = {
-        "face": draw(head, Pose(scale=0.55), Mouth(0.0, 0.0), SIDE),
-        "side": draw(head, Pose(scale=0.55, yaw=0.6), Mouth(0.0, 0.0), SIDE),
-        "small": draw(head, Pose(scale=0.28), Mouth(0.0, 0.0), SIDE),
+        "face": draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE),
+        "side": draw(head, Pose(scale=0.55, yaw=0.6), MouthShape(0.0, 0.0), SIDE),
+        "small": draw(head, Pose(scale=0.28), MouthShape(0.0, 0.0), SIDE),
         "none": rng.integers(100, 110, (SIDE, SIDE, 3), dtype=np.uint8),
     }
-    pictures["two"] = np.concatenate([pictures["face"], draw(Head(908), Pose(scale=0.55), Mouth(0.0, 0.0), SIDE)], axis=1)
+    pictures["two"] = np.concatenate([pictures["face"], draw(Head(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
     for name, rgb in pictures.items():
         Image.fromarray(rgb).save(folder / f"{name}.png")
     write_speech(folder / "voice.wav", rng.normal(0, 0.1, 16000).astype(np.float32))

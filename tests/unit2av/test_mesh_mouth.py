@@ -20,7 +20,7 @@ from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
 from unit2av.mouths.mesh.table import Examples, MouthTable, learn_table
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Camera, Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 SIDE = 200
@@ -32,14 +32,14 @@ def head(seed: int = 901) -> Head:
     return Head(seed)
 
 
-def mesh_of(pose: Pose, mouth: Mouth, seed: int = 901) -> np.ndarray:
+def mesh_of(pose: Pose, mouth: MouthShape, seed: int = 901) -> np.ndarray:
     """The landmarks of a drawn head, known without looking for them: float32 [468, 3]."""
     camera = Camera(pose, (SIDE, SIDE))
     positions, depth = camera.project(head(seed).shape.moved(mouth.opening, mouth.width, 0.0))
     return np.concatenate([positions, depth[:, None] * camera.scale], axis=1)[:NUM_FACE].astype(np.float32)
 
 
-def filmed(mouths: Sequence[Mouth], seed: int = 901, amount: float = 1.0) -> list[Scene]:
+def filmed(mouths: Sequence[MouthShape], seed: int = 901, amount: float = 1.0) -> list[Scene]:
     """A head with moving mouth and moving head, every scene with its landmarks."""
     scenes = []
     for k, (pose, mouth) in enumerate(zip(motion(seed, len(mouths), Pose(scale=0.6), amount), mouths, strict=True)):
@@ -72,8 +72,8 @@ def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
         mouth.close()
 
 
-def talk(count: int) -> list[Mouth]:
-    return [Mouth(0.35 + 0.35 * float(np.sin(k / 2)), 0.0) for k in range(count)]
+def talk(count: int) -> list[MouthShape]:
+    return [MouthShape(0.35 + 0.35 * float(np.sin(k / 2)), 0.0) for k in range(count)]
 
 
 # The table
@@ -143,10 +143,10 @@ def test_the_mouth_closes_after_the_speech() -> None:
 
 def test_the_head_frame_is_found_again() -> None:
     pose = Pose(yaw=0.3, pitch=-0.1, roll=0.2, scale=0.5)
-    found = fit_pose(mesh_of(pose, Mouth(0.5, 0.0)))
-    seen = found.to_head(mesh_of(pose, Mouth(0.0, 0.0)))
+    found = fit_pose(mesh_of(pose, MouthShape(0.5, 0.0)))
+    seen = found.to_head(mesh_of(pose, MouthShape(0.0, 0.0)))
     assert np.abs(seen[:, :2] - neutral_face().points[:, :2]).max() < 0.15
-    np.testing.assert_allclose(found.to_picture(seen), mesh_of(pose, Mouth(0.0, 0.0)), atol=1e-3)
+    np.testing.assert_allclose(found.to_picture(seen), mesh_of(pose, MouthShape(0.0, 0.0)), atol=1e-3)
 
 
 def test_a_person_at_rest_has_closed_lips_that_are_as_thick_as_they_were() -> None:
@@ -166,8 +166,10 @@ def test_a_person_at_rest_has_closed_lips_that_are_as_thick_as_they_were() -> No
 
 
 def test_the_amount_is_the_speaker_s_own() -> None:
-    loud = acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed([Mouth(abs(np.sin(k / 3)), 0) for k in range(80)])])
-    still = acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed([Mouth(0.0, 0.0)] * 80)])
+    loud = acquaint(
+        [fit_pose(one.mesh).to_head(one.mesh) for one in filmed([MouthShape(abs(np.sin(k / 3)), 0) for k in range(80)])]
+    )
+    still = acquaint([fit_pose(one.mesh).to_head(one.mesh) for one in filmed([MouthShape(0.0, 0.0)] * 80)])
     assert loud.amount > still.amount
 
 
@@ -222,7 +224,7 @@ def test_scenes_are_read_some_way_ahead_and_never_all() -> None:
 
 def test_a_still_mouth_does_not_tremble() -> None:
     rng = np.random.default_rng(3)
-    scenes = filmed([Mouth(0.0, 0.0)] * 30, amount=0.0)
+    scenes = filmed([MouthShape(0.0, 0.0)] * 30, amount=0.0)
     shaky = [
         Scene(one.rgb, one.box, one.time, mesh=(one.mesh + rng.normal(0, 0.8, (1, 3))).astype(np.float32)) for one in scenes
     ]  # the mesh jumps as a whole, the picture stands still
@@ -235,7 +237,7 @@ def test_a_still_mouth_does_not_tremble() -> None:
 
 
 def look(x: float, is_hidden: bool = False) -> Look:
-    mesh = mesh_of(Pose(scale=0.6), Mouth(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
+    mesh = mesh_of(Pose(scale=0.6), MouthShape(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
     pose = fit_pose(mesh)
     return Look(mesh, pose, pose.to_head(mesh), np.zeros(2), np.zeros((164, 3), np.float32), is_hidden)
 
@@ -269,19 +271,19 @@ def strange(picture: np.ndarray, mesh: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("pose", "mouth"),
     [
-        (Pose(scale=0.6), Mouth(1.0, 0.0)),
-        (Pose(scale=0.6, yaw=0.4), Mouth(0.1, 0.0)),
-        (Pose(scale=0.5, yaw=-0.4), Mouth(0.0, -1.0)),
+        (Pose(scale=0.6), MouthShape(1.0, 0.0)),
+        (Pose(scale=0.6, yaw=0.4), MouthShape(0.1, 0.0)),
+        (Pose(scale=0.5, yaw=-0.4), MouthShape(0.0, -1.0)),
     ],
 )
-def test_neither_an_open_mouth_nor_a_turned_head_looks_hidden(pose: Pose, mouth: Mouth) -> None:
+def test_neither_an_open_mouth_nor_a_turned_head_looks_hidden(pose: Pose, mouth: MouthShape) -> None:
     assert strange(draw(head(), pose, mouth, SIDE), mesh_of(pose, mouth)) < SEEN_UNTIL
 
 
 @pytest.mark.parametrize("colour", [(30, 30, 30), (205, 160, 140)])
 def test_a_microphone_and_a_hand_before_the_mouth_hide_it(colour: tuple[int, int, int]) -> None:
     pose = Pose(scale=0.6)
-    mesh, picture = mesh_of(pose, Mouth(0.2, 0.0)), draw(head(), pose, Mouth(0.2, 0.0), SIDE)
+    mesh, picture = mesh_of(pose, MouthShape(0.2, 0.0)), draw(head(), pose, MouthShape(0.2, 0.0), SIDE)
     middle = mesh[[13, 14], :2].mean(axis=0).round().astype(int)
     cv2.ellipse(picture, (int(middle[0]), int(middle[1])), (34, 24), 20, 0, 360, colour, -1)
     assert strange(picture, mesh) > HIDDEN_FROM

@@ -14,7 +14,7 @@ from avdata.unit_store import UnitRow, write_units
 from unit2av.mouths.mesh.table import MouthTable
 from unit2av.train_mouth import main
 from workshop.heads.camera import Camera, Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 CLIPS, PICTURES, SIDE = 4, 80, 128
@@ -36,7 +36,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for pose, opening in zip(motion(number, PICTURES, Pose(scale=0.6)), track, strict=True):
                 positions, _ = Camera(pose, (SIDE, SIDE)).project(head.shape.rest[:468])
                 boxes.append(hull(positions))
-                writer.write_picture(draw(head, pose, Mouth(float(opening), 0.0), SIDE))
+                writer.write_picture(draw(head, pose, MouthShape(float(opening), 0.0), SIDE))
         write_boxes(folder / f"{name}.bbox.pkl", boxes)
         entries.append({"id": name, "video": f"{name}.mp4", "boxes": f"{name}.bbox.pkl", "speaker": "one"})
         rows.append(UnitRow(name, Units.from_frames(frames, "ko", VOCABULARY), {}))

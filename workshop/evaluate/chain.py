@@ -26,13 +26,13 @@ from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation
 from workshop.evaluate.jobs import VIDEO
-from workshop.evaluate.listening import Listened, listen
+from workshop.evaluate.listening import TakenUnits, take_units
 
 _BY_DEFAULT = MouthChoice()
 
 
 @dataclass(frozen=True)
-class Heard:
+class ClipContent:
     """What a file holds. speech: float32 [S] at 16 kHz. face: None where none was found."""
 
     source: PictureSource
@@ -57,15 +57,15 @@ class Dubbed:
     voice: SpeakerVoice
 
 
-def hear(path: Path, needs_face: bool = True) -> Heard:
+def read_clip(path: Path, needs_face: bool = True) -> ClipContent:
     """Read a clip and find its face. Raises MediaError for a file that has no sound."""
     source, speech = PictureSource(path), read_speech(path)
     if not needs_face:
-        return Heard(source, speech, None)
+        return ClipContent(source, speech, None)
     try:
-        return Heard(source, speech, find_faces(source, "auto", speech, silent, len(source), path, source.info.pixel_aspect))
+        return ClipContent(source, speech, find_faces(source, "auto", speech, silent, len(source), path, source.info.pixel_aspect))
     except NoFaceError:
-        return Heard(source, speech, None)
+        return ClipContent(source, speech, None)
 
 
 class Chain:
@@ -74,22 +74,22 @@ class Chain:
     def __init__(self, models: Models) -> None:
         self.models = models
 
-    def dub(self, heard: Heard, modalities: str, speech: Samples | None = None) -> Dubbed:
+    def dub(self, heard: ClipContent, modalities: str, speech: Samples | None = None) -> Dubbed:
         """Dub the sound. speech: in place of the file's own. Raises NetflipsError as `netflips.pipeline.dub` does."""
         speech = heard.speech if speech is None else speech
         units, confidence = self.units(heard, modalities, speech)
         return self.say(units, confidence, voice_of(speech, self.models.speaker_encoder))
 
-    def units(self, heard: Heard, modalities: str, speech: Samples) -> tuple[Units, float]:
+    def units(self, heard: ClipContent, modalities: str, speech: Samples) -> tuple[Units, float]:
         """The source's units, and how sure the encoder is of them."""
         if VIDEO in modalities and heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
         found = self.listen(speech, None if heard.face is None else heard.face.lips, modalities)
         return found.units, found.confidence
 
-    def listen(self, speech: Samples, lips: Pictures | None, modalities: str) -> Listened:
+    def listen(self, speech: Samples, lips: Pictures | None, modalities: str) -> TakenUnits:
         """Units of speech float32 [S] at 16 kHz and lips uint8 [time, 96, 96], or of one of them."""
-        return listen(self.models.extractor, speech, lips, modalities)
+        return take_units(self.models.extractor, speech, lips, modalities)
 
     def translate(self, units: Units) -> Translation:
         """Korean units. Raises UnitError when there are none."""
@@ -104,7 +104,7 @@ class Chain:
         spoken = self.models.vocoder.synthesize(translation.units, voice)
         return Dubbed(units, confidence, translation, spoken.units, spoken.samples, voice)
 
-    def show(self, heard: Heard, dubbed: Dubbed, path: Path, mouth: MouthChoice = _BY_DEFAULT) -> None:
+    def show(self, heard: ClipContent, dubbed: Dubbed, path: Path, mouth: MouthChoice = _BY_DEFAULT) -> None:
         """Write the dubbed video. mouth: that draws it."""
         info = heard.source.info
         models = self.models

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from avcore.statistics import Figure, mean, share
 from workshop.evaluate.conditions import LIPS, OWN
 from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, ROOM, Need, Record, heard_through, noisy, with_lips
-from workshop.evaluate.row import Records, Row
+from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.voices.cast import cast
 
@@ -46,17 +46,17 @@ def _flags(records: Records, kind: str, task: str, field: str) -> list[bool]:
     return [bool(one.get(field)) for one in records.get((kind, task), ())]
 
 
-def _right(name: str, title: str, task: str, number: Callable[[EvaluationSettings], int] = _number) -> Row:
+def _right(name: str, title: str, task: str, number: Callable[[EvaluationSettings], int] = _number) -> ExamRow:
     """Natural voices, by units."""
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found = _flags(records, _NATURAL, task, "units_right")
         return share(found) if found else None
 
-    return Row(name, title, lambda settings: [Need(_NATURAL, task, number(settings))], figure)
+    return ExamRow(name, title, lambda settings: [Need(_NATURAL, task, number(settings))], figure)
 
 
-def _with_lips(kind: str, title: str) -> tuple[Row, Row]:
+def _with_lips(kind: str, title: str) -> tuple[ExamRow, ExamRow]:
     """Lips of a kind: as a dub takes them by default, and when they are always taken."""
     return (
         _right(f"{kind}_lips", f"natural voices with {title}, by default: nearest units", with_lips(AUTO, kind)),
@@ -64,7 +64,7 @@ def _with_lips(kind: str, title: str) -> tuple[Row, Row]:
     )
 
 
-def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: float | None = None) -> Row:
+def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: float | None = None) -> ExamRow:
     """Kinds of synthesisers, those that there are records of."""
 
     def needs(settings: EvaluationSettings) -> list[Need]:
@@ -74,10 +74,10 @@ def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: flo
         found = [flag for kind in kinds for flag in _flags(records, kind, kind, field)]
         return share(found) if found else None
 
-    return Row(name, title, needs, figure, goal, counted=len(kinds))
+    return ExamRow(name, title, needs, figure, goal, counted=len(kinds))
 
 
-def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], list[tuple[Need, Need]]]) -> Row:
+def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], list[tuple[Need, Need]]]) -> ExamRow:
     """How much oftener one task is right than another on the same clips, over all pairs of tasks."""
 
     def needs(settings: EvaluationSettings) -> list[Need]:
@@ -91,7 +91,7 @@ def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], lis
             found += [_is_right(record) - _is_right(base[int(record["index"])]) for record in tried]
         return mean(found) if found else None
 
-    return Row(name, title, needs, figure, 0.0, counted=0)
+    return ExamRow(name, title, needs, figure, 0.0, counted=0)
 
 
 def _is_right(record: Record) -> float:
@@ -108,19 +108,19 @@ def _noise(settings: EvaluationSettings) -> tuple[Need, Need]:
     return decided, both
 
 
-def _in_noise(name: str, title: str, place: int) -> Row:
+def _in_noise(name: str, title: str, place: int) -> ExamRow:
     def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
         need = _noise(settings)[place]
         found = _flags(records, need.kind, need.task, "units_right")
         return share(found) if found else None
 
-    return Row(name, title, lambda settings: [_noise(settings)[place]], figure)
+    return ExamRow(name, title, lambda settings: [_noise(settings)[place]], figure)
 
 
-def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iterator[Row]:
+def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iterator[ExamRow]:
     """What the bundle says of itself, in all voices and in those of a kind: it was measured when its bounds were found."""
 
-    def row(voice: str) -> Row:
+    def row(voice: str) -> ExamRow:
         def figure(records: Records, _: EvaluationSettings) -> Figure | None:
             told: Record = next((one[name] for one in records.get(OF_BUNDLE, ()) if name in one), {})
             counted = told.get("by_voice", {}).get(voice, {}) if voice else told
@@ -129,12 +129,12 @@ def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iter
             return share([number < warned for number in range(samples)]) if samples else None
 
         words = f"the same, {_VOICES[voice]}" if voice else title
-        return Row(f"{name}_{voice}" if voice else name, words, lambda _: [], figure, goal, is_least)
+        return ExamRow(f"{name}_{voice}" if voice else name, words, lambda _: [], figure, goal, is_least)
 
     yield from map(row, ("", *_VOICES))
 
 
-def taken_from(records: Records) -> dict[str, dict[str, float]]:
+def modality_shares(records: Records) -> dict[str, dict[str, float]]:
     """What units were taken from where that was decided for each utterance: shares of modalities by task."""
     told = {}
     for (_, task), found in records.items():
@@ -145,25 +145,25 @@ def taken_from(records: Records) -> dict[str, dict[str, float]]:
 
 
 _KINDS = tuple(cast().other_voices)
-OTHER_ROWS: tuple[Row, ...] = (
+OTHER_ROWS: tuple[ExamRow, ...] = (
     _others("others", "other synthesisers, heard by no training, sound only", "right", _KINDS, 0.90),
     _others("others_units", "the same, nearest units", "units_right", _KINDS, 0.90),
     *(_others(f"others_{kind}", f"of these {kind}, nearest units", "units_right", (kind,)) for kind in _KINDS),
 )
-MICROPHONE_ROWS: tuple[Row, ...] = (
+MICROPHONE_ROWS: tuple[ExamRow, ...] = (
     _right("room_units", "the same, nearest units", ROOM, lambda settings: settings.number),
     *(
         _right(f"sound_{name}", f"natural voices {title}, sound only, nearest units", heard_through(name))
         for name, title in _SOUND_TITLES.items()
     ),
 )
-LIP_ROWS: tuple[Row, ...] = (
+LIP_ROWS: tuple[ExamRow, ...] = (
     *(row for kind, title in _LIP_TITLES.items() for row in _with_lips(kind, title)),
     _difference("lips_cost", "lips that do not belong, the last four: right less right by the sound alone", _lips_and_sound),
 )
-NOISE_ROWS: tuple[Row, ...] = (
+NOISE_ROWS: tuple[ExamRow, ...] = (
     _in_noise("noise_both_units", "the same, nearest units", 1),
     _in_noise("noise_auto", "the same when a dub decides what to take, as by default", 0),
     _difference("noise_auto_gain", "the latter less the former", lambda settings: [_noise(settings)]),
 )
-WARNING_ROWS: tuple[Row, ...] = tuple(row for told in _WARNINGS for row in _warnings(*told))
+WARNING_ROWS: tuple[ExamRow, ...] = tuple(row for told in _WARNINGS for row in _warnings(*told))

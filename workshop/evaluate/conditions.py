@@ -12,7 +12,7 @@ from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from workshop.material.drawn import Shot, film_lips
 from workshop.voices.cast import cast, say
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 _INT16 = 32768
 _SLOW, _FAST = 0.75, 1.3
@@ -76,7 +76,7 @@ LIPS = (OWN, "still", "unseen", "foreign", "late")
 or black; the mouth of another head that says another sentence; the own mouth 400 ms late."""
 
 
-def lips_of_kind(own: Pictures, kind: str, index: int, other: Pair) -> Pictures:
+def lips_of_kind(own: Pictures, kind: str, index: int, other: SentencePair) -> Pictures:
     """Lips of a kind of `LIPS` in place of a clip's own, uint8 [time, 96, 96], as many pictures.
 
     index: of the clip, which decides what is left to chance. other: the sentence that a foreign mouth says.

@@ -22,11 +22,11 @@ from workshop.evaluate.jobs import OTHERS, Need
 from workshop.evaluate.lacking import absent_lines, measurable
 from workshop.evaluate.others import OtherBundle
 from workshop.evaluate.plot import plot_sweep
-from workshop.evaluate.row import Row
+from workshop.evaluate.row import ExamRow
 from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
 from workshop.evaluate.run import Evaluation
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.table import lines_of, markdown, metrics
+from workshop.evaluate.table import exam_markdown, filled_rows, metrics
 from workshop.voices import others as synthesisers
 from workshop.voices.cast import cast, require_synthesisers
 
@@ -45,7 +45,7 @@ def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     evaluate(bundle, options, settings, rows, with_sweep, others)
 
 
-def choose_rows(names: str, with_untouched: bool, with_more: Mapping[tuple[str, ...], bool]) -> tuple[list[Row], bool]:
+def choose_rows(names: str, with_untouched: bool, with_more: Mapping[tuple[str, ...], bool]) -> tuple[list[ExamRow], bool]:
     """The rows asked for by name, all for "", and whether the sweep over noise is among them.
 
     The untouched speaker is there only when it is asked for by its own flag. with_more: groups of rows that are there when their
@@ -69,7 +69,7 @@ def evaluate(
     bundle: Bundle,
     options: argparse.Namespace,
     settings: EvaluationSettings,
-    rows: list[Row],
+    rows: list[ExamRow],
     with_sweep: bool,
     others: Sequence[OtherBundle] = (),
 ) -> None:
@@ -100,8 +100,8 @@ def evaluate(
     with bars(options.quiet) as progress:
         evaluation.run(jobs, options.jobs, progress)
     records = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
-    lines = lines_of(rows, records, settings)
-    table = markdown(lines, others) + absent_lines(absent)
+    lines = filled_rows(rows, records, settings)
+    table = exam_markdown(lines, others) + absent_lines(absent)
     found = metrics(lines, records, settings) | {"bundle": evaluation.checksum}
     found["absent"] = {one.row.name: one.reason for one in absent}
     if others:

@@ -13,7 +13,7 @@ from workshop.evaluate.jobs import (
     SHOWN,
     SHOWN_BY_UNITS,
     VOCODER,
-    Job,
+    ExamJob,
     needs_face,
 )
 
@@ -37,14 +37,14 @@ _START_S = 40.0
 """Loading models in each process, and recording the references."""
 
 
-def seconds_for(jobs: Sequence[Job], processes: int) -> float:
+def seconds_for(jobs: Sequence[ExamJob], processes: int) -> float:
     """Wall seconds that jobs take on as many cores as processes."""
     if not jobs:
         return 0.0
     return _START_S + sum(map(_job_seconds, jobs)) / max(processes, 1)
 
 
-def _job_seconds(job: Job) -> float:
+def _job_seconds(job: ExamJob) -> float:
     tasks = sum(_TASK_S.get(task, _UNDERSTOOD_S if {"~", "+"} & set(task) else _DUB_S) for task in job.tasks)
     if not job.has_clip:
         return tasks

@@ -55,7 +55,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Job:
+class ExamJob:
     """Tasks on one clip, or on one item of a kind without clips."""
 
     kind: str
@@ -69,7 +69,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Place:
+class ExamPaths:
     """Where things are. bundle: the models; random: the same without knowledge. recordings, english: reference features, Korean
     and English. phones: which phoneme each unit is. device, precision: what the models run on."""
 
@@ -82,16 +82,16 @@ class Place:
     precision: str = "float32"
 
 
-def missing_jobs(needs: list[Need], done: set[tuple[str, int, str]]) -> list[Job]:
+def missing_jobs(needs: list[Need], done: set[tuple[str, int, str]]) -> list[ExamJob]:
     """What is left to do of what is needed, clip by clip."""
     tasks: dict[tuple[str, int], dict[str, None]] = {}
     for need in needs:
         for index in range(need.number):
             if (need.kind, index, need.task) not in done:
                 tasks.setdefault((need.kind, index), {})[need.task] = None
-    return [Job(kind, index, tuple(wanted)) for (kind, index), wanted in tasks.items()]
+    return [ExamJob(kind, index, tuple(wanted)) for (kind, index), wanted in tasks.items()]
 
 
-def key_of(record: Record) -> tuple[str, int, str]:
+def record_key(record: Record) -> tuple[str, int, str]:
     """What a record is about."""
     return str(record["kind"]), int(record["index"]), str(record["task"])

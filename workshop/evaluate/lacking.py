@@ -10,7 +10,7 @@ from unit2av.model import open_renderer_checkpoint
 from unit2av.mouths.choose import find_table
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
-from workshop.evaluate.row import Row
+from workshop.evaluate.row import ExamRow
 
 TEXT, SPELLER_KO, ENGLISH_VOICE, MESH_TABLE = "text reader", "Korean speller", "English voice", "table of the mesh"
 STOI, ERRORS = "pystoi", "jiwer"
@@ -21,7 +21,7 @@ _PACKAGES = (STOI, ERRORS)
 class Absent:
     """A row that is not measured, and why."""
 
-    row: Row
+    row: ExamRow
     reason: str
 
 
@@ -42,7 +42,7 @@ def lacks(bundle: Bundle) -> dict[str, str]:
     }
 
 
-def measurable(rows: Sequence[Row], bundle: Bundle) -> tuple[list[Row], list[Absent]]:
+def measurable(rows: Sequence[ExamRow], bundle: Bundle) -> tuple[list[ExamRow], list[Absent]]:
     """The rows that can be measured, and the others with the first reason why not."""
     missing = lacks(bundle)
     reasons = [next((missing[name] for name in row.requires if name in missing), "") for row in rows]

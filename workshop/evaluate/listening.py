@@ -10,7 +10,7 @@ from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, VIDEO
 
 
 @dataclass(frozen=True)
-class Listened:
+class TakenUnits:
     """units: English. confidence: of the encoder. modalities: what the units are taken from."""
 
     units: Units
@@ -18,7 +18,7 @@ class Listened:
     modalities: str
 
 
-def listen(extractor: Extractor, speech: Samples, lips: Pictures | None, modalities: str) -> Listened:
+def take_units(extractor: Extractor, speech: Samples, lips: Pictures | None, modalities: str) -> TakenUnits:
     """Take units from speech float32 [S] at 16 kHz, from lips uint8 [time, 96, 96], from both, or as a dub decides by default.
 
     lips: None = there are none, which `auto` takes as it is. Raises InputError where the modalities ask for what is not there.
@@ -31,11 +31,11 @@ def listen(extractor: Extractor, speech: Samples, lips: Pictures | None, modalit
     return replace(found, units=replace(found.units, language="en"))
 
 
-def _by_default(extractor: Extractor, speech: Samples, lips: Pictures | None) -> Listened:
+def _by_default(extractor: Extractor, speech: Samples, lips: Pictures | None) -> TakenUnits:
     heard = trust.listen(extractor, speech, lips, extractor.agreement)
-    return Listened(heard.extraction.units, heard.extraction.confidence, heard.modalities)
+    return TakenUnits(heard.extraction.units, heard.extraction.confidence, heard.modalities)
 
 
-def _taken(extractor: Extractor, speech: Samples | None, lips: Pictures | None) -> Listened:
+def _taken(extractor: Extractor, speech: Samples | None, lips: Pictures | None) -> TakenUnits:
     units, confidence = extractor.extract_scored(speech, lips)
-    return Listened(units, confidence, VIDEO if speech is None else AUDIO if lips is None else BOTH)
+    return TakenUnits(units, confidence, VIDEO if speech is None else AUDIO if lips is None else BOTH)

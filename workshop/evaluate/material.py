@@ -16,13 +16,13 @@ from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds, seconds_to_units, units_to_seconds
 from avcore.units import Ids
 from avdata.prepare.espeak import Phoneme, TimedSpeech
-from workshop.evaluate.retrieval import features_of
+from workshop.evaluate.retrieval import mfcc_of
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
 from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural", "korean"]
 KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker", "natural", "korean")
@@ -40,7 +40,7 @@ _USUAL_SIZES = 0.5, 0.7
 class ClipPlan:
     """One clip. head, seed: of the head and of its movement. around: its pose at rest. language: in which it is said."""
 
-    pair: Pair
+    pair: SentencePair
     voice: Voice
     head: int
     seed: int
@@ -66,7 +66,7 @@ def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
     around = _unseen_pose(rng) if is_new else Pose(scale=float(rng.uniform(*_USUAL_SIZES)))
-    return ClipPlan(sentence_of(kind, index, settings), voice, head, seed, around, language)
+    return ClipPlan(drawn_sentence(kind, index, settings), voice, head, seed, around, language)
 
 
 def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator) -> Voice:
@@ -75,7 +75,7 @@ def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator) -> Voice
     return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
 
 
-def sentence_of(kind: str, index: int, settings: EvaluationSettings) -> Pair:
+def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
     """The sentence of a clip: all in a drawn order, from the beginning again after the last."""
     pairs = known_sentences() if kind == "seen" else _held_out()
     order = np.random.default_rng([settings.seed, 100]).permutation(len(pairs))
@@ -83,13 +83,13 @@ def sentence_of(kind: str, index: int, settings: EvaluationSettings) -> Pair:
 
 
 @cache
-def known_sentences() -> tuple[Pair, ...]:
+def known_sentences() -> tuple[SentencePair, ...]:
     """The sentences of the training."""
     return tuple(training_pairs())
 
 
 @cache
-def _held_out() -> tuple[Pair, ...]:
+def _held_out() -> tuple[SentencePair, ...]:
     return tuple(held_out_pairs())
 
 
@@ -102,7 +102,7 @@ def write_clip(path: Path, plan: ClipPlan, side: int) -> None:
     with VideoWriter(path, side, side, FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
         for pose, opening, width in zip(plan.poses(num_frames), openings, widths, strict=True):
-            writer.write_picture(draw(head, pose, Mouth(float(opening), float(width)), side))
+            writer.write_picture(draw(head, pose, MouthShape(float(opening), float(width)), side))
 
 
 @lru_cache(8)
@@ -117,7 +117,7 @@ def _timed(plan: ClipPlan) -> TimedSpeech:
     if speech.phonemes:
         return speech
     reference = say(plan.text, cast().reference(plan.language))
-    rows, own = (features_of(resample(one.samples, one.rate, SAMPLE_RATE)) for one in (reference, speech))
+    rows, own = (mfcc_of(resample(one.samples, one.rate, SAMPLE_RATE)) for one in (reference, speech))
     step_of, _ = warp_path(rows, own)
     return TimedSpeech(speech.samples, speech.rate, _carried(reference.phonemes, step_of))
 

@@ -29,9 +29,9 @@ from unit2av.face.talking import num_pictures_for
 from unit2av.face.training.config import MouthRegion
 from unit2av.face.training.losses import mouth_of, ssim
 from unit2av.renderer import network_picture
-from workshop.evaluate.chain import Heard
+from workshop.evaluate.chain import ClipContent
 from workshop.evaluate.material import ClipPlan, head_of
-from workshop.heads.head import Mouth, draw
+from workshop.heads.head import MouthShape, draw
 from workshop.heads.motion import mouth_track
 from workshop.voices.cast import cast, say
 
@@ -72,11 +72,11 @@ def draw_truth(plan: ClipPlan, said: Units, names: Mapping[int, str], num_source
     total = num_pictures_for(said)
     openings, widths = mouth_track(_timed(said, names), total, "ko")
     poses, head = plan.poses(num_source), head_of(plan.head)
-    mouths = [Mouth(float(opening), float(width)) for opening, width in zip(openings, widths, strict=True)]
+    mouths = [MouthShape(float(opening), float(width)) for opening, width in zip(openings, widths, strict=True)]
     return Truth(openings, [draw(head, poses[pingpong(k, num_source)], mouth, side) for k, mouth in enumerate(mouths)])
 
 
-def look(video: Path) -> SpeakerFace | None:
+def face_in(video: Path) -> SpeakerFace | None:
     """The face in a dubbed video, None where none was seen."""
     source = PictureSource(video)
     try:
@@ -85,7 +85,7 @@ def look(video: Path) -> SpeakerFace | None:
         return None
 
 
-def measure_mouth(dubbed: Path, face: SpeakerFace | None, heard: Heard, truth: Truth) -> dict[str, Any]:
+def measure_mouth(dubbed: Path, face: SpeakerFace | None, heard: ClipContent, truth: Truth) -> dict[str, Any]:
     """Compare a dubbed video, and the face in it, with the truth.
 
     correlation: of the opening that the face mesh finds with the true one; shifted: with the truth 0.28 s late. l1, ssim: of
@@ -126,7 +126,7 @@ def measure_ceiling(truth: Truth, path: Path) -> float:
     with VideoWriter(path, width, height, FRAME_RATE) as writer:
         for picture in truth.pictures:
             writer.write_picture(picture)
-    seen = _openings(look(path), len(truth.openings))
+    seen = _openings(face_in(path), len(truth.openings))
     return _correlation(seen, truth.openings[: len(seen)].astype(np.float64))
 
 

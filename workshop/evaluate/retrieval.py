@@ -30,7 +30,7 @@ _INT16, _LOUDNESS, _FLOOR = 32768, 0.1, 1e-4
 digital silence of a synthesiser is a sound of its own to the ear of a logarithm."""
 
 
-class Found(NamedTuple):
+class NearestSentence(NamedTuple):
     """The nearest sentence. distance: to it; margin: by how much farther the nearest other sentence is."""
 
     text: str
@@ -38,7 +38,7 @@ class Found(NamedTuple):
     margin: float
 
 
-def features_of(samples: Samples) -> Floats:
+def mfcc_of(samples: Samples) -> Floats:
     """What recordings are compared by: MFCC with differences of float32 [S] at 16 kHz, normalised, float32 [T, 39], 50 a second."""
     level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
     sound = np.random.default_rng(0).standard_normal(max(len(samples), 1)) * _FLOOR
@@ -55,7 +55,7 @@ def record_references(texts: Sequence[str], voices: Sequence[Voice], path: Path,
     for text in track(texts, "references", progress, len(texts)):
         for voice in voices:
             speech = say(text, voice)
-            features.append(features_of(resample(speech.samples, speech.rate, SAMPLE_RATE)).astype(np.float16))
+            features.append(mfcc_of(resample(speech.samples, speech.rate, SAMPLE_RATE)).astype(np.float16))
     with atomic_output(path) as temporary:
         np.savez(
             temporary,
@@ -69,7 +69,7 @@ class SpokenReferences:
     """All Korean recordings, and the search for the nearest by dynamic time warping."""
 
     def __init__(self, texts: Sequence[str], features: Sequence[Floats]) -> None:
-        """features: of `features_of`, the recordings of the first text, one for each voice, then those of the next."""
+        """features: of `mfcc_of`, the recordings of the first text, one for each voice, then those of the next."""
         self._texts = list(texts)
         self._fine = list(features)
         self._num_voices = len(self._fine) // max(len(self._texts), 1)
@@ -82,10 +82,10 @@ class SpokenReferences:
             ends = np.cumsum(stored["lengths"])[:-1]
             return cls([str(text) for text in stored["texts"]], np.split(stored["features"].astype(np.float32), ends))
 
-    def nearest(self, samples: Samples, shortlist: int = _SHORTLIST) -> Found:
+    def nearest(self, samples: Samples, shortlist: int = _SHORTLIST) -> NearestSentence:
         """The sentence with the recording that is nearest to speech float32 [S] at 16 kHz: first all sentences in the first
         voice in steps of 40 ms, then the best `shortlist` in all voices in steps of 20 ms."""
-        rows, voices = features_of(samples), range(self._num_voices)
+        rows, voices = mfcc_of(samples), range(self._num_voices)
         best = np.argsort(self._coarse.mean_distances(_coarse(rows)), kind="stable")[:shortlist]
         recordings = [self._fine[number * self._num_voices + voice] for number in best for voice in voices]
         distances = ManyRecordings(recordings).mean_distances(rows).reshape(len(best), -1).min(axis=1)
@@ -112,7 +112,7 @@ class UnitReferences:
         """Read a bundle's references. Raises InputError or UnitError."""
         return cls(read_references(require_file(path, "the bundle's reference units")), silences)
 
-    def nearest(self, units: Units) -> Found:
+    def nearest(self, units: Units) -> NearestSentence:
         """The sentence whose units are nearest: edit distance over the length of the longer sequence."""
         ids = self._spoken(units)
         distances = edit_distances(ids, list(self._ids.values()))
@@ -130,11 +130,11 @@ class UnitReferences:
         return ids[heard[0] : heard[-1] + 1] if len(heard) else ids[:0]
 
 
-def _nearest(texts: Sequence[str], distances: NDArray[Any]) -> Found:
+def _nearest(texts: Sequence[str], distances: NDArray[Any]) -> NearestSentence:
     order = np.argsort(distances, kind="stable")
     first = texts[order[0]]
     second = next((number for number in order if texts[number] != first), order[0])
-    return Found(first, float(distances[order[0]]), float(distances[second] - distances[order[0]]))
+    return NearestSentence(first, float(distances[order[0]]), float(distances[second] - distances[order[0]]))
 
 
 def _coarse(rows: Floats) -> Floats:

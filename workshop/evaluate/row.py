@@ -12,7 +12,7 @@ Records = Mapping[tuple[str, str], Sequence[Record]]
 
 
 @dataclass(frozen=True)
-class Row:
+class ExamRow:
     """A row of the table.
 
     goal: None = it has none. is_least: whether figures should be above the goal, or below it. counted: on how many of its needs,

@@ -24,8 +24,8 @@ from workshop.evaluate.jobs import (
     Record,
     noisy,
 )
-from workshop.evaluate.material import Kind, known_sentences, sentence_of
-from workshop.evaluate.row import Records, Row
+from workshop.evaluate.material import Kind, drawn_sentence, known_sentences
+from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.side_rows import LIP_SPEECH_ROWS, SYNC_ROWS, TEXT_ROWS
 from workshop.evaluate.voice_rows import VOICE_ROWS
@@ -38,7 +38,7 @@ OTHER_SYNTHESISERS = tuple(row.name for row in OTHER_ROWS)
 SWEEP = "sweep"
 
 
-def _share(name: str, title: str, kind: str, task: str, field: str = "right", goal: float | None = None) -> Row:
+def _share(name: str, title: str, kind: str, task: str, field: str = "right", goal: float | None = None) -> ExamRow:
     def needs(settings: EvaluationSettings) -> list[Need]:
         return [Need(kind, task, settings.baseline_number if task == RANDOM else settings.number)]
 
@@ -46,10 +46,10 @@ def _share(name: str, title: str, kind: str, task: str, field: str = "right", go
         found = records.get((kind, task), ())
         return share([bool(one.get(field)) for one in found]) if found else None
 
-    return Row(name, title, needs, figure, goal)
+    return ExamRow(name, title, needs, figure, goal)
 
 
-def _mean(name: str, title: str, task: str, field: str, goal: float | None = None) -> Row:
+def _mean(name: str, title: str, task: str, field: str, goal: float | None = None) -> ExamRow:
     def needs(settings: EvaluationSettings) -> list[Need]:
         return [Need("new_faces", task, settings.ceiling_number if task == CEILING else settings.number)]
 
@@ -57,10 +57,10 @@ def _mean(name: str, title: str, task: str, field: str, goal: float | None = Non
         found = [float(one[field]) for one in records.get(("new_faces", task), ()) if field in one]
         return mean(found) if found else None
 
-    return Row(name, title, needs, figure, goal)
+    return ExamRow(name, title, needs, figure, goal)
 
 
-def _nearest_english(name: str, title: str, kind: Kind) -> Row:
+def _nearest_english(name: str, title: str, kind: Kind) -> ExamRow:
     def needs(settings: EvaluationSettings) -> list[Need]:
         return [Need(kind, BOTH, settings.number), Need(ENGLISH, ENGLISH, settings.sentences or len(known_sentences()))]
 
@@ -75,13 +75,13 @@ def _nearest_english(name: str, title: str, kind: Kind) -> Row:
         for one in found:
             own = np.array(one.get("units", ()), dtype=np.int64)
             nearest = int((edit_distances(own, ids) / np.maximum(lengths, max(len(own), 1))).argmin())
-            right.append(known[nearest]["korean"] == sentence_of(kind, int(one["index"]), settings).korean)
+            right.append(known[nearest]["korean"] == drawn_sentence(kind, int(one["index"]), settings).korean)
         return share(right)
 
-    return Row(name, title, needs, figure)
+    return ExamRow(name, title, needs, figure)
 
 
-def _errors(name: str, title: str, kind: str, goal: float | None = None) -> Row:
+def _errors(name: str, title: str, kind: str, goal: float | None = None) -> ExamRow:
     def needs(settings: EvaluationSettings) -> list[Need]:
         return [Need(kind, kind, settings.number)]
 
@@ -89,7 +89,7 @@ def _errors(name: str, title: str, kind: str, goal: float | None = None) -> Row:
         found = [one for one in records.get((kind, kind), ()) if "errors" in one]
         return rate([one["errors"] for one in found], [one["length"] for one in found]) if found else None
 
-    return Row(name, title, needs, figure, goal, is_least=False)
+    return ExamRow(name, title, needs, figure, goal, is_least=False)
 
 
 def _voice_needs(settings: EvaluationSettings) -> list[Need]:
@@ -109,7 +109,7 @@ def _voice_likeness(records: Records, _: EvaluationSettings) -> Figure | None:
     return mean(likeness)
 
 
-def _noise(name: str, title: str, modalities: str, goal: float) -> Row:
+def _noise(name: str, title: str, modalities: str, goal: float) -> ExamRow:
     def needs(settings: EvaluationSettings) -> list[Need]:
         return [Need("held_out", noisy(modalities, settings.noise_db), settings.number)]
 
@@ -117,10 +117,10 @@ def _noise(name: str, title: str, modalities: str, goal: float) -> Row:
         found = records.get(("held_out", noisy(modalities, settings.noise_db)), ())
         return share([bool(one["right"]) for one in found]) if found else None
 
-    return Row(name, title, needs, figure, goal)
+    return ExamRow(name, title, needs, figure, goal)
 
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[ExamRow, ...] = (
     _share("seen", "sentences of the training, voices never heard", "seen", BOTH, goal=0.98),
     _share("held_out", "sentences never trained on, voices never heard", "held_out", BOTH, goal=0.95),
     _share("held_out_units", "the same, nearest units of all references instead of sound", "held_out", BOTH, "units_right"),
@@ -144,7 +144,7 @@ ROWS: tuple[Row, ...] = (
     _share("vocoder", "vocoder alone on true units, voices never heard", VOCODER, VOCODER, goal=0.99),
     _errors("vocoder_errors", "the same: unit error rate of its sound", VOCODER, 0.03),
     _errors("recorded_errors", "the same of Korean that the synthesiser says itself: the extractor's own errors", RECORDED),
-    Row("voice", "speaker: cosine to the source's voice minus mean cosine to others", _voice_needs, _voice_likeness, 0.15),
+    ExamRow("voice", "speaker: cosine to the source's voice minus mean cosine to others", _voice_needs, _voice_likeness, 0.15),
     *VOICE_ROWS,
     _mean("lips", "lips: correlation of the opening with the truth, faces and poses never seen", SHOWN, "correlation", 0.88),
     _mean("lips_shifted", "the same, truth 0.28 s late (should be near 0)", SHOWN, "shifted"),

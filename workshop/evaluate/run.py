@@ -15,13 +15,13 @@ from avcore.runs.pool import ProcessPool
 from avcore.runs.work import PoolTask, result_of
 from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
-from workshop.evaluate.jobs import RANDOM, SPEAK_AUDIO, SPEAK_VIDEO, Job, Need, Place, Record, key_of, missing_jobs
-from workshop.evaluate.material import sentence_of
+from workshop.evaluate.jobs import RANDOM, SPEAK_AUDIO, SPEAK_VIDEO, ExamJob, ExamPaths, Need, Record, missing_jobs, record_key
+from workshop.evaluate.material import drawn_sentence
 from workshop.evaluate.mouth import phones_of_units
 from workshop.evaluate.random_weights import write_random_bundle
 from workshop.evaluate.retrieval import UnitReferences, record_references
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.worker import Worker
+from workshop.evaluate.worker import ExamWorker
 from workshop.voices.cast import cast
 from workshop.voices.phrasebook import phrasebook
 
@@ -51,23 +51,23 @@ class Evaluation:
             out_dir / f"references-{_digest(self._texts(language), cast().judges(language))}.npz" for language in ("ko", "en")
         )
         phones = self.folder / "phones.json"
-        self._place = Place(bundle.folder, self.folder / "random", korean, english, phones, device, precision)
+        self._place = ExamPaths(bundle.folder, self.folder / "random", korean, english, phones, device, precision)
         journal.repair(self._journal)
 
     def records(self) -> list[Record]:
         """All records so far."""
         return list(journal.read(self._journal))
 
-    def missing(self, needs: list[Need]) -> list[Job]:
+    def missing(self, needs: list[Need]) -> list[ExamJob]:
         """What is left to do."""
-        return missing_jobs(needs, {key_of(record) for record in journal.read(self._journal)})
+        return missing_jobs(needs, {record_key(record) for record in journal.read(self._journal)})
 
-    def run(self, jobs: list[Job], processes: int, progress: Progress) -> None:
+    def run(self, jobs: list[ExamJob], processes: int, progress: Progress) -> None:
         """Do jobs, and keep each record as soon as it is there."""
         if not jobs:
             return
         self._prepare({task for job in jobs for task in job.tasks}, progress)
-        with ProcessPool[Job, Job](Worker, (self._place, self.settings), processes) as pool:
+        with ProcessPool[ExamJob, ExamJob](ExamWorker, (self._place, self.settings), processes) as pool:
             progress("evaluating", 0, len(jobs))
             for done, outcome in enumerate(pool.run((job, PoolTask.of(job)) for job in jobs), 1):
                 journal.append(self._journal, result_of(outcome))
@@ -90,7 +90,7 @@ class Evaluation:
         pairs = phrasebook().all_pairs()
         if self.settings.sentences:
             kinds = ("seen", "held_out", "new_faces", "speaker", "vocoder")
-            asked = [sentence_of(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
+            asked = [drawn_sentence(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
             pairs = [*asked, *pairs[: self.settings.sentences]]
         return list(dict.fromkeys(pair.korean if language == "ko" else pair.english for pair in pairs))
 

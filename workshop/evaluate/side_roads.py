@@ -21,11 +21,11 @@ from unit2av.voice.speech import SpeakerVoice, UnitVocoder
 from unit2text.evaluate import compare
 from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
-from workshop.evaluate.chain import Chain, Heard
-from workshop.evaluate.jobs import AUDIO, READ_AUDIO, READ_VIDEO, SPEAK_VIDEO, VIDEO, Place, Record
+from workshop.evaluate.chain import Chain, ClipContent
+from workshop.evaluate.jobs import AUDIO, READ_AUDIO, READ_VIDEO, SPEAK_VIDEO, VIDEO, ExamPaths, Record
 from workshop.evaluate.material import ClipPlan
 from workshop.evaluate.retrieval import SpokenReferences
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 _DIGITS = 4
 _OWN = "en"
@@ -35,31 +35,31 @@ _OWN = "en"
 class SideRoads:
     """Reads text, says text, and speaks for lips, with a bundle's models."""
 
-    def __init__(self, place: Place, chain: Chain, recordings: SpokenReferences) -> None:
+    def __init__(self, place: ExamPaths, chain: Chain, recordings: SpokenReferences) -> None:
         """recordings: of Korean sentences."""
         self._place, self._chain, self._recordings = place, chain, recordings
 
-    def do(self, task: str, heard: Heard, plan: ClipPlan) -> Record:
+    def do(self, task: str, heard: ClipContent, plan: ClipPlan) -> Record:
         """Do a task of `BESIDE` on a clip. Raises NetflipsError."""
         if task in (READ_AUDIO, READ_VIDEO):
             return self._read_clip(heard, AUDIO if task == READ_AUDIO else VIDEO, plan)
         return self._speak(task, heard, plan)
 
-    def say(self, pair: Pair, voice: SpeakerVoice) -> Record:
+    def say(self, pair: SentencePair, voice: SpeakerVoice) -> Record:
         """Say the Korean of a sentence from its text."""
         units = self._speller.units_of(pair.korean, "ko")
         samples = self._chain.models.vocoder.synthesize(units, voice).samples
         found = self._recordings.nearest(samples)
         return {"right": found.text == pair.korean, "found": found.text} | self._read_sound(samples, pair.korean, "ko")
 
-    def _read_clip(self, heard: Heard, modalities: str, plan: ClipPlan) -> Record:
+    def _read_clip(self, heard: ClipContent, modalities: str, plan: ClipPlan) -> Record:
         """Read a clip's sound (AUDIO) or its lips (VIDEO) as text, in its own language."""
         if modalities == VIDEO and heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
         lips = None if heard.face is None else heard.face.lips
         return self._read(self._chain.listen(heard.speech, lips, modalities).units, plan.text, plan.language)
 
-    def _speak(self, task: str, heard: Heard, plan: ClipPlan) -> Record:
+    def _speak(self, task: str, heard: ClipContent, plan: ClipPlan) -> Record:
         """Say in its own language and time what a clip's lips say (SPEAK_VIDEO), or its sound, which is what that can reach; and
         measure it beside the true sound."""
         voice = voice_of(heard.speech, self._chain.models.speaker_encoder)
@@ -71,7 +71,7 @@ class SideRoads:
             | self._read_sound(samples, plan.text, plan.language)
         )
 
-    def _of_lips(self, heard: Heard, voice: SpeakerVoice) -> Samples:
+    def _of_lips(self, heard: ClipContent, voice: SpeakerVoice) -> Samples:
         """As `netflips lip2speech` does it."""
         if heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
@@ -80,7 +80,7 @@ class SideRoads:
             raise NoSpeechError("the lips do not move as those of somebody who speaks", path=heard.source.path)
         return np.concatenate(list(speech_pieces(heard.face, utterances, self._chain.models.extractor, self._voice, voice)))
 
-    def _of_sound(self, heard: Heard, voice: SpeakerVoice) -> Samples:
+    def _of_sound(self, heard: ClipContent, voice: SpeakerVoice) -> Samples:
         return self._voice.synthesize(self._chain.listen(heard.speech, None, AUDIO).units, voice).samples
 
     def _read_sound(self, samples: Samples, text: str, language: str) -> Record:

@@ -15,7 +15,7 @@ from workshop.evaluate.jobs import (
     Record,
 )
 from workshop.evaluate.lacking import ENGLISH_VOICE, ERRORS, MESH_TABLE, SPELLER_KO, STOI, TEXT
-from workshop.evaluate.row import Records, Row
+from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.settings import EvaluationSettings
 
 Place = tuple[str, str]
@@ -30,7 +30,7 @@ def _row(
     goal: float | None = None,
     is_least: bool = True,
     requires: tuple[str, ...] = (),
-) -> Row:
+) -> ExamRow:
     """A row of one task on one kind."""
 
     def needs(settings: EvaluationSettings) -> list[Need]:
@@ -40,7 +40,7 @@ def _row(
         found = records.get(place, ())
         return figure(found) if found else None
 
-    return Row(name, title, needs, of_records, goal, is_least, requires=requires)
+    return ExamRow(name, title, needs, of_records, goal, is_least, requires=requires)
 
 
 def _rate(fields: tuple[str, str]) -> Callable[[Sequence[Record]], Figure | None]:
@@ -70,24 +70,24 @@ def _mean(field: str) -> Callable[[Sequence[Record]], Figure | None]:
     return figure
 
 
-def _read(name: str, title: str, place: Place, goal: float | None = None, fields: tuple[str, str] = _CHARACTERS) -> Row:
+def _read(name: str, title: str, place: Place, goal: float | None = None, fields: tuple[str, str] = _CHARACTERS) -> ExamRow:
     return _row(name, title, place, _rate(fields), goal, is_least=False, requires=(TEXT, ERRORS))
 
 
 def _lip_speech(
     name: str, title: str, place: Place, figure: Callable[[Sequence[Record]], Figure | None], goal: float | None = None
-) -> Row:
+) -> ExamRow:
     return _row(name, title, place, figure, goal, requires=(ENGLISH_VOICE, STOI))
 
 
-def _lip_speech_read(name: str, title: str, place: Place, fields: tuple[str, str] = _CHARACTERS) -> Row:
+def _lip_speech_read(name: str, title: str, place: Place, fields: tuple[str, str] = _CHARACTERS) -> ExamRow:
     return _row(name, title, place, _rate(fields), is_least=False, requires=(ENGLISH_VOICE, STOI, TEXT, ERRORS))
 
 
 _LIPS, _NEW_LIPS, _SOUND = ("held_out", SPEAK_VIDEO), ("new_faces", SPEAK_VIDEO), ("held_out", SPEAK_AUDIO)
 _SHOWN, _BY_UNITS = ("new_faces", SHOWN), ("new_faces", SHOWN_BY_UNITS)
 
-TEXT_ROWS: tuple[Row, ...] = (
+TEXT_ROWS: tuple[ExamRow, ...] = (
     _read("read_en", "text read from sound, English: character error rate", ("held_out", READ_AUDIO), 0.02),
     _read("read_en_words", "the same: word error rate", ("held_out", READ_AUDIO), fields=_WORDS),
     _read("read_ko", "text read from sound, Korean: character error rate", ("korean", READ_AUDIO), 0.02),
@@ -105,7 +105,7 @@ TEXT_ROWS: tuple[Row, ...] = (
     ),
 )
 
-LIP_SPEECH_ROWS: tuple[Row, ...] = (
+LIP_SPEECH_ROWS: tuple[ExamRow, ...] = (
     _lip_speech("lip_speech", "silent lips to English speech: heard right", _LIPS, _share("right"), 0.85),
     _lip_speech("lip_speech_new", "the same, faces and poses never seen", _NEW_LIPS, _share("right"), 0.85),
     _lip_speech("lip_speech_sound", "the same from units of the sound (what the voice can reach)", _SOUND, _share("right")),
@@ -121,7 +121,7 @@ LIP_SPEECH_ROWS: tuple[Row, ...] = (
     _lip_speech_read("lip_speech_read_sound", "character error rate of what is read in speech from units of the sound", _SOUND),
 )
 
-SYNC_ROWS: tuple[Row, ...] = (
+SYNC_ROWS: tuple[ExamRow, ...] = (
     _row("lips_sharpness", "sharpness of the lower face beside the truth's", _SHOWN, _mean("sharpness"), 0.80),
     _row("unit_sync", "dubs: share of steps in which units of lips and sound agree", _SHOWN, _mean("sync"), 0.75),
     _row("unit_sync_source", "the same of the clips before dubbing", _SHOWN, _mean("source_sync")),

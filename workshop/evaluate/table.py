@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from avcore.statistics import Figure
-from workshop.evaluate.condition_rows import taken_from
+from workshop.evaluate.condition_rows import modality_shares
 from workshop.evaluate.jobs import BOTH, Record
 from workshop.evaluate.others import OtherBundle
-from workshop.evaluate.row import Records, Row
+from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.rows import sweep_figures
 from workshop.evaluate.settings import EvaluationSettings
 
@@ -18,10 +18,10 @@ _QUANTILES = (0.01, 0.05, 0.5)
 
 
 @dataclass(frozen=True)
-class Line:
+class FilledRow:
     """A row with its figure. failed: utterances that could not be dubbed, which count as wrong."""
 
-    row: Row
+    row: ExamRow
     figure: Figure
     failed: int
 
@@ -35,7 +35,7 @@ class Line:
         return [title, f"{figure.value:.3f}", interval, str(figure.n), goal]
 
 
-def lines_of(rows: Sequence[Row], records: Records, settings: EvaluationSettings) -> list[Line]:
+def filled_rows(rows: Sequence[ExamRow], records: Records, settings: EvaluationSettings) -> list[FilledRow]:
     """Rows for which there are records, with their figures."""
     lines = []
     for row in rows:
@@ -44,11 +44,11 @@ def lines_of(rows: Sequence[Row], records: Records, settings: EvaluationSettings
             failed = sum(
                 "failed" in one for need in row.needs(settings)[: row.counted] for one in records.get((need.kind, need.task), ())
             )
-            lines.append(Line(row, figure, failed))
+            lines.append(FilledRow(row, figure, failed))
     return lines
 
 
-def markdown(lines: Sequence[Line], others: Sequence[OtherBundle] = ()) -> str:
+def exam_markdown(lines: Sequence[FilledRow], others: Sequence[OtherBundle] = ()) -> str:
     """The table as Markdown, columns aligned so that it can be read as it is; figures of other bundles come last."""
     cells = [["test", "result", "95 % interval", "n", "goal"], *(line.cells() for line in lines)]
     cells += [row for other in others for row in other.cells()]
@@ -58,11 +58,11 @@ def markdown(lines: Sequence[Line], others: Sequence[OtherBundle] = ()) -> str:
     return "\n".join(text)
 
 
-def metrics(lines: Sequence[Line], records: Records, settings: EvaluationSettings) -> dict[str, Any]:
+def metrics(lines: Sequence[FilledRow], records: Records, settings: EvaluationSettings) -> dict[str, Any]:
     """Everything that was measured, as JSON.
 
     scores: quantiles of the encoder's confidence and the translation's score on speech of the domain that training never
-    heard, by which a program can tell speech that is none of it. taken_from: see `condition_rows.taken_from`.
+    heard, by which a program can tell speech that is none of it. taken_from: see `condition_rows.modality_shares`.
     """
     rows = {
         line.row.name: asdict(line.figure)
@@ -75,7 +75,7 @@ def metrics(lines: Sequence[Line], records: Records, settings: EvaluationSetting
         "rows": {name: _plain(row) for name, row in rows.items()},
         "noise_sweep_db": {what: {f"{snr:g}": _plain(asdict(one)) for snr, one in found.items()} for what, found in sweep.items()},
         "scores": {name: _quantiles(held_out, name) for name in ("confidence", "score")},
-        "taken_from": taken_from(records),
+        "taken_from": modality_shares(records),
         "settings": asdict(settings),
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 from avcore.statistics import Figure, mean, share
 from netflips.evaluate.metrics.voice import VoiceQuality
 from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Need, Record
-from workshop.evaluate.row import Records, Row
+from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.settings import EvaluationSettings
 
 _DUBS = "held_out", BOTH
@@ -33,42 +33,42 @@ def _values(records: Records, place: Place, field: str) -> list[float]:
     return [float(one[field]) for one in records.get(place, ()) if field in one]
 
 
-def _mean(name: str, title: str, place: Place, field: str, goal: float | None = None, is_least: bool = False) -> Row:
+def _mean(name: str, title: str, place: Place, field: str, goal: float | None = None, is_least: bool = False) -> ExamRow:
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found = _values(records, place, field)
         return mean(found) if found else None
 
-    return Row(name, title, _needs(place), figure, goal, is_least)
+    return ExamRow(name, title, _needs(place), figure, goal, is_least)
 
 
-def _difference(name: str, title: str, field: str, goal: float, is_least: bool) -> Row:
+def _difference(name: str, title: str, field: str, goal: float, is_least: bool) -> ExamRow:
     """Mean of the dubs less that of the recordings."""
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found, beside = (_values(records, place, field) for place in (_DUBS, _RECORDINGS))
         return mean([value - float(np.mean(beside)) for value in found]) if found and beside else None
 
-    return Row(name, title, _needs(_DUBS, _RECORDINGS), figure, goal, is_least)
+    return ExamRow(name, title, _needs(_DUBS, _RECORDINGS), figure, goal, is_least)
 
 
-def _ratio(name: str, title: str, field: str, goal: float) -> Row:
+def _ratio(name: str, title: str, field: str, goal: float) -> ExamRow:
     """Mean of the dubs as a share of that of the recordings."""
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found, beside = (_values(records, place, field) for place in (_DUBS, _RECORDINGS))
         return mean([value / float(np.mean(beside)) for value in found]) if found and beside else None
 
-    return Row(name, title, _needs(_DUBS, _RECORDINGS), figure, goal, is_least=True)
+    return ExamRow(name, title, _needs(_DUBS, _RECORDINGS), figure, goal, is_least=True)
 
 
-def _flags(name: str, title: str, flag: Callable[[Record], bool], goal: float, is_least: bool) -> Row:
+def _flags(name: str, title: str, flag: Callable[[Record], bool], goal: float, is_least: bool) -> ExamRow:
     """How many dubs have something."""
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found: Sequence[Record] = [one for one in records.get(_DUBS, ()) if "clipped" in one]
         return share([flag(one) for one in found]) if found else None
 
-    return Row(name, title, _needs(_DUBS), figure, goal, is_least)
+    return ExamRow(name, title, _needs(_DUBS), figure, goal, is_least)
 
 
 def _has_silent_ends(one: Record) -> bool:
@@ -76,7 +76,7 @@ def _has_silent_ends(one: Record) -> bool:
     return all(float(one[end]) <= max(_END, float(one[f"source_{end}"])) for end in ("begins", "ends"))
 
 
-VOICE_ROWS: tuple[Row, ...] = (
+VOICE_ROWS: tuple[ExamRow, ...] = (
     _mean("harmonicity", "voice of the dubs: harmonicity (dB)", _DUBS, "harmonicity_db"),
     _mean("harmonicity_recorded", "the same of Korean that the synthesiser says itself", _RECORDINGS, "harmonicity_db"),
     _difference("harmonicity_off", "the former less the latter", "harmonicity_db", -_NEAR_DB, is_least=True),

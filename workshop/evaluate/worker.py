@@ -30,7 +30,7 @@ from unit2av.mouths.flags import UNITS, MouthChoice
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation
-from workshop.evaluate.chain import Chain, Dubbed, Heard, hear, shuffled
+from workshop.evaluate.chain import Chain, ClipContent, Dubbed, read_clip, shuffled
 from workshop.evaluate.conditions import OWN, SOUNDS, lips_of_kind
 from workshop.evaluate.jobs import (
     AUDIO,
@@ -49,14 +49,14 @@ from workshop.evaluate.jobs import (
     SHOWN_BY_UNITS,
     SHUFFLED,
     VOCODER,
-    Job,
-    Place,
+    ExamJob,
+    ExamPaths,
     Record,
     needs_face,
 )
-from workshop.evaluate.material import ClipPlan, known_sentences, plan_clip, sentence_of, write_clip
+from workshop.evaluate.material import ClipPlan, drawn_sentence, known_sentences, plan_clip, write_clip
 from workshop.evaluate.material import Kind as ClipKind
-from workshop.evaluate.mouth import draw_truth, look, measure_ceiling, measure_mouth, sync_at_zero
+from workshop.evaluate.mouth import draw_truth, face_in, measure_ceiling, measure_mouth, sync_at_zero
 from workshop.evaluate.noise import noisy_copy
 from workshop.evaluate.retrieval import SpokenReferences, UnitReferences
 from workshop.evaluate.settings import EvaluationSettings
@@ -65,17 +65,17 @@ from workshop.evaluate.voice_rows import quality_record
 from workshop.material.phones import SILENCE, Phones
 from workshop.voices.cast import Voice, cast, say
 from workshop.voices.flite import FliteVoice
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 _DIGITS = 4
 _STRESS = "',%"
 """Marks of stress before espeak-ng's names of vowels; its versions differ in where they set them."""
 
 
-class Worker:
+class ExamWorker:
     """Models and references, ready for jobs."""
 
-    def __init__(self, place: Place, settings: EvaluationSettings) -> None:
+    def __init__(self, place: ExamPaths, settings: EvaluationSettings) -> None:
         self._place, self._settings = place, settings
         self._chain = Chain(load_bundle(place.bundle, place.device, place.precision))
         self._recordings = SpokenReferences.read(place.recordings)
@@ -85,11 +85,11 @@ class Worker:
         self._units = UnitReferences.read(place.bundle / REFERENCES, self._silences)
         self._side = SideRoads(place, self._chain, self._recordings)
 
-    def process(self, jobs: tuple[Job]) -> list[Record]:
+    def process(self, jobs: tuple[ExamJob]) -> list[Record]:
         """Do a job in a process of a pool."""
         return self.do(jobs[0])
 
-    def do(self, job: Job) -> list[Record]:
+    def do(self, job: ExamJob) -> list[Record]:
         """Do a job: one record for each task. What cannot be dubbed is a record too, and counts as wrong."""
         with private_folder() as folder:
             if job.has_clip:
@@ -107,15 +107,15 @@ class Worker:
 
     # Clips
 
-    def _do_clip(self, job: Job, folder: Path) -> list[Record]:
+    def _do_clip(self, job: ExamJob, folder: Path) -> list[Record]:
         kind: ClipKind = job.kind  # type: ignore[assignment]  # has_clip says so
         plan = plan_clip(kind, job.index, self._settings)
         path = folder / "clip.mp4"
         write_clip(path, plan, self._settings.side)
-        heard = hear(path, needs_face=any(map(needs_face, job.tasks)))
+        heard = read_clip(path, needs_face=any(map(needs_face, job.tasks)))
         return [_record(job, task, partial(self._try, task, plan, heard, job.index, folder)) for task in job.tasks]
 
-    def _try(self, task: str, plan: ClipPlan, heard: Heard, index: int, folder: Path) -> Record:
+    def _try(self, task: str, plan: ClipPlan, heard: ClipContent, index: int, folder: Path) -> Record:
         if task in (SHOWN, SHOWN_BY_UNITS, CEILING):
             return self._show(task, plan, heard, folder)
         if task in BESIDE:
@@ -146,7 +146,7 @@ class Worker:
         more |= self._heard(dubbed, heard.speech) if modalities == BOTH else {}
         return self._judged(dubbed, plan.pair) | self._recognised_again(dubbed.samples, plan) | more
 
-    def _show(self, task: str, plan: ClipPlan, heard: Heard, folder: Path) -> Record:
+    def _show(self, task: str, plan: ClipPlan, heard: ClipContent, folder: Path) -> Record:
         """Dub to a video and measure what that holds."""
         if heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
@@ -156,7 +156,7 @@ class Worker:
             return {"correlation": measure_ceiling(truth, folder / "truth.mp4")}
         path = folder / "dubbed.mp4"
         self._chain.show(heard, dubbed, path, MouthChoice(UNITS if task == SHOWN_BY_UNITS else ANY_MOUTH))
-        speech, face = read_speech(path), look(path)
+        speech, face = read_speech(path), face_in(path)
         sound = self._recordings.nearest(speech)
         found = {"right": sound.text == plan.pair.korean, "found": sound.text} | measure_mouth(path, face, heard, truth)
         syncs = {"sync": self._sync(speech, face), "source_sync": self._sync(heard.speech, heard.face)}
@@ -169,15 +169,15 @@ class Worker:
         seen = self._chain.models.extractor.extract(None, face.lips)
         return sync_at_zero(self._chain.units_of_sound(speech).frames(), seen.frames(), self._silences)
 
-    def _lips(self, heard: Heard, kind: str, index: int) -> Pictures:
+    def _lips(self, heard: ClipContent, kind: str, index: int) -> Pictures:
         """A clip's lips, or others in their place."""
         if heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
-        return lips_of_kind(heard.face.lips, kind, index, sentence_of("held_out", index + 1, self._settings))
+        return lips_of_kind(heard.face.lips, kind, index, drawn_sentence("held_out", index + 1, self._settings))
 
     # What came out
 
-    def _judged(self, dubbed: Dubbed, pair: Pair) -> Record:
+    def _judged(self, dubbed: Dubbed, pair: SentencePair) -> Record:
         sound = self._recordings.nearest(dubbed.samples)
         return {
             "right": sound.text == pair.korean,
@@ -186,13 +186,13 @@ class Worker:
             "margin": round(sound.margin, _DIGITS),
         } | self._judged_by_units(dubbed.units, dubbed.confidence, dubbed.translation, pair)
 
-    def _understood(self, speech: Samples, lips: Pictures | None, modalities: str, pair: Pair) -> Record:
+    def _understood(self, speech: Samples, lips: Pictures | None, modalities: str, pair: SentencePair) -> Record:
         """Translated and not said."""
         found = self._chain.listen(speech, lips, modalities)
         translation = self._chain.translate(found.units)
         return {"modalities": found.modalities} | self._judged_by_units(found.units, found.confidence, translation, pair)
 
-    def _judged_by_units(self, units: Units, confidence: float, translation: Translation, pair: Pair) -> Record:
+    def _judged_by_units(self, units: Units, confidence: float, translation: Translation, pair: SentencePair) -> Record:
         return {
             "units_right": self._units.nearest(translation.units).text == pair.korean,
             "units": units.merged().ids.tolist(),
@@ -237,14 +237,14 @@ class Worker:
         """Text in a voice that was never heard."""
         return self._side.say(*self._spoken_by(SAID, index))
 
-    def _spoken_by(self, kind: str, index: int) -> tuple[Pair, SpeakerVoice]:
+    def _spoken_by(self, kind: str, index: int) -> tuple[SentencePair, SpeakerVoice]:
         """A sentence, and the voice of a speaker that was never heard and says its English."""
-        pair, plan = sentence_of(kind, index, self._settings), plan_clip("held_out", index, self._settings)
+        pair, plan = drawn_sentence(kind, index, self._settings), plan_clip("held_out", index, self._settings)
         return pair, voice_of(_spoken(pair.english, plan.voice), self._chain.models.speaker_encoder)
 
     def _recorded(self, index: int) -> Record:
         """A recording by the synthesiser itself, in a voice that was never heard."""
-        pair = sentence_of(RECORDED, index, self._settings)
+        pair = drawn_sentence(RECORDED, index, self._settings)
         voice = cast().unheard_voice("ko", np.random.default_rng([self._settings.seed, index]))
         samples = _spoken(pair.korean, voice)
         found = self._recordings.nearest(samples)
@@ -255,7 +255,7 @@ class Worker:
         """Sound alone of a synthesiser that no training hears."""
         voices = cast().other_voices
         voice = voices[kind][index % len(voices[kind])]
-        pair = sentence_of(kind, index * len(voices) + list(voices).index(kind), self._settings)
+        pair = drawn_sentence(kind, index * len(voices) + list(voices).index(kind), self._settings)
         speech = _spoken(pair.english, voice)
         found = self._chain.listen(speech, None, AUDIO)
         dubbed = self._chain.say(found.units, found.confidence, voice_of(speech, self._chain.models.speaker_encoder))
@@ -263,7 +263,7 @@ class Worker:
 
     def _copied(self, index: int) -> Record:
         """A recording by the synthesiser, said again from its own phones in its own time, voice and pitch."""
-        pair = sentence_of(COPIED, index, self._settings)
+        pair = drawn_sentence(COPIED, index, self._settings)
         voice = cast().unheard_voice("ko", np.random.default_rng([self._settings.seed, index]))
         speech = say(pair.korean, voice)
         recorded = resample(speech.samples, speech.rate, SAMPLE_RATE)
@@ -329,7 +329,7 @@ def known_phones(spoken: Iterable[str], names: Sequence[str], alike: Mapping[str
     return found
 
 
-def _record(job: Job, task: str, do: Callable[[], Record]) -> Record:
+def _record(job: ExamJob, task: str, do: Callable[[], Record]) -> Record:
     start = process_time()
     try:
         found = do()

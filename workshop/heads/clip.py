@@ -9,7 +9,7 @@ from avcore.speech.audio import resample
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_covering, samples_to_seconds
 from avdata.prepare.espeak import TimedSpeech
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
 
 
@@ -40,4 +40,4 @@ def write_talking_head(
     with VideoWriter(path, size[1], size[0], FRAME_RATE, SAMPLE_RATE) as writer:
         writer.write_sound(resample(speech.samples, speech.rate, SAMPLE_RATE))
         for pose, opening, width in zip(motion(seed, num_frames, around), openings, widths, strict=True):
-            writer.write_picture(draw(head, pose, Mouth(float(opening), float(width)), size))
+            writer.write_picture(draw(head, pose, MouthShape(float(opening), float(width)), size))

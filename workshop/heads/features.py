@@ -79,7 +79,7 @@ class Eyes:
             cv2.polylines(picture, [lid], False, paint, max(round(_LASHES * scale), 1), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def draw_mouth(picture: Pixels, positions: Floats, scale: float, light: Colour) -> None:
+def draw_mouth_inside(picture: Pixels, positions: Floats, scale: float, light: Colour) -> None:
     """Draw the inside of the mouth between the lips.
 
     positions: float32 [n, 2], the head's vertices in pixels; scale: pixels to a width of the face; light: float32 [3].

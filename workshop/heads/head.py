@@ -13,7 +13,7 @@ import numpy as np
 
 from avcore.arrays import Floats, Pixels, floats
 from workshop.heads.camera import Camera, Pose
-from workshop.heads.features import Eyes, draw_ears, draw_mouth
+from workshop.heads.features import Eyes, draw_ears, draw_mouth_inside
 from workshop.heads.geometry import NUM_HEAD_VERTICES, UV_REACH, make_shape, neutral_mesh
 from workshop.heads.looks import Looks, make_looks
 from workshop.heads.raster import Sprite, blend, draw_mesh, halved, level_for, spread
@@ -82,7 +82,7 @@ def paint_wall(looks: Looks, rng: np.random.Generator, size: tuple[int, int]) ->
 
 
 @dataclass(frozen=True)
-class Mouth:
+class MouthShape:
     """opening: 0 closed to 1 wide open; width: -1 round to 1 spread."""
 
     opening: float = 0.0
@@ -117,7 +117,7 @@ class Head:
 def draw(
     head: Head,
     pose: Pose,
-    mouth: Mouth,
+    mouth: MouthShape,
     size: int | tuple[int, int] = 256,
     onto: Pixels | None = None,
     part: tuple[slice, slice] | None = None,
@@ -139,7 +139,7 @@ def draw(
         draw_ears(picture, camera, head.looks.skin, head.light)
     positions, depth = camera.project(head.shape.moved(mouth.opening, mouth.width, pose.blink))
     _draw_skin(picture, head, camera, positions[:NUM_HEAD_VERTICES], depth)
-    draw_mouth(picture, positions, camera.scale, head.light)
+    draw_mouth_inside(picture, positions, camera.scale, head.light)
     head.eyes.draw(picture, positions, camera.scale, (-_GAZE * sin(pose.yaw), -_GAZE * sin(pose.pitch)), head.light)
     return picture
 

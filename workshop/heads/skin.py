@@ -70,7 +70,7 @@ class Canvas:
         return self.blob(-x, y, width, height) + self.blob(x, y, width, height)
 
 
-def place(index: int) -> tuple[float, float]:
+def canvas_place(index: int) -> tuple[float, float]:
     """Where a vertex lies on the canvas: x, y in widths of the face."""
     x, y = (neutral_mesh().uv[index] - 0.5) * (2 * UV_REACH)
     return float(x), float(y)
@@ -84,11 +84,11 @@ def paint_skin(canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats
     shade -= 0.16 * canvas.blob(*_below(17, 0.045), 0.09, 0.022)
     shade -= 0.10 * canvas.blob(*_below(2, 0.012), 0.06, 0.018)
     shade -= 0.06 * canvas.blob(*_below(164, 0), 0.014, 0.03)
-    shade -= 0.55 * canvas.pair(*_outer(place(98), -0.004, inwards=0.030), 0.022, 0.011)
+    shade -= 0.55 * canvas.pair(*_outer(canvas_place(98), -0.004, inwards=0.030), 0.022, 0.011)
     shade -= 0.14 * looks.folds * stroke([(0.105, 0.075), (0.15, 0.14), (0.19, 0.235)], 0.012)
-    shade -= 0.25 * canvas.pair(abs(place(MOUTH_CORNERS[0])[0]) + 0.012, place(MOUTH_CORNERS[0])[1], 0.022, 0.014)
+    shade -= 0.25 * canvas.pair(abs(canvas_place(MOUTH_CORNERS[0])[0]) + 0.012, canvas_place(MOUTH_CORNERS[0])[1], 0.022, 0.014)
     skin = looks.skin * shade[..., None]
-    red = 0.5 * looks.blush * canvas.pair(0.29, 0.08, 0.13, 0.10) + 0.5 * canvas.blob(*place(4), 0.07, 0.05)
+    red = 0.5 * looks.blush * canvas.pair(0.29, 0.08, 0.13, 0.10) + 0.5 * canvas.blob(*canvas_place(4), 0.07, 0.05)
     skin *= 1 - red[..., None] * floats([0.0, 0.13, 0.12])
     beard = looks.stubble * canvas.blob(0, 0.42, 0.36, 0.30) * (1 - canvas.blob(0, 0.14, 0.30, 0.10)) * (canvas.y > 0.05)
     skin = _mix(skin, looks.hair * 0.6 + looks.skin * 0.3, 0.45 * beard * (0.8 + 0.6 * noise(rng, 200)))
@@ -133,7 +133,7 @@ def _paint_eyelids(skin: Floats, looks: Looks) -> Floats:
 
 def _brow_cover(brow: tuple[int, ...], thickness: float, rng: np.random.Generator) -> Floats:
     """Many short hairs along the brow: float32 [560, 560], 0 to 1."""
-    outline = floats([place(index) for index in brow])
+    outline = floats([canvas_place(index) for index in brow])
     lower, upper = outline[:5], outline[9:4:-1]
     drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
     away = np.sign(outline[0, 0])
@@ -151,13 +151,13 @@ def _brow_cover(brow: tuple[int, ...], thickness: float, rng: np.random.Generato
 
 def _polygon(indices: list[int]) -> Floats:
     drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
-    cv2.fillPoly(drawn, [_pixels(floats([place(index) for index in indices]))], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
+    cv2.fillPoly(drawn, [_pixels(floats([canvas_place(index) for index in indices]))], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
     return drawn
 
 
 def _line(indices: list[int], width: int, blur: float, shift: tuple[float, float] = (0, 0)) -> Floats:
     drawn = np.zeros((SIDE, SIDE), dtype=np.float32)
-    points = floats([place(index) for index in indices]) + floats(shift)
+    points = floats([canvas_place(index) for index in indices]) + floats(shift)
     cv2.polylines(drawn, [_pixels(points)], False, 1.0, width, cv2.LINE_8, SUBPIXEL_BITS)
     return floats(cv2.GaussianBlur(drawn, (0, 0), blur))
 
@@ -172,7 +172,7 @@ def _mix(below: Floats, colour: Floats, cover: Floats) -> Floats:
 
 
 def _middle(indices: tuple[int, ...]) -> tuple[float, float]:
-    return place(indices[len(indices) // 2])
+    return canvas_place(indices[len(indices) // 2])
 
 
 def _outer(point: tuple[float, float], down: float, inwards: float = 0.0) -> tuple[float, float]:
@@ -181,7 +181,7 @@ def _outer(point: tuple[float, float], down: float, inwards: float = 0.0) -> tup
 
 
 def _below(index: int, down: float) -> tuple[float, float]:
-    return place(index)[0], place(index)[1] + down
+    return canvas_place(index)[0], canvas_place(index)[1] + down
 
 
 def paint_hair(skin: Floats, canvas: Canvas, looks: Looks, rng: np.random.Generator) -> Floats:

@@ -22,7 +22,7 @@ from avcore.timeline import FRAME_RATE
 from avdata.prepare.espeak import Phoneme
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.geometry import NUM_FACE_VERTICES
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
 from workshop.heads.raster import bounds
 
@@ -81,7 +81,7 @@ def film(shot: Shot, mouth_later: int = 0) -> tuple[list[Pixels], list[Floats]]:
 
 
 def film_lips(shot: Shot) -> NDArray[np.uint8]:
-    """Draw no more of a shot than its lips: uint8 [time, 96, 96], what `lips_of` cuts out of the whole."""
+    """Draw no more of a shot than its lips: uint8 [time, 96, 96], what `cut_lips` cuts out of the whole."""
     scenes = _scenes_of(shot)
     lips = []
     for scene, points in zip(scenes, _smooth([landmarks_of(*scene, (_SIDE, _SIDE)) for scene in scenes]), strict=True):
@@ -96,7 +96,7 @@ def film_lips(shot: Shot) -> NDArray[np.uint8]:
     return np.stack(lips)
 
 
-def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, Mouth]]:
+def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, MouthShape]]:
     """What each picture of a shot shows; mouth_later: as of `film`."""
     rng = np.random.default_rng([shot.seed, 7])
     yaw, pitch = (float(rng.uniform(-reach, reach)) for reach in _TURNS)
@@ -104,16 +104,16 @@ def _scenes_of(shot: Shot, mouth_later: int = 0) -> list[tuple[Head, Pose, Mouth
     poses = motion(shot.seed, shot.frames, around, float(rng.uniform(*_AMOUNTS)))
     mouths = (np.roll(track, mouth_later) for track in mouth_track(shot.phonemes, shot.frames, shot.language))
     head = _head(shot.head)
-    return [(head, pose, Mouth(float(opening), float(width))) for pose, opening, width in zip(poses, *mouths, strict=True)]
+    return [(head, pose, MouthShape(float(opening), float(width))) for pose, opening, width in zip(poses, *mouths, strict=True)]
 
 
-def landmarks_of(head: Head, pose: Pose, mouth: Mouth, size: tuple[int, int]) -> Floats:
+def landmarks_of(head: Head, pose: Pose, mouth: MouthShape, size: tuple[int, int]) -> Floats:
     """Where the face's points are in a drawn picture of `size` (height, width): float32 [468, 2], in pixels."""
     points = head.shape.moved(mouth.opening, mouth.width, pose.blink)[:NUM_FACE_VERTICES]
     return Camera(pose, size).project(points)[0]
 
 
-def lips_of(pictures: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
+def cut_lips(pictures: Sequence[Pixels], landmarks: Sequence[Floats]) -> NDArray[np.uint8]:
     """Cut the lips out of pictures: uint8 [time, 96, 96]."""
     return np.stack([_cut(picture, points) for picture, points in zip(pictures, _smooth(landmarks), strict=True)])
 
@@ -154,7 +154,7 @@ def _keep_face(folder: Path, shot: Shot) -> NDArray[np.uint8]:
     _write_pictures(folder / shot.video, pictures)
     _write_pictures(folder / shot.reference, film(shot, mouth_later=shot.frames // 2)[0])
     write_boxes(folder / shot.boxes, [face_box(points) for points in landmarks])
-    return lips_of(pictures, landmarks)
+    return cut_lips(pictures, landmarks)
 
 
 def _write_pictures(path: Path, pictures: Sequence[Pixels]) -> None:

@@ -16,10 +16,10 @@ from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
 from workshop.material.drawn import Shot, film_takes
 from workshop.material.phones import Phones
-from workshop.material.spoken import REFERENCE, Take, speak, takes_of, write_takes
+from workshop.material.spoken import REFERENCE, Take, speak, spoken_takes, write_takes
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import LANGUAGES, Cast, cast, held_out_english
-from workshop.voices.phrasebook import Pair, phrasebook
+from workshop.voices.phrasebook import SentencePair, phrasebook
 
 LOG = logging.getLogger("workshop.heads")
 
@@ -38,7 +38,7 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     numbered = list(enumerate(phrasebook().all_pairs()))
     learnt = [(number, pair) for number, pair in numbered if pair.english not in held_out_english()]
     chosen = _spread(learnt, max_sentences)
-    takes = takes_of([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
+    takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
     rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
     phones = Phones.found_in((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings["alike"])
     phones.write(folder / "phones.json")
@@ -133,7 +133,7 @@ def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
     return {"repeat": settings["repeat"][kind]} if kind in settings["repeat"] else {}
 
 
-def _write_references(folder: Path, numbered: Iterable[tuple[int, Pair]], phones: Phones, people: Cast) -> None:
+def _write_references(folder: Path, numbered: Iterable[tuple[int, SentencePair]], phones: Phones, people: Cast) -> None:
     """Write the Korean reference voice's units of every sentence of the phrasebook, held-out ones too: what answers are
     compared with, and never trained on."""
     rows = []
@@ -145,7 +145,7 @@ def _write_references(folder: Path, numbered: Iterable[tuple[int, Pair]], phones
     write_units(folder / "references.jsonl", rows)
 
 
-def _spread(pairs: Sequence[tuple[int, Pair]], count: int) -> list[tuple[int, Pair]]:
+def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:
     """`count` of the pairs at equal steps; all of them for 0."""
     if not 0 < count < len(pairs):
         return list(pairs)

@@ -16,7 +16,7 @@ from avdata.manifest import Entry
 from avdata.prepare.espeak import Phoneme
 from workshop.voices.cast import LANGUAGES, Cast, Voice, say
 from workshop.voices.natural import NaturalVoice
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 REFERENCE = "ref"
 NATURAL = "natural"
@@ -63,12 +63,12 @@ class Take:
         return {"voice": asdict(self.voice), "sentence": f"{self.language}{self.sentence}", "snr_db": self.snr_db}
 
 
-def takes_of(pairs: Sequence[Pair], numbers: Sequence[int], cast: Cast, seed: int) -> list[Take]:
+def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Cast, seed: int) -> list[Take]:
     """All takes of sentences; `numbers` are their numbers, which ids and chance depend on."""
     return [take for pair, number in zip(pairs, numbers, strict=True) for take in _takes(pair, number, cast, seed)]
 
 
-def _takes(pair: Pair, number: int, cast: Cast, seed: int) -> Iterator[Take]:
+def _takes(pair: SentencePair, number: int, cast: Cast, seed: int) -> Iterator[Take]:
     rng = np.random.default_rng([seed, number])
     for language in LANGUAGES:
         text = pair.english if language == "en" else pair.korean

@@ -23,7 +23,7 @@ from avcore.units.domain import KEY, Domain, common_bounds
 from netflips.bundles.describe import check_bundle, write_about
 from unit2unit.stage import TRANSLATOR
 from workshop.recipe.one_word import one_word_sentences
-from workshop.recipe.probes import NATURAL, READINGS, Listener, Scores, kinds_here, outside_sentences
+from workshop.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
 from workshop.voices.cast import held_out_pairs, require_synthesisers
 from workshop.voices.phrasebook import phrasebook
 
@@ -49,7 +49,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     rng = np.random.default_rng([seed, 11])
     pairs = held_out_pairs()
     known = [pairs[number].english for number in rng.integers(len(pairs), size=count)]
-    listener = Listener(bundle, domain_sentences(), progress)
+    listener = ProbedModels(bundle, domain_sentences(), progress)
     inside = listener.listen("phrasebook speech", known, kinds, rng, progress)
     outside = listener.listen("other speech", outside_sentences(), kinds, rng, progress)
     one_word = listener.listen("one unknown word", one_word_sentences(), kinds, rng, progress)

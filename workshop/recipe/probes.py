@@ -32,7 +32,7 @@ _NOISY, _SNR_DB = 0.5, (5.0, 15.0)
 _BATCH = 8
 
 
-class Told(NamedTuple):
+class ProbedScore(NamedTuple):
     """What a model tells of itself. name: in bundle.json; part: of the false warnings that it may cause, beside the others."""
 
     name: str
@@ -42,11 +42,11 @@ class Told(NamedTuple):
 
 
 READINGS = (
-    Told("unit_confidence", UNIT_ENCODER, "least", 0.25),
-    Told("unit_weakest", UNIT_ENCODER, "weakest", 0.25),
-    Told("unit_likeness", UNIT_ENCODER, "nearest", 1.0),
-    Told("translation_score", TRANSLATOR, "least", 0.25),
-    Told("translation_weakest", TRANSLATOR, "weakest", 0.25),
+    ProbedScore("unit_confidence", UNIT_ENCODER, "least", 0.25),
+    ProbedScore("unit_weakest", UNIT_ENCODER, "weakest", 0.25),
+    ProbedScore("unit_likeness", UNIT_ENCODER, "nearest", 1.0),
+    ProbedScore("translation_score", TRANSLATOR, "least", 0.25),
+    ProbedScore("translation_weakest", TRANSLATOR, "weakest", 0.25),
 )
 """The likeness alone finds nearly all that the five find together; the others find what it was not made for."""
 
@@ -70,7 +70,7 @@ def kinds_here() -> tuple[str, ...]:
     return (ESPEAK, NATURAL)
 
 
-class Listener:
+class ProbedModels:
     """The encoder and the translator of a bundle. The encoder knows the sentences as its reference voice says them."""
 
     def __init__(self, bundle: Bundle, sentences: Sequence[str], progress: Progress) -> None:

@@ -40,7 +40,7 @@ RENDERER_OF_BOTH = "renderer_of_both"
 """The renderer that is packed, with voices of both languages, without its ending."""
 
 
-def steps_of(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
+def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequence[str] = ()) -> list[Step]:
     """The steps that make five checkpoints and the references in `folder`.
 
     max_sentences: 0 = all; overrides: `config:key=value`, settings of a training, such as `lips:loop.max_minutes=1`.
@@ -211,7 +211,7 @@ def about(runner: StepRunner, steps: Sequence[Step], seed: int) -> dict[str, Any
     return {"domain": DOMAIN, "made": {"seed": seed, "commit": commit, "seconds": seconds, "configs": configs}}
 
 
-def write_about(path: Path, content: dict[str, Any]) -> None:
+def write_recipe_about(path: Path, content: dict[str, Any]) -> None:
     """Write what `netflips bundle pack --about` reads."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
 

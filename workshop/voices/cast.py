@@ -15,7 +15,7 @@ from workshop.voices import flite, natural, others
 from workshop.voices.flite import FliteVoice
 from workshop.voices.natural import NaturalVoice, Styles
 from workshop.voices.others import OtherVoice
-from workshop.voices.phrasebook import Pair, phrasebook
+from workshop.voices.phrasebook import SentencePair, phrasebook
 
 Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
 
@@ -141,11 +141,11 @@ def held_out_english() -> frozenset[str]:
     return frozenset(files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines())
 
 
-def held_out_pairs() -> list[Pair]:
+def held_out_pairs() -> list[SentencePair]:
     """Sentences of the phrasebook that training never hears, in its order."""
     return [pair for pair in phrasebook().all_pairs() if pair.english in held_out_english()]
 
 
-def training_pairs() -> list[Pair]:
+def training_pairs() -> list[SentencePair]:
     """All other sentences of the phrasebook, in its order."""
     return [pair for pair in phrasebook().all_pairs() if pair.english not in held_out_english()]

@@ -31,7 +31,7 @@ class OtherVoice:
 
 
 @dataclass(frozen=True)
-class Program:
+class SynthesiserProgram:
     """A synthesiser's program. packages: of Debian. words: its command, of a voice, the file to write and a file with the text."""
 
     name: str
@@ -43,21 +43,21 @@ def _pico(voice: str, out: Path, text: Path) -> list[str]:
     return ["-l", voice, "-w", str(out), text.read_text(encoding="utf-8")]
 
 
-PROGRAMS: Mapping[str, Program] = {
-    "mbrola": Program(
+PROGRAMS: Mapping[str, SynthesiserProgram] = {
+    "mbrola": SynthesiserProgram(
         "espeak-ng",
         "espeak-ng mbrola mbrola-us1 mbrola-us2 mbrola-us3 mbrola-en1",
         lambda voice, out, text: ["-v", f"mb-{voice}", "-w", str(out), "-f", str(text)],
     ),
-    "rhvoice": Program(
+    "rhvoice": SynthesiserProgram(
         "RHVoice-test", "rhvoice rhvoice-english", lambda voice, out, text: ["-p", voice, "-o", str(out), "-i", str(text)]
     ),
-    "festival": Program(
+    "festival": SynthesiserProgram(
         "text2wave",
         "festival festvox-kdlpc16k",
         lambda voice, out, text: ["-eval", f"(voice_{voice})", "-o", str(out), str(text)],
     ),
-    "pico": Program("pico2wave", "libttspico-utils", _pico),
+    "pico": SynthesiserProgram("pico2wave", "libttspico-utils", _pico),
 }
 
 
@@ -100,5 +100,5 @@ def install_command(kinds: tuple[str, ...]) -> str:
     return "apt-get install " + " ".join(PROGRAMS[kind].packages for kind in kinds)
 
 
-def _hint(program: Program) -> str:
+def _hint(program: SynthesiserProgram) -> str:
     return f"apt-get install {program.packages}"

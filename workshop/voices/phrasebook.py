@@ -17,7 +17,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
-class Pair:
+class SentencePair:
     """A sentence in both languages. template: its number. fillings: the number of each slot's pair, by slot."""
 
     english: str
@@ -33,7 +33,7 @@ class Phrasebook:
     slots: Mapping[str, tuple[tuple[str, str], ...]]
     templates: tuple[tuple[str, str], ...]
 
-    def pairs_of(self, template: int) -> Iterator[Pair]:
+    def pairs_of(self, template: int) -> Iterator[SentencePair]:
         """All sentences of a template, in a fixed order."""
         english, korean = self.templates[template]
         names = slots_of(english)
@@ -41,13 +41,13 @@ class Phrasebook:
             words = [self.slots[name][number] for name, number in zip(names, choice, strict=True)]
             filled = [dict(zip(names, (pair[side] for pair in words), strict=True)) for side in range(2)]
             text = with_particles(korean.format_map(filled[1]))
-            yield Pair(english.format_map(filled[0]), text, template, tuple(zip(names, choice, strict=True)))
+            yield SentencePair(english.format_map(filled[0]), text, template, tuple(zip(names, choice, strict=True)))
 
-    def all_pairs(self) -> list[Pair]:
+    def all_pairs(self) -> list[SentencePair]:
         """All sentences of all templates."""
         return [pair for template in range(len(self.templates)) for pair in self.pairs_of(template)]
 
-    def choose(self, count: int, seed: int) -> list[Pair]:
+    def choose(self, count: int, seed: int) -> list[SentencePair]:
         """`count` sentences, as evenly spread over the templates as their sizes allow, in a fixed order.
 
         Raises InputError when there are fewer.
@@ -57,7 +57,7 @@ class Phrasebook:
         if sum(map(len, queues)) < count:
             raise InputError("the phrasebook has fewer sentences", expected=count, found=sum(map(len, queues)))
         shuffled = [[queue[i] for i in generator.permutation(len(queue))] for queue in queues]
-        chosen: list[Pair] = []
+        chosen: list[SentencePair] = []
         while len(chosen) < count:
             chosen += [queue.pop() for queue in shuffled if queue]
         return sorted(chosen[:count], key=lambda pair: (pair.template, pair.fillings))

@@ -8,7 +8,7 @@ import numpy as np
 from avcore.media import Picture
 from avcore.timeline import frames_to_seconds
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 
@@ -32,7 +32,7 @@ def clip(actors: Sequence[Actor], num_frames: int, size: tuple[int, int] = (256,
         picture = wall
         for actor, head, move in zip(actors, heads, moves, strict=True):
             if frame in actor.frames:
-                picture = draw(head, move[frame], Mouth(opening(actor, frame)), onto=picture)
+                picture = draw(head, move[frame], MouthShape(opening(actor, frame)), onto=picture)
         yield Picture(picture, frames_to_seconds(frame), frame)
 
 

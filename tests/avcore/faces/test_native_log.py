@@ -34,9 +34,9 @@ def test_starting_the_models_prints_nothing(capfd: pytest.CaptureFixture[str]) -
 
     from avcore.faces.detect import FaceDetector
     from workshop.heads.camera import Pose
-    from workshop.heads.head import Head, Mouth, draw
+    from workshop.heads.head import Head, MouthShape, draw
 
-    face = draw(Head(1), Pose(), Mouth(), 160)
+    face = draw(Head(1), Pose(), MouthShape(), 160)
     with FaceDetector() as detector:
         assert detector.mesh(np.zeros((64, 64, 3), dtype=np.uint8)) is None
         assert detector.mesh(face) is not None

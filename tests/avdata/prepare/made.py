@@ -17,7 +17,7 @@ from avcore.media import VideoWriter
 from avcore.timeline import SAMPLE_RATE, frames_covering, samples_to_seconds
 from tests.avcore.made_speech import babble, talk
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 SIZE = (224, 224)
@@ -101,7 +101,7 @@ def talking_head(
     with VideoWriter(path, size[1], size[0], rate, SAMPLE_RATE, preset="ultrafast") as writer:
         writer.write_sound(speech)
         for number in range(num_frames):
-            picture = draw(head, moves[number], Mouth(_loudness(speech, number, rate)), size)
+            picture = draw(head, moves[number], MouthShape(_loudness(speech, number, rate)), size)
             writer.write_picture(cv2.GaussianBlur(picture, (0, 0), blur) if blur else picture)
     return path
 

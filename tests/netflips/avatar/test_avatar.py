@@ -26,7 +26,7 @@ from tests.unit2text.tiny import write_reader
 from unit2av.mouths.mesh.table import MouthTable
 from unit2text.training.corpus import Corpus
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 
 SIDE = 220
 REPLIES = """
@@ -54,7 +54,7 @@ class Echo:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A portrait, a question, silence, replies, a list of words, a voice and small models."""
     folder = tmp_path_factory.mktemp("avatar")
-    Image.fromarray(draw(Head(907), Pose(scale=0.55), Mouth(0.0, 0.0), SIDE)).save(folder / "face.png")
+    Image.fromarray(draw(Head(907), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)).save(folder / "face.png")
     write_speech(folder / "question.wav", talk([0.2, 1.2, 0.3]))
     write_speech(folder / "silence.wav", silence(1.0))
     (folder / "replies.yaml").write_text(REPLIES, encoding="utf-8")

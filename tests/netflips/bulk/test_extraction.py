@@ -20,7 +20,7 @@ from tests.netflips.bulk.conftest import LENGTHS, rows_of
 from tests.netflips.bulk.deadly import DEADLY, DeadlyWorker
 from unit2av.speaker import SpeakerEncoder
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -110,7 +110,7 @@ def test_lips_are_cut_from_raw_video(encoder: ExtractModels, tmp_path: Path) -> 
     head, num_frames = Head(3), 30
     with VideoWriter(tmp_path / "talker.mp4", 256, 256, 25, preset="ultrafast") as writer:
         for frame, pose in enumerate(motion(3, num_frames, Pose(scale=0.4))):
-            writer.write_picture(draw(head, pose, Mouth(0.4 - 0.4 * float(np.cos(frame))), 256))
+            writer.write_picture(draw(head, pose, MouthShape(0.4 - 0.4 * float(np.cos(frame))), 256))
     with VideoWriter(tmp_path / "wall.mp4", 128, 128, 25, preset="ultrafast") as writer:
         for _ in range(10):
             writer.write_picture(np.full((128, 128, 3), 90, np.uint8))

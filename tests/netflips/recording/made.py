@@ -13,7 +13,7 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE
 from tests.avcore.made_speech import talk
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 SIZE = (120, 160)
@@ -57,7 +57,7 @@ def head_pictures(times: Sequence[Fraction], size: tuple[int, int] = SIZE, seed:
     for time in times:
         step = int(time * 12.5) % 64
         if step not in drawings:
-            drawings[step] = draw(head, poses[step], Mouth(0.4 - 0.4 * float(np.cos(step))), size)
+            drawings[step] = draw(head, poses[step], MouthShape(0.4 - 0.4 * float(np.cos(step))), size)
     return [drawings[int(time * 12.5) % 64] for time in times]
 
 

@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from avcore.media import PictureSource, probe, read_speech
-from workshop.evaluate.chain import hear
-from workshop.evaluate.material import plan_clip, sentence_of, write_clip
+from workshop.evaluate.chain import read_clip
+from workshop.evaluate.material import drawn_sentence, plan_clip, write_clip
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.voices.cast import cast, held_out_english
 
@@ -28,12 +28,12 @@ def test_korean_clips_are_said_in_korean_by_voices_never_heard() -> None:
     assert {plan.voice.name for plan in plans} == {f"ko+{variant}" for variant in cast().settings["held_out"]["variants"]}
     assert all(plan.text == plan.pair.korean and plan.language == "ko" for plan in plans)
     assert all(plan.pair.english in held_out_english() for plan in plans)
-    assert plan_clip("held_out", 0, SETTINGS).text == sentence_of("held_out", 0, SETTINGS).english
+    assert plan_clip("held_out", 0, SETTINGS).text == drawn_sentence("held_out", 0, SETTINGS).english
 
 
 def test_a_plan_does_not_depend_on_how_many_there_are() -> None:
     assert plan_clip("held_out", 7, EvaluationSettings(number=8)) == plan_clip("held_out", 7, EvaluationSettings(number=200))
-    sentences = [sentence_of("held_out", index, SETTINGS).english for index in range(200)]
+    sentences = [drawn_sentence("held_out", index, SETTINGS).english for index in range(200)]
     assert len(set(sentences)) == 200
 
 
@@ -48,7 +48,7 @@ def test_a_clip_holds_sound_and_pictures_and_no_word_of_what_is_said(tmp_path: P
         assert text.encode("utf-16-le") not in content
     assert len(PictureSource(path)) > 10
     assert abs(read_speech(path)).max() > 0.05
-    heard = hear(path)
+    heard = read_clip(path)
     assert heard.face is not None
     assert heard.face.num_found == len(PictureSource(path))
 
@@ -56,7 +56,7 @@ def test_a_clip_holds_sound_and_pictures_and_no_word_of_what_is_said(tmp_path: P
 def test_a_speaker_whose_phonemes_are_not_timed_moves_the_mouth_too(tmp_path: Path) -> None:
     plan, path = plan_clip("speaker", 0, SETTINGS), tmp_path / "clip.mp4"
     write_clip(path, plan, 160)
-    face = hear(path).face
+    face = read_clip(path).face
 
     assert face is not None
     openings = [frame.opening for frame in face.frames if frame is not None]

@@ -8,9 +8,9 @@ from avcore.media import VideoWriter
 from avcore.progress import silent
 from avcore.timeline import FRAME_RATE, samples_to_seconds, seconds_to_units
 from avcore.units import Units
-from workshop.evaluate.chain import hear
+from workshop.evaluate.chain import read_clip
 from workshop.evaluate.material import plan_clip, write_clip
-from workshop.evaluate.mouth import Truth, draw_truth, look, measure_mouth, phones_of_units, sync_at_zero
+from workshop.evaluate.mouth import Truth, draw_truth, face_in, measure_mouth, phones_of_units, sync_at_zero
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.material.phones import Phones
 from workshop.voices.cast import cast, say
@@ -42,7 +42,7 @@ def test_the_drawn_truth_is_like_itself_and_unlike_another_sentence(phones: Phon
     settings = EvaluationSettings(side=160)
     plan, clip = plan_clip("held_out", 4, settings), tmp_path / "clip.mp4"
     write_clip(clip, plan, 160)
-    heard, names = hear(clip), dict(enumerate(phones.names))
+    heard, names = read_clip(clip), dict(enumerate(phones.names))
     truth, other = (draw_truth(plan, units_of(text, phones), names, len(heard.source), 160) for text in TEXTS)
     assert len(truth.pictures) == len(truth.openings)
     dubbed, blurred = tmp_path / "dubbed.mp4", tmp_path / "blurred.mp4"
@@ -51,7 +51,7 @@ def test_the_drawn_truth_is_like_itself_and_unlike_another_sentence(phones: Phon
             for picture in truth.pictures:
                 writer.write_picture(cv2.GaussianBlur(picture, (width, width), 0) if width else picture)
 
-    face = look(dubbed)
+    face = face_in(dubbed)
     same, unlike = measure_mouth(dubbed, face, heard, truth), measure_mouth(dubbed, face, heard, other)
     softer = measure_mouth(blurred, None, heard, truth)
 
@@ -72,7 +72,7 @@ def test_a_mouth_that_does_not_move_has_no_correlation(tmp_path: Path) -> None:
     settings = EvaluationSettings(side=160)
     plan, clip = plan_clip("held_out", 4, settings), tmp_path / "clip.mp4"
     write_clip(clip, plan, 160)
-    heard = hear(clip)
+    heard = read_clip(clip)
     first = next(iter(heard.source)).rgb
     with VideoWriter(tmp_path / "still.mp4", 160, 160, FRAME_RATE) as writer:
         for _ in range(20):
@@ -80,7 +80,7 @@ def test_a_mouth_that_does_not_move_has_no_correlation(tmp_path: Path) -> None:
     truth = Truth(np.sin(np.arange(20)).astype(np.float32), [first] * 20)
 
     still = tmp_path / "still.mp4"
-    assert abs(measure_mouth(still, look(still), heard, truth)["correlation"]) < 0.5
+    assert abs(measure_mouth(still, face_in(still), heard, truth)["correlation"]) < 0.5
 
 
 def test_lips_in_sync_agree_at_zero_and_late_ones_do_not() -> None:

@@ -8,7 +8,7 @@ from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.references import Reference
-from workshop.evaluate.retrieval import SpokenReferences, UnitReferences, features_of, record_references
+from workshop.evaluate.retrieval import SpokenReferences, UnitReferences, mfcc_of, record_references
 from workshop.voices.cast import cast, say
 from workshop.voices.phrasebook import phrasebook
 
@@ -50,7 +50,7 @@ def test_noise_and_silence_are_compared_without_a_fault(recordings: SpokenRefere
     rng = np.random.default_rng(0)
     for samples in (rng.standard_normal(9000).astype(np.float32), np.zeros(8000, np.float32), np.zeros(0, np.float32)):
         assert np.isfinite(recordings.nearest(samples).distance)
-        assert np.isfinite(features_of(samples)).all()
+        assert np.isfinite(mfcc_of(samples)).all()
 
 
 def reference(text: str, ids: list[int]) -> Reference:

@@ -17,21 +17,21 @@ from netflips.options import DubOptions
 from netflips.pipeline import dub
 from tests.workshop.evaluate.conftest import SETTINGS
 from workshop.evaluate import demo, listening, material, worker
-from workshop.evaluate.chain import Chain, hear
+from workshop.evaluate.chain import Chain, read_clip
 from workshop.evaluate.condition_rows import OF_BUNDLE, WARNING_ROWS
 from workshop.evaluate.conditions import LIPS
-from workshop.evaluate.jobs import Job, Need, Record, heard_through, key_of, noisy, with_lips
+from workshop.evaluate.jobs import ExamJob, Need, Record, heard_through, noisy, record_key, with_lips
 from workshop.evaluate.material import plan_clip, write_clip
-from workshop.evaluate.row import Row
+from workshop.evaluate.row import ExamRow
 from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_needs
 from workshop.evaluate.run import Evaluation
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.table import lines_of, markdown, metrics
-from workshop.evaluate.worker import Worker, load_bundle
+from workshop.evaluate.table import exam_markdown, filled_rows, metrics
+from workshop.evaluate.worker import ExamWorker, load_bundle
 from workshop.voices import others
 from workshop.voices.cast import held_out_english
 from workshop.voices.others import OtherVoice
-from workshop.voices.phrasebook import Pair
+from workshop.voices.phrasebook import SentencePair
 
 _NOT_HERE = {"nearest_seen", "nearest_held_out", "voice", "f0_error", "floor", "floor_recorded"}
 """Rows whose needs do not shrink with the settings of a test, and rows that one utterance of a voice that knows nothing may have
@@ -55,10 +55,10 @@ def needs() -> list[Need]:
 
 def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Evaluation) -> None:
     records = by_task(evaluation.records())
-    lines = lines_of(ROWS, records, SETTINGS)
+    lines = filled_rows(ROWS, records, SETTINGS)
     figures = {line.row.name: line.figure for line in lines}
 
-    failures = {key_of(one): one["failed"] for one in evaluation.records() if "failed" in one}
+    failures = {record_key(one): one["failed"] for one in evaluation.records() if "failed" in one}
     assert not failures
     assert figures.keys() >= {row.name for row in ROWS} - _NOT_HERE - _ASKED_FOR
     wrong = ("seen", "held_out", "new_faces", "video_only", "noise_audio", "noise_both", "again", "random", "shuffled", "vocoder")
@@ -69,7 +69,7 @@ def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Eva
     assert min(figures[name].value for name in ("read_en", "read_ko", "read_en_lips", "said_read", "lip_speech_read_words")) > 0.5
     assert figures["lip_speech_true"].value == 1
     assert max(figures[name].value for name in ("unit_sync", "lip_speech_estoi")) < 0.5
-    table = markdown(lines)
+    table = exam_markdown(lines)
     assert len({len(line) for line in table.splitlines()}) == 1
     found = json.loads(json.dumps(metrics(lines, records, SETTINGS)))
     assert found["rows"]["held_out"]["n"] == 1
@@ -82,7 +82,7 @@ def test_what_is_done_is_not_done_again(evaluation: Evaluation, monkeypatch: pyt
     again = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
     assert again.missing(needs()) == []
     more = again.missing([Need("held_out", "audio", 2), Need("held_out", "video", 1)])
-    assert more == [Job("held_out", 1, ("audio",))]
+    assert more == [ExamJob("held_out", 1, ("audio",))]
 
     path = again.folder / "records.jsonl"
     before = path.read_bytes()
@@ -117,13 +117,13 @@ def test_what_is_found_does_not_depend_on_what_is_expected(
     write_clip(clip, plan_clip("held_out", 0, SETTINGS), SETTINGS.side)
     monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
     monkeypatch.setattr(worker, "say", None)
-    job, do = Job("held_out", 0, ("audio,video", "shuffled")), Worker(evaluation._place, SETTINGS)
+    job, do = ExamJob("held_out", 0, ("audio,video", "shuffled")), ExamWorker(evaluation._place, SETTINGS)
     honest = do.do(job)
 
-    def other(kind: str, index: int, settings: EvaluationSettings) -> Pair:
+    def other(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
         return replace(sentence_of(kind, index, settings), korean=str(honest[0]["found"]))
 
-    sentence_of = material.sentence_of
+    sentence_of = material.drawn_sentence
     monkeypatch.setattr(material, "sentence_of", other)
     told = do.do(job)
 
@@ -140,7 +140,7 @@ def test_what_is_found_does_not_depend_on_what_is_expected(
 def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> None:
     models, clip = load_bundle(bundle.folder), tmp_path / "clip.mp4"
     write_clip(clip, plan_clip("held_out", 2, SETTINGS), 128)
-    chain, heard = Chain(models), hear(clip)
+    chain, heard = Chain(models), read_clip(clip)
     dubbed = chain.dub(heard, "audio,video")
     chain.show(heard, dubbed, tmp_path / "ours.mp4")
 
@@ -156,11 +156,11 @@ def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> No
 
 def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
-    record = Worker(evaluation._place, SETTINGS).do(Job("held_out", 3, ("video",)))[0]
+    record = ExamWorker(evaluation._place, SETTINGS).do(ExamJob("held_out", 3, ("video",)))[0]
 
     assert record["right"] is False
     assert "no face" in record["failed"]
-    line = lines_of([row for row in ROWS if row.name == "video_only"], by_task([record]), SETTINGS)[0]
+    line = filled_rows([row for row in ROWS if row.name == "video_only"], by_task([record]), SETTINGS)[0]
     assert (line.figure.value, line.failed) == (0.0, 1)
 
 
@@ -168,8 +168,8 @@ def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evalua
     given: list[tuple[bool, bool]] = []
     monkeypatch.setattr(listening, "_by_default", lambda extractor, speech, lips: _noted(given, extractor, speech, lips))
     tasks = [with_lips("auto", "own"), with_lips("auto", "still"), with_lips("audio,video", "still"), noisy("auto", 0.0)]
-    do = Worker(evaluation._place, SETTINGS)
-    records = do.do(Job("held_out", 5, (*tasks, heard_through("fast"), "audio,video")))
+    do = ExamWorker(evaluation._place, SETTINGS)
+    records = do.do(ExamJob("held_out", 5, (*tasks, heard_through("fast"), "audio,video")))
 
     assert not [one for one in records if "failed" in one]
     own, still, both, noise, fast, dubbed = records
@@ -182,7 +182,7 @@ def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evalua
     assert all("right" not in one for one in (own, still, both, noise, fast)), "nothing was said"
 
 
-def _noted(given: list[tuple[bool, bool]], extractor: Any, speech: Any, lips: Any) -> listening.Listened:
+def _noted(given: list[tuple[bool, bool]], extractor: Any, speech: Any, lips: Any) -> listening.TakenUnits:
     given.append((speech is not None, lips is not None))
     return replace(listening._taken(extractor, speech, lips), modalities="decided")
 
@@ -195,8 +195,8 @@ def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch:
         return material.say(text, EspeakVoice("en-us+m5"))
 
     monkeypatch.setattr(others, "say", stand_in)
-    do = Worker(evaluation._place, SETTINGS)
-    records = [do.do(Job(kind, index, (kind,)))[0] for kind, index in (("pico", 0), ("pico", 1), ("mbrola", 0))]
+    do = ExamWorker(evaluation._place, SETTINGS)
+    records = [do.do(ExamJob(kind, index, (kind,)))[0] for kind, index in (("pico", 0), ("pico", 1), ("mbrola", 0))]
 
     assert not [one for one in records if "failed" in one]
     assert [one["speaker"] for one in records] == ["en-US", "en-GB", "us1"]
@@ -210,7 +210,7 @@ _away = replace(plan_clip("held_out", 0, SETTINGS).around, shift=(3.0, 0.0))
 
 def test_rows_from_made_records() -> None:
     rows = {row.name: row for row in ROWS}
-    first, second = (material.sentence_of("held_out", index, SETTINGS).korean for index in (0, 1))
+    first, second = (material.drawn_sentence("held_out", index, SETTINGS).korean for index in (0, 1))
     english = [{"units": [1, 2, 3], "korean": first}, {"units": [7, 8, 9], "korean": "다른 말"}]
     held_out = [{"index": 0, "units": [1, 2, 4]}, {"index": 1, "units": [7, 8, 9]}, {"index": 2, "failed": "x", "right": False}]
     records = {("english", "english"): english, ("held_out", "audio,video"): held_out}
@@ -240,7 +240,7 @@ def test_rows_of_conditions_from_made_records() -> None:
         "others_rhvoice": None,
     }
     failing = {("pico", "pico"): [{"index": 0, "failed": "x", "right": False}], ("mbrola", "mbrola"): right}
-    assert [line.failed for line in lines_of([rows["others"]], failing, settings)] == [1]
+    assert [line.failed for line in filled_rows([rows["others"]], failing, settings)] == [1]
 
     wrong = {("natural", with_lips("auto", kind)): right for kind in LIPS if kind != "own"}
     cost = rows["lips_cost"].figure({("natural", "audio"): [right[0], {"index": 3, "units_right": True}]} | wrong, settings)
@@ -262,7 +262,7 @@ def test_rows_of_conditions_from_made_records() -> None:
     assert figure_of(rows["warned_wrong"], told) is None
 
 
-def figure_of(row: Row, records: dict[tuple[str, str], list[Record]]) -> tuple[float, int] | None:
+def figure_of(row: ExamRow, records: dict[tuple[str, str], list[Record]]) -> tuple[float, int] | None:
     found = row.figure(records, SETTINGS)
     return None if found is None else (pytest.approx(found.value), found.n)
 

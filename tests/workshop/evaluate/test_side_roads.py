@@ -17,8 +17,8 @@ from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import UnitVocoder
 from unit2text.stage import TEXT_READER
 from workshop.evaluate import demo
-from workshop.evaluate.chain import Chain, hear
-from workshop.evaluate.jobs import SPEAK_VIDEO, Place, Record
+from workshop.evaluate.chain import Chain, read_clip
+from workshop.evaluate.jobs import SPEAK_VIDEO, ExamPaths, Record
 from workshop.evaluate.lacking import absent_lines, lacks, measurable
 from workshop.evaluate.material import plan_clip, write_clip
 from workshop.evaluate.retrieval import SpokenReferences, record_references
@@ -105,10 +105,10 @@ def test_speech_for_lips_is_that_of_the_command(bundle: Bundle, tmp_path: Path, 
     clip, models = tmp_path / "clip.mp4", load_bundle(bundle.folder)
     plan = plan_clip("held_out", 1, SETTINGS)
     write_clip(clip, plan, SETTINGS.side)
-    heard = hear(clip)
+    heard = read_clip(clip)
     english = tmp_path / "english.npz"
     record_references([plan.text, "Good morning.", "Where is the bank?"], cast().judges("en")[:2], english, lambda *_: None)
-    side = SideRoads(Place(bundle.folder, tmp_path, english, english, tmp_path), Chain(models), SpokenReferences.read(english))
+    side = SideRoads(ExamPaths(bundle.folder, tmp_path, english, english, tmp_path), Chain(models), SpokenReferences.read(english))
     said: list[np.ndarray] = []
     monkeypatch.setattr("workshop.evaluate.side_roads.likeness", lambda made, true: said.append(made) or {})
 

@@ -4,7 +4,7 @@ import pytest
 
 from avcore.errors import InputError
 from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Record
-from workshop.evaluate.row import Row
+from workshop.evaluate.row import ExamRow
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.voice_rows import VOICE_ROWS
 from workshop.evaluate.worker import known_phones
@@ -33,7 +33,7 @@ def records(is_good: bool) -> dict[tuple[str, str], list[Record]]:
 
 
 @pytest.mark.parametrize("row", [row for row in VOICE_ROWS if row.goal is not None], ids=lambda row: row.name)
-def test_a_row_tells_a_voice_from_a_croak(row: Row) -> None:
+def test_a_row_tells_a_voice_from_a_croak(row: ExamRow) -> None:
     settings = EvaluationSettings()
     good, bad = (row.figure(records(is_good), settings) for is_good in (True, False))
     assert good is not None

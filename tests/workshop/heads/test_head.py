@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import head_pose, mouth_opening
 from workshop.heads.camera import Pose
-from workshop.heads.head import Head, Mouth, draw
+from workshop.heads.head import Head, MouthShape, draw
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_every_head_is_found_in_every_pose(heads: list[Head], detector: FaceDete
         for yaw in (-0.35, 0, 0.35):
             for pitch in (-0.2, 0.2):
                 for opening in (0, 0.5, 1):
-                    pose, mouth = Pose(yaw, pitch, rng.uniform(-0.1, 0.1)), Mouth(opening, rng.uniform(-1, 1))
+                    pose, mouth = Pose(yaw, pitch, rng.uniform(-0.1, 0.1)), MouthShape(opening, rng.uniform(-1, 1))
                     seen = detector.mesh(draw(head, pose, mouth, 224))
                     tried += 1
                     if seen is not None:
@@ -44,14 +44,14 @@ def test_every_head_is_found_in_every_pose(heads: list[Head], detector: FaceDete
 
 def test_roll_turns_clockwise(heads: list[Head], detector: FaceDetector) -> None:
     for roll in (-0.3, 0.3):
-        seen = detector.mesh(draw(heads[0], Pose(roll=roll), Mouth()))
+        seen = detector.mesh(draw(heads[0], Pose(roll=roll), MouthShape()))
         assert seen is not None
         assert head_pose(seen).roll == pytest.approx(roll, abs=0.05)
 
 
 def test_width_moves_the_corners_of_the_mouth(heads: list[Head], detector: FaceDetector) -> None:
     def width(value: float) -> float:
-        seen = [detector.mesh(draw(head, Pose(), Mouth(0.4, value))) for head in heads]
+        seen = [detector.mesh(draw(head, Pose(), MouthShape(0.4, value))) for head in heads]
         return float(np.mean([points[291, 0] - points[61, 0] for points in seen if points is not None]))
 
     assert width(-1) < 0.9 * width(0) < 0.9 * width(1)
@@ -60,14 +60,14 @@ def test_width_moves_the_corners_of_the_mouth(heads: list[Head], detector: FaceD
 def test_a_blink_hides_the_eyes(heads: list[Head]) -> None:
     def brightest(blink: float) -> float:
         head = heads[0]
-        picture = draw(head, Pose(scale=0.6, blink=blink), Mouth(), 256).astype(float)
+        picture = draw(head, Pose(scale=0.6, blink=blink), MouthShape(), 256).astype(float)
         return float((picture[90:130, 60:196].max(axis=-1) - picture[90:130, 60:196].min(axis=-1) < 25).mean())
 
     assert brightest(1) < brightest(0)
 
 
 def test_the_same_seed_draws_the_same_person_to_the_pixel(heads: list[Head]) -> None:
-    pose, mouth = Pose(0.1, 0.05, blink=0.3), Mouth(0.5, 0.2)
+    pose, mouth = Pose(0.1, 0.05, blink=0.3), MouthShape(0.5, 0.2)
     picture = draw(heads[0], pose, mouth, (120, 160))
 
     assert picture.shape == (120, 160, 3)
@@ -77,7 +77,7 @@ def test_the_same_seed_draws_the_same_person_to_the_pixel(heads: list[Head]) -> 
 
 
 def test_only_the_mouth_region_changes_when_the_mouth_moves(heads: list[Head]) -> None:
-    closed, opened = (draw(heads[0], Pose(), Mouth(opening), 256).astype(int) for opening in (0, 0.8))
+    closed, opened = (draw(heads[0], Pose(), MouthShape(opening), 256).astype(int) for opening in (0, 0.8))
     rows = np.flatnonzero(np.abs(closed - opened).max(axis=(1, 2)) > 8)
 
     assert rows.min() > 120
@@ -88,7 +88,7 @@ def test_drawing_onto_a_picture_leaves_it_and_its_far_parts_alone(heads: list[He
     wall: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (200, 600, 3), dtype=np.uint8)
     before = wall.copy()
 
-    picture = draw(heads[0], Pose(shift=(-1.0, 0), scale=0.3), Mouth(), onto=wall)
+    picture = draw(heads[0], Pose(shift=(-1.0, 0), scale=0.3), MouthShape(), onto=wall)
 
     np.testing.assert_array_equal(wall, before)
     np.testing.assert_array_equal(picture[:, 250:], wall[:, 250:])
@@ -100,4 +100,4 @@ def test_drawing_onto_a_picture_leaves_it_and_its_far_parts_alone(heads: list[He
 )
 def test_heads_partly_or_wholly_out_of_the_picture_are_drawn(heads: list[Head], pose: Pose) -> None:
     for head in heads[:2]:
-        assert draw(head, pose, Mouth(0.7), (90, 120)).shape == (90, 120, 3)
+        assert draw(head, pose, MouthShape(0.7), (90, 120)).shape == (90, 120, 3)

@@ -18,10 +18,10 @@ from avdata.manifest import read_manifest
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from avdata.unit_store import UnitRow, read_units, write_units
 from workshop.material import make, spoken
-from workshop.material.drawn import Shot, film, film_lips, lips_of
+from workshop.material.drawn import Shot, cut_lips, film, film_lips
 from workshop.material.pairs import pair_rows
 from workshop.material.phones import SILENCE, Phones
-from workshop.material.spoken import Take, takes_of
+from workshop.material.spoken import Take, spoken_takes
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
 from workshop.voices.flite import FliteVoice
@@ -58,7 +58,7 @@ def test_phones_come_back_from_their_file(tmp_path: Path) -> None:
 
 def test_nothing_that_is_held_out_is_planned() -> None:
     pairs = training_pairs()
-    takes = takes_of(pairs, range(len(pairs)), cast(), 5)
+    takes = spoken_takes(pairs, range(len(pairs)), cast(), 5)
     assert not {take.text for take in takes} & held_out_english()
     assert not {take.text for take in takes} & {pair.korean for pair in held_out_pairs()}
     speakers = {take.speaker for take in takes}
@@ -77,14 +77,16 @@ def test_every_held_out_word_occurs_elsewhere() -> None:
 
 def test_a_take_depends_on_the_seed_and_its_sentence_alone() -> None:
     pairs = training_pairs()[:3]
-    assert takes_of(pairs, range(3), cast(), 1) == takes_of(pairs, range(3), cast(), 1)
-    assert takes_of(pairs[2:], [2], cast(), 1) == [take for take in takes_of(pairs, range(3), cast(), 1) if take.sentence == 2]
-    assert takes_of(pairs, range(3), cast(), 1) != takes_of(pairs, range(3), cast(), 2)
+    assert spoken_takes(pairs, range(3), cast(), 1) == spoken_takes(pairs, range(3), cast(), 1)
+    assert spoken_takes(pairs[2:], [2], cast(), 1) == [
+        take for take in spoken_takes(pairs, range(3), cast(), 1) if take.sentence == 2
+    ]
+    assert spoken_takes(pairs, range(3), cast(), 1) != spoken_takes(pairs, range(3), cast(), 2)
 
 
 def test_half_of_the_ends_have_no_silence() -> None:
     pairs = training_pairs()[:100]
-    ends = np.array([take.silence for take in takes_of(pairs, range(100), cast(), 1)])
+    ends = np.array([take.silence for take in spoken_takes(pairs, range(100), cast(), 1)])
     assert ends.shape[0] > 1000
     assert np.all(np.abs((ends == 0).mean(axis=0) - 0.5) < 0.05)  # three times what chance moves it by
     assert np.corrcoef(ends.T)[0, 1] < 0.1
@@ -101,7 +103,7 @@ def test_noise_is_as_loud_as_said() -> None:
 def test_drawn_lips_are_those_that_the_tracker_cuts() -> None:
     phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
     pictures, landmarks = film(Shot("x", "en", phonemes, 18, 3, 11, False))
-    drawn = lips_of(pictures, landmarks).astype(float)
+    drawn = cut_lips(pictures, landmarks).astype(float)
     shown = [Picture(picture, frames_to_seconds(number), number) for number, picture in enumerate(pictures)]
     found = find_faces(shown, "largest").lips.astype(float)
     agreement = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in zip(drawn, found, strict=True)]
@@ -112,7 +114,7 @@ def test_lips_alone_are_those_of_the_whole_picture() -> None:
     phonemes = tuple((name, 0.12 * place, 0.12 * (place + 1)) for place, name in enumerate(["m", "A:", "m", "u:", "i:", "A:"]))
     for head in (3, 4, 5):
         shot = Shot("x", "en", phonemes, 18, head, head, False)
-        difference = np.abs(film_lips(shot).astype(int) - lips_of(*film(shot)))
+        difference = np.abs(film_lips(shot).astype(int) - cut_lips(*film(shot)))
         assert difference[:, 4:-4, 4:-4].max() <= 8
         assert (difference > 1).mean() < 1e-3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError
-from workshop.recipe.recipe import about, steps_of
+from workshop.recipe.recipe import about, recipe_steps
 from workshop.recipe.steps import Step, StepRunner
 
 
@@ -48,7 +48,7 @@ def test_a_step_that_fails_is_named_and_stops_the_others(tmp_path: Path) -> None
 
 
 def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None:
-    steps = steps_of(tmp_path, 0, 10, ["lips:loop.max_minutes=1"])
+    steps = recipe_steps(tmp_path, 0, 10, ["lips:loop.max_minutes=1"])
     done: set[str] = set()
     while left := [step for step in steps if step.name not in done]:
         ready = [step.name for step in left if done.issuperset(step.needs)]
