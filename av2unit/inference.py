@@ -44,7 +44,7 @@ def build_parser(prog: str = _PROG) -> Parser:
     return parser
 
 
-def extract_units(options: argparse.Namespace) -> None:
+def extract_to_file(options: argparse.Namespace) -> None:
     """Read, extract, write."""
     face = parse_face_choice(options.face)
     encoder = checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER)
@@ -92,7 +92,7 @@ def _check_paths(options: argparse.Namespace, encoder: Path) -> None:
 
 def main(argv: Sequence[str] | None = None, prog: str = _PROG) -> int:
     """Run the command; returns its exit code."""
-    return run(build_parser(prog), extract_units, argv)
+    return run(build_parser(prog), extract_to_file, argv)
 
 
 __all__ = ["UnitExtractor", "build_parser", "main"]

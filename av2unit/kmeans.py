@@ -25,16 +25,16 @@ _PURPOSES = {
 def fit(config: KMeansConfig) -> None:
     """Fit a k-means model to a sample of the frames of a corpus."""
     # Loads scikit-learn and the media decoders, which --help and --print-config do without.
-    from av2unit.clustering.fit import fit as fit_model
+    from av2unit.clustering.fit import fit_quantizer
 
     check_features(config.features, config.checkpoint)
     with bars() as progress:
-        fit_model(config, _extractor(config, config.features), progress)
+        fit_quantizer(config, _extractor(config, config.features), progress)
 
 
 def apply(config: KMeansConfig) -> None:
     """Label a corpus with a k-means model."""
-    from av2unit.clustering.labels import apply as apply_model
+    from av2unit.clustering.labels import label_corpus
     from av2unit.clustering.quantizer import load_quantizer
 
     quantizer = load_quantizer(config.model)
@@ -49,15 +49,15 @@ def apply(config: KMeansConfig) -> None:
             hint="give that one as checkpoint=",
         )
     with bars() as progress:
-        apply_model(config, quantizer, extractor, progress)
+        label_corpus(config, quantizer, extractor, progress)
 
 
-def align(config: AlignConfig) -> None:
+def align_labels(config: AlignConfig) -> None:
     """Carry labels from reference recordings to others of the same words."""
-    from av2unit.clustering.align import align as align_clips
+    from av2unit.clustering.align import carry_labels
 
     with bars() as progress:
-        align_clips(config, progress)
+        carry_labels(config, progress)
 
 
 def _extractor(config: KMeansConfig, features: FeatureConfig) -> UnitExtractor | None:
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     action = parser.parse_args(arguments[:1]).action
     prog, purpose, rest = f"av2unit.kmeans {action}", _PURPOSES[action], arguments[1:]
     if action == "align":
-        return main_of(AlignConfig, align, "av2unit/align", prog, purpose, rest)
+        return main_of(AlignConfig, align_labels, "av2unit/align", prog, purpose, rest)
     return main_of(KMeansConfig, fit if action == "fit" else apply, "av2unit/kmeans", prog, purpose, rest)
 
 

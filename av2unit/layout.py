@@ -14,7 +14,7 @@ from av2unit.avhubert.config import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import Layout, Near, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import CheckpointLayout, Near, plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import Dictionary, brief
 from avcore.errors import CheckpointError
 
@@ -23,7 +23,7 @@ _NUM_HEADS = 2
 _PUBLISHED = "mavhubert_large_noise.pt"
 
 
-class EncoderLayout(Layout):
+class EncoderLayout(CheckpointLayout):
     """mAV-HuBERT: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:

@@ -23,7 +23,7 @@ _QUIET, _CLEAN_DB = 0.05, 25.0
 
 
 @dataclass(frozen=True)
-class Heard:
+class TrustedUnits:
     """What an utterance says.
 
     modalities: what its units are taken from, as --modalities names it. reason: in words, "" = it could not be otherwise.
@@ -58,14 +58,14 @@ class Heard:
         """Whether lips took part that nobody found to belong to the sound."""
         return self.modalities == (BOTH if self.agreement is None else VIDEO)
 
-    def in_language(self, language: str) -> "Heard":
+    def in_language(self, language: str) -> "TrustedUnits":
         """The same with units that say which language they are of."""
         return replace(self, extraction=replace(self.extraction, units=replace(self.extraction.units, language=language)))
 
 
-def listen(
+def trusted_units(
     extractor: Extractor, speech: Floats | None, lips: Pictures | None, bound: Bound | None, progress: Progress = silent
-) -> Heard:
+) -> TrustedUnits:
     """Take units from sound and lips where they belong together, else from the one that is to be believed.
 
     Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
@@ -73,13 +73,17 @@ def listen(
     arguments and errors as of `Extractor.extract`.
     """
     if speech is None or lips is None or bound is None:
-        return Heard(extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH)
+        return TrustedUnits(
+            extractor.extract_scored(speech, lips, progress), VIDEO if speech is None else AUDIO if lips is None else BOTH
+        )
     heard, seen = extractor.extract_scored(speech, None, progress), extractor.extract_scored(None, lips, progress)
     share = agreement(heard.units.frames(), seen.units.frames(), bound.silence)
     if share >= bound.least:
-        return Heard(extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own)
+        return TrustedUnits(
+            extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own
+        )
     modalities, reason = _believed(heard, seen, extractor.domain, bound.silence, is_noisy(speech))
-    return Heard(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
+    return TrustedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
 
 
 def is_noisy(speech: Floats) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from avcore.speech.pitch import Pitch
 from avcore.timeline import SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units
-from avcore.units.domain import Domain, Reading, Stretch, weakest_stretch
+from avcore.units.domain import Domain, DomainScore, Stretch, weakest_stretch
 
 _LIKENESS = "its likeness to the nearest known sentence"
 _WEAKEST_TOKENS = 3
@@ -69,13 +69,13 @@ class Extraction:
         """Units and confidence."""
         return iter((self.units, self.confidence))
 
-    def readings(self, domain: Domain | None) -> list[Reading]:
+    def readings(self, domain: Domain | None) -> list[DomainScore]:
         """What of it can be compared with the domain of the encoder that made it."""
-        told = [Reading("the encoder's confidence", self.confidence, domain)]
+        told = [DomainScore("the encoder's confidence", self.confidence, domain)]
         if self.weakest is not None:
-            told.append(Reading("its confidence at its weakest", self.weakest.score, domain, "weakest", _time_of(self.weakest)))
+            told.append(DomainScore("its confidence at its weakest", self.weakest.score, domain, "weakest", _time_of(self.weakest)))
         if self.nearest is not None:
-            told.append(Reading(_LIKENESS, self.nearest.score, domain, "nearest", _time_of(self.nearest)))
+            told.append(DomainScore(_LIKENESS, self.nearest.score, domain, "nearest", _time_of(self.nearest)))
         return told
 
 

@@ -16,7 +16,7 @@ from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
 from avcore.timeline import Seconds
 from avcore.units import Units
-from avcore.units.domain import Domain, Reading, Stretch
+from avcore.units.domain import Domain, DomainScore, Stretch
 
 
 class Extractor(Protocol):
@@ -84,7 +84,7 @@ class Translator(Protocol):
     ) -> list[Translation]:
         """Translate several sequences, with the same results as one by one."""
 
-    def readings(self, score: float, weakest: Stretch | None) -> list[Reading]:
+    def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
         """What of a translation can be compared with the domain."""
 
     def put_away(self) -> None:

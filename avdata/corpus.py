@@ -15,7 +15,7 @@ _MOST_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class CorpusClip:
     """One utterance. audio, lips: files, "" = none. frames: lip pictures, samples: at 16 kHz; 0 = not known."""
 
     id: str
@@ -46,7 +46,7 @@ class Corpus:
     """The clips of a manifest, in its order."""
 
     path: Path
-    clips: tuple[Clip, ...]
+    clips: tuple[CorpusClip, ...]
 
     @property
     def split(self) -> str:
@@ -64,21 +64,21 @@ def read_corpus(path: str | Path, root: str | Path | None = None) -> Corpus:
     return Corpus(path, clips)
 
 
-def _from_manifest(manifest: Manifest) -> tuple[Clip, ...]:
+def _from_manifest(manifest: Manifest) -> tuple[CorpusClip, ...]:
     return tuple(_clip_of(entry, manifest.root) for entry in manifest.entries)
 
 
-def _clip_of(entry: Entry, root: Path) -> Clip:
+def _clip_of(entry: Entry, root: Path) -> CorpusClip:
     repeat = entry.extra.get("repeat", 1)
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 0:
         raise InputError(f"the entry {entry.id!r} cannot be repeated so", path=root, expected="repeat: 0, 1, 2, ...", found=repeat)
     audio, lips = (str(root / name) if name else "" for name in (entry.audio, entry.lips))
     sentence = str(entry.extra.get("sentence") or (f"{entry.language}:{entry.text}" if entry.text else ""))
     samples = entry.samples or seconds_to_samples(entry.duration_s)
-    return Clip(entry.id, audio, lips, entry.frames, samples, repeat, sentence)
+    return CorpusClip(entry.id, audio, lips, entry.frames, samples, repeat, sentence)
 
 
-def _read_tsv(path: Path, root: str | Path | None) -> tuple[Clip, ...]:
+def _read_tsv(path: Path, root: str | Path | None) -> tuple[CorpusClip, ...]:
     """First line: the folder of the videos. Then id, video, audio, video frames, audio samples; audio paths are used as given."""
     lines = iter_lines(path, "the manifest")
     _, first = next(lines)
@@ -89,7 +89,7 @@ def _read_tsv(path: Path, root: str | Path | None) -> tuple[Clip, ...]:
     return clips
 
 
-def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> Clip:
+def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> CorpusClip:
     columns = line.split("\t")
     is_right = len(columns) == _TSV_COLUMNS and all(_is_number(column.strip()) for column in columns[3:])
     if not is_right:
@@ -100,7 +100,7 @@ def _tsv_clip(line: str, number: int, path: Path, folder: Path) -> Clip:
             found=repr(line[:80]),
         )
     name, video, audio = (column.strip() for column in columns[:3])
-    return Clip(name, _audio_path(audio, folder), str(folder / video) if video else "", int(columns[3]), int(columns[4]))
+    return CorpusClip(name, _audio_path(audio, folder), str(folder / video) if video else "", int(columns[3]), int(columns[4]))
 
 
 def _is_number(text: str) -> bool:

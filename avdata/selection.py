@@ -11,7 +11,7 @@ from pathlib import Path
 from avcore.errors import InputError
 from avcore.files import atomic_output
 from avcore.timeline import units_to_frames, units_to_seconds
-from avdata.corpus import Clip, Corpus
+from avdata.corpus import Corpus, CorpusClip
 from avdata.labels import Labels
 
 LOG = logging.getLogger("netflips.train")
@@ -70,7 +70,7 @@ def select(corpus: Corpus, labels: Labels, allowed: tuple[int, int], max_missing
 _MISSING = "with a missing file"
 
 
-def _problems(clip: Clip, num_labels: int, allowed: tuple[int, int]) -> Iterator[LeftOut]:
+def _problems(clip: CorpusClip, num_labels: int, allowed: tuple[int, int]) -> Iterator[LeftOut]:
     if not clip.audio and not clip.lips:
         yield LeftOut(clip.id, "without sound and lips", "the manifest names no file")
     if not num_labels:

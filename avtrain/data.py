@@ -42,7 +42,7 @@ class BadItem:
 
 
 @dataclass(frozen=True)
-class Batch(Generic[Item]):
+class LoadedBatch(Generic[Item]):
     """A collated batch (None when all its items were bad) and the items that were left out."""
 
     content: Any
@@ -72,10 +72,10 @@ class Collate:
     def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
         self._collate = collate
 
-    def __call__(self, items: list[Any]) -> Batch[Any]:
+    def __call__(self, items: list[Any]) -> LoadedBatch[Any]:
         good = [item for item in items if not isinstance(item, BadItem)]
         bad = tuple(item for item in items if isinstance(item, BadItem))
-        return Batch(self._collate(good) if good else None, bad, len(good))
+        return LoadedBatch(self._collate(good) if good else None, bad, len(good))
 
 
 def make_loader(
@@ -103,7 +103,7 @@ def make_loader(
 
 
 @contextmanager
-def reading(loader: Iterable[Batch[Any]]) -> Iterator[Iterator[Batch[Any]]]:
+def reading(loader: Iterable[LoadedBatch[Any]]) -> Iterator[Iterator[LoadedBatch[Any]]]:
     """The batches of a loader, whose workers end with the block in all cases."""
     stream = iter(loader)
     try:
@@ -132,7 +132,7 @@ class BadItems:
         self._seen = 0
         self._failed = 0
 
-    def note(self, batch: Batch[Any]) -> None:
+    def note(self, batch: LoadedBatch[Any]) -> None:
         """Count a batch's bad items; raises InputError when their share is beyond the bound."""
         self._seen += batch.size + len(batch.bad)
         self._failed += len(batch.bad)

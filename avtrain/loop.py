@@ -31,7 +31,7 @@ from avtrain.position import Position, TrainResult
 from avtrain.processes import check_run, number_format, of_all, of_first, say_processes
 from avtrain.sampling import EndlessBatches, LengthBatches
 from avtrain.started import note_start, seed_of
-from avtrain.task import Task, parameters_of
+from avtrain.task import Task, named_parameters
 from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
@@ -56,7 +56,7 @@ class Trainer:
         self._modules = {name: self._accelerator.prepare(module) for name, module in self._plain.items() if _learns(module)}
         self._move_frozen()
         self._optimizers = {
-            name: self._accelerator.prepare(make_optimizer(parameters_of(self._plain, part.modules), part.config))
+            name: self._accelerator.prepare(make_optimizer(named_parameters(self._plain, part.modules), part.config))
             for name, part in self._optimizer_configs.items()
         }
         # Every process has built the same network; from here on each draws by itself, and dropout differs between them.
@@ -111,7 +111,7 @@ class Trainer:
     def _clip(self, name: str) -> None:
         """Clip an optimizer's gradients where that is asked for, and log their norm: all, or those of logged updates."""
         part = self._optimizer_configs[name]
-        parameters = list(parameters_of(self._plain, part.modules).values())
+        parameters = list(named_parameters(self._plain, part.modules).values())
         if part.config.clip_norm:
             norm = self._accelerator.clip_grad_norm_(parameters, part.config.clip_norm)
         elif (self._at.step + 1) % self._loop.log_every == 0 and not self._accelerator.scaler:  # fp16's are scaled

@@ -81,7 +81,7 @@ class Task(Protocol):
         """What is saved beside the weights so that the checkpoint explains itself (plain values)."""
 
 
-def parameters_of(modules: Mapping[str, nn.Module], names: Iterable[str]) -> dict[str, nn.Parameter]:
+def named_parameters(modules: Mapping[str, nn.Module], names: Iterable[str]) -> dict[str, nn.Parameter]:
     """The parameters of the named modules, each once, by module and name: `generator.first.weight`."""
     found = {id(parameter): (f"{part}.{name}", parameter) for part in names for name, parameter in modules[part].named_parameters()}
     return dict(found.values())

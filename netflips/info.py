@@ -11,7 +11,7 @@ from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.loading import loading
 from avcore.plain_text import json_text, say, shown
-from netflips.bundles.describe import tell
+from netflips.bundles.describe import bundle_lines
 from netflips.bundles.paths import require_bundle
 
 _CHECKPOINT_SUFFIXES = (".pt", ".pth", ".safetensors")
@@ -44,7 +44,7 @@ def _describe(path: Path | None) -> tuple[Mapping[str, Any], Iterator[str]]:
     """What there is to say of a file, for machines and for people."""
     if path is None or path.is_dir() or path.name == ABOUT:
         bundle = require_bundle() if path is None else read_bundle(path if path.is_dir() else path.parent)
-        return {**bundle.about, "folder": str(bundle.folder)}, tell(bundle)
+        return {**bundle.about, "folder": str(bundle.folder)}, bundle_lines(bundle)
     require_file(path, "the file")
     facts = _checkpoint_facts(path) if path.suffix.lower() in _CHECKPOINT_SUFFIXES else _media_facts(path)
     return facts, (_checkpoint_lines(facts) if "kind" in facts else _media_lines(facts))

@@ -1,9 +1,15 @@
-"""Names that other programs rely on: they stay importable and runnable wherever the code behind them lies."""
+"""Names: those that other programs rely on stay where they are, and few mean two things."""
 
+import ast
+import tomllib
+from collections import defaultdict
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 COMMANDS = [
     "av2unit.inference", "av2unit.train", "av2unit.kmeans",
@@ -44,3 +50,28 @@ def test_a_command_is_where_it_was(name: str) -> None:
 @pytest.mark.parametrize(("module", "name"), OBJECTS)
 def test_a_name_is_where_it_was(module: str, name: str) -> None:
     assert hasattr(import_module(module), name)
+
+
+ROLES = {
+    "main": "what a command runs",
+    "build_parser": "the flags of a command",
+    "make_task": "what a trainer's command trains",
+    "train": "a trainer's command without its subcommands",
+}
+"""Names that mean the same wherever they stand. So does a name of modules of one name, as `collate` of each `training/items.py`."""
+MOST_DOUBLE_NAMES = 35
+
+
+def test_few_names_mean_two_things() -> None:
+    """A public function or class has a name of its own: who searches for it finds one."""
+    homes = defaultdict[str, list[Path]](list)
+    for room in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"]:
+        for path in (ROOT / room).rglob("*.py"):
+            for one in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(one, ast.FunctionDef | ast.ClassDef) and not one.name.startswith("_"):
+                    homes[one.name].append(path)
+    double = {name: paths for name, paths in homes.items() if len({path.name for path in paths}) > 1 and name not in ROLES}
+    assert homes.keys() >= ROLES.keys()
+    assert len(double) <= MOST_DOUBLE_NAMES, {
+        name: [str(path.relative_to(ROOT)) for path in paths] for name, paths in double.items()
+    }

@@ -47,10 +47,10 @@ class CtcSpeller(nn.Module):
     def say(self, letters: Tensor) -> Said:
         """The units of one sentence, int64 letters of shape [J]: the best class of each place, merged, without blanks."""
         log_probs = self(letters[None], torch.tensor([len(letters)], device=letters.device))[0]
-        return best_path(log_probs, self.blank)
+        return greedy_path(log_probs, self.blank)
 
 
-def best_path(log_probs: Tensor, blank: int) -> Said:
+def greedy_path(log_probs: Tensor, blank: int) -> Said:
     """The most probable path through float32 of shape [places, classes], its repeats merged and its blanks dropped."""
     scores, best = log_probs.max(dim=-1)
     merged = torch.unique_consecutive(best)

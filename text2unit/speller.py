@@ -15,7 +15,7 @@ from avcore.contracts import Speller
 from avcore.errors import CheckpointError, UnitError
 from avcore.timeline import seconds_to_units
 from avcore.units import Ids, Units
-from avcore.units.domain import Domain, Reading
+from avcore.units.domain import Domain, DomainScore
 from avcore.units.vocabulary import require_language
 from text2unit.aligned import AlignedSpeller
 from text2unit.config import CTC, SpellerConfig, read_speller_config
@@ -91,7 +91,7 @@ class TextSpeller:
 
     def outside(self, spelling: Spelling) -> str | None:
         """What to tell a user whose sentence is hardly of the kind that this speller learnt; None when it is."""
-        reading = Reading("score of the speller", spelling.score, self.domain)
+        reading = DomainScore("score of the speller", spelling.score, self.domain)
         if not reading.is_strange or self.domain is None:
             return None
         known = f"this is hardly one of {self.domain.what}, and this speller knows nothing else"

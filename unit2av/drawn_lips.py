@@ -61,7 +61,7 @@ def draw_corpus(
     for number in range(clips):
         generator = np.random.default_rng((seed, number))
         name = f"drawn_{number:03d}"
-        units = random_units(generator, frames_to_units(frames))
+        units = random_lip_units(generator, frames_to_units(frames))
         face = _Face.random(np.random.default_rng((seed, clips, number % faces)))
         _write_clip(folder / f"{name}.mp4", folder / f"{name}.bbox.pkl", units, face, generator)
         if has_sound:
@@ -75,7 +75,7 @@ def draw_corpus(
     return corpus
 
 
-def random_units(generator: np.random.Generator, steps: int) -> Units:
+def random_lip_units(generator: np.random.Generator, steps: int) -> Units:
     """Units that together last `steps` of 20 ms, each 60 to 160 ms long and unlike the one before."""
     ids: list[int] = []
     frames: list[int] = []

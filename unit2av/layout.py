@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.checkpoints.layouts import Layout, Near, holds_tensors, identify, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import CheckpointLayout, Near, holds_tensors, identify, plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format, check_tensors, sniff
 from avcore.errors import CheckpointError
@@ -24,7 +24,7 @@ from unit2av.stage import SPEAKER_ENCODER
 _PUT_IN = "put it into a renderer: netflips convert --in-path RENDERER --out-path NEW.safetensors --add-vocoder LANGUAGE=FILE"
 
 
-class RendererLayout(Layout):
+class RendererLayout(CheckpointLayout):
     """The unit AV renderer."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
@@ -71,7 +71,7 @@ class RendererLayout(Layout):
         return {part: str(one.get("vocabulary") or "") for part, one in settings.items()}
 
 
-class SpeakerLayout(Layout):
+class SpeakerLayout(CheckpointLayout):
     """The GE2E speaker encoder in the layout of Real-Time Voice Cloning."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:

@@ -49,7 +49,7 @@ class CropSource:
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
+class ClipFaces:
     """The faces of a clip at 25 fps.
 
     pictures: uint8 [N, 96, 96, 3] RGB, mapped from disk. is_seen: bool [N], whether there is a face in the picture.
@@ -79,7 +79,7 @@ class CropCache:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
 
-    def faces(self, footage: CropSource) -> Faces:
+    def faces(self, footage: CropSource) -> ClipFaces:
         """The faces of a clip; they are cut now if they never were.
 
         Raises InputError, MediaError or NoFaceError for a clip that cannot be used; it is not tried again until its files
@@ -90,7 +90,7 @@ class CropCache:
             raise InputError(error.read_text(encoding="utf-8"), path=footage.video)
         if not pictures.exists():
             self._cut(footage)
-        return Faces(np.load(pictures, mmap_mode="r"), np.load(seen))
+        return ClipFaces(np.load(pictures, mmap_mode="r"), np.load(seen))
 
     def _cut(self, footage: CropSource) -> None:
         pictures, seen, error = self._paths(footage)

@@ -13,13 +13,13 @@ from typing import Any
 from torch import Tensor
 
 from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import Layout, Near, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import CheckpointLayout, Near, plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import Dictionary, Placeholder, brief
 from avcore.errors import CheckpointError
 from unit2text.takes import takes_of
 
 
-class ReaderLayout(Layout):
+class ReaderLayout(CheckpointLayout):
     """A reader of lips or of units of lips: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
+from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
 from avcore.decoding.beam_search import join_sources
 from avcore.decoding.beam_search import search as search_beams
 from avcore.errors import UsageError
@@ -72,7 +72,7 @@ def hypotheses(
         raise UsageError("the beam is wider than the text reader's dictionary", expected=f"{widest} at most", found=settings.beam)
     suppressed = marks if options.suppress_marks else ()
     rules = [
-        Rules(
+        SearchRules(
             END, suppressed, limit or settings.limit(max(one.shape[1], settings.min_len), model.config.max_target_positions), start
         )
         for one, start in zip(encoded, starts, strict=True)

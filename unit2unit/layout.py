@@ -15,12 +15,12 @@ from torch import Tensor
 from avcore.checkpoints.bundle import bundle_of
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import Layout, Near, is_same, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import CheckpointLayout, Near, is_same, plain_tensors, trainer_tensors
 from avcore.errors import CheckpointError
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
 
-class TranslatorLayout(Layout):
+class TranslatorLayout(CheckpointLayout):
     """The unit translator: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:

@@ -34,7 +34,7 @@ _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
-class Given:
+class TranslationRequest:
     """One utterance to translate: what it is called, where it stands, and how its units are read (which may raise)."""
 
     id: str
@@ -42,7 +42,7 @@ class Given:
     read: Callable[[], Units]
 
 
-Answered = tuple[Given, "Translation | NetflipsError"]
+Answered = tuple[TranslationRequest, "Translation | NetflipsError"]
 
 
 def is_many(paths: Sequence[Path]) -> bool:
@@ -50,7 +50,7 @@ def is_many(paths: Sequence[Path]) -> bool:
     return len(paths) != 1 or paths[0].is_dir() or paths[0].suffix in _TABLES
 
 
-def iter_given(paths: Iterable[Path]) -> Iterator[Given]:
+def iter_given(paths: Iterable[Path]) -> Iterator[TranslationRequest]:
     """The utterances of unit files (called by their stems), folders of them (by paths below it) and JSON lines (by their ids).
 
     A folder may be what `netflips extract` wrote. Raises InputError for what is not there and for lines that are no JSON.
@@ -60,14 +60,14 @@ def iter_given(paths: Iterable[Path]) -> Iterator[Given]:
             yield from _of_folder(path)
         elif path.suffix == ".jsonl":
             for number, row in iter_rows(path):
-                yield Given(str(row.get("id", number)), f"{path}:{number}", partial(_units_of_row, row, path, number))
+                yield TranslationRequest(str(row.get("id", number)), f"{path}:{number}", partial(_units_of_row, row, path, number))
         elif path.suffix == ".parquet":
             yield from map(_of_row, iter_units(path))
         else:
-            yield Given(path.stem, str(path), partial(_units_of_file, path))
+            yield TranslationRequest(path.stem, str(path), partial(_units_of_file, path))
 
 
-def _of_folder(folder: Path) -> Iterator[Given]:
+def _of_folder(folder: Path) -> Iterator[TranslationRequest]:
     inner = next((folder / name for name in ("shards", "units") if (folder / name).is_dir()), folder)
     tables = sorted(file for file in inner.iterdir() if file.suffix in _TABLES and not file.name.startswith("."))
     if tables:
@@ -77,11 +77,11 @@ def _of_folder(folder: Path) -> Iterator[Given]:
     if not files:
         raise InputError("there are no units", path=folder, expected="unit files, .jsonl or .parquet")
     for file in files:
-        yield Given(file.relative_to(inner).with_suffix("").as_posix(), str(file), partial(_units_of_file, file))
+        yield TranslationRequest(file.relative_to(inner).with_suffix("").as_posix(), str(file), partial(_units_of_file, file))
 
 
-def _of_row(row: UnitRow) -> Given:
-    return Given(row.id, row.id, lambda: row.units)
+def _of_row(row: UnitRow) -> TranslationRequest:
+    return TranslationRequest(row.id, row.id, lambda: row.units)
 
 
 def _units_of_row(row: dict[str, object], path: Path, number: int) -> Units:
@@ -94,7 +94,7 @@ def _units_of_file(path: Path) -> Units:
 
 def translate_many(
     translator: "UnitTranslator",
-    given: Iterable[Given],
+    given: Iterable[TranslationRequest],
     source: str,
     target: str,
     search: "SearchConfig | None" = None,
@@ -115,7 +115,7 @@ def translate_many(
 
 
 def _translate_batch(
-    translator: "UnitTranslator", batch: Sequence[Given], source: str, target: str, search: "SearchConfig | None"
+    translator: "UnitTranslator", batch: Sequence[TranslationRequest], source: str, target: str, search: "SearchConfig | None"
 ) -> Iterator[Answered]:
     read = [(one, _read(one, source)) for one in batch]
     sequences = [units for _, units in read if isinstance(units, Units)]
@@ -137,7 +137,7 @@ def _translate(
         return error
 
 
-def _read(one: Given, source: str) -> Units | NetflipsError:
+def _read(one: TranslationRequest, source: str) -> Units | NetflipsError:
     try:
         units = one.read()
         if units.language and normalise_language(units.language) != source:
@@ -217,7 +217,7 @@ class ManyOutputs:
             self.done += 1
             yield UnitRow(one.id, translation.units, {"score": round(translation.score, 4)}).to_row()
 
-    def _good(self, found: Iterator[Any]) -> Iterator[tuple[Given, "Translation"]]:
+    def _good(self, found: Iterator[Any]) -> Iterator[tuple[TranslationRequest, "Translation"]]:
         for one, translation in found:
             if isinstance(translation, NetflipsError):
                 self._fail(one, translation)
@@ -225,7 +225,7 @@ class ManyOutputs:
                 self.cut += translation.truncated
                 yield one, translation
 
-    def _fail(self, one: Given, error: NetflipsError) -> None:
+    def _fail(self, one: TranslationRequest, error: NetflipsError) -> None:
         self.failed += 1
         told = str(error)
         LOG.error("%s", told if one.place in told else f"{one.place}: {told}")

@@ -15,7 +15,7 @@ from avcore.checkpoints.checkpoint import Checkpoint, load_strict
 from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import pack_linears, skeleton
 from avcore.decoding import beam_search
-from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
+from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
 from avcore.decoding.beam_search import Sources, join_sources
 from avcore.decoding.layers import Decoder, EncoderLayer, Layer, LayerConfig, Positions, padding_mask
 from avcore.units import Ids
@@ -135,7 +135,7 @@ def search_beams(
     model: UnitTransformer,
     sources: Sequence[Ids],
     config: SearchConfig,
-    rules: Sequence[Rules],
+    rules: Sequence[SearchRules],
     report: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """Translate token sequences side by side.

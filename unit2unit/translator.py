@@ -13,11 +13,11 @@ from avcore.checkpoints.config import read_setting
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Translator, require_units
-from avcore.decoding.beam import Rules, SearchConfig
+from avcore.decoding.beam import SearchConfig, SearchRules
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
 from avcore.progress import Progress, silent
 from avcore.units import Ids, Units
-from avcore.units.domain import Domain, Reading, Stretch
+from avcore.units.domain import Domain, DomainScore, Stretch
 from avcore.units.vocabulary import normalise_language, require_language, require_same_vocabulary
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
@@ -132,10 +132,10 @@ class UnitTranslator:
                 found[number] = self._translation(sequences[number], target, one)
         return [found[number] for number in range(len(tokens))]
 
-    def readings(self, score: float, weakest: Stretch | None) -> list[Reading]:
+    def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
         """What of a translation can be compared with the domain: its score, and where it is weakest."""
-        told = [Reading("the translation's score", score, self.domain)]
-        return told if weakest is None else [*told, Reading("its score at its weakest", weakest.score, self.domain, "weakest")]
+        told = [DomainScore("the translation's score", score, self.domain)]
+        return told if weakest is None else [*told, DomainScore("its score at its weakest", weakest.score, self.domain, "weakest")]
 
     def require_language(self, language: str) -> str:
         """Return the two-letter name of a language that it has; raises LanguageError listing those it has."""
@@ -158,14 +158,14 @@ class UnitTranslator:
             )
         return self._vocabulary.source_tokens(merged + self._offset, language)
 
-    def _rules(self, source_length: int, target: str, settings: SearchConfig) -> Rules:
+    def _rules(self, source_length: int, target: str, settings: SearchConfig) -> SearchRules:
         widest = self._vocabulary.num_rows - 2
         if settings.beam > widest:
             raise UsageError(
                 "the beam is wider than the translator's dictionary", expected=f"{widest} at most", found=settings.beam
             )
         limit = settings.limit(source_length, self._config.max_target_positions)
-        return Rules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
+        return SearchRules(self._vocabulary.tag(target), self._vocabulary.suppressed(target), limit)
 
     def _translation(self, units: Units, target: str, hypotheses: list[Hypothesis]) -> Translation:
         if not hypotheses:

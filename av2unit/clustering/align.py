@@ -26,7 +26,7 @@ from avcore.outputs import keep_apart
 from avcore.progress import Progress
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids
-from avdata.corpus import Clip, Corpus, read_corpus
+from avdata.corpus import Corpus, CorpusClip, read_corpus
 from avdata.labels import Labels, read_labels
 from avtrain.data import BadItems, make_loader
 from avtrain.sampling import Key
@@ -186,13 +186,13 @@ class _Aligned:
         return Carried(labels[np.minimum(path, len(labels) - 1)], distance)
 
     def _read(self, number: int) -> Floats:
-        clip: Clip = self._clips[number]
+        clip: CorpusClip = self._clips[number]
         if not clip.audio:
             raise InputError("the clip has no sound")
         return normalise_columns(mfcc_features(self._media.speech(clip.audio).astype(np.float64), UNIT_RATE))
 
 
-def align(config: AlignConfig, progress: Progress) -> dict[str, Any]:
+def carry_labels(config: AlignConfig, progress: Progress) -> dict[str, Any]:
     """Label the corpus, write what `write_results` says into `out_dir`, and return the report.
 
     Work that was broken off goes on where it stopped. Raises UsageError or InputError before anything is read.

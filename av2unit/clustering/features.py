@@ -18,7 +18,7 @@ from av2unit.media import MediaReader, Pcm
 from avcore.arrays import Doubles, Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME, units_to_samples
-from avdata.corpus import Clip, Corpus
+from avdata.corpus import Corpus, CorpusClip
 from avtrain.data import BadItem, make_loader
 from avtrain.sampling import Key
 
@@ -68,7 +68,7 @@ class _Sources:
         compute = mfcc_features if self._config.kind == MFCC else filterbank_features
         return compute(samples, self._config.label_rate)
 
-    def _read(self, clip: Clip) -> _Media:
+    def _read(self, clip: CorpusClip) -> _Media:
         wanted = self._config.modalities
         speech = self._media.speech(clip.audio) if clip.audio and "audio" in wanted else None
         lips = self._media.lips(clip.lips) if clip.lips and "video" in wanted else None
@@ -129,7 +129,7 @@ def normalise_columns(rows: Floats) -> Floats:
     return np.asarray((rows - rows.mean(axis=0)) / deviation, dtype=np.float32)
 
 
-def settings_of(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
+def feature_settings(config: FeatureConfig, extractor: UnitExtractor | None) -> dict[str, Any]:
     """What tells these features from others: the settings, and which encoder they come from."""
     settings = asdict(config) | {"modalities": list(config.modalities)}
     if config.kind != ENCODER:

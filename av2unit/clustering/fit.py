@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from sklearn.cluster import MiniBatchKMeans
 
 from av2unit.clustering.config import CORPUS, FitConfig, KMeansConfig, check_fit
-from av2unit.clustering.features import FeatureStream, settings_of
+from av2unit.clustering.features import FeatureStream, feature_settings
 from av2unit.clustering.labels import LabelCounts
 from av2unit.clustering.quantizer import Quantizer
 from av2unit.extractor import UnitExtractor
@@ -23,7 +23,7 @@ from avcore.files import atomic_output, require_place
 from avcore.outputs import keep_apart
 from avcore.progress import Progress
 from avdata.corpus import read_corpus
-from avtrain.data import BadItem, BadItems, Batch
+from avtrain.data import BadItem, BadItems, LoadedBatch
 
 LOG = logging.getLogger("netflips.kmeans")
 
@@ -105,7 +105,7 @@ def _checksums(frames: Any, numbers: Any) -> dict[str, int]:
     return {"frames": zlib.crc32(frames), "numbers": zlib.crc32(numbers)}
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe_sample(path: Path) -> dict[str, Any]:
     """What a stored sample is of. Raises InputError when the file is damaged."""
     about: dict[str, Any] = _state(path)["about"]
     return about
@@ -119,7 +119,7 @@ def _state(path: Path) -> dict[str, Any]:
         raise InputError("the stored sample of frames is damaged", path=path, found=error) from error
 
 
-def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progress) -> Quantizer:
+def fit_quantizer(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progress) -> Quantizer:
     """Read the corpus, fit, write the model; returns it.
 
     Work that was broken off goes on where the sample was last stored. Raises InputError when there are too few frames.
@@ -130,7 +130,7 @@ def fit(config: KMeansConfig, extractor: UnitExtractor | None, progress: Progres
     inputs = {"the manifest": config.manifest, "the encoder": config.checkpoint or None}
     keep_apart({"the k-means model": path, "the sample of frames": stored}, inputs)
     corpus = read_corpus(config.manifest, config.root or None)
-    settings = settings_of(config.features, extractor)
+    settings = feature_settings(config.features, extractor)
     stream = FeatureStream(corpus, config.features, extractor, config.num_workers)
     about = {"settings": settings, "manifest": corpus.path.name, "clips": len(stream), "fit": vars(config.fit)}
     sample, bad = _take_sample(stream, config, about, stored, progress)
@@ -159,7 +159,7 @@ def _take_sample(
     pause = _Pause()
     if stored.exists():
         try:
-            before = describe(stored)
+            before = describe_sample(stored)
             if {name: before.get(name) for name in about} == about:
                 sample = _new_sample(int(before["columns"]), config.fit)
                 sample.restore(stored)
@@ -170,7 +170,7 @@ def _take_sample(
             sample = None
     for number, features in stream.of(range(first, len(stream))):
         progress("sampling frames", number + 1, len(stream))
-        bad.note(Batch(None, (features,), 0) if isinstance(features, BadItem) else Batch(None, (), 1))
+        bad.note(LoadedBatch(None, (features,), 0) if isinstance(features, BadItem) else LoadedBatch(None, (), 1))
         if not isinstance(features, BadItem):
             sample = sample or _new_sample(features.shape[1], config.fit)
             sample.add(number, features)

@@ -25,7 +25,7 @@ from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
 from avcore.units import Ids, Units, format_units
 from avdata.corpus import read_corpus
 from avdata.unit_store import UnitRow, write_units
-from avtrain.data import BadItem, BadItems, Batch
+from avtrain.data import BadItem, BadItems, LoadedBatch
 
 LOG = logging.getLogger("netflips.kmeans")
 
@@ -35,7 +35,7 @@ LABELS_PART = "labels.part"
 _SAFE_EVERY_S = 10.0
 
 
-def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor | None, progress: Progress) -> dict[str, Any]:
+def label_corpus(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor | None, progress: Progress) -> dict[str, Any]:
     """Label the corpus, write what `write_results` says into `out_dir`, and return the report.
 
     Work that was broken off goes on where it stopped.
@@ -60,10 +60,10 @@ def apply(config: KMeansConfig, quantizer: Quantizer, extractor: UnitExtractor |
         for count, (number, features) in enumerate(stream.of(journal.missing), num_done + 1):
             progress("labelling", count, len(stream))
             if isinstance(features, BadItem):
-                bad.note(Batch(None, (features,), 0))
+                bad.note(LoadedBatch(None, (features,), 0))
                 journal.add_bad(features.name, features.reason)
             else:
-                bad.note(Batch(None, (), 1))
+                bad.note(LoadedBatch(None, (), 1))
                 journal.add(corpus.clips[number].id, *quantizer.assign(features, config.duration_penalty))
         rate = quantizer.feature_config.label_rate
         about = Labelled(corpus.split, len(quantizer.centres), quantizer.vocabulary, config.language, rate)

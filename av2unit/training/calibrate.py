@@ -18,7 +18,7 @@ from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import prepare_validation
 from av2unit.training.export import Trained
-from av2unit.training.items import ClipBatch, ClipItems, Pair, collate
+from av2unit.training.items import ClipBatch, ClipItems, ValidationPair, collate
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.task import Score, clip_scores
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
@@ -26,7 +26,7 @@ from avcore.compute.device import resolve_device
 from avcore.errors import InputError, UsageError
 from avcore.media import read_speech
 from avcore.units import Ids
-from avdata.corpus import Clip, read_corpus
+from avdata.corpus import CorpusClip, read_corpus
 from avdata.labels import class_of_unit
 from avtrain.data import move
 
@@ -70,7 +70,7 @@ def _clips(items: ClipItems, config: TrainConfig, limit: int) -> Iterator[ClipBa
         except (InputError, OSError, ValueError) as error:
             LOG.warning("skipped %s: %s", items.name(index), error)
             continue
-        if isinstance(pair, Pair):
+        if isinstance(pair, ValidationPair):
             yield collate([pair.whole], config.model.audio_feat_dim, config.model.image_crop_size)
 
 
@@ -112,7 +112,7 @@ def judge_lips(path: Path, config: TrainConfig, device: str, max_clips: int) -> 
     return bound
 
 
-def _alone(extractor: UnitExtractor, clips: list[Clip]) -> Iterator[tuple[Ids, Ids, Ids]]:
+def _alone(extractor: UnitExtractor, clips: list[CorpusClip]) -> Iterator[tuple[Ids, Ids, Ids]]:
     """Units of the sound alone, of the lips alone, and of the sound where it is silent; clips that cannot be read are named."""
     media = MediaReader()
     for clip in clips:

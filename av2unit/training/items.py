@@ -19,7 +19,7 @@ from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
 from avcore.arrays import Floats, Pictures
 from avcore.errors import InputError
 from avcore.timeline import UNITS_PER_FRAME, frames_to_seconds, units_to_frames, units_to_seconds
-from avdata.corpus import Clip, Corpus
+from avdata.corpus import Corpus, CorpusClip
 from avdata.labels import NO_LABEL, Labels
 from avdata.selection import LARGEST_DIFFERENCE
 from avtrain.sampling import Key, item_generator
@@ -43,7 +43,7 @@ class ClipExample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pair:
+class ValidationPair:
     """A clip of validation, with nothing hidden and with spans hidden."""
 
     whole: ClipExample
@@ -105,18 +105,18 @@ class ClipItems:
         frames = self._labels.lengths // UNITS_PER_FRAME
         return np.minimum(frames, longest)[np.asarray(self._indices)].tolist()  # type: ignore[no-any-return]
 
-    def load(self, key: Key) -> ClipExample | Pair:
+    def load(self, key: Key) -> ClipExample | ValidationPair:
         """Read and change a clip; the same key gives the same item. In validation, a pair."""
         rng = item_generator(self._recipe.seed, key)
         index = self._indices[key[1]]
         wrong = self._wrong_lips(self._clips[index], rng)
         whole = self._read(index, wrong, rng)
         if self._recipe.augment is None:
-            return Pair(whole, self._hide(whole, rng))
+            return ValidationPair(whole, self._hide(whole, rng))
         hidden = self._hide(whole, rng)
         return hidden if wrong else self._leave_out(hidden, rng)  # foreign lips alone would teach nonsense
 
-    def _wrong_lips(self, clip: Clip, rng: np.random.Generator) -> str:
+    def _wrong_lips(self, clip: CorpusClip, rng: np.random.Generator) -> str:
         """Which kind of foreign lips a clip gets; "" = its own."""
         if self._recipe.wrong_lips is None or not clip.audio or not clip.lips:
             return ""
@@ -135,7 +135,7 @@ class ClipItems:
         nowhere = np.zeros(stop - start, dtype=np.bool_)
         return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
-    def _rows(self, clip: Clip, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
+    def _rows(self, clip: CorpusClip, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
         """Stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
         if not clip.audio:
             return None
@@ -151,7 +151,7 @@ class ClipItems:
             stacked = fit_length(stacked, num_frames)
         return normalise_rows(stacked) if model.normalize else stacked
 
-    def _targets(self, index: int, clip: Clip, num_steps: int) -> NDArray[np.int64]:
+    def _targets(self, index: int, clip: CorpusClip, num_steps: int) -> NDArray[np.int64]:
         """Classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
         units = self._labels.of(index)
         difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
@@ -186,10 +186,10 @@ class ClipItems:
         video, audio_mask, video_mask = item.video, item.audio_mask, item.mask
         if video is not None:
             starts, span = draw_spans(length, masking.image_prob, masking.mask_length_image, masking.min_spans, rng)
-            video, video_mask = replace_spans(video, starts, span, rng), mask_of(length, starts, span)
+            video, video_mask = replace_spans(video, starts, span, rng), spans_mask(length, starts, span)
         if item.audio is not None:
             starts, span = draw_spans(length, masking.audio_prob, masking.mask_length_audio, masking.min_spans, rng)
-            audio_mask = mask_of(length, starts, span)
+            audio_mask = spans_mask(length, starts, span)
         return item._replace(video=video, audio_mask=audio_mask, mask=audio_mask | video_mask)
 
     def _leave_out(self, item: ClipExample, rng: np.random.Generator) -> ClipExample:
@@ -201,7 +201,7 @@ class ClipItems:
         return item._replace(audio=None) if is_audio else item._replace(video=None)
 
 
-def collate_pairs(pairs: list[Pair], channels: int, side: int) -> tuple[ClipBatch, ClipBatch]:
+def collate_pairs(pairs: list[ValidationPair], channels: int, side: int) -> tuple[ClipBatch, ClipBatch]:
     """Batches of the same clips, with nothing hidden and with spans hidden."""
     return collate([pair.whole for pair in pairs], channels, side), collate([pair.hidden for pair in pairs], channels, side)
 
@@ -251,7 +251,7 @@ def draw_spans(length: int, prob: float, span: int, min_spans: int, rng: np.rand
     return sorted(rng.choice(places, min(wanted, places), replace=False).tolist()), span
 
 
-def mask_of(length: int, starts: list[int], span: int) -> Mask:
+def spans_mask(length: int, starts: list[int], span: int) -> Mask:
     """True for the steps that the spans cover, bool [length]."""
     mask = np.zeros(length, dtype=np.bool_)
     for start in starts:

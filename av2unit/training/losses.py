@@ -39,7 +39,7 @@ class MaskedPrediction(nn.Module):
 
         batch: steps [batch, time]. All that is returned is of shape []; what is measured over no step at all is 0.
         """
-        is_real = real_steps(batch)
+        is_real = unpadded_steps(batch)
         fused = self.model.fuse(*self.front_ends(batch))
         penalty = (fused.float().square().mean(-1) * is_real).sum() / is_real.sum()
         logits = self.logits(fused, batch)
@@ -88,7 +88,7 @@ class MaskedPrediction(nn.Module):
     def logits(self, fused: Tensor, batch: ClipBatch) -> list[Tensor]:
         """Logits of each head, float32 [batch, time, classes]; fused: [batch, time, 2 * dim]."""
         is_padded = min(batch.lengths) < fused.shape[1]
-        hidden = self.model.encoder(self.model.project(fused), real_steps(batch) if is_padded else None)
+        hidden = self.model.encoder(self.model.project(fused), unpadded_steps(batch) if is_padded else None)
         with torch.autocast(hidden.device.type, enabled=False):  # cosines over a small temperature: small differences decide
             return self.model.logits(hidden.float())
 
@@ -113,7 +113,7 @@ class MaskedPrediction(nn.Module):
         )
 
 
-def real_steps(batch: ClipBatch) -> Tensor:
+def unpadded_steps(batch: ClipBatch) -> Tensor:
     """Which steps are no padding, bool [batch, time]."""
     lengths = torch.tensor(batch.lengths, device=batch.mask.device)
     return torch.arange(batch.mask.shape[1], device=batch.mask.device) < lengths[:, None]

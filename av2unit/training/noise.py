@@ -121,7 +121,7 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> Doubl
 
 
 @dataclass(frozen=True)
-class Channel:
+class Degradation:
     """What happened to a recording, in this order.
 
     reverb_s: time in which the room's echo falls by 60 dB, 0 = no room. direct_db: the direct sound over the echo.
@@ -137,13 +137,13 @@ class Channel:
     bit_rate: int = 32_000
 
 
-def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Channel:
+def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Degradation:
     """Draw what happens to a clip."""
     is_room, is_band, is_clipped, is_coded = (
         rng.random() < share for share in (config.room_prob, config.band_prob, config.clip_prob, config.codec_prob)
     )
     band = BANDS[config.bands[int(rng.integers(len(config.bands)))]] if is_band else None
-    return Channel(
+    return Degradation(
         float(rng.uniform(*config.reverb_s)) if is_room else 0.0,
         float(rng.uniform(*config.direct_db)) if is_room else 0.0,
         band,
@@ -153,7 +153,7 @@ def draw_channel(config: MicrophoneConfig, rng: np.random.Generator) -> Channel:
     )
 
 
-def pass_through(samples: Doubles, channel: Channel, rng: np.random.Generator) -> Doubles:
+def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
     """Speech as it arrives: float64 [samples] in int16 scale, whole numbers; no sound comes later than it did."""
     changed = samples
     if channel.reverb_s:
@@ -169,7 +169,7 @@ def pass_through(samples: Doubles, channel: Channel, rng: np.random.Generator) -
     return np.asarray(np.clip(np.round(changed), -_LARGEST, _LARGEST), dtype=np.float64)
 
 
-def _with_echo(samples: Doubles, channel: Channel, rng: np.random.Generator) -> Doubles:
+def _with_echo(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:
     """A room's echo as noise that dies away exponentially (Polack 1988), behind the direct sound; as loud as before."""
     length = int(channel.reverb_s * SAMPLE_RATE)
     times = np.arange(1, length + 1) / SAMPLE_RATE

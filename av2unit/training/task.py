@@ -14,7 +14,7 @@ from av2unit.decoding import Classes, Decoding, Scores, decode
 from av2unit.training.config import TrainConfig
 from av2unit.training.corpus import Prepared, prepare
 from av2unit.training.export import KIND
-from av2unit.training.items import ClipBatch, ClipExample, ClipItems, Pair, collate, collate_pairs
+from av2unit.training.items import ClipBatch, ClipExample, ClipItems, ValidationPair, collate, collate_pairs
 from av2unit.training.losses import MaskedPrediction
 from av2unit.training.start import build_model
 from avcore.progress import Progress, silent
@@ -58,10 +58,10 @@ class UnitEncoderTask:
         """Validation clips."""
         return self.prepared.valid
 
-    def collate(self, items: list[ClipExample] | list[Pair]) -> ClipBatch | tuple[ClipBatch, ClipBatch]:
+    def collate(self, items: list[ClipExample] | list[ValidationPair]) -> ClipBatch | tuple[ClipBatch, ClipBatch]:
         """Pad clips to a batch, and the pairs of validation to a pair of batches."""
         model = self._config.model
-        pairs = [item for item in items if isinstance(item, Pair)]
+        pairs = [item for item in items if isinstance(item, ValidationPair)]
         if pairs:
             return collate_pairs(pairs, model.audio_feat_dim, model.image_crop_size)
         return collate([item for item in items if isinstance(item, ClipExample)], model.audio_feat_dim, model.image_crop_size)

@@ -1,7 +1,7 @@
 """How the content of a loaded file becomes a plain configuration and a flat state dict, and what a file is that is of no use.
 
-A stage with published files, or with files that are not simply its tensors, has a `Layout` of its own. Kinds are recognised by
-content, never by file name.
+A stage with published files, or with files that are not simply its tensors, has a `CheckpointLayout` of its own. Kinds are
+recognised by content, never by file name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ class Near(NamedTuple):
     hint: str
 
 
-class Layout:
+class CheckpointLayout:
     """The files of a stage that are in our own format alone; a stage with others overrides what is different."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast, get_args
 
 if TYPE_CHECKING:
-    from avcore.checkpoints.layouts import Layout
+    from avcore.checkpoints.layouts import CheckpointLayout
 
 
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
@@ -49,10 +49,10 @@ class Running:
     unit_offset: int | None = None
 
 
-def _own_layout() -> "Layout":
-    from avcore.checkpoints.layouts import Layout
+def _own_layout() -> "CheckpointLayout":
+    from avcore.checkpoints.layouts import CheckpointLayout
 
-    return Layout()
+    return CheckpointLayout()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Stage(Generic[Model]):
     needed: tuple[str, ...] = ()
     place: Place = "optional"
     by_language: bool = False
-    layout: Callable[[], "Layout"] = _own_layout
+    layout: Callable[[], "CheckpointLayout"] = _own_layout
     random: Callable[[str, int], Mapping[str, Callable[[], dict[str, Any]]]] | None = None
 
     @property

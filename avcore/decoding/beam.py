@@ -122,7 +122,7 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
-class Rules:
+class SearchRules:
     """What one search may choose.
 
     end: the row of the end tag. suppressed: rows never chosen. limit: tokens before the end. start: the row that a target begins
@@ -152,7 +152,7 @@ class _Step:
 class Beam:
     """The beam of one sentence: live beams, and hypotheses that are finished."""
 
-    def __init__(self, config: SearchConfig, rules: Rules) -> None:
+    def __init__(self, config: SearchConfig, rules: SearchRules) -> None:
         self._config, self._rules = config, rules
         self._steps: list[_Step] = []
         self._finished: list[Hypothesis] = []
@@ -228,4 +228,4 @@ class Beam:
         return Hypothesis(np.array(tokens[::-1], dtype=np.int64), scores, float(total / np.float32(length)), is_cut)
 
 
-__all__ = ["Beam", "Hypothesis", "Rules"]
+__all__ = ["Beam", "Hypothesis", "SearchRules"]

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, Hypothesis, Rules, SearchConfig
+from avcore.decoding.beam import Beam, Hypothesis, SearchConfig, SearchRules
 from avcore.decoding.layers import Decoder, KeysValues
 
 _LEAST_GROWTH = 64
@@ -152,7 +152,7 @@ def search(
     decoder: Decoder,
     sources: Sources,
     config: SearchConfig,
-    rules: Sequence[Rules],
+    rules: Sequence[SearchRules],
     report: Callable[[int], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """Find the best token sequences for sources side by side.

@@ -22,7 +22,7 @@ from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
 from avcore.faces.appearance import SIDE, appearance, portrait
 from avcore.faces.crop import Box
 from avcore.faces.geometry import NUM_LANDMARKS, HeadAngles, Landmarks, head_pose, hull, mouth_opening
-from avcore.faces.window import Window
+from avcore.faces.window import CropWindow
 
 _SMOOTHING = 6
 """Pictures before and after that landmarks are averaged with."""
@@ -153,13 +153,13 @@ class FaceLook(NamedTuple):
     portrait: uint8 [SIDE, SIDE, 3] of the face, None where none was seen.
     """
 
-    window: Window
+    window: CropWindow
     gray: NDArray[np.uint8]
     landmarks: Landmarks | None
     portrait: Pixels | None = None
 
     @classmethod
-    def at(cls, window: Window, view: Pixels, landmarks: Landmarks | None) -> "FaceLook":
+    def at(cls, window: CropWindow, view: Pixels, landmarks: Landmarks | None) -> "FaceLook":
         """Keep a view uint8 [s, s, 3] (RGB) in gray, as OpenCV makes it."""
         gray = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         face = None if landmarks is None else portrait(view, hull(window.from_picture(landmarks[:, :2])))

@@ -8,7 +8,7 @@ from avcore.arrays import Pixels
 from avcore.faces.crop import Box
 from avcore.faces.geometry import hull, overlap
 from avcore.faces.track import FaceLook, FaceTrack, OpenTrack, TrackStore
-from avcore.faces.window import Window
+from avcore.faces.window import CropWindow
 from avcore.timeline import frame_at
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Tracker:
         for track in list(self._open):
             least = _SAME_FACE_AFTER_GAP if track.num_missing else _SAME_FACE
             for widen in _WIDEN_HULL:
-                look = self._look(picture, Window.around(track.hull, widen))
+                look = self._look(picture, CropWindow.around(track.hull, widen))
                 if look is not None and overlap(_hull(look), track.hull) >= least:
                     if _is_taken(look, seen):
                         self._close([track])
@@ -97,7 +97,7 @@ class Tracker:
             centre = (box[:2] + box[2:]) / 2
             if any(np.all(centre > known[:2]) and np.all(centre < known[2:]) for known in map(_hull, seen.values())):
                 continue
-            look = self._look(picture, Window.around(box, _WIDEN_BOX))
+            look = self._look(picture, CropWindow.around(box, _WIDEN_BOX))
             if look is None or _is_taken(look, seen):
                 continue
             track = self._lost_at(_hull(look), seen)
@@ -108,7 +108,7 @@ class Tracker:
             if track is not None:
                 seen[track] = look
 
-    def _look(self, picture: Pixels, window: Window) -> FaceLook | None:
+    def _look(self, picture: Pixels, window: CropWindow) -> FaceLook | None:
         view = window.cut(picture)
         found = self._detector.mesh(view)
         if found is None:
@@ -138,5 +138,5 @@ def _is_taken(look: FaceLook, seen: dict[OpenTrack, FaceLook]) -> bool:
 
 def _blank(picture: Pixels, track: OpenTrack) -> FaceLook:
     """What is to be seen where a lost face was, should it come back."""
-    window = Window.around(track.hull, _WIDEN_HULL[0])
+    window = CropWindow.around(track.hull, _WIDEN_HULL[0])
     return FaceLook.at(window, window.cut(picture), None)

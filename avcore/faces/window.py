@@ -18,7 +18,7 @@ MAX_SIDE = 384
 
 
 @dataclass(frozen=True)
-class Window:
+class CropWindow:
     """A square of `side` pixels whose corner lies at (x, y) of the picture; it may reach beyond the picture."""
 
     x: int
@@ -26,7 +26,7 @@ class Window:
     side: int
 
     @classmethod
-    def around(cls, box: Box, widen: float) -> "Window":
+    def around(cls, box: Box, widen: float) -> "CropWindow":
         """The square around the centre of a box [4] (x1, y1, x2, y2), `widen` times as long as its longer side."""
         x1, y1, x2, y2 = (float(value) for value in box)
         side = max(round(widen * max(x2 - x1, y2 - y1)), 1)

@@ -119,7 +119,7 @@ def _is_text(head: bytes) -> bool:
         return is_cut_inside_a_character and b"\0" not in head
 
 
-class Frame(NamedTuple):
+class DecodedFrame(NamedTuple):
     """A decoded frame, not yet converted, with its presentation time on the file's own clock (s)."""
 
     decoded: Any
@@ -132,7 +132,7 @@ def packet_time(packet: Any) -> int | None:
     return time
 
 
-def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Frame]:
+def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFrame]:
     """Decode from where the container stands; packets that cannot be decoded are skipped with one warning."""
     clock, num_damaged = _Clock(container, stream), 0
     for packet in container.demux(stream):
@@ -144,12 +144,12 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[Frame]:
             num_damaged += 1
             continue
         for frame in frames:
-            yield Frame(frame, clock.stamp(frame))
+            yield DecodedFrame(frame, clock.stamp(frame))
     if num_damaged:
         LOG.warning("%s: %d damaged video packets were skipped", path, num_damaged)
 
 
-def decode_from(path: str | Path, start: Fraction) -> Iterator[Frame]:
+def decode_from(path: str | Path, start: Fraction) -> Iterator[DecodedFrame]:
     """Yield the first frame of a video, which sets the clock, and then frames in order, up to the end.
 
     These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing.
@@ -169,7 +169,7 @@ def decode_from(path: str | Path, start: Fraction) -> Iterator[Frame]:
     yield from islice(decode_from(path, Fraction(0)), 1, None)
 
 
-def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[Frame] | None:
+def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[DecodedFrame] | None:
     """Frames from one at or before `clock` on, or None where the file cannot be entered in the middle.
 
     Indexes of some containers lead to a keyframe that is shown too late; then the seek is repeated from further back. Raw

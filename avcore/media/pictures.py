@@ -11,7 +11,7 @@ import numpy as np
 
 from avcore.arrays import Pixels
 from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import Frame, decode_from, open_media, require_video
+from avcore.media.decoding import DecodedFrame, decode_from, open_media, require_video
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Matrix = tuple[int, int, int, int]
@@ -41,7 +41,7 @@ class View:
     matrix: Matrix
 
     @classmethod
-    def of(cls, first: Frame) -> "View":
+    def of(cls, first: DecodedFrame) -> "View":
         """The view that the first frame sets for all."""
         matrix = _display_matrix(first.decoded)
         width, height = first.decoded.width, first.decoded.height
@@ -60,7 +60,7 @@ class View:
         stored = stream.sample_aspect_ratio or Fraction(1)
         return 1 / stored if _is_transposed(self.matrix) else stored
 
-    def picture(self, frame: Frame, index: int) -> Picture:
+    def picture(self, frame: DecodedFrame, index: int) -> Picture:
         """Convert one frame; a frame of another size (some streams change it on the way) is scaled to that of the first."""
         stored = (self.height, self.width) if _is_transposed(self.matrix) else (self.width, self.height)
         rgb = upright(frame_to_rgb(frame.decoded, *stored), self.matrix)
@@ -136,7 +136,7 @@ def upright(rgb: Pixels, matrix: Matrix) -> Pixels:
     return np.ascontiguousarray(rgb[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
 
 
-def _on_screen(frames: Iterator[Frame], start: Fraction, end: Fraction | None) -> Iterator[Frame]:
+def _on_screen(frames: Iterator[DecodedFrame], start: Fraction, end: Fraction | None) -> Iterator[DecodedFrame]:
     """The frame on screen at `start`, and those that follow before `end`."""
     held = None
     for frame in frames:

@@ -89,7 +89,7 @@ class Domain:
         return bound is None or score >= bound
 
 
-class Reading(NamedTuple):
+class DomainScore(NamedTuple):
     """A score of a model, by the name that a user is told, and the domain of the model, None = not stated.
 
     of: which of the domain's bounds it is compared with. at: when it was so low, in words, "" = nobody knows.
@@ -114,7 +114,7 @@ class Reading(NamedTuple):
         return told if usual is None else f"{told}, usual is {usual:.2f} or more"
 
 
-def outside_notice(readings: Iterable[Reading], cause: str = "") -> str | None:
+def outside_notice(readings: Iterable[DomainScore], cause: str = "") -> str | None:
     """What to tell a user whose input is outside of what the models know, and what to do; None when it is not.
 
     cause: what else it may come from, and what to do then.

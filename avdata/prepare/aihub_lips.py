@@ -39,10 +39,10 @@ from avdata.prepare.aihub_labels import (
     reordered,
 )
 from avdata.prepare.clips import MANIFEST, ClipRequest, ClipSettings, FacePlace, Footage
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import add_clip_options, clip_settings, draw_contact_sheet, make_clip, video_frames
-from avdata.prepare.workplace import Journal, Outcome, Record, Workplace, read_journal
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace, read_journal
 
 LOG = logging.getLogger("netflips")
 _SPLITS = {"Training": "train", "Validation": "valid", "Test": "test"}
@@ -85,7 +85,7 @@ class LipCorpus:
         """All of them: clips of two kinds must not be mixed."""
         return {"corpus": "aihub_lips", **asdict(self.lips)}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each video that has a label. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -103,13 +103,13 @@ class LipCorpus:
         if len(labels) > len(both):
             LOG.info("%d labels are of videos that are not there", len(labels) - len(both))
         for name in both:
-            yield Piece(name, LabelledVideo(videos[name], labels[name]))
+            yield CorpusPiece(name, LabelledVideo(videos[name], labels[name]))
 
     def worker(self, place: Workplace) -> "LipWorker":
         """Cuts sentences."""
         return LipWorker(place.out, place.temporary, self.lips)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet, and say which order the boxes were in."""
         draw_contact_sheet(place)
         rows = (record.rows.get(MANIFEST, {}) for record in read_journal(place.journal).values())
@@ -126,7 +126,7 @@ class LipWorker:
     temporary: Path
     lips: LipSettings
 
-    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Prepare a video, or make a clip."""
         if isinstance(piece.work, ClipRequest):
             make_clip(piece, self.out, self.lips.clips, journal)
@@ -144,10 +144,10 @@ class LipWorker:
             raise
         if not requests:
             footage.remove()
-            journal.add(Record(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
-        return [Piece(request.id, request) for request in requests]
+            journal.add(PieceRecord(piece.key, "rejected", reason="no sentence", detail="no sentence lies within the video"))
+        return [CorpusPiece(request.id, request) for request in requests]
 
-    def finish(self, piece: Piece) -> None:
+    def finish(self, piece: CorpusPiece) -> None:
         """Remove what is not needed when all sentences of a video are made."""
         Footage.of(piece.work.source, self.temporary).remove()
 

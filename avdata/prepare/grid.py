@@ -17,10 +17,10 @@ from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avdata.prepare.listed_splits import read_split_lists, write_report
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
 from avdata.prepare.video import Recording, VideoSettings, VideoWorker, add_clip_options, clip_settings, draw_contact_sheet
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.workplace import PrepareResult, Workplace
 
 OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
 _FOUR = {"s1", "s2", "s4", "s29"}
@@ -39,7 +39,7 @@ _WORDS = (
 )
 
 
-def sentence_of(name: str) -> str:
+def sentence_of_name(name: str) -> str:
     """The sentence that a clip's name stands for, "" for a name of another kind."""
     letters = name.lower()
     if len(letters) != len(_WORDS) or any(letter not in words for letter, words in zip(letters, _WORDS, strict=True)):
@@ -79,7 +79,7 @@ class GridCorpus:
         how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else self.rule
         return {"corpus": "grid", "split": how, **asdict(self.video)}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -96,7 +96,7 @@ class GridCorpus:
             seen.add(name)
             split = self.listed.get(name, "") if self.listed else split_of(speaker, source.stem, self.rule)
             if split:
-                yield Piece(name, Recording(source, speaker, None, sentence_of(source.stem), {"split": split}))
+                yield CorpusPiece(name, Recording(source, speaker, None, sentence_of_name(source.stem), {"split": split}))
             else:
                 self.left_out += 1
         if not seen:
@@ -111,7 +111,7 @@ class GridCorpus:
         """Makes clips."""
         return VideoWorker(place.out, place.temporary, self.video)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet and write the report."""
         draw_contact_sheet(place)
         write_report(place, outcome, self.left_out, self.problems)

@@ -21,9 +21,9 @@ from avcore.media import read_speech
 from avcore.timeline import seconds_to_samples
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_speech
-from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 from avdata.published.kaldi import KaldiUtterance, read_kaldi
 
 LOG = logging.getLogger("netflips")
@@ -44,7 +44,7 @@ class KaldiCorpus:
         """What must not change when the work goes on."""
         return {"corpus": "kaldi", "language": self.language}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each utterance, those of a recording together. Raises InputError for another folder."""
         found = read_kaldi(self.root, self.sound_root)
         self.problems |= found.problems
@@ -53,13 +53,13 @@ class KaldiCorpus:
         if not found.utterances:
             shown = next((f"{name}: {reason}" for name, reason in found.problems.items()), "empty tables")
             raise InputError("no utterance of the folder can be used", path=self.root, found=shown)
-        return (Piece(one.id, one) for one in found.utterances)
+        return (CorpusPiece(one.id, one) for one in found.utterances)
 
     def worker(self, place: Workplace) -> "KaldiWorker":
         """Converts sounds."""
         return KaldiWorker(place.out, self.language)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Nothing more to say."""
 
 
@@ -70,7 +70,7 @@ class KaldiWorker:
     out: Path
     language: str
 
-    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Convert one utterance."""
         one: KaldiUtterance = piece.work
         speech = _recording(one.path)
@@ -86,10 +86,10 @@ class KaldiWorker:
             speaker=one.speaker,
             text=one.text,
         )
-        journal.add(Record(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
+        journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 
-    def finish(self, piece: Piece) -> None:
+    def finish(self, piece: CorpusPiece) -> None:
         """No piece has follow-ups."""
 
 

@@ -28,10 +28,10 @@ from avcore.files import write_text
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 PLACEHOLDERS = ("text", "text_file", "out", "reference", "id", "speaker")
 LOG = logging.getLogger("netflips")
@@ -129,7 +129,7 @@ class KoxCorpus:
         """The voice of what is synthesised must not change on the way."""
         return {"corpus": "kox", "synthesise_with": None if self.synthesis is None else self.synthesis.template}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each recording that is there, and for each that is to be synthesised.
 
         Raises InputError for another layout, and for two recordings of one name.
@@ -189,7 +189,7 @@ class KoxCorpus:
                 self.problems[label.name] = str(error)
             is_first = False
 
-    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[Piece]:
+    def _sides(self, utterance: KoxUtterance, sounds: Recordings) -> Iterator[CorpusPiece]:
         sound, english = sounds.korean[utterance.name], sounds.english.get(utterance.name)
         split = self.layout.split(sound)
         yield self._piece(KOREAN, utterance, split, sound, sound)
@@ -200,16 +200,18 @@ class KoxCorpus:
         else:
             self._num_alone += 1
 
-    def _piece(self, language: str, utterance: KoxUtterance, split: str, sound: CorpusFile | None, reference: CorpusFile) -> Piece:
+    def _piece(
+        self, language: str, utterance: KoxUtterance, split: str, sound: CorpusFile | None, reference: CorpusFile
+    ) -> CorpusPiece:
         place = "made by --synthesise-with" if sound is None else place_of(sound, (self.root, self.english_root))
         self._places[language, utterance.name] = place
-        return Piece(f"{language}/{utterance.name}", KoxSide(language, utterance, split, sound, reference))
+        return CorpusPiece(f"{language}/{utterance.name}", KoxSide(language, utterance, split, sound, reference))
 
     def worker(self, place: Workplace) -> "KoxWorker":
         """Converts and synthesises."""
         return KoxWorker(place.out, place.temporary, self.synthesis)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Say how many sentences have no English side, and warn where sound does not seem to be of its language."""
         if self._num_alone:
             LOG.info("%d Korean sentences have no English recording; --synthesise-with makes them one", self._num_alone)
@@ -224,7 +226,7 @@ class KoxWorker:
     temporary: Path
     synthesis: Synthesis | None
 
-    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Convert a recording, or have it synthesised."""
         side: KoxSide = piece.work
         name = f"audio/{side.language}/{side.utterance.name}.wav"
@@ -248,10 +250,10 @@ class KoxWorker:
             translation=other if side.language == KOREAN else own,
             extra={key: value for key, value in extra.items() if value},
         )
-        journal.add(Record(piece.key, "kept", rows={side.language: entry.to_row()}))
+        journal.add(PieceRecord(piece.key, "kept", rows={side.language: entry.to_row()}))
         return ()
 
-    def finish(self, piece: Piece) -> None:
+    def finish(self, piece: CorpusPiece) -> None:
         """No piece has follow-ups."""
 
     def _synthesise(self, side: KoxSide) -> Path:

@@ -10,7 +10,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
 from avdata.prepare.clips import MANIFEST
-from avdata.prepare.workplace import Outcome, Record, Workplace, read_journal
+from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal
 
 REPORT = "report.json"
 SPLITS = ("train", "valid", "test")
@@ -53,7 +53,7 @@ def read_split_lists(lists: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def report_of(records: Iterable[Record]) -> dict[str, Any]:
+def report_of(records: Iterable[PieceRecord]) -> dict[str, Any]:
     """What was kept by split, at which rates clips came, which show several people, and what was not kept and why."""
     records = list(records)
     kept = [(record.key, record.rows[MANIFEST]) for record in records if record.rows.get(MANIFEST)]
@@ -76,7 +76,7 @@ def report_of(records: Iterable[Record]) -> dict[str, Any]:
     }
 
 
-def write_report(place: Workplace, outcome: Outcome, left_out: int, problems: Mapping[str, str]) -> None:
+def write_report(place: Workplace, outcome: PrepareResult, left_out: int, problems: Mapping[str, str]) -> None:
     """Write `report.json` and say it in a few lines. left_out: clips that are in no split."""
     report = report_of(read_journal(place.journal).values()) | {"left_out": left_out}
     report["failed"] |= dict(sorted(problems.items()))

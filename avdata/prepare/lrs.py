@@ -17,10 +17,10 @@ from avcore.errors import InputError
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avdata.prepare.listed_splits import read_split_lists, split_named, write_report
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import list_files
 from avdata.prepare.video import Recording, VideoSettings, VideoWorker, add_clip_options, clip_settings, draw_contact_sheet
-from avdata.prepare.workplace import Outcome, Workplace
+from avdata.prepare.workplace import PrepareResult, Workplace
 
 PRETRAIN, MAIN = "pretrain", "main"
 _SETS = (PRETRAIN, MAIN, "trainval", "test")
@@ -45,7 +45,7 @@ class LrsCorpus:
         how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else "corpus"
         return {"corpus": "lrs", "split": how, "sets": list(self.sets), **asdict(self.video)}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each clip of a split. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -65,7 +65,7 @@ class LrsCorpus:
             split = self._split(part, f"{speaker}/{source.stem}", listed)
             if split and (not self.sets or part in self.sets):
                 text = texts.get(source.name.rpartition(".")[0])
-                yield Piece(name, Recording(source, speaker, text, extra={"split": split, "set": part}))
+                yield CorpusPiece(name, Recording(source, speaker, text, extra={"split": split, "set": part}))
             else:
                 self.left_out += 1
         if not seen:
@@ -92,7 +92,7 @@ class LrsCorpus:
         """Makes clips."""
         return VideoWorker(place.out, place.temporary, self.video)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet and write the report."""
         draw_contact_sheet(place)
         write_report(place, outcome, self.left_out, self.problems)

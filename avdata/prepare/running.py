@@ -19,7 +19,7 @@ from avcore.outputs import keep_folder_apart
 from avcore.progress import Progress, bars
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Lost, PoolTask
-from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _WRITTEN = ("audio", "lips", "samples", "video")
@@ -27,7 +27,7 @@ _WRITTEN = ("audio", "lips", "samples", "video")
 
 
 @dataclass(frozen=True)
-class Piece:
+class CorpusPiece:
     """key: its name in the journal, like no other's. work: what there is to do; goes to another process.
 
     parent: the piece that it is a follow-up of; set by whoever runs it.
@@ -41,15 +41,15 @@ class Piece:
 class PieceWorker(Protocol):
     """Does pieces; goes to other processes."""
 
-    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Do a piece: make its files and then record what became of it, or return follow-ups."""
 
-    def finish(self, piece: Piece) -> None:
+    def finish(self, piece: CorpusPiece) -> None:
         """Clear up behind a piece whose follow-ups are all done."""
 
 
 def run_pieces(
-    pieces: Iterable[Piece], worker: PieceWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
+    pieces: Iterable[CorpusPiece], worker: PieceWorker, folder: Path, known: Iterable[str], num_workers: int, progress: Progress
 ) -> None:
     """Do all pieces but those that are known.
 
@@ -58,7 +58,7 @@ def run_pieces(
     """
     journal = Journal(folder)
     plan = _Plan(pieces, worker, journal, set(known), progress)
-    with ProcessPool[Piece, Piece](_Doer, (worker, journal), num_workers) as pool:
+    with ProcessPool[CorpusPiece, CorpusPiece](_Doer, (worker, journal), num_workers) as pool:
         for outcome in pool.run(plan):
             piece = outcome.label
             if isinstance(outcome, Lost):
@@ -73,7 +73,7 @@ class _Doer:
     def __init__(self, worker: PieceWorker, journal: Journal) -> None:
         self._worker, self._journal = worker, journal
 
-    def process(self, pieces: tuple[Piece]) -> list[Piece]:
+    def process(self, pieces: tuple[CorpusPiece]) -> list[CorpusPiece]:
         """Do one piece; returns its follow-ups."""
         return _do(self._worker, pieces[0], self._journal)
 
@@ -81,17 +81,19 @@ class _Doer:
 class _Plan:
     """Which piece is next, and which are open because their follow-ups are not done."""
 
-    def __init__(self, pieces: Iterable[Piece], worker: PieceWorker, journal: Journal, known: set[str], progress: Progress) -> None:
+    def __init__(
+        self, pieces: Iterable[CorpusPiece], worker: PieceWorker, journal: Journal, known: set[str], progress: Progress
+    ) -> None:
         self._pieces, self._worker, self._journal, self._known, self._progress = iter(pieces), worker, journal, known, progress
-        self._ready: deque[Piece] = deque()
-        self._parent: dict[str, Piece] = {}
+        self._ready: deque[CorpusPiece] = deque()
+        self._parent: dict[str, CorpusPiece] = {}
         self._open: dict[str, int] = {}
         self._num_done = self._num_known = 0
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> tuple[Piece, PoolTask[Piece]]:
+    def __next__(self) -> tuple[CorpusPiece, PoolTask[CorpusPiece]]:
         """The next piece that is not known; there may be others when one is done."""
         if self._ready:
             piece = self._ready.popleft()
@@ -100,7 +102,7 @@ class _Plan:
             self._num_known += 1
         return piece, PoolTask.of(piece)
 
-    def done(self, piece: Piece, follow_ups: list[Piece]) -> None:
+    def done(self, piece: CorpusPiece, follow_ups: list[CorpusPiece]) -> None:
         """Take note that a piece is done but for its follow-ups."""
         new = [replace(one, parent=piece.key) for one in follow_ups if self._is_new(one)]
         self._ready.extend(new)
@@ -119,17 +121,17 @@ class _Plan:
                 del self._open[parent.key]
                 self._close(parent)
 
-    def _close(self, piece: Piece) -> None:
+    def _close(self, piece: CorpusPiece) -> None:
         self._worker.finish(piece)
-        self._journal.add(Record(piece.key, "done"))
+        self._journal.add(PieceRecord(piece.key, "done"))
 
-    def _is_new(self, piece: Piece) -> bool:
+    def _is_new(self, piece: CorpusPiece) -> bool:
         is_new = piece.key not in self._known
         self._known.add(piece.key)
         return is_new
 
 
-def _do(worker: PieceWorker, piece: Piece, journal: Journal) -> list[Piece]:
+def _do(worker: PieceWorker, piece: CorpusPiece, journal: Journal) -> list[CorpusPiece]:
     """Do a piece; what goes wrong with it is recorded, unless results cannot be written at all."""
     try:
         return list(worker.do(piece, journal))
@@ -147,8 +149,8 @@ def _do(worker: PieceWorker, piece: Piece, journal: Journal) -> list[Piece]:
     return []
 
 
-def _failure(piece: Piece, reason: str, detail: str) -> Record:
-    return Record(piece.key, "failed", parent=piece.parent, reason=reason, detail=detail)
+def _failure(piece: CorpusPiece, reason: str, detail: str) -> PieceRecord:
+    return PieceRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=detail)
 
 
 class SourceCorpus(Protocol):
@@ -164,13 +166,13 @@ class SourceCorpus(Protocol):
     def settings(self) -> Mapping[str, Any]:
         """What must not change when the work goes on."""
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """All there is to do."""
 
     def worker(self, place: Workplace) -> PieceWorker:
         """Who does it."""
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Say or draw more about the result."""
 
 

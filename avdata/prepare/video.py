@@ -20,9 +20,9 @@ from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_sec
 from avcore.units.vocabulary import normalise_language
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
 from avdata.prepare.quality import QualityGates, write_contact_sheet
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 CONTACT_SHEET = "contact_sheet.png"
 _SAMPLES = "samples"
@@ -84,7 +84,7 @@ class VideoCorpus:
         """All of them: clips of two kinds must not be mixed."""
         return {"corpus": "video", **asdict(self.video)}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each video. Raises InputError when there is none."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -99,7 +99,7 @@ class VideoCorpus:
                 continue
             seen.add(name)
             speaker = self.video.speaker or (source.folders[-1] if source.folders else name)
-            yield Piece(name, Recording(source, speaker, texts.get(name)))
+            yield CorpusPiece(name, Recording(source, speaker, texts.get(name)))
         if not seen and not self.problems:
             raise InputError("there is no video in this folder", path=self.root, expected=", ".join(VIDEO_SUFFIXES))
 
@@ -107,7 +107,7 @@ class VideoCorpus:
         """Cuts, and makes clips."""
         return VideoWorker(place.out, place.temporary, self.video)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Draw the contact sheet."""
         draw_contact_sheet(place)
 
@@ -120,7 +120,7 @@ class VideoWorker:
     temporary: Path
     video: VideoSettings
 
-    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Cut a recording, or make a clip."""
         if isinstance(piece.work, ClipRequest):
             make_clip(piece, self.out, self.video.clips, journal)
@@ -131,17 +131,17 @@ class VideoWorker:
         try:
             requests = self._requests(piece.key, recording, footage, journal)
             if self.video.cut == "none":
-                make_clip(Piece(piece.key, requests.pop()), self.out, self.video.clips, journal)
+                make_clip(CorpusPiece(piece.key, requests.pop()), self.out, self.video.clips, journal)
             elif not requests:
-                journal.add(Record(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
+                journal.add(PieceRecord(piece.key, "rejected", reason="no speech", detail="no stretch of speech is long enough"))
         except BaseException:
             footage.remove()
             raise
         if not requests:
             footage.remove()
-        return [Piece(request.id, request) for request in requests]
+        return [CorpusPiece(request.id, request) for request in requests]
 
-    def finish(self, piece: Piece) -> None:
+    def finish(self, piece: CorpusPiece) -> None:
         """Remove what is not needed when all clips of a video are made."""
         Footage.of(piece.work.source, self.temporary).remove()
 
@@ -177,11 +177,11 @@ class VideoWorker:
         num_short = len(cuts.too_short) + len(stretches) - len(kept)
         if num_short:
             detail = f"{num_short} stretches of speech are too short for a clip"
-            journal.add(Record(f"{name}#short", "rejected", reason="too short", detail=detail))
+            journal.add(PieceRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
         return kept
 
 
-def make_clip(piece: Piece, out: Path, settings: ClipSettings, journal: Journal) -> None:
+def make_clip(piece: CorpusPiece, out: Path, settings: ClipSettings, journal: Journal) -> None:
     """Make a clip and record what became of it."""
     journal.add(ClipMaker(out, out / _SAMPLES, settings).make(piece.work))
 

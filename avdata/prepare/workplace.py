@@ -33,7 +33,7 @@ _WORK, _RUNNING = ".work", "running"
 
 
 @dataclass(frozen=True)
-class Record:
+class PieceRecord:
     """What became of a piece of the corpus.
 
     status: `done` = its follow-ups are all done. parent: the piece it was a follow-up of. rows: manifest entries that it made,
@@ -50,7 +50,7 @@ class Record:
 
 
 _KEYS = ("key", "status")
-_FIELDS = frozenset(one.name for one in fields(Record))
+_FIELDS = frozenset(one.name for one in fields(PieceRecord))
 
 
 class Journal:
@@ -59,7 +59,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._folder, self._run = folder, uuid4().hex[:8]
 
-    def add(self, record: Record) -> None:
+    def add(self, record: PieceRecord) -> None:
         """Append a record; that follow-ups are all done is only said when what became of them is on the disk."""
         if record.status == "done":
             for path in self._folder.glob("journal-*.jsonl"):
@@ -69,16 +69,16 @@ class Journal:
             file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
-def read_journal(folder: Path) -> dict[str, Record]:
+def read_journal(folder: Path) -> dict[str, PieceRecord]:
     """All records by key, of all processes; a later one replaces an earlier one, a torn last line is passed over."""
-    records: dict[str, Record] = {}
+    records: dict[str, PieceRecord] = {}
     for path in _journals(folder):
         for row in journal.read(path, *_KEYS):
-            records[row["key"]] = Record(**{name: value for name, value in row.items() if name in _FIELDS})
+            records[row["key"]] = PieceRecord(**{name: value for name, value in row.items() if name in _FIELDS})
     return records
 
 
-def recover_journal(folder: Path) -> dict[str, Record]:
+def recover_journal(folder: Path) -> dict[str, PieceRecord]:
     """The same for a run that begins: journals are made whole.
 
     Where one was not, pieces are looked at again whose follow-ups were all done: what became of one of them may be lost.
@@ -95,7 +95,7 @@ def _journals(folder: Path) -> list[Path]:
     return [folder / _COMPACT, *sorted(folder.glob("journal-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)]
 
 
-def compact_journal(folder: Path, records: Mapping[str, Record]) -> None:
+def compact_journal(folder: Path, records: Mapping[str, PieceRecord]) -> None:
     """Put records into one file in place of all."""
     others = list(folder.glob("journal-*.jsonl"))
     write_rows(folder / _COMPACT, (asdict(record) for record in records.values()))
@@ -103,7 +103,7 @@ def compact_journal(folder: Path, records: Mapping[str, Record]) -> None:
         path.unlink()
 
 
-def without_failures(records: Mapping[str, Record]) -> dict[str, Record]:
+def without_failures(records: Mapping[str, PieceRecord]) -> dict[str, PieceRecord]:
     """All records but those of what failed and of the pieces that it was a follow-up of: these are to be done again."""
     failed = {key: record for key, record in records.items() if record.status == "failed"}
     again = failed.keys() | {record.parent for record in failed.values()}
@@ -111,7 +111,7 @@ def without_failures(records: Mapping[str, Record]) -> dict[str, Record]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PrepareResult:
     """What a preparation came to. entries, seconds: by manifest. rejected: by reason."""
 
     entries: Mapping[str, int]
@@ -139,7 +139,7 @@ class Workplace:
         self.temporary = out / _WORK / "tmp"
 
     @contextmanager
-    def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, Record]]:
+    def open(self, settings: Mapping[str, Any], retry_failed: bool = False) -> Iterator[dict[str, PieceRecord]]:
         """Work in the folder; gives what has been done already.
 
         settings: what must not change from one run to the next; None = not said this time. Raises UsageError when they did,
@@ -157,7 +157,7 @@ class Workplace:
             (self.journal / _RUNNING).unlink()
             shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def write_results(self, problems: Mapping[str, str]) -> Outcome:
+    def write_results(self, problems: Mapping[str, str]) -> PrepareResult:
         """Write the manifests, and the lists of what was rejected and of what failed.
 
         problems: what could not even be begun, by name.
@@ -175,7 +175,7 @@ class Workplace:
         failed += [{"id": name, "reason": reason} for name, reason in sorted(problems.items())]
         self._write_list(REJECTED, [{"id": r.key, "reason": r.reason, "detail": r.detail, **r.figures} for r in rejected])
         self._write_list(FAILED, failed)
-        return Outcome(
+        return PrepareResult(
             entries={name: len(rows) for name, rows in manifests.items()},
             seconds={name: sum(row.get("duration_s", 0.0) for row in rows) for name, rows in manifests.items()},
             rejected=Counter(record.reason for record in rejected),

@@ -18,10 +18,10 @@ from unicodedata import normalize
 from avcore.command import Parser, run
 from avcore.errors import InputError
 from avdata.manifest import Entry
-from avdata.prepare.running import Piece, add_output_options, output_options, prepare
+from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.workplace import Journal, Outcome, Record, Workplace
+from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 MANIFEST = "manifest"
 _TRANSCRIPT = ".trans.txt"
@@ -50,7 +50,7 @@ class ZerothCorpus:
         """Nothing can be set."""
         return {"corpus": "zeroth"}
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[CorpusPiece]:
         """One for each recording that has a transcript. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
@@ -68,7 +68,7 @@ class ZerothCorpus:
             yield from self._of(transcript, sounds)
         self.problems |= {file.name: "there is no line for it in any transcript" for file in sounds.values()}
 
-    def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[Piece]:
+    def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[CorpusPiece]:
         """The sentences of a transcript; their sounds are taken out of `sounds`."""
         for number, line in enumerate(transcript.read_text().splitlines(), 1):
             name, _, text = normalize("NFC", line).strip().partition(" ")
@@ -79,13 +79,13 @@ class ZerothCorpus:
                 what = "there is no text" if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            yield Piece(name, ZerothSentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
+            yield CorpusPiece(name, ZerothSentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
 
     def worker(self, place: Workplace) -> "ZerothWorker":
         """Converts sounds."""
         return ZerothWorker(place.out, place.temporary)
 
-    def report(self, place: Workplace, outcome: Outcome) -> None:
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
         """Nothing more to say."""
 
 
@@ -96,7 +96,7 @@ class ZerothWorker:
     out: Path
     temporary: Path
 
-    def do(self, piece: Piece, journal: Journal) -> Iterable[Piece]:
+    def do(self, piece: CorpusPiece, journal: Journal) -> Iterable[CorpusPiece]:
         """Convert one recording."""
         sentence: ZerothSentence = piece.work
         with sentence.sound.on_disk(self.temporary) as path:
@@ -111,10 +111,10 @@ class ZerothWorker:
             text=sentence.text,
             extra={"split": sentence.split} if sentence.split else {},
         )
-        journal.add(Record(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
+        journal.add(PieceRecord(piece.key, "kept", rows={MANIFEST: entry.to_row()}))
         return ()
 
-    def finish(self, piece: Piece) -> None:
+    def finish(self, piece: CorpusPiece) -> None:
         """No piece has follow-ups."""
 
 

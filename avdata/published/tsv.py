@@ -15,7 +15,7 @@ from avcore.errors import InputError, UnitError, UsageError
 from avcore.files import write_text
 from avcore.timeline import UNITS_PER_FRAME, seconds_to_samples
 from avcore.units import Ids, Units, format_units
-from avdata.corpus import Clip, read_corpus
+from avdata.corpus import CorpusClip, read_corpus
 from avdata.labels import read_labels
 from avdata.manifest import Entry, Manifest
 from avdata.unit_store import UnitRow, read_units
@@ -89,7 +89,7 @@ def _head(frames: Ids, place: int, num_heads: int) -> Ids:
     return whole
 
 
-def _seconds(clip: Clip) -> float:
+def _seconds(clip: CorpusClip) -> float:
     return 0.0 if clip.seconds is None else float(clip.seconds)
 
 

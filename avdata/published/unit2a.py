@@ -33,7 +33,7 @@ VOICE_FIELD = "speaker_embedding"
 
 
 @dataclass(frozen=True, eq=False)
-class Utterance:
+class VoiceClip:
     """One recording. units: plain names with durations. voice: float32 [E], None where it is not known yet."""
 
     id: str
@@ -43,7 +43,7 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadingRules:
     """How recordings with units are read.
 
     root: folder that relative paths start from, "" = the manifest's own. frame_level: rows of units without durations are one
@@ -57,7 +57,7 @@ class Reading:
     allow_missing: bool = False
 
 
-def read_utterances(manifest: str | Path, units: str | Path, reading: Reading) -> list[Utterance]:
+def read_utterances(manifest: str | Path, units: str | Path, reading: ReadingRules) -> list[VoiceClip]:
     """Read a manifest with its units.
 
     units: by id, for a JSON lines manifest; not needed for the published form. Raises InputError and UnitError for what
@@ -74,7 +74,7 @@ def read_utterances(manifest: str | Path, units: str | Path, reading: Reading) -
     return kept
 
 
-def check_range(utterances: Iterable[Utterance], num_units: int) -> None:
+def check_range(utterances: Iterable[VoiceClip], num_units: int) -> None:
     """Raise UnitRangeError naming the first utterance with a unit that is not in the table, and where it stands in it."""
     for utterance in utterances:
         utterance.units.check_range(num_units, utterance.id)
@@ -87,7 +87,7 @@ def _is_published(path: Path) -> bool:
     return first.startswith("{'")
 
 
-def _read_json_lines(path: Path, units_path: str | Path, reading: Reading) -> Iterator[Utterance]:
+def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) -> Iterator[VoiceClip]:
     if not str(units_path):
         raise InputError("this manifest needs units", path=path, hint="give data.units=units.jsonl or a folder of unit files")
     manifest = read_manifest(path, reading.root or None)
@@ -98,10 +98,10 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: Reading) -> It
     for entry in manifest.entries:
         audio = manifest.path(entry, "audio")
         if entry.id in rows and audio is not None:
-            yield Utterance(entry.id, audio, *rows[entry.id])
+            yield VoiceClip(entry.id, audio, *rows[entry.id])
 
 
-def _read_rows(path: str | Path, wanted: Container[str], reading: Reading) -> dict[str, tuple[Units, Vector | None]]:
+def _read_rows(path: str | Path, wanted: Container[str], reading: ReadingRules) -> dict[str, tuple[Units, Vector | None]]:
     """Units and voices by id. Raises InputError for an id that is there twice."""
     found: dict[str, tuple[Units, Vector | None]] = {}
     for row in iter_units(path):
@@ -130,7 +130,7 @@ def as_voice(values: Any, place: str | Path) -> Vector:
     return vector.reshape(-1)
 
 
-def _read_published(path: Path, reading: Reading) -> Iterator[Utterance]:
+def _read_published(path: Path, reading: ReadingRules) -> Iterator[VoiceClip]:
     root = Path(reading.root) if reading.root else path.parent
     with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
@@ -138,7 +138,7 @@ def _read_published(path: Path, reading: Reading) -> Iterator[Utterance]:
                 yield _published_line(line, f"{path}:{number}", root, reading)
 
 
-def _published_line(line: str, place: str, root: Path, reading: Reading) -> Utterance:
+def _published_line(line: str, place: str, root: Path, reading: ReadingRules) -> VoiceClip:
     try:
         entry = ast.literal_eval(line.strip())
     except _LITERAL_ERRORS as error:
@@ -156,7 +156,7 @@ def _published_line(line: str, place: str, root: Path, reading: Reading) -> Utte
         codes = parse_units(text, place)
     if not len(codes):
         raise UnitError("there are no units", path=place)
-    return Utterance(place, audio, Units.from_frames(plain_names(codes, reading.first_unit, place)), voice)
+    return VoiceClip(place, audio, Units.from_frames(plain_names(codes, reading.first_unit, place)), voice)
 
 
 def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 0) -> int:
@@ -176,14 +176,14 @@ def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 
     return len(lines)
 
 
-def read_unit2a(path: Path, root: Path | None, unit_offset: int = 0) -> list[Utterance]:
+def read_unit2a(path: Path, root: Path | None, unit_offset: int = 0) -> list[VoiceClip]:
     """Read a published manifest. unit_offset: taken off every unit. Raises InputError or UnitError naming the line."""
     if path.suffix == ".jsonl":
         raise UsageError("this is no published manifest", found=path, expected="a text file with a Python dict literal a line")
-    return read_utterances(path, "", Reading(str(root or ""), first_unit=unit_offset))
+    return read_utterances(path, "", ReadingRules(str(root or ""), first_unit=unit_offset))
 
 
-def entries_of(utterances: list[Utterance], out: Path, language: str, vocabulary: str) -> Iterator[tuple[Entry, UnitRow]]:
+def entries_of(utterances: list[VoiceClip], out: Path, language: str, vocabulary: str) -> Iterator[tuple[Entry, UnitRow]]:
     """Entries with paths relative to `out`, and their units with the voice.
 
     Ids are the recordings' paths below the folder that they have in common.

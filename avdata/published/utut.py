@@ -25,7 +25,7 @@ COLUMNS = ("src_unit_path", "src_n_units", "tgt_unit_path", "tgt_n_units")
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class UtutSide:
     """One side of a sample: where its units are, how many the table says there are, and their language."""
 
     path: str
@@ -37,8 +37,8 @@ class Side:
 class Sample:
     """A source and its target; `pair` is the line of lang_pairs.txt it came with."""
 
-    source: Side
-    target: Side
+    source: UtutSide
+    target: UtutSide
     pair: str
 
 
@@ -97,10 +97,10 @@ def _read_table(data_dir: Path, table: Path, pair: str) -> Iterator[Sample]:
         yield Sample(source, target, pair)
 
 
-def _side(row: dict[str, str], name: str, language: str, data_dir: Path, where: str) -> Side:
+def _side(row: dict[str, str], name: str, language: str, data_dir: Path, where: str) -> UtutSide:
     path, count = row[f"{name}_unit_path"], row[f"{name}_n_units"]
     if not path:
         raise InputError("a unit file is not named", path=where, expected=f"{name}_unit_path", found="nothing")
     if not (count or "").isdecimal() or len(count) > _MOST_DIGITS:
         raise InputError("a number of units is no number", path=where, expected="0 or more", found=repr(count))
-    return Side(str(data_dir / path), int(count), normalise_language(row.get(f"{name}_lang") or language))
+    return UtutSide(str(data_dir / path), int(count), normalise_language(row.get(f"{name}_lang") or language))

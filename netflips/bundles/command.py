@@ -17,7 +17,7 @@ from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.units.vocabulary import normalise_language
 from netflips import stages
-from netflips.bundles.describe import check_bundle, note, tell, total_bytes
+from netflips.bundles.describe import bundle_lines, check_bundle, note, total_bytes
 from netflips.checkout import from_checkout
 from unit2av.mouths.mesh.table import TABLE_FILE
 
@@ -82,7 +82,7 @@ def _work(options: argparse.Namespace) -> None:
         "note": _note,
         "check": _check,
     }
-    for line in tell(actions[options.action](options)):
+    for line in bundle_lines(actions[options.action](options)):
         LOG.info("%s", line)
 
 

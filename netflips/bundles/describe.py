@@ -17,7 +17,7 @@ MOST_BYTES = 25 * 2**20
 _MEGA, _CONFIG = 2**20, ".json"
 
 
-def files_of(bundle: Bundle) -> tuple[str, ...]:
+def bundle_files(bundle: Bundle) -> tuple[str, ...]:
     """Everything in a bundle but bundle.json: of each model two files, the references, the table of a mouth where
     it has one, and what it says to hold."""
     stated = bundle.about.get("files") or {}
@@ -36,7 +36,7 @@ def model_of(name: str) -> Packed | None:
 def file_facts(bundle: Bundle) -> dict[str, dict[str, Any]]:
     """Checksum and size of each file of a bundle. Raises InputError when one is missing."""
     folder, found = bundle.folder, {}
-    for name in files_of(bundle):
+    for name in bundle_files(bundle):
         content = require_file(folder / name, "a file of the bundle").read_bytes()
         found[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     return found
@@ -72,10 +72,10 @@ def check_bundle(folder: str | Path) -> Bundle:
 
 def total_bytes(bundle: Bundle) -> int:
     """What a bundle weighs, its bundle.json included."""
-    return sum((bundle.folder / name).stat().st_size for name in (*files_of(bundle), ABOUT))
+    return sum((bundle.folder / name).stat().st_size for name in (*bundle_files(bundle), ABOUT))
 
 
-def tell(bundle: Bundle) -> Iterator[str]:
+def bundle_lines(bundle: Bundle) -> Iterator[str]:
     """What a bundle is, in lines for a person."""
     about, made = bundle.about, bundle.about.get("made") or {}
     yield f"{about['name']}: {about['domain']}"

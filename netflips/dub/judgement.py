@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from av2unit.trust import Heard
+from av2unit.trust import TrustedUnits
 from avcore.plain_text import ranges
 from avcore.units.domain import PICTURE_CAUSE, Stretch, outside_notice
 from netflips.models import Models
 
 
 @dataclass(frozen=True)
-class Judgement:
+class UtteranceJudgement:
     """confidence: mean log-probability of the units, None = none were taken. is_outside: None = the models name no domain.
     notice: what to tell a user.
     """
@@ -33,20 +33,20 @@ class Scored(Protocol):
         """Where the tokens are least probable."""
 
 
-def judge(models: Models, heard: Heard, translated: Scored) -> Judgement:
+def judge_utterance(models: Models, heard: TrustedUnits, translated: Scored) -> UtteranceJudgement:
     """Judge an utterance by how sure the encoder is of its units and the translator of what they mean."""
     if translated.score is None:
-        return Judgement(heard.extraction.confidence, None, None)  # nothing was guessed that is said
+        return UtteranceJudgement(heard.extraction.confidence, None, None)  # nothing was guessed that is said
     readings = [
         *heard.extraction.readings(models.extractor.domain),
         *models.translator.readings(translated.score, translated.weakest),
     ]
     notice = outside_notice(readings, PICTURE_CAUSE if heard.may_be_misled else "")
     names_domain = any(one.domain is not None for one in readings)
-    return Judgement(heard.extraction.confidence, notice is not None if names_domain else None, notice)
+    return UtteranceJudgement(heard.extraction.confidence, notice is not None if names_domain else None, notice)
 
 
-def common_notice(judged: Mapping[int, Judgement]) -> str | None:
+def common_notice(judged: Mapping[int, UtteranceJudgement]) -> str | None:
     """One notice for all utterances of a recording that are outside, naming each by its number; None when none is.
 
     Where their notices differ, in figures, it is the first one's.

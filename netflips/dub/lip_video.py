@@ -11,7 +11,7 @@ from avcore.media import read_gray_video
 _SIDE = 96
 
 
-def read_lips(path: Path) -> NDArray[np.uint8]:
+def read_lip_crops(path: Path) -> NDArray[np.uint8]:
     """Read a lip video at 25 fps, uint8 [T, 96, 96]. Raises InputError for one of another size."""
     lips = read_gray_video(path)
     if lips.shape[1:] != (_SIDE, _SIDE):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.trust import Heard, listen
+from av2unit.trust import TrustedUnits, trusted_units
 from avcore.answers import SpeakerVoice, Translation
 from avcore.arrays import Samples
 from avcore.compute.ahead import pictures_ahead, pictures_at_once
@@ -27,17 +27,17 @@ from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Units
 from netflips import __version__
 from netflips.dub.clock import StageClock
-from netflips.dub.judgement import Judgement, judge
+from netflips.dub.judgement import UtteranceJudgement, judge_utterance
 from netflips.dub.label import with_label
-from netflips.dub.lip_video import read_lips
+from netflips.dub.lip_video import read_lip_crops
 from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from netflips.subtitles.beside import write_beside
-from netflips.subtitles.dubbed import Spoken, Texts, read_side
+from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
 from netflips.subtitles.reader import reader_of
-from unit2av.face.talking import heard_by, num_pictures_for, played_to_and_fro, write_in_step
+from unit2av.face.talking import num_pictures_for, played_to_and_fro, told_of_speech, write_in_step
 from unit2av.mouths.choose import opened_mouth
 from unit2av.mouths.flags import UNITS
 from unit2av.renderer import BATCH_PICTURES
@@ -51,7 +51,7 @@ _NUMBER = 1
 
 
 @dataclass(frozen=True)
-class Material:
+class ClipInput:
     """What was read from the input.
 
     speech: float32 [S] at 16 kHz, None without a sound track. boxes: one per 25 fps picture. lips: uint8 [T, 96, 96],
@@ -86,7 +86,7 @@ class ShortDub:
             heard = self._listen(material)
         with self._clock.stage("unit2unit"):
             translation = self._translate(heard.extraction.units)
-        judgement = judge(self._models, heard, translation)
+        judgement = judge_utterance(self._models, heard, translation)
         if judgement.notice is not None:
             self._warn(judgement.notice)
         with self._clock.stage("speech"):
@@ -103,19 +103,19 @@ class ShortDub:
 
     # Reading
 
-    def _read(self) -> Material:
+    def _read(self) -> ClipInput:
         source = self._source
         speech = read_speech(self._in) if source.info.has_audio else None
         if self._options.uses_audio and not self._options.decides and speech is None:
             raise MediaError("it has no sound track", path=self._in, hint="use --modalities video with --speaker-path voice.wav")
         given_boxes = None if self._options.boxes is None else read_boxes_for(source, self._options.boxes)
-        given_lips = None if self._options.lips is None else read_lips(self._options.lips)
+        given_lips = None if self._options.lips is None else read_lip_crops(self._options.lips)
         face = None
         if given_boxes is None or (given_lips is None and self._options.uses_video):
             face = self._find_face(source, speech)
         boxes = given_boxes if given_boxes is not None else face.steady_boxes if face is not None else [None] * len(source)
         lips = given_lips if given_lips is not None else face.lips if face is not None and self._options.uses_video else None
-        return Material(source, speech, boxes, lips, face)
+        return ClipInput(source, speech, boxes, lips, face)
 
     def _find_face(self, source: PictureSource, speech: Samples | None) -> SpeakerFace | None:
         needs_face = self._options.uses_video and not self._options.decides and self._options.lips is None
@@ -147,11 +147,11 @@ class ShortDub:
 
     # The three stages
 
-    def _listen(self, material: Material) -> Heard:
+    def _listen(self, material: ClipInput) -> TrustedUnits:
         speech = material.speech if self._options.uses_audio else None
         lips = material.lips if self._options.uses_video else None
         bound = self._models.extractor.agreement if self._options.decides else None
-        heard = listen(self._models.extractor, speech, lips, bound, self._progress)
+        heard = trusted_units(self._models.extractor, speech, lips, bound, self._progress)
         self._models.done_with(self._models.extractor)
         if heard.is_picture_left_out:
             self._warn(f"units are taken from the sound alone: {heard.why}")
@@ -169,7 +169,7 @@ class ShortDub:
             raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
         return translation
 
-    def _write(self, material: Material, said: Units, voice: SpeakerVoice, texts: Texts) -> VideoWriter:
+    def _write(self, material: ClipInput, said: Units, voice: SpeakerVoice, texts: Texts) -> VideoWriter:
         options, models, clock = self._options, self._models, self._clock
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
@@ -192,7 +192,7 @@ class ShortDub:
         opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)
         with opened as mouth, writer:
             self._mouth = mouth.name
-            told, sound = heard_by(mouth, said, spoken)
+            told, sound = told_of_speech(mouth, said, spoken)
             pictures = clock.ahead(mouth.draw(mouth.codes(told), scenes), "lips", depth)
             labelled, painter = with_label(pictures, options.label), painter_of(options, texts)
             shown = labelled if painter is None else painter.paint_all(labelled)
@@ -202,8 +202,8 @@ class ShortDub:
     def _read_texts(self, reader: Recognizer | None, heard: Units, said: Units) -> Texts:
         """Both sides as text; what was heard runs along the new speech, which is of another length."""
         end_s, heard_s = (float(units_to_seconds(one.num_steps)) for one in (said, heard))
-        source = read_side(reader, {_NUMBER: Spoken(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
-        target = read_side(reader, {_NUMBER: Spoken(0.0, said)}, self._options.target)
+        source = side_as_text(reader, {_NUMBER: SpokenUnits(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
+        target = side_as_text(reader, {_NUMBER: SpokenUnits(0.0, said)}, self._options.target)
         return Texts(source, target, end_s=end_s)
 
     # What was done
@@ -214,9 +214,9 @@ class ShortDub:
 
     def _report(
         self,
-        material: Material,
-        heard: Heard,
-        judgement: Judgement,
+        material: ClipInput,
+        heard: TrustedUnits,
+        judgement: UtteranceJudgement,
         translation: Translation,
         said: Units,
         writer: VideoWriter,

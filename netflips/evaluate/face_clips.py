@@ -42,7 +42,7 @@ class FaceClip:
 
 
 @dataclass(frozen=True)
-class FaceTrack:
+class WatchedFace:
     """One face in pictures first .. first + n - 1. boxes: float64 [n, 4], filled in where the detector saw nothing."""
 
     first: int
@@ -86,9 +86,9 @@ def clips_of(video: Path, least_pictures: int = LEAST_PICTURES, least_side: floa
 
 def face_tracks(
     found: Sequence[Sequence[Box]], least_pictures: int = LEAST_PICTURES, least_side: float = LEAST_SIDE
-) -> list[FaceTrack]:
+) -> list[WatchedFace]:
     """Follow faces through the pictures of one shot. found: the boxes [4] (x1, y1, x2, y2) of each picture."""
-    left, tracks = [list(boxes) for boxes in found], list[FaceTrack]()
+    left, tracks = [list(boxes) for boxes in found], list[WatchedFace]()
     while (start := next((number for number, boxes in enumerate(left) if boxes), None)) is not None:
         taken = {start: left[start].pop(0)}
         for number in range(start + 1, len(left)):
@@ -101,7 +101,7 @@ def face_tracks(
         if len(taken) > least_pictures:
             boxes = _filled(taken)
             if (boxes[:, 2:] - boxes[:, :2]).mean(axis=0).max() > least_side:
-                tracks.append(FaceTrack(start, boxes))
+                tracks.append(WatchedFace(start, boxes))
     return tracks
 
 
@@ -112,7 +112,7 @@ def _filled(taken: dict[int, Box]) -> NDArray[np.float64]:
     return np.stack([np.interp(every, numbers, column) for column in boxes.T], axis=1)
 
 
-def face_crops(track: FaceTrack, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
+def face_crops(track: WatchedFace, pictures: Iterable[Pixels]) -> Iterator[Pixels]:
     """The face of a track in its pictures uint8 [h, w, 3], the first one that of `track.first`: uint8 [224, 224, 3] each."""
     for (x, y, half), picture in zip(track.squares, pictures, strict=False):
         yield _crop(picture, x, y, half)

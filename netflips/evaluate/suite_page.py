@@ -89,7 +89,7 @@ def _template() -> "Template":
         loader=PackageLoader("netflips.evaluate", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=words.plain,
+        finalize=words.plain_value,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -18,7 +18,7 @@ _LATEX = {
 _DASH = "\u2013"
 
 
-def shown(figure: Figure | None) -> str:
+def three_places(figure: Figure | None) -> str:
     """A figure in three places that count; a dash where there is none."""
     return _DASH if figure is None else number(figure.value)
 
@@ -79,8 +79,8 @@ def cells_of(rows: Sequence[Row]) -> list[list[str]]:
     lines = [head]
     for name, row in lines_of(rows):
         figures = [row.cells[one].figure if one in row.cells else None for one in subjects]
-        own = [shown(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
-        lines.append([name, *own, *(shown(one) for one in figures[1:]), notes(row)])
+        own = [three_places(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
+        lines.append([name, *own, *(three_places(one) for one in figures[1:]), notes(row)])
     return lines
 
 

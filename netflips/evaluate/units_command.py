@@ -177,9 +177,9 @@ def _translate(
 ) -> tuple[Side, dict[str, float]]:
     """What each source was translated into, and how sure the translator was of it; without those that failed."""
     from unit2unit.inference import search_settings
-    from unit2unit.many import Given, translate_many
+    from unit2unit.many import TranslationRequest, translate_many
 
-    given = [Given(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
+    given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
     found, scores = dict[str, Ids](), dict[str, float]()
     with bars(options.quiet) as progress:

@@ -15,7 +15,7 @@ from avcore.faces.select import choose_tracks, parse_face_choice
 from avcore.plain_text import ranges
 from avcore.runs.cache import file_digest, key_of
 from avcore.speech.pitch import Pitch
-from netflips.dub.lip_video import read_lips
+from netflips.dub.lip_video import read_lip_crops
 from netflips.dub.speaker_map import NO_FACE, SpeakerMap, read_speaker_map
 from netflips.dub.utterances import Utterance
 from netflips.recording.faces import Faces, FaceTable, Lips, LipSource, given_face
@@ -129,7 +129,7 @@ def _lips(job: Job, asked: _Asked, one: Utterance, seen: Faces, tracks: frozense
 def _asked(job: Job, wishes: SpeakerMap) -> _Asked:
     paths: Sequence[object] = (job.options.boxes, job.options.lips)
     boxes = None if job.options.boxes is None else read_boxes_for(job.source, job.options.boxes)
-    lips = None if job.options.lips is None else read_lips(job.options.lips)
+    lips = None if job.options.lips is None else read_lip_crops(job.options.lips)
     return _Asked(wishes, boxes, lips, [None if path is None else file_digest(str(path)) for path in paths])
 
 

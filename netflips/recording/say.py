@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from av2unit.agreement import rest_unit
 from av2unit.extractor import Extraction
-from av2unit.trust import Heard, listen
+from av2unit.trust import TrustedUnits, trusted_units
 from avcore.arrays import Samples
 from avcore.errors import UnitError
 from avcore.plain_text import ranges
@@ -22,7 +22,7 @@ from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, re
 from avcore.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, frame_at, frames_to_units, units_to_samples
 from avcore.units import Units
 from avcore.units.domain import Stretch
-from netflips.dub.judgement import Judgement, common_notice, judge
+from netflips.dub.judgement import UtteranceJudgement, common_notice, judge_utterance
 from netflips.dub.utterances import Utterance
 from netflips.models import Models
 from netflips.options import DubOptions
@@ -48,7 +48,7 @@ _SILENT_BELOW_LOUDEST_DB = 40.0
 class Listened:
     """What an utterance says. rest: the unit of its silent moments, None where it has none."""
 
-    heard: Heard
+    heard: TrustedUnits
     rest: int | None
 
     @property
@@ -78,7 +78,7 @@ class Understood:
 
     listened: Listened | SaidInWords
     translated: Translated
-    judgement: Judgement
+    judgement: UtteranceJudgement
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
     if job.options.road is not None:
         words = say_in_words(job, job.options.road, found, [one.utterance for one in casts])
         meant = {number: Translated(one.said, one.score, text=one.text, why=one.why) for number, one in words.items()}
-        return {number: Understood(words[number], meant[number], Judgement(None, None, None)) for number in words}
+        return {number: Understood(words[number], meant[number], UtteranceJudgement(None, None, None)) for number in words}
     speech = found.speech
     listened: dict[int, Listened] = {}
     with job.clock.stage("av2unit"):
@@ -169,7 +169,7 @@ def _understand(job: Job, found: Found, casts: Sequence[Cast]) -> dict[int, Unde
     with job.clock.stage("speech"):
         meant |= {number: Translated(spelt(job, texts[number]), None, text=texts[number]) for number in listened if number in texts}
         return {
-            number: Understood(said, meant[number], judge(job.models, said.heard, meant[number]))
+            number: Understood(said, meant[number], judge_utterance(job.models, said.heard, meant[number]))
             for number, said in listened.items()
         }
 
@@ -234,7 +234,7 @@ def extract_units(
     key = key_of(inputs, start, stop, *model, str(bound), "stretches")
 
     def make() -> Arrays:
-        heard = listen(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
+        heard = trusted_units(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
         units = heard.extraction.units
         rest = None if sound is None else rest_unit(units.frames(), sound)
         return {
@@ -253,7 +253,7 @@ def extract_units(
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
     share, usual = (None if np.isnan(share) else float(share) for share in found["agreement"])
     extraction = Extraction(units, float(found["confidence"]), _stretch(found["weakest"]), _stretch(found["nearest"]))
-    heard = Heard(extraction, str(found["modalities"]), str(found["reason"]), share, usual)
+    heard = TrustedUnits(extraction, str(found["modalities"]), str(found["reason"]), share, usual)
     return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
 
 

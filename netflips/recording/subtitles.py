@@ -17,7 +17,7 @@ from netflips.recording.over_text import SaidInWords, kept_transcript
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone
 from netflips.recording.texts import texts_of
-from netflips.subtitles.dubbed import Side, Spoken, Texts, as_said, read_side
+from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
 
 if TYPE_CHECKING:
     from unit2text.reader import UnitReader
@@ -31,17 +31,17 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
     What was heard of an utterance that is left alone is read as well: it stays to be heard.
     """
     kept = None if reader is None else _KeptReader(job, reader)
-    heard, said = dict[int, Spoken](), dict[int, Spoken]()
+    heard, said = dict[int, SpokenUnits](), dict[int, SpokenUnits]()
     for cue in cues:
         number = cue.cast.utterance.number
         if cue.understood is not None and not isinstance(cue.understood.listened, SaidInWords):
-            heard[number] = Spoken(clock.at(cue.cast.utterance.start_s), cue.understood.listened.units)
+            heard[number] = SpokenUnits(clock.at(cue.cast.utterance.start_s), cue.understood.listened.units)
         if not isinstance(cue, LeftAlone):
-            said[number] = Spoken(clock.at(cue.placed.start), cue.placed.said, text=cue.understood.translated.text)
+            said[number] = SpokenUnits(clock.at(cue.placed.start), cue.placed.said, text=cue.understood.translated.text)
     with nullcontext() if kept is None else job.clock.stage("texts"):
         over_text = job.options.road is not None
-        source = words_heard(job, cues, clock) if over_text else read_side(kept, heard, job.options.source)
-        target = read_side(kept, said, job.options.target)
+        source = words_heard(job, cues, clock) if over_text else side_as_text(kept, heard, job.options.source)
+        target = side_as_text(kept, said, job.options.target)
     cuts = [float(clock.at(cut)) for cut in found.scenes.cuts]
     texts = Texts(source, target, cuts, float(clock.at(found.part.stop)))
     if job.settings.segments_out is not None and not over_text:  # there it is written

@@ -14,7 +14,7 @@ from netflips.recording.faces import MIN_SHARPNESS
 from netflips.recording.who import SPEAKS, SPEAKS_KNOWN
 from netflips.report import DubReport, UtteranceReport
 from netflips.report.drawing import NUM_COLOURS, gauge, peak, wave_pair
-from netflips.report.material import Material, Pair
+from netflips.report.material import Material, PicturePair
 from netflips.report.story import speakers_of, utterances_of
 from netflips.report.words import (
     TIMES,
@@ -22,11 +22,11 @@ from netflips.report.words import (
     clock,
     gathered,
     in_plain_figures,
-    number,
+    number_or_dash,
+    per_cent,
     percent,
     seconds,
     several,
-    share,
     sure,
     taken_from,
     unusual,
@@ -55,13 +55,13 @@ class Card:
     utterance: UtteranceReport
     colour: str
     verdicts: Sequence[Verdict]
-    pairs: Sequence[Pair]
+    pairs: Sequence[PicturePair]
     waves: Markup | None
     until_s: float
     facts: Sequence[Fact]
 
 
-class Piece(NamedTuple):
+class SentencePart(NamedTuple):
     """A piece of a sentence. leads_to: number of the utterance whose card it leads to, or None."""
 
     text: str
@@ -71,9 +71,9 @@ class Piece(NamedTuple):
 class Remark(NamedTuple):
     """Something that needs a look. reasons: for each utterance that it sums up, why."""
 
-    pieces: Sequence[Piece]
+    pieces: Sequence[SentencePart]
     is_warning: bool = False
-    reasons: Sequence[Sequence[Piece]] = ()
+    reasons: Sequence[Sequence[SentencePart]] = ()
 
 
 def cards_of(report: DubReport, material: Material, pace: Pace | None) -> list[Card]:
@@ -172,12 +172,12 @@ def _face(one: UtteranceReport) -> list[Fact]:
     quality = one.face
     if not quality:
         return [] if one.factor is None else [Fact("face", "none was found")]
-    words = [f"in {share(quality.get('share_of_pictures', 0.0), 1.0)} of the pictures"]
+    words = [f"in {per_cent(quality.get('share_of_pictures', 0.0), 1.0)} of the pictures"]
     if "height_px" in quality:
         words.append(f"{quality['height_px']:.0f} pixels tall")
     facts = [Fact("face", ", ".join(words))]
     if one.evidence is not None:
-        usual = f"({number(one.evidence, 1)}; a talker has about 1.6, a listener 0)"
+        usual = f"({number_or_dash(one.evidence, 1)}; a talker has about 1.6, a listener 0)"
         facts.append(Fact("mouth and sound", f"{_together(one.evidence)} {usual}"))
     if "sharpness" in quality:
         is_focused = "no" if quality["sharpness"] < MIN_SHARPNESS else "yes"
@@ -200,22 +200,22 @@ def remarks_on(report: DubReport, missing: Sequence[str]) -> list[Remark]:
     for one in utterances:
         if one.left_alone:
             why = f" ({clock(one.source_start_s)}) was left as it was: {one.left_alone}."
-            found.append(Remark([Piece(f"Utterance {one.number}", one.number), Piece(why)]))
+            found.append(Remark([SentencePart(f"Utterance {one.number}", one.number), SentencePart(why)]))
     left = Counter[str]()
     for one in utterances:
         left.update(one.left)
     if left:
         reasons = ", ".join(f"{count} ({reason})" for reason, count in left.most_common())
         told = f"{several(left.total(), 'picture')} within utterances kept the original mouth: {reasons}."
-        found.append(Remark([Piece(told)]))
+        found.append(Remark([SentencePart(told)]))
     if report.has_grown:
         told = f"The picture grew to {report.width}{TIMES}{report.height}: H.264 cannot hold an odd side."
-        found.append(Remark([Piece(told)]))
+        found.append(Remark([SentencePart(told)]))
     warnings = gathered(text for text in report.warnings if "is left alone" not in text)
     return [
         *found,
         *(_warning(text, report, utterances) for text in warnings),
-        *(Remark([Piece(text)], is_warning=True) for text in missing),
+        *(Remark([SentencePart(text)], is_warning=True) for text in missing),
     ]
 
 
@@ -227,7 +227,7 @@ def _warning(text: str, report: DubReport, utterances: Sequence[UtteranceReport]
     return Remark(pieces, is_warning=True, reasons=[_why(one, report) for one in strange] if sums_up else ())
 
 
-def _why(one: UtteranceReport, report: DubReport) -> list[Piece]:
+def _why(one: UtteranceReport, report: DubReport) -> list[SentencePart]:
     reasons = [
         f"sure of the {what}: {sure(score, usual)}"
         for what, score, usual in (
@@ -237,26 +237,26 @@ def _why(one: UtteranceReport, report: DubReport) -> list[Piece]:
         if unusual(score, usual)
     ]
     told = "; ".join(reasons) or in_plain_figures(one.notice)
-    return [Piece(f"Utterance {one.number}", one.number), Piece(f" ({clock(one.source_start_s)}): {told}")]
+    return [SentencePart(f"Utterance {one.number}", one.number), SentencePart(f" ({clock(one.source_start_s)}): {told}")]
 
 
-def _linked(text: str, numbers: Sequence[int]) -> list[Piece]:
+def _linked(text: str, numbers: Sequence[int]) -> list[SentencePart]:
     """A text in which each utterance that it names, within a range too, leads to its card."""
-    pieces: list[Piece] = []
+    pieces: list[SentencePart] = []
     end = 0
     for found in _NAMED.finditer(text):
         start = found.start("one" if found["one"] else "many")
-        pieces += [Piece(text[end:start]), *_links(found[0][start - found.start() :], numbers)]
+        pieces += [SentencePart(text[end:start]), *_links(found[0][start - found.start() :], numbers)]
         end = found.end()
-    return [*pieces, Piece(text[end:])]
+    return [*pieces, SentencePart(text[end:])]
 
 
-def _links(ranges: str, numbers: Sequence[int]) -> list[Piece]:
+def _links(ranges: str, numbers: Sequence[int]) -> list[SentencePart]:
     """Links to all cards of `1-3, 7`; what has no card stays as it is."""
-    links: list[Piece] = []
+    links: list[SentencePart] = []
     for one in ranges.split(", "):
         low, _, high = one.partition("-")
-        here = [Piece(str(number), number) for number in numbers if int(low) <= number <= int(high or low)]
-        for piece in here or [Piece(one)]:
-            links += [Piece(", "), piece] if links else [piece]
+        here = [SentencePart(str(number), number) for number in numbers if int(low) <= number <= int(high or low)]
+        for piece in here or [SentencePart(one)]:
+            links += [SentencePart(", "), piece] if links else [piece]
     return links

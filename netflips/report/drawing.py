@@ -10,7 +10,7 @@ from netflips.dub.timing import Pace
 from netflips.report import DubReport, UtteranceReport
 from netflips.report.material import Envelope, Material, as_played, between, thinned
 from netflips.report.story import Hold, holds_of, speakers_of, utterances_of
-from netflips.report.words import clock, is_trouble, plain, seconds, verdicts
+from netflips.report.words import clock, is_trouble, plain_value, seconds, verdicts
 
 NUM_COLOURS = 6
 """Speakers beyond these share colours."""
@@ -46,13 +46,13 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
     attributes: `class_` means class, other underscores mean hyphens.
     """
     named = ((key.rstrip("_").replace("_", "-").replace("viewbox", "viewBox"), value) for key, value in attributes.items())
-    opening = "".join([name, *(f' {key}="{escape(plain(value))}"' for key, value in named)])
+    opening = "".join([name, *(f' {key}="{escape(plain_value(value))}"' for key, value in named)])
     return Markup(f"<{opening}>{_together(children)}</{name}>")  # the text in it is escaped
 
 
 def _together(children: Child) -> Markup:
     if children is None or isinstance(children, str | int):
-        return escape(plain(children))
+        return escape(plain_value(children))
     return Markup("").join(map(_together, children))
 
 

@@ -9,7 +9,7 @@ from avcore.progress import Progress, silent
 from netflips.options import DubOptions
 from netflips.report import DubReport, write_reports
 from netflips.report.material import IMAGE_BYTES, gather
-from netflips.report.page import Told, write_page
+from netflips.report.page import ToldDub, write_report_page
 
 _PAGE_SUFFIXES = {".html", ".htm"}
 _IMAGE_BYTES_OF_RUN = 20_000_000
@@ -34,7 +34,7 @@ class ReportFiles:
         self._options = options
         self._image_bytes = min(IMAGE_BYTES, _IMAGE_BYTES_OF_RUN // max(len(jobs), 1))
         self._reports: list[DubReport] = []
-        self._told: list[Told] = []
+        self._told: list[ToldDub] = []
         self._failures: dict[str, str] = {}
 
     def add(self, report: DubReport) -> None:
@@ -56,6 +56,6 @@ class ReportFiles:
         if not self._pages:
             return
         for report in self._reports[len(self._told) :]:
-            self._told.append(Told(report, gather(report, progress, self._image_bytes)))
+            self._told.append(ToldDub(report, gather(report, progress, self._image_bytes)))
         for path in self._pages:
-            write_page(path, self._told, self._failures, self._options)
+            write_report_page(path, self._told, self._failures, self._options)

@@ -18,7 +18,7 @@ from avcore.media import PictureSource, iter_speech_blocks, pictures_at, probe
 from avcore.progress import Progress, silent, track
 from avcore.timeline import SAMPLES_PER_UNIT, seconds_to_units
 from netflips.report import DubReport, UtteranceReport
-from netflips.report.story import Hold, face_box, moments_in, output_time, source_time, utterances_of
+from netflips.report.story import Hold, moments_in, output_time, source_time, speaker_box, utterances_of
 
 LOG = logging.getLogger("netflips")
 
@@ -42,7 +42,7 @@ _TRIALS = ((224, 80), (224, 62), (192, 45), (144, 35), (96, 30))
 
 
 @dataclass(frozen=True)
-class Pair:
+class PicturePair:
     """The same picture in input and output, as data URIs, and when it is shown (s)."""
 
     source_s: float
@@ -55,7 +55,7 @@ class Pair:
 class Material:
     """pairs: by the utterance's number. source, output: outlines of the sounds. missing: what could not be had, and why."""
 
-    pairs: dict[int, list[Pair]] = field(default_factory=dict)
+    pairs: dict[int, list[PicturePair]] = field(default_factory=dict)
     source: Envelope = field(default_factory=lambda: NOTHING)
     output: Envelope = field(default_factory=lambda: NOTHING)
     missing: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def gather(report: DubReport, progress: Progress = silent, image_bytes: int = IM
     A file that is gone or cannot be read costs its part of the page only: `missing` says so.
     """
     missing: list[str] = []
-    pairs: dict[int, list[Pair]] = {}
+    pairs: dict[int, list[PicturePair]] = {}
     try:
         pairs = _pairs(report, progress, image_bytes)
     except NetflipsError as error:
@@ -98,7 +98,7 @@ def _note(missing: list[str], what: str, error: NetflipsError) -> None:
     missing.append(f"no {what} here: {error}")
 
 
-def _pairs(report: DubReport, progress: Progress, image_bytes: int) -> dict[int, list[Pair]]:
+def _pairs(report: DubReport, progress: Progress, image_bytes: int) -> dict[int, list[PicturePair]]:
     moments = _moments(report, image_bytes)
     if not moments:
         return {}
@@ -108,9 +108,9 @@ def _pairs(report: DubReport, progress: Progress, image_bytes: int) -> dict[int,
     times = [output_time(report, one.utterance, one.output_s, before[number][1]) for number, one in enumerate(moments)]
     wanted = [(time, one.face) for time, one in zip(times, moments, strict=True)]
     after = dict(track(_stills(report.output, wanted, most_bytes), "stills after", progress, len(moments)))
-    pairs: dict[int, list[Pair]] = {}
+    pairs: dict[int, list[PicturePair]] = {}
     for number, one in enumerate(moments):
-        pair = Pair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
+        pair = PicturePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
         pairs.setdefault(one.utterance.number, []).append(pair)
     return pairs
 
@@ -126,7 +126,7 @@ def _moments(report: DubReport, image_bytes: int) -> list[_Moment]:
     for one in utterances[::every]:
         for time in moments_in(one, 1 if one.left_alone else max(each, 1)):
             source_s = source_time(report, one, time, num_pictures)
-            moments.append(_Moment(one, source_s, time, face_box(one, source_s)))
+            moments.append(_Moment(one, source_s, time, speaker_box(one, source_s)))
     return moments
 
 

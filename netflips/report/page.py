@@ -22,7 +22,7 @@ from netflips.report import DubReport, UtteranceReport, words
 from netflips.report.cards import Card, Remark, cards_of, remarks_on
 from netflips.report.drawing import NUM_COLOURS, timeline
 from netflips.report.material import Material
-from netflips.report.story import Clips, clips_of, speakers_of, stretches_of, utterances_of
+from netflips.report.story import VideoAddresses, addresses_of, speakers_of, stretches_of, utterances_of
 from netflips.report.words import DASH
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _MEANINGS = (
 
 
 @dataclass(frozen=True)
-class Told:
+class ToldDub:
     """One finished dub and what the page shows of its files."""
 
     report: DubReport
@@ -60,7 +60,7 @@ class _Dub:
 
     report: DubReport
     prefix: str
-    clips: Clips
+    clips: VideoAddresses
     utterances: Sequence[UtteranceReport]
     dubbed: int
     speakers: Sequence[str]
@@ -73,12 +73,14 @@ class _Dub:
     cards: Sequence[Card]
 
 
-def write_page(path: Path, dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None) -> None:
+def write_report_page(path: Path, dubs: Sequence[ToldDub], failures: Mapping[str, str], options: DubOptions | None = None) -> None:
     """Write the page, or nothing; raises OutputError when it cannot be written."""
-    write_text(path, page(dubs, failures, options, path.parent))
+    write_text(path, report_page(dubs, failures, options, path.parent))
 
 
-def page(dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions | None = None, folder: Path = Path()) -> str:
+def report_page(
+    dubs: Sequence[ToldDub], failures: Mapping[str, str], options: DubOptions | None = None, folder: Path = Path()
+) -> str:
     """The page of a run: all dubs, and the inputs that failed with their messages.
 
     options: as set, for the list of settings. folder: where the page will lie; it plays the videos from where they are.
@@ -100,14 +102,14 @@ def page(dubs: Sequence[Told], failures: Mapping[str, str], options: DubOptions 
     )
 
 
-def _dub(told: Told, prefix: str, pace: Pace | None, folder: Path) -> _Dub:
+def _dub(told: ToldDub, prefix: str, pace: Pace | None, folder: Path) -> _Dub:
     report = told.report
     utterances = utterances_of(report)
     dubbed = [one for one in utterances if not one.left_alone]
     return _Dub(
         report=report,
         prefix=prefix,
-        clips=clips_of(report, folder),
+        clips=addresses_of(report, folder),
         utterances=utterances,
         dubbed=len(dubbed),
         speakers=speakers_of(utterances),
@@ -173,7 +175,7 @@ def _template() -> "Template":
         loader=PackageLoader("netflips.report", _TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=words.plain,
+        finalize=words.plain_value,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -22,7 +22,7 @@ class Hold(NamedTuple):
     seconds: float
 
 
-class Stretch(NamedTuple):
+class ShownStretch(NamedTuple):
     """From `start` to `stop` of the output (s) the recording is shown from `source` on, at its own pace."""
 
     start: float
@@ -30,7 +30,7 @@ class Stretch(NamedTuple):
     source: float
 
 
-class Clips(NamedTuple):
+class VideoAddresses(NamedTuple):
     """Addresses of the videos of one dub, as seen from the page's folder; None = the file is not there."""
 
     original: str | None
@@ -94,17 +94,17 @@ def holds_of(utterances: Sequence[UtteranceReport]) -> list[Hold]:
     ]
 
 
-def stretches_of(report: DubReport) -> list[Stretch]:
+def stretches_of(report: DubReport) -> list[ShownStretch]:
     """Which parts of the recording belong to which times of the output, in order; between two of them its picture is held."""
     if report.recording is None:
-        return [Stretch(0.0, report.input_s, 0.0)]
+        return [ShownStretch(0.0, report.input_s, 0.0)]
     start, stop = report.recording.part
     found, position, played = [], start, 0.0
     for hold in holds_of(report.recording.utterances):
         at = min(max(hold.at, position), stop)
-        found.append(Stretch(played, played + at - position, position))
+        found.append(ShownStretch(played, played + at - position, position))
         played, position = played + at - position + hold.seconds, at
-    return [*found, Stretch(played, played + stop - position, position)]
+    return [*found, ShownStretch(played, played + stop - position, position)]
 
 
 def moments_in(one: UtteranceReport, count: int) -> list[Fraction]:
@@ -133,7 +133,7 @@ def output_time(report: DubReport, one: UtteranceReport, output_s: Fraction, sho
     return frames_to_seconds(frame_at(output_s)) + ROUNDING_S
 
 
-def face_box(one: UtteranceReport, source_s: Fraction) -> tuple[float, float, float, float] | None:
+def speaker_box(one: UtteranceReport, source_s: Fraction) -> tuple[float, float, float, float] | None:
     """Where the speaker's face is about a time of the recording: x1, y1, x2, y2 in pixels.
 
     Tracks count pictures at 25 fps from the utterance's first one.
@@ -147,10 +147,10 @@ def face_box(one: UtteranceReport, source_s: Fraction) -> tuple[float, float, fl
     return float(x1), float(y1), float(x2), float(y2)
 
 
-def clips_of(report: DubReport, folder: Path) -> Clips:
+def addresses_of(report: DubReport, folder: Path) -> VideoAddresses:
     """Look for the videos of a dub. folder: where the page lies, or will lie."""
     original, dub = (address(path, folder) if os.path.isfile(path) else None for path in (report.input, report.output))
-    return Clips(original, dub)
+    return VideoAddresses(original, dub)
 
 
 def address(path: str | Path, folder: Path) -> str:

@@ -114,7 +114,7 @@ OF_THE_REST = {
 """By what the rest of the page shows."""
 
 
-def plain(value: object) -> object:
+def plain_value(value: object) -> object:
     """A value as it goes into the page, before it is escaped: nothing in it steers, None is nothing, markup stays as it is."""
     if isinstance(value, Markup):
         return value
@@ -235,7 +235,7 @@ def clock(value: float) -> str:
     return f"{head}:{rest // 10:02d}.{rest % 10}"
 
 
-def share(part: float, whole: float) -> str:
+def per_cent(part: float, whole: float) -> str:
     """A part in per cent; 100 % and 0 % only where it is all or nothing."""
     if not whole:
         return "none"
@@ -245,7 +245,7 @@ def share(part: float, whole: float) -> str:
     return f"{min(round(percent), 99) if part < whole else round(percent)} %"
 
 
-def number(value: float | None, digits: int = 2) -> str:
+def number_or_dash(value: float | None, digits: int = 2) -> str:
     """A number that may be missing."""
     return DASH if value is None or not isfinite(value) else f"{value:.{digits}f}"
 
@@ -255,7 +255,7 @@ def several(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def rate(value: float) -> str:
+def picture_rate(value: float) -> str:
     """Pictures a second, as `29.97` or `25`."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 

@@ -17,7 +17,7 @@ SIDES = (SOURCE, TARGET)
 _DIGITS = 4
 
 
-class Spoken(NamedTuple):
+class SpokenUnits(NamedTuple):
     """Units with durations, and when they begin in the video (s). pace: seconds of the video for each of their own.
 
     text: that they were made of, which is shown in place of what is read off them; "" = they were not made of any.
@@ -72,7 +72,7 @@ class Texts:
         return found
 
 
-def read_side(reader: Recognizer | None, spoken: Mapping[int, Spoken], language: str) -> Side | None:
+def side_as_text(reader: Recognizer | None, spoken: Mapping[int, SpokenUnits], language: str) -> Side | None:
     """One side of a dub as text; None where something of it must be read and there is no reader, or it lacks the language.
 
     spoken: by the utterance's number, in order of time.
@@ -100,6 +100,6 @@ def as_said(text: str, seconds: float, language: str) -> Transcript:
     return of_words(timed, language)
 
 
-def _placed(said: Transcript, one: Spoken) -> Transcript:
+def _placed(said: Transcript, one: SpokenUnits) -> Transcript:
     words = (word._replace(start_s=word.start_s * one.pace, end_s=word.end_s * one.pace) for word in said.words)
     return replace(said, words=tuple(words)).shifted(float(one.start))

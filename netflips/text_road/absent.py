@@ -11,7 +11,7 @@ from avcore.contracts import Extractor, Translator
 from avcore.errors import UsageError
 from avcore.progress import Progress, silent
 from avcore.units import Units
-from avcore.units.domain import Domain, Reading, Stretch
+from avcore.units.domain import Domain, DomainScore, Stretch
 
 
 class NoExtractor:
@@ -57,7 +57,7 @@ class NoTranslator:
         """Raises UsageError."""
         _refuse("unit translator")
 
-    def readings(self, score: float, weakest: Stretch | None) -> list[Reading]:
+    def readings(self, score: float, weakest: Stretch | None) -> list[DomainScore]:
         """None: there is no score."""
         return []
 

@@ -7,7 +7,7 @@ import pytest
 
 from av2unit.training.augment import WrongLips
 from av2unit.training.config import MicrophoneConfig, MismatchConfig
-from av2unit.training.noise import BANDS, Channel, check_microphone, draw_channel, pass_through
+from av2unit.training.noise import BANDS, Degradation, check_microphone, draw_channel, pass_through
 from avcore.arrays import Doubles, Pictures
 from avcore.errors import UsageError
 from avcore.media.recode import CODECS, recoded
@@ -29,12 +29,12 @@ def _power(samples: Doubles, low: float, high: float) -> float:
 
 def test_a_channel_without_anything_changes_nothing() -> None:
     samples = _words()
-    np.testing.assert_array_equal(pass_through(samples, Channel(), np.random.default_rng(0)), samples)
+    np.testing.assert_array_equal(pass_through(samples, Degradation(), np.random.default_rng(0)), samples)
 
 
 def test_a_room_fills_pauses_and_keeps_loudness_and_time() -> None:
     samples = _words()
-    heard = pass_through(samples, Channel(reverb_s=0.6, direct_db=3.0), np.random.default_rng(0))
+    heard = pass_through(samples, Degradation(reverb_s=0.6, direct_db=3.0), np.random.default_rng(0))
     pause = slice(int(0.32 * RATE), int(0.38 * RATE))
     assert np.abs(samples[pause]).max() == 0
     assert np.sqrt(np.mean(heard[pause] ** 2)) > 0.05 * np.sqrt(np.mean(heard**2))
@@ -42,14 +42,14 @@ def test_a_room_fills_pauses_and_keeps_loudness_and_time() -> None:
     late = _words()
     late[: RATE // 2] = 0
     assert (
-        np.abs(pass_through(late, Channel(reverb_s=0.6), np.random.default_rng(0))[: RATE // 2 - 1]).max() <= 1
+        np.abs(pass_through(late, Degradation(reverb_s=0.6), np.random.default_rng(0))[: RATE // 2 - 1]).max() <= 1
     )  # nothing comes before
 
 
 def test_a_telephone_takes_the_low_and_the_high() -> None:
     rng = np.random.default_rng(1)
     noise = np.round(3000 * rng.standard_normal(RATE))
-    heard = pass_through(noise, Channel(band=(300.0, 3400.0)), rng)
+    heard = pass_through(noise, Degradation(band=(300.0, 3400.0)), rng)
     assert _power(heard, 500, 3000) == pytest.approx(_power(noise, 500, 3000), rel=0.15)
     assert _power(heard, 20, 120) < 0.02 * _power(noise, 20, 120)
     assert _power(heard, 6000, 7900) < 0.02 * _power(noise, 6000, 7900)
@@ -57,7 +57,7 @@ def test_a_telephone_takes_the_low_and_the_high() -> None:
 
 def test_clipping_stops_at_a_share_of_the_peak() -> None:
     samples = _words()
-    heard = pass_through(samples, Channel(ceiling=0.25), np.random.default_rng(0))
+    heard = pass_through(samples, Degradation(ceiling=0.25), np.random.default_rng(0))
     assert np.abs(heard).max() == pytest.approx(0.25 * np.abs(samples).max(), abs=1)
 
 

@@ -10,7 +10,7 @@ import pytest
 from av2unit.features import audio_features, lip_features
 from av2unit.media import MediaReader
 from av2unit.training.config import NoiseConfig
-from av2unit.training.items import ClipExample, ClipItems, Pair
+from av2unit.training.items import ClipExample, ClipItems, ValidationPair
 from av2unit.training.noise import NoiseMixer, noise_files
 from avcore.errors import InputError, NetflipsError, UnitError, UsageError, VocabularyError
 from avcore.media import read_gray_video, read_speech
@@ -99,7 +99,7 @@ def test_validation_hides_spans_beside_the_whole_clip_and_changes_nothing_else(c
     valid = task_of(corpus, "augment.brightness=0.5", "noise.noise_prob=1", f"noise.noise_wav={corpus}/noise").prepared.valid
     assert valid is not None
     pair = valid.load((0, 0))
-    assert isinstance(pair, Pair)
+    assert isinstance(pair, ValidationPair)
     assert pair.hidden.mask.any()
     assert not pair.whole.mask.any()
     assert np.array_equal(pair.whole.audio, pair.hidden.audio)

@@ -5,7 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from av2unit.training.items import draw_spans, mask_of, replace_spans
+from av2unit.training.items import draw_spans, replace_spans, spans_mask
 
 
 def _expected_coverage(length: int, prob: float, span: int) -> float:
@@ -23,7 +23,7 @@ def _expected_coverage(length: int, prob: float, span: int) -> float:
 @pytest.mark.parametrize(("length", "prob", "span"), [(200, 0.8, 10), (200, 0.3, 5), (77, 0.8, 10), (400, 0.5, 7)])
 def test_as_many_steps_are_hidden_as_chance_says(length: int, prob: float, span: int) -> None:
     rng = np.random.default_rng(0)
-    masks = [mask_of(length, *draw_spans(length, prob, span, 2, rng)) for _ in range(3000)]
+    masks = [spans_mask(length, *draw_spans(length, prob, span, 2, rng)) for _ in range(3000)]
     coverage = np.mean([mask.mean() for mask in masks])
     assert coverage == pytest.approx(_expected_coverage(length, prob, span), abs=0.005)
     starts = [len(draw_spans(length, prob, span, 2, rng)[0]) for _ in range(3000)]
@@ -58,7 +58,7 @@ def test_pictures_of_a_span_come_from_elsewhere_in_the_clip() -> None:
     for _ in range(500):
         starts, span = draw_spans(40, 0.3, 5, 2, rng)
         replaced = replace_spans(pictures, starts, span, rng)[:, 0, 0].astype(int)
-        mask = mask_of(40, starts, span)
+        mask = spans_mask(40, starts, span)
         assert (replaced[~mask] == np.arange(40)[~mask]).all()
         last = starts[-1]
         assert (np.diff(replaced[last : last + span]) == 1).all()

@@ -8,7 +8,7 @@ import pytest
 
 from av2unit.agreement import Bound, agreement, find_bound
 from av2unit.extractor import Extraction
-from av2unit.trust import AUDIO, BOTH, VIDEO, is_noisy, listen
+from av2unit.trust import AUDIO, BOTH, VIDEO, is_noisy, trusted_units
 from avcore.errors import CheckpointError, InputError
 from avcore.units import Ids, Units
 from avcore.units.domain import Domain
@@ -38,7 +38,7 @@ class Encoder:
 
 
 def chosen(encoder: Encoder, speech: Any = NOISE) -> str:
-    return listen(encoder, speech, LIPS, BOUND).modalities  # type: ignore[arg-type]
+    return trusted_units(encoder, speech, LIPS, BOUND).modalities  # type: ignore[arg-type]
 
 
 def test_noise_is_what_leaves_nothing_quiet() -> None:
@@ -70,7 +70,7 @@ def test_what_one_has_more_is_left_out() -> None:
 
 
 def test_lips_that_belong_are_taken_with_the_sound() -> None:
-    heard = listen(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
+    heard = trusted_units(Encoder(said(1, 2, 3, 4), said(1, 2, 3, 9)), SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == BOTH
     assert heard.words == "sound and lips"
     assert heard.why == "lips and sound belong together (75% of their steps agree, 85% is usual)"
@@ -80,7 +80,7 @@ def test_lips_that_belong_are_taken_with_the_sound() -> None:
 @pytest.mark.parametrize("seen", [said(5, 6, 8, 9), np.full(30, SILENCE), said(2, 3, 4, 1)])
 def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
     encoder = Encoder(said(1, 2, 3, 4), seen, heard_sure=-0.2, seen_sure=-0.01)
-    heard = listen(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
+    heard = trusted_units(encoder, SOUND, LIPS, BOUND)  # type: ignore[arg-type]
     assert heard.modalities == AUDIO
     assert heard.is_picture_left_out
     assert "lips in the picture do not" in heard.why
@@ -95,9 +95,9 @@ def test_of_lips_that_do_not_belong_an_unsure_sound_in_noise_is_left() -> None:
 
 def test_nothing_is_decided_without_a_bound_or_with_one_of_them() -> None:
     encoder = Encoder(said(1, 2), said(5, 6))
-    assert listen(encoder, SOUND, LIPS, None).modalities == BOTH  # type: ignore[arg-type]
-    assert listen(encoder, SOUND, None, BOUND).modalities == AUDIO  # type: ignore[arg-type]
-    assert listen(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
+    assert trusted_units(encoder, SOUND, LIPS, None).modalities == BOTH  # type: ignore[arg-type]
+    assert trusted_units(encoder, SOUND, None, BOUND).modalities == AUDIO  # type: ignore[arg-type]
+    assert trusted_units(encoder, None, LIPS, BOUND).words == "lips"  # type: ignore[arg-type]
 
 
 def test_a_bound_lies_between_own_lips_and_foreign_ones() -> None:

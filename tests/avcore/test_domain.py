@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from avcore.errors import CheckpointError, InputError
-from avcore.units.domain import KEY, Domain, Reading, common_bounds, outside_notice, weakest_stretch
+from avcore.units.domain import KEY, Domain, DomainScore, common_bounds, outside_notice, weakest_stretch
 
 
 def test_one_bound_is_what_a_share_of_the_scores_falls_below() -> None:
@@ -68,9 +68,9 @@ def test_a_domain_that_cannot_be_read_is_an_error(stored: object) -> None:
 
 def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
     known, strange, silent = (
-        Reading("the first score", -0.2, Domain("a phrase", -0.5, 0.01, 40)),
-        Reading("the second score", -2.0, Domain("a phrase", -0.75, 0.01, 40)),
-        Reading("the third score", -9.0, None),
+        DomainScore("the first score", -0.2, Domain("a phrase", -0.5, 0.01, 40)),
+        DomainScore("the second score", -2.0, Domain("a phrase", -0.75, 0.01, 40)),
+        DomainScore("the third score", -9.0, None),
     )
     assert outside_notice([known, silent]) is None
     notice = outside_notice([known, strange, silent])
@@ -85,9 +85,9 @@ def test_the_notice_names_the_scores_that_are_strange_and_what_to_do() -> None:
 def test_an_odd_word_is_told_with_its_time() -> None:
     domain = Domain("a phrase", -0.5, 0.01, 40, weakest=-0.9, nearest=-0.4)
     mean, weak, unlike = (
-        Reading("the mean", -0.2, domain),
-        Reading("the weakest", -1.5, domain, "weakest", "at 0.2 to 0.4 s"),
-        Reading("the likeness", -2.0, domain, "nearest", "at 1.2 to 1.5 s"),
+        DomainScore("the mean", -0.2, domain),
+        DomainScore("the weakest", -1.5, domain, "weakest", "at 0.2 to 0.4 s"),
+        DomainScore("the likeness", -2.0, domain, "nearest", "at 1.2 to 1.5 s"),
     )
     notice = outside_notice([mean, weak, unlike], "look at the picture")
     assert notice is not None
@@ -99,5 +99,5 @@ def test_an_odd_word_is_told_with_its_time() -> None:
     assert whole is not None
     assert whole.startswith("this is hardly a phrase, least of all at 0.2 to 0.4 s")
     assert "means nothing; for real speech" in whole
-    unsaid = Reading("the likeness", -2.0, Domain("a phrase", -0.5, 0.01, 40), "nearest", "at 1.2 to 1.5 s")
+    unsaid = DomainScore("the likeness", -2.0, Domain("a phrase", -0.5, 0.01, 40), "nearest", "at 1.2 to 1.5 s")
     assert outside_notice([unsaid]) is None  # a model of before, which says nothing of stretches

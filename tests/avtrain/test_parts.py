@@ -14,7 +14,7 @@ from avtrain.data import move
 from avtrain.entry import main_of, read_config, save_config
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.sampling import EndlessBatches, LengthBatches, item_generator
-from avtrain.task import parameters_of
+from avtrain.task import named_parameters
 from unit2av.voice.training.config import Unit2aConfig
 
 LENGTHS = np.random.default_rng(0).integers(1, 100, 203).tolist()
@@ -107,7 +107,7 @@ def test_vectors_are_not_decayed_and_frozen_weights_left_out() -> None:
 
 def test_muon_learns_the_matrices_of_the_parts_it_is_named_for() -> None:
     network = torch.nn.ModuleDict({"inside": torch.nn.Linear(3, 2), "insides": torch.nn.Linear(2, 5)})
-    named = parameters_of({"network": network}, ["network"])
+    named = named_parameters({"network": network}, ["network"])
     config = OptimConfig(lr=0.1, weight_decay=0.0, muon=("network.inside",), muon_rate=2.0)
     optimizer = make_optimizer(named, config)
     assert [group["params"][0].shape for group in optimizer.param_groups] == [(5, 2), (2,), (2, 3)]
@@ -129,7 +129,7 @@ def test_muon_learns_the_matrices_of_the_parts_it_is_named_for() -> None:
 def test_muon_takes_a_kernel_as_the_matrix_of_its_rows(layout: torch.memory_format) -> None:
     torch.manual_seed(0)
     inside = torch.nn.Conv2d(3, 4, 3).to(memory_format=layout)
-    named = parameters_of({"network": torch.nn.ModuleDict({"inside": inside, "out": torch.nn.Conv2d(4, 1, 3)})}, ["network"])
+    named = named_parameters({"network": torch.nn.ModuleDict({"inside": inside, "out": torch.nn.Conv2d(4, 1, 3)})}, ["network"])
     optimizer = make_optimizer(named, OptimConfig(lr=0.1, weight_decay=0.0, muon=("network.inside",)))
     matrix = torch.nn.Parameter(inside.weight.detach().flatten(1).clone())
     alone = torch.optim.Muon([matrix], lr=0.1, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")

@@ -24,12 +24,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def told(files: tuple[Path, Path]) -> page.Told:
+def told(files: tuple[Path, Path]) -> page.ToldDub:
     report = four_utterances(*files)
-    return page.Told(report, material.gather(report))
+    return page.ToldDub(report, material.gather(report))
 
 
-def test_the_page_appears_whole_or_not_at_all(told: page.Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_appears_whole_or_not_at_all(told: page.ToldDub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.html"
     path.write_text("before")
 
@@ -38,12 +38,12 @@ def test_the_page_appears_whole_or_not_at_all(told: page.Told, tmp_path: Path, m
 
     monkeypatch.setattr(Path, "write_text", fail)
     with pytest.raises(OutputError, match="No space left"):
-        page.write_page(path, [told], {})
+        page.write_report_page(path, [told], {})
     assert path.read_text() == "before"
     assert [one.name for one in tmp_path.iterdir()] == ["x.html"]
 
 
-def test_data_and_page_are_written_after_each_input(told: page.Told, files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_data_and_page_are_written_after_each_input(told: page.ToldDub, files: tuple[Path, Path], tmp_path: Path) -> None:
     paths, jobs = (
         [tmp_path / "x.HTML", tmp_path / "x.json", tmp_path / "y.json"],
         [files, (tmp_path / "in.mp4", tmp_path / "out.mp4")],
@@ -60,7 +60,7 @@ def test_data_and_page_are_written_after_each_input(told: page.Told, files: tupl
 
 
 def test_files_are_read_once_however_often_the_page_is_written(
-    told: page.Told, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: page.ToldDub, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = []
 
@@ -77,7 +77,7 @@ def test_files_are_read_once_however_often_the_page_is_written(
 
 
 def test_videos_dubbed_side_by_side_have_a_page_too(
-    told: page.Told, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    told: page.ToldDub, files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out_dir, first = tmp_path / "out", tmp_path / "x.json"
     out_dir.mkdir()
@@ -111,9 +111,11 @@ def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: P
         ReportFiles([tmp_path], [files], DubOptions())
 
 
-def test_a_report_comes_back_from_its_json(told: page.Told, files: tuple[Path, Path]) -> None:
+def test_a_report_comes_back_from_its_json(told: page.ToldDub, files: tuple[Path, Path]) -> None:
     for report in (told.report, dub_report(*files, 4.0, None)):
         back = report_from(json.loads(report.as_json()))
         assert json.dumps(asdict(back)) == json.dumps(asdict(report))
         assert isinstance(back.stages[0], StageTime)
-        assert page.page([page.Told(back, told.material)], {}) == page.page([page.Told(report, told.material)], {})
+        assert page.report_page([page.ToldDub(back, told.material)], {}) == page.report_page(
+            [page.ToldDub(report, told.material)], {}
+        )

@@ -25,13 +25,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def told(files: tuple[Path, Path]) -> page.Told:
+def told(files: tuple[Path, Path]) -> page.ToldDub:
     report = four_utterances(*files)
-    return page.Told(report, material.gather(report))
+    return page.ToldDub(report, material.gather(report))
 
 
-def test_every_utterance_has_a_card_and_a_place_on_the_timeline(told: page.Told) -> None:
-    reader = Reader(page.page([told], {}, DubOptions()))
+def test_every_utterance_has_a_card_and_a_place_on_the_timeline(told: page.ToldDub) -> None:
+    reader = Reader(page.report_page([told], {}, DubOptions()))
     assert [value for value in reader.values("id") if value.startswith("u")] == ["u1", "u2", "u3", "u4"]
     assert {f"#u{number}" for number in (1, 2, 3, 4)} <= set(reader.values("href"))
     assert reader.anchors() <= set(reader.values("id"))
@@ -46,8 +46,8 @@ def test_every_utterance_has_a_card_and_a_place_on_the_timeline(told: page.Told)
     assert "translation stopped at its limit" in reader.text
 
 
-def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.Told) -> None:
-    text = Reader(page.page([told], {}, DubOptions(beam=7))).text
+def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.ToldDub) -> None:
+    text = Reader(page.report_page([told], {}, DubOptions(beam=7))).text
     assert "synthetic" in text
     for words_on_page in (
         "find and follow faces",
@@ -60,8 +60,8 @@ def test_it_tells_of_speed_models_settings_and_that_it_is_synthetic(told: page.T
         assert words_on_page in text, words_on_page
 
 
-def test_text_from_outside_is_escaped(told: page.Told) -> None:
-    written = page.page([told], {'in<put> & "x".mp4': "<b>not</b> a video"}, DubOptions(label="<i>label</i>"))
+def test_text_from_outside_is_escaped(told: page.ToldDub) -> None:
+    written = page.report_page([told], {'in<put> & "x".mp4': "<b>not</b> a video"}, DubOptions(label="<i>label</i>"))
     reader = Reader(written)
     names = {name for name, _ in reader.elements}
     assert names.isdisjoint({"b>", "put", "i>", "stopped"})
@@ -85,11 +85,11 @@ def _hostile(value: Any) -> Any:
     return [_hostile(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def test_no_text_of_a_report_becomes_markup(told: page.Told, tmp_path: Path) -> None:
+def test_no_text_of_a_report_becomes_markup(told: page.ToldDub, tmp_path: Path) -> None:
     report = report_from(_hostile(json.loads(told.report.as_json())))
     gathered = replace(told.material, missing=(_HOSTILE,))
-    written = page.page([page.Told(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, DubOptions(label=_HOSTILE), tmp_path)
-    reader, plain = Reader(written), Reader(page.page([told] * 2, {"a": "b"}, DubOptions(), tmp_path))
+    written = page.report_page([page.ToldDub(report, gathered)] * 2, {_HOSTILE: _HOSTILE}, DubOptions(label=_HOSTILE), tmp_path)
+    reader, plain = Reader(written), Reader(page.report_page([told] * 2, {"a": "b"}, DubOptions(), tmp_path))
     names, usual = ({name for name, _ in one.elements} for one in (reader, plain))
     assert names <= usual
     assert written.count("<script") == 1
@@ -106,8 +106,8 @@ def test_warnings_that_utterances_share_are_told_once() -> None:
     assert words.gathered(warnings) == ["utterances 1-3, 5, 8-9: too long", "no music", "utterance 4: too short"]
 
 
-def test_it_needs_nothing_but_the_videos(told: page.Told, files: tuple[Path, Path]) -> None:
-    written = page.page([told], {}, DubOptions(), files[0].parent)
+def test_it_needs_nothing_but_the_videos(told: page.ToldDub, files: tuple[Path, Path]) -> None:
+    written = page.report_page([told], {}, DubOptions(), files[0].parent)
     reader = Reader(written)
     assert not re.search(r"https?://|@import|url\(", written)
     assert {name for name, _ in reader.elements}.isdisjoint({"link", "iframe", "object", "base"})
@@ -124,7 +124,7 @@ def _brightness(uri: str) -> float:
     return float(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE).mean())
 
 
-def test_stills_show_the_same_picture_before_and_after(told: page.Told) -> None:
+def test_stills_show_the_same_picture_before_and_after(told: page.ToldDub) -> None:
     assert {number: len(pairs) for number, pairs in told.material.pairs.items()} == {1: 3, 2: 3, 3: 3, 4: 1}
     for pairs in told.material.pairs.values():
         for pair in pairs:
@@ -142,7 +142,7 @@ def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None
     assert len(gathered.pairs[1]) == 3
     for pair in gathered.pairs[1]:
         assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
-    reader = Reader(page.page([page.Told(report, gathered)], {}))
+    reader = Reader(page.report_page([page.ToldDub(report, gathered)], {}))
     assert "as long as it takes" in reader.text
     assert "u1" in reader.values("id")
 
@@ -151,14 +151,14 @@ def test_a_still_is_cut_to_the_face(files: tuple[Path, Path]) -> None:
     track = {"number": 0, "first": 0, "last": 99, "mean_box": (100.0, 40.0, 130.0, 70.0), "is_chosen": True}
     other = track | {"mean_box": (0.0, 0.0, 9.0, 9.0), "is_chosen": False}
     one = utterance(1, 0.2, 0.9, tracks=(other, track))
-    assert story.face_box(one, one_third := story.exact(0.5)) == (100.0, 40.0, 130.0, 70.0)
-    assert story.face_box(utterance(1, 0.2, 0.9), one_third) is None
+    assert story.speaker_box(one, one_third := story.exact(0.5)) == (100.0, 40.0, 130.0, 70.0)
+    assert story.speaker_box(utterance(1, 0.2, 0.9), one_third) is None
     gathered = material.gather(dub_report(*files, 4.0, [one]))
     encoded = base64.b64decode(gathered.pairs[1][0].before.split(",", 1)[1])
     assert cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR).shape == (51, 51, 3)
 
 
-def test_sounds_are_drawn_where_they_are(told: page.Told) -> None:
+def test_sounds_are_drawn_where_they_are(told: page.ToldDub) -> None:
     for outline, hum in ((told.material.source, 0.5), (told.material.output, 0.25)):
         assert len(outline) == pytest.approx(200, abs=4)
         assert outline[60:90, 1] == pytest.approx(hum, rel=0.2)
@@ -197,7 +197,7 @@ def test_the_page_of_ten_minutes_is_small(busy: Path, length: float) -> None:
     utterances = [utterance(number + 1, number * length, (number + 0.9) * length) for number in range(int(600 / length))]
     report = dub_report(busy, busy, 600.0, utterances)
     gathered = replace(material.gather(report), source=_noise(30_000), output=_noise(30_000))
-    written = page.page([page.Told(report, gathered)], {}, DubOptions())
+    written = page.report_page([page.ToldDub(report, gathered)], {}, DubOptions())
     assert len(written.encode()) < 5_000_000
     assert sum(len(pair.before) + len(pair.after) for pairs in gathered.pairs.values() for pair in pairs) <= material.IMAGE_BYTES
     assert len(gathered.pairs) >= 100
@@ -214,19 +214,19 @@ def test_a_file_that_is_gone_costs_its_part_only(files: tuple[Path, Path], tmp_p
     gathered = material.gather(report)
     assert gathered.pairs == {}
     assert len(gathered.source) > 0
-    text = Reader(page.page([page.Told(report, gathered)], {})).text
+    text = Reader(page.report_page([page.ToldDub(report, gathered)], {})).text
     assert text.count("gone.mp4: the video or sound file is not there") == 2
 
 
 def test_a_run_where_all_failed_has_a_page(tmp_path: Path) -> None:
-    page.write_page(tmp_path / "x.html", [], {"a.mp4": "no face", "b.mp4": "no sound"})
+    page.write_report_page(tmp_path / "x.html", [], {"a.mp4": "no face", "b.mp4": "no sound"})
     text = Reader((tmp_path / "x.html").read_text(encoding="utf-8")).text
     assert "Failed: 2" in text
     assert "no sound" in text
 
 
-def test_several_dubs_have_anchors_of_their_own(told: page.Told) -> None:
-    reader = Reader(page.page([told, told], {"bad.mp4": "no face"}, DubOptions()))
+def test_several_dubs_have_anchors_of_their_own(told: page.ToldDub) -> None:
+    reader = Reader(page.report_page([told, told], {"bad.mp4": "no face"}, DubOptions()))
     names = reader.values("id")
     assert len(names) == len(set(names))
     assert {"d1-u1", "d2-u4", "d1-top", "d2-top"} <= set(names)

@@ -13,7 +13,7 @@ import pytest
 from netflips.options import DubOptions
 from netflips.report import DubReport, UtteranceReport, page
 from netflips.report.material import Material
-from netflips.report.story import Stretch, address, stretches_of
+from netflips.report.story import ShownStretch, address, stretches_of
 from netflips.report.words import OF_MARKS, OF_THE_REST, ON_CARDS
 from tests.netflips.report_pages import Reader, dub_report, utterance
 
@@ -35,19 +35,19 @@ def _strange(number: int, confidence: float, **changes: object) -> UtteranceRepo
 
 
 def _read(report: DubReport, folder: Path) -> Reader:
-    return Reader(page.page([page.Told(report, Material())], {}, DubOptions(), folder))
+    return Reader(page.report_page([page.ToldDub(report, Material())], {}, DubOptions(), folder))
 
 
 def test_videos_are_named_as_seen_from_the_page(tmp_path: Path) -> None:
     report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5, output_start_s=0.5, output_end_s=1.75)])
-    page.write_page(tmp_path / "x.html", [page.Told(report, Material())], {})
+    page.write_report_page(tmp_path / "x.html", [page.ToldDub(report, Material())], {})
     reader = Reader((tmp_path / "x.html").read_text(encoding="utf-8"))
     videos = [attributes for name, attributes in reader.elements if name == "video"]
     assert [one["src"] for one in videos] == ["a%20%231%20100%25%3F.mp4", "dubs/b%26c.mp4"]
     assert all("controls" in one for one in videos)
     sounds = [attributes["src"] for name, attributes in reader.elements if name == "audio"]
     assert sounds == ["a%20%231%20100%25%3F.mp4#t=0.500,1.500", "dubs/b%26c.mp4#t=0.500,1.750"]
-    beside = Reader(page.page([page.Told(report, Material())], {}, None, tmp_path / "pages"))
+    beside = Reader(page.report_page([page.ToldDub(report, Material())], {}, None, tmp_path / "pages"))
     assert "../dubs/b%26c.mp4" in beside.values("src")
 
 
@@ -77,7 +77,7 @@ def test_a_video_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_only_the_page_s_own_script_and_style_are_allowed(tmp_path: Path) -> None:
-    written = page.page([page.Told(dub_report(*_videos(tmp_path), 4.0, None), Material())], {}, None, tmp_path)
+    written = page.report_page([page.ToldDub(dub_report(*_videos(tmp_path), 4.0, None), Material())], {}, None, tmp_path)
     found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', written)
     assert found is not None
     rules = dict(rule.split(" ", 1) for rule in unescape(found[1]).split("; "))
@@ -94,18 +94,18 @@ def test_the_original_waits_where_its_picture_is_held(tmp_path: Path) -> None:
     report = dub_report(*_videos(tmp_path), 4.5, [held, utterance(2, 3.0, 3.5, output_start_s=3.5, output_end_s=4.0)])
     assert report.recording is not None
     report = replace(report, recording=replace(report.recording, part=(0.5, 4.5)))
-    expected = [Stretch(0.0, 1.5, 0.5), Stretch(2.0, 4.5, 2.0)]
+    expected = [ShownStretch(0.0, 1.5, 0.5), ShownStretch(2.0, 4.5, 2.0)]
     assert stretches_of(report) == expected
     told = _read(report, tmp_path).values("data-stretches")
-    assert [Stretch(*one) for one in json.loads(told[0])] == expected
-    assert stretches_of(dub_report(*_videos(tmp_path), 1.96, None)) == [Stretch(0.0, 1.96, 0.0)]
+    assert [ShownStretch(*one) for one in json.loads(told[0])] == expected
+    assert stretches_of(dub_report(*_videos(tmp_path), 1.96, None)) == [ShownStretch(0.0, 1.96, 0.0)]
 
 
 def test_a_warning_leads_to_every_utterance_that_it_names(tmp_path: Path) -> None:
     dubbed = [_strange(1, -0.5), _strange(2, -0.3), utterance(3, 3.0, 3.9, unit_confidence=-0.01), _strange(4, -0.05)]
     warnings = (f"utterances 1-2, 4 (3 of 4; the figures are those of 1): {_NOTICE.format(-0.5)}", "utterance 3: 5 units")
     report = dub_report(*_videos(tmp_path), 5.0, dubbed, warnings=warnings, usual_confidence=-0.1)
-    written = page.page([page.Told(report, Material())], {}, None, tmp_path)
+    written = page.report_page([page.ToldDub(report, Material())], {}, None, tmp_path)
     links = [f'<a href="#u{number}">{number}</a>' for number in (1, 2, 4)]
     assert f"utterances {', '.join(links)} (3 of 4" in written
     assert 'utterance <a href="#u3">3</a>: 5 units' in written
@@ -122,7 +122,7 @@ def test_a_warning_leads_to_every_utterance_that_it_names(tmp_path: Path) -> Non
 def test_names_of_utterances_that_have_no_card_lead_nowhere(tmp_path: Path) -> None:
     warnings = ("utterances 1, 7-9: no", "utterance 12, 1 unit")
     report = dub_report(*_videos(tmp_path), 4.0, [utterance(1, 0.5, 1.5)], warnings=warnings)
-    written = page.page([page.Told(report, Material())], {}, None, tmp_path)
+    written = page.report_page([page.ToldDub(report, Material())], {}, None, tmp_path)
     assert 'utterances <a href="#u1">1</a>, 7-9: no' in written
     assert "utterance 12, 1 unit" in written
 

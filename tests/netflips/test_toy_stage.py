@@ -20,7 +20,7 @@ from avcore.errors import CheckpointError, NetflipsError, UsageError
 from netflips import convert_command, info, stages
 from netflips.bulk.dubbing import DubModels
 from netflips.bundles import command as bundle_command
-from netflips.bundles.describe import check_bundle, tell
+from netflips.bundles.describe import bundle_lines, check_bundle
 from netflips.bundles.paths import bundle_paths, given_or_bundle
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
@@ -163,7 +163,7 @@ def test_it_travels_in_a_bundle_and_is_loaded(
     bundle = check_bundle(tmp_path / "bundle")
     assert [one.part for one in bundle.models] == ["unit-encoder", "translator", "renderer", "toy-reader", "toy-speller.ko"]
     assert {"toy_reader.safetensors", "toy_reader.json", "toy_speller.ko.safetensors"} <= bundle.about["files"].keys()
-    assert "and more: toy-reader, toy-speller.ko" in list(tell(bundle))
+    assert "and more: toy-reader, toy-speller.ko" in list(bundle_lines(bundle))
     assert read_checkpoint(bundle.folder / "toy_reader.safetensors", None).config["vocabulary"] == bundle.about["vocabulary"]
 
     models = load_models(bundle_paths(bundle), "en", "ko", RunOptions(device="cpu"))
@@ -218,7 +218,7 @@ def test_an_old_bundle_needs_none_of_it(tmp_path: Path) -> None:
     old = check_bundle(tmp_path)
     assert [one.part for one in old.models] == ["unit-encoder", "translator", "renderer"]
     assert bundle_paths(old).others == {}
-    assert not any(line.startswith("and more") for line in tell(old))
+    assert not any(line.startswith("and more") for line in bundle_lines(old))
 
 
 def test_the_list_of_stages_costs_nothing_heavy_to_import() -> None:

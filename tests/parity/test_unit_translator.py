@@ -14,7 +14,7 @@ from torch import Tensor
 
 from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.modules import pack_linears
-from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
+from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
 from avcore.units import Units, format_units
 from unit2unit.inference import UnitTranslator
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
@@ -121,7 +121,7 @@ class TestSearch:
     def test_without_suppression_tags_appear_as_in_the_reference(self) -> None:
         using, name = model("utut_ko", True), "ko.ref_pub_en_ko"
         vocabulary = using.config.vocabulary
-        rules = Rules(vocabulary.tag("ko"), (), SearchConfig().limit(tokens("ko.src_tokens").shape[1], 1024))
+        rules = SearchRules(vocabulary.tag("ko"), (), SearchConfig().limit(tokens("ko.src_tokens").shape[1], 1024))
         found = search_beams(using, [tokens("ko.src_tokens")[0].numpy()], SearchConfig(), [rules])[0]
         assert_same_hypotheses(found, name)
         assert any(vocabulary.tag("nl") == token for token in found[0].tokens)

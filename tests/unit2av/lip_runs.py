@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avtrain.config import RunConfig
 from avtrain.entry import read_config
 from avtrain.loop import Trainer, TrainResult
-from avtrain.task import Task, parameters_of
+from avtrain.task import Task, named_parameters
 from unit2av.drawn_lips import DrawnCorpus
 from unit2av.face.training.config import SyncTrainConfig, Unit2vConfig
 from unit2av.train_sync import make_task as make_sync_task
@@ -61,7 +61,7 @@ class OneStep:
     def __init__(self, task: Task, lr: float = 0.0) -> None:
         self._modules = task.modules()
         self.optimizers = {
-            name: torch.optim.Adam(parameters_of(self._modules, part.modules).values(), lr or part.config.lr)
+            name: torch.optim.Adam(named_parameters(self._modules, part.modules).values(), lr or part.config.lr)
             for name, part in task.optimizers().items()
         }
         for module in self._modules.values():

@@ -10,7 +10,7 @@ from avcore.units import Units
 from unit2av.face.training.config import FaceAugmentConfig
 from unit2av.face.training.corpus import LipClip
 from unit2av.face.training.items import FaceWindows, augment_faces
-from unit2av.lip_crops import CropCache, CropSource, Faces
+from unit2av.lip_crops import ClipFaces, CropCache, CropSource
 
 EVERYTHING = FaceAugmentConfig(rotate_deg=12, scale=0.1, stretch=0.1, shift=4, brightness=0.2, contrast=0.2, tint=0.05)
 
@@ -65,7 +65,7 @@ def test_colours_move_as_far_as_asked_for(faces: np.ndarray) -> None:
 
 def test_target_and_reference_of_a_window_are_changed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (20, 96, 96, 3)).astype(np.uint8)
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(20, dtype=bool)))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, np.ones(20, dtype=bool)))
     own = CropSource("clip", Path("v.mp4"), Path("v.bbox.pkl"))
     clip = LipClip(own, Units.from_frames(np.arange(40)), 0, reference=own)
     example = FaceWindows([clip], "", seed=0, pictures=3, augment=EVERYTHING).load((0, 0))

@@ -12,11 +12,11 @@ from avcore.faces.boxes import read_boxes, write_boxes
 from avcore.units import Units
 from avdata.manifest import Entry, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, read_units, write_units
-from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, random_units
+from unit2av.drawn_lips import NUM_UNITS, VOCABULARY, DrawnCorpus, mouths, random_lip_units
 from unit2av.face.training.config import LipDataConfig
 from unit2av.face.training.corpus import LipClip, read_clips
 from unit2av.face.training.items import FaceWindows, SyncWindows, stack
-from unit2av.lip_crops import CropCache, CropSource, Faces
+from unit2av.lip_crops import ClipFaces, CropCache, CropSource
 
 FRAMES = 64
 
@@ -25,7 +25,7 @@ FRAMES = 64
 def clip(monkeypatch: pytest.MonkeyPatch) -> LipClip:
     """A clip whose picture k is of colour k throughout, and whose units count the steps of 20 ms."""
     pictures = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, 96, 96, 3))
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(FRAMES, dtype=bool)))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, np.ones(FRAMES, dtype=bool)))
     return LipClip(CropSource("clip", Path("v.mp4"), Path("v.bbox.pkl")), Units.from_frames(np.arange(2 * FRAMES)), 0)
 
 
@@ -66,7 +66,7 @@ def test_some_references_are_the_target_when_asked(clip: LipClip) -> None:
 def test_a_clip_with_a_reference_video_takes_its_pictures(clip: LipClip, monkeypatch: pytest.MonkeyPatch) -> None:
     own = CropCache("").faces(clip.footage)
     other = CropSource("clip.reference", Path("r.mp4"), clip.footage.boxes)
-    both = {clip.footage: own, other: Faces(own.pictures + np.uint8(100), own.is_seen)}
+    both = {clip.footage: own, other: ClipFaces(own.pictures + np.uint8(100), own.is_seen)}
     monkeypatch.setattr(CropCache, "faces", lambda self, footage: both[footage])
     source = FaceWindows([replace(clip, reference=other)], "", seed=0, pictures=3, is_run=False)
     for epoch in range(20):
@@ -78,7 +78,7 @@ def test_references_are_held_as_the_target_is_when_there_is_a_choice(clip: LipCl
     pictures = CropCache("").faces(clip.footage).pictures.copy()
     poses = np.arange(FRAMES) % 4
     pictures[:, :48] = 40 * poses[:, None, None, None]
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, np.ones(FRAMES, dtype=bool)))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, np.ones(FRAMES, dtype=bool)))
 
     def alike(choices: int) -> float:
         source = FaceWindows([clip], "", seed=0, pictures=3, is_run=False, reference_choices=choices)
@@ -101,7 +101,7 @@ def test_windows_without_a_face_are_not_taken(clip: LipClip, monkeypatch: pytest
     pictures = CropCache("").faces(clip.footage).pictures
     is_seen = np.ones(FRAMES, dtype=bool)
     is_seen[[12, 40]] = False
-    monkeypatch.setattr(CropCache, "faces", lambda self, footage: Faces(pictures, is_seen))
+    monkeypatch.setattr(CropCache, "faces", lambda self, footage: ClipFaces(pictures, is_seen))
     source = FaceWindows([clip], "", seed=0)
     for epoch in range(40):
         example = source.load((epoch, 0))
@@ -166,7 +166,7 @@ def test_drawn_mouths_open_with_their_units(drawn: DrawnCorpus, crops: Path) -> 
     faces = CropCache(crops).faces(CropSource("drawn_003", folder / "drawn_003.mp4", folder / "drawn_003.bbox.pkl"))
     dark = (faces.pictures[:, 52:92, 16:80].mean(axis=-1) < 60).mean(axis=(1, 2))
     assert np.corrcoef(dark, mouths(units)[:, 0])[0, 1] > 0.8
-    assert random_units(np.random.default_rng(1), 33).num_steps == 33
+    assert random_lip_units(np.random.default_rng(1), 33).num_steps == 33
 
 
 # What is checked before the first step
@@ -207,7 +207,7 @@ def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.L
         read_clips(_config(own), 20, 0)
     for name in ("drawn_005", "drawn_006"):
         (folder / f"{name}.bbox.pkl").unlink()
-    _rewrite_units(own, drawn_007=None, drawn_008=random_units(np.random.default_rng(0), 24))
+    _rewrite_units(own, drawn_007=None, drawn_008=random_lip_units(np.random.default_rng(0), 24))
     clips = read_clips(_config(own, allow_missing=True), 20, 0)
     assert len(clips.train) + len(clips.valid) == 15
     messages = " ".join(record.message for record in caplog.records)

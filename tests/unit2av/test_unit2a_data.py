@@ -12,7 +12,7 @@ import torch
 from avcore.errors import InputError, UnitError, UnitRangeError, UsageError, VocabularyError
 from avcore.media import write_speech
 from avcore.units import Units
-from avdata.published.unit2a import Reading, check_range, read_utterances
+from avdata.published.unit2a import ReadingRules, check_range, read_utterances
 from tests.unit2av.vocoder_runs import data_config, settings
 from unit2av.tones import VOCABULARY, TonesCorpus, sing_corpus
 from unit2av.voice.training.config import Unit2aConfig, check_config
@@ -50,7 +50,7 @@ def test_units_may_stand_in_the_published_line(songs: TonesCorpus, tmp_path: Pat
     audio = songs.manifest.parent / "wav" / "tones_0000.wav"
     path = tmp_path / "train.txt"
     path.write_text(str({"audio": str(audio), "hubert": "5 5 6", "duration": 0.06}) + "\n")
-    (found,) = read_utterances(path, "", Reading())
+    (found,) = read_utterances(path, "", ReadingRules())
     assert (found.units.ids.tolist(), found.units.durations.tolist(), found.voice) == ([5, 6], [2, 1], None)
 
 
@@ -59,7 +59,7 @@ def test_nothing_in_a_published_line_is_run(tmp_path: Path) -> None:
     path = tmp_path / "train.txt"
     path.write_text(f"{{'audio': __import__('os').mkdir({str(trace)!r}), 'unit_path': 'x.pt'}}\n")
     with pytest.raises(InputError, match=r"train\.txt:1: this is no Python dict literal"):
-        read_utterances(path, "", Reading())
+        read_utterances(path, "", ReadingRules())
     assert not trace.exists()
 
 
@@ -80,7 +80,7 @@ def test_a_published_line_that_cannot_be_used(tmp_path: Path, line: str, complai
     path = tmp_path / "train.txt"
     path.write_text(line + "\n")
     with pytest.raises(InputError, match=complaint):
-        read_utterances(path, "", Reading())
+        read_utterances(path, "", ReadingRules())
 
 
 def rewrite(corpus: TonesCorpus, path: Path, change: object) -> str:

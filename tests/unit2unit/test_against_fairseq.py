@@ -13,7 +13,7 @@ from fairseq.sequence_generator import SequenceGenerator
 
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.compute.modules import pack_linears
-from avcore.decoding.beam import Hypothesis, Rules, SearchConfig
+from avcore.decoding.beam import Hypothesis, SearchConfig, SearchRules
 from tests.unit2unit.fairseq_side import dictionary
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
@@ -60,7 +60,7 @@ def ours(model: Any, options: argparse.Namespace) -> UnitTransformer:
     return load_transformer(Checkpoint(Path("random.pt"), TRANSLATOR, config, dict(model.state_dict()), "")).eval()
 
 
-def fairseq_search(model: Any, source: torch.Tensor, settings: SearchConfig, rules: Rules) -> list[dict[str, Any]]:
+def fairseq_search(model: Any, source: torch.Tensor, settings: SearchConfig, rules: SearchRules) -> list[dict[str, Any]]:
     symbols = model.encoder.dictionary
     generator = SequenceGenerator(
         [model],
@@ -111,7 +111,7 @@ def test_same_logits_and_same_hypotheses(
     target = torch.tensor([[vocabulary.tag("ko"), 0, *generator.integers(4, 4 + num_units, 15)]])
     wanted_logits = theirs(source, torch.tensor([len(tokens)]), target)[0]
     assert float((model(source, target) - wanted_logits).abs().max()) <= 1e-4
-    rules = Rules(vocabulary.tag("ko"), vocabulary.suppressed("ko"), settings.limit(len(tokens), 1024))
+    rules = SearchRules(vocabulary.tag("ko"), vocabulary.suppressed("ko"), settings.limit(len(tokens), 1024))
     wanted = fairseq_search(theirs, source, settings, rules)
     assert_same(search_beams(model, [tokens], settings, [rules])[0], wanted)
     pack_linears(model, torch.float32)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avcore.decoding.beam import Beam, Rules, SearchConfig
+from avcore.decoding.beam import Beam, SearchConfig, SearchRules
 
 BEGIN, PAD, UNKNOWN, A, B, C, END = 0, 1, 3, 4, 5, 6, 7
 ROWS = 8
@@ -21,7 +21,7 @@ def logits(*rows: dict[int, float]) -> Tensor:
 
 
 def beam_of(size: int, limit: int = 9, suppressed: tuple[int, ...] = (), **settings: float) -> Beam:
-    return Beam(SearchConfig(beam=size, **settings), Rules(END, suppressed, limit))  # type: ignore[arg-type]
+    return Beam(SearchConfig(beam=size, **settings), SearchRules(END, suppressed, limit))  # type: ignore[arg-type]
 
 
 def test_live_beams_come_best_first_with_their_parents() -> None:

@@ -12,7 +12,7 @@ from tests.unit2unit.fairseq_side import setup
 from tests.unit2unit.phrasebook import LANGUAGES, NUM_UNITS, write_folders
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.items import NoisyPairs
-from unit2unit.training.noise import UnitNoise, join, units_among
+from unit2unit.training.noise import UnitNoise, join_tokens, units_among
 from unit2unit.training.options import fairseq_config
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.vocabulary import BEGIN, END_OF_UNITS, TranslatorVocabulary
@@ -92,11 +92,11 @@ def test_the_decoder_is_fed_with_the_tag_first_and_some_wrong_units() -> None:
 
 def test_two_sequences_become_one_with_the_marks_of_its_ends() -> None:
     first, second = (_VOCABULARY.source_tokens(np.array(units), language) for units, language in (([5, 6], "en"), ([6, 7], "ko")))
-    assert np.array_equal(join(first, second, _UNITS), _VOCABULARY.source_tokens(np.array([5, 6, 7]), "ko"))
-    assert np.array_equal(join(second, first, _UNITS), _VOCABULARY.source_tokens(np.array([6, 7, 5, 6]), "en"))
+    assert np.array_equal(join_tokens(first, second, _UNITS), _VOCABULARY.source_tokens(np.array([5, 6, 7]), "ko"))
+    assert np.array_equal(join_tokens(second, first, _UNITS), _VOCABULARY.source_tokens(np.array([6, 7, 5, 6]), "en"))
     marks = np.array([BEGIN, END_OF_UNITS, _VOCABULARY.tag("en")])
-    assert np.array_equal(join(first, marks, _UNITS), first)
-    assert np.array_equal(join(marks, first, _UNITS), marks)
+    assert np.array_equal(join_tokens(first, marks, _UNITS), first)
+    assert np.array_equal(join_tokens(marks, first, _UNITS), marks)
 
 
 @pytest.mark.parametrize("shares", [{"noisy_sources": 1.5}, {"noise_decoder": -0.1}, {"noise_delete": 0.6, "noise_insert": 0.6}])

@@ -100,13 +100,13 @@ def speak_and_show(
     """
     units = vocoder.predict_durations(units) if units.durations is None else units
     total = num_pictures_for(units)
-    said, sound = heard_by(mouth, units, vocoder.iter_synthesize(units, speaker))
+    said, sound = told_of_speech(mouth, units, vocoder.iter_synthesize(units, speaker))
     pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total))
     write_in_step(writer, pictures, sound, progress, total)
     return units
 
 
-def heard_by(mouth: Mouth, units: Units, sound: Iterator[Samples]) -> tuple[Said, Iterator[Samples]]:
+def told_of_speech(mouth: Mouth, units: Units, sound: Iterator[Samples]) -> tuple[Said, Iterator[Samples]]:
     """What a mouth is told of speech, and its sound float32 [S] in pieces, which is made first for a mouth that listens to it."""
     if not mouth.needs_sound:
         return Said(units), sound

@@ -12,7 +12,7 @@ from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
 from unit2unit.training.corpus import read_vocabulary
 from unit2unit.training.machine import has_gpu, is_launched
 from unit2unit.training.noise import UnitNoise
-from unit2unit.training.start import ADD_LANGUAGE, Start, follow, read_start
+from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_start
 
 _PREPARE_PAIRS = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 _PREPARE_TABLES = "make it with python -m unit2unit.utut_pretrain.prepare"
@@ -22,7 +22,7 @@ def check_pretraining(run: TrainingRun, stated: Stated) -> TrainingRun:
     """Check tables, unit files, languages and the checkpoint against each other; returns the run completed."""
     run = check_device(run)
     start = read_start(run)
-    run = follow(run, start, stated)
+    run = follow_start(run, start, stated)
     data = Path(run.data_dir)
     splits = _splits(run)
     required_files(data, ["dict.txt", *(f"{split}/{LANG_PAIRS}" for split in splits)], _PREPARE_TABLES)
@@ -52,7 +52,7 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     run = check_device(run)
     UnitNoise.of(run.options())
     start = read_start(run)
-    run = follow(run, start, stated)
+    run = follow_start(run, start, stated)
     source, target, data = run.option("source_lang"), run.option("target_lang"), Path(run.data_dir)
     for language in (source, target):
         if language not in languages(run):

@@ -11,8 +11,8 @@ from fairseq.data.language_pair_dataset import collate
 
 from avcore.errors import NetflipsError
 from avcore.units import Ids
-from avdata.published.utut import Sample, Side, load_units
-from unit2unit.training.noise import SpanNoise, UnitNoise, join
+from avdata.published.utut import Sample, UtutSide, load_units
+from unit2unit.training.noise import SpanNoise, UnitNoise, join_tokens
 from unit2unit.vocabulary import PAD, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class UnitPairDataset(FairseqDataset):  # type: ignore[misc]
         drawn = [_take(np.flatnonzero(self._pair_of == pair), count, random) for pair, count in enumerate(counts)]
         return np.concatenate(drawn)
 
-    def _tokens(self, side: Side) -> Ids:
+    def _tokens(self, side: UtutSide) -> Ids:
         return self._vocabulary.source_tokens(load_units(side.path, self._vocabulary.num_units), side.language)
 
 
@@ -170,8 +170,8 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         """The pair, by chance with another behind it."""
         if not self._noise.joined_pairs or random.random() >= self._noise.joined_pairs:
             return source, target
-        longer = join(source, self.dataset.src[other].numpy(), self._num_units)
-        longer_target = join(target, self.dataset.tgt[other].numpy(), self._num_units)
+        longer = join_tokens(source, self.dataset.src[other].numpy(), self._num_units)
+        longer_target = join_tokens(target, self.dataset.tgt[other].numpy(), self._num_units)
         if len(longer) > self._max_source or len(longer_target) > self._max_target:
             return source, target
         return longer, longer_target

@@ -154,7 +154,7 @@ class UnitNoise:
         return fed
 
 
-def join(first: Ids, second: Ids, num_units: int) -> Ids:
+def join_tokens(first: Ids, second: Ids, num_units: int) -> Ids:
     """Two sequences of tokens as one: int64 [N] up to its last unit, then int64 [M] from its first; equal units between merge."""
     ends, starts = (np.flatnonzero(units_among(tokens, num_units)) for tokens in (first, second))
     if not (len(ends) and len(starts)):

@@ -88,7 +88,7 @@ def _start_from(run: TrainingRun) -> Path | None:
     return Path(run.init)
 
 
-def follow(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun:
+def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> TrainingRun:
     """The run with the languages and sizes of its start, which those in a yaml give way to.
 
     Raises LanguageError or UsageError for others that were stated on the command line.

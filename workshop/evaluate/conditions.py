@@ -7,7 +7,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.training.noise import BANDS, Channel, coloured_noise, mix, pass_through
+from av2unit.training.noise import BANDS, Degradation, coloured_noise, mix, pass_through
 from avcore.arrays import Pictures, Samples
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from workshop.material.drawn import Shot, film_lips
@@ -29,11 +29,11 @@ def across_a_room(speech: Samples, seed: int) -> Samples:
     speech: float32 [S] at 16 kHz; the same seed gives the same room.
     """
     rng = np.random.default_rng([seed, 9])
-    heard = pass_through(speech.astype(np.float64) * _INT16, Channel(reverb_s=0.5, direct_db=3.0), rng)
+    heard = pass_through(speech.astype(np.float64) * _INT16, Degradation(reverb_s=0.5, direct_db=3.0), rng)
     return np.asarray(mix(heard, coloured_noise(len(heard), 1.0, rng), 10.0) / _INT16, dtype=np.float32)
 
 
-def through(speech: Samples, seed: int, channel: Channel) -> Samples:
+def through(speech: Samples, seed: int, channel: Degradation) -> Samples:
     """Speech float32 [S] at 16 kHz through a channel, as long as it was."""
     heard = pass_through(speech.astype(np.float64) * _INT16, channel, np.random.default_rng([seed, 9]))
     return np.asarray(heard / _INT16, dtype=np.float32)
@@ -61,10 +61,10 @@ def at_pace(speech: Samples, seed: int, pace: float) -> Samples:
 
 SOUNDS: Mapping[str, SoundOf] = {
     "room": across_a_room,
-    "telephone": partial(through, channel=Channel(band=BANDS["telephone"])),
-    "aac": partial(through, channel=Channel(codec="aac", bit_rate=32_000)),
-    "opus": partial(through, channel=Channel(codec="opus", bit_rate=24_000)),
-    "clipped": partial(through, channel=Channel(ceiling=0.25)),
+    "telephone": partial(through, channel=Degradation(band=BANDS["telephone"])),
+    "aac": partial(through, channel=Degradation(codec="aac", bit_rate=32_000)),
+    "opus": partial(through, channel=Degradation(codec="opus", bit_rate=24_000)),
+    "clipped": partial(through, channel=Degradation(ceiling=0.25)),
     "slow": partial(at_pace, pace=_SLOW),
     "fast": partial(at_pace, pace=_FAST),
 }

@@ -32,7 +32,7 @@ def take_units(extractor: Extractor, speech: Samples, lips: Pictures | None, mod
 
 
 def _by_default(extractor: Extractor, speech: Samples, lips: Pictures | None) -> TakenUnits:
-    heard = trust.listen(extractor, speech, lips, extractor.agreement)
+    heard = trust.trusted_units(extractor, speech, lips, extractor.agreement)
     return TakenUnits(heard.extraction.units, heard.extraction.confidence, heard.modalities)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from av2unit.clustering.align import align
+from av2unit.clustering.align import carry_labels
 from av2unit.clustering.config import AlignConfig
 from avcore.progress import Progress
 from avcore.runs.journal import Row, write_rows
@@ -79,7 +79,9 @@ def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, prog
     write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _is_reference(row)))
     write_units(given, [timed[row["id"]] for row in clean if _is_reference(row)])
     if not made.is_file():
-        align(AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress)
+        carry_labels(
+            AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress
+        )
     aligned = read_units(made)
     own = [row for name, row in timed.items() if name not in aligned]
     write_units(all_labels, [*(UnitRow(name, units, {}) for name, units in aligned.items()), *own])

@@ -12,7 +12,7 @@ from avcore.media import probe, read_gray_video
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
 from avdata.prepare import grid, lrs
-from avdata.prepare.grid import FOUR, OVERLAP, UNSEEN, sentence_of, split_of
+from avdata.prepare.grid import FOUR, OVERLAP, UNSEEN, sentence_of_name, split_of
 from avdata.prepare.listed_splits import read_split_lists
 from tests.avdata.prepare.made import read_rows, talking_head
 from tests.avdata.prepare.test_video import _empty_room
@@ -36,9 +36,9 @@ def _put(source: Path, target: Path) -> None:
 
 
 def test_names_are_sentences() -> None:
-    assert sentence_of("prwo5p") == "place red with o five please"
-    assert sentence_of("bbafzn") == "bin blue at f zero now"
-    assert sentence_of("brwg8pp") == sentence_of("talk") == sentence_of("prwo0p") == ""
+    assert sentence_of_name("prwo5p") == "place red with o five please"
+    assert sentence_of_name("bbafzn") == "bin blue at f zero now"
+    assert sentence_of_name("brwg8pp") == sentence_of_name("talk") == sentence_of_name("prwo0p") == ""
 
 
 def test_splits_by_rule_hold_out_what_they_say() -> None:

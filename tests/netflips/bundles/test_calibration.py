@@ -17,7 +17,7 @@ from avcore.progress import silent
 from avcore.timeline import SAMPLE_RATE
 from avcore.units.domain import KEY, Domain
 from avdata.prepare.espeak import TimedSpeech
-from netflips.bundles.describe import check_bundle, tell
+from netflips.bundles.describe import bundle_lines, check_bundle
 from unit2unit.stage import TRANSLATOR
 from unit2unit.translator import UnitTranslator
 from workshop.recipe import calibration, probes
@@ -69,7 +69,7 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
     assert told["warned_inside"]["by_voice"].keys() == {ESPEAK, NATURAL}
     assert [told[f"warned_{where}"]["samples"] for where in ("inside", "outside", "one_word")] == [4, 2, 3]
     assert [one["samples"] for one in told["warned_one_word"]["by_voice"].values()] == [2, 1]
-    lines = "\n".join(tell(check_bundle(folder)))
+    lines = "\n".join(bundle_lines(check_bundle(folder)))
     assert all(words in lines for words in ("warned outside", "warned one word", "at its weakest", "for likeness"))
     assert UnitTranslator.from_checkpoint(folder / "translator.safetensors").domain is not None
     encoder = UnitExtractor.from_checkpoint(folder / "unit_encoder.safetensors")

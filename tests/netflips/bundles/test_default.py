@@ -15,7 +15,7 @@ from av2unit.extractor import Extraction
 from av2unit.nearest import KEY as KNOWN
 from av2unit.nearest import KnownSentences
 from av2unit.stage import UNIT_ENCODER
-from av2unit.trust import BOTH, Heard
+from av2unit.trust import BOTH, TrustedUnits
 from avcore.checkpoints.bundle import VARIABLE, Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config, write_checkpoint
 from avcore.checkpoints.stages import Stage
@@ -24,7 +24,7 @@ from avcore.units import Units
 from avcore.units.domain import KEY, Domain
 from netflips.bundles.paths import bundle_paths
 from netflips.dub import command as dub_command
-from netflips.dub.judgement import Judgement, common_notice, judge
+from netflips.dub.judgement import UtteranceJudgement, common_notice, judge_utterance
 from netflips.models import load_models
 from netflips.options import DubOptions, RecordingOptions, RunOptions
 from netflips.pipeline import dub
@@ -144,12 +144,14 @@ def test_speech_inside_is_not_warned_of(packed: Bundle, clip: Path, tmp_path: Pa
     report = dub(clip, tmp_path / "x.mp4", models, DubOptions(modalities="audio", beam=2, max_target_units=20))
     assert [text for text in report.warnings if "hardly" in text] == []
     assert report.is_outside_domain is False
-    heard = Heard(Extraction(Units(np.array([1])), -0.1), BOTH)
-    judged = judge(models, heard, Translated(heard.extraction.units, -2e6, False))
+    heard = TrustedUnits(Extraction(Units(np.array([1])), -0.1), BOTH)
+    judged = judge_utterance(models, heard, Translated(heard.extraction.units, -2e6, False))
     assert judged.is_outside is True
     assert "--modalities audio" in (judged.notice or "")
     compared = replace(heard, agreement=0.9, usual=0.9)  # lips that are known to belong are not to blame
-    assert "--modalities audio" not in (judge(models, compared, Translated(heard.extraction.units, -2e6, False)).notice or "")
+    assert "--modalities audio" not in (
+        judge_utterance(models, compared, Translated(heard.extraction.units, -2e6, False)).notice or ""
+    )
 
 
 def test_an_odd_word_is_told_with_its_time_and_kept(packed: Bundle, clip: Path, tmp_path: Path) -> None:
@@ -193,11 +195,11 @@ def test_single_stages_warn_by_their_own_score(
 
 
 def test_one_notice_for_many_utterances() -> None:
-    strange, usual = Judgement(-3.0, True, "this is hardly that"), Judgement(-0.1, False, None)
+    strange, usual = UtteranceJudgement(-3.0, True, "this is hardly that"), UtteranceJudgement(-0.1, False, None)
     assert common_notice({1: usual, 2: usual}) is None
     assert common_notice({1: usual, 4: strange}) == "utterance 4: this is hardly that"
     every = dict.fromkeys((1, 2, 3, 5, 8, 9), strange) | {4: usual}
     assert common_notice(every) == "utterances 1-3, 5, 8-9 (6 of 7): this is hardly that"
-    stranger = Judgement(-4.0, True, "this is not that at all")
+    stranger = UtteranceJudgement(-4.0, True, "this is not that at all")
     notice = common_notice({1: usual, 4: strange, 6: stranger})
     assert notice == "utterances 4, 6 (2 of 3; the figures are those of 4): this is hardly that"

@@ -17,7 +17,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.errors import CheckpointError, NetflipsError, OutputError, UsageError, VocabularyError
 from netflips import info
 from netflips.bundles import command, pack
-from netflips.bundles.describe import check_bundle, files_of, note
+from netflips.bundles.describe import bundle_files, check_bundle, note
 from netflips.bundles.pack import pack_bundle
 from netflips.bundles.paths import bundle_paths
 from netflips.bundles.references import nearest_reference, read_references
@@ -35,7 +35,7 @@ def own(packed: Bundle, tmp_path: Path) -> Path:
 
 
 def test_a_packed_bundle_is_whole_and_half_as_large(packed: Bundle, paths: ModelPaths) -> None:
-    assert sorted(path.name for path in packed.folder.iterdir()) == sorted([*files_of(packed), ABOUT_FILE])
+    assert sorted(path.name for path in packed.folder.iterdir()) == sorted([*bundle_files(packed), ABOUT_FILE])
     assert check_bundle(packed.folder).about["made"]["commit"] == "0123abc"
     before = read_checkpoint(paths.utut, TRANSLATOR).tensors
     after = read_checkpoint(packed.checkpoint(TRANSLATOR), TRANSLATOR).tensors

@@ -9,7 +9,7 @@ import pytest
 from avcore.answers import Transcript, Word, of_words
 from avcore.units import Units
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
-from netflips.subtitles.dubbed import Spoken, Texts, read_side
+from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.formats import srt_text, vtt_text, write_subtitles
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
@@ -109,18 +109,18 @@ class FixedReader:
 
 
 def test_a_side_of_a_dub_stands_where_it_is_spoken() -> None:
-    spoken = {1: Spoken(1.0, Units.from_frames([1] * 100)), 2: Spoken(5.0, Units.from_frames([2] * 50))}
-    side = read_side(FixedReader(), spoken, "en")
+    spoken = {1: SpokenUnits(1.0, Units.from_frames([1] * 100)), 2: SpokenUnits(5.0, Units.from_frames([2] * 50))}
+    side = side_as_text(FixedReader(), spoken, "en")
     assert side is not None
     assert [(cue.start_s, cue.end_s, cue.lines) for cue in side.cues(end_s=10.0)] == [(1.0, 3.0, ("a b",)), (5.0, 6.0, ("a b",))]
     assert [one.words[0].start_s for one in side.transcripts.values()] == [1.0, 5.0]
-    assert read_side(FixedReader(), spoken, "ko") is None
-    assert read_side(None, spoken, "en") is None
+    assert side_as_text(FixedReader(), spoken, "ko") is None
+    assert side_as_text(None, spoken, "en") is None
 
 
 def test_two_utterances_share_no_subtitle() -> None:
     units = Units.from_frames([1] * 40)
-    side = read_side(None, {1: Spoken(1.0, units, text="yes"), 2: Spoken(1.9, units, text="no")}, "en")
+    side = side_as_text(None, {1: SpokenUnits(1.0, units, text="yes"), 2: SpokenUnits(1.9, units, text="no")}, "en")
     assert side is not None
     one, other = side.cues(end_s=10.0)
     assert (one.lines, other.lines) == (("yes",), ("no",))
@@ -131,8 +131,8 @@ def test_two_utterances_share_no_subtitle() -> None:
 
 def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:
     units = Units.from_frames([1] * 100)
-    spoken = {1: Spoken(1.0, units), 2: Spoken(4.0, units, text="what the user\nwrote")}
-    side = read_side(FixedReader(), spoken, "en")
+    spoken = {1: SpokenUnits(1.0, units), 2: SpokenUnits(4.0, units, text="what the user\nwrote")}
+    side = side_as_text(FixedReader(), spoken, "en")
     assert side is not None
     assert [cue.lines for cue in side.cues(end_s=10.0)] == [("a b",), ("what the user wrote",)]
     words = side.transcripts[2].words
@@ -141,6 +141,6 @@ def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:
     facts = Texts(target=side).facts(2)
     assert facts == {"said_text": "what the user wrote"}
     assert Texts(source=side).facts(1) == {"heard_text": "a b", "heard_confidence": 1.0}
-    told = read_side(None, {1: spoken[2]}, "ko")  # nothing is left to be read
+    told = side_as_text(None, {1: spoken[2]}, "ko")  # nothing is left to be read
     assert told is not None
     assert told.transcripts[1].text == "what the user wrote"

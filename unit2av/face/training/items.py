@@ -17,7 +17,7 @@ from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES
 from unit2av.face.training.config import FaceAugmentConfig
 from unit2av.face.training.corpus import LipClip
-from unit2av.lip_crops import CropCache, Faces
+from unit2av.lip_crops import ClipFaces, CropCache
 
 Example = TypeVar("Example", "FaceExample", "SyncExample")
 
@@ -97,10 +97,10 @@ class _Windows(Generic[Example]):
             )
         return self._example(clip, faces, self._starts(clip, faces), item_generator(self._seed, key))
 
-    def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> Example:
+    def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> Example:
         raise NotImplementedError
 
-    def _starts(self, clip: LipClip, faces: Faces) -> Ids:
+    def _starts(self, clip: LipClip, faces: ClipFaces) -> Ids:
         """First pictures of all windows that have a face in each picture: int64 [n], n at least 1. Raises InputError."""
         length = self._num_frames
         seen = np.cumsum(np.append(0, faces.is_seen[: clip.num_frames]))
@@ -141,7 +141,7 @@ class FaceWindows(_Windows[FaceExample]):
         self._same_reference, self._reference_choices = same_reference, reference_choices
         self._has_average, self._augment = has_average, augment
 
-    def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> FaceExample:
+    def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> FaceExample:
         start = int(generator.choice(starts))
         shown = self._shown(generator)
         target = faces.pictures[start + shown]
@@ -155,7 +155,7 @@ class FaceWindows(_Windows[FaceExample]):
         return FaceExample(target, reference, _units_of(clip, start, WINDOW_FRAMES), shown, average)
 
     def _reference(
-        self, clip: LipClip, faces: Faces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator
+        self, clip: LipClip, faces: ClipFaces, start: int, shown: Ids, starts: Ids, generator: np.random.Generator
     ) -> Pictures:
         """The same face with another mouth: from the clip's reference video where it has one, else from elsewhere in the clip."""
         if clip.reference is not None:
@@ -185,7 +185,7 @@ class SyncWindows(_Windows[SyncExample]):
         super().__init__(clips, cache, seed, num_frames, flip, max_items)
         self._min_shift = min_shift
 
-    def _example(self, clip: LipClip, faces: Faces, starts: Ids, generator: np.random.Generator) -> SyncExample:
+    def _example(self, clip: LipClip, faces: ClipFaces, starts: Ids, generator: np.random.Generator) -> SyncExample:
         start = int(generator.choice(starts))
         said = _units_of(clip, start, self._num_frames)
         others = np.arange(min(clip.num_frames, len(faces.pictures)) - self._num_frames + 1)
@@ -233,7 +233,7 @@ def _likest(pictures: Pictures, wanted: Ids, choices: Ids) -> Ids:
     return chosen
 
 
-def _average(faces: Faces) -> Pictures:
+def _average(faces: ClipFaces) -> Pictures:
     """The mean of up to 50 pictures with a face, spread over the clip: uint8 [96, 96, 3]."""
     seen = np.flatnonzero(faces.is_seen)
     chosen = seen[np.linspace(0, len(seen) - 1, min(len(seen), _AVERAGED)).round().astype(int)]

@@ -124,21 +124,21 @@ class Unit2vTask:
     # Validation
 
     def validate(self, batches: Iterator[dict[str, Tensor]], engine: Engine) -> Metrics:
-        """Measure held-out windows (see `Measurer`), show some, and switch the sync loss on when it is low enough.
+        """Measure held-out windows (see `ValidationMeter`), show some, and switch the sync loss on when it is low enough.
 
         With a unit encoder, whole held-out clips as well (see `LipReader`).
 
         batches: as in `training_step`, and average uint8 [batch, 96, 96, 3], each clip's mean face.
         """
         self._refresh_norms()
-        measurer = Measurer(self._face, self._losses, self._config.mouth)
+        measurer = ValidationMeter(self._face, self._losses, self._config.mouth)
         shown = 0
         for batch in batches:
             drawn = measurer.add(batch)
             for number in range(min(len(drawn), self._config.num_samples - shown)):
                 engine.log_image(f"source, target, output/{shown}", comparison(batch, drawn, number))
                 shown += 1
-        metrics = means_of(engine.of_all(measurer.found))
+        metrics = validation_means(engine.of_all(measurer.found))
         if self._losses.notice(metrics.get("sync_loss", float("inf"))):
             LOG.info("the sync loss counts from now on, with a weight of %g", self._config.losses.sync)
         return metrics if self._reader is None else metrics | self._reader.measure(self._face)
@@ -180,14 +180,14 @@ Measured = dict[str, list[Tensor]]
 """What was measured, by name: a tensor for each batch, float32 [windows]."""
 
 
-def means_of(shares: Sequence[Measured]) -> Metrics:
+def validation_means(shares: Sequence[Measured]) -> Metrics:
     """The means over all windows of all processes; mouth_l1 alone, infinite, when there were none."""
     names = dict.fromkeys(name for share in shares for name in share)
     values = {name: [one for share in shares for one in share.get(name, ())] for name in names}
     return {name: float(torch.cat(parts).mean()) for name, parts in values.items()} or {"mouth_l1": float("inf")}
 
 
-class Measurer:
+class ValidationMeter:
     """Collects what a validation measures, in `found`.
 
     l1: of the whole crop. mouth_l1, mouth_ssim: of the mouth region. average_mouth_l1: of the clip's mean face, which never

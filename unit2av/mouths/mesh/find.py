@@ -6,7 +6,7 @@ from avcore.arrays import Pixels
 from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
 from avcore.faces.geometry import Landmarks, hull, overlap
-from avcore.faces.window import Window
+from avcore.faces.window import CropWindow
 
 _WIDEN = (2.0, 1.4)
 """Windows around the box that are looked through; the narrow one helps where a neighbour is seen first in the wide one."""
@@ -32,7 +32,7 @@ class MeshFinder:
     def find(self, picture: Pixels, box: Box) -> Landmarks | None:
         """Landmarks float32 [468, 3] of the face in a box [4] of a picture uint8 [height, width, 3]; None where none is seen."""
         for widen in _WIDEN:
-            window = Window.around(box, widen)
+            window = CropWindow.around(box, widen)
             found = self._detector.mesh(window.cut(picture))
             if found is not None:
                 points = window.to_picture(found)

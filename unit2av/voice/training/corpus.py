@@ -18,7 +18,7 @@ from avcore.media import read_speech
 from avcore.progress import Progress, silent, track
 from avcore.runs.journal import Row, append, iter_rows, read, repair
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
-from avdata.published.unit2a import Reading, Utterance, Vector, as_voice, read_utterances
+from avdata.published.unit2a import ReadingRules, Vector, VoiceClip, as_voice, read_utterances
 from avdata.unit_store import set_apart, settle_vocabulary
 from unit2av.speaker import SpeakerEncoder
 from unit2av.voice.training.config import EDGE_AUTO, Unit2aConfig, VoiceDataConfig
@@ -45,13 +45,13 @@ class Corpus:
     vocabulary: fingerprint of the quantizer that made their units, "" = unknown.
     """
 
-    train: tuple[Utterance, ...]
-    valid: tuple[Utterance, ...]
+    train: tuple[VoiceClip, ...]
+    valid: tuple[VoiceClip, ...]
     vocabulary: str
     speaker_dim: int
 
 
-def edge_unit(setting: str, utterances: Sequence[Utterance]) -> int | None:
+def edge_unit(setting: str, utterances: Sequence[VoiceClip]) -> int | None:
     """The unit that stands for silence around an utterance, as `Unit2aConfig.edge_unit` asks for it; None for none."""
     if setting != EDGE_AUTO:
         return int(setting) if setting else None
@@ -61,9 +61,9 @@ def edge_unit(setting: str, utterances: Sequence[Utterance]) -> int | None:
     return unit
 
 
-def reading_of(data: VoiceDataConfig) -> Reading:
+def reading_of(data: VoiceDataConfig) -> ReadingRules:
     """How a run's recordings are read."""
-    return Reading(data.root, data.frame_level, data.first_unit, data.allow_missing)
+    return ReadingRules(data.root, data.frame_level, data.first_unit, data.allow_missing)
 
 
 def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:
@@ -88,20 +88,20 @@ def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:
     return corpus
 
 
-def _hold_out(utterances: list[Utterance], count: int, seed: int) -> tuple[list[Utterance], list[Utterance]]:
+def _hold_out(utterances: list[VoiceClip], count: int, seed: int) -> tuple[list[VoiceClip], list[VoiceClip]]:
     """Set `count` utterances apart, chosen by the seed."""
     if count >= len(utterances):
         raise UsageError("nothing is left to train on", expected=f"data.hold_out below {len(utterances)}", found=count)
     return set_apart(utterances, count, seed)
 
 
-def _with_voices(utterances: list[Utterance], config: Unit2aConfig, progress: Progress) -> list[Utterance]:
+def _with_voices(utterances: list[VoiceClip], config: Unit2aConfig, progress: Progress) -> list[VoiceClip]:
     if config.data.speakers:
         return give_voices(utterances, read_voices(config.data.speakers), config.data.allow_missing)
     return compute_missing(utterances, config.run_dir, config.data.speaker_encoder, progress)
 
 
-def _with_other_units(utterances: Sequence[Utterance], data: VoiceDataConfig) -> list[Utterance]:
+def _with_other_units(utterances: Sequence[VoiceClip], data: VoiceDataConfig) -> list[VoiceClip]:
     """The same utterances with other units of them, once for each store of `data.more_units`."""
     known = {one.id: one for one in utterances}
     return [
@@ -112,7 +112,7 @@ def _with_other_units(utterances: Sequence[Utterance], data: VoiceDataConfig) ->
     ]
 
 
-def _speaker_dim(utterances: list[Utterance]) -> int:
+def _speaker_dim(utterances: list[VoiceClip]) -> int:
     first: dict[int, str] = {}
     for utterance in utterances:
         first.setdefault(0 if utterance.voice is None else len(utterance.voice), utterance.id)
@@ -144,7 +144,7 @@ def read_voices(path: str | Path) -> dict[str, Vector]:
     return voices
 
 
-def give_voices(utterances: Sequence[Utterance], voices: Mapping[str, Vector], is_allowed_to_lack: bool = False) -> list[Utterance]:
+def give_voices(utterances: Sequence[VoiceClip], voices: Mapping[str, Vector], is_allowed_to_lack: bool = False) -> list[VoiceClip]:
     """The utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left out."""
     lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
     if lacking and not is_allowed_to_lack:
@@ -154,7 +154,7 @@ def give_voices(utterances: Sequence[Utterance], voices: Mapping[str, Vector], i
     return [replace(utterance, voice=voices[utterance.id]) for utterance in utterances if utterance.id in voices]
 
 
-def compute_missing(utterances: Sequence[Utterance], run_dir: str | Path, encoder: str, progress: Progress) -> list[Utterance]:
+def compute_missing(utterances: Sequence[VoiceClip], run_dir: str | Path, encoder: str, progress: Progress) -> list[VoiceClip]:
     """The utterances that have or can be given a voice; what is computed is kept in `<run_dir>/speakers.jsonl`.
 
     encoder: path of the speaker encoder, "" = the weights that come with NetfLips. An utterance without enough sound is
@@ -168,13 +168,13 @@ def compute_missing(utterances: Sequence[Utterance], run_dir: str | Path, encode
     return [one for one in filled if one.voice is not None]
 
 
-def _filled(utterance: Utterance, known: Known) -> Utterance:
+def _filled(utterance: VoiceClip, known: Known) -> VoiceClip:
     if utterance.voice is not None:
         return utterance
     return replace(utterance, voice=known[utterance.id, str(utterance.audio)])
 
 
-def _compute_voices(todo: list[Utterance], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
+def _compute_voices(todo: list[VoiceClip], cache: Path, encoder: str, progress: Progress) -> Iterable[Row]:
     """Embed recordings. The encoder is loaded when there are any."""
     if not todo:
         return ()
@@ -183,14 +183,14 @@ def _compute_voices(todo: list[Utterance], cache: Path, encoder: str, progress: 
     return extend_cache(cache, todo, lambda one: _voice_row(one, network()), "voice", progress)
 
 
-def _voice_row(utterance: Utterance, network: SpeakerEncoder) -> Row:
+def _voice_row(utterance: VoiceClip, network: SpeakerEncoder) -> Row:
     voice, reason = _embed(utterance, network)
     values = None if voice is None else [float(value) for value in voice]
     row = {"id": utterance.id, "audio": str(utterance.audio), "speaker_embedding": values, "left_out": reason}
     return {name: value for name, value in row.items() if value != ""}
 
 
-def _embed(utterance: Utterance, network: SpeakerEncoder) -> tuple[Vector | None, str]:
+def _embed(utterance: VoiceClip, network: SpeakerEncoder) -> tuple[Vector | None, str]:
     """The voice of a recording, or None and why it has none."""
     try:
         return network.embed(read_speech(utterance.audio)), ""
@@ -207,7 +207,7 @@ def _stored(row: Row, path: Path) -> tuple[tuple[str, str], Vector | None]:
 # Pitch: computed once
 
 
-def pitch_tracks(utterances: Sequence[Utterance], run_dir: str | Path, progress: Progress, measured: str = "") -> dict[str, Track]:
+def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress: Progress, measured: str = "") -> dict[str, Track]:
     """Tracks by id; what is computed is kept in `<run_dir>/pitch.jsonl`.
 
     measured: such a file of another run, "" = none. A recording that cannot be read has none. Raises InputError where `measured` is
@@ -225,14 +225,14 @@ def pitch_tracks(utterances: Sequence[Utterance], run_dir: str | Path, progress:
     return {name: _track(row) for name, row in kept.items() if row["tenths_of_hz"] is not None}
 
 
-def voices_and_pitches(utterances: Sequence[Utterance], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
+def voices_and_pitches(utterances: Sequence[VoiceClip], tracks: Tracks) -> tuple[NDArray[np.float32], list[Pitch]]:
     """Voices, float32 [n, E], and pitches of the utterances that have both."""
     found = [(one.voice, pitch_of(tracks[one.id])) for one in utterances if one.voice is not None and one.id in tracks]
     both = [(voice, pitch) for voice, pitch in found if pitch is not None]
     return np.stack([voice for voice, _ in both]) if both else np.zeros((0, 0), np.float32), [pitch for _, pitch in both]
 
 
-def _pitch_row(utterance: Utterance) -> Row:
+def _pitch_row(utterance: VoiceClip) -> Row:
     try:
         track = without_jumps(pitch_track(read_speech(utterance.audio)))
         values = [round(float(hz) * _PER_HZ) for hz in track]
@@ -256,7 +256,7 @@ def read_cache(path: Path, *keys: str) -> list[Row]:
 
 
 def extend_cache(
-    path: Path, items: list[Utterance], compute: Callable[[Utterance], Row], what: str, progress: Progress
+    path: Path, items: list[VoiceClip], compute: Callable[[VoiceClip], Row], what: str, progress: Progress
 ) -> Iterable[Row]:
     """Yield a row for each item, each written as soon as it is there.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from avcore.errors import InputError
 from avcore.speech.pitch import filled_log, pitch_of
 from avcore.timeline import units_to_samples
-from avdata.published.unit2a import Utterance, Vector
+from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.config import Metrics
 from avtrain.data import ItemSource
 from avtrain.sampling import Key, item_generator
@@ -77,13 +77,13 @@ class VoiceTake:
 class TakeReader:
     """Reads utterances and puts `edge_steps` of silence around them: without it a voice never learns to be silent."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, tracks: Tracks, silence: int | None) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, tracks: Tracks, silence: int | None) -> None:
         reader = AlignedReader(config)
         self._read: Reader = Preloaded(reader, utterances) if config.preload and utterances else reader
         self._tracks, self._config = tracks, config
         self._silence, self._steps = silence or 0, 0 if silence is None else config.edge_steps
 
-    def __call__(self, utterance: Utterance, shortest: int) -> VoiceTake:
+    def __call__(self, utterance: VoiceClip, shortest: int) -> VoiceTake:
         """Read one, again and again until there are `shortest` steps. Raises what `AlignedReader` raises."""
         frames, samples = self._read(utterance)
         track = self._tracks.get(utterance.id)
@@ -110,7 +110,7 @@ def _melody(frames: NDArray[np.int64], log_f0: Vector, voiced: NDArray[np.bool_]
 class HarmonicSegments:
     """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, read: TakeReader, seed: int) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, read: TakeReader, seed: int) -> None:
         self._utterances, self._config, self._read, self._seed = list(utterances), config, read, seed
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class HarmonicSegments:
         take = self._read(utterance, length)
         chance = item_generator(self._seed, key)
         start = int(chance.integers(len(take.frames) - length + 1))
-        voice = require_voice(utterance)
+        voice = voice_of_clip(utterance)
         if self._config.voice_noise:
             voice = blur_voice(voice, self._config.voice_noise, chance)
         return cut(utterance.id, take, voice, start, length)
@@ -138,7 +138,7 @@ class HarmonicSegments:
 class HeldOutTakes:
     """Utterances from their beginning, for validation, each the same in every epoch."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, read: TakeReader) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, read: TakeReader) -> None:
         self._utterances, self._config, self._read = list(utterances), config, read
 
     def __len__(self) -> int:
@@ -149,7 +149,7 @@ class HeldOutTakes:
         utterance = self._utterances[key[1]]
         take = self._read(utterance, self._config.segment_units)
         length = min(len(take.frames), self._config.valid_units_at_most)
-        return replace(cut(utterance.id, take, require_voice(utterance), 0, length), is_held_out=True)
+        return replace(cut(utterance.id, take, voice_of_clip(utterance), 0, length), is_held_out=True)
 
     def name(self, index: int) -> str:
         return self._utterances[index].id
@@ -159,7 +159,7 @@ class HeldOutTakes:
         return [min(utterance.units.num_steps + 2 * self._config.edge_steps, longest) for utterance in self._utterances]
 
 
-def require_voice(utterance: Utterance) -> Vector:
+def voice_of_clip(utterance: VoiceClip) -> Vector:
     """The voice of an utterance. Raises InputError where it has none."""
     if utterance.voice is None:
         raise InputError("this utterance has no voice", path=utterance.id)

@@ -13,7 +13,7 @@ from torch import Tensor
 from avcore.errors import InputError, NetflipsError
 from avcore.media import read_speech
 from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
-from avdata.published.unit2a import Utterance, Vector
+from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.sampling import Key, item_generator
 from unit2av.voice.training.config import VoiceDataConfig
 from unit2av.voice.training.losses import Runs, stack_runs, whole_runs
@@ -48,7 +48,7 @@ class SegmentBatch(TypedDict):
 
 Aligned = tuple[NDArray[np.int64], Vector]
 """An utterance's frames, int64 [T], and its samples, float32 [320 * T]."""
-Reader = Callable[[Utterance], Aligned]
+Reader = Callable[[VoiceClip], Aligned]
 
 
 class AlignedReader:
@@ -57,7 +57,7 @@ class AlignedReader:
     def __init__(self, config: VoiceDataConfig) -> None:
         self._config = config
 
-    def __call__(self, utterance: Utterance) -> Aligned:
+    def __call__(self, utterance: VoiceClip) -> Aligned:
         """Read an utterance, normalised to the peak.
 
         Raises MediaError, and InputError where the sound is silent or its length does not fit its units.
@@ -82,9 +82,9 @@ class AlignedReader:
 class Preloaded:
     """Keeps what was read in memory, from where forked workers read it without a copy; what failed is read again."""
 
-    def __init__(self, reader: Reader, utterances: Sequence[Utterance]) -> None:
+    def __init__(self, reader: Reader, utterances: Sequence[VoiceClip]) -> None:
         self._reader = reader
-        self._kept: dict[Utterance, Aligned] = {}  # not by id: one recording may be there with several units
+        self._kept: dict[VoiceClip, Aligned] = {}  # not by id: one recording may be there with several units
         LOG.info("reading %d recordings into memory", len(utterances))
         for utterance in utterances:
             try:
@@ -92,14 +92,14 @@ class Preloaded:
             except (NetflipsError, OSError, ValueError, EOFError):
                 continue  # it is named and counted when the loop asks for it
 
-    def __call__(self, utterance: Utterance) -> Aligned:
+    def __call__(self, utterance: VoiceClip) -> Aligned:
         return self._kept.get(utterance) or self._reader(utterance)
 
 
 class TrainingSegments:
     """Random segments of equal length (avtrain.data.ItemSource); which one depends on seed, epoch and index alone."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig, seed: int) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig, seed: int) -> None:
         self._utterances, self._config, self._seed = list(utterances), config, seed
         reader = AlignedReader(config)
         self._read: Reader = Preloaded(reader, self._utterances) if config.preload else reader
@@ -135,7 +135,7 @@ def blur_voice(voice: Vector, amount: float, chance: np.random.Generator) -> Vec
 class HeldOut:
     """Utterances from their beginning, for validation; those that are shorter than a training segment are doubled too."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: VoiceDataConfig) -> None:
+    def __init__(self, utterances: Sequence[VoiceClip], config: VoiceDataConfig) -> None:
         self._utterances, self._shortest, self._longest = list(utterances), config.segment_units, config.valid_units_at_most
         self._read = AlignedReader(config)
 
@@ -187,7 +187,7 @@ def _doubled(aligned: Aligned, length: int) -> Aligned:
     return frames, samples
 
 
-def _cut(utterance: Utterance, frames: NDArray[np.int64], samples: Vector, start: int, length: int) -> Segment:
+def _cut(utterance: VoiceClip, frames: NDArray[np.int64], samples: Vector, start: int, length: int) -> Segment:
     if utterance.voice is None:
         raise InputError("this utterance has no voice", path=utterance.id)
     end = start + length

@@ -13,7 +13,7 @@ from avcore.timeline import exact, frames_covering, frames_to_seconds
 from avcore.units import Ids
 from avtrain.sampling import Key, item_generator
 from unit2av.face.model import FACE_SIZE
-from unit2av.lip_crops import CropCache, Faces
+from unit2av.lip_crops import ClipFaces, CropCache
 from unit2av.mouths.wav2lip.critics import WINDOW
 from unit2av.mouths.wav2lip.mel import CHUNK, MEL_RATE, Mel, chunks_at
 from unit2av.mouths.wav2lip.training.corpus import SHORTEST, MelCache, SoundClip
@@ -92,7 +92,9 @@ class _Windows(Generic[Example]):
         start = int(generator.choice(heard))
         return self._example(clip, faces, mel, start, int(generator.choice(seen[seen != start])), generator)
 
-    def _example(self, clip: SoundClip, faces: Faces, mel: Mel, start: int, other: int, generator: np.random.Generator) -> Example:
+    def _example(
+        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
+    ) -> Example:
         """start: first picture of a window with sound; other: that of another window of the clip."""
         raise NotImplementedError
 
@@ -103,7 +105,7 @@ class GeneratorWindows(_Windows[GeneratorExample]):
     lead, behind = 1, WINDOW - 1
 
     def _example(
-        self, clip: SoundClip, faces: Faces, mel: Mel, start: int, other: int, generator: np.random.Generator
+        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
     ) -> GeneratorExample:
         target, reference = (faces.pictures[first : first + WINDOW] for first in (start, other))
         times = [frames_to_seconds(start - clip.offset + picture) for picture in range(WINDOW)]
@@ -116,7 +118,7 @@ class ExpertWindows(_Windows[ExpertExample]):
     lead, behind = 0, 1
 
     def _example(
-        self, clip: SoundClip, faces: Faces, mel: Mel, start: int, other: int, generator: np.random.Generator
+        self, clip: SoundClip, faces: ClipFaces, mel: Mel, start: int, other: int, generator: np.random.Generator
     ) -> ExpertExample:
         label = generator.integers(2)
         shown = start if label else other
@@ -135,7 +137,7 @@ def _num_heard(mel: Mel) -> int:
     return frames_covering(max(exact(0), exact(mel.shape[1] - CHUNK + 1) / MEL_RATE))
 
 
-def _windows_seen(faces: Faces) -> Ids:
+def _windows_seen(faces: ClipFaces) -> Ids:
     """First pictures of all windows that have a face in each picture: int64 [n]."""
     seen = np.cumsum(np.append(0, faces.is_seen))
     return np.flatnonzero(seen[WINDOW:] - seen[:-WINDOW] == WINDOW)
