@@ -25,7 +25,7 @@ _FORMAT = "netflips-kmeans-1"
 class Quantizer:
     """centres: float32 [clusters, columns]. mean, scale: float32 [columns], taken off and divided by first.
 
-    features: how its features are made (av2unit.clustering.features.settings_of). inertia: mean squared distance of the
+    features: how its features are made (av2unit.clustering.features.feature_settings). inertia: mean squared distance of the
     frames that it was fitted to. report: what else is known of the fit.
     """
 

@@ -116,7 +116,7 @@ def test_what_comes_out_as_another_sentence_is_not_right(packed: Bundle, tmp_pat
     assert is_right(_scores([0.0], [0.0]), ["said", "meant"]).tolist() == [True, False]
     folder = Path(shutil.copytree(packed.folder, tmp_path / "own"))
     monkeypatch.setattr(calibration, "is_right", lambda _, known: np.zeros(len(known), np.bool_))
-    monkeypatch.setattr(calibration, "Listener", lambda *_: SimpleNamespace(listen=lambda *_: _scores([0.0])))
+    monkeypatch.setattr(calibration, "ProbedModels", lambda *_: SimpleNamespace(listen=lambda *_: _scores([0.0])))
     with pytest.raises(InputError, match="comes out right"):
         calibrate_bundle(folder, count=1, seed=1, share=0.5, progress=silent)
 

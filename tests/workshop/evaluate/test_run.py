@@ -124,7 +124,7 @@ def test_what_is_found_does_not_depend_on_what_is_expected(
         return replace(sentence_of(kind, index, settings), korean=str(honest[0]["found"]))
 
     sentence_of = material.drawn_sentence
-    monkeypatch.setattr(material, "sentence_of", other)
+    monkeypatch.setattr(material, "drawn_sentence", other)
     told = do.do(job)
 
     def without_verdict(record: Record) -> Record:
