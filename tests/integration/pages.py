@@ -54,8 +54,12 @@ def commands_of(page: Path) -> list[str]:
 
 
 def parameters(*pages: Path) -> list[object]:
-    """All commands of some pages, as parameters of a test."""
-    return [pytest.param(line, id=f"{page.name}-{n}") for page in pages for n, line in enumerate(commands_of(page), 1)]
+    """All commands of some pages, as parameters of a test; one that stands on several pages, or in both languages, is run once."""
+    found: dict[tuple[str, ...], object] = {}
+    for page in pages:
+        for number, line in enumerate(commands_of(page), 1):
+            found.setdefault(tuple(shlex.split(line, comments=True)), pytest.param(line, id=f"{page.name}-{number}"))
+    return list(found.values())
 
 
 def run_in_form(line: str, forms: Sequence[Form], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,9 +135,14 @@ def test_a_training_starts(programs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "checkpoints" / "last.pt").is_file()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["netflips", "prepare", "kox"], ["netflips", "prepare", "video"], ["python", "-m", "av2unit.train"]],
-)
-def test_other_commands_are_there(command: list[str], programs: Path, tmp_path: Path) -> None:
-    assert "usage:" in run(programs, tmp_path, *command, "--help")
+def test_other_commands_are_there(programs: Path, tmp_path: Path) -> None:
+    code = """
+from av2unit import train
+from avdata.prepare import kox, video
+for module in (kox, video, train):
+    try:
+        module.main(["--help"])
+    except SystemExit:
+        pass
+"""
+    assert run(programs, tmp_path, "python", "-P", "-c", code).count("usage:") == 3

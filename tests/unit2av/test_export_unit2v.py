@@ -96,9 +96,10 @@ def test_a_renderer_of_other_units_is_refused_unless_told_otherwise(run: Path, t
     assert read_checkpoint(path, RENDERER).config["vocabulary"] == "sha256:other"
 
 
-def test_wrong_files_are_refused_in_one_line(run: Path, sync_run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_wrong_files_are_refused_in_one_line(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    torch.save({"about": {"kind": "sync expert"}}, tmp_path / "sync.pt")
     with pytest.raises(CheckpointError, match="a sync expert's"):
-        export_face(sync_run / "checkpoints" / "best.pt", tmp_path / "new.safetensors")
+        export_face(tmp_path / "sync.pt", tmp_path / "new.safetensors")
     with pytest.raises(UsageError, match="safetensors"):
         export_face(run / "checkpoints" / "best.pt", tmp_path / "new.pt")
     capfd.readouterr()

@@ -171,8 +171,12 @@ def test_checkpoints_are_in_the_published_layout(stage: Stage, parity_dir: Path)
     assert isinstance(content["cfg"]["task"], argparse.Namespace if stage.name == "finetune" else dict)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(stage: Stage, tmp_path: Path) -> None:
-    """SIGKILL in mid-epoch and with workers, then to the end: the same losses and weights as unbroken."""
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(finetuned: Stage, tmp_path: Path) -> None:
+    """SIGKILL in mid-epoch and with workers, then to the end: the same losses and weights as unbroken.
+
+    Pre-training stands on the same engine; that its noise depends on epoch and sample alone has a test of its own.
+    """
+    stage = finetuned
     line = stage.line(tmp_path)
     assert _start_and(signal.SIGKILL, line, tmp_path, update=26) == -signal.SIGKILL
     assert subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
@@ -191,9 +195,9 @@ def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stag
 
 
 def test_a_run_ends_after_its_minutes_with_its_decay_done(finetuned: Stage, tmp_path: Path) -> None:
-    """Its minutes are long beside an update on a busy machine: in six seconds the rate of one had not begun to fall."""
+    """Its minutes are long beside an update on a busy machine, and the rate falls from the third one on."""
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
-    settings = ["max_minutes=0.4", "fairseq.common.log_interval=1", *endless]
+    settings = ["max_minutes=0.15", "fairseq.optimizer.warmup_updates=2", "fairseq.common.log_interval=1", *endless]
     started = time.monotonic()
     done = subprocess.run(finetuned.line(tmp_path, *settings), env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
