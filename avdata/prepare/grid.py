@@ -9,18 +9,17 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
-from avdata.prepare.listed_splits import read_split_lists, write_report
+from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
-from avdata.prepare.video import Recording, VideoSettings, VideoWorker, add_clip_options, clip_settings, draw_contact_sheet
-from avdata.prepare.workplace import PrepareResult, Workplace
+from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
 
 OVERLAP, UNSEEN, FOUR = "overlap", "unseen", "four"
 _FOUR = {"s1", "s2", "s4", "s29"}
@@ -61,23 +60,16 @@ def split_of(speaker: str, clip: str, rule: str) -> str:
     return {0: "valid", 1: "test"}.get(part, "train")
 
 
-@dataclass
-class GridCorpus:
-    """The corpus as it was delivered, or unpacked. listed: splits of clips by name, {} = by the rule."""
+@dataclass(kw_only=True)
+class GridCorpus(ListedCorpus):
+    """The corpus as it was delivered, or unpacked. rule: how clips are split where no list says so."""
 
-    root: Path
-    video: VideoSettings
     rule: str = OVERLAP
-    listed: Mapping[str, str] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-    left_out: int = 0
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them: clips of two kinds must not be mixed."""
-        names = "\n".join(f"{name} {split}" for name, split in sorted(self.listed.items()))
-        how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else self.rule
-        return {"corpus": "grid", "split": how, **asdict(self.video)}
+        """All of them, for the folder's own record."""
+        return self.settings_with("grid", self.rule)
 
     def pieces(self) -> Iterator[CorpusPiece]:
         """One for each clip of a split. Raises InputError for another layout."""
@@ -106,15 +98,6 @@ class GridCorpus:
                 expected="s1/video/bbaf2n.mpg",
                 found=f"{len(self.problems)} others",
             )
-
-    def worker(self, place: Workplace) -> VideoWorker:
-        """Makes clips."""
-        return VideoWorker(place.out, place.temporary, self.video)
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Draw the contact sheet and write the report."""
-        draw_contact_sheet(place)
-        write_report(place, outcome, self.left_out, self.problems)
 
 
 def _speaker(source: CorpusFile) -> str:
@@ -151,8 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> int:
     video = VideoSettings("none", clips=clip_settings(options, 0.0), language="en")
-    listed = read_split_lists(options.split_list)
-    return prepare(GridCorpus(options.data_root, video, options.split, listed), output_options(options))
+    corpus = GridCorpus(root=options.data_root, video=video, rule=options.split, listed=read_split_lists(options.split_list))
+    return prepare(corpus, output_options(options))
 
 
 if __name__ == "__main__":

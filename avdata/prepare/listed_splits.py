@@ -1,8 +1,10 @@
-"""Splits of lip corpora by published lists, and the report of what a preparation kept of each."""
+"""Corpora of lip clips whose splits are in published lists, and the report of what a preparation kept of each."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
 from avdata.prepare.clips import MANIFEST
+from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
 from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal
 
 REPORT = "report.json"
@@ -18,6 +21,34 @@ _NAMES = {"val": "valid", "dev": "valid", "pretrain": "train", "trainval": "trai
 _ALSO_A_SET = "pretrain"
 """Folder of clips whose numbers begin anew: names in it keep it."""
 _NO_SPLIT = "(none)"
+
+
+@dataclass(kw_only=True)
+class ListedCorpus:
+    """A corpus of clips, as it was delivered. listed: splits of clips by name, {} = by the corpus's own rule. left_out: clips of no
+    split.
+    """
+
+    root: Path
+    video: VideoSettings
+    listed: Mapping[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    left_out: int = 0
+
+    def settings_with(self, corpus: str, rule: str, **more: object) -> Mapping[str, Any]:
+        """All of them: clips of two kinds must not be mixed."""
+        names = "\n".join(f"{name} {split}" for name, split in sorted(self.listed.items()))
+        how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else rule
+        return {"corpus": corpus, "split": how, **more, **asdict(self.video)}
+
+    def worker(self, place: Workplace) -> VideoWorker:
+        """Makes clips."""
+        return VideoWorker(place.out, place.temporary, self.video)
+
+    def report(self, place: Workplace, outcome: PrepareResult) -> None:
+        """Draw the contact sheet and write the report."""
+        draw_contact_sheet(place)
+        write_report(place, outcome, self.left_out, self.problems)
 
 
 def split_named(name: str) -> str:

@@ -5,10 +5,9 @@ LRS3: <root>/pretrain/<id>/<number>.mp4 and .txt, trainval/<id>/..., test/<id>/.
 """
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +15,26 @@ from avcore.command import Parser, run
 from avcore.errors import InputError
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
-from avdata.prepare.listed_splits import read_split_lists, split_named, write_report
+from avdata.prepare.listed_splits import ListedCorpus, read_split_lists, split_named
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import list_files
-from avdata.prepare.video import Recording, VideoSettings, VideoWorker, add_clip_options, clip_settings, draw_contact_sheet
-from avdata.prepare.workplace import PrepareResult, Workplace
+from avdata.prepare.video import Recording, VideoSettings, add_clip_options, clip_settings
 
 PRETRAIN, MAIN = "pretrain", "main"
 _SETS = (PRETRAIN, MAIN, "trainval", "test")
 _OWN_LISTS = ("pretrain", "train", "val", "test")
 
 
-@dataclass
-class LrsCorpus:
-    """The corpus, unpacked or in archives. sets: only these folders, () = all. listed: splits by name, {} = as the corpus says."""
+@dataclass(kw_only=True)
+class LrsCorpus(ListedCorpus):
+    """The corpus, unpacked or in archives. sets: only these folders, () = all."""
 
-    root: Path
-    video: VideoSettings
     sets: tuple[str, ...] = ()
-    listed: Mapping[str, str] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)
-    left_out: int = 0
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All of them: clips of two kinds must not be mixed."""
-        names = "\n".join(f"{name} {split}" for name, split in sorted(self.listed.items()))
-        how = hashlib.sha256(names.encode()).hexdigest()[:16] if self.listed else "corpus"
-        return {"corpus": "lrs", "split": how, "sets": list(self.sets), **asdict(self.video)}
+        """All of them, for the folder's own record."""
+        return self.settings_with("lrs", "corpus", sets=list(self.sets))
 
     def pieces(self) -> Iterator[CorpusPiece]:
         """One for each clip of a split. Raises InputError for another layout."""
@@ -88,15 +79,6 @@ class LrsCorpus:
         named = listed.get(f"{part}/{clip}") or ("" if part == PRETRAIN else listed.get(clip, ""))
         return named if named or self.listed or part == MAIN else split_named(part)
 
-    def worker(self, place: Workplace) -> VideoWorker:
-        """Makes clips."""
-        return VideoWorker(place.out, place.temporary, self.video)
-
-    def report(self, place: Workplace, outcome: PrepareResult) -> None:
-        """Draw the contact sheet and write the report."""
-        draw_contact_sheet(place)
-        write_report(place, outcome, self.left_out, self.problems)
-
 
 def build_parser() -> Parser:
     """The command's options."""
@@ -124,7 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _work(options: argparse.Namespace) -> int:
     video = VideoSettings("none", clips=clip_settings(options, 0.0), language=normalise_language(options.language))
-    corpus = LrsCorpus(options.data_root, video, tuple(sorted(set(options.set))), read_split_lists(options.split_list))
+    sets, listed = tuple(sorted(set(options.set))), read_split_lists(options.split_list)
+    corpus = LrsCorpus(root=options.data_root, video=video, sets=sets, listed=listed)
     return prepare(corpus, output_options(options))
 
 
