@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -94,17 +95,38 @@ def toy_config(run_dir: str, **changes: Any) -> ToyConfig:
     return ToyConfig(run_dir, LoopConfig(**{**loop, **names}), batch, **changes)
 
 
+KILLED = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5}
+"""Of a run that is killed."""
+
+
 def train_with_two_processes(run_dir: Path, changes: dict[str, Any]) -> str:
-    """Train a toy as `torchrun --nproc_per_node 2` does; returns what was printed."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [*launch, "-m", "tests.avtrain.toy", str(run_dir), json.dumps(changes)]
+    """Train a toy in two processes that know of one another as torchrun's do, forked from one; returns what was printed.
+
+    Torchrun itself, whose processes load all libraries each, starts a run in the tests of unit2unit.
+    """
+    command = [sys.executable, "-m", "tests.avtrain.toy", str(run_dir), json.dumps(changes), "2"]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
 
 
+def _fork(number: int) -> list[int]:
+    """Become several processes; returns the others' numbers in the first one, which is not of the run, and none in those."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(number), "LOCAL_WORLD_SIZE": str(number)}
+    children = list[int]()
+    for rank in map(str, range(number)):
+        children.append(os.fork())
+        if not children[-1]:
+            os.environ |= {"RANK": rank, "LOCAL_RANK": rank}
+            return []
+    return children
+
+
 if __name__ == "__main__":  # run in a process of its own, to be killed, or in several
-    killed = {"num_workers": 2, "delay_s": 0.01, "max_steps": 60, "save_every": 5}
-    config = toy_config(sys.argv[1], **(json.loads(sys.argv[2]) if sys.argv[2:] else killed))
+    if sys.argv[3:] and (children := _fork(int(sys.argv[3]))):
+        sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+    config = toy_config(sys.argv[1], **(json.loads(sys.argv[2]) if sys.argv[2:] else KILLED))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     sys.exit(run_task(ToyTask(config), config) or 0)

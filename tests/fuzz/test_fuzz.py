@@ -16,23 +16,18 @@ CASE = Case("text: units", "x", ("units",), {}, ("o.txt",), words="few")
 LINE = "netflips units: error: x.txt: too few units\n"
 
 
-def _fuzz(*options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "tests.fuzz", *options], cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def test_damaged_inputs_are_refused_in_one_line(tmp_path: Path) -> None:
+def test_named_and_damaged_inputs_are_refused_in_one_line(tmp_path: Path) -> None:
+    """Both in one run, which makes its good files once."""
     table = tmp_path / "fuzz.md"
-    done = _fuzz("--seed", str(SEED), "--cases", str(CASES), "--minutes", "20", "--table", str(table))
+    options = ["--crafted", "--seed", str(SEED), "--cases", str(CASES), "--minutes", "20", "--table", str(table)]
+    command = [sys.executable, "-m", "tests.fuzz", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     total = next(line for line in table.read_text().splitlines() if line.startswith("| all |"))
     tried, clean, accepted = (int(cell) for cell in total.split("|")[2:5])
-    assert tried == CASES
-    assert min(clean, accepted) > CASES // 10
-
-
-def test_named_cases_end_as_they_should() -> None:
-    done = _fuzz("--crafted", "--cases", "0")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert tried > CASES
+    assert accepted > CASES // 10
+    assert clean > tried - CASES
 
 
 @pytest.mark.parametrize(
