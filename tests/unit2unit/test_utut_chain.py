@@ -8,6 +8,7 @@ import torch
 
 from netflips.cli import main as netflips
 from tests.unit2unit.phrasebook import run, write_folders
+from unit2unit.inference import main as translate
 from unit2unit.utut_finetune.add_language import main as add_language
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from workshop.random.random_checkpoints import TRANSLATOR, write_random_checkpoints
@@ -27,19 +28,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("config", ["unit2unit/finetune", "unit2unit/finetune_debug"])
-def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path: Path, config: str) -> None:
+def test_a_random_checkpoint_is_finetuned_and_translates(folder: Path, tmp_path: Path) -> None:
+    """By the published recipe; the one for trials has tests of its own."""
     settings = [f"data_dir={folder / 'pairs'}", f"init={folder / 'start.pt'}", f"run_dir={tmp_path / 'run'}"]
-    done = run(_FINETUNE, "--config", config, *settings, "fairseq.optimization.max_update=2", "fairseq.dataset.num_workers=0")
+    settings += ["fairseq.optimization.max_update=2", "fairseq.dataset.num_workers=0"]
+    done = run(_FINETUNE, "--config", "unit2unit/finetune", *settings)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "2 + 2 layers of width 64" in done.stderr
-    if config == "unit2unit/finetune" and not torch.cuda.is_available():
+    if not torch.cuda.is_available():
         assert "half precision (fp16) needs a GPU" in done.stderr
     best = tmp_path / "run" / "checkpoints" / "checkpoint_best.pt"
     (tmp_path / "en.txt").write_text("3 17 29 4 0")
     given = ["--in-unit-path", str(tmp_path / "en.txt"), "--out-unit-path", str(tmp_path / "ko.txt"), "--utut-path", str(best)]
-    done = run("unit2unit.inference", *given, "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "2")
-    assert done.returncode == 0, done.stderr
+    assert translate([*given, "--src-lang", "en", "--tgt-lang", "ko", "--cpu", "--beam", "2"]) == 0
     assert (tmp_path / "ko.txt").exists()
     given = [
         "evaluate",
