@@ -19,7 +19,7 @@ from workshop.random.random_checkpoints import KOREAN_TRANSLATOR, RENDERER, SPEA
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = ROOT / "demo" / "clip.mp4"
-ENTRIES = ("av2unit/inference.py", "unit2unit/inference.py", "unit2av/inference_unit2a.py", "unit2av/inference_unit2av.py")
+ENTRIES = ("unit2av/inference_unit2a.py", "unit2av/inference_unit2av.py")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_the_stages_one_by_one_give_the_same_units(checkpoints: Path, tmp_path: 
 
 @pytest.mark.parametrize("file", ENTRIES)
 def test_every_entry_runs_as_a_file_from_anywhere(file: str, tmp_path: Path) -> None:
-    """As modules they are run by the tests of the pages and of the wheel."""
+    """Those of the other stages are run so by their own tests, and all as modules by the tests of the pages."""
     done = subprocess.run([sys.executable, ROOT / file, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "--precision" in done.stdout
@@ -111,7 +111,7 @@ def test_ctrl_c_leaves_nothing(checkpoints: Path, tmp_path: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("module", ["av2unit.extractor", "unit2unit.inference", "unit2av.voice.speech"])
+@pytest.mark.parametrize("module", ["unit2unit.inference", "unit2av.voice.speech"])
 def test_stages_load_no_heavy_libraries_at_import(module: str) -> None:
     heavy = ["ai_edge_litert", "av", "cv2", "ray", "accelerate", "fairseq", "sklearn"]
     code = f"import sys, {module}; print(*[name for name in {heavy} if name in sys.modules])"
