@@ -246,7 +246,7 @@ def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread:
 
         if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
             models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
-        size = replace(spread.pool_size(models.run.device, weights, resources), queue=1)
+        size = replace(spread.pool_size(models.run.device, weights, resources, has_readers=False), queue=1)
         with RayPool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
             pool.start()
             progress.start()

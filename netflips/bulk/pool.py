@@ -122,13 +122,18 @@ class RayPool(Pool[Item, Label]):
             self._hand_out()
             if not (self._reading or self._read_jobs or any(worker.queue for worker in self._workers)):
                 return
+            outcomes = list[Finished[Item, Label] | Lost[Item, Label]]()
             for ref in self._next_ready():
                 if ref in self._reading:
                     self._end_of_reading(ref)
                 elif (worker := next((one for one in self._workers if one.loading == ref), None)) is not None:
                     self._end_of_loading(worker)
                 else:
-                    yield from self._end_of_work(ref)
+                    outcomes += self._end_of_work(ref)
+            if outcomes:  # what is written down of them must not keep a worker waiting
+                self._top_up(source)
+                self._hand_out()
+            yield from outcomes
 
     def _next_ready(self) -> list[Any]:
         """What is ready first. Raises WorkersFailError when there is no worker any more, and no place for another."""

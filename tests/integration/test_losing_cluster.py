@@ -11,7 +11,7 @@ from avcore.media import VideoWriter, probe, read_speech
 from avcore.runs.cache import fits
 from avcore.timeline import SAMPLE_RATE
 
-_VIDEOS = 10
+_VIDEOS = 12
 
 
 def _write_video(path: Path, speech: np.ndarray, shade: int) -> None:
@@ -26,7 +26,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     videos, out = tmp_path / "in", tmp_path / "out"
     videos.mkdir()
     for number in range(_VIDEOS):
-        _write_video(videos / f"v{number}.mp4", speech[: len(speech) - 640 * number], 10 * number)
+        _write_video(videos / f"v{number:02d}.mp4", speech[: len(speech) - 640 * number], 9 * number)
     words = [
         "--in-vid-path", videos, "--src-lang", "en", "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu",
         "--av2unit-path", parity_dir / "mavhubert.pt", "--utut-path", parity_dir / "utut_ko.pt", "--beam", "2",
@@ -39,7 +39,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     assert run.returncode == 0, run.stderr[-4000:]
     assert [one["what"] for one in json.loads(run.stdout.splitlines()[-1])] == ["worker killed", "machine removed"]
 
-    names = [f"v{number}_ko.mp4" for number in range(_VIDEOS)]
+    names = [f"v{number:02d}_ko.mp4" for number in range(_VIDEOS)]
     rows = [json.loads(line) for line in (out / "dubs.jsonl").read_text().splitlines()]
     assert sorted(row["output"] for row in rows) == names
     assert sorted(path.name for path in out.iterdir()) == sorted([".lock", "dubs.jsonl", *names])
@@ -53,7 +53,7 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     reasons = [reason for row in rows for reason in row.get("tried_again", ())]
     assert "its machine went away" in reasons
     assert len(reasons) >= 2
-    sources = {str(videos / f"v{number}.mp4") for number in range(_VIDEOS)}
+    sources = {str(videos / f"v{number:02d}.mp4") for number in range(_VIDEOS)}
     assert set(report["tried_again"]) <= sources
     assert sum(map(len, report["tried_again"].values())) == len(reasons)
     assert f"{len(reasons)} tries lost with their workers" in run.stderr
