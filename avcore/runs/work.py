@@ -18,11 +18,15 @@ class WorkersFailError(NetflipsError):
 
 @dataclass(frozen=True)
 class PoolTask(Generic[Item]):
-    """Items that go through a worker together. parts: as they are read. tries: how often a worker died of it alone."""
+    """Items that go through a worker together.
+
+    parts: as they are read. tries: how often a worker died of it alone. deaths: why it was tried again, each time, in words.
+    """
 
     parts: tuple[tuple[Item, ...], ...]
     is_alone: bool = False
     tries: int = 0
+    deaths: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, item: Item) -> "PoolTask[Item]":

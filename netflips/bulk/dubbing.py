@@ -2,7 +2,7 @@
 
 Which videos of a folder are dubbed, and which were set aside:
 
-    dubs.jsonl      what is complete, with the settings it was made with and its report
+    dubs.jsonl      what is complete, with the settings it was made with, why it was tried again, and its report
     failed.jsonl    what was set aside, with the reason
 """
 
@@ -22,17 +22,22 @@ from avcore.compute.memory import keep_freed_memory
 from avcore.errors import NetflipsError
 from avcore.files import write_text
 from avcore.runs import journal
-from avcore.runs.cache import fits, key_of, seal_of
+from avcore.runs.cache import file_digest, fits, key_of, seal_of
 from avcore.runs.lock import folder_lock
-from avcore.runs.work import Lost, PoolTask
+from avcore.runs.seldom import Seldom
+from avcore.runs.work import Finished, Lost, PoolTask
+from avcore.temporary import sweep
 from netflips.bulk.progress import RunProgress
 from netflips.bulk.records import Rejected, reason_of
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread, file_size
+from netflips.dub.files_used import inputs_of
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RunOptions
 from netflips.pipeline import dub
+from netflips.recognizers.folders import folder_fingerprint
 from netflips.report import DubReport
+from netflips.text_road.options import TextRoad
 
 _DONE_KEYS = ("output", "key", "report")
 _FAILED_KEYS = ("id", "reason")
@@ -73,9 +78,10 @@ class DubRecord:
             LOG.warning("%s is not as it was made; it is made anew", job.target)
         return is_whole
 
-    def add(self, job: DubJob, key: str, report: DubReport) -> None:
-        """Note a video that is complete, and the settings that it was made with."""
-        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), "report": asdict(report)}
+    def add(self, job: DubJob, key: str, report: DubReport, deaths: Sequence[str] = ()) -> None:
+        """Note a video that is complete, and the settings that it was made with. deaths: why it was tried again, each time."""
+        again = {"tried_again": list(deaths)} if deaths else {}
+        row = {"output": job.target.name, "key": key, "file": seal_of(job.target), **again, "report": asdict(report)}
         journal.append(self.out_dir / "dubs.jsonl", [row])
         self.done[job.target.name] = json.loads(json.dumps(row))
 
@@ -90,9 +96,14 @@ class DubRecord:
         (self.out_dir / "failed.jsonl").unlink(missing_ok=True)
 
     def write_report(self, path: Path, jobs: Iterable[DubJob]) -> None:
-        """Write the reports of all videos that are done, in the form of `netflips.report.write_reports`."""
-        dubs = [self.done[job.target.name]["report"] for job in jobs if job.target.name in self.done]
-        write_text(path, json.dumps({"dubs": dubs, "failures": self.failures}, indent=2, ensure_ascii=False))
+        """Write the reports of all videos that are done, in the form of `netflips.report.write_reports`.
+
+        With them go the videos whose worker or machine went away over them, and that were tried again: what was said, by source.
+        """
+        rows = {job: self.done[job.target.name] for job in jobs if job.target.name in self.done}
+        again = {str(job.source): row["tried_again"] for job, row in rows.items() if "tried_again" in row}
+        content = {"dubs": [row["report"] for row in rows.values()], "failures": self.failures, "tried_again": again}
+        write_text(path, json.dumps(content, indent=2, ensure_ascii=False))
 
 
 @dataclass(frozen=True)
@@ -156,27 +167,33 @@ def dub_side_by_side(
 ) -> int | None:
     """Dub what is not complete yet; returns the exit code, 1 when some videos were set aside.
 
-    jobs: with targets in one folder. report: JSON of all dubs, those of earlier runs too. Raises NetflipsError for what
-    concerns all videos.
+    jobs: with targets in one folder; large files come first, so that no worker is left alone with one at the end. report: JSON of
+    all dubs, those of earlier runs too. Raises NetflipsError for what concerns all videos.
     """
     if spread.address is None:
         models = replace(models, run=replace(models.run, device=str(resolve_device(models.run.device))))
-    settings = key_of(repr(options), *models.key())
-    keys = {job: key_of(settings, job.source.name, file_size(job.source) if job.source.is_file() else 0) for job in jobs}
-    with folder_lock(jobs[0].target.parent):
-        record = DubRecord.read(jobs[0].target.parent)
+    settings = settings_key(options, models)
+    sizes = {job: file_size(job.source) if job.source.is_file() else 0 for job in jobs}
+    keys = {job: key_of(settings, job.source.name, size) for job, size in sizes.items()}
+    out_dir = jobs[0].target.parent
+    with folder_lock(out_dir):
+        sweep(out_dir)
+        record = DubRecord.read(out_dir)
         if retry_failed:
             record.forgive()
         left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failures]
         if len(left) < len(jobs):
             LOG.info("%d of %d videos were done or set aside already", len(jobs) - len(left), len(jobs))
-        with closing(_run(left, models, options, spread, is_quiet)) as outcomes:
-            for job, result in outcomes:
-                _keep(record, job, keys[job], result)
-                if report is not None:
-                    record.write_report(report, jobs)
-        if report is not None:
-            record.write_report(report, jobs)
+        told = Seldom(lambda: None if report is None else record.write_report(report, jobs))
+        left.sort(key=sizes.__getitem__, reverse=True)
+        try:
+            with closing(_run(left, models, options, spread, is_quiet)) as outcomes:
+                for outcome in outcomes:
+                    _keep(record, outcome, keys[outcome.job])
+                    told.maybe()
+        finally:
+            told.now()
+            sweep(out_dir)
         failed = [str(job.source) for job in jobs if str(job.source) in record.failures]
     if not failed:
         return None
@@ -184,39 +201,76 @@ def dub_side_by_side(
     return EXIT_FAILED
 
 
-def _keep(record: DubRecord, job: DubJob, key: str, result: DubReport | Rejected) -> None:
+def settings_key(options: DubOptions, models: DubModels) -> str:
+    """What dubs are made with, as a name: options, models, and what the files and folders hold that the options name.
+
+    A folder may hold another recognizer by the next run, and a file another voice. Raises NetflipsError for what cannot be read.
+    """
+    folders = [] if options.road is None else [options.road.recognizer, options.road.translator]
+    inside = set() if options.road is None else {path for paths in options.road.files.values() for path in paths}
+    files = [path for paths in inputs_of(options).values() for path in paths if path not in inside]
+    return key_of(repr(options), *models.key(), *map(folder_fingerprint, folders), *map(file_digest, files))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a video. deaths: why it was tried again, each time."""
+
+    job: DubJob
+    result: DubReport | Rejected
+    deaths: tuple[str, ...] = ()
+
+
+def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
     """Write down what became of a video, and say it."""
+    job, result = outcome.job, outcome.result
     if isinstance(result, Rejected):
         LOG.error("failed: %s", result.reason)
         record.set_aside(result)
         return
+    if outcome.deaths:
+        LOG.warning("%s: warning: tried again: %s", job.source, "; ".join(outcome.deaths))
     for warning in result.warnings:
         LOG.warning("%s: warning: %s", job.source, warning)
     LOG.info("%s", result.summary())
-    record.add(job, key, result)
+    record.add(job, key, result, outcome.deaths)
 
 
-def _run(
-    jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool
-) -> Generator[tuple[DubJob, DubReport | Rejected]]:
+def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool) -> Generator[_Outcome]:
     if not jobs:
         return
     progress = RunProgress(len(jobs), what="videos", is_quiet=is_quiet)
+    weights = models.size() + (0 if options.road is None else _size_of(options.road))
     with ray_session(spread.num_readers, spread.address) as resources:
         from netflips.bulk.pool import RayPool
 
         if models.run.device == "auto":  # of a cluster: whether it has GPUs is known only now
             models = replace(models, run=replace(models.run, device="cuda" if resources.get("GPU") else "cpu"))
-        size = replace(spread.pool_size(models.run.device, models.size(), resources), queue=1)
+        size = replace(spread.pool_size(models.run.device, weights, resources, has_readers=False), queue=1)
         with RayPool[DubJob, DubJob](DubWorker, (with_full_paths(models), with_full_paths(options)), size) as pool:
             pool.start()
             progress.start()
-            for outcome in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
-                result = outcome if isinstance(outcome, Lost) else outcome.result[0]
-                if not isinstance(result, DubReport):
-                    result = Rejected(str(outcome.label.source), result.reason)
-                is_done = isinstance(result, DubReport)
-                progress.add(int(is_done), int(not is_done), result.input_s if isinstance(result, DubReport) else 0.0)
-                yield outcome.label, result
+            for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
+                outcome = _outcome_of(finished)
+                is_done = isinstance(outcome.result, DubReport)
+                progress.add(
+                    int(is_done), int(not is_done), outcome.result.input_s if is_done else 0.0, num_again=len(outcome.deaths)
+                )
+                yield outcome
             progress.close()
     LOG.info("%s", progress.table())
+
+
+def _outcome_of(finished: Finished[DubJob, DubJob] | Lost[DubJob, DubJob]) -> _Outcome:
+    job = finished.label
+    if isinstance(finished, Lost):
+        return _Outcome(job, Rejected(str(job.source), finished.reason))
+    (result,) = finished.result
+    if isinstance(result, Rejected):
+        return _Outcome(job, Rejected(str(job.source), result.reason), finished.task.deaths)
+    return _Outcome(job, result, finished.task.deaths)
+
+
+def _size_of(road: TextRoad) -> int:
+    """Bytes of the folders of the road over text."""
+    return sum(path.stat().st_size for paths in road.files.values() for path in paths if path.is_file())

@@ -1,24 +1,35 @@
 """A pool on Ray, in two steps: readers on the CPUs, then workers that hold the models. Bounded, and dead workers are replaced.
 
+What a worker had in hand when its machine went away is not blamed for it. A new worker gets nothing before it has loaded its
+models: where a cluster has become too small for it, the others go on.
+
 A task is a batch of items. Its parts are read by plain Ray tasks; when all are read, one worker (an actor) gets them. Only
 so many parts are under way at a time, so that memory does not grow with the amount of work. What is read goes from reader
 to worker without passing through this process.
 """
 
+import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self
 
 import ray
-from ray.exceptions import ObjectLostError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError, RayTaskError, WorkerCrashedError
 
 from avcore.errors import CheckpointError
 from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
 
+LOG = logging.getLogger("netflips")
+
 _TRIES_ALONE = 2
 _MOST_DEATHS_IN_A_ROW = 12
-_READERS_FAULT = (WorkerCrashedError, RayTaskError, ObjectLostError)
+_PATIENCE_S, _LONGEST_WAIT_S = 60.0, 900.0
+"""Until it is said that new workers find no place, and until a run ends that has no other workers."""
+_NODE_LOST = ("node has died", "node was terminated")
+"""In what Ray says of an actor whose machine went away."""
+_READERS_FAULT = (WorkerCrashedError, NodeDiedError, RayTaskError, ObjectLostError)
 """Errors of a worker's call that come from what it was to be given, or from our own code, and leave the worker alive."""
 
 
@@ -32,11 +43,16 @@ class _Job(Generic[Item, Label]):
 
 @dataclass(eq=False)
 class _Actor(Generic[Item, Label]):
+    """loading: the call that loads its models, None when they are there."""
+
     actor: Any
+    loading: Any
     queue: deque[tuple[Any, _Job[Item, Label]]] = field(default_factory=deque)
 
     def takes(self, job: _Job[Item, Label], most: int) -> bool:
         """Whether it may be given a job now. Suspects have a worker for themselves, so that the right one is blamed."""
+        if self.loading is not None:
+            return False
         if job.task.is_alone or any(queued.task.is_alone for _, queued in self.queue):
             return not self.queue
         return len(self.queue) < most
@@ -68,6 +84,7 @@ class RayPool(Pool[Item, Label]):
         self._again: deque[_Job[Item, Label]] = deque()
         self._widest = 1
         self._deaths = 0
+        self._has_warned = False
 
     def __enter__(self) -> Self:
         return self
@@ -83,17 +100,19 @@ class RayPool(Pool[Item, Label]):
 
         Raises CheckpointError with what `load` says is wrong with the models, WorkersFailError when a worker dies over it.
         """
-        self._workers = [_Actor(self._make_actor()) for _ in range(self._size.workers)]
+        self._workers = [self._new_worker() for _ in range(self._size.workers)]
         readers = range(self._size.readers if self._read is not None else 0)
         try:
             warm = [self._submit_part(()) for _ in readers]
-            complaints = [text for text in ray.get([worker.actor.load.remote() for worker in self._workers]) if text]
+            complaints = [text for text in ray.get([worker.loading for worker in self._workers]) if text]
             ray.get(warm)
         except RayError as error:
             what = "a worker died while it loaded the models"
             raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers") from error
         if complaints:
             raise CheckpointError(complaints[0])
+        for worker in self._workers:
+            worker.loading = None
 
     def run(self, tasks: Iterable[tuple[Label, PoolTask[Item]]]) -> Iterator[Finished[Item, Label] | Lost[Item, Label]]:
         """Do labelled tasks; items of one that its worker died of are tried alone, and set aside if it dies of them again."""
@@ -101,15 +120,36 @@ class RayPool(Pool[Item, Label]):
         while True:
             self._top_up(source)
             self._hand_out()
-            waiting = [*self._reading, *(ref for worker in self._workers for ref, _ in worker.queue)]
-            if not waiting:
+            if not (self._reading or self._read_jobs or any(worker.queue for worker in self._workers)):
                 return
-            ready, _ = ray.wait(waiting, num_returns=1, fetch_local=False)
-            for ref in ready:
+            outcomes = list[Finished[Item, Label] | Lost[Item, Label]]()
+            for ref in self._next_ready():
                 if ref in self._reading:
                     self._end_of_reading(ref)
+                elif (worker := next((one for one in self._workers if one.loading == ref), None)) is not None:
+                    self._end_of_loading(worker)
                 else:
-                    yield from self._end_of_work(ref)
+                    outcomes += self._end_of_work(ref)
+            if outcomes:  # what is written down of them must not keep a worker waiting
+                self._top_up(source)
+                self._hand_out()
+            yield from outcomes
+
+    def _next_ready(self) -> list[Any]:
+        """What is ready first. Raises WorkersFailError when there is no worker any more, and no place for another."""
+        at_work = [ref for worker in self._workers for ref, _ in worker.queue]
+        loading = [worker.loading for worker in self._workers if worker.loading is not None]
+        begin = time.monotonic()
+        while True:
+            ready, _ = ray.wait([*self._reading, *at_work, *loading], num_returns=1, timeout=_PATIENCE_S, fetch_local=False)
+            if ready:
+                return list(ready)
+            if loading and not self._has_warned:
+                self._has_warned = True
+                LOG.warning("%d of %d workers wait for a place: is the cluster smaller now?", len(loading), len(self._workers))
+            if len(loading) == len(self._workers) and time.monotonic() - begin > _LONGEST_WAIT_S:
+                what = f"no worker has found a place for {_LONGEST_WAIT_S / 60:.0f} min"
+                raise WorkersFailError(what, hint="the same command goes on when the cluster has its machines again")
 
     def _top_up(self, source: Iterator[tuple[Label, PoolTask[Item]]]) -> None:
         """Start reading while there is room."""
@@ -178,25 +218,54 @@ class RayPool(Pool[Item, Label]):
             self._deaths = 0
             yield Finished(job.label, job.task, result)
 
+    def _end_of_loading(self, worker: _Actor[Item, Label]) -> None:
+        """A new worker has its models, or died over them. Raises CheckpointError with what is wrong with the models."""
+        try:
+            complaint = ray.get(worker.loading)
+        except RayError as error:
+            self._count_death(error)
+            self._replace(worker)
+            return
+        if complaint:
+            raise CheckpointError(complaint)
+        worker.loading = None
+
+    def _new_worker(self) -> _Actor[Item, Label]:
+        actor = self._make_actor()
+        return _Actor(actor, actor.load.remote())
+
     def _replace(self, worker: _Actor[Item, Label]) -> None:
         _kill(worker.actor)
-        self._workers[self._workers.index(worker)] = _Actor(self._make_actor())
+        self._workers[self._workers.index(worker)] = self._new_worker()
 
     def _retry(self, job: _Job[Item, Label], error: Exception) -> Iterator[Lost[Item, Label]]:
         """Try the items of a failed task again, each alone; give up those that were alone before."""
+        self._count_death(error)
+        task, deaths = job.task, (*job.task.deaths, _reason(error))
+        if _is_node_lost(error):
+            self._again.append(_Job(job.label, replace(task, deaths=deaths)))
+            return
+        tries = task.tries + (len(task.items) == 1 and task.is_alone)
+        if tries >= _TRIES_ALONE:
+            yield Lost(job.label, task.items[0], f"given up: {_reason(error)}")
+            return
+        self._again.extend(_Job(job.label, PoolTask(((item,),), True, tries, deaths)) for item in task.items)
+
+    def _count_death(self, error: Exception) -> None:
         self._deaths += 1
         if self._deaths >= _MOST_DEATHS_IN_A_ROW:
             what = f"the workers died {self._deaths} times in a row"
             raise WorkersFailError(what, found=_reason(error), hint="if memory is short, use fewer --workers or --readers")
-        tries = job.task.tries + (len(job.task.items) == 1 and job.task.is_alone)
-        if tries >= _TRIES_ALONE:
-            yield Lost(job.label, job.task.items[0], f"given up: {_reason(error)}")
-            return
-        self._again.extend(_Job(job.label, PoolTask(((item,),), True, tries)) for item in job.task.items)
 
 
 def _kill(actor: Any) -> None:
     ray.kill(actor)
+
+
+def _is_node_lost(error: Exception) -> bool:
+    """Whether a machine of the cluster went away, with whatever ran there."""
+    cause = getattr(error, "cause", None) or error
+    return isinstance(cause, NodeDiedError) or (isinstance(cause, RayActorError) and any(text in str(cause) for text in _NODE_LOST))
 
 
 def _reason(error: Exception) -> str:
@@ -204,6 +273,8 @@ def _reason(error: Exception) -> str:
     cause = getattr(error, "cause", None) or error
     if isinstance(cause, WorkerCrashedError):
         return "the process that read it died"
+    if _is_node_lost(error):
+        return "its machine went away"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     text = lines[0] if lines else type(cause).__name__
     return text if isinstance(cause, RayError) else f"{type(cause).__name__}: {text}"

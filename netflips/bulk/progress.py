@@ -22,7 +22,7 @@ class RunProgress:
 
     def __init__(self, num_items: int, total_s: float = 0.0, what: str = "utterances", is_quiet: bool = False) -> None:
         self._num_items, self._total_s, self._what, self._is_quiet = num_items, total_s, what, is_quiet
-        self.done, self.failed, self.media_s, self.costs = 0, 0, 0.0, Costs()
+        self.done, self.failed, self.again, self.media_s, self.costs = 0, 0, 0, 0.0, Costs()
         self._made = self.began = self._last_line = time.monotonic()
         self._end: float | None = None
         self._bar: Any = None
@@ -34,8 +34,9 @@ class RunProgress:
             form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
             self._bar = tqdm(total=self._num_items, desc=self._what, dynamic_ncols=True, bar_format=form)
 
-    def add(self, done: int, failed: int, media_s: float, costs: Costs | None = None) -> None:
-        """Count finished and failed items and the media of the finished ones, and show it."""
+    def add(self, done: int, failed: int, media_s: float, costs: Costs | None = None, num_again: int = 0) -> None:
+        """Count finished and failed items, media of the finished ones, tries that came to nothing (num_again), and show it."""
+        self.again += num_again
         self.done, self.failed, self.media_s = self.done + done, self.failed + failed, self.media_s + media_s
         self.costs += costs or Costs()
         if self._bar is not None:
@@ -81,7 +82,7 @@ class RunProgress:
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
         lines = [
-            f"{self.done} {self._what} done, {self.failed} failed in {duration(self.elapsed_s)}"
+            f"{self.done} {self._what} done, {self.failed} failed{self._tries()} in {duration(self.elapsed_s)}"
             f" and {duration(self.began - self._made)} to start",
             f"  media         {self.media_s / _HOUR_S:9.3f} h  {self.x_real_time:8.2f} x real time",
         ]
@@ -89,6 +90,9 @@ class RunProgress:
         lines += [f"  {kind:<12} {spent:10.1f} s  {spent / worked:8.1%} of the work" for kind, spent in kinds if spent]
         lines += [f"  padding      {costs.padding_share:10.1%} of what the models were fed"] if costs.padded_s else []
         return "\n".join(lines)
+
+    def _tries(self) -> str:
+        return f", {self.again} tries lost with their workers" if self.again else ""
 
 
 def duration(seconds: float) -> str:

@@ -38,17 +38,21 @@ class Spread:
         """Readers of a session on this machine."""
         return self.readers or num_cores()
 
-    def pool_size(self, device: str, weights: int, resources: dict[str, float]) -> PoolSize:
+    def pool_size(self, device: str, weights: int, resources: dict[str, float], has_readers: bool = True) -> PoolSize:
         """Settle the numbers.
 
-        device: of the models. weights: bytes of the checkpoint. resources: `ray.cluster_resources()`. Raises UsageError for
-        more than there is, which would wait for ever.
+        device: of the models. weights: bytes of the checkpoint. resources: `ray.cluster_resources()`. has_readers: others read for
+        the workers, and need cores of a cluster too. Raises UsageError for more than there is, which would wait for ever.
         """
         if device.startswith("cuda"):
             return self._on_gpus(resources.get("GPU", 0.0), int(resources.get("CPU", 1)))
         if self.address is None:
             return PoolSize(self.workers or default_workers(weights), self.num_readers)
         cores = int(resources.get("CPU", 0))
+        if not has_readers:
+            if self.workers > cores:
+                raise UsageError("the cluster has not as many cores", expected=f"--workers {cores} at most", found=self.workers)
+            return PoolSize(self.workers or max(1, cores), 1, cpus=1.0)
         workers = self.workers or max(1, cores // 2)
         if workers >= cores:
             raise UsageError("a core of the cluster must be left to read", expected=f"--workers {cores - 1} at most", found=workers)

@@ -1,6 +1,7 @@
 """Which videos are dubbed into which files."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from avcore.errors import InputError, MediaError, OutputError, UsageError
@@ -23,7 +24,7 @@ def jobs_of(options: argparse.Namespace, target: str) -> list[Job]:
     if not is_one or options.out_dir is not None:
         _require_nothing_of_one_video(options)
     jobs = _named(inputs, options.out_dir, target)
-    doubled = {str(out) for _, out in jobs if sum(other == out for _, other in jobs) > 1}
+    doubled = {str(out) for out, times in Counter(out for _, out in jobs).items() if times > 1}
     if doubled:
         raise UsageError("several inputs would be written under one name", found=", ".join(sorted(doubled)), hint="dub them apart")
     return jobs

@@ -9,6 +9,7 @@ from avcore.errors import NetflipsError, UsageError
 from avcore.outputs import keep_apart
 from avcore.plain_text import require_utf8
 from avcore.progress import bars
+from avcore.runs.seldom import Seldom
 from netflips.bulk.spread import spread_of
 from netflips.bundles.paths import given_or_bundle
 from netflips.dub.files_used import inputs_of, outputs_of
@@ -91,14 +92,18 @@ def _dub_side_by_side(
 
 def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: ReportFiles, is_quiet: bool) -> int | None:
     failed = []
-    for source, target in jobs:
-        try:
-            told.add(_dub_one(source, target, models, settings, is_quiet))
-        except NetflipsError as error:
-            LOG.error("failed: %s", error)
-            failed.append(str(source))
-            told.fail(source, str(error))
-        _write(told, is_quiet)  # after each, so that finished work is known
+    written = Seldom(lambda: _write(told, is_quiet))
+    try:
+        for source, target in jobs:
+            try:
+                told.add(_dub_one(source, target, models, settings, is_quiet))
+            except NetflipsError as error:
+                LOG.error("failed: %s", error)
+                failed.append(str(source))
+                told.fail(source, str(error))
+            written.maybe()  # after each but for very many, so that finished work is known
+    finally:
+        written.now()
     if not failed:
         return None
     LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))

@@ -19,6 +19,7 @@ from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.evaluate.metrics.figures import EXTRACTOR, INCEPTION, RECOGNIZER, SPEAKER, SYNCNET
+from netflips.recognizers.folders import folder_fingerprint
 from unit2av.stage import SPEAKER_ENCODER
 from unit2text.stage import TEXT_READER
 
@@ -155,16 +156,8 @@ class Judges:
         }.get(need)
         if path is None or need not in self.there:
             return ""
-        own = _digest(path)
+        own = folder_fingerprint(path) if path.is_dir() else file_digest(path)
         return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.reader_path else own
-
-
-def _digest(path: Path) -> str:
-    """Of a file, or of the names and lengths of a folder's files and all small ones."""
-    if not path.is_dir():
-        return file_digest(path)
-    files = sorted(one for one in path.rglob("*") if one.is_file())
-    return key_of([(one.name, one.stat().st_size) for one in files])
 
 
 _CONTRACT: type[SpeechRecognizer] = UnitHearing

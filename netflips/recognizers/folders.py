@@ -9,6 +9,8 @@ from typing import Any
 
 from avcore.errors import InputError, UsageError, reason
 from avcore.files import require_file
+from avcore.runs.cache import file_digest
+from avcore.units.vocabulary import fingerprint
 
 MODEL_FILE = "model.bin"
 WHISPER, SEQUENCE_TO_SEQUENCE = "WhisperSpec", "TransformerSpec"
@@ -71,6 +73,16 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
         has = ctranslate2.get_supported_compute_types(kind, place.index or 0)
         compute = wanted if wanted != "float32" and wanted in has else "default"
     return {"device": kind, "device_index": place.index or 0, "compute_type": compute}
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """What a folder's answers depend on, as a name made from all that its weights hold, and what cuts text or names tokens."""
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _matters(path)]
+    return fingerprint(*(f"{path.name} {file_digest(path)}".encode() for path in files))
+
+
+def _matters(path: Path) -> bool:
+    return path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model")
 
 
 @contextmanager

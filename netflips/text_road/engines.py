@@ -1,14 +1,12 @@
 """The engines of the road over text, opened once for all dubs: what hears, and what translates text."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from avcore.contracts import SpeechRecognizer
-from avcore.runs.cache import file_digest
-from avcore.units.vocabulary import fingerprint, require_language
+from avcore.units.vocabulary import require_language
 from netflips.models import Models
 from netflips.recognizers import open_whisper
-from netflips.recognizers.folders import MODEL_FILE
+from netflips.recognizers.folders import folder_fingerprint
 from netflips.recognizers.whisper import require_whisper_folder
 from netflips.text_road.options import TextRoad
 from netflips.text_road.translator import TextTranslator, open_text_translator, require_translator_folder
@@ -44,7 +42,7 @@ def engines_of(models: Models, road: TextRoad, source: str, target: str) -> Engi
         device, precision = models.how.device, models.how.precision
         whisper = open_whisper(road.recognizer, device, precision)
         translator = open_text_translator(road.translator, device, precision)
-        made = {"recognizer": _fingerprint(road.recognizer), "text translator": _fingerprint(road.translator)}
+        made = {"recognizer": folder_fingerprint(road.recognizer), "text translator": folder_fingerprint(road.translator)}
         return Engines(whisper, translator, made)
 
     engines = models.kept((road.recognizer, road.translator), load)
@@ -52,12 +50,3 @@ def engines_of(models: Models, road: TextRoad, source: str, target: str) -> Engi
     engines.translator.require_languages(source, target)
     return engines
 
-
-def _fingerprint(folder: Path) -> str:
-    """Of the weights and of whatever cuts text or names tokens."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _matters(path)]
-    return fingerprint(*(f"{path.name} {file_digest(path)}".encode() for path in files))
-
-
-def _matters(path: Path) -> bool:
-    return path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model")

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netflips.bulk.dubbing import DubJob, DubRecord
+from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, settings_key
 from netflips.dub import command as dub_command
-from netflips.options import ModelPaths
+from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
+from netflips.text_road.options import TextRoad
 from tests.damage import DAMAGES, damaged
 from tests.netflips.conftest import write_clip
 
@@ -73,3 +74,34 @@ def test_it_needs_a_folder(arguments: list[str], tmp_path: Path, capsys: pytest.
     arguments[1] = str(tmp_path / "in" / "a.mp4")
     assert dub_command.main([*arguments, "--out-vid-path", str(tmp_path / "x.mp4")]) == 2
     assert "--ray dubs into --out-dir" in capsys.readouterr().err
+
+
+def test_another_model_in_the_same_folder_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
+    models = DubModels(ModelPaths(None, None, paths.unit2av), RunOptions("cpu"))
+    road = TextRoad(tmp_path / "whisper", tmp_path / "translator")
+    for folder in (road.recognizer, road.translator):
+        folder.mkdir()
+        for name in ("model.bin", "vocabulary.json", "README.md"):
+            (folder / name).write_bytes(b"as it was")
+    options = DubOptions(road=road)
+    keys = [settings_key(options, models)]
+    for folder in (road.recognizer, road.translator):
+        for name in ("model.bin", "vocabulary.json"):
+            (folder / name).write_bytes(b"another 1")
+            keys.append(settings_key(options, models))
+        (folder / "README.md").write_bytes(b"of no matter")
+        assert settings_key(options, models) == keys[-1]
+    assert len(set(keys)) == 5
+
+
+def test_another_file_under_the_same_name_is_another_setting(paths: ModelPaths, tmp_path: Path) -> None:
+    models = DubModels(paths, RunOptions("cpu"))
+    voice, music = tmp_path / "voice.npy", tmp_path / "music.wav"
+    voice.write_bytes(b"one voice"), music.write_bytes(b"one sound")
+    options = DubOptions(speaker=voice, recording=RecordingOptions(background_audio=music))
+    keys = [settings_key(options, models), settings_key(options, models)]
+    assert keys[0] == keys[1] != settings_key(DubOptions(), models)
+    for path in (voice, music):
+        path.write_bytes(b"something")
+        keys.append(settings_key(options, models))
+    assert len(set(keys)) == 3

@@ -70,6 +70,13 @@ def test_a_cluster_keeps_cores_to_read() -> None:
         Spread(workers=16, address="auto").pool_size("cpu", 0, {"CPU": 16.0})
 
 
+def test_where_nobody_reads_for_them_workers_take_all_cores_of_a_cluster() -> None:
+    assert Spread(address="auto").pool_size("cpu", 0, {"CPU": 16.0}, has_readers=False) == PoolSize(16, 1, cpus=1.0)
+    assert Spread(workers=3, address="auto").pool_size("cpu", 0, {"CPU": 3.0}, has_readers=False) == PoolSize(3, 1, cpus=1.0)
+    with pytest.raises(UsageError, match="--workers 16 at most"):
+        Spread(workers=17, address="auto").pool_size("cpu", 0, {"CPU": 16.0}, has_readers=False)
+
+
 def test_paths_mean_the_same_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     models = DubModels(ModelPaths(Path("a/x.pt"), Path("/y.pt"), Path("z.pt")), RunOptions(device="cpu"))

@@ -24,6 +24,7 @@ def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) 
     words = [f"word{number}" for number in range(40)]
     words[13], words[26], words[35] = "crash-worker", "crash-reader", "raise-reader"
     done: list[str] = []
+    again: dict[str, tuple[str, ...]] = {}
     lost: dict[str, tuple[int, str]] = {}
     with RayPool[str, int](WordWorker, (tmp_path,), PoolSize(2, 2), read_words, (tmp_path,)) as pool:
         pool.start()
@@ -34,6 +35,9 @@ def test_the_deadly_ones_are_set_aside_and_the_others_done_once(tmp_path: Path) 
                 assert isinstance(outcome, Finished)
                 assert {words.index(word) // 4 for word in outcome.result[1]} == {outcome.label}
                 done += outcome.result[1]
+                again |= dict.fromkeys(outcome.task.items, outcome.task.deaths) if outcome.task.deaths else {}
+    assert {"word12", "word14", "word15"} <= again.keys() <= {words[at] for at in (12, 14, 15, 24, 25, 27, 32, 33, 34)}
+    assert all(len(reasons) == 1 for reasons in again.values())
     assert sorted(done) == sorted(set(words) - {"crash-worker", "crash-reader", "raise-reader"})
     assert {name: label for name, (label, _) in lost.items()} == {"crash-worker": 3, "crash-reader": 6, "raise-reader": 8}
     assert "died" in lost["crash-worker"][1]

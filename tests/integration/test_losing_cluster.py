@@ -1,0 +1,59 @@
+"""`netflips dub --ray` on a cluster that loses a worker and a machine: each video is finished, once, and what was lost is said."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from avcore.media import VideoWriter, probe, read_speech
+from avcore.runs.cache import fits
+from avcore.timeline import SAMPLE_RATE
+
+_VIDEOS = 12
+
+
+def _write_video(path: Path, speech: np.ndarray, shade: int) -> None:
+    with VideoWriter(path, 96, 64, 25, SAMPLE_RATE, preset="ultrafast") as writer:
+        for number in range(25):
+            writer.write_picture(np.full((64, 96, 3), shade + number, np.uint8))
+        writer.write_sound(speech)
+
+
+def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path: Path) -> None:
+    speech = read_speech(parity_dir / "clip.wav")
+    videos, out = tmp_path / "in", tmp_path / "out"
+    videos.mkdir()
+    for number in range(_VIDEOS):
+        _write_video(videos / f"v{number:02d}.mp4", speech[: len(speech) - 640 * number], 9 * number)
+    words = [
+        "--in-vid-path", videos, "--src-lang", "en", "--tgt-lang", "ko", "--modalities", "audio", "--timing", "free", "--cpu",
+        "--av2unit-path", parity_dir / "mavhubert.pt", "--utut-path", parity_dir / "utut_ko.pt", "--beam", "2",
+        "--unit2av-path", parity_dir / "unit2av_renderer.pt", "--report", tmp_path / "report.json",
+    ]  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.losing_cluster", str(out), *map(str, words)],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-4000:]
+    assert [one["what"] for one in json.loads(run.stdout.splitlines()[-1])] == ["worker killed", "machine removed"]
+
+    names = [f"v{number:02d}_ko.mp4" for number in range(_VIDEOS)]
+    rows = [json.loads(line) for line in (out / "dubs.jsonl").read_text().splitlines()]
+    assert sorted(row["output"] for row in rows) == names
+    assert sorted(path.name for path in out.iterdir()) == sorted([".lock", "dubs.jsonl", *names])
+    for row in rows:
+        assert fits(out / row["output"], row["file"])
+        assert probe(out / row["output"]).duration_s > 0
+
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [Path(dub["output"]).name for dub in report["dubs"]] == names
+    assert report["failures"] == {}
+    reasons = [reason for row in rows for reason in row.get("tried_again", ())]
+    assert "its machine went away" in reasons
+    assert len(reasons) >= 2
+    sources = {str(videos / f"v{number:02d}.mp4") for number in range(_VIDEOS)}
+    assert set(report["tried_again"]) <= sources
+    assert sum(map(len, report["tried_again"].values())) == len(reasons)
+    assert f"{len(reasons)} tries lost with their workers" in run.stderr
