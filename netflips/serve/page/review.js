@@ -48,11 +48,11 @@ const row = (one, about, show, changes) => {
     start_s: time(from, one.start_s),
     end_s: time(to, one.end_s),
     said: said.value.trim(),
-    speaker: who.value.trim() === one.speaker ? "" : who.value.trim(),
+    speaker: who.value.trim() === one.speaker ? one.named : who.value.trim(),
   });
   const changed = () => {
     const next = now();
-    return next.start_s !== one.start_s || next.end_s !== one.end_s || next.said !== one.told || next.speaker !== "";
+    return next.start_s !== one.start_s || next.end_s !== one.end_s || next.said !== one.told || next.speaker !== one.named;
   };
   made.addEventListener("input", () => {
     made.classList.toggle("changed", changed());
