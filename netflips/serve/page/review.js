@@ -14,6 +14,9 @@ const cell = (label, ...children) => {
   return made;
 };
 
+// A cell whose content stays on one line.
+const narrow = (label, ...children) => Object.assign(cell(label, ...children), { className: "narrow" });
+
 const number = (value, name) => {
   const made = element("input", { type: "number", step: "0.01", min: "0", value: seconds(value), name });
   made.setAttribute("aria-label", name);
@@ -24,8 +27,9 @@ const number = (value, name) => {
 const row = (one, about, show, changes) => {
   const [from, to] = [number(one.start_s, t("from")), number(one.end_s, t("to"))];
   const who = element("input", { type: "text", className: "who", value: one.speaker, maxLength: 60 });
-  const said = element("textarea", { rows: 2, maxLength: 500, value: one.told, lang: "ko", disabled: !about.has_speller });
-  said.placeholder = one.said || t("sayInstead");
+  const text = one.told || one.said; // what is said by now, to be corrected in its place
+  const said = element("textarea", { rows: 2, maxLength: 500, value: text, lang: "ko", disabled: !about.has_speller });
+  said.placeholder = t("sayInstead");
   who.setAttribute("aria-label", `${t("who")} ${one.number}`);
   said.setAttribute("aria-label", `${t("said")} ${one.number}`);
   const play = element("button", { type: "button", textContent: t("play") });
@@ -34,12 +38,12 @@ const row = (one, about, show, changes) => {
   const made = element(
     "tr",
     { className: one.trouble ? "trouble" : "" },
-    cell(t("number"), `${one.number} `, play),
-    cell(t("time"), from, " – ", to),
+    narrow(t("number"), `${one.number} `, play),
+    narrow(t("time"), from, " – ", to),
     cell(t("who"), who),
     cell(t("heard"), one.heard || t("noText")),
-    cell(t("said"), element("div", { textContent: one.said }), said),
-    cell(t("sure"), `${sure(one.confidence)} / ${sure(one.score)}`),
+    cell(t("said"), said),
+    narrow(t("sure"), `${sure(one.confidence)} / ${sure(one.score)}`),
     cell(t("fits"), one.left_alone ? t("left_alone") : share(one.fit), element("div", { className: "quiet", textContent: notes.join("; ") })),
   );
   // What was not touched stays exactly as it was: a time that is rounded to be shown would be another one.
@@ -47,7 +51,7 @@ const row = (one, about, show, changes) => {
   const now = () => ({
     start_s: time(from, one.start_s),
     end_s: time(to, one.end_s),
-    said: said.value.trim(),
+    said: said.value.trim() === text ? one.told : said.value.trim(),
     speaker: who.value.trim() === one.speaker ? one.named : who.value.trim(),
   });
   const changed = () => {
@@ -98,11 +102,8 @@ export const review = async (id, room, page) => {
   const notes = [];
   if (!page.about.has_speller) notes.push(t("noSpeller"));
   if (!job.is_recording) notes.push(t("shortClip"));
-  const work = Object.values(job.work ?? {});
-  if (work.length) {
-    const [anew, kept] = ["made", "kept"].map((part) => work.reduce((sum, one) => sum + one[part], 0));
-    notes.push(t("kept", anew, kept));
-  }
+  const spoken = job.work?.speech;
+  if (spoken) notes.push(t("kept", spoken.made, spoken.kept));
   room.append(
     element(
       "div",
