@@ -21,6 +21,28 @@ const post = (address, content) =>
 export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
 export const start = (form) => post("/jobs", form);
 
+// Waits until a job is over; news: called with its facts on the way.
+const ended = async (id, news) => {
+  for (;;) {
+    const job = await ask(`/jobs/${id}`);
+    if (!["waiting", "running"].includes(job.state)) return job;
+    news(job);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+};
+
+// A text as it sounds in the voice of an upload; the job that says it is not kept.
+export const spoken = async (text, voice, news) => {
+  const { id } = await start({ kind: "say", values: { text, voice } });
+  try {
+    const job = await ended(id, (now) => news(stateText(now)));
+    if (job.state !== "done") throw new Error(job.error || t(job.state));
+    return URL.createObjectURL(await (await fetch(`/jobs/${id}/files/result.wav`)).blob());
+  } finally {
+    await ask(`/jobs/${id}`, { method: "DELETE" }).catch(() => {});
+  }
+};
+
 // Sends a file; progress: called with the share that is sent.
 export const send = (file, as, progress) =>
   new Promise((resolve, reject) => {

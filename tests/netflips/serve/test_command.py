@@ -100,4 +100,5 @@ def _avatar(words: list[str]) -> argparse.Namespace:
     settings = command.settings_of(command.build_parser().parse_args(words))
     names = {"picture": "picture.jpg", "question": "question.wav"}
     made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
-    return avatar_command.build_parser().parse_args(made[1:])
+    asked: argparse.Namespace = avatar_command.build_parser().parse_args(made[1:])
+    return asked

@@ -85,6 +85,11 @@ def test_a_recording_is_stopped_goes_on_and_one_sentence_of_it_is_corrected(page
     rows = page.locator("#review tbody tr")
     rows.nth(TIMES - 1).wait_for()
     rows.nth(1).locator("textarea").fill(CORRECTION)
+    rows.nth(1).locator("button.hear").click()
+    sound = rows.nth(1).locator("audio")
+    sound.wait_for()
+    assert 0.8 < sound.evaluate("one => new Promise(yes => { one.onended = () => yes(one.duration); one.play(); })") < 2.5
+    assert [one["id"] for one in page.request.get(f"{page.url.partition('#')[0]}jobs").json()["jobs"]] == [first]  # not kept
     page.click("#redub")
     page.wait_for_selector(f"#dub .job[data-state=done]:not([data-id='{first}']) video")
     second = str(page.locator("#dub .job").first.get_attribute("data-id"))
