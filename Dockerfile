@@ -5,7 +5,7 @@
 #   docker build -t netflips --build-arg TORCH_INDEX=https://... .    # PyTorch's own index for the CPU: 4 GB less
 #
 #   docker run -p 7860:7860 -v netflips:/data netflips                # the page; its log says the address with the token
-#   docker run -v "$PWD:/work" -w /work netflips dub talk.mp4         # a command
+#   docker run -v "$PWD:/work" -w /work --user "$(id -u):$(id -g)" netflips dub talk.mp4      # a command
 FROM python:3.11-slim
 
 ARG GPU=no

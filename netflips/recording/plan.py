@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from avcore.errors import UsageError
@@ -97,13 +97,15 @@ def watch_of(one: Utterance, room: Fraction, num_pictures: int) -> Watch:
 
 @dataclass(frozen=True)
 class Placed:
-    """An utterance as it is spoken. said: units with fitted durations. start: where it begins in the recording (s).
+    """An utterance as it is spoken. said: units with fitted durations; natural: the same units as long as they were predicted.
 
-    end: where the last picture of it stands in the recording, holds apart. held: seconds for which that picture is held.
+    start: where it begins in the recording (s). end: where the last picture of it stands there, holds apart. held: seconds for
+    which that picture is held.
     """
 
     utterance: Utterance
     said: Units
+    natural: Units
     fit: Fit
     start: Fraction
     end: Fraction
@@ -113,6 +115,11 @@ class Placed:
     def spoken(self) -> Fraction:
         """Length of the new speech (s)."""
         return units_to_seconds(self.said.num_steps)
+
+    @property
+    def pace(self) -> float:
+        """Length of the new speech by its natural one."""
+        return self.said.num_steps / self.natural.num_steps
 
 
 def place(one: Utterance, natural: Units, room: Fraction, rate: Fraction, pace: Pace) -> Placed:
@@ -126,10 +133,11 @@ def place(one: Utterance, natural: Units, room: Fraction, rate: Fraction, pace: 
     pause_steps = max(_whole_steps(exact(one.seconds) + room) - slot_steps, 0)
     durations, fit = fit_durations(natural.durations, slot_steps, pause_steps, pace)
     said = Units(natural.ids[: len(durations)], durations, natural.language, natural.vocabulary, is_merged=True)
+    unhurried = replace(said, durations=natural.durations[: len(durations)])
     start = exact(one.start_s)
     end = max(start + units_to_seconds(fit.steps - fit.held), exact(one.end_s))
     held = frames_to_seconds(frames_covering(units_to_seconds(fit.held), rate), rate)
-    return Placed(one, said, fit, start, end, held)
+    return Placed(one, said, unhurried, fit, start, end, held)
 
 
 class OutputClock:

@@ -37,7 +37,8 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
         if cue.understood is not None and not isinstance(cue.understood.listened, SaidInWords):
             heard[number] = SpokenUnits(clock.at(cue.cast.utterance.start_s), cue.understood.listened.units)
         if not isinstance(cue, LeftAlone):
-            said[number] = SpokenUnits(clock.at(cue.placed.start), cue.placed.said, text=cue.understood.translated.text)
+            placed = cue.placed  # read as it was predicted: a reader loses letters of what is spoken in a hurry
+            said[number] = SpokenUnits(clock.at(placed.start), placed.natural, placed.pace, cue.understood.translated.text)
     with nullcontext() if kept is None else job.clock.stage("texts"):
         over_text = job.options.road is not None
         source = words_heard(job, cues, clock) if over_text else side_as_text(kept, heard, job.options.source)

@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import shlex
 import socket
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,10 @@ _MODEL_FILES = {
     "--wav2lip-path": "for the mouth wav2lip: its checkpoint",
     "--syncnet": "syncnet_v2.model, for the tab Measure",
 }
+_REPLIES = {
+    "--replies": "questions with their answers (default: those of the demo's phrasebook)",
+    "--blocked": "words that are neither answered nor said, one a line",
+}
 _NEEDED = ("starlette", "uvicorn")
 _SHUTDOWN_S = 2
 _LEAST_TOKEN = 8
@@ -52,9 +57,13 @@ def build_parser() -> Parser:
     models = parser.add_argument_group("models", "none of the first three = the small ones of the bundle")
     for flag, what in _MODEL_FILES.items():
         models.add_argument(flag, type=Path, metavar="FILE", help=what)
-    models.add_argument("--recognizer", type=Path, metavar="DIR", help="Whisper folder, for the tab Avatar")
+    models.add_argument("--recognizer", type=Path, metavar="DIR", help="Whisper folder, for the tabs Avatar and Measure")
     models.add_argument("--vocoder-unit-offset", metavar="N|auto", help="as in netflips dub")
     models.add_argument("--translator-unit-offset", type=int, metavar="N", help="as in netflips dub")
+    avatar = parser.add_argument_group("the tab Avatar", "as in netflips avatar")
+    for flag, what in _REPLIES.items():
+        avatar.add_argument(flag, type=Path, metavar="FILE", help=what)
+    avatar.add_argument("--reply-command", metavar="COMMAND", help="a program that gets the question and prints the answer")
     add_common_options(parser)
     return parser
 
@@ -78,7 +87,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         limit_bytes=parse_size(options.limit, "--limit"),
         longest_s=parse_seconds(options.longest, "--longest"),
         keep_s=parse_seconds(options.keep, "--keep"),
-        models=_models(options),
+        models=_models(options) | _replies(options),
         running=("--device", device_name(options), "--precision", options.precision),
     )
     if settings.is_local or settings.token:
@@ -103,6 +112,27 @@ def _models(options: argparse.Namespace) -> dict[str, str]:
     ):
         if value is not None:
             found[flag] = str(value)
+    return found
+
+
+def _replies(options: argparse.Namespace) -> dict[str, str]:
+    """Words of the command line for the avatar's answers, read here once so that what is wrong is said before anybody asks."""
+    if (options.replies, options.blocked, options.reply_command) == (None, None, None):
+        return {}
+    from netflips.avatar.guards import WordList
+    from netflips.avatar.program import parse_command
+    from netflips.avatar.replies import Replies
+
+    found = {}
+    for flag, path, read in (("--replies", options.replies, Replies.read), ("--blocked", options.blocked, WordList.read)):
+        if path is not None:
+            read(path)
+            found[flag] = str(path.absolute())
+    if options.reply_command is not None:
+        if options.replies is not None:
+            raise UsageError("answers come from --replies or from --reply-command", found="both", hint="leave one out")
+        words = parse_command(options.reply_command)
+        found["--reply-command"] = shlex.join(str(Path(word).absolute()) if Path(word).is_file() else word for word in words)
     return found
 
 

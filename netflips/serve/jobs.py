@@ -82,7 +82,8 @@ class Job:
 
     def in_visitors_words(self, text: str) -> str:
         """A message with the visitor's file names in place of ours, and without the server's folders."""
-        for place in filter(os.path.isabs, self.words):
+        places = (place for word in self.words for place in (word, *word.split()))
+        for place in filter(os.path.isabs, places):
             text = text.replace(place, os.path.basename(place))
         for name, shown in self.shown.items():
             text = text.replace(name, shown)

@@ -180,8 +180,10 @@ def _figures(asked: Asked) -> list[str]:
 def _avatar(asked: Asked) -> list[str]:
     words = ["avatar", "--portrait", asked.names["picture"], "--listen", asked.names["question"], "--out-vid-path", "result.mp4"]
     words += ["--report", "answer.json", "--rate", asked.number("rate")]
-    models = ("--recognizer", "--unit2text-path", "--text2unit-path", "--av2unit-path", "--unit2av-path", "--speaker-encoder-path")
-    return words + asked.settings.words_for(models)
+    # A question has one listener; the text reader of the other tabs is none beside a recogniser.
+    ear = ("--recognizer",) if "--recognizer" in asked.settings.models else ("--unit2text-path", "--av2unit-path")
+    models = (*ear, "--text2unit-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
+    return words + asked.settings.words_for((*models, "--replies", "--reply-command", "--blocked"))
 
 
 _VIDEO = Made("result.mp4", "video")

@@ -18,7 +18,8 @@ from netflips.serve.kinds import KINDS
 
 _REPORT = "report.json"
 _MOST_TEXT = 1 << 20
-_IN_PROJECT = ("report.json", "report.html", "segments.json", "speakers.json", "text.txt")
+_SPEAKERS = "speakers.json"
+_IN_PROJECT = ("report.json", "report.html", "segments.json", _SPEAKERS, "text.txt")
 
 
 def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
@@ -46,7 +47,7 @@ def results(job: Job, folder: Path) -> dict[str, Any]:
         return found
     report = _report(folder / _REPORT)
     if report is not None:
-        found |= _dubbed(*report)
+        found |= _dubbed(*report, _named(folder / _SPEAKERS))
     for one in found["files"]:
         if one["shows"] in ("text", "figures", "answer") and one["bytes"] <= _MOST_TEXT:
             text = (folder / one["name"]).read_text(encoding="utf-8", errors="replace")
@@ -63,7 +64,15 @@ def _report(path: Path) -> tuple[DubReport, Mapping[str, Any]] | None:
         return None
 
 
-def _dubbed(report: DubReport, content: Mapping[str, Any]) -> dict[str, Any]:
+def _named(path: Path) -> Mapping[str, str]:
+    """The speakers that a visitor named, by number of the utterance; a later correction says them again."""
+    if not path.is_file():
+        return {}
+    named: Mapping[str, str] = read_json(path, "the speakers")["utterances"]
+    return named
+
+
+def _dubbed(report: DubReport, content: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
     utterances = utterances_of(report)
     rows = (content.get("recording") or {}).get("utterances") or [content] * len(utterances)
     dubbed = [one for one in utterances if not one.left_alone]
@@ -72,7 +81,9 @@ def _dubbed(report: DubReport, content: Mapping[str, Any]) -> dict[str, Any]:
         "languages": [report.source_language, report.target_language],
         "is_recording": report.recording is not None,
         "stretches": [[round(value, 3) for value in one] for one in stretches_of(report)],
-        "utterances": [_row(one, row) for one, row in zip(utterances, rows, strict=True)],
+        "utterances": [
+            _row(one, row) | {"named": named.get(str(one.number), "")} for one, row in zip(utterances, rows, strict=True)
+        ],
         "work": {stage: dict(counts) for stage, counts in work.items()},
         "figures": {
             "utterances": len(utterances), "dubbed": len(dubbed), "input_s": report.input_s, "output_s": report.output_s,

@@ -119,14 +119,15 @@ const prepare = (form) => {
     event.preventDefault();
     const isPreview = event.submitter?.name === "preview";
     const buttons = [...form.querySelectorAll("button")];
-    const said = event.submitter?.textContent;
+    const told = form.querySelector(".aloud button") ?? event.submitter; // the one that is seen
+    const said = told?.textContent;
     complain("");
     for (const one of buttons) one.disabled = true;
     try {
       const wanted = values(form);
       for (const box of boxes) {
         wanted[box.name] = await box.upload((share) => {
-          event.submitter.textContent = share < 1 ? t("sending", Math.round(100 * share)) : t("looking");
+          told.textContent = share < 1 ? t("sending", Math.round(100 * share)) : t("looking");
         });
       }
       if (form.dataset.kind === "dub") wanted.preview = isPreview;
@@ -135,7 +136,7 @@ const prepare = (form) => {
       complain(error.message);
     }
     for (const one of buttons) one.disabled = false;
-    if (event.submitter) event.submitter.textContent = said;
+    if (told) told.textContent = said;
   };
 };
 

@@ -21,6 +21,28 @@ const post = (address, content) =>
 export const example = (as) => ask(`/example?as=${as}`, { method: "POST" });
 export const start = (form) => post("/jobs", form);
 
+// Waits until a job is over; news: called with its facts on the way.
+const ended = async (id, news) => {
+  for (;;) {
+    const job = await ask(`/jobs/${id}`);
+    if (!["waiting", "running"].includes(job.state)) return job;
+    news(job);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+};
+
+// A text as it sounds in the voice of an upload; the job that says it is not kept.
+export const spoken = async (text, voice, news) => {
+  const { id } = await start({ kind: "say", values: { text, voice } });
+  try {
+    const job = await ended(id, (now) => news(stateText(now)));
+    if (job.state !== "done") throw new Error(job.error || t(job.state));
+    return URL.createObjectURL(await (await fetch(`/jobs/${id}/files/result.wav`)).blob());
+  } finally {
+    await ask(`/jobs/${id}`, { method: "DELETE" }).catch(() => {});
+  }
+};
+
 // Sends a file; progress: called with the share that is sent.
 export const send = (file, as, progress) =>
   new Promise((resolve, reject) => {
@@ -70,13 +92,14 @@ const outcome = (job, page) => {
   if (video && original) {
     made.append(player(address(original.name), address(video.name), job.stretches ?? [[0, 1e6, 0]]).root);
   } else if (video) {
-    made.append(element("video", { src: address(video.name), controls: true, playsInline: true, autoplay: job.kind === "avatar" }));
+    const shown = element("video", { src: address(video.name), controls: true, playsInline: true, autoplay: job.kind === "avatar" });
+    made.append(job.kind === "avatar" ? answered(job, shown) : shown);
   }
   const sound = shows("sound");
   if (sound) made.append(element("audio", { src: address(sound.name), controls: true }));
-  if (job.kind === "avatar") made.append(...answer(job, made));
   const text = shows("figures") ? measured(job.text) : job.text;
-  if (text !== undefined && job.kind !== "avatar") made.append(element("pre", { textContent: text }));
+  if (job.kind === "figures") made.append(...table(text ?? ""));
+  else if (text !== undefined && job.kind !== "avatar") made.append(element("pre", { textContent: text }));
   for (const one of job.warnings) made.append(element("p", { className: "warning", textContent: one }));
   const buttons = element("p", { className: "buttons" });
   if (shows("page")) buttons.append(link(address(shows("page").name), t("openReport")));
@@ -93,15 +116,29 @@ const outcome = (job, page) => {
   return made;
 };
 
-const answer = (job, made) => {
+// The face, and the answer as text beside it.
+const answered = (job, video) => {
   const again = button("repeat", () => {
-    const video = made.querySelector("video");
     video.currentTime = 0;
     video.play().catch(() => {});
-  });
+  }, "main");
   const said = JSON.parse(job.text ?? "{}");
-  const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard ?? ""}` });
-  return [heard, element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" }), again];
+  const heard = element("p", { className: "quiet", textContent: `${t("heard")}: ${said.heard || "–"}` });
+  const words = element("div", {}, element("p", { className: "answer", lang: "ko", textContent: said.answer ?? "" }), again, heard);
+  return element("div", { className: "pair answered" }, video, words);
+};
+
+// What `evaluate dub` prints: lines, and a table whose cells stand between bars.
+const table = (text) => {
+  const lines = text.split("\n").filter((line) => line.trim());
+  const [head, , ...rows] = lines.filter((line) => line.startsWith("|")).map((line) => line.split("|").slice(1, -1).map((one) => one.trim()));
+  const notes = lines.filter((line) => !line.startsWith("|")).join("\n");
+  const made = element("pre", { textContent: notes });
+  if (!head) return [made];
+  const line = (cells, kind) => element("tr", {}, ...cells.map((one) => element(kind, { textContent: one })));
+  const body = element("tbody", {}, ...rows.map((cells) => line(cells, "td")));
+  const whole = element("table", { className: "measured" }, element("thead", {}, line(head, "th")), body);
+  return [element("div", { className: "scroll" }, whole), made];
 };
 
 // Lines of `evaluate sync`.
@@ -122,7 +159,7 @@ export const card = (facts, page) => {
   bar.setAttribute("aria-label", facts.title);
   const room = element("div");
   const buttons = element("p", { className: "buttons" });
-  root.append(element("header", {}, element("h3", { textContent: facts.title }), state), bar, room, buttons);
+  root.append(element("header", {}, element("h3", { textContent: facts.title }), state, buttons), bar, room);
 
   const act = (address, options) => async () => {
     try {

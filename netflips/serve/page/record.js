@@ -6,8 +6,8 @@ import { t } from "./words.js";
 const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*" };
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 
-// Records until the button is pressed again.
-const recorder = (wanted, button, take, complain) => {
+// Records until the button is pressed again; words: what it says before and meanwhile.
+const recorder = (wanted, button, words, take, complain) => {
   let running = null;
   button.addEventListener("click", async () => {
     if (running) {
@@ -23,11 +23,11 @@ const recorder = (wanted, button, take, complain) => {
       running.addEventListener("stop", () => {
         for (const track of stream.getTracks()) track.stop();
         running = null;
-        button.textContent = t("record");
+        button.textContent = t(words[0]);
         take(new File(parts, type.includes("mp4") ? "recording.mp4" : "recording.webm", { type }));
       });
       running.start();
-      button.textContent = t("stopRecording");
+      button.textContent = t(words[1]);
     } catch (error) {
       running = null;
       complain(`${t("noCamera")}: ${error.message ?? error}`);
@@ -38,10 +38,12 @@ const recorder = (wanted, button, take, complain) => {
 // Fills a box of the form; `upload()` gives the id of what was chosen, "" for nothing.
 export const fileBox = (box, examples, complain) => {
   const { file: name, as, record, optional } = box.dataset;
+  const isGiven = box.dataset.default === "example" && examples.includes(as);
+  const none = t(isGiven ? "theExample" : "choose");
   const input = element("input", { type: "file", accept: ACCEPT[as] });
   input.id = `file-${Math.random().toString(36).slice(2)}`;
   const title = element("label", { htmlFor: input.id }, element("b", { textContent: t(name) }));
-  const chosen = element("p", { className: "chosen quiet", textContent: t("choose") });
+  const chosen = element("p", { className: "chosen quiet", textContent: none });
   const buttons = element("p", { className: "buttons" });
   const shown = element("div");
   let file = null;
@@ -50,7 +52,7 @@ export const fileBox = (box, examples, complain) => {
     file = given;
     upload = sent;
     const size = given ? ` (${(given.size / 2 ** 20).toFixed(1)} MB)` : "";
-    chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? t("choose"));
+    chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
     shown.replaceChildren();
     if (given && as !== "picture" && given.size < 2 ** 28) {
       const media = element(given.type.startsWith("audio") ? "audio" : "video", { src: URL.createObjectURL(given), controls: true });
@@ -69,11 +71,14 @@ export const fileBox = (box, examples, complain) => {
     if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
   });
   if (record && navigator.mediaDevices) {
-    const button = element("button", { type: "button", className: "record", textContent: t("record") });
     const form = box.closest("form");
-    const isAsked = form.dataset.kind === "avatar"; // one button: the question goes off when it is said
-    recorder(record, button, (given) => (take(given), isAsked && form.requestSubmit(form.querySelector("button.main"))), complain);
-    buttons.append(button);
+    const aloud = form.querySelector(".aloud"); // one large button: the question goes off when it is said
+    const words = aloud ? ["askAloud", "askNow"] : ["record", "stopRecording"];
+    const button = element("button", { type: "button", className: aloud ? "record main" : "record", textContent: t(words[0]) });
+    recorder(record, button, words, (given) => (take(given), aloud && form.requestSubmit(form.querySelector("button.ask"))), complain);
+    (aloud ?? buttons).replaceChildren(button);
+  } else if (record) {
+    for (const one of box.closest("form").querySelectorAll("details")) one.open = one.open || !!one.querySelector(".ask");
   }
   if (examples.includes(as)) {
     const button = element("button", { type: "button", className: "example", textContent: t("example") });
@@ -94,6 +99,7 @@ export const fileBox = (box, examples, complain) => {
     take,
     async upload(progress) {
       if (!upload && file) upload = await send(file, as, progress);
+      if (!upload && isGiven) take(null, await example(as));
       if (!upload && !optional) throw new Error(`${t(name)}: ${t("choose")}`);
       return upload?.id ?? "";
     },

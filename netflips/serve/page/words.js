@@ -25,7 +25,8 @@ const WORDS = {
     fitSpeech: "as long as the speech", fitHold: "as long as the speech, last picture held", fitVideo: "as long as the video",
     motion: "Movement of the head", text: "Text", slower: "Slower (right) or faster (left)", speakIt: "Speak",
     format: "Format", plainText: "plain text", transcribeIt: "Transcribe", syncnet: "Lips and sound by SyncNet", measureIt: "Measure",
-    rate: "Pace of the answer", ask: "Ask", repeat: "Say it again",
+    rate: "Pace of the answer", ask: "Ask", repeat: "Say it again", askAloud: "Ask aloud", askNow: "I have asked",
+    theExample: "the example, unless you choose one", seconds: "{0} s", minutes: "{0}:{1} min",
     needsSpeller: "These models hold no speller; start the server with --text2unit-path FILE.",
     needsReader: "These models hold no text reader; start the server with --unit2text-path FILE.",
     needsSyncnet: "Start the server with --syncnet FILE (syncnet_v2.model) to measure this.",
@@ -38,8 +39,8 @@ const WORDS = {
     toReview: "Review", dubAll: "Dub it all", original: "Original", result: "Result", play: "Play", pause: "Pause",
     inStep: "in step", hear: "Hear", theDub: "the dub", theOriginal: "the original", noPlay: "This browser cannot play the original.",
     whichDub: "Which dub", noDubs: "There is no finished dub yet.", number: "No.", time: "Time", who: "Who", heard: "Heard",
-    said: "Said", sure: "Sure", fits: "Fit", from: "from", to: "to", again: "Dub again what was changed", kept: "{0} made anew, {1} kept",
-    noText: "(not read: no text reader)", sayInstead: "Korean text to say instead", changed: "{0} changed", left_alone: "left as it was",
+    said: "Said", sure: "Sure", fits: "Fit", from: "from", to: "to", again: "Dub again what was changed", kept: "utterances spoken anew: {0}, kept as they were: {1}",
+    noText: "(not read: no text reader)", sayInstead: "Korean text to say instead", changed: "{0} changed", hearIt: "Hear it", left_alone: "left as it was",
     noSpeller: "No speller: the text cannot be changed, times and speakers can.",
     shortClip: "This clip was dubbed as one utterance, as long as it takes; a correction places it in the original's time.",
     utterances: "utterances dubbed", lasts: "length, original and dub", faces: "pictures with new lips", hurried: "hurried",
@@ -73,7 +74,8 @@ const WORDS = {
     fitSpeech: "음성만큼", fitHold: "음성만큼, 마지막 화면을 멈춤", fitVideo: "영상만큼",
     motion: "머리의 움직임", text: "글", slower: "느리게 (오른쪽) 또는 빠르게 (왼쪽)", speakIt: "읽기",
     format: "형식", plainText: "글만", transcribeIt: "받아쓰기", syncnet: "SyncNet으로 본 입술과 소리", measureIt: "측정하기",
-    rate: "대답의 빠르기", ask: "물어보기", repeat: "다시 말하기",
+    rate: "대답의 빠르기", ask: "물어보기", repeat: "다시 말하기", askAloud: "소리 내어 물어보기", askNow: "다 물어봤어요",
+    theExample: "고르지 않으면 예제 사진", seconds: "{0}초", minutes: "{0}분 {1}초",
     needsSpeller: "이 모델에는 글을 유닛으로 바꾸는 것이 없습니다. 서버를 --text2unit-path FILE 로 시작하세요.",
     needsReader: "이 모델에는 글로 읽는 것이 없습니다. 서버를 --unit2text-path FILE 로 시작하세요.",
     needsSyncnet: "이것을 재려면 서버를 --syncnet FILE (syncnet_v2.model) 로 시작하세요.",
@@ -86,8 +88,8 @@ const WORDS = {
     toReview: "검토", dubAll: "전체 더빙", original: "원본", result: "결과", play: "재생", pause: "일시 정지",
     inStep: "함께 재생", hear: "듣기", theDub: "더빙", theOriginal: "원본", noPlay: "이 브라우저는 원본을 재생할 수 없습니다.",
     whichDub: "어느 더빙", noDubs: "끝난 더빙이 아직 없습니다.", number: "번호", time: "시간", who: "누가", heard: "들은 말",
-    said: "하는 말", sure: "확신", fits: "맞음", from: "부터", to: "까지", again: "고친 것만 다시 더빙", kept: "{0}개 새로 만듦, {1}개 그대로",
-    noText: "(글로 읽는 모델이 없음)", sayInstead: "대신 할 한국어 말", changed: "{0}개 고침", left_alone: "그대로 둠",
+    said: "하는 말", sure: "확신", fits: "맞음", from: "부터", to: "까지", again: "고친 것만 다시 더빙", kept: "새로 말한 문장 {0}개, 그대로 둔 문장 {1}개",
+    noText: "(글로 읽는 모델이 없음)", sayInstead: "대신 할 한국어 말", changed: "{0}개 고침", hearIt: "들어 보기", left_alone: "그대로 둠",
     noSpeller: "글을 유닛으로 바꾸는 모델이 없어서 글은 고칠 수 없고, 시간과 말하는 사람은 고칠 수 있습니다.",
     shortClip: "이 영상은 한 문장으로, 필요한 만큼 길게 더빙했습니다. 고치면 원본의 시간에 맞춥니다.",
     utterances: "더빙한 문장", lasts: "길이, 원본과 더빙", faces: "새 입술이 있는 화면", hurried: "서두름",
@@ -126,9 +128,9 @@ export const translate = (root) => {
   for (const one of root.querySelectorAll("[data-t]")) one.textContent = t(one.dataset.t);
 };
 
-// What a number of seconds is called: 5 s, 2:05 min.
+// What a number of seconds is called: 5 s, 2:05 min, 2분 05초.
 export const duration = (seconds) => {
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} min`;
+  if (whole < 60) return t("seconds", whole);
+  return t("minutes", Math.floor(whole / 60), String(whole % 60).padStart(2, "0"));
 };

@@ -87,6 +87,7 @@ def test_a_held_picture_lasts_whole_pictures_and_moves_what_follows() -> None:
     placed = place(first, natural, Fraction(1, 5), rate, Pace(may_hold=True))
     assert placed.fit.held == 20
     assert placed.spoken == Fraction(8, 5)
+    assert (placed.natural.num_steps, placed.pace) == (100, 0.8)
     assert placed.end == Fraction(11, 5)
     assert placed.held == 12 / rate  # 0.4 s are 11.99 pictures
     clock = OutputClock(Fraction(1, 2), [placed])

@@ -1,5 +1,6 @@
 """`netflips serve` as it is started: where it is, what it warns of, and how it ends."""
 
+import argparse
 import json
 import os
 import re
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from netflips.avatar import command as avatar_command
 from netflips.serve import command
-from netflips.serve.kinds import KINDS
+from netflips.serve.kinds import KINDS, Asked
 from tests.netflips.serve.conftest import ROOT
 from tests.signals import hear_ctrl_c
 
@@ -69,3 +71,34 @@ def test_another_host_is_warned_of_with_its_token(caplog: pytest.LogCaptureFixtu
 
 def test_every_job_is_a_command_that_is_there() -> None:
     assert {"dub", "lipsync", "portrait", "say", "transcribe", "measure"} <= {one.name for one in KINDS.values() if one.is_there}
+
+
+def test_the_avatars_answers_are_read_before_anybody_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("replies.yaml").write_text("fallback: 네?\nreplies:\n  - {ask: hello, say: 안녕하세요.}\n", encoding="utf-8")
+    Path("words.txt").write_text("바보\n", encoding="utf-8")
+    Path("answer.py").write_text("print('네.')")
+    assert "these are no replies" in _one_line(capsys, ["--replies", "words.txt"])
+    assert "the list of blocked words is not there" in _one_line(capsys, ["--blocked", "none.txt"])
+    assert "is not there" in _one_line(capsys, ["--reply-command", "no-such-program"])
+    assert "leave one out" in _one_line(capsys, ["--replies", "replies.yaml", "--reply-command", sys.executable])
+
+    words = ["--replies", "replies.yaml", "--blocked", "words.txt", "--recognizer", ".", "--unit2text-path", "answer.py"]
+    asked = _avatar(words)
+    assert asked.replies == tmp_path / "replies.yaml"
+    assert asked.blocked == tmp_path / "words.txt"
+    assert (asked.recognizer, asked.unit2text_path) == (tmp_path, None)  # one listener
+    asked = _avatar(["--reply-command", f"'{sys.executable}' answer.py --polite", "--mouth-table", "words.txt"])
+    assert asked.reply_command == f"{sys.executable} {tmp_path / 'answer.py'} --polite"  # a job runs in a folder of its own
+    assert asked.mouth_table == tmp_path / "words.txt"
+
+
+def _avatar(words: list[str]) -> argparse.Namespace:
+    """What the command of a job of the tab Avatar is asked, for a server that was started so."""
+    settings = command.settings_of(command.build_parser().parse_args(words))
+    names = {"picture": "picture.jpg", "question": "question.wav"}
+    made = KINDS["avatar"].words(Asked({"rate": 0.8}, names, 0.0, "work", settings))
+    asked: argparse.Namespace = avatar_command.build_parser().parse_args(made[1:])
+    return asked

@@ -57,6 +57,7 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
         "utterances": [{"start_s": 0.0, "end_s": 1.0}, {"start_s": 1.25, "end_s": 1.96, "target_text": "두 번째예요."}]
     }
     assert json.loads((folder / "speakers.json").read_text()) == {"utterances": {"2": "Ann"}}
+    assert [one["named"] for one in second["utterances"]] == ["", "Ann"]  # the next correction says it again
     words = [json.loads((tmp_path / "page/jobs" / one["id"] / "job.json").read_text())["words"] for one in (job, second)]
     works = [one[one.index("--work-dir") + 1] for one in words]
     assert works[0] == works[1] == f"../../uploads/{sent['id']}/work"  # what was finished before is taken up
