@@ -16,6 +16,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 _UNWRITTEN = 120
 """Exit code of Python where what was printed could not be written."""
+_MANY_MODULES = 200
 _STARTERS = ("-m", "netflips")
 """What stands in argv[0] while `python -m` looks for its module, and for the installed command."""
 
@@ -40,13 +41,17 @@ def loading() -> Iterator[None]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: modules are none, and hundreds of thousands of their objects would be visited each time."""
-    was_on = gc.isenabled()
+    """Look for no garbage meanwhile: modules are none, and hundreds of thousands of their objects would be visited each time.
+
+    Nor later, where many were loaded; where few were, what a process that runs for days has thrown away must not be kept.
+    """
+    was_on, num_before = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()  # nor later
+        if len(sys.modules) > num_before + _MANY_MODULES:
+            gc.freeze()
         if was_on:
             gc.enable()
 

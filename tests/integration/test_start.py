@@ -1,5 +1,6 @@
 """What a command loads, and how it ends: nothing that it does not need, and nothing left undone."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from avcore import loading as loading_module
+from avcore.loading import loading
 from netflips.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
@@ -58,3 +61,19 @@ cli.program()
     done = _python(code)
     assert (done.returncode, done.stderr) == (7, "")
     assert done.stdout.splitlines() == ["done", "waited for", "tidied"]
+
+
+def test_what_is_thrown_away_in_a_long_life_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_kept() -> bool:
+        before = gc.get_freeze_count()
+        with loading():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        return gc.get_freeze_count() > before
+
+    assert not is_kept()
+    monkeypatch.setattr(loading_module, "_MANY_MODULES", -1)
+    try:
+        assert is_kept()
+    finally:
+        gc.unfreeze()
