@@ -89,7 +89,7 @@ def packed(followed: FollowedFaces) -> bytes:
         arrays[f"{_FRAMES} {number}"] = np.array(frames, np.float64)
         arrays[f"boxes {number}"], arrays[f"portraits {number}"] = one.boxes, one.portraits
     content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]  # numpy's stubs take a flag for an array
+    np.savez(content, **arrays)
     return content.getvalue()
 
 

@@ -52,7 +52,7 @@ def test_mouths_beside_the_published_way(mouth: str, who: set[str], tmp_path: Pa
     found = {row.who: row for row in rows(ledger.points) if not row.keeps}
     assert set(found) == who
     if "reference" in who:  # seen from afar, the same pictures: ours are pasted with soft edges
-        assert float(found["ours, float32"].agreement.split()[2]) < 2
+        assert float(found["ours, float32"].agreement.split()[2]) < 4
     assert f"| {mouth} | 720p | 0.2 s | ours, float32 | default | 1 |" in tables.mouths({stage: {"points": ledger.points}})
 
 
