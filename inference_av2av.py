@@ -1,10 +1,8 @@
 """Dub a video: speech and lips to units, units to units, units to speech and lips. See `--help`."""
 
-import sys
-
-from avcore.loading import loading
+from avcore.loading import leave, loading
 
 if __name__ == "__main__":
     with loading():
         from netflips.dub.command import main
-    sys.exit(main(prog="inference_av2av.py"))
+    leave(main(prog="inference_av2av.py"))

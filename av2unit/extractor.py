@@ -19,6 +19,7 @@ from av2unit.stage import UNIT_ENCODER
 from avcore.answers import Extraction
 from avcore.arrays import Floats, Pictures
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
+from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Extractor
@@ -74,9 +75,9 @@ class UnitExtractor:
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> AvHubert:
-            return load_avhubert(read_again(place, UNIT_ENCODER, known)).to(target).freeze(dtype)
+            return _ready(read_again(place, UNIT_ENCODER, known), target, dtype)
 
-        return cls(load_avhubert(checkpoint).to(target).freeze(dtype), checkpoint, target, load)
+        return cls(_ready(checkpoint, target, dtype), checkpoint, target, load)
 
     @property
     def model(self) -> AvHubert:
@@ -172,6 +173,12 @@ class UnitExtractor:
 
     def _units(self, classes: Classes) -> Units:
         return Units.from_frames(self._unit_of_class[classes], vocabulary=self.vocabulary)
+
+
+def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> AvHubert:
+    model = load_avhubert(checkpoint).to(device).freeze(dtype)
+    use_laid_out(model, checkpoint, dtype)
+    return model
 
 
 def _batch_of_one(speech: Floats | None, lips: Pictures | None) -> tuple[list[Floats] | None, list[Pictures] | None]:

@@ -2,7 +2,8 @@
 
 Each part keeps what it measured at once in a file of its own below --results, and can be called alone. Parts: `roofline`
 (what the machine can do), `av2unit`, `unit2unit`, `vocoder`, `lips` (each stage beside the baseline), `unit2text`, `text2unit`
-(the same of text beside the units: lips to text, text to units), `chain` (the stages of a dub in a row), `start` (loading),
+(the same of text beside the units: lips to text, text to units), `mouth-units-720p` and the like (what moves lips in whole
+pictures), `evaluate` (figures of dubs), `chain` (the stages of a dub in a row), `start` (loading),
 `contention` (one of two cores taken), `dub` (file to file), `overlap` (the parts of a dub side by side and one by one), `growth`
 (dubs of 3 s to 10 min with small models), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle). At
 the end the tables of README.md and docs/performance.md are filled from all files (not with --size tiny).
@@ -22,7 +23,7 @@ from avcore.compute.device import has_native_bfloat16
 from avcore.files import private_folder
 from benchmarks import pages, parts, plots
 from benchmarks.ledger import Ledger, read_results
-from benchmarks.rows import ALL_STAGES, SENTENCE_STEPS, TEXT_STAGES
+from benchmarks.rows import ALL_STAGES, MOUTH_STAGES, SENTENCE_STEPS, TEXT_STAGES
 from benchmarks.stages import measure_stage
 from workshop.random.random_checkpoints import write_random_checkpoints
 
@@ -30,7 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MEASURES = {
     "roofline": parts.measure_roofline,
-    **{stage: partial(measure_stage, stage) for stage in ALL_STAGES},
+    **{stage: partial(measure_stage, stage) for stage in (*ALL_STAGES, *MOUTH_STAGES)},
+    "evaluate": parts.measure_evaluate,
     "chain": parts.measure_chain,
     "start": parts.measure_start,
     "contention": parts.measure_contention,
@@ -39,7 +41,7 @@ MEASURES = {
     "growth": parts.measure_growth,
     "bounds": parts.measure_bounds,
 }
-_NEED_NO_MODELS = {"roofline", "growth", "bounds"}
+_NEED_NO_MODELS = {"roofline", "growth", "bounds", "evaluate"}
 
 
 def machine(options: argparse.Namespace) -> dict:

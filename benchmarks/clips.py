@@ -8,6 +8,7 @@ from avcore.media import VideoWriter, probe, read_pictures, read_sound
 from avcore.timeline import seconds_to_samples
 from benchmarks.made_recording import FRAME_RATE, write_made_recording
 
+DEMO = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
 HEIGHT = 720
 _DRAWN_S = 60.0
 _BEGIN_S = 6

@@ -12,6 +12,8 @@ Results = dict[str, dict[str, Any]]
 
 SECTIONS = {
     "stages": tables.stages,
+    "mouths": tables.mouths,
+    "evaluation": tables.evaluation,
     "work": tables.work,
     "whole": tables.whole,
     "dubs": tables.dubs,

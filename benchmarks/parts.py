@@ -1,6 +1,7 @@
 """What is measured beside the stages: the chain, the start, a core that is taken, dubs from file to file, bounds."""
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,14 +12,17 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks import bounds, roofline
-from benchmarks.clips import clip
+from benchmarks.clips import DEMO, clip
 from benchmarks.ledger import Ledger
-from benchmarks.sides import Side, Worker, run_json
+from benchmarks.sides import Side, Worker, run_json, timed_command
 from benchmarks.stages import WARM_UP
-from workshop.random.random_checkpoints import write_random_checkpoints
+from workshop.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
 
 _CONTENDED = {"lips": 2.0, "unit2unit": 25.0}
 """What runs beside a busy core: seconds of media, decoder steps."""
+_NETFLIPS = [sys.executable, "-m", "netflips.cli"]
+_EVALUATED = (2, 8)
+"""Clips of the evaluation: what eight take more than two is six times what one takes."""
 _OFTEN_S = 5.0
 """Dubs up to this length are measured `rounds` times, longer ones once."""
 
@@ -30,12 +34,25 @@ def measure_roofline(options: argparse.Namespace, folder: Path, scratch: Path, l
 
 
 def measure_chain(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """All stages in a row in one process."""
+    """All stages in a row in one process; ours also with weights that were laid out before."""
+    laid_out = _laid_out(folder, scratch / "laid_out", options.precisions)
+    ours = [("ours", precision, place) for precision in options.precisions for place in (folder, laid_out)]
     for turn in range(1, options.rounds + 1):
-        for who, precision in [("published", "float32"), *(("ours", one) for one in options.precisions)]:
-            name = _name(who, precision)
-            run = ledger.point(f"{name}, round {turn}", partial(run_json, _whole("chain", who, folder, precision), 1))
+        for who, precision, place in [("published", "float32", folder), *ours]:
+            name = _name(who, precision) + (", laid out before" if place == laid_out else "")
+            run = ledger.point(f"{name}, round {turn}", partial(run_json, _whole("chain", who, place, precision), 1))
             print(f"chain, {name}: " + ", ".join(f"{part} {value:.2f}" for part, value in run.items()))
+
+
+def _laid_out(folder: Path, place: Path, precisions: Sequence[str]) -> Path:
+    """A folder with links to the checkpoints, and weights laid out beside them."""
+    place.mkdir()
+    for path in folder.iterdir():
+        (place / path.name).symlink_to(path.resolve())
+    for name, precision in product((UNIT_ENCODER, TRANSLATOR), precisions):
+        words = ["convert", "--in-path", str(place / name), "--for", "cpu", "--precision", precision, "--quiet"]
+        subprocess.run([*_NETFLIPS, *words], check=True)
+    return place
 
 
 def measure_start(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
@@ -88,6 +105,24 @@ def measure_overlap(options: argparse.Namespace, folder: Path, scratch: Path, le
     """A dub whose parts run side by side, and one whose parts run one by one."""
     for way, more in (("side by side", ()), ("one by one", ("--one-by-one",))):
         _dub(options.overlap_s, options.precisions[-1], way, options, folder, ledger, more)
+
+
+def measure_evaluate(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
+    """The evaluation of dubs: seconds with few clips and with more, all of them the demo's clip and its dub by the bundle."""
+    dubbed = scratch / "dubbed.mp4"
+    subprocess.run([*_NETFLIPS, "dub", str(DEMO), "--out-vid-path", str(dubbed), "--quiet"], check=True)
+    for number, turn in product(_EVALUATED, range(1, options.rounds + 1)):
+        run = ledger.point(f"{number} clips, round {turn}", partial(_evaluate, number, dubbed, scratch / f"{number} {turn}"))
+        print(f"evaluate, {number} clips: wall {run['wall_s']:.1f} s, CPU {run['cpu_s']:.1f} s, peak {run['peak_mib']:.0f} MiB")
+
+
+def _evaluate(number: int, dubbed: Path, folder: Path) -> dict[str, float]:
+    folder.mkdir()
+    clip_of = {"source": str(DEMO), "dub": str(dubbed)}
+    lines = [json.dumps({"id": f"clip{index}", **clip_of}) for index in range(number)]
+    (folder / "clips.jsonl").write_text("\n".join(lines) + "\n")
+    words = ["evaluate", "dubs", str(folder / "clips.jsonl"), "--out-dir", str(folder / "figures"), "--quiet"]
+    return timed_command([*_NETFLIPS, *words]) | {"clips": number}
 
 
 def measure_growth(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:

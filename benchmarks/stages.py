@@ -10,20 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import measure, roofline
+from benchmarks import main_road, measure, roofline
 from benchmarks.ledger import Ledger
-from benchmarks.rows import BEAM, SENTENCE_STEPS
+from benchmarks.rows import BEAM, MOUTH_STAGES, SENTENCE_STEPS
 from benchmarks.sides import Side, Worker, allocators, baseline, sides
 from workshop.random.random_checkpoints import TRANSLATOR
 
-WARM_UP = {"av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4, "unit2text": 1.0, "text2unit": 1.0}
+WARM_UP = {
+    "av2unit": 1.0, "unit2unit": 2.0, "vocoder": 0.5, "lips": 0.4, "unit2text": 1.0, "text2unit": 1.0,
+    **dict.fromkeys(MOUTH_STAGES, 0.8),
+}  # fmt: skip
 """Seconds of media, or decoder steps."""
 _COUNTED = {"av2unit": 2.0, "vocoder": 1.0, "lips": 0.4, "unit2text": 2.0, "text2unit": 10.0}
 """Seconds of media on which operations are counted; they grow in proportion."""
 _LONG_S = 30.0
 """Longer clips are measured once, ours with the last precision only."""
-_LONGEST_BASELINE_S = {"lips": 20.0, "unit2text": 20.0}
-"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB; that of text reads no window of a clip."""
+_LONGEST_BASELINE_S = {"lips": 20.0, "unit2text": 20.0, **dict.fromkeys(MOUTH_STAGES, 20.0)}
+"""The baseline draws a whole clip in one batch, and 60 s of it do not fit in 24 GB; that of text reads no window of a clip; that of
+mouths holds all pictures."""
 _POOL_PER_STEP = 1.5
 """Entries of the pool for each step done, about: beams share most of their past."""
 
@@ -37,7 +41,8 @@ def measure_stage(stage: str, options: argparse.Namespace, folder: Path, scratch
             for side, amount, turn in _turns(stage, everyone, options):
                 name = f"{side.name}, {'kept' if keeps else 'default'} allocator, {amount:g}, round {turn}"
                 ledger.point(name, partial(_run, stage, side, amount, turn, workers[side], scratch))
-    ledger.point("work", lambda: asdict(work_of(stage, folder)))
+    if stage not in MOUTH_STAGES:
+        ledger.point("work", lambda: asdict(work_of(stage, folder)))
 
 
 def _turns(stage: str, everyone: list[Side], options: argparse.Namespace) -> Iterator[tuple[Side, float, int]]:
@@ -81,6 +86,6 @@ def work_of(stage: str, folder: Path) -> roofline.Work:
     """Operations and bytes of a second of media, or of a decoder step in the middle of a search of 200."""
     if stage == "unit2unit":
         past = int(_POOL_PER_STEP * SENTENCE_STEPS / 2)
-        return roofline.decoder_step(folder / TRANSLATOR, BEAM, measure.SOURCE_UNITS, past)
+        return roofline.decoder_step(folder / TRANSLATOR, BEAM, main_road.SOURCE_UNITS, past)
     seconds = _COUNTED[stage]
     return roofline.count(measure.RUNS[stage, "reference"](folder, seconds, "float32"), seconds)

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.rows import ALL_STAGES, BEAM, STAGES, Row, rows
+from avcore.timeline import FRAME_RATE
+from benchmarks.rows import ALL_STAGES, BEAM, MOUTH_STAGES, STAGES, Row, rows
 
 Results = dict[str, dict[str, Any]]
 _NAMES = {
@@ -125,6 +126,35 @@ def _shares(row: Row, work: dict[str, float] | None, peaks: dict[str, float]) ->
     gb_s = (0.5 if is_low else 1.0) * work["bytes"] * row.amount / row.cpu_s / 1e9
     peak = peaks["bfloat16_gflop_s" if is_low else "float32_gflop_s"]
     return f"{gflop_s:.0f} ({gflop_s / peak:.0%})", f"{gb_s:.1f} ({gb_s / peaks['read_gb_s']:.0%})"
+
+
+def mouths(results: Results) -> str:
+    """What moves lips in whole pictures: pictures a second of one thread, and memory by length."""
+    lines = []
+    for stage in (stage for stage in MOUTH_STAGES if stage in results):
+        _, mouth, height = stage.split("-")
+        for row in rows(results[stage]["points"]):
+            ratio = _NONE if row.ratio is None else f"{row.ratio:.2f}"
+            shown = "keeps freed memory" if row.keeps else "default"
+            speed = f"{float(FRAME_RATE) * row.amount / row.cpu_s:.0f}"
+            lines.append([mouth, height, f"{row.amount:g} s", row.who, shown, str(row.runs), speed, ratio, f"{row.peak_mib:.0f}"])
+    return table(("mouth", "pictures", "of", "who", "allocator", "n", "pictures a CPU s", "times the baseline", "peak MiB"), lines)
+
+
+def evaluation(results: Results) -> str:
+    """Seconds a clip of `netflips evaluate dubs`: what more clips take more."""
+    found = _by_name(results.get("evaluate", {}).get("points", {}))
+    lines = [
+        [name, str(len(runs)), *(f"{_median(runs, what):.1f}" for what in ("wall_s", "cpu_s")), f"{_median(runs, 'peak_mib'):.0f}"]
+        for name, runs in found.items()
+    ]
+    text = table(("dubs", "n", "wall s", "CPU s", "peak MiB"), lines)
+    if len(found) < 2:
+        return text
+    few, *_, many = found.values()
+    clips = many[0]["clips"] - few[0]["clips"]
+    wall_s, cpu_s = ((_median(many, what) - _median(few, what)) / clips for what in ("wall_s", "cpu_s"))
+    return f"{text}\n\nA clip more takes {wall_s:.2f} s ({cpu_s:.2f} s of processor time)."
 
 
 def work(results: Results) -> str:

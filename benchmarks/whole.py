@@ -13,11 +13,11 @@ import torch
 
 from avcore.compute.memory import keep_freed_memory
 from avcore.files import private_folder
-from benchmarks import measure
+from benchmarks import main_road, measure
+from benchmarks.clips import DEMO
 from benchmarks.rows import STAGES
 
 CHAIN_S, CHAIN_STEPS = 5.0, 150
-CLIP = Path(__file__).resolve().parent.parent / "demo" / "clip.mp4"
 _SIDES = {
     "ours": ("ours", "ours", "ours", "ours"),
     "reference": ("reference", "reference", "reference", "reference"),
@@ -28,9 +28,9 @@ _WINDOWS = 3
 """Windows of 10 pictures that the published renderer draws at once here: with gradients more do not fit in memory."""
 
 
-def published_lips(folder: Path, seconds: float, precision: str) -> measure.Run:
+def published_lips(folder: Path, seconds: float, precision: str) -> main_road.Run:
     """The face renderer as the published command runs it: it keeps what gradients need."""
-    model, windows, faces = measure.reference_face(folder, seconds)
+    model, windows, faces = main_road.reference_face(folder, seconds)
     draw = type(model).forward.__wrapped__
 
     def run() -> None:
@@ -70,7 +70,7 @@ def start(who: str, folder: Path, precision: str) -> dict[str, float]:
         begun, spent = time.perf_counter(), time.process_time()
         paths = ModelPaths(folder / UNIT_ENCODER, folder / TRANSLATOR, folder / RENDERER)
         models = load_models(paths, "en", "es", RunOptions("cpu", precision))
-        next(iter(PictureSource(CLIP)))
+        next(iter(PictureSource(DEMO)))
         del models
     else:
         from workshop.random.random_checkpoints import _Dictionary, _fairseq_dictionaries

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE
-from avcore.loading import loading
+from avcore.loading import leave, loading
 from avcore.plain_text import say, shown
 from avcore.usage import Parser, did_you_mean
 from netflips import __version__
@@ -76,5 +77,10 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
+def program() -> NoReturn:
+    """The installed command, a process of its own."""
+    leave(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from avcore.checkpoints.stages import STORED_PRECISIONS
+from avcore.checkpoints.stages import PRECISIONS, STORED_PRECISIONS
 from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file
@@ -23,7 +23,13 @@ def build_parser() -> Parser:
         prog="netflips convert", description="Convert a published checkpoint to safetensors and a readable JSON configuration."
     )
     parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
-    parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument("--out-path", type=Path, help="x.safetensors; x.json is written beside it")
+    parser.add_argument(
+        "--for", dest="target", choices=("cpu",),
+        help="in place of --out-path: write the weights as this machine's CPU wants them into a file beside the checkpoint, where "
+        "every command finds them; models then need not lay them out at each start",
+    )  # fmt: skip
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="of --for: to compute in (default: float32)")
     parser.add_argument("--kind", default="auto", choices=["auto", *parts], help="what the input must be (default: auto)")
     parser.add_argument("--dtype", default="keep", choices=STORED_PRECISIONS, help="number format of the weights (default: keep)")
     parser.add_argument(
@@ -45,9 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(options: argparse.Namespace) -> None:
     require_file(options.in_path, "the checkpoint")
+    if (options.out_path is None) == (options.target is None):
+        raise UsageError("give either --out-path or --for cpu")
     with loading():
-        from netflips.convert import DTYPES, convert_checkpoint
+        from netflips.convert import DTYPES, convert_checkpoint, lay_out
 
+    if options.target is not None:
+        path = lay_out(options.in_path, options.precision)
+        LOG.info("%s: %.1f MB, for this machine and this torch", path, path.stat().st_size / 1e6)
+        return
     vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)
     wanted = next((stage for stage in stages.STAGES if stage.part == options.kind), None)
     written = convert_checkpoint(options.in_path, options.out_path, wanted, DTYPES[options.dtype], vocoders)

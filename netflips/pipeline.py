@@ -6,6 +6,7 @@ from pathlib import Path
 from avcore.compute.memory import peak_memory_bytes
 from avcore.contracts import kind_of
 from avcore.errors import UsageError
+from avcore.faces.head_start import HeadStart
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks
 from avcore.outputs import keep_apart
@@ -17,20 +18,24 @@ from netflips.dub.short_clip import ShortDub
 from netflips.dub.utterances import cut_utterances
 from netflips.models import Models
 from netflips.options import DubOptions
-from netflips.recording.dub import dub_recording
 from netflips.report import DubReport
 
 
 def dub(
-    in_video: str | Path, out_video: str | Path, models: Models, options: DubOptions, progress: Progress | None = None
+    in_video: str | Path,
+    out_video: str | Path,
+    models: Models,
+    options: DubOptions,
+    progress: Progress | None = None,
+    head_start: HeadStart | None = None,
 ) -> DubReport:
     """Dub one video.
 
     A recording of several utterances (`options.timing` "source") keeps its pictures, rates and length, each utterance in
     its own place; finished work is kept beside the output or in `options.recording.work_dir`. A clip of one utterance
-    ("free") comes out at 25 fps and 16 kHz, as long as the new speech. Raises NetflipsError: for files that cannot be
-    used, no face or no speech where it is needed, no voice to speak in, an empty translation. Nothing is written under
-    `out_video` unless all went well.
+    ("free") comes out at 25 fps and 16 kHz, as long as the new speech. head_start: what follows this video's faces already.
+    Raises NetflipsError: for files that cannot be used, no face or no speech where it is needed, no voice to speak in, an empty
+    translation. Nothing is written under `out_video` unless all went well.
     """
     if not isinstance(options, DubOptions):
         raise UsageError("dub needs options", expected="DubOptions(source, target, ...)", found=type(options).__name__)
@@ -46,9 +51,13 @@ def dub(
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     if in_own_time:
+        if head_start is not None:
+            head_start.close()
+        from netflips.recording.dub import dub_recording  # with SciPy, for which a short clip need not wait
+
         report = dub_recording(source, out_path, models, options, progress, clock)
     else:
-        report = ShortDub(source, out_path, models, options, progress, clock).run()
+        report = ShortDub(source, out_path, models, options, progress, clock, head_start).run()
     return replace(report, peak_memory_bytes=peak_memory_bytes())
 
 

@@ -15,6 +15,7 @@ from avcore.arrays import Pictures
 from avcore.avhubert.lips import lip_features
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.config import read_setting
+from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Recognizer, kind_of
@@ -100,9 +101,9 @@ class UnitReader:
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> TextReader:
-            return load_reader(read_again(place, TEXT_READER, known), config).to(where).freeze(dtype)
+            return _ready(read_again(place, TEXT_READER, known), config, where, dtype)
 
-        return cls(load_reader(checkpoint, config).to(where).freeze(dtype), checkpoint, where, load)
+        return cls(_ready(checkpoint, config, where, dtype), checkpoint, where, load)
 
     @property
     def model(self) -> TextReader:
@@ -255,6 +256,12 @@ def _rows_of(ids: Ids, num_rows: int, first: int) -> Ids:
     if outside.size:
         raise UnitRangeError(int(ids[outside[0]]), int(outside[0]), num_rows - first)
     return np.asarray(ids + first, dtype=np.int64)
+
+
+def _ready(checkpoint: Checkpoint, config: ReaderConfig, device: torch.device, dtype: torch.dtype) -> TextReader:
+    model = load_reader(checkpoint, config).to(device).freeze(dtype)
+    use_laid_out(model, checkpoint, dtype)
+    return model
 
 
 def _stored_options(checkpoint: Checkpoint) -> ReadOptions:

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import torch
 
 from avcore.answers import Hypothesis, Translation
 from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoint
 from avcore.checkpoints.config import read_setting
+from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.modules import Reloadable
 from avcore.contracts import Translator, require_units
@@ -78,11 +80,16 @@ class UnitTranslator:
         place, known = checkpoint.path, checkpoint.fingerprint
 
         def load() -> UnitTransformer:
-            return load_transformer(read_again(place, TRANSLATOR, known)).to(where).freeze(dtype)
+            return _ready(read_again(place, TRANSLATOR, known), where, dtype)
 
-        model = load_transformer(checkpoint).to(where).freeze(dtype)
+        model = _ready(checkpoint, where, dtype)
         stored = read_setting(checkpoint.config, "unit_offset", 0, "the translator", checkpoint.path, (0, _MOST_OFFSET))
         return cls(model, checkpoint, stored if unit_offset is None else unit_offset, load)
+
+    @property
+    def model(self) -> UnitTransformer:
+        """The network; read from its file again after `put_away`. Raises CheckpointError when that holds another one by now."""
+        return self._model.value
 
     def put_away(self) -> None:
         """Let the weights go until they are needed next; they are read from their file again then."""
@@ -174,6 +181,12 @@ class UnitTranslator:
         named = (ids >= 0) & (ids < self._vocabulary.num_units)
         translated = Units(ids[named], None, target, units.vocabulary or self.trained_on)
         return Translation(translated, hypotheses[0].is_cut, tuple(hypotheses))
+
+
+def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> UnitTransformer:
+    model = load_transformer(checkpoint).to(device).freeze(dtype)
+    use_laid_out(model, checkpoint, dtype)
+    return model
 
 
 def _group(lengths: Sequence[int], limits: Sequence[int]) -> list[list[int]]:

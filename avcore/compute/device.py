@@ -1,7 +1,10 @@
 """Device and precision, chosen once at the door of a model."""
 
 import logging
+import os
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -9,6 +12,9 @@ from avcore.checkpoints.stages import PRECISIONS
 from avcore.errors import UsageError
 
 LOG = logging.getLogger("netflips.device")
+
+_SMALL_BYTES = 64 << 20
+"""Of files of models that one thread computes at least as fast as several."""
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -66,6 +72,15 @@ def has_quick_bfloat16(device: torch.device) -> bool:
 @cache
 def _tell_of_fallback() -> None:
     LOG.info("--precision auto: no bfloat16 instructions here (avx512_bf16 or AMX), so everything is computed in float32")
+
+
+def suit_threads(files: Iterable[Path]) -> None:
+    """Let torch use one thread for models whose files are small altogether, unless OMP_NUM_THREADS says how many.
+
+    Their layers are done before a second thread has woken up, and a dub has other work for the other cores.
+    """
+    if "OMP_NUM_THREADS" not in os.environ and sum(path.stat().st_size for path in files) < _SMALL_BYTES:
+        torch.set_num_threads(1)
 
 
 def has_onednn(dtype: torch.dtype) -> bool:

@@ -121,6 +121,7 @@ class PackedLinear(nn.Module):
 
     _weight: Tensor
     _bias: Tensor | None
+    _holder: Tensor
 
     def __init__(self, linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> None:
         super().__init__()
@@ -137,8 +138,30 @@ class PackedLinear(nn.Module):
         )
         return out.to(x.dtype)
 
+    @property
+    def form(self) -> tuple[tuple[int, ...], torch.dtype]:
+        """Shape [out, in] and number format of the weight."""
+        return tuple((self._weight if self._plain is None else self._plain.weight).shape), self._dtype
+
+    def laid_out(self) -> Tensor:
+        """The weight in oneDNN's layout."""
+        if (plain := self._plain) is not None:
+            self._lay_out(plain)
+        return self._weight
+
+    def take(self, weight: Tensor, holder: Tensor) -> None:
+        """Use a weight that was laid out before. holder: what its bytes belong to."""
+        self._holder = holder
+        if (plain := self._plain) is not None:
+            self._put(weight, plain)
+        else:
+            self._weight = weight
+
     def _lay_out(self, plain: "_Plain") -> None:
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(plain.weight.to(self._dtype), _ROWS_TO_PACK_FOR)
+        self._put(torch.ops.mkldnn._reorder_linear_weight(plain.weight.to(self._dtype), _ROWS_TO_PACK_FOR), plain)
+
+    def _put(self, weight: Tensor, plain: "_Plain") -> None:
+        self._weight = weight
         # A copy, since a view would keep the whole file that the weights are mapped from in memory.
         self._bias = None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
         self._plain = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -128,6 +128,14 @@ class SpeakerFace:
         return np.asarray(self._lips.read(self._rows[start:stop]), dtype=np.uint8)
 
 
+class FollowedFaces(NamedTuple):
+    """All faces of a video: tracks in the order in which they begin, how many pictures there were, the lips' store."""
+
+    tracks: list[FaceTrack]
+    num_pictures: int
+    store: TrackStore
+
+
 def find_faces(
     pictures: Iterable["Picture"],
     face: FaceChoice = "auto",
@@ -144,7 +152,17 @@ def find_faces(
     width to height of a pixel as shown; faces are looked at in their true shape, boxes are in pixels of `pictures`. Raises
     NoFaceError when there is no face at all, or none of the number asked for.
     """
-    tracks, num_pictures, store = follow_faces(pictures, progress, total, pixel_aspect)
+    return chosen_face(follow_faces(pictures, progress, total, pixel_aspect), face, speech, source)
+
+
+def chosen_face(
+    followed: FollowedFaces,
+    face: FaceChoice = "auto",
+    speech: NDArray[np.float32] | None = None,
+    source: str | Path | None = None,
+) -> SpeakerFace:
+    """Choose the face to dub among those that were followed; takes face, speech and source, and raises, as `find_faces` does."""
+    tracks, num_pictures, store = followed
     if not tracks:
         raise NoFaceError("no face was found in any picture", path=source, found=f"{num_pictures} pictures", hint=_WAY_OUT)
     levels = None if speech is None else loudness(speech)
@@ -161,11 +179,8 @@ def follow_faces(
     progress: Progress = silent,
     total: int | None = None,
     pixel_aspect: Fraction = Fraction(1),
-) -> tuple[list[FaceTrack], int, TrackStore]:
-    """Find and follow all faces: tracks in the order in which they begin, how many pictures there were, the lips' store.
-
-    Takes pictures, progress, total and pixel_aspect as `find_faces` does.
-    """
+) -> FollowedFaces:
+    """Find and follow all faces; takes pictures, progress, total and pixel_aspect as `find_faces` does."""
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load, and is of use here only
 
     num_pictures = 0
@@ -174,7 +189,7 @@ def follow_faces(
         for picture, shot in track(with_shots(ahead(pictures, _PICTURES_AHEAD)), "faces", progress, total):
             follower.step(picture.rgb, shot)
             num_pictures += 1
-        return follower.finish(), num_pictures, follower.store
+        return FollowedFaces(follower.finish(), num_pictures, follower.store)
 
 
 class Follower:

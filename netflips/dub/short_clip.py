@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
-from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.find import SpeakerFace, chosen_face, find_faces
+from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.pingpong import pingpong
@@ -35,7 +37,7 @@ from netflips.options import DubOptions
 from netflips.report import DubReport, StageTime, least_of, spoken_pitch_hz
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
-from netflips.subtitles.inside import check_font, painter_of, tracks_of
+from netflips.subtitles.inside import check_font, painter_of, shows_texts, tracks_of
 from netflips.subtitles.reader import reader_of
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, told_of_speech, write_in_step
 from unit2av.mouths.choose import opened_mouth
@@ -69,11 +71,18 @@ class ShortDub:
     """One dub of a clip of one utterance: H.264 and AAC at 25 fps and 16 kHz, as long as the new speech."""
 
     def __init__(
-        self, source: PictureSource, out_video: Path, models: Models, options: DubOptions, progress: Progress, clock: StageClock
+        self,
+        source: PictureSource,
+        out_video: Path,
+        models: Models,
+        options: DubOptions,
+        progress: Progress,
+        clock: StageClock,
+        head_start: HeadStart | None = None,
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._warnings, self._mouth = list[str](), UNITS
+        self._warnings, self._mouth, self._head_start = list[str](), UNITS, head_start
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -91,10 +100,10 @@ class ShortDub:
             self._warn(judgement.notice)
         with self._clock.stage("speech"):
             said = self._models.vocoder.predict_durations(translation.units)
-        with nullcontext() if reader is None else self._clock.stage("texts"):
-            texts = self._read_texts(reader, heard.extraction.units, said)
-        with self._clock.stage("write"):
-            writer = self._write(material, said, voice, texts)
+        with ThreadPoolExecutor(1, "texts") as beside, self._clock.stage("write"):
+            reading = beside.submit(self._read_texts, reader, heard.extraction.units, said)
+            writer = self._write(material, said, voice, reading)
+        texts = reading.result()
         if self._options.subtitles is not None:
             write_beside(self._options.subtitles, self._out, (self._options.source, self._options.target), texts)
         fingerprints = self._models.fingerprints | ({} if reader is None else {TEXT_READER.name: reader.fingerprint})
@@ -122,6 +131,10 @@ class ShortDub:
         choice = parse_face_choice(self._options.face)
         try:
             with self._clock.stage("faces"):
+                followed = None if self._head_start is None else self._head_start.followed()
+                if followed is not None:
+                    self._progress("faces", followed.num_pictures, len(source))
+                    return chosen_face(followed, choice, speech, self._in)
                 return find_faces(source, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
         except NoFaceError as error:
             if needs_face:
@@ -169,8 +182,10 @@ class ShortDub:
             raise UnitError("the translation is empty", path=self._in, hint="is there speech in it, in the language of --src-lang?")
         return translation
 
-    def _write(self, material: ClipInput, said: Units, voice: SpeakerVoice, texts: Texts) -> VideoWriter:
+    def _write(self, material: ClipInput, said: Units, voice: SpeakerVoice, reading: Future[Texts]) -> VideoWriter:
+        """Write the dub; what it says is read as text meanwhile, unless the texts are seen in it."""
         options, models, clock = self._options, self._models, self._clock
+        texts = reading.result() if shows_texts(options) else Texts()
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
         batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
@@ -197,13 +212,15 @@ class ShortDub:
             labelled, painter = with_label(pictures, options.label), painter_of(options, texts)
             shown = labelled if painter is None else painter.paint_all(labelled)
             write_in_step(writer, shown, sound, self._progress, total)
+            reading.result()  # before the dub gets its name: nothing is written where the texts cannot be read
         return writer
 
     def _read_texts(self, reader: Recognizer | None, heard: Units, said: Units) -> Texts:
         """Both sides as text; what was heard runs along the new speech, which is of another length."""
         end_s, heard_s = (float(units_to_seconds(one.num_steps)) for one in (said, heard))
-        source = side_as_text(reader, {_NUMBER: SpokenUnits(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
-        target = side_as_text(reader, {_NUMBER: SpokenUnits(0.0, said)}, self._options.target)
+        with nullcontext() if reader is None else self._clock.stage("texts"):
+            source = side_as_text(reader, {_NUMBER: SpokenUnits(0.0, heard, end_s / max(heard_s, 1e-9))}, self._options.source)
+            target = side_as_text(reader, {_NUMBER: SpokenUnits(0.0, said)}, self._options.target)
         return Texts(source, target, end_s=end_s)
 
     # What was done

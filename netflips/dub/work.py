@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from avcore.command import EXIT_FAILED, LOG, device_name
+from avcore.compute.device import suit_threads
 from avcore.errors import NetflipsError, UsageError
+from avcore.faces.head_start import HeadStart
 from avcore.outputs import keep_apart
 from avcore.plain_text import require_utf8
 from avcore.progress import bars
@@ -27,8 +29,11 @@ from netflips.text_road.options import text_road
 from unit2av.mouths.flags import mouth_choice
 
 
-def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int | None:
-    """Do what the options ask for; returns the exit code. All files are checked before any model is loaded."""
+def dub_videos(options: argparse.Namespace, recording: RecordingOptions, head_start: HeadStart | None = None) -> int | None:
+    """Do what the options ask for; returns the exit code. All files are checked before any model is loaded.
+
+    head_start: what follows the faces of the only video already.
+    """
     require_videos(options)
     text_road(options)  # before models are looked for: they are others
     paths = given_or_bundle(options)
@@ -44,9 +49,10 @@ def dub_videos(options: argparse.Namespace, recording: RecordingOptions) -> int 
     told = ReportFiles(options.report, jobs, settings)
     if options.ray:
         return _dub_side_by_side(jobs, settings, paths, told, options)
+    suit_threads(paths.all)
     models = load_models(paths, *languages, replace(_run_options(options), puts_away=len(jobs) == 1))
     if len(jobs) == 1:
-        told.add(_dub_one(*jobs[0], models, settings, options.quiet))
+        told.add(_dub_one(*jobs[0], models, settings, options.quiet, head_start))
         _write(told, options.quiet)
         return None
     return _dub_all(jobs, models, settings, told, options.quiet)
@@ -110,9 +116,11 @@ def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: Report
     return EXIT_FAILED
 
 
-def _dub_one(source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool) -> DubReport:
+def _dub_one(
+    source: Path, target: Path, models: Models, settings: DubOptions, is_quiet: bool, head_start: HeadStart | None = None
+) -> DubReport:
     with bars(is_quiet, f"{source.name}: ") as progress:
-        report = dub(source, target, models, settings, progress)
+        report = dub(source, target, models, settings, progress, head_start)
     LOG.info("%s", report.summary())
     return report
 

@@ -11,8 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import pdist, squareform
 
 from avcore.faces.appearance import SAME_PERSON
 from avcore.faces.geometry import overlap
@@ -90,12 +88,17 @@ def _looks(seen: Sequence[Seen]) -> dict[int, NDArray[np.float32]]:
 def _clusters(distances: NDArray[np.float64]) -> list[int]:
     if len(distances) == 1:
         return [1]
+    from scipy.cluster.hierarchy import fcluster, linkage  # which no page about a short clip waits for
+    from scipy.spatial.distance import squareform
+
     labels = fcluster(linkage(squareform(distances, checks=False), "average"), SAME_PERSON, "distance").tolist()
     order = {label: number for number, label in enumerate(dict.fromkeys(labels), 1)}
     return [order[label] for label in labels]
 
 
 def _distances(seen: Sequence[Seen]) -> NDArray[np.float64]:
+    from scipy.spatial.distance import pdist, squareform
+
     distances = squareform(pdist(np.stack([_look(one) for one in seen])))
     for number, one in enumerate(seen):
         for later, other in enumerate(seen[number + 1 :], number + 1):

@@ -21,6 +21,12 @@ def check_font(options: DubOptions) -> None:
         require_letters(font_file(asked.font), _SAMPLES.get(options.language_of(asked.burnt), _LATIN))
 
 
+def shows_texts(options: DubOptions) -> bool:
+    """Whether subtitles are asked for within the video, so that texts must be known before it is written."""
+    asked = options.subtitles
+    return asked is not None and bool(asked.burnt or asked.is_embedded)
+
+
 def painter_of(options: DubOptions, texts: Texts) -> Painter | None:
     """What draws the subtitles into the pictures; None where none were asked for."""
     asked = options.subtitles

@@ -115,3 +115,9 @@ def test_pictures(tmp_path: Path) -> None:
     plots.draw(everything(), tmp_path)
     for name in ("performance_stages.png", "performance_growth.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_clip_of_an_evaluation_is_what_more_clips_take_more() -> None:
+    runs = {"2 clips, round 1": (2, 10.0), "8 clips, round 1": (8, 13.0)}
+    points = {name: {"clips": clips, "wall_s": wall, "cpu_s": wall, "peak_mib": 1.0} for name, (clips, wall) in runs.items()}
+    assert "A clip more takes 0.50 s" in tables.evaluation({"evaluate": {"points": points}})

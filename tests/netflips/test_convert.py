@@ -12,7 +12,8 @@ from av2unit.avhubert.config import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same
-from avcore.checkpoints.stages import Stage
+from avcore.checkpoints.stages import Running, Stage
+from avcore.compute.modules import PackedLinear
 from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
@@ -138,3 +139,37 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
     with pytest.raises(OutputError, match="would overwrite the checkpoint"):
         convert_checkpoint(first.path, first.path, dtype=torch.float16)
     assert read_checkpoint(first.path, TRANSLATOR).fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize(("name", "load"), [("mavhubert.pt", UNIT_ENCODER.load), ("utut.pt", TRANSLATOR.load)])
+def test_weights_laid_out_for_this_machine_are_found_beside_the_checkpoint(
+    parity_dir: Path, tmp_path: Path, name: str, load: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = tmp_path / name
+    checkpoint.write_bytes((parity_dir / name).read_bytes())
+    assert main(["--in-path", str(checkpoint), "--for", "cpu"]) == 0
+    assert (tmp_path / f"{name}.float32.cpu").is_file()
+    caplog.clear()
+    layers = [layer for layer in load(checkpoint, Running()).model.modules() if isinstance(layer, PackedLinear)]
+    plain = [layer for layer in load(parity_dir / name, Running()).model.modules() if isinstance(layer, PackedLinear)]
+    assert all(
+        torch.equal(one.laid_out().to_dense(), other.laid_out().to_dense()) for one, other in zip(layers, plain, strict=True)
+    )
+    assert layers
+    assert all(hasattr(layer, "_holder") for layer in layers)
+    assert not any(hasattr(layer, "_holder") for layer in plain)
+    assert not caplog.records
+
+
+def test_what_has_no_such_weights_is_refused(parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = tmp_path / "r.pt"
+    checkpoint.write_bytes((parity_dir / "unit2av_renderer.pt").read_bytes())
+    assert main(["--in-path", str(checkpoint), "--for", "cpu"]) == 2
+    assert "has no weights to lay out" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["r.pt"]
+
+
+@pytest.mark.parametrize("words", [[], ["--for", "cpu", "--out-path", "x.safetensors"]])
+def test_one_of_both_outputs_is_asked_for(parity_dir: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert main(["--in-path", str(parity_dir / "utut.pt"), *words]) == 2
+    assert "give either --out-path or --for cpu" in capsys.readouterr().err

@@ -1,0 +1,192 @@
+"""The four stages of a dub, ours and the plain baseline: each function loads one side and gives what runs it."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from av2unit.stage import UNIT_ENCODER as ENCODER_STAGE
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.units import Units
+from benchmarks import material
+from benchmarks.reference.av2unit import ReferenceEncoder
+from benchmarks.reference.unit2av import ReferenceFace, ReferenceVocoder
+from benchmarks.reference.unit2unit import ReferenceTranslator
+from benchmarks.rows import BEAM
+from unit2av.stage import RENDERER as RENDERER_STAGE
+from unit2unit.stage import TRANSLATOR as TRANSLATOR_STAGE
+from workshop.random.random_checkpoints import RENDERER, TRANSLATOR, UNIT_ENCODER
+
+if TYPE_CHECKING:
+    from av2unit.inference import UnitExtractor
+    from unit2av.inference_unit2a import UnitVocoder
+    from unit2av.renderer import LipRenderer
+    from unit2unit.inference import UnitTranslator
+
+Run = Callable[[], object]
+SOURCE_UNITS = 150
+_LANGUAGE, _TARGET = "en", "es"
+
+
+def ours_av2unit(folder: Path, seconds: float, precision: str) -> Run:
+    extractor = _extractor(folder, precision)
+    speech, lips = material.speech(seconds), material.lips(seconds)
+    return lambda: extractor.extract(speech, lips).frames()
+
+
+@cache
+def _extractor(folder: Path, precision: str) -> "UnitExtractor":
+    from av2unit.inference import UnitExtractor
+
+    return UnitExtractor.from_checkpoint(folder / UNIT_ENCODER, precision=precision)
+
+
+def reference_av2unit(folder: Path, seconds: float, precision: str) -> Run:
+    from av2unit.features import audio_features, lip_features
+
+    model, task, symbols = _reference_encoder(folder)
+    speech, lips = material.speech(seconds), material.lips(seconds)
+
+    def run() -> object:
+        video = lip_features(lips, task["image_crop_size"], task["image_mean"], task["image_std"])
+        audio = audio_features(speech, task["stack_order_audio"], task["normalize"], len(video))
+        classes = model.units(torch.from_numpy(audio).T[None], torch.from_numpy(video).reshape(1, 1, *video.shape[:3]))
+        return np.array([int(symbols[index]) for index in classes.tolist()])
+
+    return run
+
+
+@cache
+def _reference_encoder(folder: Path) -> tuple[ReferenceEncoder, dict, list[str]]:
+    checkpoint = read_checkpoint(folder / UNIT_ENCODER, ENCODER_STAGE)
+    config, tensors = checkpoint.config["model"], checkpoint.tensors
+    width = tensors["feature_extractor_video.resnet.frontend3D.0.weight"].shape[0]
+    model = ReferenceEncoder(config, width, len(tensors["label_embs_concat"]))
+    model.load_state_dict(tensors)
+    return model.eval(), checkpoint.config["task"], checkpoint.config["dictionaries"][0]
+
+
+def ours_unit2unit(folder: Path, steps: float, precision: str) -> Run:
+    from unit2unit.translator import SearchConfig
+
+    translator = _translator(folder, precision)
+    search = SearchConfig(beam=BEAM, max_len_b=int(steps), min_len=int(steps))
+    units = _source_units()
+    return lambda: translator.translate(units, _LANGUAGE, _TARGET, search).tokens
+
+
+@cache
+def _translator(folder: Path, precision: str) -> "UnitTranslator":
+    from unit2unit.inference import UnitTranslator
+
+    return UnitTranslator.from_checkpoint(folder / TRANSLATOR, precision=precision)
+
+
+def reference_unit2unit(folder: Path, steps: float, precision: str) -> Run:
+    model, rows = _reference_translator(folder)
+    tags = list(range(1004, rows - 1))
+    source = _source_rows().tolist()
+    suppressed = [tag for tag in [*tags, rows - 1] if tag != tags[1]]
+    return lambda: np.array(model.translate(source, tags[1], suppressed, BEAM, int(steps), int(steps)))
+
+
+@cache
+def _reference_translator(folder: Path) -> tuple[ReferenceTranslator, int]:
+    checkpoint = read_checkpoint(folder / TRANSLATOR, TRANSLATOR_STAGE)
+    tensors = {k: v for k, v in checkpoint.tensors.items() if not k.endswith(("version", "_float_tensor"))}
+    rows = len(tensors["encoder.embed_tokens.weight"])
+    model = ReferenceTranslator(rows, checkpoint.config["model"])
+    model.load_state_dict(tensors)
+    return model.eval(), rows
+
+
+def fairseq_unit2unit(folder: Path, steps: float, precision: str) -> Run:
+    from benchmarks.fairseq_generator import prepare
+
+    return prepare(folder, _source_rows(), _TARGET, BEAM, int(steps))
+
+
+def ours_vocoder(folder: Path, seconds: float, precision: str) -> Run:
+    vocoder = _vocoder(folder, precision)
+    units, voice = material.units(seconds), material.voice(vocoder.speaker_dim)
+    return lambda: vocoder.synthesize(units, voice).samples
+
+
+@cache
+def _vocoder(folder: Path, precision: str) -> "UnitVocoder":
+    from unit2av.inference_unit2a import UnitVocoder
+
+    return UnitVocoder.from_checkpoint(folder / RENDERER, _LANGUAGE, precision=precision)
+
+
+def reference_vocoder(folder: Path, seconds: float, precision: str) -> Run:
+    model = _reference_vocoder(folder)
+    frames = torch.from_numpy(material.units(seconds).frames())
+    voice = torch.from_numpy(material.voice(model.spkr.in_features))
+    return lambda: model(frames, voice).numpy()
+
+
+@cache
+def _reference_vocoder(folder: Path) -> ReferenceVocoder:
+    tensors = read_checkpoint(folder / RENDERER, RENDERER_STAGE).section(f"audio.{_LANGUAGE}")
+    return ReferenceVocoder(tensors).eval()
+
+
+def ours_lips(folder: Path, seconds: float, precision: str) -> Run:
+    renderer = _renderer(folder, precision)
+    units, faces = material.units(seconds), material.faces(seconds)
+    return lambda: np.concatenate(list(renderer.render(units, faces)))
+
+
+@cache
+def _renderer(folder: Path, precision: str) -> "LipRenderer":
+    from unit2av.renderer import LipRenderer
+
+    return LipRenderer.from_checkpoint(folder / RENDERER, precision=precision)
+
+
+def reference_face(folder: Path, seconds: float) -> tuple[ReferenceFace, torch.Tensor, Callable[[], torch.Tensor]]:
+    """The model, its windows of units int64 [W, 20], and what prepares its pictures, float32 [10 * W, 6, 96, 96] in 0..1.
+
+    Seconds are made up to whole windows.
+    """
+    frames = torch.from_numpy(material.units(seconds).frames())
+    windows = torch.cat([frames, frames[-1:].expand(-len(frames) % 20)]).view(-1, 20)
+    shown = material.faces(seconds)
+    shown = np.concatenate([shown, np.repeat(shown[-1:], 10 * len(windows) - len(shown), axis=0)])
+
+    def faces() -> torch.Tensor:
+        whole = torch.from_numpy(shown).flip(-1).permute(0, 3, 1, 2).double() / 255
+        masked = whole.clone()
+        masked[:, :, 48:] = 0
+        return torch.cat([masked, whole], 1).float()
+
+    return reference_face_model(folder), windows, faces
+
+
+@cache
+def reference_face_model(folder: Path) -> ReferenceFace:
+    return ReferenceFace(read_checkpoint(folder / RENDERER, RENDERER_STAGE).section("video")).eval()
+
+
+def reference_lips(folder: Path, seconds: float, precision: str) -> Run:
+    model, windows, faces = reference_face(folder, seconds)
+
+    def run() -> object:
+        drawn = model(windows, faces())
+        return (drawn * 255).to(torch.uint8).permute(0, 2, 3, 1).flip(-1).numpy()
+
+    return run
+
+
+def _source_units() -> Units:
+    return material.units(SOURCE_UNITS * 3 / 50)
+
+
+def _source_rows() -> NDArray[np.int64]:
+    """Rows of the encoder's input: <s>, units from row 4, </s>, [en]."""
+    return np.array([0, *(_source_units().merged().ids + 4), 2, 1004], dtype=np.int64)

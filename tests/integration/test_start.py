@@ -1,0 +1,79 @@
+"""What a command loads, and how it ends: nothing that it does not need, and nothing left undone."""
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from avcore import loading as loading_module
+from avcore.loading import loading
+from netflips.cli import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "accelerate", "ctranslate2", "fairseq", "faster_whisper", "hydra", "librosa", "matplotlib", "mediapipe", "numba", "omegaconf",
+    "pandas", "ray", "scipy", "sklearn", "soundfile", "starlette", "sympy", "tensorboard", "tokenizers", "torch._dynamo",
+    "torch._inductor", "torchvision", "transformers", "uvicorn",
+}  # fmt: skip
+"""What no dub of a short clip with the bundle needs."""
+
+
+def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+
+
+def test_the_list_of_commands_loads_no_library_at_all() -> None:
+    code = "import sys\nfrom netflips.cli import main\nmain(['--help'])\nsys.exit(bool({'numpy', 'torch'} & set(sys.modules)))"
+    done = _python(code)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("report", [[], ["--report", "page.html"]])
+def test_a_dub_of_a_short_clip_loads_what_it_needs_only(tmp_path: Path, report: list[str]) -> None:
+    code = f"""
+import sys
+from netflips.cli import main
+code = main(sys.argv[1:])
+print(*({HEAVY!r} & set(sys.modules)), "jinja2" in sys.modules)
+sys.exit(code)
+"""
+    flag_and_file = [word if word.startswith("--") else str(tmp_path / word) for word in report]
+    words = ["dub", str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "out.mp4"), "--quiet", *flag_and_file]
+    done = _python(code, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [str(bool(report))]
+
+
+def test_the_installed_command_ends_as_any_process_does() -> None:
+    code = """
+import atexit, sys, threading, time
+from netflips import cli
+atexit.register(lambda: print("tidied"))
+cli.main = lambda: print("done") or threading.Thread(target=lambda: (time.sleep(0.3), print("waited for"))).start() or 7
+cli.program()
+"""
+    done = _python(code)
+    assert (done.returncode, done.stderr) == (7, "")
+    assert done.stdout.splitlines() == ["done", "waited for", "tidied"]
+
+
+def test_what_is_thrown_away_in_a_long_life_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_kept() -> bool:
+        before = gc.get_freeze_count()
+        with loading():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        return gc.get_freeze_count() > before
+
+    assert not is_kept()
+    monkeypatch.setattr(loading_module, "_MANY_MODULES", -1)
+    try:
+        assert is_kept()
+    finally:
+        gc.unfreeze()
