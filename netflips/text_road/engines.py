@@ -49,4 +49,3 @@ def engines_of(models: Models, road: TextRoad, source: str, target: str) -> Engi
     require_language(source, engines.recognizer.languages, f"the recognizer {engines.recognizer.name}")
     engines.translator.require_languages(source, target)
     return engines
-
