@@ -108,3 +108,23 @@ def test_pictures(tmp_path: Path) -> None:
     plots.draw(everything(), tmp_path)
     for name in ("performance_stages.png", "performance_growth.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_many_videos_are_compared_with_one_worker_of_the_same_stretch() -> None:
+    def run(workers: int, media_s: float, wall_s: float) -> dict:
+        other = {"done": 4, "cpu_s": 2 * media_s, "others_cores": 0.01, "peak_mib": 900.0}
+        return {"workers": workers, "media_s": media_s, "wall_s": wall_s, **other}
+
+    points = {
+        "clips, 1 worker on 1 core, stretch 1": run(1, 10, 10), "clips, 2 workers, stretch 1": run(2, 40, 20),
+        "clips, 1 worker on 1 core, stretch 2": run(1, 10, 10), "clips, 2 workers, stretch 2": run(2, 40, 25),
+    }  # fmt: skip
+    lines = tables.many({"many": part(points)}).splitlines()
+    assert "| clips | 1 worker on 1 core | 2 | 8 | 20 s | 1.00 | 2.00 | 0.01 | 900 | - |" in lines
+    assert "| clips | 2 workers | 2 | 8 | 80 s | 1.78 | 2.00 | 0.01 | 900 | 0.89 (0.80 to 1.00) |" in lines
+
+
+def test_plans_have_a_line_for_each_number_of_utterances() -> None:
+    seconds = {"read": 1.0, "plan": 2.0, "list": 0.5, "close": 4.0}
+    points = {f"1000, {step}": {"seconds": seconds, "before_mib": 70, "peak_mib": 90} for step in ("fresh", "close", "again")}
+    assert "| 1,000 | 1.00 | 2.00 | 0.50 | 4.00 | 3.00 | 20 | 20 |" in tables.plans({"plans": part(points)})
