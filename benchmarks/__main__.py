@@ -5,7 +5,8 @@ Each part keeps what it measured at once in a file of its own below --results, a
 (the same of text beside the units: lips to text, text to units), `mouth-units-720p` and the like (what moves lips in whole
 pictures), `evaluate` (figures of dubs), `chain` (the stages of a dub in a row), `start` (loading),
 `contention` (one of two cores taken), `dub` (file to file), `overlap` (the parts of a dub side by side and one by one), `growth`
-(dubs of 3 s to 10 min with small models), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle). At
+(dubs of 3 s to 10 min with small models), `many` (clips and recordings on Ray, one worker and two), `plans` (a bulk run planned and
+listed, 10^3 to 10^6 utterances), `bounds` (how far `--precision auto` is from float32 on speech of the demo bundle). At
 the end the tables of README.md and docs/performance.md are filled from all files (not with --size tiny).
 """
 
@@ -23,6 +24,8 @@ from avcore.compute.device import has_native_bfloat16
 from avcore.files import private_folder
 from benchmarks import pages, parts, plots
 from benchmarks.ledger import Ledger, read_results
+from benchmarks.many import measure_many
+from benchmarks.plans import measure_plans
 from benchmarks.rows import ALL_STAGES, MOUTH_STAGES, SENTENCE_STEPS, TEXT_STAGES
 from benchmarks.stages import measure_stage
 from workshop.random.random_checkpoints import write_random_checkpoints
@@ -39,9 +42,11 @@ MEASURES = {
     "dub": parts.measure_dub,
     "overlap": parts.measure_overlap,
     "growth": parts.measure_growth,
+    "many": measure_many,
+    "plans": measure_plans,
     "bounds": parts.measure_bounds,
 }
-_NEED_NO_MODELS = {"roofline", "growth", "bounds", "evaluate"}
+_NEED_NO_MODELS = {"roofline", "growth", "many", "plans", "bounds", "evaluate"}
 
 
 def machine(options: argparse.Namespace) -> dict:
@@ -89,6 +94,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dub-float32-s", type=float, default=10, help="longest clip dubbed in float32 (default: 10)")
     parser.add_argument("--overlap-s", type=float, default=10, help="clip of the overlap part (default: 10)")
     parser.add_argument("--growth-lengths", nargs="+", type=float, default=[3, 10, 30, 60, 180, 600])
+    parser.add_argument("--many-clips", type=int, default=200, help="clips of the part many (default: 200)")
+    parser.add_argument("--many-recordings", type=int, default=20, help="recordings of the part many (default: 20)")
+    parser.add_argument("--many-seconds", type=float, default=180, help="of each recording (default: 180)")
+    parser.add_argument("--many-workers", type=int, default=2)
+    parser.add_argument("--many-stretches", type=int, default=4, help="commands that each kind is spread over (default: 4)")
+    parser.add_argument("--many-alone", type=int, default=5, help="videos of a stretch that one worker does too (default: 5)")
+    parser.add_argument(
+        "--many-until-s", type=float, default=0.0, help="end after the stretch during which this is over (0 = never)"
+    )
+    parser.add_argument("--plans", nargs="+", type=int, default=[1_000, 10_000, 100_000, 1_000_000], help="utterances")
     parser.add_argument("--sounds", type=int, default=60, help="utterances for bounds, sound alone (default: 60)")
     parser.add_argument("--filmed", type=int, default=10, help="utterances for bounds, with lips (default: 10)")
     parser.add_argument("--checkpoints", type=Path, help="folder with random checkpoints, made when absent (default: temporary)")
@@ -101,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure part by part, then write the pages."""
     options = build_parser().parse_args()
+    options.begun = time.monotonic()
     torch.set_num_threads(1)
     about = machine(options)
     options.results.mkdir(parents=True, exist_ok=True)

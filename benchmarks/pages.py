@@ -18,6 +18,8 @@ SECTIONS = {
     "whole": tables.whole,
     "dubs": tables.dubs,
     "growth": tables.growth,
+    "many": tables.many,
+    "plans": tables.plans,
     "bounds": tables.bounds,
     "conditions": tables.conditions,
 }

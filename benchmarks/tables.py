@@ -232,6 +232,50 @@ def growth(results: Results) -> str:
     return text and f"{text}\n\n![Time and memory of a dub by length]({GROWTH_PICTURE})"
 
 
+def many(results: Results) -> str:
+    """Videos dubbed on Ray: workers side by side, against as many times one worker on one core."""
+    found: dict[tuple[str, str], list[dict]] = {}
+    for name, run in results.get("many", {}).get("points", {}).items():
+        kind, who = name.split(", ")[:2]
+        found.setdefault((kind, who), []).append(run)
+    lines = []
+    for (kind, who), runs in found.items():
+        alone = found[kind, next(other for of, other in found if of == kind)]
+        shares = [_rate([run]) / run["workers"] / _rate([base]) for run, base in zip(runs, alone, strict=False)]
+        share = _rate(runs) / runs[0]["workers"] / _rate(alone[: len(runs)])
+        done, media_s, cpu = (sum(run[what] for run in runs) for what in ("done", "media_s", "cpu_s"))
+        lines.append([
+            kind, who, str(len(runs)), str(done), f"{media_s:.0f} s", f"{_rate(runs):.2f}", f"{cpu / media_s:.2f}",
+            f"{max(run['others_cores'] for run in runs):.2f}", f"{max(run['peak_mib'] for run in runs):.0f}",
+            _NONE if runs[0]["workers"] == 1 else f"{share:.2f} ({min(shares):.2f} to {max(shares):.2f})",
+        ])  # fmt: skip
+    head = ("videos", "who", "n", "dubbed", "media", "s of media a second", "CPU s per s", "others on, at most", "peak MiB",
+            "share of the parts (by stretch)")  # fmt: skip
+    return table(head, lines)
+
+
+def _rate(runs: list[dict]) -> float:
+    return sum(run["media_s"] for run in runs) / sum(run["wall_s"] for run in runs)
+
+
+def plans(results: Results) -> str:
+    """Bulk runs planned and listed, by the number of utterances."""
+    found: dict[int, dict[str, dict]] = {}
+    for name, run in results.get("plans", {}).get("points", {}).items():
+        count, step = name.split(", ")
+        found.setdefault(int(count), {})[step] = run
+    lines = []
+    for count, steps in found.items():
+        fresh, again = steps["fresh"], steps["again"]
+        seconds = [fresh["seconds"][what] for what in ("read", "plan", "list")]
+        seconds += [steps["close"]["seconds"]["close"], again["seconds"]["read"] + again["seconds"]["plan"]]
+        peaks = [run["peak_mib"] - run["before_mib"] for run in (fresh, again)]
+        lines.append([f"{count:,}", *(f"{one:.2f}" for one in seconds), *(f"{one:.0f}" for one in peaks)])
+    head = ("utterances", "read s", "plan s", "list all tasks s", "write all rows s", "read and plan again s",
+            "MiB more than at the start", "the same, planned again")  # fmt: skip
+    return table(head, lines)
+
+
 def bounds(results: Results) -> str:
     """How far `auto` is from float32 on speech of the demo bundle."""
     figures = results.get("bounds", {}).get("points", {}).get("demo", [])

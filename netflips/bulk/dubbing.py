@@ -252,10 +252,11 @@ def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread:
             progress.start()
             for finished in pool.run((job, PoolTask.of(with_full_paths(job))) for job in jobs):
                 outcome = _outcome_of(finished)
-                is_done = isinstance(outcome.result, DubReport)
-                progress.add(
-                    int(is_done), int(not is_done), outcome.result.input_s if is_done else 0.0, num_again=len(outcome.deaths)
-                )
+                result, num_again = outcome.result, len(outcome.deaths)
+                if isinstance(result, DubReport):
+                    progress.add(1, 0, result.input_s, num_again=num_again)
+                else:
+                    progress.add(0, 1, 0.0, num_again=num_again)
                 yield outcome
             progress.close()
     LOG.info("%s", progress.table())

@@ -4,8 +4,9 @@ What of the models decides the results is known before, so that those of differe
 estimated from a few utterances, which are done one after the other and thrown away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ from netflips.bulk.settings import AUDIO, VIDEO, ExtractModels, ExtractSettings
 from netflips.bulk.shards import ShardFiles
 from netflips.bulk.spread import Spread, file_size, num_cores
 from netflips.bulk.store import ResultStore, ShardWork, open_store
-from netflips.bulk.tasks import shard_tasks, stated_seconds
+from netflips.bulk.tasks import iter_pending, shard_tasks, stated_seconds, total_seconds
 from netflips.bulk.worker import ModelWorker
 from unit2av.speaker import default_weights
 from unit2av.stage import SPEAKER_ENCODER
@@ -78,11 +79,12 @@ class Estimate:
 
 
 def estimate(
-    sources: Sequence[Source], settings: ExtractSettings, models: ExtractModels, size: PoolSize, num_samples: int
+    work: Sequence[ShardWork], settings: ExtractSettings, models: ExtractModels, size: PoolSize, num_samples: int
 ) -> Estimate:
-    """Do `num_samples` utterances, spread evenly over `sources`, into a folder that is thrown away."""
-    step = max(1, len(sources) // num_samples) if num_samples else 1
-    sample = sources[step // 2 :: step][:num_samples]
+    """Do `num_samples` utterances, spread evenly over what is left to do, into a folder that is thrown away."""
+    num_left = sum(shard.num_pending for shard in work)
+    step = max(1, num_left // num_samples) if num_samples else 1
+    sample = list(islice(iter_pending(work), step // 2, step // 2 + step * num_samples, step))
     with private_folder() as folder:
         tried = replace(settings, out_dir=folder)
         worker = ModelWorker(models, tried)
@@ -95,10 +97,11 @@ def estimate(
                 made, rejected, costs = made + result.made, rejected + result.rejected, costs + result.costs
         ShardFiles(folder, settings.layout).write(0, [one.row for one in made])
         bytes_made = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return Estimate(len(sources), _total(sources, costs, len(made)), len(sample), tuple(rejected), costs, bytes_made, size)
+    media_s = _total(iter_pending(work), costs, len(made))
+    return Estimate(num_left, media_s, len(sample), tuple(rejected), costs, bytes_made, size)
 
 
-def _total(sources: Sequence[Source], costs: Costs, num_made: int) -> float:
+def _total(sources: Iterable[Source], costs: Costs, num_made: int) -> float:
     """Seconds of all: as stated, or the sample's mean for each."""
     mean = costs.media_s / num_made if num_made else 0.0
     return sum(stated_seconds(source.entry) or mean for source in sources)
@@ -193,16 +196,16 @@ def extract(
     key = settings.key() | model_key(models, settings)
     with open_store(settings.out_dir, key, settings.layout, settings.shard_size, choices.overwrite, choices.verify) as store:
         work = store.plan(manifest, choices.retry_failed)
-        ids = [entry.id for entry in manifest.entries]
-        num_before = store.num_done(ids)
-        pending = [source for shard in work for source in shard.planned if source.id in shard.pending]
-        progress = RunProgress(len(pending), _total_seconds(pending), is_quiet=is_quiet)
+        num_before, num_pending = store.num_done, sum(shard.num_pending for shard in work)
+        progress = RunProgress(num_pending, total_seconds(iter_pending(work)), is_quiet=is_quiet)
         try:
             _Run(store, settings, models, spread, choices.max_failures, progress).do(work)
         finally:
             progress.close()
             store.tidy()
-        return Summary(len(ids), num_before, progress, {name: store.failures[name] for name in ids if name in store.failures})
+        ids = (entry.id for entry in manifest.entries) if store.failures else ()
+        failures = {name: store.failures[name] for name in ids if name in store.failures}
+        return Summary(len(manifest), num_before, progress, failures)
 
 
 def dry_run(
@@ -217,15 +220,10 @@ def dry_run(
     models = prepare(manifest, settings, models)
     require_same(settings.out_dir, settings.key() | model_key(models, settings))
     store = ResultStore(settings.out_dir, settings.layout, settings.shard_size)
-    pending = [
-        source
-        for shard in store.plan(manifest, retry_failed, is_trial=True)
-        for source in shard.planned
-        if source.id in shard.pending
-    ]
+    work = store.plan(manifest, retry_failed, is_trial=True)
     resources = {"CPU": float(num_cores()), "GPU": float(torch.cuda.device_count())}
     size = replace(spread, address=None).pool_size(models.device, file_size(models.encoder), resources)
-    return estimate(pending, settings.for_device(models.device), models, size, num_samples)
+    return estimate(work, settings.for_device(models.device), models, size, num_samples)
 
 
 class _Run:
@@ -245,9 +243,9 @@ class _Run:
     def do(self, work: Sequence[ShardWork]) -> None:
         """Work off what is pending and close each shard as it becomes complete."""
         for shard in work:
-            if not shard.pending:
+            if not shard.num_pending:
                 self._store.close(shard.number)
-        self._left = {shard.number: len(shard.pending) for shard in work if shard.pending}
+        self._left = {shard.number: shard.num_pending for shard in work if shard.num_pending}
         if not self._left:
             return
         with ray_session(self._spread.num_readers, self._spread.address) as resources:
@@ -286,9 +284,3 @@ class _Run:
                 found=result.rejected[-1].reason,
                 hint="put it right, or raise --max-failures; the same command goes on from here",
             )
-
-
-def _total_seconds(sources: Sequence[Source]) -> float:
-    """The length of all together, 0 when that of one is not stated."""
-    lengths = [stated_seconds(source.entry) for source in sources]
-    return sum(lengths) if all(lengths) else 0.0

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from avcore.errors import InputError
 from avcore.plain_text import require_utf8
 from avcore.suffixes import LIP_ENDING, SOUND_SUFFIXES, VIDEO_SUFFIXES
-from avdata.manifest import Entry, Manifest, read_manifest
+from avdata.manifest import Entry, Manifest, packed_entries, read_manifest
 
 MANIFEST_SUFFIXES = (".jsonl", ".json")
 _MAX_NAME_BYTES = 200
@@ -18,7 +18,7 @@ _MAX_NAME_BYTES = 200
 def read_inputs(
     what: str, root: Path | None = None, language: str = "", suffixes: Sequence[str] = (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)
 ) -> Manifest:
-    """List what a path or pattern stands for.
+    """List what a path or pattern stands for; a million entries of it take little memory.
 
     A `.jsonl` manifest is taken as it is (root: where its paths start from, None = its own folder). In a folder with its
     sub-folders, or among what a glob finds, files with one of `suffixes` are utterances named by their path without its
@@ -27,18 +27,18 @@ def read_inputs(
     """
     path = Path(what)
     if path.is_file() and path.suffix.lower() in MANIFEST_SUFFIXES:
-        manifest = read_manifest(path, root)
+        manifest = read_manifest(path, root, lambda entries: packed_entries(_with_language(entries, language)))
     elif path.is_file():
-        manifest = _of_files([path], path.parent)
+        manifest = _of_files([path], path.parent, language)
     elif path.is_dir():
-        manifest = _of_files(_media_in(path, suffixes), path)
+        manifest = _of_files(_media_in(path, suffixes), path, language)
     elif glob.has_magic(what):
-        manifest = _of_files(_media_among(glob.iglob(what, recursive=True), suffixes), _fixed_part(what))
+        manifest = _of_files(_media_among(glob.iglob(what, recursive=True), suffixes), _fixed_part(what), language)
     else:
         raise InputError("there is no such input", path=what, expected="a manifest (.jsonl), a folder, a glob or a media file")
     if not manifest.entries:
         raise InputError("there is no media file in it", path=what, expected=" ".join(suffixes))
-    return _with_language(manifest, language)
+    return manifest
 
 
 def require_file_names(ids: Iterable[str]) -> None:
@@ -50,11 +50,14 @@ def require_file_names(ids: Iterable[str]) -> None:
             raise InputError("this id cannot name a file", expected="a name such as speaker_03/0001", found=repr(name[:120]))
 
 
-def _of_files(files: Iterable[Path], root: Path) -> Manifest:
-    found: dict[str, Path] = {}
-    entries = []
+def _of_files(files: Iterable[Path], root: Path, language: str) -> Manifest:
     files = sorted(files)
     require_utf8(files, "a media file")
+    return Manifest(root, packed_entries(_with_language(_named(files, root), language)))
+
+
+def _named(files: Iterable[Path], root: Path) -> Iterator[Entry]:
+    found: dict[str, Path] = {}
     for file in files:
         relative = file.relative_to(root)
         name = relative.with_suffix("").as_posix()
@@ -63,8 +66,7 @@ def _of_files(files: Iterable[Path], root: Path) -> Manifest:
                 f"{found[name].name} and {file.name} have one name", path=file.parent, hint="choose one kind of file with --suffix"
             )
         found[name] = file
-        entries.append(_entry(name, file, relative))
-    return Manifest(root, tuple(entries))
+        yield _entry(name, file, relative)
 
 
 def _entry(name: str, file: Path, relative: Path) -> Entry:
@@ -105,8 +107,5 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*fixed)
 
 
-def _with_language(manifest: Manifest, language: str) -> Manifest:
-    if not language:
-        return manifest
-    entries = (entry if entry.language else replace(entry, language=language) for entry in manifest.entries)
-    return Manifest(manifest.root, tuple(entries))
+def _with_language(entries: Iterable[Entry], language: str) -> Iterator[Entry]:
+    return (entry if entry.language or not language else replace(entry, language=language) for entry in entries)

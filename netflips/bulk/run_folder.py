@@ -5,7 +5,7 @@ Nothing else is mixed in. The plan is decided once, kept with the results, only 
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import write_text
 from avcore.outputs import keep_folder_apart
+from avcore.packed import Packed
 from avcore.runs.cache import differing
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.temporary import sweep
@@ -120,15 +121,22 @@ def digest(source: Source) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
-def read_plan(path: Path) -> list[Shard]:
-    """Read the plan of an output folder; empty when there is none. Raises InputError for a damaged one."""
+def read_plan(path: Path) -> Iterator[Shard]:
+    """Read the plan of an output folder, shard by shard; none where there is none. Raises InputError for a damaged one."""
     if not path.exists():
-        return []
+        return
     try:
-        return [_shard(row, number) for number, row in enumerate(row for _, row in iter_rows(path))]
+        yield from (_shard(row, number) for number, row in enumerate(row for _, row in iter_rows(path)))
     except (InputError, UnicodeDecodeError, TypeError, KeyError, ValueError) as error:
         found = error.what if isinstance(error, InputError) else error
         raise InputError("this plan of an extraction is damaged", path=path, found=found, hint=WAY_OUT) from error
+
+
+def packed_shards(shards: Iterable[Shard]) -> Packed[Shard]:
+    """The same shards in little memory, by number."""
+    return Packed(
+        shards, lambda shard: [shard.number, shard.ids, shard.digests], lambda row: Shard(row[0], tuple(row[1]), tuple(row[2])), 1
+    )
 
 
 def _shard(row: Mapping[str, Any], number: int) -> Shard:
@@ -141,15 +149,6 @@ def _shard(row: Mapping[str, Any], number: int) -> Shard:
 def write_plan(path: Path, shards: Iterable[Shard]) -> None:
     """Write the plan, whole or not at all."""
     write_rows(path, ({"shard": shard.number, "ids": shard.ids, "digests": shard.digests} for shard in shards))
-
-
-def new_shards(first: int, sources: Sequence[Source], digests: Sequence[str], size: int) -> list[Shard]:
-    """Put utterances into shards of `size`, in their order, numbered from `first`."""
-    starts = range(0, len(sources), size)
-    return [
-        Shard(first + number, tuple(one.id for one in sources[start : start + size]), tuple(digests[start : start + size]))
-        for number, start in enumerate(starts)
-    ]
 
 
 def _size(path: Path | None) -> int:

@@ -12,19 +12,23 @@ it nor in its work file nor set aside is left to do, and opens it again.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from avcore.errors import InputError, OutputError
 from avcore.runs import journal
 from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
 from avdata.manifest import Manifest
+from netflips.bulk.places import NOWHERE, Places
 from netflips.bulk.records import Made, Rejected, Source
-from netflips.bulk.run_folder import WAY_OUT, Shard, digest, new_shards, prepare_folder, read_plan, write_plan
+from netflips.bulk.run_folder import WAY_OUT, Shard, digest, packed_shards, prepare_folder, read_plan, write_plan
 from netflips.bulk.settings import ShardLayout
 from netflips.bulk.shards import CLOSED, CLOSED_KEYS, ClosedShards, ShardFiles
 
@@ -34,13 +38,46 @@ _FAILED_KEYS = ("id", "reason")
 LOG = logging.getLogger("netflips")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ShardWork:
-    """What is left to do of a shard. planned: its utterances that the input has, in order. pending: ids of those left."""
+    """What is left to do of a shard. Its utterances are looked up when they are asked for: they are not all in memory at a time."""
 
     number: int
-    planned: tuple[Source, ...]
-    pending: frozenset[str]
+    _look: Callable[[], tuple[Source, ...]]
+    _is_left: NDArray[np.bool_]
+    """Of each utterance that the input has: whether it was left when this was planned."""
+
+    @property
+    def num_pending(self) -> int:
+        """How many are left."""
+        return int(self._is_left.sum())
+
+    @property
+    def planned(self) -> tuple[Source, ...]:
+        """Its utterances that the input has, in order."""
+        return self._look()
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """Ids of those that are left."""
+        return frozenset(one.id for one, is_left in zip(self._look(), self._is_left, strict=True) if is_left)
+
+
+class _Done:
+    """Which utterances of a shard are finished: some by name, or all but some, whichever are fewer names."""
+
+    def __init__(self, done: Set[str], ids: Sequence[str]) -> None:
+        others = {name for name in ids if name not in done}
+        self._is_all_but = len(others) < len(ids) - len(others)
+        self._names = others if self._is_all_but else {name for name in ids if name in done}
+
+    def __contains__(self, name: object) -> bool:
+        """Of one of the shard's utterances."""
+        return (name in self._names) != self._is_all_but
+
+    def update(self, names: Iterable[str]) -> None:
+        """Note that these are finished."""
+        (self._names.difference_update if self._is_all_but else self._names.update)(names)
 
 
 @contextmanager
@@ -69,10 +106,12 @@ class ResultStore:
         self._work_dir, self._shard_size = out_dir / _WORK, shard_size
         self.files = ShardFiles(out_dir, layout)
         self._closed = ClosedShards(out_dir, self.files, reads_all)
-        self._shards: dict[int, Shard] = {}
-        self._done: dict[int, set[str]] = {}
+        self._shards: Sequence[Shard] = ()
+        self._done: dict[int, _Done] = {}
         self._reopened: set[int] = set()
         self._num_unlisted = 0
+        self.num_done = 0
+        """How many utterances of the input were finished when it was planned."""
         self.failures: dict[str, str] = {row["id"]: row["reason"] for row in journal.read(self._failed_path, *_FAILED_KEYS)}
 
     def plan(self, manifest: Manifest, retry_failed: bool = False, is_trial: bool = False) -> list[ShardWork]:
@@ -81,25 +120,23 @@ class ResultStore:
         retry_failed: what was set aside is left to do too. is_trial: nothing is written. Raises InputError when what is done
         was made from other files.
         """
-        sources = {entry.id: Source(entry, manifest.root) for entry in manifest.entries}
-        shards = self._read_plan()
-        self._done = {shard.number: self._done_in(shard, is_trial) for shard in shards}
+        places = Places(manifest.entries)
+        before = packed_shards(self._read_plan())
+        self._done = {shard.number: _Done(self._done_in(shard, is_trial), shard.ids) for shard in before}
         if self._num_unlisted:
             what = "%s: %d utterances are neither in a finished shard nor set aside; they are made again"
             LOG.warning(what, self._failed_path, self._num_unlisted)
-        shards = self._extend(self._renew(shards, sources), sources)
-        self._shards = {shard.number: shard for shard in shards}
+        of_shards = list[NDArray[np.int32]]()
+        self._shards = packed_shards(self._renewed(before, manifest, places, of_shards))
         if not is_trial:
             self._closed.note_new()
-            write_plan(self._plan_path, shards)
+            write_plan(self._plan_path, self._shards)
         if retry_failed:
-            self._forgive(self.failures.keys() & sources.keys(), is_trial)
-        return [work for shard in shards if (work := self._work(shard, sources)) is not None]
-
-    def num_done(self, ids: Iterable[str]) -> int:
-        """How many of these utterances are finished."""
-        done = set().union(*self._done.values())
-        return sum(name in done for name in ids)
+            asked = zip(self.failures, places.find(list(self.failures)), strict=True)
+            self._forgive({name for name, place in asked if place != NOWHERE}, is_trial)
+        self.num_done = 0
+        works = (self._work(shard, its, manifest) for shard, its in zip(self._shards, of_shards, strict=True))
+        return [work for work in works if work is not None]
 
     def add(self, shard: int, made: Iterable[Made]) -> None:
         """Keep finished utterances of a shard."""
@@ -127,6 +164,7 @@ class ResultStore:
             what = f"{len(lost)} finished utterances are not in it any more, as {lost[0]!r}"
             raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
         self._closed.write(self._shards[shard], [rows[name] for name in ids if name in done])
+        self._done[shard] = _Done({name for name in ids if name in done}, ids)
         self._work_path(shard).unlink(missing_ok=True)
 
     def tidy(self) -> None:
@@ -134,11 +172,10 @@ class ResultStore:
         if not self.failures:
             self._failed_path.unlink(missing_ok=True)
             return
-        places = {name: shard.number for shard in self._shards.values() for name in shard.ids}
-        known = [name for name in places if name in self.failures]
-        write_rows(self._failed_path, ({"id": name, "reason": self.failures[name], "shard": places[name]} for name in known))
+        known = ((name, shard.number) for shard in self._shards for name in shard.ids if name in self.failures)
+        write_rows(self._failed_path, ({"id": name, "reason": self.failures[name], "shard": number} for name, number in known))
 
-    def _read_plan(self) -> list[Shard]:
+    def _read_plan(self) -> Iterable[Shard]:
         """The plan; raises InputError when there are results without one, or it is damaged."""
         has_results = any(self.files.folder.glob("[0-9]*")) or any(self._work_dir.glob("[0-9]*"))
         if self._plan_path.exists() and self._plan_path.stat().st_size:
@@ -169,32 +206,42 @@ class ResultStore:
         yield from self.files.read(shard)
         yield from journal.read(self._work_path(shard), "id")
 
-    def _renew(self, shards: list[Shard], sources: Mapping[str, Source]) -> list[Shard]:
-        """Note what undone utterances are made from now; raises InputError when done ones are made from something else now."""
-        renewed = []
-        for shard in shards:
-            now = [digest(sources[name]) if name in sources else "" for name in shard.ids]
-            for name, before, after in zip(shard.ids, shard.digests, now, strict=True):
-                if before and after and before != after and name in self._done[shard.number]:
-                    raise InputError(
-                        f"the utterance {name!r} is done, but from another file or with another speaker or language",
-                        path=self._plan_path.parent,
-                        hint="give each corpus an --out-dir of its own, or begin anew with --overwrite",
-                    )
-            kept = zip(shard.digests, now, strict=True)
-            renewed.append(replace(shard, digests=tuple(after or before for before, after in kept)))
-        return renewed
+    def _renewed(
+        self, before: Iterable[Shard], manifest: Manifest, places: Places, of_shards: list[NDArray[np.int32]]
+    ) -> Iterator[Shard]:
+        """The shards as they are planned now, those of what is new in the input behind the others.
 
-    def _extend(self, shards: list[Shard], sources: Mapping[str, Source]) -> list[Shard]:
-        known = {name for shard in shards for name in shard.ids}
-        new = [source for name, source in sources.items() if name not in known]
-        added = new_shards(len(shards), new, [digest(source) for source in new], self._shard_size)
-        self._done.update({shard.number: set() for shard in added})
-        return shards + added
+        of_shards: filled with the places of each shard's utterances. Raises InputError when what is done is made from something
+        else now; of what is not done is noted what it is made from now.
+        """
+        is_new, number = np.ones(len(manifest.entries), bool), 0
+        for shard in before:
+            its = places.find(shard.ids)
+            is_new[its[its != NOWHERE]] = False
+            of_shards.append(its)
+            number += 1
+            yield self._renew(shard, ["" if at == NOWHERE else digest(_source(manifest, at)) for at in its.tolist()])
+        new = np.flatnonzero(is_new).astype(np.int32)
+        for its in (new[start : start + self._shard_size] for start in range(0, len(new), self._shard_size)):
+            sources = [_source(manifest, at) for at in its.tolist()]
+            of_shards.append(its)
+            self._done[number] = _Done(frozenset(), ())
+            yield Shard(number, tuple(one.id for one in sources), tuple(map(digest, sources)))
+            number += 1
+
+    def _renew(self, shard: Shard, now: Sequence[str]) -> Shard:
+        for name, before, after in zip(shard.ids, shard.digests, now, strict=True):
+            if before and after and before != after and name in self._done[shard.number]:
+                raise InputError(
+                    f"the utterance {name!r} is done, but from another file or with another speaker or language",
+                    path=self._plan_path.parent,
+                    hint="give each corpus an --out-dir of its own, or begin anew with --overwrite",
+                )
+        return replace(shard, digests=tuple(after or before for before, after in zip(shard.digests, now, strict=True)))
 
     def _forgive(self, again: Set[str], is_trial: bool) -> None:
         """Open the shards of failed utterances again, then take these off the list: in this order none is ever lost."""
-        opened = {shard.number for shard in self._shards.values() if again & set(shard.ids)}
+        opened = {shard.number for shard in self._shards if not again.isdisjoint(shard.ids)}
         self._reopened |= opened
         for number in () if is_trial else opened:
             journal.append(self._work_path(number), [])
@@ -203,12 +250,22 @@ class ResultStore:
             write_rows(self._failed_path, kept)
         self.failures = {row["id"]: row["reason"] for row in kept}
 
-    def _work(self, shard: Shard, sources: Mapping[str, Source]) -> ShardWork | None:
-        if self._is_closed(shard.number) and shard.number not in self._reopened:
+    def _work(self, shard: Shard, places: NDArray[np.int32], manifest: Manifest) -> ShardWork | None:
+        number, done = shard.number, self._done[shard.number]
+        planned = [name for name, place in zip(shard.ids, places.tolist(), strict=True) if place != NOWHERE]
+        self.num_done += sum(name in done for name in planned)
+        if self._is_closed(number) and number not in self._reopened:
             return None
-        planned = tuple(sources[name] for name in shard.ids if name in sources)
-        pending = frozenset(one.id for one in planned) - self._done[shard.number] - self.failures.keys()
-        return ShardWork(shard.number, planned, pending)
+
+        def look() -> tuple[Source, ...]:
+            return tuple(_source(manifest, at) for at in places.tolist() if at != NOWHERE)
+
+        is_left = (name not in done and name not in self.failures for name in planned)
+        return ShardWork(number, look, np.fromiter(is_left, bool, len(planned)))
 
     def _work_path(self, shard: int) -> Path:
         return self._work_dir / f"{shard:05d}.jsonl"
+
+
+def _source(manifest: Manifest, place: int) -> Source:
+    return Source(manifest.entries[place], manifest.root)

@@ -53,6 +53,25 @@ def _declared_seconds(path: Path) -> float:
         return 0.0  # reading it will say what is wrong
 
 
+def iter_pending(work: Iterable[ShardWork]) -> Iterator[Source]:
+    """Utterances that are left to do, shard by shard."""
+    for shard in work:
+        if shard.num_pending:
+            pending = shard.pending
+            yield from (source for source in shard.planned if source.id in pending)
+
+
+def total_seconds(sources: Iterable[Source]) -> float:
+    """The length (s) that is stated of all together, 0 when that of one is not."""
+    total = 0.0
+    for source in sources:
+        seconds = stated_seconds(source.entry)
+        if not seconds:
+            return 0.0
+        total += seconds
+    return total
+
+
 def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterator[tuple[int, PoolTask[Source]]]:
     """Yield the tasks of each shard with its number: a batch a task, read in parts.
 
@@ -60,16 +79,16 @@ def shard_tasks(work: Iterable[ShardWork], settings: ExtractSettings) -> Iterato
     that was never stopped.
     """
     for shard in work:
-        if not shard.pending:
+        if not shard.num_pending:
             continue
-        ids = (source.id for source in shard.planned)
-        lengths = dict(zip(ids, expected_seconds(shard.planned), strict=True))
+        planned, pending = shard.planned, shard.pending
+        lengths = dict(zip((source.id for source in planned), expected_seconds(planned), strict=True))
 
         def seconds(source: Source, lengths: dict[str, float] = lengths) -> float:
             return lengths[source.id] or _UNKNOWN_S
 
-        for batch in by_length(shard.planned, seconds, settings.batch_s, settings.padding_s):
-            left = [source for source in batch if source.id in shard.pending]
+        for batch in by_length(planned, seconds, settings.batch_s, settings.padding_s):
+            left = [source for source in batch if source.id in pending]
             parts = tuple(tuple(part) for part in by_length(left, seconds, settings.part_s))
             if parts:
                 yield shard.number, PoolTask(parts)

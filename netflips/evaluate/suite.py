@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +76,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
 
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), settings.metrics, settings.subjects, settings.judges, stand_ins)
-        with ExitStack() as stack:
-            found = measure(work, out_dir, _pool(work, settings, stack), progress)
+        found = measure(work, out_dir, _pool(work, settings), progress)
         noisy = [] if settings.sweep is None else run_sweep(settings.sweep, cases, settings.judges, out_dir, progress)
         figures = {name: figures for name, figures in names_of() if name in settings.metrics}
         rows = rows_of(found, figures, KINDS, cases[0].language)
@@ -92,11 +90,11 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
     return outcome
 
 
-def _pool(work: Work, settings: SuiteSettings, stack: ExitStack) -> Pool[Job, int]:
+def _pool(work: Work, settings: SuiteSettings) -> Pool[Job, int]:
     if settings.ray is not None:
-        from netflips.bulk.evaluation import measurers
+        from netflips.bulk.evaluation import RayMeasurers
 
-        return stack.enter_context(measurers(work, settings.ray))
+        return RayMeasurers(work, settings.ray)
     return ProcessPool[Job, int](Measurer, (work,), settings.jobs)
 
 

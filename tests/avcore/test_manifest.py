@@ -6,7 +6,7 @@ import pytest
 
 from avcore.errors import InputError, UnitError
 from avcore.units import Units
-from avdata.manifest import Entry, read_manifest, write_manifest
+from avdata.manifest import Entry, packed_entries, read_manifest, write_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 
 ENTRIES = [
@@ -19,6 +19,7 @@ def test_a_manifest_survives_the_round_trip(tmp_path: Path) -> None:
     assert write_manifest(tmp_path / "m.jsonl", ENTRIES) == 2
     manifest = read_manifest(tmp_path / "m.jsonl")
     assert list(manifest.entries) == ENTRIES
+    assert list(read_manifest(tmp_path / "m.jsonl", keep=packed_entries).entries) == ENTRIES
     assert manifest.path(ENTRIES[0], "audio") == tmp_path / "x/a.flac"
     assert manifest.path(ENTRIES[0], "video") is None
     assert read_manifest(tmp_path / "m.jsonl", "/data").path(ENTRIES[1], "video") == Path("/data/b.mp4")

@@ -121,3 +121,23 @@ def test_a_clip_of_an_evaluation_is_what_more_clips_take_more() -> None:
     runs = {"2 clips, round 1": (2, 10.0), "8 clips, round 1": (8, 13.0)}
     points = {name: {"clips": clips, "wall_s": wall, "cpu_s": wall, "peak_mib": 1.0} for name, (clips, wall) in runs.items()}
     assert "A clip more takes 0.50 s" in tables.evaluation({"evaluate": {"points": points}})
+
+
+def test_many_videos_are_compared_with_one_worker_of_the_same_stretch() -> None:
+    def run(workers: int, media_s: float, wall_s: float) -> dict:
+        other = {"done": 4, "cpu_s": 2 * media_s, "others_cores": 0.01, "peak_mib": 900.0}
+        return {"workers": workers, "media_s": media_s, "wall_s": wall_s, **other}
+
+    points = {
+        "clips, 1 worker on 1 core, stretch 1": run(1, 10, 10), "clips, 2 workers, stretch 1": run(2, 40, 20),
+        "clips, 1 worker on 1 core, stretch 2": run(1, 10, 10), "clips, 2 workers, stretch 2": run(2, 40, 25),
+    }  # fmt: skip
+    lines = tables.many({"many": part(points)}).splitlines()
+    assert "| clips | 1 worker on 1 core | 2 | 8 | 20 s | 1.00 | 2.00 | 0.01 | 900 | - |" in lines
+    assert "| clips | 2 workers | 2 | 8 | 80 s | 1.78 | 2.00 | 0.01 | 900 | 0.89 (0.80 to 1.00) |" in lines
+
+
+def test_plans_have_a_line_for_each_number_of_utterances() -> None:
+    seconds = {"read": 1.0, "plan": 2.0, "list": 0.5, "close": 4.0}
+    points = {f"1000, {step}": {"seconds": seconds, "before_mib": 70, "peak_mib": 90} for step in ("fresh", "close", "again")}
+    assert "| 1,000 | 1.00 | 2.00 | 0.50 | 4.00 | 3.00 | 20 | 20 |" in tables.plans({"plans": part(points)})
