@@ -12,14 +12,19 @@ TINY = HarmonicConfig(
 )  # fmt: skip
 
 
-def random_harmonic(config: HarmonicConfig = TINY, seed: int = 0) -> HarmonicVocoder:
-    """An untrained voice, loud enough to compare, whose contour moves and whose usual pitch is 140 Hz."""
+def random_harmonic(config: HarmonicConfig = TINY, seed: int = 0, voicing: float = 9.0) -> HarmonicVocoder:
+    """An untrained voice, loud enough to compare, whose contour moves and whose usual pitch is 140 Hz.
+
+    voicing: log odds of voice in all units.
+    """
     torch.manual_seed(seed)
     network = HarmonicVocoder(config)
     network.source.restart()
     with torch.no_grad():
         network.dur_predictor.proj.bias.fill_(1.5)
         network.pitch.proj.weight.mul_(4)
+        network.pitch.proj.weight[1] = 0
+        network.pitch.proj.bias[1] = voicing
         network.pitch.of_voice.weight.mul_(0.1)
         network.pitch.of_voice.bias.copy_(torch.tensor([math.log(140.0), math.log(0.1)]))
     return network

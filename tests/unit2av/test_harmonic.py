@@ -13,7 +13,7 @@ from avcore.speech.pitch import Pitch, measure_pitch, pitch_track
 from avcore.units import Units
 from tests.unit2av.harmonic_voices import TINY, random_harmonic
 from unit2av.stage import RENDERER
-from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places
+from unit2av.voice.contour import FEATURES, PitchPredictor, log_f0_of, places, voiced_of
 from unit2av.voice.harmonic import harmonic_config, is_harmonic, limited, soft_ends, source_settings
 from unit2av.voice.speech import UnitVocoder
 
@@ -124,8 +124,28 @@ def test_an_utterance_comes_out_of_silence_and_goes_back_to_it(vocoder: UnitVoco
     assert samples[0] < 0.01 * middle
     assert samples[-48:].max() < 0.1 * middle
     gains = soft_ends(0, 1000, 1000)
-    assert np.all(gains[80:-480] == 1)
+    assert np.all(gains[400:-480] == 1)
+    assert max(np.sqrt(np.square(part).mean()) for part in (gains[:160], gains[-160:])) < 0.05  # a vowel's first 10 ms
     assert np.array_equal(np.concatenate([soft_ends(0, 300, 1000), soft_ends(300, 1000, 1000)]), gains)
+
+
+def test_what_has_no_voice_is_made_of_noise(vocoder: UnitVocoder) -> None:
+    units, found = random_units(60), []
+    for voicing in (9.0, -9.0):
+        network = random_harmonic(voicing=voicing).eval().requires_grad_(False)
+        made = UnitVocoder(network, "ko", edge_unit=SILENCE).synthesize(units, VOICE).samples
+        found.append((float((pitch_track(made) > 0).mean()), float(made[3200:-3200].std())))
+    (voiced, loud), (hissed, as_loud) = found
+    assert voiced > 0.9
+    assert hissed < 0.1
+    assert as_loud == pytest.approx(loud, rel=0.15)
+
+
+def test_doubt_keeps_the_voice() -> None:
+    voiced = voiced_of(torch.tensor([3.0, 0.0, -0.5, -4.0, -4.0]))
+    assert voiced.shape == (20,)
+    assert (voiced[:10] > 0.9).all()
+    assert (voiced[-4:] < 0.01).all()
 
 
 def test_peaks_are_bent_not_cut() -> None:

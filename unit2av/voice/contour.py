@@ -27,6 +27,8 @@ _USUAL_RUN = 4.0
 _WIDEST = 2.5
 """The contour stays within so many spreads of the median: beyond, the predictor was hardly ever taught anything."""
 _PIECE = 2000
+_DECIDED, _DOUBT = 3.0, 1.5
+"""How fast voice gives way to noise as its log odds fall, and the log odds at which half is left."""
 
 
 class PitchPredictor(nn.Module):
@@ -88,8 +90,20 @@ def _pieces(length: int, halo: int) -> Iterator[tuple[int, int, int]]:
 def log_f0_of(z: Tensor, pitch: Pitch, lowest_hz: float, highest_hz: float) -> Tensor:
     """ln F0 every 5 ms of a contour every 20 ms: float of shape [T] to float64 [4 T], within the bounds of the voice."""
     steps = z.double().clamp(-_WIDEST, _WIDEST) * pitch.spread + pitch.median
-    fine = F.interpolate(steps[None, None], scale_factor=4, mode="linear", align_corners=False)[0, 0]
-    return fine.clamp(math.log(lowest_hz), math.log(highest_hz))
+    return _finer(steps).clamp(math.log(lowest_hz), math.log(highest_hz))
+
+
+def _finer(steps: Tensor) -> Tensor:
+    """Values every 5 ms of those every 20 ms, in a straight line between them: float of shape [T] to [4 T]."""
+    return F.interpolate(steps[None, None], scale_factor=4, mode="linear", align_corners=False)[0, 0]
+
+
+def voiced_of(logits: Tensor) -> Tensor:
+    """How voiced each 5 ms is, 0 to 1, of logits every 20 ms: float32 of shape [T] to float32 [4 T].
+
+    Where the predictor is in doubt there is voice: a vowel that loses half of its pulses sounds hoarse.
+    """
+    return _finer(torch.sigmoid(_DECIDED * (logits + _DOUBT)))
 
 
 def places(frames: NDArray[np.int64], silence: int | None) -> NDArray[np.float32]:

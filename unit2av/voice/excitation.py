@@ -19,6 +19,8 @@ from avcore.speech.pitch import PITCH_STEP
 from avcore.timeline import SAMPLE_RATE
 
 _NOISE_BLOCK = 16_000
+_LEAST_SHARE = 1e-4
+"""What is left of the voice at least, and of the noise: there is no logarithm of nothing."""
 _NEAR_PULSE = 1e-4
 """Turns around a pulse within which the closed form of the sum divides by nothing; its limit is taken instead."""
 
@@ -75,6 +77,17 @@ def white_noise(start: int, count: int, seed: int) -> Tensor:
     ]
     offset = start - first * _NOISE_BLOCK
     return torch.from_numpy(np.concatenate(blocks)[offset : offset + count])
+
+
+def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tensor, Tensor]:
+    """Log amplitudes of both filters, float32 [batch, K, bands], with the tone's power given to the noise where there is no voice.
+
+    Spectra do not tell a hiss from pulses that are filtered like one, so a network makes some of its hisses of pulses, each of
+    which is heard as a click. Pulses and noise of one amplitude have the same power. voiced: float32 [batch, K], 0 to 1.
+    """
+    share = voiced[..., None].clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)
+    given = torch.logaddexp(2 * noise, 2 * tone + torch.log1p(-share)) / 2
+    return tone + torch.log(share) / 2, given
 
 
 def filtered(source: Tensor, log_bands: Tensor, fft: int) -> Tensor:

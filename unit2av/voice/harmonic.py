@@ -23,8 +23,8 @@ from avcore.errors import CheckpointError
 from avcore.speech.pitch import PITCH_STEP, Pitch
 from avcore.timeline import SAMPLES_PER_UNIT, units_to_samples
 from unit2av.voice.config import count_modules
-from unit2av.voice.contour import PitchPredictor, log_f0_of, places
-from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, white_noise
+from unit2av.voice.contour import PitchPredictor, log_f0_of, places, voiced_of
+from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, unvoiced_as_noise, white_noise
 from unit2av.voice.vocoder import TimedUnits
 
 PER_STEP = SAMPLES_PER_UNIT // PITCH_STEP
@@ -41,8 +41,8 @@ _NOISE_SEED = 20
 """The same units in the same voice sound the same each time."""
 _STRAIGHT = 0.85
 """Samples up to here pass as they are; what goes beyond is bent so that it stays below 1."""
-_RISE, _FALL = 80, 480
-"""Samples in which an utterance comes out of silence and goes back to it: 5 and 30 ms."""
+_RISE, _FALL = 400, 480
+"""Samples in which an utterance comes out of silence and goes back to it: 25 and 30 ms, the outer 10 next to silent."""
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,16 @@ class HarmonicVocoder(TimedUnits):
             config.num_units, config.pitch_unit_dim, config.pitch_width, config.pitch_layers, config.speaker_dim
         )
 
-    def generate(self, condition: Tensor, log_f0: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+    def generate(self, condition: Tensor, log_f0: Tensor, pulses: Tensor, noise: Tensor, voiced: Tensor | None = None) -> Tensor:
         """Filter pulses and noise, float32 [batch, 320 * T]: float32 [batch, 320 * T], which may go beyond -1..1.
 
-        condition: float32 [batch, channel, T] of `condition`. log_f0: float32 [batch, 4 T].
+        condition: float32 [batch, channel, T] of `condition`. log_f0: float32 [batch, 4 T]. voiced: float32 [batch, 4 T], 0 to
+        1, how voiced each control frame is; None = as the filters have it.
         """
         tone_bands, noise_bands = self.source(condition, log_f0)
         with torch.autocast(condition.device.type, enabled=False):
+            if voiced is not None:
+                tone_bands, noise_bands = unvoiced_as_noise(tone_bands, noise_bands, voiced)
             fft = self.config.fft
             return filtered(pulses, tone_bands, fft) + filtered(noise, noise_bands, fft)
 
@@ -221,7 +224,7 @@ class HarmonicVocoder(TimedUnits):
 
 
 class HarmonicUtterance:
-    """Says pieces of one utterance. Contour and phase take 3.2 kB for a second; all else is made for a piece."""
+    """Says pieces of one utterance. Contour, phase and voicing take 4 kB for a second; all else is made for a piece."""
 
     def __init__(self, network: HarmonicVocoder, rows: Tensor, silence_row: int | None, voice: Tensor, pitch: Pitch | None) -> None:
         """rows: of the unit table, int64 [T]. silence_row: that of pauses. voice: float32 [1, speaker_dim].
@@ -231,13 +234,14 @@ class HarmonicUtterance:
         self._network, self._rows, self._voice = network, rows, voice
         config = network.config
         where = torch.from_numpy(places(rows.numpy(), silence_row))
-        contour = network.pitch.of_steps(rows, where)[0]
+        contour, voicing = network.pitch.of_steps(rows, where)
         own = network.pitch.usual_pitch(voice[0]) if pitch is None else pitch
         narrowest, widest = config.spreads
         spoken = Pitch(own.median, min(max(own.spread, narrowest), widest))
         self._log_f0 = log_f0_of(contour, spoken, config.lowest_hz, config.highest_hz)
         self._f0 = to_edges(self._log_f0).exp()
         self._turns = turns_at_edges(self._f0)
+        self._voiced = voiced_of(voicing)
 
     def piece(self, start: int, end: int) -> NDArray[np.float32]:
         """Sound of steps `start` to `end`, the same in whatever pieces it is asked for.
@@ -251,7 +255,7 @@ class HarmonicUtterance:
         noise = white_noise(units_to_samples(left), len(pulses), _NOISE_SEED)
         condition = network.condition(self._rows[None, left:right], self._voice)
         device = network.source.head.weight.device
-        parts = (condition, self._log_f0[None, first:last].float(), pulses[None], noise[None])
+        parts = (condition, self._log_f0[None, first:last].float(), pulses[None], noise[None], self._voiced[None, first:last])
         sound = network.generate(*(part.to(device) for part in parts))[0].cpu()
         own = sound[units_to_samples(start - left) : units_to_samples(end - left)]
         return np.asarray(limited(own).numpy())
@@ -275,4 +279,4 @@ def soft_ends(start: int, end: int, total: int) -> NDArray[np.float32]:
     """
     at = np.arange(start, end) + 0.5
     part = np.minimum(np.minimum(at / _RISE, (total - at) / _FALL), 1.0)
-    return np.asarray(np.square(np.sin(np.pi / 2 * part)), np.float32)
+    return np.asarray(np.sin(np.pi / 2 * part) ** 4, np.float32)
