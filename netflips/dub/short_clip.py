@@ -122,7 +122,8 @@ class ShortDub:
         choice = parse_face_choice(self._options.face)
         try:
             with self._clock.stage("faces"):
-                return find_faces(source, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
+                shown = source.pictures(is_quick=True)
+                return find_faces(shown, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
         except NoFaceError as error:
             if needs_face:
                 raise
