@@ -102,15 +102,16 @@ class LipRenderer:
             yield self.draw(codes, *zip(*batch, strict=True))
 
     @torch.inference_mode()
-    def draw(self, codes: Tensor, faces: Sequence[Pixels | None], times: Sequence[Seconds]) -> Pixels:
+    def draw(self, codes: Tensor, faces: Sequence[Pixels | None], times: Sequence[Seconds], first_row: int = 0) -> Pixels:
         """Draw one batch; `render` for those who have the codes already.
 
-        codes: of `codes`, at least one; faces, times: as in `render`. Returns uint8 of shape [len(faces), 96, 96, 3] RGB.
+        codes: of `codes`, at least one; faces, times: as in `render`. first_row: what is above it is not wanted and is black, which
+        takes less time. Returns uint8 of shape [len(faces), 96, 96, 3] RGB.
         """
         moments = [min(max(frame_at(time), 0), len(codes) - 1) for time in times]
         crops = torch.from_numpy(np.stack([_square(face) for face in faces]))
         pictures = network_input(crops.to(self.device)).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures)).cpu().numpy()
+        return to_pictures(self._model.draw(codes[moments].to(self.dtype), pictures, first_row)).cpu().numpy()
 
 
 _CONTRACT: type[FaceDrawer] = LipRenderer

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from avcore.compute.memory import MappedFiles, let_go_of_mapped
 from avcore.errors import CheckpointError
 
 _HEAD = 1024
@@ -164,12 +165,16 @@ def check_pickles(path: Path) -> None:
 
 
 def check_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Compare the bytes of tensors of any shape, mapped from a zip. Raises CheckpointError naming the first that is another."""
+    """Compare the bytes of tensors of any shape, mapped from a zip. Raises CheckpointError naming the first that is another.
+
+    What was looked at is let go again: all weights would otherwise count as this process's memory before they are used.
+    """
     with zipfile.ZipFile(path) as archive:
         sums = {(member.file_size, member.CRC) for member in archive.infolist()}
     sizes_without = {size for size, checksum in sums if not checksum}
     storages = {tensor.untyped_storage().data_ptr(): name for name, tensor in tensors.items()}
-    bad = [name for name in storages.values() if not _is_whole(tensors[name], sums, sizes_without)]
+    files = MappedFiles()
+    bad = [name for name in storages.values() if not _is_whole(tensors[name], sums, sizes_without, files)]
     if bad:
         more = f" and {len(bad) - 1} more tensors" if len(bad) > 1 else ""
         raise damaged(path, f"other bytes than were stored in {bad[0]}{more}")
@@ -184,6 +189,9 @@ def file_checksum(path: Path) -> str:
     return f"crc32:{checksum:08x}"
 
 
-def _is_whole(tensor: Tensor, sums: set[tuple[int, int]], sizes_without: set[int]) -> bool:
+def _is_whole(tensor: Tensor, sums: set[tuple[int, int]], sizes_without: set[int], files: MappedFiles) -> bool:
     stored = torch.empty(0, dtype=torch.uint8).set_(tensor.untyped_storage())
-    return len(stored) in sizes_without or (len(stored), zlib.crc32(stored.numpy().data)) in sums
+    is_whole = len(stored) in sizes_without or (len(stored), zlib.crc32(stored.numpy().data)) in sums
+    if files.hold(stored):
+        let_go_of_mapped(stored)
+    return is_whole

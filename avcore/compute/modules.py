@@ -12,6 +12,7 @@ goes out keeps its own type, so that residual streams stay float32.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
@@ -32,6 +33,7 @@ Heavy = TypeVar("Heavy")
 _ROWS_TO_PACK_FOR = 256
 """The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
 
+_LAYING_OUT = Lock()
 _EXACT_GELU = "none"
 """The algorithm: by the error function, not approximated by tanh."""
 
@@ -131,8 +133,10 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [..., in] -> [..., out], of the type that came in."""
-        if (plain := self._plain) is not None:
-            self._lay_out(plain)
+        if self._plain is not None:
+            with _LAYING_OUT:  # lanes may come at once
+                if (plain := self._plain) is not None:
+                    self._lay_out(plain)
         out: Tensor = torch.ops.mkldnn._linear_pointwise(
             x.to(self._dtype), self._weight, self._bias, self._activation, [], _EXACT_GELU
         )

@@ -122,7 +122,9 @@ class IncrementalDecoder:
 
     def __init__(self, decoder: Decoder, sources: Sources) -> None:
         self._decoder = decoder
-        self._source, self._source_mask = sources
+        self._source, mask = sources
+        # Added to the scores at each step of each layer, which is quicker than filling them in.
+        self._source_mask = None if mask is None else torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, -torch.inf)
         first = self._source[0].keys
         self._device = first.device
         self._pool = BeamPool(len(self._source), len(first), self._device)

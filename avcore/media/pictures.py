@@ -48,6 +48,11 @@ class View:
         return cls(first.clock, *((height, width) if _is_transposed(matrix) else (width, height)), matrix)
 
     @property
+    def is_upright(self) -> bool:
+        """Whether stored pictures are shown as they are stored."""
+        return self.matrix == _UPRIGHT
+
+    @property
     def rotation(self) -> int:
         """Degrees counter-clockwise that turn a stored frame upright (mirrorings left out)."""
         a, b, _, _ = self.matrix
@@ -60,28 +65,39 @@ class View:
         stored = stream.sample_aspect_ratio or Fraction(1)
         return 1 / stored if _is_transposed(self.matrix) else stored
 
-    def picture(self, frame: DecodedFrame, index: int) -> Picture:
+    def picture(self, frame: DecodedFrame, index: int, is_quick: bool = False) -> Picture:
         """Convert one frame; a frame of another size (some streams change it on the way) is scaled to that of the first."""
         stored = (self.height, self.width) if _is_transposed(self.matrix) else (self.width, self.height)
-        rgb = upright(frame_to_rgb(frame.decoded, *stored), self.matrix)
+        rgb = upright(frame_to_rgb(frame.decoded, *stored, is_quick), self.matrix)
         rgb.flags.writeable = False
         return Picture(rgb, frame.clock - self.origin, index)
 
 
-def read_pictures(path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None) -> Iterator[Picture]:
+def read_pictures(
+    path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None, is_quick: bool = False
+) -> Iterator[Picture]:
     """Yield the pictures on screen from `start_s` on and before `end_s`, in presentation order, one at a time.
 
     The first is the one on screen at `start_s`, so its time may lie a little before. Times count from the first picture
     of the file. Damaged packets are bridged: the picture before stays on screen, and a warning says so; that a file ends
-    too early is for `probe` to say. Raises InputError or MediaError when no picture can be decoded.
+    too early is for `probe` to say. is_quick: colours are a few levels off at some edges, for a quarter of the time: for pictures
+    in which something is looked for. Raises InputError or MediaError when no picture can be decoded.
     """
+    for view, frame, index in read_frames(path, start_s, end_s):
+        yield view.picture(frame, index, is_quick)
+
+
+def read_frames(
+    path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None
+) -> Iterator[tuple[View, DecodedFrame, int]]:
+    """The same before they are converted: how each becomes a picture, the frame, and its number from 0."""
     start = exact(start_s or 0)
     frames = decode_from(path, start)
     first = next(frames)
     view = View.of(first)
     end = None if end_s is None else view.origin + exact(end_s)
     for index, frame in enumerate(_on_screen(chain([first], frames), view.origin + start, end)):
-        yield view.picture(frame, index)
+        yield view, frame, index
 
 
 def at_rate(

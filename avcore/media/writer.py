@@ -142,6 +142,12 @@ class VideoWriter:
             rgb = np.pad(rgb, ((0, self.out_height - self.height), (0, self.out_width - self.width), (0, 0)), mode="edge")
         self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")), time)
 
+    def write_frame(self, frame: Any, time: Seconds | None = None) -> None:
+        """Write a picture that has the form and the size of the output already, see `StoredPicture.frame`."""
+        if (frame.width, frame.height, frame.format.name) != (self.out_width, self.out_height, "yuv420p"):
+            raise ValueError(f"expected yuv420p of {self.out_width} x {self.out_height}, found {frame}")
+        self._encode_picture(frame, time)
+
     def write_sound(self, samples: NDArray[np.float32]) -> None:
         """Write the next piece of sound, float32 [time] or [time, channel] in [-1, 1] at the audio rate."""
         if self.audio_rate is None:

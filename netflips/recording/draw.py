@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
 from avcore.faces.crop import Box, paste_face, visible_part
-from avcore.media import Picture
+from avcore.media.stored import Part, Patch, StoredPicture
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.recording.faces import MIN_SHARPNESS, FaceTable
 from netflips.recording.plan import Placed, Watch
@@ -31,6 +31,10 @@ _MIN_RUN = frame_at(0.2)
 _BLEND = frame_at(0.16)
 _SMOOTHING = 3.0
 """Standard deviation in pictures at 25 fps of the average over time."""
+_MARGIN = 8
+"""Pixels around a face's box that are shown to a mouth with it, for the colours at its edge."""
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
+_NO_PART = Part(slice(0, 0), slice(0, 0))
 BLEND_S = Fraction(4, 25)
 """Time in which a drawn mouth comes in and goes out."""
 _CHEEKS, _NOSE = 0.42, 0.56
@@ -159,15 +163,25 @@ def _ramps(length: int, has_before: bool, has_after: bool) -> Floats:
 
 
 class Shown(NamedTuple):
-    """A picture of the output. source: the recording's. time: when it is shown in the output (s).
-
-    owner: number of the utterance it belongs to, 0 for none. reason: whether its mouth was drawn, and why not.
+    """A picture of the output. picture: the recording's. time: when it is shown in the output (s). owner: number of the utterance
+    it belongs to, 0 for none. reason: whether its mouth was drawn, and why not. patch: what was drawn, None = nothing.
     """
 
-    rgb: Pixels
+    picture: StoredPicture
     time: Fraction
     owner: int
     reason: Reason
+    patch: Patch | None = None
+
+    @property
+    def rgb(self) -> Pixels:
+        """What is shown, uint8 [height, width, 3]."""
+        if self.patch is None:
+            return self.picture.rgb
+        (rows, columns), (own_rows, own_columns) = self.patch.place, self.patch.place.within(self.patch.around)
+        shown = self.picture.rgb.copy()
+        shown[rows, columns] = self.patch.rgb[own_rows, own_columns]
+        return shown
 
 
 @dataclass(frozen=True)
@@ -189,7 +203,7 @@ class Talk:
         return self.placed.end
 
 
-def draw_mouths(mouth: Mouth, pictures: Iterable[tuple[Picture, Fraction, Talk | None]]) -> Iterator[Shown]:
+def draw_mouths(mouth: Mouth, pictures: Iterable[tuple[StoredPicture, Fraction, Talk | None]]) -> Iterator[Shown]:
     """Yield the pictures as they are shown, those of a talk with its mouth; all others are passed on untouched.
 
     pictures: each with its time in the output and the talk it belongs to; those of a talk follow one another. What a mouth
@@ -198,15 +212,15 @@ def draw_mouths(mouth: Mouth, pictures: Iterable[tuple[Picture, Fraction, Talk |
     for _, group in groupby(pictures, key=lambda one: id(one[2])):
         for picture, time, talk in group:
             if talk is None:
-                yield Shown(picture.rgb, time, 0, Reason.DRAWN)
+                yield Shown(picture, time, 0, Reason.DRAWN)
             else:
                 yield from _talking(mouth, talk, chain([(picture, time)], ((one, when) for one, when, _ in group)))
 
 
-def _talking(mouth: Mouth, talk: Talk, pictures: Iterable[tuple[Picture, Fraction]]) -> Iterator[Shown]:
+def _talking(mouth: Mouth, talk: Talk, pictures: Iterable[tuple[StoredPicture, Fraction]]) -> Iterator[Shown]:
     """The pictures of a talk, each with its time in the output."""
-    waiting = deque[tuple[Shown, bool]]()
-    """What the mouth has read and not given back, as it looks ahead, and whether it was asked to draw."""
+    waiting = deque[tuple[Shown, _View]]()
+    """What the mouth has read and not given back, as it looks ahead, and what of it was to be drawn on."""
     shots: dict[tuple[int, int], int] = {}
 
     def scenes() -> Iterator[Scene]:
@@ -215,13 +229,43 @@ def _talking(mouth: Mouth, talk: Talk, pictures: Iterable[tuple[Picture, Fractio
             moment = time - talk.begin
             share = min(strength, _presence(talk, moment), 1.0)
             shot = shots.setdefault(talk.path.place_of(picture.time), len(shots))
-            asked = box if share > 0 else None
-            waiting.append((Shown(picture.rgb, time, talk.placed.utterance.number, reason), asked is not None))
-            yield Scene(picture.rgb, asked, moment, shot, strength=share)
+            view = _view(mouth, picture, box if share > 0 else None)
+            waiting.append((Shown(picture, time, talk.placed.utterance.number, reason), view))
+            yield Scene(view.rgb, view.box, moment, shot, strength=share)
 
     for rgb in mouth.draw(talk.codes, scenes()):
-        one, was_asked = waiting.popleft()
-        yield one._replace(rgb=rgb, reason=Reason.HIDDEN if was_asked and rgb is one.rgb else one.reason)
+        one, view = waiting.popleft()
+        if view.box is None:
+            yield one
+        elif rgb is view.rgb:
+            yield one._replace(reason=Reason.HIDDEN)
+        else:
+            yield one._replace(patch=Patch(rgb, view.around, view.place))
+
+
+class _View(NamedTuple):
+    """What a mouth is shown of a picture, uint8 [h, w, 3]: the part `around`. box: of the face, counted from its corner; None =
+    nothing is to be drawn. place: what may be changed.
+    """
+
+    rgb: Pixels
+    box: Box | None
+    around: Part
+    place: Part
+
+
+def _view(mouth: Mouth, picture: StoredPicture, box: Box | None) -> _View:
+    """All of a picture for a mouth that needs it, else what of it lies close to the box."""
+    whole = picture.whole
+    if mouth.needs_whole:
+        return _View(picture.rgb, box, whole, whole)
+    covered = None if box is None else visible_part(box, *whole.shape)
+    if box is None or covered is None:
+        return _View(_NOTHING, None, _NO_PART, _NO_PART)
+    place = Part(*covered)
+    around = place.widened(_MARGIN, *whole.shape)
+    corner = np.array([around.columns.start, around.rows.start] * 2, np.float32)
+    return _View(picture.part(around), box - corner, around, place)
 
 
 def _presence(talk: Talk, moment: Fraction) -> float:

@@ -40,7 +40,7 @@ so known before the utterance's last picture is gone."""
 _AHEAD = 2
 """Pictures that are decoded while faces are looked for."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
-_VERSION = "shots of the recording"
+_VERSION = "shots of the recording, quick colours"
 """Faces that were kept with another are not used."""
 
 
@@ -131,7 +131,8 @@ class _View:
 
     def run(self, begin: Seconds, stop: Seconds | None) -> None:
         """Decode between two times (s; None = the end), and on until the utterances that have begun by then are over."""
-        pictures, seconds = ahead(read_pictures(self._job.source.path, max(begin, 0)), _AHEAD), int(self._job.info.duration_s)
+        shown = read_pictures(self._job.source.path, max(begin, 0), is_quick=True)
+        pictures, seconds = ahead(shown, _AHEAD), int(self._job.info.duration_s)
         for here, following in _with_following(pictures):
             if stop is not None and here.time >= stop and not self._watchers:
                 break

@@ -7,7 +7,7 @@ import torch
 
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, no_memory, require_stored
+from avcore.checkpoints.sniff import Format, check_tensors, no_memory, require_stored
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
 from unit2av.stage import SPEAKER_ENCODER
@@ -99,3 +99,18 @@ def test_no_memory_is_said_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         read_checkpoint(path, None)
     assert str(error.value) == str(no_memory(path))
     assert not is_no_memory(ValueError("x"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say how much of a file is in memory")
+def test_weights_that_were_checked_are_not_in_memory_before_they_are_used(tmp_path: Path) -> None:
+    def mapped_kib() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+
+    path, weight = tmp_path / "a.pt", torch.arange(8 << 20, dtype=torch.float32)
+    torch.save({"a": weight}, path)
+    tensors = torch.load(path, mmap=True, weights_only=True)
+    before = mapped_kib()
+    check_tensors(path, tensors)
+    assert mapped_kib() - before < 4 << 10  # of 32 MB
+    assert torch.equal(tensors["a"], weight)

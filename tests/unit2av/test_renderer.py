@@ -256,3 +256,13 @@ def test_gradients_reach_every_parameter_in_training(faces: list[np.ndarray]) ->
     units = torch.from_numpy(np.random.default_rng(0).integers(0, 50, (2, 20)))
     model(units, pictures).square().mean().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("first_row", [1, 40, 46, 95])
+def test_the_lower_rows_alone_are_drawn_as_in_the_whole(renderer: LipRenderer, units: Units, first_row: int) -> None:
+    crops = [np.random.default_rng(k).integers(0, 256, (96, 96, 3)).astype(np.uint8) for k in range(3)]
+    codes, times = renderer.codes(units), [0.0, 0.2, 0.4]
+    whole, lower = renderer.draw(codes, crops, times), renderer.draw(codes, crops, times, first_row)
+    assert not lower[:, :first_row].any()
+    assert np.abs(lower[:, first_row:].astype(int) - whole[:, first_row:]).max() <= 1  # of rounding to 8 bits
+    assert np.mean(lower[:, first_row:] != whole[:, first_row:]) < 0.001

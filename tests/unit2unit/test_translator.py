@@ -219,6 +219,23 @@ def test_long_searches_are_not_run_side_by_side() -> None:
     assert _group(lengths, [400] * 5) == [[1, 3], [2, 4], [0]]
     assert _group(lengths, [1023] * 5) == [[1], [3], [2], [4], [0]]
     assert _group(lengths, [100, 100, 900, 100, 100]) == [[1, 3], [2], [4, 0]]
+    assert _group(lengths, [200] * 5, num_lanes=2) == [[1, 3, 2], [4, 0]]
+
+
+def test_searches_in_lanes_give_what_one_after_another_gives(translator: UnitTranslator) -> None:
+    rng, before = np.random.default_rng(1), torch.get_num_threads()
+    sequences = [Units(rng.integers(0, 30, length)) for length in (4, 9, 6, 12, 3, 7)]
+    try:
+        torch.set_num_threads(1)
+        wanted = translator.translate_batch(sequences)
+        torch.set_num_threads(3)
+        found = translator.translate_batch(sequences)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.tokens.tolist() == other.tokens.tolist()
+        assert one.score == pytest.approx(other.score, abs=1e-5)
 
 
 def test_progress_of_a_batch_runs_once_to_its_end(translator: UnitTranslator) -> None:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avcore.compute.device import has_onednn
@@ -92,17 +93,33 @@ class FaceDrawing(nn.Module):
             ConvBlock(nn.Conv2d(last, size.output_width, 3, padding=1)), nn.Conv2d(size.output_width, 3, 1)
         )
 
-    def draw(self, codes: Tensor, faces: Tensor) -> Tensor:
+    def draw(self, codes: Tensor, faces: Tensor, first_row: int = 0) -> Tensor:
         """Draw one face for each code.
 
-        codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. Returns
-        float32 [batch, 3, 96, 96] in 0..1, BGR.
+        codes: [batch, width]; faces: [batch, 6, 96, 96] in 0..1: BGR with the lower half black, then BGR whole. first_row: what
+        is above it is not wanted and is black; from it on the picture is the same as ever. Returns float32 [batch, 3, 96, 96] in
+        0..1, BGR.
         """
         features = self.encode_faces(faces)
-        picture = codes[:, :, None, None]
-        for block in self.face_decoder_blocks:
-            picture = torch.cat((block(picture), features.pop()), dim=1)
-        return torch.sigmoid(self.output_block(picture).float())
+        picture, top = codes[:, :, None, None], 0
+        for block, wanted in zip(self.face_decoder_blocks, self._wanted_rows(first_row), strict=True):
+            drawn: Tensor = block(picture)
+            top *= drawn.shape[2] // picture.shape[2]
+            picture = torch.cat((drawn[:, :, wanted - top :], features.pop()[:, :, wanted:]), dim=1)
+            top = wanted
+        shown = torch.sigmoid(self.output_block(picture).float())[:, :, first_row - top :]
+        return F.pad(shown, (0, 0, first_row, 0)) if first_row else shown
+
+    def _wanted_rows(self, first_row: int) -> list[int]:
+        """The first row that is wanted of what each decoder block gives, so that all from `first_row` on is right.
+
+        Where rows are left out, convolutions see black above: one row is wrong after each, none after one that doubles rows.
+        """
+        wanted, rows = max(first_row - 1, 0), list[int]()
+        for block in reversed(self.face_decoder_blocks):
+            rows.append(wanted)
+            wanted = max((wanted - (len(block) - 1)) // 2, 0) if _doubles(block) else 0
+        return rows[::-1]
 
     def encode_faces(self, faces: Tensor) -> list[Tensor]:
         """Outputs of all encoder blocks for [batch, 6, 96, 96], the whole picture first and the deepest last."""
@@ -156,6 +173,13 @@ def _block(first: nn.Conv2d | nn.ConvTranspose2d, layers: int, kernel: int, is_r
     width = first.out_channels
     rest = (ConvBlock(nn.Conv2d(width, width, kernel, padding=kernel // 2), is_residual) for _ in range(layers - 1))
     return nn.Sequential(ConvBlock(first), *rest)
+
+
+def _doubles(block: nn.Module) -> bool:
+    """Whether a decoder block gives twice as many rows as it takes."""
+    assert isinstance(block, nn.Sequential)
+    assert isinstance(block[0], ConvBlock)
+    return block[0].conv_block[0].stride == (2, 2)
 
 
 def _layers_per_block(tensors: Mapping[str, Tensor], blocks: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avcore.errors import CheckpointError, UsageError
-from avcore.faces.crop import paste_face, paste_face_hard
+from avcore.faces.crop import UPPER, paste_face, paste_face_hard
 from avcore.files import require_file
 from unit2av.face.talking import Paste
 from unit2av.mouths.flags import AUTO, MESH, UNITS, WAV2LIP, MouthChoice
@@ -62,7 +62,8 @@ def opened_mouth(
     """Open a mouth for the length of a block.
 
     renderer: the checkpoint of the units' renderer, None = there is none. drawn_by: it, where it is loaded already. soft_paste:
-    how patches are put into pictures unless the choice is hard. Raises UsageError, InputError, CheckpointError.
+    how patches are put into pictures unless the choice is hard; it leaves `UPPER` of them out. Raises UsageError, InputError,
+    CheckpointError.
     """
     name, paste = settled(choice, renderer), paste_face_hard if choice.is_hard else soft_paste
     if name == MESH:
@@ -78,6 +79,6 @@ def opened_mouth(
         yield SoundMouth.from_checkpoint(choice.wav2lip, device, precision, paste, batch_size, choice.is_published)
     elif drawn_by is not None or renderer is not None:
         drawn_by = drawn_by or LipRenderer.from_checkpoint(Path(str(renderer)), device, precision)
-        yield UnitMouth(drawn_by, paste, batch_size)
+        yield UnitMouth(drawn_by, paste, batch_size, 0.0 if choice.is_hard else UPPER)
     else:
         raise UsageError("--mouth units needs a renderer", hint="give --unit2av-path")

@@ -51,11 +51,16 @@ class Scene:
 
 
 class Mouth(Protocol):
-    """Moves lips. name: as --mouth has it; needs_units, needs_sound: what of `Said` must be there."""
+    """Moves lips. name: as --mouth has it; needs_units, needs_sound: what of `Said` must be there.
+
+    needs_whole: whether more of a picture is looked at or changed than lies within the box; where not, a scene may show that
+    alone.
+    """
 
     name: str
     needs_units: bool
     needs_sound: bool
+    needs_whole: bool
 
     def codes(self, said: Said) -> Any:
         """What the lips do over the time of the speech, as this mouth's `draw` takes it. Raises UnitError, VocabularyError or

@@ -1,6 +1,7 @@
 """The mouth that is drawn from units by the face renderer, 96 x 96 pixels, as published."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,23 +11,32 @@ from torch import Tensor
 from avcore.arrays import Pixels
 from avcore.errors import UnitError
 from avcore.faces.crop import paste_face
-from avcore.timeline import frames_to_units, units_to_frames
+from avcore.timeline import Seconds, frames_to_units, units_to_frames
 from avcore.units import Units
+from unit2av.face.model import FACE_SIZE
 from unit2av.face.talking import Paste, drawn_pictures
 from unit2av.mouths.mouth import Said, Scene
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 
+_SCALED_ROWS = 2
+"""Rows above that a row of a patch is mixed with when the patch is scaled to its box."""
 _HALF_WINDOW = 5
 """Codes are made in windows of 10; the middle of one that holds a single unit is that unit's own shape."""
 
 
 class UnitMouth:
-    """A `Mouth` over a face renderer. paste: how patches are put into pictures; batch_size: pictures drawn together."""
+    """A `Mouth` over a face renderer. paste: how patches are put into pictures; batch_size: pictures drawn together.
 
-    name, needs_units, needs_sound = "units", True, False
+    upper: share of a patch, from its top, that `paste` makes no use of, and that is not drawn.
+    """
 
-    def __init__(self, renderer: LipRenderer, paste: Paste = paste_face, batch_size: int = BATCH_PICTURES) -> None:
+    name, needs_units, needs_sound, needs_whole = "units", True, False, False
+
+    def __init__(
+        self, renderer: LipRenderer, paste: Paste = paste_face, batch_size: int = BATCH_PICTURES, upper: float = 0.0
+    ) -> None:
         self._renderer, self._paste, self._batch_size = renderer, paste, batch_size
+        self._first_row = max(int(upper * FACE_SIZE) - _SCALED_ROWS, 0)
 
     def codes(self, said: Said) -> Tensor:
         """One code a picture of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""
@@ -38,7 +48,11 @@ class UnitMouth:
 
     def draw(self, codes: Tensor, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `Mouth.draw`; codes: float [n, width], one for each 40 ms."""
-        return drawn_pictures(lambda faces, times: self._renderer.draw(codes, faces, times), scenes, self._paste, self._batch_size)
+        return drawn_pictures(partial(self._drawn, codes), scenes, self._paste, self._batch_size)
+
+    def _drawn(self, codes: Tensor, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
+        rows = {"first_row": self._first_row} if self._first_row else {}
+        return self._renderer.draw(codes, faces, times, **rows)
 
 
 def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from avcore.media import Picture
+from avcore.arrays import Pixels
+from avcore.media.stored import Part
 from avcore.units import Units
 from netflips.dub.timing import Pace
 from netflips.dub.utterances import Utterance
@@ -132,9 +133,19 @@ def _talk(path: FacePath, seconds: float = 3.0, begin: Fraction = Fraction(1)) -
     return Talk(placed, begin, path, codes)
 
 
-def _pictures(count: int) -> list[Picture]:
+class _Drawn:
+    """A picture that never was stored."""
+
+    def __init__(self, rgb: Pixels, time: Fraction, index: int) -> None:
+        self.rgb, self.time, self.index, self.whole = rgb, time, index, Part(slice(0, rgb.shape[0]), slice(0, rgb.shape[1]))
+
+    def part(self, place: Part) -> Pixels:
+        return self.rgb[place.rows, place.columns].copy()
+
+
+def _pictures(count: int) -> list[Any]:
     rng = np.random.default_rng(0)
-    return [Picture(rng.integers(0, 100, (100, 100, 3)).astype(np.uint8), Fraction(k, 25), k) for k in range(count)]
+    return [_Drawn(rng.integers(0, 100, (100, 100, 3)).astype(np.uint8), Fraction(k, 25), k) for k in range(count)]
 
 
 def test_pictures_are_the_very_same_outside_of_talk_and_outside_of_the_mouth() -> None:
@@ -169,7 +180,7 @@ def test_a_picture_without_a_face_is_passed_on_with_the_reason() -> None:
 class _FarSighted:
     """A mouth that reads three scenes ahead, and paints the faces that it is to draw, but for one picture that it cannot."""
 
-    name, needs_units, needs_sound = "far-sighted", False, False
+    name, needs_units, needs_sound, needs_whole = "far-sighted", False, False, True
 
     def __init__(self) -> None:
         self.scenes, self.most_held, self._given = list[Scene](), 0, 0

@@ -103,7 +103,7 @@ class _Acquaintance:
 class MeshMouth:
     """A `Mouth` by geometry; close it in the end."""
 
-    name, needs_units, needs_sound = "mesh", True, False
+    name, needs_units, needs_sound, needs_whole = "mesh", True, False, True
 
     def __init__(self, table: MouthTable) -> None:
         self._table, self._finder = table, MeshFinder()

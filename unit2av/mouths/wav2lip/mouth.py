@@ -29,7 +29,7 @@ def load_wav2lip(path: str | Path) -> Wav2Lip:
 class SoundMouth:
     """A `Mouth` over Wav2Lip's generator. Build it with `from_checkpoint`."""
 
-    name, needs_units, needs_sound = "wav2lip", False, True
+    name, needs_units, needs_sound, needs_whole = "wav2lip", False, True, False
 
     def __init__(
         self,
