@@ -17,6 +17,7 @@ from unit2av.mouths.mesh.head_frame import fit_pose
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
+from unit2av.mouths.mesh.shade import shade
 from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
 from unit2av.mouths.mesh.table import MouthTable
 from unit2av.mouths.mouth import Said, Scene
@@ -266,6 +267,47 @@ def test_a_still_mouth_does_not_tremble() -> None:
     shown = np.stack(drawn(shaky, 2))[12:20].astype(float)
     mouth = slice(110, 170), slice(70, 130)
     assert np.abs(np.diff(shown[(slice(None), *mouth)], n=2, axis=0)).mean() < 1.5
+
+
+def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:
+    pose = Pose(scale=0.6)
+    closed, opened = (mesh_of(pose, Mouth(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
+    grey = np.full((SIDE, SIDE, 3), 150, np.uint8)
+
+    def shaded(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        picture = grey.copy()
+        shade(picture, source, target, fit_pose(source))
+        return picture
+
+    np.testing.assert_array_equal(shaded(opened, opened), grey)
+    darker, lighter = shaded(closed, opened).astype(int), shaded(opened, closed).astype(int)
+    x, y = opened[18, :2].round().astype(int)
+    assert 132 <= darker[y, x].max() <= 145
+    x, y = closed[18, :2].round().astype(int)
+    assert 155 <= lighter[y, x].min() <= 168
+    for point in (0, 17, 50, 280, 4):  # both lips, cheeks, nose
+        x, y = opened[point, :2].round().astype(int)
+        assert abs(darker[y, x] - 150).max() <= 3
+
+
+def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drawn lips beside those that the head itself would have, on landmarks that are looked for: below 0.2 pixels a picture."""
+    poses = motion(901, 30, Pose(scale=0.62))
+    scenes = [
+        Scene(draw(head(), pose, Mouth(0.3 + 0.3 * float(np.sin(k / 2)), 0.0), SIDE), hull(mesh_of(pose, Mouth())), Fraction(k, 25))
+        for k, pose in enumerate(poses)
+    ]
+    lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
+    monkeypatch.setattr(
+        "unit2av.mouths.mesh.mouth.move_pixels", lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0))
+    )
+    mouth = MeshMouth(table())
+    assert len(list(mouth.draw(np.tile([0.5, 0.0, 0.0], (31, 1)), scenes))) == len(scenes)
+    mouth.close()
+    own = [mesh_of(pose, Mouth(0.5, 0.0))[lips, :2].mean(axis=0) for pose in poses]
+    slide = np.array(places) - np.array(own)
+    assert 118 < np.ptp(mesh_of(poses[0], Mouth())[:, 0]) < 130  # the width of the face
+    assert np.hypot(*np.diff(slide, n=2, axis=0).T).mean() < 0.2
 
 
 # In a stream
