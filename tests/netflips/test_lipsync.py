@@ -20,6 +20,8 @@ from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 RATE, PICTURES, SIDE = 20, 24, 160
+LABEL = slice(0, 12), slice(0, 60)
+"""Where a label is burnt in."""
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +82,11 @@ def test_auto_takes_the_mouth_whose_file_is_there(
     argv = [word for word in arguments(talk, voice, tmp_path / "out.mp4", parity_dir) if word != "--quiet"]
     assert main([*argv, "--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]) == 0
     assert "lips by wav2lip" in capsys.readouterr().err
-    assert main([*argv, "--mouth-table", str(table), "--fit", "video"]) == 0
+    assert main([*argv, "--mouth-table", str(table), "--fit", "video", "--burn-label"]) == 0
     assert "lips by mesh" in capsys.readouterr().err
     assert abs(float(probe(tmp_path / "out.mp4").duration_s) - PICTURES / RATE) < 0.1
+    for before, after in zip(read_pictures(talk), read_pictures(tmp_path / "out.mp4"), strict=False):
+        assert np.abs(before.rgb.astype(int) - after.rgb)[LABEL].mean() > 10
 
 
 def test_the_last_picture_can_be_held(talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path) -> None:

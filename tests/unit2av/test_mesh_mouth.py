@@ -12,12 +12,14 @@ from avcore.errors import CheckpointError, InputError, UnitError, UnitRangeError
 from avcore.faces.geometry import hull
 from avcore.units import Units
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, OUTER_LOWER, OUTER_UPPER, neutral_face
+from unit2av.mouths.mesh.fit import Examples, learn_table
 from unit2av.mouths.mesh.head_frame import fit_pose
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
+from unit2av.mouths.mesh.shade import shade
 from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
-from unit2av.mouths.mesh.table import Examples, MouthTable, learn_table
+from unit2av.mouths.mesh.table import MouthTable
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.head import Head, MouthShape, draw
@@ -105,16 +107,52 @@ def test_a_large_vocabulary_is_learnt_by_unit() -> None:
     assert np.corrcoef(found[:, 0], wanted[:, 0])[0, 1] > 0.9
 
 
+def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
+    """Lips close for p as far between open vowels as between closed ones, which no sum of shares can say."""
+    wants, insists = np.array([0.0, 0.1, 0.5, 0.95]), np.array([12.0, 1.0, 1.0, 1.0])
+    rng, examples = np.random.default_rng(2), Examples(len(wants))
+    near = np.exp(-np.abs(np.arange(-6, 8) - 0.5) * 0.02 / 0.03)
+
+    def true(frames: np.ndarray) -> np.ndarray:
+        padded = np.pad(frames, (6, 7), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, len(near))[::2]
+        counts = near * insists[windows]
+        return (counts * wants[windows]).sum(axis=1) / counts.sum(axis=1)
+
+    for _ in range(20):
+        frames = np.repeat(rng.integers(0, len(wants), 100), rng.integers(2, 9, 100))
+        frames = frames[: len(frames) // 2 * 2]
+        examples.add(frames, np.stack([true(frames), 0 * frames[::2], 0 * frames[::2]], axis=1))
+    learnt = learn_table(examples, VOCABULARY)
+    frames = np.repeat([3, 0, 3, 2, 0, 1, 0], [12, 4, 12, 6, 4, 8, 4])
+    found = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))[:, 0]
+    assert np.corrcoef(found, true(frames))[0, 1] > 0.98
+    assert found[[6, 7]].min() < 0.12
+    assert found[3] > 0.8
+
+
+def test_a_table_without_strengths_adds_up_what_units_say(tmp_path) -> None:
+    weights = np.zeros((5, 2, 3), np.float32)
+    weights[2, 1, 0] = 0.5  # of the picture's own units alone
+    MouthTable(weights, np.full(3, 0.1, np.float32), np.eye(3, dtype=np.float32)[None], VOCABULARY).save(tmp_path / "old.npz")
+    again = MouthTable.load(tmp_path / "old.npz")
+    assert again.strengths is None
+    np.testing.assert_allclose(again.raw(np.array([0, 0, 0, 1, 1, 1, 0]))[:, 0], [0.1, 0.35, 0.6, 0.1], atol=1e-6)
+
+
 def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:
     path = tmp_path / "mouth.npz"
     table().save(path)
     again = MouthTable.load(path)
     np.testing.assert_array_equal(again.weights, table().weights)
+    np.testing.assert_array_equal(again.strengths, table().strengths)
     assert again.vocabulary == VOCABULARY
     np.savez(tmp_path / "other.npz", weights=np.zeros((2, 2)))
     (tmp_path / "text.npz").write_text("no table")
     (tmp_path / "short.npz").write_bytes(path.read_bytes()[:200])
-    for name in ("other", "text", "short"):
+    with np.load(path) as stored:
+        np.savez(tmp_path / "cut.npz", **{**stored, "strengths": stored["strengths"][:, 1:]})
+    for name in ("other", "text", "short", "cut"):
         with pytest.raises(CheckpointError, match="no mouth's table"):
             MouthTable.load(tmp_path / f"{name}.npz")
     with pytest.raises(InputError, match="not there"):
@@ -231,6 +269,47 @@ def test_a_still_mouth_does_not_tremble() -> None:
     shown = np.stack(drawn(shaky, 2))[12:20].astype(float)
     mouth = slice(110, 170), slice(70, 130)
     assert np.abs(np.diff(shown[(slice(None), *mouth)], n=2, axis=0)).mean() < 1.5
+
+
+def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:
+    pose = Pose(scale=0.6)
+    closed, opened = (mesh_of(pose, Mouth(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
+    grey = np.full((SIDE, SIDE, 3), 150, np.uint8)
+
+    def shaded(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        picture = grey.copy()
+        shade(picture, source, target, fit_pose(source))
+        return picture
+
+    np.testing.assert_array_equal(shaded(opened, opened), grey)
+    darker, lighter = shaded(closed, opened).astype(int), shaded(opened, closed).astype(int)
+    x, y = opened[18, :2].round().astype(int)
+    assert 132 <= darker[y, x].max() <= 145
+    x, y = closed[18, :2].round().astype(int)
+    assert 155 <= lighter[y, x].min() <= 168
+    for point in (0, 17, 50, 280, 4):  # both lips, cheeks, nose
+        x, y = opened[point, :2].round().astype(int)
+        assert abs(darker[y, x] - 150).max() <= 3
+
+
+def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drawn lips beside those that the head itself would have, on landmarks that are looked for: below 0.2 pixels a picture."""
+    poses = motion(901, 30, Pose(scale=0.62))
+    scenes = [
+        Scene(draw(head(), pose, Mouth(0.3 + 0.3 * float(np.sin(k / 2)), 0.0), SIDE), hull(mesh_of(pose, Mouth())), Fraction(k, 25))
+        for k, pose in enumerate(poses)
+    ]
+    lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
+    monkeypatch.setattr(
+        "unit2av.mouths.mesh.mouth.move_pixels", lambda picture, source, target, pose: places.append(target[lips, :2].mean(axis=0))
+    )
+    mouth = MeshMouth(table())
+    assert len(list(mouth.draw(np.tile([0.5, 0.0, 0.0], (31, 1)), scenes))) == len(scenes)
+    mouth.close()
+    own = [mesh_of(pose, Mouth(0.5, 0.0))[lips, :2].mean(axis=0) for pose in poses]
+    slide = np.array(places) - np.array(own)
+    assert 118 < np.ptp(mesh_of(poses[0], Mouth())[:, 0]) < 130  # the width of the face
+    assert np.hypot(*np.diff(slide, n=2, axis=0).T).mean() < 0.2
 
 
 # In a stream

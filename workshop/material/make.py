@@ -53,17 +53,20 @@ def choose_shots(
     takes: Sequence[Take], rows: Sequence[Row], labels: Mapping[str, Units], phones: Phones, people: Cast, seed: int
 ) -> list[Shot]:
     """Choose the takes that are drawn, evenly over the corpus, and who says them."""
-    rng = np.random.default_rng([seed, 3])
+    rng, num_faces = np.random.default_rng([seed, 3]), 0
     shots = []
     for language, wanted in people.settings["drawn"].items():
+        faces = people.settings["faces"][language]
+        kept = {number * wanted // faces for number in range(faces)}
         clean = [n for n, take in enumerate(takes) if take.language == language and take.id in labels]
         for number, place in enumerate(sorted(rng.permutation(len(clean))[:wanted])):
             take, row = takes[clean[place]], rows[clean[place]]
             frames = units_to_frames(samples_to_units(row["samples"]))
             phonemes = tuple(phones.phonemes(labels[take.id]))
-            is_face_kept, head = language == "ko", int(rng.integers(people.settings["heads"]))
-            if is_face_kept and number % 2:
-                head = people.settings["heads"] + number // 2  # a head of its own: few are learnt by heart
+            is_face_kept, head = number in kept, int(rng.integers(people.settings["heads"]))
+            if is_face_kept and num_faces % 2:
+                head = people.settings["heads"] + num_faces // 2  # a head of its own: few are learnt by heart
+            num_faces += is_face_kept
             shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
     return shots
 
@@ -100,8 +103,8 @@ def _is_reference(row: Row) -> bool:
 def _write_manifests(
     folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units]
 ) -> None:
-    """encoder, encoder_valid: labelled takes. vocoder: some of the Korean ones. faces: Korean ones with a face. source,
-    source_lips: English ones, heard and seen."""
+    """encoder, encoder_valid: labelled takes. vocoder: some of the Korean ones. faces: those of both languages that have a
+    face. source, source_lips: English ones, heard and seen."""
     settings = cast().settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
     labelled = [row for row in whole if row["id"] in labels]

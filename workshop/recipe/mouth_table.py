@@ -19,7 +19,8 @@ from avcore.outputs import keep_apart
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_units, units_to_frames
 from avdata.prepare.espeak import Phoneme
-from unit2av.mouths.mesh.table import Examples, MouthTable, learn_table
+from unit2av.mouths.mesh.fit import Examples, learn_table
+from unit2av.mouths.mesh.table import MouthTable
 from workshop.heads.motion import mouth_track, visemes_of
 from workshop.material.phones import Phones
 from workshop.voices.cast import cast, say, training_pairs
@@ -39,8 +40,8 @@ def bundle_table(phones: Phones, sentences: int = 0, progress: Progress = silent
         for language, text in (("en", pair.english), ("ko", pair.korean)):
             spoken = say(text, cast().reference(language))
             steps = seconds_to_units(samples_to_seconds(len(spoken.samples), spoken.rate))
-            frames = phones.units(spoken.phonemes, steps, language).frames()
-            examples.add(frames, true_parameters(spoken.phonemes, units_to_frames(steps), language))
+            units = phones.units(spoken.phonemes, steps, language)
+            examples.add(units.frames(), true_parameters(phones.phonemes(units), units_to_frames(steps), language))
     return learn_table(examples, phones.vocabulary)
 
 

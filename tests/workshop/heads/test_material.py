@@ -148,6 +148,7 @@ def test_chunks_that_are_done_are_not_done_again(tmp_path: Path) -> None:
 def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spoken, "say", made_speech)
     monkeypatch.setitem(cast().settings, "drawn", {"en": 2, "ko": 2})  # type: ignore[arg-type]
+    monkeypatch.setitem(cast().settings, "faces", {"en": 1, "ko": 1})  # type: ignore[arg-type]
     make.make_material(tmp_path, 0, 2, 0, silent)
     labels = read_units(tmp_path / "labels" / "clean.units.jsonl")
     for name in ("encoder", "encoder_valid", "vocoder", "faces", "source", "source_lips"):
@@ -158,7 +159,8 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
                 assert entry.samples == sound.getnframes()
     faces = read_manifest(tmp_path / "faces.jsonl").entries
     assert all(entry.reference for entry in faces)
-    heads = [int(str(entry.extra["head"])) for entry in faces]
+    heads = sorted(int(str(entry.extra["head"])) for entry in faces)
+    assert sorted(entry.language for entry in faces) == ["en", "ko"]
     assert len(heads) == 2
     assert heads[0] < cast().settings["heads"] <= heads[1] < cast().settings["held_out"]["first_head"]
     trained = {entry.id for entry in read_manifest(tmp_path / "encoder.jsonl").entries}

@@ -34,6 +34,10 @@ _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
 _ROW_END = 0.115
 _TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
 _GAP_SHADE, _ROOT_SHADE = 0.80, 0.86
+_SHUT_LIGHT, _LIT_GAP = 0.65, 0.06
+"""Share of the light that falls on teeth behind lips that hardly part, and the gap from which on all of it does."""
+_EDGE_LIGHT = 0.5, 0.6
+"""Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
 _LEAST_TEETH_GAP = 0.02
 _PATCH = 320, 160
 """Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
@@ -139,15 +143,15 @@ def draw_inside(
     layer.pixels[:] = _CAVITY * 255 * light
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
     layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
-    lit = 0.45 + 0.55 * float(smoothstep(gap / 0.07))  # little light falls into a mouth that is hardly open
+    lit = _SHUT_LIGHT + (1 - _SHUT_LIGHT) * float(smoothstep(gap / _LIT_GAP))
     layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE, lit)
     if teeth is None:
         layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE, lit)
     else:
-        teeth.lay(layer, pose, part, fine, 0.4 + 0.6 * float(smoothstep(gap / 0.05)), gap)
+        teeth.lay(layer, pose, part, fine, lit, gap)
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
-    least = 0.42 if teeth is None else 0.55
+    least = _EDGE_LIGHT[teeth is not None]
     seen = picture[top:bottom, left:right]
     dark = np.clip(shown * (least + (1 - least) * depth), 0, 255)
     seen[:] = np.rint(seen + (dark - seen) * (strength * cover[..., None])).astype(np.uint8)

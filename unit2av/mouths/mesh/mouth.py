@@ -23,6 +23,7 @@ from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
 from unit2av.mouths.mesh.inside import Teeth, draw_inside, find_teeth
 from unit2av.mouths.mesh.lips import light_on, lip_source, softness
 from unit2av.mouths.mesh.person import Person, acquaint, eased, influence
+from unit2av.mouths.mesh.shade import shade
 from unit2av.mouths.mesh.stream import REACH, Look, Place, flow, is_hidden_now, look_at, placed
 from unit2av.mouths.mesh.table import MouthTable, Parameters
 from unit2av.mouths.mesh.warp import move_pixels
@@ -245,10 +246,12 @@ def draw_mouth(
     picture: Pixels, place: Place, person: Person, asked: Points, light: Floats, teeth: Teeth | None, soft: float
 ) -> None:
     """Draw the mouth asked for (opening, width, press) into a picture uint8 [height, width, 3], in place."""
-    shape = person.shaped(*asked.tolist())
-    target = place.head + place.strength * influence()[:, None] * (shape[:NUM_FACE] - place.head)
-    seen, wanted = place.pose.to_picture(place.head), place.pose.to_picture(target)
-    gap = float(place.head[INNER_LOWER[4], 1] - place.head[INNER_UPPER[4], 1])
+    shape, share = person.shaped(*asked.tolist()), influence()[:, None]
+    target = place.head + place.strength * share * (shape[:NUM_FACE] - place.head)
+    source = place.head + share * (place.seen - place.head)
+    seen, wanted = place.pose.to_picture(source), place.pose.to_picture(target)
+    gap = float(source[INNER_LOWER[4], 1] - source[INNER_UPPER[4], 1])
     move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
+    shade(picture, seen, wanted, place.pose)
     inside = place.pose.to_picture(shape[NUM_FACE:])
     draw_inside(picture, wanted, inside, place.pose, light, teeth, soft, place.strength)

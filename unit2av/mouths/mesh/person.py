@@ -24,10 +24,10 @@ from unit2av.mouths.mesh.face_shape import (
 )
 from unit2av.mouths.mesh.movements import jaw_turn, neutral_moves
 
-AMOUNT = 0.8
-"""Share of the drawn heads' opening that people open by, where their own range is not known."""
-_LEAST_AMOUNT, _MOST_AMOUNT = 0.8, 1.0
-_SPREAD, _ROUND = 0.75, 0.9
+AMOUNT = 0.95
+"""Share of the drawn heads' opening that people open by, where their own range is not known. With less, lips are read worse."""
+_LEAST_AMOUNT, _MOST_AMOUNT = 0.9, 1.0
+_SPREAD, _ROUND = 0.94, 0.97
 """Shares of the drawn heads' widening and rounding, with that amount; with all of their opening, all of these too."""
 _SEEN_SHARE = 0.65
 """Of a gap between the lips that the mesh reports."""
@@ -74,7 +74,7 @@ class Person:
     def shaped(self, opening: float, width: float, press: float) -> Points:
         """The points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522, 3]."""
         moves = neutral_moves()
-        apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press)
+        apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
         more = max(0.0, (self.amount - AMOUNT) / (_MOST_AMOUNT - AMOUNT))
         spread = (_SPREAD + (1 - _SPREAD) * more) * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
         round_ = _ROUND + (1 - _ROUND) * more

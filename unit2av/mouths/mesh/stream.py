@@ -50,10 +50,15 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a face is, without jitter: its pose, and its points in the head frame [468, 3]. strength: 0..1, of a drawn mouth."""
+    """Where a face is, without jitter.
+
+    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: those of this picture
+    alone, for where a moving mouth really is. strength: 0..1, of a drawn mouth.
+    """
 
     pose: HeadPose
     head: Points
+    seen: Points
     strength: float
 
 
@@ -88,12 +93,13 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     head = np.tensordot(shape, np.stack([look.head for look in seen]), axes=1)
     pose = mean_pose([look.pose for look in seen], turn)
     # What the mesh says of the place, taken to this picture by flow.
-    here = seen[int(np.abs(distance).argmin())].flowed
+    nearest = seen[int(np.abs(distance).argmin())]
+    here = nearest.flowed
     middles = np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed for look in seen])
     middle = near @ middles + here
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
-    return Place(HeadPose(pose.scale, pose.turn, shift), head, _strength(looks, now))
+    return Place(HeadPose(pose.scale, pose.turn, shift), head, nearest.head, _strength(looks, now))
 
 
 def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
