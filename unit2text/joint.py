@@ -93,8 +93,9 @@ def search_together(
 
 def _candidates(scores: NDArray[np.float64], heard: Ids, count: int) -> Ids:
     """Rows that may follow a text: those that the decoder finds most probable, and those that CTC hears; never one of -inf."""
-    rows = np.union1d(np.argsort(-scores)[:count], heard)
-    return rows[np.isfinite(scores[rows])]
+    rows: Ids = np.union1d(np.argsort(-scores)[:count], heard)
+    allowed: Ids = rows[np.isfinite(scores[rows])]
+    return allowed
 
 
 def _grown(
