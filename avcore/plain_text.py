@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from avcore.errors import InputError
 
@@ -28,9 +29,24 @@ def shown(text: object, keep: str = "") -> str:
 
 
 def json_text(content: object, indent: int | None = None) -> str:
-    """JSON with letters of all scripts as they are; bytes of a file name that is not UTF-8 become escapes, which read back."""
-    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    """JSON with letters of all scripts as they are; bytes of a file name that is not UTF-8 become escapes, which read back.
+
+    A number that is none, which JSON does not have, is null.
+    """
+    try:
+        text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(content), indent=indent, ensure_ascii=False)
     return _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _finite(content: object) -> object:
+    """The same with None for each number that is not finite."""
+    if isinstance(content, Mapping):
+        return {name: _finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not isfinite(content) else content
 
 
 def require_utf8(names: Iterable[object], what: str) -> None:

@@ -1,14 +1,24 @@
-"""Figures with an interval in which they lie with 95 % confidence."""
+"""Figures with an interval in which they lie with 95 % confidence: Wilson's for shares, a bootstrap over clips for all others.
 
-from collections.abc import Sequence
+The bootstrap draws as many clips as there are, with replacement, many times over, and looks at the figure of each draw (Efron
+1979); intervals are its 2.5 and 97.5 percentiles. What it is not: clips of one recording are alike, and an interval over them says
+nothing of other speakers.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
+from avcore.arrays import Doubles
+from avcore.errors import InputError
+from avcore.units import Ids
+
+DRAWS = 2000
+PERCENTILES = 0.025, 0.975
 _CERTAIN = 0.95
-_DRAWS = 2000
+_NUMBERS_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -28,17 +38,38 @@ def share(flags: Sequence[bool]) -> Figure:
     return Figure(right / n, float(interval.low), float(interval.high), n)
 
 
-def mean(values: Sequence[float]) -> Figure:
-    """The mean, with the interval of its standard error; NaN ends for a single value."""
-    array = np.asarray(values, dtype=np.float64)
-    reach = float(norm.ppf((1 + _CERTAIN) / 2)) * float(array.std(ddof=1)) / sqrt(len(array)) if len(array) > 1 else float("nan")
-    centre = float(array.mean())
-    return Figure(centre, centre - reach, centre + reach, len(array))
+def bootstrap(values: Sequence[float], weights: Sequence[float] | None = None, draws: int = DRAWS, seed: int = 0) -> Figure:
+    """The mean of the figures of clips with its interval; NaN ends for a single clip, which says nothing of others.
+
+    weights: the figure is the sum of `values` over the sum of these, such as errors over lengths. Raises InputError without any
+    clip, and where all weights are zero.
+    """
+    above, below = sums_of(values, weights)
+    value = float(above.sum() / below.sum())
+    if len(above) < 2:
+        return Figure(value, float("nan"), float("nan"), len(above))
+    found = np.concatenate([ratios(above[drawn], below[drawn]) for drawn in drawn_clips(len(above), draws, seed)])
+    low, high = np.nanquantile(found, PERCENTILES)
+    return Figure(value, float(low), float(high), len(above))
 
 
-def rate(errors: Sequence[int], lengths: Sequence[int]) -> Figure:
-    """Summed errors over summed lengths, with a bootstrap interval over utterances."""
-    wrong, whole = np.asarray(errors, dtype=np.float64), np.asarray(lengths, dtype=np.float64)
-    drawn = np.random.default_rng(0).integers(len(wrong), size=(_DRAWS, len(wrong)))
-    low, high = np.quantile(wrong[drawn].sum(1) / whole[drawn].sum(1), (0.025, 0.975))
-    return Figure(float(wrong.sum() / whole.sum()), float(low), float(high), len(wrong))
+def drawn_clips(count: int, draws: int = DRAWS, seed: int = 0) -> Iterator[Ids]:
+    """The clips of all draws, int64 [some, count] each; a few draws at a time, so that memory does not grow with the set."""
+    rng, at_once = np.random.default_rng(seed), max(1, _NUMBERS_AT_ONCE // count)
+    for start in range(0, draws, at_once):
+        yield rng.integers(count, size=(min(at_once, draws - start), count))
+
+
+def sums_of(values: Sequence[float], weights: Sequence[float] | None) -> tuple[Doubles, Doubles]:
+    """What is summed above and below the line, float64 [clip] each. Raises InputError where there is nothing below it."""
+    above = np.asarray(values, np.float64)
+    below = np.ones(len(above)) if weights is None else np.asarray(weights, np.float64)
+    if not len(above) or below.sum() == 0:
+        raise InputError("there is nothing to measure", found="no clip with this figure")
+    return above, below
+
+
+def ratios(above: Doubles, below: Doubles) -> Doubles:
+    """Ratios of the sums of rows; NaN where a draw has no weight at all."""
+    whole = below.sum(1)
+    return np.asarray(np.divide(above.sum(1), whole, out=np.full(len(whole), np.nan), where=whole != 0))

@@ -63,10 +63,10 @@ class Heard:
         return sum(words) / len(words) if words else 0.0
 
     def cues(self) -> list[Cue]:
-        """Subtitles by the rules of the language that most words are in."""
+        """Subtitles by the rules of the language that most words are in; no two utterances share one."""
         languages = [one.language for one in self.transcripts for _ in one.words]
         rules = rules_for(max(sorted(set(languages)), key=languages.count) if languages else "")
-        return make_cues([word for one in self.transcripts for word in one.words], rules, self.cuts, self.duration_s)
+        return make_cues([one.words for one in self.transcripts], rules, self.cuts, self.duration_s)
 
 
 class Ear(Protocol):

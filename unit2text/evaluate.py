@@ -4,10 +4,10 @@ Word and character error rates, for each language, with the interval in which th
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,10 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import keep_apart
-from avcore.plain_text import say
+from avcore.plain_text import json_text, say
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
-from avcore.statistics import Figure, rate
+from avcore.statistics import Figure, bootstrap
 from avdata.manifest import Entry, Manifest, read_manifest
 from avdata.unit_store import iter_units, timed_units
 from unit2text.normalise import VERSION, normalise
@@ -66,7 +66,7 @@ def figures(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Figure]]:
     for name, group in groups.items():
         counted = {measure: [row[part] for row in group] for measure, part in (("wer", "words"), ("cer", "characters"))}
         found[name] = {
-            measure: rate([one.errors for one in counts], [one.length for one in counts])
+            measure: bootstrap([one.errors for one in counts], [one.length for one in counts])
             for measure, counts in counted.items()
             if sum(one.length for one in counts)
         }
@@ -113,7 +113,7 @@ def _work(options: argparse.Namespace) -> None:
     if options.out is not None:
         content = {name: {measure: asdict(figure) for measure, figure in part.items()} for name, part in measured.items()}
         about = {"normalisation": "lower" if options.raw else VERSION, "reader": reader.fingerprint}
-        write_text(options.out, json.dumps(about | {"languages": content}, indent=1) + "\n")
+        write_text(options.out, json_text(about | {"languages": content}, indent=1) + "\n")
     LOG.info("texts compared as: %s", "lower-case only" if options.raw else VERSION)
 
 
@@ -157,10 +157,17 @@ def _lips_of(manifest: Manifest, entry: Entry) -> Any:
 def _table(measured: dict[str, dict[str, Figure]]) -> str:
     lines = ["language  utterances  WER               CER"]
     for name, part in measured.items():
-        cells = [f"{one.value:.4f} ({one.low:.3f}-{one.high:.3f})" if one else "-" for one in (part.get("wer"), part.get("cer"))]
+        cells = [_cell(part.get(measure)) for measure in ("wer", "cer")]
         n = max((one.n for one in part.values()), default=0)
         lines.append(f"{name:<8}  {n:>10}  {cells[0]:<20}  {cells[1]}")
     return "\n".join(lines)
+
+
+def _cell(figure: Figure | None) -> str:
+    """A figure with its interval, which a single utterance does not have."""
+    if figure is None:
+        return "-"
+    return f"{figure.value:.4f}" + (f" ({figure.low:.3f}-{figure.high:.3f})" if isfinite(figure.low) else "")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The decoder alone writes down a sentence that it knows in place of one that it d
 together letter by letter, neither gets far with a beginning that the other finds improbable.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avcore.decoding.beam_search import IncrementalDecoder, join_sources
 from avcore.units import Ids
+from avcore.units.vocabulary import PAD
 from unit2text.alignment import BLANK_ROW, best_path
-from unit2text.model import Encoded, TextReader
+from unit2text.model import TextReader
 
 _CANDIDATES = 3
 """Letters that follow each beam, in beams: those that the decoder finds most probable, and all that CTC hears anywhere."""
@@ -31,13 +34,15 @@ class Joint(NamedTuple):
 
 class _Prefix(NamedTuple):
     """A text so far. tokens: the start token first. by_decoder: log-probability of each row. ends, pauses: log-probability of CTC's
-    paths that say it until each step and end in its last letter, or in a blank; float64 [time]. score: of both."""
+    paths that say it until each step and end in its last letter, or in a blank; float64 [time]. score: of both. parent: number of
+    the text that it is one letter longer than, among those of the step before."""
 
     tokens: tuple[int, ...]
     by_decoder: tuple[float, ...]
     ends: NDArray[np.float64]
     pauses: NDArray[np.float64]
     score: float
+    parent: int = 0
 
 
 @torch.inference_mode()
@@ -53,6 +58,8 @@ def search_together(
 ) -> Joint | None:
     """The text of one clip that both find most probable; None where none ends within the limit.
 
+    Each letter goes through the decoder once: keys and values of the past are kept (avcore.decoding.beam_search).
+
     encoded: float [1, time, dim]. log_probs: of CTC, float [time, row]. start_and_end: rows that a text begins and ends with.
     never: rows that are not chosen. lengths: least and most rows before the end. The scores are weighted, 1 - ctc_weight for the
     decoder.
@@ -64,16 +71,13 @@ def search_together(
     open_ = [_Prefix((start,), (), nothing, np.cumsum(ctc[:, BLANK_ROW]), 0.0)]
     finished: list[Joint] = []
     least, most = lengths
+    half_way = IncrementalDecoder(model.decoder, join_sources(model.decoder, [encoded]))
     for length in range(most + 1):
-        features = encoded.expand(len(open_), -1, -1)
-        tokens = torch.tensor([one.tokens for one in open_], device=encoded.device)
-        by_decoder = torch.log_softmax(model.logits(Encoded(features, None), tokens)[:, -1].double(), dim=-1).cpu().numpy()
-        by_decoder[:, [*never.tolist(), BLANK_ROW, *([end] if length < least else [])]] = -np.inf
-        grown: list[_Prefix] = []
-        for one, scores in zip(open_, by_decoder, strict=True):
-            rows = np.union1d(np.argsort(-scores)[: _CANDIDATES * beam], heard)
-            rows = rows[np.isfinite(scores[rows])]
-            grown += _grown(one, rows, scores, ctc, end, ctc_weight, is_last=length == most)
+        tokens, parents = torch.tensor([[[one.tokens[-1], one.parent] for one in open_]]).unbind(-1)
+        by_decoder = torch.log_softmax(half_way.step(tokens, parents)[0].double(), dim=-1).cpu().numpy()
+        by_decoder[:, [*never.tolist(), BLANK_ROW, PAD, *([end] if length < least else [])]] = -np.inf
+        chosen = [_candidates(scores, heard, _CANDIDATES * beam) if length < most else np.array([end]) for scores in by_decoder]
+        grown = _grown(open_, chosen, by_decoder, ctc, end, ctc_weight)
         finished += [
             Joint(np.array(one.tokens[1:-1], np.int64), np.exp(one.by_decoder[:-1]), one.score)
             for one in grown
@@ -87,28 +91,45 @@ def search_together(
     return max(finished, key=lambda one: one.score, default=None)
 
 
+def _candidates(scores: NDArray[np.float64], heard: Ids, count: int) -> Ids:
+    """Rows that may follow a text: those that the decoder finds most probable, and those that CTC hears; never one of -inf."""
+    rows: Ids = np.union1d(np.argsort(-scores)[:count], heard)
+    allowed: Ids = rows[np.isfinite(scores[rows])]
+    return allowed
+
+
 def _grown(
-    one: _Prefix, rows: Ids, scores: NDArray[np.float64], ctc: NDArray[np.float64], end: int, weight: float, is_last: bool
+    open_: Sequence[_Prefix],
+    chosen: Sequence[Ids],
+    by_decoder: NDArray[np.float64],
+    ctc: NDArray[np.float64],
+    end: int,
+    weight: float,
 ) -> list[_Prefix]:
-    """A text with each of some rows behind it."""
-    rows = np.array([end]) if is_last else rows
-    ends, pauses, whole = _ctc_scores(one, rows, ctc)
+    """Each text with each of its chosen rows behind it; by_decoder: log-probabilities, float64 [text, row]."""
+    parents, rows = np.repeat(np.arange(len(open_)), list(map(len, chosen))), np.concatenate(chosen)
+    ends, pauses, whole = _ctc_scores(open_, parents, rows, ctc)
     # The end stands among CTC's letters too: a text that ends has said all that there is.
     heard = np.where(rows == end, np.logaddexp(ends[-1], pauses[-1]), whole)
-    decoded = sum(one.by_decoder) + scores[rows]
+    scores = by_decoder[parents, rows]
+    decoded = np.array([sum(one.by_decoder) for one in open_])[parents] + scores
     totals = (1 - weight) * decoded + weight * heard
     return [
-        _Prefix((*one.tokens, int(row)), (*one.by_decoder, float(scores[row])), ends[:, k], pauses[:, k], float(totals[k]))
-        for k, row in enumerate(rows)
+        _Prefix((*open_[parent].tokens, row), (*open_[parent].by_decoder, score), ends[:, k], pauses[:, k], total, parent)
+        for k, (parent, row, score, total) in enumerate(
+            zip(parents.tolist(), rows.tolist(), scores.tolist(), totals.tolist(), strict=True)
+        )
     ]
 
 
-def _ctc_scores(one: _Prefix, rows: Ids, ctc: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Paths of a text with each of some rows behind it: ends and pauses float64 [time, rows], and the log-probability of all texts
-    that begin so, float64 [rows]."""
-    is_repeated = rows == (one.tokens[-1] if len(one.tokens) > 1 else -1)
-    before = np.where(is_repeated, one.pauses[:, None], np.logaddexp(one.ends, one.pauses)[:, None])
-    first = 0.0 if len(one.tokens) == 1 else -np.inf
+def _ctc_scores(open_: Sequence[_Prefix], parents: Ids, rows: Ids, ctc: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Paths of texts with a row behind each: ends and pauses float64 [time, N], and the log-probability of all texts that begin so,
+    float64 [N]. parents: numbers of the texts, int64 [N], and rows: what follows each, int64 [N]."""
+    last = np.array([one.tokens[-1] if len(one.tokens) > 1 else -1 for one in open_])
+    paused = np.stack([one.pauses for one in open_], axis=1)
+    any_end = np.logaddexp(np.stack([one.ends for one in open_], axis=1), paused)
+    before = np.where(rows == last[parents], paused[:, parents], any_end[:, parents])
+    first = 0.0 if len(open_[0].tokens) == 1 else -np.inf
     before = np.concatenate([np.full((1, len(rows)), first), before[:-1]])
     said = ctc[:, rows]
     blank = ctc[:, BLANK_ROW]

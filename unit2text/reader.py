@@ -3,12 +3,15 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from avcore.answers import Transcript, Word
 from avcore.arrays import Pictures
@@ -28,6 +31,7 @@ from avcore.units.vocabulary import NUM_MARKS, require_language, require_same_vo
 from unit2text.alignment import Span, align
 from unit2text.config import OWNER, ReaderConfig
 from unit2text.model import Encoded, LipText, TextReader, UnitText, load_reader
+from unit2text.parting import SURE, best_cut
 from unit2text.search import PUBLISHED_SEARCH, Found, ReadOptions, find_text
 from unit2text.stage import TEXT_READER
 from unit2text.takes import LIPS, UNITS
@@ -82,6 +86,7 @@ class UnitReader:
         self._windows = WindowSettings.up_to(
             read_setting(checkpoint.config, "longest_s", WindowSettings.longest_s, OWNER, checkpoint.path, (1, 3600))
         )
+        self._learnt_sentences = self.takes == UNITS and self._windows.longest_s < WindowSettings.longest_s
         self._marks = self.text.marks(self.config.starts)
         self._owner = f"the text reader {checkpoint.path.name}"
 
@@ -154,10 +159,13 @@ class UnitReader:
             progress("read", number, len(plan))
             for found, name in zip(parts, wanted, strict=True):
                 found.append(self._read_window(steps.between(window.first, window.last), name, options or self.default_options))
-        progress("read", len(plan), len(plan))
         best = max(range(len(wanted)), key=lambda number: _mean_score(parts[number]))
-        joined = join_windows(plan, [part.words for part in parts[best]], self.rate)
-        chosen = parts[best]
+        chosen = [
+            self._parted(whole, steps.between(window.first, window.last), wanted[best], options or self.default_options)
+            for window, whole in zip(plan, parts[best], strict=True)
+        ]
+        progress("read", len(plan), len(plan))
+        joined = join_windows(plan, [part.words for part in chosen], self.rate)
         text = chosen[0].text if len(plan) == 1 else " ".join(word.text for word in joined)
         transcript = Transcript(text, wanted[best] if chosen else "", joined)
         return Reading(transcript, sum(part.score for part in chosen), any(part.is_cut for part in chosen))
@@ -166,6 +174,29 @@ class UnitReader:
     def encode(self, said: Said, language: str) -> Encoded:
         """What the decoder and CTC see of one clip in one of `languages`: float [1, time, dim] (for tests and tools)."""
         return self._encode(self._steps_of(said), language)
+
+    def _parted(self, whole: "_Part", steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
+        """A window that was not read well as a whole, in the parts that are most probable; by a reader of single sentences."""
+        if not self._learnt_sentences or not len(steps) or _mean_score([whole]) >= SURE:
+            return whole
+        cut = best_cut(len(steps), self.rate, partial(self._log_probs, steps, language))
+        if cut is None:
+            return whole
+        parts = []
+        for part in (steps.between(0, cut), steps.between(cut, len(steps))):
+            parts.append(self._parted(self._read_window(part, language, options), part, language, options))
+        return max(whole, _joined(parts, float(frames_to_seconds(cut, self.rate))), key=lambda one: one.score)
+
+    @torch.inference_mode()
+    def _log_probs(self, steps: "_Steps", language: str, stretches: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """What CTC makes of stretches of units, each encoded as if it were all: float [time, row] each."""
+        model = self.model
+        assert isinstance(model, UnitText)  # as `takes` says
+        lengths = [last - first for first, last in stretches]
+        rows = pad_sequence([torch.from_numpy(steps.main[first:last]) for first, last in stretches], batch_first=True)
+        numbers = torch.full((len(rows),), self.languages.index(language), device=self.device)
+        encoded = model.encode(rows.to(self.device), None, numbers, lengths).features
+        return [row[:length] for row, length in zip(model.ctc_log_probs(encoded), lengths, strict=True)]
 
     def _read_window(self, steps: "_Steps", language: str, options: ReadOptions) -> "_Part":
         if not len(steps):
@@ -243,6 +274,14 @@ class _Part:
     score: float
     num_rows: int
     is_cut: bool
+
+
+def _joined(parts: Sequence[_Part], cut_s: float) -> _Part:
+    """Two parts as one. cut_s: where the second begins."""
+    first, second = parts
+    words = *first.words, *(word._replace(start_s=word.start_s + cut_s, end_s=word.end_s + cut_s) for word in second.words)
+    text = " ".join(one.text for one in parts if one.text)
+    return _Part(text, words, first.score + second.score, first.num_rows + second.num_rows, first.is_cut or second.is_cut)
 
 
 def _mean_score(parts: Sequence[_Part]) -> float:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from avcore.errors import OutputError
@@ -19,8 +19,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder, which is made, for this run; the system lets it go however the run ends.
 
     Raises OutputError while another run holds it, and when the lock's name stands for something else: a link is not
-    followed, and nothing is written into a file that is there. File systems without locks are not guarded.
+    followed, and nothing is written into a file that is there. File systems without locks are not guarded. A run that fails before
+    it has written anything leaves no folder that was not there.
     """
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     path = require_writable(folder / _NAME, "the output folder")
     handle = _open(path)
     try:
@@ -32,8 +34,20 @@ def folder_lock(folder: Path) -> Iterator[None]:
         pass  # no locks here
     try:
         yield
+    except BaseException:
+        if made and os.listdir(folder) == [_NAME]:
+            path.unlink()
+            _remove_empty(made)
+        raise
     finally:
         os.close(handle)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders, each inside the next, as long as they are empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _open(path: Path) -> int:

@@ -11,7 +11,7 @@ from avcore.files import private_folder
 from avcore.media import read_speech, write_speech_pieces
 from avcore.progress import Progress, silent
 from netflips.avatar.guards import Guard
-from netflips.avatar.hearing import Ear
+from netflips.avatar.hearing import QuestionHearing
 from netflips.avatar.replies import Replier
 from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
@@ -43,7 +43,7 @@ class Avatar:
     guards: what judges questions and answers. refused: said in place of what one of them refuses.
     """
 
-    ear: Ear
+    ear: QuestionHearing
     replier: Replier
     guards: Sequence[Guard]
     refused: str

@@ -14,7 +14,7 @@ from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_rows import parts
-from netflips.evaluate.tables import ARROWS, number
+from netflips.evaluate.tables import ARROWS, aligned, number
 
 _ROUND = 5
 
@@ -131,10 +131,7 @@ def table(found: Sequence[Compared]) -> str:
             f"{one.kind.title} {ARROWS[one.kind.better]}", number(one.first), number(one.second), f"{gap.value:+.4g}",
             f"{gap.low:+.4g} to {gap.high:+.4g}" if gap.n > 1 else "", f"{gap.p:.3f}", str(gap.n), one.verdict + lost,
         ])  # fmt: skip
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
-    text.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
-    return "\n".join(text) + "\n"
+    return aligned(lines)
 
 
 def as_json(found: Sequence[Compared], notes: Sequence[str]) -> dict[str, Any]:

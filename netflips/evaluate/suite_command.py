@@ -244,9 +244,10 @@ def _settings(
     if options.true_units and not has[TRUTH]:
         raise UsageError("--true-units needs reference speech", expected="lines with a reference")
     subjects = (DUBBED, *(name for name, is_there in has.items() if is_there), *([TRUE_UNITS] if options.true_units else []))
-    if options.recognizer is not None and not options.recognizer.is_dir():
-        hint = "nothing is downloaded; ct2-transformers-converter makes one"
-        raise UsageError("--recognizer is no folder", expected="a folder of Whisper", found=options.recognizer, hint=hint)
+    if options.recognizer is not None:
+        from netflips.recognizers.whisper import require_whisper_folder
+
+        require_whisper_folder(options.recognizer)
     judges = JudgePaths(
         options.recognizer, _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
         _given(options.speaker_encoder_path, "the speaker encoder"), _given(options.syncnet, "SyncNet"),

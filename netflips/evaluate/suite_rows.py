@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from avcore.statistics import Figure
+from avcore.statistics import Figure, bootstrap
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
 from netflips.evaluate.metrics.figures import Kind, Missing
-from netflips.evaluate.metrics.statistics import bootstrap
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
 from netflips.evaluate.records import Place, Record
 

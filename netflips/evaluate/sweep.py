@@ -13,7 +13,7 @@ from avcore.arrays import Doubles, Samples
 from avcore.errors import NetflipsError, UsageError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
-from avcore.statistics import Figure
+from avcore.statistics import Figure, bootstrap
 from avcore.units import Units
 from avcore.units.edit_distance import edit_distance
 from netflips.bundles.paths import bundle_paths
@@ -22,7 +22,7 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import Clips
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER, Measured
-from netflips.evaluate.metrics.statistics import Difference, bootstrap, paired_bootstrap
+from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
 from netflips.evaluate.metrics.text import text_errors, text_likeness
 from netflips.evaluate.noise import BABBLE, KINDS, at_snr, file_noise, noise_of_kind
 from netflips.evaluate.records import Record

@@ -86,29 +86,24 @@ def cells_of(rows: Sequence[Row]) -> list[list[str]]:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table as Markdown, aligned so that it can be read as it is."""
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in cells_of(rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]) - 1)]
-    text = [
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=False))} | {line[-1]} |" for line in cells
-    ]
-    text.insert(1, f"| {' | '.join('-' * width for width in widths)} | --- |")
+    return aligned(cells_of(rows), is_last_wide=True)
+
+
+def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
+    """Cells as a table in Markdown, the first line its head. is_last_wide: the last column is left as it is."""
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in cells]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    if is_last_wide:
+        widths[-1] = 0
+    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    text.insert(1, "| " + " | ".join("-" * (width or 3) for width in widths) + " |")
     return "\n".join(text) + "\n"
 
 
 def latex(rows: Sequence[Row], caption: str) -> str:
     """The table for LaTeX with the package booktabs: a figure with its interval for each subject, notes below."""
     subjects = subjects_of(rows)
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}[t]",
-        r"\centering",
-        rf"\caption{{{escaped(caption)}}}",
-        rf"\begin{{tabular}}{{l{'r' * len(subjects)}}}",
-        r"\toprule",
-        " & ".join(["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects)]) + r" \\",
-        r"\midrule",
-    ]
-    said = []
+    lines, said = list[list[str]](), list[str]()
     for row in rows:
         if all(cell.figure is None for cell in row.cells.values()):
             said.append(f"% {row.name}: {notes(row)}")
@@ -116,13 +111,34 @@ def latex(rows: Sequence[Row], caption: str) -> str:
         cells = []
         for subject in subjects:
             figure = row.cells[subject].figure if subject in row.cells else None
-            around = interval(figure).replace(" to ", ", ")
-            cells.append(("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else ""))
+            cells.append(latex_figure(figure))
         name = escaped(f"{row.kind.title}{', ' + row.kind.unit if row.kind.unit else ''}")
-        lines.append(" & ".join([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells]) + r" \\")
+        lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells])
         if note := notes(row):
             said.append(f"% {row.name}: {note}")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
+    return booktabs(["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects)], lines, caption, said)
+
+
+def latex_figure(figure: Figure | None) -> str:
+    """A figure with its interval, for LaTeX."""
+    around = interval(figure).replace(" to ", ", ")
+    return ("--" if figure is None else number(figure.value)) + (rf" {{\scriptsize [{around}]}}" if around else "")
+
+
+def booktabs(head: Sequence[str], lines: Sequence[Sequence[str]], caption: str, said: Sequence[str] = ()) -> str:
+    """A table for LaTeX with the package booktabs, of cells that are LaTeX. said: comments below it."""
+    rows = [" & ".join(line) + r" \\" for line in lines]
+    begin = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{escaped(caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+    ]
+    return "\n".join([*begin, *rows, r"\bottomrule", r"\end{tabular}", r"\end{table}", *said]) + "\n"
 
 
 def escaped(text: str) -> str:

@@ -15,11 +15,11 @@ from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
+from avcore.statistics import bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance
 from avdata.manifest import iter_entries
-from netflips.evaluate.metrics.statistics import bootstrap
 from netflips.evaluate.metrics.units import by_length, by_score
 from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, rows, score, table
 from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side

@@ -55,7 +55,7 @@ def tell(
         source_units=sum(one.source_units for one in utterances),
         target_units=sum(one.target_units for one in utterances),
         target_steps=sum(cue.placed.fit.steps for cue in spoken),
-        translation_score=float(np.mean(scores)) if scores else float("nan"),
+        translation_score=float(np.mean(scores)) if scores else None,
         unit_confidence=float(np.mean(sure)) if sure else None,
         is_outside_domain=None if all(one.is_outside is None for one in judged) else any(one.is_outside for one in judged),
         usual_confidence=least_of(job.models.extractor.domain),

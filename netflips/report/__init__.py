@@ -124,7 +124,8 @@ class DubReport:
     source_units: int
     target_units: int
     target_steps: int
-    translation_score: float
+    translation_score: float | None
+    """Mean log-probability of a unit of the translation; None = nothing was translated."""
     is_truncated: bool
     voice: str
     fingerprints: dict[str, str]

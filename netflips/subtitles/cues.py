@@ -44,19 +44,14 @@ def rules_for(language: str) -> Rules:
     return Rules(letters=_WIDE_LETTERS.get(language, Rules.letters))
 
 
-def make_cues(words: Iterable[Word], rules: Rules, cuts: Sequence[float] = (), end_s: float = float("inf")) -> list[Cue]:
-    """Subtitles of words in order of time.
+def make_cues(
+    utterances: Iterable[Iterable[Word]], rules: Rules, cuts: Sequence[float] = (), end_s: float = float("inf")
+) -> list[Cue]:
+    """Subtitles of utterances in order of time, of which no two share one: another person may speak, or another sentence begin.
 
     cuts: times (s) at which another shot begins. end_s: of the video. A subtitle is shown for less than `least_s` only where its
     shot leaves it no more time.
     """
-    return make_cues_apart([words], rules, cuts, end_s)
-
-
-def make_cues_apart(
-    utterances: Iterable[Iterable[Word]], rules: Rules, cuts: Sequence[float] = (), end_s: float = float("inf")
-) -> list[Cue]:
-    """The same of utterances in order of time, of which no two share a subtitle: another person may speak."""
     shots = sorted(cuts)
     split = ([part for word in words for part in _broken(word, rules)] for words in utterances)
     groups = [group for words in split for group in _groups(words, rules, shots)]

@@ -10,7 +10,7 @@ from avcore.answers import Transcript, Word, of_words
 from avcore.contracts import Recognizer
 from avcore.timeline import units_to_seconds
 from avcore.units import Units
-from netflips.subtitles.cues import Cue, make_cues_apart, rules_for
+from netflips.subtitles.cues import Cue, make_cues, rules_for
 
 SOURCE, TARGET = "source", "target"
 SIDES = (SOURCE, TARGET)
@@ -39,7 +39,7 @@ class Side:
 
     def cues(self, cuts: Sequence[float] = (), end_s: float = float("inf")) -> list[Cue]:
         """Subtitles. cuts: times (s) at which another shot begins; end_s: length of the video."""
-        return make_cues_apart((one.words for one in self.transcripts.values()), rules_for(self.language), cuts, end_s)
+        return make_cues((one.words for one in self.transcripts.values()), rules_for(self.language), cuts, end_s)
 
 
 @dataclass(frozen=True)

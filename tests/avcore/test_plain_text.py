@@ -61,3 +61,8 @@ def test_json_keeps_letters_and_names_that_are_not_utf8() -> None:
     assert json.load(io.StringIO(text)) == {"input": "안녕\udcff.mp4"}
     with pytest.raises(InputError, match=r"not UTF-8; found b\\udcff"):
         require_utf8(["a", "b\udcff"], "a video")
+
+
+def test_a_number_that_is_none_is_null_in_json() -> None:
+    content = {"score": float("nan"), "rows": [(1.5, float("inf")), {"low": -float("inf")}], "text": "NaN"}
+    assert json.loads(json_text(content)) == {"score": None, "rows": [[1.5, None], {"low": None}], "text": "NaN"}

@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.media import write_speech
+from avcore.speech.audio import resample
+from avcore.timeline import SAMPLE_RATE, seconds_to_samples
 from netflips.bundles.describe import check_bundle
 from netflips.stages import SHIPPED
+from netflips.transcribe import main as transcribe
+from unit2text.scores import character_errors
 from workshop.evaluate.chain import Chain, ClipContent, read_clip
 from workshop.evaluate.retrieval import UnitReferences
 from workshop.evaluate.worker import load_bundle
+from workshop.voices.cast import Voice, cast, say
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"
 
@@ -65,3 +71,24 @@ def test_half_of_the_units_do_not_do_as_well(chain: Chain, heard: ClipContent, r
     half = np.ascontiguousarray(units.ids[: len(units.ids) // 2])
     cut = chain.models.translator.translate(type(units)(half, None, "en", units.vocabulary), "en", "ko")
     assert references.nearest(cut.units).text != right.text
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.28])
+def test_two_sentences_without_a_pause_between_are_both_read(pause_s: float, tmp_path: Path) -> None:
+    """In a voice that training never heard; the reader has learnt single sentences only."""
+    voice = cast().unheard_voice("ko", np.random.default_rng([0, 1]))
+    sentences = "열한 시에 기차역 앞에서 만나요.", "월요일 저녁에 볶음밥을 먹었어요."
+    first, second = (_spoken(one, voice) for one in sentences)
+    write_speech(tmp_path / "two.wav", np.concatenate([first, np.zeros(seconds_to_samples(pause_s), np.float32), second]))
+    out = tmp_path / "two.txt"
+    assert transcribe([str(tmp_path / "two.wav"), "--lang", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
+    errors = character_errors(" ".join(sentences), " ".join(out.read_text(encoding="utf-8").split()))
+    assert errors.errors <= 0.1 * errors.length
+
+
+def _spoken(text: str, voice: Voice) -> np.ndarray:
+    """A sentence without the silence around it, float32 [S] at 16 kHz."""
+    said = say(text, voice)
+    samples = resample(said.samples, said.rate, SAMPLE_RATE)
+    loud = np.flatnonzero(np.abs(samples) > 0.004)
+    return samples[loud[0] : loud[-1]]

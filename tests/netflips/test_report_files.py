@@ -112,7 +112,7 @@ def test_a_report_does_not_replace_a_video(files: tuple[Path, Path], tmp_path: P
 
 
 def test_a_report_comes_back_from_its_json(told: page.ToldDub, files: tuple[Path, Path]) -> None:
-    for report in (told.report, dub_report(*files, 4.0, None)):
+    for report in (told.report, dub_report(*files, 4.0, None), dub_report(*files, 4.0, None, translation_score=None)):
         back = report_from(json.loads(report.as_json()))
         assert json.dumps(asdict(back)) == json.dumps(asdict(report))
         assert isinstance(back.stages[0], StageTime)

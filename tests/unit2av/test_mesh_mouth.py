@@ -273,7 +273,7 @@ def test_a_still_mouth_does_not_tremble() -> None:
 
 def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:
     pose = Pose(scale=0.6)
-    closed, opened = (mesh_of(pose, Mouth(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
+    closed, opened = (mesh_of(pose, MouthShape(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
     grey = np.full((SIDE, SIDE, 3), 150, np.uint8)
 
     def shaded(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -296,7 +296,11 @@ def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: p
     """The drawn lips beside those that the head itself would have, on landmarks that are looked for: below 0.2 pixels a picture."""
     poses = motion(901, 30, Pose(scale=0.62))
     scenes = [
-        Scene(draw(head(), pose, Mouth(0.3 + 0.3 * float(np.sin(k / 2)), 0.0), SIDE), hull(mesh_of(pose, Mouth())), Fraction(k, 25))
+        Scene(
+            draw(head(), pose, MouthShape(0.3 + 0.3 * float(np.sin(k / 2)), 0.0), SIDE),
+            hull(mesh_of(pose, MouthShape())),
+            Fraction(k, 25),
+        )
         for k, pose in enumerate(poses)
     ]
     lips, places = [*OUTER_UPPER, *OUTER_LOWER], []
@@ -306,9 +310,9 @@ def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: p
     mouth = MeshMouth(table())
     assert len(list(mouth.draw(np.tile([0.5, 0.0, 0.0], (31, 1)), scenes))) == len(scenes)
     mouth.close()
-    own = [mesh_of(pose, Mouth(0.5, 0.0))[lips, :2].mean(axis=0) for pose in poses]
+    own = [mesh_of(pose, MouthShape(0.5, 0.0))[lips, :2].mean(axis=0) for pose in poses]
     slide = np.array(places) - np.array(own)
-    assert 118 < np.ptp(mesh_of(poses[0], Mouth())[:, 0]) < 130  # the width of the face
+    assert 118 < np.ptp(mesh_of(poses[0], MouthShape())[:, 0]) < 130  # the width of the face
     assert np.hypot(*np.diff(slide, n=2, axis=0).T).mean() < 0.2
 
 

@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 import torch
 
+from avcore.units import Units
 from avcore.units.vocabulary import END
+from avdata.spoken_texts import SpokenText
+from tests.unit2text.tiny import SMALL
 from unit2text.alignment import log_likelihoods
-from unit2text.joint import _ctc_scores, _Prefix
+from unit2text.joint import _ctc_scores, _Prefix, search_together
+from unit2text.model import Encoded, UnitText
+from unit2text.training.corpus import Corpus
+from unit2text.training.start import reader_config
 
 ROWS = 8
+_SAID = SpokenText("a", "the end of it", "en", Units.from_frames([1]))
+SIZES = reader_config(SMALL, Corpus((_SAID,), (_SAID,), "", 1000), 20, {"en": 19})
 
 
 def scored(text: list[int], log_probs: np.ndarray) -> tuple[float, float]:
@@ -17,7 +25,7 @@ def scored(text: list[int], log_probs: np.ndarray) -> tuple[float, float]:
     prefix = _Prefix((7,), (), np.full(time, -np.inf), np.cumsum(log_probs[:, 0]), 0.0)
     whole = np.zeros(1)
     for row in text:
-        ends, pauses, whole = _ctc_scores(prefix, np.array([row]), log_probs)
+        ends, pauses, whole = _ctc_scores([prefix], np.array([0]), np.array([row]), log_probs)
         prefix = _Prefix((*prefix.tokens, row), (), ends[:, 0], pauses[:, 0], 0.0)
     return float(np.logaddexp(prefix.ends[-1], prefix.pauses[-1])), float(whole[0])
 
@@ -36,3 +44,23 @@ def test_beginnings_share_the_probability_of_what_goes_on() -> None:
     alone, _ = scored([3], log_probs)
     longer = [scored([3, row], log_probs)[1] for row in range(1, ROWS)]
     assert np.exp(begun) == pytest.approx(np.exp(alone) + np.exp(longer).sum(), abs=1e-12)
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+@torch.inference_mode()
+def test_letters_of_the_past_are_kept_as_the_decoder_saw_them(beam: int) -> None:
+    """What a search with the decoder's cache says of its text is what the decoder says of that text as a whole."""
+    torch.manual_seed(beam)
+    model = UnitText(SIZES).eval()
+    encoded = torch.randn(1, 30, SMALL.dim)
+    log_probs = model.ctc_log_probs(3 * encoded)[0]
+    start, weight = SIZES.starts[0], 0.3
+    found = search_together(model, encoded, log_probs, (start, END), beam, weight, np.array([3, start]), (4, 12))
+    assert found is not None
+    assert len(found.rows) >= 4
+    text = torch.tensor([[start, *found.rows.tolist()]])
+    scores = torch.log_softmax(model.logits(Encoded(encoded, None), text)[0].double(), dim=-1).numpy()
+    by_decoder = scores[np.arange(text.shape[1]), [*found.rows, END]]
+    assert np.log(found.probabilities) == pytest.approx(by_decoder[:-1], abs=1e-5)
+    by_ctc = float(log_likelihoods(log_probs, [np.append(found.rows, END)])[0])
+    assert found.score == pytest.approx((1 - weight) * by_decoder.sum() + weight * by_ctc, abs=1e-4)

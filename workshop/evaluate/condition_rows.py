@@ -3,7 +3,7 @@ and warnings. All but the sound of other synthesisers are right or wrong by the 
 
 from collections.abc import Callable, Iterator, Mapping
 
-from avcore.statistics import Figure, mean, share
+from avcore.statistics import Figure, bootstrap, share
 from workshop.evaluate.conditions import LIPS, OWN
 from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, ROOM, Need, Record, heard_through, noisy, with_lips
 from workshop.evaluate.row import ExamRow, Records
@@ -89,7 +89,7 @@ def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], lis
             base = {int(record["index"]): record for record in records.get((other.kind, other.task), ())}
             tried = [record for record in records.get((one.kind, one.task), ()) if int(record["index"]) in base]
             found += [_is_right(record) - _is_right(base[int(record["index"])]) for record in tried]
-        return mean(found) if found else None
+        return bootstrap(found) if found else None
 
     return ExamRow(name, title, needs, figure, 0.0, counted=0)
 

@@ -26,7 +26,7 @@ from workshop.evaluate.row import ExamRow
 from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
 from workshop.evaluate.run import Evaluation
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.table import exam_markdown, filled_rows, metrics
+from workshop.evaluate.table import exam_markdown, filled_rows, latex, metrics
 from workshop.voices import others as synthesisers
 from workshop.voices.cast import cast, require_synthesisers
 
@@ -79,7 +79,7 @@ def evaluate(
     for one in absent:
         LOG.warning("%s is not measured: %s", one.row.name, one.reason)
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
-    results = [evaluation.folder / name for name in ("table.md", "metrics.json", "noise.svg")]
+    results = [evaluation.folder / name for name in ("table.md", "table.tex", "metrics.json", "noise.svg")]
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     beside = [Path(given.partition("=")[2]) for given in options.beside]
     keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
@@ -107,6 +107,8 @@ def evaluate(
     if others:
         found["others"] = {other.title: other.content for other in others}
     write_text(evaluation.folder / "table.md", table + "\n")
+    caption = f"Bundle {evaluation.checksum[:12]}, netflips evaluate demo, n = {settings.number}"
+    write_text(evaluation.folder / "table.tex", latex(lines, caption))
     write_text(evaluation.folder / "metrics.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     figures = {line.row.name: line.figure for line in lines}
     if with_sweep:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from avcore.statistics import Figure, mean, rate, share
+from avcore.statistics import Figure, bootstrap, share
 from avcore.units.edit_distance import edit_distances
 from workshop.evaluate.condition_rows import LIP_ROWS, MICROPHONE_ROWS, NOISE_ROWS, OTHER_ROWS, WARNING_ROWS
 from workshop.evaluate.jobs import (
@@ -55,7 +55,7 @@ def _mean(name: str, title: str, task: str, field: str, goal: float | None = Non
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found = [float(one[field]) for one in records.get(("new_faces", task), ()) if field in one]
-        return mean(found) if found else None
+        return bootstrap(found) if found else None
 
     return ExamRow(name, title, needs, figure, goal)
 
@@ -87,7 +87,7 @@ def _errors(name: str, title: str, kind: str, goal: float | None = None) -> Exam
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found = [one for one in records.get((kind, kind), ()) if "errors" in one]
-        return rate([one["errors"] for one in found], [one["length"] for one in found]) if found else None
+        return bootstrap([one["errors"] for one in found], [one["length"] for one in found]) if found else None
 
     return ExamRow(name, title, needs, figure, goal, is_least=False)
 
@@ -106,7 +106,7 @@ def _voice_likeness(records: Records, _: EvaluationSettings) -> Figure | None:
     for one in found:
         dubbed = np.array(one["dubbed_voice"], dtype=np.float64)
         likeness.append(float(dubbed @ np.array(one["voice"]) - (panel @ dubbed).mean()))
-    return mean(likeness)
+    return bootstrap(likeness)
 
 
 def _noise(name: str, title: str, modalities: str, goal: float) -> ExamRow:

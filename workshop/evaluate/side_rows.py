@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from avcore.statistics import Figure, mean, rate, share
+from avcore.statistics import Figure, bootstrap, share
 from workshop.evaluate.jobs import (
     READ_AUDIO,
     READ_VIDEO,
@@ -53,7 +53,7 @@ def _rate(fields: tuple[str, str]) -> Callable[[Sequence[Record]], Figure | None
             return None
         usual = round(sum(int(one[length]) for one in read) / len(read))
         pairs = [(int(one[errors]), int(one[length])) if errors in one else (usual, usual) for one in found]
-        return rate([wrong for wrong, _ in pairs], [whole for _, whole in pairs])
+        return bootstrap([wrong for wrong, _ in pairs], [whole for _, whole in pairs])
 
     return figure
 
@@ -65,7 +65,7 @@ def _share(field: str) -> Callable[[Sequence[Record]], Figure | None]:
 def _mean(field: str) -> Callable[[Sequence[Record]], Figure | None]:
     def figure(found: Sequence[Record]) -> Figure | None:
         values = [float(one[field]) for one in found if field in one]
-        return mean(values) if values else None
+        return bootstrap(values) if values else None
 
     return figure
 
@@ -123,8 +123,8 @@ LIP_SPEECH_ROWS: tuple[ExamRow, ...] = (
 
 SYNC_ROWS: tuple[ExamRow, ...] = (
     _row("lips_sharpness", "sharpness of the lower face beside the truth's", _SHOWN, _mean("sharpness"), 0.80),
-    _row("unit_sync", "dubs: share of steps in which units of lips and sound agree", _SHOWN, _mean("sync"), 0.75),
-    _row("unit_sync_source", "the same of the clips before dubbing", _SHOWN, _mean("source_sync")),
+    _row("unit_sync_at_zero", "dubs: share of steps in which units of lips and sound agree", _SHOWN, _mean("sync"), 0.75),
+    _row("unit_sync_at_zero_source", "the same of the clips before dubbing", _SHOWN, _mean("source_sync")),
     _row(
         "lips_by_units",
         "lips drawn by the face network: correlation of the opening",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from avcore.statistics import Figure
+from netflips.evaluate.tables import aligned, booktabs, escaped, latex_figure
 from workshop.evaluate.condition_rows import modality_shares
 from workshop.evaluate.jobs import BOTH, Record
 from workshop.evaluate.others import OtherBundle
@@ -52,10 +53,17 @@ def exam_markdown(lines: Sequence[FilledRow], others: Sequence[OtherBundle] = ()
     """The table as Markdown, columns aligned so that it can be read as it is; figures of other bundles come last."""
     cells = [["test", "result", "95 % interval", "n", "goal"], *(line.cells() for line in lines)]
     cells += [row for other in others for row in other.cells()]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    text = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
-    text.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
-    return "\n".join(text)
+    return aligned(cells).rstrip("\n")
+
+
+def latex(lines: Sequence[FilledRow], caption: str) -> str:
+    """The table for LaTeX (booktabs), in the form of the suites' tables: a figure with its interval, n, and the goal."""
+    cells = [
+        [escaped(title), latex_figure(line.figure), n, goal.replace("≥", r"$\geq$").replace("≤", r"$\leq$")]
+        for line in lines
+        for title, _, _, n, goal in [line.cells()]
+    ]
+    return booktabs(["test", "result", "n", "goal"], cells, caption)
 
 
 def metrics(lines: Sequence[FilledRow], records: Records, settings: EvaluationSettings) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from avcore.statistics import Figure, mean, share
+from avcore.statistics import Figure, bootstrap, share
 from netflips.evaluate.metrics.voice import VoiceQuality
 from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Need, Record
 from workshop.evaluate.row import ExamRow, Records
@@ -36,7 +36,7 @@ def _values(records: Records, place: Place, field: str) -> list[float]:
 def _mean(name: str, title: str, place: Place, field: str, goal: float | None = None, is_least: bool = False) -> ExamRow:
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found = _values(records, place, field)
-        return mean(found) if found else None
+        return bootstrap(found) if found else None
 
     return ExamRow(name, title, _needs(place), figure, goal, is_least)
 
@@ -46,7 +46,7 @@ def _difference(name: str, title: str, field: str, goal: float, is_least: bool) 
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found, beside = (_values(records, place, field) for place in (_DUBS, _RECORDINGS))
-        return mean([value - float(np.mean(beside)) for value in found]) if found and beside else None
+        return bootstrap([value - float(np.mean(beside)) for value in found]) if found and beside else None
 
     return ExamRow(name, title, _needs(_DUBS, _RECORDINGS), figure, goal, is_least)
 
@@ -56,7 +56,7 @@ def _ratio(name: str, title: str, field: str, goal: float) -> ExamRow:
 
     def figure(records: Records, _: EvaluationSettings) -> Figure | None:
         found, beside = (_values(records, place, field) for place in (_DUBS, _RECORDINGS))
-        return mean([value / float(np.mean(beside)) for value in found]) if found and beside else None
+        return bootstrap([value / float(np.mean(beside)) for value in found]) if found and beside else None
 
     return ExamRow(name, title, _needs(_DUBS, _RECORDINGS), figure, goal, is_least=True)
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from avcore.arrays import Doubles
-from avcore.statistics import Figure
+from avcore.statistics import PERCENTILES, Figure, drawn_clips
 from avcore.units import Ids
 from netflips.evaluate.metrics.figures import Measured, Missing
-from netflips.evaluate.metrics.statistics import PERCENTILES, Difference, difference_of, drawn_clips
+from netflips.evaluate.metrics.statistics import Difference, difference_of
 from netflips.evaluate.unit_scores import require_sacrebleu
 from unit2text.normalise import normalise
 from unit2text.scores import character_errors, word_errors

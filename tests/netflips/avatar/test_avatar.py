@@ -17,9 +17,10 @@ from netflips.avatar import hearing
 from netflips.avatar.avatar import Avatar
 from netflips.avatar.command import build_parser, main
 from netflips.avatar.guards import WordList
-from netflips.avatar.hearing import RecognizerEar
+from netflips.avatar.hearing import QuestionHearing
 from netflips.avatar.program import Program
 from netflips.avatar.replies import REFUSED
+from netflips.listening import Listener, RecognizerEar
 from tests.avcore.made_speech import silence, talk
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
@@ -89,10 +90,14 @@ def words(folder: Path, tmp_path: Path, parity_dir: Path) -> Callable[..., list[
     return make
 
 
+def heard_by(echo: Echo, language: str | None) -> QuestionHearing:
+    return QuestionHearing(Listener(RecognizerEar(echo)), language)
+
+
 def hears(monkeypatch: pytest.MonkeyPatch, text: str) -> Echo:
     """Let every question be heard as one text."""
     echo = Echo(text)
-    monkeypatch.setattr("netflips.avatar.work.open_ear", lambda options: RecognizerEar(echo, options.lang))
+    monkeypatch.setattr("netflips.avatar.work.open_ear", lambda options: heard_by(echo, options.lang))
     return echo
 
 
@@ -194,4 +199,4 @@ def test_a_folder_of_whisper_is_opened_by_the_recognisers(monkeypatch: pytest.Mo
     words = ["--portrait", "x", "--listen", "x", "--out-vid-path", "x", "--recognizer", str(tmp_path), "--cpu"]
     ear = hearing.open_ear(build_parser().parse_args(words))
     assert opened == [(tmp_path, "cpu", "float32")]
-    assert isinstance(ear, RecognizerEar)
+    assert isinstance(ear.listener.ear, RecognizerEar)

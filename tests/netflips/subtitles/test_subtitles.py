@@ -8,6 +8,7 @@ import pytest
 
 from avcore.answers import Transcript, Word, of_words
 from avcore.units import Units
+from netflips.listening import Heard
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
 from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
 from netflips.subtitles.formats import srt_text, vtt_text, write_subtitles
@@ -38,7 +39,7 @@ def test_rules_hold_for_any_words(rules: Rules, seed: int) -> None:
     words = random_words(seed)
     end_s = words[-1].end_s + 2
     cuts = np.sort(np.random.default_rng(seed).uniform(0, end_s, 15)).tolist()
-    cues = make_cues(words, rules, cuts, end_s)
+    cues = make_cues([words], rules, cuts, end_s)
     assert " ".join(line for cue in cues for line in cue.lines) == " ".join(word.text for word in words)
     assert all(len(cue.lines) <= 2 and all(len(line) <= rules.letters for line in cue.lines) for cue in cues)
     assert all(0 <= cue.start_s <= cue.end_s <= end_s and cue.end_s - cue.start_s <= rules.most_s + 1e-9 for cue in cues)
@@ -47,20 +48,20 @@ def test_rules_hold_for_any_words(rules: Rules, seed: int) -> None:
 
 
 def test_a_short_word_stays_for_a_second_where_there_is_room() -> None:
-    (cue,) = make_cues(spoken("No.", 3.0), ENGLISH, end_s=10)
+    (cue,) = make_cues([spoken("No.", 3.0)], ENGLISH, end_s=10)
     assert (cue.start_s, cue.end_s) == (3.0, 4.0)
-    (late,) = make_cues(spoken("No.", 9.6), ENGLISH, end_s=10)
+    (late,) = make_cues([spoken("No.", 9.6)], ENGLISH, end_s=10)
     assert (late.start_s, late.end_s) == (9.0, 10.0)
 
 
 def test_a_subtitle_ends_with_its_shot() -> None:
-    one, other = make_cues(spoken("here and there we go on"), ENGLISH, cuts=[1.0], end_s=5)
+    one, other = make_cues([spoken("here and there we go on")], ENGLISH, cuts=[1.0], end_s=5)
     assert one.end_s <= 1.0 <= other.start_s
     assert (one.lines, other.lines) == (("here and",), ("there we go on",))
 
 
 def test_a_sentence_begins_a_subtitle_of_its_own() -> None:
-    cues = make_cues(spoken("This is the first one. This is the second."), ENGLISH)
+    cues = make_cues([spoken("This is the first one. This is the second.")], ENGLISH)
     assert [cue.lines for cue in cues] == [("This is the first one.",), ("This is the second.",)]
 
 
@@ -76,7 +77,7 @@ def test_two_lines_are_even_and_rather_broken_after_a_comma() -> None:
 
 
 def test_a_word_longer_than_a_line_is_broken() -> None:
-    cues = make_cues([Word("a" * 100, 0.0, 4.0, 1.0)], ENGLISH)
+    cues = make_cues([[Word("a" * 100, 0.0, 4.0, 1.0)]], ENGLISH)
     assert [line for cue in cues for line in cue.lines] == ["a" * 42, "a" * 42, "a" * 16]
 
 
@@ -125,8 +126,14 @@ def test_two_utterances_share_no_subtitle() -> None:
     one, other = side.cues(end_s=10.0)
     assert (one.lines, other.lines) == (("yes",), ("no",))
     assert one.end_s <= other.start_s
-    (both,) = make_cues([word for said in side.transcripts.values() for word in said.words], ENGLISH)
+    (both,) = make_cues([[word for said in side.transcripts.values() for word in said.words]], ENGLISH)
     assert both.lines == ("yes no",)
+
+
+def test_two_utterances_of_a_transcript_share_no_subtitle() -> None:
+    said = tuple(of_words([Word(text, start, start + 0.4, 1.0)], "en") for text, start in (("yes", 0.5), ("no", 1.0)))
+    heard = Heard(Path("talk.wav"), 3.0, ((0.5, 0.9), (1.0, 1.4)), said, ())
+    assert [cue.lines for cue in heard.cues()] == [("yes",), ("no",)]
 
 
 def test_an_utterance_that_was_spoken_from_a_text_shows_that_text() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from avcore.statistics import mean, rate, share
+from avcore.statistics import bootstrap, share
 
 
 def test_wilson_interval() -> None:
@@ -14,12 +14,12 @@ def test_wilson_interval() -> None:
     assert share([False] * 4).low == pytest.approx(0, abs=1e-12)
 
 
-def test_mean_and_rate() -> None:
+def test_a_mean_and_a_rate() -> None:
     values = np.random.default_rng(0).normal(0.3, 0.1, 400)
-    assert mean(values.tolist()).value == pytest.approx(0.3, abs=0.02)
-    assert mean(values.tolist()).high - mean(values.tolist()).low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.1)
-    assert np.isnan(mean([0.5]).low)
+    assert bootstrap(values.tolist()).value == pytest.approx(0.3, abs=0.02)
+    assert bootstrap(values.tolist()).high - bootstrap(values.tolist()).low == pytest.approx(2 * 1.96 * 0.1 / 20, rel=0.1)
+    assert np.isnan(bootstrap([0.5]).low)
 
-    figure = rate([1, 0, 3], [10, 10, 20])
+    figure = bootstrap([1, 0, 3], [10, 10, 20])
     assert figure.value == 0.1
     assert figure.low <= 0.1 <= figure.high
