@@ -36,7 +36,7 @@ _MOST_SOURCE: Final = 8
 """Times as many units as the positions that it was trained on can be translated in one piece: far beyond what makes sense, and
 still a matter of seconds; the work grows with the square."""
 _MOST_LANES: Final = 4
-"""Each lane reads all weights at each step. 2 lanes on 2 cores are 1.5 times as fast as both cores for each product; more was not
+"""Each lane reads all weights at each step. 2 lanes on 2 cores are 1.7 times as fast as both cores for each product; more were not
 tried."""
 _MOST_OFFSET: Final = 100_000
 _MOST_STEPS: Final = 1000

@@ -23,7 +23,7 @@ def _weights(red: float, blue: float) -> NDArray[np.float32]:
     green, bright, colour = 1 - red - blue, 255 / 219, 255 / 224
     from_red, from_blue = 2 * (1 - red) * colour, 2 * (1 - blue) * colour
     rows = np.array([[bright, 0, from_red], [bright, -from_blue * blue / green, -from_red * red / green], [bright, from_blue, 0]])
-    return np.concatenate([rows, -rows @ [[16], [128], [128]]], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([rows, -rows @ [[16], [128], [128]]], axis=1), np.float32)
 
 
 _WEIGHTS = {Colorspace.ITU709: _weights(0.2126, 0.0722), Colorspace.ITU601: _weights(0.299, 0.114)}

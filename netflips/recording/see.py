@@ -101,10 +101,7 @@ class _Seen:
 
     def __init__(self, picture: Picture) -> None:
         self.rgb, self.time = picture.rgb, picture.time
-
-    @cached_property
-    def small(self) -> Small:
-        return shrink(self.rgb)
+        self.small: Small = shrink(picture.rgb)
 
 
 @dataclass
@@ -132,7 +129,8 @@ class _View:
     def run(self, begin: Seconds, stop: Seconds | None) -> None:
         """Decode between two times (s; None = the end), and on until the utterances that have begun by then are over."""
         shown = read_pictures(self._job.source.path, max(begin, 0), is_quick=True)
-        pictures, seconds = ahead(shown, _AHEAD), int(self._job.info.duration_s)
+        # Small ones are made in the thread that decodes, which has time for it.
+        pictures, seconds = ahead(map(_Seen, shown), _AHEAD), int(self._job.info.duration_s)
         for here, following in _with_following(pictures):
             if stop is not None and here.time >= stop and not self._watchers:
                 break
@@ -219,11 +217,10 @@ class _View:
         return FaceDetector()
 
 
-def _with_following(pictures: Iterable[Picture]) -> Iterator[tuple[_Seen, _Seen | None]]:
+def _with_following(pictures: Iterable[_Seen]) -> Iterator[tuple[_Seen, _Seen | None]]:
     """Each picture with the one that follows."""
     held: _Seen | None = None
-    for picture in pictures:
-        seen = _Seen(picture)
+    for seen in pictures:
         if held is not None:
             yield held, seen
         held = seen

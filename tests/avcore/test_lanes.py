@@ -42,7 +42,7 @@ def test_the_error_of_one_stops_the_others(failing: int) -> None:
         while True:
             check()
 
-    work = [goes_on, goes_on]
+    work: list[Callable[[Callable[[], None]], None]] = [goes_on, goes_on]
     work[failing] = fails
     with pytest.raises(ValueError, match="broken"):
         side_by_side(work)

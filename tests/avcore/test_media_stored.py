@@ -21,7 +21,7 @@ def noise(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:
     """Colours that change from pixel to pixel, around those that change slowly."""
     rng = np.random.default_rng(seed)
     slow = np.linspace(40, 200, width)[None, :, None] * np.array([1, 0.6, 0.3]) + np.linspace(0, 50, height)[:, None, None]
-    return np.clip(slow + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(slow + rng.normal(0, 20, (height, width, 3)), 0, 255), np.uint8)
 
 
 def stored(path: Path, **settings: object) -> StoredPicture:

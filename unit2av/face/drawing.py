@@ -118,6 +118,7 @@ class FaceDrawing(nn.Module):
         wanted, rows = max(first_row - 1, 0), list[int]()
         for block in reversed(self.face_decoder_blocks):
             rows.append(wanted)
+            assert isinstance(block, nn.Sequential)
             wanted = max((wanted - (len(block) - 1)) // 2, 0) if _doubles(block) else 0
         return rows[::-1]
 
@@ -175,9 +176,8 @@ def _block(first: nn.Conv2d | nn.ConvTranspose2d, layers: int, kernel: int, is_r
     return nn.Sequential(ConvBlock(first), *rest)
 
 
-def _doubles(block: nn.Module) -> bool:
+def _doubles(block: nn.Sequential) -> bool:
     """Whether a decoder block gives twice as many rows as it takes."""
-    assert isinstance(block, nn.Sequential)
     assert isinstance(block[0], ConvBlock)
     return block[0].conv_block[0].stride == (2, 2)
 
