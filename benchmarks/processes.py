@@ -80,6 +80,9 @@ class Watch(threading.Thread):
         self.join()
 
     def at(self, moment: float) -> float:
-        """The figure at a moment of `time.monotonic()`, between the samples before and after it."""
+        """A figure that only grows at a moment of `time.monotonic()`, between the samples before and after it.
+
+        What the system forgets of processes that have ended is not taken off again.
+        """
         times, figures = zip(*self.samples, strict=True)
-        return float(np.interp(moment, times, figures))
+        return float(np.interp(moment, times, np.maximum.accumulate(figures)))

@@ -243,10 +243,12 @@ def many(results: Results) -> str:
         alone = found[kind, next(other for of, other in found if of == kind)]
         shares = [_rate([run]) / run["workers"] / _rate([base]) for run, base in zip(runs, alone, strict=False)]
         share = _rate(runs) / runs[0]["workers"] / _rate(alone[: len(runs)])
-        done, media_s, cpu = (sum(run[what] for run in runs) for what in ("done", "media_s", "cpu_s"))
+        done, media_s = (sum(run[what] for run in runs) for what in ("done", "media_s"))
+        counted = all("cpu_s" in run for run in runs)
+        cpu = f"{sum(run['cpu_s'] for run in runs) / media_s:.2f}" if counted else _NONE
         lines.append([
-            kind, who, str(len(runs)), str(done), f"{media_s:.0f} s", f"{_rate(runs):.2f}", f"{cpu / media_s:.2f}",
-            f"{max(run['others_cores'] for run in runs):.2f}", f"{max(run['peak_mib'] for run in runs):.0f}",
+            kind, who, str(len(runs)), str(done), f"{media_s:.0f} s", f"{_rate(runs):.2f}", cpu,
+            f"{max(run['others_cores'] for run in runs):.2f}" if counted else _NONE, f"{max(run['peak_mib'] for run in runs):.0f}",
             _NONE if runs[0]["workers"] == 1 else f"{share:.2f} ({min(shares):.2f} to {max(shares):.2f})",
         ])  # fmt: skip
     head = ("videos", "who", "n", "dubbed", "media", "s of media a second", "CPU s per s", "others on, at most", "peak MiB",
