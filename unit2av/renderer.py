@@ -99,7 +99,8 @@ class LipRenderer:
 
     def _render(self, codes: Tensor, shown: Iterator[tuple[Pixels | None, Seconds]], batch_size: int) -> Iterator[Pixels]:
         for batch in in_batches(shown, batch_size):
-            yield self.draw(codes, *zip(*batch, strict=True))
+            faces, times = zip(*batch, strict=True)
+            yield self.draw(codes, faces, times)
 
     @torch.inference_mode()
     def draw(self, codes: Tensor, faces: Sequence[Pixels | None], times: Sequence[Seconds], first_row: int = 0) -> Pixels:

@@ -128,4 +128,4 @@ def main(video: str, most_s: str) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[_Silence()], force=True)
     source = PictureSource(video)
     if source.info.duration_s <= Fraction(most_s):
-        sys.stdout.buffer.write(packed(follow_faces(source.pictures(is_quick=True), pixel_aspect=source.info.pixel_aspect)))
+        sys.stdout.buffer.write(packed(follow_faces(source, pixel_aspect=source.info.pixel_aspect)))

@@ -16,17 +16,6 @@ _AV_SMPTE170M = 6
 _NAMED = {1: Colorspace.ITU709, 5: Colorspace.ITU601, 6: Colorspace.ITU601}
 """The usual matrices by FFmpeg's numbers; 5 and 6 are two names of one."""
 USUAL = "yuv420p"
-
-
-def _weights(red: float, blue: float) -> NDArray[np.float32]:
-    """From Y, Cb, Cr of limited range and 1 to R, G, B, [3, 4]. red, blue: their shares of the brightness."""
-    green, bright, colour = 1 - red - blue, 255 / 219, 255 / 224
-    from_red, from_blue = 2 * (1 - red) * colour, 2 * (1 - blue) * colour
-    rows = np.array([[bright, 0, from_red], [bright, -from_blue * blue / green, -from_red * red / green], [bright, from_blue, 0]])
-    return np.asarray(np.concatenate([rows, -rows @ [[16], [128], [128]]], axis=1), np.float32)
-
-
-_WEIGHTS = {Colorspace.ITU709: _weights(0.2126, 0.0722), Colorspace.ITU601: _weights(0.299, 0.114)}
 _FULL_CHROMA = 0x2000
 _ACCURATE_ROUNDING = 0x40000
 _QUALITY = int(Interpolation.BILINEAR) | _FULL_CHROMA | _ACCURATE_ROUNDING
@@ -60,27 +49,12 @@ def planes(frame: Any) -> list[Pixels]:
     return [np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width] for plane in frame.planes]
 
 
-def _quickly(frame: Any, weights: NDArray[np.float32]) -> Pixels:
-    """A frame of the usual kind to RGB by OpenCV, uint8 [height, width, 3]."""
-    import cv2  # takes time to load, and is of use to few
-
-    bright, *colours = planes(frame)
-    size = bright.shape[::-1]
-    whole = cv2.merge([bright, *(cv2.resize(colour, size, interpolation=cv2.INTER_LINEAR) for colour in colours)])
-    return np.asarray(cv2.transform(whole, weights), np.uint8)
-
-
-def frame_to_rgb(
-    frame: Any, width: int, height: int, is_quick: bool = False, matrix: Colorspace | None = None
-) -> NDArray[np.uint8]:
+def frame_to_rgb(frame: Any, width: int, height: int, matrix: Colorspace | None = None) -> NDArray[np.uint8]:
     """Convert a decoded frame of any pixel format to uint8 RGB [height, width, 3], as stored (not yet turned upright).
 
-    is_quick: a quarter of the time where the frame is of the usual kind, and a few levels off at edges of colour: for pictures in
-    which something is looked for, and which nobody will see. matrix: for a part of a frame, that of the whole one.
+    matrix: for a part of a frame, that of the whole one.
     """
     matrix = matrix or matrix_of(frame)
-    if is_quick and matrix in _WEIGHTS and (frame.width, frame.height) == (width, height) and is_usual(frame):
-        return _quickly(frame, _WEIGHTS[matrix])
     rgb = frame.reformat(width, height, "rgb24", src_colorspace=matrix, interpolation=_QUALITY, threads=1)
     pixels: NDArray[np.uint8] = rgb.to_ndarray()
     return pixels

@@ -65,26 +65,23 @@ class View:
         stored = stream.sample_aspect_ratio or Fraction(1)
         return 1 / stored if _is_transposed(self.matrix) else stored
 
-    def picture(self, frame: DecodedFrame, index: int, is_quick: bool = False) -> Picture:
+    def picture(self, frame: DecodedFrame, index: int) -> Picture:
         """Convert one frame; a frame of another size (some streams change it on the way) is scaled to that of the first."""
         stored = (self.height, self.width) if _is_transposed(self.matrix) else (self.width, self.height)
-        rgb = upright(frame_to_rgb(frame.decoded, *stored, is_quick), self.matrix)
+        rgb = upright(frame_to_rgb(frame.decoded, *stored), self.matrix)
         rgb.flags.writeable = False
         return Picture(rgb, frame.clock - self.origin, index)
 
 
-def read_pictures(
-    path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None, is_quick: bool = False
-) -> Iterator[Picture]:
+def read_pictures(path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None) -> Iterator[Picture]:
     """Yield the pictures on screen from `start_s` on and before `end_s`, in presentation order, one at a time.
 
     The first is the one on screen at `start_s`, so its time may lie a little before. Times count from the first picture
     of the file. Damaged packets are bridged: the picture before stays on screen, and a warning says so; that a file ends
-    too early is for `probe` to say. is_quick: colours are a few levels off at some edges, for a quarter of the time: for pictures
-    in which something is looked for. Raises InputError or MediaError when no picture can be decoded.
+    too early is for `probe` to say. Raises InputError or MediaError when no picture can be decoded.
     """
     for view, frame, index in read_frames(path, start_s, end_s):
-        yield view.picture(frame, index, is_quick)
+        yield view.picture(frame, index)
 
 
 def read_frames(

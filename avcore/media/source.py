@@ -40,11 +40,11 @@ class PictureSource:
     def __iter__(self) -> Iterator[Picture]:
         return self.pictures()
 
-    def pictures(self, start: int = 0, stop: int | None = None, is_quick: bool = False) -> Iterator[Picture]:
-        """Frames `start` to `stop` (not included; None = the end) of the constant-rate view; is_quick: see `read_pictures`."""
+    def pictures(self, start: int = 0, stop: int | None = None) -> Iterator[Picture]:
+        """Frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
         stop = self._num_frames if stop is None else min(stop, self._num_frames)
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
-        return at_rate(read_pictures(self.path, start_s, stop_s, is_quick), self.rate, stop_s, first=start)
+        return at_rate(read_pictures(self.path, start_s, stop_s), self.rate, stop_s, first=start)
 
     def pingpong(self, num_frames: int, start: int = 0) -> Iterator[Picture]:
         """Yield `num_frames` pictures there and back again: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; one picture is repeated.

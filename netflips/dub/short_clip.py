@@ -135,8 +135,7 @@ class ShortDub:
                 if followed is not None:
                     self._progress("faces", followed.num_pictures, len(source))
                     return chosen_face(followed, choice, speech, self._in)
-                shown = source.pictures(is_quick=True)
-                return find_faces(shown, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
+                return find_faces(source, choice, speech, self._progress, len(source), self._in, source.info.pixel_aspect)
         except NoFaceError as error:
             if needs_face:
                 raise

@@ -40,7 +40,7 @@ so known before the utterance's last picture is gone."""
 _AHEAD = 2
 """Pictures that are decoded while faces are looked for."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
-_VERSION = "shots of the recording, quick colours"
+_VERSION = "shots of the recording"
 """Faces that were kept with another are not used."""
 
 
@@ -128,7 +128,7 @@ class _View:
 
     def run(self, begin: Seconds, stop: Seconds | None) -> None:
         """Decode between two times (s; None = the end), and on until the utterances that have begun by then are over."""
-        shown = read_pictures(self._job.source.path, max(begin, 0), is_quick=True)
+        shown = read_pictures(self._job.source.path, max(begin, 0))
         # Small ones are made in the thread that decodes, which has time for it.
         pictures, seconds = ahead(map(_Seen, shown), _AHEAD), int(self._job.info.duration_s)
         for here, following in _with_following(pictures):

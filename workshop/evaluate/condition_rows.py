@@ -31,6 +31,7 @@ _LIP_TITLES: Mapping[str, str] = {
 _VOICES: Mapping[str, str] = {"espeak": "espeak-ng's voices", "natural": "natural voices"}
 _WARNINGS: tuple[tuple[str, str, float | None, bool], ...] = (
     ("warned_inside", "false warnings, sentences of the phrasebook never trained on", 0.05, False),
+    ("warned_right", "of these, sentences that come out right", None, False),
     ("warned_outside", "warnings, sentences that are not of the phrasebook", 0.95, True),
     ("warned_one_word", "warnings, sentences of the phrasebook but for one word", 0.80, True),
     ("warned_wrong", "warnings, sentences of the phrasebook that come out as another one", None, True),

@@ -28,11 +28,14 @@ from workshop.evaluate.material import Kind, drawn_sentence, known_sentences
 from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.side_rows import LIP_SPEECH_ROWS, SYNC_ROWS, TEXT_ROWS
-from workshop.evaluate.voice_rows import VOICE_ROWS
+from workshop.evaluate.voice_rows import NATURAL_VOICE_ROWS, VOICE_ROWS
 from workshop.evaluate.worker import other_voices
 
 UNTOUCHED = "untouched_speaker"
-NATURAL = ("natural", "natural_units", "natural_both", "room", *(row.name for row in (*MICROPHONE_ROWS, *LIP_ROWS)))
+NATURAL = (
+    "natural", "natural_units", "natural_both", "room",
+    *(row.name for row in (*MICROPHONE_ROWS, *LIP_ROWS, *NATURAL_VOICE_ROWS)), "voice_natural",
+)  # fmt: skip
 """Rows of natural voices."""
 OTHER_SYNTHESISERS = tuple(row.name for row in OTHER_ROWS)
 SWEEP = "sweep"
@@ -92,21 +95,22 @@ def _errors(name: str, title: str, kind: str, goal: float | None = None) -> Exam
     return ExamRow(name, title, needs, figure, goal, is_least=False)
 
 
-def _voice_needs(settings: EvaluationSettings) -> list[Need]:
-    return [Need("held_out", BOTH, settings.number), Need(OTHERS, OTHERS, len(other_voices()))]
+def _voice(name: str, title: str, kind: str, goal: float | None = None) -> ExamRow:
+    """How like the source's voice those of the dubs are, and how unlike others."""
 
+    def needs(settings: EvaluationSettings) -> list[Need]:
+        return [Need(kind, BOTH, settings.number), Need(OTHERS, OTHERS, len(other_voices()))]
 
-def _voice_likeness(records: Records, _: EvaluationSettings) -> Figure | None:
-    others = [one["voice"] for one in records.get((OTHERS, OTHERS), ()) if "voice" in one]
-    found = [one for one in records.get(("held_out", BOTH), ()) if "dubbed_voice" in one]
-    if not others or not found:
-        return None
-    panel = np.array(others, dtype=np.float64)
-    likeness = []
-    for one in found:
-        dubbed = np.array(one["dubbed_voice"], dtype=np.float64)
-        likeness.append(float(dubbed @ np.array(one["voice"]) - (panel @ dubbed).mean()))
-    return bootstrap(likeness)
+    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        others = [one["voice"] for one in records.get((OTHERS, OTHERS), ()) if "voice" in one]
+        found = [one for one in records.get((kind, BOTH), ()) if "dubbed_voice" in one]
+        if not others or not found:
+            return None
+        panel = np.array(others, dtype=np.float64)
+        dubbed, own = (np.array([one[what] for one in found], dtype=np.float64) for what in ("dubbed_voice", "voice"))
+        return bootstrap(((dubbed * own).sum(1) - (dubbed @ panel.T).mean(1)).tolist())
+
+    return ExamRow(name, title, needs, figure, goal)
 
 
 def _noise(name: str, title: str, modalities: str, goal: float) -> ExamRow:
@@ -144,8 +148,10 @@ ROWS: tuple[ExamRow, ...] = (
     _share("vocoder", "vocoder alone on true units, voices never heard", VOCODER, VOCODER, goal=0.99),
     _errors("vocoder_errors", "the same: unit error rate of its sound", VOCODER, 0.03),
     _errors("recorded_errors", "the same of Korean that the synthesiser says itself: the extractor's own errors", RECORDED),
-    ExamRow("voice", "speaker: cosine to the source's voice minus mean cosine to others", _voice_needs, _voice_likeness, 0.15),
+    _voice("voice", "speaker: cosine to the source's voice minus mean cosine to others", "held_out", 0.15),
+    _voice("voice_natural", "the same, natural voices", "natural"),
     *VOICE_ROWS,
+    *NATURAL_VOICE_ROWS,
     _mean("lips", "lips: correlation of the opening with the truth, faces and poses never seen", SHOWN, "correlation", 0.88),
     _mean("lips_shifted", "the same, truth 0.28 s late (should be near 0)", SHOWN, "shifted"),
     _mean("lips_ceiling", "the same, on the drawn truth itself (what the measure can reach)", CEILING, "correlation"),

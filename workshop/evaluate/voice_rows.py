@@ -15,6 +15,7 @@ from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.settings import EvaluationSettings
 
 _DUBS = "held_out", BOTH
+_NATURAL_DUBS = "natural", BOTH
 _RECORDINGS = RECORDED, RECORDED
 _COPIES = COPIED, COPIED
 _END = 0.02
@@ -92,6 +93,11 @@ VOICE_ROWS: tuple[ExamRow, ...] = (
     _difference("clicks_off", "the former less the latter", "clicks", 0.0, is_least=False),
     _flags("clipped", "dubs with a clipped sample", lambda one: bool(one["clipped"]), 0.0, is_least=False),
     _flags("ends", "dubs that begin and end in silence, or as their source does", _has_silent_ends, 1.0, is_least=True),
+)
+
+NATURAL_VOICE_ROWS: tuple[ExamRow, ...] = (
+    _mean("harmonicity_natural", "voice of natural voices' dubs: harmonicity (dB)", _NATURAL_DUBS, "harmonicity_db"),
+    _mean("f0_off_natural", "the same: median pitch, semitones from the source's", _NATURAL_DUBS, "f0_off"),
 )
 
 

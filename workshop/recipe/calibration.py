@@ -59,7 +59,8 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
     domains = find_domains(inside.scores[:, right], share)
     told = {_NAMES[kind]: domain.to_config() for kind, domain in domains.items()} | summary(domains, inside, outside, one_word)
     warned = is_warned_of(domains, inside.scores).any(axis=0)
-    told |= {"warned_right": _share(warned[right]), "warned_wrong": _share(warned[~right])}
+    voices = np.array(inside.voices)
+    told |= {"warned_right": _by_voice(warned[right], voices[right]), "warned_wrong": _by_voice(warned[~right], voices[~right])}
     for kind, more in ((UNIT_ENCODER, {KNOWN: listener.known.to_config()}), (TRANSLATOR, {})):
         source = read_checkpoint(bundle.checkpoint(kind), kind)
         rewrite_config(source, {**source.config, KEY: domains[kind].to_config(), **more})
@@ -95,11 +96,8 @@ def summary(domains: Mapping[Stage[Any], Domain], inside: Scores, outside: Score
     told: dict[str, Any] = {}
     for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):
         below = is_warned_of(domains, scores.scores)
-        voices = np.array(scores.voices)
-        told[f"warned_{where}"] = _share(below.any(axis=0)) | {
-            **{one.name: float(row.mean()) for one, row in zip(READINGS, below, strict=True)},
-            "by_voice": {kind: _share(below.any(axis=0)[voices == kind]) for kind in dict.fromkeys(scores.voices)},
-        }
+        each = {one.name: float(row.mean()) for one, row in zip(READINGS, below, strict=True)}
+        told[f"warned_{where}"] = _by_voice(below.any(axis=0), np.array(scores.voices)) | each
         LOG.info("%s: a warning for %.1f %% of %d utterances", where, 100 * below.any(axis=0).mean(), below.shape[1])
     return told
 
@@ -107,6 +105,11 @@ def summary(domains: Mapping[Stage[Any], Domain], inside: Scores, outside: Score
 def is_right(inside: Scores, known: Sequence[str]) -> NDArray[np.bool_]:
     """Which utterances come out as the sentence that was said and not as another one of the domain: bool of shape [utterances]."""
     return np.array([said == text for said, text in zip(inside.said, known, strict=True)])
+
+
+def _by_voice(is_warned: NDArray[np.bool_], voices: NDArray[np.str_]) -> dict[str, Any]:
+    """The share of warnings in all voices and in those of each kind: bool and str [utterances]."""
+    return _share(is_warned) | {"by_voice": {str(kind): _share(is_warned[voices == kind]) for kind in dict.fromkeys(voices)}}
 
 
 def _share(is_warned: NDArray[np.bool_]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def test_bounds_are_stored_with_the_models_and_told(packed: Bundle, tmp_path: Pa
         assert ("nearest" in stored) is (kind is UNIT_ENCODER)
     assert told["warned_right"]["share"] <= 0.5
     assert (told["warned_right"]["samples"], told["warned_wrong"]["samples"]) == (3, 1)
-    assert told["warned_inside"]["by_voice"].keys() == {ESPEAK, NATURAL}
+    assert told["warned_inside"]["by_voice"].keys() == told["warned_right"]["by_voice"].keys() == {ESPEAK, NATURAL}
+    assert sum(one["samples"] for one in told["warned_right"]["by_voice"].values()) == 3
     assert [told[f"warned_{where}"]["samples"] for where in ("inside", "outside", "one_word")] == [4, 2, 3]
     assert [one["samples"] for one in told["warned_one_word"]["by_voice"].values()] == [2, 1]
     lines = "\n".join(bundle_lines(check_bundle(folder)))

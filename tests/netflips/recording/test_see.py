@@ -59,7 +59,7 @@ class Seeing:
 
     def expected(self, watch: Watch, scenes: Scenes) -> list[tuple[int, int]]:
         """What has to be shown for it."""
-        pictures = self.job.source.pictures(watch.first, watch.stop, is_quick=True)
+        pictures = self.job.source.pictures(watch.first, watch.stop)
         return [(hash(one.rgb.tobytes()), scenes.shot_at(one.time)) for one in pictures]
 
 

@@ -40,7 +40,7 @@ def learn_dominance(windows: Ids, wanted: Parameters, num_units: int, away_s: tu
         share = torch.softmax(found[..., -1] + near, dim=1)
         error = ((share[..., None] * found[..., :-1]).sum(dim=1) - goals[chosen]).square().mean()
         optimizer.zero_grad()
-        (error + (weights.square() * ridge).sum()).backward()
+        (error + (weights.square() * ridge).sum()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     is_known = torch.bincount(rows.flatten(), minlength=len(weights)).view(DOMINANCE_STEPS, num_units) > 0

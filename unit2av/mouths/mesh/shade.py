@@ -29,14 +29,14 @@ def shade(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> No
     source: where the points of the face were, float64 [468, 3]; target: where they are now, [468, 3]; both in pixels.
     """
     opened = float(_gap(target) - _gap(source)) / pose.scale / _WIDE_OPEN
-    shadows = [(_BELOW_LIP, _BELOW_SHADE * np.clip(opened, -1, 1), _BELOW_BLUR)]
+    shadows: list[tuple[tuple[int, ...], float, float]] = [(_BELOW_LIP, _BELOW_SHADE * float(np.clip(opened, -1, 1)), _BELOW_BLUR)]
     for line, (inner, outer) in _FOLDS:
         before, after = (np.linalg.norm(points[inner, :2] - points[outer, :2]) for points in (source, target))
         folded = float(1 - after / max(float(before), 1e-6)) / _WHOLE_FOLD
-        shadows.append((line, _FOLD_SHADE * np.clip(folded, -0.5, 1), _FOLD_BLUR))
+        shadows.append((line, _FOLD_SHADE * float(np.clip(folded, -0.5, 1)), _FOLD_BLUR))
     for line, share, blur in shadows:
         if abs(share) > _LEAST:
-            _darken(picture, target, line, float(share), max(blur * pose.scale, 0.7))
+            _darken(picture, target, line, share, max(blur * pose.scale, 0.7))
 
 
 def _darken(picture: Pixels, points: Points, line: tuple[int, ...], share: float, blur: float) -> None:
