@@ -36,7 +36,8 @@ def encoder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     data = [f"data.train={corpus}/train.jsonl", f"data.train_labels=[{corpus}/train.units.jsonl]"]
     data += [f"data.valid={corpus}/valid.jsonl", f"data.valid_labels=[{corpus}/valid.units.jsonl]"]
-    settings = [f"run_dir={folder}/encoder", "masking.mask_prob_audio=0", "masking.mask_prob_image=0", "loop.device=cpu"]
+    settings = [f"run_dir={folder}/encoder", "masking.mask_prob_audio=0", "masking.mask_prob_image=0", "loop.max_steps=60"]
+    settings += ["loop.device=cpu"]
     assert unit_encoder.main(["--config", "av2unit/train_debug", *data, *settings]) == 0
     assert unit_encoder.main(["export", "--run-dir", f"{folder}/encoder", "--out-path", f"{folder}/encoder.safetensors"]) == 0
     return folder / "encoder.safetensors"

@@ -1,7 +1,6 @@
 """Our plug-ins inside fairseq: published files, tasks, search, and commands of fairseq's own."""
 
 import argparse
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -13,11 +12,9 @@ import pytest
 import torch
 from fairseq import models
 from fairseq.data import data_utils
-from fairseq.data.iterators import BufferedIterator
 from fairseq.file_io import PathManager
 from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
-from torch.utils.data import DataLoader
 
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
@@ -166,13 +163,3 @@ def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: 
     trainer = SimpleNamespace(_previous_training_time=0)
     assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
     assert trainer._previous_training_time == expected
-
-
-def test_workers_end_with_the_last_batch() -> None:
-    """Left alone, they hold up whatever runs when they are collected as garbage, for five seconds each."""
-    repair_fairseq()
-    before = set(multiprocessing.active_children())
-    batches = BufferedIterator(4, DataLoader(range(6), batch_size=1, num_workers=2))
-    assert [int(batch) for batch in batches] == list(range(6))
-    batches._consumer.join(timeout=60)
-    assert set(multiprocessing.active_children()) <= before

@@ -42,6 +42,7 @@ _SHORT = (
     f"fairseq.optimizer.max_update={_UPDATES}",
     "fairseq.common.log_interval=1",
     "fairseq.checkpoint.save_interval_updates=10",
+    "fairseq.dataset.num_workers=0",  # where they are left to the garbage collector, a run stands still for half a minute
 )
 
 
@@ -177,7 +178,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(finetuned: Stage, tmp_p
     Pre-training stands on the same engine; that its noise depends on epoch and sample alone has a test of its own.
     """
     stage = finetuned
-    line = stage.line(tmp_path)
+    line = stage.line(tmp_path, "fairseq.dataset.num_workers=2")
     assert _start_and(signal.SIGKILL, line, tmp_path, update=26) == -signal.SIGKILL
     assert subprocess.run(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL, check=False).returncode == 0
     assert losses(tmp_path) == losses(stage.run_dir), "as logged, to three places"

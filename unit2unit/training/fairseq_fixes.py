@@ -1,15 +1,14 @@
 """What fairseq 0.12 needs mended.
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
-taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
-the longest samples of every epoch, and leaves the workers of every epoch behind.
+taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, and
+drops the longest samples of every epoch.
 """
 
 import argparse
 import os
 import shutil
 import warnings
-from contextlib import suppress
 from typing import Any
 
 import hydra.version
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data import data_utils
-from fairseq.data.iterators import BackgroundConsumer
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
@@ -29,7 +27,6 @@ from avtrain.started import seed_of
 
 _PART = ".part"
 _released_batching = data_utils.batch_by_size
-_released_feeding = BackgroundConsumer.run
 _released_loading = Trainer.load_checkpoint
 _released_upgrade = checkpoint_utils._upgrade_state_dict
 
@@ -44,7 +41,6 @@ def repair_fairseq() -> None:
         hydra.version.setbase("1.1")
     PathManager.copy = staticmethod(copy_whole)
     data_utils.batch_by_size = batch_all
-    BackgroundConsumer.run = feed_to_the_end
     distributed._broadcast_object_slow = broadcast_own
     Trainer.load_checkpoint = load_for_this_run
     Trainer._set_seed = seed_by_process
@@ -88,19 +84,6 @@ def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
     batches: list[Ids] = _released_batching(indices, *args, **options)
     rest = np.asarray(indices)[sum(map(len, batches)) :]
     return [*batches, rest] if len(rest) else batches
-
-
-def feed_to_the_end(consumer: BackgroundConsumer) -> None:
-    """Hand over the batches of an epoch as fairseq does, then let the loader know that it is done.
-
-    fairseq asks no more after the last batch, so the loader's workers live until it is collected as garbage. By then the pipes that
-    tell of their end are closed, and the run stands still for five seconds for each of them, in whatever it is doing.
-    """
-    with suppress(Exception):  # what fails at the start fails again in fairseq's feeding, which hands it over
-        consumer._source = iter(consumer._source)
-    _released_feeding(consumer)
-    with suppress(Exception):  # where fewer batches were wanted than there are, this is one of the others
-        next(iter(consumer._source), None)
 
 
 def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> str:
