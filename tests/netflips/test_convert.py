@@ -150,8 +150,8 @@ def test_weights_laid_out_for_this_machine_are_found_beside_the_checkpoint(
     assert main(["--in-path", str(checkpoint), "--for", "cpu"]) == 0
     assert (tmp_path / f"{name}.float32.cpu").is_file()
     caplog.clear()
-    layers = [layer for layer in load(checkpoint, Running()).model.modules() if isinstance(layer, PackedLinear)]
-    plain = [layer for layer in load(parity_dir / name, Running()).model.modules() if isinstance(layer, PackedLinear)]
+    layers = [layer for layer in load(checkpoint, Running(target="es")).model.modules() if isinstance(layer, PackedLinear)]
+    plain = [layer for layer in load(parity_dir / name, Running(target="es")).model.modules() if isinstance(layer, PackedLinear)]
     assert all(
         torch.equal(one.laid_out().to_dense(), other.laid_out().to_dense()) for one, other in zip(layers, plain, strict=True)
     )

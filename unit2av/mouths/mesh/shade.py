@@ -34,9 +34,9 @@ def shade(picture: Pixels, source: Points, target: Points, pose: HeadPose) -> No
         before, after = (np.linalg.norm(points[inner, :2] - points[outer, :2]) for points in (source, target))
         folded = float(1 - after / max(float(before), 1e-6)) / _WHOLE_FOLD
         shadows.append((line, _FOLD_SHADE * float(np.clip(folded, -0.5, 1)), _FOLD_BLUR))
-    for line, share, blur in shadows:
+    for along, share, blur in shadows:
         if abs(share) > _LEAST:
-            _darken(picture, target, line, share, max(blur * pose.scale, 0.7))
+            _darken(picture, target, along, share, max(blur * pose.scale, 0.7))
 
 
 def _darken(picture: Pixels, points: Points, line: tuple[int, ...], share: float, blur: float) -> None:
