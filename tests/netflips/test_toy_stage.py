@@ -67,7 +67,7 @@ STAGE = (READER, SPELLER)
 """,
     "model.py": """
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.checkpoints.layouts import Layout, plain_tensors
+from avcore.checkpoints.layouts import CheckpointLayout, plain_tensors
 
 
 class Reader:
@@ -83,7 +83,7 @@ class Reader:
         return " ".join(str(int(self.table[unit].argmax())) for unit in units.ids)
 
 
-class PublishedReader(Layout):
+class PublishedReader(CheckpointLayout):
     def identify(self, payload, path):
         return "toy_state" in payload
 
