@@ -175,10 +175,13 @@ class FaceDrawer(Protocol):
     def codes(self, said: Speech) -> Any:
         """What the mouth does, one code for each 40 ms: [T, ...]."""
 
-    def draw(self, codes: Any, faces: Sequence[NDArray[np.uint8] | None], times: Sequence[Seconds]) -> NDArray[np.uint8]:
+    def draw(
+        self, codes: Any, faces: Sequence[NDArray[np.uint8] | None], times: Sequence[Seconds], first_row: int = 0
+    ) -> NDArray[np.uint8]:
         """Draw faces with the mouth of their moment, uint8 [len(faces), height, width, 3] RGB.
 
-        codes: of `codes`. faces: RGB crops uint8 [h, w, 3], None = no face here. times: when each is shown (s).
+        codes: of `codes`. faces: RGB crops uint8 [h, w, 3], None = no face here. times: when each is shown (s). first_row: what is
+        above it is not wanted.
         """
 
 

@@ -27,7 +27,7 @@ class WhiteFaces:
     def codes(self, units: Units) -> torch.Tensor:
         return torch.zeros(-(-units.num_steps // 20) * 10, 4)
 
-    def draw(self, codes: torch.Tensor, faces: Sequence[np.ndarray], times: Sequence[Fraction]) -> np.ndarray:
+    def draw(self, codes: torch.Tensor, faces: Sequence[np.ndarray], times: Sequence[Fraction], first_row: int = 0) -> np.ndarray:
         assert all(face.shape == (96, 96, 3) for face in faces)
         self.calls.append((len(faces), [float(time) for time in times]))
         return np.full((len(faces), 96, 96, 3), 255, dtype=np.uint8)

@@ -51,8 +51,7 @@ class UnitMouth:
         return drawn_pictures(partial(self._drawn, codes), scenes, self._paste, self._batch_size)
 
     def _drawn(self, codes: Tensor, faces: Sequence[Pixels], times: Sequence[Seconds]) -> Pixels:
-        rows = {"first_row": self._first_row} if self._first_row else {}
-        return self._renderer.draw(codes, faces, times, **rows)
+        return self._renderer.draw(codes, faces, times, self._first_row)
 
 
 def resting_codes(renderer: LipRenderer, said: Units, quiet: NDArray[np.bool_], rest: int | None) -> Tensor:

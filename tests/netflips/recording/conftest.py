@@ -50,7 +50,7 @@ class TelltaleRenderer:
         padded = np.pad(frames, (0, -len(frames) % 20), mode="edge")
         return torch.from_numpy((padded == MARK).reshape(-1, 2).any(axis=1).astype(np.float32))[:, None]
 
-    def draw(self, codes: torch.Tensor, faces: Any, times: Any) -> np.ndarray:
+    def draw(self, codes: torch.Tensor, faces: Any, times: Any, first_row: int = 0) -> np.ndarray:
         rows = [min(int(time * 25), len(codes) - 1) for time in times]
         return np.stack([np.full((96, 96, 3), int(codes[row, 0]) * 255, np.uint8) for row in rows])
 

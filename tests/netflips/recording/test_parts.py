@@ -100,7 +100,7 @@ class _Renderer:
         frames = units.frames()[::2].astype(np.float32)
         return torch.from_numpy(np.pad(frames, (0, -len(frames) % 10), mode="edge"))[:, None]
 
-    def draw(self, codes: torch.Tensor, faces: list[np.ndarray], times: list[Fraction]) -> np.ndarray:
+    def draw(self, codes: torch.Tensor, faces: list[np.ndarray], times: list[Fraction], first_row: int = 0) -> np.ndarray:
         return np.stack([np.full((96, 96, 3), int(codes[int(time * 25), 0]), np.uint8) for time in times])
 
 
