@@ -64,7 +64,7 @@ def convert_checkpoint(
     return written
 
 
-def lay_out(path: str | Path, precision: str) -> Path:
+def lay_out_weights(path: str | Path, precision: str) -> Path:
     """Write the weights of a checkpoint as this machine's CPU wants them into a file beside it, and return that file's path.
 
     precision: the number format to compute in, as --precision names it. Every model that is loaded from this checkpoint for the CPU

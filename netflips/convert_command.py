@@ -54,10 +54,10 @@ def _convert(options: argparse.Namespace) -> None:
     if (options.out_path is None) == (options.target is None):
         raise UsageError("give either --out-path or --for cpu")
     with loading():
-        from netflips.convert import DTYPES, convert_checkpoint, lay_out
+        from netflips.convert import DTYPES, convert_checkpoint, lay_out_weights
 
     if options.target is not None:
-        path = lay_out(options.in_path, options.precision)
+        path = lay_out_weights(options.in_path, options.precision)
         LOG.info("%s: %.1f MB, for this machine and this torch", path, path.stat().st_size / 1e6)
         return
     vocoders = dict(_parse_vocoder(text) for text in options.add_vocoder)

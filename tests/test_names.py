@@ -59,7 +59,7 @@ ROLES = {
     "train": "a trainer's command without its subcommands",
 }
 """Names that mean the same wherever they stand. So does a name of modules of one name, as `collate` of each `training/items.py`."""
-MOST_DOUBLE_NAMES = 35
+MOST_DOUBLE_NAMES = 28
 
 
 def test_few_names_mean_two_things() -> None:

@@ -26,7 +26,7 @@ from avcore.faces.track import FaceTrack, RowStore, TrackFrame, TrackStore
 from avcore.media import PictureSource
 from avcore.suffixes import VIDEO_SUFFIXES
 
-_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from avcore.faces.head_start import follow; follow(*sys.argv[2:])"
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from avcore.faces.head_start import hand_over; hand_over(*sys.argv[2:])"
 _STORES = ("lips", "landmarks")
 _PLACES, _FRAMES = "places", "frames"
 
@@ -122,7 +122,7 @@ class _Silence(logging.Handler):
         os._exit(1)
 
 
-def follow(video: str, most_s: str) -> None:
+def hand_over(video: str, most_s: str) -> None:
     """Follow the faces of a video that is short enough, and write what was found to stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that wants the faces
     logging.basicConfig(level=logging.WARNING, handlers=[_Silence()], force=True)

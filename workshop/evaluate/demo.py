@@ -26,7 +26,7 @@ from workshop.evaluate.row import ExamRow
 from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
 from workshop.evaluate.run import Evaluation
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.table import exam_markdown, filled_rows, latex, metrics
+from workshop.evaluate.table import exam_latex, exam_markdown, filled_rows, metrics
 from workshop.voices import others as synthesisers
 from workshop.voices.cast import cast, require_synthesisers
 
@@ -108,7 +108,7 @@ def evaluate(
         found["others"] = {other.title: other.content for other in others}
     write_text(evaluation.folder / "table.md", table + "\n")
     caption = f"Bundle {evaluation.checksum[:12]}, netflips evaluate demo, n = {settings.number}"
-    write_text(evaluation.folder / "table.tex", latex(lines, caption))
+    write_text(evaluation.folder / "table.tex", exam_latex(lines, caption))
     write_text(evaluation.folder / "metrics.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     figures = {line.row.name: line.figure for line in lines}
     if with_sweep:

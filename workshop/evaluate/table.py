@@ -56,7 +56,7 @@ def exam_markdown(lines: Sequence[FilledRow], others: Sequence[OtherBundle] = ()
     return aligned(cells).rstrip("\n")
 
 
-def latex(lines: Sequence[FilledRow], caption: str) -> str:
+def exam_latex(lines: Sequence[FilledRow], caption: str) -> str:
     """The table for LaTeX (booktabs), in the form of the suites' tables: a figure with its interval, n, and the goal."""
     cells = [
         [escaped(title), latex_figure(line.figure), n, goal.replace("≥", r"$\geq$").replace("≤", r"$\leq$")]
