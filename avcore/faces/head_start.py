@@ -26,7 +26,10 @@ from avcore.faces.track import FaceTrack, RowStore, TrackFrame, TrackStore
 from avcore.media import PictureSource
 from avcore.suffixes import VIDEO_SUFFIXES
 
-_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from avcore.faces.head_start import hand_over; hand_over(*sys.argv[2:])"
+_CODE = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from avcore.faces.head_start import hand_over; hand_over(*sys.argv[2:])"
+)
 _STORES = ("lips", "landmarks")
 _PLACES, _FRAMES = "places", "frames"
 
