@@ -8,25 +8,23 @@ import cv2
 import numpy as np
 import pytest
 
-from avcore.errors import CheckpointError, InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.errors import UnitError
 from avcore.faces.geometry import hull
 from avcore.units import Units
+from tests.unit2av.mouth_samples import said, table
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, OUTER_LOWER, OUTER_UPPER, neutral_face
-from unit2av.mouths.mesh.fit import Examples, learn_table
 from unit2av.mouths.mesh.head_frame import fit_pose
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
 from unit2av.mouths.mesh.shade import shade
 from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
-from unit2av.mouths.mesh.table import MouthTable
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion
 
 SIDE = 200
-VOCABULARY = "sha256:0000000000000001"
 
 
 @cache
@@ -50,22 +48,6 @@ def filmed(mouths: Sequence[MouthShape], seed: int = 901, amount: float = 1.0) -
     return scenes
 
 
-@cache
-def table() -> MouthTable:
-    """Four units: closed, half open, wide open, round."""
-    wanted = np.array([[0, 0, 0], [0.5, 0, 0], [1.0, 0.2, 0], [0.3, -0.9, 0]])
-    rng = np.random.default_rng(0)
-    examples = Examples(len(wanted))
-    for _ in range(8):
-        frames = np.repeat(rng.integers(0, len(wanted), 60), 2 * rng.integers(2, 5, 60))
-        examples.add(frames, wanted[frames[::2]])
-    return learn_table(examples, VOCABULARY)
-
-
-def said(*units: int) -> Said:
-    return Said(Units(np.array(units), np.full(len(units), 20), "ko", VOCABULARY))
-
-
 def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
     mouth = MeshMouth(table())
     try:
@@ -79,89 +61,6 @@ def talk(count: int) -> list[MouthShape]:
 
 
 # The table
-
-
-def test_a_table_says_what_it_learnt_and_knows_its_units() -> None:
-    opening, width, _ = table().parameters(said(0, 2, 3).units).T
-    assert opening[4] < 0.1
-    assert opening[14] > 0.8
-    assert width[24] < -0.6
-    with pytest.raises(VocabularyError):
-        table().parameters(Units(np.array([1]), np.array([4]), "ko", "sha256:0000000000000002"))
-    with pytest.raises(UnitRangeError):
-        table().parameters(Units(np.array([4]), np.array([4]), "ko", VOCABULARY))
-
-
-def test_a_large_vocabulary_is_learnt_by_unit() -> None:
-    rng = np.random.default_rng(1)
-    truth = rng.uniform(0, 1, 400)
-    examples, told = Examples(400), []
-    for _ in range(30):
-        frames = np.repeat(rng.integers(0, 400, 100), 4)
-        wanted = np.stack([truth[frames[::2]], 0 * frames[::2], 0 * frames[::2]], axis=1)
-        examples.add(frames, wanted)
-        told.append((frames, wanted))
-    learnt = learn_table(examples, VOCABULARY)
-    frames, wanted = told[0]
-    found = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))
-    assert np.corrcoef(found[:, 0], wanted[:, 0])[0, 1] > 0.9
-
-
-def test_a_unit_that_insists_closes_the_lips_whatever_is_beside_it() -> None:
-    """Lips close for p as far between open vowels as between closed ones, which no sum of shares can say."""
-    wants, insists = np.array([0.0, 0.1, 0.5, 0.95]), np.array([12.0, 1.0, 1.0, 1.0])
-    rng, examples = np.random.default_rng(2), Examples(len(wants))
-    near = np.exp(-np.abs(np.arange(-6, 8) - 0.5) * 0.02 / 0.03)
-
-    def true(frames: np.ndarray) -> np.ndarray:
-        padded = np.pad(frames, (6, 7), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, len(near))[::2]
-        counts = near * insists[windows]
-        return (counts * wants[windows]).sum(axis=1) / counts.sum(axis=1)
-
-    for _ in range(20):
-        frames = np.repeat(rng.integers(0, len(wants), 100), rng.integers(2, 9, 100))
-        frames = frames[: len(frames) // 2 * 2]
-        examples.add(frames, np.stack([true(frames), 0 * frames[::2], 0 * frames[::2]], axis=1))
-    learnt = learn_table(examples, VOCABULARY)
-    frames = np.repeat([3, 0, 3, 2, 0, 1, 0], [12, 4, 12, 6, 4, 8, 4])
-    found = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))[:, 0]
-    assert np.corrcoef(found, true(frames))[0, 1] > 0.98
-    assert found[[6, 7]].min() < 0.12
-    assert found[3] > 0.8
-
-
-def test_a_table_without_strengths_adds_up_what_units_say(tmp_path) -> None:
-    weights = np.zeros((5, 2, 3), np.float32)
-    weights[2, 1, 0] = 0.5  # of the picture's own units alone
-    MouthTable(weights, np.full(3, 0.1, np.float32), np.eye(3, dtype=np.float32)[None], VOCABULARY).save(tmp_path / "old.npz")
-    again = MouthTable.load(tmp_path / "old.npz")
-    assert again.strengths is None
-    np.testing.assert_allclose(again.raw(np.array([0, 0, 0, 1, 1, 1, 0]))[:, 0], [0.1, 0.35, 0.6, 0.1], atol=1e-6)
-
-
-def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:
-    path = tmp_path / "mouth.npz"
-    table().save(path)
-    again = MouthTable.load(path)
-    np.testing.assert_array_equal(again.weights, table().weights)
-    np.testing.assert_array_equal(again.strengths, table().strengths)
-    assert again.vocabulary == VOCABULARY
-    np.savez(tmp_path / "other.npz", weights=np.zeros((2, 2)))
-    (tmp_path / "text.npz").write_text("no table")
-    (tmp_path / "short.npz").write_bytes(path.read_bytes()[:200])
-    with np.load(path) as stored:
-        np.savez(tmp_path / "cut.npz", **{**stored, "strengths": stored["strengths"][:, 1:]})
-    for name in ("other", "text", "short", "cut"):
-        with pytest.raises(CheckpointError, match="no mouth's table"):
-            MouthTable.load(tmp_path / f"{name}.npz")
-    with pytest.raises(InputError, match="not there"):
-        MouthTable.load(tmp_path / "gone.npz")
-
-
-def test_too_little_material_is_refused() -> None:
-    with pytest.raises(InputError, match="too little"):
-        learn_table(Examples(4), VOCABULARY)
 
 
 def test_the_mouth_closes_after_the_speech() -> None:
