@@ -57,17 +57,18 @@ def to_int16_scale(speech: Floats) -> Doubles:
     return np.asarray(np.clip(scaled, -_INT16_SCALE, _INT16_SCALE - 1), dtype=np.float64)
 
 
-def log_filterbank(samples: Doubles, warp: float = 1.0) -> Floats:
+def log_filterbank(samples: Doubles, warp: float = 1.0, hop: int = HOP) -> Floats:
     """Natural log of 26 mel filter energies, 100 rows a second.
 
     samples: float64 [samples] at 16 kHz in int16 scale, at least one. warp: for training, 1 = as published (see
-    `warp_frequencies`). Returns float32 [rows, 26]; the last, partial window is kept, and an energy of exactly 0
-    counts as the float64 epsilon.
+    `warp_frequencies`). hop: samples from row to row, for training: more of them, and the speech is faster at the same
+    pitch. Returns float32 [rows, 26]; the last, partial window is kept, and an energy of exactly 0 counts as the float64
+    epsilon.
     """
     emphasised = np.append(samples[:1], samples[1:] - _PREEMPHASIS * samples[:-1])
-    num_rows = 1 + max(0, -(-(len(samples) - WINDOW) // HOP))
-    emphasised = np.pad(emphasised, (0, max(0, (num_rows - 1) * HOP + WINDOW - len(samples))))
-    windows = torch.from_numpy(emphasised).unfold(0, WINDOW, HOP)[:num_rows]
+    num_rows = 1 + max(0, -(-(len(samples) - WINDOW) // hop))
+    emphasised = np.pad(emphasised, (0, max(0, (num_rows - 1) * hop + WINDOW - len(samples))))
+    windows = torch.from_numpy(emphasised).unfold(0, WINDOW, hop)[:num_rows]
     rows = np.empty((num_rows, NUM_MELS), dtype=np.float32)
     for start in range(0, num_rows, _ROWS_AT_ONCE):
         spectrum = torch.fft.rfft(windows[start : start + _ROWS_AT_ONCE], _FFT_SIZE).numpy()  # a quarter of NumPy's time

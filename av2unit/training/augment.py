@@ -1,10 +1,12 @@
 """Data augmentation of lips and features: random changes, the same over a whole clip, and lips that are not the clip's own."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from av2unit.features import log_filterbank
+from av2unit.features import HOP, log_filterbank
 from av2unit.media import MediaReader
 from av2unit.training.config import AugmentConfig, MismatchConfig
 from avcore.arrays import Doubles, Floats, Pictures
@@ -14,6 +16,7 @@ from avtrain.pictures import relight, turn
 STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
 _KINDS = (STILL, GREY, SWAPPED, LATE)
 _WHITE, _GREY = 255, 128
+Value = TypeVar("Value", bound=np.generic)
 
 
 def augment_lips(pictures: Pictures, size: int, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
@@ -52,16 +55,29 @@ def _relight(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator
     return relight(pictures, gain, _WHITE * rng.uniform(-config.brightness, config.brightness))
 
 
-def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator) -> Floats:
+def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:
     """The log filterbank of a training clip, with another vocal tract and another slope over the bands.
 
-    samples: float64 [samples] in int16 scale. Returns float32 [rows, 26].
+    samples: float64 [samples] in int16 scale. hop: samples from row to row. Returns float32 [rows, 26].
     """
     warp = round(1 + float(rng.uniform(-config.warp, config.warp)), 2) if config.warp else 1.0
-    rows = log_filterbank(samples, warp)
+    rows = log_filterbank(samples, warp, hop)
     if not config.tilt:
         return rows
     return rows + np.linspace(-1, 1, rows.shape[1], dtype=np.float32) * np.float32(rng.uniform(-config.tilt, config.tilt))
+
+
+def draw_hop(config: AugmentConfig, rng: np.random.Generator) -> int:
+    """Samples from row to row of a clip's filterbank that set its pace: HOP = as it was said, as likely slower as faster."""
+    return round(HOP * float(np.exp(rng.uniform(-1, 1) * np.log1p(config.pace)))) if config.pace else HOP
+
+
+def at_pace(steps: NDArray[Value], hop: int) -> NDArray[Value]:
+    """What a clip shows when it is said at another pace: of steps [time, ...] those nearest, [round(time * HOP / hop), ...]."""
+    if hop == HOP:
+        return steps
+    places = (2 * np.arange(max(round(len(steps) * HOP / hop), 1)) + 1) * hop // (2 * HOP)
+    return np.asarray(steps[np.minimum(places, len(steps) - 1)])
 
 
 class WrongLips:

@@ -109,6 +109,8 @@ class AugmentConfig:
     """Vocal tract length perturbation: frequencies are multiplied by 1 - warp .. 1 + warp (Jaitly and Hinton 2013)."""
     tilt: float = 0.0
     """A slope over the mel bands: up to so many nats up at one end and down at the other."""
+    pace: float = 0.0
+    """Clips are said up to this share faster or slower, at the same pitch: sound, lips and labels alike."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ def check_config(config: TrainConfig) -> None:
         "augment.scale": augment.scale,
         "mismatch.prob": config.mismatch.prob,
         "augment.warp": augment.warp,
+        "augment.pace": augment.pace,
         "augment.contrast": augment.contrast,
         "loss.label_smoothing": loss.label_smoothing,
     }

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from av2unit.avhubert.config import AvHubertConfig
-from av2unit.features import fit_length, log_filterbank, normalise_rows, stack_rows
+from av2unit.features import HOP, fit_length, log_filterbank, normalise_rows, stack_rows
 from av2unit.media import MediaReader
-from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, centre_lips
+from av2unit.training.augment import WrongLips, at_pace, augment_lips, augmented_filterbank, centre_lips, draw_hop
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
 from avcore.arrays import Floats, Pictures
@@ -124,18 +124,18 @@ class ClipItems:
 
     def _read(self, index: int, wrong: str, rng: np.random.Generator) -> ClipExample:
         """A clip of which nothing is hidden."""
-        clip = self._clips[index]
-        lips = self._media.lips(clip.lips) if clip.lips else None
+        clip, hop = self._clips[index], HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
+        lips = at_pace(self._media.lips(clip.lips), hop) if clip.lips else None
         if lips is not None and wrong and self._recipe.wrong_lips is not None:
             lips = self._recipe.wrong_lips(lips, wrong, rng)
-        rows = self._rows(clip, None if lips is None else len(lips), rng)
-        targets = self._targets(index, clip, max(len(part) for part in (lips, rows) if part is not None))
+        rows = self._rows(clip, hop, None if lips is None else len(lips), rng)
+        targets = self._targets(index, clip, hop, max(len(part) for part in (lips, rows) if part is not None))
         start, stop = self._stretch(len(targets), rng)
         shown = None if lips is None else self._cut_lips(lips[start:stop], rng)
         nowhere = np.zeros(stop - start, dtype=np.bool_)
         return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
-    def _rows(self, clip: CorpusClip, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
+    def _rows(self, clip: CorpusClip, hop: int, num_frames: int | None, rng: np.random.Generator) -> Floats | None:
         """Stacked, aligned and normalised filterbank rows, float32 [time, channels], as inference makes them."""
         if not clip.audio:
             return None
@@ -145,18 +145,18 @@ class ClipItems:
             samples = recipe.noise(samples, rng)
         if recipe.microphone is not None:
             samples = pass_through(samples, draw_channel(recipe.microphone, rng), rng)
-        rows = log_filterbank(samples) if recipe.augment is None else augmented_filterbank(samples, recipe.augment, rng)
+        rows = log_filterbank(samples) if recipe.augment is None else augmented_filterbank(samples, recipe.augment, rng, hop)
         stacked = stack_rows(rows, model.stack_order_audio)
         if num_frames is not None:
             stacked = fit_length(stacked, num_frames)
         return normalise_rows(stacked) if model.normalize else stacked
 
-    def _targets(self, index: int, clip: CorpusClip, num_steps: int) -> NDArray[np.int64]:
+    def _targets(self, index: int, clip: CorpusClip, hop: int, num_steps: int) -> NDArray[np.int64]:
         """Classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
-        units = self._labels.of(index)
+        units = at_pace(self._labels.of(index), hop)
         difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
-        # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts.
-        if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips else 1):
+        # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts; another pace is rounded to steps.
+        if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips and hop == HOP else 1):
             raise InputError(
                 "labels and media differ in length",
                 path=clip.lips or clip.audio,

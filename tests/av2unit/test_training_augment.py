@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from av2unit.features import log_filterbank, warp_frequencies
-from av2unit.training.augment import augment_lips, augmented_filterbank
+from av2unit.features import HOP, log_filterbank, warp_frequencies
+from av2unit.training.augment import at_pace, augment_lips, augmented_filterbank, draw_hop
 from av2unit.training.noise import coloured_noise, mix
 from tests.av2unit.training_runs import PUBLISHED
 
@@ -55,6 +55,28 @@ def test_augmented_sound_is_plain_sound_when_nothing_is_asked_for() -> None:
     tilted = augmented_filterbank(samples, replace(PUBLISHED.augment, tilt=2.0), rng) - log_filterbank(samples)
     assert np.allclose(tilted, tilted[0], atol=1e-5)
     assert np.allclose(np.diff(tilted[0], n=2), 0, atol=1e-5)
+
+
+def test_another_pace_moves_what_is_heard_and_shown_alike_and_keeps_the_pitch() -> None:
+    samples = np.concatenate([np.zeros(8000), np.round(8000 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000))])
+    shown = np.repeat([0, 1], 25)
+    plain = log_filterbank(samples)
+    for hop in (128, 160, 200):
+        rows, seen = log_filterbank(samples, hop=hop), at_pace(shown, hop)
+        begins = int(np.argmax(rows.max(axis=1) > 0)) / len(rows)
+        assert len(seen) == round(50 * HOP / hop)
+        assert len(rows) == pytest.approx(100 * HOP / hop, abs=3)
+        assert begins == pytest.approx(0.5, abs=0.03)
+        assert np.argmax(seen) / len(seen) == pytest.approx(0.5, abs=0.03)
+        assert rows[-20:-5].mean(axis=0).argmax() == plain[-20:-5].mean(axis=0).argmax()
+
+
+def test_paces_are_as_often_slower_as_faster_and_none_without_asking() -> None:
+    rng = np.random.default_rng(0)
+    hops = [draw_hop(replace(PUBLISHED.augment, pace=0.25), rng) for _ in range(400)]
+    assert {min(hops), max(hops)} <= {*range(128, 132), *range(196, 201)}
+    assert 0.4 < np.mean(np.array(hops) > HOP) < 0.6
+    assert draw_hop(PUBLISHED.augment, rng) == HOP
 
 
 def test_lips_are_changed_alike_over_a_clip() -> None:

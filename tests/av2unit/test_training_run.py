@@ -35,7 +35,14 @@ def run_dir(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "noise.snr_db=[5,20]",
         "noise.kinds=[files,coloured,speech]",
     ]
-    more += ["augment.warp=0.05", "augment.tilt=0.5", "augment.brightness=0.1", "augment.contrast=0.1", "augment.rotate_deg=3"]
+    more += [
+        "augment.warp=0.05",
+        "augment.tilt=0.5",
+        "augment.pace=0.1",
+        "augment.brightness=0.1",
+        "augment.contrast=0.1",
+        "augment.rotate_deg=3",
+    ]
     more += [f"data.units_vocabulary={VOCABULARY}", "loss.label_smoothing=0.02", "loss.class_balance=0.3"]
     assert command.main(settings(corpus, folder, *more, kind="tsv", labels="even.km,odd.km")) == 0
     return folder
