@@ -54,6 +54,7 @@ def choose_shots(
 ) -> list[Shot]:
     """Choose the takes that are drawn, evenly over the corpus, and who says them."""
     rng, num_faces = np.random.default_rng([seed, 3]), 0
+    others = people.settings["heads"] + sum(people.settings["faces"].values()) // 2
     shots = []
     for language, wanted in people.settings["drawn"].items():
         faces = people.settings["faces"][language]
@@ -66,6 +67,8 @@ def choose_shots(
             is_face_kept, head = number in kept, int(rng.integers(people.settings["heads"]))
             if is_face_kept and num_faces % 2:
                 head = people.settings["heads"] + num_faces // 2  # a head of its own: few are learnt by heart
+            elif not is_face_kept and number % 2:
+                head = int(rng.integers(others, people.settings["held_out"]["first_head"]))
             num_faces += is_face_kept
             shots.append(Shot(take.id, language, phonemes, frames, head, take.seed, is_face_kept))
     return shots
