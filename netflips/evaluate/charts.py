@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from av2unit.sources import AUDIO, VIDEO
 from avcore.statistics import Figure
-from netflips.evaluate.curves import AUDIO, BOTH, MODALITIES, VIDEO, Curve
+from netflips.evaluate.curves import BOTH, MODALITIES, Curve
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
 from netflips.evaluate.tables import number
 from netflips.report.drawing import element

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from av2unit.sources import AUDIO, VIDEO
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
 
-AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
+BOTH = f"{AUDIO},{VIDEO}"
 MODALITIES = (AUDIO, VIDEO, BOTH)
 
 

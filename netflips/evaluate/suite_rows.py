@@ -10,7 +10,7 @@ from typing import Any
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
-from netflips.evaluate.metrics.figures import Kind, Missing
+from netflips.evaluate.metrics.figures import Better, Kind, Missing
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
 from netflips.evaluate.records import Place, Record
 
@@ -74,9 +74,14 @@ class Row:
     def is_met(self) -> bool | None:
         """Whether its goal is reached; None without one, or without a figure."""
         figure = None if self.own is None else self.own.figure
-        if self.goal is None or figure is None:
-            return None
-        return figure.value >= self.goal if self.kind.better == "higher" else figure.value <= self.goal
+        return None if figure is None else reaches(figure, self.goal, self.kind.better)
+
+
+def reaches(figure: Figure, goal: float | None, better: Better) -> bool | None:
+    """Whether a figure reaches a goal; None without one."""
+    if goal is None:
+        return None
+    return figure.value >= goal if better == "higher" else figure.value <= goal
 
 
 def rows_of(

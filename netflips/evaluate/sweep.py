@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
+from av2unit.sources import AUDIO, VIDEO
 from avcore.arrays import Doubles, Samples
 from avcore.errors import NetflipsError, UsageError
 from avcore.progress import Progress, silent
@@ -21,7 +22,7 @@ from netflips.evaluate import records
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import Clips
-from netflips.evaluate.curves import AUDIO, BOTH, MODALITIES, VIDEO, Curve, curve_of
+from netflips.evaluate.curves import BOTH, MODALITIES, Curve, curve_of
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER, Measured
 from netflips.evaluate.metrics.kinds import KINDS
