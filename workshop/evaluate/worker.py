@@ -9,7 +9,7 @@ from avcore.files import private_folder
 from workshop.evaluate.bench import Bench
 from workshop.evaluate.chain import read_clip
 from workshop.evaluate.jobs import ExamJob, ExamPaths, Item, Record
-from workshop.evaluate.material import plan_clip, write_clip
+from workshop.evaluate.material import KINDS, plan_clip, write_clip
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import Clip, ExamTask
 
@@ -27,7 +27,7 @@ class ExamWorker:
     def do(self, job: ExamJob) -> list[Record]:
         """Do a job: one record for each task. What cannot be dubbed is a record too, and counts as wrong."""
         item = job.case
-        if not item.has_clip:
+        if item.kind not in KINDS:
             return [self._record(item, task, item.index) for task in job.tasks]
         settings = self._bench.settings
         with private_folder() as folder:

@@ -15,7 +15,6 @@ from workshop.evaluate.bench import load_bundle
 from workshop.evaluate.chain import Chain, read_clip
 from workshop.evaluate.jobs import ExamPaths, Item, Record
 from workshop.evaluate.material import KINDS, ClipPlan, plan_clip, write_clip
-from workshop.evaluate.material import Kind as ClipKind
 from workshop.evaluate.modalities import AUDIO, BOTH
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import DubAtRandom
@@ -66,9 +65,8 @@ def _shown(
     folder: Path,
 ) -> WorstClip:
     folder.mkdir()
-    assert item.kind in KINDS
-    kind: ClipKind = item.kind  # type: ignore[assignment]  # as has_clip says
-    plan, source, dub = plan_clip(kind, item.index, settings), folder / "source.mp4", folder / "dub.mp4"
+    assert item.kind in KINDS  # as has_clip says
+    plan, source, dub = plan_clip(item.kind, item.index, settings), folder / "source.mp4", folder / "dub.mp4"
     try:
         _make(plan, source, dub, chain, settings)
         failed = ""
