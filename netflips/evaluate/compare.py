@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
-from netflips.evaluate.finished import FinishedRun, RunFigure, read_run
+from netflips.evaluate.finished import FinishedRun, RunFigure, read_finished
 from netflips.evaluate.metrics.figures import Kind, Missing
 from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
@@ -42,7 +42,7 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
 
     Raises InputError for a folder without records, two of different suites, or two without a clip in common.
     """
-    a, b = read_run(first), read_run(second)
+    a, b = read_finished(first), read_finished(second)
     if a.suite != b.suite:
         raise InputError("the two are of different suites", path=second, expected=f"{a.suite}, as {first}", found=b.suite)
     if not a.clips & b.clips:

@@ -43,7 +43,7 @@ class FinishedRun:
     figures: Mapping[str, RunFigure]
 
 
-def read_run(folder: Path) -> FinishedRun:
+def read_finished(folder: Path) -> FinishedRun:
     """Read what an evaluation kept in a folder. Raises InputError where it is none, UsageError for an exam without the workshop."""
     row = next(journal.read(folder / records.RECORDS), None)
     if row is not None and row.keys() >= set(_OF_EXAM):

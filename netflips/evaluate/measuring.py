@@ -32,7 +32,7 @@ from netflips.evaluate.metrics.figures import (
     measured,
 )
 from netflips.evaluate.records import Place, Record
-from netflips.evaluate.running import Job, jobs_of, run_jobs
+from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
 
 LOG = logging.getLogger("netflips")
 
@@ -63,7 +63,7 @@ class Measuring:
     key: str
 
 
-MeasureJob = Job[int, Measuring]
+MeasureJob = CaseJob[int, Measuring]
 """What is not done yet of a case, by its number."""
 
 
@@ -154,7 +154,7 @@ def measure(
         name = work.cases[job.case].id
         return [Record(name, one.subject, one.measure, one.key, failed=reason) for one in job.tasks]
 
-    jobs = jobs_of(wanted, is_done)
+    jobs = jobs_left(wanted, is_done)
     if known:
         LOG.info("%d of %d measures were done already", len(known), len(keys))
     pool = pool or ProcessPool[MeasureJob, int](Measurer, (work,), 1)

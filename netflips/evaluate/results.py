@@ -16,7 +16,7 @@ RESULTS = (METRICS, TABLE, TEX, PAGE)
 _ROUND = 4
 
 
-def write_results(told: Told, out_dir: Path, content: Mapping[str, Any] | None = None) -> None:
+def write_evaluation(told: Told, out_dir: Path, content: Mapping[str, Any] | None = None) -> None:
     """Write figures, tables, curves and page, each whole or not at all. content: of metrics.json; None = `metrics_json`."""
     found = metrics_json(told) if content is None else content
     write_text(out_dir / METRICS, json.dumps(found, indent=1, ensure_ascii=False) + "\n")

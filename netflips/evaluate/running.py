@@ -17,26 +17,26 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Job(Generic[Case, Task]):
+class CaseJob(Generic[Case, Task]):
     """Tasks on one case, in one worker, so that what is read of a case is read once for all of them."""
 
     case: Case
     tasks: tuple[Task, ...]
 
 
-def jobs_of(wanted: Iterable[tuple[Case, Task]], is_done: Callable[[Case, Task], bool]) -> list[Job[Case, Task]]:
+def jobs_left(wanted: Iterable[tuple[Case, Task]], is_done: Callable[[Case, Task], bool]) -> list[CaseJob[Case, Task]]:
     """What is left to do of what is wanted, each thing once, a job for a case, in the order in which cases are asked for first."""
     left: dict[Case, dict[Task, None]] = {}
     for case, task in wanted:
         if not is_done(case, task):
             left.setdefault(case, {})[task] = None
-    return [Job(case, tuple(tasks)) for case, tasks in left.items()]
+    return [CaseJob(case, tuple(tasks)) for case, tasks in left.items()]
 
 
 def run_jobs(
-    jobs: Sequence[Job[Case, Task]],
+    jobs: Sequence[CaseJob[Case, Task]],
     pool: Pool[Any, int],
-    lost: Callable[[Job[Case, Task], str], Sequence[Found]],
+    lost: Callable[[CaseJob[Case, Task], str], Sequence[Found]],
     keep: Callable[[Sequence[Found]], None],
     stage: str,
     progress: Progress = silent,
@@ -60,5 +60,5 @@ def run_jobs(
             progress(stage, done, total)
 
 
-def _outcomes(jobs: Sequence[Job[Case, Task]], pool: Pool[Any, int]) -> Any:
+def _outcomes(jobs: Sequence[CaseJob[Case, Task]], pool: Pool[Any, int]) -> Any:
     yield from pool.run((number, PoolTask.of(job)) for number, job in enumerate(jobs))

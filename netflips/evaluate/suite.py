@@ -19,7 +19,7 @@ from netflips.evaluate.measures import KINDS, names_of, needs_of
 from netflips.evaluate.measuring import MeasureJob, Measurer, Work, measure
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Record
-from netflips.evaluate.results import RESULTS, write_results
+from netflips.evaluate.results import RESULTS, write_evaluation
 from netflips.evaluate.suite_page import Told
 from netflips.evaluate.suite_rows import Row, rows_of, worst_clips
 from netflips.evaluate.sweep import Sweep, curves_of, run_sweep
@@ -75,7 +75,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
             rows.append(frechet_row(cases, judges, settings.judges.inception, out_dir, progress))
         facts, worst = _facts(cases, settings, judges, rows, found.values()), _worst(rows, cases, settings, found.values())
         told = Told(settings.title, facts, rows, curves, worst, _failures(found.values()))
-        write_results(told, out_dir)
+        write_evaluation(told, out_dir)
     return told
 
 

@@ -30,7 +30,7 @@ from netflips.evaluate.metrics.text import text_errors, text_likeness
 from netflips.evaluate.noise import BABBLE, at_snr, file_noise, noise_of_kind
 from netflips.evaluate.noise import KINDS as NOISES
 from netflips.evaluate.records import Record
-from netflips.evaluate.running import Job, jobs_of, run_jobs
+from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
 from netflips.evaluate.suite_rows import values_of
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
@@ -92,11 +92,11 @@ def run_sweep(
         kept = known.get((chosen[number].id, subject, NOISE))
         return kept is not None and kept.key == keys[number]
 
-    def lost(job: Job[int, str], reason: str) -> list[Record]:
+    def lost(job: CaseJob[int, str], reason: str) -> list[Record]:
         return [Record(chosen[job.case].id, subject, NOISE, keys[job.case], failed=reason) for subject in job.tasks]
 
-    left = jobs_of(wanted, is_done)
-    pool = ProcessPool[Job[int, str], int](Sweeper, (sweep, chosen, paths), min(jobs, len(left) or 1))
+    left = jobs_left(wanted, is_done)
+    pool = ProcessPool[CaseJob[int, str], int](Sweeper, (sweep, chosen, paths), min(jobs, len(left) or 1))
     for found in run_jobs(left, pool, lost, partial(records.add, out_dir), _STAGE, progress, len(chosen) - len(left)):
         known |= {one.place: one for one in found}
     return [known[chosen[number].id, subject, NOISE] for number, subject in wanted]
@@ -144,7 +144,7 @@ class Sweeper:
                 yield subject_of(AUDIO, noise, level)
                 yield subject_of(BOTH, noise, level)
 
-    def process(self, jobs: Sequence[Job[int, str]]) -> list[Record]:
+    def process(self, jobs: Sequence[CaseJob[int, str]]) -> list[Record]:
         """Measure what is left of some cases."""
         return [one for job in jobs for one in self._measure(job.case, frozenset(job.tasks))]
 

@@ -95,7 +95,7 @@ class Bench:
             spoken = self.chain.models.speaker_encoder.embed(dubbed.samples)
         except NetflipsError:
             return {}
-        return {"voice": rounded(dubbed.voice.vector), "dubbed_voice": rounded(spoken)}
+        return {"voice": rounded_vector(dubbed.voice.vector), "dubbed_voice": rounded_vector(spoken)}
 
     def sound_of(self, dubbed: Dubbed, source: Samples) -> Record:
         """What a listener hears in a dub: the voice by itself, and beside the source's, float32 [S] at 16 kHz."""
@@ -127,6 +127,6 @@ def load_bundle(folder: Path, device: str = "cpu", precision: str = "float32") -
     return load_models(bundle_paths(Bundle(folder, {})), "en", "ko", RunOptions(device, precision))
 
 
-def rounded(vector: Any) -> list[float]:
+def rounded_vector(vector: Any) -> list[float]:
     """Numbers as records keep them."""
     return [round(float(value), _DIGITS) for value in vector]

@@ -16,7 +16,7 @@ from netflips.evaluate.metrics.voice import noise_floor_db, pitch_errors, voice_
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from workshop.evaluate import jobs
-from workshop.evaluate.bench import Bench, quality_record, rounded
+from workshop.evaluate.bench import Bench, quality_record, rounded_vector
 from workshop.evaluate.jobs import Record
 from workshop.evaluate.material import drawn_sentence, known_sentences, plan_clip
 from workshop.evaluate.modalities import AUDIO
@@ -70,7 +70,7 @@ class HearRecording:
     def do(self, bench: Bench, index: int) -> Record:
         """What the measures give on true speech."""
         pair = drawn_sentence(self.name, index, bench.settings)
-        samples = spoken(pair.korean, cast().unheard_voice("ko", np.random.default_rng([bench.settings.seed, index])))
+        samples = speech_in(pair.korean, cast().unheard_voice("ko", np.random.default_rng([bench.settings.seed, index])))
         heard = quality_record(voice_quality(samples), None)
         return bench.said(samples, pair) | bench.unit_errors(samples, pair.korean) | heard
 
@@ -111,7 +111,7 @@ class DubSynthesiser:
         voices = cast().other_voices
         voice = voices[self.name][index % len(voices[self.name])]
         pair = drawn_sentence(self.name, index * len(voices) + list(voices).index(self.name), bench.settings)
-        speech = spoken(pair.english, voice)
+        speech = speech_in(pair.english, voice)
         found = bench.chain.listen(speech, None, AUDIO)
         dubbed = bench.chain.say(found.units, found.confidence, voice_of(speech, bench.chain.models.speaker_encoder))
         return {"speaker": voice.name} | bench.judged(dubbed, pair)
@@ -128,7 +128,7 @@ class HearEnglish:
     def do(self, bench: Bench, index: int) -> Record:
         """Its units."""
         pair = known_sentences()[index]
-        units = bench.chain.units_of_sound(spoken(pair.english, cast().reference("en")))
+        units = bench.chain.units_of_sound(speech_in(pair.english, cast().reference("en")))
         return {"units": units.merged().ids.tolist(), "korean": pair.korean}
 
 
@@ -143,8 +143,8 @@ class HearOther:
     def do(self, bench: Bench, index: int) -> Record:
         """Its vector."""
         pairs = known_sentences()
-        samples = spoken(pairs[index * 37 % len(pairs)].english, other_voices()[index])
-        return {"voice": rounded(bench.chain.models.speaker_encoder.embed(samples))}
+        samples = speech_in(pairs[index * 37 % len(pairs)].english, other_voices()[index])
+        return {"voice": rounded_vector(bench.chain.models.speaker_encoder.embed(samples))}
 
 
 def other_voices() -> list[Voice]:
@@ -169,7 +169,7 @@ def known_phones(spoken: Iterable[str], names: Sequence[str], alike: Mapping[str
     return found
 
 
-def spoken(text: str, voice: Voice) -> Samples:
+def speech_in(text: str, voice: Voice) -> Samples:
     """A sentence in a voice, float32 [S] at 16 kHz."""
     speech = say(text, voice)
     return resample(speech.samples, speech.rate, SAMPLE_RATE)
@@ -178,7 +178,7 @@ def spoken(text: str, voice: Voice) -> Samples:
 def _spoken_by(bench: Bench, kind: str, index: int) -> tuple[SentencePair, SpeakerVoice]:
     """A sentence, and the voice of a speaker that was never heard and says its English."""
     pair, plan = drawn_sentence(kind, index, bench.settings), plan_clip("held_out", index, bench.settings)
-    return pair, voice_of(spoken(pair.english, plan.voice), bench.chain.models.speaker_encoder)
+    return pair, voice_of(speech_in(pair.english, plan.voice), bench.chain.models.speaker_encoder)
 
 
 def _units_of_phonemes(bench: Bench, phonemes: Sequence[Phoneme], num_steps: int) -> Units:

@@ -10,7 +10,7 @@ from workshop.evaluate.clipless import DubSynthesiser
 from workshop.evaluate.conditions import LIPS, OWN
 from workshop.evaluate.jobs import Need, Record
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH
-from workshop.evaluate.row import ExamRow, Number, Place, Records, all_of, flags, needs_of, share_row, some_of
+from workshop.evaluate.row import ExamRow, Number, Place, Records, all_of, asks_for, flags, share_row, some_of
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import (
     Dub,
@@ -54,7 +54,7 @@ _WARNINGS: tuple[tuple[str, str, float | None, Better], ...] = (
 def _right(name: str, title: str, task: ExamTask, number: Number = some_of) -> ExamRow:
     """Natural voices, by units."""
     place: Place = _NATURAL, task
-    return replace(share_row(name, title, place, "units_right"), needs=needs_of(place, number=number))
+    return replace(share_row(name, title, place, "units_right"), needs=asks_for(place, number=number))
 
 
 def _with_lips(kind: str, title: str) -> tuple[ExamRow, ExamRow]:
@@ -76,7 +76,7 @@ def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: flo
     def number(settings: EvaluationSettings) -> int:
         return min(settings.number, settings.other_number)
 
-    return ExamRow(name, title, needs_of(*places, number=number), by_clip, goal, counted=len(kinds))
+    return ExamRow(name, title, asks_for(*places, number=number), by_clip, goal, counted=len(kinds))
 
 
 def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], list[tuple[Need, Need]]]) -> ExamRow:

@@ -14,7 +14,7 @@ from avcore.progress import bars
 from netflips import __version__
 from netflips.bundles.describe import note
 from netflips.evaluate.charts import noise_curve, standing_alone
-from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, write_results
+from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, write_evaluation
 from netflips.evaluate.suite_page import Told
 from netflips.evaluate.tables import markdown
 from workshop.evaluate.condition_rows import OF_BUNDLE
@@ -124,7 +124,7 @@ def evaluate(
     content["absent"] = {one.row.name: one.reason for one in absent}
     if others:
         content["others"] = {other.title: other.content for other in others}
-    write_results(told, evaluation.folder, content)
+    write_evaluation(told, evaluation.folder, content)
     figures = figures_of(lines)
     if options.with_untouched_speaker and (is_new or not is_untouched_noted(options.docs, evaluation.checksum)):
         note_untouched(options.docs, evaluation.checksum, figures[UNTOUCHED])

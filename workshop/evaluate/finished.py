@@ -10,7 +10,7 @@ from avcore.texts import read_json
 from netflips.evaluate.finished import FinishedRun, RunFigure
 from netflips.evaluate.records import RECORDS
 from netflips.evaluate.results import METRICS
-from workshop.evaluate.jobs import Item, Record
+from workshop.evaluate.jobs import ExamItem, Record
 from workshop.evaluate.row import ExamRow, Records
 from workshop.evaluate.rows import ROWS, by_task
 from workshop.evaluate.settings import EvaluationSettings
@@ -41,7 +41,7 @@ def _figure(row: ExamRow, records: Records, settings: EvaluationSettings) -> Run
 
 
 def _id(record: Record) -> str:
-    return Item(str(record["kind"]), int(record["index"])).id
+    return ExamItem(str(record["kind"]), int(record["index"])).id
 
 
 def _seed_and_version(folder: Path) -> tuple[int, str]:

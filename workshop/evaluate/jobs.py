@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netflips.evaluate.running import Job, jobs_of
+from netflips.evaluate.running import CaseJob, jobs_left
 from workshop.evaluate.material import KINDS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ measure gives on true Korean recordings; such recordings said again by the vocod
 
 
 @dataclass(frozen=True)
-class Item:
+class ExamItem:
     """A case of the exam: a clip, or an item of a kind without clips, which is made from its number alone."""
 
     kind: str
@@ -37,7 +37,7 @@ class Item:
         return f"{self.kind}/{self.index}"
 
 
-ExamJob = Job[Item, "ExamTask"]
+ExamJob = CaseJob[ExamItem, "ExamTask"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class ExamPaths:
 
 def missing_jobs(needs: Iterable[Need], done: set[tuple[str, int, str]]) -> list[ExamJob]:
     """What is left to do of what is needed, clip by clip."""
-    wanted = ((Item(need.kind, index), need.task) for need in needs for index in range(need.number))
-    return jobs_of(wanted, lambda item, task: (item.kind, item.index, task.name) in done)
+    wanted = ((ExamItem(need.kind, index), need.task) for need in needs for index in range(need.number))
+    return jobs_left(wanted, lambda item, task: (item.kind, item.index, task.name) in done)
 
 
 def record_key(record: Record) -> tuple[str, int, str]:

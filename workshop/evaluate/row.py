@@ -7,7 +7,7 @@ from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.metrics.figures import Better, Kind
 from netflips.evaluate.suite_rows import RESULT, Cell, Row, reaches
-from workshop.evaluate.jobs import Item, Need, Record
+from workshop.evaluate.jobs import ExamItem, Need, Record
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import ExamTask
 
@@ -93,10 +93,10 @@ def found_of(records: Records, place: Place) -> Sequence[Record]:
 
 def id_of(kind: str, record: Record) -> str:
     """The id of what a record is of."""
-    return Item(kind, int(record["index"])).id
+    return ExamItem(kind, int(record["index"])).id
 
 
-def needs_of(*places: Place, number: Number = all_of) -> Callable[[EvaluationSettings], list[Need]]:
+def asks_for(*places: Place, number: Number = all_of) -> Callable[[EvaluationSettings], list[Need]]:
     """Tasks on kinds, on as many items each."""
     return lambda settings: [Need(kind, task, number(settings)) for kind, task in places]
 
@@ -107,7 +107,7 @@ def flags(records: Records, place: Place, field: str) -> ByClip:
     return ByClip(values, is_share=True)
 
 
-def values(records: Records, place: Place, field: str) -> dict[str, float]:
+def values_by_id(records: Records, place: Place, field: str) -> dict[str, float]:
     """What was measured of each item of which it could be."""
     return {id_of(place[0], one): float(one[field]) for one in found_of(records, place) if field in one}
 
@@ -129,21 +129,21 @@ def rates(records: Records, place: Place, fields: tuple[str, str], is_lost_wrong
 
 def share_row(name: str, title: str, place: Place, field: str = "right", goal: float | None = None) -> ExamRow:
     """How many are right."""
-    return ExamRow(name, title, needs_of(place), lambda records, _: flags(records, place, field), goal)
+    return ExamRow(name, title, asks_for(place), lambda records, _: flags(records, place, field), goal)
 
 
 def mean_row(name: str, title: str, place: Place, field: str, goal: float | None = None, better: Better = "higher") -> ExamRow:
     """The mean of what was measured."""
-    return ExamRow(name, title, needs_of(place), lambda records, _: ByClip(values(records, place, field)), goal, better)
+    return ExamRow(name, title, asks_for(place), lambda records, _: ByClip(values_by_id(records, place, field)), goal, better)
 
 
 def rate_row(
     name: str, title: str, place: Place, fields: tuple[str, str] = CHARACTERS, goal: float | None = None, is_lost_wrong: bool = True
 ) -> ExamRow:
     """Errors over lengths."""
-    return ExamRow(name, title, needs_of(place), lambda records, _: rates(records, place, fields, is_lost_wrong), goal, "lower")
+    return ExamRow(name, title, asks_for(place), lambda records, _: rates(records, place, fields, is_lost_wrong), goal, "lower")
 
 
 def beside_dubbing(row: ExamRow, place: Place, *requires: str) -> ExamRow:
     """The row on fewer items, and what it cannot be measured without."""
-    return replace(row, needs=needs_of(place, number=some_of), requires=requires)
+    return replace(row, needs=asks_for(place, number=some_of), requires=requires)

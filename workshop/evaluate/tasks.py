@@ -27,7 +27,7 @@ _DUB_S, _UNDERSTOOD_S = 0.6, 0.3
 
 
 class ExamTask(Protocol):
-    """A task on an item: a clip (`Clip`), or the number of an item of a kind without clips."""
+    """A task on an item: a clip (`ExamClip`), or the number of an item of a kind without clips."""
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class ExamTask(Protocol):
 
 
 @dataclass(frozen=True)
-class Clip:
+class ExamClip:
     """A clip as tasks take it. folder: for files that are gone afterwards."""
 
     index: int
@@ -84,7 +84,7 @@ class Dub:
         """Whether lips are looked at."""
         return VIDEO in self.modalities
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was said, and of a clean dub whether it is understood again, and how it sounds."""
         if self.snr_db is not None:
             return bench.judged(bench.chain.dub(clip.heard, self.modalities, clip.noisy(self.snr_db)), clip.plan.pair)
@@ -103,7 +103,7 @@ class DubAcrossRoom:
     seconds: ClassVar[float] = _DUB_S
     needs_face: ClassVar[bool] = False
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was said."""
         speech = SOUNDS[ROOM](clip.heard.speech, clip.index)
         return bench.judged(bench.chain.dub(clip.heard, AUDIO, speech), clip.plan.pair)
@@ -122,7 +122,7 @@ class UnderstandThrough:
         """What it arrives through."""
         return f"{AUDIO}~{self.sound}"
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """Whether the units are right."""
         return bench.understood(SOUNDS[self.sound](clip.heard.speech, clip.index), None, AUDIO, clip.plan.pair)
 
@@ -141,7 +141,7 @@ class UnderstandWithLips:
         """The modalities, and whose lips."""
         return f"{self.modalities}+{self.lips}"
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """Whether the units are right."""
         return bench.understood(clip.heard.speech, clip.lips(self.lips, bench), self.modalities, clip.plan.pair)
 
@@ -159,7 +159,7 @@ class UnderstandInNoise:
         """The level of the noise."""
         return f"{AUTO}@{self.snr_db:g}"
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """Whether the units are right."""
         return bench.understood(clip.noisy(self.snr_db), clip.lips(OWN, bench), AUTO, clip.plan.pair)
 
@@ -172,7 +172,7 @@ class DubShuffled:
     seconds: ClassVar[float] = _DUB_S
     needs_face: ClassVar[bool] = True
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was said."""
         units, confidence = bench.chain.units(clip.heard, BOTH, clip.heard.speech)
         mixed = shuffled(units, np.random.default_rng([bench.settings.seed, clip.index]))
@@ -188,7 +188,7 @@ class DubAtRandom:
     seconds: ClassVar[float] = 1.0
     needs_face: ClassVar[bool] = True
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was said."""
         return bench.judged(bench.random.dub(clip.heard, BOTH), clip.plan.pair)
 
@@ -211,7 +211,7 @@ class Show:
         """CPU seconds."""
         return 3.5 if self.is_by_units else 3.0
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was said, how the mouth moves, and how far both agree."""
         dubbed = bench.chain.dub(_with_face(clip.heard), BOTH)
         truth = draw_truth(clip.plan, dubbed.said, bench.names, len(clip.heard.source), bench.settings.side)
@@ -231,7 +231,7 @@ class ShowTruth:
     seconds: ClassVar[float] = 1.6
     needs_face: ClassVar[bool] = True
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """How the true mouth is seen."""
         dubbed = bench.chain.dub(_with_face(clip.heard), BOTH)
         truth = draw_truth(clip.plan, dubbed.said, bench.names, len(clip.heard.source), bench.settings.side)
@@ -255,7 +255,7 @@ class Read:
         """Whether lips are read."""
         return self.modalities == VIDEO
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was read, and its errors."""
         return bench.side.read_clip(clip.heard, self.modalities, clip.plan)
 
@@ -278,7 +278,7 @@ class SpeakAgain:
         """Whether lips are looked at."""
         return self.modalities == VIDEO
 
-    def do(self, bench: Bench, clip: Clip) -> Record:
+    def do(self, bench: Bench, clip: ExamClip) -> Record:
         """What was said, beside the true sound."""
         return bench.side.speak_clip(clip.heard, self.modalities, clip.plan)
 

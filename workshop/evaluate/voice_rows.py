@@ -12,7 +12,7 @@ from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.metrics.figures import Better
 from workshop.evaluate.clipless import CopyRecording, HearRecording
 from workshop.evaluate.jobs import COPIED, RECORDED, Record
-from workshop.evaluate.row import ExamRow, Place, Records, found_of, id_of, mean_row, needs_of, values
+from workshop.evaluate.row import ExamRow, Place, Records, asks_for, found_of, id_of, mean_row, values_by_id
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import Dub
 
@@ -32,11 +32,11 @@ def _beside(
     """Each dub beside the mean of the recordings."""
 
     def by_clip(records: Records, _: EvaluationSettings) -> ByClip:
-        found, recorded = values(records, _DUBS, field), list(values(records, _RECORDINGS, field).values())
+        found, recorded = values_by_id(records, _DUBS, field), list(values_by_id(records, _RECORDINGS, field).values())
         usual = float(np.mean(recorded)) if recorded else 0.0
         return ByClip({one: figure(value, usual) for one, value in found.items()} if recorded else {})
 
-    return ExamRow(name, title, needs_of(_DUBS, _RECORDINGS), by_clip, goal, better)
+    return ExamRow(name, title, asks_for(_DUBS, _RECORDINGS), by_clip, goal, better)
 
 
 def _less(value: float, usual: float) -> float:
@@ -54,7 +54,7 @@ def _flags(name: str, title: str, flag: Callable[[Record], bool], goal: float, b
         heard = [one for one in found_of(records, _DUBS) if "clipped" in one]
         return ByClip({id_of(_DUBS[0], one): float(flag(one)) for one in heard}, is_share=True)
 
-    return ExamRow(name, title, needs_of(_DUBS), by_clip, goal, better)
+    return ExamRow(name, title, asks_for(_DUBS), by_clip, goal, better)
 
 
 def _has_silent_ends(one: Record) -> bool:

@@ -8,10 +8,10 @@ from avcore.errors import NetflipsError
 from avcore.files import private_folder
 from workshop.evaluate.bench import Bench
 from workshop.evaluate.chain import read_clip
-from workshop.evaluate.jobs import ExamJob, ExamPaths, Item, Record
+from workshop.evaluate.jobs import ExamItem, ExamJob, ExamPaths, Record
 from workshop.evaluate.material import KINDS, plan_clip, write_clip
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.tasks import Clip, ExamTask
+from workshop.evaluate.tasks import ExamClip, ExamTask
 
 
 class ExamWorker:
@@ -34,10 +34,10 @@ class ExamWorker:
             plan = plan_clip(item.kind, item.index, settings)
             write_clip(folder / "clip.mp4", plan, settings.side)
             heard = read_clip(folder / "clip.mp4", needs_face=any(task.needs_face for task in job.tasks))
-            clip = Clip(item.index, plan, heard, folder)
+            clip = ExamClip(item.index, plan, heard, folder)
             return [self._record(item, task, clip) for task in job.tasks]
 
-    def _record(self, item: Item, task: ExamTask, given: Any) -> Record:
+    def _record(self, item: ExamItem, task: ExamTask, given: Any) -> Record:
         start = process_time()
         try:
             found = task.do(self._bench, given)

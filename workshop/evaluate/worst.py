@@ -13,7 +13,7 @@ from netflips.evaluate.suite_rows import Row, worst_clips
 from netflips.evaluate.worst import WorstClip, worst_clip
 from workshop.evaluate.bench import load_bundle
 from workshop.evaluate.chain import Chain, read_clip
-from workshop.evaluate.jobs import ExamPaths, Item, Record
+from workshop.evaluate.jobs import ExamItem, ExamPaths, Record
 from workshop.evaluate.material import KINDS, ClipPlan, plan_clip, write_clip
 from workshop.evaluate.modalities import AUDIO, BOTH
 from workshop.evaluate.settings import EvaluationSettings
@@ -27,7 +27,7 @@ def failures_of(records: Iterable[Record]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in records:
         if "failed" in one and one["task"] != DubAtRandom.name:
-            reasons = found.setdefault(Item(str(one["kind"]), int(one["index"])).id, [])
+            reasons = found.setdefault(ExamItem(str(one["kind"]), int(one["index"])).id, [])
             reasons.append(f"{one['task']}: {one['failed']}")
     return found
 
@@ -41,7 +41,7 @@ def worst_of_exam(
     progress: Progress = silent,
 ) -> list[WorstClip]:
     """What the page shows of the clips that are worst in most rows. Raises OutputError."""
-    items = {item.id: item for item in (Item(str(one["kind"]), int(one["index"])) for one in records) if item.has_clip}
+    items = {item.id: item for item in (ExamItem(str(one["kind"]), int(one["index"])) for one in records) if item.has_clip}
     chosen = [(name, behind) for name, behind in worst_clips(rows, list(items), number) if any(behind.values())]
     if not chosen:
         return []
@@ -56,7 +56,7 @@ def worst_of_exam(
 
 
 def _shown(
-    item: Item,
+    item: ExamItem,
     own: Sequence[Record],
     behind: Mapping[str, float],
     rows: Sequence[Row],

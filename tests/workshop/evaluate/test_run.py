@@ -22,7 +22,7 @@ from workshop.evaluate.bench import load_bundle
 from workshop.evaluate.chain import Chain, read_clip
 from workshop.evaluate.condition_rows import WARNING_ROWS
 from workshop.evaluate.figures import figures_of, filled_rows, metrics
-from workshop.evaluate.jobs import ExamJob, Item, Need, Record, record_key
+from workshop.evaluate.jobs import ExamItem, ExamJob, Need, Record, record_key
 from workshop.evaluate.material import plan_clip, write_clip
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_curve, sweep_needs
@@ -87,7 +87,7 @@ def test_what_is_done_is_not_done_again(evaluation: Evaluation, monkeypatch: pyt
     again = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
     assert again.missing(needs()) == []
     more = again.missing([Need("held_out", Dub(AUDIO), 2), Need("held_out", Dub(VIDEO), 1)])
-    assert more == [ExamJob(Item("held_out", 1), (Dub(AUDIO),))]
+    assert more == [ExamJob(ExamItem("held_out", 1), (Dub(AUDIO),))]
 
     path = again.folder / "records.jsonl"
     before = path.read_bytes()
@@ -122,7 +122,7 @@ def test_what_is_found_does_not_depend_on_what_is_expected(
     write_clip(clip, plan_clip("held_out", 0, SETTINGS), SETTINGS.side)
     monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
     monkeypatch.setattr(clipless, "say", None)
-    job, do = ExamJob(Item("held_out", 0), (Dub(), DubShuffled())), ExamWorker(evaluation.place, SETTINGS)
+    job, do = ExamJob(ExamItem("held_out", 0), (Dub(), DubShuffled())), ExamWorker(evaluation.place, SETTINGS)
     honest = do.do(job)
 
     def other(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
@@ -161,7 +161,7 @@ def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> No
 
 def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
-    record = ExamWorker(evaluation.place, SETTINGS).do(ExamJob(Item("held_out", 3), (Dub(VIDEO),)))[0]
+    record = ExamWorker(evaluation.place, SETTINGS).do(ExamJob(ExamItem("held_out", 3), (Dub(VIDEO),)))[0]
 
     assert record["right"] is False
     assert "no face" in record["failed"]
@@ -177,7 +177,7 @@ def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evalua
     lips = UnderstandWithLips(AUTO, "own"), UnderstandWithLips(AUTO, "still"), UnderstandWithLips(BOTH, "still")
     do = ExamWorker(evaluation.place, SETTINGS)
     tasks = (*lips, UnderstandInNoise(0.0), UnderstandThrough("fast"), Dub())
-    records = do.do(ExamJob(Item("held_out", 5), tasks))
+    records = do.do(ExamJob(ExamItem("held_out", 5), tasks))
 
     assert not [one for one in records if "failed" in one]
     own, still, both, noise, fast, dubbed = records
@@ -204,7 +204,7 @@ def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch:
 
     monkeypatch.setattr(others, "say", stand_in)
     do = ExamWorker(evaluation.place, SETTINGS)
-    items = Item("pico", 0), Item("pico", 1), Item("mbrola", 0)
+    items = ExamItem("pico", 0), ExamItem("pico", 1), ExamItem("mbrola", 0)
     records = [do.do(ExamJob(item, (clipless.DubSynthesiser(item.kind),)))[0] for item in items]
 
     assert not [one for one in records if "failed" in one]

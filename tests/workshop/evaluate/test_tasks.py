@@ -4,7 +4,7 @@ import pytest
 
 from workshop.evaluate.clipless import CopyRecording, DubSynthesiser, HearEnglish, HearOther, HearRecording, Say, VocoderAlone
 from workshop.evaluate.estimate import seconds_for
-from workshop.evaluate.jobs import ExamJob, Item, Need, missing_jobs
+from workshop.evaluate.jobs import ExamItem, ExamJob, Need, missing_jobs
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 from workshop.evaluate.rows import ROWS, sweep_needs
 from workshop.evaluate.settings import EvaluationSettings
@@ -57,8 +57,8 @@ def test_what_was_done_is_left_out_clip_by_clip() -> None:
     done = {("held_out", 0, "audio,video"), ("held_out", 0, "audio")}
     left = missing_jobs(needs, done)
     assert left == [
-        ExamJob(Item("held_out", 1), (Dub(), Dub(AUDIO))),
-        ExamJob(Item("pico", 0), (DubSynthesiser("pico"),)),
+        ExamJob(ExamItem("held_out", 1), (Dub(), Dub(AUDIO))),
+        ExamJob(ExamItem("pico", 0), (DubSynthesiser("pico"),)),
     ]
     assert [job.case.has_clip for job in left] == [True, False]
     assert seconds_for(left, 1) == pytest.approx(40 + 0.6 + 0.6 + 0.7 + 0.8 + 0.3)
