@@ -21,7 +21,7 @@ from avcore.files import private_folder
 from avcore.media import MediaInfo, PictureSource, iter_speech_blocks, probe
 from avcore.progress import Progress, silent
 from avcore.speech.regions import SpeechActivity, listen
-from avcore.timeline import frame_at, frames_covering, frames_to_seconds, seconds_to_samples
+from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units.vocabulary import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
 from netflips.subtitles.cues import Cue, make_cues, rules_for
@@ -174,6 +174,14 @@ class Listener:
             progress("transcribe", len(spans), len(spans))
             return Heard(path, duration, tuple(spans), tuple(said), tuple(_cuts(path)) if info.has_video else ())
 
+    def hear_sound(self, speech: Samples, settings: ListenSettings) -> Transcript:
+        """What speech float32 [S] at 16 kHz says, utterance by utterance; nothing where there is no speech."""
+        spans = _cut(listen([speech]), float(samples_to_seconds(len(speech))), self.ear.length)
+        said = [self._transcribe(span, speech, None, settings) for span in spans]
+        text = " ".join(one.text for one in said if one.text)
+        words = tuple(word for one in said for word in one.words)
+        return Transcript(text, settings.language or (said[0].language if said else ""), words)
+
     @staticmethod
     def _face(path: Path, info: MediaInfo, face: FaceChoice, sound: Samples | None, progress: Progress) -> SpeakerFace:
         pictures = PictureSource(path)
@@ -206,10 +214,16 @@ def _spans(activity: SpeechActivity | None, duration: float, path: Path, needs_s
     """Utterances by the sound; all of it where there is none, and where lips are read of a sound without speech."""
     if activity is None:
         return [(0.0, duration)]
-    found = cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)
+    found = _cut(activity, duration, length)
     if not found and needs_sound:
         raise NoSpeechError("no speech was found in it", path=path, hint="use --modalities video to read the lips alone")
-    return [(one.start_s, one.end_s) for one in found] or [(0.0, duration)]
+    return found or [(0.0, duration)]
+
+
+def _cut(activity: SpeechActivity, duration: float, length: UtteranceLength) -> list[Span]:
+    """The utterances of a sound."""
+    found = cut_utterances(activity.regions(), duration, (), length, activity.quietest_s)
+    return [(one.start_s, one.end_s) for one in found]
 
 
 def _cuts(path: Path) -> Iterator[float]:

@@ -8,10 +8,10 @@ from typing import Self
 from avcore.runs.work import Finished, Lost, Pool, PoolSize, PoolTask
 from netflips.bulk.session import ray_session, with_full_paths
 from netflips.bulk.spread import Spread
-from netflips.evaluate.measuring import Job, Measurer, Work
+from netflips.evaluate.measuring import MeasureJob, Measurer, Work
 
 
-class RayMeasurers(Pool[Job, int]):
+class RayMeasurers(Pool[MeasureJob, int]):
     """Workers that measure. Ray and they start with the block that they are used in: where nothing is left to do, nothing starts.
 
     Entering raises UsageError where Ray is not installed or there is no such cluster.
@@ -35,7 +35,7 @@ class RayMeasurers(Pool[Job, int]):
             weights = sum(file.stat().st_size for file in files if file.is_file())
             found = self._spread.pool_size(self._work.judges.device, weights, resources, has_readers=False)
             size = PoolSize(found.workers, 1, found.gpus, found.cpus, queue=1)
-            self._pool = stack.enter_context(RayPool[Job, int](Measurer, (self._work,), size))
+            self._pool = stack.enter_context(RayPool[MeasureJob, int](Measurer, (self._work,), size))
             self._pool.start()
             self._stack = stack.pop_all()
         return self
@@ -43,6 +43,6 @@ class RayMeasurers(Pool[Job, int]):
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def run(self, tasks: Iterable[tuple[int, PoolTask[Job]]]) -> Iterator[Finished[Job, int] | Lost[Job, int]]:
+    def run(self, tasks: Iterable[tuple[int, PoolTask[MeasureJob]]]) -> Iterator[Finished[MeasureJob, int] | Lost[MeasureJob, int]]:
         """Measure; see `Pool`."""
         return self._pool.run(tasks)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from av2unit.sources import AUDIO, VIDEO
 from avcore.statistics import Figure
-from netflips.evaluate.clips import DUBBED
+from netflips.evaluate.curves import BOTH, MODALITIES, Curve
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
-from netflips.evaluate.sweep import AUDIO, BOTH, MODALITIES, TEXT, VIDEO, Curve
 from netflips.evaluate.tables import number
 from netflips.report.drawing import element
 
@@ -20,7 +20,11 @@ _PLOT = 52, 14, 500, 214
 """Left, top, right and bottom of the plot of a noise curve."""
 _NAMES = {AUDIO: "sound alone", VIDEO: "lips alone", BOTH: "sound and lips"}
 _CLASSES = {AUDIO: "sound", VIDEO: "lips", BOTH: "both"}
-FIGURES = {TEXT: "chrF2 of what is heard, mean over clips", "unit_error_rate": "unit error rate"}
+FIGURES = {
+    "chrf": "chrF2 of what is heard, mean over clips",
+    "unit_error_rate": "unit error rate",
+    "right": "share of sentences that come out right",
+}
 _TICKS = 4
 _STYLE = (
     "text{font:11px sans-serif;fill:#444}.tick{stroke:#ddd}.line{fill:none;stroke-width:2}.band{opacity:.16}"
@@ -35,7 +39,7 @@ Place = Callable[[float], float]
 
 def histogram(row: Row) -> Markup | None:
     """How many clips have which value, with marks for the means of all subjects; None for fewer than two clips."""
-    cell = row.cells.get(DUBBED)
+    cell = row.own
     if cell is None or len(cell.clips) < 2:
         return None
     values = np.array(list(cell.clips.values()))

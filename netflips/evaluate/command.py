@@ -36,7 +36,7 @@ def build_parser() -> Parser:
         "what",
         choices=["demo", *_OTHERS],
         help="demo: the phrasebook that the demo's models know; dubs, speech: clips of one's own; dub: one of them; compare: two "
-        "of these; units, translate: a test split of units; sync: lips and sound of videos (see their --help)",
+        "of these, or two exams; units, translate: a test split of units; sync: lips and sound of videos (see their --help)",
     )
     parser.add_argument("--bundle", type=Path, help="folder of the models (default: those that come with NetfLips)")
     parser.add_argument("--out-dir", type=Path, default=Path("evaluation"), help="for records and tables (default: evaluation)")
@@ -65,6 +65,7 @@ def build_parser() -> Parser:
         metavar="TITLE=FILE",
         help="put the figures of another bundle, in its metrics.json, below the table; can be given again",
     )
+    parser.add_argument("--worst", type=int, default=10, metavar="N", help="clips that report.html shows (default: 10)")
     parser.add_argument("--write-docs", action="store_true", help="put the table into --docs and the figures into bundle.json")
     parser.add_argument("--docs", type=Path, default=Path("docs/demo.md"), help="the page to write into (default: docs/demo.md)")
     add_common_options(parser)
@@ -82,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> None:
     if options.what != "demo":
         raise UsageError(f"'{options.what}' comes before its options", expected=f"netflips evaluate {options.what} ...")
-    if options.jobs < 1:
-        raise UsageError("--jobs must be 1 or more", found=options.jobs)
+    if options.jobs < 1 or options.worst < 0:
+        raise UsageError("--jobs must be 1 or more, --worst 0 or more", found=f"{options.jobs} and {options.worst}")
     bundle = _bundle(options.bundle)
     with loading():
         exam = from_checkout("workshop.evaluate.demo")

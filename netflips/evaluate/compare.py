@@ -1,19 +1,15 @@
 """Two evaluations of the same clips, figure by figure: how far apart they are, and what of that is more than chance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
-from netflips.evaluate import records
-from netflips.evaluate.clips import DUBBED
-from netflips.evaluate.measures import KINDS, names_of
+from netflips.evaluate.finished import FinishedRun, RunFigure, read_finished
 from netflips.evaluate.metrics.figures import Kind, Missing
 from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
 from netflips.evaluate.metrics.text import LIKENESS, compare_likeness, corpus_likeness
-from netflips.evaluate.records import Record
-from netflips.evaluate.suite_rows import parts
 from netflips.evaluate.tables import ARROWS, aligned, number
 
 _ROUND = 5
@@ -44,81 +40,71 @@ class Compared:
 def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     """Compare two folders that a suite wrote; also what is to be known beside the figures, in sentences.
 
-    Raises InputError for a folder without records, or two without a clip in common.
+    Raises InputError for a folder without records, two of different suites, or two without a clip in common.
     """
-    sides = [_by_measure(folder) for folder in (first, second)]
-    names = [{record.id for measure in side.values() for record in measure.values()} for side in sides]
-    if not names[0] & names[1]:
+    a, b = read_finished(first), read_finished(second)
+    if a.suite != b.suite:
+        raise InputError("the two are of different suites", path=second, expected=f"{a.suite}, as {first}", found=b.suite)
+    if not a.clips & b.clips:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
     notes = [
         f"{len(own - other)} clips are in {folder} only and are left out"
-        for folder, own, other in ((first, names[0], names[1]), (second, names[1], names[0]))
+        for folder, own, other in ((first, a.clips, b.clips), (second, b.clips, a.clips))
         if own - other
     ]
     found = list[Compared]()
-    for measure, figures in names_of():
-        a, b = (side.get(measure, {}) for side in sides)
-        if other := _other_recognizer(a, b):
-            notes.append(f"{measure}: {other}")
-            continue
-        found += _likeness(a, b) if set(figures) <= set(LIKENESS) else _plain(a, b, figures)
-    return found, notes
+    for name in (one for one in a.figures if one in b.figures):
+        sides = a.figures[name], b.figures[name]
+        if other := _other_recognizer(*sides):
+            notes.append(f"{sides[0].measure}: {other}")
+        elif name not in LIKENESS:
+            found += _plain(name, *sides)
+        elif name == LIKENESS[0]:
+            found += _likeness(a, b)
+    return found, list(dict.fromkeys(notes))
 
 
-def _by_measure(folder: Path) -> dict[str, dict[str, Record]]:
-    """The records of the dubs, by measure and id."""
-    found: dict[str, dict[str, Record]] = {}
-    for (name, subject, measure), record in records.require(folder).items():
-        if subject == DUBBED:
-            found.setdefault(measure, {})[name] = record
-    return found
-
-
-def _other_recognizer(a: Mapping[str, Record], b: Mapping[str, Record]) -> str:
+def _other_recognizer(a: RunFigure, b: RunFigure) -> str:
     """Why texts of two runs are not to be compared; "" where they are."""
-    named = [sorted({one.texts["recognizer"] for one in side.values() if "recognizer" in one.texts}) for side in (a, b)]
-    return f"heard by {', '.join(named[0])} and by {', '.join(named[1])}" if all(named) and named[0] != named[1] else ""
+    is_other = a.heard_by and b.heard_by and a.heard_by != b.heard_by
+    return f"heard by {', '.join(a.heard_by)} and by {', '.join(b.heard_by)}" if is_other else ""
 
 
-def _plain(a: Mapping[str, Record], b: Mapping[str, Record], figures: Sequence[str]) -> list[Compared]:
-    found = []
-    for name in (one for one in figures if one in KINDS):
-        both, failed = _common(a, b, name)
-        if not both:
-            continue
-        (above, below), (other_above, other_below) = (parts([side[one] for one in both], name, KINDS[name]) for side in (a, b))
-        if below is not None and other_below is not None and not (sum(below) and sum(other_below)):
-            continue
-        difference = paired_bootstrap(above, other_above, below, other_below)
-        first = sum(above) / (len(above) if below is None else sum(below))
-        found.append(Compared(name, KINDS[name], first, first + difference.value, difference, failed))
-    return found
-
-
-def _likeness(a: Mapping[str, Record], b: Mapping[str, Record]) -> list[Compared]:
-    """BLEU and chrF2 over all texts together."""
-    both, failed = _common(a, b, LIKENESS[0])
+def _plain(name: str, a: RunFigure, b: RunFigure) -> list[Compared]:
+    both, failed = _common(a, b)
     if not both:
         return []
-    heard = [[side[one].texts["heard"] for one in both] for side in (a, b)]
-    wanted = [a[one].texts["wanted"] for one in both]
-    language = "ko" if LIKENESS[-1] in a[both[0]].figures else ""
+    (above, below), (other_above, other_below) = a.by_clip.parts(both), b.by_clip.parts(both)
+    if below is not None and other_below is not None and not (sum(below) and sum(other_below)):
+        return []
+    difference = paired_bootstrap(above, other_above, below, other_below)
+    first = sum(above) / (len(above) if below is None else sum(below))
+    return [Compared(name, a.kind, first, first + difference.value, difference, failed)]
+
+
+def _likeness(a: FinishedRun, b: FinishedRun) -> list[Compared]:
+    """BLEU and chrF2 over all texts together."""
+    sides = a.figures[LIKENESS[0]], b.figures[LIKENESS[0]]
+    both, failed = _common(*sides)
+    if not both:
+        return []
+    heard = [[side.texts[one][0] for one in both] for side in sides]
+    wanted = [sides[0].texts[one][1] for one in both]
+    language = "ko" if LIKENESS[-1] in a.figures and a.figures[LIKENESS[-1]].by_clip.values else ""
     scores, compared = corpus_likeness(heard[0], wanted, language), compare_likeness(heard[0], heard[1], wanted, language)
     found = []
     for name, difference in compared.items():
         own = scores[name]
         if not isinstance(difference, Missing) and not isinstance(own, Missing):
             value = own.figure.value
-            found.append(Compared(name, KINDS[name], value, value + difference.value, difference, failed))
+            found.append(Compared(name, a.figures[name].kind, value, value + difference.value, difference, failed))
     return found
 
 
-def _common(a: Mapping[str, Record], b: Mapping[str, Record], name: str) -> tuple[list[str], tuple[int, int]]:
+def _common(a: RunFigure, b: RunFigure) -> tuple[list[str], tuple[int, int]]:
     """Ids that both have the figure of, and how many only one of them could not measure."""
-    there = [one for one in a if one in b]
-    both = [one for one in there if name in a[one].figures and name in b[one].figures]
-    only = [sum(bool(side[one].failed) and not other[one].failed for one in there) for side, other in ((a, b), (b, a))]
-    return both, (only[0], only[1])
+    both = [one for one in a.by_clip.values if one in b.by_clip.values]
+    return both, (len((a.failed - b.failed) & b.tried), len((b.failed - a.failed) & a.tried))
 
 
 def table(found: Sequence[Compared]) -> str:

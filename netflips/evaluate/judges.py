@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from av2unit.sources import AUDIO
 from av2unit.stage import UNIT_ENCODER
 from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
-from avcore.contracts import Extractor, Recognizer, Speaker, SpeechRecognizer
-from avcore.errors import LanguageError, UsageError
+from avcore.contracts import Speaker, SpeechRecognizer
+from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
-from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.evaluate.metrics.figures import EXTRACTOR, INCEPTION, RECOGNIZER, SPEAKER, SYNCNET
 from netflips.recognizers.folders import folder_fingerprint
 from unit2av.stage import SPEAKER_ENCODER
@@ -25,6 +25,7 @@ from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
+    from unit2text.reader import UnitReader
 
 
 @dataclass(frozen=True)
@@ -49,32 +50,21 @@ class JudgePaths:
 
 
 class UnitHearing:
-    """A recognizer of sound by way of units: an encoder's units, read by `unit2text`; utterance by utterance."""
+    """A recognizer of sound by way of units: what `netflips transcribe` does, for sound that lies in memory."""
 
-    def __init__(self, name: str, extractor: Extractor, reader: Recognizer) -> None:
-        """name: what reports call it."""
-        self.name, self._extractor, self._reader = name, extractor, reader
+    def __init__(self, name: str, extractor: "UnitExtractor", reader: "UnitReader") -> None:
+        """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
+        from netflips.listening import Listener, ReaderEar
+        from unit2text.takes import UNITS
 
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Two-letter names of the languages that it hears."""
-        return self._reader.languages
+        if reader.takes != UNITS:
+            raise UsageError("the recognizer must read units of sound", expected="a text reader of units", found=reader.path)
+        self.name, self.languages = name, reader.languages
+        self._listener = Listener(ReaderEar(reader, extractor))
 
     def hear(self, speech: Samples, language: str | None = None) -> Transcript:
         """What speech float32 [S] at 16 kHz says; nothing where there is no speech. Raises LanguageError."""
-        from avcore.speech.regions import listen
-        from netflips.dub.utterances import cut_utterances
-
-        if language is not None and language not in self.languages:
-            raise LanguageError(f"{self.name} does not know the language", expected=", ".join(self.languages), found=language)
-        activity = listen([speech])
-        duration = float(samples_to_seconds(len(speech)))
-        said = list[Transcript]()
-        for one in cut_utterances(activity.regions(), duration, quietest=activity.quietest_s):
-            part = speech[seconds_to_samples(one.start_s) : seconds_to_samples(one.end_s)]
-            said.append(self._reader.read(self._extractor.extract(part), language).shifted(one.start_s))
-        text = " ".join(one.text for one in said if one.text)
-        return Transcript(text, language or (said[0].language if said else ""), tuple(word for one in said for word in one.words))
+        return self._listener.hear_sound(speech, self._listener.settings(AUDIO, language, "auto", None))
 
 
 class Judges:

@@ -1,10 +1,9 @@
 """The work of a suite: each measure of each case, once; what is finished is kept, and done again only where something changed."""
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from avcore.errors import CheckpointError, LanguageError, NetflipsError, OutputE
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Finished, Lost, Pool, PoolTask
+from avcore.runs.work import Pool
 from netflips.evaluate import records
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH, Clips, SuiteCase
@@ -33,6 +32,7 @@ from netflips.evaluate.metrics.figures import (
     measured,
 )
 from netflips.evaluate.records import Place, Record
+from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
 
 LOG = logging.getLogger("netflips")
 
@@ -55,11 +55,16 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Job:
-    """The measures of one case that are not done yet, with their keys."""
+class Measuring:
+    """A measure of a case with a subject in the dub's place. key: made from all that its figures depend on."""
 
-    number: int
-    left: tuple[tuple[str, str, str], ...]
+    subject: str
+    measure: str
+    key: str
+
+
+MeasureJob = CaseJob[int, Measuring]
+"""What is not done yet of a case, by its number."""
 
 
 class Measurer:
@@ -91,23 +96,23 @@ class Measurer:
         self._is_ready = True
         return ""
 
-    def process(self, *parts: Sequence[Job]) -> list[Record]:
+    def process(self, *parts: Sequence[MeasureJob]) -> list[Record]:
         """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
         if not self._is_ready and (complaint := self.load()):
             raise CheckpointError(complaint)
-        return [self._measure(job.number, *one) for part in parts for job in part for one in job.left]
+        return [self._measure(job.case, one) for part in parts for job in part for one in job.tasks]
 
-    def _measure(self, number: int, subject: str, measure: str, key: str) -> Record:
-        place = (self._work.cases[number].id, subject, measure)
+    def _measure(self, number: int, asked: Measuring) -> Record:
+        place, metric = (self._work.cases[number].id, asked.subject, asked.measure), self._metrics[asked.measure]
         try:
-            case = self._clips.case(number, subject, self._work.stand_ins.get(place[0]))
+            case = self._clips.case(number, asked.subject, self._work.stand_ins.get(place[0]))
             if case is None:
-                return Record(*place, key, missing=dict.fromkeys(self._metrics[measure].figures, "there is none"))
-            return measure_case(self._metrics[measure], case, place, key)
+                return Record(*place, asked.key, missing=dict.fromkeys(metric.figures, "there is none"))
+            return measure_case(metric, case, place, asked.key)
         except OutputError:
             raise
         except NetflipsError as error:
-            return Record(*place, key, failed=str(error))
+            return Record(*place, asked.key, failed=str(error))
 
 
 def require_heard(recognizer: SpeechRecognizer, language: str) -> None:
@@ -129,41 +134,35 @@ def measure_case(metric: Metric, case: SuiteCase, place: Place, key: str) -> Rec
     return Record.of(place, key, found, texts)
 
 
-def measure(work: Work, out_dir: Path, pool: Pool[Job, int] | None = None, progress: Progress = silent) -> dict[Place, Record]:
+def measure(
+    work: Work, out_dir: Path, pool: Pool[MeasureJob, int] | None = None, progress: Progress = silent
+) -> dict[Place, Record]:
     """Measure what is not measured yet; returns all records that are asked for.
 
     out_dir: where they are kept, a case at a time. pool: of `Measurer`s; None = this process. Raises NetflipsError for what
     concerns all cases; what is wrong with one is its record.
     """
     keys = _keys(work)
+    numbers = {case.id: number for number, case in enumerate(work.cases)}
     known = {place: one for place, one in records.read(out_dir, is_repaired=True).items() if keys.get(place) == one.key}
-    jobs = list(_jobs(work, keys, known))
+    wanted = [(numbers[name], Measuring(subject, metric, key)) for (name, subject, metric), key in keys.items()]
+
+    def is_done(number: int, one: Measuring) -> bool:
+        return (work.cases[number].id, one.subject, one.measure) in known
+
+    def lost(job: MeasureJob, reason: str) -> list[Record]:
+        name = work.cases[job.case].id
+        return [Record(name, one.subject, one.measure, one.key, failed=reason) for one in job.tasks]
+
+    jobs = jobs_left(wanted, is_done)
     if known:
         LOG.info("%d of %d measures were done already", len(known), len(keys))
+    pool = pool or ProcessPool[MeasureJob, int](Measurer, (work,), 1)
     done = len(work.cases) - len(jobs)
-    progress(_STAGE, done, len(work.cases))
-    with closing(_outcomes(jobs, pool or ProcessPool[Job, int](Measurer, (work,), 1))) as outcomes:
-        for outcome in outcomes:
-            found = _found(outcome, work)
-            records.add(out_dir, found)
-            known |= {one.place: one for one in found}
-            _tell(found)
-            done += 1
-            progress(_STAGE, done, len(work.cases))
+    for found in run_jobs(jobs, pool, lost, partial(records.add, out_dir), _STAGE, progress, done):
+        known |= {one.place: one for one in found}
+        _tell(found)
     return {place: known[place] for place in keys}
-
-
-def _outcomes(jobs: Sequence[Job], pool: Pool[Job, int]) -> Generator[Finished[Job, int] | Lost[Job, int], None, None]:
-    if jobs:
-        with pool:
-            yield from pool.run((job.number, PoolTask.of(job)) for job in jobs)
-
-
-def _found(outcome: Finished[Job, int] | Lost[Job, int], work: Work) -> list[Record]:
-    if isinstance(outcome, Finished):
-        return list(outcome.result)
-    name = work.cases[outcome.label].id
-    return [Record(name, subject, measure, key, failed=outcome.reason) for subject, measure, key in outcome.item.left]
 
 
 def _tell(found: Sequence[Record]) -> None:
@@ -171,16 +170,6 @@ def _tell(found: Sequence[Record]) -> None:
     reasons = dict.fromkeys(one.failed for one in found if one.failed and one.subject == DUBBED)
     for reason in reasons:
         LOG.warning("%s: failed: %s", found[0].id, reason)
-
-
-def _jobs(work: Work, keys: Mapping[Place, str], known: Mapping[Place, Record]) -> Iterator[Job]:
-    left: dict[str, list[tuple[str, str, str]]] = {}
-    for place, key in keys.items():
-        if place not in known:
-            left.setdefault(place[0], []).append((place[1], place[2], key))
-    for number, case in enumerate(work.cases):
-        if case.id in left:
-            yield Job(number, tuple(left[case.id]))
 
 
 def _keys(work: Work) -> dict[Place, str]:

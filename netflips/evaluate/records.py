@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avcore.errors import InputError
 from avcore.runs import journal
 from netflips.evaluate.metrics.figures import Measured, Missing
 
@@ -77,14 +76,4 @@ def read(folder: Path, is_repaired: bool = False) -> dict[Place, Record]:
         except (TypeError, ValueError):
             continue
         found[record.place] = record
-    return found
-
-
-def require(folder: Path) -> dict[Place, Record]:
-    """The records of a finished run. Raises InputError where there are none."""
-    found = read(folder)
-    if not found:
-        raise InputError(
-            "there are no records of an evaluation", path=folder, expected=RECORDS, hint="netflips evaluate dubs writes it"
-        )
     return found

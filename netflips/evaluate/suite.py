@@ -1,37 +1,36 @@
 """An evaluation suite from its cases to its files: records, figures, table, page."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from avcore.files import write_text
 from avcore.progress import Progress, silent
 from avcore.runs.lock import folder_lock
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Pool
 from netflips import __version__
 from netflips.bulk.spread import Spread
-from netflips.evaluate import charts, suite_page, tables
+from netflips.evaluate import tables
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import DUBBED, TRUE_UNITS, TRUTH
+from netflips.evaluate.curves import Curve
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measures import KINDS, names_of, needs_of
-from netflips.evaluate.measuring import Job, Measurer, Work, measure
+from netflips.evaluate.measuring import MeasureJob, Measurer, Work, measure
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Record
-from netflips.evaluate.suite_rows import Row, as_json, rows_of, worst_clips
-from netflips.evaluate.sweep import BOTH, Curve, Sweep, curves_of, run_sweep
-from netflips.evaluate.worst import NUMBER, worst_clip
+from netflips.evaluate.results import RESULTS, write_evaluation
+from netflips.evaluate.suite_page import Told
+from netflips.evaluate.suite_rows import Row, rows_of, worst_clips
+from netflips.evaluate.sweep import Sweep, curves_of, run_sweep
+from netflips.evaluate.worst import NUMBER, WorstClip, worst_clip
 from netflips.options import ModelPaths
 from unit2text.normalise import VERSION
 
-METRICS, TABLE, TEX, PAGE = "metrics.json", "table.md", "table.tex", "report.html"
-FILES = (RECORDS, METRICS, TABLE, TEX, PAGE)
+FILES = (RECORDS, *RESULTS)
 FOLDERS = ("true_units", "work")
 """What a suite writes into its folder."""
-_ROUND, _DIGITS = 4, 12
+_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -53,17 +52,7 @@ class SuiteSettings:
     worst: int = NUMBER
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a suite found. facts: of the run, by name, for table and page."""
-
-    rows: Sequence[Row]
-    curves: Sequence[Curve]
-    facts: Mapping[str, str]
-    failures: Mapping[str, Sequence[str]]
-
-
-def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Outcome:
+def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress = silent) -> Told:
     """Measure cases and write everything into a folder, where a stopped run goes on.
 
     Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
@@ -77,25 +66,31 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), settings.metrics, settings.subjects, settings.judges, stand_ins)
         found = measure(work, out_dir, _pool(work, settings), progress)
-        noisy = [] if settings.sweep is None else run_sweep(settings.sweep, cases, settings.judges, out_dir, progress)
+        curves = [] if settings.sweep is None else _curves(settings.sweep, cases, settings, out_dir, progress)
         figures = {name: figures for name, figures in names_of() if name in settings.metrics}
         rows = rows_of(found, figures, KINDS, cases[0].language)
         if settings.judges.inception is not None:
             from netflips.evaluate.face_sets import frechet_row
 
             rows.append(frechet_row(cases, judges, settings.judges.inception, out_dir, progress))
-        curves = [] if settings.sweep is None else curves_of(noisy, settings.sweep)
-        outcome = Outcome(rows, curves, _facts(cases, settings, judges, rows, found.values()), _failures(found.values()))
-        _write(outcome, cases, settings, found.values(), out_dir)
-    return outcome
+        facts, worst = _facts(cases, settings, judges, rows, found.values()), _worst(rows, cases, settings, found.values())
+        told = Told(settings.title, facts, rows, curves, worst, _failures(found.values()))
+        write_evaluation(told, out_dir)
+    return told
 
 
-def _pool(work: Work, settings: SuiteSettings) -> Pool[Job, int]:
+def _curves(
+    sweep: Sweep, cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress
+) -> Sequence[Curve]:
+    return curves_of(run_sweep(sweep, cases, settings.judges, out_dir, progress, settings.jobs), sweep)
+
+
+def _pool(work: Work, settings: SuiteSettings) -> Pool[MeasureJob, int]:
     if settings.ray is not None:
         from netflips.bulk.evaluation import RayMeasurers
 
         return RayMeasurers(work, settings.ray)
-    return ProcessPool[Job, int](Measurer, (work,), settings.jobs)
+    return ProcessPool[MeasureJob, int](Measurer, (work,), settings.jobs)
 
 
 def _facts(
@@ -142,77 +137,11 @@ def _failures(found: Iterable[Record]) -> dict[str, list[str]]:
     return failures
 
 
-def _write(outcome: Outcome, cases: Sequence[CaseFiles], settings: SuiteSettings, found: Iterable[Record], out_dir: Path) -> None:
-    """Write figures, tables, curves and page, each whole or not at all."""
+def _worst(rows: Sequence[Row], cases: Sequence[CaseFiles], settings: SuiteSettings, found: Iterable[Record]) -> list[WorstClip]:
+    """The clips that the page shows."""
     of_clip: dict[str, list[Record]] = {}
     for one in found:
         of_clip.setdefault(one.id, []).append(one)
     files = {case.id: case for case in cases}
-    chosen = worst_clips(outcome.rows, list(files), settings.worst)
-    worst = [worst_clip(files[name], behind, outcome.rows, of_clip[name]) for name, behind in chosen]
-    write_text(out_dir / METRICS, json.dumps(metrics_json(outcome, settings), indent=1, ensure_ascii=False) + "\n")
-    write_text(
-        out_dir / TABLE, f"# {settings.title}\n\n{facts_text(outcome)}\n{tables.markdown(outcome.rows)}{_curves_text(outcome)}"
-    )
-    write_text(out_dir / TEX, tables.latex(outcome.rows, f"{settings.title}. {'; '.join(_pairs(outcome.facts))}."))
-    for curve in outcome.curves:
-        write_text(out_dir / f"noise_{curve.noise}.svg", charts.standing_alone(charts.noise_curve(curve)))
-    told = suite_page.Told(settings.title, outcome.facts, outcome.rows, outcome.curves, worst, outcome.failures)
-    suite_page.write_page(out_dir / PAGE, told)
-
-
-def metrics_json(outcome: Outcome, settings: SuiteSettings) -> dict[str, Any]:
-    """All figures as a JSON object."""
-    return {
-        "title": settings.title,
-        "facts": dict(outcome.facts),
-        "rows": as_json(outcome.rows),
-        "noise": [_curve_json(curve) for curve in outcome.curves],
-        "failures": {name: list(reasons) for name, reasons in outcome.failures.items()},
-    }
-
-
-def _curve_json(curve: Curve) -> dict[str, Any]:
-    points = [
-        {
-            "snr_db": level, "modalities": modalities, "value": round(one.value, _ROUND), "low": _finite(one.low),
-            "high": _finite(one.high), "n": one.n,
-        }
-        for modalities, levels in curve.points.items() for level, one in levels.items()
-    ]  # fmt: skip
-    gains = [
-        {
-            "snr_db": level,
-            "modalities": f"{BOTH} less audio",
-            "value": round(one.value, _ROUND),
-            "p": round(one.p, _ROUND),
-            "n": one.n,
-        }
-        for level, one in curve.gains.items()
-    ]
-    return {
-        "noise": curve.noise,
-        "figure": curve.figure,
-        "points": points,
-        "gains": gains,
-        "lips_help_from_db": curve.helps_from,
-        "failed": curve.failed,
-    }
-
-
-def _finite(value: float) -> float | None:
-    return round(value, _ROUND) if abs(value) < float("inf") else None
-
-
-def _pairs(facts: Mapping[str, str]) -> list[str]:
-    return [f"{name}: {value}" for name, value in facts.items()]
-
-
-def facts_text(outcome: Outcome) -> str:
-    """What is to be known beside the figures, a line each."""
-    failed = [f"failed: {len(outcome.failures)} clips, which stand beside every figure that they lack"] if outcome.failures else []
-    return "".join(f"- {line}\n" for line in (*_pairs(outcome.facts), *failed))
-
-
-def _curves_text(outcome: Outcome) -> str:
-    return "".join(f"\n{curve.sentence}\n" for curve in outcome.curves)
+    chosen = worst_clips(rows, list(files), settings.worst)
+    return [worst_clip(files[name], behind, rows, of_clip[name]) for name, behind in chosen]

@@ -19,7 +19,8 @@ from avcore.units.vocabulary import normalise_language
 
 if TYPE_CHECKING:
     from netflips.evaluate.cases import CaseFiles
-    from netflips.evaluate.suite import Outcome, SuiteSettings
+    from netflips.evaluate.suite import SuiteSettings
+    from netflips.evaluate.suite_page import Told
     from netflips.evaluate.sweep import Sweep
 
 _LINE = '{"id", "source", "dub", "reference_text", "reference"?, "speaker"?, "language"?, "report"?}'
@@ -213,15 +214,16 @@ def _run(
 ) -> None:
     """Check everything, measure, and say the table."""
     from netflips.evaluate.cases import check_media
-    from netflips.evaluate.suite import PAGE, run_suite
+    from netflips.evaluate.results import PAGE
+    from netflips.evaluate.suite import run_suite
 
     cases = tuple(replace(case, language=case.language or normalise_language(options.lang or "ko")) for case in cases)
     settings = _settings(options, cases, left_out, title, sweep)
     _check_places(options, cases, settings)
     check_media(cases, getattr(options, "cases", cases[0].dub))
     with bars(options.quiet) as progress:
-        outcome = run_suite(cases, settings, options.out_dir, progress)
-    _tell(outcome)
+        told = run_suite(cases, settings, options.out_dir, progress)
+    _tell(told)
     if is_kept:
         LOG.info("written: %s", options.out_dir / PAGE)
 
@@ -287,21 +289,22 @@ def _sweep(options: argparse.Namespace) -> "Sweep | None":
 
 
 def _check_places(options: argparse.Namespace, cases: "tuple[CaseFiles, ...]", settings: "SuiteSettings") -> None:
+    from netflips.evaluate.results import curve_file
     from netflips.evaluate.suite import FILES, FOLDERS
 
     inputs = [file for case in cases for file in case.files.values()]
     others = [path for path in (*settings.judges.given, getattr(options, "cases", None)) if path is not None]
-    files = (*FILES, *(f"noise_{name}.svg" for name in (settings.sweep.names if settings.sweep else ())))
+    files = (*FILES, *(curve_file(name) for name in (settings.sweep.names if settings.sweep else ())))
     keep_folder_apart(options.out_dir, files, FOLDERS, [*inputs, *others], "choose another --out-dir")
     require_place(options.out_dir / FILES[0], "the records")
 
 
-def _tell(outcome: "Outcome") -> None:
-    from netflips.evaluate.suite import facts_text
+def _tell(told: "Told") -> None:
+    from netflips.evaluate.results import facts_text
     from netflips.evaluate.tables import markdown
 
-    say(f"{facts_text(outcome)}\n{markdown(outcome.rows)}".rstrip("\n"))
-    for curve in outcome.curves:
+    say(f"{facts_text(told)}\n{markdown(told.rows)}".rstrip("\n"))
+    for curve in told.curves:
         say(curve.sentence)
 
 

@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from avcore.files import write_text
 from netflips.evaluate import charts, tables
+from netflips.evaluate.curves import Curve
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
-from netflips.evaluate.sweep import Curve
 from netflips.evaluate.worst import WorstClip
 from netflips.report import words
 
@@ -28,6 +28,7 @@ _POLICY = "default-src 'none'; style-src '{style}'; img-src data:; media-src dat
 _DUBS = "What was made, clip by clip."
 MEANINGS = {
     "dub": _DUBS,
+    "result": "Of each row, what its title says.",
     "source itself": "The source in the place of the dub: what a dub of perfect voice, lips and time would have, and wrong words.",
     "shuffled pairs": "The sound of another clip's dub under each picture: what a figure is worth that anything can have.",
     "true speech": "The reference in the place of the dub. Its error rates are the recognizer's own.",
@@ -63,6 +64,7 @@ def page(told: Told) -> str:
         style=Markup(style),  # our own files
         subjects=[(subject, SUBJECT_TITLES[subject], MEANINGS[SUBJECT_TITLES[subject]]) for subject in subjects],
         tables=tables,
+        has_goals=any(row.goal is not None for row in told.rows),
         histograms=[(row, drawn) for row in told.rows if (drawn := charts.histogram(row)) is not None],
         curves=[(curve, charts.noise_curve(curve)) for curve in told.curves],
         curve_keys=charts.KEYS,

@@ -3,19 +3,23 @@
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from avcore.statistics import Figure, bootstrap
+from avcore.statistics import Figure
+from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
-from netflips.evaluate.metrics.figures import Kind, Missing
+from netflips.evaluate.metrics.figures import Better, Kind, Missing
 from netflips.evaluate.metrics.text import LIKENESS, CorpusScore, corpus_likeness
 from netflips.evaluate.records import Place, Record
 
 _ROUND = 4
+RESULT = "result"
+"""The one subject of a suite whose rows are tests of their own."""
 SUBJECT_TITLES = {
     DUBBED: "dub",
+    RESULT: "result",
     ITSELF: "source itself",
     SHUFFLED: "shuffled pairs",
     TRUTH: "true speech",
@@ -28,14 +32,16 @@ SUBJECT_TITLES = {
 class Cell:
     """A figure of one subject.
 
-    figure: over the clips that it was measured of; None = of none. failed: clips of which nothing could be measured, which are not
-    in the figure and stand beside it. reasons: why others have none, with how many. clips: of each clip that has it, by id.
+    figure: over the clips that it was measured of; None = of none. failed: clips of which nothing could be measured, which stand
+    beside it. reasons: why others have none, with how many. clips: of each clip that has it, by id. tried: ids of all clips that
+    it was asked of.
     """
 
     figure: Figure | None
     failed: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     clips: Mapping[str, float] = field(default_factory=dict)
+    tried: Collection[str] = ()
 
     @property
     def why(self) -> str:
@@ -49,13 +55,33 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of all subjects. measure: the metric that it is of. signature: how it was computed, "" = as its kind says."""
+    """A figure of all subjects. measure: the metric that it is of. signature: how it was computed, "" = as its kind says.
+    goal: that it should reach, None = there is none."""
 
     name: str
     measure: str
     kind: Kind
     cells: Mapping[str, Cell]
     signature: str = ""
+    goal: float | None = None
+
+    @property
+    def own(self) -> Cell | None:
+        """The cell that the row is about: of what was made, and of no baseline."""
+        return next((self.cells[subject] for subject in (DUBBED, RESULT) if subject in self.cells), None)
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether its goal is reached; None without one, or without a figure."""
+        figure = None if self.own is None else self.own.figure
+        return None if figure is None else reaches(figure, self.goal, self.kind.better)
+
+
+def reaches(figure: Figure, goal: float | None, better: Better) -> bool | None:
+    """Whether a figure reaches a goal; None without one."""
+    if goal is None:
+        return None
+    return figure.value >= goal if better == "higher" else figure.value <= goal
 
 
 def rows_of(
@@ -91,27 +117,25 @@ def _corpus(records: Iterable[Record], language: str) -> Mapping[str, CorpusScor
 
 
 def _cell(name: str, kind: Kind, records: Sequence[Record], whole: CorpusScore | Missing | None) -> Cell:
-    failed = sum(bool(one.failed) for one in records)
+    failed, tried = sum(bool(one.failed) for one in records), [one.id for one in records]
     reasons = dict(Counter(one.missing[name] for one in records if name in one.missing))
+    found = values_of(records, name, kind)
+    if not found.values:
+        return Cell(None, failed, reasons, {}, tried)
+    figure = whole.figure if isinstance(whole, CorpusScore) else found.figure
+    if figure is None:
+        return Cell(None, failed, {**reasons, "nothing to divide by": len(found.values)}, {}, tried)
+    return Cell(figure, failed, reasons, found.values, tried)
+
+
+def values_of(records: Iterable[Record], name: str, kind: Kind) -> ByClip:
+    """A figure of the clips that have it."""
     have = [one for one in records if name in one.figures]
-    clips = {one.id: one.figures[name] for one in have}
-    if not have:
-        return Cell(None, failed, reasons)
-    if isinstance(whole, CorpusScore):
-        return Cell(whole.figure, failed, reasons, clips)
-    values, weights = parts(have, name, kind)
-    if weights is not None and not sum(weights):
-        return Cell(None, failed, {**reasons, "nothing to divide by": len(have)})
-    return Cell(bootstrap(values, weights), failed, reasons, clips)
-
-
-def parts(records: Iterable[Record], name: str, kind: Kind) -> tuple[list[float], list[float] | None]:
-    """What a set's figure is made of: the clips' own, or the sums that a rate is taken over."""
-    chosen = list(records)
+    values = {one.id: one.figures[name] for one in have}
     if kind.sums is None:
-        return [one.figures[name] for one in chosen], None
+        return ByClip(values)
     above, below = kind.sums
-    return [one.figures[above] for one in chosen], [one.figures[below] for one in chosen]
+    return ByClip(values, {one.id: (one.figures[above], one.figures[below]) for one in have})
 
 
 def most_often(reasons: Mapping[str, int]) -> str:
@@ -121,26 +145,25 @@ def most_often(reasons: Mapping[str, int]) -> str:
 
 
 def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
-    """The clips to look at first: id, and how many of all clips are better in each figure, as a share of 0 to 1.
+    """The clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
 
-    Clips rank by the mean of these shares; a figure that others have and this clip has not counts as worst.
+    Clips rank by the mean of these shares; a figure that was asked of a clip and that it has not counts as worst.
     """
     behind: dict[str, dict[str, float]] = {name: {} for name in ids}
     for row in rows:
-        cell = row.cells.get(DUBBED)
+        cell = row.own
         if cell is None or len(cell.clips) < 2:
             continue
-        badness = {name: _badness(row, name) for name in ids}
+        badness = {name: _badness(row, cell, name) for name in cell.tried if name in behind}
         order = sorted(badness.values())
-        if order[0] < order[-1]:
-            for name in ids:
-                behind[name][row.name] = bisect_left(order, badness[name]) / len(ids)
+        if order and order[0] < order[-1]:
+            for name, value in badness.items():
+                behind[name][row.name] = bisect_left(order, value) / len(order)
     return [(name, behind[name]) for name in sorted(ids, key=lambda name: -_mean(behind[name].values()))[:number]]
 
 
-def _badness(row: Row, name: str) -> float:
+def _badness(row: Row, cell: Cell, name: str) -> float:
     """Larger is worse; infinite for a clip without the figure."""
-    cell = row.cells[DUBBED]
     value = cell.clips.get(name)
     if value is None:
         return math.inf
@@ -151,7 +174,7 @@ def _badness(row: Row, name: str) -> float:
 
 def near_of(row: Row) -> float:
     """What a figure should be near to: that of the true speech, else of the source, else the middle of the dubs'."""
-    for subject in (TRUTH, ITSELF, DUBBED):
+    for subject in (TRUTH, ITSELF, DUBBED, RESULT):
         cell = row.cells.get(subject)
         if cell is not None and cell.figure is not None:
             return cell.figure.value
@@ -179,6 +202,8 @@ def _line(row: Row, subject: str, cell: Cell) -> Iterator[tuple[str, Any]]:
         yield "not_measured", dict(cell.reasons)
     if row.signature:
         yield "signature", row.signature
+    if row.goal is not None:
+        yield from (("goal", row.goal), ("met", row.is_met))
 
 
 def _numbers(figure: Figure) -> Iterator[tuple[str, float | int]]:

@@ -4,37 +4,42 @@ What is understood is translated, spoken in a voice of nobody's and heard by the
 (ASR-chrF2 and CER); without a recognizer or texts only the units themselves are compared, with those of the clean sound and lips.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
+from av2unit.sources import AUDIO, VIDEO
 from avcore.arrays import Doubles, Samples
 from avcore.errors import NetflipsError, UsageError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
-from avcore.statistics import Figure, bootstrap
+from avcore.runs.pool import ProcessPool
 from avcore.units import Units
 from avcore.units.edit_distance import edit_distance
 from netflips.bundles.paths import bundle_paths
 from netflips.evaluate import records
+from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.clips import Clips
+from netflips.evaluate.curves import BOTH, MODALITIES, Curve, curve_of
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER, Measured
-from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
+from netflips.evaluate.metrics.kinds import KINDS
 from netflips.evaluate.metrics.text import text_errors, text_likeness
-from netflips.evaluate.noise import BABBLE, KINDS, at_snr, file_noise, noise_of_kind
+from netflips.evaluate.noise import BABBLE, at_snr, file_noise, noise_of_kind
+from netflips.evaluate.noise import KINDS as NOISES
 from netflips.evaluate.records import Record
+from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
+from netflips.evaluate.suite_rows import values_of
 from netflips.models import Models, load_models
 from netflips.options import ModelPaths, RunOptions
 
-AUDIO, VIDEO, BOTH = "audio", "video", "audio,video"
-MODALITIES = (AUDIO, VIDEO, BOTH)
 NOISE = "noise"
 """The measure of these records; their subject is `<kind>@<dB>:<modalities>`, of lips alone `video`."""
 UNITS, TEXT = "unit_error_rate", "chrf"
 _SUMS = ("unit_errors", "unit_length")
+_KINDS = {TEXT: KINDS[TEXT], UNITS: replace(KINDS[UNITS], sums=_SUMS)}
 _STAGE = "noise sweep"
 _FORMAT = "1"
 
@@ -45,7 +50,7 @@ class Sweep:
     bundle's. source: language of the sources. number: cases, 0 = all."""
 
     levels: tuple[float, ...]
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = NOISES
     file: Path | None = None
     models: ModelPaths | None = None
     source: str = "en"
@@ -55,34 +60,6 @@ class Sweep:
     def names(self) -> tuple[str, ...]:
         """What noises are called."""
         return self.kinds if self.file is None else (self.file.stem,)
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One noise: a figure with its interval at each level (dB) by modalities; of lips alone at all levels the same.
-
-    figure: `chrf` or `unit_error_rate`. gains: both less sound alone, on the same clips. helps_from: at and below this level lips
-    help significantly, None = at none that was measured down to the lowest. failed: clips that are in no point.
-    """
-
-    noise: str
-    figure: str
-    points: Mapping[str, Mapping[float, Figure]]
-    gains: Mapping[float, Difference]
-    helps_from: float | None
-    failed: int = 0
-
-    @property
-    def sentence(self) -> str:
-        """Where lips begin to help, in words."""
-        failed = f"; {self.failed} clips failed" if self.failed else ""
-        if self.helps_from is None:
-            return f"{self.noise}: lips do not help significantly down to the lowest level that was measured{failed}"
-        gain = self.gains[self.helps_from]
-        return (
-            f"{self.noise}: lips begin to help at {self.helps_from:g} dB ({self.figure} {gain.value:+.3g}, "
-            f"95 % interval {gain.low:+.3g} to {gain.high:+.3g}, {gain.n} clips{failed})"
-        )
 
 
 def parse_levels(text: str) -> tuple[float, ...]:
@@ -97,30 +74,32 @@ def parse_levels(text: str) -> tuple[float, ...]:
 
 
 def run_sweep(
-    sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths, out_dir: Path, progress: Progress = silent
+    sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths, out_dir: Path, progress: Progress = silent, jobs: int = 1
 ) -> list[Record]:
-    """Measure all levels of all cases that are not measured yet; returns all records of the sweep.
+    """Measure all levels of all cases that are not measured yet, in `jobs` processes; returns all records of the sweep.
 
     Raises UsageError where the cases have no sources, or there is no unit encoder; what is wrong with one case is its record.
     """
     chosen = [case for case in cases if case.source is not None][: sweep.number or None]
-    judges = Judges(paths)
-    if not chosen or EXTRACTOR not in judges.there:
+    if not chosen or EXTRACTOR not in Judges(paths).there:
         raise UsageError("--noise needs sources and a unit encoder", expected="cases with a source, and a bundle")
-    work = _Sweeper(sweep, chosen, judges)
+    work = Sweeper(sweep, chosen, paths)
+    keys = [work.key(case) for case in chosen]
     known = records.read(out_dir, is_repaired=True)
-    found = list[Record]()
-    for number, case in enumerate(chosen):
-        progress(_STAGE, number, len(chosen))
-        key, places = work.key(case), [(case.id, subject, NOISE) for subject in work.subjects()]
-        kept = {place: known[place] for place in places if place in known and known[place].key == key}
-        if left := frozenset(place[1] for place in places if place not in kept):
-            made = list(work.measure(number, key, left))
-            records.add(out_dir, made)
-            kept |= {one.place: one for one in made}
-        found += [kept[place] for place in places]
-    progress(_STAGE, len(chosen), len(chosen))
-    return found
+    wanted = [(number, subject) for number in range(len(chosen)) for subject in work.subjects()]
+
+    def is_done(number: int, subject: str) -> bool:
+        kept = known.get((chosen[number].id, subject, NOISE))
+        return kept is not None and kept.key == keys[number]
+
+    def lost(job: CaseJob[int, str], reason: str) -> list[Record]:
+        return [Record(chosen[job.case].id, subject, NOISE, keys[job.case], failed=reason) for subject in job.tasks]
+
+    left = jobs_left(wanted, is_done)
+    pool = ProcessPool[CaseJob[int, str], int](Sweeper, (sweep, chosen, paths), min(jobs, len(left) or 1))
+    for found in run_jobs(left, pool, lost, partial(records.add, out_dir), _STAGE, progress, len(chosen) - len(left)):
+        known |= {one.place: one for one in found}
+    return [known[chosen[number].id, subject, NOISE] for number, subject in wanted]
 
 
 def subject_of(modalities: str, noise: str = "", level: float = 0.0) -> str:
@@ -128,12 +107,12 @@ def subject_of(modalities: str, noise: str = "", level: float = 0.0) -> str:
     return VIDEO if modalities == VIDEO else f"{noise}@{level:g}:{modalities}"
 
 
-class _Sweeper:
-    """Hears cases through noise."""
+class Sweeper:
+    """A worker: hears cases through noise."""
 
-    def __init__(self, sweep: Sweep, cases: Sequence[CaseFiles], judges: Judges) -> None:
-        self._sweep, self._cases, self._judges = sweep, cases, judges
-        self._clips = Clips(cases, judges)
+    def __init__(self, sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths) -> None:
+        self._sweep, self._cases, self._judges = sweep, cases, Judges(paths)
+        self._clips = Clips(cases, self._judges)
         self._paths = sweep.models or bundle_paths()
 
     @cached_property
@@ -165,13 +144,17 @@ class _Sweeper:
                 yield subject_of(AUDIO, noise, level)
                 yield subject_of(BOTH, noise, level)
 
-    def measure(self, number: int, key: str, left: frozenset[str]) -> Iterator[Record]:
+    def process(self, jobs: Sequence[CaseJob[int, str]]) -> list[Record]:
+        """Measure what is left of some cases."""
+        return [one for job in jobs for one in self._measure(job.case, frozenset(job.tasks))]
+
+    def _measure(self, number: int, left: frozenset[str]) -> Iterator[Record]:
         """What is left of a case; where its lips cannot be seen, all of it has failed."""
         case, models = self._cases[number], self._models
         assert case.source is not None
         if self._is_heard:
             _ = self._judges.recognizer  # what is wrong with it is no fault of a case
-        clip = self._clips.clip(case.source)
+        key, clip = self.key(case), self._clips.clip(case.source)
         try:
             speech, lips = clip.speech, clip.face.lips
             clean = models.extractor.extract(speech, lips)
@@ -230,44 +213,18 @@ class _Sweeper:
 
 def curves_of(found: Sequence[Record], sweep: Sweep) -> list[Curve]:
     """The curves of a sweep, one a noise; clips that failed are in none."""
-    by: dict[str, dict[str, Record]] = {}
+    by: dict[str, list[Record]] = {}
     for one in found:
         if not one.failed:
-            by.setdefault(one.subject, {})[one.id] = one
+            by.setdefault(one.subject, []).append(one)
     figure = TEXT if any(TEXT in one.figures for one in found) else UNITS
     failed = len({one.id for one in found if one.failed})
-    return [_curve(by, sweep, noise, figure, failed) for noise in sweep.names if by]
 
+    def sides(noise: str, level: float) -> dict[str, ByClip]:
+        return {one: values_of(by.get(subject_of(one, noise, level), ()), figure, _KINDS[figure]) for one in MODALITIES}
 
-def _curve(by: Mapping[str, Mapping[str, Record]], sweep: Sweep, noise: str, figure: str, failed: int) -> Curve:
-    points: dict[str, dict[float, Figure]] = {modalities: {} for modalities in MODALITIES}
-    gains = dict[float, Difference]()
-    for level in sweep.levels:
-        sides = {one: by.get(subject_of(one, noise, level), {}) for one in MODALITIES}
-        for modalities, side in sides.items():
-            have = [one for one in side.values() if figure in one.figures]
-            if have:
-                points[modalities][level] = bootstrap(*_parts(have, figure))
-        both = [name for name, one in sides[AUDIO].items() if figure in one.figures and name in sides[BOTH]]
-        if both:
-            first, of_first = _parts([sides[AUDIO][name] for name in both], figure)
-            second, of_second = _parts([sides[BOTH][name] for name in both], figure)
-            gains[level] = paired_bootstrap(first, second, of_first, of_second)
-    return Curve(noise, figure, points, gains, _helps_from(gains, is_more_better=figure == TEXT), failed)
-
-
-def _parts(found: Sequence[Record], figure: str) -> tuple[list[float], list[float] | None]:
-    if figure == UNITS:
-        return [one.figures[_SUMS[0]] for one in found], [one.figures[_SUMS[1]] for one in found]
-    return [one.figures[figure] for one in found], None
-
-
-def _helps_from(gains: Mapping[float, Difference], is_more_better: bool) -> float | None:
-    """The highest level from which on down both are better than sound alone, with the whole interval."""
-    found = None
-    for level in sorted(gains):
-        gain = gains[level]
-        if not (gain.low > 0 if is_more_better else gain.high < 0):
-            break
-        found = level
-    return found
+    return [
+        curve_of(noise, figure, {level: sides(noise, level) for level in sweep.levels}, figure == TEXT, failed)
+        for noise in sweep.names
+        if by
+    ]

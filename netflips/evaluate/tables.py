@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from avcore.statistics import Figure
-from netflips.evaluate.clips import DUBBED
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
 
 ARROWS = {"higher": "\u2191", "lower": "\u2193", "near": "\u2192"}
@@ -16,6 +15,8 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
 _DASH = "\u2013"
+_SIGNS = {"higher": "\u2265", "lower": "\u2264", "near": "\u2248"}
+_LATEX_SIGNS = {"higher": r"$\geq$", "lower": r"$\leq$", "near": r"$\approx$"}
 
 
 def three_places(figure: Figure | None) -> str:
@@ -50,11 +51,19 @@ def subjects_of(rows: Sequence[Row]) -> list[str]:
 
 def notes(row: Row) -> str:
     """What is to be said of a row: why figures of dubs are missing, where baselines failed, how it was computed."""
-    own = row.cells.get(DUBBED)
+    own = row.own
     said = [own.why] if own is not None and own.why else []
-    failed = [(SUBJECT_TITLES[name], cell.failed) for name, cell in row.cells.items() if name != DUBBED and cell.failed]
+    failed = [(SUBJECT_TITLES[name], cell.failed) for name, cell in row.cells.items() if cell is not own and cell.failed]
     said += [f"{name}: {count} failed" for name, count in failed]
     return "; ".join([*said, *([row.signature] if row.signature else [])])
+
+
+def goal(row: Row, signs: dict[str, str] = _SIGNS) -> str:
+    """What a figure should reach, and whether it does; "" where there is no goal."""
+    if row.goal is None:
+        return ""
+    reached = {True: ", met", False: ", missed", None: ""}[row.is_met]
+    return f"{signs[row.kind.better]} {row.goal:.2f}{reached}"
 
 
 def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
@@ -71,16 +80,20 @@ def lines_of(rows: Sequence[Row]) -> list[tuple[str, Row]]:
 
 
 def cells_of(rows: Sequence[Row]) -> list[list[str]]:
-    """The table as text: a head, and a row for each figure."""
-    subjects = subjects_of(rows)
+    """The table as text: a head, and a row for each figure. Goals have a column where there are any."""
+    subjects, lines_there = subjects_of(rows), lines_of(rows)
     main = subjects[:1]
+    has_goals = any(goal(row) for row in rows)
+    has_notes = not has_goals or any(notes(row) for row in rows)
     head = ["figure", *(SUBJECT_TITLES[one] for one in main), *(["95 % interval", "n"] if main else []),
-            *(SUBJECT_TITLES[one] for one in subjects[1:]), "notes"]  # fmt: skip
+            *(SUBJECT_TITLES[one] for one in subjects[1:]), *(["goal"] if has_goals else []),
+            *(["notes"] if has_notes else [])]  # fmt: skip
     lines = [head]
-    for name, row in lines_of(rows):
+    for name, row in lines_there:
         figures = [row.cells[one].figure if one in row.cells else None for one in subjects]
         own = [three_places(figures[0]), interval(figures[0]), str(figures[0].n) if figures[0] else "0"] if main else []
-        lines.append([name, *own, *(three_places(one) for one in figures[1:]), notes(row)])
+        last = [*([goal(row)] if has_goals else []), *([notes(row)] if has_notes else [])]
+        lines.append([name, *own, *(three_places(one) for one in figures[1:]), *last])
     return lines
 
 
@@ -102,7 +115,7 @@ def aligned(cells: Sequence[Sequence[str]], is_last_wide: bool = False) -> str:
 
 def latex(rows: Sequence[Row], caption: str) -> str:
     """The table for LaTeX with the package booktabs: a figure with its interval for each subject, notes below."""
-    subjects = subjects_of(rows)
+    subjects, has_goals = subjects_of(rows), any(goal(row) for row in rows)
     lines, said = list[list[str]](), list[str]()
     for row in rows:
         if all(cell.figure is None for cell in row.cells.values()):
@@ -113,10 +126,11 @@ def latex(rows: Sequence[Row], caption: str) -> str:
             figure = row.cells[subject].figure if subject in row.cells else None
             cells.append(latex_figure(figure))
         name = escaped(f"{row.kind.title}{', ' + row.kind.unit if row.kind.unit else ''}")
-        lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells])
+        lines.append([f"{name} {_LATEX_ARROWS[row.kind.better]}", *cells, *([goal(row, _LATEX_SIGNS)] if has_goals else [])])
         if note := notes(row):
             said.append(f"% {row.name}: {note}")
-    return booktabs(["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects)], lines, caption, said)
+    head = ["figure", *(escaped(SUBJECT_TITLES[one]) for one in subjects), *(["goal"] if has_goals else [])]
+    return booktabs(head, lines, caption, said)
 
 
 def latex_figure(figure: Figure | None) -> str:

@@ -78,7 +78,7 @@ def _figures(name: str, behind: Mapping[str, float], rows: Sequence[Row]) -> lis
     """The figures that a clip is worst in, the worst first."""
     found = []
     for row in rows:
-        cell = row.cells.get(DUBBED)
+        cell = row.own
         if cell is None or row.name not in behind:
             continue
         unit = f" {row.kind.unit}" if row.kind.unit else ""

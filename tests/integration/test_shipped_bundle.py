@@ -13,9 +13,9 @@ from netflips.bundles.describe import check_bundle
 from netflips.stages import SHIPPED
 from netflips.transcribe import main as transcribe
 from unit2text.scores import character_errors
+from workshop.evaluate.bench import load_bundle
 from workshop.evaluate.chain import Chain, ClipContent, read_clip
 from workshop.evaluate.retrieval import UnitReferences
-from workshop.evaluate.worker import load_bundle
 from workshop.voices.cast import Voice, cast, say
 
 CLIP = Path(__file__).resolve().parents[2] / "demo" / "clip.mp4"

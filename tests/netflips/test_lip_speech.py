@@ -34,7 +34,7 @@ from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 
 RATE, SIDE = 20, 160
-TALKS, RESTS, LASTS = 1.0, 2.4, 4.4
+TALKS, RESTS, LASTS = 1.0, 3.4, 5.4
 """Seconds: the mouth moves, rests, and moves again to the end."""
 
 
@@ -43,7 +43,7 @@ def _opening(second: float) -> float:
 
 
 def write_head(path: Path, speech: np.ndarray | None = None) -> Path:
-    """A head of 4.4 s at 20 fps that speaks twice. speech: its sound, float32 [S] at 16 kHz."""
+    """A head of 5.4 s at 20 fps that speaks twice. speech: its sound, float32 [S] at 16 kHz."""
     head = Head(905)
     with VideoWriter(path, SIDE, SIDE, RATE, None if speech is None else SAMPLE_RATE, crf=8, preset="ultrafast") as writer:
         for k in range(round(LASTS * RATE)):
@@ -215,6 +215,11 @@ def test_utterances_follow_the_lips() -> None:
     away: list[float | None] = [*talks[:100], *[None] * 50, *talks[:100]]
     assert spoken_stretches(_face(away, [0] * 100 + [None] * 50 + [1] * 100)) == [(0, 100), (150, 250)]
     assert spoken_stretches(_face(list(talks[:200]), [0] * 100 + [1] * 100)) == [(0, 100), (100, 200)]
+    rest = [0.1] * 100
+    assert spoken_stretches(_face([*rest, *talks[:50], *rest, *rest, *talks[:50]], [0] * 400)) == [(69, 182), (319, 400)]
+    softly = [0.1 + 0.003 * float(np.sin(k)) for k in range(20)]  # a word that hardly moves the mouth, before others and after
+    assert spoken_stretches(_face([*softly, *talks[:50], *softly], [0] * 90)) == [(0, 90)]
+    assert spoken_stretches(_face([*talks[:50], *rest[:40], *talks[:50]], [0] * 140)) == [(0, 140)]  # a pause of 1.6 s
     rests = [0.1] * 200
     assert spoken_stretches(_face(list(rests), [0] * 200)) == []
     rests[100] = 0.2

@@ -25,8 +25,8 @@ from unit2av.mouths.flags import MouthChoice
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation
-from workshop.evaluate.jobs import VIDEO
 from workshop.evaluate.listening import TakenUnits, take_units
+from workshop.evaluate.modalities import VIDEO
 
 _BY_DEFAULT = MouthChoice()
 

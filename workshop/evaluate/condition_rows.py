@@ -2,12 +2,24 @@
 and warnings. All but the sound of other synthesisers are right or wrong by the nearest units of all references."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
-from avcore.statistics import Figure, bootstrap, share
+from netflips.evaluate.by_clip import ByClip
+from netflips.evaluate.metrics.figures import Better
+from workshop.evaluate.clipless import DubSynthesiser
 from workshop.evaluate.conditions import LIPS, OWN
-from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, ROOM, Need, Record, heard_through, noisy, with_lips
-from workshop.evaluate.row import ExamRow, Records
+from workshop.evaluate.jobs import Need, Record
+from workshop.evaluate.modalities import AUDIO, AUTO, BOTH
+from workshop.evaluate.row import ExamRow, Number, Place, Records, all_of, asks_for, flags, share_row, some_of
 from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.tasks import (
+    Dub,
+    DubAcrossRoom,
+    ExamTask,
+    UnderstandInNoise,
+    UnderstandThrough,
+    UnderstandWithLips,
+)
 from workshop.voices.cast import cast
 
 _NATURAL = "natural"
@@ -29,53 +41,42 @@ _LIP_TITLES: Mapping[str, str] = {
     "late": "their own lips, 400 ms late",
 }
 _VOICES: Mapping[str, str] = {"espeak": "espeak-ng's voices", "natural": "natural voices"}
-_WARNINGS: tuple[tuple[str, str, float | None, bool], ...] = (
-    ("warned_inside", "false warnings, sentences of the phrasebook never trained on", 0.05, False),
-    ("warned_right", "of these, sentences that come out right", None, False),
-    ("warned_outside", "warnings, sentences that are not of the phrasebook", 0.95, True),
-    ("warned_one_word", "warnings, sentences of the phrasebook but for one word", 0.80, True),
-    ("warned_wrong", "warnings, sentences of the phrasebook that come out as another one", None, True),
+_WARNINGS: tuple[tuple[str, str, float | None, Better], ...] = (
+    ("warned_inside", "false warnings, sentences of the phrasebook never trained on", 0.05, "lower"),
+    ("warned_right", "of these, sentences that come out right", None, "lower"),
+    ("warned_outside", "warnings, sentences that are not of the phrasebook", 0.95, "higher"),
+    ("warned_one_word", "warnings, sentences of the phrasebook but for one word", 0.80, "higher"),
+    ("warned_wrong", "warnings, sentences of the phrasebook that come out as another one", None, "higher"),
 )
-"""What `bundle.json` counts, in words, the goal, and whether more is better."""
+"""What `bundle.json` counts, in words, the goal, and which is better."""
 
 
-def _number(settings: EvaluationSettings) -> int:
-    return min(settings.number, settings.condition_number)
-
-
-def _flags(records: Records, kind: str, task: str, field: str) -> list[bool]:
-    return [bool(one.get(field)) for one in records.get((kind, task), ())]
-
-
-def _right(name: str, title: str, task: str, number: Callable[[EvaluationSettings], int] = _number) -> ExamRow:
+def _right(name: str, title: str, task: ExamTask, number: Number = some_of) -> ExamRow:
     """Natural voices, by units."""
-
-    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
-        found = _flags(records, _NATURAL, task, "units_right")
-        return share(found) if found else None
-
-    return ExamRow(name, title, lambda settings: [Need(_NATURAL, task, number(settings))], figure)
+    place: Place = _NATURAL, task
+    return replace(share_row(name, title, place, "units_right"), needs=asks_for(place, number=number))
 
 
 def _with_lips(kind: str, title: str) -> tuple[ExamRow, ExamRow]:
     """Lips of a kind: as a dub takes them by default, and when they are always taken."""
     return (
-        _right(f"{kind}_lips", f"natural voices with {title}, by default: nearest units", with_lips(AUTO, kind)),
-        _right(f"{kind}_lips_both", "the same when sound and lips are always taken", with_lips(BOTH, kind)),
+        _right(f"{kind}_lips", f"natural voices with {title}, by default: nearest units", UnderstandWithLips(AUTO, kind)),
+        _right(f"{kind}_lips_both", "the same when sound and lips are always taken", UnderstandWithLips(BOTH, kind)),
     )
 
 
 def _others(name: str, title: str, field: str, kinds: tuple[str, ...], goal: float | None = None) -> ExamRow:
     """Kinds of synthesisers, those that there are records of."""
+    places: list[Place] = [(kind, DubSynthesiser(kind)) for kind in kinds]
 
-    def needs(settings: EvaluationSettings) -> list[Need]:
-        return [Need(kind, kind, min(settings.number, settings.other_number)) for kind in kinds]
+    def by_clip(records: Records, _: EvaluationSettings) -> ByClip:
+        found = [flags(records, place, field).values for place in places]
+        return ByClip({name: value for one in found for name, value in one.items()}, is_share=True)
 
-    def figure(records: Records, _: EvaluationSettings) -> Figure | None:
-        found = [flag for kind in kinds for flag in _flags(records, kind, kind, field)]
-        return share(found) if found else None
+    def number(settings: EvaluationSettings) -> int:
+        return min(settings.number, settings.other_number)
 
-    return ExamRow(name, title, needs, figure, goal, counted=len(kinds))
+    return ExamRow(name, title, asks_for(*places, number=number), by_clip, goal, counted=len(kinds))
 
 
 def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], list[tuple[Need, Need]]]) -> ExamRow:
@@ -84,53 +85,48 @@ def _difference(name: str, title: str, pairs: Callable[[EvaluationSettings], lis
     def needs(settings: EvaluationSettings) -> list[Need]:
         return [need for pair in pairs(settings) for need in pair]
 
-    def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
-        found: list[float] = []
+    def by_clip(records: Records, settings: EvaluationSettings) -> ByClip:
+        found = dict[str, float]()
         for one, other in pairs(settings):
-            base = {int(record["index"]): record for record in records.get((other.kind, other.task), ())}
-            tried = [record for record in records.get((one.kind, one.task), ()) if int(record["index"]) in base]
-            found += [_is_right(record) - _is_right(base[int(record["index"])]) for record in tried]
-        return bootstrap(found) if found else None
+            tried, base = (flags(records, (need.kind, need.task), "units_right").values for need in (one, other))
+            found |= {f"{clip} {one.task.name}": value - base[clip] for clip, value in tried.items() if clip in base}
+        return ByClip(found)
 
-    return ExamRow(name, title, needs, figure, 0.0, counted=0)
-
-
-def _is_right(record: Record) -> float:
-    return float(bool(record.get("units_right")))
+    return ExamRow(name, title, needs, by_clip, 0.0, counted=0)
 
 
 def _lips_and_sound(settings: EvaluationSettings) -> list[tuple[Need, Need]]:
-    sound = Need(_NATURAL, AUDIO, _number(settings))
-    return [(Need(_NATURAL, with_lips(AUTO, kind), _number(settings)), sound) for kind in LIPS if kind != OWN]
+    sound = Need(_NATURAL, Dub(AUDIO), some_of(settings))
+    return [(Need(_NATURAL, UnderstandWithLips(AUTO, kind), some_of(settings)), sound) for kind in LIPS if kind != OWN]
 
 
 def _noise(settings: EvaluationSettings) -> tuple[Need, Need]:
-    decided, both = (Need("held_out", noisy(modalities, settings.noise_db), settings.number) for modalities in (AUTO, BOTH))
+    tasks: tuple[ExamTask, ExamTask] = UnderstandInNoise(settings.noise_db), Dub(BOTH, settings.noise_db)
+    decided, both = (Need("held_out", task, settings.number) for task in tasks)
     return decided, both
 
 
 def _in_noise(name: str, title: str, place: int) -> ExamRow:
-    def figure(records: Records, settings: EvaluationSettings) -> Figure | None:
+    def by_clip(records: Records, settings: EvaluationSettings) -> ByClip:
         need = _noise(settings)[place]
-        found = _flags(records, need.kind, need.task, "units_right")
-        return share(found) if found else None
+        return flags(records, (need.kind, need.task), "units_right")
 
-    return ExamRow(name, title, lambda settings: [_noise(settings)[place]], figure)
+    return ExamRow(name, title, lambda settings: [_noise(settings)[place]], by_clip)
 
 
-def _warnings(name: str, title: str, goal: float | None, is_least: bool) -> Iterator[ExamRow]:
+def _warnings(name: str, title: str, goal: float | None, better: Better) -> Iterator[ExamRow]:
     """What the bundle says of itself, in all voices and in those of a kind: it was measured when its bounds were found."""
 
     def row(voice: str) -> ExamRow:
-        def figure(records: Records, _: EvaluationSettings) -> Figure | None:
+        def by_clip(records: Records, _: EvaluationSettings) -> ByClip:
             told: Record = next((one[name] for one in records.get(OF_BUNDLE, ()) if name in one), {})
             counted = told.get("by_voice", {}).get(voice, {}) if voice else told
             samples = int(counted.get("samples", 0))
             warned = round(float(counted.get("share", 0.0)) * samples)
-            return share([number < warned for number in range(samples)]) if samples else None
+            return ByClip({f"{name}/{number}": float(number < warned) for number in range(samples)}, is_share=True)
 
         words = f"the same, {_VOICES[voice]}" if voice else title
-        return ExamRow(f"{name}_{voice}" if voice else name, words, lambda _: [], figure, goal, is_least)
+        return ExamRow(f"{name}_{voice}" if voice else name, words, lambda _: [], by_clip, goal, better)
 
     yield from map(row, ("", *_VOICES))
 
@@ -152,9 +148,9 @@ OTHER_ROWS: tuple[ExamRow, ...] = (
     *(_others(f"others_{kind}", f"of these {kind}, nearest units", "units_right", (kind,)) for kind in _KINDS),
 )
 MICROPHONE_ROWS: tuple[ExamRow, ...] = (
-    _right("room_units", "the same, nearest units", ROOM, lambda settings: settings.number),
+    _right("room_units", "the same, nearest units", DubAcrossRoom(), all_of),
     *(
-        _right(f"sound_{name}", f"natural voices {title}, sound only, nearest units", heard_through(name))
+        _right(f"sound_{name}", f"natural voices {title}, sound only, nearest units", UnderstandThrough(name))
         for name, title in _SOUND_TITLES.items()
     ),
 )

@@ -1,9 +1,7 @@
 """`netflips evaluate demo`: measure what is missing, and write what came out."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from avcore.checkpoints.bundle import ABOUT, REFERENCES, Bundle
@@ -13,23 +11,38 @@ from avcore.files import require_place, write_text
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.progress import bars
-from avcore.statistics import Figure
+from netflips import __version__
 from netflips.bundles.describe import note
+from netflips.evaluate.charts import noise_curve, standing_alone
+from netflips.evaluate.results import PAGE, RESULTS, TABLE, curve_file, write_evaluation
+from netflips.evaluate.suite_page import Told
+from netflips.evaluate.tables import markdown
 from workshop.evaluate.condition_rows import OF_BUNDLE
 from workshop.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
 from workshop.evaluate.estimate import seconds_for
+from workshop.evaluate.figures import figures_of, filled_rows, metrics
 from workshop.evaluate.jobs import OTHERS, Need
-from workshop.evaluate.lacking import absent_lines, measurable
+from workshop.evaluate.lacking import measurable
 from workshop.evaluate.others import OtherBundle
-from workshop.evaluate.plot import plot_sweep
 from workshop.evaluate.row import ExamRow
-from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, SWEEP, UNTOUCHED, by_task, sweep_figures, sweep_needs
-from workshop.evaluate.run import Evaluation
+from workshop.evaluate.rows import (
+    NATURAL,
+    NOISE,
+    OTHER_SYNTHESISERS,
+    ROWS,
+    SWEEP,
+    UNTOUCHED,
+    by_task,
+    sweep_curve,
+    sweep_needs,
+)
+from workshop.evaluate.run import MEASURE, Evaluation
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.table import exam_latex, exam_markdown, filled_rows, metrics
+from workshop.evaluate.worst import failures_of, worst_of_exam
 from workshop.voices import others as synthesisers
 from workshop.voices.cast import cast, require_synthesisers
 
+_TITLE = "Exam of the demo's models"
 _PLOT = Path("images/demo_noise.svg")
 """Beside the page."""
 
@@ -74,21 +87,22 @@ def evaluate(
     others: Sequence[OtherBundle] = (),
 ) -> None:
     """Do what is missing, and write what came out."""
-    require_place(options.out_dir / "table.md")
+    require_place(options.out_dir / TABLE)
     rows, absent = measurable(rows, bundle)
     for one in absent:
         LOG.warning("%s is not measured: %s", one.row.name, one.reason)
     evaluation = Evaluation(bundle, options.out_dir, settings, device_name(options), options.precision)
-    results = [evaluation.folder / name for name in ("table.md", "table.tex", "metrics.json", "noise.svg")]
+    results = [evaluation.folder / name for name in (*RESULTS, curve_file(NOISE))]
     models = [bundle.folder / name for name in (*(one.file for one in bundle.models), REFERENCES, ABOUT)]
     beside = [Path(given.partition("=")[2]) for given in options.beside]
     keep_apart({"a result": results}, {"a file of the bundle": models, "--beside": beside})
     needs: list[Need] = [need for row in rows for need in row.needs(settings)] + (sweep_needs(settings) if with_sweep else [])
     jobs = evaluation.missing(_with_synthesisers_that_are_here(needs))
     require_synthesisers(
-        with_flite=any(job.kind in ("speaker", OTHERS) for job in jobs), with_natural=any(job.kind == "natural" for job in jobs)
+        with_flite=any(job.case.kind in ("speaker", OTHERS) for job in jobs),
+        with_natural=any(job.case.kind == "natural" for job in jobs),
     )
-    is_new = any(job.kind == "speaker" for job in jobs)
+    is_new = any(job.case.kind == "speaker" for job in jobs)
     LOG.info(
         "%s, bundle %s: %d clips and other jobs to do, about %.0f minutes on %d cores of its own",
         evaluation.folder,
@@ -99,28 +113,39 @@ def evaluate(
     )
     with bars(options.quiet) as progress:
         evaluation.run(jobs, options.jobs, progress)
-    records = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
-    lines = filled_rows(rows, records, settings)
-    table = exam_markdown(lines, others) + absent_lines(absent)
-    found = metrics(lines, records, settings) | {"bundle": evaluation.checksum}
-    found["absent"] = {one.row.name: one.reason for one in absent}
+        found = by_task(evaluation.records()) | {OF_BUNDLE: [bundle.about.get("out_of_domain", {})]}
+        lines = filled_rows(rows, found, settings)
+        clips = worst_of_exam(lines, evaluation.records(), evaluation.place, settings, options.worst, progress)
+    curve = sweep_curve(found, settings) if with_sweep else None
+    table = [*lines, *(one.row.absent(one.reason) for one in absent), *(row for other in others for row in other.rows())]
+    facts = _facts(evaluation, settings)
+    told = Told(_TITLE, facts, table, [curve] if curve else [], clips, failures_of(evaluation.records()))
+    content = metrics(lines, curve, found, settings) | {"bundle": evaluation.checksum, "measure": MEASURE, "facts": facts}
+    content["absent"] = {one.row.name: one.reason for one in absent}
     if others:
-        found["others"] = {other.title: other.content for other in others}
-    write_text(evaluation.folder / "table.md", table + "\n")
-    caption = f"Bundle {evaluation.checksum[:12]}, netflips evaluate demo, n = {settings.number}"
-    write_text(evaluation.folder / "table.tex", exam_latex(lines, caption))
-    write_text(evaluation.folder / "metrics.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    figures = {line.row.name: line.figure for line in lines}
-    if with_sweep:
-        pages = [evaluation.folder / "noise.svg", *([options.docs.parent / _PLOT] if options.write_docs else [])]
-        _plot(sweep_figures(records, settings), figures.get("video_only"), pages)
+        content["others"] = {other.title: other.content for other in others}
+    write_evaluation(told, evaluation.folder, content)
+    figures = figures_of(lines)
     if options.with_untouched_speaker and (is_new or not is_untouched_noted(options.docs, evaluation.checksum)):
         note_untouched(options.docs, evaluation.checksum, figures[UNTOUCHED])
     if options.write_docs:
-        write_table(options.docs, table, evaluation.checksum, settings.number)
-        note(bundle.folder, metrics=found)
-    say(table)
-    LOG.info("written: %s", evaluation.folder)
+        write_table(options.docs, markdown(table).rstrip("\n"), evaluation.checksum, settings.number)
+        if curve is not None:
+            write_text(options.docs.parent / _PLOT, standing_alone(noise_curve(curve)))
+        note(bundle.folder, metrics=content)
+    say(markdown(table).rstrip("\n"))
+    LOG.info("written: %s", evaluation.folder / PAGE)
+
+
+def _facts(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, str]:
+    """What is to be known beside the figures."""
+    return {
+        "bundle": evaluation.checksum[:12],
+        "utterances of a row": str(settings.number),
+        "intervals": "95 %; of shares Wilson's, else bootstrap over clips",
+        "what failed": "counts as wrong in shares and in errors of reading; its number stands in the notes",
+        "made with": f"NetfLips {__version__}",
+    }
 
 
 def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
@@ -134,11 +159,3 @@ def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
             synthesisers.install_command(missing),
         )
     return [need for need in needs if need.kind not in missing]
-
-
-def _plot(sweep: dict[str, dict[float, Figure]], video_only: Figure | None, paths: list[Path]) -> None:
-    if find_spec("matplotlib") is None:
-        LOG.warning("no plot over noise: matplotlib is not installed")
-        return
-    for path in paths:
-        plot_sweep(sweep, video_only, path)

@@ -48,11 +48,3 @@ def measurable(rows: Sequence[ExamRow], bundle: Bundle) -> tuple[list[ExamRow], 
     reasons = [next((missing[name] for name in row.requires if name in missing), "") for row in rows]
     kept = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
     return kept, [Absent(row, reason) for row, reason in zip(rows, reasons, strict=True) if reason]
-
-
-def absent_lines(absent: Sequence[Absent]) -> str:
-    """What is not measured, a paragraph for each reason, "" for nothing."""
-    by_reason: dict[str, list[str]] = {}
-    for one in absent:
-        by_reason.setdefault(one.reason, []).append(f"`{one.row.name}`")
-    return "".join(f"\n\nNot measured, as {reason}: {', '.join(names)}." for reason, names in by_reason.items())

@@ -6,7 +6,7 @@ from av2unit import trust
 from avcore.arrays import Pictures, Samples
 from avcore.contracts import Extractor
 from avcore.units import Units
-from workshop.evaluate.jobs import AUDIO, AUTO, BOTH, VIDEO
+from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError, UsageError
+from avcore.statistics import Figure
 from avcore.texts import read_json
+from netflips.evaluate.metrics.figures import Kind
+from netflips.evaluate.suite_rows import RESULT, Cell, Row
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,16 @@ class OtherBundle:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError("this is no metrics.json of an evaluation", path=path, found=repr(error)) from error
 
-    def cells(self) -> list[list[str]]:
+    def rows(self) -> list[Row]:
         """Its rows of the table, without goals: those are for the bundle that is measured."""
-        return [
-            [f"{self.title}: {row['title']}", f"{row['value']:.3f}", _interval(row), str(row["n"]), ""]
-            for row in self.content["rows"].values()
-        ]
+        return [self._row(name, row) for name, row in self.content["rows"].items()]
+
+    def _row(self, name: str, row: dict[str, Any]) -> Row:
+        figure = Figure(float(row["value"]), float(row.get("low", "nan")), float(row.get("high", "nan")), int(row["n"]))
+        kind = Kind(f"{self.title}: {row['title']}", "", "near", "metrics.json of another bundle", "on the same clips, perhaps")
+        return Row(f"{self.title}: {name}", f"{self.title}: {name}", kind, {RESULT: Cell(figure)})
 
 
 def _row(found: dict[str, Any]) -> dict[str, Any]:
     kept = {name: found[name] for name in ("title", "value", "n")}
     return kept | {name: found[name] for name in ("low", "high") if name in found}
-
-
-def _interval(row: dict[str, Any]) -> str:
-    return f"{row['low']:.3f} to {row['high']:.3f}" if "low" in row else ""

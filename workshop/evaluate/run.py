@@ -3,24 +3,28 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from avcore.checkpoints.bundle import Bundle
 from avcore.files import write_text
 from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import PoolTask, result_of
+from avcore.runs.work import WorkersFailError
 from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
-from workshop.evaluate.jobs import RANDOM, SPEAK_AUDIO, SPEAK_VIDEO, ExamJob, ExamPaths, Need, Record, missing_jobs, record_key
+from netflips.evaluate.running import run_jobs
+from workshop.evaluate.jobs import ExamJob, ExamPaths, Need, Record, missing_jobs, record_key
 from workshop.evaluate.material import drawn_sentence
 from workshop.evaluate.mouth import phones_of_units
 from workshop.evaluate.random_weights import write_random_bundle
 from workshop.evaluate.retrieval import UnitReferences, record_references
 from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.tasks import DubAtRandom, ExamTask, SpeakAgain
 from workshop.evaluate.worker import ExamWorker
 from workshop.voices.cast import cast
 from workshop.voices.phrasebook import phrasebook
@@ -28,7 +32,7 @@ from workshop.voices.phrasebook import phrasebook
 LOG = logging.getLogger("netflips.evaluate")
 
 _SHORT = 12
-_MEASURE = 4
+MEASURE = 4
 """Counts up when an answer is judged in another way, so that records of both never stand in one table."""
 
 
@@ -45,13 +49,13 @@ class Evaluation:
         self, bundle: Bundle, out_dir: Path, settings: EvaluationSettings, device: str = "cpu", precision: str = "float32"
     ) -> None:
         self.bundle, self.settings, self.checksum = bundle, settings, bundle_checksum(bundle)
-        self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}-v{_MEASURE}"
+        self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}-v{MEASURE}"
         self._journal = self.folder / "records.jsonl"
         korean, english = (
             out_dir / f"references-{_digest(self._texts(language), cast().judges(language))}.npz" for language in ("ko", "en")
         )
         phones = self.folder / "phones.json"
-        self._place = ExamPaths(bundle.folder, self.folder / "random", korean, english, phones, device, precision)
+        self.place = ExamPaths(bundle.folder, self.folder / "random", korean, english, phones, device, precision)
         journal.repair(self._journal)
 
     def records(self) -> list[Record]:
@@ -67,23 +71,21 @@ class Evaluation:
         if not jobs:
             return
         self._prepare({task for job in jobs for task in job.tasks}, progress)
-        with ProcessPool[ExamJob, ExamJob](ExamWorker, (self._place, self.settings), processes) as pool:
-            progress("evaluating", 0, len(jobs))
-            for done, outcome in enumerate(pool.run((job, PoolTask.of(job)) for job in jobs), 1):
-                journal.append(self._journal, result_of(outcome))
-                progress("evaluating", done, len(jobs))
+        pool = ProcessPool[ExamJob, int](ExamWorker, (self.place, self.settings), processes)
+        for _ in run_jobs(jobs, pool, _lost, partial(journal.append, self._journal), "evaluating", progress):
+            pass
 
-    def _prepare(self, tasks: set[str], progress: Progress) -> None:
+    def _prepare(self, tasks: Collection[ExamTask], progress: Progress) -> None:
         references = UnitReferences.read(self.bundle.references)
         texts = self._texts("ko")
-        record_references(texts, cast().judges("ko"), self._place.recordings, progress)
-        if tasks & {SPEAK_AUDIO, SPEAK_VIDEO}:
-            record_references(self._texts("en"), cast().judges("en"), self._place.english, progress)
-        if not self._place.phones.is_file():
+        record_references(texts, cast().judges("ko"), self.place.recordings, progress)
+        if any(isinstance(task, SpeakAgain) for task in tasks):
+            record_references(self._texts("en"), cast().judges("en"), self.place.english, progress)
+        if not self.place.phones.is_file():
             known = {text: references.units[text] for text in texts if text in references.units}
-            write_text(self._place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
-        if RANDOM in tasks:
-            write_random_bundle(self.bundle, self._place.random, self.settings.seed)
+            write_text(self.place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
+        if DubAtRandom() in tasks:
+            write_random_bundle(self.bundle, self.place.random, self.settings.seed)
 
     def _texts(self, language: str) -> list[str]:
         """Distinct sentences of the phrasebook in a language; for tests the first few, and those that are asked for."""
@@ -93,6 +95,11 @@ class Evaluation:
             asked = [drawn_sentence(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
             pairs = [*asked, *pairs[: self.settings.sentences]]
         return list(dict.fromkeys(pair.korean if language == "ko" else pair.english for pair in pairs))
+
+
+def _lost(job: ExamJob, reason: str) -> NoReturn:
+    """What a worker dies of says nothing of a bundle: it is no record."""
+    raise WorkersFailError("some of the work cannot be done", found=f"{job.case.id}: {reason}")
 
 
 def _digest(texts: Sequence[str], voices: Sequence[EspeakVoice]) -> str:

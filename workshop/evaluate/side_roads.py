@@ -22,8 +22,9 @@ from unit2text.evaluate import compare
 from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
 from workshop.evaluate.chain import Chain, ClipContent
-from workshop.evaluate.jobs import AUDIO, READ_AUDIO, READ_VIDEO, SPEAK_VIDEO, VIDEO, ExamPaths, Record
+from workshop.evaluate.jobs import ExamPaths, Record
 from workshop.evaluate.material import ClipPlan
+from workshop.evaluate.modalities import AUDIO, VIDEO
 from workshop.evaluate.retrieval import SpokenReferences
 from workshop.voices.phrasebook import SentencePair
 
@@ -39,12 +40,6 @@ class SideRoads:
         """recordings: of Korean sentences."""
         self._place, self._chain, self._recordings = place, chain, recordings
 
-    def do(self, task: str, heard: ClipContent, plan: ClipPlan) -> Record:
-        """Do a task of `BESIDE` on a clip. Raises NetflipsError."""
-        if task in (READ_AUDIO, READ_VIDEO):
-            return self._read_clip(heard, AUDIO if task == READ_AUDIO else VIDEO, plan)
-        return self._speak(task, heard, plan)
-
     def say(self, pair: SentencePair, voice: SpeakerVoice) -> Record:
         """Say the Korean of a sentence from its text."""
         units = self._speller.units_of(pair.korean, "ko")
@@ -52,18 +47,18 @@ class SideRoads:
         found = self._recordings.nearest(samples)
         return {"right": found.text == pair.korean, "found": found.text} | self._read_sound(samples, pair.korean, "ko")
 
-    def _read_clip(self, heard: ClipContent, modalities: str, plan: ClipPlan) -> Record:
+    def read_clip(self, heard: ClipContent, modalities: str, plan: ClipPlan) -> Record:
         """Read a clip's sound (AUDIO) or its lips (VIDEO) as text, in its own language."""
         if modalities == VIDEO and heard.face is None:
             raise NoFaceError("no face was found", path=heard.source.path)
         lips = None if heard.face is None else heard.face.lips
         return self._read(self._chain.listen(heard.speech, lips, modalities).units, plan.text, plan.language)
 
-    def _speak(self, task: str, heard: ClipContent, plan: ClipPlan) -> Record:
-        """Say in its own language and time what a clip's lips say (SPEAK_VIDEO), or its sound, which is what that can reach; and
-        measure it beside the true sound."""
+    def speak_clip(self, heard: ClipContent, modalities: str, plan: ClipPlan) -> Record:
+        """Say in its own language and time what a clip's lips say (VIDEO), or its sound, which is what that can reach; and measure
+        it beside the true sound."""
         voice = voice_of(heard.speech, self._chain.models.speaker_encoder)
-        samples = self._of_lips(heard, voice) if task == SPEAK_VIDEO else self._of_sound(heard, voice)
+        samples = self._of_lips(heard, voice) if modalities == VIDEO else self._of_sound(heard, voice)
         found, true = self._english.nearest(samples), self._english.nearest(heard.speech)
         return (
             {"right": found.text == plan.text, "found": found.text, "source_right": true.text == plan.text}

@@ -233,7 +233,8 @@ def test_a_worker_can_be_sent_to_several_processes(tmp_path: Path) -> None:
     cases = read_cases(write_tones(tmp_path), ("source",))
     work = measuring.Work(cases, ("duration_ratio",), ("dub",), measuring.JudgePaths(), {})
     make = pickle.loads(pickle.dumps(partial(measuring.Measurer, work)))
-    (found,) = pickle.loads(pickle.dumps(make().process((measuring.Job(2, (("dub", "duration_ratio", "key"),)),))))
+    job = measuring.CaseJob(2, (measuring.Measuring("dub", "duration_ratio", "key"),))
+    (found,) = pickle.loads(pickle.dumps(make().process((job,))))
     assert (found.id, found.key, found.figures["duration_ratio"]) == ("t2", "key", 1.05)
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from av2unit.sources import AUDIO, VIDEO
 from avcore.errors import NoFaceError, UsageError
 from avcore.media import write_speech
 from avcore.timeline import SAMPLES_PER_UNIT
@@ -17,7 +18,7 @@ from netflips.evaluate.clips import MediaClip
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.metrics.figures import EXTRACTOR
 from netflips.evaluate.records import Record
-from netflips.evaluate.sweep import AUDIO, BOTH, VIDEO, Sweep, curves_of, parse_levels, run_sweep, subject_of
+from netflips.evaluate.sweep import BOTH, Sweep, curves_of, parse_levels, run_sweep, subject_of
 
 STEPS, LEVELS = 40, (30.0, 10.0, -30.0)
 

@@ -5,8 +5,9 @@ import pytest
 
 from workshop.evaluate.condition_rows import LIP_ROWS, MICROPHONE_ROWS
 from workshop.evaluate.conditions import LIPS, SOUNDS, lips_of_kind
-from workshop.evaluate.jobs import heard_through, needs_face, noisy, with_lips
+from workshop.evaluate.modalities import AUTO, BOTH
 from workshop.evaluate.settings import EvaluationSettings
+from workshop.evaluate.tasks import UnderstandThrough, UnderstandWithLips
 from workshop.voices.cast import held_out_pairs
 
 _RATE = 16000
@@ -64,12 +65,6 @@ def test_lips_that_do_not_belong() -> None:
 def test_rows_ask_for_conditions_that_there_are_and_leave_none_out() -> None:
     needs = [need for row in (*MICROPHONE_ROWS, *LIP_ROWS) for need in row.needs(EvaluationSettings(number=300))]
     tasks = {need.task for need in needs}
-    assert {heard_through(name) for name in SOUNDS if name != "room"} <= tasks
-    assert {with_lips(modalities, kind) for kind in LIPS for modalities in ("auto", "audio,video")} <= tasks
-    assert {need.number for need in needs if "+" in need.task or "~" in need.task} == {100}
-
-
-def test_faces_are_looked_for_only_where_they_are_needed() -> None:
-    alone = ["audio", "room", heard_through("fast"), noisy("audio", -5.0)]
-    seen = ["audio,video", "video", "shown", with_lips("auto", "still"), noisy("audio,video", 0.0), noisy("auto", 0.0)]
-    assert [needs_face(task) for task in alone + seen] == [False] * len(alone) + [True] * len(seen)
+    assert {UnderstandThrough(name) for name in SOUNDS if name != "room"} <= tasks
+    assert {UnderstandWithLips(modalities, kind) for kind in LIPS for modalities in (AUTO, BOTH)} <= tasks
+    assert {need.number for need in needs if isinstance(need.task, UnderstandThrough | UnderstandWithLips)} == {100}

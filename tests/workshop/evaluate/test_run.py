@@ -13,21 +13,24 @@ from avcore.media import PictureSource, read_speech
 from avcore.progress import silent
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
 from netflips.evaluate import command
+from netflips.evaluate.tables import markdown
 from netflips.options import DubOptions
 from netflips.pipeline import dub
 from tests.workshop.evaluate.conftest import SETTINGS
-from workshop.evaluate import demo, listening, material, worker
+from workshop.evaluate import clipless, demo, listening, material, worker
+from workshop.evaluate.bench import load_bundle
 from workshop.evaluate.chain import Chain, read_clip
-from workshop.evaluate.condition_rows import OF_BUNDLE, WARNING_ROWS
-from workshop.evaluate.conditions import LIPS
-from workshop.evaluate.jobs import ExamJob, Need, Record, heard_through, noisy, record_key, with_lips
+from workshop.evaluate.condition_rows import WARNING_ROWS
+from workshop.evaluate.figures import figures_of, filled_rows, metrics
+from workshop.evaluate.jobs import ExamItem, ExamJob, Need, Record, record_key
 from workshop.evaluate.material import plan_clip, write_clip
-from workshop.evaluate.row import ExamRow
-from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_needs
+from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
+from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_curve, sweep_needs
 from workshop.evaluate.run import Evaluation
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.table import exam_markdown, filled_rows, metrics
-from workshop.evaluate.worker import ExamWorker, load_bundle
+from workshop.evaluate.tasks import Dub, DubShuffled, UnderstandInNoise, UnderstandThrough, UnderstandWithLips
+from workshop.evaluate.worker import ExamWorker
+from workshop.evaluate.worst import failures_of, worst_of_exam
 from workshop.voices import others
 from workshop.voices.cast import held_out_english
 from workshop.voices.others import OtherVoice
@@ -36,6 +39,7 @@ from workshop.voices.phrasebook import SentencePair
 _NOT_HERE = {"nearest_seen", "nearest_held_out", "voice", "f0_error", "floor", "floor_recorded"}
 """Rows whose needs do not shrink with the settings of a test, and rows that one utterance of a voice that knows nothing may have
 no figure for; they are measured on made records."""
+HEAD = (" figure ", " result ", " 95 % interval ", " n ", " goal ")
 _ASKED_FOR = {*NATURAL, *OTHER_SYNTHESISERS, *(row.name for row in WARNING_ROWS)}
 """Rows of synthesisers that may not be here, and of what a bundle says of itself."""
 
@@ -56,7 +60,7 @@ def needs() -> list[Need]:
 def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Evaluation) -> None:
     records = by_task(evaluation.records())
     lines = filled_rows(ROWS, records, SETTINGS)
-    figures = {line.row.name: line.figure for line in lines}
+    figures = figures_of(lines)
 
     failures = {record_key(one): one["failed"] for one in evaluation.records() if "failed" in one}
     assert not failures
@@ -69,9 +73,10 @@ def test_every_row_has_a_figure_and_random_weights_are_at_chance(evaluation: Eva
     assert min(figures[name].value for name in ("read_en", "read_ko", "read_en_lips", "said_read", "lip_speech_read_words")) > 0.5
     assert figures["lip_speech_true"].value == 1
     assert max(figures[name].value for name in ("unit_sync_at_zero", "lip_speech_estoi")) < 0.5
-    table = exam_markdown(lines)
-    assert len({len(line) for line in table.splitlines()}) == 1
-    found = json.loads(json.dumps(metrics(lines, records, SETTINGS)))
+    table = markdown(lines).splitlines()
+    assert table[0].split("|")[1:6] == [one.ljust(len(cell)) for one, cell in zip(HEAD, table[0].split("|")[1:6], strict=True)]
+    assert len(table) == len(lines) + 2
+    found = json.loads(json.dumps(metrics(lines, sweep_curve(records, SETTINGS), records, SETTINGS)))
     assert found["rows"]["held_out"]["n"] == 1
     assert found["noise_sweep_db"]["audio"]["0"]["n"] == 1
     assert found["scores"]["score"]["0.5"] < 0
@@ -81,8 +86,8 @@ def test_what_is_done_is_not_done_again(evaluation: Evaluation, monkeypatch: pyt
     assert evaluation.missing(needs()) == []
     again = Evaluation(evaluation.bundle, evaluation.folder.parent, SETTINGS)
     assert again.missing(needs()) == []
-    more = again.missing([Need("held_out", "audio", 2), Need("held_out", "video", 1)])
-    assert more == [ExamJob("held_out", 1, ("audio",))]
+    more = again.missing([Need("held_out", Dub(AUDIO), 2), Need("held_out", Dub(VIDEO), 1)])
+    assert more == [ExamJob(ExamItem("held_out", 1), (Dub(AUDIO),))]
 
     path = again.folder / "records.jsonl"
     before = path.read_bytes()
@@ -116,8 +121,8 @@ def test_what_is_found_does_not_depend_on_what_is_expected(
     clip = tmp_path / "clip.mp4"
     write_clip(clip, plan_clip("held_out", 0, SETTINGS), SETTINGS.side)
     monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
-    monkeypatch.setattr(worker, "say", None)
-    job, do = ExamJob("held_out", 0, ("audio,video", "shuffled")), ExamWorker(evaluation._place, SETTINGS)
+    monkeypatch.setattr(clipless, "say", None)
+    job, do = ExamJob(ExamItem("held_out", 0), (Dub(), DubShuffled())), ExamWorker(evaluation.place, SETTINGS)
     honest = do.do(job)
 
     def other(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
@@ -156,20 +161,23 @@ def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> No
 
 def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
-    record = ExamWorker(evaluation._place, SETTINGS).do(ExamJob("held_out", 3, ("video",)))[0]
+    record = ExamWorker(evaluation.place, SETTINGS).do(ExamJob(ExamItem("held_out", 3), (Dub(VIDEO),)))[0]
 
     assert record["right"] is False
     assert "no face" in record["failed"]
     line = filled_rows([row for row in ROWS if row.name == "video_only"], by_task([record]), SETTINGS)[0]
-    assert (line.figure.value, line.failed) == (0.0, 1)
+    assert line.own is not None
+    assert line.own.figure is not None
+    assert (line.own.figure.value, line.own.failed) == (0.0, 1)
 
 
 def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[bool, bool]] = []
     monkeypatch.setattr(listening, "_by_default", lambda extractor, speech, lips: _noted(given, extractor, speech, lips))
-    tasks = [with_lips("auto", "own"), with_lips("auto", "still"), with_lips("audio,video", "still"), noisy("auto", 0.0)]
-    do = ExamWorker(evaluation._place, SETTINGS)
-    records = do.do(ExamJob("held_out", 5, (*tasks, heard_through("fast"), "audio,video")))
+    lips = UnderstandWithLips(AUTO, "own"), UnderstandWithLips(AUTO, "still"), UnderstandWithLips(BOTH, "still")
+    do = ExamWorker(evaluation.place, SETTINGS)
+    tasks = (*lips, UnderstandInNoise(0.0), UnderstandThrough("fast"), Dub())
+    records = do.do(ExamJob(ExamItem("held_out", 5), tasks))
 
     assert not [one for one in records if "failed" in one]
     own, still, both, noise, fast, dubbed = records
@@ -195,8 +203,9 @@ def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch:
         return material.say(text, EspeakVoice("en-us+m5"))
 
     monkeypatch.setattr(others, "say", stand_in)
-    do = ExamWorker(evaluation._place, SETTINGS)
-    records = [do.do(ExamJob(kind, index, (kind,)))[0] for kind, index in (("pico", 0), ("pico", 1), ("mbrola", 0))]
+    do = ExamWorker(evaluation.place, SETTINGS)
+    items = ExamItem("pico", 0), ExamItem("pico", 1), ExamItem("mbrola", 0)
+    records = [do.do(ExamJob(item, (clipless.DubSynthesiser(item.kind),)))[0] for item in items]
 
     assert not [one for one in records if "failed" in one]
     assert [one["speaker"] for one in records] == ["en-US", "en-GB", "us1"]
@@ -208,65 +217,6 @@ def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch:
 _away = replace(plan_clip("held_out", 0, SETTINGS).around, shift=(3.0, 0.0))
 
 
-def test_rows_from_made_records() -> None:
-    rows = {row.name: row for row in ROWS}
-    first, second = (material.drawn_sentence("held_out", index, SETTINGS).korean for index in (0, 1))
-    english = [{"units": [1, 2, 3], "korean": first}, {"units": [7, 8, 9], "korean": "다른 말"}]
-    held_out = [{"index": 0, "units": [1, 2, 4]}, {"index": 1, "units": [7, 8, 9]}, {"index": 2, "failed": "x", "right": False}]
-    records = {("english", "english"): english, ("held_out", "audio,video"): held_out}
-    figure = rows["nearest_held_out"].figure(records, SETTINGS)
-    assert second != "다른 말"
-    assert figure is not None
-    assert (figure.value, figure.n) == (pytest.approx(1 / 3), 3)
-
-    voices = [{"index": 0, "voice": [1.0, 0.0], "dubbed_voice": [0.6, 0.8]}]
-    others = [{"voice": [0.0, 1.0]}, {"voice": [-1.0, 0.0]}]
-    figure = rows["voice"].figure({("held_out", "audio,video"): voices, ("others", "others"): others}, SETTINGS)
-    assert figure is not None
-    assert figure.value == pytest.approx(0.6 - (0.8 - 0.6) / 2)
-
-
-def test_rows_of_conditions_from_made_records() -> None:
-    rows = {row.name: row for row in ROWS}
-    settings = replace(SETTINGS, number=4)
-    right = [{"index": n, "units_right": n < 3, "right": n < 2} for n in range(4)]
-    records: dict[tuple[str, str], list[Record]] = {("pico", "pico"): right, ("festival", "festival"): right[2:]}
-    assert {name: figure_of(rows[name], records) for name in OTHER_SYNTHESISERS} == {
-        "others": (2 / 6, 6),
-        "others_units": (4 / 6, 6),
-        "others_pico": (0.75, 4),
-        "others_festival": (0.5, 2),
-        "others_mbrola": None,
-        "others_rhvoice": None,
-    }
-    failing = {("pico", "pico"): [{"index": 0, "failed": "x", "right": False}], ("mbrola", "mbrola"): right}
-    assert [line.failed for line in filled_rows([rows["others"]], failing, settings)] == [1]
-
-    wrong = {("natural", with_lips("auto", kind)): right for kind in LIPS if kind != "own"}
-    cost = rows["lips_cost"].figure({("natural", "audio"): [right[0], {"index": 3, "units_right": True}]} | wrong, settings)
-    assert cost is not None
-    assert (cost.value, cost.n) == (-0.5, 8)  # two of the clips have both; one of them is lost with other lips
-    late = {("natural", with_lips("auto", "late")): [{**one, "modalities": "audio"} for one in right]}
-    assert figure_of(rows["late_lips"], late) == (0.75, 4)
-    assert metrics([], late, settings)["taken_from"] == {"auto+late": {"audio": 1.0}}
-
-    told = {OF_BUNDLE: [{"warned_inside": {"share": 0.04, "samples": 400}, "warned_outside": {"share": 0.95, "samples": 60}}]}
-    assert figure_of(rows["warned_inside"], told) == (0.04, 400)
-    assert rows["warned_inside"].meets_goal(rows["warned_inside"].figure(told, settings))
-    assert figure_of(rows["warned_outside"], told) == (0.95, 60)
-    assert figure_of(rows["warned_one_word"], told) is None
-    assert figure_of(rows["warned_inside_natural"], told) is None
-    told[OF_BUNDLE][0]["warned_inside"]["by_voice"] = {"natural": {"share": 0.1, "samples": 200}}
-    assert figure_of(rows["warned_inside_natural"], told) == (0.1, 200)
-    told[OF_BUNDLE][0]["warned_wrong"] = {"share": 0.0, "samples": 0}
-    assert figure_of(rows["warned_wrong"], told) is None
-
-
-def figure_of(row: ExamRow, records: dict[tuple[str, str], list[Record]]) -> tuple[float, int] | None:
-    found = row.figure(records, SETTINGS)
-    return None if found is None else (pytest.approx(found.value), found.n)
-
-
 def test_synthesisers_that_are_missing_are_told_in_one_line(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -276,20 +226,6 @@ def test_synthesisers_that_are_missing_are_told_in_one_line(
     told = [line for line in capsys.readouterr().err.splitlines() if "apt-get" in line]
     assert len(told) == 1
     assert "mbrola, rhvoice, festival, pico" in told[0]
-
-
-def test_no_two_rows_have_one_name() -> None:
-    assert len({row.name for row in ROWS}) == len(ROWS)
-
-
-def test_a_flag_adds_its_rows_and_a_name_takes_one_of_them() -> None:
-    def chosen(names: str, with_others: bool) -> set[str]:
-        flags = {NATURAL: False, OTHER_SYNTHESISERS: with_others}
-        return {row.name for row in demo.choose_rows(names, False, flags)[0]}
-
-    assert set(OTHER_SYNTHESISERS) <= chosen("", True)
-    assert not {*OTHER_SYNTHESISERS, *NATURAL, UNTOUCHED} & chosen("", False)
-    assert chosen("others,late_lips", False) == {"others", "late_lips"}
 
 
 def page(tmp_path: Path) -> Path:
@@ -322,6 +258,8 @@ def test_the_command_writes_table_page_and_metrics(
     assert command.main([*arguments, "--with-untouched-speaker", "--beside", f"other units={other}"]) == 0
     assert docs.read_text(encoding="utf-8").count("n = 1)") == 1, "nothing was run again"
     (table,) = (tmp_path / "out").glob("*/table.md")
+    assert "vocoder alone on true units" in table.with_name("report.html").read_text(encoding="utf-8")
+    assert table.with_name("table.tex").is_file()
     assert "| other units: vocoder alone on true units" in table.read_text(encoding="utf-8")
     assert json.loads(found.read_bytes())["others"]["other units"]["rows"]["vocoder"]["n"] == 1
 
@@ -333,6 +271,7 @@ def test_the_command_writes_table_page_and_metrics(
         (["--rows", UNTOUCHED], "--with-untouched-speaker"),
         (["--number", "0"], "--number"),
         (["--jobs", "0"], "--jobs"),
+        (["--worst", "-1"], "--worst"),
         (["--bundle", "nowhere"], "bundle"),
         (["--beside", "nowhere.json"], "TITLE=metrics.json"),
         (["--beside", "other=nowhere.json"], "nowhere.json"),
@@ -345,3 +284,19 @@ def test_bad_arguments_are_told_in_one_line(arguments: list[str], words: str, ca
     told = capsys.readouterr().err
     assert words in told
     assert "Traceback" not in told
+
+
+def test_the_worst_clips_are_made_anew_for_the_page(evaluation: Evaluation) -> None:
+    found: list[Record] = [
+        {"kind": "held_out", "index": index, "task": BOTH, "right": index > 0, "found": f"heard {index}"} for index in range(3)
+    ]
+    rows = filled_rows([row for row in ROWS if row.name == "held_out"], by_task(found), SETTINGS)
+    (worst,) = worst_of_exam(rows, found, evaluation.place, SETTINGS, 1)
+    assert (worst.id, worst.failed, worst.notes) == ("held_out/0", [], [])
+    assert set(worst.stills) == set(worst.sounds) == {"source", "dub"}
+    wanted = material.drawn_sentence("held_out", 0, SETTINGS).korean
+    assert (worst.texts["wanted"], worst.texts["heard"]) == (wanted, "heard 0")
+    assert [one.value for one in worst.figures] == ["0.000"]
+    assert worst_of_exam(rows, found[1:], evaluation.place, SETTINGS, 1) == []
+    failed = [*found, {"kind": "held_out", "index": 1, "task": "random", "failed": "x"}, {**found[2], "failed": "no face"}]
+    assert failures_of(failed) == {"held_out/2": [f"{BOTH}: no face"]}

@@ -3,11 +3,12 @@
 import pytest
 
 from avcore.errors import InputError
-from workshop.evaluate.jobs import BOTH, COPIED, RECORDED, Record
+from workshop.evaluate.clipless import known_phones
+from workshop.evaluate.jobs import COPIED, RECORDED, Record
+from workshop.evaluate.modalities import BOTH
 from workshop.evaluate.row import ExamRow
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.voice_rows import VOICE_ROWS
-from workshop.evaluate.worker import known_phones
 
 
 def test_phones_of_another_version_of_the_synthesiser_are_known_by_their_sound() -> None:
@@ -25,11 +26,12 @@ def records(is_good: bool) -> dict[tuple[str, str], list[Record]]:
     worse = {"voicing": 0.6, "f0_error": 5.0, "floor": -40.0, "recorded_floor": -90.0}
     source = {"source_begins": 0.0, "source_ends": 0.0}
     recorded = {"harmonicity_db": 11.0, "periodic": 0.92, "clicks": 1}
-    return {
+    found = {
         ("held_out", BOTH): [(dub if is_good else bad) | source] * 5 + [{"right": False, "failed": "no face"}],
         (RECORDED, RECORDED): [recorded] * 5,
         (COPIED, COPIED): [copy if is_good else worse] * 5,
     }
+    return {place: [{"index": index, **one} for index, one in enumerate(items)] for place, items in found.items()}
 
 
 @pytest.mark.parametrize("row", [row for row in VOICE_ROWS if row.goal is not None], ids=lambda row: row.name)

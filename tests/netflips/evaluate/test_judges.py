@@ -1,0 +1,57 @@
+"""A recognizer by way of units hears as `netflips transcribe` does: utterance by utterance, with times from the beginning."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avcore.answers import Transcript, Word
+from avcore.errors import LanguageError, UsageError
+from avcore.timeline import SAMPLE_RATE
+from avcore.units import Units
+from avcore.units.vocabulary import require_language
+from netflips.evaluate.judges import UnitHearing
+from tests.avcore.made_speech import talk
+
+
+class Reader:
+    """Writes how long each utterance is."""
+
+    languages, default_options, path = ("en", "ko"), None, Path("reader.safetensors")
+
+    def __init__(self, takes: str = "units") -> None:
+        self.takes = takes
+
+    def require_language(self, language: str) -> str:
+        return require_language(language, self.languages, "the reader")
+
+    def read(self, units: Units, language: str | None, options: Any) -> Transcript:
+        length = float(units.num_steps) / 50
+        return Transcript(f"{length:.0f}", language or "en", (Word("x", 0.0, length, 1.0),))
+
+
+def hearing(takes: str = "units") -> UnitHearing:
+    extractor = SimpleNamespace(extract=lambda speech, lips: Units.from_frames(np.arange(len(speech) // 320)))
+    return UnitHearing("by units", extractor, Reader(takes))  # type: ignore[arg-type]
+
+
+def test_utterances_are_heard_one_by_one() -> None:
+    found = hearing().hear(talk([0.2, 2.0, 3.0, 2.0, 0.2]), "ko")
+    assert (found.text, found.language, len(found.words)) == ("2 2", "ko", 2)
+    first, second = found.words
+    assert first.start_s == pytest.approx(0.2, abs=0.3)
+    assert second.start_s == pytest.approx(5.2, abs=0.3)
+    assert second.end_s == pytest.approx(7.2, abs=0.3)
+
+
+def test_nothing_is_heard_in_silence() -> None:
+    assert hearing().hear(np.zeros(2 * SAMPLE_RATE, np.float32)) == Transcript("", "")
+
+
+def test_other_languages_and_other_readers_are_refused() -> None:
+    with pytest.raises(LanguageError):
+        hearing().hear(talk([0.2, 1.0]), "fr")
+    with pytest.raises(UsageError, match="must read units of sound"):
+        hearing("lips")
