@@ -1,4 +1,4 @@
-"""Long input in windows: cut at pauses where there are any, with an overlap where there are none, and joined by time."""
+"""Long input in windows: cut at pauses where there are any, with an overlap where there are none, and joined between words."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,16 @@ from avcore.answers import Word
 from avcore.errors import UsageError
 from avcore.timeline import frames_to_seconds, seconds_to_samples, seconds_to_units, units_to_seconds
 from avcore.units import Units
+from unit2text.normalise import normalise
 
 Pause = tuple[float, float]
 """A stretch (s) in which nobody speaks."""
 _LONG_S = 0.24
 """A unit that lasts so long is taken for a pause."""
+_SAME_S = 0.5
+"""Two windows' words are one only where their middles are not further apart."""
+_EDGE_S = 0.3
+"""A word that is said so near to where its window begins or ends may have been heard in part."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,10 @@ class WindowSettings:
 
 
 class Window(NamedTuple):
-    """Steps that are read together, first to last - 1. Of what is found there, words between keep_from and keep_to stay."""
+    """Steps that are read together, first to last - 1; it may begin before the end of the one before."""
 
     first: int
     last: int
-    keep_from: int
-    keep_to: int
 
 
 def pauses_of(units: Units) -> list[Pause]:
@@ -74,37 +77,69 @@ def plan_windows(num_steps: int, rate: int, pauses: Iterable[Pause], settings: W
     )
     quiet = [(seconds_to_samples(start, rate), seconds_to_samples(end, rate)) for start, end in pauses]
     windows: list[Window] = []
-    first, begin = 0, 0
+    begin, fresh = 0, 0  # fresh: from where on nothing is read yet
     while num_steps - begin > longest:
-        inside = [(max(a, first + shortest), min(b, begin + longest)) for a, b in quiet]
+        inside = [(max(a, fresh + shortest), min(b, begin + longest)) for a, b in quiet]
         fitting = [(b - a, b, (a + b) // 2) for a, b in inside if b > a]
         if fitting:
             cut = max(fitting)[2]
-            windows.append(Window(begin, cut, first, cut))
-            first = begin = cut
+            windows.append(Window(begin, cut))
+            begin = fresh = cut
         else:
             end = begin + longest
-            cut = end - overlap // 2
-            windows.append(Window(begin, end, first, cut))
-            first, begin = cut, end - overlap
-    return [*windows, Window(begin, num_steps, first, num_steps)]
+            windows.append(Window(begin, end))
+            begin, fresh = end - overlap, end - overlap // 2
+    return [*windows, Window(begin, num_steps)]
 
 
 def join_windows(windows: Sequence[Window], words: Sequence[Iterable[Word]], rate: int) -> tuple[Word, ...]:
-    """All windows' words in one row: of those found twice, the ones of the window in whose part their middle lies.
+    """All windows' words in one row, whole words only: what two windows both heard is joined behind a word that both have.
 
     words: of each window, times from its beginning. Times are those of the whole, in order and inside it.
     """
     joined: list[Word] = []
+    heard_to = 0.0
     for window, found in zip(windows, words, strict=True):
-        begin, low, high = (float(frames_to_seconds(one, rate)) for one in (window.first, window.keep_from, window.keep_to))
-        is_last = window is windows[-1]
-        for word in found:
-            start, end = word.start_s + begin, word.end_s + begin
-            middle = (start + end) / 2
-            if not (low <= middle < high or (is_last and middle >= high)):
-                continue
-            if joined and start < joined[-1].end_s:
-                start = joined[-1].end_s
-            joined.append(word._replace(start_s=start, end_s=max(start, end)))
+        begin, end = (float(frames_to_seconds(one, rate)) for one in window)
+        later = [word._replace(start_s=word.start_s + begin, end_s=word.end_s + begin) for word in found]
+        if begin < heard_to:
+            kept, dropped = _place_to_join(joined, later, begin, heard_to)
+            joined, later = joined[:kept], later[dropped:]
+        for word in later:
+            start = max(word.start_s, joined[-1].end_s if joined else 0.0)
+            joined.append(word._replace(start_s=start, end_s=max(start, word.end_s)))
+        heard_to = end
     return tuple(joined)
+
+
+def _place_to_join(before: Sequence[Word], after: Sequence[Word], begin: float, end: float) -> tuple[int, int]:
+    """How many words before stay, and how many after go, of two windows that share begin to end (s): behind a word that both
+    have, as near to the middle as there is one; otherwise where no word is left out or said twice."""
+    middle = (begin + end) / 2
+    last, first = len(before), 0
+    stays = sum(word.end_s <= begin for word in before)
+    goes = sum(word.start_s < end for word in after)
+    shared = [
+        (abs((before[i - 1].end_s + after[j - 1].end_s) / 2 - middle), i, j)
+        for i in range(stays + 1, last + 1)
+        for j in range(first + 1, goes + 1)
+        if _is_same(before[i - 1], after[j - 1])
+    ]
+    if shared:
+        return min(shared)[1:]
+    near = min(_EDGE_S, (end - begin) / 4)
+    places = []
+    for i in range(stays, last + 1):
+        for j in range(first, goes + 1):
+            left, right = before[i - 1].end_s if i > stays else begin, after[j].start_s if j < goes else end
+            cut_short = max(0.0, left - (end - near)) if i > stays else 0.0
+            cut_late = max(0.0, begin + near - right) if j < goes else 0.0
+            left_out = sum(max(0.0, min(word.end_s, right) - max(word.start_s, left)) for word in (*before[i:], *after[:j]))
+            cost = max(0.0, left - right) + left_out + cut_short + cut_late
+            places.append((round(cost, 3), abs((left + right) / 2 - middle), i, j))
+    return min(places)[2:]
+
+
+def _is_same(one: Word, other: Word) -> bool:
+    apart = abs(one.start_s + one.end_s - other.start_s - other.end_s) / 2
+    return apart <= _SAME_S and normalise(one.text) == normalise(other.text)

@@ -18,8 +18,8 @@ from unit2text.reader import UnitReader
 from unit2text.stage import TEXT_READER
 from unit2text.train import main
 from unit2text.training.config import DataConfig, NoiseConfig, TrainConfig
-from unit2text.training.corpus import read_corpus
-from unit2text.training.items import fade, masked, with_noise
+from unit2text.training.corpus import read_corpus, text_vocabulary
+from unit2text.training.items import Utterances, fade, masked, with_noise
 
 
 def overrides(folder: Path, run: str, *more: str) -> list[str]:
@@ -197,6 +197,25 @@ def test_noise() -> None:
     assert 0.15 < float((masked(rows, noise, random) == 0).mean()) < 0.4
 
 
+def test_sentences_in_a_row(folder: Path) -> None:
+    """As many of one language as fit, one behind another, with pauses between; the same each time for the same number."""
+    corpus = read_corpus(DataConfig(str(folder / "texts.jsonl"), units=str(folder / "units.jsonl"), hold_out=2), 0)
+    text, starts = text_vocabulary(corpus)
+    in_a_row = NoiseConfig(0, 0, 0, 0, 0, mask_s=0.1, fade_sound=False, join=1.0, join_s=8.0, pause_s=0.4)
+    single, several = (
+        Utterances(corpus.train, text, tuple(starts), corpus.num_units, replace(in_a_row, join=share)) for share in (0.0, 1.0)
+    )
+    alone, row = single.load((0, 3)), several.load((0, 3))
+    assert row.text.startswith(f"{alone.text} ")
+    assert row.rows[: len(alone.rows)].tolist() == alone.rows.tolist()
+    assert 2 * len(alone.rows) < len(row.rows) <= 400
+    assert text.decode(row.target[:-1].tolist()) == row.text
+    known = {one.text for one in corpus.train}
+    assert row.text not in known
+    assert several.load((0, 3)).rows.tolist() == row.rows.tolist()
+    assert several.load((1, 3)).rows.tolist() != row.rows.tolist()
+
+
 @pytest.mark.parametrize(("progress", "hidden"), [(0.05, 0), (0.4, 5), (0.8, 10)])
 def test_units_of_the_sound_fade_out(progress: float, hidden: int) -> None:
     sound = torch.full((2, 12), 9)
@@ -206,7 +225,9 @@ def test_units_of_the_sound_fade_out(progress: float, hidden: int) -> None:
     assert int((sound == 0).sum()) == 4
 
 
-@pytest.mark.parametrize("bad", ["noise.substitute=2", "model.encoder_heads=5", "data.hold_out=0", "ctc_weight=-1", "nonsense=1"])
+@pytest.mark.parametrize(
+    "bad", ["noise.substitute=2", "model.encoder_heads=5", "data.hold_out=0", "ctc_weight=-1", "noise.join=1.5", "nonsense=1"]
+)
 def test_settings_that_cannot_be(folder: Path, bad: str) -> None:
     assert main(overrides(folder, "bad", bad)) == 2
 

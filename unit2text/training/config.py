@@ -49,7 +49,9 @@ class NoiseConfig:
     """What happens to units before they are read, drawn anew each time. Shares are of the units of an utterance, repeats merged.
 
     stretch: each duration is multiplied by up to 1 + stretch, or divided by it. mask: share of the time that is hidden, in spans of
-    mask_s on average. fade_sound: units of the sound are hidden more and more, all of them from 0.7 of the run on.
+    mask_s on average. fade_sound: units of the sound are hidden more and more, all of them from 0.7 of the run on. join: share of
+    the utterances behind which another one of their language is said, and behind that again, up to join_s in all, with pauses of up
+    to pause_s: a reader that only ever saw single sentences cannot read two in a row.
     """
 
     substitute: float
@@ -59,6 +61,9 @@ class NoiseConfig:
     mask: float
     mask_s: float
     fade_sound: bool
+    join: float = 0.0
+    join_s: float = 12.0
+    pause_s: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -134,13 +139,14 @@ def check_config(config: TrainConfig) -> None:
     noise, model = config.noise, config.model
     shares = {
         "noise.substitute": noise.substitute, "noise.delete": noise.delete, "noise.insert": noise.insert, "noise.mask": noise.mask,
+        "noise.join": noise.join,
         "ctc_weight": config.ctc_weight, "label_smoothing": config.label_smoothing, "read.ctc_weight": config.read.ctc_weight,
     }  # fmt: skip
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise UsageError(f"{name} is no share", expected="0 to 1", found=share)
-    if noise.stretch < 0 or noise.mask_s <= 0:
-        raise UsageError("the noise cannot be made", expected="noise.stretch of 0 or more, noise.mask_s above 0")
+    if noise.stretch < 0 or noise.mask_s <= 0 or noise.pause_s < 0:
+        raise UsageError("the noise cannot be made", expected="noise.stretch and noise.pause_s of 0 or more, noise.mask_s above 0")
     for name in ("encoder_heads", "conv_pos_groups", "decoder_heads"):
         if getattr(model, name) < 1 or model.dim % getattr(model, name):
             raise UsageError(

@@ -62,6 +62,9 @@ class Utterances:
         self._utterances = [one for one in utterances for _ in range(one.repeat if noise is not None else 1)]
         self._text, self._languages, self._num_units = text, list(languages), num_units
         self._noise, self._seed = noise, seed
+        self._of_language: dict[str, list[int]] = {}
+        for number, one in enumerate(self._utterances):
+            self._of_language.setdefault(one.language, []).append(number)
 
     def __len__(self) -> int:
         return len(self._utterances)
@@ -71,23 +74,51 @@ class Utterances:
         return self._utterances[index].id
 
     def lengths(self) -> list[int]:
-        """Steps of each."""
+        """Steps of each, alone."""
         return [one.units.num_steps for one in self._utterances]
 
     def load(self, key: Key) -> Item:
-        """An utterance; what noise does to it depends on the seed, the epoch and its number alone."""
+        """An utterance, or several in a row; what noise does depends on the seed, the epoch and its number alone."""
         one = self._utterances[key[1]]
-        units, sound = one.units, one.sound
-        if self._noise is not None:
-            random = item_generator(self._seed, key)
-            if sound is None:
-                units = with_noise(units, self._noise, self._num_units, random)
-            rows = masked(units.frames() + NUM_MARKS, self._noise, random)
+        if self._noise is None:
+            said, streams = [one], self._streams(one)
         else:
-            rows = units.frames() + NUM_MARKS
-        beside = None if sound is None else sound.frames() + NUM_MARKS
-        target = np.append(self._text.encode(one.text), END)
-        return Item(rows, beside, target, self._languages.index(one.language), one.text)
+            random = item_generator(self._seed, key)
+            said = self._row_of(one, self._noise, random)
+            streams = with_pauses([self._streams(each, random) for each in said], self._noise.pause_s, random)
+            streams[0] = masked(streams[0], self._noise, random)
+        text = " ".join(each.text for each in said)
+        target = np.append(self._text.encode(text), END)
+        return Item(streams[0], streams[1] if len(streams) > 1 else None, target, self._languages.index(one.language), text)
+
+    def _row_of(self, one: SpokenText, noise: NoiseConfig, random: Generator) -> list[SpokenText]:
+        """An utterance, and those that are said behind it."""
+        said, left = [one], seconds_to_units(noise.join_s) - one.units.num_steps
+        others = self._of_language[one.language]
+        while noise.join and random.random() < noise.join:
+            another = self._utterances[others[int(random.integers(len(others)))]]
+            left -= another.units.num_steps + seconds_to_units(noise.pause_s)
+            if left < 0:
+                break
+            said.append(another)
+        return said
+
+    def _streams(self, one: SpokenText, random: Generator | None = None) -> Ids:
+        """Rows of an utterance's units, and of its sound where there is some, int64 [1 or 2, time]; random: with noise."""
+        units = one.units
+        if random is not None and self._noise is not None and one.sound is None:
+            units = with_noise(units, self._noise, self._num_units, random)
+        return np.stack([each.frames() for each in (units, one.sound) if each is not None]) + NUM_MARKS
+
+
+def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids:
+    """Utterances, int64 [stream, time] each, one behind another; a pause sounds like the end before it, or the beginning after."""
+    row = [streams[0]]
+    for one in streams[1:]:
+        steps = int(random.integers(seconds_to_units(most_s) + 1))
+        row += [np.repeat(row[-1][:, -1:] if random.random() < 0.5 else one[:, :1], steps, axis=1), one]
+    joined: Ids = np.concatenate(row, axis=1)
+    return joined
 
 
 def with_noise(units: Units, noise: NoiseConfig, num_units: int, random: Generator) -> Units:
