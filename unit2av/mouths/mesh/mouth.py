@@ -181,7 +181,7 @@ class _Shot:
     def _look(self, scene: Scene) -> Look | None:
         if scene.mesh is None:
             return None
-        flowed = np.zeros(2)
+        flowed = np.zeros(4)
         if self._last is not None:
             before, last = self._last
             flowed = last.flowed + flow(before.rgb, scene.rgb, last.mesh, scene.mesh.astype(np.float64))
