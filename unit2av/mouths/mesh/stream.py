@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
-from unit2av.mouths.mesh.face_shape import Points
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, Points
 from unit2av.mouths.mesh.head_frame import FOLLOWED, UPPER_FACE, HeadPose, fit_pose, mean_pose, rolled
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, SkinLook, skin_look
 
@@ -22,6 +22,9 @@ REACH = 10
 """Pictures on either side that are looked at to place a face in one."""
 _SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 2.0, 3.0
 """Pictures over which the shape of a face, its turn and size beside those that flow has, and its place beside that are averaged."""
+_SEEN_SIGMA, _SAME_MOUTH = 2.0, 0.012
+"""The same of where the mouth is seen, over pictures whose lips are no further apart than this, in widths of the face."""
+_MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
 _FLOW_WIDTH = 160
 _FLOW_MARGIN = 0.15
 _MOST_RETURN = 0.5
@@ -55,8 +58,8 @@ class Look:
 class Place:
     """Where a face is, without jitter.
 
-    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: those of this picture
-    alone, for where a moving mouth really is. strength: 0..1, of a drawn mouth.
+    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: averaged over those
+    neighbours alone whose mouth has the same shape, for where a moving mouth really is. strength: 0..1, of a drawn mouth.
     """
 
     pose: HeadPose
@@ -100,7 +103,18 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     middle = near @ np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed[:2] for look in seen]) + here.flowed[:2]
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
-    return Place(HeadPose(pose.scale, pose.turn, shift), head, here.head, _strength(looks, now))
+    return Place(HeadPose(pose.scale, pose.turn, shift), head, _seen(seen, here, distance), _strength(looks, now))
+
+
+def _seen(looks: Sequence[Look], here: Look, distance: NDArray[np.float64]) -> Points:
+    """Where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same mouth.
+
+    distance: of the looks, in pictures. What was found in one picture alone trembles, and the texture of the lips with it.
+    """
+    heads = np.stack([look.head for look in looks])
+    apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
+    weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
+    return np.asarray(np.tensordot(weights / weights.sum(), heads, axes=1), np.float64)
 
 
 def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
