@@ -38,15 +38,17 @@ _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
 _ROW_END = 0.115
 _TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
 _GAP_SHADE, _ROOT_SHADE = 0.80, 0.86
-_SHUT_LIGHT, _LIT_GAP = 0.65, 0.06
+_SHUT_LIGHT, _LIT_GAP = 0.8, 0.06
 """Share of the light that falls on teeth behind lips that hardly part, and the gap from which on all of it does."""
-_EDGE_LIGHT = 0.5, 0.6
+_EDGE_LIGHT = 0.5, 0.75
 """Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
 _LEAST_TEETH_GAP = 0.02
 _PATCH = 320, 160
 """Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
 _REACH = 0.4
 _LEAST_SHARE = 0.25
+_FRONT, _ROW_SHARE = slice(104, 216), 0.7
+"""Columns of that picture where the front teeth are, and the share of them in which upper teeth must be seen to make a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,8 @@ class Teeth:
     """Teeth as a picture showed them, kept in the head frame.
 
     patch: uint8 [160, 320, 3]; upper, lower: float32 [160, 320], how much of each row's teeth is in a pixel. corner: x, y of the
-    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen. colour: float32 [3], of
-    the brighter half of them.
+    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen. colour: float32 [3].
+    is_row: whether enough of them is seen to be shown; otherwise they only say of what colour a drawn row is.
     """
 
     patch: Pixels
@@ -65,6 +67,7 @@ class Teeth:
     gap: float
     score: float
     colour: Floats
+    is_row: bool
 
     def lay(self, layer: "_Layer", pose: HeadPose, part: Points, fine: int, lit: float, gap: float) -> None:
         """Lay the teeth into a mouth's inside, `fine` times as large as the picture's part that begins at `part` (x, y).
@@ -149,14 +152,9 @@ def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose) ->
     split = _between_rows(is_tooth.sum(axis=1))
     upper, lower = soft.copy(), soft.copy()
     upper[split:], lower[:split] = 0, 0
-    colour = _bright(patch[is_tooth >= 0.5 * is_tooth.max()])
-    return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()), colour)
-
-
-def _bright(colours: Pixels) -> Floats:
-    """The median of the brighter half of colours [n, 3]: float32 [3], 0..255."""
-    brightness = colours.sum(axis=1, dtype=np.int32)
-    return np.asarray(np.median(colours[brightness >= np.median(brightness)], axis=0), np.float32)
+    colour = np.asarray(np.median(patch[is_tooth >= 0.5 * is_tooth.max()], axis=0), np.float32)
+    is_row = bool((upper[:, _FRONT].max(axis=0) > 0.5).mean() > _ROW_SHARE)
+    return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()), colour, is_row)
 
 
 def _between_rows(by_row: NDArray[np.float64]) -> int:
@@ -195,18 +193,17 @@ def draw_inside(
     layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine)
     layer.pixels[:] = look.dark
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
-    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.5 + 1.8 * gap, 0.85), 0.012)
     lit = _SHUT_LIGHT + (1 - _SHUT_LIGHT) * float(smoothstep(gap / _LIT_GAP))
-    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE, lit)
-    if teeth is None:
-        layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE, lit)
-    else:
-        # Beyond what the picture showed of them, teeth of their colour.
-        layer.teeth(_rows(flat, UPPER_TEETH), 1.0, lit, teeth.colour / 255 / light)
+    shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
+    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel)
+    layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
+    is_own = teeth is not None and teeth.is_row
+    if teeth is not None and is_own:
         teeth.lay(layer, pose, part, fine, lit, gap)
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
-    least = _EDGE_LIGHT[teeth is not None]
+    least = _EDGE_LIGHT[is_own]
     seen = picture[top:bottom, left:right]
     dark = np.clip(shown * (least + (1 - least) * depth), 0, 255)
     seen[:] = np.rint(seen + (dark - seen) * (strength * cover[..., None])).astype(np.uint8)
@@ -227,7 +224,7 @@ class _Layer:
         mask = cv2.GaussianBlur(mask, (0, 0), max(blur * self.scale, 0.5))[..., None]
         self.pixels[:] += ((colour * 255 * self.light).astype(np.float32) - self.pixels) * mask
 
-    def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats = _ENAMEL) -> None:
+    def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats) -> None:
         """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums."""
         edge, gum = row[:NUM_ARCH], row[NUM_ARCH:]
         teeth = [_tooth(edge, gum, first, last) for first, last in pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))]
@@ -250,7 +247,7 @@ def _tooth(edge: Points, gum: Points, first: float, last: float) -> tuple[Points
     """The outline of a tooth with rounded corners, and of its upper part, in a row with two edges [9, 2]: [n, 2] each."""
     places = np.linspace(first, last, 5)
     low, high = np.stack([_across(edge, gum, place) for place in places], axis=1)
-    rounded = low + np.array([0.16, 0.03, 0.0, 0.03, 0.16])[:, None] * (high - low)
+    rounded = low + np.array([0.09, 0.02, 0.0, 0.02, 0.09])[:, None] * (high - low)
     return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
 
 
