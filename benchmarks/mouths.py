@@ -68,6 +68,7 @@ def ours(mouth: str, height: int, folder: Path, seconds: float, precision: str) 
 @cache
 def _opened(mouth: str, folder: Path, precision: str):
     from avcore.compute.device import resolve_precision
+    from avcore.faces.crop import UPPER
 
     cpu = torch.device("cpu")
     if mouth == "mesh":
@@ -79,11 +80,11 @@ def _opened(mouth: str, folder: Path, precision: str):
     if mouth == "wav2lip":
         from unit2av.mouths.wav2lip.mouth import SoundMouth
 
-        return SoundMouth(_wav2lip(), cpu, resolve_precision(precision, cpu), is_published=True)
+        return SoundMouth(_wav2lip(), cpu, resolve_precision(precision, cpu), is_published=True, upper=UPPER)
     from unit2av.mouths.units import UnitMouth
     from unit2av.renderer import LipRenderer
 
-    return UnitMouth(LipRenderer.from_checkpoint(folder / RENDERER, precision=precision))
+    return UnitMouth(LipRenderer.from_checkpoint(folder / RENDERER, precision=precision), upper=UPPER)
 
 
 def _wav2lip():

@@ -27,6 +27,8 @@ BATCH_PICTURES = 20
 """Pictures that go through the network together."""
 BATCH_WINDOWS = 64
 """Windows of units that go through the unit branch together."""
+_SCALED_ROWS = 2
+"""Rows above that a row of a patch is mixed with when the patch is scaled to its box."""
 
 Item = TypeVar("Item")
 
@@ -139,6 +141,11 @@ def load_face_model(source: RendererCheckpoint) -> FaceModel:
         model = FaceModel(size)
     load_strict(model, tensors, source.source)
     return model
+
+
+def first_row_of(upper: float) -> int:
+    """The first row of a patch that is to be drawn where `paste` makes no use of a share of it, `upper`, from its top."""
+    return max(int(upper * FACE_SIZE) - _SCALED_ROWS, 0)
 
 
 def network_input(faces: Tensor, references: Tensor | None = None) -> Tensor:

@@ -13,12 +13,12 @@ from avcore.faces.geometry import hull
 from avcore.units import Units
 from tests.unit2av.mouth_samples import said, table
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, OUTER_LOWER, OUTER_UPPER, neutral_face
-from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.head_frame import UPPER_FACE, fit_pose
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
 from unit2av.mouths.mesh.shade import shade
-from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
+from unit2av.mouths.mesh.stream import Look, flow, is_hidden_now, placed
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Camera, Pose
 from workshop.heads.head import Head, MouthShape, draw
@@ -215,13 +215,43 @@ def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: p
     assert np.hypot(*np.diff(slide, n=2, axis=0).T).mean() < 0.2
 
 
+@pytest.mark.parametrize(("roll", "growth"), [(0.0, 0.0), (0.05, 0.0), (-0.03, 0.04)])
+def test_flow_finds_how_a_shaken_camera_moves_a_face(roll: float, growth: float) -> None:
+    """Landmarks that do not move say nothing: the pixels do."""
+    pose = Pose(scale=0.6)
+    before, mesh = draw(head(), pose, MouthShape(), SIDE), mesh_of(pose, MouthShape()).astype(np.float64)
+    middle = mesh[UPPER_FACE, :2].mean(axis=0)
+    step = np.exp(growth + 1j * roll)
+    turn = np.array([[step.real, -step.imag], [step.imag, step.real]])
+    place = np.column_stack([turn, np.array([3.4, -2.2]) + middle - turn @ middle])
+    after = cv2.warpAffine(before, place, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    found = flow(before, after, mesh, mesh)
+    assert np.abs(found[:2] - [3.4, -2.2]).max() < 0.15
+    assert np.abs(found[2:] - [roll, growth]).max() < 0.004
+
+
+def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> None:
+    """The head rolls in one picture; its landmarks say so, and so do the pixels: nothing is smoothed away."""
+    still, tilted = mesh_of(Pose(scale=0.6), MouthShape()), mesh_of(Pose(scale=0.6, roll=0.1), MouthShape())
+    sign = -1 if fit_pose(tilted).turn[1, 0] < 0 else 1
+
+    def seen(mesh: np.ndarray, roll: float) -> Look:
+        pose = fit_pose(mesh.astype(np.float64))
+        flowed = np.array([0, 0, sign * roll, 0])
+        return Look(mesh.astype(np.float64), pose, pose.to_head(mesh), flowed, np.zeros((164, 3), np.float32), is_hidden=False)
+
+    looks = [seen(tilted, 0.1) if k == 5 else seen(still, 0.0) for k in range(11)]
+    np.testing.assert_allclose(placed(looks, 5).pose.turn, fit_pose(tilted).turn, atol=0.01)
+    np.testing.assert_allclose(placed(looks, 4).pose.turn, fit_pose(still).turn, atol=0.01)
+
+
 # In a stream
 
 
 def look(x: float, is_hidden: bool = False) -> Look:
     mesh = mesh_of(Pose(scale=0.6), MouthShape(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
     pose = fit_pose(mesh)
-    return Look(mesh, pose, pose.to_head(mesh), np.zeros(2), np.zeros((164, 3), np.float32), is_hidden)
+    return Look(mesh, pose, pose.to_head(mesh), np.zeros(4), np.zeros((164, 3), np.float32), is_hidden)
 
 
 def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:

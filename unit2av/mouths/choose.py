@@ -65,7 +65,8 @@ def opened_mouth(
     how patches are put into pictures unless the choice is hard; it leaves `UPPER` of them out. Raises UsageError, InputError,
     CheckpointError.
     """
-    name, paste = settled(choice, renderer), paste_face_hard if choice.is_hard else soft_paste
+    name = settled(choice, renderer)
+    paste, upper = (paste_face_hard, 0.0) if choice.is_hard else (soft_paste, UPPER)
     if name == MESH:
         table = table_of(choice, renderer)
         if table is None:
@@ -76,9 +77,9 @@ def opened_mouth(
         finally:
             mouth.close()
     elif name == WAV2LIP and choice.wav2lip is not None:
-        yield SoundMouth.from_checkpoint(choice.wav2lip, device, precision, paste, batch_size, choice.is_published)
+        yield SoundMouth.from_checkpoint(choice.wav2lip, device, precision, paste, batch_size, choice.is_published, upper)
     elif drawn_by is not None or renderer is not None:
         drawn_by = drawn_by or LipRenderer.from_checkpoint(Path(str(renderer)), device, precision)
-        yield UnitMouth(drawn_by, paste, batch_size, 0.0 if choice.is_hard else UPPER)
+        yield UnitMouth(drawn_by, paste, batch_size, upper)
     else:
         raise UsageError("--mouth units needs a renderer", hint="give --unit2av-path")

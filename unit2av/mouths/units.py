@@ -13,13 +13,10 @@ from avcore.errors import UnitError
 from avcore.faces.crop import paste_face
 from avcore.timeline import Seconds, frames_to_units, units_to_frames
 from avcore.units import Units
-from unit2av.face.model import FACE_SIZE
 from unit2av.face.talking import Paste, drawn_pictures
 from unit2av.mouths.mouth import Said, Scene
-from unit2av.renderer import BATCH_PICTURES, LipRenderer
+from unit2av.renderer import BATCH_PICTURES, LipRenderer, first_row_of
 
-_SCALED_ROWS = 2
-"""Rows above that a row of a patch is mixed with when the patch is scaled to its box."""
 _HALF_WINDOW = 5
 """Codes are made in windows of 10; the middle of one that holds a single unit is that unit's own shape."""
 
@@ -36,7 +33,7 @@ class UnitMouth:
         self, renderer: LipRenderer, paste: Paste = paste_face, batch_size: int = BATCH_PICTURES, upper: float = 0.0
     ) -> None:
         self._renderer, self._paste, self._batch_size = renderer, paste, batch_size
-        self._first_row = max(int(upper * FACE_SIZE) - _SCALED_ROWS, 0)
+        self._first_row = first_row_of(upper)
 
     def codes(self, said: Said) -> Tensor:
         """One code a picture of 40 ms, float32 [n, width]; see `LipRenderer.codes`."""

@@ -15,7 +15,7 @@ _LIDS = {point for eye in EYES for lid in eye for point in lid[1:-1]}
 _LOWEST, _HIGHEST = 0.06, -0.5
 """Height in the neutral face that stable points lie between."""
 UPPER_FACE = [168, 6, 197, 195, 4, 1, 33, 133, 362, 263, 70, 105, 107, 336, 334, 300, 98, 327, 50, 280, 36, 266]
-"""Points whose middle says where the head is; they are followed from picture to picture."""
+"""Points whose middle says where the head is."""
 
 
 class HeadPose(NamedTuple):
@@ -46,6 +46,12 @@ def fit_pose(points: Points | Landmarks) -> HeadPose:
     return HeadPose(scale, turn, seen_middle - scale * turn @ model_middle)
 
 
+def rolled(pose: HeadPose, roll: float, growth: float) -> HeadPose:
+    """A pose turned by `roll` radians within the picture, and larger by exp(`growth`); its shift stays."""
+    within = cv2.Rodrigues(np.array([0.0, 0.0, roll]))[0]
+    return HeadPose(pose.scale * float(np.exp(growth)), within @ pose.turn, pose.shift)
+
+
 def mean_pose(poses: list[HeadPose], weights: Points) -> HeadPose:
     """The weighted mean of poses that are near to one another. weights: [n], adding up to 1."""
     scale = float(np.exp(weights @ np.log([pose.scale for pose in poses])))
@@ -60,3 +66,5 @@ def _stable() -> list[int]:
 
 
 _STABLE = _stable()
+FOLLOWED = _STABLE[::3]
+"""Points all over the upper face that are followed from picture to picture."""

@@ -1,5 +1,6 @@
 """What is seen between open lips: teeth, tongue and darkness, drawn with the person's own teeth where a picture shows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,6 +27,9 @@ from unit2av.mouths.mesh.warp import SUBPIXEL_BITS, fixed_point
 _CAVITY = np.array([0.17, 0.055, 0.05])
 _TONGUE = np.array([0.60, 0.28, 0.27])
 _ENAMEL = np.array([0.88, 0.83, 0.74])
+_LIGHTEST_CAVITY = np.array([0.28, 0.17, 0.16])
+_LEAST_DARK_GAP, _LEAST_DARK_PIXELS, _DARKEST = 0.03, 12, 15
+"""Gap, and pixels in it, that show how dark a mouth is, and the percentage of them that does."""
 _GLOW = np.array([0.30, 0.12, 0.10])
 """What little light is in a mouth hardly open comes through the lips and off them."""
 _UPPER_SHADE, _LOWER_SHADE = 0.80, 0.46
@@ -34,15 +38,17 @@ _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
 _ROW_END = 0.115
 _TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
 _GAP_SHADE, _ROOT_SHADE = 0.80, 0.86
-_SHUT_LIGHT, _LIT_GAP = 0.65, 0.06
+_SHUT_LIGHT, _LIT_GAP = 0.8, 0.06
 """Share of the light that falls on teeth behind lips that hardly part, and the gap from which on all of it does."""
-_EDGE_LIGHT = 0.5, 0.6
+_EDGE_LIGHT = 0.5, 0.75
 """Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
 _LEAST_TEETH_GAP = 0.02
 _PATCH = 320, 160
 """Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
 _REACH = 0.4
 _LEAST_SHARE = 0.25
+_FRONT, _ROW_SHARE = slice(104, 216), 0.7
+"""Columns of that picture where the front teeth are, and the share of them in which upper teeth must be seen to make a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +56,8 @@ class Teeth:
     """Teeth as a picture showed them, kept in the head frame.
 
     patch: uint8 [160, 320, 3]; upper, lower: float32 [160, 320], how much of each row's teeth is in a pixel. corner: x, y of the
-    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen.
+    patch and its depth; gap: between the lips then, in widths of the face. score: how much of them is seen. colour: float32 [3].
+    is_row: whether enough of them is seen to be shown; otherwise they only say of what colour a drawn row is.
     """
 
     patch: Pixels
@@ -59,6 +66,8 @@ class Teeth:
     corner: Points
     gap: float
     score: float
+    colour: Floats
+    is_row: bool
 
     def lay(self, layer: "_Layer", pose: HeadPose, part: Points, fine: int, lit: float, gap: float) -> None:
         """Lay the teeth into a mouth's inside, `fine` times as large as the picture's part that begins at `part` (x, y).
@@ -73,6 +82,47 @@ class Teeth:
                 colour = cv2.warpAffine(self.patch, place, size, flags=cv2.INTER_LINEAR).astype(np.float32)
                 cover = cv2.warpAffine(share, place, size, flags=cv2.INTER_LINEAR)[..., None]
                 inside += (colour * lit + 255 * _GLOW.astype(np.float32) * (1 - lit) - inside) * cover
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """How the inside of a mouth looks in a shot.
+
+    light: float32 [3], what falls on the face. dark: float32 [3], 0..255, the colour of the depth of the mouth. soft: blur of
+    edges in pixels. teeth: the person's own, None where no picture shows them.
+    """
+
+    light: Floats
+    dark: Floats
+    soft: float
+    teeth: Teeth | None
+
+
+def find_dark(picture: Pixels, points: Points, gap: float) -> Floats | None:
+    """The darkest that a picture uint8 [height, width, 3] shows between the lips, float32 [3]; None where they hardly part.
+
+    points: [468, 3], in the picture. gap: between the lips, in widths of the face.
+    """
+    outline = mouth_outline(points)[:, :2]
+    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, picture.shape[1::-1])
+    if gap < _LEAST_DARK_GAP or np.any(high <= low):
+        return None
+    cover = soft_cover(outline - low, (high[1] - low[1], high[0] - low[0]))
+    colours = picture[low[1] : high[1], low[0] : high[0]][cover > 0.95]
+    if len(colours) < _LEAST_DARK_PIXELS:
+        return None
+    brightness = colours.sum(axis=1, dtype=np.int32)
+    return np.asarray(colours[brightness <= np.percentile(brightness, _DARKEST)].mean(axis=0), np.float32)
+
+
+def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
+    """The colour of the depth of a mouth, float32 [3], from what pictures show; where they show teeth or nothing, it is guessed."""
+    guess = _CAVITY * 255 * light
+    if not found:
+        return np.asarray(guess, np.float32)
+    darkest = sorted(found, key=lambda colour: float(colour.sum()))[: max(1, len(found) // 3)]
+    return np.asarray(np.clip(np.median(darkest, axis=0), guess, _LIGHTEST_CAVITY * 255 * light), np.float32)
 
 
 def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose) -> Teeth | None:
@@ -102,7 +152,9 @@ def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose) ->
     split = _between_rows(is_tooth.sum(axis=1))
     upper, lower = soft.copy(), soft.copy()
     upper[split:], lower[:split] = 0, 0
-    return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()))
+    colour = np.asarray(np.median(patch[is_tooth >= 0.5 * is_tooth.max()], axis=0), np.float32)
+    is_row = bool((upper[:, _FRONT].max(axis=0) > 0.5).mean() > _ROW_SHARE)
+    return Teeth(patch, upper, lower, corner, gap, share * float(within.mean()), colour, is_row)
 
 
 def _between_rows(by_row: NDArray[np.float64]) -> int:
@@ -119,16 +171,15 @@ def draw_inside(
     target: Points,
     inside: Points,
     pose: HeadPose,
-    light: Floats,
-    teeth: Teeth | None,
-    soft: float,
+    look: Appearance,
     strength: float,
 ) -> None:
     """Draw what is between the lips into a picture uint8 [height, width, 3], in place.
 
-    target: the face's points [468, 3] in the picture; inside: those inside the mouth [54, 3]. light: float32 [3], what falls on the
-    face. soft: blur of the edge in pixels. strength: 0..1, how much of it is there.
+    target: the face's points [468, 3] in the picture; inside: those inside the mouth [54, 3]. strength: 0..1, how much of
+    it is there.
     """
+    light, teeth = look.light, look.teeth
     outline = mouth_outline(target)[:, :2]
     margin = 3 + int(0.02 * pose.scale)
     left, top = np.maximum(np.floor(outline.min(axis=0)).astype(int) - margin, 0).tolist()
@@ -136,22 +187,23 @@ def draw_inside(
     if right <= left or bottom <= top:
         return
     part, size = np.array([left, top], np.float64), (bottom - top, right - left)
-    cover = soft_cover(outline - part, size, max(0.003 * pose.scale, soft))
+    cover = soft_cover(outline - part, size, max(0.003 * pose.scale, look.soft))
     gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
     fine = 1 if size[0] * size[1] > 30000 else 2
     layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine)
-    layer.pixels[:] = _CAVITY * 255 * light
+    layer.pixels[:] = look.dark
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
-    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.5 + 1.8 * gap, 0.85), 0.012)
     lit = _SHUT_LIGHT + (1 - _SHUT_LIGHT) * float(smoothstep(gap / _LIT_GAP))
-    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE, lit)
-    if teeth is None:
-        layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE, lit)
-    else:
+    shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
+    layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel)
+    layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
+    is_own = teeth is not None and teeth.is_row
+    if teeth is not None and is_own:
         teeth.lay(layer, pose, part, fine, lit, gap)
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
-    least = _EDGE_LIGHT[teeth is not None]
+    least = _EDGE_LIGHT[is_own]
     seen = picture[top:bottom, left:right]
     dark = np.clip(shown * (least + (1 - least) * depth), 0, 255)
     seen[:] = np.rint(seen + (dark - seen) * (strength * cover[..., None])).astype(np.uint8)
@@ -172,7 +224,7 @@ class _Layer:
         mask = cv2.GaussianBlur(mask, (0, 0), max(blur * self.scale, 0.5))[..., None]
         self.pixels[:] += ((colour * 255 * self.light).astype(np.float32) - self.pixels) * mask
 
-    def teeth(self, row: Points, shade: float, lit: float) -> None:
+    def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats) -> None:
         """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums."""
         edge, gum = row[:NUM_ARCH], row[NUM_ARCH:]
         teeth = [_tooth(edge, gum, first, last) for first, last in pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))]
@@ -187,7 +239,7 @@ class _Layer:
         cv2.polylines(tone, gaps, False, _GAP_SHADE, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
         tone = cv2.GaussianBlur(tone, (0, 0), max(0.006 * self.scale, 0.5))[..., None]
         mask = cv2.GaussianBlur(mask, (0, 0), max(0.003 * self.scale, 0.5))[..., None]
-        colour = ((_ENAMEL * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
+        colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
         self.pixels[:] += (colour * tone - self.pixels) * mask
 
 
@@ -195,7 +247,7 @@ def _tooth(edge: Points, gum: Points, first: float, last: float) -> tuple[Points
     """The outline of a tooth with rounded corners, and of its upper part, in a row with two edges [9, 2]: [n, 2] each."""
     places = np.linspace(first, last, 5)
     low, high = np.stack([_across(edge, gum, place) for place in places], axis=1)
-    rounded = low + np.array([0.16, 0.03, 0.0, 0.03, 0.16])[:, None] * (high - low)
+    rounded = low + np.array([0.09, 0.02, 0.0, 0.02, 0.09])[:, None] * (high - low)
     return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
 
 

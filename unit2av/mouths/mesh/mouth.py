@@ -20,9 +20,9 @@ from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points
 from unit2av.mouths.mesh.find import MeshFinder
 from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
-from unit2av.mouths.mesh.inside import Teeth, draw_inside, find_teeth
+from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.mouths.mesh.lips import light_on, lip_source, softness
-from unit2av.mouths.mesh.person import Person, acquaint, eased, influence
+from unit2av.mouths.mesh.person import Person, acquaint, eased, influence, lip_gaps
 from unit2av.mouths.mesh.shade import shade
 from unit2av.mouths.mesh.stream import REACH, Look, Place, flow, is_hidden_now, look_at, placed
 from unit2av.mouths.mesh.table import MouthTable, Parameters
@@ -49,6 +49,7 @@ class _Acquaintance:
     looks: list[SkinLook] = field(default_factory=list)
     lights: list[Floats] = field(default_factory=list)
     softs: list[float] = field(default_factory=list)
+    darks: list[Floats] = field(default_factory=list)
     num_seen: int = 0
     step: int = 1
     learn_at: int = 0
@@ -68,6 +69,9 @@ class _Acquaintance:
         if len(self.lights) < LOOK_AHEAD:
             self.lights.append(light_on(picture, look.mesh))
             self.softs.append(softness(picture, look.mesh))
+        dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
+        if dark is not None and len(self.darks) < _MOST_KEPT:
+            self.darks.append(dark)
         found = find_teeth(picture, look.mesh, look.head, look.pose)
         best = self.better_teeth or self.teeth
         if found is not None and (best is None or found.score > _BETTER_TEETH * best.score):
@@ -91,14 +95,10 @@ class _Acquaintance:
             self.teeth, self.better_teeth = self.better_teeth, None
 
     @property
-    def light(self) -> Floats:
-        """Colour of the light, float32 [3]."""
-        return np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
-
-    @property
-    def soft(self) -> float:
-        """Softness of the pictures' edges."""
-        return float(np.median(self.softs))
+    def appearance(self) -> Appearance:
+        """How the inside of the mouth looks, by what was seen so far."""
+        light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
+        return Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth)
 
 
 class MeshMouth:
@@ -181,7 +181,7 @@ class _Shot:
     def _look(self, scene: Scene) -> Look | None:
         if scene.mesh is None:
             return None
-        flowed = np.zeros(2)
+        flowed = np.zeros(4)
         if self._last is not None:
             before, last = self._last
             flowed = last.flowed + flow(before.rgb, scene.rgb, last.mesh, scene.mesh.astype(np.float64))
@@ -222,7 +222,7 @@ class _Shot:
         if place is None or place.strength <= 0 or known.person is None:
             return rgb
         picture = rgb.copy()
-        draw_mouth(picture, place, known.person, asked, known.light, known.teeth, known.soft)
+        draw_mouth(picture, place, known.person, asked, known.appearance)
         return picture
 
 
@@ -242,9 +242,7 @@ def parameters_at(codes: Parameters, time: Seconds) -> Points:
     return np.asarray(codes[before] + (place - before) * (codes[after] - codes[before]), np.float64)
 
 
-def draw_mouth(
-    picture: Pixels, place: Place, person: Person, asked: Points, light: Floats, teeth: Teeth | None, soft: float
-) -> None:
+def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, look: Appearance) -> None:
     """Draw the mouth asked for (opening, width, press) into a picture uint8 [height, width, 3], in place."""
     shape, share = person.shaped(*asked.tolist()), influence()[:, None]
     target = place.head + place.strength * share * (shape[:NUM_FACE] - place.head)
@@ -254,4 +252,4 @@ def draw_mouth(
     move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
     shade(picture, seen, wanted, place.pose)
     inside = place.pose.to_picture(shape[NUM_FACE:])
-    draw_inside(picture, wanted, inside, place.pose, light, teeth, soft, place.strength)
+    draw_inside(picture, wanted, inside, place.pose, look, place.strength)

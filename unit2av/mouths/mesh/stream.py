@@ -1,8 +1,8 @@
 """One face in a stream of pictures: where it is from picture to picture, without jitter, and when its mouth may be drawn.
 
 A mesh found in each picture for itself trembles by a pixel, which shows on a mouth; smoothing it would drag the mouth behind a
-moving head. So the place is taken from the optical flow of the upper face, and from the mesh only over some pictures; turn and
-size are smoothed a little, and the shape of the face less.
+moving head or a shaken camera. So place, roll and size are taken from the optical flow of the upper face, and from the mesh only
+over some pictures; the turn is smoothed a little, and the shape of the face less.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,23 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
-from unit2av.mouths.mesh.face_shape import Points
-from unit2av.mouths.mesh.head_frame import UPPER_FACE, HeadPose, fit_pose, mean_pose
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, Points
+from unit2av.mouths.mesh.head_frame import FOLLOWED, UPPER_FACE, HeadPose, fit_pose, mean_pose, rolled
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, SkinLook, skin_look
 
 REACH = 10
 """Pictures on either side that are looked at to place a face in one."""
-_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 1.5, 3.0
-"""Pictures over which the shape of a face, its turn and size, and its distance from where flow has it are averaged."""
+_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 2.0, 3.0
+"""Pictures over which the shape of a face, its turn and size beside those that flow has, and its place beside that are averaged."""
+_SEEN_SIGMA, _SAME_MOUTH = 2.0, 0.012
+"""The same of where the mouth is seen, over pictures whose lips are no further apart than this, in widths of the face."""
+_MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
 _FLOW_WIDTH = 160
 _FLOW_MARGIN = 0.15
 _MOST_RETURN = 0.5
-_LEAST_FOLLOWED = 6
+_LEAST_FOLLOWED = 12
+_UNLIKE_OTHERS, _FITS = 1.0, 5
+"""Pixels from which on a point that moves unlike the others counts less than half, and how often that is judged anew."""
 _FADE = 4
 """Pictures in which a drawn mouth goes out before something hides it, and comes in again."""
 _MOST_YAW = 0.96
@@ -37,7 +42,8 @@ class Look:
     """A face in a picture.
 
     mesh: float64 [468, 3]. pose, head: of it, as it was found. flowed: how far the face has come since the stream began, by its
-    own pixels (x, y). skin: around the mouth. is_hidden: whether something is before the mouth, or it is turned away too far.
+    own pixels: x, y, roll (radians) and logarithm of its size. skin: around the mouth. is_hidden: whether something is before the
+    mouth, or it is turned away too far.
     """
 
     mesh: Points
@@ -52,8 +58,8 @@ class Look:
 class Place:
     """Where a face is, without jitter.
 
-    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: those of this picture
-    alone, for where a moving mouth really is. strength: 0..1, of a drawn mouth.
+    pose: of the head; head: its points in the head frame, float64 [468, 3], averaged over neighbours; seen: averaged over those
+    neighbours alone whose mouth has the same shape, for where a moving mouth really is. strength: 0..1, of a drawn mouth.
     """
 
     pose: HeadPose
@@ -91,15 +97,24 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     distance = np.array(numbers, np.float64) - now
     shape, turn, near = (_weights(distance, sigma) for sigma in (_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA))
     head = np.tensordot(shape, np.stack([look.head for look in seen]), axes=1)
-    pose = mean_pose([look.pose for look in seen], turn)
-    # What the mesh says of the place, taken to this picture by flow.
-    nearest = seen[int(np.abs(distance).argmin())]
-    here = nearest.flowed
-    middles = np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed for look in seen])
-    middle = near @ middles + here
+    # What the mesh says of turn, size and place, taken to this picture by flow.
+    here = seen[int(np.abs(distance).argmin())]
+    pose = mean_pose([rolled(look.pose, *(here.flowed - look.flowed)[2:].tolist()) for look in seen], turn)
+    middle = near @ np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed[:2] for look in seen]) + here.flowed[:2]
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
-    return Place(HeadPose(pose.scale, pose.turn, shift), head, nearest.head, _strength(looks, now))
+    return Place(HeadPose(pose.scale, pose.turn, shift), head, _seen(seen, here, distance), _strength(looks, now))
+
+
+def _seen(looks: Sequence[Look], here: Look, distance: NDArray[np.float64]) -> Points:
+    """Where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same mouth.
+
+    distance: of the looks, in pictures. What was found in one picture alone trembles, and the texture of the lips with it.
+    """
+    heads = np.stack([look.head for look in looks])
+    apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
+    weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
+    return np.asarray(np.tensordot(weights / weights.sum(), heads, axes=1), np.float64)
 
 
 def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
@@ -113,26 +128,43 @@ def _strength(looks: Sequence[Look | None], now: int) -> float:
 
 
 def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
-    """How far the upper face moves from one picture to the next, by its own pixels: x, y (Lucas-Kanade, median of 22 points).
+    """How the upper face moves from one picture to the next, by its own pixels: x, y, roll (radians), logarithm of the growth.
 
-    mesh, mesh_after: where the face was found; the step between them counts where too few points can be followed.
+    Points all over it are followed (Lucas-Kanade), and one similarity is fitted to all of them, so that a point that goes astray
+    says little. mesh, mesh_after: where the face was found; they count where too few points can be followed.
     """
     low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
     margin = _FLOW_MARGIN * (high[0] - low[0])
     left, top = np.maximum(low - margin, 0).astype(int).tolist()
     right, bottom = np.maximum(high + margin, 0).astype(int).tolist()
-    steps = (mesh_after - mesh)[UPPER_FACE, :2]
     scale = min(1.0, _FLOW_WIDTH / max(float(high[0] - low[0]), 1.0))
     small = [_grey(picture[top:bottom, left:right], scale) for picture in (before, after)]
+    middle = mesh[UPPER_FACE, :2].mean(axis=0)
     if min(small[0].shape) < 16 or small[0].shape != small[1].shape:
-        return np.asarray(np.median(steps, axis=0), np.float64)
-    start = ((mesh[UPPER_FACE, :2] - [left, top]) * scale).astype(np.float32)[:, None]
+        return _similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle)
+    start = ((mesh[FOLLOWED, :2] - [left, top]) * scale).astype(np.float32)[:, None]
     end, is_found, _ = cv2.calcOpticalFlowPyrLK(small[0], small[1], start, None, winSize=(15, 15), maxLevel=2)
     back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(small[1], small[0], end, None, winSize=(15, 15), maxLevel=2)
     is_good = (is_found[:, 0] > 0) & (is_found_back[:, 0] > 0) & (np.abs(back - start).max(axis=(1, 2)) < _MOST_RETURN)
     if is_good.sum() < _LEAST_FOLLOWED:
-        return np.asarray(np.median(steps, axis=0), np.float64)
-    return np.asarray(np.median((end - start)[is_good, 0], axis=0) / scale, np.float64)
+        return _similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle)
+    origin = (middle - [left, top]) * scale
+    step = _similarity(*(points[is_good, 0].astype(np.float64) - origin for points in (start, end)))
+    return np.asarray(step / [scale, scale, 1, 1], np.float64)
+
+
+def _similarity(before: Points, after: Points) -> Points:
+    """The similarity that takes points [n, 2] to others, those unlike the rest counting less: x, y, roll, logarithm of the size."""
+    one, other = before @ [1, 1j], after @ [1, 1j]
+    weights = np.full(len(one), 1 / len(one))
+    for _ in range(_FITS):
+        middles = weights @ one, weights @ other
+        away, there = one - middles[0], other - middles[1]
+        turn = complex((weights * away.conj()) @ there / max(float(weights @ np.square(np.abs(away))), 1e-9))
+        weights = 1 / (1 + np.square(np.abs(there - turn * away) / _UNLIKE_OTHERS))
+        weights /= weights.sum()
+    step = complex(middles[1] - turn * middles[0])
+    return np.array([step.real, step.imag, np.angle(turn), np.log(max(abs(turn), 1e-3))])
 
 
 def _grey(part: Pixels, scale: float) -> Pixels:

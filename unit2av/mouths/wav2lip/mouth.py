@@ -17,7 +17,7 @@ from unit2av.face.talking import Paste, drawn_pictures
 from unit2av.mouths.mouth import Said, Scene
 from unit2av.mouths.wav2lip.mel import Mel, chunks_at, mel_of
 from unit2av.mouths.wav2lip.model import Wav2Lip, Wav2LipSize
-from unit2av.renderer import BATCH_PICTURES, network_input, to_pictures
+from unit2av.renderer import BATCH_PICTURES, first_row_of, network_input, to_pictures
 
 
 def load_wav2lip(path: str | Path) -> Wav2Lip:
@@ -27,7 +27,10 @@ def load_wav2lip(path: str | Path) -> Wav2Lip:
 
 
 class SoundMouth:
-    """A `Mouth` over Wav2Lip's generator. Build it with `from_checkpoint`."""
+    """A `Mouth` over Wav2Lip's generator. Build it with `from_checkpoint`.
+
+    paste, batch_size, upper: as in `UnitMouth`; is_published: the published timing, lips 40 ms early.
+    """
 
     name, needs_units, needs_sound, needs_whole = "wav2lip", False, True, False
 
@@ -39,10 +42,11 @@ class SoundMouth:
         paste: Paste = paste_face,
         batch_size: int = BATCH_PICTURES,
         is_published: bool = False,
+        upper: float = 0.0,
     ) -> None:
-        """Take a model over: it is folded for inference. is_published: the published timing, lips 40 ms early."""
+        """Take a model over: it is folded for inference."""
         self.device, self.dtype, self.is_published = device, dtype, is_published
-        self._paste, self._batch_size = paste, batch_size
+        self._paste, self._batch_size, self._first_row = paste, batch_size, first_row_of(upper)
         self._model = model.eval().requires_grad_(False).fold().to(device)
         self._model.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
@@ -55,10 +59,11 @@ class SoundMouth:
         paste: Paste = paste_face,
         batch_size: int = BATCH_PICTURES,
         is_published: bool = False,
+        upper: float = 0.0,
     ) -> "SoundMouth":
         """Read a published checkpoint. Raises InputError or CheckpointError for another file."""
         where = resolve_device(device)
-        return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published)
+        return cls(load_wav2lip(path), where, resolve_precision(precision, where), paste, batch_size, is_published, upper)
 
     def codes(self, said: Said) -> Mel:
         """The mel of the sound, float32 [80, L]; a picture's code is made of its chunk when it is drawn."""
@@ -82,4 +87,4 @@ class SoundMouth:
         chunks = torch.from_numpy(chunks_at(mel, times, self.is_published)).to(self.device, self.dtype)
         crops = torch.from_numpy(np.stack([scale_face(face, FACE_SIZE) for face in faces])).to(self.device)
         pictures = network_input(crops).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        return to_pictures(self._model(chunks, pictures)).cpu().numpy()
+        return to_pictures(self._model(chunks, pictures, self._first_row)).cpu().numpy()
