@@ -1,8 +1,9 @@
 """The models of a dub, loaded once and checked against one another before any work is done."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from av2unit.stage import UNIT_ENCODER
@@ -101,12 +102,25 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     if paths.av2unit is None or paths.utut is None:
         vocoder, renderer, made_of = RENDERER.load(paths.unit2av, replace(how, unit_offset=offset))
         return Models(NoExtractor(), NoTranslator(), vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
-    translator = TRANSLATOR.load(paths.utut, replace(how, unit_offset=run.translator_unit_offset))
-    vocoder, renderer, of_renderer = RENDERER.load(paths.unit2av, replace(how, unit_offset=offset))
-    extractor = UNIT_ENCODER.load(paths.av2unit, how)
+    wanted: list[tuple[Stage[Any], Path, Running]] = [
+        (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)),
+        (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
+        (UNIT_ENCODER, paths.av2unit, how),
+    ]
+    translator, (vocoder, renderer, of_renderer), extractor = _load_at_once(wanted)
     require_same_vocabulary(extractor.vocabulary, translator.trained_on, f"the translator {paths.utut.name}")
     require_same_vocabulary(extractor.vocabulary, vocoder.vocabulary, f"the vocoder of {paths.unit2av.name}")
     require_same_vocabulary(extractor.vocabulary, renderer.vocabulary, f"the face renderer of {paths.unit2av.name}")
     made = {UNIT_ENCODER: extractor.fingerprint, TRANSLATOR: translator.fingerprint, RENDERER: of_renderer}
     fingerprints = {stage.name: fingerprint for stage, fingerprint in made.items()}
     return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)
+
+
+def _load_at_once(wanted: Sequence[tuple[Stage[Any], Path, Running]]) -> list[Any]:
+    """Load models side by side: most of it is the reading of their files, whose checksums are compared."""
+    from avcore.compute.lanes import side_by_side  # with torch, which comes with the first model
+
+    def load(stage: Stage[Any], path: Path, how: Running, _: Callable[[], None]) -> Any:
+        return stage.load(path, how)
+
+    return side_by_side([partial(load, *one) for one in wanted])

@@ -15,8 +15,8 @@ from avcore.checkpoints.checkpoint import Checkpoint, read_again, read_checkpoin
 from avcore.checkpoints.config import read_setting
 from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
-from avcore.compute.lanes import side_by_side
-from avcore.compute.modules import Reloadable
+from avcore.compute.lanes import lanes_on, side_by_side, taken
+from avcore.compute.modules import Reloadable, lay_out
 from avcore.contracts import Translator, require_units
 from avcore.decoding.beam import SearchConfig, SearchRules
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
@@ -135,19 +135,20 @@ class UnitTranslator:
         tokens = [self._source_tokens(units, source) for units in sequences]
         rules = [self._rules(len(one), target, settings) for one in tokens]
         model = self._model.value
-        num_lanes = max(min(_num_lanes(next(model.parameters()).device), len(tokens)), 1)
+        num_lanes = max(min(lanes_on(next(model.parameters()).device, _MOST_LANES), len(tokens)), 1)
         groups = _group([len(one) for one in tokens], [rule.limit for rule in rules], num_lanes)
         steps = _Steps(progress, [max(rules[number].limit for number in group) + 1 for group in groups])
         left = deque(reversed(range(len(groups))))  # the longest first, so that lanes end at about the same time
         found: dict[int, Translation] = {}
 
         def search_groups(is_first: bool, check: Callable[[], None]) -> None:
-            while (place := _taken(left)) is not None:
+            while (place := taken(left)) is not None:
                 group, report = groups[place], partial(steps.report, place, is_first, check)
                 hypotheses = search_beams(model, [tokens[one] for one in group], settings, [rules[one] for one in group], report)
                 for number, one in zip(group, hypotheses, strict=True):
                     found[number] = self._translation(sequences[number], target, one)
 
+        lay_out(model)
         side_by_side([partial(search_groups, lane == 0) for lane in range(min(num_lanes, len(groups)))])
         steps.end()
         return [found[number] for number in range(len(tokens))]
@@ -202,11 +203,6 @@ def _ready(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> 
     return model
 
 
-def _num_lanes(device: torch.device) -> int:
-    """How many searches to run at once, each on its own cores."""
-    return min(torch.get_num_threads(), _MOST_LANES) if device.type == "cpu" else 1
-
-
 def _group(lengths: Sequence[int], limits: Sequence[int], num_lanes: int = 1) -> list[list[int]]:
     """Numbers of the sentences to search side by side: of like lengths, not too many, and some for each lane."""
     groups: list[list[int]] = []
@@ -219,14 +215,6 @@ def _group(lengths: Sequence[int], limits: Sequence[int], num_lanes: int = 1) ->
         else:
             groups.append([number])
     return groups
-
-
-def _taken(left: "deque[int]") -> int | None:
-    """The next one, which no other lane gets; None when none is left."""
-    try:
-        return left.popleft()
-    except IndexError:
-        return None
 
 
 class _Steps:

@@ -4,12 +4,15 @@ A matrix product on all cores ends when the slowest core is ready, and small one
 there are as many independent pieces of work as cores, one core for each is quicker and costs less processor time in all.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
 import torch
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -65,6 +68,40 @@ def side_by_side(work: Sequence[Callable[[Callable[[], None]], Result]]) -> list
         if lane.error is not None and not isinstance(lane.error, StoppedError):
             raise lane.error
     return [*own, *(lane.results[0] for lane in lanes)]
+
+
+def lanes_on(device: torch.device, most: int) -> int:
+    """How many pieces of work to do at once on a device: one for each core, `most` at most; on a GPU one."""
+    return max(min(torch.get_num_threads(), most), 1) if device.type == "cpu" else 1
+
+
+def taken(left: "deque[Item]") -> Item | None:
+    """The next piece of work, which no other lane gets; None when none is left."""
+    try:
+        return left.popleft()
+    except IndexError:
+        return None
+
+
+def each_in_lanes(
+    items: Sequence[Item], work: Callable[[Item], Result], num_lanes: int, report: Callable[[int], None] = lambda _: None
+) -> list[Result]:
+    """Do the same to each item, some at once; returns what it gives, in the order of the items.
+
+    report: called with how many are done, from the caller's own thread. Raises what work raises, see `side_by_side`.
+    """
+    left, found = deque(enumerate(items)), dict[int, Result]()
+
+    def lane(is_told: bool, check: Callable[[], None]) -> None:
+        while (one := taken(left)) is not None:
+            check()
+            place, item = one
+            found[place] = work(item)
+            if is_told:
+                report(len(found))
+
+    side_by_side([partial(lane, number == 0) for number in range(min(num_lanes, len(items)))])
+    return [found[place] for place in range(len(items))]
 
 
 def _telling(work: Callable[[Callable[[], None]], Result], check: Callable[[], None], failed: Event) -> Callable[[], Result]:

@@ -24,6 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 
 from avcore.compute.device import has_onednn
+from avcore.compute.lanes import each_in_lanes
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped, release_freed_memory
 
 _RANDOM_FILLS = (Tensor.normal_, Tensor.uniform_)
@@ -147,6 +148,11 @@ class PackedLinear(nn.Module):
         """Shape [out, in] and number format of the weight."""
         return tuple((self._weight if self._plain is None else self._plain.weight).shape), self._dtype
 
+    @property
+    def is_laid_out(self) -> bool:
+        """Whether the weight is in oneDNN's layout already."""
+        return self._plain is None
+
     def laid_out(self) -> Tensor:
         """The weight in oneDNN's layout."""
         if (plain := self._plain) is not None:
@@ -212,6 +218,15 @@ def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | Non
     if is_packed:
         copy_from_files(module.parameters(), files)
     return module
+
+
+def lay_out(module: nn.Module) -> None:
+    """Lay out all packed weights now, several at once on a CPU with several cores; else each is when it is first used.
+
+    For several threads that are about to use the module, who would wait for one another at each layer.
+    """
+    waiting = [layer for layer in module.modules() if isinstance(layer, PackedLinear) and not layer.is_laid_out]
+    each_in_lanes(waiting, PackedLinear.laid_out, torch.get_num_threads())
 
 
 def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:

@@ -59,12 +59,11 @@ class Positions(nn.Module):
         return self._rows(index + 1, device)[PAD + 1 + index]
 
     def _rows(self, num_tokens: int, device: torch.device) -> Tensor:
-        needed = num_tokens + PAD + 1
-        if len(self._table) < needed:
-            self._table = sinusoids(max(needed, 2 * len(self._table)), self._dim)
-        if self._table.device != device:
-            self._table = self._table.to(device)
-        return self._table
+        needed, table = num_tokens + PAD + 1, self._table  # lanes may come at once
+        if len(table) < needed:
+            table = sinusoids(max(needed, 2 * len(table)), self._dim)
+        self._table = table = table.to(device)
+        return table
 
 
 class Attention(nn.Module):

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,7 @@ class WorkFolder:
         self._used: set[Path] = set()
         self._counted: set[Path] = set()
         self._seals: dict[str, list[Seal]] | None = None
+        self._noting = RLock()  # several threads may keep work
 
     def has(self, stage: str, key: str, suffix: str = ".npz") -> bool:
         """Whether a piece of work is there, and whole."""
@@ -146,8 +148,9 @@ class WorkFolder:
         self._count(self.made, stage, path)
 
     def _count(self, counter: Counter[str], stage: str, path: Path) -> None:
-        counter[stage] += path not in self._counted
-        self._counted.add(path)
+        with self._noting:
+            counter[stage] += path not in self._counted
+            self._counted.add(path)
 
     def num_bytes(self) -> int:
         """What the folder holds by now."""
@@ -188,10 +191,11 @@ class WorkFolder:
         if path.is_symlink() or not path.is_file():
             return False
         name = str(path.relative_to(self.folder))
-        seals = self._known().get(name)
-        if not seals:  # another run may have made it since
-            self._seals = None
+        with self._noting:
             seals = self._known().get(name)
+            if not seals:  # another run may have made it since
+                self._seals = None
+                seals = self._known().get(name)
         if seals:
             is_whole = any(fits(path, seal) for seal in seals)
         else:
@@ -205,8 +209,9 @@ class WorkFolder:
     def _seal(self, path: Path) -> None:
         """Write down what a piece holds. Several are right where two runs made it at once."""
         row = {"name": str(path.relative_to(self.folder))} | seal_of(path)
-        self._known().setdefault(row["name"], []).append(row)
-        journal.append(self.folder / _KEPT, [row])
+        with self._noting:
+            self._known().setdefault(row["name"], []).append(row)
+            journal.append(self.folder / _KEPT, [row])
 
     def _known(self) -> dict[str, list[Seal]]:
         if self._seals is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.compute.ahead import ahead
+from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
 from avcore.errors import OutputError
 from avcore.faces.cuts import Cuts, Small, shrink
@@ -37,8 +37,8 @@ _ROUNDING_S = Fraction(1, 2000)
 _DELAY = frames_covering(GUARD_S)
 """Pictures at 25 fps by which faces are followed later than cuts are found. A cut that ends an utterance in a pause within it is
 so known before the utterance's last picture is gone."""
-_AHEAD = 2
-"""Pictures that are decoded while faces are looked for."""
+_AHEAD = 8
+"""Pictures that are decoded while faces are looked for, at most: some take three times as long as others, on both sides."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
 _VERSION = "shots of the recording"
 """Faces that were kept with another are not used."""
@@ -123,14 +123,14 @@ class _View:
         self._finders: dict[int, Cuts] = defaultdict(Cuts)
         self._waiting: deque[tuple[int, NDArray[np.uint8], int]] = deque()
         self._watchers: list[_Watcher] = []
-        self._next = 0
+        self._next, self._depth = 0, min(pictures_ahead(job.info.width, job.info.height), _AHEAD)
         self._plan_anew()
 
     def run(self, begin: Seconds, stop: Seconds | None) -> None:
         """Decode between two times (s; None = the end), and on until the utterances that have begun by then are over."""
         shown = read_pictures(self._job.source.path, max(begin, 0))
         # Small ones are made in the thread that decodes, which has time for it.
-        pictures, seconds = ahead(map(_Seen, shown), _AHEAD), int(self._job.info.duration_s)
+        pictures, seconds = ahead(map(_Seen, shown), self._depth), int(self._job.info.duration_s)
         for here, following in _with_following(pictures):
             if stop is not None and here.time >= stop and not self._watchers:
                 break

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from avcore.compute.lanes import side_by_side
+from avcore.compute.lanes import each_in_lanes, lanes_on, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +48,20 @@ def test_the_error_of_one_stops_the_others(failing: int) -> None:
         side_by_side(work)
     assert torch.get_num_threads() == 4
     assert not [one for one in threading.enumerate() if one.name == "lane"]
+
+
+def test_each_item_is_done_once_and_what_comes_of_it_stands_in_its_place() -> None:
+    told: list[int] = []
+    found = each_in_lanes(range(20), lambda item: (item, torch.get_num_threads()), 2, told.append)
+    assert found == [(item, 2) for item in range(20)]
+    assert told == sorted(told)
+    assert each_in_lanes([], str, 2) == []
+
+
+def test_one_item_has_all_cores() -> None:
+    assert each_in_lanes([1], lambda _: torch.get_num_threads(), 2) == [4]
+
+
+def test_lanes_are_for_processors() -> None:
+    assert [lanes_on(torch.device("cpu"), most) for most in (1, 2, 9)] == [1, 2, 4]
+    assert lanes_on(torch.device("cuda"), 9) == 1
