@@ -14,7 +14,7 @@ from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import INTERRUPTED, end_start
 from avcore.plain_text import PlainFormatter
-from avcore.usage import Parser
+from avcore.usage import Parser, add_quiet_options
 
 LOG = logging.getLogger("netflips")
 _TERMINATED = 143
@@ -44,8 +44,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     group.add_argument("--cpu", action="store_true", help="the same as --device cpu")
     group.add_argument("--precision", default="float32", choices=PRECISIONS, help="number format (default: float32)")
-    group.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    group.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    add_quiet_options(group)
 
 
 def device_name(options: argparse.Namespace) -> str:

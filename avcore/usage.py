@@ -49,3 +49,10 @@ class Parser(argparse.ArgumentParser):
                 chosen = [one for name, one in action.choices.items() if name in given]
                 known += [option for one in chosen for option in one._option_string_actions]
         return known
+
+
+def add_quiet_options(parser: argparse._ActionsContainer, besides: str = "") -> None:
+    """Add --quiet and --verbose to a parser or a group of options. besides: what is printed with --quiet all the same."""
+    extra = f", and {besides}" if besides else ""
+    parser.add_argument("--quiet", action="store_true", help=f"print errors and warnings only{extra}")
+    parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")

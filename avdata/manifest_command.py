@@ -18,6 +18,7 @@ from avcore.outputs import keep_apart
 from avcore.plain_text import say, shown
 from avcore.progress import bars
 from avcore.timeline import frames_to_seconds, samples_to_seconds
+from avcore.usage import add_quiet_options
 from avdata.manifest import PATH_FIELDS, Entry, read_manifest, write_manifest
 from avdata.published.conversions import CONVERSIONS, Subcommand, add_input, add_output, words
 from avdata.splits import SplitPlan, at_random, by_field, merge, moved
@@ -93,8 +94,7 @@ def build_parser() -> Parser:
     for name, command in _COMMANDS.items():
         one = commands.add_parser(name, help=command.purpose, description=command.purpose)
         command.add(one)
-        one.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-        one.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+        add_quiet_options(one)
     return parser
 
 

@@ -21,6 +21,7 @@ from avcore.errors import OutputError, UsageError
 from avcore.files import write_text
 from avcore.outputs import keep_folder_apart
 from avcore.plain_text import PlainFormatter
+from avcore.usage import add_quiet_options
 
 if TYPE_CHECKING:
     from avtrain.config import RunConfig
@@ -162,8 +163,7 @@ def main_of(
     parser.add_argument("--config", default=default, help=f"name of a yaml below the config folder (default: {default})")
     parser.add_argument("--config-dir", type=Path, default=CONFIG_FOLDER, help="folder of yaml files of your own, on top of ours")
     parser.add_argument("--print-config", action="store_true", help="show the resolved config and stop")
-    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
-    parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    add_quiet_options(parser)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that differ from the yaml")
 
     def do(options: argparse.Namespace) -> int | None:

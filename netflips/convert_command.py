@@ -11,6 +11,7 @@ from avcore.command import Parser, run
 from avcore.errors import UsageError
 from avcore.files import require_file
 from avcore.loading import loading
+from avcore.usage import add_quiet_options
 from netflips import stages
 
 LOG = logging.getLogger("netflips.convert")
@@ -39,8 +40,7 @@ def build_parser() -> Parser:
         metavar="LANGUAGE=PATH",
         help="put a vocoder training checkpoint (g_XXXXXXXX) into a renderer, such as ko=g_00500000; may be repeated",
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

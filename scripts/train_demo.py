@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, run
+from avcore.usage import add_quiet_options
 from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
 from unit2unit.training.machine import require_fairseq
@@ -26,8 +27,7 @@ def build_parser() -> Parser:
     parser.add_argument("--max-sentences", type=int, default=0, help="of the phrasebook, for a quick try (default: all)")
     parser.add_argument("--at-once", type=int, default=2, help="trainings side by side, a thread each (default: 2)")
     parser.add_argument("--set", action="append", default=[], metavar="CONFIG:KEY=VALUE", help="a setting of one training")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from avcore.command import Parser, run
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
+from avcore.usage import add_quiet_options
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 
@@ -111,8 +112,7 @@ def build_parser() -> Parser:
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for the manifest and the units")
     parser.add_argument("--sentences", type=int, default=200, help="how many (default: 200)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other sentences (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

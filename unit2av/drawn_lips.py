@@ -26,6 +26,7 @@ from avcore.media import VideoWriter, write_speech
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
+from avcore.usage import add_quiet_options
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 from unit2av.tones import Singer, sing
@@ -170,8 +171,7 @@ def build_parser() -> Parser:
     parser.add_argument("--faces", type=int, default=1, help="how many different faces (default: 1)")
     parser.add_argument("--sound", action="store_true", help="write sound beside each video: a tone or a hiss for each unit")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other faces (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

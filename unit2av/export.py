@@ -4,7 +4,7 @@ from pathlib import Path
 
 from avcore.errors import UsageError
 from avcore.outputs import keep_apart
-from avcore.usage import Parser
+from avcore.usage import Parser, add_quiet_options
 
 _SUFFIX = ".safetensors"
 
@@ -16,8 +16,7 @@ def export_parser(prog: str, what: str, into: str) -> Parser:
     parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
     parser.add_argument("--into", type=Path, help=f"{into} (default: a new file)")
     parser.add_argument("--allow-other-vocabulary", action="store_true", help="even if the renderer knows other units")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

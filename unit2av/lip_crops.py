@@ -28,6 +28,7 @@ from avcore.progress import bars, track
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Lost, PoolTask
 from avcore.units.vocabulary import fingerprint
+from avcore.usage import add_quiet_options
 from avdata.manifest import Entry, Manifest, read_manifest
 from unit2av.face.model import FACE_SIZE
 
@@ -169,8 +170,7 @@ def build_parser() -> Parser:
     parser.add_argument("--cache", required=True, type=Path, help="folder for the crops: data.cache of the trainers")
     parser.add_argument("--steady-boxes", type=int, default=0, help="as data.steady_boxes of the trainers (default: 0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

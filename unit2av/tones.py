@@ -21,6 +21,7 @@ from avcore.media import write_speech
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
+from avcore.usage import add_quiet_options
 from avdata.manifest import Entry, write_manifest
 from avdata.unit_store import UnitRow, write_units
 
@@ -127,8 +128,7 @@ def build_parser() -> Parser:
     parser.add_argument("--out-dir", required=True, type=Path, help="folder for recordings, manifest and units")
     parser.add_argument("--utterances", type=int, default=40, help="how many recordings of 1.5 s (default: 40)")
     parser.add_argument("--seed", type=int, default=0, help="another seed makes other recordings (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from avcore.command import Parser, run
 from avcore.loading import loading
 from avcore.outputs import keep_apart
+from avcore.usage import add_quiet_options
 
 
 def build_parser() -> Parser:
@@ -28,8 +29,7 @@ def build_parser() -> Parser:
         "--hold-out", type=int, default=10, metavar="N", help="every N-th clip is for measuring; 0 = none (default: 10)"
     )
     parser.add_argument("--cache", type=Path, help="folder for what was seen of each video, so that a stopped run goes on")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

@@ -16,7 +16,7 @@ from av2unit.training.config import TrainConfig
 from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.errors import CheckpointError
 from avcore.outputs import keep_apart
-from avcore.usage import Parser
+from avcore.usage import Parser, add_quiet_options
 from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
@@ -51,8 +51,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--max-clips", type=int, default=500, help="validation clips for both (default: 500)")
     parser.add_argument("--device", default="auto", help="where both are done: auto, cpu, cuda, cuda:N (default: auto)")
-    parser.add_argument("--quiet", action="store_true", help="print warnings and errors only")
-    parser.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

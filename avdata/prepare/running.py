@@ -19,6 +19,7 @@ from avcore.outputs import keep_folder_apart
 from avcore.progress import Progress, bars
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Lost, PoolTask
+from avcore.usage import add_quiet_options
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -194,8 +195,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers", type=int, default=_num_cores(), metavar="N", help="processes (default: one for each core)")
     group.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N of the corpus, to try it out")
     group.add_argument("--retry-failed", action="store_true", help="try again what failed in an earlier run")
-    group.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    group.add_argument("--verbose", action="store_true", help="print details, and tracebacks of unexpected errors")
+    add_quiet_options(group)
 
 
 def output_options(options: argparse.Namespace) -> OutputOptions:

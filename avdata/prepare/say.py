@@ -13,6 +13,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import write_speech
 from avcore.outputs import keep_apart
+from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import EspeakVoice, say
 
 
@@ -29,8 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--voice", default=usual.name, help=f"espeak-ng's name, with a variant as en-us+m3 (default: {usual.name})")
     parser.add_argument("--speed", type=int, default=usual.words_per_minute, help="words a minute (default: %(default)s)")
     parser.add_argument("--pitch", type=int, default=usual.pitch, help="0 to 99 (default: %(default)s)")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

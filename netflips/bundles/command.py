@@ -16,6 +16,7 @@ from avcore.outputs import keep_apart
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.units.vocabulary import normalise_language
+from avcore.usage import add_quiet_options
 from netflips import stages
 from netflips.bundles.describe import bundle_lines, check_bundle, note, total_bytes
 from netflips.checkout import from_checkout
@@ -65,8 +66,7 @@ def build_parser() -> Parser:
     check = commands.add_parser("check", help="compare the files with the checksums in bundle.json")
     for one in (pack, calibrate, add, check):
         one.add_argument("--bundle-dir", type=Path, default=stages.SHIPPED, metavar="DIR", help="default: where it is shipped")
-        one.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-        one.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+        add_quiet_options(one)
     return parser
 
 

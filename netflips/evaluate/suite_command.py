@@ -16,6 +16,7 @@ from avcore.outputs import keep_apart, keep_folder_apart
 from avcore.plain_text import say
 from avcore.progress import bars
 from avcore.units.vocabulary import normalise_language
+from avcore.usage import add_quiet_options
 
 if TYPE_CHECKING:
     from netflips.evaluate.cases import CaseFiles
@@ -78,8 +79,7 @@ def build_compare_parser() -> Parser:
     parser.add_argument("first", type=Path, metavar="A", help="folder that netflips evaluate wrote")
     parser.add_argument("second", type=Path, metavar="B", help="another, of the same clips")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the table")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser, "the table")
     return parser
 
 

@@ -13,6 +13,7 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import say
 from avcore.runs.journal import write_rows
+from avcore.usage import add_quiet_options
 
 _HEAD = f"{'video':<40} {'from':>7} {'to':>7}  {'LSE-C':>6} {'LSE-D':>6} {'offset':>6} {'at 0':>6} {'windows':>7}"
 
@@ -37,8 +38,7 @@ def build_sync_parser() -> Parser:
     )
     parser.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="of faces larger than this (default: 100)")
     parser.add_argument("--out-path", type=Path, metavar="FILE", help="write the figures as JSON lines too")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the figures")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser, "the figures")
     return parser
 
 

@@ -19,6 +19,7 @@ from avcore.statistics import bootstrap
 from avcore.texts import read_json
 from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance
+from avcore.usage import add_quiet_options
 from avdata.manifest import iter_entries
 from netflips.evaluate.metrics.units import by_length, by_score
 from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, rows, score, table
@@ -45,8 +46,7 @@ def build_units_parser() -> Parser:
     parser.add_argument("--references", type=Path, metavar="PATH", help="what is right: the same, with the same ids")
     _add_outputs(parser)
     parser.add_argument("--missing-as-empty", action="store_true", help="count references without a hypothesis as wrong")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only, and the table")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser, "the table")
     return parser
 
 

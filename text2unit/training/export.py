@@ -16,6 +16,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.outputs import keep_apart
 from avcore.units.domain import KEY, Domain
+from avcore.usage import add_quiet_options
 from avtrain.checkpoints import read_run
 from text2unit.speller import TextSpeller
 from text2unit.stage import SPELLER
@@ -73,8 +74,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--domain", default="", metavar="WORDS", help="what it knows, where that is little: strange text is told of"
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

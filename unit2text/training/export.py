@@ -11,7 +11,7 @@ from avcore.checkpoints.checkpoint import write_checkpoint
 from avcore.command import LOG, run
 from avcore.errors import UsageError
 from avcore.outputs import keep_apart
-from avcore.usage import Parser
+from avcore.usage import Parser, add_quiet_options
 from avtrain.checkpoints import read_run
 from unit2text.stage import TEXT_READER
 from unit2text.training.task import NETWORK, RUN_KIND
@@ -43,8 +43,7 @@ def build_parser() -> Parser:
     parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
     parser.add_argument("--out-path", required=True, type=Path, help="x.safetensors; x.json is written beside it")
     parser.add_argument("--eight-bits", action="store_true", help="store matrices in a byte a number: a quarter of the size")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

@@ -13,6 +13,7 @@ from avcore.errors import InputError, OutputError
 from avcore.files import private_folder
 from avcore.texts import read_json
 from avcore.units import Ids
+from avcore.usage import add_quiet_options
 from avdata.parallel import UnitCorpus, UnitReading
 from avdata.splits import SplitPlan
 
@@ -37,8 +38,7 @@ def add_preparation_options(parser: argparse.ArgumentParser, test: float) -> Non
     made = parser.add_argument_group("result")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="data folder to make")
     made.add_argument("--overwrite", action="store_true", help="replace the folder when it is there")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
 
 
 def reading_of(options: argparse.Namespace) -> UnitReading:

@@ -18,6 +18,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output
 from avcore.outputs import keep_apart
+from avcore.usage import add_quiet_options
 from unit2unit.config import TranslatorConfig
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
 
@@ -89,8 +90,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("checkpoints", type=Path, nargs="+", metavar="FILE", help="two or more")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .pt file in the published layout")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

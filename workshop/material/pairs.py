@@ -16,6 +16,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import InputError
 from avcore.outputs import keep_apart
 from avcore.units import Units
+from avcore.usage import add_quiet_options
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from workshop.material.phones import Phones
@@ -30,8 +31,7 @@ def build_parser() -> Parser:
         "--units", type=Path, nargs="+", required=True, metavar="PATH", help="units of English takes: extracted, or labels"
     )
     parser.add_argument("--out-dir", type=Path, required=True, metavar="DIR", help="for en.jsonl and ko.jsonl with equal ids")
-    parser.add_argument("--quiet", action="store_true", help="print errors and warnings only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

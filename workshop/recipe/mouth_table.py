@@ -18,6 +18,7 @@ from avcore.command import LOG, Parser, run
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_units, units_to_frames
+from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import Phoneme
 from unit2av.mouths.mesh.fit import Examples, learn_table
 from unit2av.mouths.mesh.table import MouthTable
@@ -63,8 +64,7 @@ def build_parser() -> Parser:
     parser.add_argument("phones", type=Path, help="phones.json of the material: which phone each unit is")
     parser.add_argument("out_path", type=Path, help="mouth.npz beside the renderer")
     parser.add_argument("--sentences", type=int, default=0, help="of the phrasebook, for a quick try (default: all)")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 

@@ -15,6 +15,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output, require_file
 from avcore.outputs import keep_apart
+from avcore.usage import add_quiet_options
 from avtrain.checkpoints import read_run, read_state
 from avtrain.config import State
 from unit2av.mouths.wav2lip.mouth import load_wav2lip
@@ -77,8 +78,7 @@ def build_parser() -> Parser:
     parser.add_argument("--checkpoint", required=True, type=Path, help="checkpoints/best.pt or another one of the run")
     parser.add_argument("--out-path", required=True, type=Path, help="wav2lip.pth; of the expert's run lipsync_expert.pth")
     parser.add_argument("--quality-path", type=Path, help="visual_quality_disc.pth, the discriminator of an hq run")
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--verbose", action="store_true", help="print tracebacks of unexpected errors")
+    add_quiet_options(parser)
     return parser
 
 
