@@ -1,26 +1,31 @@
 """Units of speech of any length: it is heard in pieces that overlap, so that memory does not grow with it."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from av2unit.extractor import UnitExtractor
 from avcore.errors import NoSpeechError
 from avcore.progress import Progress, silent, track
-from avcore.timeline import samples_to_units, seconds_to_units, units_to_samples
+from avcore.timeline import samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
 from avcore.units import Ids, Units
 
 _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 """Steps that are kept of a piece, and that are heard before and after them."""
 
 
-def units_of_speech(extractor: UnitExtractor, speech: NDArray[np.float32], progress: Progress = silent) -> Units:
+def units_of_speech(
+    extractor: UnitExtractor, speech: NDArray[np.float32], progress: Progress = silent, path: Path | None = None
+) -> Units:
     """The units of speech, with the durations they have in it. Raises NoSpeechError where it is too short.
 
-    speech: float32 of shape [S] at 16 kHz in -1..1.
+    speech: float32 of shape [S] at 16 kHz in -1..1. path: where it was read, for what is said of it.
     """
     total = samples_to_units(len(speech))
     if not total:
-        raise NoSpeechError("the speech is too short", expected="20 ms or more", found=f"{len(speech)} samples")
+        found = f"{float(samples_to_seconds(len(speech))):.3f} s"
+        raise NoSpeechError("the speech is too short", path=path, expected="0.02 s or more", found=found)
     heard = list[Ids]()
     starts = range(0, total, _PIECE)
     language = vocabulary = ""

@@ -180,4 +180,4 @@ def heard_units(encoder: Path | None, speech: Samples, options: argparse.Namespa
     if encoder is None:
         return None
     extractor = UnitExtractor.from_checkpoint(encoder, device_name(options), options.precision)
-    return units_of_speech(extractor, speech, progress)
+    return units_of_speech(extractor, speech, progress, options.speech)

@@ -154,11 +154,13 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     out, bare = tmp_path / "out.mp4", write_clip(tmp_path / "bare.mp4", None, 30)
     (tmp_path / "text.wav").write_text("no sound")
+    write_speech(tmp_path / "short.wav", np.full(160, 0.1, np.float32))
     wrong = {
         "needs its checkpoint": (talk, voice, ["--mouth", "wav2lip"]),
         "needs a table": (talk, voice, ["--mouth", "mesh"]),
         "no face was found": (bare, voice, []),
         "text.wav": (talk, tmp_path / "text.wav", []),
+        "short.wav: the speech is too short; expected 0.02 s or more": (talk, tmp_path / "short.wav", []),
         "this is no lip sync generator": (talk, voice, ["--wav2lip-path", str(parity_dir / "mavhubert.pt")]),
         "would overwrite": (talk, voice, ["--out-vid-path", str(talk)]),
     }

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from avcore.checkpoints.foreign import read_state_dict
-from avcore.faces.crop import crop_face, paste_face_hard
+from avcore.faces.crop import UPPER, crop_face, paste_face_hard
 from unit2av.mouths.mouth import Said, Scene
 from unit2av.mouths.wav2lip.critics import QualityDiscriminator, SyncNetColor, cosine_loss, pictures_first, windows_of
 from unit2av.mouths.wav2lip.mel import chunks_at, filterbank, mel_of, published_starts
@@ -225,6 +225,21 @@ def test_the_whole_path_matches(number: int) -> None:
     require_close(made.mean(dim=(2, 3)), f"{name}_pred_mean")
     if f"{name}_pred" in TRUTH:
         require_close(made[0], f"{name}_pred")
+
+
+def test_only_the_rows_that_are_pasted_are_drawn_and_nothing_looks_otherwise() -> None:
+    pictures = [np.ascontiguousarray(picture[..., ::-1]) for picture in INPUTS["frames_bgr"][:6]]
+    box = np.array([22, 15, 91, 101], np.float32)
+    scenes = [Scene(picture, box, k / 25) for k, picture in enumerate(pictures)]
+    shown, rows = [], []
+    for upper in (0.0, UPPER):
+        mouth = SoundMouth(load_wav2lip(WAV2LIP), torch.device("cpu"), upper=upper)
+        patches = mouth._faces(mouth.codes(Said(samples=SOUND)), [crop_face(scenes[0].rgb, box)], [0])
+        rows.append(int(patches[0].any(axis=(1, 2)).argmax()))
+        shown.append(np.stack(list(mouth.draw(mouth.codes(Said(samples=SOUND)), scenes))).astype(int))
+    assert rows == [0, 46]
+    assert np.abs(shown[1] - shown[0]).max() <= 1  # of rounding to 8 bits
+    assert np.abs(shown[1] - np.stack(pictures)).max() > 20
 
 
 def looked_for(case: dict[str, Any], pictures: list[np.ndarray], order: list[int], number: int) -> np.ndarray:

@@ -1,15 +1,20 @@
-"""A mouth table of four units, and what is said with them."""
+"""A mouth table of four units, what is said with them, and landmarks of drawn heads."""
 
 from functools import cache
 
 import numpy as np
 
 from avcore.units import Units
+from unit2av.mouths.mesh.face_shape import NUM_FACE
 from unit2av.mouths.mesh.fit import Examples, learn_table
 from unit2av.mouths.mesh.table import MouthTable
 from unit2av.mouths.mouth import Said
+from workshop.heads.camera import Camera, Pose
+from workshop.heads.head import Head, MouthShape
 
 VOCABULARY = "sha256:0000000000000001"
+SIDE = 200
+"""Pixels, of drawn pictures."""
 
 
 @cache
@@ -26,3 +31,15 @@ def table() -> MouthTable:
 
 def said(*units: int) -> Said:
     return Said(Units(np.array(units), np.full(len(units), 20), "ko", VOCABULARY))
+
+
+@cache
+def head(seed: int = 901) -> Head:
+    return Head(seed)
+
+
+def mesh_of(pose: Pose, mouth: MouthShape, seed: int = 901) -> np.ndarray:
+    """The landmarks of a drawn head, known without looking for them: float32 [468, 3]."""
+    camera = Camera(pose, (SIDE, SIDE))
+    positions, depth = camera.project(head(seed).shape.moved(mouth.opening, mouth.width, 0.0))
+    return np.concatenate([positions, depth[:, None] * camera.scale], axis=1)[:NUM_FACE].astype(np.float32)

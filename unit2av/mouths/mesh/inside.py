@@ -47,7 +47,7 @@ _PATCH = 320, 160
 """Width and height of the picture of somebody's teeth, which is 0.4 widths of the face wide."""
 _REACH = 0.4
 _LEAST_SHARE = 0.25
-_FRONT, _ROW_SHARE = slice(104, 216), 0.7
+_FRONT, _ROW_SHARE = slice(104, 216), 0.85
 """Columns of that picture where the front teeth are, and the share of them in which upper teeth must be seen to make a row."""
 
 
@@ -205,8 +205,8 @@ def draw_inside(
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
     least = _EDGE_LIGHT[is_own]
     seen = picture[top:bottom, left:right]
-    dark = np.clip(shown * (least + (1 - least) * depth), 0, 255)
-    seen[:] = np.rint(seen + (dark - seen) * (strength * cover[..., None])).astype(np.uint8)
+    shaded = np.clip(look.dark + (shown - look.dark) * (least + (1 - least) * depth), 0, 255)
+    seen[:] = np.rint(seen + (shaded - seen) * (strength * cover[..., None])).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

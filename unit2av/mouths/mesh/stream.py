@@ -22,7 +22,7 @@ REACH = 10
 """Pictures on either side that are looked at to place a face in one."""
 _SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 2.0, 3.0
 """Pictures over which the shape of a face, its turn and size beside those that flow has, and its place beside that are averaged."""
-_SEEN_SIGMA, _SAME_MOUTH = 2.0, 0.012
+_SEEN_SIGMA, _SAME_MOUTH = 1.0, 0.006
 """The same of where the mouth is seen, over pictures whose lips are no further apart than this, in widths of the face."""
 _MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
 _FLOW_WIDTH = 160

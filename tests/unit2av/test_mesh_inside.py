@@ -1,0 +1,68 @@
+"""What is seen between the lips of a mouth that is moved by geometry, and the light on the skin around it."""
+
+import cv2
+import numpy as np
+
+from tests.unit2av.mouth_samples import SIDE, mesh_of
+from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.inside import Teeth, find_dark, find_teeth, mouth_outline, usual_dark
+from unit2av.mouths.mesh.person import lip_gaps
+from unit2av.mouths.mesh.shade import shade
+from workshop.heads.camera import Pose
+from workshop.heads.head import MouthShape
+
+
+def test_the_depth_of_a_mouth_is_as_dark_as_the_person_s_own() -> None:
+    pose, light = Pose(scale=0.6), np.array([0.9, 0.9, 0.9], np.float32)
+    mesh = mesh_of(pose, MouthShape(0.8, 0.0)).astype(np.float64)
+    gap, picture = float(lip_gaps(fit_pose(mesh).to_head(mesh)[None])[0]), np.full((SIDE, SIDE, 3), 150, np.uint8)
+    cv2.fillPoly(picture, [mouth_outline(mesh)[:, :2].round().astype(np.int32)], (60, 30, 28))
+    dark = find_dark(picture, mesh, gap)
+    np.testing.assert_allclose(dark, [60, 30, 28], atol=2)
+    np.testing.assert_allclose(usual_dark([dark] * 3, light), [60, 30, 28], atol=2)
+    assert usual_dark([], light).max() < 60  # guessed
+    assert usual_dark([np.full(3, 220, np.float32)], light).max() < 80  # teeth alone were seen: no mouth is that bright inside
+    assert find_dark(picture, mesh, 0.01) is None
+
+
+def smiling(width: float) -> Teeth:
+    """Teeth that were found where a part of an open mouth, `width` widths of the face, is white."""
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.8, 0.4)).astype(np.float64)
+    pose = fit_pose(mesh)
+    picture = np.full((SIDE, SIDE, 3), (70, 30, 30), np.uint8)
+    reach = width * pose.scale / 2
+    outline = mouth_outline(mesh)[:, :2]
+    outline[:, 0] = np.clip(outline[:, 0], outline[:, 0].mean() - reach, outline[:, 0].mean() + reach)
+    cv2.fillPoly(picture, [outline.round().astype(np.int32)], (215, 205, 190))
+    found = find_teeth(picture, mesh, pose.to_head(mesh), pose)
+    assert found is not None
+    return found
+
+
+def test_a_few_teeth_lend_their_colour_and_a_row_is_shown() -> None:
+    row, few = smiling(0.3), smiling(0.09)
+    assert row.is_row
+    assert not few.is_row
+    for teeth in (row, few):
+        np.testing.assert_allclose(teeth.colour, [215, 205, 190], atol=6)
+
+
+def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:
+    pose = Pose(scale=0.6)
+    closed, opened = (mesh_of(pose, MouthShape(opening, 0.0)).astype(np.float64) for opening in (0.0, 0.9))
+    grey = np.full((SIDE, SIDE, 3), 150, np.uint8)
+
+    def shaded(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        picture = grey.copy()
+        shade(picture, source, target, fit_pose(source))
+        return picture
+
+    np.testing.assert_array_equal(shaded(opened, opened), grey)
+    darker, lighter = shaded(closed, opened).astype(int), shaded(opened, closed).astype(int)
+    x, y = opened[18, :2].round().astype(int)
+    assert 132 <= darker[y, x].max() <= 145
+    x, y = closed[18, :2].round().astype(int)
+    assert 155 <= lighter[y, x].min() <= 168
+    for point in (0, 17, 50, 280, 4):  # both lips, cheeks, nose
+        x, y = opened[point, :2].round().astype(int)
+        assert abs(darker[y, x] - 150).max() <= 3
