@@ -335,11 +335,9 @@ class Trainer:
         batches = LengthBatches(items.lengths(), self._config.batch, self._loop.seed, rank, world)
         if not batches.epoch_batches(0):
             raise InputError(
-                "there are too few items for a batch",
-                expected=f"{world} whole batches or more",
-                found=f"{len(items)} items",
+                "there are too few items for a batch", expected=f"{world} whole batches or more", found=f"{len(items)} items",
                 hint="lower batch.batch_size or set batch.drop_last=false",
-            )
+            )  # fmt: skip
         return batches
 
     def _move_frozen(self) -> None:
