@@ -52,8 +52,9 @@ types: fairseq
 doors: fairseq
 	$(BIN)/lint-imports
 
+# A test that ends its process is tried again in a new one: by itself, pytest-xdist would do so four times for each job.
 unit: fairseq
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --max-worker-restart 2
 
 test: lint types doors unit
 

@@ -25,6 +25,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 """Numbers of any shape; what they are is said where they are used."""
 
+LOUDEST = 4.0
+"""Of a sample, where 1 is full scale: a loud recording in floating point may pass it a little, numbers of 16 bits by far."""
 _MAX_ARCHIVE_BYTES = 2 << 30
 """What the arrays of an archive may take together once they are unpacked: voices of two million recordings."""
 _UNREADABLE = (

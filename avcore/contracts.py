@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.answers import Extraction, SpeakerVoice, Speech, Transcript, Translation
+from avcore.arrays import LOUDEST
 from avcore.errors import InputError, UnitError
 from avcore.progress import Progress, silent
 from avcore.speech.pitch import Pitch
@@ -199,10 +200,6 @@ class Speaker(Protocol):
 
         speech: float32 of shape [S] at 16 kHz in -1..1.
         """
-
-
-LOUDEST = 4.0
-"""Of a sample, where 1 is full scale: a loud recording in floating point may pass it a little, numbers of 16 bits by far."""
 
 
 def require_units(units: object) -> Units:

@@ -83,9 +83,11 @@ def _reference_reader(folder: Path) -> "tuple[ReferenceReader, dict, int, TextVo
 def _decoder_of(config: "ReaderConfig") -> dict:
     decoder = config.decoder
     return {
-        "decoder_embed_dim": decoder.dim, "decoder_ffn_embed_dim": decoder.ffn_dim, "decoder_attention_heads": decoder.num_heads,
+        "decoder_embed_dim": decoder.dim,
+        "decoder_ffn_embed_dim": decoder.ffn_dim,
+        "decoder_attention_heads": decoder.num_heads,
         "decoder_layers": decoder.num_layers,
-    }  # fmt: skip
+    }
 
 
 def _as_codes(text: str) -> NDArray[np.int64]:

@@ -26,10 +26,12 @@ def build_parser() -> Parser:
     parser.add_argument("--in-path", required=True, type=Path, help="published .pt file, or our own .safetensors")
     parser.add_argument("--out-path", type=Path, help="x.safetensors; x.json is written beside it")
     parser.add_argument(
-        "--for", dest="target", choices=("cpu",),
+        "--for",
+        dest="target",
+        choices=("cpu",),
         help="in place of --out-path: write the weights as this machine's CPU wants them into a file beside the checkpoint, where "
         "every command finds them; models then need not lay them out at each start",
-    )  # fmt: skip
+    )
     parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="of --for: to compute in (default: float32)")
     parser.add_argument("--kind", default="auto", choices=["auto", *parts], help="what the input must be (default: auto)")
     parser.add_argument("--dtype", default="keep", choices=STORED_PRECISIONS, help="number format of the weights (default: keep)")

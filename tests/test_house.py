@@ -100,6 +100,30 @@ def test_the_repository_stays_small() -> None:
     assert sum(path.stat().st_size for path in _tracked()) < 60 * 2**20
 
 
+OTHERS_FLAGS = {
+    "pip": {"--no-build-isolation", "--no-deps"},
+    "docker": {"--build-arg", "--user"},
+    "tensorboard": {"--logdir"},
+    "torchrun and accelerate": {
+        *("--nnodes", "--node_rank", "--rdzv_endpoint"),
+        *("--num_machines", "--machine_rank", "--main_process_ip", "--main_process_port"),
+    },
+    "ct2-transformers-converter": {"--model", "--output_dir", "--copy_files", "--quantization"},
+    "a synthesiser that one has": {"--text-file", "--voice-of", "--out"},
+}
+"""Flags of other programs that the pages name."""
+
+
+def test_every_flag_that_a_page_names_is_one() -> None:
+    """In its sentences and tables too, whose commands nothing runs. Some commands make flags of the names of settings."""
+    code = "\n".join(path.read_text() for path in _tracked() if path.suffix == ".py" and "tests" not in path.parts)
+    known = set(re.findall(r"--[a-z][\w-]+", code)) | set().union(*OTHERS_FLAGS.values())
+    known |= {f"--{name.replace('_', '-')}" for name in re.findall(r'^    "(\w+)": "', code, re.MULTILINE)}
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    named = {(page.name, flag) for page in pages for flag in re.findall(r"(?<![\w-])--[a-z][\w-]*\w\b(?!-)", page.read_text())}
+    assert [one for one in sorted(named) if one[1] not in known] == []
+
+
 @pytest.mark.parametrize("pattern", [r"/home/\w+/", r"/root/", r"except:", r"weights_only=False", r"(?<![.\w])eval\("])
 def test_what_never_goes_in(pattern: str) -> None:
     found = [

@@ -32,12 +32,8 @@ def unit_offset(text: str) -> int | Literal["auto"]:
     return int(text)
 
 
-def build_parser(prog: str = _PROG) -> Parser:
-    """The command's options."""
-    parser = Parser(prog=prog, description="Turn units into speech in a given voice.")
-    parser.add_argument("--in-unit-path", type=Path, help="units as text: ids 0..999 with blanks between")
-    parser.add_argument("--speaker-path", type=Path, help="the voice: x.wav, any other sound or video file, x.npy or x.npz")
-    parser.add_argument("--out-wav-path", type=Path, help="the speech, 16 kHz 16-bit wav")
+def add_rendering_options(parser: Parser) -> None:
+    """Add what says how units become speech: their language, the renderer, its voice encoder and offset, the durations."""
     parser.add_argument("--tgt-lang", default="ko", help="the language of the units (default: ko)")
     parser.add_argument("--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer (default: the bundle's)")
     parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: resemblyzer's weights)")
@@ -50,6 +46,15 @@ def build_parser(prog: str = _PROG) -> Parser:
     )
     parser.add_argument("--no-durations", action="store_true", help="the ids are frames of 20 ms already: predict no durations")
     parser.add_argument("--duration-scale", type=float, default=1.0, help="above 1 speaks slower (default: 1)")
+
+
+def build_parser(prog: str = _PROG) -> Parser:
+    """The command's options."""
+    parser = Parser(prog=prog, description="Turn units into speech in a given voice.")
+    parser.add_argument("--in-unit-path", type=Path, help="units as text: ids 0..999 with blanks between")
+    parser.add_argument("--speaker-path", type=Path, help="the voice: x.wav, any other sound or video file, x.npy or x.npz")
+    parser.add_argument("--out-wav-path", type=Path, help="the speech, 16 kHz 16-bit wav")
+    add_rendering_options(parser)
     published = parser.add_argument_group("as the published command (units and voice in one .pt, frames of 20 ms)")
     published.add_argument("--checkpoint", type=Path, help="vocoder training checkpoint, g_XXXXXXXX")
     published.add_argument("--config", type=Path, help="its config.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.faces.geometry import FILL_POLICIES
 from avcore.loading import loading
-from unit2av.inference_unit2a import unit_offset
+from unit2av.inference_unit2a import add_rendering_options
 from unit2av.mouths.flags import add_mouth_options
 
 _PROG = "unit2av"
@@ -25,21 +25,8 @@ def build_parser(prog: str = _PROG) -> Parser:
         "--in-bbox-path", type=Path, help="face boxes x.bbox.pkl, one row per picture (default: faces are looked for)"
     )
     parser.add_argument("--out-vid-path", type=Path, required=True, help="the result, mp4")
-    parser.add_argument("--tgt-lang", default="ko", help="the language of the units (default: ko)")
-    parser.add_argument(
-        "--unit2av-path", type=Path, help="unit_av_renderer_withKO.pt or another renderer checkpoint (default: the bundle's)"
-    )
     parser.add_argument("--speaker-path", type=Path, help="another voice: x.wav, any sound or video file, or x.npy")
-    parser.add_argument("--speaker-encoder-path", type=Path, help="encoder.pt (default: resemblyzer's weights)")
-    parser.add_argument(
-        "--vocoder-unit-offset",
-        type=unit_offset,
-        default="auto",
-        metavar="N|auto",
-        help="row of unit 0 in the vocoder's table (default: auto, as the checkpoint shows)",
-    )
-    parser.add_argument("--no-durations", action="store_true", help="the ids are frames of 20 ms already: predict no durations")
-    parser.add_argument("--duration-scale", type=float, default=1.0, help="above 1 speaks slower (default: 1)")
+    add_rendering_options(parser)
     parser.add_argument(
         "--face", default="auto", help="auto (the largest that speaks), largest, or N-th from the left (default: auto)"
     )

@@ -48,9 +48,10 @@ def write_laid_out(model: nn.Module, source: Checkpoint, dtype: torch.dtype) -> 
     layers = _layers(model)
     if not layers or not can_map():
         raise UsageError(
-            f"a {source.kind} has no weights to lay out for this CPU", found=str(source.path),
+            f"a {source.kind} has no weights to lay out for this CPU",
+            found=str(source.path),
             expected="a unit encoder, a translator or a text reader, and a torch with oneDNN",
-        )  # fmt: skip
+        )
     weights = {name: _whole_lines(bytes_of(layer.laid_out())) for name, layer in layers.items()}
     about = {"format": _FORMAT, "source": source.fingerprint, "tensors": fingerprint_tensors(weights), **_machine(dtype)}
     path = laid_out_path(source.path, dtype)

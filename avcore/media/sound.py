@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from avcore.arrays import Samples
+from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
 from avcore.media.decoding import open_media, require_audio, video_stream
@@ -27,6 +27,8 @@ _GAP_S = Fraction(1, 50)
 # The usual downmix of surround sound, as `ffmpeg -ac 1` makes it; channels that are not named here count in full.
 _LOUDNESS_IN_MONO = {"LFE": 0.0, "LFE2": 0.0, "FL": 0.7071, "FR": 0.7071, "BL": 0.5, "BR": 0.5, "SL": 0.5, "SR": 0.5, "BC": 0.5}
 _FULL_SCALE = 32768
+_AS_STORED = ("pcm_", "wavpack")
+"""Codecs of FFmpeg whose samples are those that were stored: what is far too loud in them was so when it was written."""
 
 
 class _Block(NamedTuple):
@@ -185,8 +187,9 @@ def _declared_end(stream: Any) -> Fraction | None:
 
 
 def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:
-    """Decode the sound track; packets that cannot be decoded are skipped with one warning."""
+    """Decode the sound track; packets that cannot be decoded, or not to sound, are skipped with one warning."""
     num_damaged, rate, clock = 0, 0, Fraction(0)
+    is_coded = not stream.codec_context.name.startswith(_AS_STORED)
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
@@ -200,7 +203,11 @@ def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:
                 require_sane_sound(frame.sample_rate, frame.layout.nb_channels, path)
             rate = frame.sample_rate
             clock = clock if frame.pts is None else frame.pts * frame.time_base
-            yield _Block(_as_float(frame, path), rate, _mono_weights(frame), clock)
+            samples = _as_float(frame, path)
+            if is_coded and np.abs(samples).max(initial=0.0) > LOUDEST:  # of damaged AAC, a decoder makes what no encoder was given
+                num_damaged += 1
+            else:
+                yield _Block(samples, rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
     if num_damaged:
         LOG.warning("%s: %d damaged sound packets were skipped", path, num_damaged)

@@ -84,16 +84,5 @@ def _style() -> str:
 
 @cache
 def _template() -> "Template":
-    """The page's template. Whatever goes into it is escaped unless it is markup; what steers a terminal is shown as an escape."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # figures without a page do without it
-
-    environment = Environment(
-        loader=PackageLoader("netflips.evaluate", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=words.plain_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("suite.html")
+    """The page's template."""
+    return words.environment_of("netflips.evaluate").get_template("suite.html")

@@ -22,7 +22,7 @@ from avcore.speech.regions import SpeechActivity
 from avcore.timeline import Seconds, frame_at, frames_covering, frames_to_seconds
 from netflips.dub.label import with_label
 from unit2av.mouths.flags import MESH
-from unit2av.mouths.mouth import Mouth, Scene
+from unit2av.mouths.mouth import RENDERING, Mouth, Scene
 
 STAGE = "pictures"
 SHORTEST_S, LONGEST_S = 10, 20
@@ -76,7 +76,7 @@ def draw_pieces(
     """
     done, made = 0, []
     for start, stop in zip(borders, [*borders[1:], talk.total], strict=True):
-        key = key_of(STAGE, made_with, start, stop, talk.total)
+        key = key_of(STAGE, RENDERING, made_with, start, stop, talk.total)
         path = work.find_file(STAGE, key, ".mp4")
         if path is None:
             with work.new_file(STAGE, key, ".mp4") as path:

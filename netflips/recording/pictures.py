@@ -26,7 +26,7 @@ from netflips.recording.say import Cue, Spoken, speech_of
 from netflips.recording.see import Scenes
 from netflips.subtitles.drawing import Painter
 from unit2av.mouths.flags import MESH, WAV2LIP
-from unit2av.mouths.mouth import Mouth, Said
+from unit2av.mouths.mouth import RENDERING, Mouth, Said
 
 LONGEST_PIECE_S = Fraction(20)
 STAGE = "pictures"
@@ -96,12 +96,12 @@ def _pieces(job: Job, found: Found) -> list[tuple[Fraction, Fraction | None]]:
 
 def _drawing(job: Job, mouth: Mouth) -> list[object]:
     """What draws, for the names of pieces: the mouth, its files, and how they are used."""
-    choice, how = job.mouth, [job.models.arithmetic, job.options.hard_paste]
+    choice, what, how = job.mouth, [mouth.name, RENDERING], [job.models.arithmetic, job.options.hard_paste]
     if mouth.name == WAV2LIP:
-        return [mouth.name, file_digest(str(choice.wav2lip)), choice.is_published, *how]
+        return [*what, file_digest(str(choice.wav2lip)), choice.is_published, *how]
     if mouth.name == MESH:
-        return [mouth.name, file_digest(str(choice.table))]
-    return [mouth.name, job.models.fingerprints["unit2av"], *how]
+        return [*what, file_digest(str(choice.table))]
+    return [*what, job.models.fingerprints["unit2av"], *how]
 
 
 def _told(job: Job, found: Found, cue: Spoken, mouth: Mouth) -> Said:

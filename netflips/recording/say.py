@@ -36,7 +36,7 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, say_in_words
 from netflips.recording.plan import Placed, frames_of, place
 from netflips.recording.texts import spelt, texts_of
-from unit2av.voice.speech import SpeakerVoice
+from unit2av.voice.speech import RENDERING, SpeakerVoice
 from unit2unit.inference import Translation, search_settings
 
 _GROUP = 8
@@ -317,7 +317,7 @@ def _speak(
     """Say an utterance in a voice at `rate` Hz; original: the recording's sound, whose loudness is taken."""
     one, said = placed.utterance, placed.said
     reference = None if original is None else original.between(one.start_s, one.end_s)
-    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic)
+    vocoder = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset, models.arithmetic, RENDERING)
     own = [voice.pitch.median, voice.pitch.spread] if voice.pitch is not None and models.vocoder.takes_pitch else []
     key = key_of(said.ids, said.durations, voice.vector, reference, rate, *vocoder, *own)
 

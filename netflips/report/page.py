@@ -168,18 +168,8 @@ def _digest(text: str) -> str:
 
 @cache
 def _template() -> "Template":
-    """The page's template. Whatever goes into it is escaped unless it is markup; what steers a terminal is shown as an escape."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # a dub without a page does without it
-
-    environment = Environment(
-        loader=PackageLoader("netflips.report", _TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=words.plain_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    """The page's template."""
+    environment = words.environment_of("netflips.report")
     environment.globals["words"] = words
     environment.filters["file_name"] = lambda path: Path(path).name
     return environment.get_template("page.html")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from math import exp, isfinite
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
@@ -11,6 +11,9 @@ from avcore.plain_text import ranges, shown
 from netflips.recording.faces import MIN_SHARPNESS
 from netflips.recording.who import SPEAKS
 from netflips.report import UtteranceReport
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _KEPT = "\n\t"
 """What steers nothing in a page."""
@@ -112,6 +115,21 @@ OF_THE_REST = {
     "kept and made": "Work that an earlier run had finished and that was used again, and work that was done now.",
 }
 """By what the rest of the page shows."""
+
+
+def environment_of(package: str) -> "Environment":
+    """What fills in a package's templates. All that goes in is escaped unless it is markup; what steers a terminal is, too."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # work that ends without a page does without it
+
+    return Environment(
+        loader=PackageLoader(package, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=plain_value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
 def plain_value(value: object) -> object:

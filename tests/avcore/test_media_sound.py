@@ -197,3 +197,20 @@ def test_a_wav_of_a_codec_that_nobody_knows_is_one_error_of_ours(tmp_path: Path)
     path.write_bytes(content)
     with pytest.raises(MediaError):
         probe(path)
+
+
+@pytest.mark.parametrize(("codec", "is_skipped"), [("aac", True), ("pcm_f32le", False)])
+def test_what_a_decoder_makes_of_damaged_sound_is_skipped(
+    codec: str, is_skipped: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Far beyond full scale is damage where sound was encoded; where samples are stored, it is what somebody wrote."""
+    sound = sine(16000, 3.0)
+    sound[20_000:24_000] *= 40
+    speech = read_speech(Film(times=(), sound=sound, audio_codec=codec).write(tmp_path / "a.mkv"))
+    assert len(speech) == pytest.approx(len(sound), abs=2048)
+    assert ("damaged sound packets were skipped" in caplog.text) == is_skipped
+    assert np.abs(speech).max() < 4.0 if is_skipped else np.abs(speech).max() == pytest.approx(20.0, rel=0.01)
+    assert np.abs(speech[8000:16000]).max() == pytest.approx(0.5, abs=0.05)
+    assert np.abs(speech[-8000:-2000]).max() == pytest.approx(0.5, abs=0.05), "and all else is where it was"
+    if is_skipped:
+        assert not speech[21_500:22_500].any()

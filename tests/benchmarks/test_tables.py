@@ -129,9 +129,11 @@ def test_many_videos_are_compared_with_one_worker_of_the_same_stretch() -> None:
         return {"workers": workers, "media_s": media_s, "wall_s": wall_s, **other}
 
     points = {
-        "clips, 1 worker on 1 core, stretch 1": run(1, 10, 10), "clips, 2 workers, stretch 1": run(2, 40, 20),
-        "clips, 1 worker on 1 core, stretch 2": run(1, 10, 10), "clips, 2 workers, stretch 2": run(2, 40, 25),
-    }  # fmt: skip
+        "clips, 1 worker on 1 core, stretch 1": run(1, 10, 10),
+        "clips, 2 workers, stretch 1": run(2, 40, 20),
+        "clips, 1 worker on 1 core, stretch 2": run(1, 10, 10),
+        "clips, 2 workers, stretch 2": run(2, 40, 25),
+    }
     lines = tables.many({"many": part(points)}).splitlines()
     assert "| clips | 1 worker on 1 core | 2 | 8 | 20 s | 1.00 | 2.00 | 0.01 | 900 | - |" in lines
     assert "| clips | 2 workers | 2 | 8 | 80 s | 1.78 | 2.00 | 0.01 | 900 | 0.89 (0.80 to 1.00) |" in lines

@@ -1,6 +1,7 @@
 """Our plug-ins inside fairseq: published files, tasks, search, and commands of fairseq's own."""
 
 import argparse
+import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,11 @@ import pytest
 import torch
 from fairseq import models
 from fairseq.data import data_utils
+from fairseq.data.iterators import EpochBatchIterator
 from fairseq.file_io import PathManager
 from fairseq.tasks import TASK_REGISTRY
 from fairseq.trainer import Trainer
+from torch.utils.data import Dataset, default_collate
 
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from tests.unit2unit.fairseq_side import dictionary, load_published, units_only, utut_plugins
@@ -163,3 +166,25 @@ def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: 
     trainer = SimpleNamespace(_previous_training_time=0)
     assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
     assert trainer._previous_training_time == expected
+
+
+class _Numbers(Dataset[int]):
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+def test_workers_end_with_the_last_batch_of_their_epoch() -> None:
+    """Left alone, they hold up whatever runs when they are collected as garbage, for five seconds each."""
+    repair_fairseq()
+    before = set(multiprocessing.active_children())
+    epochs = EpochBatchIterator(_Numbers(), default_collate, [[0, 1], [2, 3], [4, 5]], num_workers=2, buffer_size=4)
+    batches = epochs.next_epoch_itr(shuffle=False)
+    first = next(batches)
+    workers = set(multiprocessing.active_children()) - before
+    assert [batch.tolist() for batch in (first, *batches)] == [[0, 1], [2, 3], [4, 5]]
+    for worker in workers:
+        worker.join(timeout=20)
+    assert [worker.exitcode for worker in workers] == [0, 0], "told to end, and not killed"

@@ -42,7 +42,7 @@ _SHORT = (
     f"fairseq.optimizer.max_update={_UPDATES}",
     "fairseq.common.log_interval=1",
     "fairseq.checkpoint.save_interval_updates=10",
-    "fairseq.dataset.num_workers=0",  # where they are left to the garbage collector, a run stands still for half a minute
+    "fairseq.dataset.num_workers=0",  # the batches are made sooner than workers are
 )
 
 

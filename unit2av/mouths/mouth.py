@@ -17,6 +17,9 @@ from avcore.faces.geometry import Landmarks
 from avcore.timeline import Seconds
 from avcore.units import Units
 
+RENDERING = 2
+"""Counts up whenever a mouth draws the same otherwise, so that pictures kept from before are made anew."""
+
 
 @dataclass(frozen=True, eq=False)
 class Said:

@@ -30,6 +30,9 @@ from unit2av.voice.vocoder import UnitHifiGan
 
 Network = UnitHifiGan | HarmonicVocoder
 
+RENDERING = 2
+"""Counts up whenever a voice says the same units otherwise, so that speech kept from before is made anew."""
+
 _PIECE = 250
 """Steps of 20 ms made at once; memory grows with it, and the halo on both sides is computed twice."""
 _LONGEST_UNIT = seconds_to_units(3600)

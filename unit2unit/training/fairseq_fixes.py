@@ -1,8 +1,8 @@
 """What fairseq 0.12 needs mended.
 
 It cannot read its own checkpoints with today's torch, nor hand them from one process to the others, calls what hydra has
-taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, and
-drops the longest samples of every epoch.
+taken away, copies checkpoints in place, draws alike in all processes, asks for settings that a checkpoint need not have, drops
+the longest samples of every epoch, and leaves every epoch's workers behind.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from fairseq import checkpoint_utils
 from fairseq.data import data_utils
+from fairseq.data.iterators import EpochBatchIterator
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
@@ -27,6 +28,7 @@ from avtrain.started import seed_of
 
 _PART = ".part"
 _released_batching = data_utils.batch_by_size
+_released_epochs = EpochBatchIterator.__init__
 _released_loading = Trainer.load_checkpoint
 _released_upgrade = checkpoint_utils._upgrade_state_dict
 
@@ -41,6 +43,7 @@ def repair_fairseq() -> None:
         hydra.version.setbase("1.1")
     PathManager.copy = staticmethod(copy_whole)
     data_utils.batch_by_size = batch_all
+    EpochBatchIterator.__init__ = begin_epochs
     distributed._broadcast_object_slow = broadcast_own
     Trainer.load_checkpoint = load_for_this_run
     Trainer._set_seed = seed_by_process
@@ -84,6 +87,15 @@ def batch_all(indices: Ids, *args: Any, **options: Any) -> list[Ids]:
     batches: list[Ids] = _released_batching(indices, *args, **options)
     rest = np.asarray(indices)[sum(map(len, batches)) :]
     return [*batches, rest] if len(rest) else batches
+
+
+def begin_epochs(epochs: EpochBatchIterator, *args: Any, **options: Any) -> None:
+    """Make what deals out the batches of epochs as fairseq does, with workers that end with their epoch.
+
+    fairseq keeps them for the next one, which has others where loaders are made anew. When they are collected as garbage, what
+    tells workers to end is gone already, and the run stands still for five seconds for each of them, in whatever it is doing.
+    """
+    _released_epochs(epochs, *args, **options | {"persistent_workers": False})
 
 
 def copy_whole(src_path: str, dst_path: str, overwrite: bool = False) -> str:

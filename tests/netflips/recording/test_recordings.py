@@ -210,6 +210,21 @@ def test_one_setting_redoes_only_what_depends_on_it(
     assert _made(dub(recording, out, models, _change(settings, pace=Pace(0.9, 1.1)))) <= {"speech", "pictures"}
 
 
+@pytest.mark.parametrize(("module", "stage"), [("say", "speech"), ("pictures", "pictures")])
+def test_what_an_older_renderer_made_is_not_believed(
+    module: str,
+    stage: str,
+    recording: Path,
+    models: Models,
+    settings: DubOptions,
+    unbroken: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"netflips.recording.{module}.RENDERING", 10_000)
+    assert _made(dub(recording, tmp_path / "x.mp4", models, settings)) == {stage}
+
+
 def test_background_is_kept_or_muted_or_given(
     recording: Path, models: Models, settings: DubOptions, source: Decoded, unbroken: Run, tmp_path: Path
 ) -> None:
