@@ -73,7 +73,7 @@ def _work(options: argparse.Namespace) -> int | None:
     inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
     keep_apart({"the transcript": list(outputs.values())}, inputs)
     for path in options.files:
-        require_file(path, "the video")
+        require_file(path, "the recording")
     listener = _listener(reader_file, options)
     asked = listener.settings(options.modalities, options.lang, face, options.beam)
     failed = 0

@@ -108,7 +108,8 @@ class Utterances:
         units = one.units
         if random is not None and self._noise is not None and one.sound is None:
             units = with_noise(units, self._noise, self._num_units, random)
-        return np.stack([each.frames() for each in (units, one.sound) if each is not None]) + NUM_MARKS
+        rows: Ids = np.stack([each.frames() for each in (units, one.sound) if each is not None]) + NUM_MARKS
+        return rows
 
 
 def with_pauses(streams: Sequence[Ids], most_s: float, random: Generator) -> Ids:
