@@ -47,14 +47,17 @@ _RAY_ENVIRONMENT = {
 
 def with_full_paths(settings: Settings) -> Settings:
     """Settings, a dataclass, with every path in it absolute, those of dataclasses inside it too."""
-    return replace(settings, **{field.name: _full(getattr(settings, field.name)) for field in fields(settings) if field.init})
+    return replace(settings, **{field.name: full_paths(getattr(settings, field.name)) for field in fields(settings) if field.init})
 
 
-def _full(value: object) -> object:
+def full_paths(value: object) -> object:
+    """What is sent to other machines, with every path in it absolute, in whatever dataclass, dict, tuple or list it stands."""
     if isinstance(value, Path):
         return value.absolute()
     if isinstance(value, dict):
-        return {name: _full(one) for name, one in value.items()}
+        return {name: full_paths(one) for name, one in value.items()}
+    if isinstance(value, tuple | list) and type(value) in (tuple, list):  # no named tuples
+        return type(value)(full_paths(one) for one in value)
     return with_full_paths(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 

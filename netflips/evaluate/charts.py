@@ -20,10 +20,11 @@ _PLOT = 52, 14, 500, 214
 """Left, top, right and bottom of the plot of a noise curve."""
 _NAMES = {AUDIO: "sound alone", VIDEO: "lips alone", BOTH: "sound and lips"}
 _CLASSES = {AUDIO: "sound", VIDEO: "lips", BOTH: "both"}
+_SHARE = "right"
 FIGURES = {
     "chrf": "chrF2 of what is heard, mean over clips",
     "unit_error_rate": "unit error rate",
-    "right": "share of sentences that come out right",
+    _SHARE: "share of sentences that come out right",
 }
 _TICKS = 4
 _STYLE = (
@@ -38,9 +39,10 @@ Place = Callable[[float], float]
 
 
 def histogram(row: Row) -> Markup | None:
-    """How many clips have which value, with marks for the means of all subjects; None for fewer than two clips."""
+    """How many clips have which value, with marks for the means of all subjects; None for fewer than two clips, and for values that
+    say yes or no, of which the mean says all."""
     cell = row.own
-    if cell is None or len(cell.clips) < 2:
+    if cell is None or len(cell.clips) < 2 or set(cell.clips.values()) <= {0.0, 1.0}:
         return None
     values = np.array(list(cell.clips.values()))
     means = {subject: one.figure.value for subject, one in row.cells.items() if one.figure is not None}
@@ -83,7 +85,7 @@ def noise_curve(curve: Curve) -> Markup:
     left, top, right, bottom = _PLOT
     levels = sorted({level for points in curve.points.values() for level in points}, reverse=True)
     figures = [one for points in curve.points.values() for one in points.values()]
-    low, high = _range(figures)
+    low, high = (0.0, 1.0) if curve.figure == _SHARE else _range(figures)
     step = (right - left) / max(len(levels) - 1, 1)
 
     def x(level: float) -> float:

@@ -31,6 +31,18 @@ _SCALE = 0.4
 """What is seen around a face, in its half sizes: so much to the sides, twice as much below."""
 
 
+@dataclass(frozen=True)
+class LeastFace:
+    """What a face is followed for: seen in more than so many pictures, and larger than so many pixels."""
+
+    pictures: int = LEAST_PICTURES
+    side: float = LEAST_SIDE
+
+
+AS_PUBLISHED = LeastFace()
+"""As published."""
+
+
 @dataclass(frozen=True, eq=False)
 class FaceClip:
     """A face that was followed. pictures: uint8 [224, 224, 3] at 25 fps, decoded as taken; sound: float32 [S] at 16 kHz."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from avcore.errors import InputError, NetflipsError
+from avcore.errors import CheckpointError, InputError, NetflipsError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.statistics import Figure
@@ -46,6 +46,8 @@ def frechet_row(cases: Sequence[CaseFiles], judges: Judges, inception: Path, out
         progress(_STAGE, number, len(cases))
         try:
             sides = [features(case.dub), None if case.source is None else features(case.source)]
+        except CheckpointError:
+            raise
         except NetflipsError:
             failed += 1
             continue

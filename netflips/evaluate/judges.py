@@ -18,6 +18,7 @@ from avcore.contracts import Speaker, SpeechRecognizer
 from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
+from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.metrics.figures import EXTRACTOR, INCEPTION, RECOGNIZER, SPEAKER, SYNCNET
 from netflips.recognizers.folders import folder_fingerprint
 from unit2av.stage import SPEAKER_ENCODER
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgePaths:
-    """Files of models; None = the bundle's, or none. recognizer: a folder of Whisper. face: whose face of several."""
+    """Files of models; None = the bundle's, or none. recognizer: a folder of Whisper. face: whose face of several. watched: faces
+    that SyncNet looks at."""
 
     recognizer: Path | None = None
     unit2text: Path | None = None
@@ -41,6 +43,7 @@ class JudgePaths:
     device: str = "cpu"
     precision: str = "float32"
     face: FaceChoice = "auto"
+    watched: LeastFace = AS_PUBLISHED
 
     @property
     def given(self) -> tuple[Path, ...]:
@@ -147,6 +150,8 @@ class Judges:
         if path is None or need not in self.there:
             return ""
         own = folder_fingerprint(path) if path.is_dir() else file_digest(path)
+        if need == SYNCNET and self.paths.watched != AS_PUBLISHED:
+            return key_of(own, self.paths.watched.pictures, self.paths.watched.side)
         return key_of(own, self.identity(EXTRACTOR)) if need == RECOGNIZER and path == self.reader_path else own
 
 

@@ -9,6 +9,7 @@ from avcore.errors import InputError, NoFaceError, UsageError
 from avcore.texts import read_json
 from avcore.usage import did_you_mean
 from netflips.evaluate.clips import DUBBED, SHUFFLED, SuiteCase
+from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.metrics.catalogue import metrics_of_cases
 from netflips.evaluate.metrics.figures import (
     DUB,
@@ -43,9 +44,9 @@ _PAIRED = frozenset({SOURCE, REFERENCE, REFERENCE_TEXT, OTHERS})
 _MEGABYTE = 1 << 20
 
 
-def metrics_of(syncnet: Path | None) -> tuple[Metric, ...]:
-    """All metrics, with the networks of the files that were given. Raises CheckpointError."""
-    return (*metrics_of_cases(_syncnet(syncnet)), *_OWN)
+def metrics_of(syncnet: Path | None, watched: LeastFace = AS_PUBLISHED) -> tuple[Metric, ...]:
+    """All metrics, with the networks of the files that were given. watched: faces that SyncNet looks at. Raises CheckpointError."""
+    return (*metrics_of_cases(_syncnet(syncnet), watched), *_OWN)
 
 
 @cache

@@ -36,7 +36,7 @@ from netflips.evaluate.running import CaseJob, jobs_left, run_jobs
 
 LOG = logging.getLogger("netflips")
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Changes whenever figures of an older NetfLips must not be used any more."""
 _STAGE = "measure"
 
@@ -79,7 +79,7 @@ class Measurer:
 
     @cached_property
     def _metrics(self) -> dict[str, Metric]:
-        return {one.name: one for one in metrics_of(self._work.judges.syncnet)}
+        return {one.name: one for one in metrics_of(self._work.judges.syncnet, self._work.judges.watched)}
 
     def load(self) -> str:
         """Read the models that the measures need; what is wrong with one of them, "" = nothing."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from avcore.progress import Progress, silent
 from avcore.runs.lock import folder_lock
 from avcore.runs.pool import ProcessPool
-from avcore.runs.work import Pool
+from avcore.runs.work import Pool, Worker
 from netflips import __version__
 from netflips.bulk.spread import Spread
 from netflips.evaluate import tables
@@ -16,7 +18,7 @@ from netflips.evaluate.clips import DUBBED, TRUE_UNITS, TRUTH
 from netflips.evaluate.curves import Curve
 from netflips.evaluate.judges import JudgePaths, Judges
 from netflips.evaluate.measures import KINDS, names_of, needs_of
-from netflips.evaluate.measuring import MeasureJob, Measurer, Work, measure
+from netflips.evaluate.measuring import Measurer, Work, measure
 from netflips.evaluate.metrics.figures import EXTRACTOR, RECOGNIZER
 from netflips.evaluate.records import RECORDS, Record
 from netflips.evaluate.results import RESULTS, write_evaluation
@@ -58,6 +60,10 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
     Raises NetflipsError for what concerns all cases; a case that fails is told beside every figure that it lacks.
     """
     judges = Judges(settings.judges)
+    if settings.judges.inception is not None:
+        from netflips.evaluate.metrics.frechet import load_inception
+
+        load_inception(settings.judges.inception)  # whatever is wrong with it is told before anything is done
     with folder_lock(out_dir):
         stand_ins = dict[str, Path]()
         if TRUE_UNITS in settings.subjects and settings.models is not None:
@@ -65,7 +71,7 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
 
             stand_ins = say_true_units(cases, judges, settings.models, out_dir, progress)
         work = Work(tuple(cases), settings.metrics, settings.subjects, settings.judges, stand_ins)
-        found = measure(work, out_dir, _pool(work, settings), progress)
+        found = measure(work, out_dir, _pool(settings, Measurer, (work,)), progress)
         curves = [] if settings.sweep is None else _curves(settings.sweep, cases, settings, out_dir, progress)
         figures = {name: figures for name, figures in names_of() if name in settings.metrics}
         rows = rows_of(found, figures, KINDS, cases[0].language)
@@ -82,15 +88,16 @@ def run_suite(cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path
 def _curves(
     sweep: Sweep, cases: Sequence[CaseFiles], settings: SuiteSettings, out_dir: Path, progress: Progress
 ) -> Sequence[Curve]:
-    return curves_of(run_sweep(sweep, cases, settings.judges, out_dir, progress, settings.jobs), sweep)
+    return curves_of(run_sweep(sweep, cases, settings.judges, out_dir, progress, partial(_pool, settings)), sweep)
 
 
-def _pool(work: Work, settings: SuiteSettings) -> Pool[MeasureJob, int]:
+def _pool(settings: SuiteSettings, worker_class: type[Worker], arguments: Sequence[Any]) -> Pool[Any, int]:
+    """Workers as they were asked for, in processes of this machine or on Ray."""
     if settings.ray is not None:
-        from netflips.bulk.evaluation import RayMeasurers
+        from netflips.bulk.evaluation import RayEvaluators
 
-        return RayMeasurers(work, settings.ray)
-    return ProcessPool[MeasureJob, int](Measurer, (work,), settings.jobs)
+        return RayEvaluators(worker_class, arguments, settings.judges, settings.ray)
+    return ProcessPool[Any, int](worker_class, arguments, settings.jobs)
 
 
 def _facts(

@@ -102,6 +102,10 @@ def _add_suite(parser: Parser, is_single: bool = False) -> None:
     judges.add_argument("--speaker-encoder-path", type=Path, metavar="FILE", help="encoder.pt (default: comes with NetfLips)")
     judges.add_argument("--syncnet", type=Path, metavar="FILE", help="syncnet_v2.model, as published, for LSE-C and LSE-D")
     judges.add_argument(
+        "--least-pictures", type=int, default=100, metavar="N", help="SyncNet looks at faces of more than N pictures (default: 100)"
+    )
+    judges.add_argument("--least-face", type=float, default=100, metavar="PIXELS", help="and larger than this (default: 100)")
+    judges.add_argument(
         "--inception",
         type=Path,
         metavar="FILE",
@@ -234,6 +238,7 @@ def _settings(
     from netflips.bulk.spread import Spread
     from netflips.bundles.paths import bundle_paths
     from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
+    from netflips.evaluate.face_clips import LeastFace
     from netflips.evaluate.judges import JudgePaths
     from netflips.evaluate.measures import chosen
     from netflips.evaluate.suite import SuiteSettings
@@ -254,7 +259,7 @@ def _settings(
         options.recognizer, _given(options.unit2text_path, "the text reader"), _given(options.av2unit_path, "the unit encoder"),
         _given(options.speaker_encoder_path, "the speaker encoder"), _given(options.syncnet, "SyncNet"),
         _given(options.inception, "the network for pictures"), device_name(options), options.precision,
-        parse_face_choice(options.face),
+        parse_face_choice(options.face), LeastFace(options.least_pictures, options.least_face),
     )  # fmt: skip
     return SuiteSettings(
         title, chosen(options.measures, left_out), subjects, judges, bundle_paths() if options.true_units else None, sweep,

@@ -147,7 +147,7 @@ def most_often(reasons: Mapping[str, int]) -> str:
 def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:
     """The clips to look at first: id, and how many of the clips are better in each figure, as a share of 0 to 1.
 
-    Clips rank by the mean of these shares; a figure that was asked of a clip and that it has not counts as worst.
+    Clips rank by the sum of these shares; a figure that was asked of a clip and that it has not counts as worst.
     """
     behind: dict[str, dict[str, float]] = {name: {} for name in ids}
     for row in rows:
@@ -159,7 +159,7 @@ def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tu
         if order and order[0] < order[-1]:
             for name, value in badness.items():
                 behind[name][row.name] = bisect_left(order, value) / len(order)
-    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -_mean(behind[name].values()))[:number]]
+    return [(name, behind[name]) for name in sorted(ids, key=lambda name: -sum(behind[name].values()))[:number]]
 
 
 def _badness(row: Row, cell: Cell, name: str) -> float:
@@ -179,11 +179,6 @@ def near_of(row: Row) -> float:
         if cell is not None and cell.figure is not None:
             return cell.figure.value
     return 0.0
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found) if found else 0.0
 
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -4,17 +4,19 @@ What is understood is translated, spoken in a voice of nobody's and heard by the
 (ASR-chrF2 and CER); without a recognizer or texts only the units themselves are compared, with those of the clean sound and lips.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from av2unit.sources import AUDIO, VIDEO
 from avcore.arrays import Doubles, Samples
-from avcore.errors import NetflipsError, UsageError
+from avcore.errors import CheckpointError, NetflipsError, UsageError
 from avcore.progress import Progress, silent
 from avcore.runs.cache import file_digest, key_of
 from avcore.runs.pool import ProcessPool
+from avcore.runs.work import Pool, Worker
 from avcore.units import Units
 from avcore.units.edit_distance import edit_distance
 from netflips.bundles.paths import bundle_paths
@@ -74,11 +76,17 @@ def parse_levels(text: str) -> tuple[float, ...]:
 
 
 def run_sweep(
-    sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths, out_dir: Path, progress: Progress = silent, jobs: int = 1
+    sweep: Sweep,
+    cases: Sequence[CaseFiles],
+    paths: JudgePaths,
+    out_dir: Path,
+    progress: Progress = silent,
+    pool_of: Callable[[type[Worker], Sequence[Any]], Pool[Any, int]] | None = None,
 ) -> list[Record]:
-    """Measure all levels of all cases that are not measured yet, in `jobs` processes; returns all records of the sweep.
+    """Measure all levels of all cases that are not measured yet; returns all records of the sweep.
 
-    Raises UsageError where the cases have no sources, or there is no unit encoder; what is wrong with one case is its record.
+    pool_of: makes a pool of a worker's class and its arguments; None = this process. Raises UsageError where the cases have no
+    sources, or there is no unit encoder; what is wrong with one case is its record.
     """
     chosen = [case for case in cases if case.source is not None][: sweep.number or None]
     if not chosen or EXTRACTOR not in Judges(paths).there:
@@ -96,7 +104,8 @@ def run_sweep(
         return [Record(chosen[job.case].id, subject, NOISE, keys[job.case], failed=reason) for subject in job.tasks]
 
     left = jobs_left(wanted, is_done)
-    pool = ProcessPool[CaseJob[int, str], int](Sweeper, (sweep, chosen, paths), min(jobs, len(left) or 1))
+    arguments = sweep, tuple(chosen), paths
+    pool = ProcessPool[Any, int](Sweeper, arguments, 1) if pool_of is None else pool_of(Sweeper, arguments)
     for found in run_jobs(left, pool, lost, partial(records.add, out_dir), _STAGE, progress, len(chosen) - len(left)):
         known |= {one.place: one for one in found}
     return [known[chosen[number].id, subject, NOISE] for number, subject in wanted]
@@ -113,7 +122,7 @@ class Sweeper:
     def __init__(self, sweep: Sweep, cases: Sequence[CaseFiles], paths: JudgePaths) -> None:
         self._sweep, self._cases, self._judges = sweep, cases, Judges(paths)
         self._clips = Clips(cases, self._judges)
-        self._paths = sweep.models or bundle_paths()
+        self._paths, self._is_ready = sweep.models or bundle_paths(), False
 
     @cached_property
     def _models(self) -> Models:
@@ -144,16 +153,26 @@ class Sweeper:
                 yield subject_of(AUDIO, noise, level)
                 yield subject_of(BOTH, noise, level)
 
-    def process(self, jobs: Sequence[CaseJob[int, str]]) -> list[Record]:
-        """Measure what is left of some cases."""
-        return [one for job in jobs for one in self._measure(job.case, frozenset(job.tasks))]
+    def load(self) -> str:
+        """Read the models; what is wrong with one of them, "" = nothing."""
+        try:
+            _ = self._models
+            _ = self._judges.recognizer if self._is_heard else None
+        except NetflipsError as error:
+            return str(error)
+        self._is_ready = True
+        return ""
+
+    def process(self, *parts: Sequence[CaseJob[int, str]]) -> list[Record]:
+        """Measure what is left of some cases. Raises CheckpointError for a model that cannot be read: no clip can help that."""
+        if not self._is_ready and (complaint := self.load()):
+            raise CheckpointError(complaint)
+        return [one for part in parts for job in part for one in self._measure(job.case, frozenset(job.tasks))]
 
     def _measure(self, number: int, left: frozenset[str]) -> Iterator[Record]:
         """What is left of a case; where its lips cannot be seen, all of it has failed."""
         case, models = self._cases[number], self._models
         assert case.source is not None
-        if self._is_heard:
-            _ = self._judges.recognizer  # what is wrong with it is no fault of a case
         key, clip = self.key(case), self._clips.clip(case.source)
         try:
             speech, lips = clip.speech, clip.face.lips

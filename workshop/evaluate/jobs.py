@@ -32,6 +32,11 @@ class ExamItem:
         return self.kind in KINDS
 
     @property
+    def is_dubbed(self) -> bool:
+        """Whether it is a clip that is dubbed: what is said in Korean is only read."""
+        return self.has_clip and self.kind != "korean"
+
+    @property
     def id(self) -> str:
         """Its name in tables and pages."""
         return f"{self.kind}/{self.index}"

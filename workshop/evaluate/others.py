@@ -38,7 +38,7 @@ class OtherBundle:
 
     def _row(self, name: str, row: dict[str, Any]) -> Row:
         figure = Figure(float(row["value"]), float(row.get("low", "nan")), float(row.get("high", "nan")), int(row["n"]))
-        kind = Kind(f"{self.title}: {row['title']}", "", "near", "metrics.json of another bundle", "on the same clips, perhaps")
+        kind = Kind(f"{self.title}: {row['title']}", "", "near", "", "")
         return Row(f"{self.title}: {name}", f"{self.title}: {name}", kind, {RESULT: Cell(figure)})
 
 

@@ -52,7 +52,7 @@ class ExamRow:
     @property
     def kind(self) -> Kind:
         """What its figure is."""
-        return Kind(self.title, "", self.better, "the demo's exam", "what it was not asked for")
+        return Kind(self.title, "", self.better, "", "")
 
     def figure(self, records: Records, settings: EvaluationSettings) -> Figure | None:
         """Its figure with the 95 % interval; None where there are no records of it."""

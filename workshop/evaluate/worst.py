@@ -41,7 +41,7 @@ def worst_of_exam(
     progress: Progress = silent,
 ) -> list[WorstClip]:
     """What the page shows of the clips that are worst in most rows. Raises OutputError."""
-    items = {item.id: item for item in (ExamItem(str(one["kind"]), int(one["index"])) for one in records) if item.has_clip}
+    items = {item.id: item for item in (ExamItem(str(one["kind"]), int(one["index"])) for one in records) if item.is_dubbed}
     chosen = [(name, behind) for name, behind in worst_clips(rows, list(items), number) if any(behind.values())]
     if not chosen:
         return []
@@ -65,7 +65,7 @@ def _shown(
     folder: Path,
 ) -> WorstClip:
     folder.mkdir()
-    assert item.kind in KINDS  # as has_clip says
+    assert item.kind in KINDS  # as is_dubbed says
     plan, source, dub = plan_clip(item.kind, item.index, settings), folder / "source.mp4", folder / "dub.mp4"
     try:
         _make(plan, source, dub, chain, settings)
@@ -80,8 +80,7 @@ def _shown(
 
 
 def _make(plan: ClipPlan, source: Path, dub: Path, chain: Chain, settings: EvaluationSettings) -> None:
-    """Write a clip, and its dub; what is said in Korean is only read, and has none. Raises NetflipsError."""
+    """Write a clip, and its dub. Raises NetflipsError."""
     write_clip(source, plan, settings.side)
-    if plan.language == "en":
-        heard = read_clip(source)
-        chain.show(heard, chain.dub(heard, AUDIO if heard.face is None else BOTH), dub)
+    heard = read_clip(source)
+    chain.show(heard, chain.dub(heard, AUDIO if heard.face is None else BOTH), dub)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.agreement import rest_unit
+from av2unit.agreement import quiet_units, rest_unit
 from avcore.arrays import Pixels, Samples
 from avcore.errors import MediaError, NoSpeechError
 from avcore.faces.crop import crop_face
 from avcore.timeline import samples_to_seconds
-from netflips.evaluate.face_clips import clips_of
+from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace, clips_of
 from netflips.evaluate.metrics import durations, intelligibility, pictures, speaker, sync, text, units, voice
 from netflips.evaluate.metrics.figures import (
     DUB,
@@ -36,8 +36,8 @@ from unit2av.face.syncnet import SyncNet
 _A_MINUTE = 60
 
 
-def metrics_of_cases(syncnet: SyncNet | None = None) -> tuple[Metric, ...]:
-    """Every metric, in the order of tables. syncnet: None = LSE is told as missing."""
+def metrics_of_cases(syncnet: SyncNet | None = None, watched: LeastFace = AS_PUBLISHED) -> tuple[Metric, ...]:
+    """Every metric, in the order of tables. syncnet: None = LSE is told as missing. watched: faces that LSE is taken of."""
     return (
         _metric(text.ERRORS, (DUB, REFERENCE_TEXT, RECOGNIZER), _text_errors),
         _metric(text.LIKENESS, (DUB, REFERENCE_TEXT, RECOGNIZER), _text_likeness),
@@ -53,7 +53,7 @@ def metrics_of_cases(syncnet: SyncNet | None = None) -> tuple[Metric, ...]:
         _metric(pictures.FACE, (DUB, REFERENCE, FACES), _faces),
         _metric(pictures.BESIDE_SOURCE, (DUB, SOURCE, FACES), _beside_source),
         _metric(sync.UNIT_SYNC, (DUB, EXTRACTOR, FACES), _unit_sync),
-        _metric(sync.LSE, (DUB, SYNCNET), lambda case: _lse(case, syncnet)),
+        _metric(sync.LSE, (DUB, SYNCNET), lambda case: _lse(case, syncnet, watched)),
     )
 
 
@@ -141,10 +141,13 @@ def _pitch(case: Case) -> Measured:
 
 
 def _silence(clip: Clip) -> NDArray[np.bool_]:
-    """Which steps of 20 ms say nothing, by the units of the sound: bool [steps]."""
+    """Which steps of 20 ms say nothing, by the units of the sound: bool [steps]; none where the unit that is quiet most often is
+    loud as often: in a sentence without a pause that is a stop, and no silence."""
     frames = clip.heard.frames()
-    rest = rest_unit(frames, clip.speech)
-    return np.zeros(len(frames), np.bool_) if rest is None else frames == rest
+    quiet, rest = quiet_units(frames, clip.speech), rest_unit(frames, clip.speech)
+    if rest is None or 2 * (quiet == rest).sum() < (frames == rest).sum():
+        return np.zeros(len(frames), np.bool_)
+    return np.asarray(frames == rest)
 
 
 def _speaker(case: Case) -> Measured:
@@ -183,7 +186,7 @@ def _unit_sync(case: Case) -> Measured:
     return sync.sync_by_units(heard, case.dub.seen.frames(), rest_unit(heard, case.dub.speech))
 
 
-def _lse(case: Case, network: SyncNet | None) -> Measured:
+def _lse(case: Case, network: SyncNet | None, watched: LeastFace) -> Measured:
     if network is None:
         return dict.fromkeys(sync.LSE, Missing("needs SyncNet (--syncnet)"))
-    return sync.sync_of_faces(network, clips_of(case.dub.path))
+    return sync.sync_of_faces(network, clips_of(case.dub.path, watched.pictures, watched.side))

@@ -136,8 +136,11 @@ class Metric(Protocol):
 
 @dataclass(frozen=True)
 class Kind:
-    """What a figure is. title: as a table calls it. unit: "" = a plain number. sums: figures over whose sums the rate of a set is
-    taken, None = a set has the mean. source: where it comes from; is_not: what it must not be taken for."""
+    """What a figure is.
+
+    title: as a table calls it, which says all where source is "". unit: "" = a plain number. sums: figures over whose sums the rate
+    of a set is taken, None = a set has the mean. source: where it comes from; is_not: what it must not be taken for.
+    """
 
     title: str
     unit: str

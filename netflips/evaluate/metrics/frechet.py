@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import cv2
 import numpy as np
 import torch
-from scipy.linalg import sqrtm
+from scipy.linalg import LinAlgWarning, sqrtm
 
 from avcore.arrays import Doubles, Pixels
 from avcore.errors import CheckpointError, InputError
@@ -66,7 +67,8 @@ def frechet_distance(made: Moments, true: Moments) -> float:
         raise InputError("too few pictures for a Frechet distance", expected="2 or more on each side", found=made.count)
     apart = made.mean - true.mean
     a, b = made.covariance, true.covariance
-    root = sqrtm(a @ b)
+    with catch_warnings(action="ignore", category=LinAlgWarning):  # what comes of a product that is nearly singular is looked at
+        root = sqrtm(a @ b)
     if not np.isfinite(root).all():  # a product that is nearly singular: a little is added, as usual
         ridge = _RIDGE * np.eye(len(a))
         root = sqrtm((a + ridge) @ (b + ridge))

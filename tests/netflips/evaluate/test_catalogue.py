@@ -128,3 +128,20 @@ def test_a_figure_that_is_no_number_is_missing() -> None:
     assert isinstance(found["a"], Missing)
     assert found["b"] == Missing("nothing was measured")
     assert found["a_sum"] == 1
+
+
+class Hurried(MadeClip):
+    """Twenty steps each of four units without a pause: in a few steps of the second one, a stop, there is silence."""
+
+    @property
+    def heard(self) -> Units:
+        return Units.from_frames(np.repeat(np.arange(4), 20))
+
+
+def test_a_stop_is_no_pause() -> None:
+    samples = (0.2 * np.random.default_rng(0).standard_normal(80 * 320)).astype(np.float32)
+    samples[24 * 320 : 30 * 320] *= 1e-4
+    found = all_of(MadeCase(dub=Hurried(samples=samples)))
+    assert found["floor_db"] == Missing("it has no pause of 0.1 s")
+    samples[20 * 320 : 34 * 320] *= 1e-4  # now the unit is silence more often than not
+    assert values(all_of(MadeCase(dub=Hurried(samples=samples))))["floor_db"] < -5

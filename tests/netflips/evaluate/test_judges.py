@@ -1,5 +1,6 @@
 """A recognizer by way of units hears as `netflips transcribe` does: utterance by utterance, with times from the beginning."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +10,13 @@ import pytest
 
 from avcore.answers import Transcript, Word
 from avcore.errors import LanguageError, UsageError
+from avcore.runs.cache import file_digest
 from avcore.timeline import SAMPLE_RATE
 from avcore.units import Units
 from avcore.units.vocabulary import require_language
-from netflips.evaluate.judges import UnitHearing
+from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
+from netflips.evaluate.judges import JudgePaths, Judges, UnitHearing
+from netflips.evaluate.metrics.figures import SYNCNET
 from tests.avcore.made_speech import talk
 
 
@@ -55,3 +59,11 @@ def test_other_languages_and_other_readers_are_refused() -> None:
         hearing().hear(talk([0.2, 1.0]), "fr")
     with pytest.raises(UsageError, match="must read units of sound"):
         hearing("lips")
+
+
+def test_figures_of_syncnet_are_of_the_faces_that_it_looks_at(parity_dir: Path) -> None:
+    """Those of other faces are measured again; the published ones keep the key that they have."""
+    plain = JudgePaths(syncnet=parity_dir / "syncnet_v2_tiny.model")
+    keys = [Judges(replace(plain, watched=one)).identity(SYNCNET) for one in (AS_PUBLISHED, LeastFace(20), LeastFace(20, 40))]
+    assert keys[0] == Judges(plain).identity(SYNCNET) == file_digest(parity_dir / "syncnet_v2_tiny.model")
+    assert len(set(keys)) == 3

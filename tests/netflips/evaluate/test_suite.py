@@ -256,3 +256,13 @@ def test_a_workers_complaint_about_the_recognizer_is_told_before_any_work(monkey
     monkeypatch.setattr(Judges, "there", frozenset({RECOGNIZER}))
     work = measuring.Work((), ("wer",), (), measuring.JudgePaths(), {})
     assert measuring.Measurer(work).load() == "it cannot be opened"
+
+
+def test_a_network_for_pictures_that_is_none_is_told_before_anything_is_done(
+    tmp_path: Path, by_pitch: type[ByPitch], capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, out = write_tones(tmp_path), tmp_path / "figures"
+    words = ["--inception", str(manifest), "--measures", "duration_ratio", "--cpu", "--quiet"]
+    assert main(["dubs", str(manifest), "--out-dir", str(out), *words]) == 2
+    assert "this is no TorchScript file" in capsys.readouterr().err
+    assert not out.exists()

@@ -7,11 +7,13 @@ import pytest
 
 from avcore.statistics import Figure
 from netflips.evaluate import tables
+from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.charts import histogram
 from netflips.evaluate.measures import KINDS
+from netflips.evaluate.metrics.figures import Kind
 from netflips.evaluate.records import Record
 from netflips.evaluate.suite_page import Told, page
-from netflips.evaluate.suite_rows import Cell, Row, as_json, rows_of, worst_clips
+from netflips.evaluate.suite_rows import RESULT, Cell, Row, as_json, rows_of, worst_clips
 from netflips.evaluate.worst import Shown, WorstClip
 
 IDS = [f"c{number}" for number in range(8)]
@@ -132,3 +134,30 @@ def test_the_page_needs_nothing_beside_it_and_believes_no_text(rows: list[Row]) 
     assert "nothing" in written  # is what was heard
     assert "default-src 'none'; style-src 'sha256-" in unescape(written)
     assert 'aria-label="unit sync: 8 clips' in written
+
+
+def _share_of(name: str, clips: dict[str, float], goal: float | None = None) -> Row:
+    by_clip = ByClip(clips, is_share=True)
+    kind = Kind(f"share of {name}", "", "higher", "", "")
+    return Row(name, name, kind, {RESULT: Cell(by_clip.figure, 0, {}, clips, tuple(clips))}, goal=goal)
+
+
+def test_rows_of_tests_of_their_own_have_goals_and_clips_of_their_own() -> None:
+    rows = [
+        _share_of("a", {"a/0": 0.0, "a/1": 1.0, "a/2": 1.0}, 0.9),
+        _share_of("b", {"a/0": 0.0, "a/1": 0.0, "a/2": 1.0}),
+        _share_of("c", {"c/0": 0.0, "c/1": 1.0}, 0.5),
+    ]
+    assert [row.is_met for row in rows] == [False, None, True]
+    head, _, first, second, third = tables.markdown(rows).splitlines()
+    assert head.endswith("| n | goal |")
+    assert (first.split("|")[-2], second.split("|")[-2].strip(), third.split("|")[-2]) == (" ≥ 0.90, missed ", "", " ≥ 0.50, met ")
+    assert r"$\geq$ 0.90, missed \\" in tables.latex(rows, "x")
+    assert [as_json([row])[0].get("met") for row in rows] == [False, None, True]
+    worst = worst_clips(rows, ["a/0", "a/1", "a/2", "c/0", "c/1"], 2)
+    assert [name for name, _ in worst] == ["a/0", "c/0"]
+    assert worst[0][1] == {"a": pytest.approx(2 / 3), "b": pytest.approx(1 / 3)}, "of the clips that a row is of, and no others"
+    assert [histogram(row) for row in rows] == [None, None, None], "the mean of yes and no says all"
+    shown = page(Told("Exam", {}, rows, [], []))
+    assert 'class="goal missed"' in shown
+    assert "What it is not" not in shown.partition("<dl")[2]
