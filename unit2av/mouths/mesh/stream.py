@@ -113,7 +113,7 @@ def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
     heads: [n, 468, 3], and their distance in pictures, [n]. What was found in one picture alone trembles, and the texture of the
     lips with it.
     """
-    is_near = np.abs(distance) <= 3 * _SEEN_SIGMA
+    is_near = np.abs(distance) <= max(3 * _SEEN_SIGMA, float(np.abs(distance).min()))
     heads, distance = heads[is_near], distance[is_near]
     apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
     weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
