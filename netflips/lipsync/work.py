@@ -1,11 +1,13 @@
 """The work of `netflips lipsync`: pictures of one file, sound of another, and lips that fit, as streams; what is done is kept."""
 
 import argparse
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
@@ -13,7 +15,7 @@ from avcore.arrays import Samples
 from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
-from avcore.errors import NoFaceError, NoSpeechError
+from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_file, require_place
@@ -38,6 +40,7 @@ from unit2av.stage import RENDERER
 
 _SOUND = "speech.f32"
 _TEMPORARY = "work"
+_STILLS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,14 @@ def sync_lips(options: argparse.Namespace) -> None:
         work.settle(files.out)
     total = max(1, frames_covering(seconds, source.rate))
     LOG.info("%s: %.2f s, %d pictures at %.3f Hz, lips by %s", files.out, float(seconds), total, float(source.rate), name)
+
+
+def _require_moving(path: Path) -> None:
+    """Refuse a single picture: decoders of such would read one as a video of one picture."""
+    with suppress(UnidentifiedImageError, OSError, ValueError), Image.open(path) as image:
+        if image.format in _STILLS and getattr(image, "n_frames", 1) == 1:
+            hint = "netflips portrait makes a picture talk"
+            raise InputError("this is a single picture", path=path, expected="a video", found=str(image.format), hint=hint)
 
 
 def _draw(
@@ -144,7 +155,7 @@ def _kept_units(
 
 def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
     """Find what is wrong with the paths before anything is read."""
-    require_file(options.video, "the video")
+    _require_moving(require_file(options.video, "the video"))
     require_file(options.speech, "the speech")
     encoder = renderer = None
     if not (choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None)):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avcore.media import PictureSource, VideoWriter, probe, read_pictures, read_speech, write_speech
 from avcore.speech.regions import listen
@@ -155,9 +156,11 @@ def test_bad_input_is_one_line_and_writes_nothing(
     out, bare = tmp_path / "out.mp4", write_clip(tmp_path / "bare.mp4", None, 30)
     (tmp_path / "text.wav").write_text("no sound")
     write_speech(tmp_path / "short.wav", np.full(160, 0.1, np.float32))
+    Image.fromarray(np.full((64, 64, 3), 120, np.uint8)).save(tmp_path / "still.png")
     wrong = {
         "needs its checkpoint": (talk, voice, ["--mouth", "wav2lip"]),
         "needs a table": (talk, voice, ["--mouth", "mesh"]),
+        "still.png: this is a single picture; expected a video; found PNG": (tmp_path / "still.png", voice, []),
         "no face was found": (bare, voice, []),
         "text.wav": (talk, tmp_path / "text.wav", []),
         "short.wav: the speech is too short; expected 0.02 s or more": (talk, tmp_path / "short.wav", []),

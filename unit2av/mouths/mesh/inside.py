@@ -193,7 +193,7 @@ def draw_inside(
     layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine)
     layer.pixels[:] = look.dark
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
-    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.5 + 1.8 * gap, 0.85), 0.012)
+    layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
     lit = _SHUT_LIGHT + (1 - _SHUT_LIGHT) * float(smoothstep(gap / _LIT_GAP))
     shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
     layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel)

@@ -37,6 +37,8 @@ _CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
 _EASE = 0.06
 _LEARN_EVERY = 12
 _MOST_KEPT = 200
+_DARK_EVERY, _MOST_DARKS = 3, 60
+"""Pictures of which one is looked at for how dark the mouth is, and how many say so at most."""
 _BETTER_TEETH = 1.3
 _CLOSED = 0.05
 
@@ -58,6 +60,8 @@ class _Acquaintance:
     better_teeth: Teeth | None = None
     person: Person | None = None
     aim: Person | None = None
+    appearance: Appearance | None = None
+    looks_like: Appearance | None = None
 
     def meet(self, picture: Pixels, look: Look) -> None:
         """Take note of a picture; of a long shot fewer and fewer are kept."""
@@ -69,9 +73,9 @@ class _Acquaintance:
         if len(self.lights) < LOOK_AHEAD:
             self.lights.append(light_on(picture, look.mesh))
             self.softs.append(softness(picture, look.mesh))
-        dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
-        if dark is not None and len(self.darks) < _MOST_KEPT:
-            self.darks.append(dark)
+        if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
+            dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
+            self.darks += [] if dark is None else [dark]
         found = find_teeth(picture, look.mesh, look.head, look.pose)
         best = self.better_teeth or self.teeth
         if found is not None and (best is None or found.score > _BETTER_TEETH * best.score):
@@ -86,6 +90,11 @@ class _Acquaintance:
         self.learn_at = self.num_seen + _LEARN_EVERY
         self.aim, self.usual = acquaint(self.heads), usual_look(self.looks)
         self.person = self.person or self.aim
+        if self.teeth is None:
+            self.teeth, self.better_teeth = self.better_teeth, None
+        light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
+        self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth)
+        self.appearance = self.appearance or self.looks_like
 
     def settle(self, opening: float) -> None:
         """Go a little towards what is known by now; other teeth are taken while the mouth is closed. opening: that is asked for."""
@@ -93,12 +102,9 @@ class _Acquaintance:
             self.person = eased(self.person, self.aim, _EASE)
         if self.better_teeth is not None and (self.teeth is None or opening < _CLOSED):
             self.teeth, self.better_teeth = self.better_teeth, None
-
-    @property
-    def appearance(self) -> Appearance:
-        """How the inside of the mouth looks, by what was seen so far."""
-        light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
-        return Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth)
+        if self.appearance is not None and self.looks_like is not None:
+            dark = self.appearance.dark + _EASE * (self.looks_like.dark - self.appearance.dark)
+            self.appearance = replace(self.looks_like, dark=dark, teeth=self.teeth)
 
 
 class MeshMouth:
@@ -219,7 +225,7 @@ class _Shot:
 
     def _drawn(self, rgb: Pixels, place: Place | None, asked: Points) -> Pixels:
         known = self._known
-        if place is None or place.strength <= 0 or known.person is None:
+        if place is None or place.strength <= 0 or known.person is None or known.appearance is None:
             return rgb
         picture = rgb.copy()
         draw_mouth(picture, place, known.person, asked, known.appearance)

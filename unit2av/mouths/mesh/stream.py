@@ -29,7 +29,7 @@ _FLOW_WIDTH = 160
 _FLOW_MARGIN = 0.15
 _MOST_RETURN = 0.5
 _LEAST_FOLLOWED = 12
-_UNLIKE_OTHERS, _FITS = 1.0, 5
+_UNLIKE_OTHERS, _FITS = 1.0, 4
 """Pixels from which on a point that moves unlike the others counts less than half, and how often that is judged anew."""
 _FADE = 4
 """Pictures in which a drawn mouth goes out before something hides it, and comes in again."""
@@ -96,22 +96,25 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     numbers, seen = [number for number, _ in known], [look for _, look in known]
     distance = np.array(numbers, np.float64) - now
     shape, turn, near = (_weights(distance, sigma) for sigma in (_SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA))
-    head = np.tensordot(shape, np.stack([look.head for look in seen]), axes=1)
+    heads = np.stack([look.head for look in seen])
+    head = np.tensordot(shape, heads, axes=1)
     # What the mesh says of turn, size and place, taken to this picture by flow.
     here = seen[int(np.abs(distance).argmin())]
     pose = mean_pose([rolled(look.pose, *(here.flowed - look.flowed)[2:].tolist()) for look in seen], turn)
     middle = near @ np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed[:2] for look in seen]) + here.flowed[:2]
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
-    return Place(HeadPose(pose.scale, pose.turn, shift), head, _seen(seen, here, distance), _strength(looks, now))
+    return Place(HeadPose(pose.scale, pose.turn, shift), head, _seen(heads, here, distance), _strength(looks, now))
 
 
-def _seen(looks: Sequence[Look], here: Look, distance: NDArray[np.float64]) -> Points:
+def _seen(heads: Points, here: Look, distance: NDArray[np.float64]) -> Points:
     """Where the points of a face are in the head frame, [468, 3], by this picture and those beside it that show the same mouth.
 
-    distance: of the looks, in pictures. What was found in one picture alone trembles, and the texture of the lips with it.
+    heads: [n, 468, 3], and their distance in pictures, [n]. What was found in one picture alone trembles, and the texture of the
+    lips with it.
     """
-    heads = np.stack([look.head for look in looks])
+    is_near = np.abs(distance) <= max(3 * _SEEN_SIGMA, float(np.abs(distance).min()))
+    heads, distance = heads[is_near], distance[is_near]
     apart = np.sqrt(np.square(heads[:, _MOUTH, :2] - here.head[_MOUTH, :2]).sum(axis=-1).mean(axis=-1))
     weights = np.exp(-0.5 * (np.square(distance / _SEEN_SIGMA) + np.square(apart / _SAME_MOUTH)))
     return np.asarray(np.tensordot(weights / weights.sum(), heads, axes=1), np.float64)
@@ -156,14 +159,14 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
 def _similarity(before: Points, after: Points) -> Points:
     """The similarity that takes points [n, 2] to others, those unlike the rest counting less: x, y, roll, logarithm of the size."""
     one, other = before @ [1, 1j], after @ [1, 1j]
-    weights = np.full(len(one), 1 / len(one))
+    weights, turn, step = np.ones(len(one)), 1 + 0j, 0j
     for _ in range(_FITS):
-        middles = weights @ one, weights @ other
-        away, there = one - middles[0], other - middles[1]
-        turn = complex((weights * away.conj()) @ there / max(float(weights @ np.square(np.abs(away))), 1e-9))
-        weights = 1 / (1 + np.square(np.abs(there - turn * away) / _UNLIKE_OTHERS))
         weights /= weights.sum()
-    step = complex(middles[1] - turn * middles[0])
+        middle, new_middle = weights @ one, weights @ other
+        away, there = one - middle, other - new_middle
+        turn = complex((weights * away.conj()) @ there / max(float(weights @ np.square(np.abs(away))), 1e-9))
+        step = complex(new_middle - turn * middle)
+        weights = 1 / (1 + np.square(np.abs(there - turn * away) / _UNLIKE_OTHERS))
     return np.array([step.real, step.imag, np.angle(turn), np.log(max(abs(turn), 1e-3))])
 
 
