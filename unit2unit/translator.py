@@ -16,7 +16,7 @@ from avcore.checkpoints.config import read_setting
 from avcore.checkpoints.laid_out import use_laid_out
 from avcore.compute.device import resolve_device, resolve_precision
 from avcore.compute.lanes import lanes_on, side_by_side, taken
-from avcore.compute.modules import Reloadable, lay_out
+from avcore.compute.modules import Reloadable, lay_out_all
 from avcore.contracts import Translator, require_units
 from avcore.decoding.beam import SearchConfig, SearchRules
 from avcore.errors import CheckpointError, UnitError, UnitRangeError, UsageError
@@ -148,7 +148,7 @@ class UnitTranslator:
                 for number, one in zip(group, hypotheses, strict=True):
                     found[number] = self._translation(sequences[number], target, one)
 
-        lay_out(model)
+        lay_out_all(model)
         side_by_side([partial(search_groups, lane == 0) for lane in range(min(num_lanes, len(groups)))])
         steps.end()
         return [found[number] for number in range(len(tokens))]

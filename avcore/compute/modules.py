@@ -220,7 +220,7 @@ def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | Non
     return module
 
 
-def lay_out(module: nn.Module) -> None:
+def lay_out_all(module: nn.Module) -> None:
     """Lay out all packed weights now, several at once on a CPU with several cores; else each is when it is first used.
 
     For several threads that are about to use the module, who would wait for one another at each layer.

@@ -13,7 +13,7 @@ from avcore.checkpoints import laid_out
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.laid_out import laid_out_path, use_laid_out, write_laid_out
 from avcore.compute.laid_out import bytes_of, can_map, weight_of
-from avcore.compute.modules import PackedLinear, lay_out, pack_linears
+from avcore.compute.modules import PackedLinear, lay_out_all, pack_linears
 from avcore.errors import UsageError
 from unit2unit.stage import TRANSLATOR
 
@@ -50,11 +50,11 @@ def test_a_mapped_weight_computes_the_same_bits_as_one_laid_out_here(tmp_path: P
 
 def test_weights_that_are_laid_out_all_at_once_are_the_same() -> None:
     x, plain, model = torch.randn(7, 64), network(torch.bfloat16), network(torch.bfloat16)
-    lay_out(model)
+    lay_out_all(model)
     assert all(layer.is_laid_out for layer in model.modules() if isinstance(layer, PackedLinear))
     assert not any(layer.is_laid_out for layer in plain.modules() if isinstance(layer, PackedLinear))
     assert torch.equal(model(x), plain(x))
-    lay_out(model)  # nothing is left to do
+    lay_out_all(model)  # nothing is left to do
 
 
 @torch.inference_mode()
