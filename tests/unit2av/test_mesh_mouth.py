@@ -221,6 +221,7 @@ def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
     steady = placed([look(x) for x in (0, 1, 0, 1, 0, 1, 0)], 3)
     assert abs(steady.pose.shift[0] - look(0.5).pose.shift[0]) < 0.2
     assert placed([None, None], 0) is None
+    assert np.isfinite(placed([look(0), *[None] * 6], 6).seen).all()  # out of sight for a while
 
 
 def trembling(mouths: Sequence[MouthShape]) -> list[Look]:
