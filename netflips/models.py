@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,10 +117,13 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
 
 
 def _load_at_once(wanted: Sequence[tuple[Stage[Any], Path, Running]]) -> list[Any]:
-    """Load models side by side: most of it is the reading of their files, whose checksums are compared."""
-    from avcore.compute.lanes import side_by_side  # with torch, which comes with the first model
+    """Load models side by side, as far as there are threads: most of it is comparing the checksums of their files."""
+    import torch  # which comes with the first model
 
-    def load(stage: Stage[Any], path: Path, how: Running, _: Callable[[], None]) -> Any:
+    from avcore.compute.lanes import each_in_lanes
+
+    def load(one: tuple[Stage[Any], Path, Running]) -> Any:
+        stage, path, how = one
         return stage.load(path, how)
 
-    return side_by_side([partial(load, *one) for one in wanted])
+    return each_in_lanes(wanted, load, torch.get_num_threads())
