@@ -199,17 +199,17 @@ def test_a_wav_of_a_codec_that_nobody_knows_is_one_error_of_ours(tmp_path: Path)
         probe(path)
 
 
-@pytest.mark.parametrize(("codec", "is_skipped"), [("aac", True), ("pcm_f32le", False)])
+@pytest.mark.parametrize(("codec", "is_skipped"), [("ac3", True), ("pcm_f32le", False)])
 def test_what_a_decoder_makes_of_damaged_sound_is_skipped(
     codec: str, is_skipped: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Far beyond full scale is damage where sound was encoded; where samples are stored, it is what somebody wrote."""
-    sound = sine(16000, 3.0)
-    sound[20_000:24_000] *= 40
-    speech = read_speech(Film(times=(), sound=sound, audio_codec=codec).write(tmp_path / "a.mkv"))
-    assert len(speech) == pytest.approx(len(sound), abs=2048)
+    sound = sine(48_000, 3.0)
+    sound[60_000:72_000] *= 40
+    speech = read_speech(Film(times=(), sound=sound, audio_codec=codec, audio_rate=48_000).write(tmp_path / "a.mkv"))
+    assert len(speech) == pytest.approx(48_000, abs=2048)
     assert ("damaged sound packets were skipped" in caplog.text) == is_skipped
-    assert np.abs(speech).max() < 4.0 if is_skipped else np.abs(speech).max() == pytest.approx(20.0, rel=0.01)
+    assert np.abs(speech).max() < 4.5 if is_skipped else np.abs(speech).max() == pytest.approx(20.0, rel=0.05)
     assert np.abs(speech[8000:16000]).max() == pytest.approx(0.5, abs=0.05)
     assert np.abs(speech[-8000:-2000]).max() == pytest.approx(0.5, abs=0.05), "and all else is where it was"
     if is_skipped:
