@@ -22,7 +22,7 @@ from netflips.bundles.describe import bundle_lines, check_bundle, note, total_by
 from netflips.checkout import from_checkout
 from unit2av.mouths.mesh.table import TABLE_FILE
 
-_UTTERANCES, _SEED, _SHARE = 400, 40, 0.02
+_UTTERANCES, _SEED, _SHARE = 800, 40, 0.03
 _MEGA = 2**20
 
 
