@@ -237,8 +237,8 @@ class _Layer:
             cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
         gaps = [fixed_point(_across(edge, gum, place)) for place in _TOOTH_EDGES]
         cv2.polylines(tone, gaps, False, _GAP_SHADE, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
-        tone = cv2.GaussianBlur(tone, (0, 0), max(0.006 * self.scale, 0.5))[..., None]
-        mask = cv2.GaussianBlur(mask, (0, 0), max(0.003 * self.scale, 0.5))[..., None]
+        tone = cv2.GaussianBlur(tone, (0, 0), max(0.004 * self.scale, 0.4))[..., None]
+        mask = cv2.GaussianBlur(mask, (0, 0), max(0.002 * self.scale, 0.4))[..., None]
         colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
         self.pixels[:] += (colour * tone - self.pixels) * mask
 
