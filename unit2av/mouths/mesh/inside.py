@@ -37,7 +37,9 @@ _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
 """Where one tooth ends and the next begins, in widths of the face from the middle: four incisors, of canines the beginning."""
 _ROW_END = 0.115
 _TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
-_GAP_SHADE, _ROOT_SHADE = 0.80, 0.86
+_GAP_SHADE, _ROOT_SHADE = 0.74, 0.86
+_TOOTH_BLURS = 0.0025, 0.001
+"""Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
 _SHUT_LIGHT, _LIT_GAP = 0.8, 0.06
 """Share of the light that falls on teeth behind lips that hardly part, and the gap from which on all of it does."""
 _EDGE_LIGHT = 0.5, 0.75
@@ -190,7 +192,7 @@ def draw_inside(
     cover = soft_cover(outline - part, size, max(0.003 * pose.scale, look.soft))
     gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
     fine = 1 if size[0] * size[1] > 30000 else 2
-    layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine)
+    layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine, look.soft * fine)
     layer.pixels[:] = look.dark
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
     layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
@@ -211,11 +213,13 @@ def draw_inside(
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """The inside while it is drawn. pixels: float32 [h, w, 3], 0..255. scale: its pixels to a width of the face."""
+    """The inside while it is drawn. pixels: float32 [h, w, 3], 0..255. scale: its pixels to a width of the face. soft: blur of the
+    picture's own edges, in its pixels."""
 
     pixels: Floats
     light: Floats
     scale: float
+    soft: float
 
     def fill(self, outline: Points, colour: Points, blur: float) -> None:
         """Fill a polygon [n, 2] with a soft edge of `blur` widths of the face."""
@@ -237,8 +241,8 @@ class _Layer:
             cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
         gaps = [fixed_point(_across(edge, gum, place)) for place in _TOOTH_EDGES]
         cv2.polylines(tone, gaps, False, _GAP_SHADE, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
-        tone = cv2.GaussianBlur(tone, (0, 0), max(0.004 * self.scale, 0.4))[..., None]
-        mask = cv2.GaussianBlur(mask, (0, 0), max(0.002 * self.scale, 0.4))[..., None]
+        blurs = [float(np.hypot(max(width * self.scale, 0.25), self.soft)) for width in _TOOTH_BLURS]
+        tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
         colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
         self.pixels[:] += (colour * tone - self.pixels) * mask
 
