@@ -72,7 +72,7 @@ def draw_hop(config: AugmentConfig, rng: np.random.Generator) -> int:
     return round(HOP * float(np.exp(rng.uniform(-1, 1) * np.log1p(config.pace)))) if config.pace else HOP
 
 
-def at_pace(steps: NDArray[Value], hop: int) -> NDArray[Value]:
+def steps_at(steps: NDArray[Value], hop: int) -> NDArray[Value]:
     """What a clip shows when it is said at another pace: of steps [time, ...] those nearest, [round(time * HOP / hop), ...]."""
     if hop == HOP:
         return steps

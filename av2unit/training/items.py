@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from av2unit.avhubert.config import AvHubertConfig
 from av2unit.features import HOP, fit_length, log_filterbank, normalise_rows, stack_rows
 from av2unit.media import MediaReader
-from av2unit.training.augment import WrongLips, at_pace, augment_lips, augmented_filterbank, centre_lips, draw_hop
+from av2unit.training.augment import WrongLips, augment_lips, augmented_filterbank, centre_lips, draw_hop, steps_at
 from av2unit.training.config import AugmentConfig, DataConfig, MaskingConfig, MicrophoneConfig
 from av2unit.training.noise import NoiseMixer, draw_channel, pass_through
 from avcore.arrays import Floats, Pictures
@@ -125,7 +125,7 @@ class ClipItems:
     def _read(self, index: int, wrong: str, rng: np.random.Generator) -> ClipExample:
         """A clip of which nothing is hidden."""
         clip, hop = self._clips[index], HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
-        lips = at_pace(self._media.lips(clip.lips), hop) if clip.lips else None
+        lips = steps_at(self._media.lips(clip.lips), hop) if clip.lips else None
         if lips is not None and wrong and self._recipe.wrong_lips is not None:
             lips = self._recipe.wrong_lips(lips, wrong, rng)
         rows = self._rows(clip, hop, None if lips is None else len(lips), rng)
@@ -153,7 +153,7 @@ class ClipItems:
 
     def _targets(self, index: int, clip: CorpusClip, hop: int, num_steps: int) -> NDArray[np.int64]:
         """Classes of both heads, int64 [time, heads], as many steps as there are labels and media for."""
-        units = at_pace(self._labels.of(index), hop)
+        units = steps_at(self._labels.of(index), hop)
         difference = abs(frames_to_seconds(num_steps) - units_to_seconds(len(units)))
         # Sound alone is as long as whole rows of 40 ms make it, a little more than it lasts; another pace is rounded to steps.
         if difference >= LARGEST_DIFFERENCE + frames_to_seconds(0 if clip.lips and hop == HOP else 1):

@@ -16,7 +16,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Self
 
 import ray
-from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError, RayTaskError, WorkerCrashedError
+from ray.exceptions import (
+    ActorUnavailableError,
+    NodeDiedError,
+    ObjectLostError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    WorkerCrashedError,
+)
 
 from avcore.errors import CheckpointError
 from avcore.runs.work import Finished, Item, Label, Lost, Pool, PoolSize, PoolTask, Worker, WorkersFailError
@@ -242,7 +250,7 @@ class RayPool(Pool[Item, Label]):
         """Try the items of a failed task again, each alone; give up those that were alone before."""
         self._count_death(error)
         task, deaths = job.task, (*job.task.deaths, _reason(error))
-        if _is_node_lost(error):
+        if _is_node_lost(error) or _is_out_of_reach(error):
             self._again.append(_Job(job.label, replace(task, deaths=deaths)))
             return
         tries = task.tries + (len(task.items) == 1 and task.is_alone)
@@ -268,6 +276,11 @@ def _is_node_lost(error: Exception) -> bool:
     return isinstance(cause, NodeDiedError) or (isinstance(cause, RayActorError) and any(text in str(cause) for text in _NODE_LOST))
 
 
+def _is_out_of_reach(error: Exception) -> bool:
+    """Whether the line to a worker broke; whether its machine or it alone is gone is not known then."""
+    return isinstance(getattr(error, "cause", None) or error, ActorUnavailableError)
+
+
 def _reason(error: Exception) -> str:
     """One line for a call that failed."""
     cause = getattr(error, "cause", None) or error
@@ -275,6 +288,8 @@ def _reason(error: Exception) -> str:
         return "the process that read it died"
     if _is_node_lost(error):
         return "its machine went away"
+    if _is_out_of_reach(error):
+        return "it could not be reached any more"
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     text = lines[0] if lines else type(cause).__name__
     return text if isinstance(cause, RayError) else f"{type(cause).__name__}: {text}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from av2unit.features import HOP, log_filterbank, warp_frequencies
-from av2unit.training.augment import at_pace, augment_lips, augmented_filterbank, draw_hop
+from av2unit.training.augment import augment_lips, augmented_filterbank, draw_hop, steps_at
 from av2unit.training.noise import coloured_noise, mix
 from tests.av2unit.training_runs import PUBLISHED
 
@@ -62,7 +62,7 @@ def test_another_pace_moves_what_is_heard_and_shown_alike_and_keeps_the_pitch() 
     shown = np.repeat([0, 1], 25)
     plain = log_filterbank(samples)
     for hop in (128, 160, 200):
-        rows, seen = log_filterbank(samples, hop=hop), at_pace(shown, hop)
+        rows, seen = log_filterbank(samples, hop=hop), steps_at(shown, hop)
         begins = int(np.argmax(rows.max(axis=1) > 0)) / len(rows)
         assert len(seen) == round(50 * HOP / hop)
         assert len(rows) == pytest.approx(100 * HOP / hop, abs=3)

@@ -83,7 +83,7 @@ def test_two_sentences_without_a_pause_between_are_both_read(pause_s: float, tmp
     out = tmp_path / "two.txt"
     assert transcribe([str(tmp_path / "two.wav"), "--lang", "ko", "--out", str(out), "--cpu", "--quiet"]) == 0
     errors = character_errors(" ".join(sentences), " ".join(out.read_text(encoding="utf-8").split()))
-    assert errors.errors <= 0.1 * errors.length
+    assert errors.errors <= 0.15 * errors.length  # one word may be read wrong; a sentence that is lost is half of it
 
 
 def _spoken(text: str, voice: Voice) -> np.ndarray:
