@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avcore.command import LOG, stopped_by_sigterm
+from avcore.command import LOG, Terminated, stopped_by_sigterm
 from avcore.errors import InputError
 from avcore.files import atomic_output
 from avcore.texts import read_json
@@ -33,6 +34,7 @@ class StepRunner:
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._folder, self._threads = folder, threads
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_stopped, self._starting = False, threading.Lock()
         for name in ("logs", "steps"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
@@ -41,6 +43,7 @@ class StepRunner:
 
         Raises InputError naming the step that failed; the others are stopped, and go on from where they were next time.
         """
+        self._is_stopped = False
         done = {step.name for step in steps if self.record(step.name)}
         left = [step for step in steps if step.name not in done]
         waiting: dict[Future[None], Step] = {}
@@ -82,15 +85,22 @@ class StepRunner:
     def _call(self, step: Step, command: Sequence[str], log: Path) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "OMP_WAIT_POLICY": "PASSIVE"}
         with log.open("ab") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
-            self._running.add(process)
+            with self._starting:
+                if self._is_stopped:
+                    raise Terminated
+                process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+                self._running.add(process)
             code = process.wait()
             self._running.discard(process)
+        if self._is_stopped:  # what was asked to end may say that all went well, and is not done
+            raise Terminated
         if code:
             raise InputError(f"the step {step.name} failed", path=log, found=f"exit code {code}", hint="the log says why")
 
     def _stop(self) -> None:
-        """Ask what still runs to save and end: trainers do so at SIGTERM."""
+        """Ask what still runs to save and end: trainers do so at SIGTERM. None of their steps counts as done."""
+        with self._starting:
+            self._is_stopped = True
         for process in list(self._running):
             process.terminate()
         for process in list(self._running):
