@@ -30,14 +30,23 @@ _ALONE = "1 worker on 1 core"
 
 
 def measure_many(options: argparse.Namespace, folder: Path, scratch: Path, ledger: Ledger) -> None:
-    """Clips and recordings in stretches: one worker, plain processes, and Ray's workers on all of the stretch."""
+    """Clips and recordings in stretches: one worker, plain processes, and Ray's workers on all of the stretch.
+
+    A kind of which there are none is left out, and so is a stretch for which none are left.
+    """
     places = {
         CLIPS: write_clips(options.clips / "many_clips", options.many_clips),
         RECORDINGS: write_recordings(options.clips / "many_recordings", options.many_recordings, options.many_seconds),
     }
+    if not any(places.values()):
+        sys.exit("nothing to dub: expected one or more of --many-clips or --many-recordings")
+    if options.many_alone < 1:
+        sys.exit("one worker has nothing to dub: expected 1 or more of --many-alone")
     cores, number = options.many_workers, options.many_stretches
     for stretch, (kind, videos) in product(range(number), places.items()):
         ours = videos[stretch::number]
+        if not ours:
+            continue
         some = ours[:: max(1, round(len(ours) / options.many_alone))]
         if kind == CLIPS:
             few = some

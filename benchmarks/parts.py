@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import bounds, roofline
 from benchmarks.clips import DEMO, clip
 from benchmarks.ledger import Ledger
+from benchmarks.rows import LAID_OUT
 from benchmarks.sides import Side, Worker, run_json, timed_command
 from benchmarks.stages import WARM_UP
 from workshop.random.random_checkpoints import TRANSLATOR, UNIT_ENCODER, write_random_checkpoints
@@ -39,7 +40,7 @@ def measure_chain(options: argparse.Namespace, folder: Path, scratch: Path, ledg
     ours = [("ours", precision, place) for precision in options.precisions for place in (folder, laid_out)]
     for turn in range(1, options.rounds + 1):
         for who, precision, place in [("published", "float32", folder), *ours]:
-            name = _name(who, precision) + (", laid out before" if place == laid_out else "")
+            name = _name(who, precision) + (LAID_OUT if place == laid_out else "")
             run = ledger.point(f"{name}, round {turn}", partial(run_json, _whole("chain", who, place, precision), 1))
             print(f"chain, {name}: " + ", ".join(f"{part} {value:.2f}" for part, value in run.items()))
 

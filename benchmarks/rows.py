@@ -7,6 +7,8 @@ STAGES = ("av2unit", "unit2unit", "vocoder", "lips")
 TEXT_STAGES = ("unit2text", "text2unit")
 """Beside the road: they are no part of a dub's chain."""
 ALL_STAGES = (*STAGES, *TEXT_STAGES)
+LAID_OUT = ", laid out before"
+"""Behind the name of a side whose weights were laid out before, in files beside the checkpoints."""
 MOUTHS, MOUTH_HEIGHTS = ("units", "wav2lip", "mesh"), (720, 1080)
 TEXT_TOKENS_PER_PICTURE = 0.16
 """Most tokens of a text for each picture, 4 a second: random weights would go on to the published limit, 25 a second."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from avcore.timeline import FRAME_RATE
-from benchmarks.rows import ALL_STAGES, BEAM, MOUTH_STAGES, STAGES, Row, rows
+from benchmarks.rows import ALL_STAGES, BEAM, LAID_OUT, MOUTH_STAGES, STAGES, Row, rows
 
 Results = dict[str, dict[str, Any]]
 _NAMES = {
@@ -57,18 +57,19 @@ def _times(row: Row) -> str:
 
 def _short_whole(results: Results) -> list[list[str]]:
     lines = []
-    for part, what, base in (
-        ("chain", "all stages, 5 s of speech, 150 steps", "published"),
-        ("start", "models loaded, first picture decoded (baseline: torch.load)", "torch.load"),
+    for part, what, base, how in (
+        ("chain", "all stages, 5 s of speech, 150 steps", "published", ""),
+        ("chain", "the same, weights laid out before (`netflips convert --for cpu`)", "published", LAID_OUT),
+        ("start", "models loaded, first picture decoded (baseline: torch.load)", "torch.load", ""),
     ):
         if part in results:
             found = _by_name(results[part]["points"])
             spent = {name: _median_cpu_s(runs) for name, runs in found.items()}
             shown = [f"{spent[base]:.2f}" if base in spent else _NONE]
-            for who in ("ours, float32", "ours, auto"):
+            for who in (f"ours, float32{how}", f"ours, auto{how}"):
                 there = who in spent and base in spent
                 shown.append(f"{spent[who]:.2f}: {spent[base] / spent[who]:.1f} times as fast" if there else _NONE)
-            lines.append([what, *shown, "/".join(str(len(runs)) for runs in found.values())])
+            lines.append([what, *shown, "/".join(sorted({str(len(runs)) for runs in found.values()}))])
     return lines
 
 
