@@ -6,10 +6,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 INTERRUPTED = 130
@@ -37,6 +41,34 @@ def loading() -> Iterator[None]:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def postponed(*names: str) -> Iterator[None]:
+    """Let these modules, imported meanwhile by others, be executed when something is asked of them; most are never asked.
+
+    For parts of a library that it imports by itself and that an inference has no use for. What such a module does to others by
+    being imported is postponed too.
+    """
+    finder = _Postponing(names)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Postponing(MetaPathFinder):
+    """Finds some modules as ever, with a loader that waits."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target) if fullname in self._names else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from numbers import Real
 
 from avcore.errors import InputError
 
@@ -67,6 +68,11 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
+def several(count: int, one: str, more: str = "") -> str:
+    """A count with its noun, as `1 picture`, `2 pictures`; more: for other numbers, where it is not `one` and an s."""
+    return f"{count} {one}" if count == 1 else f"{count} {more or one + 's'}"
+
+
 def say(text: str) -> None:
     """Print lines of a result on stdout, escaped but for their ends; nothing where stdout was closed, as by `| head -1`."""
     if sys.stdout is None:
@@ -93,5 +99,5 @@ class PlainFormatter(logging.Formatter):
         if isinstance(record.args, tuple) and record.args:
             keep = "\n" if record.msg == "%s" and isinstance(record.args[0], str) else ""
             record = copy.copy(record)
-            record.args = tuple(one if isinstance(one, int | float) else shown(one, keep) for one in record.args or ())
+            record.args = tuple(one if isinstance(one, Real) else shown(one, keep) for one in record.args or ())
         return shown(super().format(record), "\n\t")

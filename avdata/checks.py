@@ -8,6 +8,7 @@ from avcore.errors import NetflipsError
 from avcore.faces.align import LIP_SIDE
 from avcore.faces.boxes import read_boxes
 from avcore.media import iter_speech_blocks, probe, read_gray_video
+from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
 from avcore.runs.journal import iter_rows
 from avcore.runs.pool import ProcessPool
@@ -117,7 +118,7 @@ def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
         num_frames |= {what: probe(files[what]).num_frames for what in ("video", "reference") if what in files}
         for what, count in num_frames.items():
             if entry.frames and count != entry.frames:
-                yield f"{what} has {count} pictures and not {entry.frames}"
+                yield f"{what} has {several(count, 'picture')} and not {entry.frames}"
     except NetflipsError as error:
         yield str(error)
 
@@ -125,7 +126,7 @@ def _contents(entry: Entry, files: Mapping[str, Path]) -> Iterator[str]:
 def _sound(entry: Entry, path: Path) -> Iterator[str]:
     info = probe(path)
     if (info.audio_rate, info.audio_channels) != (SAMPLE_RATE, 1):
-        yield f"its sound has {info.audio_rate} Hz and {info.audio_channels} channels and not {SAMPLE_RATE} Hz and 1"
+        yield f"its sound has {info.audio_rate} Hz and {several(info.audio_channels, 'channel')} and not {SAMPLE_RATE} Hz and 1"
     count = sum(map(len, iter_speech_blocks(path)))
     if entry.samples and abs(count - entry.samples) > 1:
         yield f"its sound has {count} samples and not {entry.samples}"

@@ -15,7 +15,7 @@ from avcore.command import EXIT_DONE, EXIT_FAILED, LOG, Parser, run
 from avcore.errors import UsageError
 from avcore.loading import loading
 from avcore.outputs import keep_apart
-from avcore.plain_text import say, shown
+from avcore.plain_text import say, several, shown
 from avcore.progress import bars
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from avcore.usage import add_quiet_options
@@ -27,6 +27,7 @@ _QUANTILES = {"least": 0.0, "median": 0.5, "most": 1.0}
 _SECONDS_PER_HOUR = 3600
 _MOST_VALUES = 20
 _MOST_SHOWN = 50
+_ENTRIES = ("entry", "entries")
 
 
 def seconds_of(entry: Entry) -> float:
@@ -122,7 +123,7 @@ def _validate(options: argparse.Namespace) -> int:
         LOG.warning("%s: %s", options.manifest, problem)
     if len(checked.problems) > _MOST_SHOWN:
         LOG.warning("... and %d more", len(checked.problems) - _MOST_SHOWN)
-    LOG.info("%s: %d entries, %d problems", options.manifest, checked.num_entries, len(checked.problems))
+    LOG.info("%s: %s, %s", options.manifest, several(checked.num_entries, *_ENTRIES), several(len(checked.problems), "problem"))
     return EXIT_FAILED if checked.problems or not checked.num_entries else EXIT_DONE
 
 
@@ -164,7 +165,7 @@ def _split(options: argparse.Namespace) -> None:
         parts = at_random(entries, SplitPlan(options.valid, options.test, options.seed), words(options.apart))
     keep_apart({"a part": [folder / f"{name}.jsonl" for name in parts]}, {"the manifest": options.manifest})
     for name, part in parts.items():
-        LOG.info("%s: %d entries", folder / f"{name}.jsonl", write_manifest(folder / f"{name}.jsonl", part))
+        LOG.info("%s: %s", folder / f"{name}.jsonl", several(write_manifest(folder / f"{name}.jsonl", part), *_ENTRIES))
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
@@ -176,7 +177,7 @@ def _add_merge(parser: argparse.ArgumentParser) -> None:
 def _merge(options: argparse.Namespace) -> None:
     keep_apart({"the output": options.out}, {"a manifest": options.manifests})
     entries = merge(options.manifests, options.out.parent, options.prefix)
-    LOG.info("%s: %d entries", options.out, write_manifest(options.out, entries))
+    LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *_ENTRIES))
 
 
 _COMMANDS: dict[str, Subcommand] = {

@@ -82,8 +82,8 @@ def read_spoken_texts(
             lacking.append(entry.id)
             continue
         kept += [_utterance(entry, found[at][entry.id], heard[at][entry.id] if heard else None) for at in places]
-    what = f"utterances have no text, no language or no units in {', '.join(map(str, stores))}"
-    leave_out(lacking, what, Path(manifest), reading.allow_missing, "give data.units of the same recordings")
+    what = f"without text, language or units in {', '.join(map(str, stores))}"
+    leave_out(lacking, "utterance", what, Path(manifest), reading.allow_missing, "give data.units of the same recordings")
     if not kept:
         raise InputError("no utterance has both units and text", path=manifest)
     return kept
@@ -104,7 +104,7 @@ def read_seen_texts(manifest: str | Path, reading: TextReading | None = None, ro
             continue
         sentence = str(entry.extra.get("sentence") or f"{entry.language}:{entry.text}")
         kept.append(SeenText(entry.id, entry.text, entry.language, lips, entry.frames, sentence))
-    leave_out(lacking, "utterances have no text, no language or no lips", Path(manifest), reading.allow_missing, "check the paths")
+    leave_out(lacking, "utterance", "without text, language or lips", Path(manifest), reading.allow_missing, "check the paths")
     if not kept:
         raise InputError("no utterance has both lips and text", path=manifest)
     return kept

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.plain_text import several
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.timeline import UNIT_RATE
 from avcore.units import Ids, Units, read_unit_file
@@ -181,7 +182,8 @@ def settle_vocabulary(named: Iterable[tuple[str, str]], stated: str) -> str:
             hint="extract all units with the same encoder",
         )
     if num_silent and not stated:
-        LOG.warning("%d utterances do not say which quantizer made their units; state it with data.units_vocabulary", num_silent)
+        units = several(num_silent, "utterance does", "utterances do")
+        LOG.warning("%s not say which quantizer made the units; state it with data.units_vocabulary", units)
     return next(iter(first), "")
 
 
@@ -191,16 +193,16 @@ def set_apart(items: Sequence[T], count: int, seed: int) -> tuple[list[T], list[
     return [one for number, one in enumerate(items) if number not in chosen], [items[number] for number in sorted(chosen)]
 
 
-def leave_out(names: Sequence[str], what: str, path: Path, is_allowed: bool, hint: str) -> None:
-    """Complain about utterances that cannot be used, naming the first of them; nothing happens without names.
+def leave_out(names: Sequence[str], kind: str, what: str, path: Path, is_allowed: bool, hint: str) -> None:
+    """Complain about items that cannot be used, naming the first of them; nothing happens without names.
 
-    is_allowed: a warning that they are left out. Otherwise raises InputError.
+    kind: a word for one of them. what: is wrong with each, as `without video`. is_allowed: a warning that they are left out.
+    Otherwise raises InputError.
     """
     if not names:
         return
+    what = f"{several(len(names), kind)} {what}"
     shown = ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")
     if not is_allowed:
-        raise InputError(
-            f"{len(names)} {what}", path=path, found=shown, hint=f"{hint}, or set data.allow_missing=true to leave them out"
-        )
-    LOG.warning("%s: %d %s, left out: %s", path, len(names), what, shown)
+        raise InputError(what, path=path, found=shown, hint=f"{hint}, or set data.allow_missing=true to leave them out")
+    LOG.warning("%s: %s, left out: %s", path, what, shown)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from avcore.compute.memory import keep_freed_memory
+from avcore.plain_text import several
 from avtrain.config import RunConfig
 from avtrain.loop import Trainer
 from avtrain.task import Task
@@ -23,7 +24,8 @@ def run_task(task: Task, config: RunConfig) -> int | None:
     result = trainer.train()
     best = "" if result.best is None else f", best {config.loop.best_metric} {result.best:.4g}"
     if trainer.is_main:
-        LOG.info("%s: %d steps%s", Path(config.run_dir) / "checkpoints", result.step, best)
+        LOG.info("%s: %s%s", Path(config.run_dir) / "checkpoints", several(result.step, "step"), best)
     if result.bad_items:
-        LOG.warning("%d items could not be used; they are named above", len(result.bad_items))
+        what = several(len(result.bad_items), "item could not be used; it is", "items could not be used; they are")
+        LOG.warning("%s named above", what)
     return None if result.stop_signal is None else _STOPPED + result.stop_signal

@@ -10,7 +10,7 @@ from avcore.checkpoints.bundle import ABOUT, read_bundle
 from avcore.command import Parser, run
 from avcore.files import require_file
 from avcore.loading import loading
-from avcore.plain_text import json_text, say, shown
+from avcore.plain_text import json_text, say, several, shown
 from netflips.bundles.describe import bundle_lines
 from netflips.bundles.paths import require_bundle
 
@@ -74,9 +74,9 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if picture := facts.get("picture"):
         rate = "variable" if picture["is_variable_rate"] else f"{picture['frame_rate']:.3f} fps"
         size = f"{picture['width']}x{picture['height']}"
-        yield f"picture: {size}, {rate}, {picture['pictures']} pictures, {picture['duration_s']:.3f} s"
+        yield f"picture: {size}, {rate}, {several(picture['pictures'], 'picture')}, {picture['duration_s']:.3f} s"
     if sound := facts.get("sound"):
-        yield f"sound: {sound['rate_hz']} Hz, {sound['channels']} channel(s)"
+        yield f"sound: {sound['rate_hz']} Hz, {several(sound['channels'], 'channel')}"
     yield f"comment: {facts['comment'] or '(none)'}"
 
 

@@ -12,6 +12,7 @@ from avcore.errors import UsageError
 from avcore.files import require_place
 from avcore.loading import loading
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
 from avcore.units import write_unit_file
@@ -77,7 +78,7 @@ def _work(options: argparse.Namespace) -> None:
     units = join(spoken, speller.silence)
     if options.units_path is not None:
         write_unit_file(options.units_path, units.ids)
-        LOG.info("%s: %d units of %d sentences", options.units_path, len(units), len(spoken))
+        LOG.info("%s: %s of %s", options.units_path, several(len(units), "unit"), several(len(spoken), "sentence"))
 
 
 def _told(speller: "TextSpeller", script: Script, language: str) -> "Iterator[Spelling]":
@@ -95,7 +96,7 @@ def _speak(voice: TextVoice, script: Script, options: argparse.Namespace) -> "li
         telling = voice.tell(script, progress)
         samples = write_speech_pieces(options.out_path, telling)
     seconds = float(samples_to_seconds(samples))
-    LOG.info("%s: %d sentences, %.2f s of speech", options.out_path, len(telling.spellings), seconds)
+    LOG.info("%s: %s, %.2f s of speech", options.out_path, several(len(telling.spellings), "sentence"), seconds)
     return telling.spellings
 
 

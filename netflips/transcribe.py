@@ -15,6 +15,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import bars
 from unit2text.stage import TEXT_READER
 
@@ -88,8 +89,8 @@ def _work(options: argparse.Namespace) -> int | None:
             failed += 1
             LOG.error("netflips transcribe: error: %s", error)
             continue
-        words = sum(len(one.words) for one in heard.transcripts)
-        LOG.info("%s: %d words in %d utterances, confidence %.2f", out, words, len(heard.transcripts), heard.confidence)
+        words = several(sum(len(one.words) for one in heard.transcripts), "word")
+        LOG.info("%s: %s in %s, confidence %.2f", out, words, several(len(heard.transcripts), "utterance"), heard.confidence)
     return EXIT_BAD_INPUT if failed else None
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from avcore.command import Parser, run
+from avcore.plain_text import several
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
 from avcore.usage import add_quiet_options
@@ -123,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _make(options: argparse.Namespace) -> None:
     corpus = babble_corpus(options.out_dir, options.sentences, options.seed)
-    LOG.info("%s: %d sentences, units in %s", corpus.manifest, options.sentences, corpus.units)
+    LOG.info("%s: %s, units in %s", corpus.manifest, several(options.sentences, "sentence"), corpus.units)
 
 
 if __name__ == "__main__":

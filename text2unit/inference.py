@@ -11,6 +11,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import write_unit_file
@@ -87,7 +88,7 @@ def _work(options: argparse.Namespace) -> None:
         warn_of_strange(speller, one)
     units = join(spoken, speller.silence)
     write_unit_file(out, units.ids)
-    LOG.info("%s: %d units of %d sentences", out, len(units), len(spoken))
+    LOG.info("%s: %s of %s", out, several(len(units), "unit"), several(len(spoken), "sentence"))
 
 
 def text_file(options: argparse.Namespace) -> Path | None:

@@ -23,6 +23,7 @@ from avcore.command import Parser, run
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.media import VideoWriter, write_speech
+from avcore.plain_text import several
 from avcore.timeline import FRAME_RATE, UNITS_PER_FRAME, frames_to_seconds, frames_to_units
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
@@ -182,7 +183,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _draw(options: argparse.Namespace) -> None:
     corpus = draw_corpus(options.out_dir, options.clips, options.frames, options.faces, options.seed, options.sound)
-    LOG.info("%s: %d clips of %d pictures, units in %s", corpus.manifest, options.clips, options.frames, corpus.units)
+    clips, pictures = several(options.clips, "clip"), several(options.frames, "picture")
+    LOG.info("%s: %s of %s, units in %s", corpus.manifest, clips, pictures, corpus.units)
 
 
 if __name__ == "__main__":

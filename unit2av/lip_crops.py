@@ -24,6 +24,7 @@ from avcore.faces.geometry import steady_boxes
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import PictureSource
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Lost, PoolTask
@@ -185,7 +186,7 @@ def _work(options: argparse.Namespace) -> None:
     problems = fill_cache(manifest, options.cache, options.workers, options.quiet, options.steady_boxes)
     for name, problem in problems.items():
         LOG.warning("%s: %s", name, problem)
-    LOG.info("%s: faces of %d clips, %d could not be cut", options.cache, len(manifest) - len(problems), len(problems))
+    LOG.info("%s: faces of %s, %d could not be cut", options.cache, several(len(manifest) - len(problems), "clip"), len(problems))
     if len(problems) == len(manifest):
         raise InputError("no clip could be cut", path=options.manifest, hint=MAKE_BOXES)
 

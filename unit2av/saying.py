@@ -10,6 +10,7 @@ from avcore.errors import InputError
 from avcore.files import require_file, require_place
 from avcore.media import write_speech
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.texts import read_json
 from avcore.timeline import units_to_seconds
@@ -70,7 +71,7 @@ def _speak(vocoder: UnitVocoder, units: Units, voice: Any, out: Path, options: a
     with bars(options.quiet) as progress:
         speech = vocoder.synthesize(units, voice, options.duration_scale, progress)
     write_speech(out, speech.samples)
-    LOG.info("%s: %d units, %.2f s of speech", out, len(speech.units), units_to_seconds(speech.units.num_steps))
+    LOG.info("%s: %s, %.2f s of speech", out, several(len(speech.units), "unit"), units_to_seconds(speech.units.num_steps))
 
 
 def _read_settings(path: Path | None) -> dict[str, Any]:

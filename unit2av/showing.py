@@ -14,6 +14,7 @@ from avcore.files import require_file, require_place
 from avcore.media import PictureSource, VideoWriter, read_speech
 from avcore.outputs import keep_apart
 from avcore.pingpong import pingpong
+from avcore.plain_text import several
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
@@ -61,8 +62,8 @@ def say_and_show(options: argparse.Namespace) -> None:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
     num_faces = sum(boxes[pingpong(step, len(boxes))] is not None for step in range(total))
     length = units_to_seconds(units.num_steps)
-    told = (out, len(units), length, total, num_faces, mouth.name)
-    LOG.info("%s: %d units, %.2f s, %d pictures, %d of them with the face, lips by %s", *told)
+    told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
+    LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
 
 
 def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from avcore.command import Parser, run
 from avcore.media import write_speech
+from avcore.plain_text import several
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint
@@ -139,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _make(options: argparse.Namespace) -> None:
     corpus = sing_corpus(options.out_dir, options.utterances, seed=options.seed)
-    LOG.info("%s: %d recordings, units in %s", corpus.manifest, options.utterances, corpus.units)
+    LOG.info("%s: %s, units in %s", corpus.manifest, several(options.utterances, "recording"), corpus.units)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from avcore.errors import InputError, UsageError
 from avcore.files import require_file, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import keep_apart
-from avcore.plain_text import json_text, say
+from avcore.plain_text import json_text, say, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
 from avcore.statistics import Figure, bootstrap
@@ -130,7 +130,7 @@ def _material(manifest: Manifest, reader: "UnitReader", options: argparse.Namesp
         sources = {row.id: _given(timed_units(row, f"{options.units}: {row.id}", options.frame_level)) for row in rows}
     lacking = [entry.id for entry in manifest.entries if entry.id not in sources]
     if lacking:
-        what = f"{len(lacking)} utterances have no text, no language or no {'lips' if reader.takes == LIPS else 'units'}"
+        what = f"{several(len(lacking), 'utterance')} without text, language or {'lips' if reader.takes == LIPS else 'units'}"
         if not options.allow_missing:
             raise InputError(what, path=options.manifest, found=", ".join(lacking[:5]), hint="--allow-missing leaves them out")
         LOG.warning("%s: %s, left out: %s", options.manifest, what, ", ".join(lacking[:5]))

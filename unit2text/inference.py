@@ -12,7 +12,7 @@ from avcore.errors import UsageError
 from avcore.files import require_file, require_place, write_text
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
-from avcore.plain_text import say
+from avcore.plain_text import say, several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file
 from unit2text.takes import LIPS, UNITS
@@ -69,7 +69,7 @@ def _work(options: argparse.Namespace) -> None:
     )
     if options.out_text_path is not None:
         write_text(options.out_text_path, "\n".join([*lines, ""]))
-        LOG.info("%s: %d words in %s", options.out_text_path, len(transcript.words), transcript.language)
+        LOG.info("%s: %s in %s", options.out_text_path, several(len(transcript.words), "word"), transcript.language)
     else:
         say("\n".join(lines))
     if found.is_cut:

@@ -13,6 +13,7 @@ from avcore.errors import UsageError
 from avcore.files import require_file, require_place
 from avcore.loading import loading, names_from
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Units, read_unit_file, units_of, write_unit_file
 from avcore.units.domain import outside_notice
@@ -80,7 +81,7 @@ def search_settings(stored: "SearchConfig", beam: int | None, max_target_units: 
 
 def truncation_notice(translation: "Translation") -> str | None:
     """What to tell a user whose translation was cut at the search's limit; None when it was not."""
-    return f"translation stopped at {len(translation.units)} units" if translation.truncated else None
+    return f"translation stopped at {several(len(translation.units), 'unit')}" if translation.truncated else None
 
 
 def _work(options: argparse.Namespace) -> int | None:
@@ -127,7 +128,7 @@ def _translate_one(path: Path, given: Path, out: Path, options: argparse.Namespa
         LOG.warning("%s: warning: %s", given, outside)
     if not len(translation.units):
         LOG.warning("the translation is empty")
-    LOG.info("%s: %d units from %d, score %.4f", out, len(translation.units), len(ids), translation.score)
+    LOG.info("%s: %s from %d, score %.4f", out, several(len(translation.units), "unit"), len(ids), translation.score)
 
 
 def _languages(path: Path, options: argparse.Namespace) -> tuple[str, str]:

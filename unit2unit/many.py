@@ -14,6 +14,7 @@ from avcore.command import EXIT_FAILED, LOG
 from avcore.errors import InputError, LanguageError, NetflipsError, UnitError, UsageError
 from avcore.files import require_place
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import Progress, silent
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.units import Units, read_unit_file, write_unit_file
@@ -209,7 +210,7 @@ class ManyOutputs:
         where = self.out_path if self.out_dir is None else self.out_dir
         LOG.info("%s: %d of %d translated%s", where, self.done, self.total, f"; {self.failed} failed" if self.failed else "")
         if self.cut:
-            LOG.warning("%d translations were stopped at the search's limit; --max-target-units raises it", self.cut)
+            LOG.warning("%s stopped at the search's limit; --max-target-units raises it", several(self.cut, "translation"))
         return EXIT_FAILED if self.failed else None
 
     def _rows(self, found: Iterator[Any]) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from av2unit.extractor import UnitExtractor
 from avcore.errors import InputError, OutputError, UsageError
 from avcore.files import atomic_output, require_writable, write_text
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import Progress
 from avcore.runs.journal import append, iter_rows, repair, write_rows
 from avcore.timeline import FRAME_RATE, UNIT_RATE, UNITS_PER_FRAME
@@ -208,9 +209,9 @@ def write_results(folder: Path, journal: LabelJournal, about: Labelled) -> dict[
         write_text(folder / f"dict.{name}.txt", symbols)
     write_text(folder / f"{about.split}.report.json", json.dumps(report, indent=1) + "\n")
     LOG.info(
-        "%s: %d clips labelled (%d not), %.4g a label, perplexity %.1f, runs of %.0f ms",
+        "%s: %s labelled (%d not), %.4g a label, perplexity %.1f, runs of %.0f ms",
         folder,
-        report["clips"],
+        several(report["clips"], "clip"),
         len(report["bad_clips"]),
         report["inertia"],
         report["perplexity"],

@@ -16,6 +16,12 @@ from avtrain.pictures import relight, turn
 STILL, GREY, SWAPPED, LATE = "still", "grey", "swapped", "late"
 _KINDS = (STILL, GREY, SWAPPED, LATE)
 _WHITE, _GREY = 255, 128
+_HALF_WAVES = (2, 3, 4, 5)
+"""Of the cosines over the bands that a voice's colour is made of; a single one is the slope."""
+_SMEARED = ((0,), (1,), (0, 1))
+"""Over what rows [time, bands] are smeared."""
+_SMEAR = (0.3, 0.7)
+"""Share that neighbours have."""
 Value = TypeVar("Value", bound=np.generic)
 
 
@@ -56,15 +62,51 @@ def _relight(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator
 
 
 def augmented_filterbank(samples: Doubles, config: AugmentConfig, rng: np.random.Generator, hop: int = HOP) -> Floats:
-    """The log filterbank of a training clip, with another vocal tract and another slope over the bands.
+    """The log filterbank of a training clip, as another voice would have it: another vocal tract, another colour, smoother.
 
     samples: float64 [samples] in int16 scale. hop: samples from row to row. Returns float32 [rows, 26].
     """
     warp = round(1 + float(rng.uniform(-config.warp, config.warp)), 2) if config.warp else 1.0
     rows = log_filterbank(samples, warp, hop)
-    if not config.tilt:
-        return rows
-    return rows + np.linspace(-1, 1, rows.shape[1], dtype=np.float32) * np.float32(rng.uniform(-config.tilt, config.tilt))
+    if config.smear_prob and rng.random() < config.smear_prob:
+        rows = _smeared(rows, rng)
+    rows = rows + _colour(rows.shape[1], config, rng)
+    return _hide_bands(rows, config.hide_bands, rng) if config.hide_bands else rows
+
+
+def _colour(num_bands: int, config: AugmentConfig, rng: np.random.Generator) -> Floats:
+    """What is added to every row: a slope, and cosines of one to four half waves more. float32 [bands]."""
+    curve = np.zeros(num_bands, dtype=np.float32)
+    if config.tilt:
+        curve += np.linspace(-1, 1, num_bands, dtype=np.float32) * np.float32(rng.uniform(-config.tilt, config.tilt))
+    if config.colour:
+        places = (np.arange(num_bands) + 0.5) / num_bands
+        for waves in _HALF_WAVES:
+            curve += (rng.uniform(-config.colour, config.colour) * np.cos(np.pi * waves * places)).astype(np.float32)
+    return curve
+
+
+def _smeared(rows: Floats, rng: np.random.Generator) -> Floats:
+    """Rows [time, bands] of which bands, times or both are mixed with their neighbours."""
+    over = _SMEARED[int(rng.integers(len(_SMEARED)))]
+    for axis in over:
+        before, after = (np.take(rows, _neighbours(rows.shape[axis], step), axis) for step in (-1, 1))
+        share = np.float32(rng.uniform(*_SMEAR))
+        rows = (1 - share) * rows + share / 2 * (before + after)
+    return rows
+
+
+def _neighbours(length: int, step: int) -> NDArray[np.int64]:
+    return np.clip(np.arange(length) + step, 0, length - 1)
+
+
+def _hide_bands(rows: Floats, most: int, rng: np.random.Generator) -> Floats:
+    """Rows [time, bands] in which up to `most` neighbouring bands are their own means."""
+    width = int(rng.integers(most + 1))
+    first = int(rng.integers(rows.shape[1] - width + 1))
+    hidden = rows.copy()
+    hidden[:, first : first + width] = rows[:, first : first + width].mean(axis=0)
+    return hidden
 
 
 def draw_hop(config: AugmentConfig, rng: np.random.Generator) -> int:

@@ -109,6 +109,12 @@ class AugmentConfig:
     """Vocal tract length perturbation: frequencies are multiplied by 1 - warp .. 1 + warp (Jaitly and Hinton 2013)."""
     tilt: float = 0.0
     """A slope over the mel bands: up to so many nats up at one end and down at the other."""
+    colour: float = 0.0
+    """Waves over the mel bands, as other voices and microphones have them: up to so many nats for each of four cosines."""
+    smear_prob: float = 0.0
+    """Share of clips whose spectra are as smooth over bands, over time, or over both, as those of some synthesisers are."""
+    hide_bands: int = 0
+    """Up to so many neighbouring mel bands say nothing (frequency masks of SpecAugment: Park et al. 2019)."""
     pace: float = 0.0
     """Clips are said up to this share faster or slower, at the same pitch: sound, lips and labels alike."""
 

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors
-from avcore.compute.laid_out import ALIGNMENT, bytes_of, can_map, num_bytes, weight_of
+from avcore.compute.laid_out import ALIGNMENT, can_map, num_bytes, weight_of
 from avcore.compute.modules import PackedLinear
 from avcore.errors import CheckpointError, UsageError, reason
 from avcore.files import atomic_output
 
 LOG = logging.getLogger("netflips.checkpoints")
 
-_FORMAT = "netflips-laid-out-1"
+_FORMAT = "netflips-laid-out-2"
 _ENDING = ".cpu"
 _REMEDY = "netflips convert --for cpu makes it anew"
 _CPU = ("vendor_id", "cpu family", "model", "model name", "flags")
@@ -52,7 +52,7 @@ def write_laid_out(model: nn.Module, source: Checkpoint, dtype: torch.dtype) -> 
             found=str(source.path),
             expected="a unit encoder, a translator or a text reader, and a torch with oneDNN",
         )
-    weights = {name: _whole_lines(bytes_of(layer.laid_out())) for name, layer in layers.items()}
+    weights = {name: layer.content() for name, layer in layers.items()}
     about = {"format": _FORMAT, "source": source.fingerprint, "tensors": fingerprint_tensors(weights), **_machine(dtype)}
     path = laid_out_path(source.path, dtype)
     with atomic_output(path) as temporary:
@@ -104,20 +104,19 @@ def _checked(stored: Mapping[str, Tensor], layers: Mapping[str, PackedLinear]) -
     """The weights of all layers, made of the bytes of the file. Raises ValueError for bytes that are not theirs."""
     if stored.keys() != layers.keys():
         raise ValueError("it has other weights than the model")
-    samples: dict[tuple[tuple[int, ...], torch.dtype], Tensor] = {}
+    samples: dict[tuple[tuple[int, ...], torch.dtype], tuple[Tensor, int]] = {}
     weights = {}
     for name, layer in layers.items():
         if layer.form not in samples:
-            samples[layer.form] = layer.laid_out()
-            if not torch.equal(_whole_lines(bytes_of(samples[layer.form])), stored[name]):
+            content = layer.content()
+            samples[layer.form] = layer.laid_out(), len(content)
+            if not torch.equal(content, stored[name]):
                 raise ValueError("weights are laid out otherwise here")
-        weights[name] = weight_of(stored[name][: num_bytes(samples[layer.form])], samples[layer.form])
+        like, size = samples[layer.form]
+        if len(stored[name]) != size:
+            raise ValueError("a weight has another size than its layer")
+        weights[name] = weight_of(stored[name][: num_bytes(like)], like)
     return weights
-
-
-def _whole_lines(content: Tensor) -> Tensor:
-    """Bytes, filled up with zeros to whole cache lines, so that what follows them in a file begins with one."""
-    return torch.nn.functional.pad(content, (0, -content.numel() % ALIGNMENT))
 
 
 def _save_aligned(weights: Mapping[str, Tensor], about: Mapping[str, str], path: Path) -> None:

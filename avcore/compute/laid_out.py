@@ -13,7 +13,11 @@ from torch import Tensor
 
 ALIGNMENT = 64
 """Bytes; oneDNN's kernels read whole cache lines."""
-_DTYPES = {torch.float32: "aoti_torch_dtype_float32", torch.bfloat16: "aoti_torch_dtype_bfloat16"}
+_DTYPES = {
+    torch.float32: "aoti_torch_dtype_float32",
+    torch.bfloat16: "aoti_torch_dtype_bfloat16",
+    torch.int8: "aoti_torch_dtype_int8",
+}
 
 
 def num_bytes(weight: Tensor) -> int:
@@ -26,6 +30,11 @@ def bytes_of(weight: Tensor) -> Tensor:
     """The bytes of a laid-out weight, uint8 of shape [n], as a view: it is good as long as the weight is."""
     start: int = torch.ops.mkldnn.data_ptr(weight)
     return torch.frombuffer((ctypes.c_uint8 * num_bytes(weight)).from_address(start), dtype=torch.uint8)
+
+
+def whole_lines(content: Tensor) -> Tensor:
+    """Bytes, uint8 of shape [n], filled up with zeros to whole cache lines, so that what follows them in a file begins with one."""
+    return torch.nn.functional.pad(content, (0, -content.numel() % ALIGNMENT))
 
 
 def weight_of(stored: Tensor, like: Tensor) -> Tensor:

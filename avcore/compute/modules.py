@@ -24,6 +24,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 
 from avcore.compute.device import has_onednn
+from avcore.compute.laid_out import bytes_of, whole_lines
 from avcore.compute.lanes import each_in_lanes
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped, release_freed_memory
 
@@ -31,7 +32,7 @@ _RANDOM_FILLS = (Tensor.normal_, Tensor.uniform_)
 _INITIALISERS = "torch.nn.init"
 Convolution = TypeVar("Convolution", bound=_ConvNd)
 Heavy = TypeVar("Heavy")
-_ROWS_TO_PACK_FOR = 256
+ROWS_TO_PACK_FOR = 256
 """The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
 
 _LAYING_OUT = Lock()
@@ -107,7 +108,7 @@ class Reloadable(Generic[Heavy]):
             release_freed_memory()
 
 
-class _Plain(NamedTuple):
+class PlainLinear(NamedTuple):
     """Weight and bias as they were loaded, and whether the weight lies in a mapped file."""
 
     weight: Tensor
@@ -129,15 +130,13 @@ class PackedLinear(nn.Module):
     def __init__(self, linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> None:
         super().__init__()
         self._dtype, self._activation = dtype, "none"
+        self._shape = tuple(linear.weight.shape)
         bias = None if linear.bias is None else linear.bias.detach()
-        self._plain: _Plain | None = _Plain(linear.weight.detach(), bias, files.hold(linear.weight))
+        self._plain: PlainLinear | None = PlainLinear(linear.weight.detach(), bias, files.hold(linear.weight))
 
     def forward(self, x: Tensor) -> Tensor:
         """Float [..., in] -> [..., out], of the type that came in."""
-        if self._plain is not None:
-            with _LAYING_OUT:  # lanes may come at once
-                if (plain := self._plain) is not None:
-                    self._lay_out(plain)
+        self._lay_out_once()
         out: Tensor = torch.ops.mkldnn._linear_pointwise(
             x.to(self._dtype), self._weight, self._bias, self._activation, [], _EXACT_GELU
         )
@@ -146,7 +145,7 @@ class PackedLinear(nn.Module):
     @property
     def form(self) -> tuple[tuple[int, ...], torch.dtype]:
         """Shape [out, in] and number format of the weight."""
-        return tuple((self._weight if self._plain is None else self._plain.weight).shape), self._dtype
+        return self._shape, self._dtype
 
     @property
     def is_laid_out(self) -> bool:
@@ -159,24 +158,36 @@ class PackedLinear(nn.Module):
             self._lay_out(plain)
         return self._weight
 
+    def content(self) -> Tensor:
+        """All that laying out made, as bytes in whole cache lines, uint8 of shape [n]; the weight's come first."""
+        return whole_lines(bytes_of(self.laid_out()))
+
     def take(self, weight: Tensor, holder: Tensor) -> None:
-        """Use a weight that was laid out before. holder: what its bytes belong to."""
+        """Use a weight that was laid out before. holder: the `content` that its bytes belong to."""
         self._holder = holder
         if (plain := self._plain) is not None:
             self._put(weight, plain)
         else:
             self._weight = weight
 
-    def _lay_out(self, plain: "_Plain") -> None:
-        self._put(torch.ops.mkldnn._reorder_linear_weight(plain.weight.to(self._dtype), _ROWS_TO_PACK_FOR), plain)
+    def _lay_out_once(self) -> None:
+        if self._plain is not None:
+            with _LAYING_OUT:  # lanes may come at once
+                if (plain := self._plain) is not None:
+                    self._lay_out(plain)
 
-    def _put(self, weight: Tensor, plain: "_Plain") -> None:
-        self._weight = weight
-        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
-        self._bias = None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
+    def _lay_out(self, plain: PlainLinear) -> None:
+        self._put(torch.ops.mkldnn._reorder_linear_weight(plain.weight.to(self._dtype), ROWS_TO_PACK_FOR), plain)
+
+    def _put(self, weight: Tensor, plain: PlainLinear) -> None:
+        self._weight, self._bias = weight, self._kept_bias(plain)
         self._plain = None
         if plain.is_mapped:
             let_go_of_mapped(plain.weight)
+
+    def _kept_bias(self, plain: PlainLinear) -> Tensor | None:
+        # A copy, since a view would keep the whole file that the weights are mapped from in memory.
+        return None if plain.bias is None else plain.bias.to(self._dtype, copy=True)
 
     def add_gelu(self) -> None:
         """Let the kernel apply GELU to what it has just computed, before that is rounded and written."""

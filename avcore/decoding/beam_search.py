@@ -84,11 +84,13 @@ class BeamPool:
         if kept is not None and kept.keys.shape[2] >= self.num_slots:
             return kept
         sentences, heads, _, width = new.keys.shape
-        # Zeros, because a slot that was never used is multiplied by a weight of 0, and 0 * NaN is NaN.
-        grown = KeysValues(*(new.keys.new_zeros(sentences, heads, self.num_slots, width) for _ in range(2)))
-        if kept is not None:
-            for pool, old in zip(grown, kept, strict=True):
-                pool[:, :, : old.shape[2]] = old
+        grown = KeysValues(*(new.keys.new_empty(sentences, heads, self.num_slots, width) for _ in range(2)))
+        filled = 0 if kept is None else kept.keys.shape[2]
+        for number, pool in enumerate(grown):
+            if kept is not None:
+                pool[:, :, :filled] = kept[number]
+            # Zeros, because a slot that was never used is multiplied by a weight of 0, and 0 * NaN is NaN.
+            pool[:, :, filled:] = 0
         return grown
 
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, suits_eight_bits
 from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import fuse_gelu, pack_linears
 from avcore.units.vocabulary import PAD
@@ -148,9 +149,19 @@ class Layer(nn.Module):
         self._dropout = nn.Dropout(config.dropout)
         self._activation_dropout = nn.Dropout(config.activation_dropout)
         self._product_dtype: torch.dtype | None = None
+        self._feeds_eight_bits = False
 
-    def freeze(self, dtype: torch.dtype, files: MappedFiles) -> None:
-        """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type."""
+    def freeze(self, dtype: torch.dtype, files: MappedFiles, eight_bits: bool = False) -> None:
+        """Compute products in `dtype`, from now on for inference only; the residual stream keeps its own type.
+
+        eight_bits: those of the feed-forward in eight bits, where that is no slower than `dtype`, and sums in float32.
+        """
+        self._feeds_eight_bits = (
+            eight_bits and isinstance(self._activation, nn.GELU) and suits_eight_bits((self.fc1, self.fc2), dtype)
+        )
+        if self._feeds_eight_bits:
+            self.add_module("fc1", EightBitLinear(self.fc1, files))
+            self.add_module("fc2", EightBitLinear(self.fc2, files, GELU_LOWEST))
         pack_linears(self, dtype, files)
         self._activation = fuse_gelu(self.fc1, self._activation)
         self._product_dtype = dtype
@@ -160,7 +171,9 @@ class Layer(nn.Module):
         return x if self._product_dtype is None else x.to(self._product_dtype)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        hidden = self._activation_dropout(self._activation(self.fc1(self.for_products(self.final_layer_norm(x)))))
+        normed = self.final_layer_norm(x)
+        hidden = self.fc1(normed if self._feeds_eight_bits else self.for_products(normed))
+        hidden = self._activation_dropout(self._activation(hidden))
         out: Tensor = x + self._dropout(self.fc2(hidden))
         return out
 

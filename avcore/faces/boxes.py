@@ -19,6 +19,7 @@ from avcore.faces.crop import Box
 from avcore.faces.geometry import FillPolicy
 from avcore.files import atomic_output, require_file
 from avcore.media import PictureSource, read_pictures
+from avcore.plain_text import several
 from avcore.timeline import frames_to_seconds
 
 _WHAT = "the face boxes"
@@ -204,12 +205,12 @@ def read_boxes_for(source: PictureSource, path: str | Path, policy: FillPolicy =
     """
     boxes = fill_boxes(read_boxes(path), policy)
     if not any(box is not None for box in boxes):
-        raise NoFaceError("there is no face box in it", path=path, found=f"{len(boxes)} rows without a box")
+        raise NoFaceError("there is no face box in it", path=path, found=f"{several(len(boxes), 'row')} without a box")
     if len(boxes) == len(source):
         return boxes
     times = [picture.time for picture in read_pictures(source.path)]
     if len(boxes) != len(times):
-        expected = f"{len(times)} rows, one per picture of {source.path.name}"
-        raise InputError("the face boxes are of another video", path=path, expected=expected, found=f"{len(boxes)} rows")
+        expected = f"{several(len(times), 'row')}, one per picture of {source.path.name}"
+        raise InputError("the face boxes are of another video", path=path, expected=expected, found=several(len(boxes), "row"))
     shown = (bisect_right(times, frames_to_seconds(index, source.rate)) - 1 for index in range(len(source)))
     return [boxes[max(index, 0)] for index in shown]

@@ -22,6 +22,7 @@ from avcore.faces.geometry import steady_boxes
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
 from avcore.faces.track import FaceTrack, RowStore, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
+from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 
@@ -164,7 +165,7 @@ def chosen_face(
     """Choose the face to dub among those that were followed; takes face, speech and source, and raises, as `find_faces` does."""
     tracks, num_pictures, store = followed
     if not tracks:
-        raise NoFaceError("no face was found in any picture", path=source, found=f"{num_pictures} pictures", hint=_WAY_OUT)
+        raise NoFaceError("no face was found in any picture", path=source, found=several(num_pictures, "picture"), hint=_WAY_OUT)
     levels = None if speech is None else loudness(speech)
     chosen = choose_tracks(tracks, face, levels)
     if not chosen:

@@ -108,6 +108,8 @@ def _describe(path: Path) -> str:
         return "an MP4 that was cut short (its index, moov, is missing)" if is_cut else "a damaged MP4"
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return "a damaged Matroska or WebM file"
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+        return "a single picture"
     return "a text file" if _is_text(head) else "data of an unknown kind"
 
 

@@ -12,12 +12,14 @@ from typing import Any, BinaryIO
 from avcore.errors import MediaError
 from avcore.timeline import Seconds
 
+STILLS = {"png_pipe": "PNG", "jpeg_pipe": "JPEG", "webp_pipe": "WebP", "bmp_pipe": "BMP", "tiff_pipe": "TIFF"}
+"""Demuxers of single pictures."""
 CONTAINERS = (
     *("mov", "matroska", "avi", "asf", "flv", "live_flv", "mpegts", "mpeg", "mxf", "nut", "gxf", "dv", "rm", "wtv", "ivf", "gif"),
     *("yuv4mpegpipe", "h264", "hevc", "vvc", "av1", "obu", "m4v", "mpegvideo", "mjpeg", "h263", "vc1", "dirac"),
     *("wav", "w64", "aiff", "caf", "au", "voc", "flac", "ogg", "mp3", "aac", "loas", "ac3", "eac3", "dts", "amr", "amrnb", "amrwb"),
     *("ape", "wv", "tta", "tak", "dsf", "sox", "nistsphere"),
-    *("png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe"),
+    *STILLS,
 )
 """Demuxers that read the file that they are given and open no other. Playlists (hls, concat, dash, sdp), numbered pictures
 (image2), texts (tty, subtitles) and descriptions of other files are not among them; a single picture is read as itself."""
@@ -61,6 +63,17 @@ class MediaLimits:
 
 
 LIMITS = MediaLimits()
+
+
+def kind_of_still(demuxer: str, num_pictures: int) -> str:
+    """What kind of single picture a file is, as `PNG`; "" = it is none. num_pictures: in it."""
+    return STILLS.get(demuxer, "GIF" if demuxer == "gif" and num_pictures == 1 else "")
+
+
+def require_no_still(kind: str, path: object) -> None:
+    """Raise MediaError for a single picture where a video is needed; kind: as `kind_of_still` says."""
+    if kind:
+        raise MediaError("this is a single picture", path=str(path), expected="a video", found=kind)
 
 
 def require_sane_sound(rate: int, channels: int, path: object, limits: MediaLimits = LIMITS) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.media.decoding import decode, open_media, require_video
+from avcore.media.limits import kind_of_still, require_no_still
 from avcore.media.writer import VideoWriter
 from avcore.timeline import FRAME_RATE
 
@@ -20,15 +21,17 @@ def read_gray_video(path: str | Path) -> NDArray[np.uint8]:
     """Read every picture of a small video in gray, uint8 [time, height, width], at the rate it has.
 
     Gray is OpenCV's 8-bit conversion of bgr24, as the published models saw it; PyAV's own gray differs. Raises
-    InputError or MediaError when it is no video.
+    InputError or MediaError when it is no video, or a single picture.
     """
     with open_media(path) as container:
         frames = decode(container, require_video(container, path), path)
         gray: list[NDArray[np.uint8]] = [
             cv2.cvtColor(frame.decoded.to_ndarray(format="bgr24"), cv2.COLOR_BGR2GRAY) for frame in frames
         ]
+        demuxer = container.format.name
     if not gray:
         raise MediaError("no picture in it can be decoded", path=path)
+    require_no_still(kind_of_still(demuxer, len(gray)), path)
     return np.stack(gray)
 
 

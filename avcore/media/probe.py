@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.media.decoding import audio_stream, open_media, packet_time, video_stream
-from avcore.media.limits import require_declared, require_little_missing, require_sane_sound, require_whole_sound
+from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import View, first_view
 from avcore.timeline import FRAME_RATE, plain_rate
 
@@ -39,7 +39,7 @@ class MediaInfo:
     first one's start to the last one's end; of the sound where there are no pictures. num_frames: pictures by the file's
     packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright.
     comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown. longest_picture_s: how long
-    the picture that stays longest does.
+    the picture that stays longest does. still: what kind of single picture the file is, as `PNG`; "" = it is none.
     """
 
     path: Path
@@ -57,6 +57,7 @@ class MediaInfo:
     comment: str = ""
     pixel_aspect: Fraction = Fraction(1)
     longest_picture_s: Fraction = Fraction(0)
+    still: str = ""
 
 
 @dataclass
@@ -113,6 +114,7 @@ def probe(path: str | Path) -> MediaInfo:
             require_little_missing(_seconds_missing(packets[audio.index], view), path)
         if view is not None and video is not None:
             facts |= _describe_pictures(view, video, packets[video.index])
+            facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
             _warn_of_hdr(video, path)
     return MediaInfo(**facts)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from avcore.errors import MediaError
 from avcore.media.decoding import decode_from
-from avcore.media.limits import require_moving
+from avcore.media.limits import require_moving, require_no_still
 from avcore.media.pictures import Picture, View, at_rate, read_pictures
 from avcore.media.probe import probe
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
@@ -22,13 +22,15 @@ class PictureSource:
     """The pictures of a video at a constant rate.
 
     `len()` is known without decoding; iterating decodes from the start, each time anew. Memory does not grow with the
-    length of the video. Raises InputError or MediaError as `probe` does, and MediaError when there are no pictures.
+    length of the video. Raises InputError or MediaError as `probe` does, and MediaError when there are no pictures, or a file of
+    a single one (PNG, JPEG).
     """
 
     def __init__(self, path: str | Path, rate: Fraction | int = FRAME_RATE, buffer_bytes: int = _BUFFER_BYTES) -> None:
         self.path, self.rate, self.info = Path(path), Fraction(rate), probe(path)
         if not self.info.has_video:
             raise MediaError("it has no video track", path=path, expected="a video", found="sound only")
+        require_no_still(self.info.still, path)
         require_moving(self.info.longest_picture_s, path)
         self._num_frames = max(1, frames_covering(self.info.duration_s - _CLOCK_ROUNDING_S, self.rate))
         picture_bytes = self.info.width * self.info.height * 3

@@ -23,6 +23,7 @@ import numpy as np
 from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.media import probe
+from avcore.plain_text import several
 from avcore.suffixes import VIDEO_SUFFIXES
 from avcore.timeline import exact, frame_at, frames_covering, frames_to_seconds
 from avdata.prepare.aihub_labels import (
@@ -97,11 +98,12 @@ class LipCorpus:
                 "this is not the layout of AIHub's lip-reading video",
                 path=self.root,
                 expected="videos (TS*.tar) and labels (TL*.tar) of equal names",
-                found=f"{len(videos)} videos, {len(labels)} labels",
+                found=f"{several(len(videos), 'video')}, {several(len(labels), 'label')}",
             )
         self.problems |= {videos[name].name: "it has no label" for name in videos.keys() - labels.keys()}
         if len(labels) > len(both):
-            LOG.info("%d labels are of videos that are not there", len(labels) - len(both))
+            left = several(len(labels) - len(both), "label is of a video", "labels are of videos")
+            LOG.info("%s not there", left)
         for name in both:
             yield CorpusPiece(name, LabelledVideo(videos[name], labels[name]))
 
@@ -115,7 +117,8 @@ class LipCorpus:
         rows = (record.rows.get(MANIFEST, {}) for record in read_journal(place.journal).values())
         orders = {str(row["source"]): str(row["box_order"]) for row in rows if "box_order" in row}
         for order, count in Counter(orders.values()).items():
-            LOG.info("face boxes of %d videos: %s", count, order if order == UNDECIDED else " ".join(_names(order)))
+            videos = several(count, "video")
+            LOG.info("face boxes of %s: %s", videos, order if order == UNDECIDED else " ".join(_names(order)))
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,11 @@ class LipWorker:
         if self.lips.angles and label.angle not in self.lips.angles:
             return ()
         footage = Footage.of(video.source, self.temporary)
-        footage.bring(video.source)
+        with footage.told_as(video.source):
+            footage.bring(video.source)
         try:
-            requests = list(self._requests(piece.key, video, label, footage))
+            with footage.told_as(video.source):
+                requests = list(self._requests(piece.key, video, label, footage))
         except BaseException:
             footage.remove()
             raise

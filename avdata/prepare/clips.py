@@ -5,7 +5,7 @@ part of a picture that a clip shows, and how large.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels, Samples
-from avcore.errors import MediaError, NoFaceError
+from avcore.errors import InputError, MediaError, NoFaceError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -30,6 +30,7 @@ from avcore.media import (
     write_lip_video,
     write_speech,
 )
+from avcore.plain_text import several
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units.vocabulary import fingerprint
@@ -78,6 +79,16 @@ class Footage:
         except BaseException:
             self.remove()
             raise
+
+    @contextmanager
+    def told_as(self, source: CorpusFile) -> Iterator[None]:
+        """Let errors about the copy of a video in an archive name the archive, as the copy is gone when they are read."""
+        try:
+            yield
+        except InputError as error:
+            if not self.is_copy or error.path != self.video:
+                raise
+            raise type(error)(error.what, path=str(source), expected=error.expected, found=error.found, hint=error.hint) from error
 
     def listen(self) -> SpeechActivity:
         """Say where there is speech."""
@@ -210,7 +221,7 @@ class ClipMaker:
 
     def _too_short(self, count: int) -> Iterator[tuple[str, str]]:
         if count < self._settings.min_frames:
-            yield "too short", f"it has {count} pictures; at least {self._settings.min_frames} are wanted"
+            yield "too short", f"it has {several(count, 'picture')}; at least {self._settings.min_frames} are wanted"
 
     def _reject(
         self, request: ClipRequest, reason: str, detail: str, figures: dict[str, float], strip: NDArray[np.uint8] | None

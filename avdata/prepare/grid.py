@@ -15,6 +15,7 @@ from typing import Any
 
 from avcore.command import Parser, run
 from avcore.errors import InputError
+from avcore.plain_text import several
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avdata.prepare.listed_splits import ListedCorpus, read_split_lists
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
@@ -96,7 +97,7 @@ class GridCorpus(ListedCorpus):
                 "this is not the layout of GRID",
                 path=self.root,
                 expected="s1/video/bbaf2n.mpg",
-                found=f"{len(self.problems)} others",
+                found=several(len(self.problems), "other"),
             )
 
 

@@ -25,6 +25,7 @@ from typing import Any
 from avcore.command import Parser, run
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
+from avcore.plain_text import several
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
@@ -143,8 +144,8 @@ class KoxCorpus:
                 "this is not the layout of Ko-X",
                 path=self.root,
                 expected="recordings, with JSON labels or English partners",
-                found=f"{len(sounds.korean)} Korean recordings, {len(labels)} labels, "
-                f"{len(sounds.english) + len(sounds.alone)} English recordings",
+                found=f"{several(len(sounds.korean), 'Korean recording')}, {several(len(labels), 'label')}, "
+                f"{several(len(sounds.english) + len(sounds.alone), 'English recording')}",
             )
         seen: set[str] = set()
         said_in_english = self._english_texts(english_labels)

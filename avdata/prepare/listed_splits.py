@@ -11,6 +11,7 @@ from typing import Any
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.files import require_file, write_text
+from avcore.plain_text import several
 from avdata.prepare.clips import MANIFEST
 from avdata.prepare.video import VideoSettings, VideoWorker, draw_contact_sheet
 from avdata.prepare.workplace import PieceRecord, PrepareResult, Workplace, read_journal
@@ -114,10 +115,12 @@ def write_report(place: Workplace, outcome: PrepareResult, left_out: int, proble
     path: Path = place.out / REPORT
     write_text(path, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     for split, figures in report["splits"].items():
-        LOG.info("%s: %d clips of %d speakers, %.1f s", split, figures["clips"], figures["speakers"], figures["seconds"])
+        clips, speakers = several(figures["clips"], "clip"), several(figures["speakers"], "speaker")
+        LOG.info("%s: %s of %s, %.1f s", split, clips, speakers, figures["seconds"])
     if other := {rate: count for rate, count in report["frame_rates"].items() if rate != "25"}:
         LOG.info("not at 25 pictures a second, made so: %s", ", ".join(f"{count} at {rate}" for rate, count in other.items()))
     if report["several_faces"]:
-        LOG.info("several people are seen in %d clips; the one that speaks was taken", len(report["several_faces"]))
+        clips = several(len(report["several_faces"]), "clip")
+        LOG.info("several people are seen in %s; the one that speaks was taken", clips)
     if left_out:
-        LOG.info("%d clips are in no split and were left out", left_out)
+        LOG.info("%s in no split and left out", several(left_out, "clip is", "clips are"))

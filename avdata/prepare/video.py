@@ -14,6 +14,7 @@ from unicodedata import normalize
 from avcore.command import Parser, run
 from avcore.errors import InputError, MediaError, UsageError
 from avcore.media import probe
+from avcore.plain_text import several
 from avcore.speech.regions import CutSettings, Region, SpeechActivity, cut_at_pauses, cut_exactly
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
@@ -127,9 +128,11 @@ class VideoWorker:
             return ()
         recording: Recording = piece.work
         footage = Footage.of(recording.source, self.temporary)
-        footage.bring(recording.source)
+        with footage.told_as(recording.source):
+            footage.bring(recording.source)
         try:
-            requests = self._requests(piece.key, recording, footage, journal)
+            with footage.told_as(recording.source):
+                requests = self._requests(piece.key, recording, footage, journal)
             if self.video.cut == "none":
                 make_clip(CorpusPiece(piece.key, requests.pop()), self.out, self.video.clips, journal)
             elif not requests:
@@ -176,7 +179,7 @@ class VideoWorker:
         kept = [(first, count) for first, count in stretches if first >= 0 and count >= self.video.clips.min_frames]
         num_short = len(cuts.too_short) + len(stretches) - len(kept)
         if num_short:
-            detail = f"{num_short} stretches of speech are too short for a clip"
+            detail = f"{several(num_short, 'stretch', 'stretches')} of speech too short for a clip"
             journal.add(PieceRecord(f"{name}#short", "rejected", reason="too short", detail=detail))
         return kept
 
@@ -193,10 +196,12 @@ def draw_contact_sheet(place: Workplace) -> None:
 
 
 def video_frames(video: Path) -> int:
-    """Pictures at 25 fps that a video lasts. Raises MediaError when it has none."""
+    """Pictures at 25 fps that a video lasts. Raises MediaError when it has none, or one only."""
     info = probe(video)
     if not info.has_video:
         raise MediaError("it has no video track", path=video, expected="a video", found="sound only")
+    if info.num_frames < 2:
+        raise MediaError("it has one picture only", path=video, expected="a video")
     return max(1, frame_at(info.duration_s))
 
 

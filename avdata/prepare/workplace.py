@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
+from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.cache import differing
 from avcore.runs.journal import write_rows
@@ -122,10 +123,10 @@ class PrepareResult:
     def lines(self) -> Iterator[str]:
         """The outcome in words."""
         for name, count in self.entries.items():
-            yield f"{name}.jsonl: {count} entries, {self.seconds[name] / 3600:.2f} h"
+            yield f"{name}.jsonl: {several(count, 'entry', 'entries')}, {self.seconds[name] / 3600:.2f} h"
         if self.rejected:
             reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.rejected.items()))
-            yield f"{REJECTED}: {sum(self.rejected.values())} were not good enough ({reasons})"
+            yield f"{REJECTED}: {several(sum(self.rejected.values()), 'was', 'were')} not good enough ({reasons})"
         if self.num_failed:
             yield f"{FAILED}: {self.num_failed} could not be prepared"
 

@@ -11,10 +11,13 @@ from typing import NamedTuple
 from avcore.command import LOG
 from avcore.errors import InputError, UsageError
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import read_manifest, write_manifest
 from avdata.splits import field_of
 from avdata.unit_store import write_units
+
+_ENTRIES = ("entry", "entries")
 
 
 class Subcommand(NamedTuple):
@@ -65,7 +68,7 @@ def _to_tsv(options: argparse.Namespace) -> None:
     )
     manifest = read_manifest(options.manifest, options.root)
     number = write_tsv(manifest, options.out_dir, options.split, options.units, labels, options.num_units)
-    LOG.info("%s: %d clips", options.out_dir / f"{options.split}.tsv", number)
+    LOG.info("%s: %s", options.out_dir / f"{options.split}.tsv", several(number, "clip"))
 
 
 def _add_from_tsv(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +92,7 @@ def _from_tsv(options: argparse.Namespace) -> None:
         labels = [str(path) for path in options.labels]
         rows = read_tsv_units(options.table, labels, options.label_rate, options.language, options.units_vocabulary)
         write_units(options.units_out, rows)
-    LOG.info("%s: %d entries", options.out, write_manifest(options.out, entries))
+    LOG.info("%s: %s", options.out, several(write_manifest(options.out, entries), *_ENTRIES))
 
 
 def _add_to_pairs(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +114,8 @@ def _to_pairs(options: argparse.Namespace) -> None:
     splits: Mapping[str, str] | None = None
     if options.manifest is not None:
         splits = {entry.id: field_of(entry, "split") or "train" for entry in read_manifest(options.manifest).entries}
-    LOG.info("%s: %d pairs", options.out_dir, len(write_pairs(sides, options.out_dir, splits, options.merged)))
+    pairs = write_pairs(sides, options.out_dir, splits, options.merged)
+    LOG.info("%s: %s", options.out_dir, several(len(pairs), "pair"))
 
 
 def _add_from_pairs(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +139,7 @@ def _from_pairs(options: argparse.Namespace) -> None:
             )
         if entries:
             out = options.out_dir / f"{language}.jsonl"
-            LOG.info("%s: %d entries", out, write_manifest(out, entries))
+            LOG.info("%s: %s", out, several(write_manifest(out, entries), *_ENTRIES))
         if rows:
             out = options.out_dir / f"{language}.units.jsonl"
             LOG.info("%s: units of %d", out, write_units(out, rows))
@@ -153,7 +157,8 @@ def _to_unit2a(options: argparse.Namespace) -> None:
 
     keep_apart({"the output": options.out}, {"the manifest": options.manifest, "the units": options.units})
     manifest = read_manifest(options.manifest, options.root)
-    LOG.info("%s: %d lines", options.out, write_unit2a(manifest, options.units, options.out, options.unit_offset))
+    number = write_unit2a(manifest, options.units, options.out, options.unit_offset)
+    LOG.info("%s: %s", options.out, several(number, "line"))
 
 
 def _add_from_unit2a(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +178,8 @@ def _from_unit2a(options: argparse.Namespace) -> None:
     found = list(entries_of(utterances, options.out.parent, language, options.units_vocabulary))
     if options.units_out is not None:
         write_units(options.units_out, (row for _, row in found))
-    LOG.info("%s: %d entries", options.out, write_manifest(options.out, (entry for entry, _ in found)))
+    number = write_manifest(options.out, (entry for entry, _ in found))
+    LOG.info("%s: %s", options.out, several(number, *_ENTRIES))
 
 
 def _add_to_kaldi(parser: argparse.ArgumentParser) -> None:
@@ -186,7 +192,7 @@ def _to_kaldi(options: argparse.Namespace) -> None:
 
     keep_apart({"a file of the folder": [options.out_dir / name for name in FILES]}, {"the manifest": options.manifest})
     number = write_kaldi(read_manifest(options.manifest, options.root), options.out_dir)
-    LOG.info("%s: %d utterances", options.out_dir, number)
+    LOG.info("%s: %s", options.out_dir, several(number, "utterance"))
 
 
 def _add_labels_of_units(parser: argparse.ArgumentParser) -> None:

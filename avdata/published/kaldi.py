@@ -13,6 +13,7 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.files import require_file, write_text
+from avcore.plain_text import several
 from avcore.texts import iter_lines
 from avdata.manifest import Entry, Manifest
 
@@ -67,7 +68,7 @@ def read_kaldi(folder: Path, sound_root: Path | None = None) -> KaldiFolder:
     for name in texts.keys() - parts.keys():
         found.problems[name] = f"there is no recording of it in {SEGMENTS if (folder / SEGMENTS).is_file() else WAVES}"
     if unknown := sum(one.id not in speakers for one in found.utterances):
-        found.warnings.append(f"{unknown} utterances have no speaker in {SPEAKERS}")
+        found.warnings.append(f"{several(unknown, 'utterance')} without a speaker in {SPEAKERS}")
     found.utterances.sort(key=lambda one: (str(one.path), one.start_s or 0.0))
     return found
 
@@ -81,7 +82,8 @@ def write_kaldi(manifest: Manifest, folder: Path) -> int:
     rows: dict[str, tuple[Path, str, str]] = {}
     lacking = [one.id for one in manifest.entries if not one.audio or not one.text.strip()]
     if lacking:
-        raise InputError(f"{len(lacking)} entries have no sound or no text", expected="both for each", found=", ".join(lacking[:5]))
+        what = f"{several(len(lacking), 'entry', 'entries')} without sound or text"
+        raise InputError(what, expected="both for each", found=", ".join(lacking[:5]))
     for one in manifest.entries:
         speaker = one.speaker or one.id
         name = _kaldi_id(one, speaker)

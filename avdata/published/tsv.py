@@ -13,6 +13,7 @@ import numpy as np
 
 from avcore.errors import InputError, UnitError, UsageError
 from avcore.files import write_text
+from avcore.plain_text import several
 from avcore.timeline import UNITS_PER_FRAME, seconds_to_samples
 from avcore.units import Ids, Units, format_units
 from avdata.corpus import CorpusClip, read_corpus
@@ -76,7 +77,7 @@ def _write_labels(manifest: Manifest, out: Path, split: str, path: Path, labels:
     store = read_units(path)
     missing = [entry.id for entry in manifest.entries if entry.id not in store]
     if missing:
-        raise UnitError(f"{len(missing)} clips have no units", path=path, found=", ".join(missing[:5]))
+        raise UnitError(f"{several(len(missing), 'clip')} without units", path=path, found=", ".join(missing[:5]))
     frames = [store[entry.id].check_range(num_units, entry.id).frames() for entry in manifest.entries]
     for place, name in enumerate(labels):
         write_text(out / f"{split}.{name}", "".join(f"{format_units(_head(one, place, len(labels)))}\n" for one in frames))

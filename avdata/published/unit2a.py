@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, UnitError, UsageError, reason
 from avcore.files import atomic_output, require_file, write_text
 from avcore.media import probe
+from avcore.plain_text import several
 from avcore.timeline import seconds_to_samples
 from avcore.units import Units, parse_units
 from avdata.manifest import Entry, Manifest, read_manifest
@@ -67,7 +68,7 @@ def read_utterances(manifest: str | Path, units: str | Path, reading: ReadingRul
     found = list(_read_published(path, reading) if _is_published(path) else _read_json_lines(path, units, reading))
     is_there = [utterance.audio.is_file() for utterance in found]
     missing = [f"{one.id} ({one.audio})" for one, there in zip(found, is_there, strict=True) if not there]
-    leave_out(missing, "recordings are not there", path, reading.allow_missing, "set data.root")
+    leave_out(missing, "recording", "missing", path, reading.allow_missing, "set data.root")
     kept = [one for one, there in zip(found, is_there, strict=True) if there]
     if not kept:
         raise InputError("no utterance is left to train on", path=path)
@@ -93,8 +94,8 @@ def _read_json_lines(path: Path, units_path: str | Path, reading: ReadingRules) 
     manifest = read_manifest(path, reading.root or None)
     rows = _read_rows(units_path, {entry.id for entry in manifest.entries}, reading)
     lacking = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
-    what = f"utterances have no recording or no units in {units_path}"
-    leave_out(lacking, what, path, reading.allow_missing, "give data.units of the same recordings")
+    what = f"without recording or units in {units_path}"
+    leave_out(lacking, "utterance", what, path, reading.allow_missing, "give data.units of the same recordings")
     for entry in manifest.entries:
         audio = manifest.path(entry, "audio")
         if entry.id in rows and audio is not None:
@@ -169,7 +170,7 @@ def write_unit2a(manifest: Manifest, units: Path, out: Path, unit_offset: int = 
     missing = [entry.id for entry in manifest.entries if entry.id not in rows or not entry.audio]
     if missing:
         found = ", ".join(missing[:5])
-        raise UnitError(f"{len(missing)} entries have no recording or no units", path=units, found=found)
+        raise UnitError(f"{several(len(missing), 'entry', 'entries')} without recording or units", path=units, found=found)
     folder = out.parent / f"{out.stem}_units"
     lines = [_line(entry, manifest, rows[entry.id], folder, unit_offset) for entry in manifest.entries]
     write_text(out, "".join(f"{line!r}\n" for line in lines))

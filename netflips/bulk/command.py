@@ -11,6 +11,7 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.loading import loading
+from avcore.plain_text import several
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import PATH_FIELDS, Manifest
@@ -111,7 +112,7 @@ def _work(options: argparse.Namespace) -> int | None:
     choices = RunChoices(options.overwrite, options.retry_failed, options.max_failures, options.verify)
     summary = extract(manifest, settings, models, spread, choices, options.quiet)
     if summary.num_before:
-        LOG.info("%d of %d utterances were done already", summary.num_before, summary.num_inputs)
+        LOG.info("done already: %d of %s", summary.num_before, several(summary.num_inputs, "utterance"))
     if summary.progress.done or summary.progress.failed:
         LOG.info("%s", summary.progress.table())
     LOG.info("results: %s", settings.out_dir)
@@ -121,7 +122,7 @@ def _work(options: argparse.Namespace) -> int | None:
 def _report_failures(failures: dict[str, str], out_dir: Path) -> int | None:
     if not failures:
         return None
-    LOG.error("%d utterances are set aside, see %s:", len(failures), out_dir / "failed.jsonl")
+    LOG.error("%s set aside, see %s:", several(len(failures), "utterance"), out_dir / "failed.jsonl")
     for name, reason in list(failures.items())[:_REASONS_SHOWN]:
         LOG.error("  %s: %s", name, reason)
     if len(failures) > _REASONS_SHOWN:

@@ -21,6 +21,7 @@ from avcore.compute.device import resolve_device
 from avcore.compute.memory import keep_freed_memory
 from avcore.errors import NetflipsError
 from avcore.files import write_text
+from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.cache import file_digest, fits, key_of, seal_of
 from avcore.runs.lock import folder_lock
@@ -183,7 +184,7 @@ def dub_side_by_side(
             record.forgive()
         left = [job for job in jobs if not record.is_done(job, keys[job]) and str(job.source) not in record.failures]
         if len(left) < len(jobs):
-            LOG.info("%d of %d videos were done or set aside already", len(jobs) - len(left), len(jobs))
+            LOG.info("done or set aside already: %d of %s", len(jobs) - len(left), several(len(jobs), "video"))
         told = Seldom(lambda: None if report is None else record.write_report(report, jobs))
         left.sort(key=sizes.__getitem__, reverse=True)
         try:
@@ -197,7 +198,7 @@ def dub_side_by_side(
         failed = [str(job.source) for job in jobs if str(job.source) in record.failures]
     if not failed:
         return None
-    LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
+    LOG.error("%d of %s failed: %s", len(failed), several(len(jobs), "input"), ", ".join(failed))
     return EXIT_FAILED
 
 
@@ -239,7 +240,7 @@ def _keep(record: DubRecord, outcome: _Outcome, key: str) -> None:
 def _run(jobs: Sequence[DubJob], models: DubModels, options: DubOptions, spread: Spread, is_quiet: bool) -> Generator[_Outcome]:
     if not jobs:
         return
-    progress = RunProgress(len(jobs), what="videos", is_quiet=is_quiet)
+    progress = RunProgress(len(jobs), what="video", is_quiet=is_quiet)
     weights = models.size() + (0 if options.road is None else _size_of(options.road))
     with ray_session(spread.num_readers, spread.address) as resources:
         from netflips.bulk.pool import RayPool

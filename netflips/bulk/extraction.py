@@ -19,6 +19,7 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.device import resolve_device
 from avcore.errors import EXIT_FAILED, CheckpointError, InputError, NetflipsError, UsageError
 from avcore.files import private_folder
+from avcore.plain_text import several
 from avcore.runs.work import Lost, PoolSize
 from avdata.manifest import Manifest
 from netflips.bulk.inputs import require_file_names
@@ -64,14 +65,16 @@ class Estimate:
 
     def text(self) -> str:
         """The estimate in a few lines."""
-        lines = [f"{self.num_left} utterances to do, about {self.media_s / _HOUR_S:.2f} h; nothing was written"]
-        if self.num_sampled > len(self.rejected):
+        lines = [f"{several(self.num_left, 'utterance')} to do, about {self.media_s / _HOUR_S:.2f} h; nothing was written"]
+        num_read = self.num_sampled - len(self.rejected)
+        if num_read:
             media_s = self.costs.media_s
             lines += [
-                f"  sample       {self.num_sampled - len(self.rejected)} utterances, {media_s:.1f} s; work for each second (s):",
+                f"  sample       {several(num_read, 'utterance')}, {media_s:.1f} s; work for each second (s):",
                 f"               decoding {self.costs.decode_s / media_s:.3f}, faces {self.costs.face_s / media_s:.3f}, "
                 f"models {self.costs.model_s / media_s:.3f}",
-                f"  time         about {duration(self.wall_s)} with {self.size.workers} workers and {self.size.readers} readers",
+                f"  time         about {duration(self.wall_s)} with {several(self.size.workers, 'worker')} and "
+                f"{several(self.size.readers, 'reader')}",
                 f"  disk         about {self.bytes_made / media_s * self.media_s / 1e6:.0f} MB",
             ]
         lines += [f"  rejected     {one.id}: {one.reason}" for one in self.rejected]
@@ -279,7 +282,7 @@ class _Run:
         self._progress.add(num_made, num_rejected, sum(one.seconds for one in result.made), result.costs)
         if self._max_failures is not None and self._progress.failed > self._max_failures:
             raise TooManyFailuresError(
-                f"{self._progress.failed} utterances failed",
+                f"{several(self._progress.failed, 'utterance')} failed",
                 path=self._settings.out_dir / "failed.jsonl",
                 found=result.rejected[-1].reason,
                 hint="put it right, or raise --max-failures; the same command goes on from here",

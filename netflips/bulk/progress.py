@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from avcore.plain_text import several
 from netflips.bulk.records import Costs
 
 LOG = logging.getLogger("netflips")
@@ -15,12 +16,12 @@ _HOUR_S, _MINUTE_S, _MINUTES = 3600, 60, 60
 
 
 class RunProgress:
-    """Counts what is done of `num_items`, `total_s` seconds of media (0 = not known), and shows it.
+    """Counts what is done of `num_items`, `total_s` seconds of media (0 = not known), and shows it. what: one of them.
 
     began: `time.monotonic()` when the work itself began, all start-up done.
     """
 
-    def __init__(self, num_items: int, total_s: float = 0.0, what: str = "utterances", is_quiet: bool = False) -> None:
+    def __init__(self, num_items: int, total_s: float = 0.0, what: str = "utterance", is_quiet: bool = False) -> None:
         self._num_items, self._total_s, self._what, self._is_quiet = num_items, total_s, what, is_quiet
         self.done, self.failed, self.again, self.media_s, self.costs = 0, 0, 0, 0.0, Costs()
         self._made = self.began = self._last_line = time.monotonic()
@@ -32,7 +33,7 @@ class RunProgress:
         self.began = self._last_line = time.monotonic()
         if not self._is_quiet and sys.stderr is not None and sys.stderr.isatty():
             form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-            self._bar = tqdm(total=self._num_items, desc=self._what, dynamic_ncols=True, bar_format=form)
+            self._bar = tqdm(total=self._num_items, desc=f"{self._what}s", dynamic_ncols=True, bar_format=form)
 
     def add(self, done: int, failed: int, media_s: float, costs: Costs | None = None, num_again: int = 0) -> None:
         """Count finished and failed items, media of the finished ones, tries that came to nothing (num_again), and show it."""
@@ -44,7 +45,7 @@ class RunProgress:
             self._bar.set_postfix_str(self.rates())
         elif not self._is_quiet and time.monotonic() - self._last_line > _LINE_EVERY_S:
             self._last_line = time.monotonic()
-            LOG.info("%d of %d %s, %s", self.done + self.failed, self._num_items, self._what, self.rates())
+            LOG.info("%d of %s, %s", self.done + self.failed, several(self._num_items, self._what), self.rates())
 
     def close(self) -> None:
         """Stop counting time, and end the bar."""
@@ -82,7 +83,7 @@ class RunProgress:
         costs = self.costs
         worked = costs.decode_s + costs.face_s + costs.model_s
         lines = [
-            f"{self.done} {self._what} done, {self.failed} failed{self._tries()} in {duration(self.elapsed_s)}"
+            f"{several(self.done, self._what)} done, {self.failed} failed{self._tries()} in {duration(self.elapsed_s)}"
             f" and {duration(self.began - self._made)} to start",
             f"  media         {self.media_s / _HOUR_S:9.3f} h  {self.x_real_time:8.2f} x real time",
         ]
@@ -92,7 +93,7 @@ class RunProgress:
         return "\n".join(lines)
 
     def _tries(self) -> str:
-        return f", {self.again} tries lost with their workers" if self.again else ""
+        return f", {several(self.again, 'try', 'tries')} lost with a worker" if self.again else ""
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from avcore.errors import UsageError
 from avcore.files import atomic_output
+from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.cache import fits, seal_of
 from avcore.runs.journal import Row, iter_rows, put_rows
@@ -191,7 +192,7 @@ class ClosedShards:
     def note_new(self) -> None:
         """Write down what was seen of shards of earlier versions."""
         if self._unnoted:
-            LOG.info("%s: %d shards of an earlier version were checked, and their digests noted", self._path, len(self._unnoted))
+            LOG.info("%s: checked and noted digests of %s of an earlier version", self._path, several(len(self._unnoted), "shard"))
             self._append(self._unnoted)
         self._unnoted = []
 
@@ -215,9 +216,9 @@ class ClosedShards:
             lost |= {name for name, size in known if not self._is_as_noted(kind, name, size)}
         if lost:
             LOG.warning(
-                "%s: files of %d utterances of shard %d are missing or damaged, as %s; they are made again",
+                "%s: files of %s of shard %d are missing or damaged, as %s; they are made again",
                 self._out_dir,
-                len(lost),
+                several(len(lost), "utterance"),
                 shard.number,
                 min(lost),
             )

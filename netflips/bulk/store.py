@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import InputError, OutputError
+from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
@@ -124,8 +125,8 @@ class ResultStore:
         before = packed_shards(self._read_plan())
         self._done = {shard.number: _Done(self._done_in(shard, is_trial), shard.ids) for shard in before}
         if self._num_unlisted:
-            what = "%s: %d utterances are neither in a finished shard nor set aside; they are made again"
-            LOG.warning(what, self._failed_path, self._num_unlisted)
+            what = "%s: %s neither in a finished shard nor set aside, made again"
+            LOG.warning(what, self._failed_path, several(self._num_unlisted, "utterance"))
         of_shards = list[NDArray[np.int32]]()
         self._shards = packed_shards(self._renewed(before, manifest, places, of_shards))
         if not is_trial:
@@ -161,7 +162,7 @@ class ResultStore:
         rows = {row["id"]: row for row in self._rows(shard)}
         lost = [name for name in ids if name in done and name not in rows]
         if lost:
-            what = f"{len(lost)} finished utterances are not in it any more, as {lost[0]!r}"
+            what = f"{several(len(lost), 'finished utterance is', 'finished utterances are')} not in it any more, as {lost[0]!r}"
             raise OutputError(what, path=self._work_path(shard), hint="run the same command again")
         self._closed.write(self._shards[shard], [rows[name] for name in ids if name in done])
         self._done[shard] = _Done({name for name in ids if name in done}, ids)

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from avcore.command import Parser, add_common_options, run
+from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
-from avcore.loading import loading
+from avcore.loading import loading, postponed
 from netflips.bulk.spread import add_spread_options
 from netflips.dub.recording_flags import add_recording_options, recording_options
 from netflips.dub.subtitle_flags import add_subtitle_options
@@ -17,9 +17,8 @@ from netflips.text_road.options import TEXT, add_road_options
 from unit2av.inference_unit2a import unit_offset
 from unit2av.mouths.flags import add_mouth_options
 
-if TYPE_CHECKING:
-    from avcore.faces.head_start import HeadStart
-
+_OF_TRACING = ("torch._meta_registrations",)
+"""What torch imports by itself for tracing and compiling, a fifth of its import: kernels, in Python, of tensors without content."""
 _DEFAULT_LABEL = "synthetic speech and lips"
 
 
@@ -119,19 +118,16 @@ def _work(options: argparse.Namespace) -> int | None:
     parse_face_choice(options.face)
     recording = recording_options(options)
     with _faces_early(options, recording) as head_start:
-        with loading():
+        with loading(), postponed(*_OF_TRACING):
             from netflips.dub.work import dub_videos
 
         return dub_videos(options, recording, head_start)
 
 
-def _faces_early(options: argparse.Namespace, recording: RecordingOptions) -> "AbstractContextManager[HeadStart | None]":
+def _faces_early(options: argparse.Namespace, recording: RecordingOptions) -> AbstractContextManager[HeadStart | None]:
     """Begin to follow the faces of what is likely to be one short clip, while libraries and models are loaded."""
     videos = [*options.videos, *options.in_vid_path]
     is_long = options.timing == "source" or options.road == TEXT or not recording.is_default
     if len(videos) != 1 or is_long or options.ray or options.in_bbox_path is not None:
         return nullcontext()
-    with loading():
-        from avcore.faces.head_start import HeadStart
-
     return HeadStart(videos[0], recording.length.most_s)

@@ -9,7 +9,7 @@ from avcore.compute.device import suit_threads
 from avcore.errors import NetflipsError, UsageError
 from avcore.faces.head_start import HeadStart
 from avcore.outputs import keep_apart
-from avcore.plain_text import require_utf8
+from avcore.plain_text import require_utf8, several
 from avcore.progress import bars
 from avcore.runs.seldom import Seldom
 from netflips.bulk.spread import spread_of
@@ -112,7 +112,7 @@ def _dub_all(jobs: list[Job], models: Models, settings: DubOptions, told: Report
         written.now()
     if not failed:
         return None
-    LOG.error("%d of %d inputs failed: %s", len(failed), len(jobs), ", ".join(failed))
+    LOG.error("%d of %s failed: %s", len(failed), several(len(jobs), "input"), ", ".join(failed))
     return EXIT_FAILED
 
 

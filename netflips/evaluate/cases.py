@@ -13,6 +13,7 @@ from typing import Any
 
 from avcore.errors import InputError, MediaError, NetflipsError
 from avcore.media import probe
+from avcore.plain_text import several
 from avcore.runs.journal import iter_rows
 from avcore.timeline import frames_to_seconds
 from avcore.units.vocabulary import normalise_language
@@ -68,9 +69,9 @@ def check_cases(
     places: where each was read, for messages; default: its id. Raises InputError as `read_cases` does.
     """
     places = places or [case.id for case in cases]
-    several = {name for name, count in Counter(case.id for case in cases).items() if count > 1}
-    doubled = [f"{place}: {case.id}" for place, case in zip(places, cases, strict=True) if case.id in several]
-    _refuse(doubled, path, "ids stand there more than once", "one line for each id")
+    counts = Counter(case.id for case in cases)
+    doubled = [f"{place}: {case.id}" for place, case in zip(places, cases, strict=True) if counts[case.id] > 1]
+    _refuse(doubled, path, ("", "ids stand there more than once"), "one line for each id")
     given = None if language is None else normalise_language(language)
     named = [replace(case, language=normalise_language(case.language) if case.language else given or "") for case in cases]
     spoken = sorted({case.language for case in named if case.language})
@@ -85,7 +86,9 @@ def check_cases(
         for field, file in case.files.items()
         if not file.is_file() or not file.stat().st_size
     ]
-    _refuse(missing, path, "files are not there, or empty", "files that can be read", "check the paths")
+    _refuse(
+        missing, path, ("file is not there, or empty", "files are not there, or empty"), "files that can be read", "check the paths"
+    )
     return tuple(replace(case, language=spoken[0] if spoken else "") for case in named)
 
 
@@ -100,10 +103,12 @@ def check_media(cases: Sequence[CaseFiles], path: Path) -> None:
             continue
         if not info.has_audio and not info.has_video:
             wrong.append(f"{case.dub}: neither sound nor pictures")
+        elif info.still:
+            wrong.append(f"{case.dub}: a single picture ({info.still})")
         elif info.duration_s < frames_to_seconds(1):
             wrong.append(f"{case.dub}: {float(info.duration_s):.3f} s, shorter than a picture")
     expected = f"videos or sound files of {float(frames_to_seconds(1)):g} s or more"
-    _refuse(wrong, path, "dubs cannot be measured", expected, error=MediaError)
+    _refuse(wrong, path, ("dub cannot be measured", "dubs cannot be measured"), expected, error=MediaError)
 
 
 def _lines(path: Path, needs: frozenset[str]) -> Iterable[tuple[int, CaseFiles]]:
@@ -118,8 +123,9 @@ def _lines(path: Path, needs: frozenset[str]) -> Iterable[tuple[int, CaseFiles]]
         if REFERENCE_TEXT in row and not case.reference_text:
             empty.append(f"line {number}: {case.id}")
         found.append((number, case))
-    _refuse(wrong, path, "lines are no cases", _FORM)
-    _refuse(empty, path, "reference texts are empty", "what should be said", "leave the field out where it is not known")
+    _refuse(wrong, path, ("line is no case", "lines are no cases"), _FORM)
+    what = ("reference text is empty", "reference texts are empty")
+    _refuse(empty, path, what, "what should be said", "leave the field out where it is not known")
     return found
 
 
@@ -142,9 +148,14 @@ def _case(row: dict[str, Any], root: Path, needs: frozenset[str]) -> CaseFiles:
 
 
 def _refuse(
-    wrong: Sequence[str], path: Path, what: str, expected: str, hint: str | None = None, error: type[InputError] = InputError
+    wrong: Sequence[str],
+    path: Path,
+    what: tuple[str, str],
+    expected: str,
+    hint: str | None = None,
+    error: type[InputError] = InputError,
 ) -> None:
-    """Raise one error for all that is wrong; nothing for nothing."""
+    """Raise one error for all that is wrong; nothing for nothing. what: of one, and of several."""
     if wrong:
         more = f"; and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        raise error(f"{len(wrong)} {what}", path=path, expected=expected, found="; ".join(wrong[:_NAMED]) + more, hint=hint)
+        raise error(several(len(wrong), *what), path=path, expected=expected, found="; ".join(wrong[:_NAMED]) + more, hint=hint)

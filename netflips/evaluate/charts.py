@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from av2unit.sources import AUDIO, VIDEO
+from avcore.plain_text import several
 from avcore.statistics import Figure
 from netflips.evaluate.curves import BOTH, MODALITIES, Curve
 from netflips.evaluate.suite_rows import SUBJECT_TITLES, Row
@@ -50,7 +51,7 @@ def histogram(row: Row) -> Markup | None:
     if high <= low:
         low, high = low - 0.5, high + 0.5
     counts, edges = np.histogram(values, bins=min(_MOST_BINS, max(4, math.ceil(math.sqrt(len(values)) * 1.5))), range=(low, high))
-    span = _WIDTH - 2 * _LEFT
+    span, clips = _WIDTH - 2 * _LEFT, several(len(values), "clip")
 
     def at(value: float) -> float:
         return round(float(_LEFT + span * (value - low) / (high - low)), 1)
@@ -69,14 +70,14 @@ def histogram(row: Row) -> Markup | None:
     texts = [
         element("text", number(low), x=_LEFT, y=_HEIGHT - 16, text_anchor="start"),
         element("text", number(high), x=_WIDTH - _LEFT, y=_HEIGHT - 16, text_anchor="end"),
-        element("text", f"{len(values)} clips, at most {counts.max()} a bar", x=_WIDTH / 2, y=_HEIGHT - 16, text_anchor="middle"),
+        element("text", f"{clips}, at most {counts.max()} a bar", x=_WIDTH / 2, y=_HEIGHT - 16, text_anchor="middle"),
     ]
     ends = f"{number(float(values.min()))} to {number(float(values.max()))}"
     said = ", ".join(f"{SUBJECT_TITLES[subject]} {number(value)}" for subject, value in means.items())
     return element(
         "svg", element("line", class_="rail", x1=_LEFT, x2=_WIDTH - _LEFT, y1=_BASE, y2=_BASE), bars, marks, texts,
         class_="histogram", viewbox=f"0 0 {_WIDTH} {_HEIGHT}", role="img",
-        aria_label=f"{row.kind.title}: {len(values)} clips from {ends}; means: {said}",
+        aria_label=f"{row.kind.title}: {clips} from {ends}; means: {said}",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.errors import InputError
+from avcore.plain_text import several
 from netflips.evaluate.finished import FinishedRun, RunFigure, read_finished
 from netflips.evaluate.metrics.figures import Kind, Missing
 from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
@@ -48,7 +49,7 @@ def compare(first: Path, second: Path) -> tuple[list[Compared], list[str]]:
     if not a.clips & b.clips:
         raise InputError("the two have no clip in common", path=second, expected=f"ids as in {first}")
     notes = [
-        f"{len(own - other)} clips are in {folder} only and are left out"
+        f"{several(len(own - other), 'clip')} in {folder} only, left out"
         for folder, own, other in ((first, a.clips, b.clips), (second, b.clips, a.clips))
         if own - other
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from av2unit.sources import AUDIO, VIDEO
+from avcore.plain_text import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.metrics.statistics import Difference, paired_bootstrap
@@ -30,13 +31,13 @@ class Curve:
     @property
     def sentence(self) -> str:
         """Where lips begin to help, in words."""
-        failed = f"; {self.failed} clips failed" if self.failed else ""
+        failed = f"; {several(self.failed, 'clip')} failed" if self.failed else ""
         if self.helps_from is None:
             return f"{self.noise}: lips do not help significantly down to the lowest level that was measured{failed}"
         gain = self.gains[self.helps_from]
         return (
             f"{self.noise}: lips begin to help at {self.helps_from:g} dB ({self.figure} {gain.value:+.3g}, "
-            f"95 % interval {gain.low:+.3g} to {gain.high:+.3g}, {gain.n} clips{failed})"
+            f"95 % interval {gain.low:+.3g} to {gain.high:+.3g}, {several(gain.n, 'clip')}{failed})"
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from avcore.errors import InputError
 from avcore.files import require_file
+from avcore.plain_text import several
 from avcore.texts import iter_lines
 from netflips.evaluate.cases import CaseFiles
 
@@ -62,7 +63,7 @@ def cases_of_folder(layout: Layout) -> list[CaseFiles]:
         more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         names = f"<id>{_VIDEOS[0]} or <id>_{layout.language}{_VIDEOS[0]}"
         raise InputError(
-            f"{len(lost)} clips of {table.name} have no file",
+            f"{several(len(lost), 'clip')} of {table.name} without a file",
             path=layout.dubs,
             expected=names,
             found=", ".join(lost[:_NAMED]) + more,

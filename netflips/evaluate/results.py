@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avcore.files import write_text
+from avcore.plain_text import several
 from netflips.evaluate import charts, suite_page, tables
 from netflips.evaluate.curves import BOTH, Curve
 from netflips.evaluate.suite_page import Told
@@ -87,5 +88,5 @@ def table_text(told: Told) -> str:
 
 def facts_text(told: Told) -> str:
     """What is to be known beside the figures, a line each."""
-    failed = [f"failed: {len(told.failures)} clips, which stand beside every figure that they lack"] if told.failures else []
+    failed = [f"failed: {several(len(told.failures), 'clip')}, told beside each figure"] if told.failures else []
     return "".join(f"- {line}\n" for line in (*_pairs(told.facts), *failed))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from avcore.plain_text import several
 from avcore.progress import Progress, silent
 from avcore.runs.lock import folder_lock
 from avcore.runs.pool import ProcessPool
@@ -125,7 +126,7 @@ def _own_error(rows: Sequence[Row]) -> str:
     for row in rows:
         figure = row.cells[TRUTH].figure if row.name in ("cer", "wer") and TRUTH in row.cells else None
         if figure is not None:
-            said.append(f"{row.kind.title} {tables.number(figure.value)} ({figure.n} clips)")
+            said.append(f"{row.kind.title} {tables.number(figure.value)} ({several(figure.n, 'clip')})")
     return (
         f"its own errors on true speech: {', '.join(said)}"
         if said

@@ -191,12 +191,15 @@ def _speech(options: argparse.Namespace) -> None:
 
 def _dub(options: argparse.Namespace) -> None:
     with loading():
+        from avcore.media import probe
+        from avcore.media.limits import require_no_still
         from netflips.evaluate.cases import CaseFiles, check_cases
         from netflips.evaluate.measures import DUBS_HAVE_NO
 
     for path, what in ((options.dub, "the dub"), (options.source, "the source"), (options.report, "the report")):
         if path is not None:
             require_file(path, what)
+    require_no_still(probe(options.source).still, options.source)
     text = " ".join(options.reference_text.split())
     case = CaseFiles(options.dub.name, options.dub, options.source, None, text, "", options.lang or "", options.report)
     cases = check_cases([case], options.dub)

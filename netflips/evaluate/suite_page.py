@@ -64,13 +64,22 @@ def page(told: Told) -> str:
         style=Markup(style),  # our own files
         subjects=[(subject, SUBJECT_TITLES[subject], MEANINGS[SUBJECT_TITLES[subject]]) for subject in subjects],
         tables=tables,
-        has_goals=any(row.goal is not None for row in told.rows),
+        words=words,
+        goals=_goals(told.rows),
+        has_notes=any(tables.notes(row) for row in told.rows),
+        titles=tables.full_titles(told.rows),
         histograms=[(row, drawn) for row in told.rows if (drawn := charts.histogram(row)) is not None],
         curves=[(curve, charts.noise_curve(curve)) for curve in told.curves],
         curve_keys=charts.KEYS,
         curve_figures=charts.FIGURES,
         dash=words.DASH,
     )
+
+
+def _goals(rows: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
+    """Rows with a goal: those that miss it, and those that reach it. Empty where no row has one."""
+    found = {"missed": [row for row in rows if row.is_met is False], "met": [row for row in rows if row.is_met]}
+    return found if any(found.values()) else {}
 
 
 @cache

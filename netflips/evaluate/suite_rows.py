@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from avcore.plain_text import several
 from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.clips import DUBBED, ITSELF, SHUFFLED, TRUE_UNITS, TRUTH
@@ -141,7 +142,7 @@ def values_of(records: Iterable[Record], name: str, kind: Kind) -> ByClip:
 def most_often(reasons: Mapping[str, int]) -> str:
     """The reason of most clips, and that there are others."""
     first = max(reasons, key=lambda one: reasons[one])
-    return first if len(reasons) == 1 else f"{first} (and {len(reasons) - 1} other reasons)"
+    return first if len(reasons) == 1 else f"{first} (and {several(len(reasons) - 1, 'other reason')})"
 
 
 def worst_clips(rows: Sequence[Row], ids: Sequence[str], number: int) -> list[tuple[str, dict[str, float]]]:

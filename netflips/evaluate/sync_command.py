@@ -11,7 +11,7 @@ from avcore.errors import NetflipsError, NoFaceError, OutputError
 from avcore.files import require_file, require_place
 from avcore.loading import loading
 from avcore.outputs import keep_apart
-from avcore.plain_text import say
+from avcore.plain_text import say, several
 from avcore.runs.journal import write_rows
 from avcore.usage import add_quiet_options
 
@@ -78,5 +78,5 @@ def _work(options: argparse.Namespace) -> int | None:
         raise NoFaceError("no video could be measured", expected="a face that speaks for four seconds, and sound")
     if rows:
         mean = (sum(float(row[name]) for row in rows) / len(rows) for name in ("confidence", "distance"))
-        say("mean of {} faces: LSE-C {:.3f}, LSE-D {:.3f}".format(len(rows), *mean))
+        say("mean of {}: LSE-C {:.3f}, LSE-D {:.3f}".format(several(len(rows), "face"), *mean))
     return EXIT_FAILED if failed else None

@@ -15,6 +15,8 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
 _DASH = "\u2013"
+_BACK, _PART, _ASIDE = ("the same", "the former", "the latter"), "of these", "the measure"
+"""How titles begin that lean on one above them; and one that says what a measure is worth, on which none leans."""
 _SIGNS = {"higher": "\u2265", "lower": "\u2264", "near": "\u2248"}
 _LATEX_SIGNS = {"higher": r"$\geq$", "lower": r"$\leq$", "near": r"$\approx$"}
 
@@ -37,10 +39,25 @@ def interval(figure: Figure | None) -> str:
     return f"{number(figure.low)} to {number(figure.high)}"
 
 
-def title(row: Row, arrows: dict[str, str] = ARROWS) -> str:
-    """A row's title with its unit, and which way is better."""
+def title(row: Row, full: str = "") -> str:
+    """A row's title with its unit, and which way is better. full: in place of its own."""
     unit = f", {row.kind.unit}" if row.kind.unit else ""
-    return f"{row.kind.title}{unit} {arrows[row.kind.better]}"
+    return f"{full or row.kind.title}{unit} {ARROWS[row.kind.better]}"
+
+
+def full_titles(rows: Sequence[Row]) -> dict[str, str]:
+    """Titles by the row's name, to stand alone: one that leans on a title above it follows that."""
+    full, whole, above = dict[str, str](), "", ""
+    for row in rows:
+        own = row.kind.title
+        if own.startswith(_PART) and whole:
+            own = above = f"{whole} {_DASH} {own}"
+        elif own.startswith(_BACK) and above:
+            own = f"{above} {_DASH} {own}"
+        elif not own.startswith(_ASIDE):
+            whole = above = own
+        full[row.name] = own
+    return full
 
 
 def subjects_of(rows: Sequence[Row]) -> list[str]:

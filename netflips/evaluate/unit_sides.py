@@ -8,6 +8,7 @@ import numpy as np
 from avcore.command import LOG
 from avcore.errors import InputError, UnitError
 from avcore.files import require_file
+from avcore.plain_text import several
 from avcore.runs.journal import iter_rows
 from avcore.units import Ids, parse_units
 from avdata.unit_store import UNIT_SUFFIXES, read_units
@@ -96,7 +97,8 @@ def read_pairs(path: Path, given: str) -> tuple[Side, Side, tuple[str, str]]:
             first[name], second[name] = sides
     form = f'{{"id": ..., "{given}": [...], "{_REFERENCE}": [...]}}'
     if wrong:
-        raise InputError(f"{len(wrong)} lines are no pairs", path=path, expected=form, found="; ".join(wrong[:_SHOWN]))
+        what = several(len(wrong), "line is no pair", "lines are no pairs")
+        raise InputError(what, path=path, expected=form, found="; ".join(wrong[:_SHOWN]))
     if not first:
         raise InputError("the manifest holds no pairs", path=path, expected=form)
     if len(spoken) > 1:
@@ -130,10 +132,10 @@ def match(found: Mapping[str, Ids], references: Mapping[str, Ids], is_missing_em
             hint="--missing-as-empty counts them as wrong",
         )
     if missing:
-        LOG.warning("%d references without a hypothesis count as wrong: %s", len(missing), _some(missing))
+        LOG.warning("%s without a hypothesis, counted as wrong: %s", several(len(missing), "reference"), _some(missing))
     extra = [name for name in found if name not in references]
     if extra:
-        LOG.warning("%d hypotheses without a reference are left out: %s", len(extra), _some(extra))
+        LOG.warning("%s without a reference, left out: %s", several(len(extra), "hypothesis", "hypotheses"), _some(extra))
     nothing = np.zeros(0, dtype=np.int64)
     return [Pair.of(name, found.get(name, nothing), reference) for name, reference in references.items()]
 

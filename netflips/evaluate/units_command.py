@@ -12,7 +12,7 @@ from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import keep_apart
-from avcore.plain_text import say
+from avcore.plain_text import say, several
 from avcore.progress import bars
 from avcore.runs.journal import write_rows
 from avcore.statistics import bootstrap
@@ -143,9 +143,9 @@ def _split(options: argparse.Namespace) -> tuple[tuple[str, str], Side, Side]:
     if options.manifest is not None:
         wanted &= {entry.id for _, entry in iter_entries(options.manifest)}
     elif alone := sources.keys() ^ references.keys() if len(sources) > 1 else ():
-        LOG.warning("%d ids stand on one side only and are left out, as %s", len(alone), min(alone))
+        LOG.warning("%s on one side only and left out, as %s", several(len(alone), "id is", "ids are"), min(alone))
     if not wanted:
-        raise InputError("no id is in all that was given", path=options.manifest or source, found=f"{len(sources)} sources")
+        raise InputError("no id is in all that was given", path=options.manifest or source, found=several(len(sources), "source"))
     chosen = {name: units for name, units in references.items() if name in wanted} if len(references) > 1 else references
     return languages, {name: units for name, units in sources.items() if name in wanted}, chosen
 

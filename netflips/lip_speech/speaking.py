@@ -12,6 +12,7 @@ from avcore.errors import InputError, MediaError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.select import FaceChoice
 from avcore.media import MediaInfo, PictureSource, probe
+from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
 from avcore.timeline import frames_to_units, units_to_samples
 from avcore.units import Units
@@ -58,7 +59,7 @@ def see_lips(video: str | Path, face: FaceChoice = "auto", progress: Progress = 
         raise NoSpeechError(
             "the lips do not move as those of somebody who speaks",
             path=video,
-            found=f"{seen.num_found} pictures with the face",
+            found=f"{several(seen.num_found, 'picture')} with the face",
             hint="--face N chooses another face",
         )
     return seen, utterances

@@ -12,6 +12,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, require_video_name, write_speech_pieces
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
 from avcore.timeline import samples_to_seconds
 from netflips.lip_speech.mel import write_mel
@@ -43,12 +44,12 @@ def speak_video(options: argparse.Namespace) -> None:
         face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
         samples = write_speech_pieces(options.out_path, speech_pieces(face, utterances, extractor, vocoder, voice, progress))
         if options.save_mel is not None:
-            LOG.info("%s: %d columns", options.save_mel, write_mel(options.save_mel, options.out_path))
+            LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, options.out_path), "column"))
         if options.out_vid_path is not None:
             source = PictureSource(options.video, info.frame_rate or 25)
             _write_video(source, options.out_vid_path, options.out_path, checkpoint.source.fingerprint, progress)
     seconds = float(samples_to_seconds(samples))
-    LOG.info("%s: %.2f s, %d utterances in '%s'", options.out_path, seconds, len(utterances), vocoder.language)
+    LOG.info("%s: %.2f s, %s in '%s'", options.out_path, seconds, several(len(utterances), "utterance"), vocoder.language)
 
 
 def _check(options: argparse.Namespace) -> tuple[Path, Path]:

@@ -1,13 +1,11 @@
 """The work of `netflips lipsync`: pictures of one file, sound of another, and lips that fit, as streams; what is done is kept."""
 
 import argparse
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
@@ -21,6 +19,7 @@ from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_file, require_place
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import Progress, bars
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
 from avcore.speech.regions import SpeechActivity, listen
@@ -40,7 +39,6 @@ from unit2av.stage import RENDERER
 
 _SOUND = "speech.f32"
 _TEMPORARY = "work"
-_STILLS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def sync_lips(options: argparse.Namespace) -> None:
     """Move the lips of a video as the options ask for. Raises NetflipsError for files that cannot be used."""
     choice = mouth_choice(options)
     files = _check(options, choice)
-    source = PictureSource(files.video, probe(files.video).frame_rate or 25)
+    source = _moving(files.video)
     with private_folder() as folder:
         speech, heard = _heard(files.speech, folder)
         seconds = samples_to_seconds(heard.num_samples) if options.fit != "video" else exact(source.info.duration_s)
@@ -70,16 +68,17 @@ def sync_lips(options: argparse.Namespace) -> None:
         with bars(options.quiet) as progress:
             name = _draw(options, choice, files, source, speech, heard, seconds, work, progress)
         work.settle(files.out)
-    total = max(1, frames_covering(seconds, source.rate))
-    LOG.info("%s: %.2f s, %d pictures at %.3f Hz, lips by %s", files.out, float(seconds), total, float(source.rate), name)
+    pictures = several(max(1, frames_covering(seconds, source.rate)), "picture")
+    LOG.info("%s: %.2f s, %s at %.3f Hz, lips by %s", files.out, float(seconds), pictures, float(source.rate), name)
 
 
-def _require_moving(path: Path) -> None:
-    """Refuse a single picture: decoders of such would read one as a video of one picture."""
-    with suppress(UnidentifiedImageError, OSError, ValueError), Image.open(path) as image:
-        if image.format in _STILLS and getattr(image, "n_frames", 1) == 1:
-            hint = "netflips portrait makes a picture talk"
-            raise InputError("this is a single picture", path=path, expected="a video", found=str(image.format), hint=hint)
+def _moving(path: Path) -> PictureSource:
+    """The pictures of a video. Raises InputError for a single one."""
+    info = probe(path)
+    if info.still:
+        hint = "netflips portrait makes a picture talk"
+        raise InputError("this is a single picture", path=path, expected="a video", found=info.still, hint=hint)
+    return PictureSource(path, info.frame_rate or 25)
 
 
 def _draw(
@@ -155,7 +154,7 @@ def _kept_units(
 
 def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
     """Find what is wrong with the paths before anything is read."""
-    _require_moving(require_file(options.video, "the video"))
+    require_file(options.video, "the video")
     require_file(options.speech, "the speech")
     encoder = renderer = None
     if not (choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None)):

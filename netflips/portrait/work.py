@@ -11,6 +11,7 @@ from avcore.arrays import Pixels
 from avcore.command import LOG, device_name
 from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
+from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
 from netflips.dub.label import with_label
@@ -83,7 +84,7 @@ def animate(options: argparse.Namespace) -> None:
     with bars(options.quiet) as progress, opened as mouth, spoken(given, options, progress) as (speech, said):
         count = write_portrait(options.out_vid_path, portrait, mouth, speech, said, what, progress)
     seconds = float(frames_to_seconds(count))
-    LOG.info("%s: %.2f s, %d pictures, lips by %s", options.out_vid_path, seconds, count, mouth.name)
+    LOG.info("%s: %.2f s, %s, lips by %s", options.out_vid_path, seconds, several(count, "picture"), mouth.name)
 
 
 def movements(seed: int, num_pictures: int, amount: float, has_blinks: bool) -> list[HeadMove]:

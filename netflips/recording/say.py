@@ -17,7 +17,7 @@ from avcore.arrays import Samples
 from avcore.compute.device import resolve_device
 from avcore.compute.lanes import each_in_lanes, lanes_on
 from avcore.errors import UnitError
-from avcore.plain_text import ranges
+from avcore.plain_text import ranges, several
 from avcore.progress import Progress
 from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.speech.audio import SOUND_FLOOR_DBFS, level_dbfs, match_loudness, resample
@@ -201,9 +201,9 @@ def _place(job: Job, cast: Cast, understood: Understood | None) -> _Ready | Left
     placed = place(cast.utterance, natural, cast.room, job.info.frame_rate, job.settings.pace)
     fit = placed.fit
     if translated.is_truncated:
-        job.warn(f"{name}: translation stopped at {len(translated.units)} units; --max-target-units 0 lifts the limit")
+        job.warn(f"{name}: translation stopped at {several(len(translated.units), 'unit')}; --max-target-units 0 lifts the limit")
     if fit.cut:
-        job.warn(f"{name}: its last {fit.cut} units found no room and were left out; --hold-picture makes room")
+        job.warn(f"{name}: {several(fit.cut, 'unit')} at its end found no room, left out; --hold-picture makes room")
     elif fit.is_hurried:
         job.warn(f"{name} is spoken at {fit.factor:.2f} of its natural length; --hold-picture gives it time")
     return _Ready(cast, understood, placed)

@@ -8,7 +8,7 @@ from typing import Any
 from avcore.answers import SpeakerVoice
 from avcore.contracts import Voice
 from avcore.files import write_text
-from avcore.plain_text import json_text, ranges, shown
+from avcore.plain_text import json_text, ranges, several, shown
 from avcore.units.domain import Domain
 from netflips.text_road.options import TEXT, UNITS
 
@@ -167,8 +167,8 @@ class DubReport:
         """The report in a few lines."""
         lines = [
             f"{self.source_language} -> {self.target_language}: {self.input_s:.2f} s in, {self.output_s:.2f} s out, "
-            f"{'over text' if self.road == TEXT else f'{self.source_units} units'} -> {self.target_units} units, "
-            f"lips by {self.mouth} in {self.pictures_with_face} of {self.num_pictures} pictures"
+            f"{'over text' if self.road == TEXT else several(self.source_units, 'unit')} -> {several(self.target_units, 'unit')}, "
+            f"lips by {self.mouth} in {self.pictures_with_face} of {several(self.num_pictures, 'picture')}"
         ]
         if self.recording is not None:
             lines += _utterance_lines(self.recording)
@@ -198,7 +198,7 @@ def least_of(domain: Domain | None) -> float | None:
 
 def _utterance_lines(recording: RecordingReport) -> list[str]:
     spoken = [one for one in recording.utterances if not one.left_alone]
-    lines = [f"  {len(spoken)} of {len(recording.utterances)} utterances dubbed in their own places"]
+    lines = [f"  {len(spoken)} of {several(len(recording.utterances), 'utterance')} dubbed in place"]
     factors = [one.factor for one in spoken if one.factor is not None]
     if factors:
         lines[0] += f", at {min(factors):.2f} to {max(factors):.2f} of their natural length"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from avcore.plain_text import several
 from netflips.dub.timing import Pace
 from netflips.recording.faces import MIN_SHARPNESS
 from netflips.recording.who import SPEAKS, SPEAKS_KNOWN
@@ -26,7 +27,6 @@ from netflips.report.words import (
     per_cent,
     percent,
     seconds,
-    several,
     sure,
     taken_from,
     unusual,

@@ -2,11 +2,11 @@
 
 import logging
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,11 +34,14 @@ IMAGE_BYTES = 2_500_000
 _MOST_PAIRS = 3
 _USUAL_BYTES = 8_000
 """A still takes about this much; the number of stills is planned by it."""
+_POSTER_BYTES, _POSTER_SHARE = 60_000, 0.1
+"""A poster takes this much at most, and this share of all pictures; where that is less than a still takes, there is none."""
 _BYTES_IN_BASE64 = 3 / 4
 _AROUND_FACE = 1.7
 """Side of a close-up in sides of the face's box."""
 _TRIALS = ((224, 80), (224, 62), (192, 45), (144, 35), (96, 30))
-"""Longer side in pixels and JPEG quality, until the picture is small enough."""
+_POSTER_TRIALS = ((640, 80), (640, 60), (480, 50), (320, 40))
+"""Longer side in pixels and JPEG quality, until the picture is small enough; of stills, and of what a video shows at rest."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +56,24 @@ class PicturePair:
 
 @dataclass(frozen=True)
 class Material:
-    """pairs: by the utterance's number. source, output: outlines of the sounds. missing: what could not be had, and why."""
+    """pairs: by the utterance's number. posters: what both videos show before they play, None = nothing. source, output: outlines
+    of the sounds. missing: what could not be had, and why."""
 
     pairs: dict[int, list[PicturePair]] = field(default_factory=dict)
+    posters: PicturePair | None = None
     source: Envelope = field(default_factory=lambda: NOTHING)
     output: Envelope = field(default_factory=lambda: NOTHING)
     missing: tuple[str, ...] = ()
 
 
 class _Moment(NamedTuple):
-    """A picture to take. face: where, in pixels, or None."""
+    """A picture to take. face: where, in pixels, or None. is_poster: it is to be large."""
 
     utterance: UtteranceReport
     source_s: Fraction
     output_s: Fraction
     face: Region | None
+    is_poster: bool = False
 
 
 def gather(report: DubReport, progress: Progress = silent, image_bytes: int = IMAGE_BYTES) -> Material:
@@ -77,12 +83,13 @@ def gather(report: DubReport, progress: Progress = silent, image_bytes: int = IM
     """
     missing: list[str] = []
     pairs: dict[int, list[PicturePair]] = {}
+    posters = None
     try:
-        pairs = _pairs(report, progress, image_bytes)
+        pairs, posters = _pictures(report, progress, image_bytes)
     except NetflipsError as error:
         _note(missing, "pictures", error)
     source, output = (_sound(path, missing) for path in (report.input, report.output))
-    return Material(pairs, source, output, tuple(missing))
+    return Material(pairs, posters, source, output, tuple(missing))
 
 
 def _sound(path: str, missing: list[str]) -> Envelope:
@@ -98,46 +105,71 @@ def _note(missing: list[str], what: str, error: NetflipsError) -> None:
     missing.append(f"no {what} here: {error}")
 
 
-def _pairs(report: DubReport, progress: Progress, image_bytes: int) -> dict[int, list[PicturePair]]:
-    moments = _moments(report, image_bytes)
+def _pictures(report: DubReport, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
+    """The stills of each utterance, and the posters."""
+    num_source = len(PictureSource(report.input)) if report.recording is None else 0
+    of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
+    posters = [_poster(report, num_source)] if of_poster >= _USUAL_BYTES else []
+    left = image_bytes - 2 * of_poster * len(posters)
+    stills = _moments(report, num_source, left)
+    most = {True: of_poster, False: int(left / (2 * max(len(stills), 1)))}
+    moments = [*stills, *posters]
     if not moments:
-        return {}
-    most_bytes = int(image_bytes / (2 * len(moments)) * _BYTES_IN_BASE64)
-    wanted = [(one.source_s, one.face) for one in moments]
-    before = dict(track(_stills(report.input, wanted, most_bytes), "stills before", progress, len(moments)))
-    times = [output_time(report, one.utterance, one.output_s, before[number][1]) for number, one in enumerate(moments)]
-    wanted = [(time, one.face) for time, one in zip(times, moments, strict=True)]
-    after = dict(track(_stills(report.output, wanted, most_bytes), "stills after", progress, len(moments)))
+        return {}, None
+    before = dict(track(_stills(report.input, moments, most, "source_s"), "stills before", progress, len(moments)))
+    shown = [
+        one._replace(output_s=output_time(report, one.utterance, one.output_s, before[number][1]))
+        for number, one in enumerate(moments)
+    ]
+    after = dict(track(_stills(report.output, shown, most, "output_s"), "stills after", progress, len(moments)))
     pairs: dict[int, list[PicturePair]] = {}
-    for number, one in enumerate(moments):
-        pair = PicturePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
+    found = [
+        PicturePair(float(before[number][1]), float(one.output_s), before[number][0], after[number][0])
+        for number, one in enumerate(moments)
+    ]
+    for one, pair in zip(stills, found, strict=False):
         pairs.setdefault(one.utterance.number, []).append(pair)
-    return pairs
+    return pairs, found[-1] if posters else None
 
 
-def _moments(report: DubReport, image_bytes: int) -> list[_Moment]:
+def _moments(report: DubReport, num_source: int, image_bytes: int) -> list[_Moment]:
     """As many moments as fit the limit, up to three of an utterance; with too many utterances, every n-th has one."""
     utterances = utterances_of(report)
     affordable = image_bytes // (2 * _USUAL_BYTES)
     each = min(affordable // max(len(utterances), 1), _MOST_PAIRS)
     every = 1 if each else -(-len(utterances) // max(affordable, 1))
-    num_pictures = len(PictureSource(report.input)) if report.recording is None else 0
     moments = []
     for one in utterances[::every]:
         for time in moments_in(one, 1 if one.left_alone else max(each, 1)):
-            source_s = source_time(report, one, time, num_pictures)
+            source_s = source_time(report, one, time, num_source)
             moments.append(_Moment(one, source_s, time, speaker_box(one, source_s)))
     return moments
 
 
+def _poster(report: DubReport, num_source: int) -> _Moment:
+    """The middle of the first utterance that was dubbed, or of all where there is none."""
+    utterances = utterances_of(report)
+    start, stop = (0.0, report.input_s) if report.recording is None else report.recording.part
+    all_of_it = UtteranceReport(0, "", start, stop, 0.0, report.output_s)
+    first = next((one for one in utterances if not one.left_alone), next(iter(utterances), all_of_it))
+    (middle,) = moments_in(first, 1)
+    return _Moment(first, source_time(report, first, middle, num_source), middle, None, is_poster=True)
+
+
 def _stills(
-    path: str, wanted: Sequence[tuple[Fraction, Region | None]], most_bytes: int
+    path: str, moments: Sequence[_Moment], most_bytes: Mapping[bool, int], clock: Literal["source_s", "output_s"]
 ) -> Iterator[tuple[int, tuple[str, Fraction]]]:
-    """For each wanted time its number, the still, and when its picture begins (s), in the order of time."""
-    order = sorted(range(len(wanted)), key=lambda number: wanted[number][0])
-    pictures = pictures_at(path, [wanted[number][0] for number in order])
+    """For each moment its number, the picture, and when that begins (s), in the order of time.
+
+    most_bytes: of a poster and of another, in base64. clock: whose time is that of the file.
+    """
+    wanted: list[Fraction] = [getattr(one, clock) for one in moments]
+    order = sorted(range(len(wanted)), key=wanted.__getitem__)
+    pictures = pictures_at(path, [wanted[number] for number in order])
     for number, picture in zip(order, pictures, strict=True):
-        yield number, (still(picture.rgb, wanted[number][1], most_bytes), picture.time)
+        one = moments[number]
+        most = int(most_bytes[one.is_poster] * _BYTES_IN_BASE64)
+        yield number, (still(picture.rgb, one.face, most, _POSTER_TRIALS if one.is_poster else _TRIALS), picture.time)
 
 
 def read_envelope(path: str | Path) -> Envelope:
@@ -184,14 +216,14 @@ def thinned(outline: Envelope, num_bins: int) -> Envelope:
     return np.stack([np.minimum.reduceat(outline[:, 0], edges), np.maximum.reduceat(outline[:, 1], edges)], axis=1)
 
 
-def still(rgb: Pixels, face: Region | None, most_bytes: int) -> str:
+def still(rgb: Pixels, face: Region | None, most_bytes: int, trials: Sequence[tuple[int, int]] = _TRIALS) -> str:
     """A picture uint8 [height, width, 3] as a data URI, cut to the face (x1, y1, x2, y2) where there is one.
 
-    The last and smallest trial is taken even where it is larger than `most_bytes`.
+    trials: longer side in pixels and JPEG quality. The last and smallest trial is taken even where it is larger than `most_bytes`.
     """
     part = rgb if face is None else _close_up(rgb, face)
     encoded = b""
-    for side, quality in _TRIALS:
+    for side, quality in trials:
         encoded = _jpeg(part, side, quality)
         if len(encoded) <= most_bytes:
             break

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from avcore.files import write_text
+from avcore.plain_text import several
 from netflips.dub.timing import Pace
 from netflips.options import DubOptions
 from netflips.report import DubReport, UtteranceReport, words
 from netflips.report.cards import Card, Remark, cards_of, remarks_on
 from netflips.report.drawing import NUM_COLOURS, timeline
-from netflips.report.material import Material
+from netflips.report.material import Material, PicturePair
 from netflips.report.story import VideoAddresses, addresses_of, speakers_of, stretches_of, utterances_of
 from netflips.report.words import DASH
 
@@ -61,6 +62,7 @@ class _Dub:
     report: DubReport
     prefix: str
     clips: VideoAddresses
+    posters: PicturePair | None
     utterances: Sequence[UtteranceReport]
     dubbed: int
     speakers: Sequence[str]
@@ -89,7 +91,7 @@ def report_page(
     pace = None if options is None else options.recording.pace
     style, script = _text("style.css"), _text("player.js")
     return _template().render(
-        name=Path(dubs[0].report.output).name if is_single else words.several(len(dubs) + len(failures), "video"),
+        name=Path(dubs[0].report.output).name if is_single else several(len(dubs) + len(failures), "video"),
         is_single=is_single,
         versions=" and ".join(dict.fromkeys(told.report.version for told in dubs)),
         dubs=[_dub(told, "" if is_single else f"d{count}-", pace, folder) for count, told in enumerate(dubs, 1)],
@@ -110,6 +112,7 @@ def _dub(told: ToldDub, prefix: str, pace: Pace | None, folder: Path) -> _Dub:
         report=report,
         prefix=prefix,
         clips=addresses_of(report, folder),
+        posters=told.material.posters,
         utterances=utterances,
         dubbed=len(dubbed),
         speakers=speakers_of(utterances),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
-from avcore.plain_text import ranges, shown
+from avcore.plain_text import ranges, several, shown
 from netflips.recording.faces import MIN_SHARPNESS
 from netflips.recording.who import SPEAKS
 from netflips.report import UtteranceReport
@@ -266,11 +266,6 @@ def per_cent(part: float, whole: float) -> str:
 def number_or_dash(value: float | None, digits: int = 2) -> str:
     """A number that may be missing."""
     return DASH if value is None or not isfinite(value) else f"{value:.{digits}f}"
-
-
-def several(count: int, what: str) -> str:
-    """A count with its noun, as `1 picture`, `2 pictures`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def picture_rate(value: float) -> str:

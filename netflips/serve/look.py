@@ -14,6 +14,7 @@ from avcore.command import Parser, run
 from avcore.errors import MediaError
 from avcore.files import require_file
 from avcore.media import probe
+from avcore.media.limits import require_no_still
 from avcore.plain_text import say
 
 VIDEO, SOUND, MEDIA, PICTURE = WANTED = ("video", "sound", "media", "picture")
@@ -41,6 +42,7 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
     info = probe(path)
     if wanted == VIDEO and not info.has_video:
         raise MediaError("it has no picture", path=path, expected="a video")
+    require_no_still(info.still, path)
     if wanted == SOUND and not info.has_audio:
         raise MediaError("it has no sound track", path=path, expected="a sound file, or a video with sound")
     return {"seconds": round(float(info.duration_s), 3), "width": info.width, "height": info.height, "has_sound": info.has_audio}

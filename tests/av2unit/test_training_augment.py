@@ -57,6 +57,40 @@ def test_augmented_sound_is_plain_sound_when_nothing_is_asked_for() -> None:
     assert np.allclose(np.diff(tilted[0], n=2), 0, atol=1e-5)
 
 
+def test_a_colour_is_the_same_over_a_clip_and_another_in_the_next() -> None:
+    samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
+    rng, config = np.random.default_rng(1), replace(PUBLISHED.augment, colour=1.0)
+    first, second = (augmented_filterbank(samples, config, rng) - log_filterbank(samples) for _ in range(2))
+    assert np.allclose(first, first[0], atol=1e-5)
+    assert 0.2 < np.abs(first[0]).max() <= 4
+    assert abs(first[0].mean()) < 0.05  # waves alone: nothing louder
+    assert np.abs(first[0] - second[0]).max() > 0.2
+
+
+def test_smeared_spectra_are_smoother_and_as_loud() -> None:
+    samples = np.round(1000 * np.random.default_rng(0).standard_normal(16000))
+    plain = log_filterbank(samples)
+    rng, config = np.random.default_rng(1), replace(PUBLISHED.augment, smear_prob=1.0)
+    for smeared in (augmented_filterbank(samples, config, rng) for _ in range(6)):
+        rough = [np.abs(np.diff(rows, axis=axis)).mean() for axis in (0, 1) for rows in (smeared, plain)]
+        assert min(rough[0] / rough[1], rough[2] / rough[3]) < 0.9
+        assert smeared.mean() == pytest.approx(plain.mean(), abs=0.1)
+
+
+def test_hidden_bands_say_nothing_and_the_others_stay() -> None:
+    samples = np.round(1000 * np.random.default_rng(0).standard_normal(4000))
+    plain, rng = log_filterbank(samples), np.random.default_rng(1)
+    widths = []
+    for _ in range(20):
+        rows = augmented_filterbank(samples, replace(PUBLISHED.augment, hide_bands=4), rng)
+        hidden = np.flatnonzero(np.ptp(rows, axis=0) < 1e-5)
+        widths.append(len(hidden))
+        assert len(hidden) <= 1 or (np.diff(hidden) == 1).all()
+        shown = np.setdiff1d(np.arange(rows.shape[1]), hidden)
+        assert np.array_equal(rows[:, shown], plain[:, shown])
+    assert set(widths) == set(range(5))
+
+
 def test_another_pace_moves_what_is_heard_and_shown_alike_and_keeps_the_pitch() -> None:
     samples = np.concatenate([np.zeros(8000), np.round(8000 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 16000))])
     shown = np.repeat([0, 1], 25)

@@ -1,6 +1,9 @@
-"""Precision: what `auto` becomes, and that float32 is float32."""
+"""Precision: what `auto` becomes, and that float32 is float32; how threads wait."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -52,3 +55,15 @@ def test_onednn_is_there_for_float32_only_when_it_is_built_in(monkeypatch: pytes
     assert not has_onednn(torch.float64)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert not has_onednn(torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [({}, "PASSIVE 4"), ({"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}, "ACTIVE 20")]
+)
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(given: dict[str, str], kept: str) -> None:
+    """It is read once, when torch and numpy load, so the very first module of any room says it."""
+    names = ("OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")
+    code = f"import netflips.stages, os; print(*(os.environ[name] for name in {names}))"
+    environment = {name: value for name, value in os.environ.items() if name not in names} | given
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == kept

@@ -12,7 +12,9 @@ from torch import nn
 from avcore.checkpoints import laid_out
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.laid_out import laid_out_path, use_laid_out, write_laid_out
+from avcore.compute.eight_bit_linear import EightBitLinear, has_eight_bit_products
 from avcore.compute.laid_out import bytes_of, can_map, weight_of
+from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import PackedLinear, lay_out_all, pack_linears
 from avcore.errors import UsageError
 from unit2unit.stage import TRANSLATOR
@@ -25,6 +27,13 @@ def network(dtype: torch.dtype) -> nn.Module:
     torch.manual_seed(0)
     inner = [layer for width in WIDTHS for layer in (nn.Linear(64, width), nn.Linear(width, 64, bias=False))]
     return pack_linears(nn.Sequential(*inner).requires_grad_(False), dtype)
+
+
+def network_in_eight_bits() -> nn.Module:
+    """A layer that takes anything and one that takes no less than -0.17, wide and narrow by turns as a feed-forward is."""
+    torch.manual_seed(0)
+    inner, files = [nn.Linear(64, 128), nn.Linear(128, 64), nn.Linear(64, 128)], MappedFiles()
+    return nn.Sequential(*(EightBitLinear(one, files, lowest) for one, lowest in zip(inner, (None, -0.17, None), strict=True)))
 
 
 def source(folder: Path, fingerprint: str = "abc") -> Checkpoint:
@@ -46,6 +55,17 @@ def test_a_mapped_weight_computes_the_same_bits_as_one_laid_out_here(tmp_path: P
     assert torch.equal(model(x), plain(x))
     assert path == laid_out_path(tmp_path / "x.pt", dtype)
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits")
+@torch.inference_mode()
+def test_weights_in_eight_bits_come_back_with_their_steps(tmp_path: Path) -> None:
+    x, plain = torch.randn(7, 64), network_in_eight_bits()
+    write_laid_out(network_in_eight_bits(), source(tmp_path), torch.bfloat16)
+    model = network_in_eight_bits()
+    use_laid_out(model, source(tmp_path), torch.bfloat16)
+    assert mapped(model) == 3
+    assert torch.equal(model(x), plain(x))
 
 
 def test_weights_that_are_laid_out_all_at_once_are_the_same() -> None:
@@ -84,13 +104,25 @@ def relabel(path: Path) -> None:
     laid_out._save_aligned(tensors, {**about, "tensors": laid_out.fingerprint_tensors(tensors)}, path)
 
 
+def as_the_form_before(path: Path) -> None:
+    """What a file of an earlier version says of itself: it has no weights in eight bits."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"netflips-laid-out-2", b"netflips-laid-out-1", 1))
+
+
 def shorten(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-64])
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
-    [(damage, "other bytes than were written"), (relabel, "laid out otherwise here"), (shorten, ""), (None, "another source")],
+    [
+        (damage, "other bytes than were written"),
+        (relabel, "laid out otherwise here"),
+        (shorten, ""),
+        (as_the_form_before, "another format"),
+        (None, "another source"),
+    ],
 )
 @torch.inference_mode()
 def test_a_file_that_does_not_fit_is_left_aside_in_one_line(

@@ -6,11 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
+from PIL import Image
 
 from avcore.errors import EXIT_BAD_INPUT, MediaError
-from avcore.media import probe, read_pictures, read_speech
+from avcore.media import PictureSource, probe, read_gray_video, read_pictures, read_speech
 from netflips.info import main as info
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
 
@@ -212,6 +212,21 @@ def test_a_name_is_a_file_and_no_address(private: Path, name: str, capsys: pytes
     assert "is not there" in capsys.readouterr().err
 
 
-def test_a_picture_is_read_as_itself(tmp_path: Path) -> None:
-    cv2.imwrite(str(tmp_path / "photo.png"), np.ascontiguousarray(numbered_picture(5)))
-    assert probe(tmp_path / "photo.png").num_frames == 1
+@pytest.mark.parametrize(
+    ("name", "kind"), [("photo.png", "PNG"), ("photo.jpg", "JPEG"), ("photo.gif", "GIF"), ("photo.webp", "WebP"), ("a.mp4", "PNG")]
+)
+def test_a_picture_is_read_as_itself_and_is_no_video(name: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    Image.fromarray(numbered_picture(5)).save(path, format=kind)
+    found = probe(path)
+    assert (found.num_frames, found.still) == (1, kind)
+    for read in (PictureSource, read_gray_video):
+        with pytest.raises(MediaError, match=f"this is a single picture; expected a video; found {kind}"):
+            read(path)
+
+
+def test_a_gif_that_moves_is_a_video(tmp_path: Path) -> None:
+    first, *others = (Image.fromarray(numbered_picture(number)) for number in (3, 4, 5))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others, duration=40)
+    assert probe(tmp_path / "a.gif").still == ""
+    assert len(PictureSource(tmp_path / "a.gif")) == 3

@@ -5,12 +5,14 @@ import io
 import json
 import logging
 import sys
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from avcore.command import LOG, add_common_options, run
 from avcore.errors import InputError
-from avcore.plain_text import PlainFormatter, json_text, ranges, require_utf8, say, shown
+from avcore.plain_text import PlainFormatter, json_text, ranges, require_utf8, say, several, shown
 from avcore.usage import Parser
 
 
@@ -66,3 +68,22 @@ def test_json_keeps_letters_and_names_that_are_not_utf8() -> None:
 def test_a_number_that_is_none_is_null_in_json() -> None:
     content = {"score": float("nan"), "rows": [(1.5, float("inf")), {"low": -float("inf")}], "text": "NaN"}
     assert json.loads(json_text(content)) == {"score": None, "rows": [[1.5, None], {"low": None}], "text": "NaN"}
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "expected"),
+    [
+        (0, ("clip",), "0 clips"),
+        (1, ("clip",), "1 clip"),
+        (2, ("clip",), "2 clips"),
+        (1, ("entry", "entries"), "1 entry"),
+        (3, ("entry", "entries"), "3 entries"),
+    ],
+)
+def test_one_is_not_several(count: int, words: tuple[str, ...], expected: str) -> None:
+    assert several(count, *words) == expected
+
+
+def test_a_number_of_any_kind_is_written_as_its_message_says() -> None:
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%s: %.2f s, %.1f", ("a\x1b", Fraction(3, 10), np.float32(2)), None)
+    assert PlainFormatter("%(message)s").format(record) == "a\\x1b: 0.30 s, 2.0"

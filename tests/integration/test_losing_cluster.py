@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from avcore.media import VideoWriter, probe, read_speech
+from avcore.plain_text import several
 from avcore.runs.cache import fits
 from avcore.timeline import SAMPLE_RATE
 
@@ -56,4 +57,4 @@ def test_a_cluster_that_loses_a_worker_and_a_machine(parity_dir: Path, tmp_path:
     sources = {str(videos / f"v{number:02d}.mp4") for number in range(_VIDEOS)}
     assert set(report["tried_again"]) <= sources
     assert sum(map(len, report["tried_again"].values())) == len(reasons)
-    assert f"{len(reasons)} tries lost with their workers" in run.stderr
+    assert f"{several(len(reasons), 'try', 'tries')} lost with a worker" in run.stderr

@@ -182,7 +182,7 @@ def test_lips_and_sound_of_a_video_are_measured(
     small = ["--least-pictures", "20", "--least-face", "40", "--syncnet", str(parity_dir / "syncnet_v2_tiny.model")]
     assert evaluate(["sync", str(out), str(talk), *small, "--out-path", str(figures)]) == 1
     told = capsys.readouterr()
-    assert "mean of 1 faces: LSE-C" in told.out
+    assert "mean of 1 face: LSE-C" in told.out
     assert "talk.mp4: it has no sound track" in told.err
     (row,) = map(json.loads, figures.read_text().splitlines())
     assert 2 * 25 - 6 <= row["windows"] <= 2 * 25 - 4

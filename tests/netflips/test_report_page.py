@@ -132,6 +132,28 @@ def test_stills_show_the_same_picture_before_and_after(told: page.ToldDub) -> No
             assert _brightness(pair.after) - _brightness(pair.before) == pytest.approx(20, abs=1.5)
 
 
+def test_videos_show_the_middle_of_the_first_utterance_before_they_play(told: page.ToldDub, files: tuple[Path, Path]) -> None:
+    reader = Reader(page.report_page([told], {}, None, files[0].parent))
+    before, after = (value for name, attributes in reader.elements if name == "video" for value in [attributes["poster"]])
+    assert before is not None
+    assert after is not None
+    assert _brightness(before) == pytest.approx(2 * 13, abs=1.5)  # 0.55 s
+    assert _brightness(after) == pytest.approx(2 * 23, abs=1.5)
+    report = dub_report(*files, 4.0, [utterance(1, 0.2, 0.9, left_alone="it is music"), utterance(2, 2.0, 3.0)])
+    posters = material.gather(report).posters
+    assert posters is not None
+    assert posters.source_s == pytest.approx(2.48, abs=0.03)
+    assert material.gather(report, image_bytes=40_000).posters is None
+
+
+def test_a_recording_in_which_nobody_speaks_has_posters(files: tuple[Path, Path]) -> None:
+    report = four_utterances(*files)
+    assert report.recording is not None
+    posters = material.gather(replace(report, recording=replace(report.recording, utterances=()))).posters
+    assert posters is not None
+    assert _brightness(posters.before) == pytest.approx(100, abs=2.5)  # 2 s
+
+
 def test_stills_of_a_clip_follow_its_pictures_to_and_fro(tmp_path: Path) -> None:
     source, output = numbered(tmp_path / "a.mp4", 20, 0, 0), tmp_path / "b.mp4"
     with VideoWriter(output, WIDTH, HEIGHT, RATE, preset="ultrafast") as writer:

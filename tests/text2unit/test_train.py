@@ -180,7 +180,7 @@ def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Pat
     rows = [row for _, row in iter_rows(babble.both)]
     path = tmp_path / "odd.jsonl"
     write_rows(path, [{**rows[0], "text": "좋아요 😀"}, {**rows[1], "text": ""}, *rows[2:]])
-    with pytest.raises(InputError, match="have no text or no units"):
+    with pytest.raises(InputError, match="without text or units"):
         make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
     write_rows(path, [{**rows[0], "text": "좋아요 😀"}, *rows[2:]])
     with pytest.raises(InputError, match=r"cannot be read aloud.*babble_0000.*GRINNING FACE"):

@@ -203,7 +203,7 @@ def test_held_out_clips_are_not_trained_on(drawn: DrawnCorpus) -> None:
 def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.LogCaptureFixture) -> None:
     folder = own.manifest.parent
     (folder / "drawn_004.mp4").unlink()
-    with pytest.raises(InputError, match=r"1 clips have no video.*drawn_004"):
+    with pytest.raises(InputError, match=r"1 clip without video.*drawn_004"):
         read_clips(_config(own), 20, 0)
     for name in ("drawn_005", "drawn_006"):
         (folder / f"{name}.bbox.pkl").unlink()
@@ -211,10 +211,10 @@ def test_what_is_missing_is_named_and_counted(own: DrawnCorpus, caplog: pytest.L
     clips = read_clips(_config(own, allow_missing=True), 20, 0)
     assert len(clips.train) + len(clips.valid) == 15
     messages = " ".join(record.message for record in caplog.records)
-    for part in ("1 clips have no video", "2 clips have no face boxes", "1 clips have no units", "1 clips are too short, below 20"):
+    for part in ("1 clip without video", "2 clips without face boxes", "1 clip without units", "1 clip too short, below 20"):
         assert part in messages
     (folder / "drawn_004.mp4").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"2 clips have no face boxes.*drawn_005.*prepare video"):
+    with pytest.raises(InputError, match=r"2 clips without face boxes.*drawn_005.*prepare video"):
         read_clips(_config(own), 20, 0)
 
 
@@ -228,7 +228,7 @@ def test_reference_videos_are_found_by_the_manifest_and_missing_ones_named(own: 
     assert (first.reference.video, first.reference.boxes) == (second.footage.video, first.footage.boxes)
     assert second.reference is None
     write_manifest(own.manifest, [replace(entries[0], reference="gone.mp4"), *entries[1:]])
-    with pytest.raises(InputError, match=r"1 clips have no video.*gone\.mp4"):
+    with pytest.raises(InputError, match=r"1 clip without video.*gone\.mp4"):
         read_clips(_config(own), 20, 0)
 
 
@@ -236,7 +236,7 @@ def test_a_manifest_that_knows_the_length_is_checked_against_the_units(own: Draw
     entries = [*read_manifest(own.manifest).entries]
     entries[2] = Entry(**{**vars(entries[2]), "frames": 70})
     write_manifest(own.manifest, entries)
-    with pytest.raises(InputError, match=r"differ in length.*drawn_002 \(70 and 40\)"):
+    with pytest.raises(InputError, match=r"1 clip of another length.*drawn_002 \(70 and 40\)"):
         read_clips(_config(own), 20, 0)
 
 

@@ -11,12 +11,23 @@ from avcore.errors import UnitError
 from avcore.faces.geometry import hull
 from avcore.units import Units
 from tests.unit2av.mouth_samples import SIDE, head, mesh_of, said, table
-from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, OUTER_LOWER, OUTER_UPPER, neutral_face
+from unit2av.mouths.mesh.face_shape import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LOWER_LIP,
+    NUM_FACE,
+    OUTER_LOWER,
+    OUTER_UPPER,
+    UPPER_LIP,
+    neutral_face,
+)
+from unit2av.mouths.mesh.flow import flow, similarity
 from unit2av.mouths.mesh.head_frame import UPPER_FACE, fit_pose
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
+from unit2av.mouths.mesh.lips import lip_source
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
-from unit2av.mouths.mesh.stream import Look, flow, is_hidden_now, placed
+from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Pose
 from workshop.heads.head import MouthShape, draw
@@ -193,6 +204,25 @@ def test_flow_finds_how_a_shaken_camera_moves_a_face(roll: float, growth: float)
     assert np.abs(found[2:] - [roll, growth]).max() < 0.004
 
 
+def test_a_background_that_stays_does_not_hold_a_turned_head_back() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (SIDE // 4, SIDE // 4, 3), dtype=np.uint8)
+    wall = cv2.resize(noise, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    poses = [Pose(yaw=0.6, scale=0.6, shift=(right, 0.0)) for right in (0.0, 3 / SIDE)]
+    before, after = (draw(head(), pose, MouthShape(), SIDE, onto=wall) for pose in poses)
+    mesh, moved = (mesh_of(pose, MouthShape()).astype(np.float64) for pose in poses)
+    assert np.abs(flow(before, after, mesh, mesh)[:2] - (moved - mesh)[:, :2].mean(axis=0)).max() < 0.2
+
+
+def test_points_that_disagree_make_no_small_roll_and_those_that_agree_do() -> None:
+    rng, points = np.random.default_rng(2), np.random.default_rng(3).uniform(-60, 60, (70, 2))
+    turn = np.array([[1, -0.002], [0.002, 1]])
+    even = np.ones(len(points))
+    clear = similarity(points, points @ turn.T, even)
+    vague = [similarity(points, points + rng.normal(0, 0.8, points.shape), even)[2] for _ in range(20)]
+    assert abs(clear[2] - 0.002) < 1e-4
+    assert np.std(vague) < 0.7 * 0.8 / np.sqrt(np.square(points - points.mean(axis=0)).sum())
+
+
 def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> None:
     """The head rolls in one picture; its landmarks say so, and so do the pixels: nothing is smoothed away."""
     still, tilted = mesh_of(Pose(scale=0.6), MouthShape()), mesh_of(Pose(scale=0.6, roll=0.1), MouthShape())
@@ -206,6 +236,31 @@ def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> N
     looks = [seen(tilted, 0.1) if k == 5 else seen(still, 0.0) for k in range(11)]
     np.testing.assert_allclose(placed(looks, 5).pose.turn, fit_pose(tilted).turn, atol=0.01)
     np.testing.assert_allclose(placed(looks, 4).pose.turn, fit_pose(still).turn, atol=0.01)
+
+
+def test_no_part_of_a_lip_is_taken_from_inside_an_open_mouth() -> None:
+    """Along each column of a lip, what is taken begins at its inner edge and goes on outwards."""
+    pose, mouth = Pose(scale=0.6), MouthShape(0.8, 0.0)
+    mesh = mesh_of(pose, mouth).astype(np.float64)
+    inside = mesh.copy()  # found some pixels within the gap, as the mesh does
+    for inner, sign in ((INNER_UPPER, 1), (INNER_LOWER, -1)):
+        inside[list(inner), 1] += 4 * sign
+    source = lip_source(draw(head(), pose, mouth, SIDE), inside, 0.1)
+    assert source[INNER_UPPER[4], 1] < mesh[INNER_UPPER[4], 1] + 1
+    for rings, sign in ((UPPER_LIP, -1), (LOWER_LIP, 1)):
+        heights = np.array([source[list(ring), 1] for ring in rings])[:, 2:7]
+        assert (sign * np.diff(heights, axis=0)).min() >= 0
+
+
+def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
+    pose, mouth = Pose(scale=0.9), MouthShape(0.6, 0.0)
+    mesh, picture = mesh_of(pose, mouth).astype(np.float64), draw(head(), pose, mouth, SIDE)
+    shiny = picture.copy()
+    middle = [ring[4] for ring in LOWER_LIP]
+    x, y = mesh[middle[1:3], :2].mean(axis=0).round().astype(int)
+    cv2.ellipse(shiny, (int(x), int(y)), (12, 1), 0, 0, 360, (245, 235, 235), -1)
+    dull, bright = (lip_source(one, mesh, 0.1)[middle[0], 1] for one in (picture, shiny))
+    assert abs(bright - dull) < 1
 
 
 # In a stream

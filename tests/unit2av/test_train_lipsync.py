@@ -234,7 +234,7 @@ def test_bad_input_is_told_in_a_line(heard: DrawnCorpus, crops: Path, tmp_path: 
     assert main([*command, "data.hold_out=20"]) == 2
     rows = [json.loads(line) for line in heard.manifest.read_text().splitlines()]
     for change, what in (
-        ({"audio": "gone.wav"}, "have no sound file"),
+        ({"audio": "gone.wav"}, "without a sound file"),
         ({"sync_offset": 0.5}, "sync_offset"),
         ({"frames": 15}, "too short"),
     ):

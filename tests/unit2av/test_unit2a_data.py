@@ -72,7 +72,7 @@ def test_nothing_in_a_published_line_is_run(tmp_path: Path) -> None:
         ("{'audio': 'a.wav', 'hubert': ''}", "no units"),
         ("{'audio': 'a.wav', 'hubert': '1 -1'}", "position 1"),
         ("{'audio': 'a.wav', 'unit_path': 'none.pt'}", r"none\.pt"),
-        ("{'audio': 'a.wav', 'hubert': '1 2'}", r"1 recordings are not there; found .*a\.wav"),
+        ("{'audio': 'a.wav', 'hubert': '1 2'}", r"1 recording missing; found .*a\.wav"),
         ("{'audio': " + "(" * 3000, "no Python dict literal"),
     ],
 )
@@ -96,7 +96,7 @@ def test_units_are_checked_before_the_first_step(songs: TonesCorpus, tmp_path: P
     def broken(change: object, **more: object) -> Corpus:
         return read_corpus(settings(songs, tmp_path, units=rewrite(songs, units, change), **more))
 
-    with pytest.raises(InputError, match=r"1 utterances .*tones_0003"):
+    with pytest.raises(InputError, match=r"1 utterance .*tones_0003"):
         broken(lambda number, row: row if number != 3 else None)
     with pytest.raises(UnitError, match=r"tones_0000: these units have no durations.*frame_level"):
         broken(lambda _, row: {**row, "durations": None})
@@ -122,7 +122,7 @@ def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
     units = rewrite(songs, tmp_path / "units.jsonl", lambda _, row: {**row, "vocabulary": ""})
     assert read_corpus(settings(songs, tmp_path, units=units)).vocabulary == ""
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "8 utterances do not say which quantizer made their units; state it with data.units_vocabulary"
+        "8 utterances do not say which quantizer made the units; state it with data.units_vocabulary"
     ]
     caplog.clear()
     assert read_corpus(settings(songs, tmp_path, units=units, units_vocabulary="sha256:a")).vocabulary == "sha256:a"
@@ -130,7 +130,7 @@ def test_units_of_an_unknown_quantizer_are_one_line_of_warning(
 
 
 def test_missing_recordings_are_named(songs: TonesCorpus, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"8 recordings are not there; found tones_0000 \(.* and 3 more; set data.root"):
+    with pytest.raises(InputError, match=r"8 recordings missing; found tones_0000 \(.* and 3 more; set data.root"):
         read_corpus(settings(songs, tmp_path, root=str(tmp_path)))
     with pytest.raises(InputError, match="needs units"):
         read_corpus(settings(songs, tmp_path, units=""))
@@ -167,7 +167,7 @@ def test_voices_by_id(songs: TonesCorpus, tmp_path: Path, suffix: str) -> None:
     corpus = read_corpus(settings(songs, tmp_path, speakers=str(path)))
     assert corpus.speaker_dim == 5
     assert corpus.train[2].voice.tolist() == [3.0] * 5
-    with pytest.raises(InputError, match=r"1 utterances have no voice in data.speakers; found none for tones_0007"):
+    with pytest.raises(InputError, match=r"1 utterance without a voice in data.speakers; found none for tones_0007"):
         del voices["tones_0007"]
         np.savez(tmp_path / "fewer.npz", **voices)
         read_corpus(settings(songs, tmp_path, speakers=str(tmp_path / "fewer.npz")))
@@ -181,7 +181,7 @@ def test_voices_are_computed_once(songs: TonesCorpus, tmp_path: Path, parity_dir
     config = settings(songs, tmp_path / "run", units=units, speaker_encoder=encoder)
     with monkeypatch.context() as several:
         several.setenv("WORLD_SIZE", "2")
-        with pytest.raises(UsageError, match=r"8 utterances have no voice yet.*check_only=true"):
+        with pytest.raises(UsageError, match=r"no voice yet of 8 utterances.*check_only=true"):
             read_corpus(config)
     first = read_corpus(config)
     assert first.speaker_dim == 256

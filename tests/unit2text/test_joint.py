@@ -1,15 +1,17 @@
 """One search by CTC and the decoder: CTC's share of the score is the probability of the text."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
 from avcore.units import Units
-from avcore.units.vocabulary import END
+from avcore.units.vocabulary import END, PAD
 from avdata.spoken_texts import SpokenText
 from tests.unit2text.tiny import SMALL
-from unit2text.alignment import log_likelihoods
-from unit2text.joint import _ctc_scores, _Prefix, search_together
+from unit2text.alignment import BLANK_ROW, log_likelihoods
+from unit2text.joint import _before, _begun, _paths, search_together
 from unit2text.model import Encoded, UnitText
 from unit2text.training.corpus import Corpus
 from unit2text.training.start import reader_config
@@ -21,13 +23,13 @@ SIZES = reader_config(SMALL, Corpus((_SAID,), (_SAID,), "", 1000), 20, {"en": 19
 
 def scored(text: list[int], log_probs: np.ndarray) -> tuple[float, float]:
     """Log-probability of a text by CTC, and of all texts that begin with it."""
-    time = len(log_probs)
-    prefix = _Prefix((7,), (), np.full(time, -np.inf), np.cumsum(log_probs[:, 0]), 0.0)
-    whole = np.zeros(1)
+    texts, whole = _begun(7, log_probs[:, 0]), 0.0
     for row in text:
-        ends, pauses, whole = _ctc_scores([prefix], np.array([0]), np.array([row]), log_probs)
-        prefix = _Prefix((*prefix.tokens, row), (), ends[:, 0], pauses[:, 0], 0.0)
-    return float(np.logaddexp(prefix.ends[-1], prefix.pauses[-1])), float(whole[0])
+        before, said = _before(texts, np.array([0]), np.array([row])), log_probs[:, [row]]
+        ends, pauses = _paths(before, said, log_probs[:, 0])
+        whole = float(np.logaddexp.reduce(before + said, axis=0)[0])
+        texts = texts._replace(tokens=np.column_stack([texts.tokens, [row]]), ends=ends, pauses=pauses)
+    return float(np.logaddexp(texts.ends[-1, 0], texts.pauses[-1, 0])), whole
 
 
 @pytest.mark.parametrize("text", [[3, END], [3, 4, 5, END], [3, 3, 4, END], [5, 5, 5, END]])
@@ -64,3 +66,23 @@ def test_letters_of_the_past_are_kept_as_the_decoder_saw_them(beam: int) -> None
     assert np.log(found.probabilities) == pytest.approx(by_decoder[:-1], abs=1e-5)
     by_ctc = float(log_likelihoods(log_probs, [np.append(found.rows, END)])[0])
     assert found.score == pytest.approx((1 - weight) * by_decoder.sum() + weight * by_ctc, abs=1e-4)
+
+
+@torch.inference_mode()
+def test_a_wide_search_finds_the_best_of_all_texts() -> None:
+    torch.manual_seed(5)
+    model, weight, start = UnitText(SIZES).eval(), 0.4, SIZES.starts[0]
+    encoded = torch.randn(1, 8, SMALL.dim)
+    log_probs = model.ctc_log_probs(2 * encoded)[0]
+    never = sorted({3, *SIZES.starts})
+    letters = sorted(set(range(SIZES.num_rows)) - {*never, BLANK_ROW, PAD, END})
+    texts = [list(text) for length in range(3) for text in product(letters, repeat=length)]
+    scores = []
+    for text in texts:
+        said = torch.log_softmax(model.logits(Encoded(encoded, None), torch.tensor([[start, *text]]))[0].double(), dim=-1)
+        by_decoder = float(said[range(len(text) + 1), [*text, END]].sum())
+        scores.append((1 - weight) * by_decoder + weight * float(log_likelihoods(log_probs, [np.array([*text, END])])[0]))
+    found = search_together(model, encoded, log_probs, (start, END), len(texts), weight, np.array(never), (0, 2))
+    assert found is not None
+    assert found.rows.tolist() == texts[int(np.argmax(scores))]
+    assert found.score == pytest.approx(max(scores), abs=1e-4)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from avcore.plain_text import several
 from avcore.units import Units, format_units
 from tests.unit2unit.tiny import write_tiny
 from unit2unit.inference import UnitTranslator, main
@@ -46,7 +47,7 @@ def test_beam_and_limit_replace_the_stored_settings(files: dict[str, Path], caps
     assert main(arguments(files, "--beam", "2", "--max-target-units", "1")) == 0
     count = len(files["out"].read_text().split())
     assert count <= 1
-    assert f"translation stopped at {count} units" in capsys.readouterr().err
+    assert f"translation stopped at {several(count, 'unit')}" in capsys.readouterr().err
 
 
 def test_offset_flag(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,7 @@ def test_splits_made_elsewhere_are_kept_and_leaks_are_told(tmp_path: Path, capsy
             (tmp_path / f"{split}.{language}").write_text(lines)
     arguments = ["--splits", str(tmp_path), "--num-units", str(NUM_UNITS), "--out", str(tmp_path / "data")]
     assert prepare_pairs(arguments) == 0
-    assert "1 sources of valid are in train too" in capsys.readouterr().err
+    assert "1 source of valid in train too" in capsys.readouterr().err
     assert (len(_lines(tmp_path / "data", "train", "en")), len(_lines(tmp_path / "data", "valid", "ko"))) == (20, 11)
 
 

@@ -188,7 +188,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(finetuned: Stage, tmp_p
 
 
 def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stage, tmp_path: Path) -> None:
-    assert _start_and(signal.SIGTERM, finetuned.line(tmp_path), tmp_path, update=13) == 0
+    assert _start_and(signal.SIGTERM, finetuned.line(tmp_path), tmp_path, update=13) == 128 + signal.SIGTERM
     content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
     done = content["optimizer_history"][-1]["num_updates"]
     assert 13 <= done < _UPDATES

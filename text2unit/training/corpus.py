@@ -10,6 +10,7 @@ import numpy as np
 
 from avcore.errors import InputError, LanguageError, UsageError
 from avcore.files import require_file
+from avcore.plain_text import several
 from avcore.runs.journal import iter_rows
 from avcore.units import Ids, Units
 from avcore.units.vocabulary import normalise_language
@@ -77,7 +78,7 @@ def read_corpus(config: SpellerRunConfig) -> Corpus:
         one.units.check_range(num_units, one.id)
     if silence is not None and silence >= num_units:
         raise UsageError("data.trim is no unit", expected=f"0..{num_units - 1}", found=silence)
-    LOG.info("%d sentences to train on, %d held out, %d units", len(kept[0]), len(kept[1]), num_units)
+    LOG.info("%s to train on, %d held out, %d units", several(len(kept[0]), "sentence"), len(kept[1]), num_units)
     return Corpus(tuple(kept[0]), tuple(kept[1]), vocabulary, silence, num_units)
 
 
@@ -108,8 +109,8 @@ def _read(path: str, units: str, data: DataConfig) -> list[Sentence]:
             unread.append(f"{name} ({error.what}: {error.found})")
             continue
         found.append(Sentence(name, said, timed_units(row, f"{units or path}: {name}", data.frame_level, data.first_unit).merged()))
-    leave_out(lacking, "entries have no text or no units", place, data.allow_missing, "give data.units of the same recordings")
-    leave_out(unread, "texts cannot be read aloud", place, data.allow_missing, "write them out in Hangul")
+    leave_out(lacking, "utterance", "without text or units", place, data.allow_missing, "give data.units of the same recordings")
+    leave_out(unread, "text", "that cannot be read aloud", place, data.allow_missing, "write them out in Hangul")
     if not found:
         raise InputError("no sentence is left to train on", path=place)
     return found

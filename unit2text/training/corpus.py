@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from avcore.errors import InputError, UsageError
+from avcore.plain_text import several
 from avcore.timeline import frames_covering, units_to_seconds
 from avcore.units.vocabulary import NUM_MARKS, language_tag
 from avdata.spoken_texts import SeenText, SpokenText, TextReading, read_seen_texts, read_spoken_texts
@@ -60,7 +61,7 @@ def read_corpus(data: DataConfig, seed: int) -> Corpus:
     if data.num_units and largest >= data.num_units:
         raise UsageError("data.num_units is too small", expected=f"{largest + 1} or more", found=data.num_units)
     train = _balanced(train) if data.balance else train
-    LOG.info("%d utterances to train on, %d held out", len(train), len(valid))
+    LOG.info("%s to train on, %d held out", several(len(train), "utterance"), len(valid))
     return Corpus(tuple(train), tuple(valid), vocabulary, data.num_units or largest + 1)
 
 
@@ -74,7 +75,7 @@ def read_lip_corpus(data: DataConfig, seed: int) -> tuple[list[SeenText], list[S
         train, valid = _hold_out(train, data.hold_out, seed)
     if not train:
         raise InputError("no clip is short enough", path=data.train, expected=f"data.max_seconds of {data.max_seconds:g} or less")
-    LOG.info("%d clips to train on, %d held out", len(train), len(valid))
+    LOG.info("%s to train on, %d held out", several(len(train), "clip"), len(valid))
     return train, _some(valid, data.at_most_valid, seed)
 
 
@@ -106,7 +107,7 @@ def _short_enough(utterances: Sequence[SpokenText], data: DataConfig) -> list[Sp
                 found=one.sound.num_steps,
             )
     if len(kept) < len(utterances):
-        LOG.warning("%d utterances of more than %g s are left out", len(utterances) - len(kept), data.max_seconds)
+        LOG.warning("%s of more than %g s left out", several(len(utterances) - len(kept), "utterance"), data.max_seconds)
     if not kept:
         raise InputError("no utterance is short enough", expected=f"data.max_seconds of {data.max_seconds:g} or less")
     return kept

@@ -18,6 +18,7 @@ from avcore.command import LOG, Parser, run
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import atomic_output
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.usage import add_quiet_options
 from unit2unit.config import TranslatorConfig
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
@@ -101,7 +102,7 @@ def _work(options: argparse.Namespace) -> None:
         raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
     keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
     write_fairseq(average([read_checkpoint(path, TRANSLATOR) for path in options.checkpoints]), options.out)
-    LOG.info("%s: the mean of %d translators", options.out, len(options.checkpoints))
+    LOG.info("%s: the mean of %s", options.out, several(len(options.checkpoints), "translator"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

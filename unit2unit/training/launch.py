@@ -4,13 +4,15 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fairseq_cli.train
 from fairseq.distributed import utils as distributed
 from omegaconf import DictConfig, OmegaConf
 
-from avcore.command import LOG
+from avcore.command import LOG, Terminated
 from avcore.compute.memory import keep_freed_memory
 from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
@@ -42,14 +44,19 @@ def _prepare_folder(run: TrainingRun, processes: int) -> None:
 
 
 def train_in_process(cfg: DictConfig) -> None:
-    """Train as one process of a run; fairseq starts it once for each GPU."""
+    """Train as one process of a run; fairseq starts it once for each GPU.
+
+    Raises Terminated at the end of a run of one process that SIGTERM ended before its time.
+    """
     if distributed.is_master(cfg.distributed_training):
         _log_to(Path(cfg.checkpoint.save_dir).parent / LOG_FILE)
     if cfg.common.cpu:
         keep_freed_memory()
-    if cfg.distributed_training.distributed_world_size == 1:
-        _save_on_sigterm(cfg)
-    fairseq_cli.train.main(cfg)
+    if cfg.distributed_training.distributed_world_size > 1:
+        fairseq_cli.train.main(cfg)
+        return
+    with _saving_on_sigterm(cfg):
+        fairseq_cli.train.main(cfg)
 
 
 def _log_to(path: Path) -> None:
@@ -60,12 +67,19 @@ def _log_to(path: Path) -> None:
     logging.basicConfig(level=level, format=_FORMAT, datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers, force=True)
 
 
-def _save_on_sigterm(cfg: DictConfig) -> None:
+@contextmanager
+def _saving_on_sigterm(cfg: DictConfig) -> Iterator[None]:
     """Make SIGTERM end the run after the current update, with a checkpoint. Several processes must not stop apart."""
+    is_told = False
 
     def stop(*_: object) -> None:
+        nonlocal is_told
+        is_told = True
         LOG.warning("SIGTERM: saving after this update")
         OmegaConf.set_readonly(cfg, False)
         cfg.optimization.max_update = 1
 
     signal.signal(signal.SIGTERM, stop)
+    yield
+    if is_told:
+        raise Terminated  # whoever started it must not take it for done

@@ -8,6 +8,7 @@ import numpy as np
 
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError, UsageError
+from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Ids, format_units
 from avcore.units.vocabulary import normalise_language
@@ -65,7 +66,7 @@ def prepare(options: argparse.Namespace) -> None:
     problems = [line for one in found.values() for line in one.problems]
     report_problems(problems, options.skip_bad)
     if not all(one.pairs for one in found.values()):
-        raise InputError("no pairs are left", path=options.splits or options.source, found=f"{len(problems)} problems")
+        raise InputError("no pairs are left", path=options.splits or options.source, found=several(len(problems), "problem"))
     left_out = problems + [line for one in found.values() for line in one.too_long]
     if options.splits:
         splits = {split: one.pairs for split, one in found.items()}
@@ -115,7 +116,8 @@ def _warn_of_leaks(splits: Mapping[str, Mapping[str, Pair]]) -> None:
     for split in splits.keys() - {TRAIN}:
         count = sum(source.tobytes() in known for source, _ in splits[split].values())
         if count:
-            LOG.warning("%d sources of %s are in %s too: its loss will look better than it is", count, split, TRAIN)
+            sources = several(count, "source")
+            LOG.warning("%s of %s in %s too: its loss will look better than it is", sources, split, TRAIN)
 
 
 def _count(pairs: Mapping[str, Pair], languages: tuple[str, str]) -> dict[str, int]:

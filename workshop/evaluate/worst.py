@@ -42,7 +42,8 @@ def worst_of_exam(
 ) -> list[WorstClip]:
     """What the page shows of the clips that are worst in most rows. Raises OutputError."""
     items = {item.id: item for item in (ExamItem(str(one["kind"]), int(one["index"])) for one in records) if item.is_dubbed}
-    chosen = [(name, behind) for name, behind in worst_clips(rows, list(items), number) if any(behind.values())]
+    ranked = [row for row in rows if row.kind.better != "near"]  # the others are baselines, and what a measure itself gives
+    chosen = [(name, behind) for name, behind in worst_clips(ranked, list(items), number) if any(behind.values())]
     if not chosen:
         return []
     chain, shown = Chain(load_bundle(place.bundle, place.device, place.precision)), list[WorstClip]()

@@ -7,7 +7,8 @@ import pytest
 
 from avcore.faces import head_start
 from avcore.faces.find import chosen_face, follow_faces
-from avcore.faces.head_start import HeadStart, packed, unpacked
+from avcore.faces.handed_over import packed, unpacked
+from avcore.faces.head_start import HeadStart
 from avcore.media import PictureSource
 from tests.avcore.faces.drawn import Actor, clip
 

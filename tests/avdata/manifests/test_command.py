@@ -84,7 +84,7 @@ def test_a_deep_look_decodes_everything(tmp_path: Path) -> None:
     problems = check_manifest(path, is_deep=True).problems
     assert problems[0] == "line 1: lips has 11 pictures and not 12"
     assert problems[1] == "line 2: its sound has 7680 samples and not 8000"
-    assert "8000 Hz and 1 channels and not 16000 Hz and 1" in problems[2]
+    assert "8000 Hz and 1 channel and not 16000 Hz and 1" in problems[2]
 
 
 def test_no_manifest_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

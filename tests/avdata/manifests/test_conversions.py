@@ -81,7 +81,7 @@ def test_two_label_files_are_the_even_and_the_odd_places(corpus: Path, tmp_path:
 def test_labels_that_do_not_fit(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = ["to-tsv", str(corpus / "manifest.jsonl"), "--out-dir", str(tmp_path / "tsv")]
     assert main([*base, "--units", str(corpus / "en.jsonl"), "--labels", "km"]) == 2
-    assert "1 clips have no units" in capsys.readouterr().err
+    assert "1 clip without units" in capsys.readouterr().err
     assert main([*base, "--labels", "km"]) == 2
     assert main([*base, "--units", str(corpus / "ko.jsonl"), "--labels", "km", "--num-units", "8"]) == 2
     assert "position" in capsys.readouterr().err

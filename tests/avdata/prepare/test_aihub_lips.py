@@ -105,8 +105,8 @@ def test_boxes_named_as_they_are_work_too(video: bytes, tmp_path: Path, capsys: 
     assert _prepare(root, tmp_path / "out") == 0
     assert read_manifest(tmp_path / "out" / "manifest.jsonl").entries[0].extra["box_order"] == "xyxy"
     said = capsys.readouterr().err
-    assert "face boxes of 1 videos: x1 y1 x2 y2" in said
-    assert "1 labels are of videos that are not there" in said
+    assert "face boxes of 1 video: x1 y1 x2 y2" in said
+    assert "1 label is of a video not there" in said
 
 
 def test_boxes_that_fit_no_way_are_left_out(video: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -127,14 +127,17 @@ def test_other_cameras_can_be_left_out(video: bytes, tmp_path: Path) -> None:
 def test_a_damaged_video_is_set_aside(tmp_path: Path, video: bytes) -> None:
     root = write_aihub_lips(tmp_path / "corpus", NAME, video[: len(video) // 2], lip_label(NAME, _rows()))
     assert _prepare(root, tmp_path / "out", "--quiet") == 1
-    assert read_rows(tmp_path / "out" / "failed.jsonl")[0]["id"] == NAME
+    (failed,) = read_rows(tmp_path / "out" / "failed.jsonl")
+    assert failed["id"] == NAME
+    (archive,) = root.rglob("TS*.tar")
+    assert failed["reason"].startswith(f"{archive}: "), "not a copy of its video that is gone"
 
 
 def test_another_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.json").write_text("{}")
     assert _prepare(tmp_path / "x", tmp_path / "out") == 2
-    assert "0 videos, 1 labels" in capsys.readouterr().err
+    assert "0 videos, 1 label" in capsys.readouterr().err
 
 
 def test_padding_stops_halfway_to_the_neighbour() -> None:

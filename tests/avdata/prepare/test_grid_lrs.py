@@ -3,15 +3,19 @@
 import json
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from avcore.errors import InputError, UsageError
-from avcore.media import probe, read_gray_video
+from avcore.media import VideoWriter, probe, read_gray_video, write_speech
+from avcore.timeline import SAMPLE_RATE
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
-from avdata.prepare import grid, lrs
+from avdata.prepare import grid, lrs, video
 from avdata.prepare.grid import FOUR, OVERLAP, UNSEEN, sentence_of_name, split_of
 from avdata.prepare.listed_splits import read_split_lists
 from tests.avdata.prepare.made import read_rows, talking_head
@@ -75,6 +79,39 @@ def test_grid_is_prepared_with_a_report(head: Path, fast_head: Path, tmp_path: P
     assert report["frame_rates"] == {"25": 1, "30": 1}
     assert report["rejected"] == {"no face": ["s5/lgbs6s"]}
     assert list(report["failed"]) == ["other/x.mp4"]
+
+
+def _write_still(path: Path, num_pictures: int, seconds: float) -> None:
+    """Pictures of a grey room, and a tone."""
+    path.parent.mkdir(parents=True)
+    with VideoWriter(path, 96, 96, 25, SAMPLE_RATE if seconds else None, preset="ultrafast") as writer:
+        for _ in range(num_pictures):
+            writer.write_picture(np.full((96, 96, 3), 90, np.uint8))
+        if seconds:
+            writer.write_sound((0.1 * np.sin(np.arange(round(seconds * SAMPLE_RATE)) / 5)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("prepare", "place"), [(grid.main, "s1/video/prwo5p.mp4"), (lrs.main, "trainval/630/00001.mp4"), (video.main, "talks/a.mp4")]
+)
+def test_what_is_no_video_with_sound_is_set_aside_by_name(prepare: Callable[[list[str]], int], place: str, tmp_path: Path) -> None:
+    kinds = {"one": (1, 0.04), "mute": (50, 0.0)}
+    for kind, (num_pictures, seconds) in kinds.items():
+        _write_still(tmp_path / kind / place, num_pictures, seconds)
+    write_speech(tmp_path / "tone.wav", np.full(SAMPLE_RATE, 0.1, np.float32))
+    Image.new("RGB", (96, 96)).save(tmp_path / "photo.png")
+    _put(tmp_path / "tone.wav", tmp_path / "sound" / place)
+    _put(tmp_path / "photo.png", tmp_path / "png" / place)
+    expected = {
+        "one": "it has one picture only", "mute": "it has no sound track",
+        "sound": "it has no video track", "png": "it has no sound track",
+    }  # fmt: skip
+    for kind, what in expected.items():
+        out = tmp_path / f"{kind}-out"
+        assert prepare(["--data-root", str(tmp_path / kind), "--out-dir", str(out), *COMMON]) == 1
+        (row,) = read_rows(out / "failed.jsonl")
+        assert what in row["reason"], kind
+        assert f"{tmp_path / kind / place}" in row["reason"]
 
 
 def test_grid_by_list(head: Path, tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def prepared(talk_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     talking_head(root / "화자B" / "blur.mp4", [0.2, 1.2, 0.2], blur=4)
     (root / "화자B" / "damaged.mp4").write_bytes(talk_video.read_bytes()[: talk_video.stat().st_size // 2])
     with VideoWriter(root / "화자B" / "mute.mkv", 96, 96, 25, 16000, preset="ultrafast") as writer:
-        writer.write_picture(np.zeros((96, 96, 3), np.uint8))
+        for _ in range(37):
+            writer.write_picture(np.zeros((96, 96, 3), np.uint8))
         writer.write_sound(silence(1.5))
     out = tmp_path_factory.mktemp("out")
     assert _prepare(root, out, "--language", "kor") == 1

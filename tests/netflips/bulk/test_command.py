@@ -29,7 +29,7 @@ def test_a_run_and_its_table(flags: list[str], tmp_path: Path, ray_here: None, c
     assert "x real time" in shown
     assert len(read_units(tmp_path / "out")) == len(LENGTHS)
     assert command.main(flags) == 0
-    assert f"{len(LENGTHS)} of {len(LENGTHS)} utterances were done already" in capsys.readouterr().err
+    assert f"done already: {len(LENGTHS)} of {len(LENGTHS)} utterances" in capsys.readouterr().err
 
 
 def test_failures_are_told_and_the_exit_code_is_1(
@@ -41,7 +41,7 @@ def test_failures_are_told_and_the_exit_code_is_1(
     arguments = [*flags, "--in-path", str(tmp_path / "sound"), "--language", "kor", "--quiet"]
     assert command.main(arguments) == 1
     shown = capsys.readouterr().err
-    assert "1 utterances are set aside" in shown
+    assert "1 utterance set aside" in shown
     assert "bad: " in shown
     assert read_units(tmp_path / "out")["good"].language == "ko"
     assert json.loads((tmp_path / "out" / "failed.jsonl").read_text())["id"] == "bad"
@@ -51,7 +51,7 @@ def test_a_dry_run_says_what_it_would_take(flags: list[str], tmp_path: Path, cap
     assert command.main([*flags, "--dry-run", "2"]) == 0
     shown = capsys.readouterr().err
     assert f"{len(LENGTHS)} utterances to do, about 0.00 h; nothing was written" in shown
-    assert "1 workers" in shown
+    assert "with 1 worker and" in shown
     assert not (tmp_path / "out").exists()
 
 

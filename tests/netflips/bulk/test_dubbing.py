@@ -42,7 +42,7 @@ def test_videos_side_by_side(arguments: list[str], tmp_path: Path, ray_here: Non
     (tmp_path / "in" / "b.mp4").write_bytes((tmp_path / "in" / "a.mp4").read_bytes())
     assert dub_command.main([*arguments, "--beam", "2", "--retry-failed"]) == 0
     shown = capsys.readouterr().err
-    assert "1 of 3 videos were done or set aside already" in shown
+    assert "done or set aside already: 1 of 3 videos" in shown
     assert "2 videos done, 0 failed" in shown
     assert (out / "a_ko.mp4").stat().st_mtime_ns == made
     assert len(json.loads((tmp_path / "report.json").read_text())["dubs"]) == 3

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from avcore.errors import InputError, OutputError, UsageError
+from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.journal import write_rows
 from avdata.manifest import Entry, Manifest
@@ -237,8 +238,7 @@ def test_a_closed_shard_is_believed_only_as_it_was_closed(
 @pytest.mark.parametrize("how", [*DAMAGES, "gone", "first line"])
 def test_what_stands_in_no_list_is_not_done(inputs: Manifest, out: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
     before = finished(inputs, out)
-    path = out / "failed.jsonl"
-    content = path.read_bytes()
+    content = (path := out / "failed.jsonl").read_bytes()
     if how == "gone":
         path.unlink()
     else:
@@ -247,7 +247,7 @@ def test_what_stands_in_no_list_is_not_done(inputs: Manifest, out: Path, how: st
     lost = 1 if how in ("cut", "hole", "first line") else 2
     assert sum(len(shard.pending) for shard in dry) == lost
     assert again(inputs, out) == lost
-    assert f"{path}: {lost} utterances are neither in a finished shard nor set aside" in caplog.text
+    assert f"{path}: {several(lost, 'utterance')} neither in a finished shard nor set aside" in caplog.text
     assert contents(out) == before
 
 

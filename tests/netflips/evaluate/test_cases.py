@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avcore.errors import InputError, MediaError
 from avcore.media import write_speech
@@ -71,11 +72,13 @@ def test_dubs_shorter_than_a_picture_are_named_together_with_those_that_are_none
     write_speech(tmp_path / "short.wav", np.full(rate // 50, 0.1, np.float32))
     write_speech(tmp_path / "long.wav", np.full(rate, 0.1, np.float32))
     (tmp_path / "none.mp4").write_bytes(b"nothing")
-    cases = [CaseFiles(name, tmp_path / name) for name in ("short.wav", "long.wav", "none.mp4")]
-    with pytest.raises(MediaError, match="2 dubs cannot be measured") as error:
+    Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
+    cases = [CaseFiles(name, tmp_path / name) for name in ("short.wav", "long.wav", "none.mp4", "photo.png")]
+    with pytest.raises(MediaError, match="3 dubs cannot be measured") as error:
         check_media(cases, tmp_path)
     assert "short.wav: 0.020 s, shorter than a picture" in str(error.value)
     assert "none.mp4" in str(error.value)
+    assert "photo.png: a single picture (PNG)" in str(error.value)
     assert "long.wav" not in str(error.value)
 
 
@@ -108,7 +111,7 @@ def test_a_split_in_muavics_layout_becomes_cases(muavic: Layout) -> None:
 
 def test_a_split_whose_clips_lack_dubs_names_them(muavic: Layout) -> None:
     (muavic.dubs / "talk_2.mp4").unlink()
-    with pytest.raises(InputError, match=r"1 clips of test.tsv have no file.*talk_2 \(dub\)"):
+    with pytest.raises(InputError, match=r"1 clip of test.tsv without a file.*talk_2 \(dub\)"):
         cases_of_folder(muavic)
 
 

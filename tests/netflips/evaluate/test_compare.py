@@ -76,7 +76,7 @@ def test_clips_of_one_run_only_and_failures_of_one_only_are_told(tmp_path: Path)
     sync = next(one for one in found if one.name == "unit_sync")
     assert (sync.difference.n, sync.failed) == (11, (0, 1))
     assert sync.difference.value == 0.0
-    assert any(note.startswith("1 clips are in") for note in notes)
+    assert any(note.startswith("1 clip in") for note in notes)
 
 
 @pytest.mark.parametrize("second", ["empty", "other"])

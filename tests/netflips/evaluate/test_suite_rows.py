@@ -161,3 +161,22 @@ def test_rows_of_tests_of_their_own_have_goals_and_clips_of_their_own() -> None:
     shown = page(Told("Exam", {}, rows, [], []))
     assert 'class="goal missed"' in shown
     assert "What it is not" not in shown.partition("<dl")[2]
+    assert "1 of 2 goals met; these are missed" in shown
+    assert "share of a ↑: <b>0.667</b>, goal 0.90" in shown
+    assert '<th scope="col">notes</th>' not in shown, "nothing is to be said of any row"
+
+
+def test_a_title_that_leans_on_another_stands_alone_beside_a_clip() -> None:
+    titles = ["warnings", "the same, men", "of these, right ones", "the same, men", "of these, wrong ones"]
+    titles += ["others", "the measure on others", "the same"]
+    rows = [Row(f"r{place}", "", Kind(title, "", "higher", "", ""), {}) for place, title in enumerate(titles)]
+    assert list(tables.full_titles(rows).values()) == [
+        "warnings",
+        "warnings \u2013 the same, men",
+        "warnings \u2013 of these, right ones",
+        "warnings \u2013 of these, right ones \u2013 the same, men",
+        "warnings \u2013 of these, wrong ones",
+        "others",
+        "the measure on others",
+        "others \u2013 the same",
+    ]

@@ -107,7 +107,7 @@ def test_a_case_without_a_face_has_failed_and_is_named_beside_the_curve(
     assert {one.id for one in found if one.failed} == {"c1"}
     (curve,) = curves_of(found, wanted)
     assert (curve.failed, curve.points[AUDIO][-30.0].n) == (1, 2)
-    assert "1 clips failed" in curve.sentence
+    assert "1 clip failed" in curve.sentence
 
 
 def _records(gain: dict[float, float]) -> list[Record]:

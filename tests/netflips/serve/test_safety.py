@@ -1,9 +1,11 @@
 """What the page must not do, whoever asks and whatever is sent."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from avcore.errors import InputError, UsageError
@@ -29,11 +31,19 @@ def test_files_of_the_machine_and_of_other_jobs_stay_where_they_are(client: Test
         assert client.get(address).status_code in (404, 405), address
 
 
+def _picture() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "PNG")
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "status", "said"),
     [
         (b"", "video", 415, "empty"),
         (b"not a video", "video", 415, "bad.mp4: "),
+        (_picture(), "video", 415, "bad.mp4: this is a single picture; expected a video; found PNG"),
+        (_picture(), "media", 415, "bad.mp4: this is a single picture"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "picture", 415, "no picture"),
         (bytes(5000), "sound", 415, "bad.mp4: "),
         (b"x", "program", 400, "a video, a sound or a picture"),

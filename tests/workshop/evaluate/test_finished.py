@@ -68,7 +68,7 @@ def test_fewer_clips_are_compared_where_one_has_more(tmp_path: Path) -> None:
     found, notes = compare(first, second)
     assert by_name(found)["held_out"].difference.n == 8
     assert by_name(found)["held_out"].difference.value == 0.0
-    assert notes == [f"24 clips are in {second} only and are left out"]
+    assert notes == [f"24 clips in {second} only, left out"]
 
 
 def test_exams_of_other_clips_are_refused(two: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def test_what_has_no_counterpart_is_said(forms: dict[str, Path], tmp_path: Path,
     assert main(given) == 2
     assert "references lack hypotheses; expected one of the same id for each; found 1 without: deep/b" in capsys.readouterr().err
     assert main([*given, "--missing-as-empty"]) == 0
-    assert "1 hypotheses without a reference are left out: c" in capsys.readouterr().err
+    assert "1 hypothesis without a reference, left out: c" in capsys.readouterr().err
     given[3:6] = [str(forms["rows"]), "--references", str(tmp_path / "none.jsonl")]
     assert main(given) == 2
     (forms["lines"].with_suffix(".ids")).write_text("a\n")

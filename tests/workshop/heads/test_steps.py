@@ -71,12 +71,16 @@ def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None
     }
 
 
-def test_sigterm_stops_what_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_polite", [False, True])
+def test_sigterm_stops_what_runs_and_takes_nothing_for_done(tmp_path: Path, is_polite: bool) -> None:
+    """is_polite: what runs saves, ends, and says that all went well."""
     own = tmp_path / "own"
-    sleeper = f"import os, pathlib, time; pathlib.Path({str(own)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    ends_well = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); " if is_polite else ""
+    sleeper = f"{ends_well}import os, pathlib, time; pathlib.Path({str(own)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    commands = f"((sys.executable, '-c', {sleeper!r}), (sys.executable, '-c', {note(tmp_path / 'next', 'x')[2]!r}))"
     steps = (
         "import sys; from pathlib import Path; from workshop.recipe.steps import Step, StepRunner; "
-        f"StepRunner(Path({str(tmp_path)!r})).run([Step('long', ((sys.executable, '-c', {sleeper!r}),))], 2)"
+        f"StepRunner(Path({str(tmp_path)!r})).run([Step('long', {commands})], 2)"
     )
     runner = subprocess.Popen([sys.executable, "-c", steps], stderr=subprocess.DEVNULL)
     while not own.is_file() or not own.read_text():
@@ -86,3 +90,5 @@ def test_sigterm_stops_what_runs(tmp_path: Path) -> None:
     assert runner.wait(60) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(own.read_text()), 0)
+    assert not (tmp_path / "next").exists()
+    assert not (tmp_path / "steps" / "long.json").exists()

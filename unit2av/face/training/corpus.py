@@ -122,18 +122,18 @@ class _Problems:
     def complain(self, path: Path, units_path: str, config: LipDataConfig, min_frames: int) -> None:
         """One error, or one warning a kind where the config allows. Raises InputError."""
         kinds: tuple[tuple[Sequence[str], str, str], ...] = (
-            (self.no_video, "clips have no video", "set data.root"),
-            (self.no_boxes, "clips have no face boxes", MAKE_BOXES),
-            (self.no_units, f"clips have no units in {units_path}", "extract their units"),
+            (self.no_video, "without video", "set data.root"),
+            (self.no_boxes, "without face boxes", MAKE_BOXES),
+            (self.no_units, f"without units in {units_path}", "extract their units"),
             (
                 self.too_short,
-                f"clips are too short, below {min_frames} pictures",
+                f"too short, below {min_frames} pictures",
                 "cut longer clips",
             ),
-            (self.misfits, "clips differ in length from their units", "raise data.max_mismatch_units if it is no mix-up"),
+            (self.misfits, "of another length than the units", "raise data.max_mismatch_units if it is no mix-up"),
         )
         for names, what, hint in kinds:
-            leave_out(names, what, path, config.allow_missing, hint)
+            leave_out(names, "clip", what, path, config.allow_missing, hint)
 
 
 def _hold_out(clips: Sequence[LipClip], config: LipDataConfig, seed: int) -> tuple[list[LipClip], list[LipClip]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import cv2
@@ -37,6 +38,9 @@ _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
 """Where one tooth ends and the next begins, in widths of the face from the middle: four incisors, of canines the beginning."""
 _ROW_END = 0.115
 _TOOTH_MIDDLES = (-0.107, -0.078, -0.029, 0.029, 0.078, 0.107)
+_ROUNDED = np.array([0.09, 0.02, 0.0, 0.02, 0.09])
+"""How far a tooth's edge is drawn back at places from one of its sides to the other, in heights of the tooth."""
+_PER_TOOTH = len(_ROUNDED)
 _GAP_SHADE, _ROOT_SHADE = 0.74, 0.86
 _TOOTH_BLURS = 0.0025, 0.001
 """Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
@@ -123,7 +127,7 @@ def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
     guess = _CAVITY * 255 * light
     if not found:
         return np.asarray(guess, np.float32)
-    darkest = sorted(found, key=lambda colour: float(colour.sum()))[: max(1, len(found) // 3)]
+    darkest = sorted(found, key=lambda colour: float(colour.sum()))[: max(1, len(found) // 2)]
     return np.asarray(np.clip(np.median(darkest, axis=0), guess, _LIGHTEST_CAVITY * 255 * light), np.float32)
 
 
@@ -230,16 +234,17 @@ class _Layer:
 
     def teeth(self, row: Points, shade: float, lit: float, enamel: Points | Floats) -> None:
         """Draw a row of teeth [18, 2], its first edge the visible one: single teeth, darker to the sides and to the gums."""
-        edge, gum = row[:NUM_ARCH], row[NUM_ARCH:]
-        teeth = [_tooth(edge, gum, first, last) for first, last in pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))]
+        low, high = (_stations() @ side for side in (row[:NUM_ARCH], row[NUM_ARCH:]))
         size = self.pixels.shape[:2]
         mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
-        for (outline, root), place in zip(teeth, _TOOTH_MIDDLES, strict=True):
+        for number, place in enumerate(_TOOTH_MIDDLES):
+            outline, root = _tooth(*(side[number * _PER_TOOTH : (number + 1) * _PER_TOOTH] for side in (low, high)))
             away = 1 - 0.35 * (place / _ROW_END) ** 2
             for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
                 cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
             cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
-        gaps = [fixed_point(_across(edge, gum, place)) for place in _TOOTH_EDGES]
+        between = slice(_PER_TOOTH, len(low), _PER_TOOTH)  # each tooth begins where the one before ends
+        gaps = list(fixed_point(np.stack([low[between], high[between]], axis=1)))
         cv2.polylines(tone, gaps, False, _GAP_SHADE, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
         blurs = [float(np.hypot(max(width * self.scale, 0.25), self.soft)) for width in _TOOTH_BLURS]
         tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
@@ -247,18 +252,19 @@ class _Layer:
         self.pixels[:] += (colour * tone - self.pixels) * mask
 
 
-def _tooth(edge: Points, gum: Points, first: float, last: float) -> tuple[Points, Points]:
-    """The outline of a tooth with rounded corners, and of its upper part, in a row with two edges [9, 2]: [n, 2] each."""
-    places = np.linspace(first, last, 5)
-    low, high = np.stack([_across(edge, gum, place) for place in places], axis=1)
-    rounded = low + np.array([0.09, 0.02, 0.0, 0.02, 0.09])[:, None] * (high - low)
+def _tooth(low: Points, high: Points) -> tuple[Points, Points]:
+    """The outline of a tooth with rounded corners, and of its upper part, from its edge and its gum [5, 2]: [n, 2] each."""
+    rounded = low + _ROUNDED[:, None] * (high - low)
     return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
 
 
-def _across(edge: Points, gum: Points, place: float) -> Points:
-    """The line from the edge of a row of teeth to its gum, at a place along it: [2, 2]."""
-    places = np.linspace(-_ROW_END, _ROW_END, NUM_ARCH)
-    return np.array([[np.interp(place, places, side[:, axis]) for axis in range(2)] for side in (edge, gum)])
+@cache
+def _stations() -> Points:
+    """Takes one edge of a row of teeth [9, 2] to the places on it that teeth are drawn from, five of each: float64 [30, 9]."""
+    ends = pairwise((-_ROW_END, *_TOOTH_EDGES, _ROW_END))
+    places = np.concatenate([np.linspace(first, last, _PER_TOOTH) for first, last in ends])
+    arch = np.linspace(-_ROW_END, _ROW_END, NUM_ARCH)
+    return np.stack([np.interp(places, arch, one) for one in np.eye(NUM_ARCH)], axis=1)
 
 
 def mouth_outline(points: Points) -> Points:

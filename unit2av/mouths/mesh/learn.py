@@ -8,6 +8,7 @@ from avcore.command import LOG
 from avcore.errors import InputError, NetflipsError, UsageError, VocabularyError
 from avcore.files import require_file, require_place
 from avcore.outputs import keep_apart
+from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
@@ -46,14 +47,15 @@ def learn_from_manifest(options: argparse.Namespace) -> None:
             examples.add(clip.units.frames(), clip.parameters)
     table = learn_table(examples, vocabulary)
     table.save(out)
-    LOG.info("%s: %d units, from %d pictures of %d clips", out, size, examples.num_pictures, len(examples.frames))
+    LOG.info("%s: %d units, from %d pictures of %s", out, size, examples.num_pictures, several(len(examples.frames), "clip"))
     if held:
         _tell(table, held)
 
 
 def _tell(table: MouthTable, held: list[_Clip]) -> None:
     opening, width, press = correlations((table.parameters(clip.units), clip.parameters) for clip in held)
-    LOG.info("on %d clips held out, r of opening %.2f, of width %.2f, of pressed lips %.2f", len(held), opening, width, press)
+    clips = several(len(held), "clip")
+    LOG.info("on %s held out, r of opening %.2f, of width %.2f, of pressed lips %.2f", clips, opening, width, press)
 
 
 def _vocabulary(said: list[Units], num_units: int | None) -> tuple[str, int]:

@@ -10,10 +10,13 @@ from avcore.arrays import Pixels
 from unit2av.mouths.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
+    LIP_CORNERS,
+    LOWER_LIP,
     MOUTH_CORNERS,
     OUTER_CORNERS,
     OUTER_LOWER,
     OUTER_UPPER,
+    UPPER_LIP,
     Points,
 )
 
@@ -30,6 +33,9 @@ _LIP_STEPS = slice(7, 13)
 _LAST_STEP = 0.6
 _UNLIKE_LIP = 26.0
 """Difference in LAB, brightness counted less, from which on a colour is not the lip's."""
+_SHINE, _SHINE_AFTER = 8.0, 2
+"""Levels by which a light on a moist lip is brighter than the lip, at least, and steps of lip that lie before it: teeth are as
+bright, and none do before them."""
 _EDGE_PIXELS, _MOST_BLURRED = 1.3, 0.3
 """Width of an edge in pixels, in which lip is mixed with what is beside it; at most this share of a lip."""
 _CHEEKS = [50, 280, 205, 425, 36, 266]
@@ -48,20 +54,23 @@ class LipEdges(NamedTuple):
 
 
 def lip_source(picture: Pixels, points: Points, gap: float) -> Points:
-    """Where a face's points are to be taken from: float64 [468, 2], the lips' inner edges moved out to where lips are seen.
+    """Where a face's points are to be taken from: float64 [468, 2], the lips moved out to where they are seen.
 
     points: [468, 3] in the picture uint8 [height, width, 3]. gap: between the lips, in widths of the face. The mesh misses the edge
-    of an open mouth by some pixels; teeth or darkness would be drawn over the face as a second lip.
+    of an open mouth by some pixels; teeth or darkness would be drawn over the face as a second lip. The middle of a lip goes along
+    with its edge, or what is inside the mouth would be folded into the lip.
     """
     source = points[:, :2].copy()
     eroded = float(np.clip(gap / _OPEN_GAP, 0.25, 1)) * _ERODED
     none = np.zeros(len(INNER_UPPER))
     found = lip_edges(picture, source) if gap > _LOOKED_AT_GAP else LipEdges(none, none, 0.0)
-    for inner, outer, edge in ((INNER_UPPER, OUTER_UPPER, found.upper), (INNER_LOWER, OUTER_LOWER, found.lower)):
+    for rings, edge in ((UPPER_LIP, found.upper), (LOWER_LIP, found.lower)):
         share = np.maximum(eroded * _ERODED_BY_COLUMN, edge)[:, None]
-        source[list(inner)] += share * (source[list(outer)] - source[list(inner)])
-    for corner, outside in zip(MOUTH_CORNERS, OUTER_CORNERS, strict=True):
-        source[corner] += np.clip(max(_AT_CORNERS * eroded, found.corners), 0, 0.8) * (source[outside] - source[corner])
+        for ring in rings[:-1]:
+            source[list(ring)] += share * (source[list(rings[-1])] - source[list(ring)])
+    at_corner = np.clip(max(_AT_CORNERS * eroded, found.corners), 0, 0.8)
+    for corner in (LIP_CORNERS[:4], LIP_CORNERS[4:]):
+        source[list(corner[:-1])] += at_corner * (source[corner[-1]] - source[list(corner[:-1])])
     return source
 
 
@@ -86,6 +95,8 @@ def _edges(seen: NDArray[np.float32], blurred: Points) -> Points:
     """seen: colours [9, 16, 3] from the inner edge outwards. blurred: share of each column that an edge is wide."""
     lip = np.median(seen[:, _LIP_STEPS].reshape(-1, 3), axis=0)
     is_unlike = (np.linalg.norm((seen - lip) * [0.7, 1, 1], axis=-1) > _UNLIKE_LIP) & (_STEPS < _LAST_STEP)
+    is_shine = (seen[..., 0] > lip[0] + _SHINE) & (np.cumsum(~is_unlike, axis=1) > _SHINE_AFTER)
+    is_unlike &= ~is_shine
     last = np.where(is_unlike, _STEPS, 0).max(axis=1)
     last += np.where(last > 0, blurred, 0)
     return np.asarray(np.maximum(last, np.convolve(np.pad(last, 1, mode="edge"), [1 / 3] * 3, "valid")), np.float64)

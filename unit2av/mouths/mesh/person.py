@@ -24,11 +24,12 @@ from unit2av.mouths.mesh.face_shape import (
 )
 from unit2av.mouths.mesh.movements import jaw_turn, neutral_moves
 
-AMOUNT = 0.95
-"""Share of the drawn heads' opening that people open by, where their own range is not known. With less, lips are read worse."""
-_LEAST_AMOUNT, _MOST_AMOUNT = 0.9, 1.0
+AMOUNT = 1.03
+"""Share of the drawn heads' opening that people open by, where their own range is not known: with about this one drawn
+heads' lips part as far as in truth. With less, lips are read worse."""
+_LEAST_AMOUNT, _MOST_AMOUNT = 0.98, 1.08
 _SPREAD, _ROUND = 0.94, 0.97
-"""Shares of the drawn heads' widening and rounding, with that amount; with all of their opening, all of these too."""
+"""Shares of the drawn heads' widening and rounding, with that amount; with the most of opening, all of these too."""
 _SEEN_SHARE = 0.65
 """Of a gap between the lips that the mesh reports."""
 _WIDEST_OPENING = 0.8

@@ -8,14 +8,13 @@ over some pictures; the turn is smoothed a little, and the shape of the face les
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Pixels
 from avcore.faces.geometry import Landmarks
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, Points
-from unit2av.mouths.mesh.head_frame import FOLLOWED, UPPER_FACE, HeadPose, fit_pose, mean_pose, rolled
+from unit2av.mouths.mesh.head_frame import UPPER_FACE, HeadPose, fit_pose, mean_pose, rolled
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, SkinLook, skin_look
 
 REACH = 10
@@ -25,12 +24,6 @@ _SHAPE_SIGMA, _POSE_SIGMA, _PLACE_SIGMA = 0.7, 2.0, 3.0
 _SEEN_SIGMA, _SAME_MOUTH = 1.0, 0.006
 """The same of where the mouth is seen, over pictures whose lips are no further apart than this, in widths of the face."""
 _MOUTH = [*OUTER_UPPER, *OUTER_LOWER, *INNER_UPPER, *INNER_LOWER, *OUTER_CORNERS]
-_FLOW_WIDTH = 160
-_FLOW_MARGIN = 0.15
-_MOST_RETURN = 0.5
-_LEAST_FOLLOWED = 12
-_UNLIKE_OTHERS, _FITS = 1.0, 4
-"""Pixels from which on a point that moves unlike the others counts less than half, and how often that is judged anew."""
 _FADE = 4
 """Pictures in which a drawn mouth goes out before something hides it, and comes in again."""
 _MOST_YAW = 0.96
@@ -128,52 +121,3 @@ def _weights(distance: NDArray[np.float64], sigma: float) -> Points:
 def _strength(looks: Sequence[Look | None], now: int) -> float:
     hidden = [abs(number - now) for number, look in enumerate(looks) if look is None or look.is_hidden]
     return float(min([*(distance / (_FADE + 1) for distance in hidden), 1.0]))
-
-
-def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
-    """How the upper face moves from one picture to the next, by its own pixels: x, y, roll (radians), logarithm of the growth.
-
-    Points all over it are followed (Lucas-Kanade), and one similarity is fitted to all of them, so that a point that goes astray
-    says little. mesh, mesh_after: where the face was found; they count where too few points can be followed.
-    """
-    low, high = mesh[:, :2].min(axis=0), mesh[:, :2].max(axis=0)
-    margin = _FLOW_MARGIN * (high[0] - low[0])
-    left, top = np.maximum(low - margin, 0).astype(int).tolist()
-    right, bottom = np.maximum(high + margin, 0).astype(int).tolist()
-    scale = min(1.0, _FLOW_WIDTH / max(float(high[0] - low[0]), 1.0))
-    small = [_grey(picture[top:bottom, left:right], scale) for picture in (before, after)]
-    middle = mesh[UPPER_FACE, :2].mean(axis=0)
-    if min(small[0].shape) < 16 or small[0].shape != small[1].shape:
-        return _similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle)
-    start = ((mesh[FOLLOWED, :2] - [left, top]) * scale).astype(np.float32)[:, None]
-    end, is_found, _ = cv2.calcOpticalFlowPyrLK(small[0], small[1], start, None, winSize=(15, 15), maxLevel=2)
-    back, is_found_back, _ = cv2.calcOpticalFlowPyrLK(small[1], small[0], end, None, winSize=(15, 15), maxLevel=2)
-    is_good = (is_found[:, 0] > 0) & (is_found_back[:, 0] > 0) & (np.abs(back - start).max(axis=(1, 2)) < _MOST_RETURN)
-    if is_good.sum() < _LEAST_FOLLOWED:
-        return _similarity(mesh[FOLLOWED, :2] - middle, mesh_after[FOLLOWED, :2] - middle)
-    origin = (middle - [left, top]) * scale
-    step = _similarity(*(points[is_good, 0].astype(np.float64) - origin for points in (start, end)))
-    return np.asarray(step / [scale, scale, 1, 1], np.float64)
-
-
-def _similarity(before: Points, after: Points) -> Points:
-    """The similarity that takes points [n, 2] to others, those unlike the rest counting less: x, y, roll, logarithm of the size."""
-    one, other = before @ [1, 1j], after @ [1, 1j]
-    weights, turn, step = np.ones(len(one)), 1 + 0j, 0j
-    for _ in range(_FITS):
-        weights /= weights.sum()
-        middle, new_middle = weights @ one, weights @ other
-        away, there = one - middle, other - new_middle
-        turn = complex((weights * away.conj()) @ there / max(float(weights @ np.square(np.abs(away))), 1e-9))
-        step = complex(new_middle - turn * middle)
-        weights = 1 / (1 + np.square(np.abs(there - turn * away) / _UNLIKE_OTHERS))
-    return np.array([step.real, step.imag, np.angle(turn), np.log(max(abs(turn), 1e-3))])
-
-
-def _grey(part: Pixels, scale: float) -> Pixels:
-    if not part.size:
-        return np.zeros((0, 0), np.uint8)
-    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
-    if scale == 1:
-        return np.asarray(grey, np.uint8)
-    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

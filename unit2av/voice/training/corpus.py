@@ -15,6 +15,7 @@ from avcore.arrays import load_arrays
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_writable
 from avcore.media import read_speech
+from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
 from avcore.runs.journal import Row, append, iter_rows, read, repair
 from avcore.speech.pitch import Pitch, Track, pitch_of, pitch_track, without_jumps
@@ -84,7 +85,7 @@ def read_corpus(config: Unit2aConfig, progress: Progress = silent) -> Corpus:
     both = [*train_voiced, *valid_voiced]
     vocabulary = settle_vocabulary(((one.id, one.units.vocabulary) for one in both), data.units_vocabulary)
     corpus = Corpus(tuple(train_voiced), tuple(valid_voiced), vocabulary, _speaker_dim(both))
-    LOG.info("%d utterances to train on, %d held out", len(corpus.train), len(corpus.valid))
+    LOG.info("%s to train on, %d held out", several(len(corpus.train), "utterance"), len(corpus.valid))
     return corpus
 
 
@@ -148,9 +149,9 @@ def give_voices(utterances: Sequence[VoiceClip], voices: Mapping[str, Vector], i
     """The utterances with the voices of a table. Raises InputError naming one that is not in it, unless it may be left out."""
     lacking = [utterance.id for utterance in utterances if utterance.id not in voices]
     if lacking and not is_allowed_to_lack:
-        raise InputError(f"{len(lacking)} utterances have no voice in data.speakers", found=f"none for {lacking[0]}")
+        raise InputError(f"{several(len(lacking), 'utterance')} without a voice in data.speakers", found=f"none for {lacking[0]}")
     if lacking:
-        LOG.warning("left out %d utterances without a voice in data.speakers, as %s", len(lacking), lacking[0])
+        LOG.warning("left out %s without a voice in data.speakers, as %s", several(len(lacking), "utterance"), lacking[0])
     return [replace(utterance, voice=voices[utterance.id]) for utterance in utterances if utterance.id in voices]
 
 
@@ -178,7 +179,7 @@ def _compute_voices(todo: list[VoiceClip], cache: Path, encoder: str, progress: 
     """Embed recordings. The encoder is loaded when there are any."""
     if not todo:
         return ()
-    LOG.info("computing the voices of %d utterances", len(todo))
+    LOG.info("computing the voices of %s", several(len(todo), "utterance"))
     network = functools.cache(lambda: SpeakerEncoder.from_checkpoint(encoder or None, "auto"))
     return extend_cache(cache, todo, lambda one: _voice_row(one, network()), "voice", progress)
 
@@ -218,7 +219,7 @@ def pitch_tracks(utterances: Sequence[VoiceClip], run_dir: str | Path, progress:
     known = {(str(row["id"]), str(row["audio"])): row for row in (*others, *read_cache(cache, *_TRACK))}
     todo = list({one.id: one for one in utterances if (one.id, str(one.audio)) not in known}.values())
     if todo:
-        LOG.info("computing the pitch of %d utterances", len(todo))
+        LOG.info("computing the pitch of %s", several(len(todo), "utterance"))
     for row in extend_cache(cache, todo, _pitch_row, "pitch track", progress):
         known[str(row["id"]), str(row["audio"])] = row
     kept = {one.id: known[one.id, str(one.audio)] for one in utterances}
@@ -264,7 +265,7 @@ def extend_cache(
     """
     if items and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(
-            f"{len(items)} utterances have no {what} yet, and several processes cannot compute them together",
+            f"no {what} yet of {several(len(items), 'utterance')}, which several processes cannot compute together",
             hint="run the same command once without the launcher and with check_only=true",
         )
     if items:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from avcore.errors import InputError, NetflipsError
 from avcore.media import read_speech
+from avcore.plain_text import several
 from avcore.timeline import samples_to_units, units_to_samples, units_to_seconds
 from avdata.published.unit2a import Vector, VoiceClip
 from avtrain.sampling import Key, item_generator
@@ -85,7 +86,7 @@ class Preloaded:
     def __init__(self, reader: Reader, utterances: Sequence[VoiceClip]) -> None:
         self._reader = reader
         self._kept: dict[VoiceClip, Aligned] = {}  # not by id: one recording may be there with several units
-        LOG.info("reading %d recordings into memory", len(utterances))
+        LOG.info("reading %s into memory", several(len(utterances), "recording"))
         for utterance in utterances:
             try:
                 self._kept[utterance] = reader(utterance)

@@ -81,10 +81,10 @@ def _read(manifest_path: str, config: SoundDataConfig) -> list[SoundClip]:
             too_short.append(f"{entry.id} ({entry.frames})")
         else:
             clips.append(SoundClip(footage, sound, _offset_of(entry.extra.get(_OFFSET, 0), path, entry.id)))
-    leave_out(no_video, "clips have no video", path, config.allow_missing, "set data.root")
-    leave_out(no_boxes, "clips have no face boxes", path, config.allow_missing, MAKE_BOXES)
-    leave_out(no_sound, "clips have no sound file", path, config.allow_missing, "set data.root")
-    leave_out(too_short, f"clips are too short, below {SHORTEST} pictures", path, config.allow_missing, "cut longer clips")
+    leave_out(no_video, "clip", "without video", path, config.allow_missing, "set data.root")
+    leave_out(no_boxes, "clip", "without face boxes", path, config.allow_missing, MAKE_BOXES)
+    leave_out(no_sound, "clip", "without a sound file", path, config.allow_missing, "set data.root")
+    leave_out(too_short, "clip", f"too short, below {SHORTEST} pictures", path, config.allow_missing, "cut longer clips")
     if not clips:
         raise InputError("no clip is left to learn from", path=path)
     return clips

@@ -1,0 +1,138 @@
+"""Linear layers in eight bits: near to float32, row by row, and only where they pay."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avcore.compute import eight_bit_linear
+from avcore.compute.eight_bit_linear import GELU_LOWEST, EightBitLinear, has_eight_bit_products, suits_eight_bits
+from avcore.compute.memory import MappedFiles
+from avcore.compute.modules import PackedLinear, fuse_gelu
+from avcore.decoding.layers import DecoderLayer, LayerConfig
+
+pytestmark = pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits")
+
+
+def layer(width: int = 128, out: int = 192, bias: bool = True) -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(width, out, bias).requires_grad_(False)
+
+
+def eight(linear: nn.Linear, lowest: float | None = None) -> EightBitLinear:
+    return EightBitLinear(linear, MappedFiles(), lowest)
+
+
+def error(found: Tensor, wanted: Tensor) -> float:
+    """The root mean square of what differs, as a share of what is wanted."""
+    return float((found - wanted).square().mean().sqrt() / wanted.square().mean().sqrt())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("rows", [1, 20, 300])
+@torch.inference_mode()
+def test_answers_are_near_to_those_of_float32(rows: int, bias: bool) -> None:
+    plain, x = layer(bias=bias), torch.randn(2, rows, 128)
+    found = eight(plain)(x)
+    assert found.shape == (2, rows, 192)
+    assert 0 < error(found, plain(x)) < 0.015
+
+
+@torch.inference_mode()
+def test_what_is_no_less_than_a_bound_is_twice_as_exact() -> None:
+    plain, x = layer(), F.gelu(2 * torch.randn(50, 128))
+    below, anywhere = error(eight(plain, GELU_LOWEST)(x.clone()), plain(x)), error(eight(plain)(x), plain(x))
+    assert 0 < below < 0.65 * anywhere
+
+
+@pytest.mark.parametrize("lowest", [None, GELU_LOWEST])
+@torch.inference_mode()
+def test_a_row_does_not_depend_on_its_neighbours(lowest: float | None) -> None:
+    own, x = eight(layer(), lowest), F.gelu(torch.randn(20, 128))
+    alone, pair = own(x[7:8].clone()), x[5:9].view(2, 2, 128).clone()
+    beside = x * 1000
+    beside[7], beside[3] = x[7], torch.nan
+    found = own(beside)
+    assert torch.equal(found[7], alone[0])
+    assert found[3].isnan().all()
+    assert found[:3].isfinite().all()
+    assert torch.equal(own(pair)[1, 0], alone[0])
+
+
+@torch.inference_mode()
+def test_zeros_give_the_bias() -> None:
+    plain = layer()
+    torch.testing.assert_close(eight(plain)(torch.zeros(3, 128)), plain.bias.expand(3, -1), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(eight(plain, GELU_LOWEST)(torch.zeros(3, 128)), plain.bias.expand(3, -1), atol=2e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_gelu_moves_into_the_layer() -> None:
+    plain, x = layer(), torch.randn(5, 128)
+    own = eight(plain)
+    assert isinstance(fuse_gelu(own, nn.GELU()), nn.Identity)
+    assert error(own(x), F.gelu(plain(x))) < 0.02
+
+
+@torch.inference_mode()
+def test_bfloat16_may_come_in_and_float32_goes_out() -> None:
+    plain, x = layer(), torch.randn(5, 128).bfloat16()
+    assert error(eight(plain)(x), plain(x.float())) < 0.015
+
+
+def test_small_layers_other_formats_and_other_modules_do_not_suit() -> None:
+    large = nn.Linear(1024, 1024)
+    assert suits_eight_bits((large, large), torch.bfloat16)
+    assert not suits_eight_bits((large, large), torch.float32)
+    assert not suits_eight_bits((large, layer()), torch.bfloat16)
+    assert not suits_eight_bits((large, nn.Identity()), torch.bfloat16)
+
+
+@pytest.mark.parametrize("answer", [torch.zeros(3, 64), RuntimeError("no such primitive"), TypeError("takes 12 arguments")])
+def test_a_torch_that_cannot_do_it_is_found_out(answer: Tensor | Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def product(*_: object) -> Tensor:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(eight_bit_linear, "_product", product)
+    assert not has_eight_bit_products.__wrapped__()
+
+
+def test_without_such_products_nothing_suits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eight_bit_linear, "has_eight_bit_products", lambda: False)
+    assert not suits_eight_bits((nn.Linear(1024, 1024),), torch.bfloat16)
+
+
+def decoder_layer(activation: type[nn.Module] = nn.GELU) -> DecoderLayer:
+    torch.manual_seed(0)
+    return DecoderLayer(LayerConfig(64, 1, 4, 256, activation)).eval().requires_grad_(False)
+
+
+def run(own: DecoderLayer, x: Tensor) -> Tensor:
+    source = own.encoder_attn.keys_values(own.for_products(torch.ones(1, 3, 64)))
+    found: Tensor = own(x, None, source, None, lambda new: new)
+    return found
+
+
+@torch.inference_mode()
+def test_a_feed_forward_in_eight_bits_is_as_near_as_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eight_bit_linear, "_LEAST_WEIGHTS", 0)
+    x = torch.randn(1, 9, 64)
+    exact = run(decoder_layer(), x)
+    own, without = decoder_layer(), decoder_layer()
+    own.freeze(torch.bfloat16, MappedFiles(), eight_bits=True)
+    without.freeze(torch.bfloat16, MappedFiles())
+    assert [type(one) for one in (own.fc1, own.fc2, own.self_attn.q_proj)] == [EightBitLinear, EightBitLinear, PackedLinear]
+    assert type(without.fc1) is PackedLinear
+    assert 0 < error(run(own, x), exact) < 2 * error(run(without, x), exact)
+    assert not torch.equal(run(own, x), run(without, x))
+
+
+@torch.inference_mode()
+def test_float32_and_another_activation_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eight_bit_linear, "_LEAST_WEIGHTS", 0)
+    for own, dtype in ((decoder_layer(), torch.float32), (decoder_layer(nn.ReLU), torch.bfloat16)):
+        own.freeze(dtype, MappedFiles(), eight_bits=True)
+        assert type(own.fc1) is PackedLinear
+        assert type(own.fc2) is PackedLinear
