@@ -25,6 +25,8 @@ from avdata.selection import LARGEST_DIFFERENCE
 from avtrain.sampling import Key, item_generator
 
 Mask = NDArray[np.bool_]
+_NOTHING, _SOUND, _LIPS = "", "sound", "lips"
+"""What is left out of a clip."""
 
 
 class ClipExample(NamedTuple):
@@ -109,12 +111,13 @@ class ClipItems:
         """Read and change a clip; the same key gives the same item. In validation, a pair."""
         rng = item_generator(self._recipe.seed, key)
         index = self._indices[key[1]]
-        wrong = self._wrong_lips(self._clips[index], rng)
-        whole = self._read(index, wrong, rng)
+        clip = self._clips[index]
         if self._recipe.augment is None:
-            return ValidationPair(whole, self._hide(whole, rng))
-        hidden = self._hide(whole, rng)
-        return hidden if wrong else self._leave_out(hidden, rng)  # foreign lips alone would teach nonsense
+            whole = self._read(index, "", _NOTHING, rng)
+            return ValidationPair(whole, self._hide(whole, clip, rng))
+        wrong = self._wrong_lips(clip, rng)
+        left_out = _NOTHING if wrong else self._draw_left_out(clip, rng)  # foreign lips alone would teach nonsense
+        return self._hide(self._read(index, wrong, left_out, rng), clip, rng)
 
     def _wrong_lips(self, clip: CorpusClip, rng: np.random.Generator) -> str:
         """Which kind of foreign lips a clip gets; "" = its own."""
@@ -122,16 +125,24 @@ class ClipItems:
             return ""
         return self._recipe.wrong_lips.draw(rng)
 
-    def _read(self, index: int, wrong: str, rng: np.random.Generator) -> ClipExample:
-        """A clip of which nothing is hidden."""
+    def _draw_left_out(self, clip: CorpusClip, rng: np.random.Generator) -> str:
+        """Modality dropout: either may be left out of a clip that has both. Drawn first, so that it is not made in vain."""
+        masking = self._recipe.masking
+        is_any, is_sound = rng.random() < masking.modality_dropout, rng.random() < masking.audio_dropout
+        if not is_any or not clip.audio or not clip.lips:
+            return _NOTHING
+        return _SOUND if is_sound else _LIPS
+
+    def _read(self, index: int, wrong: str, left_out: str, rng: np.random.Generator) -> ClipExample:
+        """A clip of which nothing is hidden. wrong: kind of foreign lips. left_out: the modality that is dropped."""
         clip, hop = self._clips[index], HOP if self._recipe.augment is None else draw_hop(self._recipe.augment, rng)
         lips = steps_at(self._media.lips(clip.lips), hop) if clip.lips else None
         if lips is not None and wrong and self._recipe.wrong_lips is not None:
             lips = self._recipe.wrong_lips(lips, wrong, rng)
-        rows = self._rows(clip, hop, None if lips is None else len(lips), rng)
+        rows = None if left_out == _SOUND else self._rows(clip, hop, None if lips is None else len(lips), rng)
         targets = self._targets(index, clip, hop, max(len(part) for part in (lips, rows) if part is not None))
         start, stop = self._stretch(len(targets), rng)
-        shown = None if lips is None else self._cut_lips(lips[start:stop], rng)
+        shown = None if lips is None or left_out == _LIPS else self._cut_lips(lips[start:stop], rng)
         nowhere = np.zeros(stop - start, dtype=np.bool_)
         return ClipExample(None if rows is None else rows[start:stop], shown, nowhere, nowhere, targets[start:stop])
 
@@ -180,25 +191,18 @@ class ClipItems:
             raise InputError("the lip pictures are too small", expected=f"{size} x {size} pixels", found=f"{lips.shape[1:]}")
         return centre_lips(lips, size) if self._recipe.augment is None else augment_lips(lips, size, self._recipe.augment, rng)
 
-    def _hide(self, item: ClipExample, rng: np.random.Generator) -> ClipExample:
-        """Hide spans; for the loss a step is hidden where either modality is, as published."""
+    def _hide(self, item: ClipExample, clip: CorpusClip, rng: np.random.Generator) -> ClipExample:
+        """Hide spans; for the loss a step is hidden where either modality is, as published: also one that is left out."""
         masking, length = self._recipe.masking, len(item.targets)
         video, audio_mask, video_mask = item.video, item.audio_mask, item.mask
-        if video is not None:
+        if clip.lips:
             starts, span = draw_spans(length, masking.image_prob, masking.mask_length_image, masking.min_spans, rng)
-            video, video_mask = replace_spans(video, starts, span, rng), spans_mask(length, starts, span)
-        if item.audio is not None:
+            video_mask = spans_mask(length, starts, span)
+            video = None if video is None else replace_spans(video, starts, span, rng)
+        if clip.audio:
             starts, span = draw_spans(length, masking.audio_prob, masking.mask_length_audio, masking.min_spans, rng)
             audio_mask = spans_mask(length, starts, span)
         return item._replace(video=video, audio_mask=audio_mask, mask=audio_mask | video_mask)
-
-    def _leave_out(self, item: ClipExample, rng: np.random.Generator) -> ClipExample:
-        """Modality dropout: either may be left out of a clip that has both."""
-        masking = self._recipe.masking
-        is_dropped, is_audio = rng.random() < masking.modality_dropout, rng.random() < masking.audio_dropout
-        if not is_dropped or item.audio is None or item.video is None:
-            return item
-        return item._replace(audio=None) if is_audio else item._replace(video=None)
 
 
 def collate_pairs(pairs: list[ValidationPair], channels: int, side: int) -> tuple[ClipBatch, ClipBatch]:

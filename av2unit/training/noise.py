@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -159,14 +160,19 @@ def pass_through(samples: Doubles, channel: Degradation, rng: np.random.Generato
     if channel.reverb_s:
         changed = _with_echo(changed, channel, rng)
     if channel.band is not None:
-        low, high = channel.band
-        changed = sosfilt(butter(_STEEPNESS, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), changed)
+        changed = sosfilt(_band_filter(*channel.band), changed)
     if channel.ceiling < 1:
         limit = channel.ceiling * float(np.abs(changed).max(initial=0.0))
         changed = np.clip(changed, -limit, limit)
     if channel.codec:
         changed = recoded((changed / _LARGEST).astype(np.float32), channel.codec, channel.bit_rate).astype(np.float64) * _LARGEST
     return np.asarray(np.clip(np.round(changed), -_LARGEST, _LARGEST), dtype=np.float64)
+
+
+@cache
+def _band_filter(low: float, high: float) -> Doubles:
+    """Second-order sections of a Butterworth filter that lets low..high Hz pass. To find them takes longer than to use them."""
+    return np.asarray(butter(_STEEPNESS, [low, high], "bandpass", fs=SAMPLE_RATE, output="sos"), dtype=np.float64)
 
 
 def _with_echo(samples: Doubles, channel: Degradation, rng: np.random.Generator) -> Doubles:

@@ -95,6 +95,18 @@ def test_modalities_are_left_out_as_often_as_asked(corpus: Path) -> None:
     assert not any(item.audio is None and item.video is None for item in drawn)
 
 
+def test_sound_that_is_left_out_is_not_read_and_its_hidden_spans_count_all_the_same(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = _items(corpus, "masking.modality_dropout=1", "masking.audio_dropout=1", "masking.mask_prob_audio=0.5")
+    monkeypatch.setattr(MediaReader, "speech", lambda *_: pytest.fail("was read"))
+    item = _item(items, 3)
+    assert item.audio is None
+    assert item.video is not None
+    assert item.audio_mask.any()
+    assert np.array_equal(item.mask & item.audio_mask, item.audio_mask)
+
+
 def test_validation_hides_spans_beside_the_whole_clip_and_changes_nothing_else(corpus: Path) -> None:
     valid = task_of(corpus, "augment.brightness=0.5", "noise.noise_prob=1", f"noise.noise_wav={corpus}/noise").prepared.valid
     assert valid is not None
