@@ -73,8 +73,10 @@ def _work(options: argparse.Namespace) -> int | None:
     reader_file = reader_path(options.unit2text_path) if options.recognizer is None else None
     inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
     keep_apart({"the transcript": list(outputs.values())}, inputs)
+    from avcore.media import require_media
+
     for path in options.files:
-        require_file(path, "the recording")
+        require_media(path, "the recording") if len(options.files) == 1 else require_file(path, "the recording")
     listener = _listener(reader_file, options)
     asked = listener.settings(options.modalities, options.lang, face, options.beam)
     failed = 0

@@ -154,8 +154,7 @@ class PackedLinear(nn.Module):
 
     def laid_out(self) -> Tensor:
         """The weight in oneDNN's layout."""
-        if (plain := self._plain) is not None:
-            self._lay_out(plain)
+        self._lay_out_once()
         return self._weight
 
     def content(self) -> Tensor:

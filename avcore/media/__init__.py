@@ -1,5 +1,6 @@
 """Decode and encode video and sound as streams, by presentation time."""
 
+from avcore.media.decoding import require_media
 from avcore.media.lips import read_gray_video, write_lip_video
 from avcore.media.pictures import Picture, at_rate, pixel_aspect_of, read_pictures
 from avcore.media.probe import MediaInfo, probe
@@ -35,6 +36,7 @@ __all__ = [
     "read_pictures",
     "read_sound",
     "read_speech",
+    "require_media",
     "require_video_name",
     "write_lip_video",
     "write_speech",

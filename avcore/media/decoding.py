@@ -51,6 +51,15 @@ def open_media(path: str | Path) -> Iterator[Any]:
         raise MediaError("the file is damaged and cannot be decoded", path=path, found=error.strerror) from error
 
 
+def require_media(path: str | Path, what: str) -> Path:
+    """Return the path of a file that can be opened as video or sound, as `open_media` does; milliseconds, so it may be asked early.
+
+    what: the file, in the line for one that is not there. Raises InputError or MediaError.
+    """
+    with open_media(require_file(path, what)):
+        return Path(path)
+
+
 def video_stream(container: Any) -> Any | None:
     """The stream of moving pictures, or None; cover art of a sound file does not count."""
     return _preferred([stream for stream in container.streams.video if not stream.disposition & _NOT_MOVING])

@@ -118,15 +118,29 @@ def _work(options: argparse.Namespace) -> int | None:
     parse_face_choice(options.face)
     recording = recording_options(options)
     with _faces_early(options, recording) as head_start:
+        _require_video(options)
         with loading(), postponed(*_OF_TRACING):
             from netflips.dub.work import dub_videos
 
         return dub_videos(options, recording, head_start)
 
 
+def _require_video(options: argparse.Namespace) -> None:
+    """Open the only input, so that a wrong one is told of before libraries and models are loaded; of several, each has its turn."""
+    videos = _videos(options)
+    if len(videos) == 1 and not videos[0].is_dir():
+        from avcore.media import require_media  # when faces are being followed already
+
+        require_media(videos[0], "the input video")
+
+
+def _videos(options: argparse.Namespace) -> list[Path]:
+    return [*options.videos, *options.in_vid_path]
+
+
 def _faces_early(options: argparse.Namespace, recording: RecordingOptions) -> AbstractContextManager[HeadStart | None]:
     """Begin to follow the faces of what is likely to be one short clip, while libraries and models are loaded."""
-    videos = [*options.videos, *options.in_vid_path]
+    videos = _videos(options)
     is_long = options.timing == "source" or options.road == TEXT or not recording.is_default
     if len(videos) != 1 or is_long or options.ray or options.in_bbox_path is not None:
         return nullcontext()

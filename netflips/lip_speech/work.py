@@ -10,7 +10,7 @@ from avcore.command import LOG, device_name
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
-from avcore.media import PictureSource, require_video_name, write_speech_pieces
+from avcore.media import PictureSource, require_media, require_video_name, write_speech_pieces
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
@@ -54,7 +54,7 @@ def speak_video(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> tuple[Path, Path]:
     """Find what is wrong with the paths before anything is read; returns the unit encoder and the renderer."""
-    require_file(options.video, "the video")
+    require_media(options.video, "the video")
     found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
     if options.speaker_path is not None:
         require_file(options.speaker_path, "the voice", hint="--speaker-path takes x.wav, x.npy, x.npz or a video")

@@ -16,8 +16,8 @@ from avcore.compute.ahead import pictures_at_once
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.select import parse_face_choice
-from avcore.files import private_folder, require_file, require_place
-from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech
+from avcore.files import private_folder, require_place
+from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars
@@ -154,8 +154,8 @@ def _kept_units(
 
 def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
     """Find what is wrong with the paths before anything is read."""
-    require_file(options.video, "the video")
-    require_file(options.speech, "the speech")
+    require_media(options.video, "the video")
+    require_media(options.speech, "the speech")
     encoder = renderer = None
     if not (choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None)):
         found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})

@@ -11,7 +11,7 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundl
 from avcore.command import device_name
 from avcore.errors import NoSpeechError
 from avcore.files import private_folder, require_file, require_place
-from avcore.media import read_speech, write_speech_pieces
+from avcore.media import read_speech, require_media, write_speech_pieces
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, track
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
@@ -47,6 +47,7 @@ class Given:
 
 def given_words(options: argparse.Namespace, choice: MouthChoice) -> Given:
     """Find what is wrong with what was given before anything is loaded. Raises NetflipsError."""
+    require_file(options.portrait, "the portrait")
     given = _speech(options, choice) if options.speech is not None else _words(options)
     settled(choice, given.renderer)
     inputs = {
@@ -60,7 +61,7 @@ def given_words(options: argparse.Namespace, choice: MouthChoice) -> Given:
 
 
 def _speech(options: argparse.Namespace, choice: MouthChoice) -> Given:
-    speech = require_file(options.speech, "the speech")
+    speech = require_media(options.speech, "the speech")
     if choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None):
         return Given(speech)
     found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})

@@ -50,6 +50,16 @@ sys.exit(code)
     assert done.stdout.split() == [str(bool(report)), "_LazyModule"]
 
 
+@pytest.mark.parametrize(("name", "found"), [("missing.mp4", "is not there"), ("README.md", "a text file")])
+def test_a_file_that_cannot_be_dubbed_is_told_of_before_anything_is_loaded(tmp_path: Path, name: str, found: str) -> None:
+    code = "import sys\nfrom netflips.cli import main\ncode = main(sys.argv[1:])\nprint('torch' in sys.modules)\nsys.exit(code)"
+    done = _python(code, "dub", str(ROOT / name), "--out-vid-path", str(tmp_path / "out.mp4"))
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert done.stderr.count("\n") == 1
+    assert f"{name}: " in done.stderr
+    assert found in done.stderr
+
+
 def test_what_is_postponed_is_there_when_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "part.py").write_text("print('executed')\nvalue = 3\n")
     code = """

@@ -79,7 +79,10 @@ def _saving_on_sigterm(cfg: DictConfig) -> Iterator[None]:
         OmegaConf.set_readonly(cfg, False)
         cfg.optimization.max_update = 1
 
-    signal.signal(signal.SIGTERM, stop)
-    yield
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if is_told:
         raise Terminated  # whoever started it must not take it for done

@@ -23,6 +23,7 @@ from workshop.evaluate.estimate import seconds_for
 from workshop.evaluate.figures import figures_of, filled_rows, metrics
 from workshop.evaluate.jobs import OTHERS, Need
 from workshop.evaluate.lacking import measurable
+from workshop.evaluate.material import MEANINGS
 from workshop.evaluate.others import OtherBundle
 from workshop.evaluate.row import ExamRow
 from workshop.evaluate.rows import (
@@ -142,6 +143,7 @@ def _facts(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, st
     return {
         "bundle": evaluation.checksum[:12],
         "utterances of a row": str(settings.number),
+        "names of clips": f"kind and number, as natural/36: {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}",
         "intervals": "95 %; of shares Wilson's, else bootstrap over clips",
         "what failed": "counts as wrong in shares and in errors of reading; its number stands in the notes",
         "made with": f"NetfLips {__version__}",

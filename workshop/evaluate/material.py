@@ -3,6 +3,7 @@
 A clip holds sound and pictures and nothing else; what should come out of it stays here.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -25,10 +26,16 @@ from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pair
 from workshop.voices.phrasebook import SentencePair
 
 Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural", "korean"]
-KINDS: tuple[Kind, ...] = ("seen", "held_out", "new_faces", "speaker", "natural", "korean")
-"""seen: sentences of the training. held_out: others. new_faces: others, on heads and in poses that were never seen. speaker:
-others, by the speaker that nothing heard. natural: others, in natural voices. korean: others, said in Korean. Voices are never
-those of the training."""
+MEANINGS: Mapping[Kind, str] = {
+    "seen": "sentences of the training",
+    "held_out": "other sentences",
+    "new_faces": "other sentences, on heads and in poses that were never seen",
+    "speaker": "other sentences, by the speaker that nothing heard",
+    "natural": "other sentences, in natural voices",
+    "korean": "other sentences, said in Korean",
+}
+"""What clips are of. Voices are never those of the training."""
+KINDS: tuple[Kind, ...] = tuple(MEANINGS)
 
 _TURNS, _BENDS, _TILTS, _SIZES = (0.28, 0.42), (0.13, 0.2), (0.04, 0.1), (0.4, 0.5)
 """Poses that were never seen: how far heads are turned, bent and tilted as a whole (radians, beyond the training's), and the
