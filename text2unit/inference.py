@@ -31,17 +31,19 @@ __getattr__ = names_from(__name__, dict.fromkeys(("Spelling", "TextSpeller"), "t
 def add_text_options(parser: argparse.ArgumentParser) -> None:
     """Add the text: in words, from a file or from standard input."""
     parser.add_argument("text", nargs="?", metavar="TEXT", help="what to say (default: standard input)")
+    parser.add_argument("--text", dest="text_given", metavar="TEXT", help="the same as a flag")
     parser.add_argument("--text-path", type=Path, metavar="FILE", help="a text file to say, UTF-8; - is standard input")
     parser.add_argument("--lang", default="ko", metavar="LANG", help="language of the text (default: ko)")
 
 
 def given_script(options: argparse.Namespace) -> Script:
     """The text that a user gave, ready to be said. Raises UsageError for two or none, and what `script_of` raises."""
-    if options.text is not None and options.text_path is not None:
-        raise UsageError("the text is given twice", expected="TEXT or --text-path", found="both")
+    given = [one for one in (options.text, options.text_given, options.text_path) if one is not None]
+    if len(given) > 1:
+        raise UsageError("the text is given twice", expected="TEXT, --text or --text-path", found=" and ".join(map(str, given)))
     path: Path | None = options.text_path
-    if options.text is not None:
-        script = script_of(options.text, options.lang)
+    if given and path is None:
+        script = script_of(given[0], options.lang)
     elif path is not None and str(path) != _STDIN:
         script = script_of(read_text(path, "the text"), options.lang, path)
     else:
