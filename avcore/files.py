@@ -13,6 +13,8 @@ from avcore.errors import InputError, OutputError
 from avcore.plain_text import shown
 from avcore.temporary import flush, flush_folder, temporary_beside
 
+_SCHEMES = (("http:",), ("https:",))
+"""How the path of a web address begins."""
 _MOST_SHOWN = 200
 """Letters of a path that no file can have."""
 
@@ -24,7 +26,9 @@ def require_file(path: str | Path, what: str, hint: str | None = None) -> Path:
         if path.is_dir():
             raise InputError(f"{what} must be a file", path=path, found="a folder", hint=hint)
         if not path.exists():
-            raise InputError(f"{what} is not there", path=path, hint=hint or "check the path")
+            is_address = path.parts[:1] in _SCHEMES
+            usual = "nothing is downloaded; save it and give the file" if is_address else "check the path"
+            raise InputError(f"{what} is not there", path=path, hint=hint or usual)
         if path.stat().st_size == 0:
             raise InputError(f"{what} is empty", path=path, found="0 bytes", hint=hint)
     except OSError as error:

@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from netflips.listening import Heard, Listener
 
 _FORMATS = ("srt", "vtt", "txt", "json")
+_PRINTED = "txt"
 
 
 def build_parser() -> Parser:
     """The command's options."""
     parser = Parser(prog="netflips transcribe", description="Write down what is said in videos and sound files, or shown by lips.")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="videos and sound files")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="for one file: a name that ends in .srt, .vtt, .txt or .json")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="for one file: a name that ends in .srt, .vtt, .txt or .json (default: printed)"
+    )
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help="for several: a folder for <stem>.<format>")
-    parser.add_argument("--format", choices=_FORMATS, help="; ".join(_FORMATS) + " (default: by the name of --out, else srt)")
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="; ".join(_FORMATS) + " (default: by the name of --out; else srt, printed txt)"
+    )
     parser.add_argument(
         "--modalities", default="audio", help="audio,video or audio or video (default: audio; of lips alone: video)"
     )
@@ -72,7 +77,7 @@ def _work(options: argparse.Namespace) -> int | None:
     face = parse_face_choice(options.face)
     reader_file = reader_path(options.unit2text_path) if options.recognizer is None else None
     inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
-    keep_apart({"the transcript": list(outputs.values())}, inputs)
+    keep_apart({"the transcript": [out for out in outputs.values() if out is not None]}, inputs)
     from avcore.media import require_media
 
     for path in options.files:
@@ -92,7 +97,9 @@ def _work(options: argparse.Namespace) -> int | None:
             LOG.error("netflips transcribe: error: %s", error)
             continue
         words = several(sum(len(one.words) for one in heard.transcripts), "word")
-        LOG.info("%s: %s in %s, confidence %.2f", out, words, several(len(heard.transcripts), "utterance"), heard.confidence)
+        LOG.info(
+            "%s: %s in %s, confidence %.2f", out or path, words, several(len(heard.transcripts), "utterance"), heard.confidence
+        )
     return EXIT_BAD_INPUT if failed else None
 
 
@@ -109,11 +116,15 @@ def _listener(reader: Path | None, options: argparse.Namespace) -> "Listener":
     return Listener.load(reader, lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device, options.precision)
 
 
-def _outputs(options: argparse.Namespace) -> dict[Path, Path]:
-    """The output of each input. Raises UsageError or OutputError."""
+def _outputs(options: argparse.Namespace) -> dict[Path, Path | None]:
+    """The output of each input, None = standard output. Raises UsageError or OutputError."""
     files: list[Path] = options.files
-    if (options.out is None) == (options.out_dir is None):
-        raise UsageError("say where the text goes", expected="--out FILE for one file, or --out-dir DIR for several")
+    if options.out is not None and options.out_dir is not None:
+        raise UsageError("give either --out (one file) or --out-dir (several)")
+    if options.out is None and options.out_dir is None:
+        if len(files) > 1:
+            raise UsageError("say where the text goes", expected="--out-dir DIR for several", found=f"{len(files)} files")
+        return {files[0]: None}
     if options.out is not None:
         if len(files) > 1:
             raise UsageError("--out is for one file", expected="--out-dir DIR for several", found=f"{len(files)} files")
@@ -124,27 +135,32 @@ def _outputs(options: argparse.Namespace) -> dict[Path, Path]:
             )
         require_place(options.out, "the transcript")
         return {files[0]: options.out}
-    found = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
+    found: dict[Path, Path] = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
     require_place(next(iter(found.values())), "the transcript")
     if len(found) < len(files):
         raise UsageError("a file is named twice", found=", ".join(map(str, files)))
-    return found
+    return {**found}
 
 
-def _format_of(options: argparse.Namespace, out: Path) -> str:
-    return options.format or out.suffix.lower().lstrip(".")
+def _format_of(options: argparse.Namespace, out: Path | None) -> str:
+    return options.format or (_PRINTED if out is None else out.suffix.lower().lstrip("."))
 
 
-def _write(out: Path, form: str, heard: "Heard") -> None:
+def _write(out: Path | None, form: str, heard: "Heard") -> None:
+    if out is None:
+        sys.stdout.write(_text(form, heard))
+    else:
+        write_text(out, _text(form, heard))
+
+
+def _text(form: str, heard: "Heard") -> str:
     from netflips.subtitles.formats import srt_text, vtt_text
 
     if form == "json":
-        write_text(out, json.dumps(_facts(heard), indent=1, ensure_ascii=False) + "\n")
-    elif form == "txt":
-        write_text(out, "".join(f"{one.text}\n" for one in heard.transcripts))
-    else:
-        cues = heard.cues()
-        write_text(out, vtt_text(cues) if form == "vtt" else srt_text(cues))
+        return json.dumps(_facts(heard), indent=1, ensure_ascii=False) + "\n"
+    if form == "txt":
+        return "".join(f"{one.text}\n" for one in heard.transcripts)
+    return vtt_text(heard.cues()) if form == "vtt" else srt_text(heard.cues())
 
 
 def _facts(heard: "Heard") -> dict[str, Any]:

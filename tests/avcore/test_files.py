@@ -71,3 +71,8 @@ def test_a_place_is_looked_at_and_nothing_is_made(tmp_path: Path) -> None:
         require_place(tmp_path / "file" / "b" / "x.mp4")
     with pytest.raises(OutputError, match="must be a file; found a folder"):
         require_place(tmp_path)
+
+
+def test_a_web_address_is_told_what_to_do() -> None:
+    with pytest.raises(InputError, match="nothing is downloaded"):
+        require_file(Path("https://example.com/talk.mp4"), "the video")

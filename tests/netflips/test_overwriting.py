@@ -143,7 +143,7 @@ def test_every_other_command(refused: Run, folder: Path, words: str, said: str) 
     shutil.copy("a.mp4", "lips/b.mp4")
     (folder / "units/en").mkdir(parents=True)
     (folder / "units/en/a.txt").write_text("1 2\n")
-    for name in ("bundle.json", "metrics.json"):
+    for name in ("bundle.json", "metrics.json", "p.png"):
         Path(name).write_text("{}")
     Path("records.jsonl").write_text('{"id": "a", "source": "a.mp4", "dub": "v.mp4"}\n')
     shutil.copy("m.jsonl", "failed.jsonl")

@@ -74,6 +74,17 @@ def test_subtitles_and_text_of_several_files(reader: Path, sound: Path, parity_d
     assert len((tmp_path / "talk.txt").read_text(encoding="utf-8").splitlines()) == 2
 
 
+def test_the_text_of_one_file_is_printed_unless_a_name_is_given(
+    reader: Path, sound: Path, parity_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(reader, parity_dir, sound, "--out", tmp_path / "talk.txt", "--lang", "en")) == 0
+    assert capsys.readouterr().out == ""
+    assert main(words(reader, parity_dir, sound, "--lang", "en")) == 0
+    assert capsys.readouterr().out == (tmp_path / "talk.txt").read_text(encoding="utf-8")
+    assert main(words(reader, parity_dir, sound, "--format", "srt")) == 0
+    assert " --> " in capsys.readouterr().out
+
+
 def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "clip.srt"
     reader = parity_dir / "unit2text" / "finetuned.pt"
@@ -85,7 +96,8 @@ def test_the_published_layout_reads_the_lips_of_a_video(parity_dir: Path, tmp_pa
     ("change", "complaint"),
     [
         (["{sound}", "--out", "{out}/x.doc"], "the output's format is not known"),
-        (["{sound}"], "say where the text goes"),
+        (["{sound}", "{sound}"], "say where the text goes"),
+        (["{sound}", "--out", "{out}/x.srt", "--out-dir", "{out}"], "either --out"),
         (["{sound}", "{sound}", "--out", "{out}/x.srt"], "--out is for one file"),
         (["{sound}", "--out", "{out}/x.srt", "--lang", "xx"], "has no language 'xx'"),
         (["{sound}", "--out", "{out}/x.srt", "--modalities", "video"], "it has no video track"),
