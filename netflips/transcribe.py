@@ -78,7 +78,8 @@ def _work(options: argparse.Namespace) -> int | None:
     reader_file = reader_path(options.unit2text_path) if options.recognizer is None else None
     inputs = {"a file to transcribe": options.files, "the text reader": reader_file, "the unit encoder": options.av2unit_path}
     keep_apart({"the transcript": [out for out in outputs.values() if out is not None]}, inputs)
-    from avcore.media import require_media
+    with loading():
+        from avcore.media import require_media
 
     for path in options.files:
         require_media(path, "the recording") if len(options.files) == 1 else require_file(path, "the recording")

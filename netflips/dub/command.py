@@ -118,8 +118,8 @@ def _work(options: argparse.Namespace) -> int | None:
     parse_face_choice(options.face)
     recording = recording_options(options)
     with _faces_early(options, recording) as head_start:
-        _require_video(options)
         with loading(), postponed(*_OF_TRACING):
+            _require_video(options)
             from netflips.dub.work import dub_videos
 
         return dub_videos(options, recording, head_start)
@@ -127,8 +127,8 @@ def _work(options: argparse.Namespace) -> int | None:
 
 def _require_video(options: argparse.Namespace) -> None:
     """Open the only input, so that a wrong one is told of before libraries and models are loaded; of several, each has its turn."""
-    videos = _videos(options)
-    if len(videos) == 1 and not videos[0].is_dir():
+    videos, is_clear = _videos(options), options.out_vid_path is None or options.out_dir is None
+    if len(videos) == 1 and not videos[0].is_dir() and is_clear:
         from avcore.media import require_media  # when faces are being followed already
 
         require_media(videos[0], "the input video")
