@@ -111,6 +111,8 @@ def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:
     place = f"{path}:{number}"
     if "id" not in row or "units" not in row:
         raise UnitError("a row of units needs id and units", path=place, found=", ".join(row))
+    if row["id"] in (None, ""):
+        raise UnitError("a row of units has no name", path=place, expected="an id that is not empty", found="an empty one")
     try:
         durations = row.get("durations")
         units = Units(

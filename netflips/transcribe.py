@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,9 @@ def _work(options: argparse.Namespace) -> int | None:
     with loading():
         from avcore.media import require_media
 
+    require = require_media if len(options.files) == 1 else require_file  # of several, each is opened when its turn comes
     for path in options.files:
-        require_media(path, "the recording") if len(options.files) == 1 else require_file(path, "the recording")
+        require(path, "the recording")
     listener = _listener(reader_file, options)
     asked = listener.settings(options.modalities, options.lang, face, options.beam)
     failed = 0
@@ -117,7 +118,7 @@ def _listener(reader: Path | None, options: argparse.Namespace) -> "Listener":
     return Listener.load(reader, lambda: checkpoint_or_bundle(options.av2unit_path, UNIT_ENCODER), device, options.precision)
 
 
-def _outputs(options: argparse.Namespace) -> dict[Path, Path | None]:
+def _outputs(options: argparse.Namespace) -> Mapping[Path, Path | None]:
     """The output of each input, None = standard output. Raises UsageError or OutputError."""
     files: list[Path] = options.files
     if options.out is not None and options.out_dir is not None:
@@ -136,11 +137,11 @@ def _outputs(options: argparse.Namespace) -> dict[Path, Path | None]:
             )
         require_place(options.out, "the transcript")
         return {files[0]: options.out}
-    found: dict[Path, Path] = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
+    found = {path: options.out_dir / f"{path.stem}.{options.format or _FORMATS[0]}" for path in files}
     require_place(next(iter(found.values())), "the transcript")
     if len(found) < len(files):
         raise UsageError("a file is named twice", found=", ".join(map(str, files)))
-    return {**found}
+    return found
 
 
 def _format_of(options: argparse.Namespace, out: Path | None) -> str:

@@ -40,7 +40,7 @@ def given_script(options: argparse.Namespace) -> Script:
     """The text that a user gave, ready to be said. Raises UsageError for two or none, and what `script_of` raises."""
     given = [one for one in (options.text, options.text_given, options.text_path) if one is not None]
     if len(given) > 1:
-        raise UsageError("the text is given twice", expected="TEXT, --text or --text-path", found=" and ".join(map(str, given)))
+        raise UsageError("the text is given twice", expected="TEXT, --text or --text-path", found=f"{len(given)} of them")
     path: Path | None = options.text_path
     if given and path is None:
         script = script_of(given[0], options.lang)

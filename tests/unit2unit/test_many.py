@@ -75,6 +75,7 @@ def test_the_model_is_loaded_once_and_a_bad_one_does_not_stop_the_others(
     ("row", "complaint"),
     [
         ({"id": "x"}, "en.jsonl:4: a row of units needs id and units"),
+        ({"id": "", "units": [1]}, "en.jsonl:4: a row of units has no name"),
         ({"id": "x", "units": [1], "language": "ko"}, "en.jsonl:4: these are units of another language; expected en; found ko"),
         ({"id": "x", "units": [1], "vocabulary": "sha256:0000"}, "en.jsonl:4: "),
         ({"id": "../x", "units": [1]}, "en.jsonl:4: no file can be called after this id"),

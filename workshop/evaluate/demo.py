@@ -143,7 +143,7 @@ def _facts(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, st
     return {
         "bundle": evaluation.checksum[:12],
         "utterances of a row": str(settings.number),
-        "names of clips": f"kind and number, as natural/36: {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}",
+        "names of clips": f"kind and number, as natural/36. {'; '.join(f'{kind}: {what}' for kind, what in MEANINGS.items())}",
         "intervals": "95 %; of shares Wilson's, else bootstrap over clips",
         "what failed": "counts as wrong in shares and in errors of reading; its number stands in the notes",
         "made with": f"NetfLips {__version__}",
