@@ -15,6 +15,15 @@ _NAMES = {
 GROWTH_PICTURE = "images/performance_growth.png"
 """As seen from docs."""
 _SHORT_S = 10.0
+_OTHER_MODELS = {
+    **dict.fromkeys(("roofline", "plans"), "none"),
+    **dict.fromkeys(("many", "evaluate", "bounds"), "the bundle's"),
+    "growth": "small",
+}
+"""Parts that do not use random checkpoints of the size that was asked for."""
+_ALL_CORES = ("dub", "overlap", "growth", "many", "evaluate")
+_TWO_THREADS = 2
+"""Of the part that has one of two cores taken."""
 _GIB = 1024
 _NONE = "-"
 
@@ -290,18 +299,26 @@ def bounds(results: Results) -> str:
 
 def conditions(results: Results) -> str:
     """When each part was measured, and how busy the machine was at its start."""
-    shown = ("date", "size", "threads", "load", "commit", "baseline_commit")
-    lines = [[part, *(str(result["about"][name]) for name in shown)] for part, result in results.items()]
+    lines = []
+    for part, result in results.items():
+        about = result["about"]
+        threads = _TWO_THREADS if part == "contention" else about["dub_threads" if part in _ALL_CORES else "threads"]
+        models = _OTHER_MODELS.get(part, about["size"])
+        commits = (about["commit"], about["baseline_commit"])
+        lines.append([part, about["date"], models, str(threads), str(about["load"]), *commits])
     return table(("part", "date", "models", "threads", "load at its start", "commit", "baseline's commit"), lines)
 
 
 def _machine(results: Results) -> str:
-    about = next(results[stage]["about"] for stage in (*STAGES, *results) if stage in results)
+    abouts = [results[part]["about"] for part in (*ALL_STAGES, "chain", "start", "dub") if part in results]
+    about, dates = abouts[0], sorted(one["date"] for one in abouts)
+    days = " to ".join(dict.fromkeys((dates[0], dates[-1])))
+    commits = ", ".join(dict.fromkeys(one["baseline_commit"] for one in abouts))
     return (
         f"{about['cpu']}, {about['cores']} cores{', avx512_bf16' if about['has_bfloat16'] else ''}; torch {about['torch']}; "
         f"{about['size']} size, random weights; glibc's allocator as it is on both sides (all stages in a row: ours keeps freed "
-        f"memory, as our commands do); baseline: plain eager float32 (`benchmarks/reference` at {about['baseline_commit']}), for "
-        f"the translation fairseq's generator; {about['date']}."
+        f"memory, as our commands do); baseline: plain eager float32 (`benchmarks/reference` at {commits}), for "
+        f"the translation fairseq's generator; {days}, each part's day in docs/performance.md."
     )
 
 

@@ -130,12 +130,20 @@ def evaluate(
     if options.with_untouched_speaker and (is_new or not is_untouched_noted(options.docs, evaluation.checksum)):
         note_untouched(options.docs, evaluation.checksum, figures[UNTOUCHED])
     if options.write_docs:
-        write_table(options.docs, markdown(table).rstrip("\n"), evaluation.checksum, settings.number)
+        write_table(options.docs, markdown(table).rstrip("\n"), evaluation.checksum, _command(options))
         if curve is not None:
             write_text(options.docs.parent / _PLOT, standing_alone(noise_curve(curve)))
         note(bundle.folder, metrics=content)
     say(markdown(table).rstrip("\n"))
     LOG.info("written: %s", evaluation.folder / PAGE)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What measures the same rows again."""
+    flags = ("--with-untouched-speaker", "--with-natural-voices", "--with-other-synthesisers")
+    given = [flag for flag in flags if getattr(options, flag.removeprefix("--").replace("-", "_"))]
+    rows = [f"--rows {options.rows}"] if options.rows else []
+    return " ".join(["netflips evaluate demo", f"--number {options.number}", *rows, *given])
 
 
 def _facts(evaluation: Evaluation, settings: EvaluationSettings) -> dict[str, str]:

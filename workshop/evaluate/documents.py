@@ -19,10 +19,10 @@ def require_page(path: Path) -> None:
     require_writable(path, "the page")
 
 
-def write_table(path: Path, table: str, checksum: str, number: int) -> None:
-    """Put the table between its markers."""
+def write_table(path: Path, table: str, checksum: str, command: str) -> None:
+    """Put the table between its markers. command: what measured it."""
     day = datetime.now(UTC).date().isoformat()
-    about = f"Bundle `{checksum[:12]}`, measured on {day} with `netflips evaluate demo --number {number}`."
+    about = f"Bundle `{checksum[:12]}`, measured on {day} with `{command}`."
     replace_part(path, TABLE, f"\n{about}\n\n{table}\n")
 
 
