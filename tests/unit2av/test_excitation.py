@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avcore.timeline import SAMPLE_RATE
-from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, white_noise
+from unit2av.voice.excitation import at_samples, filtered, pulse_train, to_edges, turns_at_edges, unvoiced_as_noise, white_noise
 
 
 def pulses(hz: Tensor, top_hz: float = 7600.0) -> Tensor:
@@ -75,7 +75,7 @@ def test_noise_is_white_and_the_same_wherever_it_is_cut() -> None:
 
 
 def test_filters_shape_the_spectrum_and_are_causal() -> None:
-    bands = torch.linspace(0.0, -8.0, 80).expand(1, 100, 80)
+    bands = torch.linspace(0.0, -8.0, 80)[:, None].expand(1, 80, 101)
     source = torch.zeros(1, 8000)
     source[0, 4000] = 1.0
     made = filtered(source, bands, 512)[0].double()
@@ -83,5 +83,22 @@ def test_filters_shape_the_spectrum_and_are_causal() -> None:
     assert before < 1e-4 * behind  # minimum phase: the answer comes behind the pulse
     spectrum = torch.fft.rfft(made).abs()
     assert float(spectrum[-200:].max() / spectrum[0]) == pytest.approx(math.exp(-8), rel=0.4)
-    flat = filtered(source, torch.zeros(1, 100, 80), 512)
+    flat = filtered(source, torch.zeros(1, 80, 101), 512)
     torch.testing.assert_close(flat, source, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("voiced", [0.0, 0.5, 1.0])
+def test_power_stays_the_same_when_a_hiss_is_made_of_noise(voiced: float) -> None:
+    frames = 400
+    up_and_down = 3.0 * (-1.0) ** torch.arange(frames)
+    bands = torch.stack([up_and_down - 2, -up_and_down - 3])[:, None, None].expand(2, 1, 80, frames)
+    tone, noise = to_edges(bands)  # the ups and downs of frames are gone in any sound
+    voice = steady(130, frames)[None]
+    hiss = white_noise(0, frames * 80, 1)[None]
+    inner = slice(1600, -1600)  # the outermost edges have one frame each, and no mean
+    as_made = (filtered(voice, tone, 512) + filtered(hiss, noise, 512))[:, inner]
+    tone_now, noise_now = unvoiced_as_noise(tone, noise, torch.full((1, frames), voiced))
+    made = (filtered(voice, tone_now, 512) + filtered(hiss, noise_now, 512))[:, inner]
+    assert float(10 * torch.log10(made.square().mean() / as_made.square().mean())) == pytest.approx(0, abs=0.4)
+    still, was = (filtered(voice, one, 512)[:, inner].square().mean() for one in (tone_now, tone))
+    assert float(still / was) == pytest.approx(voiced, abs=1e-3)

@@ -80,25 +80,27 @@ def white_noise(start: int, count: int, seed: int) -> Tensor:
 
 
 def unvoiced_as_noise(tone: Tensor, noise: Tensor, voiced: Tensor) -> tuple[Tensor, Tensor]:
-    """Log amplitudes of both filters, float32 [batch, K, bands], with the tone's power given to the noise where there is no voice.
+    """Log amplitudes of both filters, float32 [batch, bands, K + 1], with the tone's power given to the noise where no voice is.
 
     Spectra do not tell a hiss from pulses that are filtered like one, so a network makes some of its hisses of pulses, each of
     which is heard as a click. Pulses and noise of one amplitude have the same power. voiced: float32 [batch, K], 0 to 1.
+
+    All is done at the edges, where filters apply: between them a network's frames may go up and down, which no sound tells and no
+    loss sees, and the power of the louder ones would be given away.
     """
-    share = voiced[..., None].clamp(_LEAST_SHARE, 1 - _LEAST_SHARE)
-    given = torch.logaddexp(2 * noise, 2 * tone + torch.log1p(-share)) / 2
-    return tone + torch.log(share) / 2, given
+    share = to_edges(voiced.clamp(_LEAST_SHARE, 1 - _LEAST_SHARE).log())[:, None]
+    given = torch.logaddexp(2 * noise, 2 * tone + torch.log(-torch.expm1(share))) / 2
+    return tone + share / 2, given
 
 
-def filtered(source: Tensor, log_bands: Tensor, fft: int) -> Tensor:
-    """Filter sound by log amplitudes of bands; returns the shape of the sound.
+def filtered(source: Tensor, log_amplitudes: Tensor, fft: int) -> Tensor:
+    """Filter sound by log amplitudes of bands at edges; returns the shape of the sound.
 
-    source: float32 [batch, 80 K] at 16 kHz; log_bands: float32 [batch, K, bands]; fft: samples.
+    source: float32 [batch, 80 K] at 16 kHz; log_amplitudes: float32 [batch, bands, K + 1]; fft: samples.
     """
-    amplitude, angle, window = _matrices(log_bands.shape[-1], fft, source.device)
-    spectrum = torch.stft(source, fft, PITCH_STEP, fft, window, return_complex=True)
-    edges = to_edges(log_bands.transpose(1, 2))  # frame k of the STFT stands at sample 80 k, an edge
-    response = torch.polar((amplitude @ edges).exp(), angle @ edges)
+    amplitude, angle, window = _matrices(log_amplitudes.shape[1], fft, source.device)
+    spectrum = torch.stft(source, fft, PITCH_STEP, fft, window, return_complex=True)  # its frame k stands at sample 80 k, an edge
+    response = torch.polar((amplitude @ log_amplitudes).exp(), angle @ log_amplitudes)
     return torch.istft(spectrum * response, fft, PITCH_STEP, fft, window, length=source.shape[1])
 
 

@@ -191,12 +191,12 @@ class HarmonicVocoder(TimedUnits):
         condition: float32 [batch, channel, T] of `condition`. log_f0: float32 [batch, 4 T]. voiced: float32 [batch, 4 T], 0 to
         1, how voiced each control frame is; None = as the filters have it.
         """
-        tone_bands, noise_bands = self.source(condition, log_f0)
+        bands = self.source(condition, log_f0)
         with torch.autocast(condition.device.type, enabled=False):
+            tone, hiss = (to_edges(one.transpose(1, 2)) for one in bands)
             if voiced is not None:
-                tone_bands, noise_bands = unvoiced_as_noise(tone_bands, noise_bands, voiced)
-            fft = self.config.fft
-            return filtered(pulses, tone_bands, fft) + filtered(noise, noise_bands, fft)
+                tone, hiss = unvoiced_as_noise(tone, hiss, voiced)
+            return filtered(pulses, tone, self.config.fft) + filtered(noise, hiss, self.config.fft)
 
     def forward(self, frame_ids: Tensor, speaker: Tensor, log_f0: Tensor) -> Tensor:
         """Sound of segments, int64 [batch, T], float32 [batch, speaker_dim] and [batch, 4 T], to float32 [batch, 320 * T].

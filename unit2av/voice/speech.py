@@ -30,7 +30,7 @@ from unit2av.voice.vocoder import UnitHifiGan
 
 Network = UnitHifiGan | HarmonicVocoder
 
-RENDERING = 2
+RENDERING = 3
 """Counts up whenever a voice says the same units otherwise, so that speech kept from before is made anew."""
 
 _PIECE = 250

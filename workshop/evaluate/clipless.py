@@ -12,7 +12,7 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_units
 from avcore.units import Units
 from avdata.prepare.espeak import EspeakVoice, Phoneme
-from netflips.evaluate.metrics.voice import noise_floor_db, pitch_errors, voice_quality
+from netflips.evaluate.metrics.voice import hiss_off_db, noise_floor_db, pitch_errors, voice_quality
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from workshop.evaluate import jobs
@@ -84,7 +84,7 @@ class CopyRecording:
     needs_face: ClassVar[bool] = False
 
     def do(self, bench: Bench, index: int) -> Record:
-        """How far pitch, voicing and noise are from the recording's."""
+        """How far pitch, voicing, hisses and noise are from the recording's."""
         pair = drawn_sentence(self.name, index, bench.settings)
         speech = say(pair.korean, cast().unheard_voice("ko", np.random.default_rng([bench.settings.seed, index])))
         recorded = resample(speech.samples, speech.rate, SAMPLE_RATE)
@@ -94,7 +94,8 @@ class CopyRecording:
         is_silence = bench.is_silence(units)
         voicing, f0 = pitch_errors(made, recorded, is_silence)
         floors = {"floor": noise_floor_db(made, is_silence), "recorded_floor": noise_floor_db(recorded, is_silence)}
-        found = {"voicing": voicing, "f0_error": f0} | floors
+        hiss = hiss_off_db(made, recorded)
+        found = {"voicing": voicing, "f0_error": f0, "hiss_off": None if hiss is None else abs(hiss)} | floors
         return {name: round(value, _DIGITS) for name, value in found.items() if value is not None}
 
 

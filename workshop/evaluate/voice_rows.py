@@ -23,6 +23,7 @@ _COPIES: Place = COPIED, CopyRecording()
 _END = 0.02
 """A root mean square of 10 ms, as a share of the highest sample, up to which an end counts as silent."""
 _NEAR_DB = 2.0
+_HISS_OFF_DB = 3.0
 _SHARE_OF_RECORDINGS = 0.9
 
 
@@ -78,6 +79,7 @@ VOICE_ROWS: tuple[ExamRow, ...] = (
     mean_row("f0_off", "median pitch of the dub, semitones from the source's", _DUBS, "f0_off", 0.5, "lower"),
     mean_row("voicing", "recordings said again by the vocoder: share of wrong voicing", _COPIES, "voicing", 0.10, "lower"),
     mean_row("f0_error", "the same: distance of its pitch contour in semitones, median", _COPIES, "f0_error", better="lower"),
+    mean_row("hiss_off", "the same: loudness of its hisses (dB from the recording's)", _COPIES, "hiss_off", _HISS_OFF_DB, "lower"),
     mean_row("floor", "the same: noise between words (dB below the loudest)", _COPIES, "floor", -60.0, "lower"),
     _of_measure(mean_row("floor_recorded", "the same of the recordings", _COPIES, "recorded_floor")),
     mean_row("clicks", "clicks an utterance, dubs", _DUBS, "clicks", better="lower"),

@@ -1,4 +1,4 @@
-"""What a listener hears at once in a voice, and retrieval does not: pitch, noise, clicks, ends. All of speech at 16 kHz.
+"""What a listener hears at once in a voice, and retrieval does not: pitch, noise, hisses, clicks, ends. All of speech at 16 kHz.
 
 Harmonicity after Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a
 sampled sound" (1993): a stretch whose autocorrelation has a peak of height r has r parts of harmonics to 1 - r parts of noise.
@@ -35,6 +35,9 @@ _EDGE_BLOCK, _EDGE_REACH = 80, 8
 """Samples of a block (5 ms), and blocks to each side of an edge among which the largest jump is looked for."""
 _EDGE_FLOOR_DB = -60.0
 """Below the loudest block: what is quieter counts as so loud."""
+_HISS_HZ, _HISS_FRAME = 4000.0, 512
+_HISS_FLOOR = 1e-4
+"""Of the loudest frame's power: what is below is no hiss that anybody hears."""
 
 
 @dataclass(frozen=True)
@@ -171,3 +174,29 @@ def pitch_errors(made: Samples, recorded: Samples, is_silence: NDArray[np.bool_]
     wrong = float(((ours > 0) != (truth > 0))[spoken].mean()) if spoken.any() else 0.0
     both = (ours > 0) & (truth > 0)
     return wrong, float(12 * np.median(np.abs(np.log2(ours[both] / truth[both])))) if both.any() else None
+
+
+def hiss_off_db(made: Samples, recorded: Samples) -> float | None:
+    """How much louder the hisses of a copy are than its recording's, in dB, both made equally loud; None where there is none.
+
+    Both are float32 [S] of the same words in the same time. A hiss is a frame of 32 ms in which the recording has more power
+    above 4 kHz than below, as in s and ch; only the power above counts.
+    """
+    copy, truth = _high_and_low(made), _high_and_low(recorded)
+    length = min(len(copy), len(truth))
+    total = truth.sum(1)
+    is_hiss = ((truth[:, 0] > truth[:, 1]) & (total > _HISS_FLOOR * total.max(initial=0.0)))[:length]
+    if not is_hiss.any() or copy.sum() <= 0:
+        return None
+    ours, theirs = (float(one[:length][is_hiss, 0].sum() / one.sum()) for one in (copy, truth))
+    return float(10 * np.log10(max(ours, _LEAST_LEVEL) / theirs))
+
+
+def _high_and_low(samples: Samples) -> NDArray[np.float64]:
+    """Power above and below 4 kHz in each frame: float64 of shape [n, 2]."""
+    if len(samples) < _HISS_FRAME:
+        return np.zeros((0, 2))
+    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), _HISS_FRAME)[::_HOP]
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(_HISS_FRAME), axis=1)))
+    edge = int(_HISS_HZ / SAMPLE_RATE * _HISS_FRAME)
+    return np.stack([power[:, edge:].sum(1), power[:, :edge].sum(1)], 1)

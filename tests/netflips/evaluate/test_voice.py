@@ -9,6 +9,7 @@ from netflips.evaluate.metrics.voice import (
     edge_jump_db,
     end_levels,
     harmonicity_db,
+    hiss_off_db,
     noise_floor_db,
     periodic_heights,
     pitch_errors,
@@ -91,6 +92,18 @@ def test_errors_of_a_copys_pitch() -> None:
     half = np.concatenate([tone(150)[: _S // 2], NOISE[_S // 2 :]])
     assert pitch_errors(half, tone(150), nothing)[0] == pytest.approx(0.5, abs=0.05)
     assert pitch_errors(half, tone(150), np.arange(50) >= 25)[0] < 0.05
+
+
+def test_a_copy_whose_hisses_are_too_loud() -> None:
+    hiss = np.diff(NOISE, 3, append=[0, 0, 0]).astype(np.float32)  # rises by 18 dB an octave: above 4 kHz almost all of it
+    spoken = np.concatenate([tone(150), hiss, tone(150)])
+    louder = np.concatenate([tone(150), hiss * 10 ** (6 / 20), tone(150)])
+    assert hiss_off_db(spoken, spoken) == 0
+    assert hiss_off_db(spoken * 0.5, spoken) == pytest.approx(0, abs=1e-3)
+    made_loud = float(np.square(louder).sum() / np.square(spoken).sum())
+    assert hiss_off_db(louder, spoken) == pytest.approx(6 - 10 * np.log10(made_loud), abs=0.2)
+    assert hiss_off_db(tone(150), tone(150)) is None
+    assert hiss_off_db(np.zeros(100, np.float32), spoken) is None
 
 
 @pytest.mark.parametrize(("fade_s", "least", "most"), [(0.0, 45, 60.01), (0.08, 0, 25)])

@@ -36,7 +36,7 @@ from workshop.voices.cast import held_out_english
 from workshop.voices.others import OtherVoice
 from workshop.voices.phrasebook import SentencePair
 
-_NOT_HERE = {"nearest_seen", "nearest_held_out", "voice", "f0_error", "floor", "floor_recorded"}
+_NOT_HERE = {"nearest_seen", "nearest_held_out", "voice", "f0_error", "floor", "floor_recorded", "hiss_off"}
 """Rows whose needs do not shrink with the settings of a test, and rows that one utterance of a voice that knows nothing may have
 no figure for; they are measured on made records."""
 HEAD = (" figure ", " result ", " 95 % interval ", " n ", " goal ")

@@ -22,8 +22,8 @@ def test_phones_of_another_version_of_the_synthesiser_are_known_by_their_sound()
 def records(is_good: bool) -> dict[tuple[str, str], list[Record]]:
     dub = {"harmonicity_db": 12.0, "periodic": 0.95, "f0_off": 0.2, "clicks": 1, "clipped": False, "begins": 0.0, "ends": 0.01}
     bad = {"harmonicity_db": -4.0, "periodic": 0.2, "f0_off": 4.0, "clicks": 11, "clipped": True, "begins": 0.3, "ends": 0.0}
-    copy = {"voicing": 0.08, "f0_error": 0.3, "floor": -80.0, "recorded_floor": -90.0}
-    worse = {"voicing": 0.6, "f0_error": 5.0, "floor": -40.0, "recorded_floor": -90.0}
+    copy = {"voicing": 0.08, "f0_error": 0.3, "hiss_off": 1.5, "floor": -80.0, "recorded_floor": -90.0}
+    worse = {"voicing": 0.6, "f0_error": 5.0, "hiss_off": 7.0, "floor": -40.0, "recorded_floor": -90.0}
     source = {"source_begins": 0.0, "source_ends": 0.0}
     recorded = {"harmonicity_db": 11.0, "periodic": 0.92, "clicks": 1}
     found = {
