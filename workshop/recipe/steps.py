@@ -5,7 +5,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,10 @@ class Step:
 
 
 class StepRunner:
-    """Runs steps in a folder: logs/<step>.log has their output, steps/<step>.json says that one is done and its seconds."""
+    """Runs steps in a folder: logs/<step>.log has their output, steps/<step>.json says that one is done and its seconds.
+
+    Seconds are those of all the runs that a step took, but for one that was killed.
+    """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         self._folder, self._threads = folder, threads
@@ -62,25 +65,38 @@ class StepRunner:
 
     def record(self, name: str) -> dict[str, Any] | None:
         """What is known of a step that is done: its commands and seconds; None for one that is not."""
-        path = self._folder / "steps" / f"{name}.json"
+        path = self._place(name)
         if not path.is_file():
             return None
         try:
-            content = read_json(path, "the note of a step that is done")
+            content = read_json(path, "the note of a step")
         except InputError as error:
-            LOG.warning("%s; the step is done again", error)
+            LOG.warning("%s; it counts as none", error)
             return None
         return content if isinstance(content, dict) else None
 
     def _do(self, step: Step) -> None:
         log, start = self._folder / "logs" / f"{step.name}.log", time.monotonic()
+        stopped = f"{step.name}.stopped"
+        before = float((self.record(stopped) or {}).get("seconds", 0))
         LOG.info("%s: begins (%s)", step.name, log)
-        for command in step.commands:
-            self._call(step, command, log)
-        seconds = time.monotonic() - start
-        with atomic_output(self._folder / "steps" / f"{step.name}.json") as path:
-            path.write_text(json.dumps({"seconds": round(seconds, 1), "commands": step.commands}, indent=1), encoding="utf-8")
+        try:
+            for command in step.commands:
+                self._call(step, command, log)
+        except BaseException:
+            self._note(stopped, {"seconds": round(before + time.monotonic() - start, 1)})
+            raise
+        seconds = before + time.monotonic() - start
+        self._note(step.name, {"seconds": round(seconds, 1), "commands": step.commands})
+        self._place(stopped).unlink(missing_ok=True)
         LOG.info("%s: done in %.0f s", step.name, seconds)
+
+    def _note(self, name: str, content: Mapping[str, Any]) -> None:
+        with atomic_output(self._place(name)) as path:
+            path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    def _place(self, name: str) -> Path:
+        return self._folder / "steps" / f"{name}.json"
 
     def _call(self, step: Step, command: Sequence[str], log: Path) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": str(self._threads), "OMP_WAIT_POLICY": "PASSIVE"}

@@ -44,7 +44,22 @@ def test_a_step_that_fails_is_named_and_stops_the_others(tmp_path: Path) -> None
     steps = [Step("long", (sleeper,)), Step("bad", ((sys.executable, "-c", "raise SystemExit(3)"),)), Step("after", (), ("bad",))]
     with pytest.raises(InputError, match="the step bad failed"):
         StepRunner(tmp_path).run(steps, 2)
-    assert not list((tmp_path / "steps").iterdir())
+    assert not [name for name in ("long", "bad", "after") if (tmp_path / "steps" / f"{name}.json").exists()]
+
+
+def test_seconds_of_a_step_are_those_of_all_its_runs(tmp_path: Path) -> None:
+    once = (
+        f"import os, time; time.sleep(0.3); at = {str(tmp_path / 'once')!r}; new = not os.path.exists(at); open(at, 'w'); exit(new)"
+    )
+    steps = [Step("slow", ((sys.executable, "-c", once),))]
+    with pytest.raises(InputError, match="the step slow failed"):
+        StepRunner(tmp_path).run(steps, 1)
+    runner = StepRunner(tmp_path)
+    runner.run(steps, 1)
+    record = runner.record("slow")
+    assert record is not None
+    assert record["seconds"] >= 0.6
+    assert [one.name for one in (tmp_path / "steps").iterdir()] == ["slow.json"]
 
 
 def test_the_recipe_can_be_run_from_its_start_to_its_end(tmp_path: Path) -> None:
