@@ -64,7 +64,7 @@ class StepRunner:
                 self._stop()
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """What is known of a step that is done: its commands and seconds; None for one that is not."""
+        """What is noted of a step that is done: its commands and seconds; None for one that is not, or whose note is damaged."""
         path = self._place(name)
         if not path.is_file():
             return None
