@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 from tests.unit2av.mouth_samples import SIDE, mesh_of
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, NUM_ARCH, NUM_FACE, UPPER_TEETH, neutral_head
 from unit2av.mouths.mesh.head_frame import fit_pose
-from unit2av.mouths.mesh.inside import Teeth, find_dark, find_teeth, mouth_outline, usual_dark
+from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
 from unit2av.mouths.mesh.person import lip_gaps
 from unit2av.mouths.mesh.shade import shade
 from workshop.heads.camera import Pose
@@ -25,8 +26,8 @@ def test_the_depth_of_a_mouth_is_as_dark_as_the_person_s_own() -> None:
     assert find_dark(picture, mesh, 0.01) is None
 
 
-def smiling(width: float) -> Teeth:
-    """Teeth that were found where a part of an open mouth, `width` widths of the face, is white."""
+def smiling(width: float, least: float = 0.0) -> Teeth | None:
+    """Teeth that are found where a part of an open mouth, `width` widths of the face, is white."""
     mesh = mesh_of(Pose(scale=0.9), MouthShape(0.8, 0.4)).astype(np.float64)
     pose = fit_pose(mesh)
     picture = np.full((SIDE, SIDE, 3), (70, 30, 30), np.uint8)
@@ -34,17 +35,47 @@ def smiling(width: float) -> Teeth:
     outline = mouth_outline(mesh)[:, :2]
     outline[:, 0] = np.clip(outline[:, 0], outline[:, 0].mean() - reach, outline[:, 0].mean() + reach)
     cv2.fillPoly(picture, [outline.round().astype(np.int32)], (215, 205, 190))
-    found = find_teeth(picture, mesh, pose.to_head(mesh), pose)
-    assert found is not None
-    return found
+    return find_teeth(picture, mesh, pose.to_head(mesh), pose, least)
 
 
 def test_a_few_teeth_lend_their_colour_and_a_row_is_shown() -> None:
     row, few = smiling(0.3), smiling(0.09)
+    assert row is not None
+    assert few is not None
     assert row.is_row
     assert not few.is_row
     for teeth in (row, few):
         np.testing.assert_allclose(teeth.colour, [215, 205, 190], atol=6)
+
+
+def test_a_mouth_too_small_to_show_better_teeth_is_not_looked_at() -> None:
+    found = smiling(0.3)
+    assert found is not None
+    again = smiling(0.3, 0.99 * found.score)
+    assert again is not None
+    np.testing.assert_array_equal(again.patch, found.patch)
+    assert smiling(0.3, 10 * found.score) is None
+
+
+def test_teeth_of_a_small_face_are_a_row_and_those_of_a_large_one_have_corners() -> None:
+    """Rounded corners would be a dotted line in the slit of a mouth."""
+
+    def unevenness(scale: float) -> float:
+        """How much the light along the edge of the upper teeth goes up and down, of 255."""
+        points = neutral_head() * scale + 1.5 * scale
+        pose = fit_pose(points[:NUM_FACE])
+        side = int(3 * scale)
+        target = points[:NUM_FACE].copy()
+        for lower in INNER_LOWER:
+            target[lower, 1] += 0.1 * scale
+        picture = np.full((side, side, 3), 150, np.uint8)
+        look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
+        draw_inside(picture, target, points[NUM_FACE:], pose, look, 1.0)
+        teeth = points[UPPER_TEETH][2 : NUM_ARCH - 2]
+        y = int(teeth[:, 1].mean() - 0.004 * scale)
+        return float(picture[y, int(teeth[0, 0]) : int(teeth[-1, 0])].mean(axis=1).std())
+
+    assert unevenness(110.0) < 0.6 * unevenness(400.0)
 
 
 def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:

@@ -21,6 +21,24 @@ def test_a_table_says_what_it_learnt_and_knows_its_units() -> None:
         table().parameters(Units(np.array([4]), np.array([4]), "ko", VOCABULARY))
 
 
+def test_small_movements_are_none_and_others_whole() -> None:
+    """What silence quivers by is taken out, and from no other movement."""
+    frames = np.arange(80)
+    raw = np.zeros((40, 3), np.float32)
+    raw[:, 0], raw[:, 1] = np.linspace(0, 0.4, 40), np.linspace(-0.8, 0.8, 40)
+    weights = np.zeros((5, 80, 3), np.float32)
+    weights[2] = np.repeat(raw, 2, axis=0)
+    found = MouthTable(weights, np.zeros(3, np.float32), np.eye(3, dtype=np.float32)[None]).parameters(
+        Units(frames, np.ones(80, int))
+    )
+    opening, width = raw[:, 0], np.abs(raw[:, 1])
+    assert not found[opening < 0.03, 0].any()
+    assert not found[width < 0.06, 1].any()
+    np.testing.assert_allclose(found[opening > 0.09, 0], opening[opening > 0.09], atol=1e-6)
+    np.testing.assert_allclose(np.abs(found[width > 0.18, 1]), width[width > 0.18], atol=1e-6)
+    assert (np.diff(found[:, 0]) >= 0).all()
+
+
 def test_a_large_vocabulary_is_learnt_by_unit() -> None:
     rng = np.random.default_rng(1)
     truth = rng.uniform(0, 1, 400)

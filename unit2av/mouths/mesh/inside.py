@@ -33,7 +33,7 @@ _LEAST_DARK_GAP, _LEAST_DARK_PIXELS, _DARKEST = 0.03, 12, 15
 """Gap, and pixels in it, that show how dark a mouth is, and the percentage of them that does."""
 _GLOW = np.array([0.30, 0.12, 0.10])
 """What little light is in a mouth hardly open comes through the lips and off them."""
-_UPPER_SHADE, _LOWER_SHADE = 0.80, 0.46
+_UPPER_SHADE, _LOWER_SHADE = 0.80, 0.58
 _TOOTH_EDGES = (-0.098, -0.058, 0.0, 0.058, 0.098)
 """Where one tooth ends and the next begins, in widths of the face from the middle: four incisors, of canines the beginning."""
 _ROW_END = 0.115
@@ -42,6 +42,9 @@ _ROUNDED = np.array([0.09, 0.02, 0.0, 0.02, 0.09])
 """How far a tooth's edge is drawn back at places from one of its sides to the other, in heights of the tooth."""
 _PER_TOOTH = len(_ROUNDED)
 _GAP_SHADE, _ROOT_SHADE = 0.74, 0.86
+_DETAIL_FROM, _DETAIL_OVER, _LEAST_GAPS = 150.0, 150.0, 0.4
+"""Width of a face in pixels from which corners of teeth are rounded, pixels over which they come to be, and the share of the shade
+between teeth that smaller faces have too: there, rounded and parted teeth are a row of dots in the slit of a mouth."""
 _TOOTH_BLURS = 0.0025, 0.001
 """Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
 _SHUT_LIGHT, _LIT_GAP = 0.8, 0.06
@@ -131,10 +134,11 @@ def usual_dark(found: Sequence[Floats], light: Floats) -> Floats:
     return np.asarray(np.clip(np.median(darkest, axis=0), guess, _LIGHTEST_CAVITY * 255 * light), np.float32)
 
 
-def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose) -> Teeth | None:
+def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose, least: float = 0.0) -> Teeth | None:
     """Take the teeth that a picture uint8 [height, width, 3] shows between the lips; None where it shows few.
 
-    points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red.
+    points, head: [468, 3], in the picture and in the head frame. Teeth are bright and hardly red; gums and lips are red. least: the
+    score from which on they are wanted; a mouth too small for it is not looked at.
     """
     gap = float(head[INNER_LOWER[4], 1] - head[INNER_UPPER[4], 1])
     if gap < _LEAST_TEETH_GAP:
@@ -142,12 +146,12 @@ def find_teeth(picture: Pixels, points: Points, head: Points, pose: HeadPose) ->
     depth = float(head[[INNER_UPPER[4], INNER_LOWER[4]], 2].mean() + 0.03)
     corner = np.array([-_REACH / 2, head[INNER_UPPER[4], 1] - 0.04, depth])
     place = _placed(pose, corner, np.zeros(2), 1)
-    patch = cv2.warpAffine(picture, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     back = cv2.invertAffineTransform(place)
     outline = mouth_outline(points)[:, :2] @ back[:, :2].T + back[:, 2]
     within = cv2.erode((soft_cover(outline, _PATCH[::-1]) > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
-    if within.sum() < 50:
+    if within.sum() < 50 or float(within.mean()) <= least:
         return None
+    patch = cv2.warpAffine(picture, place, _PATCH, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
     lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB).astype(np.float32)
     is_tooth = smoothstep((lab[..., 0] - 95) / 45) * (1 - smoothstep((lab[..., 1] - 128 - 12) / 10)) * within
     share = float(is_tooth.sum() / within.sum())
@@ -196,7 +200,8 @@ def draw_inside(
     cover = soft_cover(outline - part, size, max(0.003 * pose.scale, look.soft))
     gap = float(np.linalg.norm(target[INNER_LOWER[4], :2] - target[INNER_UPPER[4], :2])) / pose.scale
     fine = 1 if size[0] * size[1] > 30000 else 2
-    layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine, look.soft * fine)
+    detail = float(smoothstep((pose.scale - _DETAIL_FROM) / _DETAIL_OVER))
+    layer = _Layer(np.empty((size[0] * fine, size[1] * fine, 3), np.float32), light, pose.scale * fine, look.soft * fine, detail)
     layer.pixels[:] = look.dark
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
     layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
@@ -218,12 +223,13 @@ def draw_inside(
 @dataclass(frozen=True, eq=False)
 class _Layer:
     """The inside while it is drawn. pixels: float32 [h, w, 3], 0..255. scale: its pixels to a width of the face. soft: blur of the
-    picture's own edges, in its pixels."""
+    picture's own edges, in its pixels. detail: 0..1, how far single teeth are told apart."""
 
     pixels: Floats
     light: Floats
     scale: float
     soft: float
+    detail: float
 
     def fill(self, outline: Points, colour: Points, blur: float) -> None:
         """Fill a polygon [n, 2] with a soft edge of `blur` widths of the face."""
@@ -238,23 +244,26 @@ class _Layer:
         size = self.pixels.shape[:2]
         mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
         for number, place in enumerate(_TOOTH_MIDDLES):
-            outline, root = _tooth(*(side[number * _PER_TOOTH : (number + 1) * _PER_TOOTH] for side in (low, high)))
+            edges = (side[number * _PER_TOOTH : (number + 1) * _PER_TOOTH] for side in (low, high))
+            outline, root = _tooth(*edges, self.detail)
             away = 1 - 0.35 * (place / _ROW_END) ** 2
             for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
                 cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
             cv2.fillPoly(mask, [fixed_point(outline)], 1.0, cv2.LINE_8, SUBPIXEL_BITS)
         between = slice(_PER_TOOTH, len(low), _PER_TOOTH)  # each tooth begins where the one before ends
         gaps = list(fixed_point(np.stack([low[between], high[between]], axis=1)))
-        cv2.polylines(tone, gaps, False, _GAP_SHADE, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
+        gap_shade = 1 - (1 - _GAP_SHADE) * (_LEAST_GAPS + (1 - _LEAST_GAPS) * self.detail)
+        cv2.polylines(tone, gaps, False, gap_shade, max(1, round(0.004 * self.scale)), cv2.LINE_8, SUBPIXEL_BITS)
         blurs = [float(np.hypot(max(width * self.scale, 0.25), self.soft)) for width in _TOOTH_BLURS]
         tone, mask = (cv2.GaussianBlur(one, (0, 0), blur)[..., None] for one, blur in zip((tone, mask), blurs, strict=True))
         colour = ((enamel * shade * lit + _GLOW * (1 - lit)) * 255 * self.light).astype(np.float32)
         self.pixels[:] += (colour * tone - self.pixels) * mask
 
 
-def _tooth(low: Points, high: Points) -> tuple[Points, Points]:
-    """The outline of a tooth with rounded corners, and of its upper part, from its edge and its gum [5, 2]: [n, 2] each."""
-    rounded = low + _ROUNDED[:, None] * (high - low)
+def _tooth(low: Points, high: Points, detail: float) -> tuple[Points, Points]:
+    """The outline of a tooth with corners rounded by a share `detail`, and of its upper part, from its edge and its gum [5, 2]:
+    [n, 2] each."""
+    rounded = low + detail * _ROUNDED[:, None] * (high - low)
     return np.concatenate([rounded, high[::-1]]), np.concatenate([low + 0.6 * (high - low), high[::-1]])
 
 

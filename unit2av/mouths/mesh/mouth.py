@@ -77,9 +77,10 @@ class _Acquaintance:
         if self.num_seen % _DARK_EVERY == 1 and len(self.darks) < _MOST_DARKS:
             dark = find_dark(picture, look.mesh, float(lip_gaps(look.head[None])[0]))
             self.darks += [] if dark is None else [dark]
-        found = find_teeth(picture, look.mesh, look.head, look.pose)
         best = self.better_teeth or self.teeth
-        if found is not None and (best is None or found.score > _BETTER_TEETH * best.score):
+        least = 0.0 if best is None else _BETTER_TEETH * best.score
+        found = find_teeth(picture, look.mesh, look.head, look.pose, least)
+        if found is not None and found.score > least:
             self.better_teeth = found
         if len(self.heads) > _MOST_KEPT:
             self.heads, self.looks, self.step = self.heads[::2], self.looks[::2], 2 * self.step

@@ -24,12 +24,12 @@ from unit2av.mouths.mesh.face_shape import (
 )
 from unit2av.mouths.mesh.movements import jaw_turn, neutral_moves
 
-AMOUNT = 1.03
+AMOUNT = 1.10
 """Share of the drawn heads' opening that people open by, where their own range is not known: with about this one drawn
 heads' lips part as far as in truth. With less, lips are read worse."""
-_LEAST_AMOUNT, _MOST_AMOUNT = 0.98, 1.08
-_SPREAD, _ROUND = 0.94, 0.97
-"""Shares of the drawn heads' widening and rounding, with that amount; with the most of opening, all of these too."""
+_LEAST_AMOUNT, _MOST_AMOUNT = 1.05, 1.15
+_SPREAD, _ROUND = 1.06, 1.08
+"""Shares of the drawn heads' widening and rounding, by which drawn heads' lips are as wide and as round as in truth."""
 _SEEN_SHARE = 0.65
 """Of a gap between the lips that the mesh reports."""
 _WIDEST_OPENING = 0.8
@@ -76,10 +76,8 @@ class Person:
         """The points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522, 3]."""
         moves = neutral_moves()
         apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
-        more = max(0.0, (self.amount - AMOUNT) / (_MOST_AMOUNT - AMOUNT))
-        spread = (_SPREAD + (1 - _SPREAD) * more) * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
-        round_ = _ROUND + (1 - _ROUND) * more
-        points: Points = self.rest + apart * self.opening + spread * moves.wide + round_ * max(-width, 0.0) * moves.round
+        spread = _SPREAD * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
+        points: Points = self.rest + apart * self.opening + spread * moves.wide + _ROUND * max(-width, 0.0) * moves.round
         if press > 0:
             line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
             for ring in (*UPPER_LIP[1:], *LOWER_LIP[1:]):

@@ -18,6 +18,7 @@ from avcore.files import atomic_output, require_file
 from avcore.timeline import UNITS_PER_FRAME
 from avcore.units import Ids, Units
 from avcore.units.vocabulary import require_same_vocabulary
+from unit2av.mouths.mesh.face_shape import smoothstep
 
 Weights = NDArray[np.float32]
 Parameters = NDArray[np.float64]
@@ -31,7 +32,7 @@ DOMINANCE_STEPS = 10
 """Steps of 20 ms around a picture's middle whose units count, in one with strengths."""
 _LOW, _HIGH = (0.0, -1.0, 0.0), (1.0, 1.0, 1.0)
 _QUIET_OPENING, _QUIET_WIDTH = 0.03, 0.06
-"""Movements below these are none: silence does not quiver."""
+"""Movements below these are none, so that silence does not quiver; those of three times as much and more are whole."""
 _FORMATS = "netflips-mouth-1", "netflips-mouth-2"
 """Without strengths, and with them."""
 
@@ -64,8 +65,7 @@ class MouthTable:
         """
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the mouth's table")
         raw = self.raw(units.check_range(self.num_units).frames())
-        raw[:, 0] = np.maximum(raw[:, 0] - _QUIET_OPENING, 0) / (1 - _QUIET_OPENING)
-        raw[:, 1] = np.sign(raw[:, 1]) * np.maximum(np.abs(raw[:, 1]) - _QUIET_WIDTH, 0) / (1 - _QUIET_WIDTH)
+        raw[:, :2] *= smoothstep((np.abs(raw[:, :2]) / [_QUIET_OPENING, _QUIET_WIDTH] - 1) / 2)
         return np.clip(raw, _LOW, _HIGH)
 
     def raw(self, frames: Ids) -> Parameters:
