@@ -60,22 +60,20 @@ def test_a_mouth_too_small_to_show_better_teeth_is_not_looked_at() -> None:
 def test_teeth_of_a_small_face_are_a_row_and_those_of_a_large_one_have_corners() -> None:
     """Rounded corners would be a dotted line in the slit of a mouth."""
 
-    def unevenness(scale: float) -> float:
-        """How much the light along the edge of the upper teeth goes up and down, of 255."""
+    def along_the_edge(scale: float, above: float) -> np.ndarray:
+        """The light of the upper teeth along a line `above` their edge, in widths of the face."""
         points = neutral_head() * scale + 1.5 * scale
-        pose = fit_pose(points[:NUM_FACE])
-        side = int(3 * scale)
-        target = points[:NUM_FACE].copy()
-        for lower in INNER_LOWER:
-            target[lower, 1] += 0.1 * scale
+        target, side = points[:NUM_FACE].copy(), int(3 * scale)
+        target[list(INNER_LOWER), 1] += 0.1 * scale
         picture = np.full((side, side, 3), 150, np.uint8)
         look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
-        draw_inside(picture, target, points[NUM_FACE:], pose, look, 1.0)
+        draw_inside(picture, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
         teeth = points[UPPER_TEETH][2 : NUM_ARCH - 2]
-        y = int(teeth[:, 1].mean() - 0.004 * scale)
-        return float(picture[y, int(teeth[0, 0]) : int(teeth[-1, 0])].mean(axis=1).std())
+        y = int(teeth[:, 1].mean() - above * scale)
+        return np.asarray(picture[y, int(teeth[0, 0]) : int(teeth[-1, 0])].mean(axis=1))
 
-    assert unevenness(110.0) < 0.6 * unevenness(400.0)
+    assert np.abs(np.diff(along_the_edge(110.0, -0.003), 2)).mean() < 8
+    assert along_the_edge(400.0, 0.004).std() > 8
 
 
 def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:
