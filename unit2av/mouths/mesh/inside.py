@@ -244,8 +244,8 @@ class _Layer:
         size = self.pixels.shape[:2]
         mask, tone = np.zeros(size, np.float32), np.ones(size, np.float32)
         for number, place in enumerate(_TOOTH_MIDDLES):
-            edges = (side[number * _PER_TOOTH : (number + 1) * _PER_TOOTH] for side in (low, high))
-            outline, root = _tooth(*edges, self.detail)
+            own = slice(number * _PER_TOOTH, (number + 1) * _PER_TOOTH)
+            outline, root = _tooth(low[own], high[own], self.detail)
             away = 1 - 0.35 * (place / _ROW_END) ** 2
             for polygon, value in ((outline, away), (root, away * _ROOT_SHADE)):
                 cv2.fillPoly(tone, [fixed_point(polygon)], value, cv2.LINE_8, SUBPIXEL_BITS)
