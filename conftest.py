@@ -1,8 +1,8 @@
-"""Test policy: skips are printed, and only tests marked `gpu` or `local` may skip."""
+"""Test policy: skips are printed, and only tests marked `gpu`, `cpu` or `local` may skip."""
 
 import pytest
 
-_ALLOWED = {"gpu", "local"}
+_ALLOWED = {"gpu", "cpu", "local"}
 _SKIPPED: dict[str, tuple[str, bool]] = {}
 
 
@@ -23,5 +23,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the skips."""
     for node, (reason, allowed) in sorted(_SKIPPED.items()):
-        verdict = "skipped" if allowed else "SKIPPED WITHOUT LEAVE (mark it gpu or local)"
+        verdict = "skipped" if allowed else "SKIPPED WITHOUT LEAVE (mark it gpu, cpu or local)"
         terminalreporter.write_line(f"{verdict}: {node}: {reason}")

@@ -11,7 +11,10 @@ from avcore.compute.memory import MappedFiles
 from avcore.compute.modules import PackedLinear, fuse_gelu
 from avcore.decoding.layers import DecoderLayer, LayerConfig
 
-pytestmark = pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits")
+pytestmark = [
+    pytest.mark.cpu,
+    pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits"),
+]
 
 
 def layer(width: int = 128, out: int = 192, bias: bool = True) -> nn.Linear:

@@ -12,6 +12,7 @@ from torch import nn
 from avcore.checkpoints import laid_out
 from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.laid_out import laid_out_path, use_laid_out, write_laid_out
+from avcore.compute.device import has_onednn
 from avcore.compute.eight_bit_linear import EightBitLinear, has_eight_bit_products
 from avcore.compute.laid_out import bytes_of, can_map, weight_of
 from avcore.compute.memory import MappedFiles
@@ -44,9 +45,12 @@ def mapped(model: nn.Module) -> int:
     return sum(hasattr(layer, "_holder") for layer in model.modules() if isinstance(layer, PackedLinear))
 
 
+@pytest.mark.cpu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
 def test_a_mapped_weight_computes_the_same_bits_as_one_laid_out_here(tmp_path: Path, dtype: torch.dtype) -> None:
+    if not has_onednn(dtype):
+        pytest.skip("this CPU lays out no bfloat16")
     x, plain = torch.randn(7, 64), network(dtype)
     path = write_laid_out(network(dtype), source(tmp_path), dtype)
     model = network(dtype)
@@ -57,6 +61,7 @@ def test_a_mapped_weight_computes_the_same_bits_as_one_laid_out_here(tmp_path: P
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.cpu
 @pytest.mark.skipif(not has_eight_bit_products(), reason="this CPU has no products of eight bits")
 @torch.inference_mode()
 def test_weights_in_eight_bits_come_back_with_their_steps(tmp_path: Path) -> None:

@@ -86,14 +86,14 @@ def test_only_the_utterance_with_a_text_changes(
     assert np.array_equal(told.pictures[elsewhere], plain.pictures[elsewhere])
     change = np.abs(told.pictures.astype(int) - plain.pictures)
     assert change[~elsewhere][:, 70:90, 70:90].mean() > 2  # other lips
-    # As they go to the encoder: AAC's own state reaches on behind what was changed, by less than 0.001.
+    # As they go to the encoder: AAC's own state reaches on behind what was changed, by less than 0.002.
     begin, end = round(second.source_start_s * RATE), round(max(second.source_end_s, second.output_end_s) * RATE)
     old, new = (np.concatenate(sound[path]) for path in (before, after))
     edge = round(0.02 * RATE) + 1  # of a fade
     assert np.array_equal(new[: begin - edge], old[: begin - edge])
     assert np.array_equal(new[end + edge :], old[end + edge :])
     assert np.abs(new[begin:end] - old[begin:end]).max() > 0.02
-    assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.001
+    assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.002
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(
