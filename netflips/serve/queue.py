@@ -116,12 +116,13 @@ class Queue:
         told: dict[str, dict[str, Any]] = {}
         while True:
             news, found = self._news, jobs()
+            ended = all(job.is_over for job in found)  # before anything is told: a job may end while its news are on their way
             for job in found:
                 facts, before = self.facts(job), told.get(job.id, {})
                 if any(facts[name] != before.get(name) for name in _NEWS):
                     told[job.id] = facts
                     yield facts
-            if not is_endless and all(job.is_over for job in found):
+            if ended and not is_endless:
                 return
             try:
                 await asyncio.wait_for(news.wait(), beat_s)

@@ -1,5 +1,6 @@
 """Jobs of the page: their queue, what they are asked with, what comes out, and what stays when a server ends."""
 
+import asyncio
 import json
 import time
 import zipfile
@@ -11,7 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from netflips.dub.command import build_parser
-from netflips.serve.jobs import Job, complaint, warnings_in
+from netflips.serve.hand import Hand
+from netflips.serve.jobs import Job, JobFolders, complaint, warnings_in
+from netflips.serve.queue import Queue
 from netflips.serve.shares import seconds_left, share_of
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
 
@@ -33,6 +36,22 @@ def test_progress_comes_as_events_and_ends(client: TestClient) -> None:
     shares = [one["share"] for one in told]
     assert shares == sorted(shares)
     assert told[-1]["state"] == "done"
+
+
+def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> None:
+    job = Job("0" * 32, visitor="", kind="say", title="", words=[], values={})
+    queue = Queue(JobFolders(tmp_path), Hand(), most_waiting=1, most_waiting_each=1)
+
+    async def told() -> list[str]:
+        states = []
+        job.begin()
+        async for facts in queue.changes(lambda: [job], beat_s=0.01):
+            if facts is not None:
+                states.append(facts["state"])
+                job.end("done")
+        return states
+
+    assert asyncio.run(told()) == ["running", "done"]
 
 
 def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
