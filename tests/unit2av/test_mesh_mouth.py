@@ -231,7 +231,15 @@ def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> N
     def seen(mesh: np.ndarray, roll: float) -> Look:
         pose = fit_pose(mesh.astype(np.float64))
         flowed = np.array([0, 0, sign * roll, 0])
-        return Look(mesh.astype(np.float64), pose, pose.to_head(mesh), flowed, np.zeros((164, 3), np.float32), is_hidden=False)
+        return Look(
+            mesh.astype(np.float64),
+            pose,
+            pose.to_head(mesh),
+            flowed,
+            np.zeros((NUM_FACE, 2)),
+            np.zeros((164, 3), np.float32),
+            is_hidden=False,
+        )
 
     looks = [seen(tilted, 0.1) if k == 5 else seen(still, 0.0) for k in range(11)]
     np.testing.assert_allclose(placed(looks, 5).pose.turn, fit_pose(tilted).turn, atol=0.01)
@@ -269,7 +277,7 @@ def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
 def look(x: float, is_hidden: bool = False) -> Look:
     mesh = mesh_of(Pose(scale=0.6), MouthShape(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
     pose = fit_pose(mesh)
-    return Look(mesh, pose, pose.to_head(mesh), np.zeros(4), np.zeros((164, 3), np.float32), is_hidden)
+    return Look(mesh, pose, pose.to_head(mesh), np.zeros(4), np.zeros((NUM_FACE, 2)), np.zeros((164, 3), np.float32), is_hidden)
 
 
 def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
@@ -285,7 +293,17 @@ def trembling(mouths: Sequence[MouthShape]) -> list[Look]:
     for mouth in mouths:
         found = mesh_of(Pose(scale=0.6), mouth) + rng.normal(0, 0.3, (NUM_FACE, 3))
         pose = fit_pose(found)
-        looks.append(Look(found, pose, pose.to_head(found), np.zeros(4), np.zeros((164, 3), np.float32), is_hidden=False))
+        looks.append(
+            Look(
+                found,
+                pose,
+                pose.to_head(found),
+                np.zeros(4),
+                np.zeros((NUM_FACE, 2)),
+                np.zeros((164, 3), np.float32),
+                is_hidden=False,
+            )
+        )
     return looks
 
 

@@ -3,6 +3,9 @@
 Points all over the upper face are followed (Lucas-Kanade), and one similarity is fitted to all of them. Where there is little
 texture, a point goes where the coder of the video put it: such points count less. Where points disagree, so small a roll or growth
 of the face as may be their error is believed less.
+
+Below the nose, where a face that talks bends, each point goes its own way, as the pixels around it do (Kroeger et al. 2016, "Fast
+optical flow using dense inverse search").
 """
 
 import cv2
@@ -26,6 +29,12 @@ _ALIKE = 20.0
 """Points that err together: their windows overlap, and so do the blocks of a coder."""
 _USUAL_ROLL, _USUAL_GROWTH = 0.0015, 0.0008
 """Of a face from one picture to the next: radians, and a share of its size."""
+_LOWER_FROM, _LOWER_MARGIN = 0.35, 0.08
+"""Share of a face's height below which points are followed one by one, and what is seen beside it, in widths of the face."""
+_LOWER_WIDTH, _MOST_GROWN = 192, 4.0
+"""Pixels that the lower face is looked at in, and how much a small one is enlarged for that at most."""
+_STRIDE, _LEAST_SIDE = 4, 24
+"""Pixels from one patch that is followed to the next, and the smallest side of a part in which patches fit."""
 
 
 def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
@@ -53,6 +62,30 @@ def flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Poi
     one, other = (points[is_good, 0].astype(np.float64) - origin for points in (start, end))
     step = similarity(one, other, _trust(small[0], start[is_good], face))
     return np.asarray(step / [scale, scale, 1, 1], np.float64)
+
+
+def surface_flow(before: Pixels, after: Pixels, mesh: Points, mesh_after: Points) -> Points:
+    """How far each point of the lower face goes from one picture to the next, by the pixels around it: float64 [468, 2], in pixels.
+
+    before, after: uint8 [height, width, 3]. mesh, mesh_after: where the face was found, [468, 3]. Points of the upper face go with
+    those of the lower one that are nearest to them. A face too small to be looked at goes as the mesh does.
+    """
+    both = np.concatenate([mesh[:, :2], mesh_after[:, :2]])
+    low, high = both.min(axis=0), both.max(axis=0)
+    low[1] += _LOWER_FROM * (high[1] - low[1])
+    margin = _LOWER_MARGIN * (high[0] - low[0])
+    left, top = np.maximum(np.floor(low - margin), 0).astype(int).tolist()
+    right, bottom = np.maximum(np.ceil(high + margin), 0).astype(int).tolist()
+    scale = min(_LOWER_WIDTH / max(min(right, before.shape[1]) - left, 1), _MOST_GROWN)
+    one, other = (_grey(picture[top:bottom, left:right], scale) for picture in (before, after))
+    if min(one.shape) < _LEAST_SIDE or one.shape != other.shape:
+        return np.asarray((mesh_after - mesh)[:, :2], np.float64)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setPatchStride(_STRIDE)
+    search.setVariationalRefinementIterations(0)  # it costs as much again, and mouths are moved no better
+    way = search.calc(one, other, None)
+    x, y = (((mesh[:, axis] - start + 0.5) * scale - 0.5).astype(np.float32) for axis, start in enumerate((left, top)))
+    return np.asarray(cv2.remap(way, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0] / scale, np.float64)
 
 
 def similarity(before: Points, after: Points, weights: Points) -> Points:
@@ -114,4 +147,5 @@ def _grey(part: Pixels, scale: float) -> Pixels:
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
     if scale == 1:
         return np.asarray(grey, np.uint8)
-    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=way), np.uint8)

@@ -19,7 +19,7 @@ from avcore.faces.geometry import overlap
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points
 from unit2av.mouths.mesh.find import MeshFinder
-from unit2av.mouths.mesh.flow import flow
+from unit2av.mouths.mesh.flow import flow, surface_flow
 from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
 from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.mouths.mesh.lips import light_on, lip_source, softness
@@ -189,11 +189,12 @@ class _Shot:
     def _look(self, scene: Scene) -> Look | None:
         if scene.mesh is None:
             return None
-        flowed = np.zeros(4)
+        flowed, carried = np.zeros(4), np.zeros((NUM_FACE, 2))
         if self._last is not None:
             before, last = self._last
-            flowed = last.flowed + flow(before.rgb, scene.rgb, last.mesh, scene.mesh.astype(np.float64))
-        look = look_at(scene.rgb, scene.mesh, flowed)
+            both = before.rgb, scene.rgb, last.mesh, scene.mesh.astype(np.float64)
+            flowed, carried = last.flowed + flow(*both), last.carried + surface_flow(*both)
+        look = look_at(scene.rgb, scene.mesh, flowed, carried)
         self._known.meet(scene.rgb, look)
         return look
 
