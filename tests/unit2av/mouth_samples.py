@@ -1,16 +1,20 @@
-"""A mouth table of four units, what is said with them, and landmarks of drawn heads."""
+"""A mouth table of four units, what is said with them, and drawn heads with their landmarks."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 
 import numpy as np
 
+from avcore.faces.geometry import hull
 from avcore.units import Units
 from unit2av.mouths.mesh.face_shape import NUM_FACE
 from unit2av.mouths.mesh.fit import Examples, learn_table
 from unit2av.mouths.mesh.table import MouthTable
-from unit2av.mouths.mouth import Said
+from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Camera, Pose
-from workshop.heads.head import Head, MouthShape
+from workshop.heads.head import Head, MouthShape, draw
+from workshop.heads.motion import motion
 
 VOCABULARY = "sha256:0000000000000001"
 SIDE = 200
@@ -43,3 +47,16 @@ def mesh_of(pose: Pose, mouth: MouthShape, seed: int = 901) -> np.ndarray:
     camera = Camera(pose, (SIDE, SIDE))
     positions, depth = camera.project(head(seed).shape.moved(mouth.opening, mouth.width, 0.0))
     return np.concatenate([positions, depth[:, None] * camera.scale], axis=1)[:NUM_FACE].astype(np.float32)
+
+
+def filmed(mouths: Sequence[MouthShape], seed: int = 901, amount: float = 1.0) -> list[Scene]:
+    """A head with moving mouth and moving head, every scene with its landmarks."""
+    scenes = []
+    for k, (pose, mouth) in enumerate(zip(motion(seed, len(mouths), Pose(scale=0.6), amount), mouths, strict=True)):
+        mesh = mesh_of(pose, mouth, seed)
+        scenes.append(Scene(draw(head(seed), pose, mouth, SIDE), hull(mesh), Fraction(k, 25), mesh=mesh))
+    return scenes
+
+
+def talk(count: int) -> list[MouthShape]:
+    return [MouthShape(0.35 + 0.35 * float(np.sin(k / 2)), 0.0) for k in range(count)]

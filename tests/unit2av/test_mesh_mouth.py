@@ -10,7 +10,7 @@ import pytest
 from avcore.errors import UnitError
 from avcore.faces.geometry import hull
 from avcore.units import Units
-from tests.unit2av.mouth_samples import SIDE, head, mesh_of, said, table
+from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, said, table, talk
 from unit2av.mouths.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
@@ -21,26 +21,14 @@ from unit2av.mouths.mesh.face_shape import (
     UPPER_LIP,
     neutral_face,
 )
-from unit2av.mouths.mesh.flow import flow, similarity
-from unit2av.mouths.mesh.head_frame import UPPER_FACE, fit_pose
-from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
+from unit2av.mouths.mesh.head_frame import fit_pose
 from unit2av.mouths.mesh.lips import lip_source
 from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
-from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Pose
 from workshop.heads.head import MouthShape, draw
 from workshop.heads.motion import motion
-
-
-def filmed(mouths: Sequence[MouthShape], seed: int = 901, amount: float = 1.0) -> list[Scene]:
-    """A head with moving mouth and moving head, every scene with its landmarks."""
-    scenes = []
-    for k, (pose, mouth) in enumerate(zip(motion(seed, len(mouths), Pose(scale=0.6), amount), mouths, strict=True)):
-        mesh = mesh_of(pose, mouth, seed)
-        scenes.append(Scene(draw(head(seed), pose, mouth, SIDE), hull(mesh), Fraction(k, 25), mesh=mesh))
-    return scenes
 
 
 def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
@@ -49,10 +37,6 @@ def drawn(scenes: Sequence[Scene], *units: int) -> list[np.ndarray]:
         return list(mouth.draw(mouth.codes(said(*units)), scenes))
     finally:
         mouth.close()
-
-
-def talk(count: int) -> list[MouthShape]:
-    return [MouthShape(0.35 + 0.35 * float(np.sin(k / 2)), 0.0) for k in range(count)]
 
 
 # The table
@@ -189,63 +173,6 @@ def test_a_mouth_that_holds_still_does_not_slide_on_a_moving_head(monkeypatch: p
     assert np.hypot(*np.diff(slide, n=2, axis=0).T).mean() < 0.2
 
 
-@pytest.mark.parametrize(("roll", "growth"), [(0.0, 0.0), (0.05, 0.0), (-0.03, 0.04)])
-def test_flow_finds_how_a_shaken_camera_moves_a_face(roll: float, growth: float) -> None:
-    """Landmarks that do not move say nothing: the pixels do."""
-    pose = Pose(scale=0.6)
-    before, mesh = draw(head(), pose, MouthShape(), SIDE), mesh_of(pose, MouthShape()).astype(np.float64)
-    middle = mesh[UPPER_FACE, :2].mean(axis=0)
-    step = np.exp(growth + 1j * roll)
-    turn = np.array([[step.real, -step.imag], [step.imag, step.real]])
-    place = np.column_stack([turn, np.array([3.4, -2.2]) + middle - turn @ middle])
-    after = cv2.warpAffine(before, place, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    found = flow(before, after, mesh, mesh)
-    assert np.abs(found[:2] - [3.4, -2.2]).max() < 0.15
-    assert np.abs(found[2:] - [roll, growth]).max() < 0.004
-
-
-def test_a_background_that_stays_does_not_hold_a_turned_head_back() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (SIDE // 4, SIDE // 4, 3), dtype=np.uint8)
-    wall = cv2.resize(noise, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    poses = [Pose(yaw=0.6, scale=0.6, shift=(right, 0.0)) for right in (0.0, 3 / SIDE)]
-    before, after = (draw(head(), pose, MouthShape(), SIDE, onto=wall) for pose in poses)
-    mesh, moved = (mesh_of(pose, MouthShape()).astype(np.float64) for pose in poses)
-    assert np.abs(flow(before, after, mesh, mesh)[:2] - (moved - mesh)[:, :2].mean(axis=0)).max() < 0.2
-
-
-def test_points_that_disagree_make_no_small_roll_and_those_that_agree_do() -> None:
-    rng, points = np.random.default_rng(2), np.random.default_rng(3).uniform(-60, 60, (70, 2))
-    turn = np.array([[1, -0.002], [0.002, 1]])
-    even = np.ones(len(points))
-    clear = similarity(points, points @ turn.T, even)
-    vague = [similarity(points, points + rng.normal(0, 0.8, points.shape), even)[2] for _ in range(20)]
-    assert abs(clear[2] - 0.002) < 1e-4
-    assert np.std(vague) < 0.7 * 0.8 / np.sqrt(np.square(points - points.mean(axis=0)).sum())
-
-
-def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> None:
-    """The head rolls in one picture; its landmarks say so, and so do the pixels: nothing is smoothed away."""
-    still, tilted = mesh_of(Pose(scale=0.6), MouthShape()), mesh_of(Pose(scale=0.6, roll=0.1), MouthShape())
-    sign = -1 if fit_pose(tilted).turn[1, 0] < 0 else 1
-
-    def seen(mesh: np.ndarray, roll: float) -> Look:
-        pose = fit_pose(mesh.astype(np.float64))
-        flowed = np.array([0, 0, sign * roll, 0])
-        return Look(
-            mesh.astype(np.float64),
-            pose,
-            pose.to_head(mesh),
-            flowed,
-            np.zeros((NUM_FACE, 2)),
-            np.zeros((164, 3), np.float32),
-            is_hidden=False,
-        )
-
-    looks = [seen(tilted, 0.1) if k == 5 else seen(still, 0.0) for k in range(11)]
-    np.testing.assert_allclose(placed(looks, 5).pose.turn, fit_pose(tilted).turn, atol=0.01)
-    np.testing.assert_allclose(placed(looks, 4).pose.turn, fit_pose(still).turn, atol=0.01)
-
-
 def test_no_part_of_a_lip_is_taken_from_inside_an_open_mouth() -> None:
     """Along each column of a lip, what is taken begins at its inner edge and goes on outwards."""
     pose, mouth = Pose(scale=0.6), MouthShape(0.8, 0.0)
@@ -269,89 +196,3 @@ def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
     cv2.ellipse(shiny, (int(x), int(y)), (12, 1), 0, 0, 360, (245, 235, 235), -1)
     dull, bright = (lip_source(one, mesh, 0.1)[middle[0], 1] for one in (picture, shiny))
     assert abs(bright - dull) < 1
-
-
-# In a stream
-
-
-def look(x: float, is_hidden: bool = False) -> Look:
-    mesh = mesh_of(Pose(scale=0.6), MouthShape(0.0, 0.0)).astype(np.float64) + np.array([x, 0, 0])
-    pose = fit_pose(mesh)
-    return Look(mesh, pose, pose.to_head(mesh), np.zeros(4), np.zeros((NUM_FACE, 2)), np.zeros((164, 3), np.float32), is_hidden)
-
-
-def test_a_place_is_the_mean_of_its_neighbours_and_flow_moves_it() -> None:
-    steady = placed([look(x) for x in (0, 1, 0, 1, 0, 1, 0)], 3)
-    assert abs(steady.pose.shift[0] - look(0.5).pose.shift[0]) < 0.2
-    assert placed([None, None], 0) is None
-    assert np.isfinite(placed([look(0), *[None] * 6], 6).seen).all()  # out of sight for a while
-
-
-def trembling(mouths: Sequence[MouthShape]) -> list[Look]:
-    """Looks at a head that holds still, found with a third of a pixel of error."""
-    rng, looks = np.random.default_rng(5), []
-    for mouth in mouths:
-        found = mesh_of(Pose(scale=0.6), mouth) + rng.normal(0, 0.3, (NUM_FACE, 3))
-        pose = fit_pose(found)
-        looks.append(
-            Look(
-                found,
-                pose,
-                pose.to_head(found),
-                np.zeros(4),
-                np.zeros((NUM_FACE, 2)),
-                np.zeros((164, 3), np.float32),
-                is_hidden=False,
-            )
-        )
-    return looks
-
-
-def test_lips_that_hold_still_are_seen_without_trembling_and_those_that_move_at_once() -> None:
-    lips = [*OUTER_UPPER, *OUTER_LOWER]
-    still = trembling([MouthShape(0.2, 0.0)] * 21)
-    alone, seen = np.array([one.head[lips] for one in still[5:16]]), np.array([placed(still, k).seen[lips] for k in range(5, 16)])
-    assert np.abs(np.diff(seen, axis=0)).mean() < 0.5 * np.abs(np.diff(alone, axis=0)).mean()
-    opened = trembling([MouthShape(0.9 if k == 10 else 0.0, 0.0) for k in range(21)])
-    assert lip_gaps(placed(opened, 10).seen[None])[0] > 0.95 * lip_gaps(opened[10].head[None])[0]
-
-
-def test_a_drawn_mouth_goes_out_before_something_hides_it_and_comes_back() -> None:
-    looks = [look(0, is_hidden=k in (8, 9)) for k in range(18)]
-    strengths = [placed(looks, k).strength for k in range(18)]
-    assert strengths[8] == strengths[9] == 0
-    assert strengths[0] == strengths[-1] == 1
-    assert np.abs(np.diff(strengths)).max() <= 0.21
-
-
-def test_what_was_hidden_stays_hidden_a_little_longer() -> None:
-    assert is_hidden_now(0.15, was_hidden=False)
-    assert is_hidden_now(0.12, was_hidden=True)
-    assert not is_hidden_now(0.12, was_hidden=False)
-    assert not is_hidden_now(0.09, was_hidden=True)
-
-
-def strange(picture: np.ndarray, mesh: np.ndarray) -> float:
-    usual = usual_look([skin_look(one.rgb, one.mesh.astype(np.float64)) for one in filmed(talk(12))])
-    return strangeness(skin_look(picture, mesh.astype(np.float64)), usual)
-
-
-@pytest.mark.parametrize(
-    ("pose", "mouth"),
-    [
-        (Pose(scale=0.6), MouthShape(1.0, 0.0)),
-        (Pose(scale=0.6, yaw=0.4), MouthShape(0.1, 0.0)),
-        (Pose(scale=0.5, yaw=-0.4), MouthShape(0.0, -1.0)),
-    ],
-)
-def test_neither_an_open_mouth_nor_a_turned_head_looks_hidden(pose: Pose, mouth: MouthShape) -> None:
-    assert strange(draw(head(), pose, mouth, SIDE), mesh_of(pose, mouth)) < SEEN_UNTIL
-
-
-@pytest.mark.parametrize("colour", [(30, 30, 30), (205, 160, 140)])
-def test_a_microphone_and_a_hand_before_the_mouth_hide_it(colour: tuple[int, int, int]) -> None:
-    pose = Pose(scale=0.6)
-    mesh, picture = mesh_of(pose, MouthShape(0.2, 0.0)), draw(head(), pose, MouthShape(0.2, 0.0), SIDE)
-    middle = mesh[[13, 14], :2].mean(axis=0).round().astype(int)
-    cv2.ellipse(picture, (int(middle[0]), int(middle[1])), (34, 24), 20, 0, 360, colour, -1)
-    assert strange(picture, mesh) > HIDDEN_FROM

@@ -142,10 +142,14 @@ def _trust(grey: Pixels, points: NDArray[np.float32], face: NDArray[np.float32])
 
 
 def _grey(part: Pixels, scale: float) -> Pixels:
+    """A part of a picture in grey, resized: in halves as far as that goes, which is many times as fast; odd rows are left out."""
     if not part.size:
         return np.zeros((0, 0), np.uint8)
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    while scale <= 0.5 and min(grey.shape) > 1:
+        grey = cv2.resize(grey[: grey.shape[0] & ~1, : grey.shape[1] & ~1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        scale *= 2
     if scale == 1:
         return np.asarray(grey, np.uint8)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    way = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=way), np.uint8)
