@@ -115,7 +115,8 @@ def placed(looks: Sequence[Look | None], now: int) -> Place | None:
     # What the mesh says of turn, size and place, taken to this picture by flow.
     here = seen[int(np.abs(distance).argmin())]
     pose = mean_pose([rolled(look.pose, *(here.flowed - look.flowed)[2:].tolist()) for look in seen], turn)
-    middle = near @ np.stack([look.mesh[UPPER_FACE, :2].mean(axis=0) - look.flowed[:2] for look in seen]) + here.flowed[:2]
+    middles = np.stack([look.mesh[UPPER_FACE, :2] for look in seen]).mean(axis=1)
+    middle = near @ (middles - np.stack([look.flowed[:2] for look in seen])) + here.flowed[:2]
     shift = pose.shift.copy()
     shift[:2] += middle - pose.to_picture(head[UPPER_FACE])[:, :2].mean(axis=0)
     pose = HeadPose(pose.scale, pose.turn, shift)
