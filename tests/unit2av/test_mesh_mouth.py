@@ -134,7 +134,7 @@ def test_scenes_are_read_some_way_ahead_and_never_all() -> None:
     mouth = MeshMouth(table())
     stream = mouth.draw(mouth.codes(said(0, 2, 0)), counted())
     next(stream)
-    assert read <= 27
+    assert read <= 31  # a second, and what the thread that looks at them has in hand
     mouth.close()
 
 

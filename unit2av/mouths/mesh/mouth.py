@@ -1,7 +1,8 @@
 """The mouth that moves the person's own pixels: as a stream, some pictures behind what is read.
 
 It looks a second ahead, to know how the person looks at rest, where the face goes, and when something comes before the mouth;
-what it knows of a person gets better with every picture and is kept until the next cut.
+what it knows of a person gets better with every picture and is kept until the next cut. What a picture shows by itself is looked at
+in a thread beside the drawing.
 """
 
 from collections import deque
@@ -12,27 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
-from avcore.compute.ahead import pictures_at_once
+from avcore.compute.ahead import ahead, pictures_at_once
 from avcore.errors import UnitError
-from avcore.faces.crop import Box
-from avcore.faces.geometry import overlap
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points
 from unit2av.mouths.mesh.find import MeshFinder
-from unit2av.mouths.mesh.flow import flow, surface_flow
 from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
 from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.mouths.mesh.lips import light_on, lip_source, softness
 from unit2av.mouths.mesh.person import Person, acquaint, eased, influence, lip_gaps
 from unit2av.mouths.mesh.shade import shade
-from unit2av.mouths.mesh.stream import REACH, Look, Place, is_hidden_now, look_at, placed
+from unit2av.mouths.mesh.sight import Sight, sights
+from unit2av.mouths.mesh.stream import REACH, Look, Place, is_hidden_now, placed
 from unit2av.mouths.mesh.table import MouthTable, Parameters
 from unit2av.mouths.mesh.warp import move_pixels
 from unit2av.mouths.mouth import Said, Scene
 
 LOOK_AHEAD = FRAME_RATE
 """Pictures that are held: a second; of very large ones less."""
-_SAME_FACE = 0.3
+_SIGHTS_AHEAD = 2
+"""Pictures that are looked at beside the drawing, on another core: a third of the time."""
 _CLOSING = (0.75, 0.45, 0.2, 0.05, 0.0)
 """Shares of its last shape by which a mouth closes after the speech."""
 _EASE = 0.06
@@ -133,17 +133,17 @@ class MeshMouth:
     def draw(self, codes: Parameters, scenes: Iterable[Scene]) -> Iterator[Pixels]:
         """See `Mouth.draw`; a face that is not found by the mesh, or hidden, keeps its own mouth."""
         shot: _Shot | None = None
-        for scene in scenes:
-            if shot is not None and not shot.goes_on(scene):
+        for sight in ahead(sights(scenes, self._finder), _SIGHTS_AHEAD):
+            if shot is not None and sight.begins:
                 yield from shot.rest()
                 shot = None
-            if scene.box is None:
-                yield scene.rgb
+            if sight.scene.box is None:
+                yield sight.scene.rgb
                 continue
             if shot is None:
-                shot = _Shot(codes, pictures_at_once(scene.rgb.shape[1], scene.rgb.shape[0], LOOK_AHEAD))
-            mesh = scene.mesh if scene.mesh is not None else self._finder.find(scene.rgb, scene.box)
-            yield from shot.add(replace(scene, mesh=mesh), scene.box)
+                height, width = sight.scene.rgb.shape[:2]
+                shot = _Shot(codes, pictures_at_once(width, height, LOOK_AHEAD))
+            yield from shot.add(sight)
         if shot is not None:
             yield from shot.rest()
 
@@ -151,8 +151,8 @@ class MeshMouth:
 class _Shot:
     """One face from one cut to the next. Pictures come out some way behind those that go in."""
 
-    def __init__(self, codes: Parameters, ahead: int) -> None:
-        self._codes, self._ahead = codes, max(ahead, REACH + 1)
+    def __init__(self, codes: Parameters, held: int) -> None:
+        self._codes, self._held = codes, max(held, REACH + 1)
         self._scenes = deque[Scene]()
         self._looks = list[Look | None]()
         self._shown = 0
@@ -160,43 +160,21 @@ class _Shot:
         self._judged = 0
         """How many of the looks were judged to be hidden or not."""
         self._known = _Acquaintance()
-        self._last: tuple[Scene, Look] | None = None
-        self._box: Box | None = None
-        self._number, self._is_hidden = 0, False
+        self._is_hidden = False
 
-    def goes_on(self, scene: Scene) -> bool:
-        """Whether a scene shows the same face in the same shot."""
-        if scene.box is None or self._box is None or scene.shot != self._number:
-            return False
-        return overlap(scene.box, self._box) >= _SAME_FACE
-
-    def add(self, scene: Scene, box: Box) -> Iterator[Pixels]:
+    def add(self, sight: Sight) -> Iterator[Pixels]:
         """Take a picture in; one comes out when enough are held."""
-        self._box, self._number = box, scene.shot
-        look = self._look(scene)
-        self._scenes.append(scene)
-        self._looks.append(look)
-        if look is not None:
-            self._last = scene, look
-        if len(self._scenes) > self._ahead:
+        if sight.look is not None:
+            self._known.meet(sight.scene.rgb, sight.look)
+        self._scenes.append(sight.scene)
+        self._looks.append(sight.look)
+        if len(self._scenes) > self._held:
             yield self._next()
 
     def rest(self) -> Iterator[Pixels]:
         """Let out what is held."""
         while self._scenes:
             yield self._next()
-
-    def _look(self, scene: Scene) -> Look | None:
-        if scene.mesh is None:
-            return None
-        flowed, carried = np.zeros(4), np.zeros((NUM_FACE, 2))
-        if self._last is not None:
-            before, last = self._last
-            both = before.rgb, scene.rgb, last.mesh, scene.mesh.astype(np.float64)
-            flowed, carried = last.flowed + flow(*both), last.carried + surface_flow(*both)
-        look = look_at(scene.rgb, scene.mesh, flowed, carried)
-        self._known.meet(scene.rgb, look)
-        return look
 
     def _judge(self) -> None:
         """Find out which of the looks that count by now are hidden; what is usual was learnt from pictures ahead of them."""
