@@ -3,8 +3,8 @@
 A mesh found in each picture for itself trembles by a pixel, which shows on a mouth; smoothing it would drag the mouth behind a
 moving head or a shaken camera. So place, roll and size are taken from the optical flow of the upper face, and from the mesh only
 over some pictures; the turn is smoothed a little, and the shape of the face less. Where lips end, and where the skin is that moves
-with them, the mesh says otherwise wrongly in each shape of a mouth, by a pixel: so it counts over some pictures there too, and the
-pixels say how everything moved in between. Without that, an open mouth that is closed keeps a trace of its shape.
+with them, the mesh errs by about a pixel, in each shape of a mouth in another way: so it counts over some pictures there too, and
+the pixels say how everything moved in between. Without that, an open mouth that is closed keeps a trace of its shape.
 """
 
 from collections.abc import Sequence
