@@ -13,6 +13,7 @@ from unit2av.mouths.mesh.flow import flow, similarity, surface_flow
 from unit2av.mouths.mesh.head_frame import UPPER_FACE, fit_pose
 from unit2av.mouths.mesh.hidden import HIDDEN_FROM, SEEN_UNTIL, skin_look, strangeness, usual_look
 from unit2av.mouths.mesh.person import lip_gaps
+from unit2av.mouths.mesh.sight import sights
 from unit2av.mouths.mesh.stream import Look, is_hidden_now, placed
 from workshop.heads.camera import Pose
 from workshop.heads.head import MouthShape, draw
@@ -126,6 +127,43 @@ def test_neighbours_are_turned_and_grown_by_flow_before_they_are_averaged() -> N
 
 
 # In a stream
+
+
+def test_pictures_are_looked_at_beside_those_of_the_same_face_and_shot_alone() -> None:
+    """A cut, another face and a picture without a face begin anew; a picture in which the mesh finds none does not."""
+    film = filmed(talk(8))
+    far = film[4].box + 300
+    scenes = [
+        film[0],
+        film[1],
+        replace(film[2], shot=1),
+        replace(film[3], shot=1, box=None),
+        *film[4:6],
+        replace(film[6], box=far),
+        film[7],
+    ]
+
+    class Blind:
+        def find(self, picture: np.ndarray, box: np.ndarray) -> None:
+            return None
+
+    seen = list(sights(scenes, Blind()))
+    assert [one.begins for one in seen] == [True, False, True, True, True, False, True, True]
+    assert [one.look is None for one in seen] == [k == 3 for k in range(8)]
+    assert [bool(np.any(one.look.carried)) for one in seen if one.look is not None] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    blinked = list(sights([film[0], replace(film[1], mesh=None), film[2]], Blind()))
+    assert blinked[1].look is None
+    assert not blinked[2].begins
+    way = (film[2].mesh - film[0].mesh)[[199, 200], :2]
+    assert np.abs(blinked[2].look.carried[[199, 200]] - way).max() < 1  # it is followed from the last picture that has one
 
 
 def look(x: float, is_hidden: bool = False) -> Look:
