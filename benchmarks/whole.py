@@ -107,8 +107,9 @@ def one_by_one() -> None:
     from avcore.faces import find
     from netflips.dub import clock
     from netflips.recording import pictures, see
+    from unit2av.mouths.mesh import mouth
 
-    for module in (find, clock, pictures, see):
+    for module in (find, clock, pictures, see, mouth):
         module.ahead = lambda items, depth: iter(items)
 
 

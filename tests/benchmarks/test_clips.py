@@ -28,7 +28,7 @@ def test_one_by_one_takes_effect_wherever_something_is_made_ahead() -> None:
         "import netflips.pipeline\n"
         "ours = [m for n, m in list(sys.modules.items()) if n.split('.')[0] in ('avcore', 'netflips', 'unit2av')]\n"
         "users = [m for m in ours if callable(getattr(m, 'ahead', None)) and m.__name__ != 'avcore.compute.ahead']\n"
-        "assert len(users) == 4, users\n"
+        "assert len(users) == 5, users\n"
         "assert all(m.ahead.__module__ == 'benchmarks.whole' for m in users), users\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CLIP.parents[1])
