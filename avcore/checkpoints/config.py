@@ -27,7 +27,7 @@ _READ = {
 
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 _MAX_HOPS = 10
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 100_000
 Value = TypeVar("Value", bool, int, float)
 
 

@@ -35,6 +35,9 @@ Heavy = TypeVar("Heavy")
 ROWS_TO_PACK_FOR = 256
 """The layout oneDNN chooses for this many rows is as good as any for 1 to 300; those for fewer are up to 2x slower."""
 
+_LEAST_PACKED = 1 << 18
+"""Weights of a layer in float32 from which packing it pays. Below, what a call of oneDNN's costs is more than it saves (20 rows of
+192 to 768 numbers: 132 us, 105 by MKL), and so is the kernel that it makes for each number of rows (6 ms)."""
 _LAYING_OUT = Lock()
 _EXACT_GELU = "none"
 """The algorithm: by the error function, not approximated by tanh."""
@@ -213,20 +216,17 @@ def pack_linears(module: nn.Module, dtype: torch.dtype, files: MappedFiles | Non
     """Replace all linear layers below `module`, in place, by ones that compute in `dtype` (inference only).
 
     files: those that were mapped when the weights were there already, for callers that pack part by part (default: those of now).
-    On a CPU with oneDNN they are packed; elsewhere float32 layers stay as they are and others are cast. A weight used in
-    several places (as a tied embedding) keeps its own copy for those that are not linear. What is not packed has memory of
-    its own afterwards, so that a file which the weights were mapped from is let go with the last layer. Returns the module.
+    On a CPU with oneDNN they are packed, but for small ones in float32; elsewhere float32 layers stay as they are and others are
+    cast. A weight used in several places (as a tied embedding) keeps its own copy for those that are not linear. What is not
+    packed has memory of its own afterwards, so that a file which the weights were mapped from is let go with the last layer.
+    Returns the module.
     """
-    is_packed = False
     files = files or MappedFiles()
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear:
-                replacement = _packed(child, dtype, files)
-                setattr(parent, name, replacement)
-                is_packed = is_packed or replacement is not child
-    if is_packed:
-        copy_from_files(module.parameters(), files)
+                setattr(parent, name, _packed(child, dtype, files))
+    copy_from_files(module.parameters(), files)
     return module
 
 
@@ -248,6 +248,7 @@ def fuse_gelu(linear: nn.Module, activation: nn.Module) -> nn.Module:
 
 
 def _packed(linear: nn.Linear, dtype: torch.dtype, files: MappedFiles) -> nn.Module:
-    if linear.weight.device.type == "cpu" and dtype in (torch.float32, torch.bfloat16) and has_onednn(dtype):
+    pays = dtype == torch.bfloat16 or (dtype == torch.float32 and linear.weight.numel() >= _LEAST_PACKED)
+    if linear.weight.device.type == "cpu" and pays and has_onednn(dtype):
         return PackedLinear(linear, dtype, files)
     return linear if dtype == linear.weight.dtype else CastLinear(linear, dtype)

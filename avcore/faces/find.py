@@ -18,9 +18,9 @@ from avcore.compute.ahead import ahead
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
-from avcore.faces.geometry import steady_boxes
+from avcore.faces.geometry import Landmarks, steady_boxes
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
-from avcore.faces.track import FaceTrack, RowStore, TrackFrame, TrackStore
+from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
 from avcore.plain_text import several
 from avcore.progress import Progress, silent, track
@@ -80,14 +80,14 @@ class SpeakerFace:
     """The face to dub, one entry per 25 fps picture.
 
     frames: box, pose and quality, also where the face was unseen no longer than a breath; None where it is not in the
-    picture. track_numbers: the track that a picture's face belongs to, or None. Lip crops lie in a temporary file.
+    picture. track_numbers: the track that a picture's face belongs to, or None. Lip crops and landmarks lie in temporary files.
     """
 
     frames: list[TrackFrame | None]
     track_numbers: list[int | None]
     tracks: tuple[TrackSummary, ...]
     _rows: NDArray[np.int64] = field(repr=False)
-    _lips: RowStore = field(repr=False)
+    _store: TrackStore = field(repr=False)
 
     @property
     def boxes(self) -> list[Box | None]:
@@ -111,6 +111,13 @@ class SpeakerFace:
         share = np.float32(gone / frames_to_seconds(1))
         return here.box + (following.box - here.box) * share
 
+    def landmarks_at(self, index: int) -> Landmarks | None:
+        """Landmarks float32 [468, 3] in picture number `index` as it is shown; None where the face was not seen in it."""
+        frame = self.frames[index]
+        if frame is None or not frame.is_found:
+            return None
+        return np.asarray(self._store.landmarks.read([frame.row])[0], np.float32)
+
     @property
     def num_found(self) -> int:
         """Pictures that have a box."""
@@ -126,7 +133,7 @@ class SpeakerFace:
 
         Where the face is not in the picture, the crop nearest in time stands: a mouth that holds still says nothing.
         """
-        return np.asarray(self._lips.read(self._rows[start:stop]), dtype=np.uint8)
+        return np.asarray(self._store.lips.read(self._rows[start:stop]), dtype=np.uint8)
 
 
 class FollowedFaces(NamedTuple):
@@ -225,7 +232,7 @@ def _speaker(chosen: Sequence[FaceTrack], num_pictures: int, summaries: tuple[Tr
         track_numbers=numbers,
         tracks=summaries,
         _rows=nearest_rows(rows),
-        _lips=store.lips,
+        _store=store,
     )
 
 

@@ -101,7 +101,7 @@ class TrackStore:
 
     def __init__(self) -> None:
         self.lips = RowStore((LIP_SIDE, LIP_SIDE), np.uint8)
-        self.landmarks = RowStore((NUM_LANDMARKS, 2), np.float32)
+        self.landmarks = RowStore((NUM_LANDMARKS, 3), np.float32)
 
 
 @dataclass
@@ -138,7 +138,7 @@ class FaceTrack:
         return appearance(np.asarray(self.portraits / max(self.num_portraits, 1), np.float32))
 
     def landmarks(self, index: int) -> Landmarks | None:
-        """Landmarks float32 [468, 2] in pixels of picture number `index`, or None when the face was not seen in it."""
+        """Landmarks float32 [468, 3] in pixels of picture number `index`, or None when the face was not seen in it."""
         frame = self.frames[index - self.first]
         return np.asarray(self.store.landmarks.read([frame.row])[0], dtype=np.float32) if frame.is_found else None
 
@@ -239,7 +239,7 @@ class OpenTrack:
         lips = crop_lips(look.gray, look.window.from_picture(smooth))
         if lips is None:
             lips = np.zeros((LIP_SIDE, LIP_SIDE), dtype=np.uint8)
-        store.landmarks.append(landmarks[:, :2])
+        store.landmarks.append(landmarks)
         self._track.frames.append(
             TrackFrame(
                 box=face_box(landmarks[:, :2]),

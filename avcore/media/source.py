@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import islice, repeat
+from itertools import repeat
 from pathlib import Path
 
 from avcore.errors import MediaError
@@ -54,28 +54,28 @@ class PictureSource:
         Backwards, short stretches are decoded again, so that only one of them is held. Index and time are those of the
         source frame shown. start: how many pictures of this are left out at the beginning.
         """
-        yield from islice(self._swinging(start), num_frames)
-
-    def _swinging(self, start: int) -> Iterator[Picture]:
         last = self._num_frames - 1
         if last == 0:
-            yield from repeat(next(self.pictures()))
-        within = start % (2 * last)
-        if within <= last:
-            yield from self.pictures(within)
-        else:
-            yield from self._backwards(2 * last - within + 1)
-            yield from self.pictures()
-        while True:
-            yield from self._backwards(last)
-            yield from self.pictures()
+            yield from repeat(next(self.pictures()), num_frames)
+            return
+        stop = start + num_frames
+        while start < stop:
+            left, within = stop - start, start % (2 * last)
+            if within <= last:
+                first, end = within, min(within + left, last + 1)
+                yield from self.pictures(first, end)
+            else:
+                end = 2 * last - within + 1
+                first = max(end - left, 1)
+                yield from self._backwards(first, end)
+            start += end - first
 
-    def _backwards(self, stop: int) -> Iterator[Picture]:
-        """Frames stop - 1 down to 1."""
-        while stop > 1:
-            start = max(1, stop - self._stretch)
-            stretch = list(self.pictures(start, stop))
-            stop = start
+    def _backwards(self, start: int, stop: int) -> Iterator[Picture]:
+        """Frames stop - 1 down to `start`."""
+        while stop > start:
+            first = max(start, stop - self._stretch)
+            stretch = list(self.pictures(first, stop))
+            stop = first
             while stretch:
                 yield stretch.pop()
 

@@ -34,6 +34,9 @@ _AAC_BITS_PER_SAMPLE = 2
 _AAC_MIN_BITS = 64_000
 _MIN_TICKS_PER_SECOND = 10_000
 _SILENCE_BLOCK = 1 << 16
+QUICK_PRESET, QUICK_CRF = "veryfast", 16.5
+"""As good as x264's `medium` at 18 (brightness of a real clip the same, of a drawn one 0.4 dB less, the worst picture of each
+better), in 0.4 of its time or less; files are 11 % larger."""
 _USUAL_PIXELS = 4096 * 2304
 _FRUGAL = {"rc-lookahead": "1", "refs": "1", "bf": "0", "threads": "4"}
 """For pictures above 4K, of which x264 would otherwise hold some fifty: 1.2 GB at 8K instead of 5.6, a slightly larger file."""

@@ -4,6 +4,7 @@ In a file of units a line has decimal ids with blanks between.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from avcore.texts import iter_lines
 Ids = NDArray[np.int64]
 
 _MOST_DIGITS = 18  # of an int64 for certain
+_PLAIN_LINE = re.compile(rf"(?:-?[0-9]{{1,{_MOST_DIGITS}}}(?: |$))+")
+"""A line as it is mostly written; others are looked at token by token."""
 LOG = logging.getLogger(__name__)
 _TEXT_EXPECTED = "one line of whole numbers with blanks between"
 
@@ -122,7 +125,7 @@ def from_reference_codes(codes: Iterable[int] | Ids, language: str = "", vocabul
 def parse_units(line: str, path: str | Path | None = None) -> Ids:
     """Read a line of blank-separated decimal units to int64 [N]. Raises UnitError naming a token that is no number."""
     tokens = line.split()
-    for position, token in enumerate(tokens):
+    for position, token in enumerate(() if _PLAIN_LINE.fullmatch(line) else tokens):
         digits = token.removeprefix("-")
         if not digits.isascii() or not digits.isdecimal() or len(digits) > _MOST_DIGITS:
             raise UnitError(

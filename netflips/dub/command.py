@@ -19,6 +19,8 @@ from unit2av.mouths.flags import add_mouth_options
 
 _OF_TRACING = ("torch._meta_registrations",)
 """What torch imports by itself for tracing and compiling, a fifth of its import: kernels, in Python, of tensors without content."""
+_OF_TORCHAUDIO = tuple(f"torchaudio.{name}" for name in ("compliance", "datasets", "models", "pipelines"))
+"""What it imports by itself, of which nothing is used."""
 _DEFAULT_LABEL = "synthetic speech and lips"
 
 
@@ -118,7 +120,7 @@ def _work(options: argparse.Namespace) -> int | None:
     parse_face_choice(options.face)
     recording = recording_options(options)
     with _faces_early(options, recording) as head_start:
-        with loading(), postponed(*_OF_TRACING):
+        with loading(), postponed(*_OF_TRACING, *_OF_TORCHAUDIO):
             _require_video(options)
             from netflips.dub.work import dub_videos
 

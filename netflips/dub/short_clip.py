@@ -19,9 +19,10 @@ from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.boxes import read_boxes_for
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, chosen_face, find_faces
+from avcore.faces.geometry import Landmarks
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
-from avcore.media import PictureSource, VideoWriter, read_speech
+from avcore.media import QUICK_CRF, QUICK_PRESET, PictureSource, VideoWriter, read_speech
 from avcore.pingpong import pingpong
 from avcore.progress import Progress
 from avcore.provenance import synthetic_comment
@@ -65,6 +66,11 @@ class ClipInput:
     boxes: Sequence[Box | None]
     lips: NDArray[np.uint8] | None
     face: SpeakerFace | None
+
+    def mesh_at(self, index: int) -> Landmarks | None:
+        """Landmarks float32 [468, 3] of the dubbed face in a picture, where they were found and its pixels are square."""
+        is_known = self.face is not None and self.source.info.pixel_aspect == 1
+        return self.face.landmarks_at(index) if is_known and self.face is not None else None
 
 
 class ShortDub:
@@ -189,7 +195,8 @@ class ShortDub:
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
         batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
-        scenes = clock.ahead(played_to_and_fro(material.source, material.boxes, total), "read", depth)
+        footage = played_to_and_fro(material.source, material.boxes, total, material.mesh_at)
+        scenes = clock.ahead(footage, "read", depth)
         spoken: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
         comment = synthetic_comment(options.target, models.fingerprints.values(), options.source)
@@ -200,6 +207,8 @@ class ShortDub:
             FRAME_RATE,
             SAMPLE_RATE,
             comment=comment,
+            crf=QUICK_CRF,
+            preset=QUICK_PRESET,
             pixel_aspect=info.pixel_aspect,
             subtitles=tracks_of(options, texts),
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
-from avcore.media import MediaInfo, VideoWriter
+from avcore.media import QUICK_CRF, QUICK_PRESET, MediaInfo, VideoWriter
 from avcore.media.stored import StoredPicture, read_stored
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
 from avcore.speech.audio import resample
@@ -30,9 +30,6 @@ from unit2av.mouths.mouth import RENDERING, Mouth, Said
 
 LONGEST_PIECE_S = Fraction(20)
 STAGE = "pictures"
-_PRESET, _CRF = "veryfast", 16.5
-"""As good as x264's `medium` at 18 (brightness of a real clip the same, of a drawn one 0.4 dB less, the worst picture of each
-better), in 0.4 of its time or less; files are 11 % larger."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def _key(
     painted: Sequence[object],
 ) -> str:
     """The name of a piece: everything that its pictures depend on. painted: subtitles in them."""
-    ends = [start == found.part.start, start, stop, _PRESET, _CRF]  # pieces of one file are encoded alike
+    ends = [start == found.part.start, start, stop, QUICK_PRESET, QUICK_CRF]  # pieces of one file are encoded alike
     if not inside:
         return key_of(job.digest, ends, job.options.label, *painted)
     cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
@@ -254,7 +251,13 @@ class Studio:
         if first is not None:
             info = self._info
             writer = VideoWriter(
-                path, info.width, info.height, info.frame_rate, crf=_CRF, preset=_PRESET, pixel_aspect=info.pixel_aspect
+                path,
+                info.width,
+                info.height,
+                info.frame_rate,
+                crf=QUICK_CRF,
+                preset=QUICK_PRESET,
+                pixel_aspect=info.pixel_aspect,
             )
             with writer:
                 for one in _chain(first, shown):

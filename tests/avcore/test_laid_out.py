@@ -20,7 +20,7 @@ from avcore.compute.modules import PackedLinear, lay_out_all, pack_linears
 from avcore.errors import UsageError
 from unit2unit.stage import TRANSLATOR
 
-pytestmark = pytest.mark.skipif(not can_map(), reason="this torch lays nothing out")
+pytestmark = [pytest.mark.skipif(not can_map(), reason="this torch lays nothing out"), pytest.mark.usefixtures("packs_all")]
 WIDTHS = (64, 128, 37)
 
 

@@ -3,13 +3,14 @@
 import gc
 import itertools
 import weakref
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from avcore.errors import MediaError
-from avcore.media import PictureSource
+from avcore.media import Picture, PictureSource
 from avcore.pingpong import pingpong
 from tests.avcore.media_samples import PICTURE_RATES, Film, at_constant_rate, clicks, shown_number
 
@@ -47,6 +48,19 @@ def test_to_and_fro(tmp_path: Path, count: int, stretch_bytes: int) -> None:
     for start in (1, count - 1, count, count + 3, 3 * count + 1):
         shown = [picture.index for picture in source.pingpong(20, start)]
         assert shown == [pingpong(step, count) for step in range(start, start + 20)]
+
+
+def test_no_more_is_decoded_backwards_than_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = PictureSource(Film(times=at_constant_rate(Fraction(25), 30)).write(tmp_path / "a.mp4"))
+    asked, pictures = [], source.pictures
+
+    def noted(start: int, stop: int) -> Iterator[Picture]:
+        asked.append((start, stop))
+        return pictures(start, stop)
+
+    monkeypatch.setattr(source, "pictures", noted)
+    assert [picture.index for picture in source.pingpong(33)][-4:] == [29, 28, 27, 26]
+    assert asked == [(0, 30), (26, 29)]
 
 
 def test_little_is_held(tmp_path: Path) -> None:

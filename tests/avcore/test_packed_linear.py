@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from avcore.compute import modules
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped
 from avcore.compute.modules import CastLinear, PackedLinear, pack_linears
+
+pytestmark = pytest.mark.usefixtures("packs_all")
 
 
 def layers(width: int = 37, out: int = 53) -> nn.Sequential:
@@ -30,6 +33,17 @@ def test_every_linear_layer_is_replaced_and_nothing_else() -> None:
     assert not [child for child in packed.modules() if isinstance(child, nn.Linear)]
     assert len([child for child in packed.modules() if isinstance(child, PackedLinear)]) == 2
     assert isinstance(packed[1], nn.GELU)  # type: ignore[index]
+
+
+@torch.inference_mode()
+def test_what_is_too_small_to_pay_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modules, "_LEAST_PACKED", 40 * 50)
+    mixed, x = nn.Sequential(nn.Linear(37, 53), nn.Linear(53, 60)), torch.randn(6, 37)
+    wanted = mixed(x)
+    pack_linears(mixed, torch.float32)
+    assert [type(child) for child in mixed] == [nn.Linear, PackedLinear]
+    torch.testing.assert_close(mixed(x), wanted, atol=1e-6, rtol=1e-5)
+    assert all(isinstance(child, PackedLinear) for child in pack_linears(nn.Sequential(nn.Linear(5, 5)), torch.bfloat16))
 
 
 @torch.inference_mode()

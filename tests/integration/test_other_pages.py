@@ -78,6 +78,7 @@ def _write_what_is_read(folder: Path) -> None:
             made.rename(folder / "ko" / f"{wanted}.jsonl")
 
 
+@pytest.mark.usefixtures("packs_all")
 @pytest.mark.parametrize("line", parameters(*PAGES))
 def test_a_command_of_the_page_runs(line: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_in_form(line, FORMS, monkeypatch)

@@ -141,6 +141,7 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
     assert read_checkpoint(first.path, TRANSLATOR).fingerprint == first.fingerprint
 
 
+@pytest.mark.usefixtures("packs_all")
 @pytest.mark.parametrize(("name", "load"), [("mavhubert.pt", UNIT_ENCODER.load), ("utut.pt", TRANSLATOR.load)])
 def test_weights_laid_out_for_this_machine_are_found_beside_the_checkpoint(
     parity_dir: Path, tmp_path: Path, name: str, load: Any, caplog: pytest.LogCaptureFixture

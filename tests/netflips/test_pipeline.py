@@ -4,7 +4,9 @@ import gc
 import json
 import weakref
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -15,6 +17,7 @@ from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, No
 from avcore.media import probe, read_speech, write_speech
 from avcore.units import Units
 from netflips import __version__
+from netflips.dub.short_clip import ClipInput
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
@@ -228,3 +231,12 @@ def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOpt
     with pytest.raises(KeyboardInterrupt):
         dub(clip, tmp_path / "out" / "x.mp4", models, options, interrupt)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_mouth_gets_the_landmarks_of_the_face_that_was_followed_where_pixels_are_square() -> None:
+    seen = {1: np.ones((468, 3), np.float32)}
+    for aspect, wanted in ((Fraction(1), [None, seen[1]]), (Fraction(4, 3), [None, None])):
+        source = SimpleNamespace(info=SimpleNamespace(pixel_aspect=aspect))
+        material = ClipInput(source, None, [None] * 2, None, SimpleNamespace(landmarks_at=seen.get))
+        assert [material.mesh_at(index) for index in range(2)] == wanted
+        assert ClipInput(source, None, [None] * 2, None, None).mesh_at(1) is None

@@ -190,3 +190,11 @@ def test_what_is_said_is_what_is_shown(pictures: np.ndarray) -> None:
     assert sum(map(len, notes.sound)) == 31 * 320
     assert progress[0] == ("lips", 0, 15)
     assert progress[-1] == ("lips", 15, 15)
+
+
+def test_landmarks_come_with_the_pictures_that_they_are_of(pictures: np.ndarray) -> None:
+    meshes = {0: np.zeros((468, 3), np.float32), 4: np.ones((468, 3), np.float32)}
+    shown = list(played_to_and_fro(Footage(pictures), [BOX] * 6, 9, meshes.get))
+    assert [scene.mesh is not None for scene in shown] == [True, False, False, False, True, False, True, False, False]
+    assert all(scene.mesh is meshes[4] for scene in (shown[4], shown[6]))
+    assert all(scene.mesh is None for scene in played_to_and_fro(Footage(pictures), [BOX] * 6, 9))

@@ -18,6 +18,7 @@ from tests.unit2unit.fairseq_side import dictionary
 from unit2unit.model import UnitTransformer, load_transformer, search_beams
 from unit2unit.stage import TRANSLATOR
 
+pytestmark = pytest.mark.usefixtures("packs_all")
 LANGUAGES = ("en", "fr", "ko")
 DEPTHS = {"encoder_layers": 3, "decoder_layers": 2, "encoder_ffn_embed_dim": 112, "decoder_ffn_embed_dim": 72}
 PUBLISHED_OPTIONS = {

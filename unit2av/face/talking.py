@@ -10,6 +10,7 @@ import numpy as np
 from avcore.arrays import Pixels, Samples
 from avcore.contracts import Voice
 from avcore.faces.crop import Box, crop_face, visible_part
+from avcore.faces.geometry import Landmarks
 from avcore.media import PictureSource, VideoWriter
 from avcore.progress import Progress, silent, track
 from avcore.timeline import Seconds, frames_to_seconds, frames_to_units, units_to_frames, units_to_samples
@@ -20,15 +21,23 @@ from unit2av.voice.speech import Speaker
 
 Paste = Callable[[Pixels, Pixels, Box], Pixels]
 """Puts a face patch into the box of a picture and returns a new picture: `paste_face`, or `paste_face_hard` as published."""
+Meshes = Callable[[int], Landmarks | None]
+"""Landmarks float32 [468, 3] of the face in a picture of the footage, by its number; None where they are not known."""
 
 
-def played_to_and_fro(source: PictureSource, boxes: Sequence[Box | None], num_pictures: int) -> Iterator[Scene]:
+def played_to_and_fro(
+    source: PictureSource,
+    boxes: Sequence[Box | None],
+    num_pictures: int,
+    mesh_at: Meshes | None = None,
+) -> Iterator[Scene]:
     """Yield `num_pictures` scenes at 25 Hz, the footage played to and fro as long as it takes.
 
-    boxes: one for each picture of `source`, which runs at 25 Hz.
+    boxes: one for each picture of `source`, which runs at 25 Hz. mesh_at: see `Meshes`.
     """
     for number, picture in enumerate(source.pingpong(num_pictures)):
-        yield Scene(picture.rgb, boxes[picture.index], frames_to_seconds(number))
+        mesh = None if mesh_at is None else mesh_at(picture.index)
+        yield Scene(picture.rgb, boxes[picture.index], frames_to_seconds(number), mesh=mesh)
 
 
 def drawn_pictures(
@@ -91,17 +100,19 @@ def speak_and_show(
     boxes: Sequence[Box | None],
     writer: VideoWriter,
     progress: Progress = silent,
+    mesh_at: Meshes | None = None,
 ) -> Units:
     """Say units in a voice and show the speaker of a video saying them, into a writer at 25 Hz and 16 kHz.
 
     units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim], or with its pitch.
-    source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures. Returns the
-    units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the mouth do.
+    source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures; mesh_at: see
+    `Meshes`. Returns the units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the
+    mouth do.
     """
     units = vocoder.predict_durations(units) if units.durations is None else units
     total = num_pictures_for(units)
     said, sound = told_of_speech(mouth, units, vocoder.iter_synthesize(units, speaker))
-    pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total))
+    pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total, mesh_at))
     write_in_step(writer, pictures, sound, progress, total)
     return units
 

@@ -56,12 +56,14 @@ def test_the_padding_of_a_batch_is_bounded_and_changes_no_id(
     assert units == bounded_units == alike_units
 
 
+@pytest.mark.usefixtures("packs_all")
 def test_a_loaded_worker_has_its_weights_laid_out(encoder: ExtractModels, sound_only: ExtractSettings) -> None:
     """The first batch then takes as long as the next."""
     worker = ModelWorker(encoder, replace(sound_only, modalities=BOTH))
     assert worker.load() == ""
     assert worker._extractor is not None
     packed = [module for module in worker._extractor.model.modules() if isinstance(module, PackedLinear)]
+    assert packed
     assert all(module._plain is None for module in packed)
 
 
