@@ -110,9 +110,9 @@ def relabel(path: Path) -> None:
 
 
 def as_the_form_before(path: Path) -> None:
-    """What a file of an earlier version says of itself: it has no weights in eight bits."""
+    """What a file of an earlier version says of itself: it has weights of small layers too."""
     content = path.read_bytes()
-    path.write_bytes(content.replace(b"netflips-laid-out-2", b"netflips-laid-out-1", 1))
+    path.write_bytes(content.replace(b"netflips-laid-out-3", b"netflips-laid-out-2", 1))
 
 
 def shorten(path: Path) -> None:

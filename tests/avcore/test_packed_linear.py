@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from avcore.compute import modules
+from avcore.compute.device import has_onednn
 from avcore.compute.memory import MappedFiles, copy_from_files, let_go_of_mapped
 from avcore.compute.modules import CastLinear, PackedLinear, pack_linears
 
@@ -43,7 +44,8 @@ def test_what_is_too_small_to_pay_stays_as_it_is(monkeypatch: pytest.MonkeyPatch
     pack_linears(mixed, torch.float32)
     assert [type(child) for child in mixed] == [nn.Linear, PackedLinear]
     torch.testing.assert_close(mixed(x), wanted, atol=1e-6, rtol=1e-5)
-    assert all(isinstance(child, PackedLinear) for child in pack_linears(nn.Sequential(nn.Linear(5, 5)), torch.bfloat16))
+    small = pack_linears(nn.Sequential(nn.Linear(5, 5)), torch.bfloat16)
+    assert isinstance(small[0], PackedLinear if has_onednn(torch.bfloat16) else CastLinear)  # type: ignore[index]
 
 
 @torch.inference_mode()
