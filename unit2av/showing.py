@@ -11,7 +11,7 @@ from avcore.compute.ahead import pictures_at_once
 from avcore.errors import NoFaceError, NoSpeechError
 from avcore.faces.crop import Box
 from avcore.files import require_file, require_place
-from avcore.media import QUICK_CRF, QUICK_PRESET, PictureSource, VideoWriter, read_speech
+from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.outputs import keep_apart
 from avcore.pingpong import pingpong
 from avcore.plain_text import several
@@ -47,17 +47,8 @@ def say_and_show(options: argparse.Namespace) -> None:
     models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
-    writer = VideoWriter(
-        out,
-        info.width,
-        info.height,
-        FRAME_RATE,
-        SAMPLE_RATE,
-        comment=comment,
-        crf=QUICK_CRF,
-        preset=QUICK_PRESET,
-        pixel_aspect=info.pixel_aspect,
-    )
+    size, aspect = (info.width, info.height), info.pixel_aspect
+    writer = VideoWriter(out, *size, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK, pixel_aspect=aspect)
     with units_of(options.in_unit_path):
         units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)

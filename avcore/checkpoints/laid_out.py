@@ -50,7 +50,7 @@ def write_laid_out(model: nn.Module, source: Checkpoint, dtype: torch.dtype) -> 
         raise UsageError(
             f"a {source.kind} has no weights to lay out for this CPU",
             found=str(source.path),
-            expected="a unit encoder, a translator or a text reader with layers of a size that pays, and a torch with oneDNN",
+            expected="a unit encoder, a translator or a text reader with large layers, and a torch with oneDNN",
         )
     weights = {name: layer.content() for name, layer in layers.items()}
     about = {"format": _FORMAT, "source": source.fingerprint, "tensors": fingerprint_tensors(weights), **_machine(dtype)}

@@ -15,11 +15,10 @@ from avcore.media.sound import (
 )
 from avcore.media.source import PictureSource, pictures_at
 from avcore.media.subtitle_tracks import Subtitle, SubtitleTrack
-from avcore.media.writer import QUICK_CRF, QUICK_PRESET, VideoJoiner, VideoWriter, require_video_name
+from avcore.media.writer import QUICK, VideoJoiner, VideoWriter, require_video_name
 
 __all__ = [
-    "QUICK_CRF",
-    "QUICK_PRESET",
+    "QUICK",
     "MediaInfo",
     "Picture",
     "PictureSource",

@@ -22,7 +22,7 @@ from avcore.faces.find import SpeakerFace, chosen_face, find_faces
 from avcore.faces.geometry import Landmarks
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
-from avcore.media import QUICK_CRF, QUICK_PRESET, PictureSource, VideoWriter, read_speech
+from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.pingpong import pingpong
 from avcore.progress import Progress
 from avcore.provenance import synthetic_comment
@@ -58,7 +58,7 @@ class ClipInput:
     """What was read from the input.
 
     speech: float32 [S] at 16 kHz, None without a sound track. boxes: one per 25 fps picture. lips: uint8 [T, 96, 96],
-    None where no face was found.
+    None where no face was found. has_given_boxes: they are of a side file, and may hold another face than `face`.
     """
 
     source: PictureSource
@@ -66,11 +66,13 @@ class ClipInput:
     boxes: Sequence[Box | None]
     lips: NDArray[np.uint8] | None
     face: SpeakerFace | None
+    has_given_boxes: bool = False
 
     def mesh_at(self, index: int) -> Landmarks | None:
-        """Landmarks float32 [468, 3] of the dubbed face in a picture, where they were found and its pixels are square."""
-        is_known = self.face is not None and self.source.info.pixel_aspect == 1
-        return self.face.landmarks_at(index) if is_known and self.face is not None else None
+        """Landmarks float32 [468, 3] of the face in the box of a picture; None where the mouth has to look for them itself."""
+        if self.face is None or self.has_given_boxes or self.source.info.pixel_aspect != 1:
+            return None
+        return self.face.landmarks_at(index)
 
 
 class ShortDub:
@@ -130,7 +132,7 @@ class ShortDub:
             face = self._find_face(source, speech)
         boxes = given_boxes if given_boxes is not None else face.steady_boxes if face is not None else [None] * len(source)
         lips = given_lips if given_lips is not None else face.lips if face is not None and self._options.uses_video else None
-        return ClipInput(source, speech, boxes, lips, face)
+        return ClipInput(source, speech, boxes, lips, face, given_boxes is not None)
 
     def _find_face(self, source: PictureSource, speech: Samples | None) -> SpeakerFace | None:
         needs_face = self._options.uses_video and not self._options.decides and self._options.lips is None
@@ -207,8 +209,7 @@ class ShortDub:
             FRAME_RATE,
             SAMPLE_RATE,
             comment=comment,
-            crf=QUICK_CRF,
-            preset=QUICK_PRESET,
+            **QUICK,
             pixel_aspect=info.pixel_aspect,
             subtitles=tracks_of(options, texts),
         )

@@ -14,7 +14,7 @@ from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
 from avcore.errors import MediaError
 from avcore.faces.crop import Box
-from avcore.media import QUICK_CRF, QUICK_PRESET, Picture, PictureSource, VideoWriter
+from avcore.media import QUICK, Picture, PictureSource, VideoWriter
 from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, key_of
 from avcore.speech.detector import STEP_RATE
@@ -76,7 +76,7 @@ def draw_pieces(
     """
     done, made = 0, []
     for start, stop in zip(borders, [*borders[1:], talk.total], strict=True):
-        key = key_of(STAGE, RENDERING, QUICK_PRESET, QUICK_CRF, made_with, start, stop, talk.total)
+        key = key_of(STAGE, RENDERING, *QUICK.values(), made_with, start, stop, talk.total)
         path = work.find_file(STAGE, key, ".mp4")
         if path is None:
             with work.new_file(STAGE, key, ".mp4") as path:
@@ -95,8 +95,7 @@ def _write(talk: Talk, mouth: Mouth, codes: Any, start: int, stop: int, path: Pa
     scenes = talk.scenes(first, last)
     drawn = islice(mouth.draw(codes, scenes), start - first, stop - first)
     pictures = ahead(drawn, pictures_ahead(info.width, info.height))
-    writer = VideoWriter(path, info.width, info.height, rate, crf=QUICK_CRF, preset=QUICK_PRESET, pixel_aspect=info.pixel_aspect)
-    with writer:
+    with VideoWriter(path, info.width, info.height, rate, **QUICK, pixel_aspect=info.pixel_aspect) as writer:
         for number, picture in enumerate(with_label(pictures, talk.label), start + 1):
             writer.write_picture(picture)
             progress("lips", number, talk.total)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
-from avcore.media import QUICK_CRF, QUICK_PRESET, VideoJoiner, VideoWriter, iter_sound_blocks, probe
+from avcore.media import QUICK, VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.provenance import synthetic_comment
 from avcore.timeline import Seconds, frames_to_seconds, seconds_to_samples
 
@@ -41,16 +41,7 @@ def write_talk(
     sound = probe(speech)
     rate, comment = sound.audio_rate, synthetic_comment(what, [made_by])
     writer = VideoWriter(
-        out,
-        frame.width,
-        frame.height,
-        frame.rate,
-        rate,
-        sound.audio_channels,
-        comment,
-        QUICK_CRF,
-        QUICK_PRESET,
-        frame.pixel_aspect,
+        out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment, **QUICK, pixel_aspect=frame.pixel_aspect
     )
     track = _SoundTrack(writer, speech, seconds, rate)
     with writer:

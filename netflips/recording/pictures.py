@@ -12,7 +12,7 @@ import numpy as np
 
 from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
-from avcore.media import QUICK_CRF, QUICK_PRESET, MediaInfo, VideoWriter
+from avcore.media import QUICK, MediaInfo, VideoWriter
 from avcore.media.stored import StoredPicture, read_stored
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
 from avcore.speech.audio import resample
@@ -119,7 +119,7 @@ def _key(
     painted: Sequence[object],
 ) -> str:
     """The name of a piece: everything that its pictures depend on. painted: subtitles in them."""
-    ends = [start == found.part.start, start, stop, QUICK_PRESET, QUICK_CRF]  # pieces of one file are encoded alike
+    ends = [start == found.part.start, start, stop, *QUICK.values()]  # pieces of one file are encoded alike
     if not inside:
         return key_of(job.digest, ends, job.options.label, *painted)
     cuts = [cut for cut in found.scenes.cuts if start - 1 <= cut and (stop is None or cut <= stop + 1)]
@@ -250,15 +250,7 @@ class Studio:
         first = next(shown, None)
         if first is not None:
             info = self._info
-            writer = VideoWriter(
-                path,
-                info.width,
-                info.height,
-                info.frame_rate,
-                crf=QUICK_CRF,
-                preset=QUICK_PRESET,
-                pixel_aspect=info.pixel_aspect,
-            )
+            writer = VideoWriter(path, info.width, info.height, info.frame_rate, **QUICK, pixel_aspect=info.pixel_aspect)
             with writer:
                 for one in _chain(first, shown):
                     self._put(writer, one, one.time - first.time)

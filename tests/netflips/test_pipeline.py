@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from avcore.errors import InputError, MediaError, NetflipsError, NoFaceError, NoSpeechError, OutputError, UnitError
-from avcore.media import probe, read_speech, write_speech
+from avcore.media import PictureSource, probe, read_speech, write_speech
+from avcore.progress import silent
 from avcore.units import Units
 from netflips import __version__
-from netflips.dub.short_clip import ClipInput
+from netflips.dub.clock import StageClock
+from netflips.dub.short_clip import ClipInput, ShortDub
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
 from netflips.pipeline import dub
@@ -233,10 +235,23 @@ def test_an_interrupt_leaves_nothing(clip: Path, models: Models, options: DubOpt
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_mouth_gets_the_landmarks_of_the_face_that_was_followed_where_pixels_are_square() -> None:
+def test_a_mouth_gets_the_landmarks_of_the_face_that_was_followed_where_they_are_of_its_box() -> None:
     seen = {1: np.ones((468, 3), np.float32)}
-    for aspect, wanted in ((Fraction(1), [None, seen[1]]), (Fraction(4, 3), [None, None])):
-        source = SimpleNamespace(info=SimpleNamespace(pixel_aspect=aspect))
-        material = ClipInput(source, None, [None] * 2, None, SimpleNamespace(landmarks_at=seen.get))
-        assert [material.mesh_at(index) for index in range(2)] == wanted
-        assert ClipInput(source, None, [None] * 2, None, None).mesh_at(1) is None
+    face = SimpleNamespace(landmarks_at=seen.get)
+
+    def given(face: Any, pixel_aspect: Fraction = Fraction(1), has_given_boxes: bool = False) -> list[Any]:
+        source = SimpleNamespace(info=SimpleNamespace(pixel_aspect=pixel_aspect))
+        material = ClipInput(source, None, [None] * 2, None, face, has_given_boxes)
+        return [material.mesh_at(index) for index in range(2)]
+
+    assert given(face) == [None, seen[1]]
+    assert given(None) == given(face, Fraction(4, 3)) == given(face, has_given_boxes=True) == [None, None]
+
+
+def test_boxes_of_a_side_file_are_not_taken_for_those_of_the_face(
+    clip: Path, models: Models, options: DubOptions, tmp_path: Path
+) -> None:
+    for given, wanted in ((options, True), (replace(options, boxes=None, modalities="audio"), False)):
+        source = PictureSource(clip)
+        material = ShortDub(source, tmp_path / "o.mp4", models, given, silent, StageClock())._read()
+        assert material.has_given_boxes is wanted

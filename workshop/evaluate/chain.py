@@ -14,7 +14,7 @@ from avcore.arrays import Pictures, Samples
 from avcore.errors import NoFaceError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
-from avcore.media import QUICK_CRF, QUICK_PRESET, PictureSource, VideoWriter, read_speech
+from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.progress import silent
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 from avcore.units import Units
@@ -110,8 +110,7 @@ class Chain:
         models = self.models
         opened = opened_mouth(mouth, models.paths.unit2av, models.how.device, models.how.precision, models.renderer)
         mesh_at = None if heard.face is None else heard.face.landmarks_at
-        writer = VideoWriter(path, info.width, info.height, FRAME_RATE, SAMPLE_RATE, crf=QUICK_CRF, preset=QUICK_PRESET)
-        with opened as drawn, writer:
+        with opened as drawn, VideoWriter(path, info.width, info.height, FRAME_RATE, SAMPLE_RATE, **QUICK) as writer:
             speak_and_show(dubbed.said, dubbed.voice, models.vocoder, drawn, heard.source, heard.boxes, writer, mesh_at=mesh_at)
 
     def units_of_sound(self, samples: Samples) -> Units:
