@@ -163,7 +163,7 @@ def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: 
         return "state"
 
     monkeypatch.setattr(fairseq_fixes, "_released_loading", load)
-    trainer = SimpleNamespace(_previous_training_time=0)
+    trainer = SimpleNamespace(_previous_training_time=0, lr_scheduler=None)
     assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
     assert trainer._previous_training_time == expected
 

@@ -25,6 +25,7 @@ from omegaconf import open_dict
 
 from avcore.units import Ids
 from avtrain.started import seed_of
+from unit2unit.training.optim import TimedPolynomialDecay
 
 _PART = ".part"
 _released_batching = data_utils.batch_by_size
@@ -53,11 +54,14 @@ def repair_fairseq() -> None:
 def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters: bool = False, **options: Any) -> Any:
     """Load a checkpoint as fairseq does; one that a run only starts from does not bring its training time along.
 
-    fairseq adds it to the run's own, which is then over before it began where the time is limited.
+    fairseq adds it to the run's own, which is then over before it began where the time is limited. A decay by time is shown the
+    clock here, since fairseq comes by once in every run, with a checkpoint or without.
     """
     state = _released_loading(trainer, filename, *args, reset_meters=reset_meters, **options)
     if reset_meters:
         trainer._previous_training_time = 0
+    if isinstance(trainer.lr_scheduler, TimedPolynomialDecay):
+        trainer.lr_scheduler.follow(trainer.cumulative_training_time)
     return state
 
 

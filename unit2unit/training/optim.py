@@ -1,12 +1,10 @@
 """An optimizer and a schedule that fairseq lacks: Muon for a network's layers, and a decay that ends after so many minutes."""
 
-import time
 from ast import literal_eval
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from fairseq.optim import FairseqOptimizer, register_optimizer
 from fairseq.optim.adam import FairseqAdamConfig
 from fairseq.optim.lr_scheduler import register_lr_scheduler
@@ -22,7 +20,6 @@ TIMED = "timed_polynomial_decay"
 _LAYERS = ".layers."
 _MARK = "is_of_layer"
 _MATRIX_DIMS = 2
-_SECONDS = "seconds"
 
 
 def mark_layers(model: nn.Module) -> nn.Module:
@@ -75,37 +72,22 @@ class TimedDecayConfig(PolynomialDecayLRScheduleConfig):  # type: ignore[misc]
 class TimedPolynomialDecay(PolynomialDecayLRSchedule):  # type: ignore[misc]
     """Warm-up by updates, then the decay of fairseq's `polynomial_decay`, by updates or by time, whichever is further on.
 
-    Time counts over resumes. Several processes of a run follow the first one's clock.
+    Time is the trainer's, which ends the run by it, counts over resumes and is the same in all processes; none passes before
+    `follow`.
     """
 
     def __init__(self, cfg: TimedDecayConfig, optimizer: Any) -> None:
         super().__init__(cfg, optimizer)
-        self._before = 0.0
-        self._start = time.monotonic()
+        self._trained: Callable[[], float] = float
 
-    def state_dict(self) -> dict[str, Any]:
-        """fairseq's state and the seconds trained so far."""
-        return {**super().state_dict(), _SECONDS: self._seconds()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state, of this schedule or of another."""
-        super().load_state_dict(state_dict)
-        self._before, self._start = float(state_dict.get(_SECONDS, 0.0)), time.monotonic()
+    def follow(self, trained: Callable[[], float]) -> None:
+        """Take the time from here: seconds trained so far."""
+        self._trained = trained
 
     def step_update(self, num_updates: int) -> float:
         """Set the learning rate that follows an update, and return it."""
         warmup, total = self.cfg.warmup_updates, self.total_num_update
         if self.cfg.decay_minutes > 0 and num_updates > warmup:
-            share = self._agreed(self._seconds() / (60 * self.cfg.decay_minutes))
+            share = self._trained() / (60 * self.cfg.decay_minutes)
             num_updates = min(total, max(num_updates, warmup + round(share * (total - warmup))))
         return float(super().step_update(num_updates))
-
-    def _seconds(self) -> float:
-        return self._before + time.monotonic() - self._start
-
-    def _agreed(self, share: float) -> float:
-        if not (torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1):
-            return share
-        told = torch.tensor(share, dtype=torch.float64, device=self.optimizer.params[0].device)
-        torch.distributed.broadcast(told, src=0)
-        return float(told)
