@@ -1,9 +1,9 @@
 """Many videos dubbed on Ray: one worker on one core beside two workers on two, in one run: `python -m benchmarks --parts many`.
 
 Clips of some seconds and recordings of minutes, the bundle's models. Workers on all cores do all of them in stretches, each a
-command of its own; before each stretch one worker, bound to one core, does some of the same, and so do plain processes side by
-side, each bound to a core of its own and without Ray: what the cores take from one another is not Ray's. Times begin when the
-models are loaded.
+command of its own; before each stretch one worker, bound to one core, does some of the same, and plain processes side by side do
+some of the clips and all of the recordings, each bound to a core of its own and without Ray: what the cores take from one another
+is not Ray's. Times begin when the models are loaded.
 """
 
 import argparse

@@ -5,6 +5,7 @@ import multiprocessing
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,6 +26,7 @@ from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, write_folders
 from unit2unit.training import fairseq_fixes
 from unit2unit.training.fairseq_fixes import copy_whole, remove_parts, repair_fairseq
 from unit2unit.training.network import keep_published_keys, rescale
+from unit2unit.training.optim import TimedPolynomialDecay
 from unit2unit.training.task import TRANSLATION, UnitTranslationTask
 from unit2unit.utut_common.user_dir import utut_plugins as former_plugins
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
@@ -166,6 +168,22 @@ def test_the_time_of_another_run_is_not_counted(is_another_run: bool, expected: 
     trainer = SimpleNamespace(_previous_training_time=0, lr_scheduler=None)
     assert fairseq_fixes.load_for_this_run(trainer, "x.pt", reset_meters=is_another_run) == "state"
     assert trainer._previous_training_time == expected
+
+
+@pytest.mark.parametrize(("processes", "expected"), [(1, 760), (2, 700)])
+def test_the_rates_of_several_processes_begin_with_the_checkpoints_time(
+    processes: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One was a minute in starting, another less: rates by their own clocks would make of one step two."""
+    monkeypatch.setattr(fairseq_fixes, "_released_loading", lambda *_, **__: "state")
+    schedule = TimedPolynomialDecay.__new__(TimedPolynomialDecay)
+    trainer = SimpleNamespace(
+        _previous_training_time=700, _cumulative_training_time=None, data_parallel_world_size=processes, lr_scheduler=schedule
+    )
+    trainer._local_cumulative_training_time = lambda: 760
+    trainer.cumulative_training_time = partial(Trainer.cumulative_training_time, trainer)
+    fairseq_fixes.load_for_this_run(trainer, "x.pt")
+    assert schedule._trained() == expected
 
 
 class _Numbers(Dataset[int]):

@@ -61,6 +61,8 @@ def load_for_this_run(trainer: Trainer, filename: str, *args: Any, reset_meters:
     if reset_meters:
         trainer._previous_training_time = 0
     if isinstance(trainer.lr_scheduler, TimedPolynomialDecay):
+        if trainer.data_parallel_world_size > 1:  # they agree on it with their first update, and their rates must not differ before
+            trainer._cumulative_training_time = trainer._previous_training_time
         trainer.lr_scheduler.follow(trainer.cumulative_training_time)
     return state
 
