@@ -26,10 +26,13 @@ MOST_DEPTH = 64
 _MOST_YAML_BYTES = 1 << 20
 _MOST_YAML_VALUES = 100_000
 """Once references are written out: nine short lines of them can stand for a thousand million values."""
-_MOST_DIGITS = 18  # of an int64 for certain
+LEAST_INTEGER, MOST_INTEGER = -(1 << 63), (1 << 64) - 1
+"""Whole numbers of 64 bits, with a sign or without; fairseq writes the largest with a sign where it means no limit."""
+_MOST_DIGITS = 20  # of them
 
-_LONG_NUMBER = re.compile(f"[0-9]{{{_MOST_DIGITS + 1}}}")
-_LONG_SCALAR = re.compile(f"[-+]?[0-9_]{{{_MOST_DIGITS + 1},}}")
+_LONG_NUMBER = re.compile("[0-9]{19}")
+_LONG_SCALAR = re.compile("[-+]?[0-9_]{19,}")
+_BEYOND = "a whole number beyond 64 bits"
 _ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
 _AS_UTF8 = "save it as UTF-8"
@@ -98,6 +101,15 @@ def parse_json(text: str) -> Any:
     return value
 
 
+def is_plain(value: object) -> bool:
+    """Return whether a value that is no list or object reads back from JSON as it is: see above."""
+    if isinstance(value, bool | None):
+        return True
+    if isinstance(value, int):
+        return LEAST_INTEGER <= value <= MOST_INTEGER
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, str) and _is_printable(value)
+
+
 def read_yaml(path: str | Path, what: str, error: type[InputError] = InputError) -> Any:
     """Read a YAML document as plain values. Raises InputError when there is no such file and `error` for what is no YAML."""
     text = read_text(path, what, error, most_bytes=_MOST_YAML_BYTES)
@@ -135,7 +147,10 @@ def _check_nodes(root: Any) -> None:
             raise ValueError(f"its references stand for more than {_MOST_YAML_VALUES:,} values")
         for node in level:
             if isinstance(node, yaml.ScalarNode) and node.style is None and _LONG_SCALAR.fullmatch(node.value):
-                raise ValueError(f"line {node.start_mark.line + 1}: a number of more than {_MOST_DIGITS} digits")
+                try:
+                    _short_integer(node.value.replace("_", ""))
+                except ValueError as error:
+                    raise ValueError(f"line {node.start_mark.line + 1}: {error}") from error
         level = [child for node in level for child in _children(node)]
         if not level:
             return
@@ -165,9 +180,9 @@ def _integer_parser(text: str) -> Any:
 
 
 def _short_integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > _MOST_DIGITS:
-        raise ValueError(f"a whole number of more than {_MOST_DIGITS} digits: {digits[:40]}")
-    return int(digits)
+    if len(digits.lstrip("-+")) > _MOST_DIGITS or not LEAST_INTEGER <= int(digits or 0) <= MOST_INTEGER:
+        raise ValueError(f"{_BEYOND}: {digits[:40]}")
+    return int(digits or 0)
 
 
 def _is_deep(value: Any) -> bool:

@@ -32,7 +32,7 @@ from avcore.checkpoints.stages import SUFFIX, Stage
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
-from avcore.texts import read_json
+from avcore.texts import parse_json, read_json
 from avcore.units.vocabulary import fingerprint
 
 _FORMAT, _FORMAT_EIGHT_BITS = "netflips-checkpoint-1", "netflips-checkpoint-2"
@@ -161,10 +161,11 @@ def write_checkpoint(
         full = layout.whole(from_eight_bits(kept), path)
     format_ = _FORMAT_EIGHT_BITS if eight_bits else _FORMAT
     content: dict[str, Any] = {"format": format_, "kind": stage.kind, "tensors": fingerprint_tensors(full), "config": dict(config)}
+    _config_text(content, path)
     with atomic_output(path) as temporary:
         safetensors.torch.save_file(_independent(kept), temporary)
         content["checksum"] = file_checksum(temporary)
-    write_text(_beside(path), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(_beside(path), _config_text(content, path))
     return path
 
 
@@ -172,7 +173,7 @@ def rewrite_config(source: Checkpoint, config: Mapping[str, Any]) -> None:
     """Give a checkpoint in our own format another configuration; its tensors stay as they are stored. Raises OutputError."""
     beside = _beside(source.path)
     content = {**read_json(beside, _CONFIG, CheckpointError), "config": dict(config)}
-    write_text(beside, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(beside, _config_text(content, beside))
 
 
 def fingerprint_tensors(tensors: Mapping[str, Tensor]) -> str:
@@ -261,6 +262,16 @@ def _read_config(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dic
                 f"{name} of the configuration cannot be read", path=beside, expected="an object", found=config[name]
             )
     return stage, config, stored, content.get("checksum")
+
+
+def _config_text(content: Mapping[str, Any], path: Path) -> str:
+    """The JSON beside the tensors. Raises CheckpointError for settings that would not be read again, before they are written."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    try:
+        parse_json(text)
+    except ValueError as error:
+        raise CheckpointError("a setting cannot be written so that it is read again", path=path, found=error) from error
+    return text
 
 
 def _beside(path: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from avcore.checkpoints.pickles import ConfigNode, brief
 from avcore.errors import CheckpointError
+from avcore.texts import is_plain
 
 SECTIONS = ("task", "model", "generation")
 """The sections of a fairseq configuration that say how a model is built and used."""
@@ -116,7 +117,7 @@ def _to_plain(value: Any, budget: _Budget) -> Any:
         return {str(key): _to_plain(item, budget) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return _whole([_to_plain(item, budget) for item in value])
-    return value if value is None or isinstance(value, (str, int, float, bool)) else _Unreadable(brief(value))
+    return value if is_plain(value) else _Unreadable(brief(value))
 
 
 def _resolve(value: Any, root: Mapping[str, Any]) -> Any:

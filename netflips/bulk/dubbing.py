@@ -39,6 +39,8 @@ from netflips.pipeline import dub
 from netflips.recognizers.folders import folder_fingerprint
 from netflips.report import DubReport
 from netflips.text_road.options import TextRoad
+from unit2av.speaker import default_weights
+from unit2av.stage import SPEAKER_ENCODER
 
 _DONE_KEYS = ("output", "key", "report")
 _FAILED_KEYS = ("id", "reason")
@@ -119,7 +121,8 @@ class DubModels:
         settled, needed = replace(self.run, device=""), self.paths.needed
         known = [read_checkpoint(path, stage).fingerprint for stage, path in needed.items()]
         others = [read_checkpoint(path, None).fingerprint for path in self.paths.others.values()]
-        return [repr(settled), *known, str(self.paths.speaker_encoder), *others]
+        speaker = read_checkpoint(self.paths.speaker_encoder or default_weights(), SPEAKER_ENCODER).fingerprint
+        return [repr(settled), *known, speaker, *others]
 
     def size(self) -> int:
         """Bytes of all files together."""

@@ -12,6 +12,8 @@ from av2unit.avhubert.config import vocabulary_of
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from avcore.checkpoints.layouts import is_same
+from avcore.checkpoints.pickles import load_pickled
+from avcore.checkpoints.sniff import Format
 from avcore.checkpoints.stages import Running, Stage
 from avcore.compute.modules import PackedLinear
 from avcore.errors import CheckpointError, OutputError, UsageError
@@ -19,6 +21,7 @@ from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
 from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from workshop.random.random_checkpoints import write_random_checkpoints
 
 PUBLISHED = {
     "mavhubert.pt": UNIT_ENCODER,
@@ -38,6 +41,39 @@ def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name:
     assert (twin.config, twin.fingerprint) == (source.config, source.fingerprint)
     content = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
     assert (content["kind"], content["config"]) == (kind.kind, source.config)
+
+
+def test_every_layout_reads_back(parity_dir: Path, tmp_path: Path) -> None:
+    made = list(write_random_checkpoints(tmp_path / "made", with_text=True).values())
+    files = [path for folder in (parity_dir, parity_dir / "unit2text") for path in sorted(folder.glob("*.pt"))]
+    files = [path for path in files if path.parent.name != "unit2text" or path.name != "mavhubert.pt"]  # has no configuration
+    kinds = set()
+    for path in [*files, *made]:
+        source = read_checkpoint(path, None)
+        assert main(["--in-path", str(path), "--out-path", str(tmp_path / "x.safetensors"), "--quiet"]) == 0, path
+        twin = read_checkpoint(tmp_path / "x.safetensors", source.stage)
+        assert (twin.config, twin.fingerprint) == (source.config, source.fingerprint), path
+        kinds.add(source.kind)
+    assert kinds >= {"unit encoder", "unit translator", "renderer", "speaker encoder", "text reader", "speller"}
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(2**63 - 1, True), (-(2**63), True), (2**64 - 1, True), (2**64, False), (10**30, False), (float("nan"), False)],
+)
+def test_settings_are_written_as_far_as_they_can_be_read(parity_dir: Path, tmp_path: Path, value: object, kept: bool) -> None:
+    content = load_pickled(parity_dir / "utut.pt", Format.ZIP)
+    content["cfg"]["generation"]["softmax_batch"] = value
+    torch.save({name: content[name] for name in ("cfg", "model")}, tmp_path / "x.pt")
+    written = convert_checkpoint(tmp_path / "x.pt", tmp_path / "x.safetensors")
+    assert written.config["generation"].get("softmax_batch") == (value if kept else None)
+
+
+def test_a_setting_that_would_not_be_read_again_is_not_written(parity_dir: Path, tmp_path: Path) -> None:
+    source = read_checkpoint(parity_dir / "unit2av_spk_encoder.pt", SPEAKER_ENCODER)
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: a setting cannot be written .*; found a whole"):
+        write_checkpoint(tmp_path / "x.safetensors", SPEAKER_ENCODER, {"step": 10**20}, source.tensors)
+    assert not list(tmp_path.iterdir())
 
 
 def test_optimizer_state_and_copies_stay_behind(parity_dir: Path, tmp_path: Path) -> None:

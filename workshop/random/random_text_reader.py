@@ -1,6 +1,7 @@
 """A reader of lips with random weights, in the layout of the published file: at its size for benchmarks, at others for tests."""
 
 import random
+import sys
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +75,8 @@ def text_reader_settings(size: TextReaderSize, lip_settings: dict[str, Any]) -> 
         "conv_pos": size.lips.position_kernel,
         "conv_pos_groups": size.lips.position_groups,
     }
-    stored = {**lip_settings, "model": {**lip_settings["model"], **own}}
+    no_limit = {"_name": None, "softmax_batch": sys.maxsize}  # as fairseq writes it
+    stored = {**lip_settings, "model": {**lip_settings["model"], **own}, "eval_lm": no_limit}
     model = {
         "_name": "utut_seq2seq", "w2v_args": stored, "decoder_embed_dim": size.lips.width,
         "decoder_ffn_embed_dim": size.decoder_ffn, "decoder_layers": size.decoder_layers,

@@ -1,10 +1,12 @@
 """`netflips dub --ray`: a folder of videos, what is complete is not done again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from netflips.bulk.dubbing import DubJob, DubModels, DubRecord, settings_key
 from netflips.dub import command as dub_command
@@ -105,3 +107,15 @@ def test_another_file_under_the_same_name_is_another_setting(paths: ModelPaths, 
         path.write_bytes(b"something")
         keys.append(settings_key(options, models))
     assert len(set(keys)) == 3
+
+
+def test_the_speaker_encoder_counts_by_its_content(paths: ModelPaths, parity_dir: Path, tmp_path: Path) -> None:
+    copy, moved = tmp_path / "encoder.pt", tmp_path / "moved.pt"
+    content = torch.load(parity_dir / "unit2av_spk_encoder.pt", weights_only=True)
+    torch.save(content, copy), torch.save(content, moved)
+    keys = [DubModels(replace(paths, speaker_encoder=path), RunOptions("cpu")).key() for path in (copy, moved, None)]
+    content["model_state"]["linear.bias"] += 1.0
+    torch.save(content, copy)
+    keys.append(DubModels(replace(paths, speaker_encoder=copy), RunOptions("cpu")).key())
+    assert keys[0] == keys[1]
+    assert len({tuple(key) for key in keys}) == 3

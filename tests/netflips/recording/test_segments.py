@@ -45,7 +45,7 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
         ("x.json", "[[2, 2]]", "entry 1"),
         ("x.json", "[[2, 2.00001]]", "entry 1 is too short"),
         ("x.json", "[[1, 1e400]]", "too large"),
-        ("x.json", f"[[1, {10**400}]]", "more than 18 digits"),
+        ("x.json", f"[[1, {10**400}]]", "beyond 64 bits"),
         ("x.json", "[" * 100_000, "nested more than"),
         ("x.json", "[[1, 3], [2, 4]]", "entry 2 begins before"),
         ("x.json", "[[1, 3], [8, 11]]", "entry 2 ends behind"),
