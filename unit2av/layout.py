@@ -103,6 +103,5 @@ def read_vocoder(path: str | Path) -> dict[str, Tensor]:
             found=identify(payload, path).words if payload else f"a {stored.value} file",
         )
     tensors = plain_tensors(generator, "generator", path)
-    if stored is Format.ZIP:
-        check_tensors(path, tensors)
+    check_tensors(path, stored, tensors)
     return tensors

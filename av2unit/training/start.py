@@ -17,7 +17,7 @@ from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors, load_
 from avcore.checkpoints.config import plain_config
 from avcore.checkpoints.layouts import plain_tensors
 from avcore.checkpoints.pickles import load_pickled
-from avcore.checkpoints.sniff import Format, sniff
+from avcore.checkpoints.sniff import Format, check_tensors, sniff
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
 from avcore.units.vocabulary import require_same_vocabulary
@@ -75,6 +75,7 @@ def read_start(path: str | Path) -> Checkpoint:
         state = payload.get("model") if isinstance(payload, Mapping) else None
         if isinstance(state, Mapping) and _HEAD in state and plain_config(payload, path)["task"].get("_name") == _PLAIN_TASK:
             settings, tensors = plain_config(payload, path), plain_tensors(state, "model", path)
+            check_tensors(path, stored, tensors)
             config = {"task": settings["task"], "model": settings["model"], "dictionaries": []}
             return Checkpoint(path, UNIT_ENCODER, config, tensors, fingerprint_tensors(tensors))
     return read_checkpoint(path, UNIT_ENCODER)

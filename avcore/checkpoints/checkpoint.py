@@ -87,8 +87,7 @@ def read_checkpoint(path: str | Path, stage: Stage[Any] | None) -> Checkpoint:
         found = _require_stage(stage, identify(payload, path, stage), path)
         config, tensors = found.layout().extract(payload, path)
         updates = updates_of(payload)
-        if stored is Format.ZIP:
-            check_tensors(path, tensors)
+        check_tensors(path, stored, tensors)
     known_by = fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config))
     return Checkpoint(path, found, config, tensors, known_by, updates)
 

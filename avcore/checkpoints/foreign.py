@@ -68,8 +68,7 @@ def read_state_dict(path: str | Path, what: str, needs: str) -> StateDict:
         found = identify(payload, path).words
         raise CheckpointError(f"this is no {what}", path=path, expected=f"a state dict with {needs}", found=found)
     tensors = plain_tensors(inner, _WRAPPER, path)
-    if stored is Format.ZIP:
-        check_tensors(path, tensors)
+    check_tensors(path, stored, tensors)
     return StateDict(path, what, {name.replace(_PARALLEL, ""): tensor for name, tensor in tensors.items()})
 
 
@@ -94,6 +93,5 @@ def read_av_hubert(path: str | Path) -> PlainAvHubert:
             found=f"a {stored.value} file",
         )
     tensors = plain_tensors(model, "model", path)
-    if stored is Format.ZIP:
-        check_tensors(path, tensors)
+    check_tensors(path, stored, tensors)
     return PlainAvHubert(plain_config(payload, path), tensors)

@@ -111,6 +111,56 @@ def test_weights_that_were_checked_are_not_in_memory_before_they_are_used(tmp_pa
     torch.save({"a": weight}, path)
     tensors = torch.load(path, mmap=True, weights_only=True)
     before = mapped_kib()
-    check_tensors(path, tensors)
+    check_tensors(path, Format.ZIP, tensors)
     assert mapped_kib() - before < 4 << 10  # of 32 MB
     assert torch.equal(tensors["a"], weight)
+
+
+def _old_form(parity_dir: Path, path: Path) -> bytes:
+    """The fixture in torch's old form, without a zip and without checksums."""
+    torch.save(load_pickled(parity_dir / NAME, Format.ZIP), path, _use_new_zipfile_serialization=False)
+    return path.read_bytes()
+
+
+def test_the_old_form_is_taken_with_a_word(parity_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "x.pt"
+    _old_form(parity_dir, path)
+    for _ in range(2):
+        assert read_checkpoint(path, None).fingerprint == read_checkpoint(parity_dir / NAME, None).fingerprint
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}: it has no checksums: only sizes and values were checked; netflips convert makes a file that has them"
+    ]
+
+
+@pytest.mark.parametrize("length", [512, 4096, 100_000])
+@pytest.mark.parametrize("share", [0.2, 0.41, 0.63, 0.87])
+def test_holes_of_the_old_form_are_refused(parity_dir: Path, tmp_path: Path, length: int, share: float) -> None:
+    path = tmp_path / "x.pt"
+    whole = _old_form(parity_dir, path)
+    place = int(len(whole) * share) // 512 * 512
+    path.write_bytes(whole[:place] + bytes(length) + whole[place + length :])
+    with pytest.raises(CheckpointError, match="download the file again"):
+        read_checkpoint(path, SPEAKER_ENCODER)
+
+
+def test_values_of_the_old_form_are_numbers(parity_dir: Path, tmp_path: Path) -> None:
+    content = load_pickled(parity_dir / NAME, Format.ZIP)
+    content["model_state"]["linear.bias"][3] = float("nan")
+    torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(CheckpointError, match=r"values that are no numbers in linear\.bias"):
+        read_checkpoint(tmp_path / "x.pt", None)
+
+
+@pytest.mark.parametrize(
+    ("shape", "zeros"),
+    [((40, 256), slice(0, 256)), ((40, 256), slice(256 * 3, 256 * 5)), ((40, 256), slice(0, 128)), ((1024,), slice(256, 512)),
+     ((1024,), slice(0, 1024)), ((9000, 4), slice(4 * 100, 4 * 400)), ((16, 8, 3, 3), slice(72, 144))],
+)  # fmt: skip
+def test_zeros_that_training_leaves_are_no_hole(shape: tuple[int, ...], zeros: slice) -> None:
+    tensor = torch.arange(1, 1 + int(torch.tensor(shape).prod()), dtype=torch.float32)
+    tensor[zeros] = 0
+    check_tensors(Path(__file__), Format.OLD_PICKLE, {"x": tensor.reshape(shape)})
+    tensor[zeros.start : zeros.start + 3] = 1
+    tensor[zeros.start + 3 : zeros.start + 333] = 0
+    with pytest.raises(CheckpointError, match=r"a hole of [\d,]+ bytes in x"):
+        check_tensors(Path(__file__), Format.OLD_PICKLE, {"x": tensor.reshape(shape)})

@@ -109,9 +109,7 @@ def _media() -> Iterator[Target]:
 
 def _checkpoints() -> Iterator[Target]:
     for published, own in {**OWN, SPEAKER: SPEAKER}.items():
-        for name, kind in ((published, ".pt"), (own, ".safetensors")):
-            if name == own and own == published:
-                continue
+        for name, kind in ((published, ".pt"), (own, ".safetensors"))[: 1 if own == published else 2]:
             beside = () if kind == ".pt" else (name.replace(".safetensors", ".json"),)
             command, output = _with_checkpoint(published, name)
             row = f"checkpoint: {kind}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.cases import GOOD, TARGETS, Case
-from tests.fuzz.material import ENCODER, OWN
+from tests.fuzz.material import ENCODER, OWN, SPEAKER
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 HUGE = b"9" * 5000
@@ -56,6 +56,13 @@ def _given(good: Path, source: str, content: bytes, name: str, words: str, code:
 
 def _zips(good: Path) -> Iterator[Case]:
     content = (good / ENCODER).read_bytes()
+    old = _old_form(good / SPEAKER)
+    third, most = len(old) // 3, len(old) * 2 // 3
+    yield _given(good, SPEAKER, old, "torch's old form", "it has no checksums", 0, command="speak")
+    yield _given(
+        good, SPEAKER, old[:third] + bytes(8192) + old[third + 8192 :], "the same with a hole", "a hole of", command="speak"
+    )
+    yield _given(good, SPEAKER, old[:most], "the same, cut", "truncated", command="speak")
     for share in (3, 2):
         place = len(content) // share
         yield _given(
@@ -243,6 +250,15 @@ def _zip(pickled: bytes, how: int = zipfile.ZIP_STORED) -> bytes:
     with zipfile.ZipFile(file, "w", how) as archive:
         for name, content in {"data.pkl": pickled, "version": b"3\n", "byteorder": b"little"}.items():
             archive.writestr(f"x/{name}", content)
+    return file.getvalue()
+
+
+def _old_form(path: Path) -> bytes:
+    """The same checkpoint without a zip, as torch before 1.6 saved it."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save(torch.load(path, weights_only=True), file, _use_new_zipfile_serialization=False)
     return file.getvalue()
 
 
