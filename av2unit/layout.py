@@ -11,11 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from av2unit.avhubert.config import vocabulary_of
-from av2unit.stage import UNIT_ENCODER
-from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import CheckpointLayout, Near, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import Dictionary, brief
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near
 from avcore.errors import CheckpointError
 
 _UNIT_TASK = "av_hubert_unit_pretraining"
@@ -30,7 +29,7 @@ class EncoderLayout(CheckpointLayout):
         names = trainer_tensors(payload)
         if any(str(name).startswith("encoder.w2v_model.") for name in names):
             return Near("an AV-HuBERT model fine-tuned for recognition", f"it has no unit heads; take {_PUBLISHED}")
-        is_encoder = UNIT_ENCODER.recognises(names.keys())
+        is_encoder = self.recognises(names.keys())
         if not is_encoder and not any(str(name).startswith("feature_extractor_video.") for name in names):
             return False
         task = plain_config(payload, path)["task"].get("_name")

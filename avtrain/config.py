@@ -1,7 +1,10 @@
 """What every training run shares, as frozen dataclasses that hydra's yaml is checked against."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+CONFIG_FILE = "config.yaml"
+"""A run's settings, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,8 @@ class RunConfig:
 
 Metrics = dict[str, float]
 State = dict[str, Any]
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A config as plain values, for a checkpoint."""
+    return asdict(config)

@@ -7,7 +7,6 @@ OmegaConf and what else only training needs (the extra `train`) are loaded once 
 """
 
 import argparse
-import dataclasses
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from avcore.command import Parser, run
 from avcore.errors import OutputError, UsageError
-from avcore.files import write_text
 from avcore.outputs import keep_folder_apart
 from avcore.plain_text import PlainFormatter
 from avcore.usage import add_quiet_options
@@ -41,8 +39,6 @@ Config = TypeVar("Config")
 _EXTRA = "netflips[train]"
 _NEEDED = {"hydra": "hydra-core", "omegaconf": "omegaconf", "accelerate": "accelerate", "tensorboard": "tensorboard"}
 """Modules that training loads and the packages that have them."""
-CONFIG_FILE = "config.yaml"
-"""A run's settings, in its folder."""
 CONFIG_FOLDER = Path(__file__).resolve().parent / "configs"
 """In the repository a link to `configs/`; in the installed package the files themselves."""
 
@@ -121,18 +117,6 @@ def read_config(schema: type[Config], name: str, overrides: Sequence[str], folde
     return compose_config(schema, name, overrides, list(dict.fromkeys([folder, CONFIG_FOLDER])), CONFIG_FOLDER)
 
 
-def save_config(config: Any, run_dir: str | Path) -> None:
-    """Write the whole resolved config to `<run_dir>/config.yaml`."""
-    from avtrain.settings import as_yaml
-
-    write_text(Path(run_dir) / CONFIG_FILE, as_yaml(config))
-
-
-def plain(config: Any) -> dict[str, Any]:
-    """A config as plain values, for a checkpoint."""
-    return dataclasses.asdict(config)
-
-
 def check_or_train(task: "Task", config: "RunConfig", check_only: bool) -> int | None:
     """What a trainer does with a task that was made, and thereby checked: train it, unless only the check was asked for.
 
@@ -141,7 +125,7 @@ def check_or_train(task: "Task", config: "RunConfig", check_only: bool) -> int |
     if check_only:
         LOG.info("everything fits; nothing was trained (check_only)")
         return None
-    from avtrain.running import run_task  # accelerate is loaded only when training begins
+    from avtrain.loop import run_task  # accelerate is loaded only when training begins
 
     return run_task(task, config)
 

@@ -20,11 +20,12 @@ from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from avcore.compute.memory import keep_freed_memory
 from avcore.errors import CheckpointError, InputError, UsageError
+from avcore.plain_text import several
 from avtrain.checkpoints import RunFolder, random_state, restore_random_state, seed_everything
-from avtrain.config import Metrics, RunConfig, State
+from avtrain.config import Metrics, RunConfig, State, plain
 from avtrain.data import BadItems, make_loader, move, reading
-from avtrain.entry import plain
 from avtrain.logs import LogWindow, RunLog, means_of
 from avtrain.optim import learning_rate, make_optimizer, set_learning_rate
 from avtrain.position import Position, TrainResult
@@ -35,6 +36,8 @@ from avtrain.task import Task, named_parameters
 from avtrain.wandb_log import WandbLog
 
 LOG = logging.getLogger("netflips.train")
+_STOPPED = 128
+"""A run that a signal stopped ends with this plus the signal's number, as shells have it."""
 
 
 class Trainer:
@@ -348,3 +351,18 @@ class Trainer:
 
 def _learns(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def run_task(task: Task, config: RunConfig) -> int | None:
+    """Train to the end or until a signal, say where the result lies, and return the exit code (None = done)."""
+    if config.loop.device == "cpu" or not torch.cuda.is_available():
+        keep_freed_memory()
+    trainer = Trainer(task, config)
+    result = trainer.train()
+    best = "" if result.best is None else f", best {config.loop.best_metric} {result.best:.4g}"
+    if trainer.is_main:
+        LOG.info("%s: %s%s", Path(config.run_dir) / "checkpoints", several(result.step, "step"), best)
+    if result.bad_items:
+        what = several(len(result.bad_items), "item could not be used; it is", "items could not be used; they are")
+        LOG.warning("%s named above", what)
+    return None if result.stop_signal is None else _STOPPED + result.stop_signal

@@ -17,8 +17,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from avcore.files import write_text
 from avcore.runs import journal
-from avtrain.entry import CONFIG_FILE, save_config
+from avtrain.config import CONFIG_FILE
+from avtrain.settings import as_yaml
 
 _ASKED = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """Variables by which launchers tell a process how many of it they have started."""
@@ -65,7 +67,7 @@ def note_start(config: Any, run_dir: Path, is_resumed: bool, processes: int) -> 
         for change in changes if is_resumed else ():
             LOG.warning("going on with another setting: %s", change)
         LOG.info("the settings before are kept in %s", kept)
-    save_config(config, run_dir)
+    write_text(path, as_yaml(config))
     journal.append(run_dir / STARTS_FILE, [_about_start(processes)])
 
 

@@ -20,6 +20,7 @@ from avcore.compute.device import resolve_precision
 from avcore.errors import CheckpointError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language
+from netflips.stages import load
 from unit2av.layout import read_vocoder
 from unit2av.model import with_vocoder
 from unit2av.stage import RENDERER
@@ -31,7 +32,7 @@ DTYPES: dict[str, torch.dtype | None] = {name: None if name == "keep" else getat
 def convert_checkpoint(
     in_path: str | Path,
     out_path: str | Path,
-    stage: Stage[Any] | None = None,
+    stage: Stage | None = None,
     dtype: torch.dtype | None = None,
     vocoders: Mapping[str, str | Path] | None = None,
 ) -> Checkpoint:
@@ -52,7 +53,7 @@ def convert_checkpoint(
     for language, path in (vocoders or {}).items():
         tensors = with_vocoder(tensors, language, read_vocoder(path))
         config = _without_settings(config, normalise_language(language))
-    if dtype is not None and (vocabulary := source.stage.layout().vocabularies(source).get("")):
+    if dtype is not None and (vocabulary := source.stage.layout.vocabularies(source).get("")):
         # Where it is not recorded, it may be computed from tensors, which are about to be rounded.
         config = {**config, "vocabulary": vocabulary}
     eight_bits = dtype is torch.int8
@@ -72,9 +73,9 @@ def lay_out_weights(path: str | Path, precision: str) -> Path:
     """
     source = read_checkpoint(path, None)
     dtype = resolve_precision(precision, torch.device("cpu"))
-    languages = source.stage.layout().languages(source) or ("en", "ko")  # some that it has, for one that asks
+    languages = source.stage.layout.languages(source) or ("en", "ko")  # some that it has, for one that asks
     how = Running("cpu", precision, languages[0], languages[-1])
-    model = getattr(source.stage.load(source.path, how), "model", None)
+    model = getattr(load(source.stage, source.path, how), "model", None)
     return write_laid_out(model if isinstance(model, nn.Module) else nn.Module(), source, dtype)
 
 

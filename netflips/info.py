@@ -85,7 +85,7 @@ def _checkpoint_facts(path: Path) -> dict[str, Any]:
         from avcore.checkpoints.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(path, None)
-    layout = checkpoint.stage.layout()
+    layout = checkpoint.stage.layout
     facts = {
         "kind": checkpoint.kind,
         "tensors": len(checkpoint.tensors),

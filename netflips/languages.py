@@ -22,8 +22,8 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
     source, target = learnt_languages(paths.utut, source, target)
     if source is not None and target is not None:
         return source, target
-    translated = TRANSLATOR.layout().languages(read_checkpoint(paths.utut, TRANSLATOR))
-    spoken = RENDERER.layout().languages(read_checkpoint(paths.unit2av, RENDERER))
+    translated = TRANSLATOR.layout.languages(read_checkpoint(paths.utut, TRANSLATOR))
+    spoken = RENDERER.layout.languages(read_checkpoint(paths.unit2av, RENDERER))
     if target is None:
         others = [one for one in spoken if one in translated and (source is None or one != normalise_language(source))]
         target = _only(others, "--tgt-lang")
@@ -34,7 +34,7 @@ def choose_languages(source: str | None, target: str | None, paths: ModelPaths) 
 
 def _over_text(source: str | None, target: str | None, renderer: Path) -> tuple[str, str]:
     """The same without a unit translator: into what can be read aloud and spoken, from English unless it is said."""
-    spoken = [one for one in RENDERER.layout().languages(read_checkpoint(renderer, RENDERER)) if one in LANGUAGES]
+    spoken = [one for one in RENDERER.layout.languages(read_checkpoint(renderer, RENDERER)) if one in LANGUAGES]
     target = _only(spoken, "--tgt-lang") if target is None else require_language(target, LANGUAGES, "the road over text")
     return normalise_language(source or DubOptions.source), target
 

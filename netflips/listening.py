@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.extractor import UnitExtractor
 from av2unit.sources import AUDIO, VIDEO, parse_modalities
 from avcore.answers import Transcript
 from avcore.arrays import Samples
-from avcore.contracts import SpeechRecognizer
+from avcore.checkpoints.stages import Running
+from avcore.contracts import Extractor, SpeechRecognizer
 from avcore.errors import MediaError, NoSpeechError, UsageError
 from avcore.faces.cuts import with_shots
 from avcore.faces.find import SpeakerFace, find_faces
@@ -24,6 +24,7 @@ from avcore.speech.regions import SpeechActivity, listen
 from avcore.timeline import frame_at, frames_covering, frames_to_seconds, samples_to_seconds, seconds_to_samples
 from avcore.units.vocabulary import require_language
 from netflips.dub.utterances import Span, UtteranceLength, cut_utterances
+from netflips.stages import load_text_reader, load_unit_encoder
 from netflips.subtitles.cues import Cue, make_cues, rules_for
 from unit2text.reader import UnitReader
 from unit2text.search import ReadOptions
@@ -84,7 +85,7 @@ class Ear(Protocol):
 class ReaderEar:
     """A text reader, and the unit encoder where that reads units."""
 
-    def __init__(self, reader: UnitReader, extractor: UnitExtractor | None) -> None:
+    def __init__(self, reader: UnitReader, extractor: Extractor | None) -> None:
         self.reader, self.extractor, self.length = reader, extractor, UtteranceLength()
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:
@@ -134,14 +135,15 @@ class Listener:
         """Load a text reader and its encoder. encoder: says which file, asked only where units are read. Raises CheckpointError,
         or UsageError for a reader of the units of pre-training, which no encoder of ours makes.
         """
-        loaded = UnitReader.from_checkpoint(reader, device, precision)
+        how = Running(device, precision)
+        loaded = load_text_reader(reader, how)
         if loaded.takes not in (UNITS, LIPS):
             raise UsageError(
                 "this text reader knows the units of its pre-training only",
                 found=loaded.path,
                 hint="give finetuned.pt, or one of your own",
             )
-        extractor = UnitExtractor.from_checkpoint(encoder(), device, precision) if loaded.takes == UNITS else None
+        extractor = load_unit_encoder(encoder(), how) if loaded.takes == UNITS else None
         return cls(ReaderEar(loaded, extractor))
 
     def settings(self, modalities: str, language: str | None, face: FaceChoice, beam: int | None) -> ListenSettings:

@@ -12,8 +12,9 @@ from avcore.contracts import Extractor, Speaker, Translator, Voice
 from avcore.errors import CheckpointError, UsageError
 from avcore.units.vocabulary import require_same_vocabulary
 from netflips.options import ModelPaths, RunOptions
+from netflips.stages import load, load_renderer, load_speaker_encoder
 from netflips.text_road.absent import NoExtractor, NoTranslator
-from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2av.stage import RENDERER
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
@@ -55,10 +56,8 @@ class Models:
     @cached_property
     def speaker_encoder(self) -> Speaker:
         """The speaker encoder, read when a voice is needed; raises CheckpointError when its vectors do not fit the vocoder."""
-        from unit2av.speaker import default_weights
-
         path = self.paths.speaker_encoder
-        encoder: Speaker = SPEAKER_ENCODER.load(path or default_weights(), self.how)
+        encoder: Speaker = load_speaker_encoder(path, self.how)
         if encoder.embedding_dim != self.vocoder.speaker_dim:
             raise CheckpointError(
                 "the speaker encoder does not fit the vocoder",
@@ -69,7 +68,7 @@ class Models:
             )
         return encoder
 
-    def other(self, stage: Stage[Any], language: str = "") -> Any:
+    def other(self, stage: Stage, language: str = "") -> Any:
         """The model of a stage that not every dub needs, read when it is asked for first.
 
         language: of a stage that has a model for each of them; one that was given with the flag serves any. Raises UsageError
@@ -80,7 +79,7 @@ class Models:
             path = self.paths.other(stage, language)
             if path is None:
                 raise UsageError(f"there is no {stage.kind} for this", expected=f"{stage.flag}, or a bundle with one")
-            self._others[part] = stage.load(path, self.how)
+            self._others[part] = load(stage, path, self.how)
         return self._others[part]
 
     def kept(self, name: Hashable, load: Callable[[], _Loaded]) -> _Loaded:
@@ -100,9 +99,9 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     how = Running(run.device, run.precision, source, target)
     offset = None if run.vocoder_unit_offset == "auto" else run.vocoder_unit_offset
     if paths.av2unit is None or paths.utut is None:
-        vocoder, renderer, made_of = RENDERER.load(paths.unit2av, replace(how, unit_offset=offset))
+        vocoder, renderer, made_of = load_renderer(paths.unit2av, replace(how, unit_offset=offset))
         return Models(NoExtractor(), NoTranslator(), vocoder, renderer, {RENDERER.name: made_of}, paths, how, run.puts_away)
-    wanted: list[tuple[Stage[Any], Path, Running]] = [
+    wanted: list[tuple[Stage, Path, Running]] = [
         (TRANSLATOR, paths.utut, replace(how, unit_offset=run.translator_unit_offset)),
         (RENDERER, paths.unit2av, replace(how, unit_offset=offset)),
         (UNIT_ENCODER, paths.av2unit, how),
@@ -116,14 +115,14 @@ def load_models(paths: ModelPaths, source: str, target: str, run: RunOptions) ->
     return Models(extractor, translator, vocoder, renderer, fingerprints, paths, how, run.puts_away)
 
 
-def _load_at_once(wanted: Sequence[tuple[Stage[Any], Path, Running]]) -> list[Any]:
+def _load_at_once(wanted: Sequence[tuple[Stage, Path, Running]]) -> list[Any]:
     """Load models side by side, as far as there are threads: most of it is comparing the checksums of their files."""
     import torch  # which comes with the first model
 
     from avcore.compute.lanes import each_in_lanes
 
-    def load(one: tuple[Stage[Any], Path, Running]) -> Any:
+    def loaded(one: tuple[Stage, Path, Running]) -> Any:
         stage, path, how = one
-        return stage.load(path, how)
+        return load(stage, path, how)
 
-    return each_in_lanes(wanted, load, torch.get_num_threads())
+    return each_in_lanes(wanted, loaded, torch.get_num_threads())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from avcore.checkpoints.bundle import needed_stages
 from avcore.checkpoints.stages import Stage
@@ -43,13 +43,13 @@ class ModelPaths:
         object.__setattr__(self, "others", {part: Path(path) for part, path in self.others.items()})
 
     @classmethod
-    def of(cls, needed: Mapping[Stage[Any], Path], speaker_encoder: Path | None, others: Mapping[str, Path]) -> "ModelPaths":
+    def of(cls, needed: Mapping[Stage, Path], speaker_encoder: Path | None, others: Mapping[str, Path]) -> "ModelPaths":
         """The same from the checkpoints of the stages that a dub needs: all, or on the road over text the renderer."""
         named: dict[str, Path | None] = dict.fromkeys(stage.option.removesuffix(_PATH) for stage in needed_stages())
         named |= {stage.option.removesuffix(_PATH): path for stage, path in needed.items()}
         return cls(**named, speaker_encoder=speaker_encoder, others=others)  # type: ignore[arg-type]
 
-    def other(self, stage: Stage[Any], language: str = "") -> Path | None:
+    def other(self, stage: Stage, language: str = "") -> Path | None:
         """The checkpoint of a stage that not every dub needs, None = there is none.
 
         language: of a stage that has a model for each of them; one that was given with the flag serves any.
@@ -57,7 +57,7 @@ class ModelPaths:
         return self.others.get(stage.part_for(language)) or self.others.get(stage.part)
 
     @property
-    def needed(self) -> dict[Stage[Any], Path]:
+    def needed(self) -> dict[Stage, Path]:
         """The checkpoints of the stages that this dub needs."""
         paths = {stage: getattr(self, stage.option.removesuffix(_PATH)) for stage in needed_stages()}
         return {stage: path for stage, path in paths.items() if path is not None}

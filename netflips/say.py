@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import LOG, Parser, add_common_options, device_name, run
 from avcore.errors import UsageError
 from avcore.files import require_place
@@ -16,6 +17,7 @@ from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.timeline import samples_to_seconds
 from avcore.units import write_unit_file
+from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, add_voice_options, speller_path
 from text2unit.inference import add_text_options, given_script, text_file, warn_of_strange
 from text2unit.script import Script
@@ -66,9 +68,9 @@ def _work(options: argparse.Namespace) -> None:
         if out is not None:
             require_place(out, what)
     with loading():
-        from text2unit.speller import TextSpeller, join
+        from text2unit.speller import join
 
-    speller = TextSpeller.from_checkpoint(path, device_name(options), options.precision)
+    speller = load_speller(path, Running(device_name(options), options.precision))
     speller.require_language(options.lang)  # before the voice is loaded
     if renderer is None:
         spoken = list(_told(speller, script, options.lang))

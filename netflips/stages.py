@@ -1,10 +1,29 @@
-"""The stages of this installation. A new one is a package with a module `stage`, and a line here."""
+"""The kinds of checkpoint of this installation, and who loads each.
 
+A new kind is a package with a module `stage`, its name in `PACKAGES`, and a function in `LOADERS`. A loader imports the model when
+it is called, so that commands can list the kinds without loading torch.
+"""
+
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from avcore.checkpoints.stages import Stage, stages_of
+from av2unit.stage import UNIT_ENCODER
+from avcore.checkpoints.stages import Running, Stage, stages_of
+from text2unit.stage import SPELLER
+from unit2av.stage import RENDERER, SPEAKER_ENCODER
+from unit2text.stage import TEXT_READER
+from unit2unit.stage import TRANSLATOR
+
+if TYPE_CHECKING:
+    from av2unit.extractor import UnitExtractor
+    from text2unit.speller import TextSpeller
+    from unit2av.renderer import LipRenderer
+    from unit2av.speaker import SpeakerEncoder
+    from unit2av.voice.speech import UnitVocoder
+    from unit2text.reader import UnitReader
+    from unit2unit.translator import UnitTranslator
 
 PACKAGES = (
     "av2unit",  # sound and lips to units
@@ -13,7 +32,88 @@ PACKAGES = (
     "unit2text",  # units, or lips, to text
     "text2unit",  # text to units
 )
-STAGES: tuple[Stage[Any], ...] = tuple(chain.from_iterable(map(stages_of, PACKAGES)))
+STAGES: tuple[Stage, ...] = tuple(chain.from_iterable(map(stages_of, PACKAGES)))
 """In the order in which a dub needs them."""
 SHIPPED = Path(__file__).with_name("bundle")
-"""Where the models lie that come with NetfLips; a folder of files only."""
+"""The folder of the models that come with NetfLips; it holds files only."""
+
+
+class VoiceAndFace(NamedTuple):
+    """Both halves of a renderer: the voice of one language and the lips. fingerprint: of the whole checkpoint."""
+
+    vocoder: "UnitVocoder"
+    lips: "LipRenderer"
+    fingerprint: str
+
+
+def load_unit_encoder(path: Path, how: Running) -> "UnitExtractor":
+    """Load a unit encoder. Raises CheckpointError."""
+    from av2unit.extractor import UnitExtractor
+
+    return UnitExtractor.from_checkpoint(path, how.device, how.precision)
+
+
+def load_translator(path: Path, how: Running) -> "UnitTranslator":
+    """Load a unit translator. Raises CheckpointError, and LanguageError where it lacks one of the languages."""
+    from unit2unit.translator import UnitTranslator
+
+    translator = UnitTranslator.from_checkpoint(path, how.device, how.precision, how.unit_offset)
+    for language in (how.source, how.target):
+        translator.require_language(language)
+    return translator
+
+
+def load_renderer(path: Path, how: Running) -> VoiceAndFace:
+    """Load both halves of a renderer. Raises CheckpointError, and LanguageError where it has no voice of the target language."""
+    from unit2av.model import open_renderer_checkpoint
+    from unit2av.renderer import LipRenderer
+    from unit2av.voice.speech import UnitVocoder
+
+    checkpoint = open_renderer_checkpoint(path)
+    offset: int | Literal["auto"] = "auto" if how.unit_offset is None else how.unit_offset
+    vocoder = UnitVocoder.from_checkpoint(checkpoint, how.target, how.device, how.precision, offset)
+    lips = LipRenderer.from_checkpoint(checkpoint, how.device, how.precision)
+    return VoiceAndFace(vocoder, lips, checkpoint.source.fingerprint)
+
+
+def load_voice(path: Path, how: Running) -> "UnitVocoder":
+    """Load the voice of the target language from a renderer, without its lips. Raises CheckpointError and LanguageError."""
+    from unit2av.voice.speech import UnitVocoder
+
+    return UnitVocoder.from_checkpoint(path, how.target, how.device, how.precision)
+
+
+def load_speaker_encoder(path: Path | None, how: Running) -> "SpeakerEncoder":
+    """Load a speaker encoder; None takes the weights that come with NetfLips. Raises CheckpointError."""
+    from unit2av.speaker import SpeakerEncoder
+
+    return SpeakerEncoder.from_checkpoint(path, how.device)
+
+
+def load_text_reader(path: Path, how: Running) -> "UnitReader":
+    """Load a text reader. Raises CheckpointError."""
+    from unit2text.reader import UnitReader
+
+    return UnitReader.from_checkpoint(path, how.device, how.precision)
+
+
+def load_speller(path: Path, how: Running) -> "TextSpeller":
+    """Load a text-to-unit model. Raises CheckpointError."""
+    from text2unit.speller import TextSpeller
+
+    return TextSpeller.from_checkpoint(path, how.device, how.precision)
+
+
+LOADERS: dict[Stage, Callable[[Path, Running], Any]] = {
+    UNIT_ENCODER: load_unit_encoder,
+    TRANSLATOR: load_translator,
+    RENDERER: load_renderer,
+    SPEAKER_ENCODER: load_speaker_encoder,
+    TEXT_READER: load_text_reader,
+    SPELLER: load_speller,
+}
+
+
+def load(stage: Stage, path: Path, how: Running) -> Any:
+    """Load the model of a checkpoint of that kind. Raises what its loader raises."""
+    return LOADERS[stage](path, how)

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.checkpoints.bundle import find_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import LOG, device_name
+from avcore.contracts import Voice
 from avcore.errors import UsageError
 from avcore.files import require_file
-from avcore.loading import loading
 from avcore.progress import Progress, silent, track
 from avcore.timeline import seconds_to_units, units_to_samples
 from avcore.units import Units
 from avcore.units.vocabulary import normalise_language
 from netflips.dub.timing import scale_durations
+from netflips.stages import load_speaker_encoder, load_voice
 from text2unit.inference import warn_of_strange
 from text2unit.script import Script
 from text2unit.stage import SPELLER
@@ -26,7 +28,6 @@ from text2unit.stage import SPELLER
 if TYPE_CHECKING:
     from avcore.answers import SpeakerVoice
     from text2unit.speller import Spelling, TextSpeller
-    from unit2av.voice.speech import UnitVocoder
 
 
 def add_voice_options(group: argparse._ActionsContainer) -> None:
@@ -52,16 +53,15 @@ def speller_path(given: Path | None, language: str) -> Path:
     return found
 
 
-def speaker_voice(options: argparse.Namespace, vocoder: "UnitVocoder") -> "SpeakerVoice":
+def speaker_voice(options: argparse.Namespace, vocoder: Voice) -> "SpeakerVoice":
     """The voice that the options ask for, or the middle of all voices. Raises what `read_voice` raises."""
-    from unit2av.speaker import SpeakerEncoder
     from unit2av.speakers.voice_of import neutral_voice, read_voice
 
     if options.speaker_path is None:
         LOG.info("a voice of nobody's, as no --speaker-path is given")
         return neutral_voice(vocoder.speaker_dim)
     encoder = options.speaker_encoder_path
-    return read_voice(options.speaker_path, lambda: SpeakerEncoder.from_checkpoint(encoder, device_name(options)))
+    return read_voice(options.speaker_path, lambda: load_speaker_encoder(encoder, Running(device_name(options))))
 
 
 @dataclass(eq=False)
@@ -69,7 +69,7 @@ class TextVoice:
     """Says text. scale: of durations, above 1 speaks slower."""
 
     speller: "TextSpeller"
-    vocoder: "UnitVocoder"
+    vocoder: Voice
     voice: "SpeakerVoice"
     scale: float = 1.0
 
@@ -79,10 +79,7 @@ class TextVoice:
 
         Raises CheckpointError, LanguageError, UsageError and what `read_voice` raises.
         """
-        with loading():
-            from unit2av.voice.speech import UnitVocoder
-
-        vocoder = UnitVocoder.from_checkpoint(renderer, language, device_name(options), options.precision)
+        vocoder = load_voice(renderer, Running(device_name(options), options.precision, target=language))
         return cls(speller, vocoder, speaker_voice(options, vocoder), scale)
 
     def tell(self, script: Script, progress: Progress = silent) -> "Telling":

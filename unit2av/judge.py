@@ -1,22 +1,21 @@
-"""A unit encoder that judges what is made in validation: whether speech says the units that it was made from.
+"""A unit encoder in validation: whether speech says the units that it was made from.
 
-It is another stage's model, so it is found among the stages that are installed and known by its protocol only. It is no outside
-judge: units are what this stage works with; but a vocoder whose sound does not say them is not understood.
+The encoder is any checkpoint whose model keeps the protocol `Extractor`; the installation loads it by what the file is. It is no
+outside judge: units are what this stage works with; but a vocoder whose sound does not say them is not understood.
 """
 
 from pathlib import Path
 from typing import NamedTuple
 
 from avcore.arrays import Samples
-from avcore.checkpoints.stages import Running, stages
+from avcore.checkpoints.checkpoint import read_checkpoint
+from avcore.checkpoints.stages import Running, load_installed
 from avcore.compute.device import resolve_device
 from avcore.contracts import Extractor
 from avcore.errors import UsageError
 from avcore.units import Ids, Units
 from avcore.units.edit_distance import edit_distance
 from avcore.units.vocabulary import require_same_vocabulary
-
-_STAGE = "av2unit"
 
 
 class UnitErrors(NamedTuple):
@@ -30,14 +29,16 @@ def load_judge(path: str, vocabulary: str, device: str) -> Extractor | None:
     """Load the unit encoder of a run's validation, None for an empty path.
 
     vocabulary: fingerprint of the quantizer of the run's units, "" = unknown. device: as the run's loop names it. Raises
-    CheckpointError for another file, VocabularyError for an encoder of other units, UsageError where no such stage is installed.
+    CheckpointError for another file, VocabularyError for an encoder of other units, UsageError for a model that extracts no units.
     """
     if not path:
         return None
-    stage = next((one for one in stages() if one.name == _STAGE), None)
-    if stage is None:
-        raise UsageError("unit_encoder asks for a stage that is not installed", expected=_STAGE, hint="leave it out")
-    extractor: Extractor = stage.load(Path(path), Running(device=str(resolve_device(device))))
+    kind = read_checkpoint(path, None).stage
+    extractor: Extractor = load_installed(kind, Path(path), Running(device=str(resolve_device(device))))
+    if not hasattr(extractor, "extract"):
+        raise UsageError(
+            "unit_encoder takes a unit encoder", expected="a model that extracts units", found=f"a {kind.kind}: {path}"
+        )
     require_same_vocabulary(extractor.vocabulary, vocabulary, "what this run learns from")
     return extractor
 

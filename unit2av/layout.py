@@ -7,21 +7,73 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from avcore.checkpoints.checkpoint import Checkpoint
-from avcore.checkpoints.layouts import CheckpointLayout, Near, holds_tensors, identify, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import holds_tensors, identify, plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format, check_tensors, sniff
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near
 from avcore.errors import CheckpointError
 from avcore.files import require_file
-from unit2av.model import RendererCheckpoint
-from unit2av.stage import SPEAKER_ENCODER
+from avcore.units.vocabulary import normalise_language, require_language
 
+AUDIO, VIDEO = "audio", "video"
+OWN_SETTINGS = "vocoders"
+"""In the configuration: settings by language, for vocoders that differ from the others in the file."""
+FACE_SETTINGS = "face"
+"""In the configuration: settings of the face renderer."""
 _PUT_IN = "put it into a renderer: netflips convert --in-path RENDERER --out-path NEW.safetensors --add-vocoder LANGUAGE=FILE"
+
+
+@dataclass(frozen=True)
+class RendererCheckpoint:
+    """What one renderer checkpoint holds; the tensors stay on disk until they are used."""
+
+    source: Checkpoint
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the tensors can't tell: {} for published files, see avcore.checkpoints.checkpoint for our own."""
+        return self.source.config
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Two-letter names of the vocoders, in the file's order."""
+        keys = (key.split(".") for key in self.source.tensors)
+        return tuple(dict.fromkeys(parts[1] for parts in keys if parts[0] == AUDIO and len(parts) > 2))
+
+    @property
+    def has_face(self) -> bool:
+        """Whether a face renderer is in the file."""
+        return any(key.startswith(f"{VIDEO}.") for key in self.source.tensors)
+
+    def vocoder_tensors(self, language: str) -> dict[str, Tensor]:
+        """The vocoder of a language, shapes as stored. Raises LanguageError listing the languages when there is none."""
+        name = require_language(
+            language, self.languages, str(self.source.path), "choose one of them or another renderer checkpoint"
+        )
+        return self.source.section(f"{AUDIO}.{name}")
+
+    def vocoder_settings(self, language: str) -> dict[str, Any]:
+        """What the tensors of a language's vocoder can't tell: its own settings before those of the whole file."""
+        own: dict[str, Any] = self.config.get(OWN_SETTINGS, {}).get(normalise_language(language), {})
+        return {**self.config, **own}
+
+    @property
+    def face_settings(self) -> dict[str, Any]:
+        """What the face renderer's tensors can't tell: its own settings before those of the whole file."""
+        return {**self.config, **self.config.get(FACE_SETTINGS, {})}
+
+    def face_tensors(self) -> dict[str, Tensor]:
+        """The face renderer, shapes as stored. Raises CheckpointError when the file has none."""
+        if not self.has_face:
+            raise CheckpointError("this renderer checkpoint has no face renderer", path=self.source.path, expected="keys video.*")
+        return self.source.section(VIDEO)
 
 
 class RendererLayout(CheckpointLayout):
@@ -76,7 +128,7 @@ class SpeakerLayout(CheckpointLayout):
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
         state = payload.get("model_state")
-        return not trainer_tensors(payload) and isinstance(state, Mapping) and SPEAKER_ENCODER.recognises(state.keys())
+        return not trainer_tensors(payload) and isinstance(state, Mapping) and self.recognises(state.keys())
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         return {}, plain_tensors(payload["model_state"], "model_state", path)

@@ -13,8 +13,9 @@ from typing import Any
 from torch import Tensor
 
 from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import CheckpointLayout, Near, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import plain_tensors, trainer_tensors
 from avcore.checkpoints.pickles import Dictionary, Placeholder, brief
+from avcore.checkpoints.stages import CheckpointLayout, Near
 from avcore.errors import CheckpointError
 from unit2text.takes import takes_of
 

@@ -13,18 +13,20 @@ from typing import Any
 from torch import Tensor
 
 from avcore.checkpoints.bundle import bundle_of
-from avcore.checkpoints.checkpoint import Checkpoint
 from avcore.checkpoints.config import plain_config
-from avcore.checkpoints.layouts import CheckpointLayout, Near, is_same, plain_tensors, trainer_tensors
+from avcore.checkpoints.layouts import is_same, plain_tensors, trainer_tensors
+from avcore.checkpoints.stages import Checkpoint, CheckpointLayout, Near
 from avcore.errors import CheckpointError
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+
+SHARED_TABLES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "decoder.output_projection.weight")
+"""One matrix that a translator's file holds under three names."""
 
 
 class TranslatorLayout(CheckpointLayout):
     """The unit translator: a fairseq trainer's file, {cfg, model, task_state, ...}."""
 
     def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
-        return TRANSLATOR.recognises(trainer_tensors(payload).keys())
+        return self.recognises(trainer_tensors(payload).keys())
 
     def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         tensors = plain_tensors(payload["model"], "model", path)

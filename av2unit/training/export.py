@@ -2,33 +2,26 @@
 
 import argparse
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from av2unit.decoding import VITERBI, Decoding
 from av2unit.stage import UNIT_ENCODER
 from av2unit.training.config import TrainConfig
+from av2unit.training.start import Trained, read_trained
 from avcore.checkpoints.checkpoint import write_checkpoint
-from avcore.errors import CheckpointError
 from avcore.outputs import keep_apart
 from avcore.usage import Parser, add_quiet_options
-from avtrain import checkpoints
 from avtrain.checkpoints import BEST, LAST
 from avtrain.entry import read_config
 
 LOG = logging.getLogger("netflips.train")
 STORED = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Number formats that an encoder can be stored in."""
-KIND = "unit encoder"
-"""What a run's checkpoints say that they are of."""
 _TASK_SETTINGS = ("normalize", "stack_order_audio", "image_crop_size", "image_mean", "image_std")
 _FROM_TENSORS = ("resnet_width", "mask_dim", "num_classes")
-_MODEL = "model."
 
 
 def build_parser() -> Parser:
@@ -86,29 +79,6 @@ def _config(options: argparse.Namespace) -> TrainConfig:
 
 def _words(decoding: Decoding) -> str:
     return f"{decoding.method} with penalty {decoding.duration_penalty:g}" if decoding.method == VITERBI else decoding.method
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a run has come to. about: the task's description. tensors: under their published names."""
-
-    path: Path
-    step: int
-    about: Mapping[str, Any]
-    tensors: dict[str, Tensor]
-
-
-def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
-    """Read a checkpoint of a run, `best` unless another is named or there is none. Raises CheckpointError."""
-    folder = run_dir / "checkpoints"
-    names = [checkpoint] if checkpoint else [BEST, LAST]
-    path = next((folder / name for name in names if (folder / name).exists()), None)
-    if path is None:
-        raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
-    state = checkpoints.read_run(path, KIND, "av2unit.train")
-    about = state["about"]
-    tensors = {name.removeprefix(_MODEL): tensor for name, tensor in state["modules"]["network"].items()}
-    return Trained(path, int(state["position"]["step"]), about, tensors)
 
 
 def write_encoder(path: Path, trained: Trained, decoding: Decoding, precision: str = "float32") -> Path:

@@ -1,8 +1,8 @@
-"""The weights that training starts from: fresh ones, or those of a checkpoint with new heads."""
+"""The weights that training starts from: fresh ones, or those of a checkpoint with new heads; and those that a run ends with."""
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,17 @@ from avcore.checkpoints.sniff import Format, check_tensors, sniff
 from avcore.errors import CheckpointError, UsageError
 from avcore.files import require_file
 from avcore.units.vocabulary import require_same_vocabulary
+from avtrain import checkpoints
+from avtrain.checkpoints import BEST, LAST
 
 LOG = logging.getLogger("netflips.train")
 
+KIND = "unit encoder"
+"""What a run's checkpoints say that they are of."""
 NEW, KEEP = "new", "keep"
 _STD = 0.02
 _HEAD = "label_embs_concat"
+_MODEL = "model."
 _PLAIN_TASK = "av_hubert_pretraining"
 _SETTINGS = {"dropout", "attention_dropout", "activation_dropout", "dropout_input", "encoder_layerdrop", "num_classes"}
 """Fields of the model's configuration that may differ from the checkpoint's."""
@@ -140,3 +145,26 @@ def _check_frozen(model: nn.Module, names: Sequence[str]) -> None:
     if unknown:
         top = ", ".join(name for name in parts if name and "." not in name)
         raise UsageError("init.frozen names no part of the model", expected=f"parts of {top}", found=unknown[0])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has come to. about: the task's description. tensors: under their published names."""
+
+    path: Path
+    step: int
+    about: Mapping[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def read_trained(run_dir: Path, checkpoint: str = "") -> Trained:
+    """Read a checkpoint of a run, `best` unless another is named or there is none. Raises CheckpointError."""
+    folder = run_dir / "checkpoints"
+    names = [checkpoint] if checkpoint else [BEST, LAST]
+    path = next((folder / name for name in names if (folder / name).exists()), None)
+    if path is None:
+        raise CheckpointError("the run has no such checkpoint", path=folder, expected=" or ".join(names))
+    state = checkpoints.read_run(path, KIND, "av2unit.train")
+    about = state["about"]
+    tensors = {name.removeprefix(_MODEL): tensor for name, tensor in state["modules"]["network"].items()}
+    return Trained(path, int(state["position"]["step"]), about, tensors)

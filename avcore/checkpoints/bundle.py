@@ -36,7 +36,7 @@ class Bundle:
     folder: Path
     about: Mapping[str, Any]
 
-    def checkpoint(self, stage: Stage[Any], language: str = "") -> Path:
+    def checkpoint(self, stage: Stage, language: str = "") -> Path:
         """Where a stage's model is, or would be. language: of a stage that has a file for each of them."""
         return self.folder / stage.file_for(language)
 
@@ -69,7 +69,7 @@ class Bundle:
 class Packed(NamedTuple):
     """A model of a bundle, by its stage and, of a stage that has a file for each language, that language."""
 
-    stage: Stage[Any]
+    stage: Stage
     language: str = ""
 
     @property
@@ -83,7 +83,7 @@ class Packed(NamedTuple):
         return self.stage.part_for(self.language)
 
 
-def needed_stages() -> tuple[Stage[Any], ...]:
+def needed_stages() -> tuple[Stage, ...]:
     """The stages without which a bundle is none."""
     return tuple(stage for stage in stages() if stage.place == "needed")
 
@@ -171,7 +171,7 @@ def learnt_languages(checkpoint: Path, source: str | None, target: str | None) -
     return learnt
 
 
-def checkpoints_or_bundle(given: Mapping[Stage[Any], Path | None]) -> dict[Stage[Any], Path]:
+def checkpoints_or_bundle(given: Mapping[Stage, Path | None]) -> dict[Stage, Path]:
     """The checkpoints of a command: those that were given, or where none was, those of the bundle (said in one line).
 
     Models of different origin do not understand each other's units, so a few of them are never filled up from the
@@ -191,6 +191,6 @@ def checkpoints_or_bundle(given: Mapping[Stage[Any], Path | None]) -> dict[Stage
     return {stage: require_file(bundle.checkpoint(stage), f"the bundle's {stage.kind}") for stage in given}
 
 
-def checkpoint_or_bundle(path: Path | None, stage: Stage[Any]) -> Path:
+def checkpoint_or_bundle(path: Path | None, stage: Stage) -> Path:
     """The checkpoint of a command that takes one (see `checkpoints_or_bundle`)."""
     return checkpoints_or_bundle({stage: path})[stage]

@@ -15,7 +15,6 @@ Our own files may hold more settings (decoding, vocabulary, unit offsets, ...); 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from avcore.checkpoints.layouts import Identity, identify, known, stage_of_kind,
 from avcore.checkpoints.pickles import load_pickled
 from avcore.checkpoints.sniff import Format, check_tensors, damaged, file_checksum, no_memory, sniff, truncated
 from avcore.checkpoints.stages import SUFFIX, Stage
+from avcore.checkpoints.stages import Checkpoint as Checkpoint
 from avcore.compute.memory import is_no_memory
 from avcore.errors import CheckpointError
 from avcore.files import atomic_output, require_file, write_text
@@ -44,32 +44,7 @@ _SHOWN = 40
 """Characters of a setting of the wrong form that are shown."""
 
 
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file).
-
-    updates: of its training, None = the file does not say.
-    """
-
-    path: Path
-    stage: Stage[Any]
-    config: dict[str, Any]
-    tensors: dict[str, Tensor]
-    fingerprint: str
-    updates: int | None = None
-
-    @property
-    def kind(self) -> str:
-        """What it is, in words."""
-        return self.stage.kind
-
-    def section(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors below `prefix.`, with the prefix removed, in their own shapes and without a copy."""
-        start = f"{prefix}."
-        return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
-
-
-def read_checkpoint(path: str | Path, stage: Stage[Any] | None) -> Checkpoint:
+def read_checkpoint(path: str | Path, stage: Stage | None) -> Checkpoint:
     """Read a published .pt file or our own .safetensors + .json.
 
     stage: whose is needed; None takes any that is installed. Tensors are views of the file, read from disk when used. Raises
@@ -85,14 +60,14 @@ def read_checkpoint(path: str | Path, stage: Stage[Any] | None) -> Checkpoint:
     else:
         payload = load_pickled(path, stored)
         found = _require_stage(stage, identify(payload, path, stage), path)
-        config, tensors = found.layout().extract(payload, path)
+        config, tensors = found.layout.extract(payload, path)
         updates = updates_of(payload)
         check_tensors(path, stored, tensors)
     known_by = fingerprint(fingerprint_tensors(tensors).encode(), _canonical(config))
     return Checkpoint(path, found, config, tensors, known_by, updates)
 
 
-def read_again(path: Path, stage: Stage[Any], known_fingerprint: str) -> Checkpoint:
+def read_again(path: Path, stage: Stage, known_fingerprint: str) -> Checkpoint:
     """Read a checkpoint that was read before; raises CheckpointError when the file holds another one by now."""
     checkpoint = read_checkpoint(path, stage)
     if checkpoint.fingerprint != known_fingerprint:
@@ -140,7 +115,7 @@ def load_exactly(module: nn.Module, tensors: Mapping[str, Tensor], path: Path, w
 
 
 def write_checkpoint(
-    path: str | Path, stage: Stage[Any], config: Mapping[str, Any], tensors: Mapping[str, Tensor], eight_bits: bool = False
+    path: str | Path, stage: Stage, config: Mapping[str, Any], tensors: Mapping[str, Tensor], eight_bits: bool = False
 ) -> Path:
     """Write our own format, `x.safetensors` and `x.json`, and return the former's path (the suffix is added if absent).
 
@@ -152,7 +127,7 @@ def write_checkpoint(
     path = path if path.suffix == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
     if not stage.recognises(tensors.keys()):
         raise CheckpointError(f"these tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
-    layout = stage.layout()
+    layout = stage.layout
     full = layout.whole(tensors, path)
     kept = layout.stored(full)
     if eight_bits:
@@ -198,7 +173,7 @@ def _sample(flat: Tensor) -> Tensor:
     return torch.cat([flat[start : start + _SAMPLE_RUN] for start in starts])
 
 
-def _require_stage(wanted: Stage[Any] | None, found: Identity, path: Path) -> Stage[Any]:
+def _require_stage(wanted: Stage | None, found: Identity, path: Path) -> Stage:
     if found.stage is not None and wanted in (None, found.stage):
         return found.stage
     expected = f"a {wanted.kind} for {wanted.flag}, such as {wanted.example}" if wanted else "a checkpoint of one of the stages"
@@ -206,7 +181,7 @@ def _require_stage(wanted: Stage[Any] | None, found: Identity, path: Path) -> St
     raise CheckpointError(what, path=path, expected=expected, found=found.words, hint=found.hint)
 
 
-def _read_own(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dict[str, Any], dict[str, Tensor]]:
+def _read_own(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], dict[str, Tensor]]:
     """Read x.safetensors and the x.json beside it."""
     stage, config, stored, checksum = _read_config(path, wanted)
     try:
@@ -223,7 +198,7 @@ def _read_own(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dict[s
         raise damaged(path, "other bytes than were stored")
     if not stage.recognises(tensors.keys()):
         raise CheckpointError(f"the tensors are not a {stage.kind}'s", path=path, found=_shorten(sorted(tensors)))
-    tensors = stage.layout().whole(tensors, path)
+    tensors = stage.layout.whole(tensors, path)
     if stored is not None and stored != fingerprint_tensors(tensors):
         raise CheckpointError(
             "the tensors and the configuration beside them do not belong together",
@@ -234,7 +209,7 @@ def _read_own(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dict[s
     return stage, config, tensors
 
 
-def _read_config(path: Path, wanted: Stage[Any] | None) -> tuple[Stage[Any], dict[str, Any], str | None, str | None]:
+def _read_config(path: Path, wanted: Stage | None) -> tuple[Stage, dict[str, Any], str | None, str | None]:
     """Stage, configuration, fingerprint of the tensors and checksum of their file; older files lack the last two."""
     beside, hint = _beside(path), f"keep it beside {path.name}; both are one checkpoint"
     content = read_json(beside, _CONFIG, CheckpointError, hint)

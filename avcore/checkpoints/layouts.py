@@ -6,73 +6,25 @@ recognised by content, never by file name.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from avcore.checkpoints.pickles import brief
-from avcore.checkpoints.stages import Stage, stages
+from avcore.checkpoints.stages import Near, Stage, stages
 from avcore.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from avcore.checkpoints.checkpoint import Checkpoint
 
 
 class Identity(NamedTuple):
     """The stage that a file is for (None: not one of ours), words for what it is, and what to do when another was wanted."""
 
-    stage: Stage[Any] | None
+    stage: Stage | None
     words: str
     hint: str | None = None
 
 
-class Near(NamedTuple):
-    """A file that a stage knows but cannot take: words for what it is, and what to do."""
-
-    words: str
-    hint: str
-
-
-class CheckpointLayout:
-    """The files of a stage that are in our own format alone; a stage with others overrides what is different."""
-
-    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
-        """Whether the content of a .pt file is this stage's. Raises CheckpointError when its settings cannot be read."""
-        return False
-
-    def extract(self, payload: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Configuration, and tensors by name in the shapes that are stored, of what `identify` took. Raises CheckpointError."""
-        raise NotImplementedError
-
-    def whole(self, tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-        """The tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""
-        return dict(tensors)
-
-    def stored(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What of `whole` our own file holds."""
-        return dict(tensors)
-
-    def languages(self, checkpoint: "Checkpoint") -> list[str]:
-        """The two-letter names of the languages that a checkpoint is for; none where it says nothing."""
-        stated = checkpoint.config.get("languages") or checkpoint.config.get("language") or []
-        return [stated] if isinstance(stated, str) else [str(one) for one in stated] if isinstance(stated, list) else []
-
-    def updates(self, checkpoint: "Checkpoint") -> int | dict[str, int] | None:
-        """Updates of its training, by what was trained where there are several; None where it says nothing."""
-        trained = checkpoint.config.get("trained")
-        stated = trained.get("steps") if isinstance(trained, Mapping) else None
-        return checkpoint.updates or stated
-
-    def vocabularies(self, checkpoint: "Checkpoint", language: str | None = None) -> dict[str, str]:
-        """Fingerprints of the quantizers of its units, "" = not stated, by what in the file they belong to, "" = all of it.
-
-        language: that a bundle is for, None = none. Raises LanguageError or CheckpointError where it has nothing for that.
-        """
-        return {"": str(checkpoint.config.get("vocabulary") or "")}
-
-
-def identify(payload: object, path: Path, wanted: Stage[Any] | None = None) -> Identity:
+def identify(payload: object, path: Path, wanted: Stage | None = None) -> Identity:
     """Tell what the content of a .pt file is; raises CheckpointError when its settings cannot be read.
 
     wanted: the stage that is asked first; the others are only looked at where the file is none of its own.
@@ -81,19 +33,19 @@ def identify(payload: object, path: Path, wanted: Stage[Any] | None = None) -> I
         return Identity(None, f"a pickled {type(payload).__name__}")
     near: Near | None = None
     for stage in _each_once(wanted):
-        found = stage.layout().identify(payload, path)
+        found = stage.layout.identify(payload, path)
         if found is True:
             return known(stage)
         near = near or (found if isinstance(found, Near) else None)
     return Identity(None, *near) if near else _identify_foreign(payload)
 
 
-def known(stage: Stage[Any]) -> Identity:
+def known(stage: Stage) -> Identity:
     """The identity of one of our kinds."""
     return Identity(stage, f"a {stage.kind}", f"give it to {stage.flag}")
 
 
-def stage_of_kind(kind: object, wanted: Stage[Any] | None = None) -> Stage[Any]:
+def stage_of_kind(kind: object, wanted: Stage | None = None) -> Stage:
     """The stage whose files call themselves so. wanted: the one that is asked first. Raises ValueError where there is none."""
     found = next((stage for stage in _each_once(wanted) if stage.kind == kind), None)
     if found is None:
@@ -161,7 +113,7 @@ def as_bytes(tensor: Tensor) -> Tensor:
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8)
 
 
-def _each_once(wanted: Stage[Any] | None) -> Iterable[Stage[Any]]:
+def _each_once(wanted: Stage | None) -> Iterable[Stage]:
     """The stage that is wanted, then all others; the list is asked for only when the first was not enough."""
     if wanted is not None:
         yield wanted

@@ -1,23 +1,23 @@
-"""What a stage of models is to the rest of the house: its kind of checkpoint, the file that holds one, how it is known and loaded.
+"""What a checkpoint is: its kind, the file that holds one, how it is recognised, its layout, and its content once it is read.
 
-A stage package exports `STAGE` from its module `stage`, one of these or a tuple of them; the module is imported by every command,
-so it imports nothing heavy before it is asked to.
+A stage package exports `STAGE` from its module `stage`, one kind of checkpoint or a tuple of them; every command imports that
+module, so it imports nothing heavy. Who loads a model is another matter: see the table in `netflips.stages`.
 
-The ground floor names no room above it. Which module lists the stages and has the bundle of this installation is an entry point of
-the project (`[project.entry-points]` in pyproject.toml). In a checkout that file itself is read, because the metadata of an
-editable installation are as old as the installation. It is looked up where it is needed only: when a file is none of what was
-asked for, and for the default models.
+avcore names no package above it. The module that lists the kinds, their loaders and the bundle of this installation is an entry
+point of the project (`[project.entry-points]` in pyproject.toml). It is looked up only where it is needed: when a file is of
+another kind than the one that was asked for, and for the default models.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
 
 if TYPE_CHECKING:
-    from avcore.checkpoints.layouts import CheckpointLayout
+    from torch import Tensor
 
 
 Precision = Literal["float32", "bfloat16", "float16", "auto"]
@@ -26,9 +26,10 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 """To compute in."""
 STORED_PRECISIONS = ("keep", "float32", "float16", "bfloat16", "int8")
 """To store weights in; `keep` leaves each as it is."""
-Model = TypeVar("Model", covariant=True)
 Place = Literal["needed", "optional", "no"]
 """Whether a bundle holds a model of a stage."""
+
+Recognises = Callable[[Collection[str]], bool]
 
 SUFFIX = ".safetensors"
 PROJECT, GROUP, NAME = "netflips", "netflips.house", "stages"
@@ -49,36 +50,110 @@ class Running:
     unit_offset: int | None = None
 
 
-def _own_layout() -> "CheckpointLayout":
-    from avcore.checkpoints.layouts import CheckpointLayout
+class Near(NamedTuple):
+    """A file that a stage knows but cannot take: words for what it is, and what to do."""
 
-    return CheckpointLayout()
+    words: str
+    hint: str
 
 
 @dataclass(frozen=True, eq=False)
-class Stage(Generic[Model]):
+class Checkpoint:
+    """A checkpoint's configuration (plain JSON values) and tensors (on the CPU, mapped from the file).
+
+    updates: of its training, None = the file does not say.
+    """
+
+    path: Path
+    stage: "Stage"
+    config: dict[str, Any]
+    tensors: "dict[str, Tensor]"
+    fingerprint: str
+    updates: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words."""
+        return self.stage.kind
+
+    def section(self, prefix: str) -> "dict[str, Tensor]":
+        """The tensors below `prefix.`, with the prefix removed, in their own shapes and without a copy."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): tensor for name, tensor in self.tensors.items() if name.startswith(start)}
+
+
+class CheckpointLayout:
+    """The files of a stage that are in our own format alone; a stage with others overrides what is different.
+
+    recognises: whether names of tensors are those of such a model.
+    """
+
+    def __init__(self, recognises: Recognises) -> None:
+        self.recognises = recognises
+
+    def identify(self, payload: Mapping[Any, Any], path: Path) -> bool | Near:
+        """Whether the content of a .pt file is this stage's. Raises CheckpointError when its settings cannot be read."""
+        return False
+
+    def extract(self, payload: Mapping[str, Any], path: Path) -> "tuple[dict[str, Any], dict[str, Tensor]]":
+        """Configuration, and tensors by name in the shapes that are stored, of what `identify` took. Raises CheckpointError."""
+        raise NotImplementedError
+
+    def whole(self, tensors: "Mapping[str, Tensor]", path: Path) -> "dict[str, Tensor]":
+        """The tensors of our own file under all of their names. Raises CheckpointError when some do not go together."""
+        return dict(tensors)
+
+    def stored(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """What of `whole` our own file holds."""
+        return dict(tensors)
+
+    def languages(self, checkpoint: Checkpoint) -> list[str]:
+        """The two-letter names of the languages that a checkpoint is for; none where it says nothing."""
+        stated = checkpoint.config.get("languages") or checkpoint.config.get("language") or []
+        return [stated] if isinstance(stated, str) else [str(one) for one in stated] if isinstance(stated, list) else []
+
+    def updates(self, checkpoint: Checkpoint) -> int | dict[str, int] | None:
+        """Updates of its training, by what was trained where there are several; None where it says nothing."""
+        trained = checkpoint.config.get("trained")
+        stated = trained.get("steps") if isinstance(trained, Mapping) else None
+        return checkpoint.updates or stated
+
+    def vocabularies(self, checkpoint: Checkpoint, language: str | None = None) -> dict[str, str]:
+        """Fingerprints of the quantizers of its units, "" = not stated, by what in the file they belong to, "" = all of it.
+
+        language: that a bundle is for, None = none. Raises LanguageError or CheckpointError where it has nothing for that.
+        """
+        return {"": str(checkpoint.config.get("vocabulary") or "")}
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
     """One kind of model.
 
     kind: what its checkpoints call themselves, and what messages call them. file: of a bundle; its stem names the model in
-    options. recognises: whether names of tensors are those of such a model. load: reads the model of a checkpoint. name: in reports
-    and in keys of kept work. flag: the option that takes a checkpoint; example: a file that it takes. needed: settings without
-    which a configuration is incomplete. place: whether a bundle holds one. by_language: a bundle may hold one for each language,
-    in files such as `stem.ko.safetensors`. layout: how its files are read and written where they are not simply our own. random:
-    of a size (`tiny` or `published`) and a seed, what makes files in a published layout that know nothing, by name.
+    options. recognises: whether names of tensors are those of such a model. name: in reports and in keys of kept work. flag: the
+    option that takes a checkpoint; example: a file that it takes. needed: settings without which a configuration is incomplete.
+    place: whether a bundle holds one. by_language: a bundle may hold one for each language, in files such as
+    `stem.ko.safetensors`. make_layout: makes the layout, where its files are not simply our own. random: of a size (`tiny` or
+    `published`) and a seed, what makes files in a published layout that know nothing, by name.
     """
 
     kind: str
     file: str
-    recognises: Callable[[Collection[str]], bool]
-    load: Callable[[Path, Running], Model]
+    recognises: Recognises
     name: str
     flag: str
     example: str
     needed: tuple[str, ...] = ()
     place: Place = "optional"
     by_language: bool = False
-    layout: Callable[[], "CheckpointLayout"] = _own_layout
+    make_layout: Callable[[Recognises], CheckpointLayout] = CheckpointLayout
     random: Callable[[str, int], Mapping[str, Callable[[], dict[str, Any]]]] | None = None
+
+    @cached_property
+    def layout(self) -> CheckpointLayout:
+        """How its files are read and written."""
+        return self.make_layout(self.recognises)
 
     @property
     def part(self) -> str:
@@ -106,54 +181,49 @@ class Stage(Generic[Model]):
         return language if self.by_language and language.isalpha() and file == self.file_for(language) else None
 
 
-def stages_of(package: str) -> tuple[Stage[Any], ...]:
+def stages_of(package: str) -> tuple[Stage, ...]:
     """The stages that a package exports."""
-    exported: Stage[Any] | tuple[Stage[Any], ...] = import_module(f"{package}.stage").STAGE
+    exported: Stage | tuple[Stage, ...] = import_module(f"{package}.stage").STAGE
     return exported if isinstance(exported, tuple) else (exported,)
 
 
 class House(Protocol):
-    """The module that lists what is installed. SHIPPED: the folder of the bundle that comes with it, whether or not it is there."""
+    """The module that lists what is installed.
 
-    STAGES: tuple[Stage[Any], ...]
+    STAGES: the kinds of checkpoint. SHIPPED: the folder of the bundle that comes with it, whether or not it is there.
+    """
+
+    STAGES: tuple[Stage, ...]
     SHIPPED: Path
 
+    def load(self, stage: Stage, path: Path, how: Running) -> Any:
+        """Load the model of a checkpoint of that kind."""
 
-def stages() -> tuple[Stage[Any], ...]:
-    """All stages that are installed; none where the ground floor stands alone."""
+
+def stages() -> tuple[Stage, ...]:
+    """Return all kinds that are installed; none where avcore stands alone."""
     house = _house()
     return () if house is None else house.STAGES
 
 
 def shipped_bundle() -> Path | None:
-    """The folder of the models that come with the installation; None where none do."""
+    """Return the folder of the models that come with the installation; None where none do."""
     house = _house()
     return None if house is None else house.SHIPPED
 
 
+def load_installed(stage: Stage, path: Path, how: Running) -> Any:
+    """Load the model of a checkpoint by the installation's table of loaders. Raises LookupError where avcore stands alone."""
+    house = _house()
+    if house is None:
+        raise LookupError(f"no package of this installation loads a {stage.kind}")
+    return house.load(stage, path, how)
+
+
 @cache
 def _house() -> House | None:
-    root = Path(__file__).resolve().parents[2]
-    module = _in_checkout(root / "pyproject.toml") or _in_metadata()
-    return None if module is None else cast(House, import_module(module))
-
-
-def _in_checkout(path: Path) -> str | None:
-    """What pyproject.toml beside the packages says; None where it is not there, or another project's."""
-    import tomllib
-
-    try:
-        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
-        return str(project["entry-points"][GROUP][NAME]) if project["name"] == PROJECT else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _in_metadata() -> str | None:
-    from importlib.metadata import PackageNotFoundError, distribution
-
     try:
         found = distribution(PROJECT).entry_points.select(group=GROUP, name=NAME)
     except PackageNotFoundError:
         return None
-    return next((one.value for one in found), None)
+    return next((cast(House, import_module(one.value)) for one in found), None)

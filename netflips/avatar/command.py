@@ -9,8 +9,7 @@ from avcore.command import Parser, add_common_options, run
 from avcore.errors import UsageError
 from avcore.loading import loading
 from netflips.avatar.program import parse_command
-from netflips.portrait.command import duration_scale
-from netflips.portrait.flags import add_picture_options, picture_choice
+from netflips.portrait.flags import add_picture_options, duration_scale, picture_choice
 from netflips.text_voice import add_voice_options
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import LOG, device_name
 from avcore.errors import UsageError
 from avcore.files import require_file, require_place, write_text
@@ -16,12 +17,11 @@ from netflips.avatar.guards import Guard, WordList
 from netflips.avatar.hearing import open_ear
 from netflips.avatar.program import Program, parse_command
 from netflips.avatar.replies import DEMO_REPLIES, REFUSED, Replier, Replies
-from netflips.portrait.command import duration_scale
-from netflips.portrait.flags import picture_choice
+from netflips.portrait.flags import duration_scale, picture_choice
 from netflips.portrait.work import Portrait
+from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, speller_path
 from text2unit.script import LANGUAGES
-from text2unit.speller import TextSpeller
 from unit2av.mouths.choose import opened_mouth, settled
 from unit2av.mouths.flags import MouthChoice, mouth_choice
 from unit2av.stage import RENDERER
@@ -39,7 +39,7 @@ def answer_question(options: argparse.Namespace) -> None:
     _require_unguarded(refused, guards)
     portrait = Portrait.open(options.portrait, picture_choice(options))
     device, precision = device_name(options), options.precision
-    spelt = TextSpeller.from_checkpoint(speller, device, precision)
+    spelt = load_speller(speller, Running(device, precision))
     voice = TextVoice.load(spelt, renderer, _LANGUAGE, duration_scale(options.rate), options)
     ear = open_ear(options)
     with bars(options.quiet) as progress, opened_mouth(choice, renderer, device, precision) as mouth:

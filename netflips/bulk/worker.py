@@ -4,14 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from av2unit.extractor import UnitExtractor
+from avcore.checkpoints.stages import Running
 from avcore.compute.memory import keep_freed_memory
+from avcore.contracts import Speaker
 from avcore.errors import NetflipsError
 from avcore.files import atomic_output, write_text
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
@@ -19,7 +20,10 @@ from avcore.units import Units, format_units
 from avdata.unit_store import UnitRow
 from netflips.bulk.records import BatchResult, Costs, Loaded, Made, Rejected, by_length, reason_of
 from netflips.bulk.settings import ExtractModels, ExtractSettings
-from unit2av.speaker import SpeakerEncoder
+from netflips.stages import load_speaker_encoder, load_unit_encoder
+
+if TYPE_CHECKING:
+    from av2unit.extractor import UnitExtractor
 
 _FLOAT32_DIGITS = 9
 _LENGTHS_OFF = 1.1
@@ -32,7 +36,7 @@ class ModelWorker:
     def __init__(self, models: ExtractModels, settings: ExtractSettings) -> None:
         self._models, self._settings = models, settings
         self._extractor: UnitExtractor | None = None
-        self._speaker: SpeakerEncoder | None = None
+        self._speaker: Speaker | None = None
         self._is_loaded = False
 
     def load(self) -> str:
@@ -42,16 +46,16 @@ class ModelWorker:
         models = self._models
         try:
             if self._settings.needs_encoder and models.encoder is not None:
-                self._extractor = UnitExtractor.from_checkpoint(models.encoder, models.device, models.precision)
+                self._extractor = load_unit_encoder(models.encoder, Running(models.device, models.precision))
                 self._warm_up(self._extractor)
             if self._settings.speaker:
-                self._speaker = SpeakerEncoder.from_checkpoint(models.speaker, models.device)
+                self._speaker = load_speaker_encoder(models.speaker, Running(models.device))
         except NetflipsError as error:
             return str(error)
         self._is_loaded = True
         return ""
 
-    def _warm_up(self, extractor: UnitExtractor) -> None:
+    def _warm_up(self, extractor: "UnitExtractor") -> None:
         """Run the encoder over one second: it lays its weights out when they are first used, which belongs to the start."""
         speech, lips = np.zeros(SAMPLE_RATE, np.float32), None
         if self._settings.sees:

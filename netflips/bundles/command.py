@@ -111,11 +111,11 @@ def _pack(options: argparse.Namespace) -> Bundle:
     return bundle
 
 
-def _optional() -> list[Stage[Any]]:
+def _optional() -> list[Stage]:
     return [stage for stage in stages.STAGES if stage.place == "optional"]
 
 
-def _add_optional(parser: argparse.ArgumentParser, stage: Stage[Any]) -> None:
+def _add_optional(parser: argparse.ArgumentParser, stage: Stage) -> None:
     """The option for a model that a bundle may hold: a file, or one for each language."""
     what = f"the {stage.kind} (default: none)"
     if stage.by_language:
@@ -126,7 +126,7 @@ def _add_optional(parser: argparse.ArgumentParser, stage: Stage[Any]) -> None:
         parser.add_argument(f"--{stage.part}", type=Path, metavar="FILE", help=what)
 
 
-def _given(options: argparse.Namespace, stage: Stage[Any]) -> Any:
+def _given(options: argparse.Namespace, stage: Stage) -> Any:
     return getattr(options, stage.part.replace("-", "_"))
 
 

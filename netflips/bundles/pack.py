@@ -36,7 +36,7 @@ def pack_bundle(
     references: str | Path,
     about: Mapping[str, Any],
     out_dir: str | Path,
-    precision: torch.dtype | Mapping[Stage[Any], torch.dtype | None] | None = torch.float16,
+    precision: torch.dtype | Mapping[Stage, torch.dtype | None] | None = torch.float16,
     others: Mapping[str, str | Path] | None = None,
     mouth_table: str | Path | None = None,
 ) -> Bundle:
@@ -112,7 +112,7 @@ def _named(others: Mapping[str, str | Path]) -> dict[Packed, str | Path]:
 
 def _vocabularies(place: Packed, source: Checkpoint) -> dict[str, str]:
     """The quantizers that a model states, by what they are of."""
-    stated = source.stage.layout().vocabularies(source, place.language or _TARGET)
+    stated = source.stage.layout.vocabularies(source, place.language or _TARGET)
     return {f"{source.path} ({part})" if part else str(source.path): name for part, name in stated.items()}
 
 

@@ -14,18 +14,17 @@ from avcore.answers import Transcript
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, find_bundle
 from avcore.checkpoints.stages import Running
-from avcore.contracts import Speaker, SpeechRecognizer
+from avcore.contracts import Extractor, Speaker, SpeechRecognizer
 from avcore.errors import UsageError
 from avcore.faces.select import FaceChoice
 from avcore.runs.cache import file_digest, key_of
 from netflips.evaluate.face_clips import AS_PUBLISHED, LeastFace
 from netflips.evaluate.metrics.figures import EXTRACTOR, INCEPTION, RECOGNIZER, SPEAKER, SYNCNET
 from netflips.recognizers.folders import folder_fingerprint
-from unit2av.stage import SPEAKER_ENCODER
+from netflips.stages import load_speaker_encoder, load_text_reader, load_unit_encoder
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
-    from av2unit.extractor import UnitExtractor
     from unit2text.reader import UnitReader
 
 
@@ -55,7 +54,7 @@ class JudgePaths:
 class UnitHearing:
     """A recognizer of sound by way of units: what `netflips transcribe` does, for sound that lies in memory."""
 
-    def __init__(self, name: str, extractor: "UnitExtractor", reader: "UnitReader") -> None:
+    def __init__(self, name: str, extractor: Extractor, reader: "UnitReader") -> None:
         """name: what reports call it. Raises UsageError for a reader of other things than units of sound."""
         from netflips.listening import Listener, ReaderEar
         from unit2text.takes import UNITS
@@ -108,21 +107,16 @@ class Judges:
         )
 
     @cached_property
-    def extractor(self) -> "UnitExtractor":
+    def extractor(self) -> Extractor:
         """The unit encoder. Raises UsageError without one, CheckpointError."""
-        from av2unit.extractor import UnitExtractor
-
         if self.encoder_path is None:
             raise UsageError("there is no unit encoder", expected="--av2unit-path FILE, or a bundle")
-        return UnitExtractor.from_checkpoint(self.encoder_path, self.paths.device, self.paths.precision)
+        return load_unit_encoder(self.encoder_path, self._how)
 
     @cached_property
     def speaker(self) -> Speaker:
         """The speaker encoder: that which was given, else resemblyzer's weights, which come along."""
-        from unit2av.speaker import default_weights
-
-        encoder: Speaker = SPEAKER_ENCODER.load(self.paths.speaker_encoder or default_weights(), self._how)
-        return encoder
+        return load_speaker_encoder(self.paths.speaker_encoder, self._how)
 
     @cached_property
     def recognizer(self) -> SpeechRecognizer:
@@ -133,9 +127,7 @@ class Judges:
             return open_whisper(self.paths.recognizer, self.paths.device)
         if self.reader_path is None:
             raise UsageError("there is no recognizer", expected="--recognizer FOLDER, or --unit2text-path FILE")
-        from unit2text.reader import UnitReader
-
-        reader = UnitReader.from_checkpoint(self.reader_path, self.paths.device, self.paths.precision)
+        reader = load_text_reader(self.reader_path, self._how)
         return UnitHearing(f"unit2text ({self.reader_path.name})", self.extractor, reader)
 
     def identity(self, need: str) -> str:

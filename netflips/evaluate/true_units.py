@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from avcore.checkpoints.stages import Running
+from avcore.contracts import Voice
 from avcore.errors import LanguageError, NetflipsError
 from avcore.media import read_speech, write_speech
 from avcore.progress import Progress, silent, track
@@ -12,6 +14,7 @@ from netflips.evaluate.cases import CaseFiles
 from netflips.evaluate.judges import Judges
 from netflips.evaluate.metrics.figures import EXTRACTOR, SPEAKER
 from netflips.options import ModelPaths
+from netflips.stages import load_voice
 
 LOG = logging.getLogger("netflips")
 
@@ -27,19 +30,18 @@ def say_true_units(
     Kept in `out_dir/true_units` under names made from what they are made of. Raises LanguageError where the vocoder does not speak
     the language.
     """
-    from unit2av.inference_unit2a import UnitVocoder
     from unit2av.speakers.voice_of import voice_of
 
     weights = [judges.identity(EXTRACTOR), file_digest(models.unit2av), judges.identity(SPEAKER)]
     found = dict[str, Path]()
-    vocoder: UnitVocoder | None = None
+    vocoder: Voice | None = None
     for case in track(cases, _STAGE, progress, len(cases)):
         if case.reference is None:
             continue
         spoken_by = case.source or case.reference
         path = out_dir / _FOLDER / f"{key_of(_FORMAT, file_digest(case.reference), file_digest(spoken_by), weights)}.wav"
         if not path.is_file():
-            vocoder = vocoder or UnitVocoder.from_checkpoint(models.unit2av, case.language, judges.paths.device)
+            vocoder = vocoder or load_voice(models.unit2av, Running(judges.paths.device, target=case.language))
             try:
                 units = judges.extractor.extract(read_speech(case.reference))
                 voice = voice_of(read_speech(spoken_by), judges.speaker)

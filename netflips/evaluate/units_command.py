@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avcore.checkpoints.bundle import checkpoint_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import EXIT_FAILED, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import InputError, NetflipsError, UsageError
 from avcore.files import require_file, require_place, write_text
@@ -24,6 +25,7 @@ from avdata.manifest import iter_entries
 from netflips.evaluate.metrics.units import by_length, by_score
 from netflips.evaluate.unit_scores import Pair, UnitScores, require_sacrebleu, rows, score, table
 from netflips.evaluate.unit_sides import Side, match, read_pairs, read_side
+from netflips.stages import load_translator
 from unit2unit.stage import TRANSLATOR
 
 if TYPE_CHECKING:
@@ -115,8 +117,7 @@ def _score_translations(options: argparse.Namespace) -> int | None:
     _check_outputs(options, inputs)
     languages, sources, references = _split(options)
     with loading():
-        from unit2unit.translator import UnitTranslator
-    translator = UnitTranslator.from_checkpoint(path, device_name(options), options.precision)
+        translator = load_translator(path, Running(device_name(options), options.precision, *languages))
     found, scores = _translate(translator, sources, languages, options)
     failed = len(sources) - len(found)
     _tell(match(found, references, is_missing_empty=bool(failed)), options, scores)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import LOG, device_name
 from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
@@ -19,10 +19,9 @@ from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
 from netflips.lip_speech.voices import choose_voice
 from netflips.lipsync.writing import Frame, write_talk
+from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
-from unit2av.speaker import SpeakerEncoder
 from unit2av.stage import RENDERER
-from unit2av.voice.speech import UnitVocoder
 
 _MEL = ".npz"
 
@@ -33,13 +32,12 @@ def speak_video(options: argparse.Namespace) -> None:
     info = require_moving_lips(options.video)
     device = device_name(options)
     checkpoint = open_renderer_checkpoint(renderer)
-    vocoder = UnitVocoder.from_checkpoint(checkpoint, _language(options.lang, checkpoint), device, options.precision)
+    how = Running(device, options.precision, target=_language(options.lang, checkpoint))
+    vocoder = load_voice(renderer, how)
     known = options.speaker_encoder_path
-    voice, whose = choose_voice(
-        options.speaker_path, options.video, vocoder.speaker_dim, lambda: SpeakerEncoder.from_checkpoint(known, device)
-    )
+    voice, whose = choose_voice(options.speaker_path, options.video, vocoder.speaker_dim, lambda: load_speaker_encoder(known, how))
     LOG.info("voice: %s", whose)
-    extractor = UnitExtractor.from_checkpoint(encoder, device, options.precision)
+    extractor = load_unit_encoder(encoder, how)
     with bars(options.quiet) as progress:
         face, utterances = see_lips(options.video, parse_face_choice(options.face), progress)
         samples = write_speech_pieces(options.out_path, speech_pieces(face, utterances, extractor, vocoder, voice, progress))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from av2unit.extractor import UnitExtractor
+from avcore.contracts import Extractor
 from avcore.errors import NoSpeechError
 from avcore.progress import Progress, silent, track
 from avcore.timeline import samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
@@ -16,7 +16,7 @@ _PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
 
 
 def units_of_speech(
-    extractor: UnitExtractor, speech: NDArray[np.float32], progress: Progress = silent, path: Path | None = None
+    extractor: Extractor, speech: NDArray[np.float32], progress: Progress = silent, path: Path | None = None
 ) -> Units:
     """The units of speech, with the durations they have in it. Raises NoSpeechError where it is too short.
 

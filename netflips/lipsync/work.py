@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from av2unit.extractor import UnitExtractor
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
 from avcore.checkpoints.bundle import checkpoints_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import InputError, NoFaceError, NoSpeechError
@@ -31,6 +31,7 @@ from netflips.lipsync.writing import Frame, join_talk
 from netflips.listening import stored_blocks
 from netflips.recording.dub import work_folder_beside
 from netflips.recording.job import announce
+from netflips.stages import load_unit_encoder
 from unit2av.mouths.choose import opened_mouth, settled, table_of
 from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice, mouth_choice
 from unit2av.mouths.mouth import Said
@@ -189,5 +190,5 @@ def heard_units(encoder: Path | None, speech: Samples, options: argparse.Namespa
     """The units of speech float32 [S]; None without an encoder, for a mouth that needs none."""
     if encoder is None:
         return None
-    extractor = UnitExtractor.from_checkpoint(encoder, device_name(options), options.precision)
+    extractor = load_unit_encoder(encoder, Running(device_name(options), options.precision))
     return units_of_speech(extractor, speech, progress, options.speech)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from avcore.command import Parser, add_common_options, run
-from avcore.errors import UsageError
 from avcore.loading import loading
-from netflips.portrait.flags import add_picture_options, picture_choice
+from netflips.portrait.flags import add_picture_options, duration_scale, picture_choice
 from netflips.text_voice import add_voice_options
 
 
@@ -37,13 +36,6 @@ def build_parser(prog: str = "netflips portrait") -> Parser:
 def main(argv: Sequence[str] | None = None, prog: str = "netflips portrait") -> int:
     """Run the command and return its exit code."""
     return run(build_parser(prog), _work, argv)
-
-
-def duration_scale(rate: float) -> float:
-    """By how much durations are longer at a rate of speaking. Raises UsageError for a rate that nobody speaks at."""
-    if not 0.4 <= rate <= 2.5:
-        raise UsageError("--rate is out of range", expected="0.4 to 2.5, 1 = as learnt", found=rate)
-    return 1 / rate
 
 
 def _work(options: argparse.Namespace) -> None:

@@ -60,3 +60,10 @@ def picture_choice(options: argparse.Namespace) -> PictureChoice:
         options.burn_label,
         not options.no_fill,
     )
+
+
+def duration_scale(rate: float) -> float:
+    """By how much durations are longer at a rate of speaking. Raises UsageError for a rate that nobody speaks at."""
+    if not 0.4 <= rate <= 2.5:
+        raise UsageError("--rate is out of range", expected="0.4 to 2.5, 1 = as learnt", found=rate)
+    return 1 / rate

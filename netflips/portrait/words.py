@@ -8,6 +8,7 @@ from pathlib import Path
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import checkpoint_or_bundle, checkpoints_or_bundle
+from avcore.checkpoints.stages import Running
 from avcore.command import device_name
 from avcore.errors import NoSpeechError
 from avcore.files import private_folder, require_file, require_place
@@ -16,15 +17,14 @@ from avcore.outputs import keep_apart
 from avcore.progress import Progress, track
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.lipsync.work import heard_units
-from netflips.portrait.command import duration_scale
+from netflips.portrait.flags import duration_scale
+from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.script import Script, script_of
-from text2unit.speller import TextSpeller
 from unit2av.mouths.choose import settled
 from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice
 from unit2av.mouths.mouth import Said
 from unit2av.stage import RENDERER
-from unit2av.voice.speech import UnitVocoder
 
 _SPOKEN = "spoken.wav"
 
@@ -96,7 +96,7 @@ def _say_text(given: Given, path: Path, options: argparse.Namespace, progress: P
     assert given.script is not None  # as `given_words` found
     assert given.speller is not None
     assert given.renderer is not None
-    speller = TextSpeller.from_checkpoint(given.speller, device_name(options), options.precision)
+    speller = load_speller(given.speller, Running(device_name(options), options.precision))
     voice = TextVoice.load(speller, given.renderer, options.lang, duration_scale(options.rate), options)
     telling = voice.tell(given.script, progress)
     write_speech_pieces(path, telling)
@@ -105,7 +105,8 @@ def _say_text(given: Given, path: Path, options: argparse.Namespace, progress: P
 
 def _say_units(given: Given, path: Path, options: argparse.Namespace, progress: Progress) -> Units:
     assert given.units is not None  # as `given_words` found
-    vocoder = UnitVocoder.from_checkpoint(str(given.renderer), options.lang, device_name(options), options.precision)
+    assert given.renderer is not None
+    vocoder = load_voice(given.renderer, Running(device_name(options), options.precision, target=options.lang))
     voice = speaker_voice(options, vocoder)
     with units_of(given.units):
         codes = from_reference_codes(read_unit_file(given.units), vocoder.language)

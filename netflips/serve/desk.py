@@ -28,7 +28,7 @@ _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
 """By the kind of upload; one that did not come along is not offered."""
 _SHOWN = ("id", "name", "kind", "seconds", "width", "height", "has_sound", "bytes")
 _MOST_TITLE = 60
-_OPTIONAL: tuple[tuple[Stage[Any], str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
+_OPTIONAL: tuple[tuple[Stage, str], ...] = ((SPELLER, "ko"), (TEXT_READER, ""))
 """Stages that not every bundle has, each with the language that is asked for."""
 
 

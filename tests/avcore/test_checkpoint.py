@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,8 @@ from avcore.checkpoints.layouts import is_same
 from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError, OutputError
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 
 PUBLISHED = {
     "mavhubert.pt": UNIT_ENCODER,
@@ -30,7 +30,7 @@ def speaker(parity_dir: Path) -> Checkpoint:
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_written_and_read_back_bit_for_bit(parity_dir: Path, tmp_path: Path, name: str, kind: Stage[Any]) -> None:
+def test_written_and_read_back_bit_for_bit(parity_dir: Path, tmp_path: Path, name: str, kind: Stage) -> None:
     published = read_checkpoint(parity_dir / name, kind)
     path = write_checkpoint(tmp_path / "new folder" / "x", kind, published.config, published.tensors)
     assert path == tmp_path / "new folder" / "x.safetensors"

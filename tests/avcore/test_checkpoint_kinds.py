@@ -15,7 +15,8 @@ from avcore.checkpoints.sniff import Format
 from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError, InputError
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 
 PUBLISHED = {
     "mavhubert.pt": UNIT_ENCODER,
@@ -28,7 +29,7 @@ WEIGHTS = {"a.weight": torch.ones(2, 3)}
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_published_layouts_are_read(parity_dir: Path, name: str, kind: Stage[Any]) -> None:
+def test_published_layouts_are_read(parity_dir: Path, name: str, kind: Stage) -> None:
     checkpoint = read_checkpoint(parity_dir / name, kind)
     assert checkpoint.stage is kind
     assert read_checkpoint(parity_dir / name, None).stage is kind
@@ -53,7 +54,7 @@ def test_what_the_published_layouts_hold(parity_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_another_stages_checkpoint_says_what_it_is(parity_dir: Path, name: str, kind: Stage[Any]) -> None:
+def test_another_stages_checkpoint_says_what_it_is(parity_dir: Path, name: str, kind: Stage) -> None:
     for wanted in set(PUBLISHED.values()) - {kind}:
         with pytest.raises(CheckpointError) as caught:
             read_checkpoint(parity_dir / name, wanted)
@@ -93,7 +94,7 @@ def _avhubert(task: str, **more: Any) -> dict[str, Any]:
         (SPEAKER_ENCODER, {"model_state": {"lstm.weight_ih_l0": 3}}, r"model_state\.lstm\.weight_ih_l0"),
     ],
 )
-def test_foreign_checkpoints_say_what_they_are(tmp_path: Path, wanted: Stage[Any], content: Any, message: str) -> None:
+def test_foreign_checkpoints_say_what_they_are(tmp_path: Path, wanted: Stage, content: Any, message: str) -> None:
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=message):
         read_checkpoint(tmp_path / "x.pt", wanted)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,7 +15,8 @@ from avcore.checkpoints.sniff import file_checksum
 from avcore.checkpoints.stages import Stage
 from avcore.errors import CheckpointError
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 
 
 def test_each_row_is_off_by_half_a_step_at_most() -> None:
@@ -48,7 +48,7 @@ def test_half_precision_comes_back_as_float32() -> None:
     ("name", "kind"),
     [("mavhubert.pt", UNIT_ENCODER), ("utut.pt", TRANSLATOR), ("unit2av_renderer.pt", RENDERER)],
 )
-def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_path: Path, name: str, kind: Stage[Any]) -> None:
+def test_a_checkpoint_is_a_quarter_and_reads_back_rounded(parity_dir: Path, tmp_path: Path, name: str, kind: Stage) -> None:
     source = read_checkpoint(parity_dir / name, kind)
     whole = write_checkpoint(tmp_path / "whole", kind, source.config, source.tensors)
     small = write_checkpoint(tmp_path / "small", kind, source.config, source.tensors, eight_bits=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from avcore.errors import InputError
 from avtrain.config import BatchConfig, LoopConfig, Metrics, OptimConfig, RunConfig
-from avtrain.running import run_task
+from avtrain.loop import run_task
 from avtrain.sampling import Key, item_generator
 from avtrain.task import Engine, Optimized, Values
 

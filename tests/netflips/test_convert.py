@@ -19,8 +19,10 @@ from avcore.compute.modules import PackedLinear
 from avcore.errors import CheckpointError, OutputError, UsageError
 from netflips.convert import convert_checkpoint
 from netflips.convert_command import main
+from netflips.stages import load_translator, load_unit_encoder
 from unit2av.stage import RENDERER, SPEAKER_ENCODER
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 from workshop.random.random_checkpoints import write_random_checkpoints
 
 PUBLISHED = {
@@ -32,7 +34,7 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize(("name", "kind"), PUBLISHED.items())
-def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name: str, kind: Stage[Any]) -> None:
+def test_command_writes_a_bit_equal_twin(parity_dir: Path, tmp_path: Path, name: str, kind: Stage) -> None:
     out = tmp_path / "x.safetensors"
     assert main(["--in-path", str(parity_dir / name), "--out-path", str(out), "--quiet"]) == 0
     source, twin = read_checkpoint(parity_dir / name, kind), read_checkpoint(out, kind)
@@ -178,7 +180,7 @@ def test_output_must_be_another_safetensors_file(parity_dir: Path, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("packs_all")
-@pytest.mark.parametrize(("name", "load"), [("mavhubert.pt", UNIT_ENCODER.load), ("utut.pt", TRANSLATOR.load)])
+@pytest.mark.parametrize(("name", "load"), [("mavhubert.pt", load_unit_encoder), ("utut.pt", load_translator)])
 def test_weights_laid_out_for_this_machine_are_found_beside_the_checkpoint(
     parity_dir: Path, tmp_path: Path, name: str, load: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,7 @@
-"""A new stage is a package with a module `stage` and a line in netflips/stages.py: everything else finds it there."""
+"""A new stage is a package with a module `stage`, its name and its loader in netflips/stages.py: everything else finds it there."""
 
 import argparse
+import importlib
 import json
 import shutil
 import subprocess
@@ -35,39 +36,30 @@ PACKAGE = {
 from avcore.checkpoints.stages import Stage
 
 
-def _load_reader(path, how):
-    from toyreader.model import Reader
-    return Reader.from_checkpoint(path, READER)
-
-
-def _load_speller(path, how):
-    from toyreader.model import Reader
-    return Reader.from_checkpoint(path, SPELLER)
-
-
 def _random(size, seed):
     import torch
     return {"toy_reader.pt": lambda: {"toy_state": {"toy.table": torch.full((6, 4), float(seed))}}}
 
 
-def _layout():
+def _layout(recognises):
     from toyreader.model import PublishedReader
-    return PublishedReader()
+    return PublishedReader(recognises)
 
 
 READER = Stage(
-    kind="toy reader", file="toy_reader.safetensors", recognises=lambda names: "toy.table" in names, load=_load_reader,
-    name="toyreader", flag="--toy-path", example="toy_reader.pt", needed=("model",), layout=_layout, random=_random,
+    kind="toy reader", file="toy_reader.safetensors", recognises=lambda names: "toy.table" in names,
+    name="toyreader", flag="--toy-path", example="toy_reader.pt", needed=("model",), make_layout=_layout, random=_random,
 )
 SPELLER = Stage(
-    kind="toy speller", file="toy_speller.safetensors", recognises=lambda names: "spell.table" in names, load=_load_speller,
+    kind="toy speller", file="toy_speller.safetensors", recognises=lambda names: "spell.table" in names,
     name="toyspeller", flag="--toy-speller-path", example="toy_speller.safetensors", by_language=True,
 )
 STAGE = (READER, SPELLER)
 """,
     "model.py": """
 from avcore.checkpoints.checkpoint import read_checkpoint
-from avcore.checkpoints.layouts import CheckpointLayout, plain_tensors
+from avcore.checkpoints.layouts import plain_tensors
+from avcore.checkpoints.stages import CheckpointLayout
 
 
 class Reader:
@@ -95,7 +87,7 @@ TABLE = torch.arange(24, dtype=torch.float32).reshape(6, 4)
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stage[Any]]]:
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stage]]:
     """The package, and its line in the list of stages."""
     folder = tmp_path / "path" / "toyreader"
     folder.mkdir(parents=True)
@@ -104,9 +96,15 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, S
     monkeypatch.syspath_prepend(folder.parent)
     listed = tuple(chain.from_iterable(map(stages_of, (*stages.PACKAGES, "toyreader"))))
     monkeypatch.setattr(stages, "STAGES", listed)
+    for stage in listed[-2:]:
+        monkeypatch.setitem(stages.LOADERS, stage, lambda path, how, stage=stage: _reader().from_checkpoint(path, stage))
     yield {stage.part: stage for stage in listed}
     for name in [name for name in sys.modules if name.partition(".")[0] == "toyreader"]:
         del sys.modules[name]
+
+
+def _reader() -> Any:
+    return importlib.import_module("toyreader.model").Reader
 
 
 @pytest.fixture
@@ -126,7 +124,7 @@ def test_info_says_what_it_is_and_other_stages_send_it_away(published: Path, cap
         read_checkpoint(published, RENDERER)
 
 
-def test_it_is_converted(toy: dict[str, Stage[Any]], published: Path, parity_dir: Path, tmp_path: Path) -> None:
+def test_it_is_converted(toy: dict[str, Stage], published: Path, parity_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "own.safetensors"
     assert convert_command.main(["--in-path", str(published), "--out-path", str(out), "--kind", "toy-reader", "--quiet"]) == 0
     own = read_checkpoint(out, toy["toy-reader"])
@@ -152,7 +150,7 @@ def _pack(paths: ModelPaths, published: Path, speller: Path, tmp_path: Path, *mo
 
 
 def test_it_travels_in_a_bundle_and_is_loaded(
-    toy: dict[str, Stage[Any]], published: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    toy: dict[str, Stage], published: Path, paths: ModelPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save({"toy_state": {"toy.table": TABLE}}, tmp_path / "speller.pt")
     with pytest.raises(SystemExit):  # an option that nobody has asked for
@@ -185,13 +183,13 @@ def test_it_travels_in_a_bundle_and_is_loaded(
     assert [one.part for one in check_bundle(bundle.folder).models] == ["unit-encoder", "translator", "renderer"]
 
 
-def _own_speller(toy: dict[str, Stage[Any]], tmp_path: Path) -> Path:
+def _own_speller(toy: dict[str, Stage], tmp_path: Path) -> Path:
     from avcore.checkpoints.checkpoint import write_checkpoint
 
     return write_checkpoint(tmp_path / "speller", toy["toy-speller"], {"language": "ko"}, {"spell.table": TABLE})
 
 
-def _is_loaded(models: Models, toy: dict[str, Stage[Any]]) -> None:
+def _is_loaded(models: Models, toy: dict[str, Stage]) -> None:
     reader = models.other(toy["toy-reader"])
     assert torch.equal(reader.table, TABLE)
     assert models.other(toy["toy-reader"]) is reader

@@ -8,7 +8,8 @@ import torch
 
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.errors import CheckpointError
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.export import write_fairseq
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.add_language import add_language

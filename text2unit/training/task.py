@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from avcore.units.edit_distance import edit_distance
-from avtrain.config import Metrics
+from avtrain.config import Metrics, plain
 from avtrain.data import ItemSource
-from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from text2unit.config import CTC, SpellerConfig
 from text2unit.speller import Network

@@ -10,8 +10,7 @@ from avcore.errors import UsageError
 from avcore.units import Ids
 from avcore.units.edit_distance import edit_distance
 from avcore.units.vocabulary import END, PAD
-from avtrain.config import Metrics
-from avtrain.entry import plain
+from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
 from unit2text.alignment import best_path
 from unit2text.model import Encoded, LipText, UnitText

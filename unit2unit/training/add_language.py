@@ -14,7 +14,8 @@ from avcore.errors import LanguageError, UsageError
 from avcore.outputs import keep_apart
 from avcore.units.vocabulary import normalise_language, require_language
 from unit2unit.config import TranslatorConfig
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 from unit2unit.training.export import write_fairseq
 from unit2unit.vocabulary import TranslatorVocabulary
 

@@ -21,7 +21,8 @@ from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.usage import add_quiet_options
 from unit2unit.config import TranslatorConfig
-from unit2unit.stage import SHARED_TABLES, TRANSLATOR
+from unit2unit.layout import SHARED_TABLES
+from unit2unit.stage import TRANSLATOR
 
 
 def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:

@@ -8,14 +8,13 @@ from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.metrics.figures import Better
 from workshop.evaluate.clipless import DubSynthesiser
 from workshop.evaluate.conditions import LIPS, OWN
-from workshop.evaluate.jobs import Need, Record
+from workshop.evaluate.jobs import ExamTask, Need, Record
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH
 from workshop.evaluate.row import ExamRow, Number, Place, Records, all_of, asks_for, flags, share_row, some_of
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import (
     Dub,
     DubAcrossRoom,
-    ExamTask,
     UnderstandInNoise,
     UnderstandThrough,
     UnderstandWithLips,

@@ -3,13 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from netflips.evaluate.running import CaseJob, jobs_left
 from workshop.evaluate.material import KINDS
-
-if TYPE_CHECKING:
-    from workshop.evaluate.tasks import ExamTask
 
 Record = dict[str, Any]
 """kind, index and task, and what was found: of a journal."""
@@ -42,7 +39,29 @@ class ExamItem:
         return f"{self.kind}/{self.index}"
 
 
-ExamJob = CaseJob[ExamItem, "ExamTask"]
+class ExamTask(Protocol):
+    """A task on an item: a clip (`workshop.evaluate.tasks.ExamClip`), or the number of an item of a kind without clips."""
+
+    @property
+    def name(self) -> str:
+        """As records call it."""
+
+    @property
+    def seconds(self) -> float:
+        """CPU seconds that it takes, to be told before it begins."""
+
+    @property
+    def needs_face(self) -> bool:
+        """Whether a clip's face is looked for."""
+
+    def do(self, bench: Any, item: Any) -> Record:
+        """Do it and measure what came out. Raises NetflipsError where it cannot be done, which counts as wrong.
+
+        bench: `workshop.evaluate.bench.Bench`, which has the models.
+        """
+
+
+ExamJob = CaseJob[ExamItem, ExamTask]
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,7 @@ class Need:
     """A task on the first `number` items of a kind."""
 
     kind: str
-    task: "ExamTask"
+    task: ExamTask
     number: int
 
 

@@ -7,9 +7,8 @@ from avcore.statistics import Figure
 from netflips.evaluate.by_clip import ByClip
 from netflips.evaluate.metrics.figures import Better, Kind
 from netflips.evaluate.suite_rows import RESULT, Cell, Row, reaches
-from workshop.evaluate.jobs import ExamItem, Need, Record
+from workshop.evaluate.jobs import ExamItem, ExamTask, Need, Record
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.tasks import ExamTask
 
 Records = Mapping[tuple[str, str], Sequence[Record]]
 """Records by kind and name of the task, in the order of their numbers."""

@@ -18,13 +18,13 @@ from avcore.runs.work import WorkersFailError
 from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
 from netflips.evaluate.running import run_jobs
-from workshop.evaluate.jobs import ExamJob, ExamPaths, Need, Record, missing_jobs, record_key
+from workshop.evaluate.jobs import ExamJob, ExamPaths, ExamTask, Need, Record, missing_jobs, record_key
 from workshop.evaluate.material import drawn_sentence
 from workshop.evaluate.mouth import phones_of_units
 from workshop.evaluate.random_weights import write_random_bundle
 from workshop.evaluate.retrieval import UnitReferences, record_references
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.tasks import DubAtRandom, ExamTask, SpeakAgain
+from workshop.evaluate.tasks import DubAtRandom, SpeakAgain
 from workshop.evaluate.worker import ExamWorker
 from workshop.voices.cast import cast
 from workshop.voices.phrasebook import phrasebook

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,25 +24,6 @@ from workshop.evaluate.noise import noisy_copy
 ROOM = "room"
 _DUB_S, _UNDERSTOOD_S = 0.6, 0.3
 """CPU seconds of a task on clips of 2.5 s: dubbed to sound and looked up; translated and not said."""
-
-
-class ExamTask(Protocol):
-    """A task on an item: a clip (`ExamClip`), or the number of an item of a kind without clips."""
-
-    @property
-    def name(self) -> str:
-        """As records call it."""
-
-    @property
-    def seconds(self) -> float:
-        """CPU seconds that it takes, to be told before it begins."""
-
-    @property
-    def needs_face(self) -> bool:
-        """Whether a clip's face is looked for."""
-
-    def do(self, bench: Bench, item: Any) -> Record:
-        """Do it and measure what came out. Raises NetflipsError where it cannot be done, which counts as wrong."""
 
 
 @dataclass(frozen=True)

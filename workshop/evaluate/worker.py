@@ -8,10 +8,10 @@ from avcore.errors import NetflipsError
 from avcore.files import private_folder
 from workshop.evaluate.bench import Bench
 from workshop.evaluate.chain import read_clip
-from workshop.evaluate.jobs import ExamItem, ExamJob, ExamPaths, Record
+from workshop.evaluate.jobs import ExamItem, ExamJob, ExamPaths, ExamTask, Record
 from workshop.evaluate.material import KINDS, plan_clip, write_clip
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.tasks import ExamClip, ExamTask
+from workshop.evaluate.tasks import ExamClip
 
 
 class ExamWorker:

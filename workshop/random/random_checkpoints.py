@@ -23,7 +23,7 @@ from avcore.files import atomic_output
 from avcore.units.vocabulary import UTUT_LANGUAGES
 from netflips import stages
 from text2unit.config import SpellerConfig
-from unit2unit.stage import SHARED_TABLES
+from unit2unit.layout import SHARED_TABLES
 from workshop.random.random_layouts import (
     FaceSize,
     SpeakerSize,

@@ -72,26 +72,26 @@ def domain_sentences() -> list[str]:
     return [pair.english for pair in phrasebook().all_pairs()]
 
 
-def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage[Any], Domain]:
+def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage, Domain]:
     """The domain of each model. Raises InputError.
 
     inside: float64 of shape [readings, utterances], scores of held-out speech of the domain.
     """
     found = common_bounds(inside, [one.part for one in READINGS], share)
-    bounds: dict[Stage[Any], dict[str, float]] = {kind: {} for kind in _NAMES}
+    bounds: dict[Stage, dict[str, float]] = {kind: {} for kind in _NAMES}
     for one, bound in zip(READINGS, found, strict=True):
         bounds[one.model][one.of] = float(bound)
     return {kind: Domain(what=_WHAT, share=share, samples=inside.shape[1], **own) for kind, own in bounds.items()}
 
 
-def is_warned_of(domains: Mapping[Stage[Any], Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+def is_warned_of(domains: Mapping[Stage, Domain], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which scores are below their bounds: bool of the scores' shape, float64 [readings, utterances]."""
     return np.array(
         [[not domains[one.model].knows(score, one.of) for score in row] for one, row in zip(READINGS, scores, strict=True)]
     )
 
 
-def summary(domains: Mapping[Stage[Any], Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
+def summary(domains: Mapping[Stage, Domain], inside: Scores, outside: Scores, one_word: Scores) -> dict[str, Any]:
     """What is told in bundle.json: how often an utterance inside, outside, and inside but for one word, falls below any bound."""
     told: dict[str, Any] = {}
     for where, scores in (("inside", inside), ("outside", outside), ("one_word", one_word)):

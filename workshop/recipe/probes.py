@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class ProbedScore(NamedTuple):
     """What a model tells of itself. name: in bundle.json; part: of the false warnings that it may cause, beside the others."""
 
     name: str
-    model: Stage[Any]
+    model: Stage
     of: Bounded
     part: float
 

@@ -5,7 +5,6 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +36,7 @@ LANGUAGES = ["--src-lang", "en", "--tgt-lang", "ko"]
 SHORT = ["--beam", "2", "--max-target-units", "20"]
 
 
-def bounded(packed: Bundle, folder: Path, least: dict[Stage[Any], float]) -> Bundle:
+def bounded(packed: Bundle, folder: Path, least: dict[Stage, float]) -> Bundle:
     """A copy of a bundle whose models say from which score on they know what they hear."""
     shutil.copytree(packed.folder, folder)
     for kind, bound in least.items():

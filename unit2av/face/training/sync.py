@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from avcore.timeline import frames_to_units
 from avtrain.checkpoints import read_run
-from avtrain.config import Metrics
-from avtrain.entry import plain
+from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.config import SyncConfig, SyncTrainConfig

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.errors import NetflipsError
-from avtrain.config import Metrics
+from avtrain.config import Metrics, plain
 from avtrain.data import move
-from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE, WINDOW_FRAMES, FaceModel
 from unit2av.face.training.config import MouthRegion, Unit2vConfig

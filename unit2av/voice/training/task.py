@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from avcore.timeline import SAMPLE_RATE, units_to_samples, units_to_seconds
-from avtrain.config import Metrics
+from avtrain.config import Metrics, plain
 from avtrain.data import ItemSource
-from avtrain.entry import plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.judge import UnitErrors, load_judge, unit_errors
 from unit2av.voice.training.config import Unit2aConfig

@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from avtrain.config import Metrics
-from avtrain.entry import plain
+from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.training.items import stack
 from unit2av.face.training.sync import expert_input

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from avtrain.config import Metrics
-from avtrain.entry import plain
+from avtrain.config import Metrics, plain
 from avtrain.task import Engine, Optimized, Values
 from unit2av.face.model import FACE_SIZE
 from unit2av.face.training.items import stack
