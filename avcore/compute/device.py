@@ -79,7 +79,7 @@ def suit_threads(files: Iterable[Path]) -> None:
 
     Their layers are done before a second thread has woken up, and a dub has other work for the other cores.
     """
-    if "OMP_NUM_THREADS" not in os.environ and sum(path.stat().st_size for path in files) < _SMALL_BYTES:
+    if "OMP_NUM_THREADS" not in os.environ and sum(path.stat().st_size for path in files if path.is_file()) < _SMALL_BYTES:
         torch.set_num_threads(1)
 
 
