@@ -1,7 +1,6 @@
 """The work of `unit2av.inference_unit2av`: units from a file, a speaker's video, and a video of them saying it."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import NoFaceError, NoSpeechError
-from avcore.faces.crop import Box
+from avcore.faces.geometry import MouthsToDraw, mouths_in_boxes
 from avcore.files import require_file, require_place
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
 from avcore.outputs import keep_apart
@@ -54,14 +53,18 @@ def say_and_show(options: argparse.Namespace) -> None:
     speaker = _voice(options, source)
     total = num_pictures_for(units)
     with bars(options.quiet) as progress:
-        boxes = _boxes(options, source, min(total, len(source)), progress)
+        mouths = _mouths(options, source, min(total, len(source)), progress)
         choice, batch = mouth_choice(options, options.hard_paste), pictures_at_once(info.width, info.height, BATCH_PICTURES)
         opened = opened_mouth(choice, checkpoint, device_name(options), options.precision, models.renderer, batch)
         with opened as mouth, writer, units_of(options.in_unit_path):
-            speak_and_show(units, speaker, models.vocoder, mouth, source, boxes, writer, progress)
+            speak_and_show(
+                units, speaker, models.vocoder, mouth, source, mouths.boxes, writer, progress, strengths=mouths.strengths.tolist()
+            )
     if writer.grew:
         LOG.info("%s: grew to %dx%d, because H.264 needs even sides", out, writer.out_width, writer.out_height)
-    num_faces = sum(boxes[pingpong(step, len(boxes))] is not None for step in range(total))
+    num_faces = sum(mouths.boxes[pingpong(step, len(mouths.boxes))] is not None for step in range(total))
+    if mouths.note:
+        LOG.warning("%s: warning: %s", source.path, mouths.note)
     length = units_to_seconds(units.num_steps)
     told = (out, several(len(units), "unit"), length, several(total, "picture"), num_faces, mouth.name)
     LOG.info("%s: %s, %.2f s, %s, %d of them with the face, lips by %s", *told)
@@ -112,13 +115,15 @@ def _voice(options: argparse.Namespace, source: PictureSource) -> SpeakerVoice:
     return read_voice(path, lambda: SpeakerEncoder.from_checkpoint(options.speaker_encoder_path, device_name(options)))
 
 
-def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int, progress: Progress) -> Sequence[Box | None]:
-    """Boxes for the pictures of the source that are shown: given, or found."""
+def _mouths(options: argparse.Namespace, source: PictureSource, num_pictures: int, progress: Progress) -> MouthsToDraw:
+    """The mouths to draw in the pictures of the source that are shown, in boxes that are given, or found."""
     # The detector and its models are loaded only when they are needed.
     if options.in_bbox_path is not None:
         from avcore.faces.boxes import read_boxes_for
 
-        return read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
+        boxes = read_boxes_for(source, options.in_bbox_path, options.fill_boxes)
+        size = source.info.height, source.info.width
+        return MouthsToDraw.of(boxes) if options.hard_paste else mouths_in_boxes(boxes, size)
     from avcore.faces.find import find_faces
     from avcore.faces.select import parse_face_choice
 
@@ -126,7 +131,7 @@ def _boxes(options: argparse.Namespace, source: PictureSource, num_pictures: int
     pictures = source.pictures(0, num_pictures)
     try:
         face = parse_face_choice(options.face)
-        return find_faces(pictures, face, speech, progress, num_pictures, source.path, source.info.pixel_aspect).steady_boxes
+        return find_faces(pictures, face, speech, progress, num_pictures, source.path, source.info.pixel_aspect).mouths
     except NoFaceError as error:
         hint = "give --in-bbox-path, or use inference_unit2a for the speech alone"
         raise NoFaceError(error.what, path=error.path, found=error.found, hint=hint) from error

@@ -6,6 +6,7 @@ Where pixels are not square (anamorphic), faces are looked at in their true shap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,7 @@ from avcore.compute.ahead import ahead
 from avcore.errors import NoFaceError
 from avcore.faces.crop import Box
 from avcore.faces.cuts import with_shots
-from avcore.faces.geometry import Landmarks, steady_boxes
+from avcore.faces.geometry import Landmarks, MouthsToDraw, mouths_to_draw, steady_boxes
 from avcore.faces.select import FaceChoice, Followed, choose_tracks, loudness, speech_evidence
 from avcore.faces.track import FaceTrack, TrackFrame, TrackStore
 from avcore.faces.tracker import Tracker
@@ -98,6 +99,11 @@ class SpeakerFace:
     def steady_boxes(self) -> list[Box | None]:
         """The same without the movements of the chin: where a dubbed face is cut out and put back."""
         return steady_boxes(self.boxes, _STEADY)
+
+    @property
+    def mouths(self) -> MouthsToDraw:
+        """The mouths that may be drawn anew, in steady boxes."""
+        return mouths_to_draw(self.steady_boxes, [inf if frame is None else frame.margin for frame in self.frames])
 
     def box_at(self, seconds: Seconds) -> Box | None:
         """The box at any time, for pictures at other rates: between two pictures of a track it moves steadily."""

@@ -1,14 +1,18 @@
 """Boxes and landmarks as numbers; needs no image library.
 
 Boxes can follow the head and not the chin. From 3-D landmarks: where a head looks (head pose) and how far its mouth is open.
+A mouth that the edge of the picture cuts off is not drawn anew: the mesh would put one above the edge, beside the real one.
 """
 
 from collections.abc import Iterator, Sequence
-from math import atan2
+from itertools import pairwise
+from math import atan2, inf
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from avcore.plain_text import several
 
 if TYPE_CHECKING:
     from avcore.faces.crop import Box
@@ -23,6 +27,18 @@ _CHEEKS = 234, 454
 _FOREHEAD, _CHIN = 10, 152
 _OUTER_EYES = 33, 263
 _INNER_LIPS = 13, 14
+_OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+CUT_BELOW, WHOLE_FROM = 0.05, 0.08
+"""Margins of the lips: below the first a mouth is cut off, until it has the second again. Lips that are cut off are found at most
+0.04 within the picture, and those 0.05 within it are found to 0.02 (two videos of people, a photograph, drawn heads)."""
+CUT_OFF = "mouth cut off"
+"""Why such a mouth is left as it is, in words, for reports."""
+BLEND = 4
+"""Pictures in which a drawn mouth comes in and goes out beside pictures in which it stays as it is."""
+SHORTEST_DRAWN = 5
+"""A mouth that may be drawn in fewer pictures between others is left alone: it would only flicker."""
+_BOX_LIPS = np.array([0.3, 0.6, 0.7, 0.81], np.float32)
+"""Where lips are in a face's box, as shares of its width and height: x1, y1, x2, y2."""
 FillPolicy = Literal["keep", "forward", "nearest"]
 FILL_POLICIES: tuple[str, ...] = get_args(FillPolicy)
 _LEAST_OVERLAP = 0.5
@@ -104,3 +120,89 @@ def _same_face(boxes: Sequence["Box | None"]) -> Iterator[tuple[int, int]]:
             start = place
     if start is not None:
         yield start, len(boxes)
+
+
+class MouthsToDraw(NamedTuple):
+    """The mouths of one face that may be drawn anew, picture by picture.
+
+    boxes: float32 [4] each, None where nothing is drawn. strengths: float32 [T], how much of a drawn mouth is there, 0 to 1.
+    is_cut: bool [T], where there is a face whose mouth the edge of the picture cuts off.
+    """
+
+    boxes: "list[Box | None]"
+    strengths: NDArray[np.float32]
+    is_cut: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, boxes: "Sequence[Box | None]") -> "MouthsToDraw":
+        """All mouths in some boxes, as if they were whole."""
+        return cls(list(boxes), np.ones(len(boxes), np.float32), np.zeros(len(boxes), bool))
+
+    @property
+    def note(self) -> str:
+        """What is to be said of mouths that are cut off, "" where there are none."""
+        return cut_note(int(self.is_cut.sum()), len(self.is_cut)) if self.is_cut.any() else ""
+
+
+def cut_note(count: int, total: int) -> str:
+    """Say that the mouth is cut off in `count` of `total` pictures."""
+    return f"the mouth is cut off by the edge of the picture in {count} of {several(total, 'picture')}: it stays as it is there"
+
+
+def lip_margin(landmarks: Landmarks, size: tuple[int, int]) -> float:
+    """How far within a picture of `size` (height, width) the lips of landmarks [468, 2 or 3] lie, in widths of the face.
+
+    Below 0 = beyond its edge.
+    """
+    lips = landmarks[list(_OUTER_LIPS), :2]
+    width = float(np.ptp(landmarks[:, 0]))
+    return _margin(np.concatenate([lips.min(axis=0), lips.max(axis=0)]), width, size)
+
+
+def box_lip_margin(box: "Box", size: tuple[int, int]) -> float:
+    """The same guessed from a face's box [4], where no landmarks are known."""
+    corner, extent = np.tile(box[:2], 2), np.tile(box[2:] - box[:2], 2)
+    return _margin(corner + _BOX_LIPS * extent, float(extent[0]), size)
+
+
+def _margin(lips: "Box", width: float, size: tuple[int, int]) -> float:
+    inside = min(*lips[:2].tolist(), size[1] - float(lips[2]), size[0] - float(lips[3]))
+    return float(inside) / max(width, 1e-6)
+
+
+def cut_mouths(margins: NDArray[np.floating]) -> NDArray[np.bool_]:  # type: ignore[type-arg]
+    """Which mouths the edge of the picture cuts off, bool [T], by the margins of the lips of one face that is followed, [T]."""
+    is_cut = np.zeros(len(margins), bool)
+    for place, margin in enumerate(margins):
+        is_cut[place] = margin < (WHOLE_FROM if place and is_cut[place - 1] else CUT_BELOW)
+    return is_cut
+
+
+def ramps(length: int, has_before: bool, has_after: bool) -> NDArray[np.float32]:
+    """How much of a drawn mouth is there in a stretch of pictures, float32 [length]: it comes in where there are pictures before
+    in which it stays as it is, and goes out where there are such after."""
+    steps = np.arange(1, length + 1, dtype=np.float32) / (BLEND + 1)
+    rising = steps if has_before else np.ones(length, np.float32)
+    falling = steps[::-1] if has_after else np.ones(length, np.float32)
+    return np.minimum(np.minimum(rising, falling), 1)
+
+
+def mouths_in_boxes(boxes: "Sequence[Box | None]", size: tuple[int, int]) -> MouthsToDraw:
+    """The same where nothing is known of a face but its boxes in pictures of `size` (height, width)."""
+    return mouths_to_draw(boxes, [inf if box is None else box_lip_margin(box, size) for box in boxes])
+
+
+def mouths_to_draw(boxes: "Sequence[Box | None]", margins: Sequence[float]) -> MouthsToDraw:
+    """Find the mouths of a face that may be drawn. boxes: None where it is not seen; margins: of its lips, see `lip_margin`."""
+    strengths, is_cut = np.zeros(len(boxes), np.float32), np.zeros(len(boxes), bool)
+    for start, stop in _same_face(boxes):
+        is_cut[start:stop] = cut_mouths(np.asarray(margins[start:stop], np.float64))
+        edges = [start, *(start + 1 + np.flatnonzero(np.diff(is_cut[start:stop]))).tolist(), stop]
+        for first, last in pairwise(edges):
+            is_whole = start == first and last == stop
+            if not is_cut[first] and (is_whole or last - first >= SHORTEST_DRAWN):
+                strengths[first:last] = ramps(last - first, first > start, last < stop)
+            elif not is_cut[first]:
+                is_cut[first:last] = True
+    shown = [box if strength > 0 else None for box, strength in zip(boxes, strengths.tolist(), strict=True)]
+    return MouthsToDraw(shown, strengths, is_cut)

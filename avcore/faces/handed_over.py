@@ -32,7 +32,7 @@ def packed(followed: FollowedFaces) -> bytes:
         arrays[name] = rows.read(np.arange(len(rows)))
     arrays[_PLACES] = np.array([[one.number, one.shot, one.first, one.num_portraits] for one in followed.tracks], np.int64)
     for number, one in enumerate(followed.tracks):
-        frames = [[frame.is_found, frame.opening, *frame.pose, frame.sharpness, frame.row] for frame in one.frames]
+        frames = [[frame.is_found, frame.opening, *frame.pose, frame.sharpness, frame.row, frame.margin] for frame in one.frames]
         arrays[f"{_FRAMES} {number}"] = np.array(frames, np.float64)
         arrays[f"boxes {number}"], arrays[f"portraits {number}"] = one.boxes, one.portraits
     content = io.BytesIO()
@@ -55,8 +55,8 @@ def unpacked(content: bytes) -> FollowedFaces:
 def _track(number: int, place: list[int], arrays: Packed, store: TrackStore) -> FaceTrack:
     boxes, rows = arrays[f"boxes {number}"], arrays[f"{_FRAMES} {number}"].tolist()
     frames = [
-        TrackFrame(box, bool(is_found), opening, HeadAngles(*pose), sharpness, int(row))
-        for box, (is_found, opening, *pose, sharpness, row) in zip(boxes, rows, strict=True)
+        TrackFrame(box, bool(is_found), opening, HeadAngles(*pose), sharpness, int(row), margin)
+        for box, (is_found, opening, *pose, sharpness, row, margin) in zip(boxes, rows, strict=True)
     ]
     track_number, shot, first, num_portraits = place
     return FaceTrack(track_number, shot, first, store, frames, arrays[f"portraits {number}"], num_portraits)

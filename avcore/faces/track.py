@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from math import prod
+from math import inf, prod
 from typing import IO, NamedTuple
 
 import cv2
@@ -21,7 +21,7 @@ from avcore.errors import OutputError
 from avcore.faces.align import LIP_SIDE, crop_lips, face_box, smooth_landmarks
 from avcore.faces.appearance import SIDE, appearance, portrait
 from avcore.faces.crop import Box
-from avcore.faces.geometry import NUM_LANDMARKS, HeadAngles, Landmarks, head_pose, hull, mouth_opening
+from avcore.faces.geometry import NUM_LANDMARKS, HeadAngles, Landmarks, head_pose, hull, lip_margin, mouth_opening
 from avcore.faces.window import CropWindow
 
 _SMOOTHING = 6
@@ -94,6 +94,8 @@ class TrackFrame(NamedTuple):
     """Variance of the lip crop's Laplacian; small = blurred."""
     row: int
     """Number of the row in the stores."""
+    margin: float = inf
+    """How far within the picture the lips lie, see `avcore.faces.geometry.lip_margin`."""
 
 
 class TrackStore:
@@ -179,7 +181,9 @@ class OpenTrack:
     window waits here, so that no pictures of the video need to be kept.
     """
 
-    def __init__(self, number: int, shot: int, first: int, store: TrackStore) -> None:
+    def __init__(self, number: int, shot: int, first: int, store: TrackStore, size: tuple[int, int]) -> None:
+        """size: of the pictures, height and width."""
+        self._size = size
         self._track = FaceTrack(number, shot, first, store)
         self._waiting: deque[_Waiting] = deque()
         self._gap: list[FaceLook] = []
@@ -248,5 +252,6 @@ class OpenTrack:
                 pose=head_pose(landmarks),
                 sharpness=float(cv2.Laplacian(lips, cv2.CV_32F).var()),
                 row=store.lips.append(lips),
+                margin=lip_margin(landmarks, self._size),
             )
         )

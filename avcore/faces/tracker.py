@@ -102,7 +102,8 @@ class Tracker:
                 continue
             track = self._lost_at(_hull(look), seen)
             if track is None and len(self._open) < MAX_FACES:
-                track = OpenTrack(self._num_opened, self._shot, self._index, self._store)
+                size = picture.shape[0], picture.shape[1]
+                track = OpenTrack(self._num_opened, self._shot, self._index, self._store, size)
                 self._num_opened += 1
                 self._open.append(track)
             if track is not None:

@@ -1,7 +1,7 @@
 """Dub one utterance, as published: footage played to and fro as long as the new speech takes."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -17,9 +17,8 @@ from avcore.compute.ahead import pictures_ahead, pictures_at_once
 from avcore.contracts import Recognizer
 from avcore.errors import MediaError, NoFaceError, NoSpeechError, UnitError
 from avcore.faces.boxes import read_boxes_for
-from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, chosen_face, find_faces
-from avcore.faces.geometry import Landmarks
+from avcore.faces.geometry import CUT_OFF, Landmarks, MouthsToDraw, cut_note, mouths_in_boxes
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
@@ -57,13 +56,13 @@ _NUMBER = 1
 class ClipInput:
     """What was read from the input.
 
-    speech: float32 [S] at 16 kHz, None without a sound track. boxes: one per 25 fps picture. lips: uint8 [T, 96, 96],
+    speech: float32 [S] at 16 kHz, None without a sound track. mouths: one per 25 fps picture. lips: uint8 [T, 96, 96],
     None where no face was found. has_given_boxes: they are of a side file, and may hold another face than `face`.
     """
 
     source: PictureSource
     speech: Samples | None
-    boxes: Sequence[Box | None]
+    mouths: MouthsToDraw
     lips: NDArray[np.uint8] | None
     face: SpeakerFace | None
     has_given_boxes: bool = False
@@ -130,9 +129,12 @@ class ShortDub:
         face = None
         if given_boxes is None or (given_lips is None and self._options.uses_video):
             face = self._find_face(source, speech)
-        boxes = given_boxes if given_boxes is not None else face.steady_boxes if face is not None else [None] * len(source)
+        mouths = face.mouths if face is not None else MouthsToDraw.of([None] * len(source))
+        if given_boxes is not None:
+            size = source.info.height, source.info.width
+            mouths = MouthsToDraw.of(given_boxes) if self._options.hard_paste else mouths_in_boxes(given_boxes, size)
         lips = given_lips if given_lips is not None else face.lips if face is not None and self._options.uses_video else None
-        return ClipInput(source, speech, boxes, lips, face, given_boxes is not None)
+        return ClipInput(source, speech, mouths, lips, face, given_boxes is not None)
 
     def _find_face(self, source: PictureSource, speech: Samples | None) -> SpeakerFace | None:
         needs_face = self._options.uses_video and not self._options.decides and self._options.lips is None
@@ -197,7 +199,9 @@ class ShortDub:
         total = num_pictures_for(said)
         depth = pictures_ahead(material.source.info.width, material.source.info.height)
         batch = pictures_at_once(material.source.info.width, material.source.info.height, BATCH_PICTURES)
-        footage = played_to_and_fro(material.source, material.boxes, total, material.mesh_at)
+        footage = played_to_and_fro(
+            material.source, material.mouths.boxes, total, material.mesh_at, material.mouths.strengths.tolist()
+        )
         scenes = clock.ahead(footage, "read", depth)
         spoken: Iterator[Samples] = clock.timed(models.vocoder.iter_synthesize(said, voice), "speech")
         info = material.source.info
@@ -256,7 +260,10 @@ class ShortDub:
             StageTime(name, seconds, (input_s if name in reading else output_s) / max(seconds, 1e-9))
             for name, seconds in self._clock.seconds.items()
         )
-        shown = [material.boxes[pingpong(step, len(material.boxes))] for step in range(num_pictures_for(said))]
+        shown = [pingpong(step, len(material.mouths.boxes)) for step in range(num_pictures_for(said))]
+        num_cut = int(material.mouths.is_cut[shown].sum())
+        if num_cut:
+            self._warn(cut_note(num_cut, len(shown)))
         return DubReport(
             version=__version__,
             input=str(self._in),
@@ -272,7 +279,8 @@ class ShortDub:
             height=writer.out_height,
             has_grown=writer.grew,
             num_pictures=len(shown),
-            pictures_with_face=sum(box is not None for box in shown),
+            pictures_with_face=sum(material.mouths.boxes[place] is not None for place in shown),
+            left={CUT_OFF: num_cut} if num_cut else {},
             source_units=len(heard.extraction.units),
             target_units=len(translation.units),
             target_steps=said.num_steps,

@@ -35,16 +35,18 @@ _LOUD_DB = 30.0
 
 @dataclass(frozen=True, eq=False)
 class FaceBoxes:
-    """The face whose lips are moved, in pictures at 25 fps: boxes float32 [T, 4], NaN where it is not seen; shots int64 [T]."""
+    """The face whose lips are moved, in pictures at 25 fps: boxes float32 [T, 4], NaN where nothing is drawn; shots int64 [T];
+    strengths float32 [T], of a drawn mouth."""
 
     boxes: Floats
     shots: NDArray[np.int64]
+    strengths: Floats
 
-    def at(self, seconds: Seconds) -> tuple[Box | None, int]:
-        """The box at a time of the video, None where the face is not seen, and the number of the shot."""
+    def at(self, seconds: Seconds) -> tuple[Box | None, int, float]:
+        """The box at a time of the video, None where nothing is drawn, the number of the shot, and the mouth's strength."""
         frame = min(frame_at(seconds), len(self.boxes) - 1)
-        box = self.boxes[frame]
-        return (None if np.isnan(box[0]) else box), int(self.shots[frame])
+        box, strength = self.boxes[frame], float(self.strengths[frame])
+        return (None, int(self.shots[frame]), 1.0) if np.isnan(box[0]) else (box, int(self.shots[frame]), strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +65,8 @@ class Talk:
         shown = _held(self.source, start, count) if self.fit == "hold" else self.source.pingpong(count, start)
         depth = pictures_ahead(self.source.info.width, self.source.info.height)
         for number, picture in enumerate(ahead(shown, depth), start):
-            box, shot = self.faces.at(picture.time)
-            yield Scene(picture.rgb, box, frames_to_seconds(number, self.source.rate), shot)
+            box, shot, strength = self.faces.at(picture.time)
+            yield Scene(picture.rgb, box, frames_to_seconds(number, self.source.rate), shot, strength=strength)
 
 
 def draw_pieces(

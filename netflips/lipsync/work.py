@@ -15,6 +15,7 @@ from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
+from avcore.faces.geometry import cut_note
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_place
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
@@ -127,12 +128,16 @@ def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder,
 
     def find() -> Arrays:
         found = _faces(source, face, progress)
-        boxes = [np.full(4, np.nan, np.float32) if box is None else box for box in found.steady_boxes]
+        mouths = found.mouths
+        boxes = [np.full(4, np.nan, np.float32) if box is None else box for box in mouths.boxes]
         shots = [-1 if number is None else number for number in found.track_numbers]
-        return {"boxes": np.stack(boxes), "shots": np.array(shots, np.int64)}
+        places: Arrays = {"boxes": np.stack(boxes), "shots": np.array(shots, np.int64)}
+        return places | {"strengths": mouths.strengths, "is_cut": mouths.is_cut}
 
-    kept = work.arrays("faces", key_of("lipsync faces", digest, face), find)
-    return FaceBoxes(kept["boxes"], kept["shots"])
+    kept = work.arrays("faces", key_of("lipsync faces and mouths", digest, face), find)
+    if kept["is_cut"].any():
+        LOG.warning("%s: warning: %s", source.path, cut_note(int(kept["is_cut"].sum()), len(kept["is_cut"])))
+    return FaceBoxes(kept["boxes"], kept["shots"], kept["strengths"])
 
 
 def _kept_units(

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from avcore.arrays import Pixels
 from avcore.errors import InputError, NoFaceError, UsageError
 from avcore.faces.crop import Box
 from avcore.faces.detect import FaceDetector
-from avcore.faces.geometry import Landmarks, overlap
+from avcore.faces.geometry import CUT_BELOW, Landmarks, hull, lip_margin, overlap
 from avcore.files import require_file
 from unit2av.mouths.mesh.find import MeshFinder
 from unit2av.mouths.mesh.head_frame import fit_pose
@@ -25,6 +24,8 @@ _MOST_PIXELS = 8192 * 8192
 _WIDE = ("I;16", "I;16B", "I;16L", "I", "F")
 """Modes of grey pictures of more than 8 bits; F is floating point, 0 to 1 or to whatever is white."""
 _SAME_FACE = 0.3
+_BACKGROUND = 0.4
+"""Share of the widest face's width below which a face is somebody in the background."""
 
 
 def read_still(path: Path) -> Pixels:
@@ -72,43 +73,54 @@ def sized(still: Pixels, height: int | None) -> Pixels:
 def find_face(still: Pixels, number: int | None, path: Path) -> tuple[Landmarks, Box]:
     """Find the face to animate: its landmarks float32 [468, 3] and its box [4].
 
-    number: which from the left, from 1; None where there is one only. Raises NoFaceError for no face, UsageError where it is not
-    clear which, InputError for a face that is too small or turned too far.
+    number: which from the left, from 1; None where there is one only, or one that is much larger than all others. Raises
+    NoFaceError for no face, UsageError where it is not clear which, InputError for a face that is too small, turned too far, or
+    without all of its mouth.
     """
-    boxes = _faces(still)
-    if not boxes:
+    faces = _faces(still)
+    if not faces:
         raise NoFaceError("no face was found in the portrait", path=path, hint="give a picture of a face from the front")
-    if number is None and len(boxes) > 1:
-        hint = f"choose one with --face 1 to {len(boxes)}, from the left"
-        raise UsageError(f"there are {len(boxes)} faces in the portrait", hint=hint)
-    if number is not None and not 1 <= number <= len(boxes):
-        raise UsageError(f"there is no face number {number}", expected=f"1 to {len(boxes)}, from the left", found=number)
-    box = boxes[(number or 1) - 1]
-    with MeshFinder() as finder:
-        mesh = finder.find(still, box)
-    if mesh is None:
-        raise NoFaceError("no face could be made out in the portrait", path=path, hint="give a picture of a face from the front")
-    _require_usable(mesh, path)
+    if number is None:
+        widest = max(_width(mesh) for _, mesh in faces)
+        large = [face for face in faces if _width(face[1]) >= _BACKGROUND * widest]
+        if len(large) > 1:
+            hint = f"choose one with --face 1 to {len(faces)}, from the left"
+            raise UsageError(f"there are {len(faces)} faces in the portrait", hint=hint)
+        faces = large
+    elif not 1 <= number <= len(faces):
+        raise UsageError(f"there is no face number {number}", expected=f"1 to {len(faces)}, from the left", found=number)
+    box, mesh = faces[(number or 1) - 1]
+    _require_usable(mesh, (still.shape[0], still.shape[1]), path)
     return mesh, box
 
 
-def _require_usable(mesh: Landmarks, path: Path) -> None:
-    width = float(np.ptp(mesh[:, 0]))
+def _require_usable(mesh: Landmarks, size: tuple[int, int], path: Path) -> None:
+    width = _width(mesh)
     if width < LEAST_FACE:
         found = f"{width:.0f} pixels wide"
         raise InputError("the face is too small", path=path, expected=f"{LEAST_FACE} pixels or more", found=found)
+    if lip_margin(mesh, size) < CUT_BELOW:
+        raise InputError("the mouth is cut off by the edge of the picture", path=path, expected="a face with all of its mouth")
     yaw = float(np.degrees(yaw_of(fit_pose(mesh))))
     if yaw > MOST_YAW:
         found = f"{yaw:.0f} degrees"
         raise InputError("the face is turned too far", path=path, expected=f"{MOST_YAW} degrees at most", found=found)
 
 
-def _faces(still: Pixels) -> list[Box]:
-    """Boxes of all faces from left to right."""
-    with FaceDetector() as detector:
-        found = [*detector.boxes(still), *detector.far_boxes(still)]
-    kept = list[NDArray[np.float32]]()
-    for box in found:
-        if all(overlap(box, other) < _SAME_FACE for other in kept):
-            kept.append(box)
-    return sorted(kept, key=lambda box: float(box[0] + box[2]))
+def _width(mesh: Landmarks) -> float:
+    return float(np.ptp(mesh[:, 0]))
+
+
+def _faces(still: Pixels) -> list[tuple[Box, Landmarks]]:
+    """Boxes and landmarks of all faces from left to right.
+
+    A tile of a picture may show a face where a tie or a pattern is, or the same face in another box: what has no landmarks is
+    none, and what has those of another one is that one.
+    """
+    kept = list[tuple[Box, Landmarks]]()
+    with FaceDetector() as detector, MeshFinder() as finder:
+        for box in (*detector.boxes(still), *detector.far_boxes(still)):
+            mesh = finder.find(still, box)
+            if mesh is not None and all(overlap(hull(mesh), hull(other)) < _SAME_FACE for _, other in kept):
+                kept.append((box, mesh))
+    return sorted(kept, key=lambda face: float(face[0][0] + face[0][2]))

@@ -62,6 +62,7 @@ class _Asked:
     boxes: list[Box | None] | None
     lips: Lips | None
     digest: list[str | None]
+    size: tuple[int, int] | None
 
 
 def cast(job: Job, found: Found) -> list[Cast]:
@@ -89,7 +90,7 @@ def cast(job: Job, found: Found) -> list[Cast]:
 def _cast(job: Job, asked: _Asked, one: Utterance, room: Fraction, seen: Faces, turn: Turn, name: str, voice: SpeakerVoice) -> Cast:
     choice = asked.wishes.settings(name).face
     tracks = _tracks(seen, turn, parse_face_choice(job.options.face) if choice is None else choice)
-    face = seen.of(tracks) if asked.boxes is None else given_face(seen.watch, asked.boxes)
+    face = seen.of(tracks) if asked.boxes is None else given_face(seen.watch, asked.boxes, asked.size)
     if choice == NO_FACE:
         face = FaceTable.joined([])
     return Cast(
@@ -130,7 +131,8 @@ def _asked(job: Job, wishes: SpeakerMap) -> _Asked:
     paths: Sequence[object] = (job.options.boxes, job.options.lips)
     boxes = None if job.options.boxes is None else read_boxes_for(job.source, job.options.boxes)
     lips = None if job.options.lips is None else read_lip_crops(job.options.lips)
-    return _Asked(wishes, boxes, lips, [None if path is None else file_digest(str(path)) for path in paths])
+    size = None if job.options.hard_paste else (job.info.height, job.info.width)
+    return _Asked(wishes, boxes, lips, [None if path is None else file_digest(str(path)) for path in paths], size)
 
 
 # By name
@@ -205,6 +207,9 @@ def _pitch(job: Job, found: Found, said: Sequence[Utterance]) -> Pitch | None:
 
 def _warn(job: Job, casts: Sequence[Cast], faces: Mapping[int, Faces], asked: _Asked) -> None:
     """Say what the user may not expect of the picture."""
+    cut = [one.utterance.number for one in casts if one.face.is_cut_off.any()]
+    if cut:
+        job.warn(f"the mouth is cut off by the edge of the picture in {_listed(cut)}: it stays as it is there")
     if asked.boxes is not None:
         return
     stays = "the speech is dubbed, the picture stays as it is"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Floats, Pixels
 from avcore.faces.crop import Box, paste_face, visible_part
+from avcore.faces.geometry import CUT_OFF, SHORTEST_DRAWN, ramps
 from avcore.media.stored import Part, Patch, StoredPicture
 from avcore.timeline import Seconds, exact, frame_at, frames_to_seconds
 from netflips.recording.faces import MIN_SHARPNESS, FaceTable
@@ -26,9 +27,6 @@ from unit2av.mouths.mouth import Mouth, Scene
 
 MAX_YAW, MAX_PITCH = 0.85, 0.85
 """Radians by the landmarks; the published sample clip reaches 0.70, a drawn head turned by 57 degrees 0.78."""
-_MIN_RUN = frame_at(0.2)
-"""A face that is fit to be drawn for less than this is left alone: it would only flicker."""
-_BLEND = frame_at(0.16)
 _SMOOTHING = 3.0
 """Standard deviation in pictures at 25 fps of the average over time."""
 _MARGIN = 8
@@ -50,11 +48,12 @@ class Reason(IntEnum):
     BLURRED = 3
     BRIEF = 4
     HIDDEN = 5
+    CUT_OFF = 6
 
     @property
     def text(self) -> str:
         """In words, for reports."""
-        return self.name.lower().replace("_", " ")
+        return CUT_OFF if self is Reason.CUT_OFF else self.name.lower().replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -119,16 +118,17 @@ def follow(face: FaceTable, watch: Watch, scenes: Scenes) -> FacePath:
             continue
         # At a cut, and where the stretch itself begins and ends, there is nothing to blend with.
         is_open = start > 0 and shots[start - 1] == shots[start], stop < count and shots[stop] == shots[start]
-        if stop - start < _MIN_RUN and any(is_open):
+        if stop - start < SHORTEST_DRAWN and any(is_open):
             reasons[start:stop] = Reason.BRIEF
         else:
-            strength[start:stop] = _ramps(stop - start, *is_open)
+            strength[start:stop] = ramps(stop - start, *is_open)
     return FacePath(watch.first, boxes, strength, reasons, shots, tracks, scenes)
 
 
 def _reasons(face: FaceTable) -> NDArray[np.int64]:
     reasons = np.full(len(face), int(Reason.DRAWN))
     reasons[face.sharpness < MIN_SHARPNESS] = Reason.BLURRED
+    reasons[face.is_cut_off] = Reason.CUT_OFF
     reasons[(np.abs(face.yaw) > MAX_YAW) | (np.abs(face.pitch) > MAX_PITCH)] = Reason.PROFILE
     return reasons
 
@@ -150,13 +150,6 @@ def _smooth(boxes: Floats) -> Floats:
     padded = np.pad(boxes.astype(np.float64), ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd") if reach else boxes
     columns = [np.convolve(column, weights / weights.sum(), "valid") for column in padded.T]
     return np.stack(columns, axis=1).astype(np.float32)
-
-
-def _ramps(length: int, has_before: bool, has_after: bool) -> Floats:
-    steps = np.arange(1, length + 1, dtype=np.float32) / (_BLEND + 1)
-    rising = steps if has_before else np.ones(length, np.float32)
-    falling = steps[::-1] if has_after else np.ones(length, np.float32)
-    return np.minimum(np.minimum(rising, falling), 1)
 
 
 # The mouth

@@ -13,6 +13,7 @@ from avcore.arrays import Floats
 from avcore.faces.align import LIP_SIDE
 from avcore.faces.crop import Box
 from avcore.faces.find import nearest_rows, summarise
+from avcore.faces.geometry import box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
 from avcore.faces.track import FaceTrack
 from avcore.runs.cache import Arrays
@@ -30,7 +31,7 @@ class FaceTable:
 
     places: int64 [N], pictures counted from the first that was watched, rising. tracks: int64 [N], which track a row belongs
     to. boxes: float32 [N, 4], x1, y1, x2, y2 in pixels. yaw, pitch: float32 [N], radians. sharpness: float32 [N], of the lip
-    crop.
+    crop. margin: float32 [N], of the lips within the picture, see `lip_margin`.
     """
 
     places: NDArray[np.int64]
@@ -39,9 +40,16 @@ class FaceTable:
     yaw: Floats
     pitch: Floats
     sharpness: Floats
+    margin: Floats
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def is_cut_off(self) -> NDArray[np.bool_]:
+        """Where the edge of the picture cuts the mouth off, bool [N]."""
+        tracks = [self.margin[self.tracks == track] for track in dict.fromkeys(self.tracks.tolist())]
+        return np.concatenate([np.zeros(0, bool), *map(cut_mouths, tracks)])
 
     def rows(self, rows: slice) -> "FaceTable":
         """Some of its rows."""
@@ -55,20 +63,22 @@ class FaceTable:
 
 
 _NOBODY = FaceTable(
-    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32), *(np.zeros(0, np.float32) for _ in range(3))
+    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4), np.float32), *(np.zeros(0, np.float32) for _ in range(4))
 )
 
 
-def given_face(watch: Watch, boxes: Sequence[Box | None]) -> FaceTable:
+def given_face(watch: Watch, boxes: Sequence[Box | None], size: tuple[int, int] | None) -> FaceTable:
     """A face from a side file with boxes of the whole recording at 25 fps.
 
-    It says nothing of pose and sharpness: all are taken to be good.
+    size: height and width of its pictures, to guess whether the mouth is within them; None = it is. It says nothing of pose and
+    sharpness: all are taken to be good.
     """
     there = [(place, box) for place, box in enumerate(boxes[watch.first : max(watch.stop, 0)]) if box is not None]
     places = np.array([place for place, _ in there], np.int64)
     level, sharp = np.zeros(len(there), np.float32), np.full(len(there), np.inf, np.float32)
     rows = np.array([box for _, box in there], np.float32).reshape(-1, 4)
-    return FaceTable(places, np.zeros(len(there), np.int64), rows, level, level, sharp)
+    margins = sharp if size is None else np.array([box_lip_margin(box, size) for _, box in there], np.float32)
+    return FaceTable(places, np.zeros(len(there), np.int64), rows, level, level, sharp, margins)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +194,11 @@ def faces_in(watch: Watch, key: str, tracks: Sequence[FaceTrack], speech: Floats
 
 
 def _face(track: FaceTrack, own: int, levels: Floats | None) -> Face:
-    rows = [[*one.box, one.pose.yaw, one.pose.pitch, one.sharpness, one.opening] for one in track.frames]
+    rows = [[*one.box, one.pose.yaw, one.pose.pitch, one.sharpness, one.margin, one.opening] for one in track.frames]
     columns = np.array(rows, np.float32)
     places = track.first + np.arange(len(rows))
-    yaw, pitch, sharpness, openings = columns[:, 4:].T
-    table = FaceTable(places, np.full(len(rows), track.number), columns[:, :4], yaw, pitch, sharpness)
+    *figures, openings = columns[:, 4:].T
+    table = FaceTable(places, np.full(len(rows), track.number), columns[:, :4], *figures)
     face = Face(track.shot, table, openings.astype(np.float64), 0.0, track.appearance)
     num_own = face.num_before(own)
     if not num_own:

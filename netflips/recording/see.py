@@ -40,7 +40,7 @@ so known before the utterance's last picture is gone."""
 _AHEAD = 8
 """Pictures that are decoded while faces are looked for, at most: some take three times as long as others, on both sides."""
 _SCENES, _FACES, _LIPS = "scenes", "faces", "lips"
-_VERSION = "shots of the recording"
+_VERSION = "margins of lips"
 """Faces that were kept with another are not used."""
 
 

@@ -121,6 +121,7 @@ class DubReport:
     """An odd side grew by a repeated row or column, because H.264 in 4:2:0 has none."""
     num_pictures: int
     pictures_with_face: int
+    """Those with a new mouth."""
     source_units: int
     target_units: int
     target_steps: int
@@ -156,6 +157,8 @@ class DubReport:
     heard_confidence: float | None = None
     said_text: str = ""
     said_confidence: float | None = None
+    left: dict[str, int] = field(default_factory=dict)
+    """Of a short clip: how many pictures with a face were left as they were, by reason."""
     peak_memory_bytes: int | None = None
     """The most that the process held until the dub was done, models and earlier dubs of the run too; None = not known."""
 
@@ -169,6 +172,7 @@ class DubReport:
             f"{self.source_language} -> {self.target_language}: {self.input_s:.2f} s in, {self.output_s:.2f} s out, "
             f"{'over text' if self.road == TEXT else several(self.source_units, 'unit')} -> {several(self.target_units, 'unit')}, "
             f"lips by {self.mouth} in {self.pictures_with_face} of {several(self.num_pictures, 'picture')}"
+            + "".join(f", {count} left ({reason})" for reason, count in self.left.items())
         ]
         if self.recording is not None:
             lines += _utterance_lines(self.recording)

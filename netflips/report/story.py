@@ -41,7 +41,7 @@ def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
     """The utterances of a dub; a short clip is one."""
     if report.recording is not None:
         return report.recording.utterances
-    unseen = report.num_pictures - report.pictures_with_face
+    unseen = report.num_pictures - report.pictures_with_face - sum(report.left.values())
     return (
         UtteranceReport(
             number=1,
@@ -67,7 +67,7 @@ def utterances_of(report: DubReport) -> tuple[UtteranceReport, ...]:
             spoken_s=report.output_s,
             pictures=report.num_pictures,
             drawn=report.pictures_with_face,
-            left={"no face": unseen} if unseen else {},
+            left=({"no face": unseen} if unseen else {}) | report.left,
             face=_face_of(report),
             tracks=report.faces,
         ),
@@ -79,7 +79,8 @@ def _face_of(report: DubReport) -> dict[str, float]:
     heights = [track["mean_box"][3] - track["mean_box"][1] for track in report.faces if track.get("is_chosen")]
     if not heights or not report.num_pictures:
         return {}
-    return {"share_of_pictures": report.pictures_with_face / report.num_pictures, "height_px": heights[0]}
+    seen = report.pictures_with_face + sum(report.left.values())
+    return {"share_of_pictures": seen / report.num_pictures, "height_px": heights[0]}
 
 
 def speakers_of(utterances: Sequence[UtteranceReport]) -> list[str]:

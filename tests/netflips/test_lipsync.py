@@ -77,6 +77,24 @@ def test_each_mouth_moves_the_lips_and_the_speech_is_heard(
     assert np.mean(mouths) > 1.5 * np.mean(forehead)
 
 
+@pytest.mark.parametrize("mouth", ["units", "wav2lip", "mesh"])
+def test_a_mouth_that_the_edge_of_the_picture_cuts_off_stays_as_it_is(
+    voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str], mouth: str
+) -> None:
+    poses, mouths = motion(3, 10, Pose(scale=0.6)), [MouthShape(0.3 + 0.3 * float(np.sin(k)), 0.0) for k in range(10)]
+    pictures = [draw(Head(905), pose, shape, SIDE)[:116] for pose, shape in zip(poses, mouths, strict=True)]
+    with VideoWriter(tmp_path / "cut.mp4", SIDE, 116, 25, crf=8) as writer:
+        for picture in pictures:
+            writer.write_picture(picture)
+    out, files = tmp_path / "out.mp4", {"wav2lip": ["--wav2lip-path", str(parity_dir / "wav2lip_tiny.pth")]}
+    files["mesh"] = ["--mouth-table", str(table)]
+    more = ("--fit", "video", "--mouth", mouth, *files.get(mouth, ()))
+    assert main(arguments(tmp_path / "cut.mp4", voice, out, parity_dir, *more)) == 0
+    assert "the mouth is cut off by the edge of the picture in 10 of 10 pictures" in capsys.readouterr().err
+    shown = [picture.rgb.astype(int) for picture in read_pictures(out)]
+    assert max(np.abs(one - other)[80:].mean() for one, other in zip(shown, pictures, strict=True)) < 4  # coding alone
+
+
 def test_auto_takes_the_mouth_whose_file_is_there(
     talk: Path, voice: Path, table: Path, tmp_path: Path, parity_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

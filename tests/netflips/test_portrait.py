@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avcore.errors import InputError
+from avcore.faces.detect import FaceDetector
 from avcore.media import probe, read_pictures, read_speech, write_speech
 from netflips.portrait.command import main
 from netflips.portrait.layers import layers_of
@@ -31,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "small": draw(head, Pose(scale=0.28), MouthShape(0.0, 0.0), SIDE),
         "none": rng.integers(100, 110, (SIDE, SIDE, 3), dtype=np.uint8),
     }
+    pictures["cut"] = draw(head, Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)[: round(SIDE * 0.68)]
     pictures["two"] = np.concatenate([pictures["face"], draw(Head(908), Pose(scale=0.55), MouthShape(0.0, 0.0), SIDE)], axis=1)
     for name, rgb in pictures.items():
         Image.fromarray(rgb).save(folder / f"{name}.png")
@@ -187,6 +190,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
         "no face was found": ("none.png", []),
         "turned too far": ("side.png", []),
         "too small": ("small.png", []),
+        "cut off by the edge": ("cut.png", []),
         "no picture that can be read": ("text.png", []),
         "--motion must be": ("face.png", ["--motion", "2"]),
     }
@@ -195,6 +199,24 @@ def test_bad_input_is_one_line_and_writes_nothing(
         told = capsys.readouterr().err.splitlines()
         assert what in told[-1]
         assert not out.exists()
+
+
+def test_one_clear_face_is_one_face(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tie that a tile takes for a face, the same face in a box of another size, and somebody small in the background."""
+    still = read_still(folder / "face.png")
+    mesh, box = find_face(still, None, folder / "face.png")
+    away, part = np.array([2, 175, 42, 215], np.float32), box + np.array([20, 45, -40, 0], np.float32)
+    far_boxes = FaceDetector.far_boxes
+    monkeypatch.setattr(FaceDetector, "far_boxes", lambda self, picture: [part, away, *far_boxes(self, picture)])
+    again, _ = find_face(still, None, folder / "face.png")
+    assert np.abs(again - mesh).max() < 2
+    ground = np.repeat(still[:, :1], 120, axis=1)
+    ground[40:110, 20:90] = cv2.resize(still, (70, 70), interpolation=cv2.INTER_AREA)
+    with_another = np.concatenate([ground, still], axis=1)
+    large, _ = find_face(with_another, None, folder / "face.png")
+    assert large[:, 0].min() > 120
+    with pytest.raises(InputError, match="too small"):  # the small one can be asked for
+        find_face(with_another, 1, folder / "face.png")
 
 
 def test_one_of_two_faces_is_chosen(folder: Path) -> None:

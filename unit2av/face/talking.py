@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from avcore.arrays import Pixels, Samples
+from avcore.arrays import Floats, Pixels, Samples
 from avcore.contracts import Voice
 from avcore.faces.crop import Box, crop_face, visible_part
 from avcore.faces.geometry import Landmarks
@@ -30,14 +30,17 @@ def played_to_and_fro(
     boxes: Sequence[Box | None],
     num_pictures: int,
     mesh_at: Meshes | None = None,
+    strengths: Floats | None = None,
 ) -> Iterator[Scene]:
     """Yield `num_pictures` scenes at 25 Hz, the footage played to and fro as long as it takes.
 
-    boxes: one for each picture of `source`, which runs at 25 Hz. mesh_at: see `Meshes`.
+    boxes: one for each picture of `source`, which runs at 25 Hz; strengths: of their mouths, None = all are whole. mesh_at: see
+    `Meshes`.
     """
     for number, picture in enumerate(source.pingpong(num_pictures)):
-        mesh = None if mesh_at is None else mesh_at(picture.index)
-        yield Scene(picture.rgb, boxes[picture.index], frames_to_seconds(number), mesh=mesh)
+        box, mesh = boxes[picture.index], None if mesh_at is None else mesh_at(picture.index)
+        strength = 1.0 if strengths is None or box is None else float(strengths[picture.index])
+        yield Scene(picture.rgb, box, frames_to_seconds(number), mesh=mesh, strength=strength)
 
 
 def drawn_pictures(
@@ -101,18 +104,19 @@ def speak_and_show(
     writer: VideoWriter,
     progress: Progress = silent,
     mesh_at: Meshes | None = None,
+    strengths: Floats | None = None,
 ) -> Units:
     """Say units in a voice and show the speaker of a video saying them, into a writer at 25 Hz and 16 kHz.
 
     units: durations are taken as they are, or predicted when None. speaker: the voice, float [speaker_dim], or with its pitch.
-    source: the footage at 25 Hz, played to and fro when the speech is longer; boxes: one for each of its pictures; mesh_at: see
-    `Meshes`. Returns the units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder and the
-    mouth do.
+    source: the footage at 25 Hz, played to and fro when the speech is longer; boxes, strengths, mesh_at: see
+    `played_to_and_fro`. Returns the units as they were said, with durations. Raises UnitError and VocabularyError as the vocoder
+    and the mouth do.
     """
     units = vocoder.predict_durations(units) if units.durations is None else units
     total = num_pictures_for(units)
     said, sound = told_of_speech(mouth, units, vocoder.iter_synthesize(units, speaker))
-    pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total, mesh_at))
+    pictures = mouth.draw(mouth.codes(said), played_to_and_fro(source, boxes, total, mesh_at, strengths))
     write_in_step(writer, pictures, sound, progress, total)
     return units
 

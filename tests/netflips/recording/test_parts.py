@@ -33,7 +33,7 @@ def _path(cuts: Sequence[float] = (), count: int = 100, there: np.ndarray | None
     """Where a face is drawn that is level and sharp but for `changes`; there: bool [count], where it is seen at all."""
     places, level = np.arange(count), np.zeros(count, np.float32)
     plain = {"tracks": np.zeros(count, np.int64), "boxes": np.tile(BOX, (count, 1))}
-    plain |= {"yaw": level, "pitch": level, "sharpness": level + 50}
+    plain |= {"yaw": level, "pitch": level, "sharpness": level + 50, "margin": level + 0.3}
     seen = np.ones(count, bool) if there is None else there
     table = FaceTable(places[seen], **{name: column[seen] for name, column in (plain | changes).items()})
     return follow(table, Watch(0, count, count), Scenes(cuts))
@@ -52,6 +52,7 @@ def _marked(count: int, start: int, stop: int, value: float, base: float = 0.0) 
         ({"pitch": _marked(100, 40, 60, 1.2)}, Reason.PROFILE),
         ({"sharpness": _marked(100, 40, 60, 0.5, 50)}, Reason.BLURRED),
         ({"there": _marked(100, 40, 60, 0, 1) > 0}, Reason.NO_FACE),
+        ({"margin": _marked(100, 40, 60, 0.0, 0.3)}, Reason.CUT_OFF),
     ],
 )
 def test_faces_that_cannot_be_drawn_are_left_alone_and_blended_around(changes: dict[str, Any], reason: Reason) -> None:

@@ -27,7 +27,7 @@ ANN, BOB, CAL = (np.eye(8, dtype=np.float32)[k] * 2 for k in range(3))
 def face(number: int, who: np.ndarray, evidence: float, left: float = LEFT, first: int = 0, last: int = OWN - 1) -> Face:
     places = np.arange(first, last + 1)
     level, boxes = np.zeros(len(places), np.float32), np.tile(np.array([left, 100, left + 100, 200], np.float32), (len(places), 1))
-    table = FaceTable(places, np.full(len(places), number), boxes, level, level, level + 50)
+    table = FaceTable(places, np.full(len(places), number), boxes, level, level, level + 50, level + 1)
     return Face(0, table, level.astype(np.float64), evidence, who)
 
 
