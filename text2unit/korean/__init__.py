@@ -1,1 +1,1 @@
-"""How Korean text is read aloud: numerals, counters, Latin letters, signs."""
+"""How Korean text is read aloud: numerals, counters, Latin letters, signs; and how it is pronounced."""

@@ -73,7 +73,8 @@ class Cast:
         names = [str(name) for name in rng.choice(self.settings["natural"]["styles"], count, replace=False)]
         shares = [round(float(share), 2) for share in rng.dirichlet(np.full(count, 4.0))[1:]]
         styles = tuple(zip(names, [1 - sum(shares), *shares], strict=True))
-        return NaturalVoice(styles, *(round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract")))
+        speed, tract = (round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract"))
+        return NaturalVoice(styles, speed, tract)
 
     def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a voice of espeak-ng that training never hears."""

