@@ -16,6 +16,8 @@ from text2unit.korean.latin import read_addresses, read_known_words, read_words
 from text2unit.korean.signs import clean, lone_jamo, require_readable
 from text2unit.korean.tables import tables
 
+READING = 2
+"""Counted up when the rules read a text otherwise, so that units that were kept for it are made anew."""
 STOP, QUESTION, PAUSE = ".", "?", ","
 MARKS = PAUSE + STOP + QUESTION
 """What is left of punctuation."""

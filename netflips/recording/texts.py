@@ -10,6 +10,7 @@ from netflips.models import Models
 from netflips.options import DubOptions
 from netflips.recording.job import Job
 from netflips.text_road.engines import engines_of
+from text2unit.normalise import READING
 from text2unit.stage import SPELLER
 
 
@@ -43,7 +44,7 @@ def spelt(job: Job, text: str) -> Units:
     models, target = job.models, job.options.target
     speller = models.other(SPELLER, target)
     voice = (models.fingerprints["unit2av"], models.vocoder.language, models.vocoder.unit_offset)
-    key = key_of(text, target, speller.fingerprint, *voice, models.arithmetic)
+    key = key_of(text, READING, target, speller.fingerprint, *voice, models.arithmetic)
 
     def make() -> Arrays:
         units = natural_units(text, target, speller, models.vocoder)

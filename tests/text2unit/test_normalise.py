@@ -2,12 +2,16 @@
 
 import random
 import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from avcore.errors import InputError
 from text2unit.korean.numerals import native, number_as_written, sino
-from text2unit.normalise import MARKS, normalise, read
+from text2unit.normalise import MARKS, is_syllable, normalise, read
+
+READINGS = Path(__file__).with_name("readings")
 
 # What the rules were made for: commas, h:mm, telephone numbers, money, units, decimals, 유월 and 시월, counters, Latin letters.
 RULES = {
@@ -195,6 +199,25 @@ def test_text_as_it_is_said(text: str, said: str) -> None:
     assert normalise(text) == said
 
 
+def _rows(table: Path) -> Iterator[tuple[str, list[str]]]:
+    for line in table.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("# "):
+            text, right = line.split("\t")[:2]
+            yield text, right.split("/")
+
+
+def _syllables(text: str) -> str:
+    return "".join(filter(is_syllable, text))
+
+
+@pytest.mark.parametrize("table", sorted(READINGS.glob("*.tsv")), ids=lambda table: table.stem)
+def test_tables_of_readings(table: Path) -> None:
+    said = [(text, right, normalise(text)) for text, right in _rows(table)]
+    assert len(said) > 10
+    assert [row for row in said if _syllables(row[2]) not in map(_syllables, row[1])] == []
+    assert [row for row in said if normalise(row[2]) != row[2]] == []
+
+
 def test_what_is_said_is_said_the_same_again() -> None:
     for said in (RULES | COUNTERS | TIMES | NUMBERS | LETTERS).values():
         assert normalise(said) == said
@@ -213,7 +236,7 @@ def test_every_form_of_hangul_is_the_same() -> None:
     [
         ("좋아요 😀", "U+1F600 GRINNING FACE) at letter 5 of line 1"),
         ("첫 줄\n둘째 \u202e줄", "U+202E RIGHT-TO-LEFT OVERRIDE at letter 4 of line 2"),
-        ("韓國에서", "at letter 1 of line 1, 國"),
+        ("한국(韓國)의 鷗鱉鼈", "U+9C49 CJK UNIFIED IDEOGRAPH-9C49) at letter 10 of line 1, 鼈"),
         ("どこ", "HIRAGANA LETTER DO) at letter 1 of line 1"),
         ("\u1112\u1161\u11ab글 \x07", "U+0007 a sign without a name at letter 4 of line 1"),
     ],

@@ -5,114 +5,49 @@ from collections.abc import Mapping
 from functools import cache
 
 from text2unit.korean.forms import hour, month, topic
-from text2unit.korean.numerals import (
-    MOST_DIGITS,
-    NATIVE_PAIRS,
-    SINO_PAIRS,
-    native,
-    native_alone,
-    number_as_written,
-    sino,
-)
-from text2unit.korean.tables import tables
+from text2unit.korean.measures import read_amounts, read_measures
+from text2unit.korean.numerals import NATIVE_PAIRS, NUMBER, SINO_PAIRS, native, native_alone, number_as_written, sino, value_of
+from text2unit.korean.tables import alternatives, apply_rules, tables
 
-_NUM = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
-_SCALE = {"십": 10, "백": 100, "천": 1000, "만": 10**4, "억": 10**8, "조": 10**12, "경": 10**16}
 _FIRST = ("첫", "첫째")
 _WAVE = r"\s?[~-]\s?"
 _RANGE_SIGNS = "~"
 _MOST_AGE, _AGE_STEP = 100, 10
-_CENTS = 2
+_NEARBY = 12
+_DIVISION = re.compile(r"[,]?\s?제?\d+\s?(?:쪽|페이지|절|행|줄|항|화|과|장|막|부)(?![가-힣])")
+_IN_VOLUME = re.compile(r"에서|에[는도선]|에\s?(?:나오|실|수록|등장|계속|이어)|부터|까지|[.:]\s?[가-힣]+")
+"""What follows the number of a volume or chapter, as in 2권 12쪽 and 2권에서."""
+_SUM = re.compile(r"(?<=\d)(?:\s([+*-])\s|\s?([+\u00d7÷])\s?)(?=\d)")
+_EQUALS = re.compile(rf"(?<![\d.,])({NUMBER})\s?=\s?(?=[\d-])")
+_NAMED = re.compile(r"(?<=[A-Za-z])-(\d+)(?![\d.,]*\d)")
 _HYPHEN = re.compile(r"(?<=\d)-(?=\d)")
 _OF_CLOCKS = ("월", "일", "시", "분", "초")
 """Counters whose numbers may be written with a zero before them."""
-_LARGE = frozenset("만억조경")
 _ARITHMETIC = {"+": "더하기", "-": "빼기", "*": "곱하기", "\u00d7": "곱하기", "÷": "나누기"}
 
 
 def read_numbers(text: str) -> str:
     """Read every number that is left in a text, with the counters, units and signs that belong to it."""
-    for pattern, read in (
-        (_money(), _read_money), (_range(), _read_range), (_HYPHEN, " 다시 "), (_speed(), _read_speed),
-        (_temperature(), _read_temperature), (_measure(), _read_measure), (_sum(), _read_sum), (_equals(), _read_equals),
-        (_signed(), _read_sign), (_ordinal(), _read_ordinal), (_counted(), _read_counted),
-    ):  # fmt: skip
-        text = pattern.sub(read, text)
-    return text
+    rules = ((_range(), _read_range), (_NAMED, _read_named), (_HYPHEN, " 다시 "), (_SUM, _read_sum), (_EQUALS, _read_equals))
+    text = apply_rules(rules, read_amounts(text))
+    return apply_rules(((_ordinal(), _read_ordinal), (_counted(), _read_counted)), read_measures(text))
 
 
-# Money and measures
-
-
-@cache
-def _money() -> re.Pattern[str]:
-    signs = "".join(map(re.escape, tables().currencies))
-    return re.compile(rf"([{signs}])\s?({_NUM})((?:\s?(?:백만|천만|십억|[십백천만억조]))?)")
-
-
-def _read_money(found: re.Match[str]) -> str:
-    known, (sign, number, scale) = tables(), found.groups()
-    money, small = known.currencies[sign], known.cents.get(sign)
-    integer, _, fraction = number.partition(".")
-    if small and not scale and len(fraction) == _CENTS:
-        parts = [f"{integer}{money}"] * bool(integer.strip("0,")) + [f"{int(fraction)}{small}"] * bool(int(fraction))
-        return " ".join(parts) or f"0{money}"
-    return f"{number}{scale.strip()}{money}"
-
-
-@cache
-def _speed() -> re.Pattern[str]:
-    units = "|".join(sorted(map(re.escape, tables().speeds), key=len, reverse=True))
-    return re.compile(rf"(?:시속\s?|초속\s?|분속\s?)?(?<![\d.,])({_NUM})\s?({units})(?![A-Za-z])")
-
-
-def _read_speed(found: re.Match[str]) -> str:
-    before, unit = tables().speeds[found[2]]
-    return f"{before} {number_as_written(found[1])} {unit}"
-
-
-@cache
-def _temperature() -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w가-힣])(영하\s?)?(-)?({_NUM})\s?(?:°\s?([CF])(?![A-Za-z])|도)")
-
-
-def _read_temperature(found: re.Match[str]) -> str:
-    below, scale = found[1] or found[2], {"C": "섭씨 ", "F": "화씨 "}.get(found[4] or "", "")
-    return f"{'영하 ' if below else scale}{number_as_written(found[3])} 도"
-
-
-@cache
-def _measure() -> re.Pattern[str]:
-    units = "|".join(sorted(map(re.escape, tables().measures), key=len, reverse=True))
-    return re.compile(rf"(?<![\d.,])({_NUM}(?:\s?[천만억](?=\s?[A-Za-z%]))?)\s?({units})(?![A-Za-z0-9])")
-
-
-def _read_measure(found: re.Match[str]) -> str:
-    name = tables().measures[found[2]]
-    return f"{found[1]}{name}" if name in tables().native else f"{_read_bare(found[1])} {name}"
-
-
-def _read_bare(text: str) -> str:
-    """A number, perhaps with one scale behind it, that no native counter follows."""
-    scale = text[-1] if text[-1] in _SCALE else ""
-    number = text.removesuffix(scale).rstrip()
-    value = None if not scale else value_of(number + scale)
-    return number_as_written(number) + scale if value is None else sino(value)
-
-
-# Ranges, sums and signs
+# Ranges and sums
 
 
 @cache
 def _range() -> re.Pattern[str]:
-    counters = _counter_words()
-    return re.compile(rf"(?<![\d.~-])({_NUM})(\s?(?:{counters}|%|[A-Za-z]{{1,4}})?)({_WAVE})({_NUM})(?![\d~-])(?=\s?({counters})?)")
+    counters, units = _counter_words(), alternatives(tables().measures)
+    return re.compile(
+        rf"(?<![\d.~-])({NUMBER}(?:[십백천]?[만억조]|천)?(?=\s?[~\-A-Za-z가-힣%]))(\s?(?:{counters}|%|[A-Za-z]{{1,4}})?)({_WAVE})({NUMBER})(?![\d~-])(?=\s?({counters})?)(?=\s?(%|(?:{units})(?![A-Za-z]))?)"
+    )
 
 
 def _read_range(found: re.Match[str]) -> str:
-    first, own, wave, last, counter = found.groups()
+    first, own, wave, last, counter, unit = found.groups()
     own, known = own.strip(), tables()
-    if _RANGE_SIGNS not in wave and not (counter or own):
+    if _RANGE_SIGNS not in wave and not (counter or own or unit):
         return found[0]
     if own and own != counter and _RANGE_SIGNS not in wave:
         return found[0]
@@ -129,32 +64,13 @@ def _some(first: str, last: str, pairs: Mapping[int, str]) -> str:
     return pairs.get(int(first), "") if is_short and int(last) == int(first) + 1 else ""
 
 
-@cache
-def _sum() -> re.Pattern[str]:
-    return re.compile(r"(?<=\d)(?:\s([+*-])\s|\s?([+\u00d7÷])\s?)(?=\d)")
-
-
 def _read_sum(found: re.Match[str]) -> str:
     return f" {_ARITHMETIC[found[1] or found[2]]} "
-
-
-@cache
-def _equals() -> re.Pattern[str]:
-    return re.compile(rf"(?<![\d.,])({_NUM})\s?=\s?(?=[\d-])")
 
 
 def _read_equals(found: re.Match[str]) -> str:
     read = number_as_written(found[1])
     return f"{read}{topic(read)} "
-
-
-@cache
-def _signed() -> re.Pattern[str]:
-    return re.compile(r"(?<![\w가-힣)\]])([+-])(?=\d)")
-
-
-def _read_sign(found: re.Match[str]) -> str:
-    return "마이너스 " if found[1] == "-" else "플러스 "
 
 
 # Counters
@@ -163,7 +79,12 @@ def _read_sign(found: re.Match[str]) -> str:
 @cache
 def _counter_words() -> str:
     known = tables()
-    return "|".join(sorted(map(re.escape, known.native | known.sino), key=len, reverse=True))
+    return alternatives(known.native | known.sino)
+
+
+def _read_named(found: re.Match[str]) -> str:
+    """A number behind Latin letters and a hyphen is a name: F-35, U-23."""
+    return f" {number_as_written(found[1])}"
 
 
 @cache
@@ -189,17 +110,25 @@ def _read_ordinal(found: re.Match[str]) -> str:
 
 @cache
 def _counted() -> re.Pattern[str]:
-    scaled = rf"{_NUM}\s?{_scales()}"
+    scaled = rf"{NUMBER}\s?{_scales()}"
     rest = rf"(?:\s?(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d+)(?!\s?{_scales()}))?"
-    number = rf"(?P<number>{scaled}(?:\s?{scaled})*{rest}|{_NUM})"
+    number = rf"(?P<number>{scaled}(?:\s?{scaled})*{rest}|{NUMBER})"
     return re.compile(
-        rf"(?P<latin>(?<=[A-Za-z])\s?)?(?P<no>(?<![가-힣])제\s?(?=\d))?{number}(?:\s?(?P<counter>{_counter_words()}))?"
+        rf"(?P<latin>(?<=[A-Za-z])\s?)?(?P<no>(?<![가-힣])제\s?(?=\d))?{number}"
+        rf"(?:(?P<counter>{_counter_words()})|\s(?P<apart>{_counter_words()})(?=[^가-힣]|$|{_endings()}))?"
     )
 
 
+@cache
+def _endings() -> str:
+    """What may follow a counter that stands apart from its number, so that 23 대표팀 has none."""
+    particles = alternatives(tables().particles)
+    return rf"(?:{particles}){{1,3}}(?:[^가-힣]|$)"
+
+
 def _read_counted(found: re.Match[str]) -> str:
-    counter = found["counter"] or ""
-    before = " " if found["latin"] is not None else ""
+    counter = found["counter"] or found["apart"] or ""
+    before = " " if found["latin"] is not None or (not found["no"] and _is_behind_word(found)) else ""
     number = found["number"]
     if found["no"]:
         return f"{before}제{_as_sino(number)} {counter}" if counter else f"{before}제{_as_sino(number)}"
@@ -217,6 +146,11 @@ def _read_counted(found: re.Match[str]) -> str:
     return f"{before}{native(value)} {counter}"
 
 
+def _is_behind_word(found: re.Match[str]) -> bool:
+    """Whether a number stands right behind a word of two numbers' counters, as in 3박4일: 4 is no part of that word."""
+    return "가" <= found.string[found.start() - 1 : found.start()] <= "힣"
+
+
 def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
     """Whether a number before a counter is read with native numerals, by what stands around both."""
     known, before, behind = tables(), found.string[: found.start()].rstrip(), found.string[found.end() :].lstrip()
@@ -224,34 +158,34 @@ def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
         return not (behind.startswith(known.times_name_before) or before.endswith(known.times_name_behind))
     if counter == "대":
         is_age = value % _AGE_STEP == 0 and 0 < value < _MOST_AGE and not before.endswith(known.machines)
-        return not (is_age or behind.startswith(known.reign_before))
+        return not (is_age or behind.startswith(known.reign_before) or behind.startswith(known.great))
     if counter == "분":
         return _is_people(found)
+    if words := known.copies.get(counter):
+        return before.endswith(words)
+    if counter in known.volumes and _is_volume(counter, before, behind):
+        return False
     return counter in known.native and value < known.sino_from.get(counter, value + 1)
+
+
+def _is_volume(counter: str, before: str, behind: str) -> bool:
+    """Whether a number before 권, 장 or the like names one of them (이 권에서, 일 권과 이 권), and counts none (책 두 권)."""
+    between = r"(?:과|와|,|·)\s?"
+    if _DIVISION.match(behind) or re.search(r"\d\s?(?:권|부|편|막)\s?$", before):
+        return True
+    if before.endswith(tables().in_volume):
+        return False
+    is_one_of_two = re.match(rf"{between}\d+\s?{counter}", behind) or re.search(rf"\d\s?{counter}{between}$", before[-_NEARBY:])
+    return bool(is_one_of_two or _IN_VOLUME.match(behind))
 
 
 def _is_people(found: re.Match[str]) -> bool:
     return found["counter"] == "분" and found.string[: found.start()].rstrip().endswith(tables().people)
 
 
-def value_of(text: str) -> int | None:
-    """The value of a whole number with scales, as 3만 5천; None for one with a decimal point, a zero before it, or too long."""
-    if "." in text or (len(text) > 1 and text[0] == "0") or len(text) > 2 * MOST_DIGITS:
-        return None
-    total = small = 0
-    for number, scales in re.findall(r"([\d,]+)\s?([십백천만억조경]*)", text):
-        step, large = int(number.replace(",", "")), 1
-        for scale in scales:
-            step, large = (step, _SCALE[scale]) if scale in _LARGE else (step * _SCALE[scale], large)
-        small += step
-        if large > 1:
-            total, small = total + small * large, 0
-    return total + small if len(str(total + small)) <= MOST_DIGITS else None
-
-
 def _as_sino(text: str) -> str:
     value = value_of(text)
     if value is not None:
         return sino(value)
-    parts = re.findall(rf"({_NUM})\s?([십백천만억조경]*)", text)
+    parts = re.findall(rf"({NUMBER})\s?([십백천만억조경]*)", text)
     return " ".join(number_as_written(number) + scales for number, scales in parts)

@@ -1,5 +1,9 @@
 """Korean numerals: Sino-Korean (일 이 삼), native (하나 둘 셋), and digit by digit (공일공)."""
 
+import re
+
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
+"""A pattern of a number as it is written, with the commas of thousands."""
 _DIGITS = "영일이삼사오육칠팔구"
 _PLACES = ("천", "백", "십", "")
 _SCALES = ("", "만", "억", "조", "경")
@@ -7,6 +11,10 @@ _GROUP = 10_000
 _TENS = ("", "열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
 _ONES = ("", "한", "두", "세", "네", "다섯", "여섯", "일곱", "여덟", "아홉")
 _ALONE = ("", "하나", "둘", "셋", "넷", "다섯", "여섯", "일곱", "여덟", "아홉")
+_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+SCALES = {"십": 10, "백": 100, "천": 1000, "만": 10**4, "억": 10**8, "조": 10**12, "경": 10**16}
+"""What stands for zeros behind digits: 3만 5천."""
+_LARGE = frozenset("만억조경")
 _TWENTY = 20
 NATIVE_BELOW = 100
 """Native numerals end here."""
@@ -64,14 +72,21 @@ def native_alone(number: int) -> str:
     return _TENS[number // 10] + _ALONE[number % 10]
 
 
+def roman(letters: str) -> int:
+    """The value of a Roman numeral in capitals: XIV is 14. 0 for letters that are none in their usual form."""
+    values = [_ROMAN[letter] for letter in letters if letter in _ROMAN]
+    value = sum(-one if one < after else one for one, after in zip(values, [*values[1:], 0], strict=True))
+    return value if len(values) == len(letters) and value else 0
+
+
 def digits(text: str, zero: str = "공") -> str:
     """Digits one by one: 010 is 공일공; zero: 영 behind a decimal point."""
     return "".join(zero if digit == "0" else _DIGITS[int(digit)] for digit in text)
 
 
 def whole(text: str) -> str:
-    """A whole number of any length: zeros before it are not said, one of more than 20 digits is read digit by digit."""
-    bare = text.lstrip("0") or "0"
+    """A whole number of any length, perhaps with commas. Zeros before it are not said; more than 20 digits are read one by one."""
+    bare = text.replace(",", "").lstrip("0") or "0"
     return digits(bare) if len(bare) > MOST_DIGITS else sino(int(bare))
 
 
@@ -83,3 +98,18 @@ def number_as_written(text: str) -> str:
     integer, point, fraction = text.replace(",", "").partition(".")
     read = digits(integer) if len(integer) > 1 and integer[0] == "0" else whole(integer)
     return f"{read} 점 {digits(fraction, _DIGITS[0])}" if point else read
+
+
+def value_of(text: str) -> int | None:
+    """The value of a whole number with scales, as 3만 5천; None for one with a decimal point, a zero before it, or too long."""
+    if "." in text or (len(text) > 1 and text[0] == "0") or len(text) > 2 * MOST_DIGITS:
+        return None
+    total = small = 0
+    for number, scales in re.findall(r"([\d,]+)\s?([십백천만억조경]*)", text):
+        step, large = int(number.replace(",", "")), 1
+        for scale in scales:
+            step, large = (step, SCALES[scale]) if scale in _LARGE else (step * SCALES[scale], large)
+        small += step
+        if large > 1:
+            total, small = total + small * large, 0
+    return total + small if len(str(total + small)) <= MOST_DIGITS else None

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avcore.errors import InputError
-from text2unit.korean.tables import tables
+from text2unit.korean.hanja import GLOSS, read_hanja
+from text2unit.korean.latin import read_roman
+from text2unit.korean.tables import apply_rules, tables
 
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufe0e\ufe0f\ufeff"
 """Signs that say nothing of how a text is read: soft hyphens, joiners, blanks without width, forms of pictures."""
 _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
+_COMPANY_BEFORE = re.compile(
+    r"(?<![가-힣A-Za-z0-9)])(?:[㈜㈔㈱]|\([주유사재株]\)(?=\s?[가-힣A-Za-z])(?!(?:은|는|이|가|을|를|에|도|의|와|로)(?:\s|$)))\s?"
+)
+_COMPANY_BEHIND = re.compile(r"[㈜㈱]|(?<=[가-힣A-Za-z0-9])\([주株]\)")
+_COMPANIES = {"주": "주식회사", "株": "주식회사", "유": "유한회사", "사": "사단법인", "재": "재단법인"}
 _CONJOINING = ("HANGUL CHOSEONG ", "HANGUL JUNGSEONG ", "HANGUL JONGSEONG ")
 _MOST_NAMED = 5
 _FORMS = str.maketrans(
     {
         "\u2212": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2044": "/", "\u223c": "~", "\u301c": "~", "\u2019": "'",
-        "\u2018": "'", "\u318d": "\u00b7", **{chr(0x2160 + n): str(n + 1) for n in range(12)},
+        "\u2018": "'", "\u2012": "-", **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
     }
 )  # fmt: skip
-"""Minus signs, dashes, slashes of fractions, tildes, quotes, middle dots and Roman numerals in the form that the rules know."""
+"""Minus signs, dashes, slashes of fractions, tildes, quotes and middle dots in the form that the rules know."""
 _FORMED = frozenset(map(chr, _FORMS))
 
 
@@ -44,8 +51,16 @@ def clean(text: str) -> str:
     Lone jamo come out as compatibility jamo (ㄱ, ㅏ).
     """
     visible = "".join(sign for sign in unicodedata.normalize("NFC", text) if sign not in _INVISIBLE)
-    folded = unicodedata.normalize("NFKC", _VULGAR.sub(" ", visible).translate(_FORMS)).translate(_FORMS)
+    companies = ((_VULGAR, " "), (_COMPANY_BEFORE, _company), (_COMPANY_BEHIND, _company))
+    read = read_hanja(read_roman(apply_rules(companies, visible.translate(_FORMS))))
+    folded = unicodedata.normalize("NFKC", read).translate(_FORMS)
     return "".join(_compatible(sign) for sign in _without_accents(folded))
+
+
+def _company(found: re.Match[str]) -> str:
+    """(주) and the like, before a name or behind it, in full."""
+    name = _COMPANIES[unicodedata.normalize("NFKC", found[0]).strip("() ")]
+    return f"{name} " if found.re is _COMPANY_BEFORE else f" {name}"
 
 
 def lone_jamo(sign: str) -> bool:
@@ -56,7 +71,7 @@ def lone_jamo(sign: str) -> bool:
 def _unreadable(text: str) -> Iterator[tuple[int, int, str]]:
     """Line and letter, from 1, of each sign that no rule reads. Pieces of Hangul are not counted as letters of their own."""
     line, column = 1, 0
-    for sign in unicodedata.normalize("NFC", text):
+    for sign in GLOSS.sub(lambda found: "," * len(found[0]), unicodedata.normalize("NFC", text)):
         if sign == "\n":
             line, column = line + 1, 0
             continue
@@ -68,6 +83,8 @@ def _unreadable(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _is_known(sign: str) -> bool:
     known = tables()
+    if sign in known.hanja:
+        return True
     if "가" <= sign <= "힣" or _is_modern_jamo(sign) or (sign.isascii() and sign.isalnum()):
         return True
     if sign in "\t\r\v\f " or sign in known.greek or unicodedata.category(sign) == "Zs":

@@ -1,12 +1,16 @@
 """The tables of Korean readings (tables.yaml), typed."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from avcore.texts import parse_yaml
+
+Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+"""A pattern, and what it is replaced by."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,22 @@ class Tables:
     machines: tuple[str, ...]
     people: tuple[str, ...]
     no_scale: tuple[str, ...]
+    events: tuple[str, ...]
+    days_of_history: tuple[str, ...]
+    after_days: tuple[str, ...]
+    holidays: tuple[str, ...]
+    great: tuple[str, ...]
+    volumes: tuple[str, ...]
+    in_volume: tuple[str, ...]
+    copies: Mapping[str, tuple[str, ...]]
+    particles: tuple[str, ...]
+    alone: frozenset[str]
     measures: Mapping[str, str]
     speeds: Mapping[str, tuple[str, str]]
     currencies: Mapping[str, str]
     cents: Mapping[str, str]
+    whose_dollars: Mapping[str, str]
+    currency_codes: Mapping[str, str]
     weekdays: tuple[str, ...]
     letters: Mapping[str, str]
     greek: Mapping[str, str]
@@ -40,6 +56,8 @@ class Tables:
     silent: str
     consonants: Mapping[str, str]
     laughs: Mapping[str, str]
+    english_numbers: tuple[str, ...]
+    hanja: Mapping[str, str]
 
 
 @cache
@@ -57,14 +75,26 @@ def tables() -> Tables:
         machines=tuple(content["machines"]),
         people=tuple(content["people"]),
         no_scale=tuple(content["no_scale"]),
+        events=tuple(content["events"]),
+        days_of_history=tuple(map(str, content["days_of_history"])),
+        after_days=tuple(content["after_days"]),
+        holidays=tuple(content["holidays"]),
+        great=tuple(content["대_great"]),
+        volumes=tuple(content["volumes"]),
+        in_volume=tuple(content["in_volume"]),
+        copies={counter: tuple(words) for counter, words in content["copies"].items()},
+        particles=tuple(content["particles"]),
+        alone=frozenset(content["alone"].split()),
         measures=content["measures"],
         speeds={unit: (before, behind) for unit, (before, behind) in content["speeds"].items()},
         currencies=content["currencies"],
         cents=content["cents"],
+        whose_dollars=content["whose_dollars"],
+        currency_codes=content["currency_codes"],
         weekdays=tuple(content["weekdays"]),
         letters={str(letter): name for letter, name in _plain(content["letters"]).items()},
         greek=content["greek"],
-        words=_plain(content["words"]),
+        words=_pairs(content["words"]),
         exact=content["exact"],
         signs=content["signs"],
         stops=content["stops"],
@@ -74,7 +104,26 @@ def tables() -> Tables:
         silent=content["silent"],
         consonants=content["consonants"],
         laughs=content["laughs"],
+        english_numbers=tuple(content["english_numbers"]),
+        hanja={sign: reading for reading, signs in _pairs(content["hanja"]).items() for sign in signs},
     )
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """A pattern of any of the words, the longest first."""
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+def apply_rules(rules: Iterable[Rule], text: str) -> str:
+    """A text after each rule in turn."""
+    for pattern, read in rules:
+        text = pattern.sub(read, text)
+    return text
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """A table that is written as text: "word: reading, word: reading"."""
+    return dict(pair.split(": ", 1) for pair in text.split(", "))
 
 
 def _plain(mapping: Mapping[Any, str]) -> dict[str, str]:

@@ -64,7 +64,12 @@ def _made(report: DubReport) -> dict[str, int]:
 
 
 def test_only_the_utterance_with_a_text_changes(
-    recording: Path, spelling: Models, settings: DubOptions, sound: dict[Path, list[np.ndarray]], tmp_path: Path
+    recording: Path,
+    spelling: Models,
+    settings: DubOptions,
+    sound: dict[Path, list[np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times, before, after = tmp_path / "times.json", tmp_path / "before.mp4", tmp_path / "after.mp4"
     first = dub(recording, before, spelling, _with(settings, segments_out=times))
@@ -94,6 +99,9 @@ def test_only_the_utterance_with_a_text_changes(
     assert np.array_equal(new[end + edge :], old[end + edge :])
     assert np.abs(new[begin:end] - old[begin:end]).max() > 0.02
     assert np.abs(told.sound[end + edge :] - plain.sound[end + edge :]).max() < 0.002
+
+    monkeypatch.setattr("netflips.recording.texts.READING", 10_000)  # read by other rules, the same text may be other words
+    assert _made(dub(recording, after, spelling, _with(settings, segments_in=times))) == {"texts": 1}
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(
