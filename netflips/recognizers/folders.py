@@ -2,14 +2,18 @@
 
 import logging
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
-from avcore.errors import InputError, UsageError, reason
+import numpy as np
+
+from avcore.compute.memory import is_no_memory
+from avcore.errors import InputError, NetflipsError, UsageError, reason
 from avcore.files import require_file
 from avcore.runs.cache import file_digest
+from avcore.texts import read_json, read_text
 from avcore.units.vocabulary import fingerprint
 
 MODEL_FILE = "model.bin"
@@ -17,6 +21,21 @@ WHISPER, SEQUENCE_TO_SEQUENCE = "WhisperSpec", "TransformerSpec"
 _LONGEST_NAME = 64
 _KINDS = {WHISPER: "a Whisper", SEQUENCE_TO_SEQUENCE: "a text translator", "TransformerDecoderSpec": "a language model"}
 _EXTRA = 'pip install "netflips[asr]"'
+_AGAIN = "get the folder again"
+_BLOCK = 1 << 24
+_EXPONENTS = {0: ("<u4", 0x7F800000), 4: ("<u2", 0x7C00), 5: ("<u2", 0x7F80)}
+"""How floating weights are looked at, and the bits that are all set in what is no number, by kind."""
+_FIRST_WITH_SIZES, _MOST_WEIGHTS, _MOST_AXES = 4, 100_000, 8
+"""The first version of the file that states the bytes of each weight, and more than any model has."""
+
+
+class Weight(NamedTuple):
+    """A weight in the file. kind: 0 float32, 1 int8, 2 int16, 3 int32, 4 float16, 5 bfloat16. place, size: its bytes."""
+
+    shape: tuple[int, ...]
+    kind: int
+    place: int
+    size: int
 
 
 def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequence[str], hint: str) -> Path:
@@ -39,6 +58,7 @@ def require_engine_folder(folder: str | Path, spec: str, what: str, needed: Sequ
     for choice in needed:
         if not any((folder / name).is_file() for name in choice.split("|")):
             raise InputError(f"{what} is not complete", path=folder, expected=choice.replace("|", " or "), found="no such file")
+    weights_of(folder, what)
     return folder
 
 
@@ -46,13 +66,107 @@ def spec_of(folder: Path) -> str:
     """The kind of model that the head of a folder's weights names. Raises InputError for what CTranslate2 did not write."""
     path = require_file(folder / MODEL_FILE, "the model")
     with path.open("rb") as file:
-        head = file.read(6 + _LONGEST_NAME)
+        return _read_head(file, path)[1]
+
+
+def weights_of(folder: Path, what: str = "the model") -> dict[str, Weight]:
+    """What lies where in a folder's weights, by name; empty for files of old versions, which do not state it.
+
+    what: its name in messages. Raises InputError for a file that is longer or shorter than it says, or says what cannot be.
+    """
+    path = folder / MODEL_FILE
+    end, found = path.stat().st_size, dict[str, Weight]()
+    with path.open("rb") as file:
+        if _read_head(file, path)[0] < _FIRST_WITH_SIZES:
+            return {}
+        try:
+            _, count = _take(file, "II")
+            for _ in range(min(count, _MOST_WEIGHTS)):
+                name = _take_name(file)
+                (axes,) = _take(file, "B")
+                shape, (kind, size) = _take(file, f"{min(axes, _MOST_AXES)}I"), _take(file, "BI")
+                found[name] = Weight(shape, kind, file.tell(), size)
+                file.seek(size, 1)
+            (aliases,) = _take(file, "I")
+            for _ in range(2 * min(aliases, _MOST_WEIGHTS)):
+                _take_name(file)
+            whole = file.tell()
+        except (struct.error, UnicodeDecodeError, ValueError) as error:
+            length = f"a file that is cut short or damaged, {end:,} bytes"
+            raise InputError(f"{what} cannot be read", path=path, found=length, hint=_AGAIN) from error
+    if whole != end:
+        raise InputError(f"{what} cannot be read", path=path, expected=f"{whole:,} bytes", found=f"{end:,}", hint=_AGAIN)
+    return found
+
+
+def number_in(folder: Path, weight: Weight | None) -> int | None:
+    """A whole number among the weights; None where there is none."""
+    if weight is None or weight.kind not in (1, 2, 3) or weight.size not in (1, 2, 4):
+        return None
+    with (folder / MODEL_FILE).open("rb") as file:
+        file.seek(weight.place)
+        return int.from_bytes(file.read(weight.size), "little", signed=True)
+
+
+def require_numbers(folder: Path) -> None:
+    """Read all weights of an engine's folder. Raises InputError for one that holds what is no number."""
+    path = folder / MODEL_FILE
+    with path.open("rb") as file:
+        for name, weight in weights_of(folder).items():
+            if weight.kind not in _EXPONENTS:
+                continue
+            kind, bits = _EXPONENTS[weight.kind]
+            file.seek(weight.place)
+            left = weight.size
+            while block := file.read(min(left, _BLOCK)):
+                left -= len(block)
+                if ((np.frombuffer(block[: len(block) // 4 * 4], kind) & bits) == bits).any():
+                    raise InputError("the model is damaged", path=path, found=f"values that are no numbers in {name}", hint=_AGAIN)
+
+
+def words_in(folder: Path, *names: str) -> list[str]:
+    """A vocabulary of CTranslate2, the first that is there. Raises InputError for one that cannot be read."""
+    for name in names:
+        path = folder / f"{name}.json"
+        if path.is_file():
+            rows = read_json(path, "the vocabulary")
+            if isinstance(rows, list):
+                return [row for row in rows if isinstance(row, str)]
+        elif path.with_suffix(".txt").is_file():
+            return read_text(path.with_suffix(".txt"), "the vocabulary").removesuffix("\n").split("\n")
+    raise InputError("the vocabulary cannot be read", path=folder, expected="a list of tokens", hint=_AGAIN)
+
+
+def require_rows(folder: Path, weights: Mapping[str, Weight], name: str, num_words: int) -> None:
+    """Raise InputError for a vocabulary of fewer words than the network has rows for: it would answer with words that are none."""
+    shape = weights[name].shape if name in weights else ()
+    if shape and num_words < shape[0]:
+        raise InputError(
+            "the vocabulary is not the model's", path=folder, expected=f"{shape[0]} tokens", found=num_words, hint=_AGAIN
+        )
+
+
+def _read_head(file: BinaryIO, path: Path) -> tuple[int, str]:
+    """Version of the file, and the kind of model, whose revision stands next. Raises InputError."""
+    head = file.read(6 + _LONGEST_NAME)
     if len(head) > 6:
         version, length = struct.unpack_from("<IH", head)
         name = head[6 : 5 + length]
         if 2 <= version <= 99 and 1 < length <= _LONGEST_NAME and name.isalnum() and head[5 + length : 6 + length] == b"\0":
-            return name.decode("ascii")
+            file.seek(6 + length)
+            return version, name.decode("ascii")
     raise InputError("it is no model of CTranslate2", path=path, hint="ct2-transformers-converter writes one")
+
+
+def _take(file: BinaryIO, form: str) -> tuple[int, ...]:
+    """Numbers as `struct` reads them, without gaps. Raises struct.error where the file ends before."""
+    form = f"<{form}"
+    return struct.unpack(form, file.read(struct.calcsize(form)))
+
+
+def _take_name(file: BinaryIO) -> str:
+    (length,) = _take(file, "H")
+    return file.read(length)[:-1].decode("ascii")
 
 
 def engine_settings(device: str, precision: str) -> dict[str, Any]:
@@ -77,12 +191,13 @@ def engine_settings(device: str, precision: str) -> dict[str, Any]:
 
 def folder_fingerprint(folder: Path) -> str:
     """What a folder's answers depend on, as a name made from all that its weights hold, and what cuts text or names tokens."""
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and _matters(path)]
+    files = [path for path in sorted(folder.iterdir()) if matters(path)]
     return fingerprint(*(f"{path.name} {file_digest(path)}".encode() for path in files))
 
 
-def _matters(path: Path) -> bool:
-    return path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model")
+def matters(path: Path) -> bool:
+    """Whether a folder's answers may depend on a file in it."""
+    return path.is_file() and (path.name == MODEL_FILE or path.suffix in (".json", ".txt", ".model"))
 
 
 @contextmanager
@@ -95,17 +210,17 @@ def extra_needed(library: str) -> Iterator[None]:
 
 
 @contextmanager
-def engine_errors(folder: Path, what: str) -> Iterator[None]:
-    """Within it an engine reads a folder. Raises InputError, in one line, for what it cannot read."""
+def engine_errors(folder: Path, what: str, how: str = "cannot be read") -> Iterator[None]:
+    """Within it an engine reads or uses a folder. Raises InputError, in one line, for what it cannot."""
     try:
         yield
-    except InputError:
+    except (NetflipsError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except MemoryError:
-        raise
-    except Exception as error:  # of the engine, of tokenizers and of sentencepiece: each has its own kinds
+    except BaseException as error:  # of the engine, of tokenizers (a panic is no Exception) and of sentencepiece
+        if is_no_memory(error):
+            raise
         logging.getLogger("netflips").debug("%s", folder, exc_info=True)
-        raise InputError(f"{what} cannot be read", path=folder, found=reason(error), hint="get the folder again") from error
+        raise InputError(f"{what} {how}", path=folder, found=reason(error), hint=_AGAIN) from error
 
 
 def _other_weights(folder: Path) -> str:

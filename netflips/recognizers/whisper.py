@@ -1,7 +1,8 @@
 """Whisper, of a folder that a user has, as a recogniser of sound (automatic speech recognition, ASR; by faster-whisper)."""
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -12,9 +13,23 @@ from numpy.typing import NDArray
 from avcore.answers import Transcript, Word
 from avcore.contracts import SpeechRecognizer, require_full_scale
 from avcore.errors import InputError
-from avcore.timeline import samples_to_seconds, seconds_to_samples
+from avcore.texts import read_json
+from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 from avcore.units.vocabulary import require_language
-from netflips.recognizers.folders import WHISPER, engine_errors, engine_settings, extra_needed, require_engine_folder
+from netflips.recognizers.folders import (
+    WHISPER,
+    Weight,
+    engine_errors,
+    engine_settings,
+    extra_needed,
+    number_in,
+    require_engine_folder,
+    require_numbers,
+    require_rows,
+    weights_of,
+    words_in,
+)
+from netflips.recognizers.trial import try_apart
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -30,6 +45,11 @@ _HOW = {
     "vad_filter": False,  # utterances are cut before
 }
 """Of `WhisperModel.transcribe`."""
+_FEATURES = {"sampling_rate": SAMPLE_RATE, "hop_length": 160, "n_fft": 400, "chunk_length": 30}
+"""Of every Whisper. _BANDS: what faster-whisper takes where the folder says nothing."""
+_MEANT = {"feature_size": "mel bands"}
+_BANDS, _MOST_HEADS, _FRAMES = 80, 64, 100
+_LAYER = re.compile(r"decoder/layer_(\d{1,4})/")
 _LEAST_S = 0.1
 """What is shorter holds no word, and faster-whisper finds no times in it."""
 _JOINERS = "\u200c\u200d"
@@ -39,8 +59,8 @@ _JOINERS = "\u200c\u200d"
 class Whisper:
     """A Whisper model: sound to text with times of words; the same text for the same sound, each time."""
 
-    def __init__(self, model: "WhisperModel", name: str) -> None:
-        self.name, self._model = name, model
+    def __init__(self, model: "WhisperModel", folder: Path) -> None:
+        self.name, self._model, self._folder = folder.resolve().name, model, folder
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -57,8 +77,9 @@ class Whisper:
         _require_sound(speech)
         if len(speech) < seconds_to_samples(_LEAST_S):
             return Transcript("", asked or "")
-        segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **_HOW)
-        said = list(segments)
+        with engine_errors(self._folder, _WHAT, "failed while it heard"):
+            segments, about = self._model.transcribe(np.ascontiguousarray(speech, np.float32), language=asked, **_HOW)
+            said = list(segments)
         text = _shown("".join(one.text for one in said))
         return Transcript(text, asked or about.language, _words(said, float(samples_to_seconds(len(speech)))) if text else ())
 
@@ -71,20 +92,84 @@ def open_whisper(folder: Path, device: str = "auto", precision: str = "float32")
     """
     folder = require_whisper_folder(folder)
     with extra_needed("faster-whisper"):
-        from faster_whisper import WhisperModel
+        import faster_whisper  # noqa: F401
     settings = engine_settings(device, precision)
-    with engine_errors(folder, _WHAT):
-        model = WhisperModel(str(folder), local_files_only=True, **settings)
-    bands, known = model.model.n_mels, len(model.feature_extractor.mel_filters)
-    if bands != known:
-        hint = "preprocessor_config.json says how many there are: copy it from where the folder is from"
-        raise InputError(f"{_WHAT} listens otherwise", path=folder, expected=f"{bands} mel bands", found=known, hint=hint)
-    return Whisper(model, folder.resolve().name)
+    try_apart(_try, folder, _WHAT, settings)
+    return Whisper(_open(folder, settings), folder)
 
 
 def require_whisper_folder(folder: Path) -> Path:
-    """Return a folder that holds a Whisper, by the head of its weights; raises InputError for another."""
-    return require_engine_folder(folder, WHISPER, _WHAT, _NEEDED, _HINT)
+    """Return a folder that holds a Whisper, by its files and the list of its weights; raises InputError for another."""
+    folder = require_engine_folder(folder, WHISPER, _WHAT, _NEEDED, _HINT)
+    weights = weights_of(folder)
+    if weights:
+        _require_bands(folder, weights)
+        _require_heads(folder, weights)
+        require_rows(folder, weights, "decoder/embeddings/weight", len(words_in(folder, "vocabulary")))
+    return folder
+
+
+def _open(folder: Path, settings: Mapping[str, Any]) -> "WhisperModel":
+    from faster_whisper import WhisperModel
+
+    with engine_errors(folder, _WHAT):
+        return WhisperModel(str(folder), local_files_only=True, **settings)
+
+
+def _try(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Open a folder and use all of it that hearing may use: the language, a text, and the times of its words."""
+    from faster_whisper.tokenizer import Tokenizer
+
+    require_numbers(folder)
+    model = _open(folder, settings)
+    whisper, sound = Whisper(model, folder), np.random.default_rng(0).normal(0, 0.1, seconds_to_samples(1)).astype(np.float32)
+    language = whisper.hear(sound).language
+    tokenizer = Tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
+    seen = model.encode(model.feature_extractor(sound))
+    model.find_alignment(tokenizer, [tokenizer.encode(" a b")], seen, _FRAMES)
+
+
+def _require_bands(folder: Path, weights: Mapping[str, Weight]) -> None:
+    """Raise InputError where sound would be made into other features than the network takes."""
+    path = folder / "preprocessor_config.json"
+    shape = weights["encoder/conv1/weight"].shape if "encoder/conv1/weight" in weights else ()
+    stated = read_json(path, "the settings of its features") if path.is_file() else {}
+    expected = {**_FEATURES, "feature_size": shape[1] if len(shape) > 1 else _BANDS}
+    found = {"feature_size": _BANDS, **stated} if isinstance(stated, dict) else {}
+    odd = [name for name, value in expected.items() if found.get(name, value) != value]
+    if odd or not found:
+        raise InputError(
+            f"{_WHAT} listens otherwise",
+            path=path if path.is_file() else folder,
+            expected=", ".join(f"{expected[name]} {_MEANT.get(name, name)}" for name in odd) or "an object",
+            found=", ".join(f"{found[name]!r:.40}" for name in odd) or f"{stated!r:.40}",
+            hint="copy preprocessor_config.json from where the folder is from",
+        )
+
+
+def _require_heads(folder: Path, weights: Mapping[str, Weight]) -> None:
+    """Raise InputError where the heads that tell the times of words are not heads of the network."""
+    path = folder / "config.json"
+    stated = read_json(path, "the recognizer's settings")
+    heads = stated.get("alignment_heads") if isinstance(stated, dict) else None
+    num_layers = 1 + max((int(found[1]) for name in weights if (found := _LAYER.match(name))), default=0)
+    num_heads = number_in(folder, weights.get("decoder/num_heads")) or _MOST_HEADS
+    is_right = isinstance(heads, list) and bool(heads) and all(_is_head(one, num_layers, num_heads) for one in heads)
+    if not is_right:
+        raise InputError(
+            "its alignment_heads are none of the model's",
+            path=path,
+            expected=f"pairs of one of {num_layers} layers and one of {num_heads} heads",
+            found=f"{heads!r:.80}",
+            hint="copy config.json from where the folder is from",
+        )
+
+
+def _is_head(value: object, num_layers: int, num_heads: int) -> bool:
+    if not isinstance(value, list) or len(value) != 2 or not all(type(one) is int for one in value):
+        return False
+    layer, head = value
+    return 0 <= int(layer) < num_layers and 0 <= int(head) < num_heads
 
 
 def _require_sound(speech: NDArray[np.float32]) -> None:

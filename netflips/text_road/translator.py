@@ -1,13 +1,13 @@
 """Text to text in another language (machine translation) by NLLB or M2M-100, of a folder that a user has (CTranslate2)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from avcore.errors import InputError
-from avcore.texts import read_json, read_text
+from avcore.texts import read_json
 from avcore.units.vocabulary import require_language
 from netflips.recognizers.folders import (
     SEQUENCE_TO_SEQUENCE,
@@ -15,7 +15,12 @@ from netflips.recognizers.folders import (
     engine_settings,
     extra_needed,
     require_engine_folder,
+    require_numbers,
+    require_rows,
+    weights_of,
+    words_in,
 )
+from netflips.recognizers.trial import try_apart
 from netflips.text_road.languages import language_tokens
 from netflips.text_road.pieces import Pieces, open_pieces, pieces_file
 from netflips.text_road.sentences import sentences_of
@@ -46,6 +51,7 @@ class TextTranslator:
     adds_end: bool
     _pieces: Pieces
     _engine: Any
+    _folder: Path
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -62,12 +68,14 @@ class TextTranslator:
         self.require_languages(source, target)
         begin, into = self.tokens[source], self.tokens[target]
         end = [] if self.adds_end else [_END]
-        parts = [[begin, *part, *end] for sentence in sentences_of(normalize("NFC", text)) for part in self._parts(sentence)]
+        with engine_errors(self._folder, _WHAT, "failed while it translated"):
+            parts = [[begin, *part, *end] for sentence in sentences_of(normalize("NFC", text)) for part in self._parts(sentence)]
         if not parts:
             return TextTranslation("", 0.0)
-        found = self._engine.translate_batch(parts, target_prefix=[[into]] * len(parts), **_SEARCH)
-        texts = [self._text(one.hypotheses[0], into) for one in found]
-        return TextTranslation(" ".join(filter(None, texts)), sum(one.scores[0] for one in found) / len(found))
+        with engine_errors(self._folder, _WHAT, "failed while it translated"):
+            found = self._engine.translate_batch(parts, target_prefix=[[into]] * len(parts), **_SEARCH)
+            texts = [self._text(one.hypotheses[0], into) for one in found]
+            return TextTranslation(" ".join(filter(None, texts)), sum(one.scores[0] for one in found) / len(found))
 
     def _parts(self, sentence: str) -> Iterator[list[str]]:
         """The pieces of a sentence; one too long for the network is cut, before a word where there is one."""
@@ -92,35 +100,45 @@ def open_text_translator(folder: Path, device: str = "auto", precision: str = "f
     device: as in --device. precision: float32 takes the numbers as the folder holds them. Raises InputError for a folder that is
     no such translator, UsageError where the extra `asr` is not installed or the device is not here.
     """
-    tokens, model = require_translator_folder(folder)
+    folder = Path(folder)
+    require_translator_folder(folder)
     with extra_needed("ctranslate2"):
-        from ctranslate2 import Translator
-    folder, settings, pieces = Path(folder), engine_settings(device, precision), open_pieces(model)
-    with engine_errors(folder, _WHAT):
-        engine = Translator(str(folder), **settings)
-    return TextTranslator(folder.resolve().name, tokens, _adds_end(folder), pieces, engine)
+        import ctranslate2  # noqa: F401
+    settings = engine_settings(device, precision)
+    try_apart(_try, folder, _WHAT, settings)
+    return _open(folder, settings)
 
 
 def require_translator_folder(folder: Path) -> tuple[dict[str, str], Path]:
     """The tokens of a folder's languages, and the file that cuts text; raises InputError for one that holds no such translator."""
     folder = require_engine_folder(folder, SEQUENCE_TO_SEQUENCE, _WHAT, _NEEDED, _HINT)
-    tokens = language_tokens(_vocabulary(folder))
+    words = words_in(folder, *_VOCABULARIES)
+    tokens = language_tokens(words)
     if len(tokens) < 2:
         raise InputError(
             f"{_WHAT} names no languages", path=folder, expected="tokens as kor_Hang (NLLB) or __ko__ (M2M-100)", hint=_HINT
         )
+    require_rows(folder, weights_of(folder), "decoder/embeddings/weight", len(words))
     return tokens, pieces_file(folder, _WHAT)
 
 
-def _vocabulary(folder: Path) -> list[str]:
-    for name in _VOCABULARIES:
-        if (folder / f"{name}.json").is_file():
-            rows = read_json(folder / f"{name}.json", "the vocabulary")
-            if isinstance(rows, list):
-                return [row for row in rows if isinstance(row, str)]
-        elif (folder / f"{name}.txt").is_file():
-            return read_text(folder / f"{name}.txt", "the vocabulary").splitlines()
-    raise InputError("the vocabulary cannot be read", path=folder, expected="a list of tokens", hint=_HINT)
+def _open(folder: Path, settings: Mapping[str, Any]) -> TextTranslator:
+    from ctranslate2 import Translator
+
+    tokens, model = require_translator_folder(folder)
+    pieces = open_pieces(model)
+    with engine_errors(folder, _WHAT):
+        engine = Translator(str(folder), **settings)
+    return TextTranslator(folder.resolve().name, tokens, _adds_end(folder), pieces, engine, folder)
+
+
+def _try(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Open a folder and translate with it, both ways between two of its languages."""
+    require_numbers(folder)
+    translator = _open(folder, settings)
+    one, other = translator.languages[0], translator.languages[-1]
+    translator.translate("a b c. 1 2 3", one, other)
+    translator.translate("a b c. 1 2 3", other, one)
 
 
 def _adds_end(folder: Path) -> bool:

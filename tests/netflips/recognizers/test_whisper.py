@@ -2,19 +2,24 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
 from netflips.recognizers import open_whisper
+from netflips.recognizers.folders import weights_of
+from netflips.recognizers.trial import Trial, try_apart
 
 pytest.importorskip("faster_whisper", reason="needs the extra asr")
 
 from tests.netflips.recognizers.tiny import noise, write_whisper
+from tests.netflips.recognizers.trials import crash, go_well, panic
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +93,77 @@ def test_a_folder_that_is_no_whisper_is_told_in_one_line(english: Path, tmp_path
         with pytest.raises(InputError, match=told) as error:
             open_whisper(path, "cpu")
         assert "\n" not in str(error.value), path
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("config.json", {"alignment_heads": [[99, 99]]}, "expected pairs of one of 1 layers and one of 1 heads; found .*99"),
+        ("config.json", {"alignment_heads": [[0, 1]]}, r"config\.json: its alignment_heads are none of the model's"),
+        ("config.json", {"alignment_heads": []}, r"config\.json: its alignment_heads are none of the model's"),
+        ("config.json", {"alignment_heads": None}, r"config\.json: its alignment_heads are none of the model's"),
+        ("preprocessor_config.json", {"feature_size": 80_000_000}, r"preprocessor_config\.json: .* 80 mel bands; found 80000000"),
+        ("preprocessor_config.json", {"chunk_length": 10**9}, r"preprocessor_config\.json: .* 30 chunk_length; found 10000"),
+        ("vocabulary.json", [], "the vocabulary is not the model's; expected 1776 tokens; found 100"),
+        ("model.bin", -1, r"model\.bin: the recognizer cannot be read; found a file that is cut short or damaged"),
+        ("model.bin", 1, r"model\.bin: the recognizer cannot be read; expected 1,\d+,\d+ bytes; found 1,"),
+        ("model.bin", 0, "values that are no numbers in decoder/embeddings/weight"),
+    ],
+)
+def test_a_folder_that_would_break_its_engine_is_told_in_one_line(
+    english: Path, tmp_path: Path, name: str, change: object, told: str
+) -> None:
+    folder = tmp_path / "odd"
+    shutil.copytree(english, folder)
+    path = folder / name
+    content = path.read_bytes() if path.is_file() else b"{}"
+    if isinstance(change, dict):
+        path.write_text(json.dumps({one: value for one, value in (json.loads(content) | change).items() if value is not None}))
+    elif isinstance(change, list):
+        path.write_text(json.dumps(json.loads(content)[:100]))
+    elif change == 0:
+        place = weights_of(folder)["decoder/embeddings/weight"].place
+        path.write_bytes(content[: place + 4] + b"\0\0\xc0\x7f" + content[place + 8 :])
+    else:
+        path.write_bytes(content[:-9] if change == -1 else content + b"x")
+    with pytest.raises(InputError, match=told) as error:
+        open_whisper(folder, "cpu")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("trial", "told"), [(crash, r"a crash of its engine \(SIGSEGV\)"), (panic, "index out of bounds; get the")]
+)
+def test_what_ends_the_engine_ends_a_trial_of_its_own(english: Path, trial: Trial, told: str) -> None:
+    with pytest.raises(InputError, match=f"small.en: .*failed when it was tried; found {told}"):
+        try_apart(trial, english, "the recognizer", {"device": "cpu"})
+
+
+def test_a_folder_is_tried_again_when_it_is_another(english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, settings = tmp_path / "x", {"device": "cpu"}
+    shutil.copytree(english, folder)
+    try_apart(go_well, folder, "the recognizer", settings)
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    try_apart(go_well, folder, "the recognizer", settings)
+    (folder / "README.md").write_text("of no matter")
+    try_apart(go_well, folder, "the recognizer", settings)
+    with pytest.raises(FileNotFoundError):
+        try_apart(go_well, folder, "the recognizer", {"device": "cpu", "compute_type": "int8"})
+    path = folder / "config.json"
+    path.write_bytes(path.read_bytes())
+    with pytest.raises(FileNotFoundError):
+        try_apart(go_well, folder, "the recognizer", settings)
+
+
+def test_what_the_engine_says_while_it_hears_is_one_line(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recognizer = open_whisper(english, "cpu")
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("No position encodings are defined\nfor this")
+
+    monkeypatch.setattr(recognizer, "_model", SimpleNamespace(transcribe=fail, supported_languages=["en"]))
+    with pytest.raises(InputError, match=r"small\.en: the recognizer failed while it heard; found No position .* defined; get the"):
+        recognizer.hear(noise())
 
 
 def test_without_the_extra_one_line_says_what_to_install(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -95,6 +97,7 @@ def test_a_folder_that_is_no_translator_is_told_in_one_line(nllb: Path, tmp_path
                 (place / path.name).write_bytes(content or path.read_bytes())
         return place
 
+    tokens = json.loads((nllb / "shared_vocabulary.json").read_text())
     plain = json.dumps(["<s>", "</s>", "▁a"]).encode()
     whisper = (nllb / "model.bin").read_bytes().replace(b"\x10\0TransformerSpec\0", b"\x0c\0WhisperSpec\0", 1)
     cases = {
@@ -105,12 +108,22 @@ def test_a_folder_that_is_no_translator_is_told_in_one_line(nllb: Path, tmp_path
         changed("marian", shared_vocabulary=plain): "names no languages",
         changed("pieces", sentencepiece=None): "lacks the file that cuts its text.*copy sentencepiece.bpe.model",
         changed("odd", sentencepiece=b"\xff\xff\xff"): "the file that cuts its text into pieces cannot be read",
+        changed("short", shared_vocabulary=json.dumps(tokens[4:]).encode()): "the vocabulary is not the model's",
         changed("cut", model=(nllb / "model.bin").read_bytes()[:4000]): "the text translator cannot be read",
     }
     for path, told in cases.items():
         with pytest.raises(InputError, match=told) as error:
             open_text_translator(path, "cpu")
         assert "\n" not in str(error.value), path
+
+
+def test_what_the_engine_says_while_it_translates_is_one_line(nllb: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("vector::_M_range_check\nmore")
+
+    translator = replace(open_text_translator(nllb, "cpu"), _engine=SimpleNamespace(translate_batch=fail))
+    with pytest.raises(InputError, match="the text translator failed while it translated; found vector::_M_range_check; get"):
+        translator.translate("the bus", "en", "ko")
 
 
 def test_without_the_extra_one_line_says_what_to_install(nllb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
