@@ -1,6 +1,7 @@
 """Which of sound and lips an utterance's units are taken from, decided by what each says alone."""
 
 from dataclasses import dataclass, replace
+from math import exp
 
 import numpy as np
 
@@ -18,6 +19,12 @@ BOTH, AUDIO, VIDEO = "audio,video", "audio", "video"
 _WORDS = {BOTH: "sound and lips", AUDIO: "sound", VIDEO: "lips"}
 _HARDLY = 0.25
 """One that speaks for a smaller share of the steps in which the other does is hardly there."""
+_STRANGE = 2.0
+"""Lips that an encoder is so many times less sure of than is rare in its domain are of a face that it does not know, and say
+nothing of whose they are. The demo's encoder, whose domain ends at -0.37: 98 of 100 drawn faces have -0.25 or more with their own
+sound, -0.57 with another's, -0.67 when late; a real speaker and four photographs that talk have -1.30 to -1.66."""
+_STILL = 0.5
+"""Mean change from picture to picture, of 255, below which lips are those of a photograph, or of none."""
 _QUIET, _CLEAN_DB = 0.05, 25.0
 """Of clean speech, a twentieth is so many dB quieter than the loudest of it: closures, if there are no pauses."""
 
@@ -27,7 +34,8 @@ class TrustedUnits:
     """What an utterance says.
 
     modalities: what its units are taken from, as --modalities names it. reason: in words, "" = it could not be otherwise.
-    agreement: of lips and sound, usual: what it is where they belong together; None = they were not compared.
+    agreement: of lips and sound, usual: what it is where they belong together; None = they were not compared. lips_sure: mean
+    log-probability of lips that could not be judged, None = they could; known_sure: what it is from on where lips are known.
     """
 
     extraction: Extraction
@@ -35,6 +43,8 @@ class TrustedUnits:
     reason: str = ""
     agreement: float | None = None
     usual: float | None = None
+    lips_sure: float | None = None
+    known_sure: float | None = None
 
     @property
     def words(self) -> str:
@@ -44,9 +54,17 @@ class TrustedUnits:
     @property
     def why(self) -> str:
         """The reason with its figures."""
+        if self.lips_sure is not None and self.known_sure is not None:
+            usual = f"of lips that it knows to {exp(self.known_sure):.0%} or more"
+            return f"{self.reason} (it is sure of them to {exp(self.lips_sure):.0%}, {usual})"
         if self.agreement is None or self.usual is None:
             return self.reason
         return f"{self.reason} ({self.agreement:.0%} of their steps agree, {self.usual:.0%} is usual)"
+
+    @property
+    def figures(self) -> tuple[float | None, ...]:
+        """The figures behind the reason, in the order of its fields."""
+        return self.agreement, self.usual, self.lips_sure, self.known_sure
 
     @property
     def is_picture_left_out(self) -> bool:
@@ -69,8 +87,9 @@ def trusted_units(
     """Take units from sound and lips where they belong together, else from the one that is to be believed.
 
     Agreement says whether they belong together; where they do not, the sound is believed, unless there is noise in it, it is
-    less sure than speech of the encoder's domain is, and the lips are surer. bound: None = both are taken as they are. Other
-    arguments and errors as of `Extractor.extract`.
+    less sure than speech of the encoder's domain is, and the lips are surer. Lips of a face that the encoder does not know are
+    not judged, and the sound is taken. bound: None = both are taken as they are. Other arguments and errors as of
+    `Extractor.extract`.
     """
     if speech is None or lips is None or bound is None:
         return TrustedUnits(
@@ -82,8 +101,29 @@ def trusted_units(
         return TrustedUnits(
             extractor.extract_scored(speech, lips, progress), BOTH, "lips and sound belong together", share, bound.own
         )
+    least = None if extractor.domain is None else _STRANGE * extractor.domain.least
+    if least is not None and seen.confidence < least and _moves(lips) and _says_as_much(heard, seen, bound.silence):
+        reason = "the lips in the picture could not be judged: the encoder does not know such faces"
+        return TrustedUnits(heard, AUDIO, reason, share, bound.own, seen.confidence, least)
     modalities, reason = _believed(heard, seen, extractor.domain, bound.silence, is_noisy(speech))
     return TrustedUnits(heard if modalities == AUDIO else seen, modalities, reason, share, bound.own)
+
+
+def _moves(lips: Pictures) -> bool:
+    """Whether lips uint8 [T, 96, 96] are more than a picture that is held."""
+    return len(lips) > 1 and float(np.abs(np.diff(lips.astype(np.int16), axis=0)).mean()) > _STILL
+
+
+def _says_as_much(heard: Extraction, seen: Extraction, silence: int | None) -> bool:
+    """Whether there is speech to be taken where lips move."""
+    spoken, mouthed = _said_steps(heard, seen, silence)
+    return spoken >= _HARDLY * mouthed
+
+
+def _said_steps(heard: Extraction, seen: Extraction, silence: int | None) -> tuple[int, int]:
+    """In how many steps sound and lips say anything."""
+    spoken, mouthed = (int(is_said(one.units.frames(), silence).sum()) for one in (heard, seen))
+    return spoken, mouthed
 
 
 def is_noisy(speech: Floats) -> bool:
@@ -98,7 +138,7 @@ def is_noisy(speech: Floats) -> bool:
 
 def _believed(heard: Extraction, seen: Extraction, domain: Domain | None, silence: int | None, has_noise: bool) -> tuple[str, str]:
     """Of sound and lips that do not belong together: the one to believe, and why."""
-    spoken, mouthed = (int(is_said(one.units.frames(), silence).sum()) for one in (heard, seen))
+    spoken, mouthed = _said_steps(heard, seen, silence)
     if mouthed < _HARDLY * spoken:
         return AUDIO, "the lips in the picture do not move as the sound does"
     if spoken < _HARDLY * mouthed:

@@ -234,7 +234,7 @@ def extract_units(
     inputs = [sound, None if seen is None else seen.key]
     bound = models.extractor.agreement if options.decides else None
     model = models.fingerprints["av2unit"], str(models.extractor.decoding), str(models.extractor.domain), models.arithmetic
-    key = key_of(inputs, start, stop, *model, str(bound), "stretches")
+    key = key_of(inputs, start, stop, *model, str(bound), "lips judged")
 
     def make() -> Arrays:
         heard = trusted_units(models.extractor, sound, None if seen is None else seen.first(stop - start), bound)
@@ -249,14 +249,14 @@ def extract_units(
             "nearest": _stored(heard.extraction.nearest),
             "modalities": np.array(heard.modalities),
             "reason": np.array(heard.reason),
-            "agreement": np.array([np.nan if share is None else share for share in (heard.agreement, heard.usual)]),
+            "figures": np.array([np.nan if figure is None else figure for figure in heard.figures]),
         }
 
     found = work.arrays("units", key, make)
     units = Units.from_frames(found["frames"], options.source, str(found["vocabulary"]))
-    share, usual = (None if np.isnan(share) else float(share) for share in found["agreement"])
+    figures = (None if np.isnan(figure) else float(figure) for figure in found["figures"])
     extraction = Extraction(units, float(found["confidence"]), _stretch(found["weakest"]), _stretch(found["nearest"]))
-    heard = TrustedUnits(extraction, str(found["modalities"]), str(found["reason"]), share, usual)
+    heard = TrustedUnits(extraction, str(found["modalities"]), str(found["reason"]), *figures)
     return Listened(heard, int(found["rest"]) if found["rest"] >= 0 else None)
 
 

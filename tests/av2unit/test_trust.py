@@ -86,6 +86,22 @@ def test_of_lips_that_do_not_belong_a_sure_sound_is_taken(seen: Ids) -> None:
     assert "lips in the picture do not" in heard.why
 
 
+def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed() -> None:
+    moving = np.stack([np.zeros((96, 96), np.uint8), np.full((96, 96), 40, np.uint8)])
+    strange = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-1.3)
+    heard = trusted_units(strange, SOUND, moving, BOUND)  # type: ignore[arg-type]
+    assert (heard.modalities, heard.is_picture_left_out) == (AUDIO, True)
+    reason = "the lips in the picture could not be judged: the encoder does not know such faces"
+    assert heard.why == f"{reason} (it is sure of them to 27%, of lips that it knows to 55% or more)"
+    assert "do not belong" in trusted_units(strange, SOUND, LIPS, BOUND).reason  # type: ignore[arg-type]  # a picture that is held
+    known = Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), seen_sure=-0.57)
+    assert "do not belong" in trusted_units(known, SOUND, moving, BOUND).reason  # type: ignore[arg-type]
+    belonging = Encoder(said(1, 2, 3, 4), said(1, 2, 3, 4), seen_sure=-1.3)
+    assert trusted_units(belonging, SOUND, moving, BOUND).modalities == BOTH  # type: ignore[arg-type]
+    mumbled = Encoder(np.full(30, SILENCE), said(5, 6, 8, 9), seen_sure=-1.3)
+    assert trusted_units(mumbled, NOISE, moving, BOUND).modalities == VIDEO  # type: ignore[arg-type]
+
+
 def test_of_lips_that_do_not_belong_an_unsure_sound_in_noise_is_left() -> None:
     assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-0.1), SOUND) == AUDIO
     assert chosen(Encoder(said(1, 2, 3, 4), said(5, 6, 8, 9), heard_sure=-0.9, seen_sure=-0.1)) == VIDEO

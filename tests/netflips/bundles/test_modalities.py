@@ -14,6 +14,7 @@ from avcore.checkpoints.bundle import Bundle
 from avcore.checkpoints.checkpoint import read_checkpoint, rewrite_config
 from avcore.errors import UsageError
 from avcore.timeline import SAMPLE_RATE
+from avcore.units.domain import Domain
 from netflips.dub import command as dub_command
 from netflips.models import Models, load_models
 from netflips.options import DubOptions, ModelPaths, RecordingOptions, RunOptions
@@ -26,11 +27,12 @@ from unit2unit.stage import TRANSLATOR
 NEVER, ALWAYS = 2.0, -1.0
 
 
-def models_of(packed: Bundle, folder: Path, least: float) -> Models:
-    """A copy of a bundle whose encoder takes lips for the sound's own from an agreement of `least` on."""
+def models_of(packed: Bundle, folder: Path, least: float, domain: Domain | None = None) -> Models:
+    """A copy of a bundle whose encoder takes lips for the sound's own from an agreement of `least` on. domain: what it knows."""
     shutil.copytree(packed.folder, folder)
     source = read_checkpoint(folder / packed.checkpoint(UNIT_ENCODER).name, UNIT_ENCODER)
-    rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 0, 80).to_config()})
+    known = {} if domain is None else {"domain": domain.to_config()}
+    rewrite_config(source, {**source.config, KEY: Bound(least, 0.85, 0.05, 0, 80).to_config(), **known})
     bundle = Bundle(folder, packed.about)
     paths = ModelPaths(*(bundle.checkpoint(kind) for kind in (UNIT_ENCODER, TRANSLATOR, RENDERER)))
     return load_models(paths, "en", "ko", RunOptions(device="cpu"))
@@ -118,3 +120,19 @@ def test_the_command_says_so_in_one_line(clip: Path, tmp_path: Path, capsys: pyt
     assert dub_command.main(["--in-vid-path", str(clip), "--out-vid-path", str(out), "--modalities", "auto", "--cpu"]) == 2
     assert "does not say how far its lips and its sound agree" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_lips_of_a_face_that_the_encoder_does_not_know_are_not_blamed_and_that_is_kept(
+    packed: Bundle, talking: Path, tmp_path: Path
+) -> None:
+    models = models_of(packed, tmp_path / "bundle", NEVER, Domain("speech", -1e-3, 0.01, 80))
+    times = tmp_path / "times.json"
+    times.write_text('[{"start_s": 0.2, "end_s": 1.8}]')
+    options = DubOptions(beam=2, max_target_units=20, recording=RecordingOptions(segments_in=times, work_dir=tmp_path / "work"))
+    first, second = (dub(talking, tmp_path / "x.mp4", models, options).recording for _ in range(2))
+    assert first is not None
+    assert second is not None
+    why = first.utterances[0].units_why
+    assert why.startswith("the lips in the picture could not be judged: the encoder does not know such faces (it is sure of")
+    assert second.utterances[0].units_why == why
+    assert second.work["units"] == {"kept": 1, "made": 0}
