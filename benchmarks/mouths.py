@@ -81,7 +81,7 @@ def _opened(mouth: str, folder: Path, precision: str):
         from unit2av.mouths.wav2lip.mouth import SoundMouth
 
         return SoundMouth(_wav2lip(), cpu, resolve_precision(precision, cpu), is_published=True, upper=UPPER)
-    from unit2av.mouths.units import UnitMouth
+    from unit2av.mouths.units.mouth import UnitMouth
     from unit2av.renderer import LipRenderer
 
     return UnitMouth(LipRenderer.from_checkpoint(folder / RENDERER, precision=precision), upper=UPPER)

@@ -21,8 +21,8 @@ from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units
 from avcore.units.vocabulary import normalise_language
 from unit2av.face.talking import num_pictures_for, speak_and_show
 from unit2av.model import open_renderer_checkpoint
-from unit2av.mouths.choose import opened_mouth, settled
-from unit2av.mouths.flags import mouth_choice
+from unit2av.mouths.backend import mouth_choice, settled
+from unit2av.mouths.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES, LipRenderer
 from unit2av.speaker import SpeakerEncoder
 from unit2av.speakers.voice_of import read_voice
@@ -77,13 +77,12 @@ def _check_paths(options: argparse.Namespace, checkpoint: Path) -> Path:
         "the face boxes": options.in_bbox_path,
         "the voice": options.speaker_path,
         "the speaker encoder": options.speaker_encoder_path,
-        "the Wav2Lip checkpoint": options.wav2lip_path,
-        "the mouth's table": options.mouth_table,
     }
-    inputs = needed | {what: path for what, path in given.items() if path is not None}
+    choice = mouth_choice(options, options.hard_paste)
+    inputs = needed | {what: path for what, path in given.items() if path is not None} | choice.files
     for what, path in inputs.items():
         require_file(path, what)
-    settled(mouth_choice(options, options.hard_paste), checkpoint)
+    settled(choice, checkpoint)
     keep_apart({"the output video": options.out_vid_path}, inputs | {"the renderer": checkpoint})
     return require_place(options.out_vid_path, "the output video")
 

@@ -22,8 +22,8 @@ from netflips.portrait.work import Portrait
 from netflips.stages import load_speller
 from netflips.text_voice import TextVoice, speller_path
 from text2unit.script import LANGUAGES
-from unit2av.mouths.choose import opened_mouth, settled
-from unit2av.mouths.flags import MouthChoice, mouth_choice
+from unit2av.mouths.backend import MouthChoice, mouth_choice, settled
+from unit2av.mouths.choose import opened_mouth
 from unit2av.stage import RENDERER
 
 _LANGUAGE = LANGUAGES[0]
@@ -62,8 +62,7 @@ def _check(options: argparse.Namespace, choice: MouthChoice) -> tuple[Path, Path
         "the question": options.listen, "the portrait": options.portrait, "the replies": options.replies,
         "the list of blocked words": options.blocked, "the speller": speller, "the renderer": renderer,
         "the text reader": options.unit2text_path, "the unit encoder": options.av2unit_path, "the voice": options.speaker_path,
-        "the speaker encoder": options.speaker_encoder_path, "the Wav2Lip checkpoint": choice.wav2lip,
-        "the mouth's table": choice.table,
+        "the speaker encoder": options.speaker_encoder_path, **choice.files,
     }  # fmt: skip
     outputs = {"the answer": options.out_vid_path, "the report": options.report}
     keep_apart(outputs, inputs)

@@ -14,14 +14,13 @@ def inputs_of(options: DubOptions) -> dict[str, list[Path]]:
         "the voice (--speaker-path)": options.speaker,
         "the lip video": options.lips,
         "the face boxes": options.boxes,
-        "the Wav2Lip checkpoint": options.mouth.wav2lip,
-        "the mouth's table": options.mouth.table,
         "the segments file (--segments-in)": recording.segments_in,
         "the background audio": recording.background_audio,
         "the speaker map": recording.speaker_map,
         "the font (--subtitle-font)": None if options.subtitles is None else options.subtitles.font,
     }
     found = {what: [require_file(path, what)] for what, path in given.items() if path is not None}
+    found |= {what: [require_file(path, what)] for what, path in options.mouth.files.items()}
     found |= {} if options.road is None else options.road.files
     if recording.speaker_map is not None:
         voices = [one.voice for one in read_speaker_map(recording.speaker_map).speakers.values()]

@@ -41,7 +41,6 @@ from netflips.subtitles.inside import check_font, painter_of, shows_texts, track
 from netflips.subtitles.reader import reader_of
 from unit2av.face.talking import num_pictures_for, played_to_and_fro, told_of_speech, write_in_step
 from unit2av.mouths.choose import opened_mouth
-from unit2av.mouths.flags import UNITS
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.speakers.voice_of import read_voice, voice_of
 from unit2text.stage import TEXT_READER
@@ -89,7 +88,7 @@ class ShortDub:
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._warnings, self._mouth, self._head_start = list[str](), UNITS, head_start
+        self._warnings, self._mouth, self._head_start = list[str](), "", head_start
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.faces.select import parse_face_choice
 from avcore.loading import loading
-from unit2av.mouths.flags import add_mouth_options
+from unit2av.mouths.backend import add_mouth_options
 
 FITS = ("speech", "hold", "video")
 _DEFAULT_LABEL = "synthetic lips"

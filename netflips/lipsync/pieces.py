@@ -19,16 +19,13 @@ from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, key_of
 from avcore.speech.detector import STEP_RATE
 from avcore.speech.regions import SpeechActivity
-from avcore.timeline import Seconds, frame_at, frames_covering, frames_to_seconds
+from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds
 from netflips.dub.label import with_label
-from unit2av.mouths.flags import MESH
 from unit2av.mouths.mouth import RENDERING, Mouth, Scene
 
 STAGE = "pictures"
 SHORTEST_S, LONGEST_S = 10, 20
 """A piece ends at the quietest moment between: there the mouth is at rest, or as near to it as it gets."""
-_AROUND_S = 1
-"""How much is drawn before and behind a piece and left out, by a mouth that knows a face by the pictures around."""
 _LOUD_DB = 30.0
 """How far below the loudest moment sound outside speech counts as quiet."""
 
@@ -70,11 +67,19 @@ class Talk:
 
 
 def draw_pieces(
-    talk: Talk, mouth: Mouth, codes: Any, borders: Sequence[int], made_with: Sequence[object], work: WorkFolder, progress: Progress
+    talk: Talk,
+    mouth: Mouth,
+    codes: Any,
+    borders: Sequence[int],
+    made_with: Sequence[object],
+    around_s: float,
+    work: WorkFolder,
+    progress: Progress,
 ) -> list[tuple[Path, int]]:
     """Draw and encode the pieces that are not there yet; returns their files, each with how many pictures it has.
 
-    borders: where pieces begin, in pictures. made_with: all that they depend on.
+    borders: where pieces begin, in pictures. made_with: all that they depend on. around_s:
+    seconds of pictures around a piece that the backend wants to see.
     """
     done, made = 0, []
     for start, stop in zip(borders, [*borders[1:], talk.total], strict=True):
@@ -82,7 +87,7 @@ def draw_pieces(
         path = work.find_file(STAGE, key, ".mp4")
         if path is None:
             with work.new_file(STAGE, key, ".mp4") as path:
-                _write(talk, mouth, codes, start, stop, path, progress)
+                _write(talk, mouth, codes, start, stop, around_s, path, progress)
             release_freed_memory()
         done += stop - start
         progress("lips", done, talk.total)
@@ -90,9 +95,9 @@ def draw_pieces(
     return made
 
 
-def _write(talk: Talk, mouth: Mouth, codes: Any, start: int, stop: int, path: Path, progress: Progress) -> None:
+def _write(talk: Talk, mouth: Mouth, codes: Any, start: int, stop: int, around_s: float, path: Path, progress: Progress) -> None:
     info, rate = talk.source.info, talk.source.rate
-    around = frame_at(_AROUND_S, rate) if mouth.name == MESH else 0
+    around = frame_at(exact(around_s), rate)
     first, last = max(0, start - around), min(talk.total, stop + around)
     scenes = talk.scenes(first, last)
     drawn = islice(mouth.draw(codes, scenes), start - first, stop - first)

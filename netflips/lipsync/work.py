@@ -33,8 +33,8 @@ from netflips.listening import stored_blocks
 from netflips.recording.dub import work_folder_beside
 from netflips.recording.job import announce
 from netflips.stages import load_unit_encoder
-from unit2av.mouths.choose import opened_mouth, settled, table_of
-from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice, mouth_choice
+from unit2av.mouths.backend import MouthChoice, backend_of, mouth_choice, settled
+from unit2av.mouths.choose import opened_mouth
 from unit2av.mouths.mouth import Said
 from unit2av.renderer import BATCH_PICTURES
 from unit2av.stage import RENDERER
@@ -91,15 +91,19 @@ def _draw(
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
     how = device_name(options), options.precision
     digests = [file_digest(path) for path in (files.video, files.speech)]
+    backend = settled(choice, files.renderer)
     with opened_mouth(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
         faces = _kept_faces(source, options.face, digests[0], work, progress)
         units = _kept_units(files.encoder, speech, options, digests[1], work, progress)
         talk = Talk(source, faces, options.fit, options.burn_label, max(1, frames_covering(seconds, source.rate)))
         codes = mouth.codes(Said(units, speech if mouth.needs_sound else None, quiet_moments(heard)))
-        asked = [options.face, options.fit, options.burn_label, *how, mouth.name, choice.is_published]
-        made_with = [*digests, *asked, *_models(files, choice)]
-        pieces = draw_pieces(talk, mouth, codes, piece_borders(heard, talk.total, source), made_with, work, progress)
+        asked = [options.face, options.fit, options.burn_label, mouth.name]
+        encoder = None if files.encoder is None else file_digest(files.encoder)
+        made_with = [*digests, *asked, encoder, *how, *backend.key(choice, files.renderer, how)]
+        pieces = draw_pieces(
+            talk, mouth, codes, piece_borders(heard, talk.total, source), made_with, backend.around_s, work, progress
+        )
         frame = Frame(source.info.width, source.info.height, source.rate, source.info.pixel_aspect)
         join_talk(files.out, frame, pieces, files.speech, seconds, mouth.name)
     return mouth.name
@@ -115,12 +119,6 @@ def _heard(path: Path, folder: Path) -> tuple[Samples, SpeechActivity]:
     if not activity.num_samples:
         raise NoSpeechError("the speech is empty", path=path)
     return np.memmap(stored, np.float32, "r"), activity
-
-
-def _models(files: _Files, choice: MouthChoice) -> list[object]:
-    """What draws, by content."""
-    table = table_of(choice, files.renderer)
-    return [None if path is None else file_digest(path) for path in (files.encoder, files.renderer, choice.wav2lip, table)]
 
 
 def _kept_faces(source: PictureSource, face: str, digest: str, work: WorkFolder, progress: Progress) -> FaceBoxes:
@@ -163,7 +161,7 @@ def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
     require_media(options.video, "the video")
     require_media(options.speech, "the speech")
     encoder = renderer = None
-    if not (choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None)):
+    if backend_of(choice, None).needs_units:
         found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
         encoder, renderer = found[UNIT_ENCODER], found[RENDERER]
     settled(choice, renderer)
@@ -172,8 +170,7 @@ def _check(options: argparse.Namespace, choice: MouthChoice) -> _Files:
         "the speech": options.speech,
         "the unit encoder": encoder,
         "the renderer": renderer,
-        "the Wav2Lip checkpoint": choice.wav2lip,
-        "the mouth's table": choice.table,
+        **choice.files,
     }
     keep_apart({"the result": options.out_vid_path}, inputs)
     out = require_place(options.out_vid_path, "the result")

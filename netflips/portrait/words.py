@@ -21,8 +21,7 @@ from netflips.portrait.flags import duration_scale
 from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
 from text2unit.script import Script, script_of
-from unit2av.mouths.choose import settled
-from unit2av.mouths.flags import AUTO, WAV2LIP, MouthChoice
+from unit2av.mouths.backend import MouthChoice, backend_of, settled
 from unit2av.mouths.mouth import Said
 from unit2av.stage import RENDERER
 
@@ -52,8 +51,8 @@ def given_words(options: argparse.Namespace, choice: MouthChoice) -> Given:
     settled(choice, given.renderer)
     inputs = {
         "the portrait": options.portrait, "the speech": given.speech, "the units": given.units, "the speller": given.speller,
-        "the unit encoder": given.encoder, "the renderer": given.renderer, "the Wav2Lip checkpoint": choice.wav2lip,
-        "the mouth's table": choice.table, "the voice": options.speaker_path, "the speaker encoder": options.speaker_encoder_path,
+        "the unit encoder": given.encoder, "the renderer": given.renderer, "the voice": options.speaker_path,
+        "the speaker encoder": options.speaker_encoder_path, **choice.files,
     }  # fmt: skip
     keep_apart({"the result": options.out_vid_path}, inputs)
     require_place(options.out_vid_path, "the result")
@@ -62,7 +61,7 @@ def given_words(options: argparse.Namespace, choice: MouthChoice) -> Given:
 
 def _speech(options: argparse.Namespace, choice: MouthChoice) -> Given:
     speech = require_media(options.speech, "the speech")
-    if choice.name == WAV2LIP or (choice.name == AUTO and choice.wav2lip is not None):
+    if not backend_of(choice, None).needs_units:
         return Given(speech)
     found = checkpoints_or_bundle({UNIT_ENCODER: options.av2unit_path, RENDERER: options.unit2av_path})
     return Given(speech, encoder=found[UNIT_ENCODER], renderer=found[RENDERER])

@@ -9,7 +9,6 @@ from avcore.files import require_file
 from avcore.media import PictureSource, probe
 from avcore.progress import Progress
 from avcore.runs.cache import WorkFolder, file_digest, require_work_folder
-from avcore.units.vocabulary import require_same_vocabulary
 from netflips.dub.clock import StageClock
 from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
@@ -30,10 +29,8 @@ from netflips.report import DubReport
 from netflips.subtitles.beside import write_beside
 from netflips.subtitles.inside import check_font, painter_of, tracks_of
 from netflips.subtitles.reader import reader_of
-from unit2av.mouths.choose import opened_mouth, settled, table_of
-from unit2av.mouths.flags import MESH, WAV2LIP, MouthChoice
-from unit2av.mouths.mesh.table import MouthTable
-from unit2av.mouths.wav2lip.mouth import load_wav2lip
+from unit2av.mouths.backend import MouthChoice, settled
+from unit2av.mouths.choose import opened_mouth
 from unit2av.renderer import BATCH_PICTURES
 from unit2text.stage import TEXT_READER
 
@@ -73,14 +70,14 @@ def dub_recording(
 
 
 def settled_mouth(models: Models, options: DubOptions) -> MouthChoice:
-    """The mouth that is taken, with its files. Raises UsageError, InputError or VocabularyError for one that cannot be."""
+    """Return the backend that is taken, by name, its files read once: another file is refused before hours of work, not after.
+
+    Raises UsageError, InputError, CheckpointError or VocabularyError.
+    """
     choice, renderer = replace(options.mouth, is_hard=options.hard_paste), models.paths.unit2av
-    choice = replace(choice, name=settled(choice, renderer), table=table_of(choice, renderer))
-    if choice.name == MESH and choice.table is not None:
-        require_same_vocabulary(models.vocoder.vocabulary, MouthTable.load(choice.table).vocabulary, "the mouth's table")
-    if choice.name == WAV2LIP and choice.wav2lip is not None:
-        load_wav2lip(choice.wav2lip)  # another file is refused before hours of work, not after
-    return choice
+    backend = settled(choice, renderer)
+    backend.check(choice, renderer, models.vocoder.vocabulary)
+    return replace(choice, name=backend.name)
 
 
 def work_folder_beside(out_video: Path) -> Path:

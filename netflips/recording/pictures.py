@@ -14,7 +14,7 @@ from avcore.compute.ahead import ahead, pictures_ahead
 from avcore.compute.memory import release_freed_memory
 from avcore.media import QUICK, MediaInfo, VideoWriter
 from avcore.media.stored import StoredPicture, read_stored
-from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of
+from avcore.runs.cache import Arrays, WorkFolder, key_of
 from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, exact
 from netflips.dub.label import draw_label
@@ -25,7 +25,7 @@ from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, Spoken, speech_of
 from netflips.recording.see import Scenes
 from netflips.subtitles.drawing import Painter
-from unit2av.mouths.flags import MESH, WAV2LIP
+from unit2av.mouths.backend import settled
 from unit2av.mouths.mouth import RENDERING, Mouth, Said
 
 LONGEST_PIECE_S = Fraction(20)
@@ -92,13 +92,9 @@ def _pieces(job: Job, found: Found) -> list[tuple[Fraction, Fraction | None]]:
 
 
 def _drawing(job: Job, mouth: Mouth) -> list[object]:
-    """What draws, for the names of pieces: the mouth, its files, and how they are used."""
-    choice, what, how = job.mouth, [mouth.name, RENDERING], [job.models.arithmetic, job.options.hard_paste]
-    if mouth.name == WAV2LIP:
-        return [*what, file_digest(str(choice.wav2lip)), choice.is_published, *how]
-    if mouth.name == MESH:
-        return [*what, file_digest(str(choice.table))]
-    return [*what, job.models.fingerprints["unit2av"], *how]
+    """What draws, for the names of pieces: the backend, its files, and how they are used."""
+    renderer = job.models.paths.unit2av
+    return [mouth.name, RENDERING, *settled(job.mouth, renderer).key(job.mouth, renderer, job.models.arithmetic)]
 
 
 def _told(job: Job, found: Found, cue: Spoken, mouth: Mouth) -> Said:

@@ -17,6 +17,7 @@ from avcore.files import require_file
 from avcore.loading import loading
 from avcore.runs.lock import folder_lock
 from netflips.serve.settings import Settings, parse_seconds, parse_size
+from unit2av.mouths.backend import file_options
 
 _MODEL_FILES = {
     "--av2unit-path": "unit encoder",
@@ -25,8 +26,7 @@ _MODEL_FILES = {
     "--speaker-encoder-path": "speaker encoder (default: resemblyzer's weights)",
     "--text2unit-path": "speller, for texts that are to be said (default: the bundle's, where it has one)",
     "--unit2text-path": "text reader, for what was heard and is said (default: the bundle's, where it has one)",
-    "--mouth-table": "for the mouth mesh: a table of unit2av.train_mouth (default: beside the renderer)",
-    "--wav2lip-path": "for the mouth wav2lip: its checkpoint",
+    **{one.flag: one.help for one in file_options()},
     "--syncnet": "syncnet_v2.model, for the tab Measure",
 }
 _REPLIES = {

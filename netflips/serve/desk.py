@@ -22,6 +22,7 @@ from netflips.serve.results import files_of
 from netflips.serve.settings import Settings
 from netflips.serve.uploads import RefusedError, Upload, Uploads
 from text2unit.stage import SPELLER
+from unit2av.mouths.backend import mouth_names
 from unit2text.stage import TEXT_READER
 
 _EXAMPLES = {"video": "example.mp4", "picture": "example.jpg"}
@@ -65,6 +66,7 @@ class Desk:
             "longest_s": self.settings.longest_s,
             "keep_s": self.settings.keep_s,
             "examples": _examples(),
+            "mouths": mouth_names(),
             "kinds": [kind.name for kind in KINDS.values() if kind.is_there],
             **self._has,
         }

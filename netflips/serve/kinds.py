@@ -17,11 +17,11 @@ from netflips.lipsync.command import FITS
 from netflips.serve.fields import SOUND_OR_VIDEO, Choice, Field, File, Number, Switch, Utterance, Words
 from netflips.serve.jobs import LOG_FILE
 from netflips.serve.settings import Settings
-from unit2av.mouths.flags import AUTO, MESH, UNITS, WAV2LIP
+from unit2av.mouths.backend import file_options, mouth_names
 
 _AUTO = "auto"
-_MOUTH = Choice("mouth", (AUTO, UNITS, MESH, WAV2LIP))
-_MOUTH_FLAGS = ("--mouth-table", "--wav2lip-path")
+_MOUTH = Choice("mouth", mouth_names())
+_MOUTH_FLAGS = tuple(one.flag for one in file_options())
 _LANGUAGES = (*UTUT_LANGUAGES, "ko")
 _LANGUAGE = (_AUTO, *_LANGUAGES)
 _FEW_S = UtteranceLength().most_s

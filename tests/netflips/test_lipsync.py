@@ -131,7 +131,7 @@ def test_a_stopped_run_goes_on_where_it_was(
         if len([path for path in found if path.suffix == ".mp4"]) == most:
             raise KeyboardInterrupt
         write(*given)  # type: ignore[arg-type]
-        found.append(given[5])  # type: ignore[arg-type]
+        found.append(given[6])  # type: ignore[arg-type]
 
     out, whole = tmp_path / "out.mp4", tmp_path / "whole.mp4"
     words = arguments(talk, voice, out, parity_dir, "--mouth-table", str(table), "--work-dir", str(tmp_path / "work"))

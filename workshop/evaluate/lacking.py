@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from avcore.checkpoints.bundle import Bundle
 from text2unit.stage import SPELLER
 from unit2av.model import open_renderer_checkpoint
-from unit2av.mouths.choose import find_table
+from unit2av.mouths.mesh.backend import find_table
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
 from workshop.evaluate.row import ExamRow

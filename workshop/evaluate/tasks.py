@@ -9,8 +9,8 @@ import numpy as np
 from avcore.arrays import Pictures, Samples
 from avcore.errors import NoFaceError
 from avcore.media import read_speech
-from unit2av.mouths.flags import AUTO as ANY_MOUTH
-from unit2av.mouths.flags import UNITS, MouthChoice
+from unit2av.mouths.backend import AUTO as ANY_MOUTH
+from unit2av.mouths.backend import MouthChoice
 from unit2av.speakers.voice_of import voice_of
 from workshop.evaluate.bench import Bench
 from workshop.evaluate.chain import ClipContent, shuffled
@@ -197,7 +197,7 @@ class Show:
         dubbed = bench.chain.dub(_with_face(clip.heard), BOTH)
         truth = draw_truth(clip.plan, dubbed.said, bench.names, len(clip.heard.source), bench.settings.side)
         path = clip.folder / "dubbed.mp4"
-        bench.chain.show(clip.heard, dubbed, path, MouthChoice(UNITS if self.is_by_units else ANY_MOUTH))
+        bench.chain.show(clip.heard, dubbed, path, MouthChoice("units" if self.is_by_units else ANY_MOUTH))
         speech, face = read_speech(path), face_in(path)
         found = bench.said(speech, clip.plan.pair) | measure_mouth(path, face, clip.heard, truth)
         syncs = {"sync": bench.sync(speech, face), "source_sync": bench.sync(clip.heard.speech, clip.heard.face)}

@@ -152,7 +152,7 @@ const fill = () => {
   }
   for (const select of document.querySelectorAll("[data-mouths]")) {
     const before = select.value;
-    select.replaceChildren(...Object.entries(MOUTHS).map(([name, key]) => new Option(t(key), name)));
+    select.replaceChildren(...page.about.mouths.map((name) => new Option(name in MOUTHS ? t(MOUTHS[name]) : name, name)));
     select.value = before || "auto";
   }
   for (const one of document.querySelectorAll("[data-needs]")) one.hidden = Boolean(page.about[one.dataset.needs]);

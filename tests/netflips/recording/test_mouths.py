@@ -13,7 +13,7 @@ from netflips.options import DubOptions
 from netflips.pipeline import dub
 from netflips.report import DubReport, RecordingReport
 from tests.netflips.recording.made import Decoded, decode
-from unit2av.mouths.flags import MouthChoice
+from unit2av.mouths.backend import MouthChoice
 from unit2av.mouths.mesh.table import MouthTable
 
 Chosen = Callable[[str], DubOptions]
@@ -30,7 +30,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def chosen(settings: DubOptions, table: Path, parity_dir: Path) -> Chosen:
     """Options with a mouth and its file, work kept in the folder that all of them share."""
-    choices = {"mesh": MouthChoice(table=table), "wav2lip": MouthChoice(wav2lip=parity_dir / "wav2lip_tiny.pth")}
+    choices = {
+        "mesh": MouthChoice(values={"mouth_table": table}),
+        "wav2lip": MouthChoice(values={"wav2lip_path": parity_dir / "wav2lip_tiny.pth"}),
+    }
     return lambda name: replace(settings, mouth=choices[name])
 
 
@@ -102,7 +105,7 @@ def test_a_mouth_that_cannot_be_is_refused_before_any_work(
     for choice, error, told in (
         (MouthChoice("mesh"), UsageError, "needs a table"),
         (MouthChoice("wav2lip"), UsageError, "needs its checkpoint"),
-        (MouthChoice("mesh", table=tmp_path / "none.npz"), InputError, "none.npz"),
+        (MouthChoice("mesh", {"mouth_table": tmp_path / "none.npz"}), InputError, "none.npz"),
     ):
         with pytest.raises(error, match=told):
             dub(recording, tmp_path / "x.mp4", models, replace(settings, mouth=choice))

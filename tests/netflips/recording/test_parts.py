@@ -24,7 +24,7 @@ from netflips.recording.sound import Line, Mixer, SoundReader, output_blocks
 from unit2av.mouths.mesh.mouth import MeshMouth
 from unit2av.mouths.mesh.table import MouthTable
 from unit2av.mouths.mouth import Said, Scene
-from unit2av.mouths.units import UnitMouth
+from unit2av.mouths.units.mouth import UnitMouth
 
 BOX = np.array([20, 10, 80, 90], np.float32)
 

@@ -1,0 +1,172 @@
+"""A lip-sync backend is a folder and a line in `BACKENDS`: dub, lipsync, portrait and the page have it from there."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avcore.media import VideoWriter, read_pictures, write_speech
+from netflips.dub.command import main as dub_main
+from netflips.lipsync.command import main as lipsync_main
+from netflips.portrait.command import main as portrait_main
+from netflips.serve.desk import Desk
+from netflips.serve.settings import Settings
+from unit2av.mouths import backend
+from workshop.heads.camera import Pose
+from workshop.heads.head import Head, MouthShape, draw
+
+SIDE = 160
+GREEN = np.array([0, 255, 0])
+PACKAGE = {
+    "__init__.py": '"""A backend that paints the middle of a face."""\n',
+    "backend.py": """
+from contextlib import nullcontext
+from unit2av.mouths.backend import Backend, Option
+
+
+class ToyBackend(Backend):
+    name = "toy"
+    words = "a colour"
+    options = (Option("--toy-colour", "for toy: a file with the colour", "the colour"),)
+    needs_units = False
+    around_s = 0.2
+
+    def is_ready(self, choice, renderer):
+        return "toy_colour" in choice.values
+
+    def key(self, choice, renderer, arithmetic):
+        return [choice.values["toy_colour"].read_text()]
+
+    def open(self, choice, opening):
+        from toysync.mouth import ToyMouth
+        return nullcontext(ToyMouth([int(one) for one in choice.values["toy_colour"].read_text().split()]))
+
+
+BACKEND = ToyBackend()
+""",
+    "mouth.py": """
+class ToyMouth:
+    name, needs_units, needs_sound, needs_whole = "toy", False, True, True
+
+    def __init__(self, colour):
+        self.colour = colour
+
+    def codes(self, said):
+        assert said.samples is not None
+        return None
+
+    def draw(self, codes, scenes):
+        for scene in scenes:
+            if scene.box is None:
+                yield scene.rgb
+                continue
+            rgb = scene.rgb.copy()
+            left, top, right, bottom = (round(float(edge)) for edge in scene.box)
+            rgb[(top + bottom) // 2 : bottom, left:right] = self.colour
+            yield rgb
+""",
+}
+
+
+@pytest.fixture
+def colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the backend, its line, and a file that it takes."""
+    folder = tmp_path / "path" / "toysync"
+    folder.mkdir(parents=True)
+    for name, content in PACKAGE.items():
+        (folder / name).write_text(content)
+    monkeypatch.syspath_prepend(folder.parent)
+    monkeypatch.setattr(backend, "BACKENDS", ["toysync.backend", *backend.BACKENDS])
+    (tmp_path / "colour.txt").write_text("0 255 0")
+    yield tmp_path / "colour.txt"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "toysync"]:
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def head() -> np.ndarray:
+    return draw(Head(905), Pose(scale=0.6), MouthShape(0.0, 0.0), SIDE)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
+    """A drawn head whose mouth moves with what it says: a second and a half."""
+    path, face = tmp_path_factory.mktemp("toy") / "clip.mp4", Head(905)
+    said = speech[:24320]
+    loud = np.abs(said.reshape(38, -1)).max(axis=1) / np.abs(said).max()
+    with VideoWriter(path, SIDE, SIDE, 25, 16000, crf=8, preset="ultrafast") as writer:
+        for open_by in loud:
+            writer.write_picture(draw(face, Pose(scale=0.6), MouthShape(float(open_by), 0.0), SIDE))
+        writer.write_sound(said)
+    return path
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory: pytest.TempPathFactory, speech: np.ndarray) -> Path:
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    write_speech(path, speech[:16000])
+    return path
+
+
+def _is_painted(path: Path) -> bool:
+    """Whether the pictures of a video have a large green area."""
+    shown = [picture.rgb.astype(int) for picture in read_pictures(path)]
+    return np.median([(np.abs(one - GREEN).max(axis=2) < 60).mean() for one in shown]) > 0.03
+
+
+def _models(parity: Path) -> list[str]:
+    names = {"--av2unit-path": "mavhubert.pt", "--utut-path": "utut_ko.pt", "--unit2av-path": "unit2av_renderer.pt"}
+    return [word for flag, name in names.items() for word in (flag, str(parity / name))]
+
+
+@pytest.mark.parametrize("timing", ["free", "source"])
+def test_a_dub_has_it(clip: Path, colour: Path, tmp_path: Path, parity_dir: Path, timing: str) -> None:
+    (tmp_path / "times.json").write_text("[[0, 1.4]]")
+    words = [
+        "--in-vid-path",
+        str(clip),
+        "--out-vid-path",
+        str(tmp_path / "o.mp4"),
+        "--toy-colour",
+        str(colour),
+        *_models(parity_dir),
+    ]
+    words += ["--src-lang", "en", "--tgt-lang", "ko", "--modalities", "audio", "--cpu", "--quiet", "--timing", timing]
+    assert dub_main([*words, *(["--segments-in", str(tmp_path / "times.json")] if timing == "source" else [])]) == 0
+    assert _is_painted(tmp_path / "o.mp4")
+
+
+def test_lipsync_has_it_and_looks_for_its_file(
+    clip: Path, voice: Path, colour: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(clip), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
+    assert lipsync_main([*words, "--mouth", "toy", "--toy-colour", str(tmp_path / "none.txt")]) == 2
+    assert "none.txt" in capsys.readouterr().err
+    assert lipsync_main([*words, "--toy-colour", str(colour)]) == 0  # no encoder is asked for: it goes by the sound
+    assert _is_painted(tmp_path / "o.mp4")
+    before = (tmp_path / "o.mp4").read_bytes()
+    inside = [str(tmp_path / "o.mp4"), *words[1:], "--toy-colour", str(colour)]
+    assert lipsync_main(inside) == 2  # the result would be an input
+    assert (tmp_path / "o.mp4").read_bytes() == before
+
+
+def test_a_portrait_has_it(voice: Path, head: np.ndarray, colour: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(head).save(tmp_path / "face.png")
+    words = [str(tmp_path / "face.png"), "--speech", str(voice), "--out-vid-path", str(tmp_path / "o.mp4"), "--cpu", "--quiet"]
+    assert portrait_main([*words, "--mouth", "toy", "--toy-colour", str(colour)]) == 0
+    assert _is_painted(tmp_path / "o.mp4")
+
+
+@pytest.mark.usefixtures("colour")
+def test_help_and_the_page_name_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        lipsync_main(["--help"])
+    told = capsys.readouterr().out
+    assert "--toy-colour" in told
+    assert "toy (a colour)" in " ".join(told.split())
+    assert backend.mouth_names() == ("auto", "toy", "wav2lip", "mesh", "units")
+    assert Desk(Settings(work_dir=tmp_path)).about()["mouths"] == backend.mouth_names()
