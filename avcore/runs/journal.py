@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from avcore.errors import InputError, OutputError
 from avcore.files import atomic_output
+from avcore.plain_text import json_text
 from avcore.temporary import flush_folder
 from avcore.texts import iter_lines, parse_json
 
@@ -55,7 +56,7 @@ def put_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.write(json_text(row) + "\n")
             count += 1
     return count
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, Self
 from avcore.command import LOG
 from avcore.errors import EXIT_DONE, EXIT_FAILED, InputError, NetflipsError, OutputError, UsageError
 from avcore.outputs import keep_folder_apart
+from avcore.plain_text import shown
 from avcore.progress import Progress, bars
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import Lost, PoolTask
@@ -151,7 +152,7 @@ def _do(worker: PieceWorker, piece: CorpusPiece, journal: Journal) -> list[Corpu
 
 
 def _failure(piece: CorpusPiece, reason: str, detail: str) -> PieceRecord:
-    return PieceRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=detail)
+    return PieceRecord(piece.key, "failed", parent=piece.parent, reason=reason, detail=shown(detail))
 
 
 class SourceCorpus(Protocol):

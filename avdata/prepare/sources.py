@@ -1,12 +1,13 @@
 """The files of a corpus as it was delivered: in folders, in zip archives (also in parts), in tar archives.
 
-Nothing is unpacked: an archive is listed once, and its files are read where they lie.
+Nothing is unpacked: an archive is listed once, and its files are read where they lie. What a file of an archive becomes has limits
+before it is read: a megabyte can stand for gigabytes.
 """
 
 import io
 import os
 import re
-import sys
+import shutil
 import tarfile
 import zipfile
 import zlib
@@ -21,15 +22,25 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Any
 from unicodedata import normalize
 
-from avcore.errors import InputError
+from avcore.errors import InputError, reason
+from avcore.plain_text import shown
+from avcore.texts import MOST_BYTES
 
 _PART = re.compile(r"(?P<name>.+\.(?:zip|tar))\.part(?P<number>\d+)$", re.IGNORECASE)
 _COMPRESSED_TAR = re.compile(r".+\.(tar\.\w+|tgz)$", re.IGNORECASE)
 _UTF8_NAME = 0x800
+_LONE = re.compile("[\ud800-\udfff]")
+"""How Python holds the bytes of a file name that is not UTF-8."""
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, OSError)
 """What zipfile and tarfile raise for damaged archives, unknown compression and passwords."""
 _TEXT = ("utf-8-sig", "cp949")
 _BLOCK = 1 << 20
+MOST_UNPACKED = 32 << 30
+"""Bytes of one file of an archive that is copied out of it; a day of 1080p video."""
+_MOST_TIMES, _ANY_TIMES = 100, 64 << 20
+"""How many times its packed length it may have, above so many bytes: video and sound are hardly packed, zeros a thousand times."""
+_RESERVE = 1 << 30
+"""Bytes of the disk that are left free."""
 
 
 class JoinedFile(io.RawIOBase):
@@ -74,8 +85,8 @@ class CorpusFile:
     """A file of a corpus.
 
     name: where it would lie below the corpus's folder if its archive were unpacked beside itself, in NFC, with slashes.
-    paths: the file itself, or the archive it is in (several: parts). member: its name in a zip archive. offset, size: where
-    it lies in a tar archive, and its length in bytes.
+    paths: the file itself, or the archive it is in (several: parts). member: its name in a zip archive. offset: where it lies in a
+    tar archive. size, packed: bytes of a file of an archive, and those that it takes there.
     """
 
     name: str
@@ -83,6 +94,7 @@ class CorpusFile:
     member: str = ""
     offset: int = -1
     size: int = 0
+    packed: int = 0
 
     @property
     def stem(self) -> str:
@@ -105,7 +117,7 @@ class CorpusFile:
         return not self.member and self.offset < 0
 
     def __str__(self) -> str:
-        return str(self.paths[0]) if self.is_plain else f"{self.paths[0]}: {self.name}"
+        return shown(self.paths[0]) if self.is_plain else f"{shown(self.paths[0])}: {self.name}"
 
     def blocks(self) -> Iterator[bytes]:
         """Its content in blocks. Raises InputError when it cannot be read."""
@@ -115,11 +127,16 @@ class CorpusFile:
                 while left and (block := file.read(min(left, _BLOCK))):
                     left -= len(block)
                     yield block
+                if left:
+                    raise EOFError(f"{left:,} bytes less than it should have")
             except _UNREADABLE as error:
-                raise InputError("it cannot be read", path=str(self), found=error) from error
+                raise InputError("it cannot be read", path=str(self), found=reason(error)) from error
 
     def read_text(self) -> str:
-        """The whole file as text. Raises InputError when it is none."""
+        """The whole file as text. Raises InputError when it is none, or longer than a text is."""
+        size = self._length()
+        if size > MOST_BYTES:
+            raise InputError("it is too large", path=str(self), expected=f"{MOST_BYTES:,} bytes of text", found=f"{size:,} bytes")
         content = b"".join(self.blocks())
         for encoding in _TEXT:
             try:
@@ -134,22 +151,51 @@ class CorpusFile:
         if self.is_plain:
             yield self.paths[0]
             return
+        self._require_room(folder)
         with NamedTemporaryFile(dir=folder, suffix=self.suffix) as copy:
             copy.writelines(self.blocks())
             copy.flush()
             yield Path(copy.name)
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy."""
+        """Write a copy. Raises InputError before anything is written where it would be too large."""
+        self._require_room(path.parent)
         with path.open("wb") as copy:
             copy.writelines(self.blocks())
+
+    def _require_room(self, folder: Path) -> None:
+        """Raise InputError for a file of an archive that is packed as no recording is, or does not fit on the disk."""
+        size = self._length()
+        if size > _ANY_TIMES and size > _MOST_TIMES * self.packed and not self.is_plain:
+            raise InputError(
+                "it is packed as no recording is",
+                path=str(self),
+                expected=f"{_MOST_TIMES} times its packed length at most",
+                found=f"{size:,} bytes out of {self.packed:,}",
+                hint="do not use this archive; get it from a source you trust",
+            )
+        most = min(MOST_UNPACKED, max(shutil.disk_usage(folder).free - _RESERVE, 0))
+        if size > most:
+            raise InputError(
+                "it is too large to be copied out of its archive",
+                path=str(self),
+                expected=f"{most:,} bytes at most{'' if most == MOST_UNPACKED else ', which the disk has free'}",
+                found=f"{size:,} bytes",
+            )
+
+    def _length(self) -> int:
+        """Its length in bytes. Raises InputError where it is gone."""
+        try:
+            return self.paths[0].stat().st_size if self.is_plain else self.size
+        except OSError as error:
+            raise InputError("it cannot be read", path=str(self), found=error.strerror) from error
 
     def _open(self, stack: ExitStack) -> tuple[IO[bytes], int]:
         """The open file or archive, at its first byte, and how many bytes of it are this file's."""
         if self.member:
-            return stack.enter_context(_open_zip(self.paths).open(self.member)), sys.maxsize
+            return stack.enter_context(_open_zip(self.paths).open(self.member)), self.size
         if self.is_plain:
-            return stack.enter_context(self.paths[0].open("rb")), sys.maxsize
+            return stack.enter_context(self.paths[0].open("rb")), self._length()
         archive = stack.enter_context(_joined(self.paths))
         archive.seek(self.offset)
         return archive, self.size
@@ -189,7 +235,7 @@ def list_files(root: str | Path) -> Listing:
             for file in _list_archive(name, tuple(_in_order(parts)), place):
                 found.setdefault(file.name, file)
         except InputError as error:
-            listing.problems[str(Path(name).relative_to(folder))] = str(error)
+            listing.problems[_name(Path(name).relative_to(folder))] = str(error)
     listing.files = [found[name] for name in sorted(found)]
     if not listing.files and not listing.problems:
         raise InputError("there are no files in it", path=root)
@@ -246,7 +292,8 @@ def _list_archive(name: str, paths: tuple[Path, ...], place: str) -> Iterator[Co
 def _list_zip(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
     for info in _open_zip(paths).infolist():
         if not info.is_dir():
-            yield CorpusFile(f"{place}/{_zip_name(info)}", paths, member=info.filename, size=info.file_size)
+            name = f"{place}/{_zip_name(info)}"
+            yield CorpusFile(name, paths, member=info.filename, size=info.file_size, packed=info.compress_size)
 
 
 def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
@@ -254,7 +301,7 @@ def _list_tar(paths: tuple[Path, ...], place: str) -> Iterator[CorpusFile]:
         for info in archive:
             if info.isreg():
                 name = _name(PurePosixPath(info.name))
-                yield CorpusFile(f"{place}/{name}", paths, offset=info.offset_data, size=info.size)
+                yield CorpusFile(f"{place}/{name}", paths, offset=info.offset_data, size=info.size, packed=info.size)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
@@ -271,9 +318,20 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
 
 
 def _name(path: Path | PurePosixPath) -> str:
-    """A path with slashes, in NFC (macOS writes Korean in pieces), that stays inside its folder."""
-    parts = [part for part in path.as_posix().replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    return normalize("NFC", "/".join(parts))
+    """A path with slashes, in NFC (macOS writes Korean in pieces), that stays inside its folder and is text: see `_as_text`."""
+    text = "/".join(map(_as_text, path.as_posix().split("/")))
+    return normalize("NFC", "/".join(part for part in text.replace("\\", "/").split("/") if part not in ("", ".", "..")))
+
+
+def _as_text(name: str) -> str:
+    """A name whose bytes are not UTF-8, as CP949 (as Korean Windows writes it), or with the bytes that are neither as `%FF`."""
+    if not _LONE.search(name):
+        return name
+    stored = name.encode("utf-8", "surrogateescape")
+    try:
+        return stored.decode("cp949")
+    except UnicodeDecodeError:
+        return _LONE.sub(lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
-from avcore.plain_text import several
+from avcore.plain_text import json_text, several, shown
 from avcore.runs import journal
 from avcore.runs.cache import differing
 from avcore.runs.journal import write_rows
@@ -67,7 +67,7 @@ class Journal:
                 flush(path)
         row = {name: value for name, value in asdict(record).items() if value}
         with (self._folder / f"journal-{os.getpid()}-{self._run}.jsonl").open("ab", buffering=0) as file:
-            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+            file.write((json_text(row) + "\n").encode())
 
 
 def read_journal(folder: Path) -> dict[str, PieceRecord]:
@@ -173,7 +173,7 @@ class Workplace:
             write_rows(self.out / f"{name}.jsonl", rows)
         rejected = [record for record in records.values() if record.status == "rejected"]
         failed = [{"id": record.key, "reason": record.detail} for record in records.values() if record.status == "failed"]
-        failed += [{"id": name, "reason": reason} for name, reason in sorted(problems.items())]
+        failed += [{"id": name, "reason": shown(reason)} for name, reason in sorted(problems.items())]
         self._write_list(REJECTED, [{"id": r.key, "reason": r.reason, "detail": r.detail, **r.figures} for r in rejected])
         self._write_list(FAILED, failed)
         return PrepareResult(

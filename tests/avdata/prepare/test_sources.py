@@ -1,10 +1,12 @@
+import os
 import unicodedata
 from pathlib import Path
 
 import pytest
 
 from avcore.errors import InputError
-from avdata.prepare.sources import JoinedFile, list_files
+from avdata.prepare import sources
+from avdata.prepare.sources import CorpusFile, JoinedFile, list_files
 from tests.avdata.prepare.made import split_file, write_tar, write_zip
 
 FILES = {"소음환경1/F(여성)/가.json": b"one", "나.wav": b"two" * 5000}
@@ -113,6 +115,65 @@ def test_text_in_both_usual_encodings(tmp_path: Path) -> None:
     assert texts["utf-8-sig.txt"].read_text() == texts["cp949.txt"].read_text() == "한국어"
     with pytest.raises(InputError, match="no text file"):
         texts["none.txt"].read_text()
+
+
+def test_texts_have_a_limit_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_BYTES", 1000)
+    files = {"a.json": b"[" * 1001, "b.json": b"[" * 1000}
+    write_zip(tmp_path / "z.zip", files)
+    write_tar(tmp_path / "t.tar", files)
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    told = {"a.json": "a.json: it", "z/a.json": r"z\.zip: z/a\.json: it", "t/a.json": r"t\.tar: t/a\.json: it"}
+    for file in list_files(tmp_path).files:
+        if file.name in told:
+            with pytest.raises(
+                InputError, match=f"{told[file.name]} is too large; expected 1,000 bytes of text; found 1,001 bytes"
+            ):
+                file.read_text()
+        else:
+            assert len(file.read_text()) == 1000
+
+
+def test_what_is_packed_as_no_recording_is_never_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_zip(tmp_path / "x.zip", {"a.mpg": bytes(500_000), "b.mpg": FILES["나.wav"]})
+    work = tmp_path / "work"
+    work.mkdir()
+    bomb, good = list_files(tmp_path / "x.zip").files
+    monkeypatch.setattr(sources, "_ANY_TIMES", 100_000)
+    monkeypatch.setattr(CorpusFile, "blocks", lambda self: pytest.fail("it was unpacked"))
+    for unpack in (lambda: bomb.copy_to(work / "x"), lambda: bomb.on_disk(work).__enter__()):
+        with pytest.raises(InputError, match=r"x\.zip: x/a\.mpg: it is packed as no recording is; .*found 500,000 bytes out of"):
+            unpack()
+    monkeypatch.setattr(sources, "MOST_UNPACKED", 1000)
+    with pytest.raises(InputError, match=r"x\.zip: x/b\.mpg: it is too large .*; expected 1,000 bytes at most; found 15,000"):
+        good.copy_to(work / "x")
+    monkeypatch.undo()
+    monkeypatch.setattr(sources, "_RESERVE", 1 << 60)
+    with pytest.raises(InputError, match="expected 0 bytes at most, which the disk has free"):
+        good.copy_to(work / "x")
+    assert not list(work.iterdir())
+
+
+def test_a_file_that_ends_too_soon_is_told(tmp_path: Path) -> None:
+    path = write_tar(tmp_path / "x.tar", FILES)
+    file = list_files(tmp_path).with_suffix(".wav")[0]
+    path.write_bytes(path.read_bytes()[: file.offset + 100])
+    with pytest.raises(InputError, match=r"x\.tar: .*: it cannot be read; found 14,900 bytes less than it should have"):
+        list(file.blocks())
+
+
+def test_names_that_are_not_utf8_are_carried(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "화자")
+    os.makedirs(folder + b"/\xb9\xe6")
+    names = {b"\xb9\xe6/\xc7\xd1\xb1\xdb.mp4": "화자/방/한글.mp4", b"\xff\xfe.mp4": "화자/%FF%FE.mp4"}
+    for number, name in enumerate(names):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"x" * number)
+    found = list_files(tmp_path).files
+    assert {file.name for file in found} == set(names.values())
+    for file in found:
+        assert b"".join(file.blocks()) in (b"", b"x")
+        str(file).encode()
 
 
 def test_what_cannot_be_a_corpus(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -123,6 +124,15 @@ def test_bad_files_are_set_aside_by_name(prepared: Path) -> None:
     failed = {row["id"]: row["reason"] for row in read_rows(prepared / "failed.jsonl")}
     assert set(failed) == {"화자B/damaged"}
     assert "cut short" in failed["화자B/damaged"]
+
+
+def test_a_name_that_is_not_utf8_is_no_fault_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    for name in (b"\xc7\xd1\xb1\xdb.mp4", b"\xff\xfe.mp4"):
+        Path(os.fsdecode(os.fsencode(tmp_path / "v") + b"/" + name)).write_bytes(b"no video")
+    for _ in range(2):
+        assert _prepare(tmp_path / "v", tmp_path / "o") == 1
+        assert [row["id"] for row in read_rows(tmp_path / "o" / "failed.jsonl")] == ["%FF%FE", "한글"]
 
 
 def test_the_contact_sheet_shows_kept_and_rejected_ones(prepared: Path) -> None:
