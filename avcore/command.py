@@ -13,7 +13,7 @@ from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import INTERRUPTED, end_start
-from avcore.plain_text import PlainFormatter
+from avcore.plain_text import PlainFormatter, forget_warnings
 from avcore.usage import Parser, add_quiet_options
 
 LOG = logging.getLogger("netflips")
@@ -64,6 +64,7 @@ def run(
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
     _log_to_stderr()
     LOG.setLevel(level)
+    forget_warnings()
     end_start()
     keep_freed_memory()
     try:

@@ -46,8 +46,10 @@ def say_and_show(options: argparse.Namespace) -> None:
     models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])
     info = source.info
-    size, aspect = (info.width, info.height), info.pixel_aspect
-    writer = VideoWriter(out, *size, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK, pixel_aspect=aspect)
+    writer = VideoWriter(
+        out, info.width, info.height, FRAME_RATE, SAMPLE_RATE, comment=comment, **QUICK,
+        pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709,
+    )  # fmt: skip
     with units_of(options.in_unit_path):
         units = _timed(options, codes, models.vocoder)
     speaker = _voice(options, source)

@@ -33,9 +33,9 @@ def matrix_of(frame: Any) -> Colorspace | None:
     return Colorspace.ITU709 if is_hd(frame.width, frame.height) else Colorspace.ITU601
 
 
-def is_in_output_colours(frame: Any) -> bool:
-    """Whether a decoded frame is in the matrix and range that `tag_stream` declares for its size."""
-    own = Colorspace.ITU709 if is_hd(frame.width, frame.height) else Colorspace.ITU601
+def is_in_output_colours(frame: Any, is_bt709: bool) -> bool:
+    """Whether a decoded frame is in the matrix and range that videos of its size are written in, or BT.709 in any."""
+    own = Colorspace.ITU709 if is_bt709 or is_hd(frame.width, frame.height) else Colorspace.ITU601
     return matrix_of(frame) == own and is_usual(frame)
 
 
@@ -60,21 +60,17 @@ def frame_to_rgb(frame: Any, width: int, height: int, matrix: Colorspace | None 
     return pixels
 
 
-def rgb_to_yuv420(frame: Any, whole: Any = None) -> Any:
-    """Convert an RGB frame to limited-range yuv420p in the matrix that `tag_stream` declares for its size.
-
-    whole: the frame that it is a part of, whose size counts.
-    """
-    whole = whole or frame
-    matrix = Colorspace.ITU709 if is_hd(whole.width, whole.height) else Colorspace.SMPTE170M
+def rgb_to_yuv420(frame: Any, is_bt709: bool) -> Any:
+    """Convert an RGB frame to limited-range yuv420p, in BT.709 or BT.601."""
+    matrix = Colorspace.ITU709 if is_bt709 else Colorspace.SMPTE170M
     return frame.reformat(
         format="yuv420p", dst_colorspace=matrix, dst_color_range=ColorRange.MPEG, interpolation=_QUALITY, threads=1
     )
 
 
-def tag_stream(stream: Any, width: int, height: int) -> None:
-    """Declare matrix, primaries, transfer and range of an output stream."""
-    context, hd = stream.codec_context, is_hd(width, height)
+def tag_stream(stream: Any, is_bt709: bool) -> None:
+    """Declare matrix, primaries, transfer and range of an output stream: BT.709 or BT.601."""
+    context, hd = stream.codec_context, is_bt709
     context.colorspace = _AV_BT709 if hd else _AV_SMPTE170M
     context.color_primaries = int(ColorPrimaries.BT709 if hd else ColorPrimaries.SMPTE170M)
     context.color_trc = int(ColorTrc.BT709 if hd else ColorTrc.SMPTE170M)

@@ -6,18 +6,21 @@ Decoding begins at the start of a file or in its middle.
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import av
 from av.stream import Disposition
 
 from avcore.errors import MediaError
 from avcore.files import require_file
+from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
 from avcore.timeline import FRAME_RATE
 
@@ -29,6 +32,8 @@ _USUAL_PIXELS = 4096 * 2304
 LOG = logging.getLogger(__name__)
 
 _SEEK_BACK_S = (0, 1, 5, 30)
+_PLACES, _PLACE_FRAMES = 4, 10
+_FRAMES_AROUND = Fraction(2)
 
 
 @contextmanager
@@ -130,13 +135,6 @@ def _is_text(head: bytes) -> bool:
         return is_cut_inside_a_character and b"\0" not in head
 
 
-class DecodedFrame(NamedTuple):
-    """A decoded frame, not yet converted, with its presentation time on the file's own clock (s)."""
-
-    decoded: Any
-    clock: Fraction
-
-
 def packet_time(packet: Any) -> int | None:
     """When a packet is shown, in ticks, as far as its container knows; AVI knows only the order of decoding."""
     time: int | None = packet.dts if packet.pts is None or _stores_order_only(packet.stream.container) else packet.pts
@@ -144,7 +142,7 @@ def packet_time(packet: Any) -> int | None:
 
 
 def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFrame]:
-    """Decode from where the container stands; packets that cannot be decoded are skipped with one warning."""
+    """Decode from where the container stands, as stored; packets that cannot be decoded are skipped with one warning."""
     clock, num_damaged = _Clock(container, stream), 0
     for packet in container.demux(stream):
         clock.feed(packet)
@@ -163,21 +161,61 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFra
 def decode_from(path: str | Path, start: Fraction) -> Iterator[DecodedFrame]:
     """Yield the first frame of a video, which sets the clock, and then frames in order, up to the end.
 
-    These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing.
-    Raises InputError or MediaError when no picture can be decoded.
+    These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing. All are
+    progressive and SDR (`avcore.media.filters`). Raises InputError or MediaError when no picture can be decoded.
     """
     with open_media(path) as container:
         stream = require_video(container, path)
-        from_start = decode(container, stream, path)
-        first = next(from_start, None)
-        if first is None:
+        stored = decode(container, stream, path)
+        lead = next(stored, None)
+        if lead is None:
             raise MediaError("no picture in it can be decoded", path=path)
+        treat = _treatment(path, lead.decoded)
+        from_start = treat(chain([lead], stored))
+        first = next(from_start)
         yield first
+        start = max(start - _lead_in(first.treatment, stream), Fraction(0))
         frames = _seek(container, stream, path, first.clock + start) if start > 0 else from_start
         if frames is not None:
-            yield from frames
+            yield from frames if frames is from_start else treat(frames)
             return
     yield from islice(decode_from(path, Fraction(0)), 1, None)
+
+
+def _treatment(path: str | Path, first: Any) -> Callable[[Iterable[DecodedFrame]], Iterator[DecodedFrame]]:
+    """What the frames of a video go through, by its first one, as a function from frames to frames."""
+    treatment, are_fields_true = Treatment.of(first), True
+    if treatment.is_interlaced:
+        now = Path(path).stat()
+        parity = _parity(str(path), now.st_size, now.st_mtime_ns)
+        are_fields_true = parity is not None
+        treatment = replace(treatment, is_interlaced=are_fields_true, parity=parity or "auto")
+    return partial(treated, treatment=treatment, are_fields_true=are_fields_true)
+
+
+@lru_cache(maxsize=64)
+def _parity(path: str, size: int, changed: int) -> str | None:
+    """What `true_parity` says of the fields of a file; it is looked at anew only where it has changed."""
+    del size, changed
+    with open_media(path) as container:
+        stream = require_video(container, path)
+        start, length = container.start_time or 0, container.duration or 0
+
+        def stretches() -> Iterator[list[Any]]:
+            for place in range(_PLACES if length else 1):
+                container.seek(start + length * place // _PLACES)
+                yield [frame.decoded for frame in islice(decode(container, stream, path), _PLACE_FRAMES)]
+
+        try:
+            return true_parity(stretches())
+        except av.error.FFmpegError:
+            return "auto"
+
+
+def _lead_in(treatment: Treatment, stream: Any) -> Fraction:
+    """How much earlier (s) decoding begins than pictures are needed: fields are filled from the frames around them."""
+    rate = stream.average_rate or stream.guessed_rate or FRAME_RATE
+    return _FRAMES_AROUND / rate if treatment.is_interlaced else Fraction(0)
 
 
 def _seek(container: Any, stream: Any, path: str | Path, clock: Fraction) -> Iterator[DecodedFrame] | None:

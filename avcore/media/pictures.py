@@ -11,7 +11,8 @@ import numpy as np
 
 from avcore.arrays import Pixels
 from avcore.media.colour import frame_to_rgb
-from avcore.media.decoding import DecodedFrame, decode_from, open_media, require_video
+from avcore.media.decoding import decode_from, open_media, require_video
+from avcore.media.filters import AS_STORED, DecodedFrame, Treatment
 from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
 
 Matrix = tuple[int, int, int, int]
@@ -33,19 +34,22 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """How the frames of a track become pictures. origin: the clock of the first one (s). width, height: upright."""
+    """How the frames of a track become pictures. origin: the clock of the first one (s). width, height: upright. treatment: what
+    its frames went through.
+    """
 
     origin: Fraction
     width: int
     height: int
     matrix: Matrix
+    treatment: Treatment = AS_STORED
 
     @classmethod
     def of(cls, first: DecodedFrame) -> "View":
         """The view that the first frame sets for all."""
         matrix = _display_matrix(first.decoded)
         width, height = first.decoded.width, first.decoded.height
-        return cls(first.clock, *((height, width) if _is_transposed(matrix) else (width, height)), matrix)
+        return cls(first.clock, *((height, width) if _is_transposed(matrix) else (width, height)), matrix, first.treatment)
 
     @property
     def is_upright(self) -> bool:

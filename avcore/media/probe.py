@@ -1,6 +1,5 @@
 """What a media file holds, found by reading its packets once; only the first picture is decoded."""
 
-import logging
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,13 +11,13 @@ from numpy.typing import NDArray
 
 from avcore.errors import MediaError
 from avcore.media.decoding import audio_stream, open_media, packet_time, video_stream
+from avcore.media.filters import AS_STORED, Treatment
 from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import View, first_view
+from avcore.plain_text import warn_once
 from avcore.timeline import FRAME_RATE, plain_rate
 
 Ticks = NDArray[np.int64]
-
-LOG = logging.getLogger(__name__)
 
 _UNEVEN_PART = 0.1
 _ROUNDING_TICKS = 2
@@ -28,7 +27,8 @@ _USUAL_RATES = tuple(
 _RATE_SLACK = Fraction(1, 100_000)  # 6 ms in ten minutes
 _JUMP_S = Fraction(1, 2)
 _CONTAINER_TICK = Fraction(1, 1_000_000)
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+_READING = "1"
+"""Changes whenever pictures come out otherwise than before."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class MediaInfo:
     first one's start to the last one's end; of the sound where there are no pictures. num_frames: pictures by the file's
     packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright.
     comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown. longest_picture_s: how long
-    the picture that stays longest does. still: what kind of single picture the file is, as `PNG`; "" = it is none.
+    the picture that stays longest does. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment:
+    what its pictures go through.
     """
 
     path: Path
@@ -58,6 +59,22 @@ class MediaInfo:
     pixel_aspect: Fraction = Fraction(1)
     longest_picture_s: Fraction = Fraction(0)
     still: str = ""
+    treatment: Treatment = AS_STORED
+
+    @property
+    def is_bt709(self) -> bool:
+        """Whether its pictures are in BT.709 whatever their size: HDR is turned into it."""
+        return self.treatment.colours is not None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is read otherwise than it is stored, a line each."""
+        return self.treatment.notes
+
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """The same for names of kept work: nothing of a file that is read as it is stored."""
+        return () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
 
 
 @dataclass
@@ -115,8 +132,11 @@ def probe(path: str | Path) -> MediaInfo:
         if view is not None and video is not None:
             facts |= _describe_pictures(view, video, packets[video.index])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
-            _warn_of_hdr(video, path)
-    return MediaInfo(**facts)
+            facts["treatment"] = view.treatment
+    info = MediaInfo(**facts)
+    for note in info.notes:
+        warn_once(f"{path}: {note}")
+    return info
 
 
 def _describe_sound(stream: Any, packets: _Packets) -> dict[str, Any]:
@@ -201,9 +221,3 @@ def _is_uneven(starts: Ticks) -> bool:
     gaps = np.diff(starts)
     usual = float(np.median(gaps))
     return bool(np.abs(gaps - usual).max() > max(_ROUNDING_TICKS, _UNEVEN_PART * usual))
-
-
-def _warn_of_hdr(stream: Any, path: str | Path) -> None:
-    kind = _HDR_TRANSFERS.get(stream.codec_context.color_trc)
-    if kind is not None:
-        LOG.warning("%s: its colours are HDR (%s) and are taken as they are, so they will look pale", path, kind)

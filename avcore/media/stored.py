@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.video.reformatter import Colorspace
 
 from avcore.arrays import Pixels
 from avcore.media.colour import USUAL, frame_to_rgb, is_in_output_colours, matrix_of, planes, rgb_to_yuv420
-from avcore.media.decoding import DecodedFrame
+from avcore.media.filters import DecodedFrame
 from avcore.media.pictures import View, read_frames
 from avcore.timeline import Seconds
 
@@ -77,8 +78,9 @@ class StoredPicture:
         """Whether it is stored in the form in which videos are written, upright, so that it needs no conversion."""
         frame = self._frame.decoded
         size = self._view.width, self._view.height
-        is_as_written = (frame.width, frame.height) == size and not (size[0] % 2 or size[1] % 2) and is_in_output_colours(frame)
-        return self._view.is_upright and is_as_written
+        is_as_large = (frame.width, frame.height) == size and not (size[0] % 2 or size[1] % 2)
+        is_bt709 = self._view.treatment.colours is not None
+        return self._view.is_upright and is_as_large and is_in_output_colours(frame, is_bt709)
 
     def part(self, place: Part) -> Pixels:
         """A part in RGB, uint8 [h, w, 3], which `frame` takes back. Of a plain picture the colours, which are stored for two pixels
@@ -99,7 +101,8 @@ class StoredPicture:
         for own, other in zip(planes(frame), self._parts(self.whole), strict=True):
             own[:] = other
         if patch is not None:
-            drawn = rgb_to_yuv420(av.VideoFrame.from_ndarray(patch.rgb, "rgb24"), self._frame.decoded)
+            is_bt709 = matrix_of(self._frame.decoded) == Colorspace.ITU709
+            drawn = rgb_to_yuv420(av.VideoFrame.from_ndarray(patch.rgb, "rgb24"), is_bt709)
             place = patch.place.widened(0, *self._size)
             for own, new in zip(_parts(frame, place), _parts(drawn, place.within(patch.around)), strict=True):
                 own[:] = new

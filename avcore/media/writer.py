@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output
-from avcore.media.colour import rgb_to_yuv420, tag_stream
+from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.decoding import open_media, require_video
 from avcore.media.subtitle_tracks import SubtitleTrack, TrackWriter
 from avcore.timeline import Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
@@ -71,7 +71,8 @@ class VideoWriter:
     because yuv420p has none (`grew` tells, `out_width` and `out_height` are what is written). frame_rate: Hz; also the
     length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better.
     pixel_aspect: width to height of a pixel as shown. is_reproducible: the same pictures and sound always give the same
-    file; x264's macroblock tree, which makes files smaller, does not on small pictures (seen in its release 165).
+    file; x264's macroblock tree, which makes files smaller, does not on small pictures (seen in its release 165). is_bt709: colours
+    are written in BT.709, else in what is usual for the size.
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
@@ -93,9 +94,11 @@ class VideoWriter:
         pixel_aspect: Fraction | int = 1,
         is_reproducible: bool = False,
         subtitles: Sequence[SubtitleTrack] = (),
+        is_bt709: bool = False,
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
+        self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
         self._subtitles = subtitles
@@ -152,7 +155,7 @@ class VideoWriter:
             raise ValueError(f"expected uint8 [{self.height}, {self.width}, 3], found {rgb.dtype} {list(rgb.shape)}")
         if self.grew:
             rgb = np.pad(rgb, ((0, self.out_height - self.height), (0, self.out_width - self.width), (0, 0)), mode="edge")
-        self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")), time)
+        self._encode_picture(rgb_to_yuv420(av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24"), self._is_bt709), time)
 
     def write_frame(self, frame: Any, time: Seconds | None = None) -> None:
         """Write a picture that has the form and the size of the output already, see `StoredPicture.frame`."""
@@ -190,7 +193,7 @@ class VideoWriter:
         self._video.width, self._video.height, self._video.pix_fmt = self.out_width, self.out_height, "yuv420p"
         self._video.codec_context.time_base = self._tick
         self._video.codec_context.sample_aspect_ratio = self._pixel_aspect
-        tag_stream(self._video, self.out_width, self.out_height)
+        tag_stream(self._video, self._is_bt709)
 
     def _add_sound(self, container: Any, rate: int) -> None:
         aac_rate = next((known for known in _AAC_RATES if known <= rate), _AAC_RATES[-1])

@@ -88,7 +88,7 @@ class ShortDub:
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._warnings, self._mouth, self._head_start = list[str](), "", head_start
+        self._warnings, self._mouth, self._head_start = list(source.info.notes), "", head_start
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -215,6 +215,7 @@ class ShortDub:
             **QUICK,
             pixel_aspect=info.pixel_aspect,
             subtitles=tracks_of(options, texts),
+            is_bt709=info.is_bt709,
         )
         choice = replace(options.mouth, is_hard=options.hard_paste)
         opened = opened_mouth(choice, models.paths.unit2av, models.how.device, models.how.precision, models.renderer, batch)

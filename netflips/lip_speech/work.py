@@ -96,6 +96,4 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     """The pictures of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
-    write_talk(
-        out, Frame(info.width, info.height, source.rate, info.pixel_aspect), pictures, speech, info.duration_s, made_by, "speech"
-    )
+    write_talk(out, Frame.of(info, source.rate), pictures, speech, info.duration_s, made_by, "speech")

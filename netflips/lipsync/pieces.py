@@ -102,7 +102,9 @@ def _write(talk: Talk, mouth: Mouth, codes: Any, start: int, stop: int, around_s
     scenes = talk.scenes(first, last)
     drawn = islice(mouth.draw(codes, scenes), start - first, stop - first)
     pictures = ahead(drawn, pictures_ahead(info.width, info.height))
-    with VideoWriter(path, info.width, info.height, rate, **QUICK, pixel_aspect=info.pixel_aspect) as writer:
+    with VideoWriter(
+        path, info.width, info.height, rate, **QUICK, pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709
+    ) as writer:
         for number, picture in enumerate(with_label(pictures, talk.label), start + 1):
             writer.write_picture(picture)
             progress("lips", number, talk.total)

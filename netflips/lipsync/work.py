@@ -31,7 +31,7 @@ from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, Talk, draw_pieces, pie
 from netflips.lipsync.writing import Frame, join_talk
 from netflips.listening import stored_blocks
 from netflips.recording.dub import work_folder_beside
-from netflips.recording.job import announce
+from netflips.recording.job import announce, digest_of
 from netflips.stages import load_unit_encoder
 from unit2av.mouths.backend import MouthChoice, backend_of, mouth_choice, settled
 from unit2av.mouths.choose import opened_mouth
@@ -90,7 +90,7 @@ def _draw(
     """Draw and write the result; returns the name of the mouth."""
     batch = pictures_at_once(source.info.width, source.info.height, BATCH_PICTURES)
     how = device_name(options), options.precision
-    digests = [file_digest(path) for path in (files.video, files.speech)]
+    digests = [digest_of(source.info), digest_of(probe(files.speech))]
     backend = settled(choice, files.renderer)
     with opened_mouth(choice, files.renderer, *how, batch_size=batch) as mouth:
         LOG.info("lips by %s", mouth.name)
@@ -104,7 +104,7 @@ def _draw(
         pieces = draw_pieces(
             talk, mouth, codes, piece_borders(heard, talk.total, source), made_with, backend.around_s, work, progress
         )
-        frame = Frame(source.info.width, source.info.height, source.rate, source.info.pixel_aspect)
+        frame = Frame.of(source.info, source.rate)
         join_talk(files.out, frame, pieces, files.speech, seconds, mouth.name)
     return mouth.name
 

@@ -9,19 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.arrays import Samples
-from avcore.media import QUICK, VideoJoiner, VideoWriter, iter_sound_blocks, probe
+from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
 from avcore.provenance import synthetic_comment
 from avcore.timeline import Seconds, frames_to_seconds, seconds_to_samples
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the pictures of a result are like. rate: Hz; pixel_aspect: width to height of a pixel as shown."""
+    """What the pictures of a result are like. rate: Hz; pixel_aspect: width to height of a pixel as shown; is_bt709: see
+    `VideoWriter`.
+    """
 
     width: int
     height: int
     rate: Fraction
     pixel_aspect: Fraction = Fraction(1)
+    is_bt709: bool = False
+
+    @classmethod
+    def of(cls, info: MediaInfo, rate: Fraction) -> "Frame":
+        """That of a video's pictures."""
+        return cls(info.width, info.height, rate, info.pixel_aspect, info.is_bt709)
 
 
 def write_talk(
@@ -41,8 +49,9 @@ def write_talk(
     sound = probe(speech)
     rate, comment = sound.audio_rate, synthetic_comment(what, [made_by])
     writer = VideoWriter(
-        out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment, **QUICK, pixel_aspect=frame.pixel_aspect
-    )
+        out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment, **QUICK,
+        pixel_aspect=frame.pixel_aspect, is_bt709=frame.is_bt709,
+    )  # fmt: skip
     track = _SoundTrack(writer, speech, seconds, rate)
     with writer:
         for shown, picture in enumerate(pictures, 1):

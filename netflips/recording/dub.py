@@ -8,7 +8,7 @@ from avcore.errors import MediaError, NoSpeechError
 from avcore.files import require_file
 from avcore.media import PictureSource, probe
 from avcore.progress import Progress
-from avcore.runs.cache import WorkFolder, file_digest, require_work_folder
+from avcore.runs.cache import WorkFolder, require_work_folder
 from netflips.dub.clock import StageClock
 from netflips.dub.segments import read_segments
 from netflips.dub.speaker_map import read_speaker_map
@@ -18,7 +18,7 @@ from netflips.recording.account import tell
 from netflips.recording.cast import cast
 from netflips.recording.draw import paste_lower_face
 from netflips.recording.find import find
-from netflips.recording.job import Job, announce
+from netflips.recording.job import Job, announce, digest_of
 from netflips.recording.pictures import show
 from netflips.recording.plan import OutputClock, require_inside
 from netflips.recording.say import Spoken, say
@@ -49,7 +49,7 @@ def dub_recording(
     mouth = settled_mouth(models, options)
     folder = options.recording.work_dir or work_folder_beside(out_video)
     with clock.stage("read"):
-        digest = file_digest(source.path)
+        digest = digest_of(source.info)
     job = Job(source, out_video, digest, models, options, WorkFolder(folder), progress, clock, mouth)
     require_writable_kind(job)
     announce(require_work_folder(folder), source.info, float(source.info.duration_s))

@@ -8,7 +8,7 @@ from pathlib import Path
 from avcore.errors import OutputError
 from avcore.media import MediaInfo, PictureSource
 from avcore.progress import Progress
-from avcore.runs.cache import WorkFolder
+from avcore.runs.cache import WorkFolder, file_digest, key_of
 from avcore.timeline import SAMPLE_RATE
 from netflips.dub.clock import StageClock
 from netflips.models import Models
@@ -26,7 +26,7 @@ _MEGA = 1e6
 
 @dataclass(frozen=True)
 class Job:
-    """One recording to dub. digest: of its content. mouth: that is taken, with its files. warnings: what the user was warned of."""
+    """One recording to dub. digest: see `digest_of`. mouth: that is taken, with its files. warnings: of which the user was told."""
 
     source: PictureSource
     out: Path
@@ -38,6 +38,9 @@ class Job:
     clock: StageClock
     mouth: MouthChoice
     warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.warnings.extend(self.info.notes)
 
     @property
     def info(self) -> MediaInfo:
@@ -63,6 +66,12 @@ class Job:
         """Tell the user, now and in the report."""
         LOG.warning("%s: warning: %s", self.source.path, text)
         self.warnings.append(text)
+
+
+def digest_of(info: MediaInfo) -> str:
+    """What a file holds and how it is read, for the names of kept work."""
+    digest = file_digest(info.path)
+    return key_of(digest, info.reading) if info.reading else digest
 
 
 def expected_bytes(info: MediaInfo, seconds: float) -> int:

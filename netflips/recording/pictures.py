@@ -246,7 +246,9 @@ class Studio:
         first = next(shown, None)
         if first is not None:
             info = self._info
-            writer = VideoWriter(path, info.width, info.height, info.frame_rate, **QUICK, pixel_aspect=info.pixel_aspect)
+            writer = VideoWriter(
+                path, info.width, info.height, info.frame_rate, **QUICK, pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709
+            )
             with writer:
                 for one in _chain(first, shown):
                     self._put(writer, one, one.time - first.time)

@@ -61,7 +61,7 @@ def join(
         comment = synthetic_comment(job.options.target, job.models.fingerprints.values(), job.options.source)
         writer = VideoJoiner(
             job.out, info.width, info.height, info.frame_rate, rate, job.num_channels, comment,
-            pixel_aspect=info.pixel_aspect, first_piece=pieces[0].path, subtitles=subtitles,
+            pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709, first_piece=pieces[0].path, subtitles=subtitles,
         )  # fmt: skip
         sound, heard = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock), 0
         with writer:

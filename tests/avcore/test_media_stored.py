@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avcore.media import VideoWriter, read_pictures
-from avcore.media.colour import rgb_to_yuv420
+from avcore.media.colour import is_hd, rgb_to_yuv420
 from avcore.media.stored import Part, Patch, StoredPicture, read_stored
 from tests.avcore.media_samples import Film
 
@@ -59,7 +59,7 @@ def test_a_patch_changes_its_place_as_if_all_had_been_converted_and_nothing_else
         whole = picture.part(picture.whole)
         whole[place.rows, place.columns] = new[rows, columns]
         drawn = picture.frame(Patch(new, around, place)).to_ndarray()
-        wanted = rgb_to_yuv420(av.VideoFrame.from_ndarray(whole, "rgb24")).to_ndarray()
+        wanted = rgb_to_yuv420(av.VideoFrame.from_ndarray(whole, "rgb24"), is_hd(width, height)).to_ndarray()
         inside = np.zeros((height, width), bool)
         inside[place.widened(0, height, width)] = True
         colours = np.concatenate([inside[::2, ::2].reshape(-1), inside[::2, ::2].reshape(-1)])
