@@ -90,7 +90,7 @@ class _Chain:
         self._form, self._treatment, self._has_fields = _form(frame), treatment, has_fields
         self._clocks, self._number = deque[Fraction](), 0
         self._graph = av.filter.Graph()
-        chain = [("buffer", _source(frame))]
+        chain: list[tuple[str, str | dict[str, str]]] = [("buffer", _source(frame))]
         if has_fields:
             chain.append(("bwdif", f"mode=send_frame:parity={treatment.parity}:deint=interlaced"))
         if treatment.colours is None:
@@ -110,7 +110,7 @@ class _Chain:
             ]
             self._set_up(chain)
 
-    def _set_up(self, chain: Sequence[tuple[str, Any]]) -> None:
+    def _set_up(self, chain: Sequence[tuple[str, str | dict[str, str]]]) -> None:
         steps = [
             self._graph.add(name, **how) if isinstance(how, dict) else self._graph.add(name, how)
             for name, how in (*chain, ("buffersink", None))
