@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,20 @@ from typing import Any
 import av
 from av.stream import Disposition
 
-from avcore.errors import MediaError
+from avcore.errors import InputError, MediaError
 from avcore.files import require_file
 from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
-from avcore.timeline import FRAME_RATE
+from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 20
+RAW_SUFFIX = ".pcm"
+"""Sound without a header, as AIHub's KsponSpeech has it: 16 kHz, 16 bits, little-endian, mono."""
+_RAW_FORMAT, _RAW_BYTES = "s16le", 2
+_MAGIC_BYTES = 12
+_MAGIC = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"caff", b".snd", b"NIST_1A", b"\x1a\x45\xdf\xa3")
+"""What files of other kinds begin with."""
 _NOT_MOVING = Disposition.attached_pic | Disposition.timed_thumbnails
 _MAX_DECODER_THREADS = 4
 _USUAL_PIXELS = 4096 * 2304
@@ -45,7 +51,7 @@ def open_media(path: str | Path) -> Iterator[Any]:
     """
     path = require_file(path, "the video or sound file")
     try:
-        container = av.open(f"file:{path}", metadata_errors="replace", options=ONLY_THIS_FILE)
+        container = av.open(metadata_errors="replace", **_how_to_open(path))
     except av.error.FFmpegError as error:
         expected = "a video or sound file such as mp4, mkv, mov, webm or wav"
         raise MediaError("it cannot be read as video or sound", path=path, expected=expected, found=_describe(path)) from error
@@ -54,6 +60,41 @@ def open_media(path: str | Path) -> Iterator[Any]:
             yield container
     except av.error.FFmpegError as error:
         raise MediaError("the file is damaged and cannot be decoded", path=path, found=error.strerror) from error
+
+
+def _how_to_open(path: Path) -> dict[str, Any]:
+    """What `av.open` is told of a file: sound without a header is taken by its name, everything else by its content.
+
+    Raises InputError when it cannot be read.
+    """
+    if path.suffix.lower() != RAW_SUFFIX or _has_header(path):
+        return {"file": f"file:{path}", "options": ONLY_THIS_FILE}
+    _say_how_raw_sound_is_read()
+    # A last byte that is half a sample would cost the decoder its last packet: 512 samples or more.
+    whole = path.stat().st_size // _RAW_BYTES * _RAW_BYTES
+    raw = {
+        "protocol_whitelist": "file,subfile",
+        "format_whitelist": _RAW_FORMAT,
+        "sample_rate": str(SAMPLE_RATE),
+        "ch_layout": "mono",
+    }
+    return {"file": f"subfile,,start,0,end,{whole},,:file:{path}", "format": _RAW_FORMAT, "options": raw}
+
+
+def _has_header(path: Path) -> bool:
+    """Whether a file called .pcm is of another kind all the same. Raises InputError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_MAGIC_BYTES)
+    except OSError as error:
+        raise InputError("it cannot be read", path=path, found=error.strerror) from error
+    return head.startswith(_MAGIC) or head[4:8] == b"ftyp"
+
+
+@cache
+def _say_how_raw_sound_is_read() -> None:
+    """One line a process, since corpora have hundreds of thousands of such files."""
+    LOG.warning("%s files have no header; read as %g kHz 16-bit mono (AIHub's KsponSpeech)", RAW_SUFFIX, SAMPLE_RATE / 1000)
 
 
 def require_media(path: str | Path, what: str) -> Path:

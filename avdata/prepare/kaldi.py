@@ -7,7 +7,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from avcore.media import read_speech
 from avcore.timeline import seconds_to_samples
 from avcore.units.vocabulary import normalise_language
 from avdata.manifest import Entry
+from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_speech
 from avdata.prepare.workplace import Journal, PieceRecord, PrepareResult, Workplace
@@ -47,9 +48,12 @@ class KaldiCorpus:
     def pieces(self) -> Iterator[CorpusPiece]:
         """One for each utterance, those of a recording together. Raises InputError for another folder."""
         found = read_kaldi(self.root, self.sound_root)
-        self.problems |= found.problems
         for warning in found.warnings:
             LOG.warning("%s: warning: %s", self.root, warning)
+        utterances = [replace(one, text=spoken_form(one.text)) for one in found.utterances]
+        found.problems |= {one.id: NOTHING_SAID for one in utterances if not one.text}
+        found.utterances = [one for one in utterances if one.text]
+        self.problems |= found.problems
         if not found.utterances:
             shown = next((f"{name}: {reason}" for name, reason in found.problems.items()), "empty tables")
             raise InputError("no utterance of the folder can be used", path=self.root, found=shown)

@@ -29,6 +29,7 @@ from avcore.plain_text import several
 from avdata.manifest import Entry
 from avdata.prepare.kox_layout import ENGLISH, KOREAN, OTHER, KoxLayout, KoxUtterance, read_english_label, read_label, read_layout
 from avdata.prepare.kox_recordings import Recordings, check_lengths, find_recordings, place_of
+from avdata.prepare.label_fields import NOTHING_SAID
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
@@ -151,6 +152,9 @@ class KoxCorpus:
         said_in_english = self._english_texts(english_labels)
         for utterance in self._utterances(labels) if labels else _without_labels(sounds.korean):
             sound = sounds.korean.get(utterance.name)
+            if labels and not utterance.text:
+                self.problems[utterance.name] = NOTHING_SAID
+                continue
             if sound is not None and utterance.name not in seen:
                 seen.add(utterance.name)
                 translation = utterance.translation or said_in_english.get(self.layout.without_language(utterance.name), "")

@@ -5,18 +5,30 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+NOTHING_SAID = "its text has marks of a transcriber, and no words"
 _MOST_SHOWN = 40
 _LONGEST_VALUE = 24
 _TWO_FORMS = re.compile(r"\(([^()]*)\)\s*/\s*\(([^()]*)\)")
 _NOT_SPELT_OUT = re.compile("[0-9A-Za-z%$]")
+_HANGUL = re.compile("[가-힣]")
+_NOISES = re.compile(r"(?<![A-Za-z0-9가-힣/])(?:[bnolu]/)+(?![A-Za-z0-9])")
+_FILLER = re.compile(r"(?<=[가-힣])/(?=[\s.,?!)]|$)")
+_SLIP = re.compile(r"(?<=[가-힣?!.,])[+*]+|(?<!\S)[+*]+(?=[가-힣\s]|$)")
+_BEFORE_MARK = re.compile(r"\s+(?=[.,?!](?:\s|$))")
 
 
 def spoken_form(text: str) -> str:
-    """A transcript as it is said: of `(spelling)/(pronunciation)`, as AIHub writes `(70%)/(칠십 퍼센트)`, the pronunciation.
+    """A transcript as it is said, without the marks of AIHub's transcribers; "" where only marks were in it.
 
-    Some corpora have the two the other way round; the one that is all in words is the pronunciation then.
+    Of `(spelling)/(pronunciation)`, as `(70%)/(칠십 퍼센트)`, the pronunciation stays. Some corpora have the two the other way
+    round; the one that is all in words is the pronunciation then. In Korean text these are taken out: noises (b/ breath, n/ noise,
+    o/ others, l/ laughter, u/ not understood), the slash behind a filler (아/), + and * behind a word that is repeated or unclear.
     """
-    return _TWO_FORMS.sub(lambda forms: forms[1] if _is_said(forms[1]) and not _is_said(forms[2]) else forms[2], text)
+    said = _TWO_FORMS.sub(lambda forms: forms[1] if _is_said(forms[1]) and not _is_said(forms[2]) else forms[2], text)
+    bare = _NOISES.sub(" ", said)
+    if not _HANGUL.search(said) and bare.strip(" .,?!+*"):
+        return said
+    return " ".join(_BEFORE_MARK.sub("", _SLIP.sub("", _FILLER.sub("", bare))).split())
 
 
 def _is_said(form: str) -> bool:

@@ -20,6 +20,7 @@ from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units.vocabulary import normalise_language
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
+from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sources import CorpusFile, list_files
@@ -225,7 +226,7 @@ def _text(file: CorpusFile) -> str:
     """What a text file beside a video says: the line that begins with `Text:`, as in LRS2 and LRS3, or all of it."""
     lines = [" ".join(line.split()) for line in normalize("NFC", file.read_text()).splitlines()]
     marked = next((line.removeprefix(_LRS_TEXT).strip() for line in lines if line.startswith(_LRS_TEXT)), None)
-    return " ".join(filter(None, lines)) if marked is None else marked
+    return spoken_form(" ".join(filter(None, lines)) if marked is None else marked)
 
 
 def exact_seconds(seconds: float) -> float:

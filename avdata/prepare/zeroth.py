@@ -18,6 +18,7 @@ from unicodedata import normalize
 from avcore.command import Parser, run
 from avcore.errors import InputError
 from avdata.manifest import Entry
+from avdata.prepare.label_fields import NOTHING_SAID, spoken_form
 from avdata.prepare.running import CorpusPiece, add_output_options, output_options, prepare
 from avdata.prepare.sound import store_sound
 from avdata.prepare.sources import CorpusFile, list_files
@@ -54,7 +55,7 @@ class ZerothCorpus:
         """One for each recording that has a transcript. Raises InputError for another layout."""
         listing = list_files(self.root)
         self.problems |= listing.problems
-        sounds = {file.stem: file for file in listing.with_suffix(".flac", ".wav")}
+        sounds = {file.stem: file for file in listing.with_suffix(".flac", ".wav", ".pcm")}
         transcripts = [file for file in listing.files if file.name.endswith(_TRANSCRIPT)]
         if not transcripts or not sounds:
             raise InputError(
@@ -71,15 +72,16 @@ class ZerothCorpus:
     def _of(self, transcript: CorpusFile, sounds: dict[str, CorpusFile]) -> Iterator[CorpusPiece]:
         """The sentences of a transcript; their sounds are taken out of `sounds`."""
         for number, line in enumerate(transcript.read_text().splitlines(), 1):
-            name, _, text = normalize("NFC", line).strip().partition(" ")
+            name, _, written = normalize("NFC", line).strip().partition(" ")
             if not name:
                 continue
-            sound = sounds.pop(name, None)
-            if sound is None or not text.strip():
-                what = "there is no text" if sound is not None else f"there is no {name}.flac"
+            sound, text = sounds.pop(name, None), spoken_form(" ".join(written.split()))
+            if sound is None or not text:
+                silent = NOTHING_SAID if written else "there is no text"
+                what = silent if sound is not None else f"there is no {name}.flac"
                 self.problems[f"{transcript.name}:{number}"] = what
                 continue
-            yield CorpusPiece(name, ZerothSentence(sound, name.split("_")[0], " ".join(text.split()), _split(transcript)))
+            yield CorpusPiece(name, ZerothSentence(sound, name.split("_")[0], text, _split(transcript)))
 
     def worker(self, place: Workplace) -> "ZerothWorker":
         """Converts sounds."""

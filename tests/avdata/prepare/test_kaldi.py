@@ -1,9 +1,10 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from avcore.media import read_speech
+from avcore.media import decoding, read_speech
 from avcore.timeline import seconds_to_samples
 from avdata.checks import check_manifest
 from avdata.manifest import read_manifest
@@ -52,6 +53,32 @@ def test_segments_are_cut(tmp_path: Path) -> None:
     first = read_speech(out / "audio" / "kss_a.wav")
     assert abs(first - whole[seconds_to_samples(0.05) : seconds_to_samples(0.2)]).max() < 1e-4
     assert [one.text for one in read_manifest(out / "manifest.jsonl").entries] == ["하나", "둘"]
+
+
+def test_sound_without_a_header_and_marks_of_a_transcriber(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As AIHub's KsponSpeech is delivered: .pcm of 16 kHz and 16 bits, also with half a sample at its end."""
+    folder, out = write_kaldi_folder(tmp_path / "egs", 4), tmp_path / "out"
+    stored = [(0.3 * (1 << 15) * np.sin(np.arange(16_001) * step)).astype("<i2") for step in (0.1, 0.2)]
+    (folder / "a.pcm").write_bytes(stored[0].tobytes())
+    (folder / "b.PCM").write_bytes(stored[1].tobytes() + b"\x01")
+    (folder / "c.pcm").write_bytes((tmp_path / "egs" / "wavs" / "kss_0002.wav").read_bytes())
+    (folder / "d.pcm").write_bytes(bytes(32_000))
+    (folder / "e.pcm").write_bytes(stored[0].tobytes())
+    names = {"a": "b/ 아/ 네.", "b": "(70%)/(칠십 퍼센트) 정도+", "c": "o/ 안녕", "d": "조용한 말", "e": "n/ u/"}
+    write_table(folder / "wav.scp", {name: f"{name}.PCM" if name == "b" else f"{name}.pcm" for name in names})
+    write_table(folder / "text", names)
+    write_table(folder / "utt2spk", dict.fromkeys(names, "spk"))
+    decoding._say_how_raw_sound_is_read.cache_clear()
+    assert _prepare(folder, out) == 1
+    rows = {one.id: one for one in read_manifest(out / "manifest.jsonl").entries}
+    assert {name: one.text for name, one in rows.items()} == {"a": "아 네.", "b": "칠십 퍼센트 정도", "c": "안녕"}
+    for name, samples in zip("ab", stored, strict=True):
+        assert np.array_equal(read_speech(out / rows[name].audio), samples / np.float32(1 << 15))
+    assert np.array_equal(read_speech(out / rows["c"].audio), read_speech(tmp_path / "egs" / "wavs" / "kss_0002.wav"))
+    failed = {row["id"]: row["reason"] for row in read_rows(out / "failed.jsonl")}
+    assert "it is silent" in failed["d"]
+    assert "no words" in failed["e"]
+    assert capfd.readouterr().err.count("16 kHz 16-bit mono") == 1
 
 
 @pytest.mark.parametrize("place", ["touch {made} |", "sph2pipe -f wav x.sph | sox - -t wav - |", "| cat", "data/raw.ark:15"])

@@ -184,6 +184,14 @@ def test_the_words_that_say_a_language(name: str, language: str) -> None:
         ("(EU)/(이유)의 (3)/(세) 나라", "이유의 세 나라"),
         ("the (3rd)/(third) one", "the third one"),
         ("(괄호) 안의 말", "(괄호) 안의 말"),
+        ("b/ 아/ 그래서 n/ 갔어요.", "아 그래서 갔어요."),
+        ("(70%)/(칠십 퍼센트) 정도+ 그니까 좋아요.", "칠십 퍼센트 정도 그니까 좋아요."),
+        ("o/안녕하세요 l/.", "안녕하세요."),
+        ("n/b/ 모+ 몬 소리*야, 뭐지/?", "모 몬 소리야, 뭐지?"),
+        ("b/ u/ *", ""),
+        ("남/여, A/B 테스트, A+ 학점, 3*4", "남/여, A/B 테스트, A+ 학점, 3*4"),
+        ("C++ 언어, km/h", "C++ 언어, km/h"),
+        ("black/white b/w, w/o it, 2*3 +1", "black/white b/w, w/o it, 2*3 +1"),
     ],
 )
 def test_transcripts_are_as_they_are_said(text: str, said: str) -> None:
