@@ -1,7 +1,37 @@
 """The ground floor: what every stage needs and no stage owns."""
 
+import _signal  # type: ignore[import-not-found]  # built in: nothing is read from the disk before Ctrl-C is one line
 import os
+import sys
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+_STARTERS = ("-m", "netflips", "inference_av2av.py")
+"""What stands in argv[0] while `python -m` looks for its module, and for the installed command and the published one."""
+
+
+def end_interrupted(*_: object) -> None:
+    """End the process at once, in one line: what Ctrl-C does as long as modules are imported."""
+    os.write(2, b"interrupted\n")
+    os._exit(INTERRUPTED)
+
+
+def _guard_start() -> None:
+    """Let Ctrl-C end a command so from here on; `avcore.loading.end_start` ends it.
+
+    A process of a pool, which imports us with the command's argv, is left as it is, and so is whoever handles or ignores Ctrl-C.
+    """
+    is_command = (
+        os.path.basename((getattr(sys, "argv", None) or [""])[0]) in _STARTERS and "multiprocessing.spawn" not in sys.modules
+    )
+    if is_command and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        try:  # noqa: SIM105  contextlib is not read yet
+            _signal.signal(_signal.SIGINT, end_interrupted)
+        except ValueError:  # not the main thread
+            pass
+
+
+_guard_start()
 # Read once, when torch loads its OpenMP runtime, so every room imports this one first. Threads that wait for others would
 # spin by default: when another process has one of two cores, two threads then take three times as long as on a free machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

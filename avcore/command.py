@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from avcore import INTERRUPTED
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
-from avcore.loading import INTERRUPTED, end_start
+from avcore.loading import end_start
 from avcore.plain_text import PlainFormatter, forget_warnings
 from avcore.usage import Parser, add_quiet_options
 

@@ -12,17 +12,14 @@ from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
-from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+from avcore import end_interrupted
+
 _UNWRITTEN = 120
 """Exit code of Python where what was printed could not be written."""
 _MANY_MODULES = 200
-_STARTERS = ("-m", "netflips")
-"""What stands in argv[0] while `python -m` looks for its module, and for the installed command."""
 
 
 @contextmanager
@@ -36,7 +33,7 @@ def loading() -> Iterator[None]:
         if not _is_heard():
             yield
             return
-        before = signal.signal(signal.SIGINT, _leave)
+        before = signal.signal(signal.SIGINT, end_interrupted)
         try:
             yield
         finally:
@@ -105,16 +102,9 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def guard_start() -> None:
-    """Do the same from the first import of a package on, if it is imported to run a command; `end_start` ends it."""
-    is_worker = "multiprocessing.spawn" in sys.modules  # which imports us with the command's argv
-    if sys.argv and Path(sys.argv[0]).name in _STARTERS and not is_worker and _is_heard():
-        signal.signal(signal.SIGINT, _leave)
-
-
 def end_start() -> None:
     """From here on Ctrl-C is an exception again: the command's work begins."""
-    if _is_heard() and signal.getsignal(signal.SIGINT) is _leave:
+    if _is_heard() and signal.getsignal(signal.SIGINT) is end_interrupted:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -132,8 +122,3 @@ def names_from(owner: str, homes: dict[str, str]) -> Callable[[str], object]:
 def _is_heard() -> bool:
     """Whether Ctrl-C is for this thread to handle, and was not switched off (as `nohup` and `&` do)."""
     return threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-
-
-def _leave(*_: object) -> None:
-    os.write(2, b"interrupted\n")
-    os._exit(INTERRUPTED)

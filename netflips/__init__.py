@@ -1,8 +1,5 @@
 """NetfLips: dub people on video into another language, in their own voice, with lips that fit."""
 
-import avcore  # noqa: F401  before torch: it says how torch's threads wait
-from avcore.loading import guard_start
+import avcore  # noqa: F401  first: it guards the start, and says how torch's threads wait
 
 __version__ = "0.1.0"
-
-guard_start()

@@ -60,6 +60,27 @@ def test_a_file_that_cannot_be_dubbed_is_told_of_before_anything_is_loaded(tmp_p
     assert found in done.stderr
 
 
+_INTERRUPTS = """
+import os, sys, _signal
+class At:
+    def find_spec(self, name, *_):
+        if name == os.environ["AT"] and "avcore" in sys.modules:
+            os.kill(os.getpid(), _signal.SIGINT)
+sys.meta_path.insert(0, At())
+"""
+
+
+@pytest.mark.parametrize("at", ["avcore.loading", "avcore.errors", "numpy", "torch"])
+@pytest.mark.parametrize("start", [["-m", "netflips.cli", "dub"], ["inference_av2av.py", "--in-vid-path"]])
+def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path: Path, start: list[str], at: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_INTERRUPTS)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at}
+    command = [sys.executable, *start, str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
+
+
 def test_what_is_postponed_is_there_when_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "part.py").write_text("print('executed')\nvalue = 3\n")
     code = """
