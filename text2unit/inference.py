@@ -15,6 +15,7 @@ from avcore.plain_text import several
 from avcore.progress import bars, track
 from avcore.texts import MOST_BYTES, read_text
 from avcore.units import write_unit_file
+from text2unit.cleaning import left_out_words
 from text2unit.script import Script, script_of
 
 if TYPE_CHECKING:
@@ -48,10 +49,17 @@ def given_script(options: argparse.Namespace) -> Script:
         script = script_of(read_text(path, "the text"), options.lang, path)
     else:
         script = script_of(_from_stdin(), options.lang, "standard input")
+    warn_of_script(script)
+    return script
+
+
+def warn_of_script(script: Script) -> None:
+    """Say what of a text is not said, and what is spelt letter by letter."""
+    if script.left_out:
+        LOG.warning("warning: %s", left_out_words(script.left_out))
     if script.spelt:
         hint = "write them in Hangul where they are read otherwise"
         LOG.warning("warning: spelt letter by letter: %s; %s", ", ".join(script.spelt), hint)
-    return script
 
 
 def warn_of_strange(speller: "TextSpeller", spelling: "Spelling") -> None:
@@ -113,7 +121,17 @@ def _from_stdin() -> str:
         raise InputError("this is no text", path="standard input", expected="UTF-8", found=found) from error
 
 
-__all__ = ["Spelling", "TextSpeller", "add_text_options", "build_parser", "given_script", "main", "text_file", "warn_of_strange"]
+__all__ = [
+    "Spelling",
+    "TextSpeller",
+    "add_text_options",
+    "build_parser",
+    "given_script",
+    "main",
+    "text_file",
+    "warn_of_script",
+    "warn_of_strange",
+]
 
 if __name__ == "__main__":
     sys.exit(main())

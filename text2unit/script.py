@@ -7,7 +7,8 @@ from pathlib import Path
 
 from avcore.errors import InputError, LanguageError
 from avcore.units.vocabulary import meant_language, normalise_language
-from text2unit.korean.signs import require_readable
+from text2unit.cleaning import clean_text, without_pictures
+from text2unit.korean.signs import require_readable, unreadable
 from text2unit.normalise import MARKS, PAUSE, Reading, is_syllable, read
 
 LANGUAGES = ("ko",)
@@ -21,14 +22,15 @@ _SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff]")
 
 @dataclass(frozen=True)
 class Script:
-    """sentences: as they are said. spelt: words in Latin letters that are spelt letter by letter."""
+    """sentences: as they are said. spelt: words in Latin letters that are spelt letter by letter. left_out: what is not said."""
 
     sentences: tuple[str, ...]
     spelt: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def script_of(text: str, language: str = "ko", path: str | Path | None = None) -> Script:
-    """Read a text and cut it at the ends of sentences and lines.
+    """Read a text and cut it at the ends of sentences and lines; what nobody says is left out (see `text2unit.cleaning`).
 
     path: the file it is from, for messages. Raises LanguageError for a language that has no front end, and InputError for signs
     without a reading (named with their place), for a text without words, and for a word that is too long.
@@ -41,9 +43,14 @@ def script_of(text: str, language: str = "ko", path: str | Path | None = None) -
             found=wanted,
             hint=meant_language(wanted, LANGUAGES),
         )
-    require_readable(text, path)
-    readings = [read(line, path) for line in text.splitlines() if _SAYABLE.search(line)] or [read(text, path)]
-    return Script(tuple(_cut(readings, path)), _spelt(readings))
+    cleaned = clean_text(text)
+    if any(unreadable(cleaned.text)):
+        require_readable(without_pictures(text), path)  # which names places in the text as it was given
+    require_readable(cleaned.text, path)
+    if cleaned.left_out and not _SAYABLE.search(cleaned.text):
+        raise InputError("there is nothing to say in the text", path=path, expected="a word", found=repr(text[:40]))
+    readings = [read(line, path) for line in cleaned.text.splitlines() if _SAYABLE.search(line)] or [read(cleaned.text, path)]
+    return Script(tuple(_cut(readings, path)), _spelt(readings), cleaned.left_out)
 
 
 def _spelt(readings: Sequence[Reading]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from netflips.avatar.hearing import QuestionHearing
 from netflips.avatar.replies import Replier
 from netflips.portrait.work import Portrait, write_portrait
 from netflips.text_voice import TextVoice
+from text2unit.inference import warn_of_script
 from text2unit.script import script_of
 from unit2av.mouths.mouth import Mouth, Said
 
@@ -76,7 +77,9 @@ class Avatar:
     def _say(self, text: str, out: Path, watch: "_Watch", progress: Progress) -> None:
         with private_folder() as folder:
             with watch.step("speak"):
-                telling = self.voice.tell(script_of(text), progress)
+                script = script_of(text)
+                warn_of_script(script)
+                telling = self.voice.tell(script, progress)
                 write_speech_pieces(folder / _SPOKEN, telling)
                 said = Said(telling.units, read_speech(folder / _SPOKEN))
             with watch.step("draw"):

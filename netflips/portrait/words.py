@@ -20,6 +20,7 @@ from netflips.lipsync.work import heard_units
 from netflips.portrait.flags import duration_scale
 from netflips.stages import load_speller, load_voice
 from netflips.text_voice import TextVoice, speaker_voice, speller_path
+from text2unit.inference import warn_of_script
 from text2unit.script import Script, script_of
 from unit2av.mouths.backend import MouthChoice, backend_of, settled
 from unit2av.mouths.mouth import Said
@@ -72,6 +73,7 @@ def _words(options: argparse.Namespace) -> Given:
         units = require_file(options.units, "the unit file")
         return Given(units=units, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
     script = script_of(options.text, options.lang)
+    warn_of_script(script)
     speller = speller_path(options.text2unit_path, options.lang)
     return Given(script=script, speller=speller, renderer=checkpoint_or_bundle(options.unit2av_path, RENDERER))
 

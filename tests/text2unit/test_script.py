@@ -39,8 +39,8 @@ def test_a_text_without_words_is_refused(text: str) -> None:
 
 
 def test_the_file_and_the_place_of_a_sign_are_named() -> None:
-    with pytest.raises(InputError, match=r"^song\.txt: .*U\+266A EIGHTH NOTE\) at letter 3 of line 2"):
-        script_of("가사\n노래♪", path="song.txt")
+    with pytest.raises(InputError, match=r"^song\.txt: .*U\+05E9 HEBREW LETTER SHIN\) at letter 5 of line 2"):
+        script_of("가사\n♪ 노래ש", path="song.txt")
 
 
 @pytest.mark.parametrize(("language", "hint"), [("en", ""), ("kr", "did you mean ko?")])

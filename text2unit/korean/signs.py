@@ -32,7 +32,7 @@ _FORMED = frozenset(map(chr, _FORMS))
 
 def require_readable(text: str, path: str | Path | None = None) -> None:
     """Raise InputError naming signs without a reading, such as pictures, other scripts and controls, and where they stand."""
-    odd = list(_unreadable(text))
+    odd = list(unreadable(text))
     if odd:
         places = ", ".join(f"{_name(sign)} at letter {column} of line {line}" for line, column, sign in odd[:_MOST_NAMED])
         more = f" and {len(odd) - _MOST_NAMED} more" if len(odd) > _MOST_NAMED else ""
@@ -68,7 +68,7 @@ def lone_jamo(sign: str) -> bool:
     return "\u3131" <= sign <= "\u3163"
 
 
-def _unreadable(text: str) -> Iterator[tuple[int, int, str]]:
+def unreadable(text: str) -> Iterator[tuple[int, int, str]]:
     """Line and letter, from 1, of each sign that no rule reads. Pieces of Hangul are not counted as letters of their own."""
     line, column = 1, 0
     for sign in GLOSS.sub(lambda found: "," * len(found[0]), unicodedata.normalize("NFC", text)):
@@ -76,9 +76,13 @@ def _unreadable(text: str) -> Iterator[tuple[int, int, str]]:
             line, column = line + 1, 0
             continue
         column += 1
-        if sign in _INVISIBLE or sign in _FORMED or all(map(_is_known, unicodedata.normalize("NFKC", sign))):
-            continue
-        yield line, column, sign
+        if not has_reading(sign):
+            yield line, column, sign
+
+
+def has_reading(sign: str) -> bool:
+    """Whether a rule reads a sign, or passes over it."""
+    return sign in _INVISIBLE or sign in _FORMED or all(map(_is_known, unicodedata.normalize("NFKC", sign)))
 
 
 def _is_known(sign: str) -> bool:

@@ -166,7 +166,10 @@ def test_questions_and_answers_are_guarded(folder: Path, tmp_path: Path) -> None
         (["--reply-seconds", "0"], "--reply-seconds must be above 0"),
         (["--recognizer", "{folder}", "--unit2text-path", "{folder}/reader.safetensors"], "leave one out"),
         (["--reply-command", f"'{sys.executable}' -c pass"], "did not answer; found no answer"),
-        (["--reply-command", f"'{sys.executable}' -c 'print(chr(128512))'"], "GRINNING FACE"),
+        (
+            ["--reply-command", f"'{sys.executable}' -c 'print(chr(128512))'"],
+            "nothing to say in the text; expected a word; found '😀'",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -107,7 +107,7 @@ replies:
         ("slots:", "slot:", "did you mean slots?"),
         ("{place}(은/는)", "{goods}(은/는)", "reply 1 has a slot that nothing fills; found goods"),
         ('say: "{place}', 'sai: "{place}', "reply 1 cannot be used"),
-        ("다시 말씀해 주세요.", "좋아요 😀", "fallback of the replies: .*GRINNING FACE"),
+        ("다시 말씀해 주세요.", "좋아요 ש", "fallback of the replies: .*HEBREW LETTER SHIN"),
         ("the bank | 은행", "the bank | ", "a filling of slot place"),
         ('["Where is {place}?", "{place}(이/가) 어디예요?"]', "[]", "reply 1 of the replies has no text"),
         ("fallback:", "most_errors: 2\nfallback:", "no share"),
