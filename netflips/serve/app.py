@@ -1,7 +1,10 @@
 """The page's server: which address answers with what."""
 
 import asyncio
+import errno
 import json
+import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -14,16 +17,20 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
-from avcore.errors import NetflipsError, UsageError
+from avcore.errors import NetflipsError, OutputError, UsageError
+from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
+from avcore.texts import parse_json
 from netflips.serve.desk import Desk
 from netflips.serve.guard import POLICY, Guard
 from netflips.serve.jobs import Job
-from netflips.serve.queue import FullError
+from netflips.serve.limits import TOO_FULL, Limit, Party, RefusedError
 from netflips.serve.results import files_of, project, results
 from netflips.serve.settings import Settings
-from netflips.serve.uploads import RefusedError
+from netflips.serve.uploads import PICTURE_SUFFIXES
+
+LOG = logging.getLogger("netflips")
 
 _PAGE = files("netflips.serve") / "page"
 _PARTS = {
@@ -31,21 +38,44 @@ _PARTS = {
     "style.css": "text/css; charset=utf-8",
     **dict.fromkeys(("app.js", "words.js", "jobs.js", "review.js", "player.js", "record.js"), "text/javascript; charset=utf-8"),
 }
+_MEDIA = {"video": VIDEO_SUFFIXES, "audio": SOUND_SUFFIXES, "image": PICTURE_SUFFIXES}
+_OTHER_NAMES = {
+    ".m4v": "mp4", ".mov": "quicktime", ".mkv": "x-matroska", ".avi": "x-msvideo", ".mpg": "mpeg", ".ts": "mp2t", ".mts": "mp2t",
+    ".wmv": "x-ms-wmv", ".flv": "x-flv", ".3gp": "3gpp", ".mp3": "mpeg", ".opus": "ogg", ".m4a": "mp4", ".jpg": "jpeg",
+    ".tif": "tiff",
+}  # fmt: skip
+"""Media types (IANA) that are not called as the ending is."""
+_TEXTS = {
+    ".json": "application/json",
+    ".vtt": "text/vtt; charset=utf-8",
+    **dict.fromkeys((".srt", ".txt", ".jsonl"), "text/plain; charset=utf-8"),
+}
+_UNKNOWN = "application/octet-stream"
 _MOST_FORM = 4 << 20
+_MOST_DIGITS = 18
 _BEAT_S = 15.0
 """Between signs of life where nothing changes, so that no proxy takes a connection for dead."""
 _CLEAN_EVERY_S = 600.0
+_SAME_S = 60.0
 
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(settings: Settings, desk: Desk | None = None) -> ASGIApp:
-    """The whole server as an ASGI application. desk: what does the work, made from the settings where none is given."""
+def build_app(settings: Settings, desk: Desk | None = None) -> Starlette:
+    """The whole server as an ASGI application. desk: what does the work, made from the settings where none is given.
+
+    state.trouble says why it could not begin.
+    """
     desk = desk or Desk(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        await desk.open()
+        asyncio.get_running_loop().set_exception_handler(_Trouble())
+        try:
+            await desk.open()
+        except Exception as error:
+            app.state.trouble = error
+            raise
         cleaning = asyncio.create_task(_clean(desk))
         yield
         cleaning.cancel()
@@ -75,8 +105,21 @@ def build_app(settings: Settings, desk: Desk | None = None) -> ASGIApp:
         middleware=[Middleware(Guard, settings=settings)],
         lifespan=lifespan,
     )
-    app.state.desk = desk
+    app.state.desk, app.state.streams = desk, _Streams(settings)
     return app
+
+
+class _Trouble:
+    """What goes wrong outside of any request, such as a lack of open files: one line, and the same one once a minute."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        text = f"{context.get('message')}: {context.get('exception')}"
+        if loop.time() - self._told.get(text, -_SAME_S) >= _SAME_S:
+            self._told = {text: loop.time()}
+            LOG.error("%s", text)
 
 
 async def _clean(desk: Desk) -> None:
@@ -93,12 +136,17 @@ def _in_one_line(answer: Answer) -> Answer:
             return await answer(request)
         except RefusedError as error:
             return _error(error.status, error.text)
-        except FullError:
-            return _error(429, "so many jobs wait that no other one can; try again when one is done")
+        except OutputError as error:  # of the server's own files
+            LOG.error("%s", error)
+            return _error(507, TOO_FULL)
         except NetflipsError as error:
             return _error(400, str(error))
         except ClientDisconnect:
             return _error(400, "the upload broke off")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return _error(507, TOO_FULL)
 
     return safe
 
@@ -134,9 +182,10 @@ async def _about(request: Request) -> Response:
 
 async def _upload(request: Request) -> Response:
     asked = request.query_params
-    length = request.headers.get("content-length", "")
+    told = request.headers.get("content-length", "")[:_MOST_DIGITS]
+    length = int(told) if told.isdecimal() else None
     upload = await _desk(request).uploads.receive(
-        request.stream(), asked.get("name", ""), asked.get("as", ""), request["visitor"], int(length) if length.isdigit() else None
+        request.stream(), asked.get("name", ""), asked.get("as", ""), request["visitor"], length
     )
     return JSONResponse(_desk(request).shown(upload), status_code=201)
 
@@ -148,7 +197,7 @@ async def _example(request: Request) -> Response:
 
 async def _jobs(request: Request) -> Response:
     queue = _desk(request).queue
-    return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"])[::-1]]})
+    return JSONResponse({"jobs": [queue.facts(job) for job in queue.of_visitor(request["visitor"].id)[::-1]]})
 
 
 async def _new_job(request: Request) -> Response:
@@ -165,9 +214,11 @@ async def _form(request: Request) -> Mapping[str, Any]:
         if len(body) > _MOST_FORM:
             raise RefusedError(413, "the form is too large")
     try:
-        form = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(400, "the form is no JSON") from error
+        form = parse_json(body.decode())
+    except UnicodeDecodeError as error:
+        raise RefusedError(400, "the form is no JSON; expected UTF-8") from error
+    except ValueError as error:
+        raise RefusedError(400, f"the form is no JSON; found {error}") from error
     if not isinstance(form, dict):
         raise RefusedError(400, "the form is no JSON object")
     return form
@@ -179,7 +230,7 @@ async def _job(request: Request) -> Response:
 
 
 async def _remove(request: Request) -> Response:
-    await _desk(request).queue.remove(_asked_job(request))
+    await _desk(request).remove(_asked_job(request))
     return Response(status_code=204)
 
 
@@ -200,21 +251,45 @@ async def _again(request: Request) -> Response:
 async def _events(request: Request) -> Response:
     """Server-sent events: the job's facts whenever they change; the stream ends when it is over."""
     job, queue = _asked_job(request), _desk(request).queue
-    return _told(queue.changes(lambda: [job] if job.id in queue.jobs else [], _BEAT_S))
+    return _told(request, queue.changes(lambda: [job] if job.id in queue.jobs else [], _BEAT_S))
 
 
 async def _all_events(request: Request) -> Response:
     """The same of all jobs of a visitor, without an end: browsers keep few connections open to one server."""
-    queue, visitor = _desk(request).queue, request["visitor"]
-    return _told(queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S, is_endless=True))
+    queue, visitor = _desk(request).queue, request["visitor"].id
+    return _told(request, queue.changes(lambda: queue.of_visitor(visitor), _BEAT_S, is_endless=True))
 
 
-def _told(changes: AsyncIterator[Mapping[str, Any] | None]) -> Response:
+class _Streams(Counter[Party]):
+    """Streams that are open, of each party."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.limit = Limit(settings.most_streams, settings.most_streams_each)
+
+
+class _Told(StreamingResponse):
+    """A stream that counts while it is sent."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        streams, party = scope["app"].state.streams, scope["visitor"].party
+        streams[party] += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            streams[party] -= 1
+
+
+def _told(request: Request, changes: AsyncIterator[Mapping[str, Any] | None]) -> Response:
+    streams = request.app.state.streams
+    if not streams.limit.admits(streams, request["visitor"].party):
+        raise RefusedError(429, "so many pages look on that no other one can; close one")
+
     async def lines() -> AsyncIterator[str]:
         async for facts in changes:
             yield ": still here\n\n" if facts is None else f"data: {json.dumps(facts)}\n\n"
 
-    return StreamingResponse(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return _Told(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 async def _project(request: Request) -> Response:
@@ -229,11 +304,22 @@ async def _file(request: Request) -> Response:
     found = next((one for one in files_of(job, folder) if one["name"] == name), None)
     if found is None:
         raise RefusedError(404, "this job has no such file")
+    media_type = "text/html" if found["shows"] == "page" else _type_of(name)
     # A report says itself which script it has, our own; anything else here is no page, and nothing in it runs.
     policy = "frame-ancestors 'self'" if found["shows"] == "page" else f"{POLICY}; sandbox"
     headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
-    kind = "attachment" if "download" in request.query_params else "inline"
-    return FileResponse(folder / name, headers=headers, filename=found["as"], content_disposition_type=kind)
+    is_shown = "download" not in request.query_params and media_type != _UNKNOWN
+    return FileResponse(
+        folder / name, headers=headers, media_type=media_type, filename=found["as"],
+        content_disposition_type="inline" if is_shown else "attachment",
+    )  # fmt: skip
+
+
+def _type_of(name: str) -> str:
+    """What a browser may show a file as, by the ending that we gave it; what is in no list is only saved."""
+    ending = Path(name).suffix
+    kind = next((kind for kind, endings in _MEDIA.items() if ending in endings), "")
+    return f"{kind}/{_OTHER_NAMES.get(ending, ending[1:])}" if kind else _TEXTS.get(ending, _UNKNOWN)
 
 
 def _download(answer: Response, name: str) -> Response:

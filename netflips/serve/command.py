@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -34,8 +35,9 @@ _REPLIES = {
     "--blocked": "words that are neither answered nor said, one a line",
 }
 _NEEDED = ("starlette", "uvicorn")
-_SHUTDOWN_S = 2
 _LEAST_TOKEN = 8
+_QUOTA_EACH = 0.4
+"""Of the quota, for one visitor."""
 
 
 def build_parser() -> Parser:
@@ -54,6 +56,15 @@ def build_parser() -> Parser:
     parser.add_argument("--limit", default="500M", metavar="SIZE", help="of an upload (default: 500M)")
     parser.add_argument("--longest", default="1h", metavar="TIME", help="an upload may last so long (default: 1h)")
     parser.add_argument("--keep", default="1d", metavar="TIME", help="jobs and uploads stay so long (default: 1d)")
+    parser.add_argument("--quota", default="50G", metavar="SIZE", help="of the disk, for all uploads and jobs (default: 50G)")
+    parser.add_argument(
+        "--proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="reverse proxy that tells visitors' addresses "
+        "(X-Forwarded-For), or a network of them; limits count these then, and a token is needed; may be repeated",
+    )
     models = parser.add_argument_group("models", "none of the first three = the small ones of the bundle")
     for flag, what in _MODEL_FILES.items():
         models.add_argument(flag, type=Path, metavar="FILE", help=what)
@@ -79,6 +90,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         raise UsageError("--port is out of range", expected="0 to 65535", found=options.port)
     if options.token and len(options.token) < _LEAST_TOKEN:
         raise UsageError("--token is too short", expected=f"{_LEAST_TOKEN} letters or more")
+    quota = parse_size(options.quota, "--quota")
     settings = Settings(
         work_dir=options.work_dir.absolute(),
         host=options.host,
@@ -87,12 +99,24 @@ def settings_of(options: argparse.Namespace) -> Settings:
         limit_bytes=parse_size(options.limit, "--limit"),
         longest_s=parse_seconds(options.longest, "--longest"),
         keep_s=parse_seconds(options.keep, "--keep"),
+        quota_bytes=quota,
+        quota_each_bytes=int(quota * _QUOTA_EACH),
+        proxies=tuple(map(_network, options.proxy)),
         models=_models(options) | _replies(options),
         running=("--device", device_name(options), "--precision", options.precision),
     )
     if settings.is_local or settings.token:
         return settings
     return replace(settings, token=secrets.token_urlsafe(12))
+
+
+def _network(text: str) -> str:
+    """An address or a network. Raises UsageError."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise UsageError("--proxy takes an address or a network", expected="such as 127.0.0.1 or 10.0.0.0/8", found=text) from error
+    return text
 
 
 def _models(options: argparse.Namespace) -> dict[str, str]:
@@ -153,14 +177,14 @@ def _work(options: argparse.Namespace) -> None:
     with folder_lock(settings.work_dir), _listening(settings) as listening:
         _announce(settings, listening.getsockname()[1])
         with loading():
-            import uvicorn
-
             from netflips.serve.app import build_app
+            from netflips.serve.connections import make_server
 
-        config = uvicorn.Config(
-            build_app(settings), log_level="critical", access_log=False, timeout_graceful_shutdown=_SHUTDOWN_S, server_header=False
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        app = build_app(settings)
+        try:
+            make_server(app).run(sockets=[listening])
+        except SystemExit:  # as uvicorn ends where the application cannot begin
+            raise getattr(app.state, "trouble", None) or OutputError("the server could not begin") from None
 
 
 def _listening(settings: Settings) -> socket.socket:

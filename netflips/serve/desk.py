@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -17,10 +18,11 @@ from netflips.serve.fields import checked, utterances
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import DONE, Job, JobFolders, new_id
 from netflips.serve.kinds import KINDS, Asked, Kind
+from netflips.serve.limits import RefusedError, Space, Visitor
 from netflips.serve.queue import Queue
 from netflips.serve.results import files_of
 from netflips.serve.settings import Settings
-from netflips.serve.uploads import RefusedError, Upload, Uploads
+from netflips.serve.uploads import Upload, Uploads
 from text2unit.stage import SPELLER
 from unit2av.mouths.backend import mouth_names
 from unit2text.stage import TEXT_READER
@@ -38,14 +40,16 @@ class Desk:
 
     def __init__(self, settings: Settings, hand: Hand | None = None) -> None:
         self.settings = settings
-        self.uploads = Uploads(settings)
-        self.queue = Queue(JobFolders(settings.jobs_dir), hand or Hand(), settings.most_waiting, settings.most_waiting_each)
+        space = Space(settings)
+        self.uploads = Uploads(settings, space)
+        self.queue = Queue(JobFolders(settings.jobs_dir), hand or Hand(), settings, space)
         self._has = _what_is_there(settings)
 
     async def open(self) -> None:
         """Take up what earlier servers left, and begin to work."""
         for folder in (self.settings.uploads_dir, self.settings.jobs_dir):
             folder.mkdir(parents=True, exist_ok=True)
+        await self.uploads.open()
         await self.queue.open()
 
     async def close(self) -> None:
@@ -55,8 +59,18 @@ class Desk:
     async def clean(self) -> None:
         """Remove jobs and uploads that are old."""
         await self.queue.clean(self.settings.keep_s)
-        used = {upload for job in self.queue.jobs.values() for upload in job.uploads.values()}
-        await asyncio.to_thread(self.uploads.clean, self.settings.keep_s, used)
+        await asyncio.to_thread(self.uploads.clean, self.settings.keep_s, self._used())
+
+    async def remove(self, job: Job) -> None:
+        """Stop a job and delete it, with the uploads of its visitor that no other job has."""
+        await self.queue.remove(job)
+        for upload_id in set(job.uploads.values()) - self._used():
+            with suppress(RefusedError):
+                if self.uploads.find(upload_id).visitor == job.visitor:
+                    self.uploads.remove(upload_id)
+
+    def _used(self) -> set[str]:
+        return {upload for job in self.queue.jobs.values() for upload in job.uploads.values()}
 
     def about(self) -> dict[str, Any]:
         """What the page must know of this server."""
@@ -75,22 +89,22 @@ class Desk:
         """What a visitor is told of an upload."""
         return {name: value for name, value in asdict(upload).items() if name in _SHOWN}
 
-    async def example(self, kind: str, visitor: str) -> Upload:
+    async def example(self, kind: str, visitor: Visitor) -> Upload:
         """A video or picture that comes with NetfLips, as an upload. Raises RefusedError where there is none."""
         if kind not in _examples():
             raise RefusedError(404, "no such example comes with this installation")
         with as_file(files("netflips.serve") / _EXAMPLES[kind]) as path:
             return await self.uploads.copy(Path(path), kind, visitor)
 
-    def new_job(self, form: Mapping[str, Any], visitor: str) -> Job:
-        """Put what a form asks for into the queue. Raises UsageError, RefusedError, FullError.
+    def new_job(self, form: Mapping[str, Any], visitor: Visitor) -> Job:
+        """Put what a form asks for into the queue. Raises UsageError, RefusedError.
 
         form: {"kind", "values", "rows"?, "after"?}: rows of a review, and the id of the dub that they belong to.
         """
         if set(form) - {"kind", "values", "rows", "after"} or not isinstance(form.get("values"), Mapping):
             raise UsageError("the form cannot be read", expected="kind, values, and for a review rows and after")
         kind = self._kind(form.get("kind"))
-        self.queue.require_room(visitor)
+        self.queue.require_room(visitor.party)
         values = checked(kind.fields, form["values"])
         rows = utterances(form["rows"]) if "rows" in form else []
         before = self._before(form.get("after"), kind)
@@ -105,7 +119,7 @@ class Desk:
         return self._queued(kind, values, found, rows, before, visitor)
 
     def _queued(
-        self, kind: Kind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: str
+        self, kind: Kind, values: Mapping[str, Any], found: Mapping[str, Upload], rows: Any, before: Job | None, visitor: Visitor
     ) -> Job:
         names = {one.name: f"{one.stored}{Path(found[one.name].file).suffix}" for one in kind.uploads if one.name in found}
         first = next(iter(found.values()), None)
@@ -115,10 +129,10 @@ class Desk:
         asked = Asked(values, names, length_s, shared, self.settings, self._has["has_reader"], rows)
         title = first.name if first is not None else str(values.get("text", kind.name))[:_MOST_TITLE]
         job = Job(
-            id=job_id, visitor=visitor, kind=kind.name, title=title, words=kind.words(asked), values=dict(values),
+            id=job_id, visitor=visitor.id, kind=kind.name, title=title, words=kind.words(asked), values=dict(values),
             uploads={field: one.id for field, one in found.items()}, names=names,
             shown={name: found[field].name for field, name in names.items()}, made_by=before.id if before else "",
-            created_s=time.time(),
+            created_s=time.time(), address=visitor.address, is_new=visitor.is_new,
         )  # fmt: skip
         try:
             folders.of(job_id).mkdir(parents=True)
@@ -132,7 +146,7 @@ class Desk:
             raise
         return job
 
-    def _following(self, kind: Kind, before: Job | None, visitor: str) -> Job:
+    def _following(self, kind: Kind, before: Job | None, visitor: Visitor) -> Job:
         """A job that reads what an earlier one made."""
         if before is None or before.state != DONE:
             raise UsageError("this follows a finished job", expected=f"after: the id of a {kind.follows}")
@@ -140,8 +154,9 @@ class Desk:
         folder = folders.of(before.id)
         asked = Asked({}, before.names, 0.0, "", self.settings)
         job = Job(
-            id=new_id(), visitor=visitor, kind=kind.name, title=before.title, words=kind.words(asked), values={},
+            id=new_id(), visitor=visitor.id, kind=kind.name, title=before.title, words=kind.words(asked), values={},
             uploads=before.uploads, names=before.names, shown=before.shown, made_by=before.id, created_s=time.time(),
+            address=visitor.address, is_new=visitor.is_new,
         )  # fmt: skip
         try:
             folders.of(job.id).mkdir(parents=True)

@@ -2,20 +2,26 @@
 
 import hashlib
 import hmac
+import logging
 import secrets
-from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Sequence
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from avcore.plain_text import shown
 from netflips.serve.jobs import new_id
+from netflips.serve.limits import Paced, RefusedError, Visitor, address_of
 from netflips.serve.settings import LOCAL_HOSTS, Settings
 
+LOG = logging.getLogger("netflips")
+
 _TOKEN, _VISITOR = "netflips-token", "netflips-visitor"
+"""Names of cookies. The port comes behind, for browsers send the cookies of a host to all its ports; earlier versions had none."""
 _A_YEAR_S = 31_536_000
+_MOST_DIGITS = 5
 _SAFE = ("GET", "HEAD", "OPTIONS")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
@@ -47,26 +53,38 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, cookies = Headers(scope=scope), _cookies(Headers(scope=scope))
-        visitor = cookies.get(_VISITOR, "")
-        is_new = not _is_visitor(visitor)
-        scope["visitor"] = new_id() if is_new else visitor
-        answer = self._refusal(scope, headers, cookies)
+        headers = Headers(scope=scope)
+        port = _parts(f"//{headers.get('host', '')}").netloc.rpartition(":")[2]
+        ending = f"-{port}" if port.isdecimal() and len(port) <= _MOST_DIGITS else ""
+        found = [one for one in _cookies(headers, _VISITOR + ending) if _is_visitor(one)]
+        earlier = [one for one in _cookies(headers, _VISITOR) if _is_visitor(one)]
+        visitor = Visitor((found or earlier or [new_id()])[0], address_of(scope), is_new=not (found or earlier))
+        scope["visitor"] = visitor
+        is_told = False
 
         async def sending(message: Message) -> None:
+            nonlocal is_told
+            is_told = True
             if message["type"] == "http.response.start":
                 told = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     told.setdefault(name, value)
                 told.setdefault("Content-Security-Policy", POLICY)
-                if is_new:
-                    told.append("Set-Cookie", _cookie(_VISITOR, scope["visitor"]))
+                if not found:
+                    told.append("Set-Cookie", _cookie(_VISITOR + ending, visitor.id))
             await send(message)
 
-        await (answer or self._app)(scope, receive, sending)
+        try:
+            answer = self._refusal(scope, headers, _TOKEN + ending)
+            await (answer or self._app)(scope, Paced(receive, self._settings), sending)
+        except Exception as error:
+            if not isinstance(error, RefusedError):
+                LOG.error("%s %s: %s: %s", scope["method"], shown(scope["path"]), type(error).__name__, error)
+            if not is_told:
+                await _error(500, "the server could not do it")(scope, receive, sending)
 
-    def _refusal(self, scope: Scope, headers: Headers, cookies: Mapping[str, str]) -> Response | None:
-        """The answer to who may not come in; None = come in."""
+    def _refusal(self, scope: Scope, headers: Headers, name: str) -> Response | None:
+        """The answer to who may not come in; None = come in. name: of the cookie of who knows the token."""
         host = headers.get("host", "")
         if self._settings.is_local and _parts(f"//{host}").hostname not in (*LOCAL_HOSTS, self._settings.host):
             return _error(421, "this server answers to localhost only")  # another site's name that leads here
@@ -74,13 +92,14 @@ class Guard:
             return _error(403, "this comes from another site's page")
         if not self._settings.token:
             return None
-        if hmac.compare_digest(cookies.get(_TOKEN, "").encode(), self._proof().encode()) or self._bears_token(headers):
+        proofs = _cookies(headers, name)
+        if any(hmac.compare_digest(one.encode(), self._proof().encode()) for one in proofs) or self._bears_token(headers):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["path"] == "/" and scope["method"] == "GET":
             if given and self._is_token(given):
                 answer = RedirectResponse("/", status_code=303)
-                answer.headers.append("Set-Cookie", _cookie(_TOKEN, self._proof()))
+                answer.headers.append("Set-Cookie", _cookie(name, self._proof()))
                 return answer
             return HTMLResponse(_ASK, status_code=401)
         return _error(401, "the token is missing; open the address that the server printed")
@@ -123,11 +142,10 @@ def _cookie(name: str, value: str) -> str:
     return f"{name}={value}; Path=/; Max-Age={_A_YEAR_S}; HttpOnly; SameSite=Lax"
 
 
-def _cookies(headers: Headers) -> dict[str, str]:
-    try:
-        return {name: one.value for name, one in SimpleCookie(headers.get("cookie", "")).items()}
-    except CookieError:
-        return {}
+def _cookies(headers: Headers, name: str) -> Sequence[str]:
+    """All values of a cookie. What other programs of the host keep beside it has no rules: JSON, blanks, any letters."""
+    pairs = (one.strip().partition("=") for line in headers.getlist("cookie") for one in line.split(";"))
+    return [value.strip().strip('"') for given, _, value in pairs if given == name]
 
 
 def _error(status: int, text: str) -> Response:

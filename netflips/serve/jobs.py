@@ -7,23 +7,30 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.texts import read_json
+from netflips.serve.limits import Party, Visitor
 
 LOG = logging.getLogger("netflips")
 
 WAITING, RUNNING, DONE, FAILED, STOPPED = STATES = ("waiting", "running", "done", "failed", "stopped")
 _ID = re.compile(r"[0-9a-f]{32}")
 _ABOUT, LOG_FILE = "job.json", "log.txt"
+DAMAGED = ".damaged"
+"""Ending of the folder of a job that cannot be read."""
 _MOST_LOG_BYTES = 200_000
 _COMPLAINT = re.compile(r"^[\w. -]{1,40}: (?:unexpected )?error: ")
 _WARNING = re.compile(r"(?:^|: )warning: (.*)$", re.MULTILINE)
+
+
+Made = TypeVar("Made")
 
 
 def new_id() -> str:
@@ -45,6 +52,7 @@ class Job:
     uploads: id of each file of the form, by field; names: what that file is called in the job's folder. shown: what the visitor's
     files were called, by their names here. made_by: the job whose work it takes up, "" = none. created_s, began_s, ended_s: seconds
     since 1970, 0 = not yet. error: why it failed, one line. share: of the work that is done, 0..1; stage: what is under way.
+    address: where its visitor asked from; is_new: without a cookie.
     """
 
     id: str
@@ -65,6 +73,13 @@ class Job:
     warnings: list[str] = field(default_factory=list)
     share: float = 0.0
     stage: str = ""
+    address: str = ""
+    is_new: bool = False
+
+    @property
+    def party(self) -> Party:
+        """Whom limits count it for."""
+        return Visitor(self.visitor, self.address, self.is_new).party
 
     @property
     def is_over(self) -> bool:
@@ -108,8 +123,14 @@ class JobFolders:
         """Delete a job with all its files."""
         shutil.rmtree(self.of(job_id), ignore_errors=True)
 
+    def clean(self, keep_s: float) -> None:
+        """Remove what was set aside and is old."""
+        for folder in self.folder.glob(f"*{DAMAGED}"):
+            if not folder.is_symlink() and time.time() - folder.stat().st_mtime > keep_s:
+                shutil.rmtree(folder, ignore_errors=True)
+
     def read_all(self) -> Iterator[Job]:
-        """The jobs of earlier servers, oldest first. What is no job, or damaged, is left alone, with a word."""
+        """The jobs of earlier servers, oldest first. What is no job, or damaged, is set aside, with a word."""
         found = []
         for folder in self.folder.iterdir() if self.folder.is_dir() else ():
             if not _ID.fullmatch(folder.name) or folder.is_symlink():
@@ -117,7 +138,10 @@ class JobFolders:
             try:
                 found.append(_job(folder.name, read_json(folder / _ABOUT, "the job")))
             except InputError as error:
-                LOG.warning("%s; it is left alone", error)
+                aside = folder.with_name(folder.name + DAMAGED)
+                LOG.warning("%s; its folder is now %s", error, aside.name)
+                with suppress(OSError):
+                    folder.rename(aside)
         yield from sorted(found, key=lambda job: job.created_s)
 
     def take_in(self, job_id: str, source: Path, name: str) -> None:
@@ -140,16 +164,43 @@ class JobFolders:
 
 
 def _job(job_id: str, content: Any) -> Job:
-    names = {one.name for one in fields(Job)}
-    if not isinstance(content, Mapping) or content.get("id") != job_id or not set(content) <= names:
-        raise InputError("this is no job of ours", path=f"{job_id}/{_ABOUT}")
-    try:
-        job = Job(**content)
-    except TypeError as error:
-        raise InputError("this is no job of ours", path=f"{job_id}/{_ABOUT}", found=error) from error
+    place = f"{job_id}/{_ABOUT}"
+    job = record(Job, content, place)
+    if job.id != job_id or any(Path(one).name != one for one in job.names.values()):
+        raise InputError("this is no job of ours", path=place)
     if job.state not in STATES:
-        raise InputError("this job is in no state", path=f"{job_id}/{_ABOUT}", expected=", ".join(STATES), found=job.state)
+        raise InputError("this job is in no state", path=place, expected=", ".join(STATES), found=job.state)
     return job
+
+
+def record(made: type[Made], content: Any, place: str) -> Made:
+    """A dataclass from its JSON. Raises InputError where a field is missing, unknown or of another type."""
+    kinds = {one.name: _KINDS[one.type] for one in fields(made)}  # type: ignore[arg-type]  # a bound of dataclasses has no name
+    if not isinstance(content, Mapping) or not set(content) <= set(kinds):
+        raise InputError("this is no file of ours", path=place)
+    wrong = next((name for name, value in content.items() if not kinds[name](value)), "")
+    if wrong:
+        raise InputError(f"{wrong} cannot be that", path=place, found=repr(content[wrong])[:60])
+    try:
+        return made(**content)
+    except TypeError as error:
+        raise InputError("this is no file of ours", path=place, found=error) from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_KINDS: Mapping[Any, Callable[[Any], bool]] = {
+    str: lambda value: isinstance(value, str),
+    bool: lambda value: isinstance(value, bool),
+    int: lambda value: isinstance(value, int) and not isinstance(value, bool),
+    float: _is_number,
+    list[str]: lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    dict[str, str]: lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    dict[str, Any]: lambda value: isinstance(value, dict),
+}
+"""Whether a value of JSON is of a field's type."""
 
 
 def complaint(log: str) -> str:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +14,29 @@ from avcore.errors import EXIT_DONE, OutputError
 from avcore.temporary import sweep
 from netflips.serve.hand import Hand, WorkerEndedError
 from netflips.serve.jobs import DONE, FAILED, RUNNING, STOPPED, WAITING, Job, JobFolders, complaint, warnings_in
+from netflips.serve.limits import RESERVE_OF_JOBS, TOO_FULL, Limit, Party, RefusedError, Space
+from netflips.serve.settings import Settings
 from netflips.serve.shares import seconds_left, share_of
 
 LOG = logging.getLogger("netflips")
 
 _RESTARTED = "the server was stopped in the middle of it; what was finished is kept, and it can go on"
 
-
 _NEWS = ("state", "place", "stage", "share", "error")
 """What is worth telling when it changes."""
-
-
-class FullError(Exception):
-    """So many jobs wait that no other one can."""
 
 
 class Queue:
     """All jobs of a server, and the task that does them."""
 
-    def __init__(self, folders: JobFolders, hand: Hand, most_waiting: int, most_waiting_each: int) -> None:
+    def __init__(self, folders: JobFolders, hand: Hand, settings: Settings, space: Space) -> None:
         self.folders = folders
         self.jobs: dict[str, Job] = {}
-        self._hand, self._most, self._most_each = hand, most_waiting, most_waiting_each
+        self._hand, self._settings, self._space = hand, settings, space
+        self._limit = Limit(settings.most_waiting, settings.most_waiting_each)
         self._waiting: list[str] = []
+        self._served: dict[Any, int] = {}
+        """Whose job began when: addresses and parties, counted in jobs."""
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -42,10 +44,9 @@ class Queue:
         """Take up the jobs of earlier servers and begin. What ran is stopped, for it may be what ended the server."""
         for job in self.folders.read_all():
             self.jobs[job.id] = job
+            await self._space.measure(self.folders.of(job.id), job.party)
             if job.state == RUNNING:
-                job.end(STOPPED, _RESTARTED)
-                sweep(self.folders.of(job.id), below=True)
-                self.folders.keep(job)
+                self._end(job, STOPPED, _RESTARTED)
             elif job.state == WAITING:
                 self._waiting.append(job.id)
         await self._hand.start()
@@ -63,19 +64,19 @@ class Queue:
                 self._end(job, STOPPED, _RESTARTED)
 
     def add(self, job: Job) -> None:
-        """Put a job behind all others, a new one or one that shall go on from what is finished. Raises FullError."""
-        self.require_room(job.visitor)
+        """Put a job behind all others, a new one or one that shall go on from what is finished. Raises RefusedError."""
+        self.require_room(job.party)
         job.state, job.error, job.warnings = WAITING, "", []
         self.folders.keep(job)
         self.jobs[job.id] = job
         self._waiting.append(job.id)
         self._tell()
 
-    def require_room(self, visitor: str) -> None:
-        """Raise FullError where a visitor's job cannot be put into the queue."""
-        own = sum(self.jobs[one].visitor == visitor for one in self._waiting)
-        if len(self._waiting) >= self._most or own >= self._most_each:
-            raise FullError
+    def require_room(self, party: Party) -> None:
+        """Raise RefusedError where a job of a party cannot be put into the queue."""
+        if not self._limit.admits(Counter(self.jobs[one].party for one in self._waiting), party):
+            raise RefusedError(429, "so many jobs wait that no other one can; try again when one is done")
+        self._space.require(party, reserve=RESERVE_OF_JOBS)
 
     async def stop(self, job: Job) -> None:
         """Stop a job that waits or runs; its worker process is ended."""
@@ -93,11 +94,24 @@ class Queue:
         await self.stop(job)
         self.jobs.pop(job.id, None)
         self.folders.remove(job.id)
+        self._space.note(self.folders.of(job.id), job.party, 0)
         self._tell()
 
     def place(self, job: Job) -> int:
         """How many jobs are done before it, itself included: 1 is next; 0 = it does not wait."""
-        return self._waiting.index(job.id) + 1 if job.id in self._waiting else 0
+        return self._in_turn().index(job.id) + 1 if job.id in self._waiting else 0
+
+    def _in_turn(self) -> list[str]:
+        """What waits, in the order in which it is done: addresses take turns, and visitors at one address."""
+        found = [self.jobs[one] for one in self._waiting]
+        for whose in (attrgetter("party"), attrgetter("address")):
+            turns: Counter[Any] = Counter()
+            ranked = []
+            for job in found:
+                ranked.append(((turns[whose(job)], self._served.get(whose(job), 0)), job))
+                turns[whose(job)] += 1
+            found = [job for _, job in sorted(ranked, key=lambda pair: pair[0])]
+        return [job.id for job in found]
 
     def facts(self, job: Job) -> dict[str, Any]:
         """What changes while a job waits and runs."""
@@ -138,20 +152,47 @@ class Queue:
         for job in list(self.jobs.values()):
             if job.is_over and time.time() - max(job.ended_s, job.created_s) > keep_s:
                 await self.remove(job)
+        await asyncio.to_thread(self.folders.clean, keep_s)
 
     async def _work(self) -> None:
         while True:
             while not self._waiting:
                 await self._news.wait()
-            job = self.jobs[self._waiting.pop(0)]
+            job = self.jobs[self._in_turn()[0]]
+            self._waiting.remove(job.id)
+            watch = asyncio.create_task(self._watch(job))
             try:
                 await self._do(job)
             except Exception as error:  # one job's trouble is no other's
                 LOG.error("job %s: %s: %s", job.id, type(error).__name__, error)
-                self._end(job, FAILED, "the server could not do it")
+                await self._hand.stop()  # what it does now is not known
+                self._end(job, FAILED, TOO_FULL if isinstance(error, OutputError) else "the server could not do it")
+            finally:
+                watch.cancel()
+            await self._measure(job)
             self._tell()
 
+    async def _watch(self, job: Job) -> None:
+        """End a job whose files outgrow the disk."""
+        while job.state in (WAITING, RUNNING):
+            await asyncio.sleep(self._settings.watch_s)
+            await self._measure(job)
+            try:
+                self._space.require_kept(job.party)
+            except RefusedError as error:
+                if job.state == RUNNING:
+                    job.end(FAILED, error.text)
+                    await self._hand.stop()
+                    self._end(job, FAILED, error.text)
+
+    async def _measure(self, job: Job) -> None:
+        """Look how large a job's files are now, with the work that is kept beside its uploads."""
+        if job.id in self.jobs:
+            for folder in (self.folders.of(job.id), *(self._settings.uploads_dir / one for one in set(job.uploads.values()))):
+                await self._space.measure(folder, job.party)
+
     async def _do(self, job: Job) -> None:
+        self._served |= {whose: max(self._served.values(), default=0) + 1 for whose in (job.address, job.party)}
         job.begin()
         self.folders.keep(job)
         self._tell()

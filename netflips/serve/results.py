@@ -36,7 +36,8 @@ def files_of(job: Job, folder: Path) -> list[dict[str, Any]]:
 def _download_name(job: Job, name: str) -> str:
     """How a file is called when it is saved: after the visitor's own file."""
     if name in job.shown:
-        return job.shown[name]
+        given, suffix = job.shown[name], Path(name).suffix
+        return given if Path(given).suffix.lower() == suffix else f"{given}{suffix}"  # as what it was taken in
     return f"{Path(job.title).stem}.{name}"
 
 

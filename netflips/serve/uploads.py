@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,28 +17,18 @@ from avcore.files import write_text
 from avcore.plain_text import shown
 from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import read_json
-from netflips.serve.jobs import complaint, new_id, require_id
+from netflips.serve.jobs import complaint, new_id, record, require_id
+from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor
 from netflips.serve.look import MEDIA, PICTURE, SOUND, VIDEO
 from netflips.serve.settings import Settings
 
-_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 _MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
-_SUFFIXES = {VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: _PICTURE_SUFFIXES}
+_SUFFIXES = {VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: PICTURE_SUFFIXES}
 _ABOUT, _WORK = "upload.json", "work"
 _LOOK_S = 120.0
 _LOOKS_AT_ONCE = 2
-_MOST_AT_ONCE = 10
-"""Uploads that come in at the same time."""
 _LETTERS = 80
-_TOO_FULL = "there is too little room on the server's disk; try again later"
-
-
-class RefusedError(Exception):
-    """What a visitor asked for cannot be. status: of the answer; the text is one line."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status, self.text = status, text
 
 
 @dataclass(frozen=True)
@@ -55,41 +46,64 @@ class Upload:
     height: int
     has_sound: bool
     created_s: float
+    address: str = ""
+    is_new: bool = False
+
+    @property
+    def party(self) -> Party:
+        """Whom limits count it for."""
+        return Visitor(self.visitor, self.address, self.is_new).party
 
 
 class Uploads:
     """The folder of all uploads."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, space: Space) -> None:
+        self._settings, self._space = settings, space
         self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
-        self._coming = 0
+        self._limit = Limit(settings.most_uploads, settings.most_uploads_each)
+        self._coming: Counter[Party] = Counter()
 
-    async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: str, length: int | None) -> Upload:
+    async def open(self) -> None:
+        """Look how large the uploads of earlier servers are."""
+        for folder in self._settings.uploads_dir.iterdir():
+            try:
+                party = self.find(folder.name).party
+            except RefusedError:
+                party = NOBODY.party
+            await self._space.measure(folder, party)
+
+    async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: Visitor, length: int | None) -> Upload:
         """Take in a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; nothing is left then."""
         if kind not in _SUFFIXES:
             raise RefusedError(400, "an upload is a video, a sound or a picture")
-        if self._coming >= _MOST_AT_ONCE:
+        party = visitor.party
+        if not self._limit.admits(self._coming, party):
             raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")
         upload_id = new_id()
         folder = self._folder(upload_id)
         file = folder / f"file{_suffix(name, kind)}"
-        self._coming += 1
+        self._coming[party] += 1
         try:
-            self._require_room(length or 0)
+            if (length or 0) > self._settings.limit_bytes:
+                raise RefusedError(413, self._too_large())
+            self._space.require(party, length or 0)
             folder.mkdir(parents=True)
-            size = await self._write(stream, file)
+            size = await self._write(stream, file, party)
             facts = await self._look(file, kind, name)
-            upload = Upload(upload_id, visitor, clean_name(name), kind, file.name, size, created_s=time.time(), **facts)
+            upload = Upload(
+                upload_id, visitor.id, clean_name(name), kind, file.name, size, created_s=time.time(), address=visitor.address,
+                is_new=visitor.is_new, **facts,
+            )  # fmt: skip
             write_text(folder / _ABOUT, json.dumps(asdict(upload), ensure_ascii=False) + "\n")
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._delete(folder)
             raise
         finally:
-            self._coming -= 1
+            self._coming[party] -= 1
         return upload
 
-    async def copy(self, path: Path, kind: str, visitor: str) -> Upload:
+    async def copy(self, path: Path, kind: str, visitor: Visitor) -> Upload:
         """Take in a file of our own as if a visitor had sent it. Raises RefusedError."""
 
         async def content() -> AsyncIterable[bytes]:
@@ -100,7 +114,8 @@ class Uploads:
     def find(self, upload_id: str) -> Upload:
         """An upload by its id. Raises RefusedError where there is none."""
         try:
-            return Upload(**read_json(self._folder(require_id(upload_id)) / _ABOUT, "the upload"))
+            path = self._folder(require_id(upload_id)) / _ABOUT
+            return record(Upload, read_json(path, "the upload"), str(path))
         except Exception as error:
             raise RefusedError(404, "this upload is not there any more; send the file again") from error
 
@@ -117,21 +132,23 @@ class Uploads:
         folder = self._settings.uploads_dir
         for one in folder.iterdir() if folder.is_dir() else ():
             if one.name not in used and not one.is_symlink() and time.time() - one.stat().st_mtime > keep_s:
-                shutil.rmtree(one, ignore_errors=True)
+                self._delete(one)
+
+    def remove(self, upload_id: str) -> None:
+        """Remove an upload with the work that belongs to it."""
+        self._delete(self._folder(require_id(upload_id)))
+
+    def _delete(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self._space.note(folder, NOBODY.party, 0)
 
     def _folder(self, upload_id: str) -> Path:
         return self._settings.uploads_dir / upload_id
 
-    def _require_room(self, length: int) -> None:
-        if length > self._settings.limit_bytes:
-            raise RefusedError(413, self._too_large())
-        if shutil.disk_usage(self._settings.work_dir).free - length < self._settings.reserve_bytes:
-            raise RefusedError(507, _TOO_FULL)
-
     def _too_large(self) -> str:
         return f"the file is too large; expected {self._settings.limit_bytes / 2**20:.0f} MB at most"
 
-    async def _write(self, stream: AsyncIterable[bytes], path: Path) -> int:
+    async def _write(self, stream: AsyncIterable[bytes], path: Path, party: Party) -> int:
         size = 0
         try:
             with path.open("wb") as file:
@@ -139,10 +156,12 @@ class Uploads:
                     size += len(block)
                     if size > self._settings.limit_bytes:
                         raise RefusedError(413, self._too_large())
+                    self._space.require(party)
                     await asyncio.to_thread(file.write, block)
+                    self._space.note(path.parent, party, size)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise RefusedError(507, _TOO_FULL) from error
+                raise RefusedError(507, TOO_FULL) from error
             raise
         return size
 

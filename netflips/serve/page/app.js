@@ -47,6 +47,7 @@ addEventListener("hashchange", () => open(location.hash.slice(1)));
 const place = (kind) => [...document.querySelectorAll(".jobs")].find((one) => one.dataset.kinds.split(" ").includes(kind));
 
 const cards = new Map();
+const told = new Map(); // the last news of each job: they may come before the answer that names the job
 
 const add = (job) => {
   const made = card(job, page);
@@ -56,10 +57,14 @@ const add = (job) => {
 
 // One stream of news for all jobs: a browser keeps few connections open to one server.
 const listen = () => {
-  new EventSource("/events").addEventListener("message", (event) => {
+  const news = new EventSource("/events");
+  news.addEventListener("message", (event) => {
     const now = JSON.parse(event.data);
+    told.set(now.id, now);
     cards.get(now.id)?.show(now);
   });
+  // A stream that was refused, because there are many, does not come back by itself.
+  news.addEventListener("error", () => news.readyState === EventSource.CLOSED && setTimeout(listen, 10_000));
 };
 
 const dubs = () => jobs.filter((one) => one.kind === "dub" && one.state === "done");
@@ -90,14 +95,15 @@ page.review = (id) => {
   open("review");
   list(id).catch((error) => complain(error.message));
 };
-page.submit = async (form) => {
+page.submit = async (form, boxes = []) => {
   complain("");
   try {
     const job = await start(form);
-    add(job);
+    add(told.get(job.id) ?? job);
     if (form.kind === "dub") open("dub");
     place(job.kind)?.firstChild.scrollIntoView({ block: "nearest" });
   } catch (error) {
+    if (error.status === 404) for (const box of boxes) box.forget();
     complain(error.message);
   }
 };
@@ -131,7 +137,7 @@ const prepare = (form) => {
         });
       }
       if (form.dataset.kind === "dub") wanted.preview = isPreview;
-      await page.submit({ kind: form.dataset.kind, values: wanted });
+      await page.submit({ kind: form.dataset.kind, values: wanted }, boxes);
     } catch (error) {
       complain(error.message);
     }

@@ -11,7 +11,7 @@ export const ask = async (address, options = {}) => {
     throw new Error(t("lost"));
   }
   const content = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(content.error ?? `${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(content.error ?? `${answer.status}`), { status: answer.status });
   return content;
 };
 

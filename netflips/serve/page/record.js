@@ -48,9 +48,11 @@ export const fileBox = (box, examples, complain) => {
   const shown = element("div");
   let file = null;
   let upload = null; // what the server made of it, kept so that the same file is sent once
+  let isExample = isGiven;
   const take = (given, sent = null) => {
     file = given;
     upload = sent;
+    isExample = sent !== null || (isGiven && !given);
     const size = given ? ` (${(given.size / 2 ** 20).toFixed(1)} MB)` : "";
     chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
     shown.replaceChildren();
@@ -97,9 +99,13 @@ export const fileBox = (box, examples, complain) => {
   return {
     name,
     take,
+    // It was removed from the server, with the job that had it.
+    forget() {
+      upload = null;
+    },
     async upload(progress) {
       if (!upload && file) upload = await send(file, as, progress);
-      if (!upload && isGiven) take(null, await example(as));
+      if (!upload && isExample) take(null, await example(as));
       if (!upload && !optional) throw new Error(`${t(name)}: ${t("choose")}`);
       return upload?.id ?? "";
     },

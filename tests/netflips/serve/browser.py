@@ -1,6 +1,7 @@
 """A server in a thread and the system's Chromium in front of it; tests skip, with the reason, where there is none."""
 
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import uvicorn
+
+from netflips.serve.connections import make_server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEEDS_BROWSER = [
@@ -21,14 +23,15 @@ _FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-f
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """An application at an address of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run)
+    server = make_server(app)
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

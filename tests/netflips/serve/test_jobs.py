@@ -14,7 +14,9 @@ from starlette.testclient import TestClient
 from netflips.dub.command import build_parser
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import Job, JobFolders, complaint, warnings_in
+from netflips.serve.limits import Space
 from netflips.serve.queue import Queue
+from netflips.serve.settings import Settings
 from netflips.serve.shares import seconds_left, share_of
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
 
@@ -40,7 +42,8 @@ def test_progress_comes_as_events_and_ends(client: TestClient) -> None:
 
 def test_an_end_that_comes_while_news_are_told_is_told_too(tmp_path: Path) -> None:
     job = Job("0" * 32, visitor="", kind="say", title="", words=[], values={})
-    queue = Queue(JobFolders(tmp_path), Hand(), most_waiting=1, most_waiting_each=1)
+    settings = Settings(tmp_path)
+    queue = Queue(JobFolders(tmp_path), Hand(), settings, Space(settings))
 
     async def told() -> list[str]:
         states = []
@@ -152,32 +155,47 @@ def test_stop_really_stops_and_the_next_goes_on(client: TestClient, tmp_path: Pa
     assert client.get(f"/jobs/{first['id']}").json()["took_s"] == before
 
 
-def test_places_and_a_full_queue(tmp_path: Path) -> None:
-    with TestClient(app_of(tmp_path, most_waiting=3, most_waiting_each=2), base_url=LOCAL) as one:
+def test_places_turns_and_a_full_queue(tmp_path: Path) -> None:
+    app = app_of(tmp_path, most_waiting=5, most_waiting_each=2)
+    with TestClient(app, base_url=LOCAL, client=("10.0.0.1", 1)) as one:
+        one.get("/")
         running = say(one, "slow")
         until(one, running, lambda job: job["state"] == "running")
         waiting = [say(one, "a"), say(one, "b")]
         assert [job["place"] for job in waiting] == [1, 2]
         assert "so many jobs" in say(one, "c", status=429)["error"]
-        one.cookies.clear()  # another visitor
-        say(one, "d")
-        assert "so many jobs" in say(one, "e", status=429)["error"]
-        assert [job["title"] for job in one.get("/jobs").json()["jobs"]] == ["d"]
+        for name in "de":
+            one.cookies.clear()  # another visitor, as it seems
+            say(one, name, status=201 if name == "d" else 429)  # an address holds no more than what is free
+        other = TestClient(app, base_url=LOCAL, client=("10.0.0.2", 1))
+        assert say(other, "f")["place"] == 1  # an address that was not served yet comes first
+        assert [job["title"] for job in other.get("/jobs").json()["jobs"]] == ["f"]
+        assert one.get(f"/jobs/{waiting[0]['id']}").json()["place"] == 3  # behind the other visitor there
         assert one.delete(f"/jobs/{waiting[0]['id']}").status_code == 204
         assert one.get(f"/jobs/{waiting[0]['id']}").status_code == 404
         one.post(f"/jobs/{running['id']}/stop")
         assert until(one, waiting[1], over)["state"] == "done"
 
 
-def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path) -> None:
+def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with TestClient(app_of(tmp_path), base_url=LOCAL) as first:
         done = until(first, say(first, "one"), over)
         slow, waits = say(first, "slow"), say(first, "three")
         until(first, slow, lambda job: job["state"] == "running")
         cookies = dict(first.cookies)
-    damaged = tmp_path / "jobs" / ("f" * 32)
-    damaged.mkdir()
-    (damaged / "job.json").write_text('{"id": 1')
+    whole = json.loads((tmp_path / "jobs" / done["id"] / "job.json").read_text())
+    changes: list[dict[str, Any]] = [
+        {"created_s": "a word"},
+        {"names": {"video": "../x"}},
+        {"words": [1]},
+        {"state": "odd"},
+        {"new": 1},
+    ]
+    texts = ['{"id": 1', "[" * 100_000]
+    texts += [json.dumps(whole | {"id": str(number) * 32} | change) for number, change in enumerate(changes, len(texts))]
+    for number, text in enumerate(texts):
+        (tmp_path / "jobs" / (str(number) * 32)).mkdir()
+        (tmp_path / "jobs" / (str(number) * 32) / "job.json").write_text(text)
     with TestClient(app_of(tmp_path), base_url=LOCAL, cookies=cookies) as second:
         assert until(second, waits, over)["state"] == "done"
         jobs = {job["id"]: job for job in second.get("/jobs").json()["jobs"]}
@@ -185,6 +203,11 @@ def test_a_new_server_knows_the_jobs_of_the_one_before(tmp_path: Path) -> None:
         assert jobs[slow["id"]]["state"] == "stopped"
         assert "it can go on" in jobs[slow["id"]]["error"]
         assert second.get(f"/jobs/{done['id']}/files/result.wav").status_code == 200
+    aside = sorted(one.name for one in (tmp_path / "jobs").glob("*.damaged"))
+    assert aside == [f"{str(number) * 32}.damaged" for number in range(len(texts))]
+    assert [line.partition("its folder is now ")[2] for line in caplog.messages if ".damaged" in line] != []
+    JobFolders(tmp_path / "jobs").clean(0.0)
+    assert not list((tmp_path / "jobs").glob("*.damaged"))
 
 
 def test_old_jobs_and_uploads_are_removed(tmp_path: Path) -> None:

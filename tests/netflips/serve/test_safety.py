@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from avcore.errors import InputError, UsageError
+from netflips.serve.app import _type_of
 from netflips.serve.command import build_parser, settings_of
+from netflips.serve.desk import Desk
 from netflips.serve.settings import parse_seconds, parse_size
 from netflips.serve.uploads import clean_name
+from tests.netflips.serve.browser import served
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
 
 
@@ -117,6 +121,59 @@ def test_a_token_opens_the_door(tmp_path: Path) -> None:
         assert "a long secret" not in str(dict(client.cookies))
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        'theme={"dark":true}',
+        "x;",
+        "prefs=a b c",
+        "이름=값",
+        "a=\xff",
+        '"',
+        'q="a',
+        "=",
+        "long=" + "x" * 40_000,
+        "netflips-token=x; netflips-visitor=y",
+    ],
+)
+def test_cookies_of_other_programs_hide_none_of_ours(tmp_path: Path, others: str) -> None:
+    """Browsers send the cookies of a host to all its ports."""
+    with served(app_of(tmp_path, token="a long secret")) as address:
+        place = address.removeprefix("http://")
+        answer = _get(place, "/?token=a+long+secret", b"")
+        token, visitor = (line.partition(";")[0] for line in answer.headers.get_all("Set-Cookie") or [])
+        assert (token.partition("=")[0], visitor.partition("=")[0]) == (
+            f"netflips-token-{place[-5:]}", f"netflips-visitor-{place[-5:]}",
+        )  # fmt: skip
+        for line in (f"{others}; {token}; {visitor}", f"{visitor}; {others}; {token}", f"{token};{visitor};{others}"):
+            for encoding in ("utf-8", "latin-1"):
+                answer = _get(place, "/jobs", line.encode(encoding, "ignore"))
+                assert (answer.status, answer.headers["Set-Cookie"]) == (200, None)
+
+
+def _get(place: str, path: str, cookies: bytes) -> HTTPResponse:
+    connection = HTTPConnection(place)
+    connection.request("GET", path, headers={"Cookie": cookies, "Connection": "close"})
+    return connection.getresponse()
+
+
+def test_two_servers_on_one_host_and_the_cookie_of_earlier_versions(tmp_path: Path) -> None:
+    with TestClient(app_of(tmp_path / "a", token="a long secret"), base_url="http://localhost:1111") as one:
+        one.get("/?token=a long secret")
+        with TestClient(
+            app_of(tmp_path / "b", token="another secret"), base_url="http://localhost:2222", cookies=one.cookies
+        ) as two:
+            two.get("/?token=another secret")
+            one.cookies.update(two.cookies)
+            assert two.get("/about").status_code == one.get("/about").status_code == 200
+    with TestClient(app_of(tmp_path / "c"), base_url=LOCAL) as client:
+        job = say(client, "one")
+        visitor = client.cookies["netflips-visitor"]
+        moved = client.get("/jobs", headers={"Host": "localhost:3333", "Cookie": f"netflips-visitor={visitor}"})
+        assert [one["id"] for one in moved.json()["jobs"]] == [job["id"]]
+        assert moved.headers["set-cookie"].startswith(f"netflips-visitor-3333={visitor};")
+
+
 def test_answers_say_what_a_browser_may_do(client: TestClient) -> None:
     page = client.get("/")
     assert "script-src 'self'" in page.headers["content-security-policy"]
@@ -127,10 +184,40 @@ def test_answers_say_what_a_browser_may_do(client: TestClient) -> None:
 
 
 def test_an_unknown_body_is_one_line(client: TestClient) -> None:
-    for body in (b"", b"[]", b"{", b"[" * 100_000, b'"' + b"x" * (5 << 20) + b'"'):
+    say_slower = b'{"kind": "say", "values": {"text": "x", "slower": %s}}'
+    numbers = [say_slower % one for one in (b"1" + b"0" * 400, b"1e400", b"NaN", b"-Infinity")]
+    letters = [b'{"kind": "say", "values": {"text": "%s"}}' % one for one in (rb"\ud800", rb"\u0000", b"\xed\xa0\x80", b"\xff")]
+    deep = b'{"a":' * 2000 + b"1" + b"}" * 2000
+    for body in (b"", b"[]", b"{", b"[" * 100_000, deep, b'"' + b"x" * (5 << 20) + b'"', *numbers, *letters):
         answer = client.post("/jobs", content=body)
         assert answer.status_code in (400, 413)
         assert answer.json()["error"].startswith("the form is")
+
+
+def test_whatever_goes_wrong_is_one_line(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object) -> None:
+        raise RuntimeError("of a kind that nobody thought of")
+
+    monkeypatch.setattr(Desk, "about", wrong)
+    answer = client.get("/about")
+    assert (answer.status_code, answer.json()) == (500, {"error": "the server could not do it"})
+
+
+def test_a_given_file_is_what_it_was_taken_in_as(client: TestClient) -> None:
+    sent = upload(client, name="talk.html")
+    job = until(client, client.post("/jobs", json={"kind": "dub", "values": {"video": sent["id"]}}).json(), over)
+    given = client.get(f"/jobs/{job['id']}/files/source.mp4")
+    assert given.headers["content-type"] == "video/mp4"
+    assert 'filename="talk.html.mp4"' in given.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.mkv", "video/x-matroska"), ("a.jpg", "image/jpeg"), ("a.srt", "text/plain; charset=utf-8")]
+    + [(name, "application/octet-stream") for name in ("a.html", "a.svg", "a")],
+)
+def test_a_browser_is_shown_nothing_that_acts(name: str, kind: str) -> None:
+    assert _type_of(name) == kind
 
 
 @pytest.mark.parametrize(
