@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError
+from avcore.compute.memory import is_no_memory
+from avcore.errors import InputError, UnitError, UnitRangeError, VocabularyError, reason
 from avcore.plain_text import several
 from avcore.runs.journal import iter_rows, write_rows
 from avcore.timeline import UNIT_RATE
@@ -22,6 +23,9 @@ PARQUET = ".parquet"
 SHARD_SUFFIXES = (".jsonl", PARQUET)
 _MOST_STEPS = 24 * 3600 * UNIT_RATE
 """Of one utterance: a day of speech."""
+_MOST_ROW = 64 << 20
+_ROWS, _VALUES = 1024, 1 << 22
+"""Of a Parquet file: bytes that a row may have, rows that are read at a time, and values or bytes of all of them in a column."""
 LOG = logging.getLogger("netflips.train")
 T = TypeVar("T")
 _MOST_NAMED = 5
@@ -99,11 +103,45 @@ def iter_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     except ModuleNotFoundError as error:
         hint = "pip install 'pyarrow>=18,<26' (`make env` has it), or extract again with --layout jsonl"
         raise InputError("pyarrow, which reads Parquet, is not installed", path=path, hint=hint) from error
+    number = 0
     try:
-        rows = parquet.read_table(path).to_pylist()
-    except (ArrowException, OSError) as error:
-        raise InputError("this is no Parquet file", path=path, found=error) from error
-    yield from ((number, {name: value for name, value in row.items() if value is not None}) for number, row in enumerate(rows, 1))
+        with parquet.ParquetFile(path, memory_map=False) as file:
+            for batch in file.iter_batches(_rows_at_once(file.metadata, path)):
+                _require_short_lists(batch, path, number + 1)
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, {name: value for name, value in row.items() if value is not None}
+    except (ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
+        if isinstance(error, InputError) or is_no_memory(error):
+            raise
+        raise InputError("this is no Parquet file", path=path, found=reason(error)) from error
+
+
+def _rows_at_once(about: Any, path: Path) -> int:
+    """How many rows of a Parquet file (pyarrow's metadata) are read at a time.
+
+    A few bytes can stand for gigabytes: raises InputError where rows have more values or bytes, on the average, than any of ours.
+    """
+    values, size = 1, 1
+    for group in map(about.row_group, range(about.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            values = max(values, column.num_values // max(group.num_rows, 1))
+            size = max(size, column.total_uncompressed_size // max(group.num_rows, 1))
+    if values > _MOST_STEPS or size > _MOST_ROW:
+        raise InputError(
+            "its rows are longer than any of units",
+            path=path,
+            expected=f"{_MOST_STEPS:,} values and {_MOST_ROW:,} bytes at most",
+            found=f"{values:,} values and {size:,} bytes a row",
+        )
+    return max(1, min(_ROWS, _VALUES // values, _VALUES // size))
+
+
+def _require_short_lists(batch: Any, path: Path, number: int) -> None:
+    """Raise InputError for a list that would fill the memory once it is one of Python's."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if column.nbytes > _MOST_ROW:
+            raise InputError(f"{name} of row {number} is longer than any of units", path=path, found=f"{column.nbytes:,} bytes")
 
 
 def parse_unit_row(row: Mapping[str, Any], path: Path, number: int) -> UnitRow:

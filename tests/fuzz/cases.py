@@ -179,6 +179,9 @@ def _texts() -> Iterator[Target]:
         "--quiet",
     )
     yield Target("text: unit rows", "units.jsonl", prepare, JSON, (), ("o",), 14)
+    for command in (to_unit2a, prepare):
+        words = tuple(word.replace("units.jsonl", "units.parquet") for word in command)
+        yield Target("parquet", "units.parquet", words, BYTES, manifest, ("o", "o.txt", "o_units"), 4)
     yield Target(
         "text: published",
         "train.txt",
