@@ -17,7 +17,7 @@ MOST_SYLLABLES = 200
 """Of a sentence that is said in one piece."""
 _ENDS = re.compile(r"(?<=[.?]) ")
 _PAUSES = re.compile(r"(?<=,) ")
-_SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff]")
+_SAYABLE = re.compile(r"[0-9A-Za-z가-힣ㄱ-ㅣ\u1100-\u11ff\u00bc-\u00be\u2150-\u218b\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)

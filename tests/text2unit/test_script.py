@@ -12,6 +12,10 @@ def test_text_is_cut_at_the_ends_of_sentences_and_lines() -> None:
     assert script.sentences == ("세 시에 만나요.", "어디에서요?", "역 앞에서", "네.", "삼 점 오 킬로미터예요.")
 
 
+def test_a_line_of_hanja_or_of_other_signs_that_are_read_is_said() -> None:
+    assert script_of("갑니다.\n美·中\n½\nⅢ\n…").sentences == ("갑니다.", "미, 중", "이분의 일", "삼")
+
+
 def test_a_long_sentence_is_cut_at_commas_and_then_between_words() -> None:
     sentence = "가나 다라, " + "마바 " * 10 + "사."
     pieces = list(shorten(sentence, most=8))

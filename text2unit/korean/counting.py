@@ -51,6 +51,8 @@ def _read_range(found: re.Match[str]) -> str:
         return found[0]
     if own and own != counter and _RANGE_SIGNS not in wave:
         return found[0]
+    if _RANGE_SIGNS not in wave and (value_of(first) or 0) > (value_of(last) or 0):
+        return found[0]
     pairs = NATIVE_PAIRS if counter in known.native else SINO_PAIRS
     if not own and counter and counter not in known.names and (some := _some(first, last, pairs)):
         return f"{some} "
@@ -171,7 +173,7 @@ def _is_native(found: re.Match[str], counter: str, value: int) -> bool:
 def _is_volume(counter: str, before: str, behind: str) -> bool:
     """Whether a number before 권, 장 or the like names one of them (이 권에서, 일 권과 이 권), and counts none (책 두 권)."""
     between = r"(?:과|와|,|·)\s?"
-    if _DIVISION.match(behind) or re.search(r"\d\s?(?:권|부|편|막)\s?$", before):
+    if _DIVISION.match(behind) or re.search(r"[\d일이삼사오육칠팔구십]\s?(?:권|부|편|막)\s?$", before):
         return True
     if before.endswith(tables().in_volume):
         return False

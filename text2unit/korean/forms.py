@@ -11,7 +11,7 @@ _DAY_OF_WEEK = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{1,2})\s?\(([월화수목금�
 _WEEKDAY = re.compile(r"(?<=[일\d])\s?\(([월화수목금토일])\)")
 _SHORT_YEAR = re.compile(r"(?<!\w)'(\d\d)(?=\s?(?:년|학번|월드컵|올림픽|시즌))")
 _TIME = re.compile(
-    r"(?<![\d:])(?:(오전|오후|AM|PM|am|pm)\s?)?(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:])(?:\s?(AM|PM|am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?"
+    r"(?<![\d:])(?:(오전|오후|AM|PM|am|pm)\s?)?(\d{1,2}):([0-5]\d)(?::([0-5]\d))?(?![\d:]|,\d{3})(?:\s?(AM|PM|am|pm|a\.m\.|p\.m\.)(?![A-Za-z]))?"
 )
 _TIMES = re.compile(r"(?<=:[0-5]\d)\s?[~-]\s?(?=(?:오전|오후|AM|PM)?\s?\d{1,2}:[0-5]\d)")
 _SPAN = re.compile(r"(?<=[시분일월년])\s?~\s?(?=오전|오후|새벽|아침|낮|저녁|밤|내일|다음)")
@@ -26,7 +26,9 @@ _QUARTER = re.compile(r"(?<![\d./])([1-4])/4(?=\s?분기|분기에서 [1-4]/4\s?
 _QUARTERS = re.compile(r"(?<=[1-4]/4)(?:\s?분기)?\s?[~-]\s?(?=[1-4]/4\s?분기)")
 _QUARTER_LETTER = re.compile(r"(?<![A-Za-z0-9])(?:([1-4])Q(?:\s?(\d\d)(?!\d))?|Q([1-4]))(?![A-Za-z0-9])")
 _EVENT = re.compile(r"(?<![\d.·])(\d{1,2})·(\d{1,2})(?![\d·])")
-_PRESSURE = re.compile(r"(?<=혈압)([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)")
+_PRESSURE = re.compile(
+    r"(?:(?<=혈압)|(?<=수축기))([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)"
+)
 _NAMED_DATE = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})\s?([~-])\s?(\d{1,2})/(\d{1,2})(?![\d/]|\s?분기)")
 _FINAL = r"(?:로|으로|\s?(?:승|패|완승|완패|대승|대패|신승|석패|압승|참패|역전|무승부|동점|리드|완봉|비겼|비긴))"
 _BEFORE_SCORE = r"(?:스코어|점수|승부차기|합계|비율|배율|경쟁률|축척|확률|희석|비)(?:는|은|가|이|에서)?:?\s?"
@@ -68,6 +70,7 @@ _CODE = re.compile(r"(?<![\d.-])\d+(?:-\d+){2,}(?![\d-])|(?<![\d.-])\d{5,}-\d{5,
 _LOT = re.compile(r"(?<![\d.-])(\d+)-(\d+)(?=\s?(?:번지|호|번길))")
 _YEARS = re.compile(r"(?<![\d-])((?:1[89]|20)\d\d)\s?-\s?((?:1[89]|20)\d\d)(?![\d-])")
 _VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.]*\d)")
+_DAY_ALONE = re.compile(r"(?:^|(?<=[.!?\n] ))(6\.25|5\.18|4\.19|8\.15)(?=(?:은|는|이|가|을|를|의|와|과|에)(?![가-힣]))")
 _HANGUL_SPAN = re.compile(
     r"(?<=[가-힣])\s?~\s?(?=[가-힣]+\s?(?:구간|간|노선|까지|사이|방면|왕복)(?![가-힣]{2}))|(?<=제\d)\s?~\s?(?=제\d)"
 )
@@ -100,10 +103,10 @@ def read_forms(text: str) -> str:
         (_YEARS, r"\1~\2"),
     )  # fmt: skip
     names = (
-        (_holiday(), _day), (_event_with_stop(), _event), (_counted_list(), _list), (_EVENT, _event), (_TENS, _tens),
-        (_GENERATION, _groups), (_PAGE, r"\1쪽"), (_HASHTAG, "해시태그 "), (_NUMBERED, "넘버 "), (_COUNTDOWN, _countdown),
-        (_PLUS_ONE, _plus_one), (_MOBILE, r"\1-\2-\3"), (_PHONE, _phone), (_SHORT_PHONE, _groups), (_EMERGENCY, _groups),
-        (_LOT, r"\1 다시 \2"), (_local_phone(), _groups), (_CODE, _code),
+        (_holiday(), _day), (_event_with_stop(), _event), (_DAY_ALONE, _day_alone), (_counted_list(), _list),
+        (_EVENT, _event), (_TENS, _tens), (_GENERATION, _groups), (_PAGE, r"\1쪽"), (_HASHTAG, "해시태그 "),
+        (_NUMBERED, "넘버 "), (_COUNTDOWN, _countdown), (_PLUS_ONE, _plus_one), (_MOBILE, r"\1-\2-\3"), (_PHONE, _phone),
+        (_SHORT_PHONE, _groups), (_EMERGENCY, _groups), (_LOT, r"\1 다시 \2"), (_local_phone(), _groups), (_CODE, _code),
     )  # fmt: skip
     pairs = (
         (_SCORE, _score), (_RESULT, _score), (_VERSUS, _versus), (_PARTS, _parts), (_MINUS_PART, "마이너스 "), (_MIXED, _mixed),
@@ -204,8 +207,13 @@ def _event_with_stop() -> re.Pattern[str]:
     after = rf"(?:(?=\s?(?:{alternatives(known.events)}))|(?=절(?![가-힣]*\d)))"
     alone = rf"(?:{alternatives(known.days_of_history)})(?=\s?(?:{alternatives(known.after_days)})(?![가-힣]))"
     return re.compile(
-        rf"(?<!규모\s)(?<!진도\s)(?<![\d.,])(?={alone}|\d{{1,2}}\.\d{{1,2}}(?!\d){after})(\d{{1,2}})\.(\d{{1,2}})(?![\d%])"
+        rf"(?<!규모\s)(?<!진도\s)(?<![\d.,제])(?={alone}|\d{{1,2}}\.\d{{1,2}}(?!\d){after})(\d{{1,2}})\.(\d{{1,2}})(?![\d%])"
     )
+
+
+def _day_alone(found: re.Match[str]) -> str:
+    """A day that everybody knows, where a sentence begins with it."""
+    return _EVENT.sub(_event, found[1].replace(".", "·"))
 
 
 @cache

@@ -34,6 +34,8 @@ _ITEM = re.compile(r"[.)]\s*[가-힣]")
 _WORDLIKE = re.compile(r"[A-Za-z]*[a-z]\s$")
 _ALSO_LETTERS = ("IV", "VI", "XX", "XXX", "XI")
 """What is more often two letters than a number: an infusion, a visual identity."""
+_LISTED = re.compile(r"(?:표|그림|부록|사진|도표)\s?$")
+_AND = re.compile("(?<=[A-Z])&(?=[A-Z])")
 _INITIALS = re.compile(r"\b(?:[A-Z]\.){2,}")
 
 
@@ -70,9 +72,9 @@ def _roman_letters(found: re.Match[str]) -> str:
     letters, before, behind = found[1], found.string[: found.start()], found.string[found.end() :]
     value, is_single = roman(letters), len(letters) == 1
     line = before.rpartition("\n")[2]
-    is_number = before.rstrip().endswith("제") or (_CHAPTER if is_single else _NUMBERED).match(behind)
+    is_number = before.rstrip().endswith("제") or _LISTED.search(before) or (_CHAPTER if is_single else _NUMBERED).match(behind)
     if is_number or (not line.strip() and _ITEM.match(behind)):
-        return f"{sino(value)} "
+        return f"{sino(value)}{' ' if '가' <= behind[:1] <= '힣' else ''}"
     names = tables().english_numbers
     if value <= len(names) and (_PART_WORD.search(before) or (not is_single and _WORDLIKE.search(before))):
         return names[value - 1]
@@ -85,7 +87,7 @@ def read_known_words(text: str) -> str:
     text = _any_of(known.exact).sub(lambda found: known.exact[found[0]], _INITIALS.sub(_without_points, text))
     mixed = {word: read for word, read in known.words.items() if not word.isalpha()}
     pattern = _any_of(mixed, re.IGNORECASE)
-    return pattern.sub(lambda found: mixed[found[0].lower()], text)
+    return _AND.sub("앤", pattern.sub(lambda found: mixed[found[0].lower()], text))
 
 
 def read_words(text: str, spelt: list[str]) -> str:

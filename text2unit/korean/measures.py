@@ -98,13 +98,15 @@ def _read_rate(found: re.Match[str]) -> str:
 
 @cache
 def _a_unit() -> re.Pattern[str]:
-    """A unit that no number stands before: kg당, 단위는 km."""
-    units, alone = alternatives(tables().measures), alternatives(tables().alone)
-    return re.compile(rf"(?<![A-Za-z0-9.%])(?<!\d\s)(?:({units})(?=\s?당(?![가-힣]))|({alone})(?![A-Za-z0-9/]))")
+    """A unit that no number stands before: kg당, 단위는 km, km/h 단위."""
+    units, alone, speeds = map(alternatives, (tables().measures, tables().alone, tables().speeds))
+    return re.compile(
+        rf"(?<![A-Za-z0-9.%])(?<!\d\s)(?:({units})(?=\s?당(?![가-힣]))|({alone})(?![A-Za-z0-9/]))|(?<![A-Za-z0-9])({speeds})(?![A-Za-z0-9])"
+    )
 
 
 def _read_a_unit(found: re.Match[str]) -> str:
-    return tables().measures[found[1] or found[2]]
+    return " ".join(tables().speeds[found[3]]) if found[3] else tables().measures[found[1] or found[2]]
 
 
 @cache
