@@ -2,14 +2,15 @@
 
 `netflips convert --for cpu` writes it. It is good on the machine and with the torch that wrote it, for the very checkpoint that it
 was made of and one number format; else it is left aside, in one line, and the weights are laid out as ever. It is a safetensors
-file of bytes; what they look like is asked of oneDNN at each start, by laying out one weight of each shape, whose bytes must
-be those of the file.
+file of bytes with their checksums; what they look like is asked of oneDNN at each start, by laying out one weight of each shape,
+whose bytes must be those of the file.
 """
 
 import hashlib
 import logging
 import os
 import platform
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,15 +20,18 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from avcore.checkpoints.checkpoint import Checkpoint, fingerprint_tensors
+from avcore.checkpoints.checkpoint import Checkpoint
+from avcore.checkpoints.layouts import as_bytes
 from avcore.compute.laid_out import ALIGNMENT, can_map, num_bytes, weight_of
+from avcore.compute.memory import MappedFiles, let_go_of_mapped
 from avcore.compute.modules import PackedLinear
 from avcore.errors import CheckpointError, UsageError, reason
 from avcore.files import atomic_output
+from avcore.units.vocabulary import fingerprint
 
 LOG = logging.getLogger("netflips.checkpoints")
 
-_FORMAT = "netflips-laid-out-3"
+_FORMAT = "netflips-laid-out-4"
 _ENDING = ".cpu"
 _REMEDY = "netflips convert --for cpu makes it anew"
 _CPU = ("vendor_id", "cpu family", "model", "model name", "flags")
@@ -53,7 +57,7 @@ def write_laid_out(model: nn.Module, source: Checkpoint, dtype: torch.dtype) -> 
             expected="a unit encoder, a translator or a text reader with large layers, and a torch with oneDNN",
         )
     weights = {name: layer.content() for name, layer in layers.items()}
-    about = {"format": _FORMAT, "source": source.fingerprint, "tensors": fingerprint_tensors(weights), **_machine(dtype)}
+    about = {"format": _FORMAT, "source": source.fingerprint, "tensors": _sums(weights), **_machine(dtype)}
     path = laid_out_path(source.path, dtype)
     with atomic_output(path) as temporary:
         _save_aligned(weights, about, temporary)
@@ -95,9 +99,20 @@ def _read(path: Path, expected: Mapping[str, str]) -> dict[str, Tensor]:
             if about.get(name) != value:
                 raise ValueError(f"it was made for another {name}")
         stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if fingerprint_tensors(stored) != about.get("tensors"):
+    if _sums(stored) != about.get("tensors"):
         raise ValueError("other bytes than were written")
     return stored
+
+
+def _sums(weights: Mapping[str, Tensor]) -> str:
+    """The names, forms and checksums of weights as one name. What was looked at and is mapped is let go again."""
+    files, parts = MappedFiles(), []
+    for name in sorted(weights):
+        content = as_bytes(weights[name])
+        parts.append(f"{name} {weights[name].dtype} {list(weights[name].shape)} {zlib.crc32(content.numpy().data):08x}".encode())
+        if files.hold(content):
+            let_go_of_mapped(content)
+    return fingerprint(*parts)
 
 
 def _checked(stored: Mapping[str, Tensor], layers: Mapping[str, PackedLinear]) -> dict[str, Tensor]:
