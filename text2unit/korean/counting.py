@@ -20,6 +20,7 @@ _IN_VOLUME = re.compile(r"에서|에[는도선]|에\s?(?:나오|실|수록|등�
 _SUM = re.compile(r"(?<=\d)(?:\s([+*-])\s|\s?([+\u00d7÷])\s?)(?=\d)")
 _EQUALS = re.compile(rf"(?<![\d.,])({NUMBER})\s?=\s?(?=[\d-])")
 _NAMED = re.compile(r"(?<=[A-Za-z])-(\d+)(?![\d.,]*\d)")
+_MINUS = re.compile(r"(?<=\d)-(?=\d+\s?=)")
 _HYPHEN = re.compile(r"(?<=\d)-(?=\d)")
 _OF_CLOCKS = ("월", "일", "시", "분", "초")
 """Counters whose numbers may be written with a zero before them."""
@@ -28,7 +29,14 @@ _ARITHMETIC = {"+": "더하기", "-": "빼기", "*": "곱하기", "\u00d7": "곱
 
 def read_numbers(text: str) -> str:
     """Read every number that is left in a text, with the counters, units and signs that belong to it."""
-    rules = ((_range(), _read_range), (_NAMED, _read_named), (_HYPHEN, " 다시 "), (_SUM, _read_sum), (_EQUALS, _read_equals))
+    rules = (
+        (_range(), _read_range),
+        (_NAMED, _read_named),
+        (_MINUS, " 빼기 "),
+        (_HYPHEN, " 다시 "),
+        (_SUM, _read_sum),
+        (_EQUALS, _read_equals),
+    )
     text = apply_rules(rules, read_amounts(text))
     return apply_rules(((_ordinal(), _read_ordinal), (_counted(), _read_counted)), read_measures(text))
 

@@ -27,7 +27,7 @@ _QUARTERS = re.compile(r"(?<=[1-4]/4)(?:\s?분기)?\s?[~-]\s?(?=[1-4]/4\s?분기
 _QUARTER_LETTER = re.compile(r"(?<![A-Za-z0-9])(?:([1-4])Q(?:\s?(\d\d)(?!\d))?|Q([1-4]))(?![A-Za-z0-9])")
 _EVENT = re.compile(r"(?<![\d.·])(\d{1,2})·(\d{1,2})(?![\d·])")
 _PRESSURE = re.compile(
-    r"(?:(?<=혈압)|(?<=수축기))([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)"
+    r"(?:(?<=혈압)|(?<=수축기))([은는이가도:]?\s?)(\d{2,3})/(\d{2,3})(?![\d/])(\s?mmHg)?|(?<![\d./])(\d{2,3})/(\d{2,3})(\s?mmHg)"
 )
 _NAMED_DATE = re.compile(r"(?<![\d./])(\d{1,2})/(\d{1,2})\s?([~-])\s?(\d{1,2})/(\d{1,2})(?![\d/]|\s?분기)")
 _FINAL = r"(?:로|으로|\s?(?:승|패|완승|완패|대승|대패|신승|석패|압승|참패|역전|무승부|동점|리드|완봉|비겼|비긴))"
@@ -182,9 +182,9 @@ def _season(found: re.Match[str]) -> str:
 
 
 def _pressure(found: re.Match[str]) -> str:
-    upper, lower = (found[2], found[3]) if found[2] else (found[4], found[5])
-    unit = f" {tables().measures['mmHg']}" if found[6] else ""
-    return f"{found[1] or ''}{sino(int(upper))}에 {sino(int(lower))}{unit}"
+    before, *first, unit = found.groups()[:4] if found[2] else ("", *found.groups()[4:])
+    name = f" {tables().measures['mmHg']}" if unit else ""
+    return f"{before}{sino(int(first[0]))}에 {sino(int(first[1]))}{name}"
 
 
 def _named_digits(found: re.Match[str]) -> str:

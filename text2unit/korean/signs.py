@@ -23,7 +23,7 @@ _MOST_NAMED = 5
 _FORMS = str.maketrans(
     {
         "\u2212": "-", "\u2013": "-", "\u2010": "-", "\u2011": "-", "\u2044": "/", "\u223c": "~", "\u301c": "~", "\u2019": "'",
-        "\u2018": "'", "\u2012": "-", **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
+        "\u2215": "/", "\u2018": "'", "\u2012": "-", **dict.fromkeys("\u318d\u2022\u2027\u2219\u22c5\u30fb\uff65\u119e", "\u00b7"),
     }
 )  # fmt: skip
 """Minus signs, dashes, slashes of fractions, tildes, quotes and middle dots in the form that the rules know."""
@@ -59,7 +59,7 @@ def clean(text: str) -> str:
 
 def _company(found: re.Match[str]) -> str:
     """(주) and the like, before a name or behind it, in full."""
-    name = _COMPANIES[unicodedata.normalize("NFKC", found[0]).strip("() ")]
+    name = next(_COMPANIES[sign] for sign in unicodedata.normalize("NFKC", found[0]) if sign in _COMPANIES)
     return f"{name} " if found.re is _COMPANY_BEFORE else f" {name}"
 
 
