@@ -14,7 +14,7 @@ from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
 from avcore.loading import end_start
-from avcore.plain_text import PlainFormatter, forget_warnings
+from avcore.plain_text import NEW_COMMAND, PlainFormatter
 from avcore.usage import Parser, add_quiet_options
 
 LOG = logging.getLogger("netflips")
@@ -65,7 +65,8 @@ def run(
     level = logging.DEBUG if is_verbose else logging.WARNING if getattr(options, "quiet", False) else logging.INFO
     _log_to_stderr()
     LOG.setLevel(level)
-    forget_warnings()
+    for forget in NEW_COMMAND:
+        forget()
     end_start()
     keep_freed_memory()
     try:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from numbers import Real
 
@@ -19,6 +19,8 @@ _HARMLESS = {"\u200c", "\u200d"}
 """Joiners, which some scripts are written with."""
 _TOLD: set[str] = set()
 """What this command has warned of."""
+NEW_COMMAND: list[Callable[[], None]] = [_TOLD.clear]
+"""What is called when a command begins in this process, of which there may have been others."""
 _LONE = re.compile("[\ud800-\udfff]")
 """How Python holds the bytes of a file name that is not UTF-8."""
 
@@ -36,11 +38,6 @@ def warn_once(text: str) -> None:
     if text not in _TOLD:
         _TOLD.add(text)
         logging.getLogger("netflips").warning("%s", text)
-
-
-def forget_warnings() -> None:
-    """A new command begins in this process."""
-    _TOLD.clear()
 
 
 def json_text(content: object, indent: int | None = None) -> str:

@@ -51,6 +51,15 @@ class Parser(argparse.ArgumentParser):
         return known
 
 
+def add_track_option(parser: argparse._ActionsContainer, whose: str) -> None:
+    """Add --audio-track to a parser or a group of options. whose: the file, as `the video`."""
+    parser.add_argument(
+        "--audio-track",
+        metavar="N|LANG",
+        help=f"the sound track of {whose} that is heard: a number from 1, or a language (default: the first with speech)",
+    )
+
+
 def add_quiet_options(parser: argparse._ActionsContainer, besides: str = "") -> None:
     """Add --quiet and --verbose to a parser or a group of options. besides: what is printed with --quiet all the same."""
     extra = f", and {besides}" if besides else ""

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def _media_facts(path: Path) -> dict[str, Any]:
         }
     if info.has_audio:
         facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels}
+        facts["sound_tracks"] = [asdict(track) for track in info.tracks]
     return facts
 
 
@@ -76,7 +78,13 @@ def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         size = f"{picture['width']}x{picture['height']}"
         yield f"picture: {size}, {rate}, {several(picture['pictures'], 'picture')}, {picture['duration_s']:.3f} s"
     if sound := facts.get("sound"):
-        yield f"sound: {sound['rate_hz']} Hz, {several(sound['channels'], 'channel')}"
+        tracks = facts["sound_tracks"]
+        if len(tracks) == 1:
+            yield f"sound: {sound['rate_hz']} Hz, {several(sound['channels'], 'channel')}"
+        for track in tracks if len(tracks) > 1 else ():
+            told = [track["language"], track["title"], track["codec"], f"{track['rate']} Hz", several(track["channels"], "channel")]
+            usual = ", default" if track["is_default"] else ""
+            yield f"sound track {track['number']}: {', '.join(filter(None, told))}{usual}"
     yield f"comment: {facts['comment'] or '(none)'}"
 
 

@@ -117,7 +117,8 @@ class DubOptions:
     paste, of the whole face without a feathered edge. mouth: what moves the lips. label: text burnt into the picture, "" = none.
     timing: source = each utterance in its own place and the recording's own pictures; free = one utterance, as long as it takes
     (the published behaviour); auto = free for a clip of one utterance. subtitles: text beside, in or on the dub, None = none.
-    road: over text, None = over units; over text all is dubbed in its own time, by what is heard.
+    road: over text, None = over units; over text all is dubbed in its own time, by what is heard. audio_track: which
+    one is heard, a number from 1 or a language; None = the first in which somebody speaks.
     """
 
     source: str = "en"
@@ -136,6 +137,7 @@ class DubOptions:
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     subtitles: Subtitling | None = None
     road: TextRoad | None = None
+    audio_track: str | None = None
 
     def __post_init__(self) -> None:
         _take_paths(self, "speaker", "lips", "boxes")

@@ -12,6 +12,7 @@ from avcore.media import PictureSource, iter_speech_blocks
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, silent
 from avcore.speech.regions import listen
+from avcore.speech.tracks import settle_track
 from netflips.dub.clock import StageClock
 from netflips.dub.files_used import inputs_of, outputs_of
 from netflips.dub.short_clip import ShortDub
@@ -48,6 +49,7 @@ def dub(
     options = options.settled_for(models.extractor.agreement is not None)
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
+        settle_track(in_path, options.audio_track)
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     if in_own_time:

@@ -17,6 +17,7 @@ from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import bars
+from avcore.usage import add_track_option
 from unit2text.stage import TEXT_READER
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--modalities", default="audio", help="audio,video or audio or video (default: audio; of lips alone: video)"
     )
+    add_track_option(parser, "a file")
     parser.add_argument("--lang", help="language that is spoken, as en (default: the one whose text is most probable)")
     parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
     parser.add_argument(
@@ -80,6 +82,7 @@ def _work(options: argparse.Namespace) -> int | None:
     keep_apart({"the transcript": [out for out in outputs.values() if out is not None]}, inputs)
     with loading():
         from avcore.media import require_media
+        from avcore.speech.tracks import settle_track
 
     require = require_media if len(options.files) == 1 else require_file  # of several, each is opened when its turn comes
     for path in options.files:
@@ -89,6 +92,7 @@ def _work(options: argparse.Namespace) -> int | None:
     failed = 0
     for path, out in outputs.items():
         try:
+            settle_track(path, options.audio_track)
             with bars(options.quiet) as progress:
                 heard = listener.hear(path, asked, progress)
             _write(out, _format_of(options, out), heard)

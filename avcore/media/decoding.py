@@ -22,6 +22,7 @@ from avcore.errors import InputError, MediaError
 from avcore.files import require_file
 from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
+from avcore.media.tracks import chosen_number
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE
 
 _HEAD_BYTES = 4096
@@ -112,8 +113,9 @@ def video_stream(container: Any) -> Any | None:
 
 
 def audio_stream(container: Any) -> Any | None:
-    """The sound stream that a player would play, or None."""
-    return _preferred(list(container.streams.audio))
+    """The sound stream that was chosen (`avcore.media.tracks`) or that a player would play, or None."""
+    streams, number = list(container.streams.audio), chosen_number(container.name)
+    return streams[number - 1] if number is not None and number <= len(streams) else _preferred(streams)
 
 
 def require_video(container: Any, path: str | Path) -> Any:

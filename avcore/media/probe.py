@@ -14,6 +14,7 @@ from avcore.media.decoding import audio_stream, open_media, packet_time, video_s
 from avcore.media.filters import AS_STORED, Treatment
 from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.pictures import View, first_view
+from avcore.media.tracks import SoundTrack, notes_of, sound_tracks
 from avcore.plain_text import warn_once
 from avcore.timeline import FRAME_RATE, plain_rate
 
@@ -29,6 +30,8 @@ _JUMP_S = Fraction(1, 2)
 _CONTAINER_TICK = Fraction(1, 1_000_000)
 _READING = "1"
 """Changes whenever pictures come out otherwise than before."""
+_MIXING = "channels that cancel are not mixed"
+"""The same for sound of several channels."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class MediaInfo:
     packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright.
     comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown. longest_picture_s: how long
     the picture that stays longest does. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment:
-    what its pictures go through.
+    what its pictures go through. tracks: of sound. track: the number of the one that is read, 0 = none.
     """
 
     path: Path
@@ -60,6 +63,8 @@ class MediaInfo:
     longest_picture_s: Fraction = Fraction(0)
     still: str = ""
     treatment: Treatment = AS_STORED
+    tracks: tuple[SoundTrack, ...] = ()
+    track: int = 0
 
     @property
     def is_bt709(self) -> bool:
@@ -68,13 +73,15 @@ class MediaInfo:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is read otherwise than it is stored, a line each."""
-        return self.treatment.notes
+        """What is read otherwise than it is stored, a line each; more is known when the sound was heard."""
+        return (*self.treatment.notes, *notes_of(self.path))
 
     @property
     def reading(self) -> tuple[object, ...]:
         """The same for names of kept work: nothing of a file that is read as it is stored."""
-        return () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
+        pictures = () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
+        mixed = (_MIXING,) if self.audio_channels > 1 else ()
+        return (*pictures, *mixed, *((self.track,) if len(self.tracks) > 1 else ()))
 
 
 @dataclass
@@ -125,6 +132,7 @@ def probe(path: str | Path) -> MediaInfo:
         facts: dict[str, Any] = {"path": Path(path), "comment": tags.get("comment", "")}
         if audio is not None:
             facts |= _describe_sound(audio, packets[audio.index])
+            facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
             require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
         view = None if video is None else first_view(path)
         if audio is not None:
@@ -134,7 +142,7 @@ def probe(path: str | Path) -> MediaInfo:
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
             facts["treatment"] = view.treatment
     info = MediaInfo(**facts)
-    for note in info.notes:
+    for note in info.treatment.notes:
         warn_once(f"{path}: {note}")
     return info
 

@@ -4,6 +4,7 @@ import logging
 import wave
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,10 @@ from avcore.errors import MediaError
 from avcore.files import atomic_output
 from avcore.media.decoding import open_media, require_audio, video_stream
 from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound, require_whole_sound
+from avcore.media.phase import LoneChannel, lone_channel
 from avcore.media.pictures import first_view
 from avcore.media.probe import probe
+from avcore.media.tracks import chosen_number, note_of
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
 
 LOG = logging.getLogger(__name__)
@@ -72,9 +75,9 @@ def _read_plain_wav(path: str | Path, rate: int) -> Samples | None:
 
 def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Samples]:
     """Yield what `read_speech` gives in blocks of float32 [time], of any length, without holding more than one."""
-    resampler = None
+    resampler, mixed = None, _Mixing(path)
     for block in _placed_blocks(path):
-        mono = block.weights @ block.samples if len(block.samples) > 1 else block.samples[0]
+        mono = mixed.mono(block)
         if block.rate == rate:
             yield mono
             continue
@@ -84,6 +87,43 @@ def iter_speech_blocks(path: str | Path, rate: int = SAMPLE_RATE) -> Iterator[Sa
         yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(frame))
     if resampler is not None:
         yield from (resampled.to_ndarray()[0] for resampled in resampler.resample(None))
+
+
+class _Mixing:
+    """All channels of a file as one: mixed, or where they cancel one of them alone."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+
+    def mono(self, block: _Block) -> Samples:
+        """Float32 [time]."""
+        if len(block.samples) == 1:
+            only: Samples = block.samples[0]
+            return only
+        alone = self._alone
+        if alone is None or alone.channels != len(block.samples):
+            return np.asarray(block.weights @ block.samples, np.float32)
+        lone: Samples = block.samples[alone.number]
+        return lone
+
+    @cached_property
+    def _alone(self) -> LoneChannel | None:
+        now = Path(self._path).stat()
+        alone = _lone_channel(str(self._path), chosen_number(self._path), now.st_size, now.st_mtime_ns)
+        if alone is not None:
+            what = f"its channels are out of phase and cancel in the mix, so the {alone.name} one is heard alone"
+            note_of(self._path, what)
+        return alone
+
+
+@lru_cache(maxsize=256)
+def _lone_channel(path: str, track: int | None, size: int, changed: int) -> LoneChannel | None:
+    """What `lone_channel` says of a file's sound, which is decoded for it once; it is heard anew only where it has changed."""
+    del track, size, changed
+    with open_media(path) as container:
+        stream = require_audio(container, path)
+        names = [channel.name for channel in stream.codec_context.layout.channels]
+        return lone_channel(((one.samples, one.weights) for one in _decode(container, stream, path, is_told=False)), names)
 
 
 def read_sound(path: str | Path) -> tuple[Samples, int]:
@@ -186,8 +226,8 @@ def _declared_end(stream: Any) -> Fraction | None:
     return ((stream.start_time or 0) + stream.duration) * stream.time_base if is_exact else None
 
 
-def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:
-    """Decode the sound track; packets that cannot be decoded, or not to sound, are skipped with one warning."""
+def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True) -> Iterator[_Block]:
+    """Decode the sound track; packets that cannot be decoded, or not to sound, are skipped with one warning if is_told."""
     num_damaged, rate, clock = 0, 0, Fraction(0)
     is_coded = not stream.codec_context.name.startswith(_AS_STORED)
     for packet in container.demux(stream):
@@ -209,7 +249,7 @@ def _decode(container: Any, stream: Any, path: str | Path) -> Iterator[_Block]:
             else:
                 yield _Block(samples, rate, _mono_weights(frame), clock)
             clock += samples_to_seconds(frame.samples, rate)
-    if num_damaged:
+    if num_damaged and is_told:
         LOG.warning("%s: %d damaged sound packets were skipped", path, num_damaged)
 
 

@@ -32,6 +32,7 @@ from avcore.media import (
 )
 from avcore.plain_text import several
 from avcore.speech.regions import SpeechActivity, listen
+from avcore.speech.tracks import settle_track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, frames_to_seconds, frames_to_units, units_to_samples
 from avcore.units.vocabulary import fingerprint
 from avdata.manifest import Entry
@@ -64,14 +65,15 @@ class Footage:
         video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
         return cls(video, temporary / f"{stem}.s16", not source.is_plain)
 
-    def bring(self, source: CorpusFile) -> None:
-        """Copy the video out of its archive if it is in one, and store its sound.
+    def bring(self, source: CorpusFile, audio_track: str | None = None) -> None:
+        """Copy the video out of its archive if it is in one, and store its sound, by `settle_track` of one of several tracks.
 
         Raises MediaError or InputError when it has no sound or cannot be read; then nothing stays behind.
         """
         try:
             if self.is_copy:
                 source.copy_to(self.video)
+            settle_track(self.video, audio_track)
             with self.sound.open("wb") as file:
                 for block in iter_speech_blocks(self.video):
                     whole = np.clip(np.floor(block * np.float32(_FULL_SCALE)), -_FULL_SCALE, _FULL_SCALE - 1)

@@ -19,6 +19,7 @@ from avcore.speech.regions import CutSettings, Region, SpeechActivity, cut_at_pa
 from avcore.suffixes import LIP_ENDING, VIDEO_SUFFIXES
 from avcore.timeline import FRAME_RATE, frame_at, frames_covering, frames_to_seconds
 from avcore.units.vocabulary import normalise_language
+from avcore.usage import add_track_option
 from avdata.prepare.clips import ClipMaker, ClipRequest, ClipSettings, Footage
 from avdata.prepare.label_fields import spoken_form
 from avdata.prepare.quality import QualityGates, write_contact_sheet
@@ -50,7 +51,8 @@ class VideoSettings:
     """How videos are cut, and what is said of them.
 
     cut: at `pauses`, into pieces of `exact` length (exact_s), or `none`: a file is a clip. language: two letters, "" = not
-    said. speaker: one name for all, "" = the folder that a video lies in.
+    said. speaker: one name for all, "" = the folder that a video lies in. audio_track: which is heard, "" = the first one in which
+    somebody speaks.
     """
 
     cut: Literal["pauses", "exact", "none"] = "pauses"
@@ -59,6 +61,7 @@ class VideoSettings:
     clips: ClipSettings = field(default_factory=ClipSettings)
     language: str = ""
     speaker: str = ""
+    audio_track: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class VideoCorpus:
     @property
     def settings(self) -> Mapping[str, Any]:
         """All of them: clips of two kinds must not be mixed."""
-        return {"corpus": "video", **asdict(self.video)}
+        settings = {"corpus": "video", **asdict(self.video)}
+        return settings if self.video.audio_track else {name: one for name, one in settings.items() if name != "audio_track"}
 
     def pieces(self) -> Iterator[CorpusPiece]:
         """One for each video. Raises InputError when there is none."""
@@ -130,7 +134,7 @@ class VideoWorker:
         recording: Recording = piece.work
         footage = Footage.of(recording.source, self.temporary)
         with footage.told_as(recording.source):
-            footage.bring(recording.source)
+            footage.bring(recording.source, self.video.audio_track or None)
         try:
             with footage.told_as(recording.source):
                 requests = self._requests(piece.key, recording, footage, journal)
@@ -243,6 +247,7 @@ def build_parser() -> Parser:
     parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="videos, also in zip or tar archives")
     parser.add_argument("--language", default="", metavar="LANG", help="what is spoken, two letters")
     parser.add_argument("--speaker", default="", metavar="NAME", help="who speaks in all (default: the folder a video lies in)")
+    add_track_option(parser, "a video")
     _add_cutting(parser)
     add_clip_options(parser)
     add_output_options(parser)
@@ -314,6 +319,7 @@ def _settings(options: argparse.Namespace) -> VideoSettings:
         clips=clip_settings(options, exact_s or (0.0 if options.whole_files else options.min_seconds)),
         language=normalise_language(options.language),
         speaker=options.speaker,
+        audio_track=options.audio_track or "",
     )
 
 

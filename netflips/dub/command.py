@@ -9,6 +9,7 @@ from avcore.command import Parser, add_common_options, run
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.loading import loading, postponed
+from avcore.usage import add_track_option
 from netflips.bulk.spread import add_spread_options
 from netflips.dub.recording_flags import add_recording_options, recording_options
 from netflips.dub.subtitle_flags import add_subtitle_options
@@ -44,6 +45,7 @@ def build_parser(prog: str = "netflips dub") -> Parser:
         metavar="FILE",
         help="write what was done: .html is a page to read, any other name is JSON; may be given for each",
     )
+    add_track_option(files, "a video")
     add_subtitle_options(files)
     _add_language_options(parser)
     _add_model_options(parser)

@@ -88,7 +88,7 @@ class ShortDub:
     ) -> None:
         self._source, self._in, self._out = source, source.path, out_video
         self._models, self._options, self._progress, self._clock = models, options, progress, clock
-        self._warnings, self._mouth, self._head_start = list(source.info.notes), "", head_start
+        self._warnings, self._mouth, self._head_start = list[str](), "", head_start
 
     def run(self) -> DubReport:
         """Do everything; see `netflips.pipeline.dub`."""
@@ -295,6 +295,6 @@ class ShortDub:
             pitch_hz=spoken_pitch_hz(self._models.vocoder, voice),
             fingerprints=self._models.fingerprints,
             stages=stages,
-            warnings=tuple(self._warnings),
+            warnings=(*info.notes, *self._warnings),
             faces=() if material.face is None else tuple(asdict(track) for track in material.face.tracks),
         )

@@ -148,6 +148,7 @@ def _dub_options(options: argparse.Namespace, languages: tuple[str, str], record
         recording=recording,
         subtitles=subtitling(options),
         road=text_road(options),
+        audio_track=options.audio_track,
     )
 
 

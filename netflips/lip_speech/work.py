@@ -14,6 +14,7 @@ from avcore.media import PictureSource, require_media, require_video_name, write
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
+from avcore.speech.tracks import settle_track
 from avcore.timeline import samples_to_seconds
 from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
@@ -29,6 +30,7 @@ _MEL = ".npz"
 def speak_video(options: argparse.Namespace) -> None:
     """Speak what the options ask for. Raises NetflipsError for files that cannot be used; then nothing is written."""
     encoder, renderer = _check(options)
+    settle_track(options.video)
     info = require_moving_lips(options.video)
     device = device_name(options)
     checkpoint = open_renderer_checkpoint(renderer)

@@ -8,6 +8,7 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.faces.select import parse_face_choice
 from avcore.loading import loading
+from avcore.usage import add_track_option
 from unit2av.mouths.backend import add_mouth_options
 
 FITS = ("speech", "hold", "video")
@@ -24,6 +25,7 @@ def build_parser(prog: str = "netflips lipsync") -> Parser:
     files = parser.add_argument_group("files")
     files.add_argument("video", type=Path, metavar="VIDEO", help="video of somebody who talks, any container")
     files.add_argument("--speech", type=Path, required=True, help="the speech: any sound or video file")
+    add_track_option(files, "the speech")
     files.add_argument("--out-vid-path", type=Path, required=True, help="the result (.mp4, .m4v, .mov or .mkv)")
     picture = parser.add_argument_group("picture")
     add_mouth_options(picture)

@@ -24,6 +24,7 @@ from avcore.plain_text import several
 from avcore.progress import Progress, bars
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
 from avcore.speech.regions import SpeechActivity, listen
+from avcore.speech.tracks import settle_track
 from avcore.timeline import exact, frames_covering, samples_to_seconds
 from avcore.units import Units
 from netflips.lipsync.listening import units_of_speech
@@ -58,6 +59,8 @@ def sync_lips(options: argparse.Namespace) -> None:
     """Move the lips of a video as the options ask for. Raises NetflipsError for files that cannot be used."""
     choice = mouth_choice(options)
     files = _check(options, choice)
+    settle_track(files.video)
+    settle_track(files.speech, options.audio_track)
     source = _moving(files.video)
     with private_folder() as folder:
         speech, heard = _heard(files.speech, folder)

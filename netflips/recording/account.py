@@ -64,7 +64,7 @@ def tell(
         voice="the source's" if options.speaker is None else str(options.speaker),
         fingerprints=job.models.fingerprints | _engines(job),
         stages=tuple(StageTime(name, took, output_s / max(took, 1e-9)) for name, took in job.clock.seconds.items()),
-        warnings=tuple(job.warnings),
+        warnings=(*info.notes, *job.warnings),
         mouth=job.mouth.name,
         timing="source",
         road=UNITS if options.road is None else TEXT,

@@ -39,9 +39,6 @@ class Job:
     mouth: MouthChoice
     warnings: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.warnings.extend(self.info.notes)
-
     @property
     def info(self) -> MediaInfo:
         """What the recording holds."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from avcore.arrays import Samples
-from avcore.media import SubtitleTrack, VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks
+from avcore.media import SubtitleTrack, VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
 from avcore.provenance import synthetic_comment
 from avcore.timeline import seconds_to_samples
 from netflips.options import Background
@@ -99,11 +100,18 @@ def _mixed_sound(job: Job, found: Found, lines: Sequence[Line], clock: OutputClo
     own = iter_sound_blocks(job.source.path) if job.info.has_audio else iter(())
     effects = None
     if settings.background_audio is not None:
-        placed = output_blocks(iter_sound_at(settings.background_audio, rate), clock, rate, end, cut_at)
+        placed = output_blocks(_effects(settings.background_audio, rate, job.num_channels), clock, rate, end, cut_at)
         effects = SoundReader((block for _, block in placed), job.num_channels)
     mixer = Mixer(lines, rate, job.num_channels, settings.background)
     for start, block in output_blocks(own, clock, rate, end, cut_at):
         yield mixer.mix(start, block, None if effects is None else effects.take(len(block)))
+
+
+def _effects(path: Path, rate: int, num_channels: int) -> Iterator[Samples]:
+    """The sound of a file, float32 [time, channel]; mixed to one channel where it has others than `num_channels`."""
+    if probe(path).audio_channels == num_channels:
+        return iter_sound_at(path, rate)
+    return (block[:, None] for block in iter_speech_blocks(path, rate))
 
 
 class Mixer:

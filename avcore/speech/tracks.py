@@ -1,0 +1,75 @@
+"""The sound track in which somebody speaks, of a file that has several: a desktop and a microphone, or several languages."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from avcore.arrays import Samples
+from avcore.errors import MediaError
+from avcore.media import iter_speech_blocks
+from avcore.media.decoding import audio_stream, open_media
+from avcore.media.tracks import SoundTrack, asked_track, choose_track, note_of, sound_tracks
+from avcore.speech.regions import listen
+from avcore.timeline import SAMPLE_RATE
+
+LOG = logging.getLogger("netflips")
+_HEARD_SAMPLES = 300 * SAMPLE_RATE
+"""Of each track that are listened to at most."""
+_LEAST_S = 0.5
+_WAY_OUT = "--audio-track chooses another"
+
+
+def settle_track(path: str | Path, asked: str | None = None) -> None:
+    """Decide which sound track of a file is read from now on, and say so where there are several.
+
+    asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
+    Raises InputError or MediaError for a file or a track that is not there. A file of one track is opened and no more.
+    """
+    choose_track(path, None)
+    with open_media(path) as container:
+        tracks, usual = sound_tracks(container), audio_stream(container)
+        number = 0 if usual is None else list(container.streams.audio).index(usual) + 1
+    if asked is not None:
+        choose_track(path, asked_track(tracks, asked, path).number)
+    elif len(tracks) > 1:
+        _take_the_speaking(path, [tracks[number - 1], *(one for one in tracks if one.number != number)])
+
+
+def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:
+    """tracks: the usual one first."""
+    usual, *others = tracks
+    for track in tracks:
+        choose_track(path, track.number)
+        if not _speaks(path):
+            continue
+        if track is usual:
+            LOG.info("%s: sound track %s is heard, not %s; %s", path, track, _listed(others), _WAY_OUT)
+        else:
+            rest = [one for one in others if one is not track]
+            left = f", and not {_listed(rest)}" if rest else ""
+            note_of(path, f"sound track {track} is heard{left}, since nobody speaks in {usual}; {_WAY_OUT}")
+        return
+    choose_track(path, usual.number)
+    note_of(path, f"nobody seems to speak in any of its sound tracks; {usual} is heard, not {_listed(others)}; {_WAY_OUT}")
+
+
+def _listed(tracks: list[SoundTrack]) -> str:
+    return ", ".join(map(str, tracks))
+
+
+def _speaks(path: str | Path) -> bool:
+    """Whether there is speech in the beginning of the chosen track."""
+    try:
+        regions = listen(_beginning(path)).regions()
+    except MediaError:  # a damaged one, or of an unknown codec, is told of if it is the one that is read
+        return False
+    return sum(region.seconds for region in regions) >= _LEAST_S
+
+
+def _beginning(path: str | Path) -> Iterator[Samples]:
+    left = _HEARD_SAMPLES
+    for block in iter_speech_blocks(path):
+        yield block[:left]
+        left -= len(block)
+        if left <= 0:
+            return

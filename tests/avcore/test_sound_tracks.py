@@ -1,0 +1,164 @@
+"""Which sound of a file is heard: its track, and how its channels are mixed."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from avcore.arrays import Samples
+from avcore.errors import MediaError
+from avcore.media import probe, read_speech
+from avcore.plain_text import NEW_COMMAND
+from avcore.speech.tracks import settle_track
+from netflips import cli
+from tests.avcore.made_speech import silence, talk
+
+RATE = 16_000
+TALK = talk([0.5, 2.0, 0.5])
+
+
+@pytest.fixture(autouse=True)
+def _new_command() -> None:
+    for forget in NEW_COMMAND:
+        forget()
+
+
+def write_tracks(path: Path, tracks: Sequence[tuple[Samples, str, str]], default: int = 0) -> Path:
+    """A file of sound tracks, each with its language and title; `default` has the flag. Samples [time] or [channel, time]."""
+    with av.open(str(path), "w") as out:
+        streams = []
+        for number, (samples, language, title) in enumerate(tracks):
+            layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(np.atleast_2d(samples))]
+            stream = out.add_stream("flac", rate=RATE, layout=layout)
+            stream.metadata.update({"language": language, "title": title})
+            stream.disposition = av.stream.Disposition.default if number == default else av.stream.Disposition(0)
+            streams.append((stream, np.atleast_2d(samples), layout))
+        for stream, samples, layout in streams:
+            whole = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(whole.T.reshape(1, -1)), "s16", layout)
+            frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+            resampler = av.AudioResampler("s16", layout, RATE, frame_size=4096)
+            for part in (*resampler.resample(frame), *resampler.resample(None)):
+                out.mux(stream.encode(part))
+            out.mux(stream.encode(None))
+    return path
+
+
+def likeness(one: Samples, other: Samples) -> float:
+    length = min(len(one), len(other))
+    return float(np.corrcoef(one[:length], other[:length])[0, 1])
+
+
+def hum() -> Samples:
+    return np.asarray(0.02 * np.sin(2 * np.pi * 100 * np.arange(len(TALK)) / RATE), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "default", "asked", "number", "note"),
+    [
+        (
+            [(hum(), "eng", "Desktop"), (TALK, "kor", "Mic")],
+            0,
+            None,
+            2,
+            "sound track 2 (kor, Mic) is heard, since nobody speaks in 1",
+        ),
+        ([(TALK, "eng", ""), (-TALK, "kor", "")], 1, None, 2, ""),
+        ([(TALK, "eng", ""), (-TALK, "kor", "")], 0, "2", 2, ""),
+        ([(TALK, "eng", ""), (-TALK, "kor", "")], 0, "ko", 2, ""),
+        ([(-TALK, "eng", ""), (TALK, "kor", "")], 1, "eng", 1, ""),
+        ([(hum(), "", ""), (silence(2.0), "", "")], 0, None, 1, "nobody seems to speak in any of its sound tracks"),
+        ([(TALK, "", "")], 0, None, 1, ""),
+    ],
+)
+def test_the_track_that_speaks_or_that_is_asked_for(
+    tmp_path: Path, tracks: list[tuple[Samples, str, str]], default: int, asked: str | None, number: int, note: str
+) -> None:
+    path = write_tracks(tmp_path / "a.mkv", tracks, default)
+    settle_track(path, asked)
+    info = probe(path)
+    assert info.track == number
+    assert likeness(read_speech(path), tracks[number - 1][0]) > 0.99
+    assert note in "".join(info.notes)
+    assert bool(note) == bool(info.notes)
+    settle_track(path)  # what was chosen before does not count
+    usual = number if asked is None else default + 1
+    assert probe(path).track == usual
+    assert (info.reading == probe(path).reading) == (usual == number)
+
+
+@pytest.mark.parametrize("asked", ["3", "0", "jpn", "second"])
+def test_a_track_that_is_not_there_is_one_line(tmp_path: Path, asked: str) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [(TALK, "eng", "Desktop"), (TALK, "kor", "Mic")])
+    with pytest.raises(MediaError, match=r"no such sound track; expected 1 \(eng, Desktop\), 2 \(kor, Mic\); found --audio-track"):
+        settle_track(path, asked)
+
+
+@pytest.mark.parametrize("command", ["dub {} --out-vid-path o.mp4", "transcribe {}", "lipsync {} --speech {} --out-vid-path o.mp4"])
+def test_commands_take_a_track_and_refuse_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_tracks(tmp_path / "a.mkv", [(TALK, "eng", ""), (TALK, "kor", "")])
+    assert cli.main([*command.format("a.mkv", "a.mkv").split(), "--audio-track", "7", "--cpu", "--quiet"]) == 2
+    assert "found --audio-track 7" in capsys.readouterr().err
+
+
+def test_info_lists_all_sound_tracks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_tracks(tmp_path / "a.mkv", [(TALK, "eng", "Desktop"), (np.stack([TALK, TALK]), "kor", "Mic")])
+    assert cli.main(["info", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        "sound track 1: eng, Desktop, flac, 16000 Hz, 1 channel, default",
+        "sound track 2: kor, Mic, flac, 16000 Hz, 2 channels",
+    ]
+
+
+def noise(level: float, seed: int = 1) -> Samples:
+    return np.asarray(np.random.default_rng(seed).normal(0, level, len(TALK)), np.float32)
+
+
+LOUD = float(np.sqrt((TALK**2).mean()))
+SURROUND = np.zeros((6, len(TALK)), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "name"),
+    [
+        (TALK, -TALK, "left"),
+        (TALK, -0.9 * TALK, "left"),
+        (0.8 * TALK, -TALK, "right"),
+        (TALK, -0.6 * TALK, "left"),
+        (TALK + noise(0.1 * LOUD), -TALK + noise(0.1 * LOUD, 2), "left"),
+        (TALK, -TALK + noise(0.8 * LOUD), "left"),  # the right one is louder, and noisier
+        (np.concatenate([TALK, TALK, TALK]), np.concatenate([-TALK, TALK, -TALK]), "left"),
+        (TALK, TALK, ""),
+        (TALK, 0 * TALK, ""),
+        (TALK, noise(LOUD), ""),
+        (TALK, 0.5 * TALK, ""),
+        (TALK, np.roll(TALK, 8), ""),
+        (noise(LOUD), noise(LOUD, 2), ""),
+        (0 * TALK, 0 * TALK, ""),
+    ],
+)
+def test_channels_that_cancel_are_not_mixed(tmp_path: Path, left: Samples, right: Samples, name: str) -> None:
+    path = write_tracks(tmp_path / "a.mka", [(0.5 * np.stack([left, right]), "", "")])
+    heard, again = read_speech(path), read_speech(path)
+    assert np.array_equal(heard, again)
+    if name:
+        assert probe(path).notes == (f"its channels are out of phase and cancel in the mix, so the {name} one is heard alone",)
+        assert likeness(heard, left if name == "left" else right) > 0.99
+    else:
+        assert not probe(path).notes
+        assert np.abs(heard - 0.25 * (left + right)[: len(heard)]).max() < 1e-3
+
+
+def test_surround_sound_with_speech_in_the_middle_is_mixed(tmp_path: Path) -> None:
+    channels = SURROUND.copy()
+    channels[2], channels[0], channels[1] = 0.5 * TALK, noise(0.01), -noise(0.01)
+    path = write_tracks(tmp_path / "a.mka", [(channels, "", "")])
+    assert likeness(read_speech(path), TALK) > 0.99
+    assert not probe(path).notes
