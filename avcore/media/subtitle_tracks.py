@@ -13,6 +13,7 @@ from avcore.units.vocabulary import three_letters
 
 _CODECS = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
 _TICKS = 1000
+_LONGEST = 0xFFFF
 _STYLES = b"""[Script Info]
 ScriptType: v4.00+
 
@@ -43,15 +44,29 @@ class SubtitleTrack:
     subtitles: Sequence[Subtitle]
 
 
+def add_text_stream(container: Any, kind: str) -> Any:
+    """A new track of text for a container that is being written. kind: as FFmpeg calls it: mp4, mov or matroska."""
+    stream = container.add_stream(_CODECS[kind])
+    stream.codec_context.subtitle_header = _STYLES
+    stream.codec_context.time_base = stream.time_base = Fraction(1, _TICKS)
+    return stream
+
+
+def text_packet(kind: str, one: Subtitle) -> "Packet[Any]":
+    """A text as such a track holds it, without its times."""
+    text = one.text.encode()
+    if _CODECS[kind] != "mov_text":
+        return Packet(text)
+    text = text[:_LONGEST].decode(errors="ignore").encode()
+    return Packet(struct.pack(">H", len(text)) + text)  # MPEG-4 timed text begins with the number of its bytes
+
+
 class TrackWriter:
     """A track of a container that is being written: gives its packets when their time has come."""
 
     def __init__(self, container: Any, kind: str, track: SubtitleTrack) -> None:
         """kind: of the container, as FFmpeg calls it: mp4, mov or matroska."""
-        self._is_counted = _CODECS[kind] == "mov_text"
-        self._stream = container.add_stream(_CODECS[kind])
-        self._stream.codec_context.subtitle_header = _STYLES
-        self._stream.codec_context.time_base = self._stream.time_base = Fraction(1, _TICKS)
+        self._kind, self._stream = kind, add_text_stream(container, kind)
         self._stream.metadata["language"] = three_letters(track.language)
         self._waiting = iter(track.subtitles)
         self._next = next(self._waiting, None)
@@ -63,9 +78,7 @@ class TrackWriter:
             yield self._packet(one)
 
     def _packet(self, one: Subtitle) -> "Packet[Any]":
-        text = one.text.encode()
-        # MPEG-4 timed text begins with the number of its bytes.
-        packet: Packet[Any] = Packet(struct.pack(">H", len(text)) + text if self._is_counted else text)
+        packet = text_packet(self._kind, one)
         start, end = (seconds_to_samples(max(exact(time), exact(0)), _TICKS) for time in (one.start_s, one.end_s))
         packet.stream, packet.time_base = self._stream, Fraction(1, _TICKS)
         packet.pts = packet.dts = start

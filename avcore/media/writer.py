@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output
+from avcore.media.carried import Carried, CarriedTracks
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.decoding import open_media, require_video
 from avcore.media.subtitle_tracks import SubtitleTrack, TrackWriter
 from avcore.timeline import Seconds, exact, plain_rate, samples_to_seconds, seconds_to_samples
+from avcore.units.vocabulary import three_letters
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
@@ -72,7 +74,7 @@ class VideoWriter:
     length of a picture written without a time. audio_rate: Hz, None = no sound. crf: x264's quality, smaller is better.
     pixel_aspect: width to height of a pixel as shown. is_reproducible: the same pictures and sound always give the same
     file; x264's macroblock tree, which makes files smaller, does not on small pictures (seen in its release 165). is_bt709: colours
-    are written in BT.709, else in what is usual for the size.
+    are written in BT.709, else in what is usual for the size. carried: what goes over from another video. language: of the sound.
 
     Use as a context manager: when its block ends in an error or Ctrl-C, nothing stays behind. At the end the shorter of
     picture and sound is made up, with silence or the last picture, so that both end within one frame. subtitles: tracks of text,
@@ -95,14 +97,18 @@ class VideoWriter:
         is_reproducible: bool = False,
         subtitles: Sequence[SubtitleTrack] = (),
         is_bt709: bool = False,
+        carried: Carried | None = None,
+        language: str = "",
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height
         self.out_width, self.out_height = width + width % 2, height + height % 2
         self._is_bt709 = is_bt709 or is_hd(self.out_width, self.out_height)
         self.frame_rate = plain_rate(frame_rate)
         self.audio_rate, self.audio_channels, self.comment = audio_rate, audio_channels, comment
-        self._subtitles = subtitles
+        self._subtitles, self._carried, self._language = subtitles, carried, language
         self._require_known_kind()
+        if carried is not None:
+            carried.say_what_is_left(_FORMATS[self.path.suffix.lower()], self.path.suffix)
         self._pixel_aspect = Fraction(pixel_aspect)
         self._options = {"crf": f"{crf:g}", "preset": preset} | ({"mbtree": "0"} if is_reproducible else {})
         if width * height > _USUAL_PIXELS:
@@ -131,7 +137,7 @@ class VideoWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_output(self.path))
-            self._container = self._open(temporary)
+            self._container = self._open(temporary, stack)
             self._stack = stack.pop_all()
         return self
 
@@ -177,7 +183,7 @@ class VideoWriter:
         self._num_samples += planes.shape[1]
         self._encode_sound(self._resampler.resample(frame))
 
-    def _open(self, temporary: Path) -> Any:
+    def _open(self, temporary: Path, stack: ExitStack) -> Any:
         kind = _FORMATS[self.path.suffix.lower()]
         container = av.open(f"file:{temporary}", "w", format=kind, options={} if kind == "matroska" else {"movflags": "+faststart"})
         if self.comment:
@@ -185,7 +191,9 @@ class VideoWriter:
         self._add_pictures(container)
         if self.audio_rate is not None:
             self._add_sound(container, self.audio_rate)
-        self._tracks = [TrackWriter(container, kind, track) for track in self._subtitles]
+        self._tracks: list[TrackWriter | CarriedTracks] = [TrackWriter(container, kind, track) for track in self._subtitles]
+        if self._carried is not None:
+            self._tracks.append(CarriedTracks(self._carried, container, kind, stack, not self._subtitles))
         return container
 
     def _add_pictures(self, container: Any) -> None:
@@ -199,6 +207,8 @@ class VideoWriter:
         aac_rate = next((known for known in _AAC_RATES if known <= rate), _AAC_RATES[-1])
         self._layout = _LAYOUTS[self.audio_channels]
         self._audio = container.add_stream("aac", rate=aac_rate)
+        if self._language:
+            self._audio.metadata["language"] = three_letters(self._language)
         self._audio.layout = self._layout
         self._audio.bit_rate = self.audio_channels * max(_AAC_MIN_BITS, aac_rate * _AAC_BITS_PER_SAMPLE)
         self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=aac_rate, frame_size=_AAC_FRAME)

@@ -1,6 +1,7 @@
 """The work of `netflips lip2speech`: one file's lips to speech, and what else is asked for of it."""
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 
 from av2unit.stage import UNIT_ENCODER
@@ -11,6 +12,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, require_media, require_video_name, write_speech_pieces
+from avcore.media.carried import Carried
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
@@ -98,4 +100,5 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     """The pictures of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
-    write_talk(out, Frame.of(info, source.rate), pictures, speech, info.duration_s, made_by, "speech")
+    frame = Frame.of(info, source.rate, Carried(source.path, Fraction, info.duration_s))
+    write_talk(out, frame, pictures, speech, info.duration_s, made_by, "speech")

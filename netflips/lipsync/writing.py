@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Samples
 from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
+from avcore.media.carried import Carried
 from avcore.provenance import synthetic_comment
 from avcore.timeline import Seconds, frames_to_seconds, seconds_to_samples
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the pictures of a result are like. rate: Hz; pixel_aspect: width to height of a pixel as shown; is_bt709: see
-    `VideoWriter`.
+    """What the pictures of a result are like. rate: Hz; pixel_aspect: width to height of a pixel as shown; is_bt709, carried:
+    see `VideoWriter`.
     """
 
     width: int
@@ -25,11 +26,12 @@ class Frame:
     rate: Fraction
     pixel_aspect: Fraction = Fraction(1)
     is_bt709: bool = False
+    carried: Carried | None = None
 
     @classmethod
-    def of(cls, info: MediaInfo, rate: Fraction) -> "Frame":
+    def of(cls, info: MediaInfo, rate: Fraction, carried: Carried) -> "Frame":
         """That of a video's pictures."""
-        return cls(info.width, info.height, rate, info.pixel_aspect, info.is_bt709)
+        return cls(info.width, info.height, rate, info.pixel_aspect, info.is_bt709, carried)
 
 
 def write_talk(
@@ -50,7 +52,7 @@ def write_talk(
     rate, comment = sound.audio_rate, synthetic_comment(what, [made_by])
     writer = VideoWriter(
         out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment, **QUICK,
-        pixel_aspect=frame.pixel_aspect, is_bt709=frame.is_bt709,
+        pixel_aspect=frame.pixel_aspect, is_bt709=frame.is_bt709, carried=frame.carried,
     )  # fmt: skip
     track = _SoundTrack(writer, speech, seconds, rate)
     with writer:
@@ -71,7 +73,7 @@ def join_talk(
     rate, comment = sound.audio_rate, synthetic_comment(what, [made_by])
     writer = VideoJoiner(
         out, frame.width, frame.height, frame.rate, rate, sound.audio_channels, comment,
-        pixel_aspect=frame.pixel_aspect, first_piece=pieces[0][0],
+        pixel_aspect=frame.pixel_aspect, first_piece=pieces[0][0], carried=frame.carried,
     )  # fmt: skip
     track, shown = _SoundTrack(writer, speech, seconds, rate), 0
     with writer:

@@ -12,6 +12,7 @@ import pytest
 
 from avcore.errors import InputError, MediaError
 from avcore.media import MediaInfo, probe, read_pictures, read_speech
+from avcore.media.tracks import SoundTrack
 from tests.avcore.media_samples import Film, at_constant_rate, clicks, numbered_picture
 
 
@@ -33,6 +34,8 @@ def test_everything_is_told(film: Path) -> None:
         audio_rate=16000,
         audio_channels=1,
         longest_picture_s=Fraction(1, 25),
+        tracks=(SoundTrack(1, "", "", "aac", 16000, 1, is_default=True),),
+        track=1,
     )
 
 

@@ -1,0 +1,168 @@
+"""What goes over from a video into one that is made of it: titles, and where its times stay, chapters and tracks of subtitles."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.packet import Packet
+from av.stream import Disposition
+from av.subtitles.subtitle import AssSubtitle
+
+from avcore.media.decoding import open_media, video_stream
+from avcore.media.pictures import first_view
+from avcore.media.subtitle_tracks import Subtitle, add_text_stream, text_packet
+from avcore.media.tracks import note_of
+from avcore.timeline import exact, seconds_to_samples
+
+_TICKS = 1000
+_COPIED = {
+    "mp4": {"mov_text", "dvd_subtitle"},
+    "mov": {"mov_text"},
+    "matroska": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
+}
+"""Codecs of subtitles that a container holds as they are."""
+_OF_THE_FILE = {"comment", "encoder", "duration", "major_brand", "minor_version", "compatible_brands"}
+"""Tags that say how a file was made, not what is in it; the comment of what NetfLips makes is its own."""
+_STYLES = re.compile(r"\{\\[^}]*\}")
+"""Italics, places and the like within a text of Advanced SubStation Alpha, in which FFmpeg's decoders give all texts."""
+_LONGEST_TAG = 1 << 16
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What goes over from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
+    others, and only titles go over. end_s: where the new one ends.
+    """
+
+    path: Path
+    at: Callable[[Fraction], Fraction] | None = None
+    end_s: Fraction = Fraction(0)
+
+    def say_what_is_left(self, kind: str, name: str) -> None:
+        """Tell the user which tracks of subtitles the new video cannot hold. kind: of its container; name: as in `.mp4`."""
+        if self.at is None:
+            return
+        with open_media(self.path) as container:
+            for number, stream in enumerate(container.streams.subtitles, 1):
+                if _how(stream, kind) is None:
+                    codec = _codec_of(stream)
+                    known = "unknown" if codec is None else codec.canonical_name
+                    note_of(self.path, f"its subtitle track {number} ({known}) is left out: a {name} file cannot hold it")
+
+
+def _how(stream: Any, kind: str) -> str | None:
+    """How a track of subtitles goes into a container: `copy`, `text`, or None = it cannot."""
+    codec = _codec_of(stream)
+    if codec is None:
+        return None
+    return "copy" if codec.canonical_name in _COPIED[kind] else "text" if codec.text_sub else None
+
+
+def _codec_of(stream: Any) -> Any | None:
+    return stream.codec_context.codec if stream.codec_context else None
+
+
+class CarriedTracks:
+    """The same for a container that is being written; `due` gives the packets of subtitles when their time has come."""
+
+    def __init__(self, carried: Carried, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
+        """out: before its header is written. stack: closes what is read from. is_alone: whether no other tracks of subtitles, which
+        a player should rather show, are in it.
+        """
+        self._carried, self._kind, self._is_alone = carried, kind, is_alone
+        container = stack.enter_context(open_media(carried.path))
+        out.metadata.update(_titles(container))
+        self._streams: dict[int, tuple[str, Any]] = {}
+        self._waiting: Iterator[tuple[Fraction, Packet[Any]]] = iter(())
+        self._next: tuple[Fraction, Packet[Any]] | None = None
+        if carried.at is None:
+            return
+        self._origin = first_view(carried.path).origin if video_stream(container) is not None else Fraction(0)
+        chapters = list(self._chapters(container))
+        if chapters:
+            out.set_chapters(chapters)
+        for stream in container.streams.subtitles:
+            how = _how(stream, kind)
+            if how is not None:
+                self._streams[stream.index] = how, self._added(out, stream, how)
+        if self._streams:
+            self._waiting = self._packets_up_to_damage(container)
+            self._next = next(self._waiting, None)
+
+    def due(self, until: Any) -> "Iterator[Packet[Any]]":
+        """The packets that begin up to a time (s) of the new video, None = all that are left."""
+        while self._next is not None and (until is None or self._next[0] <= exact(until)):
+            yield self._next[1]
+            self._next = next(self._waiting, None)
+
+    def _added(self, out: Any, stream: Any, how: str) -> Any:
+        added = out.add_stream_from_template(stream) if how == "copy" else add_text_stream(out, self._kind)
+        tags = {name: value for name, value in stream.metadata.items() if name.lower() in ("language", "title")}
+        added.metadata.update({name: value for name, value in tags.items() if len(value) <= _LONGEST_TAG})
+        added.disposition = stream.disposition if self._is_alone else stream.disposition & ~Disposition.default
+        return added
+
+    def _chapters(self, container: Any) -> Iterator[dict[str, Any]]:
+        for number, one in enumerate(container.chapters()):
+            start, end = self._span(one["start"] * one["time_base"], one["end"] * one["time_base"])
+            if start < end:
+                ticks = {name: seconds_to_samples(time, _TICKS) for name, time in (("start", start), ("end", end))}
+                yield {"id": number + 1, **ticks, "time_base": Fraction(1, _TICKS), "metadata": _short(one["metadata"])}
+
+    def _span(self, start: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
+        """Two times of the old file in the new video, inside of it."""
+        at = self._carried.at
+        assert at is not None  # else nothing that has times is looked at
+        first, last = (min(max(at(Fraction(time) - self._origin), Fraction(0)), self._carried.end_s) for time in (start, end))
+        return first, last
+
+    def _packets_up_to_damage(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+        try:
+            yield from self._packets(container)
+        except av.error.FFmpegError as error:
+            note_of(self._carried.path, f"its subtitles go over up to where they are damaged ({error.strerror})")
+
+    def _packets(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:
+        """Packets with the time (s) at which they begin, in the order of the file."""
+        for packet in container.demux([stream for stream in container.streams.subtitles if stream.index in self._streams]):
+            if not packet.size or packet.pts is None:
+                continue
+            how, stream = self._streams[packet.stream_index]
+            begin = packet.pts * packet.time_base
+            start, end = self._span(begin, begin + (packet.duration or 0) * packet.time_base)
+            is_inside = start < self._carried.end_s and (end > 0 or not packet.duration)
+            if not is_inside or (packet.duration and start >= end):
+                continue
+            made = _copied(packet) if how == "copy" else self._as_text(packet, start, end)
+            if made is not None:
+                made.stream, made.time_base = stream, Fraction(1, _TICKS)
+                made.pts = made.dts = seconds_to_samples(start, _TICKS)
+                made.duration = seconds_to_samples(end, _TICKS) - made.pts
+                yield start, made
+
+    def _as_text(self, packet: Any, start: Fraction, end: Fraction) -> "Packet[Any] | None":
+        try:
+            shown = [one for one in packet.decode() if isinstance(one, AssSubtitle)]
+        except av.error.FFmpegError:
+            return None
+        text = _STYLES.sub("", "\n".join(one.dialogue.decode(errors="replace") for one in shown)).strip()
+        return text_packet(self._kind, Subtitle(start, end, text)) if text else None
+
+
+def _copied(packet: Any) -> "Packet[Any] | None":
+    content = bytes(packet)
+    # Between two texts MPEG-4 stores an empty one, of length 0; whoever writes such a file puts it in.
+    return None if content == b"\0\0" else Packet(content)
+
+
+def _titles(container: Any) -> dict[str, str]:
+    return {name: value for name, value in _short(container.metadata).items() if name.lower() not in _OF_THE_FILE}
+
+
+def _short(tags: Any) -> dict[str, str]:
+    return {name: value for name, value in tags.items() if len(value) <= _LONGEST_TAG}
