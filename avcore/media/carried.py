@@ -34,7 +34,7 @@ _LONGEST_TAG = 1 << 16
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedOver:
     """What goes over from a video. at: the time (s) in the new one of a time in this one, from its first picture; None = times are
     others, and only titles go over. end_s: where the new one ends.
     """
@@ -70,7 +70,7 @@ def _codec_of(stream: Any) -> Any | None:
 class CarriedTracks:
     """The same for a container that is being written; `due` gives the packets of subtitles when their time has come."""
 
-    def __init__(self, carried: Carried, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
+    def __init__(self, carried: CarriedOver, out: Any, kind: str, stack: ExitStack, is_alone: bool) -> None:
         """out: before its header is written. stack: closes what is read from. is_alone: whether no other tracks of subtitles, which
         a player should rather show, are in it.
         """

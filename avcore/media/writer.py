@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from avcore.errors import OutputError
 from avcore.files import atomic_output
-from avcore.media.carried import Carried, CarriedTracks
+from avcore.media.carried import CarriedOver, CarriedTracks
 from avcore.media.colour import is_hd, rgb_to_yuv420, tag_stream
 from avcore.media.decoding import open_media, require_video
 from avcore.media.subtitle_tracks import SubtitleTrack, TrackWriter
@@ -97,7 +97,7 @@ class VideoWriter:
         is_reproducible: bool = False,
         subtitles: Sequence[SubtitleTrack] = (),
         is_bt709: bool = False,
-        carried: Carried | None = None,
+        carried: CarriedOver | None = None,
         language: str = "",
     ) -> None:
         self.path, self.width, self.height = Path(path), width, height

@@ -22,7 +22,7 @@ from avcore.faces.geometry import CUT_OFF, Landmarks, MouthsToDraw, cut_note, mo
 from avcore.faces.head_start import HeadStart
 from avcore.faces.select import parse_face_choice
 from avcore.media import QUICK, PictureSource, VideoWriter, read_speech
-from avcore.media.carried import Carried
+from avcore.media.carried import CarriedOver
 from avcore.pingpong import pingpong
 from avcore.progress import Progress
 from avcore.provenance import synthetic_comment
@@ -217,7 +217,7 @@ class ShortDub:
             pixel_aspect=info.pixel_aspect,
             subtitles=tracks_of(options, texts),
             is_bt709=info.is_bt709,
-            carried=Carried(self._in),
+            carried=CarriedOver(self._in),
             language=options.target,
         )
         choice = replace(options.mouth, is_hard=options.hard_paste)

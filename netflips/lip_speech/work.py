@@ -12,7 +12,7 @@ from avcore.errors import UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
 from avcore.media import PictureSource, require_media, require_video_name, write_speech_pieces
-from avcore.media.carried import Carried
+from avcore.media.carried import CarriedOver
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
@@ -100,5 +100,5 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     """The pictures of a video as they are, with other speech."""
     info = source.info
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
-    frame = Frame.of(info, source.rate, Carried(source.path, Fraction, info.duration_s))
+    frame = Frame.of(info, source.rate, CarriedOver(source.path, Fraction, info.duration_s))
     write_talk(out, frame, pictures, speech, info.duration_s, made_by, "speech")

@@ -19,7 +19,7 @@ from avcore.faces.geometry import cut_note
 from avcore.faces.select import parse_face_choice
 from avcore.files import private_folder, require_place
 from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, require_media
-from avcore.media.carried import Carried
+from avcore.media.carried import CarriedOver
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars
@@ -108,7 +108,7 @@ def _draw(
         pieces = draw_pieces(
             talk, mouth, codes, piece_borders(heard, talk.total, source), made_with, backend.around_s, work, progress
         )
-        frame = Frame.of(source.info, source.rate, Carried(files.video, None if options.fit == "speech" else Fraction, seconds))
+        frame = Frame.of(source.info, source.rate, CarriedOver(files.video, None if options.fit == "speech" else Fraction, seconds))
         join_talk(files.out, frame, pieces, files.speech, seconds, mouth.name)
     return mouth.name
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from avcore.arrays import Samples
 from avcore.media import QUICK, MediaInfo, VideoJoiner, VideoWriter, iter_sound_blocks, probe
-from avcore.media.carried import Carried
+from avcore.media.carried import CarriedOver
 from avcore.provenance import synthetic_comment
 from avcore.timeline import Seconds, frames_to_seconds, seconds_to_samples
 
@@ -26,10 +26,10 @@ class Frame:
     rate: Fraction
     pixel_aspect: Fraction = Fraction(1)
     is_bt709: bool = False
-    carried: Carried | None = None
+    carried: CarriedOver | None = None
 
     @classmethod
-    def of(cls, info: MediaInfo, rate: Fraction, carried: Carried) -> "Frame":
+    def of(cls, info: MediaInfo, rate: Fraction, carried: CarriedOver) -> "Frame":
         """That of a video's pictures."""
         return cls(info.width, info.height, rate, info.pixel_aspect, info.is_bt709, carried)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from avcore.arrays import Samples
 from avcore.media import SubtitleTrack, VideoJoiner, VideoWriter, iter_sound_at, iter_sound_blocks, iter_speech_blocks, probe
-from avcore.media.carried import Carried
+from avcore.media.carried import CarriedOver
 from avcore.provenance import synthetic_comment
 from avcore.timeline import seconds_to_samples
 from netflips.options import Background
@@ -43,7 +43,7 @@ class Line:
 def require_writable_kind(job: Job) -> None:
     """Refuse at once what could not be written after hours: the kind of file, and so many channels. Raises OutputError."""
     info = job.info
-    carried = Carried(job.source.path, Fraction)
+    carried = CarriedOver(job.source.path, Fraction)
     VideoWriter(job.out, info.width, info.height, info.frame_rate, job.sound_rate, job.num_channels, carried=carried)
 
 
@@ -65,7 +65,7 @@ def join(
         writer = VideoJoiner(
             job.out, info.width, info.height, info.frame_rate, rate, job.num_channels, comment,
             pixel_aspect=info.pixel_aspect, is_bt709=info.is_bt709, first_piece=pieces[0].path, subtitles=subtitles,
-            carried=Carried(job.source.path, clock.at, clock.at(found.part.stop)), language=job.options.target,
+            carried=CarriedOver(job.source.path, clock.at, clock.at(found.part.stop)), language=job.options.target,
         )  # fmt: skip
         sound, heard = _mixed_sound(job, found, _lines(job, found.speech, cues, clock), clock), 0
         with writer:
