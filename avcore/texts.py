@@ -35,6 +35,9 @@ _LONG_SCALAR = re.compile("[-+]?[0-9_]{19,}")
 _BEYOND = "a whole number beyond 64 bits"
 _ODD_LETTER = re.compile("\\\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
+_CP949_PAIR = re.compile(b"[\x81-\xfe][\x41-\xfe]", re.DOTALL)
+_HANGUL_ROWS = range(0xB0, 0xC9)
+"""First bytes of the 2,350 usual syllables; Windows-1252 has accents there, with small letters behind them."""
 _AS_UTF8 = "save it as UTF-8"
 
 
@@ -76,6 +79,42 @@ def iter_lines(
                     hint=hint or _AS_UTF8,
                 )
             yield number, line
+
+
+def read_foreign_text(
+    path: str | Path, what: str, error: type[InputError] = InputError, most_bytes: int = MOST_BYTES
+) -> tuple[str, str]:
+    r"""Read a text file as any program wrote it: UTF-8, UTF-16, CP949 (Korean Windows) or Windows-1252, with "\n" at ends of lines.
+
+    Returns the text and its encoding, "" for one that says by itself what it is in.
+    Raises InputError when there is no such file, and `error` for what is too large or no text.
+    """
+    path = require_file(path, what)
+    size = path.stat().st_size
+    if size > most_bytes:
+        raise error(f"{what} is too large", path=path, expected=f"{most_bytes:,} bytes at most", found=f"{size:,} bytes")
+    content = path.read_bytes()
+    for encoding in _encodings(content):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+            return plain, "" if encoding in ("utf-8", "utf-16") else encoding
+    found = "zero bytes" if b"\0" in content else "bytes of another encoding"
+    raise error(f"{what} is no text", path=path, expected="UTF-8, UTF-16 or CP949", found=found, hint=_AS_UTF8)
+
+
+def _encodings(content: bytes) -> tuple[str, ...]:
+    """The encodings that a text may be in, the first that fits is right."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return ("utf-16",)
+    if b"\0" in content:  # without a mark: half of each Latin letter is zero
+        return ("utf-16-be" if content[::2].count(0) > content[1::2].count(0) else "utf-16-le",)
+    pairs = _CP949_PAIR.findall(content)
+    hangul = sum(one[0] in _HANGUL_ROWS and one[1] > 0xA0 for one in pairs)
+    return ("utf-8", "cp949", "cp1252") if hangul * 2 > len(pairs) else ("utf-8", "cp1252", "cp949")
 
 
 def read_json(path: str | Path, what: str, error: type[InputError] = InputError, hint: str | None = None) -> Any:

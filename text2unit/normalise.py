@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import InputError
+from text2unit.cleaning import without_pictures
 from text2unit.korean.counting import read_numbers
 from text2unit.korean.forms import read_forms
 from text2unit.korean.latin import read_addresses, read_known_words, read_words
@@ -43,7 +44,11 @@ def normalise(text: str) -> str:
 
 
 def read(text: str, path: str | Path | None = None) -> Reading:
-    """Read a text aloud in Hangul. path: the file it is from, for messages. Raises InputError as `normalise` does."""
+    """Read a text aloud in Hangul; pictures in it are silent. path: the file it is from, for messages.
+
+    Raises InputError as `normalise` does.
+    """
+    text = without_pictures(text)
     require_readable(text, path)
     spelt: list[str] = []
     plain = read_numbers(read_forms(read_known_words(read_addresses(clean(text)))))

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from avcore.errors import UsageError
-from netflips.dub.segments import require_segment_name
+from netflips.dub.segments import READ_SUFFIXES, require_segment_name
 from netflips.dub.timing import TIMINGS, Pace
 from netflips.dub.utterances import UtteranceLength
 from netflips.options import BACKGROUNDS, RecordingOptions
@@ -51,7 +51,8 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--segments-in",
         type=Path,
         metavar="FILE",
-        help="take these times of utterances (.json or .srt); in .json one with a target_text is spoken from that, not translated",
+        help="your subtitles (.srt, .vtt, .ass, .smi): Korean texts are spoken, English ones are what is heard; or the .json of "
+        "--segments, where a target_text is spoken",
     )
     group.add_argument(
         "--text2unit-path",
@@ -75,9 +76,10 @@ def add_recording_options(parser: argparse.ArgumentParser) -> None:
 
 def recording_options(options: argparse.Namespace) -> RecordingOptions:
     """What was asked for. Raises UsageError for what cannot be."""
-    for path, flag in ((options.segments, "--segments"), (options.segments_in, "--segments-in")):
-        if path is not None:
-            require_segment_name(path, flag)
+    if options.segments is not None:
+        require_segment_name(options.segments, "--segments")
+    if options.segments_in is not None:
+        require_segment_name(options.segments_in, "--segments-in", READ_SUFFIXES)
     if options.text2unit_path is not None and options.segments_in is None and options.road != TEXT:
         hint = f"add --segments-in times.json with a target_text, or --road {TEXT}"
         raise UsageError("--text2unit-path belongs to --segments-in", hint=hint)

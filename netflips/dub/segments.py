@@ -1,8 +1,7 @@
-"""Times of utterances as files that an editor can work with: JSON or SRT, numbered; JSON may hold what is said."""
+"""Times of utterances as files that an editor can work with: JSON or SRT, numbered, and subtitles that people bring."""
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,19 @@ from avcore.errors import InputError, UsageError
 from avcore.files import write_text
 from avcore.texts import parse_json, read_text
 from netflips.dub.utterances import Span, Utterance, number_utterances
+from netflips.subtitles.given import LEAST_S, SLACK_S, SUBTITLE_SUFFIXES, is_subtitles, read_subtitles
 
 _WHAT = "the utterance times"
-_SLACK_S = 0.05
-"""How far a time may lie behind the end of the recording: clocks of tracks differ by a little."""
-_LEAST_S = 0.04
-"""A picture, and the shortest stretch of sound that has units."""
-_TIMES = re.compile(r"^(\d{1,6}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})\s*-->\s*(\d{1,6}):([0-5]?\d):([0-5]?\d)[,.](\d{1,3})(?:\s.*)?$")
-_SUFFIXES = (".json", ".srt")
+_JSON = ".json"
+_WRITTEN = (_JSON, ".srt")
+READ_SUFFIXES = (_JSON, *SUBTITLE_SUFFIXES)
+"""Of files that times are taken from."""
 
 
-def require_segment_name(path: Path, flag: str) -> Path:
+def require_segment_name(path: Path, flag: str, suffixes: Sequence[str] = _WRITTEN) -> Path:
     """Return a path that names a kind of file that is known here; raises UsageError otherwise."""
-    if path.suffix.lower() not in _SUFFIXES:
-        raise UsageError(f"{flag} takes {' or '.join(_SUFFIXES)}", found=path)
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{flag} takes {', '.join(suffixes[:-1])} or {suffixes[-1]}", found=path)
     return path
 
 
@@ -47,14 +45,17 @@ def segments_json(utterances: Sequence[Utterance], texts: Mapping[int, Mapping[s
     return json.dumps({"utterances": rows}, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_segments(path: Path, duration_s: float) -> list[Utterance]:
-    """Read a user's own times: what `write_segments` writes, a JSON list of the same rows or of pairs, or any SRT.
+def read_segments(path: Path, duration_s: float, source: str = "", target: str = "") -> list[Utterance]:
+    """Read a user's own times: what `write_segments` writes, a JSON list of the same rows or of pairs, or subtitles.
 
-    Raises InputError naming the entry for times that are no times, out of order, overlapping or outside of the recording.
+    Subtitles are put right (see `netflips.subtitles.given`). Raises InputError, which names the entry of JSON whose times are none,
+    out of order, overlapping or outside of the recording.
     """
-    require_segment_name(path, "--segments-in")
-    text = read_text(path, _WHAT)
-    spans = _json_spans(path, text) if path.suffix.lower() == ".json" else _srt_spans(path, text)
+    require_segment_name(path, "--segments-in", READ_SUFFIXES)
+    if is_subtitles(path):
+        cues = read_subtitles(path, source, target).within(duration_s).cues
+        return number_utterances([(one.start_s, one.end_s) for one in cues], duration_s)
+    spans = _json_spans(path, read_text(path, _WHAT))
     if not spans:
         raise InputError("there are no utterance times in it", path=path)
     _check(path, spans, duration_s)
@@ -84,41 +85,24 @@ def _json_span(path: Path, number: int, row: Any) -> Span:
     return float(start), float(end)
 
 
-def _srt_spans(path: Path, text: str) -> list[Span]:
-    spans = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if "-->" not in line:
-            continue
-        found = _TIMES.match(line.strip())
-        if found is None:
-            raise InputError(f"line {number} has no times", path=path, expected="00:00:01,500 --> 00:00:04,250", found=line[:60])
-        spans.append((_seconds(found.groups()[:4]), _seconds(found.groups()[4:])))
-    return spans
-
-
 def _check(path: Path, spans: Sequence[Span], duration_s: float) -> None:
     before = 0.0
     for number, (start, end) in enumerate(spans, 1):
         if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end <= start:
             found = f"{start:g} to {end:g} s"
             raise InputError(f"entry {number} has no length", path=path, expected="an end after its beginning", found=found)
-        if end - start < _LEAST_S - 1e-6:
+        if end - start < LEAST_S - 1e-6:
             found = f"{(end - start) * 1000:g} ms"
             raise InputError(
-                f"entry {number} is too short to say anything in", path=path, expected=f"{_LEAST_S:g} s or more", found=found
+                f"entry {number} is too short to say anything in", path=path, expected=f"{LEAST_S:g} s or more", found=found
             )
         if start < before:
             what = f"entry {number} begins before the end of the one before"
             raise InputError(what, path=path, expected=f"{before:g} s or later", found=f"{start:g} s")
-        if end > duration_s + _SLACK_S:
+        if end > duration_s + SLACK_S:
             what = f"entry {number} ends behind the recording"
             raise InputError(what, path=path, expected=f"{duration_s:.3f} s at most", found=f"{end:g} s")
         before = end
-
-
-def _seconds(parts: Sequence[str]) -> float:
-    hours, minutes, seconds = (int(part) for part in parts[:3])
-    return (hours * 60 + minutes) * 60 + seconds + int(parts[3].ljust(3, "0")) / 1000
 
 
 def _stamp(seconds: float) -> str:

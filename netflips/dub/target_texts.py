@@ -1,9 +1,10 @@
-"""What a user wants to be said in an utterance, as text: `target_text` in the file that `--segments-in` takes.
+"""What a user wants to be said in an utterance, as text: `target_text` in the file that `--segments-in` takes, or subtitles.
 
     {"utterances": [{"start_s": 1.5, "end_s": 4.25}, {"start_s": 5.0, "end_s": 7.5, "target_text": "두 번째 문장입니다."}]}
 
 Such an utterance is not translated but spelt, and spoken in its slot like the others. `--segments` writes what a translation says
 as `target_text` and as `translated_text`: as long as both are the same, nobody changed it and the utterance stays translated.
+Texts of subtitles in the target's letters are target texts, those in the source's letters are source texts.
 """
 
 import unicodedata
@@ -14,41 +15,61 @@ from avcore.contracts import Speller, Voice
 from avcore.errors import InputError
 from avcore.texts import read_json
 from avcore.units import Units
+from netflips.subtitles.dubbed import SOURCE, TARGET
+from netflips.subtitles.given import is_subtitles, read_subtitles
+from text2unit.cleaning import clean_text, left_out_words
 from text2unit.script import script_of
 
 SOURCE_TEXT, TARGET_TEXT, TRANSLATED_TEXT = "source_text", "target_text", "translated_text"
 _WHAT = "the utterance times"
-_SUFFIX = ".json"
 
 
-def read_target_texts(path: Path, language: str) -> dict[int, str]:
-    """The texts to be said, by the number of the utterance, from 1; none where the file holds times alone.
+def read_target_texts(path: Path, language: str, source: str = "") -> dict[int, str]:
+    """The texts to be said in a language, by the number of the utterance, from 1; none where the file holds times alone.
+
+    source: the language that is heard.
 
     They are read aloud once, so that what cannot be said is found before any work is done. Raises InputError naming the entry, and
     LanguageError for a language that has no text front end.
     """
-    rows = _rows(path).items()
+    rows = _rows(path, source, language).items()
     found = {number: row[TARGET_TEXT] for number, row in rows if row.get(TARGET_TEXT) and not _is_translated(row)}
     for number, text in found.items():
         _require_text(path, number, text, language)
-    return found
+    return {number: " ".join(clean_text(text).text.split()) for number, text in found.items()}
 
 
-def read_source_texts(path: Path) -> dict[int, str]:
+def read_source_texts(path: Path, language: str = "", target: str = "") -> dict[int, str]:
     """What is said in the original, as the user wrote it, by the number of the utterance, from 1: over text, that is translated.
+
+    language: of the original; target: of the dub.
 
     Raises InputError naming the entry.
     """
-    found = {number: row[SOURCE_TEXT] for number, row in _rows(path).items() if row.get(SOURCE_TEXT)}
+    found = {number: row[SOURCE_TEXT] for number, row in _rows(path, language, target).items() if row.get(SOURCE_TEXT)}
     for number, text in found.items():
         _require_string(path, number, text, SOURCE_TEXT)
     return found
 
 
-def _rows(path: Path) -> dict[int, dict[str, Any]]:
+def told_notices(path: Path, duration_s: float, source: str, target: str) -> list[str]:
+    """What to tell a user of the file: what was put right in it, and what is not said. Raises InputError as the readers do."""
+    if is_subtitles(path):
+        given = read_subtitles(path, source, target)
+        is_strange = not given.side and any(one.text for one in given.cues)
+        strange = f"{path.name}: only its times are used: its texts are not in '{source}', and cannot be spoken in '{target}'"
+        return [notice for notice in (given.within(duration_s).notice, strange if is_strange else "") if notice]
+    texts = [row.get(TARGET_TEXT) for row in _rows(path, source, target).values() if not _is_translated(row)]
+    left_out = [one for text in texts if isinstance(text, str) for one in clean_text(text).left_out]
+    return [f"{path.name}: {left_out_words(left_out)}"] if left_out else []
+
+
+def _rows(path: Path, source: str, target: str) -> dict[int, dict[str, Any]]:
     """The entries that are objects, by the number of the utterance; none where the file holds times alone."""
-    if path.suffix.lower() != _SUFFIX:
-        return {}
+    if is_subtitles(path):
+        given = read_subtitles(path, source, target) if path.is_file() else None
+        name = {SOURCE: SOURCE_TEXT, TARGET: TARGET_TEXT}.get("" if given is None else given.side)
+        return {} if name is None or given is None else {number: {name: one.text} for number, one in enumerate(given.cues, 1)}
     content = read_json(path, _WHAT)
     rows = content.get("utterances") if isinstance(content, dict) else content
     return {number: row for number, row in enumerate(rows or [], 1) if isinstance(row, dict)}
@@ -56,7 +77,7 @@ def _rows(path: Path) -> dict[int, dict[str, Any]]:
 
 def _is_translated(row: dict[str, Any]) -> bool:
     """Whether the text is what a translation was read as, and nobody changed it."""
-    texts = row[TARGET_TEXT], row.get(TRANSLATED_TEXT)
+    texts = row.get(TARGET_TEXT), row.get(TRANSLATED_TEXT)
     said, translated = (unicodedata.normalize("NFC", text).split() if isinstance(text, str) else None for text in texts)
     return said is not None and said == translated
 

@@ -103,7 +103,7 @@ def check_early(source: PictureSource, options: DubOptions) -> None:
     if settings.background_audio is not None and not probe(settings.background_audio).has_audio:
         raise MediaError("it has no sound track", path=settings.background_audio, hint="--background-audio takes music and effects")
     if settings.segments_in is not None:
-        read_segments(settings.segments_in, float(info.duration_s))
+        read_segments(settings.segments_in, float(info.duration_s), options.source, options.target)
     if settings.speaker_map is not None:
         read_speaker_map(settings.speaker_map)
     require_inside(settings, info.duration_s)

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from avcore.errors import NoSpeechError
 from netflips.dub.segments import read_segments, write_segments
+from netflips.dub.target_texts import told_notices
 from netflips.dub.utterances import Utterance, cut_utterances
 from netflips.recording.faces import Faces
 from netflips.recording.hear import Soundtrack, SpeechFile, hear, voice_changes
@@ -88,8 +89,11 @@ def _watched(job: Job, utterances: Sequence[Utterance]) -> dict[int, Watch]:
 def _division(job: Job, soundtrack: Soundtrack | None) -> Callable[[Scenes], list[Utterance]]:
     """How the recording is divided into utterances once its cuts are known."""
     duration = float(job.info.duration_s)
+    languages = job.options.source, job.options.target
     if job.settings.segments_in is not None:
-        told = read_segments(job.settings.segments_in, duration)
+        told = read_segments(job.settings.segments_in, duration, *languages)
+        for notice in told_notices(job.settings.segments_in, duration, *languages):
+            job.warn(notice)
         return lambda _: told
     if soundtrack is None:
         raise NoSpeechError("it has no sound in which to find utterances", path=job.source.path, hint=_TELL_TIMES)

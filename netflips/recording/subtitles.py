@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from avcore.answers import Transcript
 from avcore.contracts import Recognizer
@@ -16,7 +17,7 @@ from netflips.recording.job import Job
 from netflips.recording.over_text import SaidInWords, kept_transcript
 from netflips.recording.plan import OutputClock
 from netflips.recording.say import Cue, LeftAlone
-from netflips.recording.texts import texts_of
+from netflips.recording.texts import source_texts_of, texts_of
 from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
     """
     kept = None if reader is None else _KeptReader(job, reader)
     heard, said = dict[int, SpokenUnits](), dict[int, SpokenUnits]()
+    told = source_texts_of(job.options)
     for cue in cues:
         number = cue.cast.utterance.number
         if cue.understood is not None and not isinstance(cue.understood.listened, SaidInWords):
-            heard[number] = SpokenUnits(clock.at(cue.cast.utterance.start_s), cue.understood.listened.units)
+            units = cue.understood.listened.units
+            heard[number] = SpokenUnits(clock.at(cue.cast.utterance.start_s), units, text=_told(told.get(number), units, kept, job))
         if not isinstance(cue, LeftAlone):
             placed = cue.placed  # read as it was predicted: a reader loses letters of what is spoken in a hurry
             said[number] = SpokenUnits(clock.at(placed.start), placed.natural, placed.pace, cue.understood.translated.text)
@@ -48,6 +51,14 @@ def read_texts(job: Job, found: Found, cues: Sequence[Cue], clock: OutputClock, 
     if job.settings.segments_out is not None and not over_text:  # there it is written
         write_segments(job.settings.segments_out, found.utterances, _rows(job, texts))
     return texts
+
+
+def _told(text: str | None, units: Units, reader: "_KeptReader | None", job: Job) -> str:
+    """What the user wrote that is heard; "" where it is what is read anyway, which has times for its words."""
+    wanted = " ".join(normalize("NFC", text or "").split())
+    if wanted and reader is not None and job.options.source in reader.languages:
+        return "" if reader.read(units, job.options.source).text == wanted else wanted
+    return wanted
 
 
 def words_heard(job: Job, cues: Sequence[Cue], clock: OutputClock) -> Side:

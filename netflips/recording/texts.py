@@ -17,13 +17,13 @@ from text2unit.stage import SPELLER
 def texts_of(options: DubOptions) -> dict[int, str]:
     """The texts by the number of the utterance. Raises InputError and LanguageError as `read_target_texts` does."""
     times = options.recording.segments_in
-    return {} if times is None else read_target_texts(times, options.target)
+    return {} if times is None else read_target_texts(times, options.target, options.source)
 
 
 def source_texts_of(options: DubOptions) -> dict[int, str]:
     """What the user says is said in the original, by the number of the utterance. Raises InputError as `read_source_texts` does."""
     times = options.recording.segments_in
-    return {} if times is None else read_source_texts(times)
+    return {} if times is None else read_source_texts(times, options.source, options.target)
 
 
 def check_texts(models: Models, options: DubOptions) -> None:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from avcore.errors import UsageError
 from avcore.loading import loading
 from avcore.units.vocabulary import require_same_vocabulary
+from netflips.dub.target_texts import read_source_texts, read_target_texts
 from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
+from netflips.subtitles.dubbed import SOURCE, TARGET
 from unit2text.stage import TEXT_READER
 from unit2text.takes import UNITS
 
@@ -25,7 +27,7 @@ def require_reader(paths: ModelPaths, options: DubOptions) -> None:
         return  # over text nothing is read: both sides are text
     path = paths.other(TEXT_READER)
     if path is None:
-        if options.subtitles is not None:
+        if _must_read(options):
             raise UsageError("subtitles need a text reader", expected=f"{TEXT_READER.flag} FILE, or a bundle with one", hint=_HINT)
         return
     with loading():
@@ -40,7 +42,7 @@ def reader_of(models: Models, options: DubOptions) -> "UnitReader | None":
     Raises CheckpointError, UsageError, LanguageError for a side that shall be drawn into the picture and cannot be read, or
     VocabularyError for a reader of other units.
     """
-    if options.road is not None or (models.paths.other(TEXT_READER) is None and options.subtitles is None):
+    if options.road is not None or (models.paths.other(TEXT_READER) is None and not _must_read(options)):
         return None
     reader: UnitReader = models.other(TEXT_READER)
     _require_units(reader.takes)
@@ -48,6 +50,18 @@ def reader_of(models: Models, options: DubOptions) -> "UnitReader | None":
     if options.subtitles is not None and options.subtitles.burnt:
         reader.require_language(options.language_of(options.subtitles.burnt))
     return reader
+
+
+def _must_read(options: DubOptions) -> bool:
+    """Whether subtitles are asked for of a side that no file of the user's has texts of."""
+    asked, times = options.subtitles, options.recording.segments_in
+    if asked is None:
+        return False
+    told = set[str]()
+    if times is not None:
+        told |= {TARGET} if read_target_texts(times, options.target, options.source) else set()
+        told |= {SOURCE} if read_source_texts(times, options.source, options.target) else set()
+    return not {*asked.sides, *filter(None, (asked.burnt,))} <= told
 
 
 def _require_units(takes: str) -> None:

@@ -179,11 +179,11 @@ def test_settings_that_cannot_work(babble: BabbleCorpus, tmp_path: Path, overrid
 def test_texts_that_cannot_be_read_are_named(babble: BabbleCorpus, tmp_path: Path) -> None:
     rows = [row for _, row in iter_rows(babble.both)]
     path = tmp_path / "odd.jsonl"
-    write_rows(path, [{**rows[0], "text": "좋아요 😀"}, {**rows[1], "text": ""}, *rows[2:]])
+    write_rows(path, [{**rows[0], "text": "좋아요 ש"}, {**rows[1], "text": ""}, *rows[2:]])
     with pytest.raises(InputError, match="without text or units"):
         make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
-    write_rows(path, [{**rows[0], "text": "좋아요 😀"}, *rows[2:]])
-    with pytest.raises(InputError, match=r"cannot be read aloud.*babble_0000.*GRINNING FACE"):
+    write_rows(path, [{**rows[0], "text": "좋아요 ש"}, *rows[2:]])
+    with pytest.raises(InputError, match=r"cannot be read aloud.*babble_0000.*HEBREW LETTER SHIN"):
         make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units="))
     task = make_task(config_of(babble, tmp_path, f"data.train={path}", "data.units=", "data.allow_missing=true"))
     assert len(task.train_items()) == len(rows) - 2 - 8

@@ -49,8 +49,6 @@ def test_files_of_other_programs_are_read(tmp_path: Path) -> None:
         ("x.json", "[" * 100_000, "nested more than"),
         ("x.json", "[[1, 3], [2, 4]]", "entry 2 begins before"),
         ("x.json", "[[1, 3], [8, 11]]", "entry 2 ends behind"),
-        ("x.srt", "1\n00:00:01 -> 00:00:02\n", "no utterance times"),
-        ("x.srt", "1\n00:00:01 --> 00:00:02\n", "line 2"),
         ("x.srt", "1\n00:61:01,0 --> 00:62:02,0\n", "line 2"),
     ],
 )

@@ -18,6 +18,7 @@ from netflips.models import Models
 from netflips.options import DubOptions, ModelPaths
 from netflips.pipeline import dub
 from netflips.report import DubReport, RecordingReport
+from netflips.subtitles.beside import Subtitling
 from tests.netflips.recording.made import RATE, decode
 from tests.netflips.test_say import write_random_speller
 
@@ -102,6 +103,36 @@ def test_only_the_utterance_with_a_text_changes(
 
     monkeypatch.setattr("netflips.recording.texts.READING", 10_000)  # read by other rules, the same text may be other words
     assert _made(dub(recording, after, spelling, _with(settings, segments_in=times))) == {"texts": 1}
+
+
+def test_korean_subtitles_are_spoken_and_shown_and_english_ones_are_what_is_heard(
+    recording: Path, spelling: Models, settings: DubOptions, tmp_path: Path
+) -> None:
+    times = ["00:00:00,900 --> 00:00:03,700", "00:00:03,500 --> 00:00:07,200", "00:00:08,200 --> 00:01:00,000"]
+    written = {
+        "ko.srt": (["첫 번째입니다.", "[음악]\n- **두 번째**입니다.", "세 번째 😊"], "cp949"),
+        "en.srt": (["The first.", "The second one.", "And the third."], "utf-16"),
+    }
+    for name, (texts, encoding) in written.items():
+        rows = "\n\n".join(f"{number}\n{time}\n{text}" for number, (time, text) in enumerate(zip(times, texts, strict=True), 1))
+        (tmp_path / name).write_bytes(rows.encode(encoding, "ignore"))
+    asked = replace(settings, subtitles=Subtitling(("target",)))
+    report = dub(recording, tmp_path / "a.mp4", spelling, _with(asked, segments_in=tmp_path / "ko.srt"))
+    said = ["첫 번째입니다.", "두 번째입니다.", "세 번째"]
+    assert [one.target_text for one in _facts(report).utterances] == said
+    assert all(one.translation_score is None for one in _facts(report).utterances)
+    lines = (tmp_path / "a.ko.srt").read_text(encoding="utf-8").split("\n")
+    shown = [line for line in lines if line and "-->" not in line and not line.isdigit()]  # the second goes on over a cut
+    assert " ".join(shown) == " ".join(said)
+    (notice,) = (one for one in report.warnings if one.startswith("ko.srt"))
+    assert (
+        "2 of 3 cues were put right: 1 overlapped (1), 1 ended after the recording (3); left out of what is said: [음악]" in notice
+    )
+    assert notice.endswith("read as CP949")
+
+    english = dub(recording, tmp_path / "b.mp4", spelling, _with(settings, segments_in=tmp_path / "en.srt"))
+    assert [one.heard_text for one in _facts(english).utterances] == ["The first.", "The second one.", "And the third."]
+    assert [one.target_text for one in _facts(english).utterances] == ["", "", ""]
 
 
 def test_a_text_that_cannot_be_said_is_refused_before_any_work(

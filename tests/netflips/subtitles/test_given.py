@@ -1,0 +1,151 @@
+"""Subtitles as other programs wrote them: what is read of each, whose language it is in, and what is told of it."""
+
+from pathlib import Path
+
+import pytest
+
+from avcore.errors import InputError
+from netflips.subtitles.given import GivenSubtitles, read_subtitles
+
+SRT = "1\n00:00:01,000 --> 00:00:02,000\n안녕\n\n2\n00:00:03,000 --> 00:00:04,000\n둘\n"
+SAMI = (
+    "<SAMI><HEAD><STYLE><!-- .KRCC {lang:ko-KR} --></STYLE></HEAD><BODY>\n<SYNC Start=1000><P Class=KRCC>안녕<br>하세요\n"
+    "<SYNC Start=2000><P Class=KRCC>&nbsp;\n<SYNC Start=3000><P Class=KRCC>A&amp;B 둘\n"
+    "<SYNC Start=900><P Class=ENCC>Hello everybody\n<SYNC Start=3500><P Class=ENCC>Two of them\n</BODY></SAMI>"
+)
+ASS = (
+    "[Script Info]\nTitle: x\n[V4+ Styles]\nStyle: odd\n[Events]\n"
+    "Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\\i1}안녕{\\i0}\\N하세요, 네\n"
+    "Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,주석\n"
+    "Dialogue: 0,soon,0:00:02.00,Default,,0,0,0,,둘\nDialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,{\\p1}m 0 0 l 1 1{\\p0}\n"
+)
+VTT = (
+    "WEBVTT - title\n\nNOTE of\ntwo lines\n\n"
+    "STYLE\n::cue{}\n\nintro\n00:01.000 --> 00:02.5 align:start\n<v 철수>안녕 &amp; 네</v>\n\n"
+    "2\n00:00:03.000 --> 00:04.000\n<c.yellow>- 네</c>\n- 아니요\n"
+)
+
+
+def read(tmp_path: Path, name: str, content: str, encoding: str = "utf-8") -> GivenSubtitles:
+    path = tmp_path / name
+    path.write_bytes(content.encode(encoding))
+    return read_subtitles(path, "en", "ko").within(12.0)
+
+
+def times(*rows: tuple[str, str, str]) -> str:
+    return "\n".join(f"{number}\n00:00:{start} --> 00:00:{end}\n{text}\n" for number, (start, end, text) in enumerate(rows, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cues", "notice"),
+    [
+        ("a.srt", SRT, [(1, 2, "안녕"), (3, 4, "둘")], ""),
+        ("a.smi", SAMI, [(1, 2, "안녕 하세요"), (3, 4, "A&B 둘")], ""),
+        ("a.ass", ASS, [(1, 2.5, "안녕 하세요, 네")], "a.ass: left out: 1 without times that can be read (2)"),
+        ("a.vtt", VTT, [(1, 2.5, "안녕 & 네"), (3, 4, "네 아니요")], "a.vtt: left out of what is said: - (2)"),
+        (
+            "overlap.srt",
+            times(("00,1", "02,4", "하나"), ("02,0", "06,4", "둘"), ("06,3", "08", "셋")),
+            [(0.1, 2, "하나"), (2, 6.3, "둘"), (6.3, 8, "셋")],
+            "overlap.srt: 2 of 3 cues were put right: 2 overlapped (1-2)",
+        ),
+        (
+            "two.srt",
+            times(("01", "04", "하나"), ("01,1", "03", "둘")),
+            [(1, 4, "하나 둘")],
+            "two.srt: 1 of 2 cues was put right: 1 overlapped (1)",
+        ),
+        (
+            "end.srt",
+            times(("01", "14,9", "하나"), ("13", "15", "둘")),
+            [(1, 12, "하나")],
+            "end.srt: 1 of 2 cues was put right: 1 overlapped (1), 1 ended after the recording (1); "
+            "left out: 1 after the recording (2)",
+        ),
+        (
+            "sort.srt",
+            times(("05", "06", "둘"), ("01", "01", "하나")),
+            [(1, 2, "하나"), (5, 6, "둘")],
+            "sort.srt: 1 of 2 cues was put right: 1 stood out of order (2), 1 had no length (2)",
+        ),
+        (
+            "music.srt",
+            times(("01", "02", "[음악]"), ("03", "04", "♪ 사랑해 ♪"), ("05", "06", "(웃음)\n<i>네</i> {\\an8}")),
+            [(3, 4, "사랑해"), (5, 6, "네")],
+            "music.srt: left out: 1 with nothing to say (1); left out of what is said: [음악], ♪ (2), {\\an8}, (웃음)",
+        ),
+        (
+            "names.srt",
+            times(("01", "02", "철수: 네"), ("03", "04", "철수: 그래"), ("05", "06", "주의: 3:30 출발")),
+            [(1, 2, "네"), (3, 4, "그래"), (5, 6, "주의: 3:30 출발")],
+            "names.srt: left out of what is said: 철수: (2)",
+        ),
+        (
+            "year.srt",
+            "00:00:01 --> 00:00:02\n올림픽\n1988\n\n9\n00:00:03,5 -> 00:00:04\n\n둘째 줄\n2002",
+            [(1, 2, "올림픽 1988"), (3.5, 4, "둘째 줄 2002")],
+            "",
+        ),
+        ("packed.srt", "1\n00:00:01 --> 00:00:02\n하나\n2\n00:00:03 --> 00:00:04\n둘\n", [(1, 2, "하나"), (3, 4, "둘")], ""),
+        ("written.srt", times(("01", "02", "[1]"), ("03", "04", "")), [(1, 2, ""), (3, 4, "")], ""),
+        (
+            "61.srt",
+            times(("01", "02", "하나")) + "\n2\n00:61:01,0 --> 00:62:02,0\n둘\n",
+            [(1, 2, "하나")],
+            "61.srt: left out: 1 without times that can be read (2)",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_read_and_told(tmp_path: Path, name: str, content: str, cues: list[tuple[float, float, str]], notice: str) -> None:
+    given = read(tmp_path, name, content)
+    assert [(round(one.start_s, 3), round(one.end_s, 3), one.text) for one in given.cues] == cues
+    assert given.notice == notice
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("utf-8-sig", ""), ("utf-16", ""), ("utf-16-le", "UTF-16-LE"), ("utf-16-be", "UTF-16-BE"), ("cp949", "CP949")],
+)
+def test_encodings(tmp_path: Path, encoding: str, told: str) -> None:
+    given = read(tmp_path, "a.srt", SRT.replace("\n", "\r\n"), encoding)
+    assert [one.text for one in given.cues] == ["안녕", "둘"]
+    assert given.notice == (f"a.srt: read as {told}" if told else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "side"),
+    [
+        ("네, OK, let's go", "utf-8", "source"), ("안녕하세요, Tom", "cp949", "target"),
+        ("I don\u2019t know, café", "cp1252", "source"),
+        ("Привет", "utf-8", ""), ("123", "utf-8", ""),
+    ],
+)  # fmt: skip
+def test_letters_say_whose_texts_they_are(tmp_path: Path, text: str, encoding: str, side: str) -> None:
+    given = read(tmp_path, "a.srt", times(("01", "02", text)), encoding)
+    assert given.side == side
+    assert given.cues[0].text == text
+
+
+def test_languages_of_the_same_letters_are_not_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text(times(("01", "02", "hello")))
+    assert [read_subtitles(path, *pair).side for pair in (("en", "es"), ("en", "ko"), ("ko", "en"))] == ["", "source", ""]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("x.srt", b"just a text\nof two lines\n", "no subtitles with times in it; expected 00:00:01,500 --> .*say --text-path"),
+        ("x.srt", b"1\n00:61:01,0 --> 00:62:02,0\n", "found line 2: 00:61"),
+        ("x.smi", b"<SAMI><BODY><P>x</BODY>", "expected <SYNC Start=1500>"),
+        ("x.ass", b"[Events]\nDialogue: 0,x\n", "found line 2: Dialogue"),
+        ("x.srt", b"1\n00:00:13,0 --> 00:00:14,0\nx\n", "behind the recording; expected 12.000 s; found the first at 13 s"),
+        ("x.srt", b"\xff\xfe\x00", "no text; expected UTF-8, UTF-16 or CP949"),
+        ("x.srt", b"a" * (9 << 20), "too large"),
+    ],
+)
+def test_what_is_none_is_one_line(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        read_subtitles(path, "en", "ko").within(12.0)
