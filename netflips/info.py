@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -64,28 +65,38 @@ def _media_facts(path: Path) -> dict[str, Any]:
             "frame_rate": float(info.frame_rate),
             "is_variable_rate": info.is_variable_rate,
             "pictures": info.num_frames,
-            "duration_s": float(info.duration_s),
+            **_extent(info.picture_s),
         }
     if info.has_audio:
-        facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels}
+        facts["sound"] = {"rate_hz": info.audio_rate, "channels": info.audio_channels, **_extent(info.sound_s)}
         facts["sound_tracks"] = [asdict(track) for track in info.tracks]
+    facts["duration_s"] = float(info.duration_s)
     return facts
+
+
+def _extent(span: tuple[Fraction, Fraction]) -> dict[str, float]:
+    """From when on the file's clock, and for how long, there are pictures or sound (s)."""
+    return {"start_s": float(span[0]), "duration_s": float(span[1] - span[0])}
 
 
 def _media_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if picture := facts.get("picture"):
         rate = "variable" if picture["is_variable_rate"] else f"{picture['frame_rate']:.3f} fps"
         size = f"{picture['width']}x{picture['height']}"
-        yield f"picture: {size}, {rate}, {several(picture['pictures'], 'picture')}, {picture['duration_s']:.3f} s"
+        yield f"picture: {size}, {rate}, {several(picture['pictures'], 'picture')}, {_when(picture)}"
     if sound := facts.get("sound"):
         tracks = facts["sound_tracks"]
         if len(tracks) == 1:
-            yield f"sound: {sound['rate_hz']} Hz, {several(sound['channels'], 'channel')}"
+            yield f"sound: {sound['rate_hz']} Hz, {several(sound['channels'], 'channel')}, {_when(sound)}"
         for track in tracks if len(tracks) > 1 else ():
             told = [track["language"], track["title"], track["codec"], f"{track['rate']} Hz", several(track["channels"], "channel")]
             usual = ", default" if track["is_default"] else ""
             yield f"sound track {track['number']}: {', '.join(filter(None, told))}{usual}"
     yield f"comment: {facts['comment'] or '(none)'}"
+
+
+def _when(extent: Mapping[str, Any]) -> str:
+    return f"{extent['duration_s']:.3f} s" + (f" from {extent['start_s']:.3f} s on" if extent["start_s"] else "")
 
 
 def _checkpoint_facts(path: Path) -> dict[str, Any]:

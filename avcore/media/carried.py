@@ -13,8 +13,8 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.subtitles.subtitle import AssSubtitle
 
-from avcore.media.decoding import open_media, video_stream
-from avcore.media.pictures import first_view
+from avcore.media.clock import FileClock
+from avcore.media.decoding import open_media
 from avcore.media.subtitle_tracks import Subtitle, add_text_stream, text_packet
 from avcore.media.tracks import note_of
 from avcore.timeline import exact, seconds_to_samples
@@ -82,7 +82,7 @@ class CarriedTracks:
         self._next: tuple[Fraction, Packet[Any]] | None = None
         if carried.at is None:
             return
-        self._origin = first_view(carried.path).origin if video_stream(container) is not None else Fraction(0)
+        self._start = FileClock.of(carried.path).start
         chapters = list(self._chapters(container))
         if chapters:
             out.set_chapters(chapters)
@@ -118,7 +118,7 @@ class CarriedTracks:
         """Two times of the old file in the new video, inside of it."""
         at = self._carried.at
         assert at is not None  # else nothing that has times is looked at
-        first, last = (min(max(at(Fraction(time) - self._origin), Fraction(0)), self._carried.end_s) for time in (start, end))
+        first, last = (min(max(at(Fraction(time) - self._start), Fraction(0)), self._carried.end_s) for time in (start, end))
         return first, last
 
     def _packets_up_to_damage(self, container: Any) -> Iterator[tuple[Fraction, "Packet[Any]"]]:

@@ -201,8 +201,8 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFra
         LOG.warning("%s: %d damaged video packets were skipped", path, num_damaged)
 
 
-def decode_from(path: str | Path, start: Fraction) -> Iterator[DecodedFrame]:
-    """Yield the first frame of a video, which sets the clock, and then frames in order, up to the end.
+def decode_from(path: str | Path, start: Fraction = Fraction(0)) -> Iterator[DecodedFrame]:
+    """Yield the first frame of a video, and then frames in order, up to the end.
 
     These begin with one shown at most `start` s after the first, so that none that is on screen from then on is missing. All are
     progressive and SDR (`avcore.media.filters`). Raises InputError or MediaError when no picture can be decoded.
@@ -222,7 +222,7 @@ def decode_from(path: str | Path, start: Fraction) -> Iterator[DecodedFrame]:
         if frames is not None:
             yield from frames if frames is from_start else treat(frames)
             return
-    yield from islice(decode_from(path, Fraction(0)), 1, None)
+    yield from islice(decode_from(path), 1, None)
 
 
 def _treatment(path: str | Path, first: Any) -> Callable[[Iterable[DecodedFrame]], Iterator[DecodedFrame]]:

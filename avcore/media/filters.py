@@ -57,7 +57,7 @@ AS_STORED = Treatment()
 
 
 class DecodedFrame(NamedTuple):
-    """A decoded frame, not yet converted, with its presentation time on the file's own clock (s), and what it went through."""
+    """A decoded frame, not yet converted, when it is shown as the container counts (s; see `FileClock`), and its treatment."""
 
     decoded: Any
     clock: Fraction

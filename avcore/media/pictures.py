@@ -1,4 +1,4 @@
-"""Read pictures as a stream: upright, in RGB, by presentation time."""
+"""Read pictures as a stream: upright, in RGB, by presentation time on the clock of their file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from avcore.arrays import Pixels
+from avcore.media.clock import FileClock, held
 from avcore.media.colour import frame_to_rgb
 from avcore.media.decoding import decode_from, open_media, require_video
 from avcore.media.filters import AS_STORED, DecodedFrame, Treatment
@@ -24,7 +25,7 @@ class Picture(NamedTuple):
     """One picture.
 
     rgb: uint8 [height, width, 3], upright and read-only (it may be shown again: copy it to draw on it). time: seconds
-    since the first picture of the file. index: its number in this reading, from 0.
+    on the clock of the file (see `FileClock`). index: its number in this reading, from 0.
     """
 
     rgb: Pixels
@@ -34,22 +35,22 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """How the frames of a track become pictures. origin: the clock of the first one (s). width, height: upright. treatment: what
+    """How frames become pictures. start: of the file's clock, as the container counts (s). width, height: upright. treatment: what
     its frames went through.
     """
 
-    origin: Fraction
+    start: Fraction
     width: int
     height: int
     matrix: Matrix
     treatment: Treatment = AS_STORED
 
     @classmethod
-    def of(cls, first: DecodedFrame) -> "View":
+    def of(cls, first: DecodedFrame, clock: FileClock) -> "View":
         """The view that the first frame sets for all."""
         matrix = _display_matrix(first.decoded)
         width, height = first.decoded.width, first.decoded.height
-        return cls(first.clock, *((height, width) if _is_transposed(matrix) else (width, height)), matrix, first.treatment)
+        return cls(clock.start, *((height, width) if _is_transposed(matrix) else (width, height)), matrix, first.treatment)
 
     @property
     def is_upright(self) -> bool:
@@ -74,30 +75,44 @@ class View:
         stored = (self.height, self.width) if _is_transposed(self.matrix) else (self.width, self.height)
         rgb = upright(frame_to_rgb(frame.decoded, *stored), self.matrix)
         rgb.flags.writeable = False
-        return Picture(rgb, frame.clock - self.origin, index)
+        return Picture(rgb, frame.clock - self.start, index)
 
 
-def read_pictures(path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None) -> Iterator[Picture]:
+def read_pictures(
+    path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None, clock: FileClock | None = None
+) -> Iterator[Picture]:
     """Yield the pictures on screen from `start_s` on and before `end_s`, in presentation order, one at a time.
 
-    The first is the one on screen at `start_s`, so its time may lie a little before. Times count from the first picture
-    of the file. Damaged packets are bridged: the picture before stays on screen, and a warning says so; that a file ends
-    too early is for `probe` to say. Raises InputError or MediaError when no picture can be decoded.
+    The first is the one on screen at `start_s`, so its time may lie a little before; where the sound begins before the pictures,
+    the first picture of the file begins with it. clock: of the file, where it is known. Damaged packets are bridged: the picture
+    before stays on screen, and a warning says so; that a file ends too early is for `probe` to say. Raises InputError or MediaError
+    when no picture can be decoded.
     """
-    for view, frame, index in read_frames(path, start_s, end_s):
+    for view, frame, index in read_frames(path, start_s, end_s, clock):
         yield view.picture(frame, index)
 
 
 def read_frames(
-    path: str | Path, start_s: Seconds | None = None, end_s: Seconds | None = None
+    path: str | Path,
+    start_s: Seconds | None = None,
+    end_s: Seconds | None = None,
+    clock: FileClock | None = None,
+    hold: tuple[Fraction, Fraction] | None = None,
 ) -> Iterator[tuple[View, DecodedFrame, int]]:
-    """The same before they are converted: how each becomes a picture, the frame, and its number from 0."""
-    start = exact(start_s or 0)
-    frames = decode_from(path, start)
+    """The same before they are converted: how each becomes a picture, the frame, and its number from 0.
+
+    hold: a picture that stays for long comes again every so many seconds, the last one until a time (s); see `held`.
+    """
+    clock, start = clock or FileClock.of(path), exact(start_s or 0)
+    late = clock.picture or Fraction(0)
+    frames = decode_from(path, max(start - late, Fraction(0)))
     first = next(frames)
-    view = View.of(first)
-    end = None if end_s is None else view.origin + exact(end_s)
-    for index, frame in enumerate(_on_screen(chain([first], frames), view.origin + start, end)):
+    view = View.of(first, clock)
+    shown: Iterator[DecodedFrame] = chain([first._replace(clock=first.clock - late)], frames)
+    if hold is not None:
+        shown = held(shown, hold[0], clock.start + start, clock.start + hold[1], late > 0)
+    end = None if end_s is None else clock.start + exact(end_s)
+    for index, frame in enumerate(_on_screen(shown, clock.start + start, end)):
         yield view, frame, index
 
 
@@ -130,8 +145,9 @@ def _held(picture: Picture, number: int, until: Fraction, rate: Fraction | int) 
 
 
 def first_view(path: str | Path) -> View:
-    """Decode the first picture only, for where the clock starts, the upright size and the orientation."""
-    return View.of(next(decode_from(path, Fraction(0))))
+    """Decode the first picture only, for when it is shown, as the container counts, the upright size and the orientation."""
+    first = next(decode_from(path))
+    return View.of(first, FileClock.between(first.clock, None))
 
 
 def pixel_aspect_of(path: str | Path) -> Fraction:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.errors import MediaError
+from avcore.media.clock import LONGEST_STAY_S, NOWHERE, FileClock, Span, declared_end, start_of_sound
 from avcore.media.decoding import audio_stream, open_media, packet_time, video_stream
 from avcore.media.filters import AS_STORED, Treatment
 from avcore.media.limits import kind_of_still, require_declared, require_little_missing, require_sane_sound, require_whole_sound
@@ -32,18 +33,22 @@ _READING = "1"
 """Changes whenever pictures come out otherwise than before."""
 _MIXING = "channels that cancel are not mixed"
 """The same for sound of several channels."""
+_HELD = "held"
+"""Of a file that earlier versions read only as far as its pictures go."""
+_LEAST_PICTURE_S = Fraction(1, 120)
 
 
 @dataclass(frozen=True)
 class MediaInfo:
     """What a file holds; zero and "" where it holds none.
 
-    width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the pictures, from the
-    first one's start to the last one's end; of the sound where there are no pictures. num_frames: pictures by the file's
-    packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures are turned to stand upright.
-    comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown. longest_picture_s: how long
-    the picture that stays longest does. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment:
-    what its pictures go through. tracks: of sound. track: the number of the one that is read, 0 = none.
+    width, height: of the pictures as shown, upright. frame_rate: average, in Hz. duration_s: of the file's clock, from where
+    pictures or sound begin to where both have ended. picture_s, sound_s: from where to where on it there are pictures, and sound.
+    num_frames: pictures by the file's packets, close to exact. rotation: degrees counter-clockwise by which the stored pictures
+    are turned to stand upright. comment: the file's `comment` tag. pixel_aspect: width to height of a pixel as shown.
+    longest_picture_s, usual_picture_s: how long the picture that stays longest does, or the first one before its time, and most of
+    them. still: what kind of single picture the file is, as `PNG`; "" = it is none. treatment: what its pictures go through.
+    tracks: of sound. track: the number of the one that is read, 0 = none.
     """
 
     path: Path
@@ -61,10 +66,20 @@ class MediaInfo:
     comment: str = ""
     pixel_aspect: Fraction = Fraction(1)
     longest_picture_s: Fraction = Fraction(0)
+    usual_picture_s: Fraction = Fraction(0)
     still: str = ""
     treatment: Treatment = AS_STORED
     tracks: tuple[SoundTrack, ...] = ()
     track: int = 0
+    clock: FileClock = field(default_factory=FileClock)
+    picture_s: Span = NOWHERE
+    sound_s: Span = NOWHERE
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a picture is held somewhere: before the first, behind the last, or for long between."""
+        begin, end = self.picture_s
+        return begin > 0 or end < self.duration_s or self.longest_picture_s > LONGEST_STAY_S
 
     @property
     def is_bt709(self) -> bool:
@@ -81,7 +96,7 @@ class MediaInfo:
         """The same for names of kept work: nothing of a file that is read as it is stored."""
         pictures = () if self.treatment == AS_STORED else (_READING, repr(self.treatment))
         mixed = (_MIXING,) if self.audio_channels > 1 else ()
-        return (*pictures, *mixed, *((self.track,) if len(self.tracks) > 1 else ()))
+        return (*pictures, *mixed, *((self.track,) if len(self.tracks) > 1 else ()), *((_HELD,) if self.is_held else ()))
 
 
 @dataclass
@@ -108,6 +123,11 @@ class _Packets:
         self.end = max(self.end, start + (packet.duration or self.step))
         return previous is None or packet.dts is None or (previous - packet.dts) * self.tick < _JUMP_S
 
+    def end_by(self, declared: Fraction | None) -> None:
+        """Let it end when its header says (s), where that is earlier: MP4 says how long pictures are in the order of decoding."""
+        if declared is not None and self.starts:
+            self.end = max(min(self.end, round(declared / self.tick)), max(self.starts) + 1)
+
     @classmethod
     def of(cls, stream: Any) -> "_Packets":
         """Of a stream, as yet without packets."""
@@ -128,17 +148,22 @@ def probe(path: str | Path) -> MediaInfo:
             raise MediaError("it has neither picture nor sound", path=path, expected="a video or sound file")
         packets = _scan(container, path)
         _require_complete(container, packets, path)
+        for stream in filter(None, (video, audio)):
+            packets[stream.index].end_by(declared_end(stream))
         tags = {name.lower(): value for name, value in container.metadata.items()}
         facts: dict[str, Any] = {"path": Path(path), "comment": tags.get("comment", "")}
         if audio is not None:
-            facts |= _describe_sound(audio, packets[audio.index])
+            facts |= _describe_sound(audio)
             facts |= {"tracks": sound_tracks(container), "track": list(container.streams.audio).index(audio) + 1}
             require_sane_sound(facts["audio_rate"], facts["audio_channels"], path)
         view = None if video is None else first_view(path)
+        sound = None if audio is None else _heard(packets[audio.index], path)
+        shown = None if view is None or video is None else (view.start, packets[video.index].end * packets[video.index].tick)
+        facts |= _describe_time(shown, sound)
         if audio is not None:
-            require_little_missing(_seconds_missing(packets[audio.index], view), path)
+            require_little_missing(packets[audio.index].missing * packets[audio.index].tick + facts["sound_s"][0], path)
         if view is not None and video is not None:
-            facts |= _describe_pictures(view, video, packets[video.index])
+            facts |= _describe_pictures(view, video, packets[video.index], facts["picture_s"][0])
             facts["still"] = kind_of_still(container.format.name, len(packets[video.index].starts))
             facts["treatment"] = view.treatment
     info = MediaInfo(**facts)
@@ -147,25 +172,35 @@ def probe(path: str | Path) -> MediaInfo:
     return info
 
 
-def _describe_sound(stream: Any, packets: _Packets) -> dict[str, Any]:
+def _describe_time(shown: Span | None, heard: Span | None) -> dict[str, Any]:
+    """The file's clock, and from where to where on it pictures are shown and sound is heard; both as the container counts (s)."""
+    clock = FileClock.between(shown and shown[0], heard and heard[0])
+    spans = {"picture_s": shown, "sound_s": heard}
+    facts = {name: (max(clock.at(span[0]), Fraction(0)), clock.at(span[1])) for name, span in spans.items() if span is not None}
+    return {"sound_s": NOWHERE, "clock": clock, "duration_s": clock.end(shown and shown[1], heard and heard[1]), **facts}
+
+
+def _heard(packets: _Packets, path: str | Path) -> Span | None:
+    """When the sound begins and ends, as the container counts (s); None where none can be decoded."""
+    start = start_of_sound(path)
+    if start is None or not packets.starts:
+        return None
+    return start, packets.end * packets.tick
+
+
+def _describe_sound(stream: Any) -> dict[str, Any]:
     context = stream.codec_context
     return {
         "has_audio": True,
         "audio_rate": int(context.sample_rate) if context else 0,
         "audio_channels": int(context.channels) if context else 0,
-        "duration_s": (packets.end - min(packets.starts, default=packets.end)) * packets.tick,
     }
 
 
-def _seconds_missing(sound: _Packets, view: View | None) -> Fraction:
-    """How long (s) there is no sound before its end, from the first picture on."""
-    late = sound.starts[0] * sound.tick - view.origin if view is not None and sound.starts else Fraction(0)
-    return sound.missing * sound.tick + max(late, Fraction(0))
-
-
-def _describe_pictures(view: View, stream: Any, packets: _Packets) -> dict[str, Any]:
+def _describe_pictures(view: View, stream: Any, packets: _Packets, late: Fraction) -> dict[str, Any]:
     starts = np.unique(np.array(packets.starts, dtype=np.int64))
     is_variable = _is_uneven(starts)
+    stays = np.diff(np.append(starts, max(packets.end, int(starts[-1]))))
     rate = _mean_rate(starts, packets) if is_variable else _constant_rate(stream, starts, packets.tick)
     return {
         "has_video": True,
@@ -173,11 +208,11 @@ def _describe_pictures(view: View, stream: Any, packets: _Packets) -> dict[str, 
         "height": view.height,
         "frame_rate": rate,
         "is_variable_rate": is_variable,
-        "duration_s": packets.end * packets.tick - view.origin,
         "num_frames": len(packets.starts),
         "rotation": view.rotation,
         "pixel_aspect": view.pixel_aspect(stream),
-        "longest_picture_s": int(np.diff(np.append(starts, max(packets.end, int(starts[-1])))).max()) * packets.tick,
+        "longest_picture_s": max(int(stays.max()) * packets.tick, late),
+        "usual_picture_s": max(int(np.median(stays)) * packets.tick, _LEAST_PICTURE_S) if is_variable else 1 / rate,
     }
 
 
@@ -218,7 +253,9 @@ def _scan(container: Any, path: str | Path) -> dict[int, _Packets]:
 
 def _require_complete(container: Any, packets: dict[int, _Packets], path: str | Path) -> None:
     require_whole_sound(container, path)
-    there = max(stream.end * stream.tick for stream in packets.values()) - (container.start_time or 0) * _CONTAINER_TICK
+    there = max(stream.end * stream.tick for stream in packets.values())
+    if container.format.name != "matroska,webm":  # whose header says when it ends, not how long it is
+        there -= (container.start_time or 0) * _CONTAINER_TICK
     require_declared(there, container, path)
 
 

@@ -1,4 +1,4 @@
-"""Read sound as a stream that starts with the first picture, also at another sample rate, and write speech."""
+"""Read sound as a stream on the clock of its file, also at another sample rate, and write speech."""
 
 import logging
 import wave
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from avcore.arrays import LOUDEST, Samples
 from avcore.errors import MediaError
 from avcore.files import atomic_output
-from avcore.media.decoding import open_media, require_audio, video_stream
+from avcore.media.clock import FileClock, declared_end, start_of_sound
+from avcore.media.decoding import open_media, require_audio
 from avcore.media.limits import LIMITS, require_little_missing, require_sane_sound, require_whole_sound
 from avcore.media.phase import LoneChannel, lone_channel
-from avcore.media.pictures import first_view
 from avcore.media.probe import probe
 from avcore.media.tracks import chosen_number, note_of
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, seconds_to_samples
@@ -46,8 +46,8 @@ class _Block(NamedTuple):
 def read_speech(path: str | Path, rate: int = SAMPLE_RATE) -> Samples:
     """Read the whole sound track as mono, float32 [time] in [-1, 1] at `rate` Hz.
 
-    Sample 0 belongs to the first picture: sound that starts later is preceded by silence, sound before it is cut off. Any
-    codec, rate and number of channels; resampled once. Raises InputError, or MediaError when there is no sound track.
+    Sample 0 is at the beginning of the file's clock (see `FileClock`): silence comes before sound that begins later, and in gaps.
+    Any codec, rate and number of channels; resampled once. Raises InputError, or MediaError when there is no sound track.
     """
     plain = _read_plain_wav(path, rate)
     if plain is not None:
@@ -166,16 +166,14 @@ def write_speech_pieces(path: str | Path, pieces: Iterable[Samples], rate: int =
 
 
 def _placed_blocks(path: str | Path) -> Iterator[_Block]:
-    """Sound without gaps or overlaps, beginning at the first picture (or the first sample of a sound file)."""
-    num_given, origin, missing_s = 0, None, Fraction(0)
+    """Sound without gaps or overlaps, from the beginning of the file's clock on."""
+    num_given, missing_s = 0, Fraction(0)
     with open_media(path) as container:
         stream = require_audio(container, path)
         require_whole_sound(container, path)
-        if video_stream(container) is not None:
-            origin = _first_picture(path)
-        for block in _trimmed(_decode(container, stream, path), _declared_end(stream)):
-            origin = block.clock if origin is None else origin
-            begin = seconds_to_samples(block.clock - origin, block.rate)
+        clock = _clock(path)
+        for block in _trimmed(_decode(container, stream, path), declared_end(stream)):
+            begin = seconds_to_samples(clock.at(block.clock), block.rate)
             missing = begin - num_given
             if abs(missing) <= _GAP_S * block.rate and (num_given or missing == 0):
                 missing = 0
@@ -199,13 +197,13 @@ def _same_channels(blocks: Iterator[_Block], path: str | Path) -> Iterator[_Bloc
         yield block
 
 
-def _first_picture(path: str | Path) -> Fraction | None:
-    """The clock of the first picture (s), or None where the pictures cannot be decoded: the sound may still be of use."""
+def _clock(path: str | Path) -> FileClock:
+    """The clock of a file; that of the sound alone where its pictures cannot be decoded: the sound may still be of use."""
     try:
-        return first_view(path).origin
+        return FileClock.of(path)
     except MediaError as error:
         LOG.warning("%s; its sound is read from its own beginning", error)
-        return None
+        return FileClock.between(None, start_of_sound(path))
 
 
 def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]:
@@ -218,12 +216,6 @@ def _trimmed(blocks: Iterator[_Block], end: Fraction | None) -> Iterator[_Block]
     if last is not None:
         keep = last.samples.shape[1] if end is None else seconds_to_samples(end - last.clock, last.rate)
         yield last._replace(samples=last.samples[:, :keep]) if keep > 0 else last
-
-
-def _declared_end(stream: Any) -> Fraction | None:
-    """Where the sound ends by the container, where it says so to the sample (MP4 and its kin)."""
-    is_exact = "mp4" in stream.container.format.name.split(",") and stream.duration
-    return ((stream.start_time or 0) + stream.duration) * stream.time_base if is_exact else None
 
 
 def _decode(container: Any, stream: Any, path: str | Path, is_told: bool = True) -> Iterator[_Block]:

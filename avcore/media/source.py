@@ -7,11 +7,10 @@ from itertools import repeat
 from pathlib import Path
 
 from avcore.errors import MediaError
-from avcore.media.decoding import decode_from
 from avcore.media.limits import require_moving, require_no_still
-from avcore.media.pictures import Picture, View, at_rate, read_pictures
+from avcore.media.pictures import Picture, at_rate, read_frames, read_pictures
 from avcore.media.probe import probe
-from avcore.timeline import FRAME_RATE, Seconds, exact, frames_covering, frames_to_seconds
+from avcore.timeline import FRAME_RATE, Seconds, exact, frame_at, frames_covering, frames_to_seconds
 
 _CLOCK_ROUNDING_S = Fraction(2, 1000)
 _BUFFER_BYTES = 96 << 20
@@ -19,7 +18,7 @@ _MIN_STRETCH = 8
 
 
 class PictureSource:
-    """The pictures of a video at a constant rate.
+    """The pictures of a video at a constant rate, over the whole clock of its file: where it has none, one is held (`FileClock`).
 
     `len()` is known without decoding; iterating decodes from the start, each time anew. Memory does not grow with the
     length of the video. Raises InputError or MediaError as `probe` does, and MediaError when there are no pictures, or a file of
@@ -32,7 +31,7 @@ class PictureSource:
             raise MediaError("it has no video track", path=path, expected="a video", found="sound only")
         require_no_still(self.info.still, path)
         require_moving(self.info.longest_picture_s, path)
-        self._num_frames = max(1, frames_covering(self.info.duration_s - _CLOCK_ROUNDING_S, self.rate))
+        self._num_frames = self._covering(self.info.duration_s)
         picture_bytes = self.info.width * self.info.height * 3
         self._stretch = max(_MIN_STRETCH, buffer_bytes // picture_bytes)
 
@@ -46,28 +45,39 @@ class PictureSource:
         """Frames `start` to `stop` (not included; None = the end) of the constant-rate view."""
         stop = self._num_frames if stop is None else min(stop, self._num_frames)
         start_s, stop_s = frames_to_seconds(start, self.rate), frames_to_seconds(stop, self.rate)
-        return at_rate(read_pictures(self.path, start_s, stop_s), self.rate, stop_s, first=start)
+        return at_rate(read_pictures(self.path, start_s, stop_s, self.info.clock), self.rate, stop_s, first=start)
 
-    def pingpong(self, num_frames: int, start: int = 0) -> Iterator[Picture]:
+    @property
+    def own(self) -> range:
+        """The frames that the video itself has, without those before and behind it in which one is held."""
+        first, last = self.info.picture_s
+        start = min(frame_at(first, self.rate), self._num_frames - 1)
+        return range(start, max(start + 1, self._covering(last)))
+
+    def _covering(self, seconds: Fraction) -> int:
+        return max(1, frames_covering(seconds - _CLOCK_ROUNDING_S, self.rate))
+
+    def pingpong(self, num_frames: int, start: int = 0, among: range | None = None) -> Iterator[Picture]:
         """Yield `num_frames` pictures there and back again: 0, 1, .. N-1, N-2, .. 1, 0, 1, ..; one picture is repeated.
 
         Backwards, short stretches are decoded again, so that only one of them is held. Index and time are those of the
-        source frame shown. start: how many pictures of this are left out at the beginning.
+        source frame shown. start: how many pictures of this are left out at the beginning. among: the frames (default: all).
         """
-        last = self._num_frames - 1
+        offset, count = (0, self._num_frames) if among is None else (among.start, len(among))
+        last = count - 1
         if last == 0:
-            yield from repeat(next(self.pictures()), num_frames)
+            yield from repeat(next(self.pictures(offset)), num_frames)
             return
         stop = start + num_frames
         while start < stop:
             left, within = stop - start, start % (2 * last)
             if within <= last:
                 first, end = within, min(within + left, last + 1)
-                yield from self.pictures(first, end)
+                yield from self.pictures(offset + first, offset + end)
             else:
                 end = 2 * last - within + 1
                 first = max(end - left, 1)
-                yield from self._backwards(first, end)
+                yield from self._backwards(offset + first, offset + end)
             start += end - first
 
     def _backwards(self, start: int, stop: int) -> Iterator[Picture]:
@@ -89,11 +99,10 @@ def pictures_at(path: str | Path, times: Sequence[Seconds]) -> Iterator[Picture]
     wanted = deque(enumerate(exact(time) for time in times))
     if not wanted:
         return
-    frames = decode_from(path, wanted[0][1])
-    shown = next(frames)
-    view = View.of(shown)
-    for frame in frames:
-        while wanted and view.origin + wanted[0][1] < frame.clock:
+    frames = read_frames(path, wanted[0][1])
+    view, shown, _ = next(frames)
+    for _, frame, _ in frames:
+        while wanted and view.start + wanted[0][1] < frame.clock:
             yield view.picture(shown, wanted.popleft()[0])
         if not wanted:
             return

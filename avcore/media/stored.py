@@ -17,6 +17,7 @@ from avcore.arrays import Pixels
 from avcore.media.colour import USUAL, frame_to_rgb, is_in_output_colours, matrix_of, planes, rgb_to_yuv420
 from avcore.media.filters import DecodedFrame
 from avcore.media.pictures import View, read_frames
+from avcore.media.probe import MediaInfo, probe
 from avcore.timeline import Seconds
 
 _ROOM = 8
@@ -61,7 +62,7 @@ class StoredPicture:
 
     def __init__(self, frame: DecodedFrame, view: View, index: int) -> None:
         self._frame, self._view, self.index = frame, view, index
-        self.time: Fraction = frame.clock - view.origin
+        self.time: Fraction = frame.clock - view.start
 
     @cached_property
     def rgb(self) -> Pixels:
@@ -116,9 +117,13 @@ class StoredPicture:
         return _parts(self._frame.decoded, place)
 
 
-def read_stored(path: str | Path, start_s: Seconds | None = None) -> Iterator[StoredPicture]:
-    """Yield the pictures that `read_pictures` yields, as they are stored."""
-    for view, frame, index in read_frames(path, start_s):
+def read_stored(path: str | Path, start_s: Seconds | None = None, info: MediaInfo | None = None) -> Iterator[StoredPicture]:
+    """Yield the pictures that `read_pictures` yields, as they are stored, from `start_s` to the end of the file's clock.
+
+    Pictures that stay for long come again as often as others do (see `held`). info: what the file holds, where it is known.
+    """
+    info = info or probe(path)
+    for view, frame, index in read_frames(path, start_s, None, info.clock, (info.usual_picture_s, info.duration_s)):
         yield StoredPicture(frame, view, index)
 
 

@@ -24,8 +24,9 @@ from avcore.errors import InputError
 from avcore.faces.crop import Box
 from avcore.faces.geometry import overlap
 from avcore.media import read_pictures
+from avcore.media.clock import Span
 from avcore.texts import parse_json
-from avcore.timeline import Seconds, exact, frames_to_seconds
+from avcore.timeline import frames_to_seconds
 from avdata.prepare.label_fields import describe_fields, field_at, spoken_form
 from avdata.prepare.sources import CorpusFile
 
@@ -166,17 +167,17 @@ def decide_order(rows: Rows, width: int, height: int, sightings: Sequence[Sighti
     return BoxOrder(best if is_clear else UNDECIDED, inside, agreement)
 
 
-def look_for_faces(video: Path, rows: Rows, duration_s: Seconds) -> Iterator[Sighting]:
-    """Look for faces in a few pictures of a video, spread over it, whose rows hold a box."""
+def look_for_faces(video: Path, rows: Rows, shown_s: Span) -> Iterator[Sighting]:
+    """Look for faces in a few pictures of a video, spread over it, whose rows hold a box. shown_s: where its pictures lie (s)."""
     from avcore.faces.detect import FaceDetector  # LiteRT takes time to load
 
     if not len(rows):
         return
-    step = exact(duration_s) / len(rows)
+    step = (shown_s[1] - shown_s[0]) / len(rows)
     chosen = np.unique(np.linspace(0, len(rows) - 1, _LOOKS + 2).round().astype(int)[1:-1])
     with FaceDetector() as detector:
         for index in chosen.tolist():
-            start = index * step
+            start = shown_s[0] + index * step
             picture = next(read_pictures(video, start, start + frames_to_seconds(1)), None)
             if picture is not None and np.isfinite(rows[index]).all():
                 faces = detector.boxes(picture.rgb) or detector.far_boxes(picture.rgb)

@@ -157,11 +157,11 @@ class LipWorker:
         Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, video: LabelledVideo, label: LipLabel, footage: Footage) -> Iterator[ClipRequest]:
-        num_frames = video_frames(footage.video)
+        own = video_frames(footage.video)
         order = self._order(name, label.rows, footage.video)
         boxes = reordered(label.rows, order.order) if order.is_decided else label.rows[:0]
         extra = {"source": video.source.name, "split": _split(video.label), "angle": label.angle, "box_order": order.order}
-        for sentence, first, count in stretches(label.sentences, self.lips.padding_s, num_frames):
+        for sentence, first, count in stretches(label.sentences, self.lips.padding_s, own.stop):
             yield ClipRequest(
                 id=f"{label.speaker or 'unknown'}/{name}_{sentence.number:03d}",
                 footage=footage,
@@ -170,7 +170,7 @@ class LipWorker:
                 language="ko",
                 speaker=label.speaker,
                 text=sentence.text,
-                look_at=_around(boxes, first, count, num_frames),
+                look_at=_around(boxes, first - own.start, count, len(own)),
                 extra={
                     key: value
                     for key, value in {**extra, "topic": sentence.topic, "unclear": UNCLEAR in sentence.text}.items()
@@ -182,7 +182,7 @@ class LipWorker:
         if self.lips.box_order != "auto":
             return BoxOrder(self.lips.box_order, {}, {})
         info = probe(video)
-        order = decide_order(rows, info.width, info.height, list(look_for_faces(video, rows, info.duration_s)))
+        order = decide_order(rows, info.width, info.height, list(look_for_faces(video, rows, info.picture_s)))
         LOG.debug("%s: boxes %s, inside %s, on faces %s", name, order.order, order.inside, order.agreement)
         if not order.is_decided:
             LOG.warning("%s: its face boxes are not used: neither order of their numbers fits its pictures", name)
@@ -209,7 +209,7 @@ def _around(boxes: Rows, first: int, count: int, num_frames: int) -> FacePlace |
     if not len(boxes):
         return None
     step = exact(frames_to_seconds(1)) * len(boxes) / frames_to_seconds(num_frames)
-    low, high = int(first * step), int((first + count) * step) + 1
+    low, high = max(int(first * step), 0), int((first + count) * step) + 1
     near = boxes[low:high]
     near = near[np.isfinite(near).all(axis=1)]
     if not len(near):

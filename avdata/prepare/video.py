@@ -31,6 +31,8 @@ CONTACT_SHEET = "contact_sheet.png"
 _SAMPLES = "samples"
 _LRS_TEXT = "Text:"
 _SAME_RATE_HZ = 0.01
+_UNSEEN_S = 0.2
+"""How much of a stretch of speech may have no picture: no more than the silence that is kept around it."""
 
 FrameStretch = tuple[int, int]
 """First picture and number of pictures at 25 fps."""
@@ -154,11 +156,11 @@ class VideoWorker:
         Footage.of(piece.work.source, self.temporary).remove()
 
     def _requests(self, name: str, recording: Recording, footage: Footage, journal: Journal) -> list[ClipRequest]:
-        num_frames = video_frames(footage.video)
+        own = video_frames(footage.video)
         extra = {"source": recording.source.name, **recording.extra, **_other_rate(footage.video)}
         text = _text(recording.text) if recording.text is not None else recording.said
         is_whole = self.video.cut == "none"
-        pieces = [(0, num_frames)] if is_whole else self._pieces(name, footage.listen(), num_frames, journal)
+        pieces = [(0, _whole(footage.video, own))] if is_whole else self._pieces(name, footage.listen(), own, journal)
         return [
             ClipRequest(
                 id=name if is_whole else f"{name}_{number:04d}",
@@ -173,15 +175,21 @@ class VideoWorker:
             for number, (first, count) in enumerate(pieces, 1)
         ]
 
-    def _pieces(self, name: str, activity: SpeechActivity, num_frames: int, journal: Journal) -> list[FrameStretch]:
-        """The stretches that become clips; those that are too short are noted."""
+    def _pieces(self, name: str, activity: SpeechActivity, own: range, journal: Journal) -> list[FrameStretch]:
+        """The stretches that become clips; those that are too short, or where there are no pictures, are noted."""
         if self.video.cut == "exact":
             cuts, count = cut_exactly(activity, self.video.exact_s, self.video.cuts), frame_at(self.video.exact_s)
-            stretches = [(min(frame_at(piece.start_s), num_frames - count), count) for piece in cuts.pieces]
         else:
-            cuts = cut_at_pauses(activity, self.video.cuts)
-            stretches = [_in_frames(piece, num_frames, self.video.cuts.max_s) for piece in cuts.pieces]
-        kept = [(first, count) for first, count in stretches if first >= 0 and count >= self.video.clips.min_frames]
+            cuts, count = cut_at_pauses(activity, self.video.cuts), 0
+        seen = [piece for piece in cuts.pieces if _is_shown(piece, own)]
+        if len(seen) < len(cuts.pieces):
+            detail = f"{several(len(cuts.pieces) - len(seen), 'stretch', 'stretches')} of speech without a picture of that time"
+            journal.add(PieceRecord(f"{name}#unseen", "rejected", reason="no picture", detail=detail))
+        if count:
+            stretches = [(min(max(frame_at(piece.start_s), own.start), own.stop - count), count) for piece in seen]
+        else:
+            stretches = [_in_frames(piece, own, self.video.cuts.max_s) for piece in seen]
+        kept = [(first, count) for first, count in stretches if first >= own.start and count >= self.video.clips.min_frames]
         num_short = len(cuts.too_short) + len(stretches) - len(kept)
         if num_short:
             detail = f"{several(num_short, 'stretch', 'stretches')} of speech too short for a clip"
@@ -200,14 +208,21 @@ def draw_contact_sheet(place: Workplace) -> None:
         write_contact_sheet(place.out / CONTACT_SHEET, place.out / _SAMPLES)
 
 
-def video_frames(video: Path) -> int:
-    """Pictures at 25 fps that a video lasts. Raises MediaError when it has none, or one only."""
+def video_frames(video: Path) -> range:
+    """The pictures at 25 fps on its file's clock that a video has. Raises MediaError when it has none, or one only."""
     info = probe(video)
     if not info.has_video:
         raise MediaError("it has no video track", path=video, expected="a video", found="sound only")
     if info.num_frames < 2:
         raise MediaError("it has one picture only", path=video, expected="a video")
-    return max(1, frame_at(info.duration_s))
+    first, stop = (frame_at(time) for time in info.picture_s)
+    return range(first, max(first + 1, stop))
+
+
+def _whole(video: Path, own: range) -> int:
+    """Pictures at 25 fps of a whole file: those it has, and where its sound goes on, the last one as long as that."""
+    end = probe(video).duration_s
+    return frame_at(end) if end - frames_to_seconds(own.stop) > _UNSEEN_S else own.stop
 
 
 def _other_rate(video: Path) -> dict[str, float]:
@@ -216,9 +231,14 @@ def _other_rate(video: Path) -> dict[str, float]:
     return {} if abs(rate - FRAME_RATE) < _SAME_RATE_HZ else {"source_fps": round(float(rate), 3)}
 
 
-def _in_frames(piece: Region, num_frames: int, max_s: float) -> FrameStretch:
+def _is_shown(piece: Region, own: range) -> bool:
+    """Whether there are pictures of a stretch of speech, but for a margin at its ends."""
+    return frame_at(piece.start_s + _UNSEEN_S) >= own.start and frames_covering(piece.end_s - _UNSEEN_S) <= own.stop
+
+
+def _in_frames(piece: Region, own: range, max_s: float) -> FrameStretch:
     """A stretch of time as whole pictures that hold it, as far as they last and not longer than allowed."""
-    first, last = frame_at(piece.start_s), min(frames_covering(piece.end_s), num_frames)
+    first, last = max(frame_at(piece.start_s), own.start), min(frames_covering(piece.end_s), own.stop)
     return first, min(last - first, frame_at(max_s))
 
 

@@ -263,7 +263,8 @@ class ShortDub:
             StageTime(name, seconds, (input_s if name in reading else output_s) / max(seconds, 1e-9))
             for name, seconds in self._clock.seconds.items()
         )
-        shown = [pingpong(step, len(material.mouths.boxes)) for step in range(num_pictures_for(said))]
+        own = material.source.own
+        shown = [own[pingpong(step, len(own))] for step in range(num_pictures_for(said))]
         num_cut = int(material.mouths.is_cut[shown].sum())
         if num_cut:
             self._warn(cut_note(num_cut, len(shown)))

@@ -18,7 +18,7 @@ from avcore.speech.pitch import Pitch
 from netflips.dub.lip_video import read_lip_crops
 from netflips.dub.speaker_map import NO_FACE, SpeakerMap, read_speaker_map
 from netflips.dub.utterances import Utterance
-from netflips.recording.faces import Faces, FaceTable, Lips, LipSource, given_face
+from netflips.recording.faces import UNJUDGED, Faces, FaceTable, Lips, LipSource, given_face
 from netflips.recording.find import Found
 from netflips.recording.hear import group_voices, mean_voice, pitch_of_utterances, require_voice, utterance_voices
 from netflips.recording.job import Job
@@ -122,8 +122,8 @@ def _lips(job: Job, asked: _Asked, one: Utterance, seen: Faces, tracks: frozense
     if asked.lips is not None:
         crops = asked.lips[start:stop]
         return LipSource(key_of(asked.digest, start), lambda: crops) if len(crops) else None
-    if not tracks:
-        return None
+    if all(face.evidence == UNJUDGED for face in seen.followed if face.number in tracks):
+        return None  # no face, or one whose picture is held: its lips say nothing
     return LipSource(key_of(seen.key, sorted(tracks)), partial(lips_of, job, seen, tracks))
 
 

@@ -17,10 +17,15 @@ from avcore.faces.geometry import box_lip_margin, cut_mouths
 from avcore.faces.select import loudness, speech_evidence
 from avcore.faces.track import FaceTrack
 from avcore.runs.cache import Arrays
+from avcore.timeline import frame_at
 from netflips.recording.plan import Watch
 
 Lips = NDArray[np.uint8]
 
+UNJUDGED = 0.35
+"""Evidence of a face in a picture that is held: too little to say what is heard, enough where the voice belongs to the face."""
+_LEAST_MOVING = frame_at(0.4)
+"""Pictures, not held, by which a face is judged."""
 MIN_SHARPNESS = 2.0
 """Of lips that can be drawn anew. Sharp ones have 20 to 100; out of focus by a tenth of the mouth's width they have 3 to 5."""
 
@@ -183,17 +188,21 @@ class Faces:
         )
 
 
-def faces_in(watch: Watch, key: str, tracks: Sequence[FaceTrack], speech: Floats | None) -> tuple[Faces, Lips]:
+def faces_in(
+    watch: Watch, key: str, tracks: Sequence[FaceTrack], speech: Floats | None, held: NDArray[np.bool_] | None = None
+) -> tuple[Faces, Lips]:
     """The faces that were followed in some pictures, and the lip crops of all of them in order, uint8 [rows, 96, 96].
 
-    speech: float32 [samples] at 16 kHz of the same time, to tell who speaks (active speaker detection).
+    speech: float32 [samples] at 16 kHz of the same time, to tell who speaks (active speaker detection). held: bool [pictures], in
+    which one picture is held, so that no mouth moves whoever speaks.
     """
     levels = None if speech is None else loudness(speech)
-    faces = Faces(watch, key, tuple(_face(one, watch.own, levels) for one in tracks))
+    moving = np.ones(len(watch), bool) if held is None else ~held
+    faces = Faces(watch, key, tuple(_face(one, watch.own, levels, moving) for one in tracks))
     return faces, np.concatenate([np.zeros((0, LIP_SIDE, LIP_SIDE), np.uint8), *(one.lips() for one in tracks)])
 
 
-def _face(track: FaceTrack, own: int, levels: Floats | None) -> Face:
+def _face(track: FaceTrack, own: int, levels: Floats | None, moving: NDArray[np.bool_]) -> Face:
     rows = [[*one.box, one.pose.yaw, one.pose.pitch, one.sharpness, one.margin, one.opening] for one in track.frames]
     columns = np.array(rows, np.float32)
     places = track.first + np.arange(len(rows))
@@ -203,8 +212,18 @@ def _face(track: FaceTrack, own: int, levels: Floats | None) -> Face:
     num_own = face.num_before(own)
     if not num_own:
         return face
-    clipped = replace(face, table=table.rows(slice(num_own)), openings=face.openings[:num_own])
-    return replace(face, evidence=speech_evidence(clipped, levels))
+    first, stop = _longest_run(moving[face.first : face.first + num_own])
+    if stop - first < num_own and stop - first < _LEAST_MOVING:
+        return replace(face, evidence=UNJUDGED)
+    seen = replace(face, table=table.rows(slice(first, stop)), openings=face.openings[first:stop])
+    return replace(face, evidence=speech_evidence(seen, levels))
+
+
+def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:
+    """Where the longest run of true ones begins and ends."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
 
 
 @dataclass(frozen=True)

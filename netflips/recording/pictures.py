@@ -58,7 +58,7 @@ def show(
 
     painter: draws subtitles into them.
     """
-    feed = PictureFeed(job.source.path, found.part.start)
+    feed = PictureFeed(job.info, found.part.start)
     studio = Studio(job.info, feed, clock, mouth, job.options.label, painter, job.work)
     encoded, done = [], 0
     with job.clock.stage("pictures"):
@@ -157,8 +157,8 @@ def piece_borders(start: Fraction, stop: Fraction, spans: Sequence[tuple[Fractio
 class PictureFeed:
     """The recording's own pictures, piece after piece; the file is entered anew only where a piece was left out."""
 
-    def __init__(self, path: Path, start: Fraction) -> None:
-        self._path, self._start = path, start
+    def __init__(self, info: MediaInfo, start: Fraction) -> None:
+        self._info, self._start = info, start
         self._pictures: Iterator[StoredPicture] = iter(())
         self._held: StoredPicture | None = None
         self._reached: Fraction | None = None
@@ -166,7 +166,7 @@ class PictureFeed:
     def between(self, start: Fraction, stop: Fraction | None) -> Iterator[StoredPicture]:
         """The pictures that begin between two times; at the start of the part also the one that is on screen then."""
         if self._reached != start:
-            self._pictures, self._held = read_stored(self._path, start), None
+            self._pictures, self._held = read_stored(self._info.path, start, self._info), None
         self._reached = None
         while (picture := self._next()) is not None:
             if stop is not None and picture.time >= stop:

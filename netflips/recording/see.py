@@ -3,11 +3,11 @@
 from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from avcore.errors import OutputError
 from avcore.faces.cuts import Cuts, Small, shrink
 from avcore.faces.find import Follower
 from avcore.media import Picture, read_pictures
+from avcore.media.clock import LONGEST_STAY_S
 from avcore.runs.cache import Arrays, key_of
 from avcore.timeline import Seconds, exact, frame_at, frames_covering, frames_to_seconds, frames_to_units, units_to_samples
 from netflips.recording.faces import Faces, Lips, faces_in
@@ -104,12 +105,22 @@ class _Seen:
         self.small: Small = shrink(picture.rgb)
 
 
+class _Step(NamedTuple):
+    """A picture at 25 fps. is_held: it is on screen for so long that it says nothing of who speaks."""
+
+    number: int
+    rgb: NDArray[np.uint8]
+    shot: int
+    is_held: bool
+
+
 @dataclass
 class _Watcher:
-    """An utterance whose pictures go by."""
+    """An utterance whose pictures go by. held: which of them say nothing of who speaks."""
 
     watch: Watch
     follower: Follower
+    held: list[bool] = field(default_factory=list)
 
 
 class _View:
@@ -121,14 +132,14 @@ class _View:
         self.faces: dict[Watch, Faces] = {}
         self._cuts = {start: list[float]() for start in unseen}
         self._finders: dict[int, Cuts] = defaultdict(Cuts)
-        self._waiting: deque[tuple[int, NDArray[np.uint8], int]] = deque()
+        self._waiting: deque[_Step] = deque()
         self._watchers: list[_Watcher] = []
         self._next, self._depth = 0, min(pictures_ahead(job.info.width, job.info.height), _AHEAD)
         self._plan_anew()
 
     def run(self, begin: Seconds, stop: Seconds | None) -> None:
         """Decode between two times (s; None = the end), and on until the utterances that have begun by then are over."""
-        shown = read_pictures(self._job.source.path, max(begin, 0))
+        shown = read_pictures(self._job.source.path, max(begin, 0), clock=self._job.info.clock)
         # Small ones are made in the thread that decodes, which has time for it.
         pictures, seconds = ahead(map(_Seen, shown), self._depth), int(self._job.info.duration_s)
         for here, following in _with_following(pictures):
@@ -140,7 +151,7 @@ class _View:
             self._show(here, following)
             self._keep_cuts(here.time)
         while self._waiting:
-            self._follow(*self._waiting.popleft())
+            self._follow(self._waiting.popleft())
         self._keep_cuts(None)
 
     # Cuts
@@ -190,25 +201,28 @@ class _View:
         """Hand a picture on as the pictures at 25 fps in which it is on screen."""
         shot = self.scenes.shot_at(here.time)
         stop = len(self._job.source) if following is None else frames_covering(following.time)
-        for number in range(frames_covering(here.time), stop):
-            self._waiting.append((number, here.rgb, shot))
+        numbers = range(frames_covering(here.time), stop)
+        is_held = frames_to_seconds(len(numbers)) > LONGEST_STAY_S
+        for number in numbers:
+            self._waiting.append(_Step(number, here.rgb, shot, is_held))
             if len(self._waiting) > _DELAY:
-                self._follow(*self._waiting.popleft())
+                self._follow(self._waiting.popleft())
 
-    def _follow(self, number: int, rgb: NDArray[np.uint8], shot: int) -> None:
-        for watch in self._beginning.get(number, ()):
+    def _follow(self, step: _Step) -> None:
+        for watch in self._beginning.get(step.number, ()):
             if len(watch) and _kept(self._job, watch) is None:
                 self._watchers.append(_Watcher(watch, Follower(self._detector, self._job.info.pixel_aspect)))
         for one in self._watchers:
-            one.follower.step(rgb, shot)
-        self._next = number + 1
+            one.follower.step(step.rgb, step.shot)
+            one.held.append(step.is_held)
+        self._next = step.number + 1
         self._finish()
 
     def _finish(self) -> None:
         """Keep the faces of the utterances that are over."""
         for one in [one for one in self._watchers if one.watch.stop <= self._next]:
             self._watchers.remove(one)
-            self.faces[one.watch] = _keep(self._job, one.watch, one.follower, self._speech)
+            self.faces[one.watch] = _keep(self._job, one, self._speech)
 
     @cached_property
     def _detector(self) -> "FaceDetector":
@@ -243,10 +257,11 @@ def _kept(job: Job, watch: Watch) -> Arrays | None:
     return found if job.work.has(_LIPS, key) else None
 
 
-def _keep(job: Job, watch: Watch, follower: Follower, speech: SpeechFile | None) -> Faces:
+def _keep(job: Job, watcher: _Watcher, speech: SpeechFile | None) -> Faces:
+    watch = watcher.watch
     edges = [units_to_samples(frames_to_units(edge)) for edge in (watch.first, watch.stop)]
     sound = None if speech is None else speech.read(*edges)
-    faces, crops = faces_in(watch, _key(job, watch), follower.finish(), sound)
+    faces, crops = faces_in(watch, _key(job, watch), watcher.follower.finish(), sound, np.array(watcher.held, bool))
     job.work.keep_arrays(_LIPS, faces.key, {"crops": crops})
     job.work.keep_arrays(_FACES, faces.key, faces.as_arrays())
     release_freed_memory()  # threads that come and go leave it in pieces, more of them with each utterance

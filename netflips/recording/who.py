@@ -16,7 +16,7 @@ from avcore.faces.appearance import SAME_PERSON
 from avcore.faces.geometry import overlap
 from avcore.faces.select import OnePerson, people_in
 from netflips.dub.utterances import Utterance
-from netflips.recording.faces import Face, Faces
+from netflips.recording.faces import UNJUDGED, Face, Faces
 
 SPEAKS = 0.6
 """Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that
@@ -172,7 +172,7 @@ class _Crowd:
     """Everybody in a recording."""
 
     def __init__(self, said: Sequence[Said], faces: Mapping[int, Faces], seen: Sequence[Seen]) -> None:
-        self._faces = faces
+        self._faces, self._said = faces, said
         self._seen: dict[int, list[Seen]] = defaultdict(list)
         for one in seen:
             self._seen[one.number].append(one)
@@ -189,11 +189,19 @@ class _Crowd:
         known = self._by_voice(one.voice)
         allowed = {face: score for face, score in scores.items() if not one.is_told or self._may_be(face, known)}
         bonus = SPEAKS if one.is_told else SPEAKS - SPEAKS_KNOWN
-        best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in known.faces), -face), default=None)
-        if best is None or allowed[best] + bonus * (best in known.faces) < SPEAKS:
+        own = known.faces or self._alone(one, allowed)
+        best = max(allowed, key=lambda face: (allowed[face] + bonus * (face in own), -face), default=None)
+        if best is None or allowed[best] + bonus * (best in own) < SPEAKS:
             return known, frozenset(), 0.0
         person = known if one.is_told or best in known.faces else self._by_face(best) or known
         return person, self._tracks(one.utterance.number, person.faces | {best}), allowed[best]
+
+    def _alone(self, one: Said, scores: Mapping[int, float]) -> set[int]:
+        """The face of a voice that is heard over held pictures only, and that of one person alone."""
+        same = [other.utterance.number for other in self._said if other.voice == one.voice]
+        tracks = [[track for seen in self._seen.get(number, ()) for track in seen.person.tracks] for number in same]
+        is_held = all(found and all(track.evidence == UNJUDGED for track in found) for found in tracks)
+        return set(scores) if is_held and len(scores) == 1 else set()
 
     def _count(self, said: Sequence[Said]) -> tuple[dict[Voice, dict[int, float]], dict[Voice, float]]:
         """For each voice, how much each face looked like it (evidence by seconds) where it did so most; and its seconds."""

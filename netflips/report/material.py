@@ -107,11 +107,11 @@ def _note(missing: list[str], what: str, error: NetflipsError) -> None:
 
 def _pictures(report: DubReport, progress: Progress, image_bytes: int) -> tuple[dict[int, list[PicturePair]], PicturePair | None]:
     """The stills of each utterance, and the posters."""
-    num_source = len(PictureSource(report.input)) if report.recording is None else 0
+    own = PictureSource(report.input).own if report.recording is None else range(0)
     of_poster = min(_POSTER_BYTES, int(image_bytes * _POSTER_SHARE))
-    posters = [_poster(report, num_source)] if of_poster >= _USUAL_BYTES else []
+    posters = [_poster(report, own)] if of_poster >= _USUAL_BYTES else []
     left = image_bytes - 2 * of_poster * len(posters)
-    stills = _moments(report, num_source, left)
+    stills = _moments(report, own, left)
     most = {True: of_poster, False: int(left / (2 * max(len(stills), 1)))}
     moments = [*stills, *posters]
     if not moments:
@@ -132,7 +132,7 @@ def _pictures(report: DubReport, progress: Progress, image_bytes: int) -> tuple[
     return pairs, found[-1] if posters else None
 
 
-def _moments(report: DubReport, num_source: int, image_bytes: int) -> list[_Moment]:
+def _moments(report: DubReport, own: range, image_bytes: int) -> list[_Moment]:
     """As many moments as fit the limit, up to three of an utterance; with too many utterances, every n-th has one."""
     utterances = utterances_of(report)
     affordable = image_bytes // (2 * _USUAL_BYTES)
@@ -141,19 +141,19 @@ def _moments(report: DubReport, num_source: int, image_bytes: int) -> list[_Mome
     moments = []
     for one in utterances[::every]:
         for time in moments_in(one, 1 if one.left_alone else max(each, 1)):
-            source_s = source_time(report, one, time, num_source)
+            source_s = source_time(report, one, time, own)
             moments.append(_Moment(one, source_s, time, speaker_box(one, source_s)))
     return moments
 
 
-def _poster(report: DubReport, num_source: int) -> _Moment:
+def _poster(report: DubReport, own: range) -> _Moment:
     """The middle of the first utterance that was dubbed, or of all where there is none."""
     utterances = utterances_of(report)
     start, stop = (0.0, report.input_s) if report.recording is None else report.recording.part
     all_of_it = UtteranceReport(0, "", start, stop, 0.0, report.output_s)
     first = next((one for one in utterances if not one.left_alone), next(iter(utterances), all_of_it))
     (middle,) = moments_in(first, 1)
-    return _Moment(first, source_time(report, first, middle, num_source), middle, None, is_poster=True)
+    return _Moment(first, source_time(report, first, middle, own), middle, None, is_poster=True)
 
 
 def _stills(

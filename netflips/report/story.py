@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from avcore.media.clock import LONGEST_STAY_S
 from avcore.pingpong import pingpong
 from avcore.timeline import exact, frame_at, frames_to_seconds
 from netflips.report import DubReport, UtteranceReport
@@ -114,23 +115,24 @@ def moments_in(one: UtteranceReport, count: int) -> list[Fraction]:
     return [start + length * (2 * k + 1) / (2 * count) for k in range(count)]
 
 
-def source_time(report: DubReport, one: UtteranceReport, output_s: Fraction, num_source_pictures: int) -> Fraction:
+def source_time(report: DubReport, one: UtteranceReport, output_s: Fraction, own: range) -> Fraction:
     """The time of the recording whose picture is shown at a time of an utterance in the output.
 
-    num_source_pictures: of the recording at 25 fps; short clips are played to and fro.
+    own: the pictures at 25 fps that the input itself has; those of short clips are played to and fro.
     """
     if report.recording is not None:
         return exact(one.source_start_s) + output_s - exact(one.output_start_s)
-    return frames_to_seconds(pingpong(frame_at(output_s), num_source_pictures))
+    return frames_to_seconds(own[pingpong(frame_at(output_s), len(own))])
 
 
 def output_time(report: DubReport, one: UtteranceReport, output_s: Fraction, shown_since: Fraction) -> Fraction:
     """A time of the output at which a picture of the recording is on screen for sure.
 
-    output_s: about when; shown_since: when that picture begins in the recording (s).
+    output_s: about when; shown_since: when that picture begins in the recording (s). One that stays for long comes again.
     """
     if report.recording is not None:
-        return exact(one.output_start_s) + shown_since - exact(one.source_start_s) + ROUNDING_S
+        begins = exact(one.output_start_s) + shown_since - exact(one.source_start_s)
+        return (begins if output_s - begins <= LONGEST_STAY_S else output_s) + ROUNDING_S
     return frames_to_seconds(frame_at(output_s)) + ROUNDING_S
 
 

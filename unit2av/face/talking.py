@@ -32,12 +32,12 @@ def played_to_and_fro(
     mesh_at: Meshes | None = None,
     strengths: Floats | None = None,
 ) -> Iterator[Scene]:
-    """Yield `num_pictures` scenes at 25 Hz, the footage played to and fro as long as it takes.
+    """Yield `num_pictures` scenes at 25 Hz, the footage's own pictures played to and fro as long as it takes.
 
     boxes: one for each picture of `source`, which runs at 25 Hz; strengths: of their mouths, None = all are whole. mesh_at: see
     `Meshes`.
     """
-    for number, picture in enumerate(source.pingpong(num_pictures)):
+    for number, picture in enumerate(source.pingpong(num_pictures, among=source.own)):
         box, mesh = boxes[picture.index], None if mesh_at is None else mesh_at(picture.index)
         strength = 1.0 if strengths is None or box is None else float(strengths[picture.index])
         yield Scene(picture.rgb, box, frames_to_seconds(number), mesh=mesh, strength=strength)

@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def test_reordered_rows_are_x_first() -> None:
 def test_faces_are_looked_for_in_the_video_itself(tmp_path: Path) -> None:
     video = talking_head(tmp_path / "a.mp4", [0.4], rate=30)
     rows = np.array([[60, 60, 170, 190]] * 12, np.float32)
-    seen = list(look_for_faces(video, rows, 0.4))
+    shown = Fraction(0), Fraction(2, 5)
+    seen = list(look_for_faces(video, rows, shown))
     assert len(seen) == 5
     assert all(len(sighting.faces) == 1 for sighting in seen)
-    assert list(look_for_faces(video, rows[:0], 0.4)) == []
+    assert list(look_for_faces(video, rows[:0], shown)) == []
