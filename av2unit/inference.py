@@ -18,6 +18,7 @@ from avcore.progress import bars
 from avcore.timeline import units_to_seconds
 from avcore.units import write_unit_file
 from avcore.units.domain import PICTURE_CAUSE, outside_notice
+from avcore.usage import add_track_option
 
 if TYPE_CHECKING:
     from av2unit.extractor import UnitExtractor
@@ -37,6 +38,7 @@ def build_parser(prog: str = _PROG) -> Parser:
     parser.add_argument("--in-vid-path", required=True, type=Path, help="video, or with --modalities audio a wav or flac file too")
     parser.add_argument("--out-unit-path", required=True, type=Path, help="text file to write")
     parser.add_argument("--av2unit-path", type=Path, help="unit encoder, such as mavhubert_large_noise.pt (default: the bundle's)")
+    add_track_option(parser, "a video")
     parser.add_argument("--modalities", default="audio,video", help="audio,video or audio or video (default: audio,video)")
     parser.add_argument("--in-lip-path", type=Path, help="existing lip video, 96 x 96 at 25 fps (default: found in the video)")
     parser.add_argument("--face", default="auto", help="whose lips: auto (who speaks), largest, or N-th from the left")
@@ -52,11 +54,13 @@ def extract_to_file(options: argparse.Namespace) -> None:
     with loading():
         from av2unit.extractor import UnitExtractor
         from av2unit.sources import VIDEO, parse_modalities, read_utterance
+        from avcore.speech.tracks import settle_track
 
     modalities = parse_modalities(options.modalities)
     lip_path = options.in_lip_path
     if lip_path is not None and VIDEO not in modalities:
         LOG.warning("%s is not used with --modalities %s", lip_path, options.modalities)
+    settle_track(options.in_vid_path, options.audio_track)
     extractor = UnitExtractor.from_checkpoint(encoder, device_name(options), options.precision)
     with bars(options.quiet) as progress:
         speech, lips = read_utterance(options.in_vid_path, modalities, lip_path, face, progress)

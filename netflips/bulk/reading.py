@@ -12,6 +12,7 @@ from avcore.errors import InputError, MediaError, NoSpeechError
 from avcore.faces.boxes import write_boxes
 from avcore.faces.find import find_faces
 from avcore.media import PictureSource, read_speech, write_lip_video
+from avcore.speech.tracks import settle_track
 from avcore.suffixes import BOXES_ENDING, LIP_ENDING
 from avcore.timeline import frames_to_seconds, samples_to_seconds
 from netflips.bulk.records import Loaded, Rejected, Source, reason_of
@@ -60,6 +61,8 @@ def _speech(settings: ExtractSettings, source: Source, clock: StageClock) -> Flo
         return None
     try:
         with clock.stage("decode"):
+            if not source.entry.audio:
+                settle_track(path)
             speech = read_speech(path)
     except MediaError:
         if is_wanted:

@@ -14,6 +14,8 @@ from avcore.media import PictureSource, VideoWriter, probe, read_pictures
 from avcore.media.filters import AS_STORED
 from avcore.media.hdr import WHITE, WideColours, to_sdr
 from avcore.media.stored import read_stored
+from avcore.runs.cache import file_digest
+from netflips.recording.job import digest_of
 from tests.avcore.media_samples import Film, numbered_picture
 
 TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
@@ -21,7 +23,7 @@ TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164,
 SDR = np.array(
     [[239, 199, 170], [150, 95, 70], [40, 90, 60], [128, 128, 128], [90, 60, 160], [16, 16, 16], [230, 230, 230], [200, 60, 50]]
 )
-TRANSFERS = {"HLG": 18, "PQ": 16}
+TRANSFERS = {"HLG": 18, "PQ": 16, "BT.2020": 14}
 DEEP, PLAIN, FULL = "yuv420p10le", "yuv420p", 2
 SIDE = 32
 
@@ -32,7 +34,9 @@ def light_of(sdr: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def coded(light: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
-    """Signals of HLG or PQ for light in BT.2020: BT.2100-2, tables 4 and 5, the other way round."""
+    """Signals of HLG or PQ for light in BT.2020: BT.2100-2, tables 4 and 5, the other way round; of BT.1886 for SDR."""
+    if kind == "BT.2020":
+        return np.asarray(light ** (1 / 2.4))
     if kind == "PQ":
         power = (light * WHITE / 10_000) ** (2610 / 16384)
         return np.asarray(((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32))
@@ -87,23 +91,30 @@ def squares(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "form", "colour_range", "slack"),
+    ("kind", "form", "colour_range", "primaries", "slack"),
     [
-        ("HLG", DEEP, 1, 3),
-        ("HLG", DEEP, FULL, 3),
-        ("HLG", PLAIN, 1, 5),
-        ("PQ", DEEP, 1, 3),
-        ("PQ", DEEP, FULL, 3),
-        ("PQ", PLAIN, 1, 6),
+        ("HLG", DEEP, 1, 9, 3),
+        ("HLG", DEEP, FULL, 9, 3),
+        ("HLG", DEEP, 1, 2, 3),  # primaries that are not said are those of HDR
+        ("HLG", PLAIN, 1, 9, 5),
+        ("PQ", DEEP, 1, 9, 3),
+        ("PQ", DEEP, FULL, 9, 3),
+        ("PQ", PLAIN, 1, 9, 6),
+        ("BT.2020", DEEP, 1, 9, 3),
+        ("BT.2020", PLAIN, FULL, 9, 4),
     ],
 )
-def test_sdr_that_was_put_into_hdr_comes_back(tmp_path: Path, kind: str, form: str, colour_range: int, slack: int) -> None:
-    video = write_hdr(tmp_path / "a.mkv", coded(light_of(SDR), kind), kind, form, colour_range)
+def test_sdr_that_was_put_into_hdr_comes_back(
+    tmp_path: Path, kind: str, form: str, colour_range: int, primaries: int, slack: int
+) -> None:
+    video = write_hdr(tmp_path / "a.mkv", coded(light_of(SDR), kind), kind, form, colour_range, primaries)
     for picture in (*read_pictures(video), *PictureSource(video)):
         assert np.abs(squares(picture.rgb) - SDR).max() <= slack
-    assert probe(video).notes == (f"its colours are HDR ({kind}); they are turned into SDR (BT.709)",)
-    stored = next(read_stored(video))
-    assert stored.is_plain  # so that it is not converted twice
+    info = probe(video)
+    name = kind if kind == "BT.2020" else f"HDR ({kind})"
+    assert info.notes == (f"its colours are {name}; they are turned into SDR (BT.709)",)
+    assert digest_of(info) != file_digest(video)  # nothing that was kept of it before is believed
+    assert next(read_stored(video)).is_plain  # so that it is not converted twice
 
 
 def test_hdr_that_is_turned_upright_stays_upright_and_is_tagged_as_what_it_became(tmp_path: Path) -> None:
