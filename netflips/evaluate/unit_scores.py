@@ -91,8 +91,8 @@ def rows(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     ]
 
 
-def table(scores: UnitScores) -> str:
-    """The figures as one table."""
+def table(scores: UnitScores, cut: int | None = None) -> str:
+    """Return the figures as one table. cut: translations that reached the limit of length, None = nothing was translated."""
     ratio = scores.found_units / max(1, scores.reference_units)
     lines = [
         ("utterances", f"{scores.utterances}", f"{scores.reference_units} reference units, {ratio:.3f} times as many found"),
@@ -101,6 +101,8 @@ def table(scores: UnitScores) -> str:
         ("BLEU", f"{scores.bleu:.2f}", f"a unit is a word, up to 4 in a row; {scores.signatures['bleu']}"),
         ("chrF", f"{scores.chrf:.2f}", f"a unit is a character, up to 6 in a row; {scores.signatures['chrf']}"),
     ]
+    if cut is not None:
+        lines.append(("cut", f"{cut}", "translations that stopped at the limit of length"))
     widths = [max(len(line[column]) for line in [*lines, ("figure", "value", "what it is")]) for column in range(3)]
     shown = [("figure", "value", "what it is"), tuple("-" * width for width in widths), *lines]
     cells = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in shown]

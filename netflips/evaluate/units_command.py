@@ -118,9 +118,13 @@ def _score_translations(options: argparse.Namespace) -> int | None:
     languages, sources, references = _split(options)
     with loading():
         translator = load_translator(path, Running(device_name(options), options.precision, *languages))
-    found, scores = _translate(translator, sources, languages, options)
+    found, scores, cut = _translate(translator, sources, languages, options)
     failed = len(sources) - len(found)
-    _tell(match(found, references, is_missing_empty=bool(failed)), options, scores)
+    if cut:
+        LOG.warning(
+            "%s stopped at the limit of length before the end; --max-target-units lets them go on", several(cut, "translation")
+        )
+    _tell(match(found, references, is_missing_empty=bool(failed)), options, scores, cut)
     return EXIT_FAILED if failed else None
 
 
@@ -175,21 +179,25 @@ def _languages_of(folder: Path) -> tuple[str, str]:
 
 def _translate(
     translator: "UnitTranslator", sources: Side, languages: tuple[str, str], options: argparse.Namespace
-) -> tuple[Side, dict[str, float]]:
-    """What each source was translated into, and how sure the translator was of it; without those that failed."""
+) -> tuple[Side, dict[str, float], int]:
+    """Return what each source was translated into, and how sure the translator was of it, without those that failed.
+
+    The last is how many translations reached the limit of length.
+    """
     from unit2unit.inference import search_settings
     from unit2unit.many import TranslationRequest, translate_many
 
     given = [TranslationRequest(name, name, lambda ids=ids: Units(ids)) for name, ids in sources.items()]  # type: ignore[misc]
     search = search_settings(translator.default_search, options.beam, options.max_target_units)
-    found, scores = dict[str, Ids](), dict[str, float]()
+    found, scores, cut = dict[str, Ids](), dict[str, float](), 0
     with bars(options.quiet) as progress:
         for one, translation in translate_many(translator, given, *languages, search, progress, len(given)):
             if isinstance(translation, NetflipsError):
                 LOG.error("%s: %s", one.id, translation)
             else:
                 found[one.id], scores[one.id] = translation.units.ids, translation.score
-    return found, scores
+                cut += translation.truncated
+    return found, scores, cut
 
 
 def _check_outputs(options: argparse.Namespace, inputs: dict[str, Path | None]) -> None:
@@ -199,8 +207,13 @@ def _check_outputs(options: argparse.Namespace, inputs: dict[str, Path | None]) 
             require_place(path)
 
 
-def _tell(pairs: list[Pair], options: argparse.Namespace, certainty: Mapping[str, float] | None = None) -> None:
-    """Write and say the figures: of all, by the references' length, and by how sure the translator was (`certainty`, by id)."""
+def _tell(
+    pairs: list[Pair], options: argparse.Namespace, certainty: Mapping[str, float] | None = None, cut: int | None = None
+) -> None:
+    """Write and say the figures: of all, by the references' length, and by how sure the translator was (`certainty`, by id).
+
+    cut: translations that reached the limit of length, None = nothing was translated here.
+    """
     scores = score(pairs)
     errors = bootstrap([edit_distance(one.found, one.reference) for one in pairs], [max(len(one.reference), 1) for one in pairs])
     groups = {"by length of the reference": by_length(pairs)}
@@ -212,9 +225,9 @@ def _tell(pairs: list[Pair], options: argparse.Namespace, certainty: Mapping[str
     if options.json is not None:
         ends = {"low": round(errors.low, 4), "high": round(errors.high, 4)} if len(pairs) > 1 else {}
         parts = {name: {which: one.to_json() for which, one in found.items()} for name, found in groups.items()}
-        content = scores.to_json() | {"unit_error_rate_interval": ends} | parts
+        content = scores.to_json() | {"unit_error_rate_interval": ends} | parts | ({} if cut is None else {"truncated": cut})
         write_text(options.json, json.dumps(content, indent=1) + "\n")
-    say(table(scores))
+    say(table(scores, cut))
     if len(pairs) > 1:
         say(f"unit error rate: 95 % interval {errors.low:.3f} to {errors.high:.3f} (bootstrap over utterances)")
     for name, found in groups.items():

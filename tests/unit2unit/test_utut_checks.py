@@ -85,7 +85,9 @@ def test_a_run_that_fits_passes(tell: Command, tmp_path: Path) -> None:
     start = _translator(tmp_path)
     for main, folder in ((finetune, "pairs"), (pretrain, "tables")):
         code, told = tell(f"init={start}", *_SIZES, main=main, folder=folder)
-        assert (code, told) == (0, "the run can start\n")
+        assert code == 0
+        assert told.endswith("the run can start\n")
+        assert ("validation: loss on 2 of 2 pairs, BLEU over units on 2 of them\n" in told) == (folder == "pairs")
 
 
 def test_data_that_are_not_there(tell: Command, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from avcore.errors import UsageError
 from avdata.published.utut import read_samples
 from avdata.splits import SplitPlan, divide
 from tests.unit2unit.phrasebook import ENVIRONMENT, NUM_UNITS, sentences, write_folders, write_rows
-from unit2unit.training.corpus import read_vocabulary
+from unit2unit.training.corpus import read_search_limit, read_vocabulary, search_limit
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
@@ -101,7 +101,7 @@ def test_every_bad_pair_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (english / names[5]).write_bytes(b"\xff\xfe\x00")
     assert _pairs(tmp_path / "data", english, korean) == 2
     told = capsys.readouterr().err
-    for folder, name in ((english, 0), (english, 1), (korean, 2), (english, 3), (english, 4), (english, 5)):
+    for folder, name in ((english, 0), (english, 1), (korean, 2), (english, 4), (english, 5)):
         assert str(folder / names[name]) in told, told
     assert "expected 0..39; found 40" in told
     assert "'x3'" in told
@@ -110,6 +110,7 @@ def test_every_bad_pair_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert _pairs(tmp_path / "data", english, korean, "--skip-bad", "--valid", "2", "--test", "2") == 0
     left_out = (tmp_path / "data" / "left_out.txt").read_text()
     assert left_out.count("\n") == 5
+    assert f"{Path(names[3]).stem} ({english / names[3]}): no counterpart in {korean}" in left_out
     kept = {name for split in ("train", "valid", "test") for name in _lines(tmp_path / "data", split, "ids")}
     assert kept == {Path(name).stem for name in (names[4], *names[6:])}
 
@@ -173,7 +174,66 @@ def test_pairs_that_the_model_cannot_hold_are_left_out_and_named(tmp_path: Path)
     longest = folders["ko"] / "0_0000.txt"
     longest.write_text(" ".join(str(number % NUM_UNITS) for number in range(1022)))
     assert _pairs(tmp_path / "data", folders["en"], folders["ko"], "--valid", "2", "--test", "2") == 0
-    assert "0_0000.txt: more than 1021 units" in (tmp_path / "data" / "left_out.txt").read_text()
+    assert "1022 units on a side, more than 1021" in (tmp_path / "data" / "left_out.txt").read_text()
+
+
+def test_a_recording_that_failed_on_one_side_is_listed_and_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    for language, lost in (("en", "2_0002"), ("ko", "3_0003")):
+        rows = {name: units for name, units in corpora[language].items() if name != lost}
+        write_rows(tmp_path / f"{language}.jsonl", rows)
+    assert _pairs(tmp_path / "data", tmp_path / "en.jsonl", tmp_path / "ko.jsonl", "--valid", "2", "--test", "2") == 0
+    left_out = (tmp_path / "data" / "left_out.txt").read_text()
+    assert left_out.startswith("3_0003 (")
+    assert "\n2_0002 (" in left_out
+    assert "2 utterances are on one side only" in capsys.readouterr().err
+    assert sum(len(_lines(tmp_path / "data", split, "ids")) for split in ("train", "valid", "test")) == 28
+
+
+def test_sides_that_differ_too_much_in_length_are_left_out(tmp_path: Path) -> None:
+    corpora = sentences(30)
+    corpora["ko"]["0_0000"] = list(range(40)) * 3
+    sides = [write_rows(tmp_path / f"{language}.jsonl", corpora[language]) for language in ("en", "ko")]
+    assert _pairs(tmp_path / "data", *sides, "--valid", "2", "--test", "2") == 0
+    assert "more than 6 to 1" in (tmp_path / "data" / "left_out.txt").read_text()
+    assert _pairs(tmp_path / "all", *sides, "--valid", "2", "--test", "2", "--max-ratio", "0") == 0
+    assert not (tmp_path / "all" / "left_out.txt").read_text()
+
+
+def test_the_corpus_s_own_division_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    names = sorted(corpora["en"])
+    sides = [write_rows(tmp_path / f"{language}.jsonl", corpora[language]) for language in ("en", "ko")]
+    rows = [{"id": name, "audio": "x.wav", "split": "valid" if place < 4 else "train"} for place, name in enumerate(names)]
+    (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    given = ("--manifest", str(tmp_path / "manifest.jsonl"))
+    assert _pairs(tmp_path / "data", *sides, "--valid", "2", "--test", "2", *given) == 0
+    assert sorted(_lines(tmp_path / "data", "valid", "ids")) == names[:4]
+    assert sorted(_lines(tmp_path / "data", "train", "ids")) == names[4:]
+    assert "the corpus has no split 'test'" in capsys.readouterr().err
+
+
+def test_sentences_of_one_unit_are_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpora = sentences(30)
+    corpora["ko"]["1_0001"] = [5, 1, 5, 2, 5, 3, 5, 4, 5, 6, 5]
+    sides = [write_rows(tmp_path / f"{language}.jsonl", corpora[language]) for language in ("en", "ko")]
+    assert _pairs(tmp_path / "data", *sides, "--valid", "2", "--test", "2") == 0
+    assert "one unit makes up most of 1 sentence (1_0001" in capsys.readouterr().err
+
+
+def test_the_search_that_the_targets_need_is_stated(tmp_path: Path) -> None:
+    """Of made-up lengths: targets of 1.5 times the source and 3 units at most, but for one in two thousand."""
+    random = np.random.default_rng(0)
+    sources = random.integers(20, 400, 2000)
+    targets = (1.5 * sources).astype(int) + random.integers(0, 4, 2000)
+    targets[7] = 1000
+    pairs = [(np.zeros(one, np.int64), np.zeros(other, np.int64)) for one, other in zip(sources, targets, strict=True)]
+    assert search_limit(pairs) == {"max_len_a": 1.5, "max_len_b": 10}
+    folders = write_folders(tmp_path / "units", 30)
+    assert _pairs(tmp_path / "data", folders["en"], folders["ko"], "--valid", "2", "--test", "2") == 0
+    found = read_search_limit(tmp_path / "data")
+    lengths = [[len(line.split()) for line in _lines(tmp_path / "data", "train", side)] for side in ("en", "ko")]
+    assert all(b <= found["max_len_a"] * a + found["max_len_b"] for a, b in zip(*lengths, strict=True))
 
 
 def test_an_output_that_is_there_is_replaced_only_when_asked(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, comman
 from unit2unit.config import TranslatorConfig
 from unit2unit.model import load_transformer
 from unit2unit.stage import TRANSLATOR
+from unit2unit.training.corpus import read_search_limit
 from unit2unit.translator import UnitTranslator
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
@@ -119,6 +120,18 @@ def test_validation_of_a_translator_tells_how_many_tokens_are_right_and_bleu_ove
     assert all(sorted(one) == list(range(1, _UPDATES + 1)) for one in rates)
 
 
+def test_a_part_of_the_split_is_validated_on_and_the_search_limit_follows_the_data(finetuned: Stage, tmp_path: Path) -> None:
+    part = ["fairseq.task.valid_pairs=6", "fairseq.task.bleu_pairs=2", "fairseq.optimizer.max_update=10"]
+    done = subprocess.run(finetuned.line(tmp_path, *part), env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "validation: loss on 6 of 20 pairs, BLEU over units on 2 of them" in done.stderr
+    assert 10 in logged(tmp_path, "bleu", "valid")
+    data = Path(finetuned.settings[0].removeprefix("data_dir="))
+    limit = read_search_limit(data)
+    search = UnitTranslator.from_checkpoint(finetuned.last).default_search
+    assert (search.max_len_a, search.max_len_b) == (limit["max_len_a"], limit["max_len_b"])
+
+
 def test_a_run_keeps_everything_in_its_folder(stage: Stage) -> None:
     assert {path.name for path in stage.run_dir.iterdir()} == {
         "checkpoints",
@@ -196,6 +209,25 @@ def test_sigterm_ends_a_run_with_a_checkpoint_of_the_last_update(finetuned: Stag
     assert done == max(losses(tmp_path))
 
 
+def test_sigterm_in_a_validation_breaks_it_off_and_saves(finetuned: Stage, tmp_path: Path) -> None:
+    """Each of its sentences is translated for as long as the network lets it: at the tenth update it knows no end."""
+    slow = ["fairseq.task.valid_pairs=0", "fairseq.dataset.batch_size_valid=1", "generation.max_len_b=900", "generation.beam=1"]
+    line = finetuned.line(tmp_path, *slow)
+    process = subprocess.Popen(line, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline:
+        log = tmp_path / "train.log"
+        if log.exists() and "begin validation" in log.read_text():
+            os.kill(process.pid, signal.SIGTERM)
+            break
+        time.sleep(0.01)
+    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    assert "this validation is broken off" in log.read_text()
+    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
+    assert content["optimizer_history"][-1]["num_updates"] == 10
+    assert not losses(tmp_path, "valid")
+
+
 def test_a_run_ends_after_its_minutes_and_its_rate_has_fallen_by_then(finetuned: Stage, tmp_path: Path) -> None:
     """To nothing, within what an update takes between two looks at the clock; with more minutes it goes on, not from its start."""
     endless = ["fairseq.optimizer.max_update=100000", "fairseq.optimizer.total_num_update=100000"]
@@ -244,3 +276,13 @@ def test_two_processes_of_torchrun_train_one_run(finetuned: Stage, tmp_path: Pat
     assert together[1] != losses(finetuned.run_dir)[1], "an update of two processes sees two batches"
     last = tmp_path / "checkpoints" / finetuned.last.name
     assert read_checkpoint(last, TRANSLATOR).config["vocabulary"] == _SHA
+
+
+def test_sigterm_ends_all_processes_of_a_run_after_one_update(finetuned: Stage, tmp_path: Path) -> None:
+    """torchrun passes it on to each; they agree, and one checkpoint is written."""
+    python, *module = finetuned.line(tmp_path)
+    launch = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module[module.index("-m") :]]
+    assert _start_and(signal.SIGTERM, launch, tmp_path, update=13) != 0
+    content = torch.load(tmp_path / "checkpoints" / finetuned.last.name, weights_only=False)  # our own file
+    done = content["optimizer_history"][-1]["num_updates"]
+    assert 13 <= done == max(losses(tmp_path)) < _UPDATES

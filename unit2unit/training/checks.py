@@ -1,6 +1,7 @@
 """What can be wrong with a run is said before its first step: data, dictionary, device and quantizers against each other."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from avcore.errors import InputError, LanguageError, UsageError, VocabularyError
 from avcore.texts import iter_lines
 from avdata.published.utut import LANG_PAIRS, Sample, load_units, read_samples
 from unit2unit.training.config import NONE, Stated, TrainingRun, check_autocast
-from unit2unit.training.corpus import read_vocabulary
+from unit2unit.training.corpus import LIMITS, read_report, read_search_limit, read_vocabulary
 from unit2unit.training.machine import has_gpu, is_launched
 from unit2unit.training.noise import UnitNoise
 from unit2unit.training.start import ADD_LANGUAGE, Start, follow_start, read_start
 
+_PUBLISHED_LIMITS = dict(zip(LIMITS, (0, 200), strict=True))
+"""Of the published checkpoints' search."""
 _PREPARE_PAIRS = "make it with python -m unit2unit.utut_finetune.prepare_pairs"
 _PREPARE_TABLES = "make it with python -m unit2unit.utut_pretrain.prepare"
 
@@ -66,7 +69,42 @@ def check_finetuning(run: TrainingRun, stated: Stated) -> TrainingRun:
     num_units = dictionary_size(data / f"dict.{source}.txt")
     if dictionary_size(data / f"dict.{target}.txt") != num_units:
         raise InputError("the dictionaries of the pair differ", path=data, hint=_PREPARE_PAIRS)
+    _say_validation(run, data)
+    run = follow_search_limit(run, read_search_limit(data))
     return check_start(run, start, num_units, read_vocabulary(data), f"the data in {data}")
+
+
+def follow_search_limit(run: TrainingRun, needed: Mapping[str, float]) -> TrainingRun:
+    """Return the run with the limits of its search: those that it states, else those that its data need, else the published ones.
+
+    They are stored with the model, and the translations of a validation have them too.
+    """
+    stated = {name: value for name, value in run.generation.items() if value is not None}
+    limits = {name: stated.get(name, needed.get(name, published)) for name, published in _PUBLISHED_LIMITS.items()}
+    if any(limits[name] < value for name, value in needed.items()):
+        LOG.warning(
+            "the search stops at %(max_len_a)g times the source's units plus %(max_len_b)g; the data have longer targets", limits
+        )
+    if run.option("eval_bleu"):
+        translated = limits | json.loads(run.option("eval_bleu_args") or "{}")
+        run = run.changed("task", {"eval_bleu_args": json.dumps(translated)})
+    return replace(run, generation=stated | limits)
+
+
+def _say_validation(run: TrainingRun, data: Path) -> None:
+    """Say what a validation looks at."""
+    counts = read_report(data).get("splits")
+    split = counts.get(str(run.option("valid_subset", "valid"))) if isinstance(counts, dict) else None
+    there = split.get("pairs") if isinstance(split, dict) else None
+    if not isinstance(there, int) or run.option("disable_validation"):
+        return
+    wanted = int(run.option("valid_pairs") or 0)
+    number = min(there, wanted) if wanted else there
+    line = f"validation: loss on {number:,} of {there:,} pairs"
+    if run.option("eval_bleu"):
+        line += f", BLEU over units on {min(int(run.option('bleu_pairs') or 0) or number, number):,} of them"
+    share = float(run.option("valid_share") or 0)
+    LOG.info("%s%s", line, f", in {share:.0%} of the time at most" if share else "")
 
 
 def _binaries(run: TrainingRun, source: str, target: str) -> list[str]:

@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from avcore.errors import InputError, OutputError
 from avcore.files import private_folder
@@ -18,8 +21,13 @@ from avdata.parallel import UnitCorpus, UnitReading
 from avdata.splits import SplitPlan
 
 REPORT, LEFT_OUT = "data.json", "left_out.txt"
+LIMITS = ("max_len_a", "max_len_b")
+"""Of a search, as fairseq calls them."""
 MAX_UNITS = 1021
 """`<s>`, units, `</s>` and a tag must fit into the model's 1024 positions."""
+_LEAST_JUDGED, _MOST_OF_ONE = 10, 0.5
+"""Units of a sequence that is looked at, and the share above which one unit is too much of it."""
+_FITTING, _STEEPEST, _SLOPE_STEP, _ROUND_UP = 0.999, 3.0, 0.1, 10
 Pair = tuple[Ids, Ids]
 
 
@@ -53,15 +61,21 @@ def plan_of(options: argparse.Namespace) -> SplitPlan:
 
 @dataclass(frozen=True)
 class PairSet:
-    """Checked pairs by id, and a line for each problem and for each pair that is too long."""
+    """Checked pairs by id, a line for each problem, and one for each pair that is left out.
+
+    unpaired: utterances of which one side is missing. unfit: pairs that are too long, or whose sides differ too much in length.
+    """
 
     pairs: dict[str, Pair]
     problems: list[str]
-    too_long: list[str]
+    unpaired: list[str]
+    unfit: list[str]
 
 
-def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS) -> PairSet:
-    """Join two corpora by id.
+def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS, max_ratio: float = 0.0) -> PairSet:
+    """Join two corpora by id. max_units: of a side; max_ratio: of the longer to the shorter side, 0 = any.
+
+    An id that one side lacks is a recording that failed there: it is listed, and no problem. In files of lines it is one.
 
     Raises InputError for files of lines that differ in length: nothing says which of their lines belong together.
     """
@@ -72,14 +86,45 @@ def pair_up(source: UnitCorpus, target: UnitCorpus, max_units: int = MAX_UNITS) 
             expected=f"{len(source.places)} as in {source.path}",
             found=len(target.places),
         )
-    problems = source.problems + target.problems
-    for one, other in ((source, target), (target, source)):
-        problems += [f"{one.places[name]}: no counterpart in {other.path}" for name in one.places if name not in other.places]
-    both = {name: (units, target.units[name]) for name, units in source.units.items() if name in target.units}
-    long = [name for name, pair in both.items() if max(map(len, pair)) > max_units]
-    fitting = {name: pair for name, pair in both.items() if max(map(len, pair)) <= max_units}
-    too_long = [f"{source.places[name]}: more than {max_units} units on a side" for name in long]
-    return PairSet(fitting, problems, too_long)
+    unpaired = [
+        f"{name} ({one.places[name]}): no counterpart in {other.path}"
+        for one, other in ((source, target), (target, source))
+        for name in one.places
+        if name not in other.places
+    ]
+    pairs, unfit = dict[str, Pair](), list[str]()
+    for name, units in source.units.items():
+        if name not in target.units:
+            continue
+        short, long = sorted((len(units), len(target.units[name])))
+        if long > max_units:
+            unfit.append(f"{name} ({source.places[name]}): {long} units on a side, more than {max_units}")
+        elif max_ratio and long > max_ratio * short:
+            unfit.append(f"{name} ({source.places[name]}): sides of {short} and {long} units, more than {max_ratio:g} to 1")
+        else:
+            pairs[name] = units, target.units[name]
+    return PairSet(pairs, source.problems + target.problems, unpaired, unfit)
+
+
+def is_monotone(units: Ids) -> bool:
+    """Whether one unit makes up most of a merged sequence of some length, as where an encoder or a recording is broken."""
+    return len(units) >= _LEAST_JUDGED and bool(np.bincount(units).max() > _MOST_OF_ONE * len(units))
+
+
+def search_limit(pairs: Collection[Pair]) -> dict[str, float]:
+    """Return the least limit of a search, `max_len_a` times the source's length plus `max_len_b`, that the targets need.
+
+    Both as fairseq's sequence generator has them. All but one in a thousand of the pairs fit; of the slopes tried, the one is taken
+    that allows the fewest units on average.
+    """
+    source, target = (np.array([len(pair[side]) for pair in pairs], np.float64) for side in range(2))
+    tried = []
+    for slope in np.arange(0, _STEEPEST + _SLOPE_STEP / 2, _SLOPE_STEP):
+        rest = max(float(np.quantile(target - slope * source, _FITTING, method="higher")), 0.0)
+        offset = _ROUND_UP * math.ceil((rest + 1) / _ROUND_UP)  # one more: the tag that ends the target
+        tried.append((float((slope * source).mean() + offset), round(float(slope), 2), offset))
+    _, slope, offset = min(tried)
+    return {"max_len_a": slope, "max_len_b": offset}
 
 
 def pair_contents(pair: Pair) -> list[bytes]:
@@ -122,20 +167,34 @@ def write_summary(
     vocabulary: str,
     splits: Mapping[str, Any],
     left_out: Sequence[str],
+    search: Mapping[str, float] | None = None,
 ) -> None:
     """Write what the folder holds and how it was made, and a line for each thing that was left out."""
     (folder / LEFT_OUT).write_text("".join(f"{line}\n" for line in left_out), encoding="utf-8")
     made_with = {name: getattr(options, name) for name in ("num_units", "unit_offset", "seed", "group")}
     content = {"languages": list(languages), "vocabulary": vocabulary, **made_with, "splits": splits, "left_out": len(left_out)}
+    content |= {} if search is None else {"search": dict(search)}
     (folder / REPORT).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_vocabulary(folder: Path) -> str:
-    """The fingerprint of the quantizer that made a folder's units; "" where the folder does not say."""
+def read_report(folder: Path) -> dict[str, Any]:
+    """Return what a data folder says of itself; {} where it says nothing. Raises InputError."""
     path = folder / REPORT
     if not path.exists():
-        return ""
+        return {}
     content = read_json(path, "the data folder's report")
     if not isinstance(content, dict):
         raise InputError("the data folder's report cannot be read", path=path, expected="an object", found=type(content).__name__)
-    return str(content.get("vocabulary") or "")
+    return content
+
+
+def read_vocabulary(folder: Path) -> str:
+    """Return the fingerprint of the quantizer that made a folder's units; "" where the folder does not say."""
+    return str(read_report(folder).get("vocabulary") or "")
+
+
+def read_search_limit(folder: Path) -> dict[str, float]:
+    """Return the limit of a search that a folder's targets need (see `search_limit`); {} where the folder does not say."""
+    found = read_report(folder).get("search")
+    values = found if isinstance(found, dict) else {}
+    return {name: float(value) for name, value in values.items() if name in LIMITS and isinstance(value, int | float)}

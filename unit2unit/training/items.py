@@ -189,3 +189,17 @@ class NoisyPairs(BaseWrapperDataset):  # type: ignore[misc]
         """Draw other mistakes."""
         super().set_epoch(epoch)
         self._epoch = epoch
+
+
+class PartOfPairs(BaseWrapperDataset):  # type: ignore[misc]
+    """A dataset of which a part is dealt out. chosen: indices, int64 [n]."""
+
+    def __init__(self, dataset: Any, chosen: Ids) -> None:
+        super().__init__(dataset)
+        self._is_chosen = np.zeros(len(dataset), bool)
+        self._is_chosen[chosen] = True
+
+    def ordered_indices(self) -> Ids:
+        """The chosen ones in the order of the dataset's own."""
+        found = np.asarray(self.dataset.ordered_indices())
+        return np.asarray(found[self._is_chosen[found]])

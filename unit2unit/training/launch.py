@@ -10,7 +10,7 @@ from pathlib import Path
 
 import fairseq_cli.train
 from fairseq.distributed import utils as distributed
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from avcore.command import LOG, Terminated
 from avcore.compute.memory import keep_freed_memory
@@ -18,6 +18,7 @@ from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.fairseq_fixes import remove_parts
 from unit2unit.training.options import fairseq_config
+from unit2unit.training.validation import Stop, Watch
 
 LOG_FILE = "train.log"
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"
@@ -46,16 +47,13 @@ def _prepare_folder(run: TrainingRun, processes: int) -> None:
 def train_in_process(cfg: DictConfig) -> None:
     """Train as one process of a run; fairseq starts it once for each GPU.
 
-    Raises Terminated at the end of a run of one process that SIGTERM ended before its time.
+    Raises Terminated at the end of a run that SIGTERM ended before its time.
     """
     if distributed.is_master(cfg.distributed_training):
         _log_to(Path(cfg.checkpoint.save_dir).parent / LOG_FILE)
     if cfg.common.cpu:
         keep_freed_memory()
-    if cfg.distributed_training.distributed_world_size > 1:
-        fairseq_cli.train.main(cfg)
-        return
-    with _saving_on_sigterm(cfg):
+    with _saving_on_sigterm() as stop, _watched(cfg, stop):
         fairseq_cli.train.main(cfg)
 
 
@@ -68,21 +66,30 @@ def _log_to(path: Path) -> None:
 
 
 @contextmanager
-def _saving_on_sigterm(cfg: DictConfig) -> Iterator[None]:
-    """Make SIGTERM end the run after the current update, with a checkpoint. Several processes must not stop apart."""
-    is_told = False
+def _saving_on_sigterm() -> Iterator[Stop]:
+    """Make SIGTERM end the run after the current update, with a checkpoint; several processes end after the same one."""
+    stop = Stop()
 
-    def stop(*_: object) -> None:
-        nonlocal is_told
-        is_told = True
+    def note(*_: object) -> None:
+        stop.is_asked = True
         LOG.warning("SIGTERM: saving after this update")
-        OmegaConf.set_readonly(cfg, False)
-        cfg.optimization.max_update = 1
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if stop.is_asked:
+        raise Terminated  # whoever started it must not take it for done
+
+
+@contextmanager
+def _watched(cfg: DictConfig, stop: Stop) -> Iterator[None]:
+    """Let fairseq train and validate within the bounds of the run's task."""
+    released = fairseq_cli.train.validate, fairseq_cli.train.train
+    watch = Watch(float(getattr(cfg.task, "valid_share", 0.0) or 0.0), stop, *released)
+    fairseq_cli.train.validate, fairseq_cli.train.train = watch.validated, watch.trained
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-    if is_told:
-        raise Terminated  # whoever started it must not take it for done
+        fairseq_cli.train.validate, fairseq_cli.train.train = released

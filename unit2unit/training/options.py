@@ -94,7 +94,7 @@ def _set_generation(args: argparse.Namespace, settings: Mapping[str, Any]) -> No
     unknown = settings.keys() - GenerationConfig.__dataclass_fields__.keys()
     if unknown:
         raise UsageError("fairseq has no such search setting", found=", ".join(sorted(unknown)))
-    vars(args).update(settings)
+    vars(args).update({name: value for name, value in settings.items() if value is not None})
 
 
 def _check_taken(args: argparse.Namespace, wanted: Mapping[str, Any]) -> None:

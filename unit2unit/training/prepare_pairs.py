@@ -12,19 +12,22 @@ from avcore.plain_text import several
 from avcore.progress import bars
 from avcore.units import Ids, format_units
 from avcore.units.vocabulary import normalise_language
+from avdata.manifest import iter_entries
 from avdata.parallel import UnitCorpus, common_vocabulary, read_unit_corpus, report_problems
-from avdata.splits import SPLITS, TEST, TRAIN, divide
+from avdata.splits import SPLITS, TEST, TRAIN, VALID, SplitPlan, divide
 from unit2unit.training.corpus import (
     LEFT_OUT,
     MAX_UNITS,
     Pair,
     add_preparation_options,
+    is_monotone,
     new_folder,
     pair_contents,
     pair_up,
     plan_of,
     reading_of,
     require_free,
+    search_limit,
     write_dictionary,
     write_summary,
 )
@@ -32,6 +35,8 @@ from unit2unit.training.machine import require_fairseq
 from unit2unit.vocabulary import END_OF_UNITS, NUM_SPECIALS
 
 _ALL = "all"
+MAX_RATIO = 6.0
+"""Of the 150,660 training pairs of Ko-X, 1 in 514 differs more."""
 TEXT_FOLDER = "text"
 
 
@@ -50,6 +55,20 @@ def build_parser() -> Parser:
     given.add_argument(
         "--max-units", type=int, default=MAX_UNITS, metavar="N", help=f"leave longer ones out (default: {MAX_UNITS})"
     )
+    given.add_argument(
+        "--max-ratio",
+        type=float,
+        default=MAX_RATIO,
+        metavar="X",
+        help=f"leave pairs out of which one side is so many times as long as the other, 0 = none (default: {MAX_RATIO:g})",
+    )
+    given.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="JSON lines with id and split (train, valid, test); where the corpus holds pairs out itself, that division is kept, "
+        "and --valid and --test are not used",
+    )
     add_preparation_options(parser, test=0.02)
     return parser
 
@@ -62,27 +81,65 @@ def prepare(options: argparse.Namespace) -> None:
     require_fairseq()
     corpora = _read(options, languages)
     vocabulary = common_vocabulary([corpus for sides in corpora.values() for corpus in sides], options.units_vocabulary)
-    found = {split: pair_up(source, target, options.max_units) for split, (source, target) in corpora.items()}
+    found = {split: pair_up(source, target, options.max_units, options.max_ratio) for split, (source, target) in corpora.items()}
     problems = [line for one in found.values() for line in one.problems]
     report_problems(problems, options.skip_bad)
+    unpaired = [line for one in found.values() for line in one.unpaired]
     if not all(one.pairs for one in found.values()):
-        raise InputError("no pairs are left", path=options.splits or options.source, found=several(len(problems), "problem"))
-    left_out = problems + [line for one in found.values() for line in one.too_long]
-    if options.splits:
-        splits = {split: one.pairs for split, one in found.items()}
+        lost = f"{several(len(problems), 'problem')}, {len(unpaired)} without the other side"
+        raise InputError("no pairs are left", path=options.splits or options.source, found=lost)
+    left_out = problems + unpaired + [line for one in found.values() for line in one.unfit]
+    splits = {split: one.pairs for split, one in found.items()} if options.splits else _divide(found[_ALL].pairs, plan, options)
+    if options.splits or options.manifest is not None:
         _warn_of_leaks(splits)
-    else:
-        pairs = found[_ALL].pairs
-        divided = divide({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
-        splits = {split: {name: pairs[name] for name in names} for split, names in divided.items()}
     counts = {split: _count(pairs, languages) for split, pairs in splits.items() if pairs}
+    limit = search_limit(splits[TRAIN].values())
     with new_folder(options.out) as folder:
         _write(folder, languages, {split: splits[split] for split in counts}, options.num_units)
-        write_summary(folder, options, languages, vocabulary, counts, left_out)
+        write_summary(folder, options, languages, vocabulary, counts, left_out, limit)
     for split, count in counts.items():
         LOG.info("%s: %s", split, ", ".join(f"{number} {what}" for what, number in count.items()))
+    LOG.info("targets need a search of up to %(max_len_a)g times the source's units, plus %(max_len_b)g", limit)
+    if unpaired:
+        LOG.warning("%s on one side only, as where a recording failed", several(len(unpaired), "utterance is", "utterances are"))
     if left_out:
         LOG.warning("%d left out, named in %s", len(left_out), options.out / LEFT_OUT)
+    _warn_of_monotone(splits, languages)
+
+
+def _divide(pairs: Mapping[str, Pair], plan: SplitPlan, options: argparse.Namespace) -> dict[str, dict[str, Pair]]:
+    """Divide pairs as their corpus does, and those that it does not divide by chance."""
+    own = {} if options.manifest is None else _own_splits(options.manifest)
+    kept: dict[str, dict[str, Pair]] = {split: {} for split in SPLITS}
+    rest = dict[str, Pair]()
+    for name, pair in pairs.items():
+        kept.get(own.get(name, ""), rest)[name] = pair
+    if any(kept[split] for split in (VALID, TEST)):
+        kept[TRAIN] |= rest
+        for split, share in ((VALID, plan.valid), (TEST, plan.test)):
+            if share and not kept[split]:
+                LOG.warning("%s: the corpus has no split '%s', and none is made beside its own", options.manifest, split)
+        return kept
+    if options.manifest is not None:
+        LOG.warning("%s: it holds nothing out; --valid and --test do", options.manifest)
+    divided = divide({name: pair_contents(pair) for name, pair in pairs.items()}, plan)
+    return {split: {name: pairs[name] for name in names} for split, names in divided.items()}
+
+
+def _own_splits(path: Path) -> dict[str, str]:
+    """The split of each id of a manifest; a corpus's own words for them are those that preparations write."""
+    return {entry.id: str(entry.extra.get("split") or "") for _, entry in iter_entries(path)}
+
+
+def _warn_of_monotone(splits: Mapping[str, Mapping[str, Pair]], languages: tuple[str, str]) -> None:
+    for split, pairs in splits.items():
+        for side, language in enumerate(languages):
+            odd = [name for name, pair in pairs.items() if is_monotone(pair[side])]
+            if odd:
+                LOG.warning(
+                    "%s.%s: one unit makes up most of %s (%s ...): look at what they were extracted from",
+                    split, language, several(len(odd), "sentence"), ", ".join(odd[:3]),
+                )  # fmt: skip
 
 
 def _check(options: argparse.Namespace, languages: tuple[str, str]) -> None:

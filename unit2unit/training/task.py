@@ -22,9 +22,10 @@ from avcore.compute.device import has_quick_bfloat16
 from avcore.units import Units, format_units
 from avdata.published.utut import read_samples
 from unit2unit.training.config import AUTO, AUTOCAST, NONE
-from unit2unit.training.items import NoisyPairs, UnitPairDataset
+from unit2unit.training.items import NoisyPairs, PartOfPairs, UnitPairDataset
 from unit2unit.training.network import complete, rescale
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
+from unit2unit.training.validation import Spoken, part_of
 from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ _AUTOCAST_HELP = (
     f"number format of matrix products, {', '.join(AUTOCAST)} (bfloat16 on devices that multiply it in hardware); "
     "the weights stay float32"
 )
+_VALID_PAIRS_HELP = "pairs of the split that a validation looks at, 0 = all"
+_VALID_SHARE_HELP = "share of the time that validations may take, 0 = any; the first and the last are always done"
 
 # register_task keeps the first class of a name, so the released one makes room: commands and checkpoints keep the
 # published name.
@@ -84,6 +87,8 @@ class UtutPretrainingConfig(FairseqDataclass):  # type: ignore[misc]
     max_target_positions: int = field(default=1024, metadata={"help": "most tokens of a target"})
     units_vocabulary: str = field(default="", metadata={"help": "fingerprint of the quantizer that made the units"})
     autocast: str = field(default=NONE, metadata={"help": _AUTOCAST_HELP})
+    valid_pairs: int = field(default=0, metadata={"help": _VALID_PAIRS_HELP})
+    valid_share: float = field(default=0.0, metadata={"help": _VALID_SHARE_HELP})
     seed: int = II("common.seed")
     train_subset: str = II("dataset.train_subset")
     valid_subset: str = II("dataset.valid_subset")
@@ -134,7 +139,9 @@ class UtutPretrainingTask(AutocastSteps, FairseqTask):  # type: ignore[misc]
         is_train = split == self.cfg.train_subset
         noise = self._noise() if is_train else None
         alpha = self.cfg.multilang_sampling_alpha if is_train else 1.0
-        self.datasets[split] = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed)
+        dataset = UnitPairDataset(samples, self.vocabulary, noise, alpha, self.cfg.seed)
+        chosen = part_of(len(dataset), self.cfg.valid_pairs, self.cfg.seed)
+        self.datasets[split] = dataset if is_train else PartOfPairs(dataset, chosen)
 
     @property
     def source_dictionary(self) -> Any:
@@ -170,6 +177,9 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         parser.add_argument("--units-vocabulary", default="", help="fingerprint of the quantizer that made the units")
         parser.add_argument("--init-std", type=float, default=0.0, help="deviation of new weights; 0 = fairseq's 0.02")
         parser.add_argument("--autocast", default=NONE, metavar="FORMAT", help=_AUTOCAST_HELP)
+        parser.add_argument("--valid-pairs", type=int, default=0, metavar="N", help=_VALID_PAIRS_HELP)
+        parser.add_argument("--bleu-pairs", type=int, default=0, metavar="N", help="of them, pairs that are translated, 0 = all")
+        parser.add_argument("--valid-share", type=float, default=0.0, metavar="X", help=_VALID_SHARE_HELP)
         add_noise_options(parser)
 
     def __init__(self, args: argparse.Namespace, src_dict: Any, tgt_dict: Any) -> None:
@@ -178,6 +188,8 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         # with others. Made for each epoch, they are the same.
         args.rebuild_batches = True
         self.autocast = getattr(args, "autocast", NONE)
+        self._translated_ids: frozenset[int] = frozenset()
+        self._spoken = Spoken()
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -187,13 +199,37 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         return model
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **options: Any) -> None:
-        """Load a split; only the training split is noisy."""
+        """Load a split; only the training split is noisy, and of another one a part is looked at."""
         super().load_dataset(split, epoch, combine, **options)
+        if split != self.args.train_subset:
+            chosen = part_of(len(self.datasets[split]), getattr(self.args, "valid_pairs", 0), self.args.seed)
+            spoken = chosen[part_of(len(chosen), getattr(self.args, "bleu_pairs", 0), self.args.seed)]
+            self._translated_ids |= frozenset(spoken.tolist())
+            self.datasets[split] = PartOfPairs(self.datasets[split], chosen)
         noise = UnitNoise.of(vars(self.args))
         if noise.is_any and split == self.args.train_subset:
             num_units = TranslatorVocabulary.from_rows(len(self.src_dict), self.langs).num_units
             most = self.args.max_source_positions, self.args.max_target_positions
             self.datasets[split] = NoisyPairs(self.datasets[split], noise, num_units, *most, self.args.seed)
+
+    def begin_valid_epoch(self, epoch: int, model: Any) -> None:
+        """Begin a validation."""
+        super().begin_valid_epoch(epoch, model)
+        self._spoken = Spoken()
+
+    def post_validate(self, model: Any, stats: Any, agg: Any) -> None:
+        """End a validation with a look at what was translated."""
+        self._spoken.warn()
+
+    def valid_step(self, sample: Any, model: Any, criterion: Any, **options: Any) -> Any:
+        """Forward alone, and where BLEU is asked for, translate those of the batch that are translated in each validation."""
+        asked = self.cfg.eval_bleu
+        rows = [row for row, name in enumerate(sample["id"].tolist()) if name in self._translated_ids]
+        self._rows, self.cfg.eval_bleu = rows, asked and bool(rows)
+        try:
+            return super().valid_step(sample, model, criterion, **options)
+        finally:
+            self.cfg.eval_bleu = asked
 
     def _inference_with_bleu(self, generator: Any, sample: Any, model: Any) -> Any:
         """BLEU over the units of a validation batch, a unit a word, repeats merged, as `netflips evaluate units` counts it.
@@ -202,12 +238,13 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         """
         from sacrebleu.metrics import BLEU
 
-        found = [best[0]["tokens"] for best in self.inference_step(generator, [model], sample, prefix_tokens=None)]
+        given = {name: sample["net_input"][name][self._rows] for name in ("src_tokens", "src_lengths")}
+        part = {"net_input": given, "target": sample["target"][self._rows]}
+        found = [best[0]["tokens"] for best in self.inference_step(generator, [model], part, prefix_tokens=None)]
         vocabulary = TranslatorVocabulary.from_rows(len(self.tgt_dict), self.langs)
-        texts = [
-            [format_units(Units(vocabulary.units(tokens.tolist())).merged().ids) for tokens in side]
-            for side in (found, sample["target"])
-        ]
+        sides = [[Units(vocabulary.units(tokens.tolist())) for tokens in side] for side in (found, part["target"])]
+        self._spoken.add([one.ids for one in sides[0]])
+        texts = [[format_units(one.merged().ids) for one in side] for side in sides]
         return BLEU(tokenize="none", force=True).corpus_score(texts[0], [texts[1]])
 
     def reduce_metrics(self, logging_outputs: list[dict[str, Any]], criterion: Any) -> None:

@@ -131,6 +131,12 @@ def test_a_test_split_is_translated_and_scored(split: dict[str, Path], tmp_path:
     assert main([*common, "--pairs", str(tmp_path / "pairs"), "--beam", "4"]) == 0
     found = json.loads((tmp_path / "out.json").read_text())
     assert (found["utterances"], found["exact"]) == (3, 1.0)
+    capsys.readouterr()
+    assert main([*common, *sides, "--max-target-units", "3"]) == 0
+    told = capsys.readouterr()
+    assert json.loads((tmp_path / "out.json").read_text())["truncated"] == 3
+    assert "| cut             | 3" in told.out
+    assert "3 translations stopped at the limit of length" in told.err
 
 
 def test_a_split_that_is_not_said_or_not_there(split: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
