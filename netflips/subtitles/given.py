@@ -241,7 +241,7 @@ def _sami(text: str, source: str, target: str) -> list[GivenCue]:
 
 def _timed(rows: Sequence[tuple[float, str]]) -> list[GivenCue]:
     ordered = sorted(dict.fromkeys(rows), key=lambda row: row[0])
-    cues = []
+    cues = list[GivenCue]()
     for place, (start, said) in enumerate(ordered):
         end = next((other for other, _ in ordered[place + 1 :] if other > start), start + _reading_s(said))
         if said:
