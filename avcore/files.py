@@ -1,6 +1,8 @@
 """Files that appear under their name only when complete, and work folders that never stay behind."""
 
 import errno
+import filecmp
+import logging
 import os
 import shutil
 import stat
@@ -13,6 +15,7 @@ from avcore.errors import InputError, OutputError
 from avcore.plain_text import shown
 from avcore.temporary import flush, flush_folder, temporary_beside
 
+LOG = logging.getLogger("netflips")
 _SCHEMES = (("http:",), ("https:",))
 """How the path of a web address begins."""
 _MOST_SHOWN = 200
@@ -93,6 +96,21 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a whole text file (UTF-8), or nothing."""
     with atomic_output(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def keep_other(path: Path, text: str) -> None:
+    """Before a text is written under a name that nobody gave: what else stands there stays as `.bak`, `.bak2` ..., with a word.
+
+    Raises OutputError where it cannot be kept.
+    """
+    if not path.is_file() or (path.stat().st_size == len(text.encode()) and path.read_bytes() == text.encode()):
+        return
+    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in (0, *range(2, 10_000)))
+    kept = next(name for name in names if not name.exists() or filecmp.cmp(path, name, shallow=False))
+    if not kept.exists():
+        with atomic_output(kept) as temporary:
+            shutil.copy2(path, temporary)
+    LOG.warning("%s: warning: another file was there; it is kept as %s", path, kept.name)
 
 
 @contextmanager

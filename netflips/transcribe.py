@@ -12,7 +12,7 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle, find_bundle
 from avcore.command import EXIT_BAD_INPUT, LOG, Parser, add_common_options, device_name, run
 from avcore.errors import NetflipsError, UsageError
 from avcore.faces.select import parse_face_choice
-from avcore.files import require_file, require_place, write_text
+from avcore.files import keep_other, require_file, require_place, write_text
 from avcore.loading import loading
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
@@ -95,7 +95,7 @@ def _work(options: argparse.Namespace) -> int | None:
             settle_track(path, options.audio_track)
             with bars(options.quiet) as progress:
                 heard = listener.hear(path, asked, progress)
-            _write(out, _format_of(options, out), heard)
+            _write(out, _format_of(options, out), heard, is_named=options.out is not None)
         except NetflipsError as error:
             if len(outputs) == 1:
                 raise
@@ -152,11 +152,14 @@ def _format_of(options: argparse.Namespace, out: Path | None) -> str:
     return options.format or (_PRINTED if out is None else out.suffix.lower().lstrip("."))
 
 
-def _write(out: Path | None, form: str, heard: "Heard") -> None:
+def _write(out: Path | None, form: str, heard: "Heard", is_named: bool) -> None:
+    text = _text(form, heard)
     if out is None:
-        sys.stdout.write(_text(form, heard))
-    else:
-        write_text(out, _text(form, heard))
+        sys.stdout.write(text)
+        return
+    if not is_named:
+        keep_other(out, text)
+    write_text(out, text)
 
 
 def _text(form: str, heard: "Heard") -> str:

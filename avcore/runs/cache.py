@@ -177,6 +177,20 @@ class WorkFolder:
         for stage in {runs, *(path.parent for path in self._used), *(self.folder / name for name in _LARGE)}:
             sweep(stage, unmarked_after_s=_ABANDONED_S)
 
+    def has_written(self, path: Path) -> bool:
+        """Whether a file beside the output is as an earlier run with this folder wrote it."""
+        with self._noting:
+            return any(fits(path, seal) for seal in self._known().get(_name_beside(path), []))
+
+    def note_written(self, path: Path) -> None:
+        """Note what was written beside the output."""
+        if self.has_written(path):
+            return
+        row = {"name": _name_beside(path)} | seal_of(path)
+        with self._noting:
+            self._known().setdefault(row["name"], []).append(row)
+            journal.append(self.folder / _KEPT, [row])
+
     def _path(self, stage: str, key: str, suffix: str) -> Path:
         path = self._stage(stage) / f"{key}{suffix}"
         self._used.add(path)
@@ -220,6 +234,11 @@ class WorkFolder:
             for row in journal.read(self.folder / _KEPT, *_KEPT_KEYS):
                 self._seals.setdefault(str(row["name"]), []).append(row)
         return self._seals
+
+
+def _name_beside(path: Path) -> str:
+    """How a file outside of the folder is called in it."""
+    return f"beside/{key_of(path.resolve())}"
 
 
 def require_work_folder(folder: Path) -> Path:

@@ -64,7 +64,7 @@ def dub_recording(
     writer = join(job, found, cues, output, pieces, tracks_of(options, texts))
     job.work.settle(out_video)
     if options.subtitles is not None:
-        write_beside(options.subtitles, out_video, (options.source, options.target), texts)
+        write_beside(options.subtitles, out_video, (options.source, options.target), texts, job.work)
     report = tell(job, found, cues, output, pieces, writer, texts)
     return report if reader is None else replace(report, fingerprints=report.fingerprints | {TEXT_READER.name: reader.fingerprint})
 

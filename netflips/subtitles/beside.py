@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avcore.errors import UsageError
+from avcore.files import keep_other, write_text
+from avcore.runs.cache import WorkFolder
 from netflips.subtitles.dubbed import SIDES, SOURCE, Texts
-from netflips.subtitles.formats import SRT, VTT, write_subtitles
+from netflips.subtitles.formats import SRT, VTT, subtitle_text
 
 LOG = logging.getLogger("netflips")
 ENDINGS = (SRT, VTT)
@@ -44,10 +46,13 @@ class Subtitling:
         return {side: dubbed.with_name(f"{dubbed.stem}.{language}{self.ending}") for side, language in languages.items()}
 
 
-def write_beside(asked: Subtitling, dubbed: Path, languages: tuple[str, str], texts: Texts) -> list[Path]:
+def write_beside(
+    asked: Subtitling, dubbed: Path, languages: tuple[str, str], texts: Texts, work: WorkFolder | None = None
+) -> list[Path]:
     """Write the sides that are asked for; returns the files. languages: of source and target.
 
-    A side that cannot be read is left out, with a warning.
+    A side that cannot be read is left out, with a warning. A file that stands there already is kept, unless the work folder knows
+    it as written by us: a person may have corrected it.
     """
     written = []
     for side, path in asked.files(dubbed, *languages).items():
@@ -55,6 +60,11 @@ def write_beside(asked: Subtitling, dubbed: Path, languages: tuple[str, str], te
             language = languages[0] if side == SOURCE else languages[1]
             LOG.warning("%s: warning: the text reader has no language '%s'; these subtitles are left out", path, language)
             continue
-        write_subtitles(path, texts.cues(side))
+        text = subtitle_text(path, texts.cues(side))
+        if work is None or not work.has_written(path):
+            keep_other(path, text)
+        write_text(path, text)
+        if work is not None:
+            work.note_written(path)
         written.append(path)
     return written

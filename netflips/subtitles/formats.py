@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from avcore.files import write_text
 from avcore.timeline import seconds_to_samples
 from netflips.subtitles.cues import Cue
 
@@ -31,9 +30,9 @@ def vtt_text(cues: Iterable[Cue]) -> str:
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def write_subtitles(path: str | Path, cues: Iterable[Cue]) -> None:
-    """Write subtitles in the format that the path's ending names, SRT or VTT, or nothing. Raises OutputError."""
-    write_text(path, vtt_text(cues) if Path(path).suffix.lower() == VTT else srt_text(cues))
+def subtitle_text(path: Path, cues: Iterable[Cue]) -> str:
+    """A file of the format that the path's ending names, SRT or VTT."""
+    return vtt_text(cues) if path.suffix.lower() == VTT else srt_text(cues)
 
 
 def _stamp(seconds: float, mark: str) -> str:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from avcore.answers import Transcript, Word, of_words
+from avcore.runs.cache import WorkFolder
 from avcore.units import Units
 from netflips.listening import Heard
+from netflips.subtitles.beside import Subtitling, write_beside
 from netflips.subtitles.cues import Cue, Rules, lay_out, make_cues, rules_for
-from netflips.subtitles.dubbed import SpokenUnits, Texts, side_as_text
-from netflips.subtitles.formats import srt_text, vtt_text, write_subtitles
+from netflips.subtitles.dubbed import Side, SpokenUnits, Texts, as_said, side_as_text
+from netflips.subtitles.formats import srt_text, subtitle_text, vtt_text
 
 ENGLISH, KOREAN = rules_for("en"), rules_for("ko")
 
@@ -89,14 +91,33 @@ def test_nothing_said_is_no_subtitle() -> None:
 
 def test_files(tmp_path: Path) -> None:
     cues = [Cue(0.0, 1.5, ("a --> b", "<i> & c")), Cue(3661.0, 3662.25, ("끝",))]
-    write_subtitles(tmp_path / "a.srt", cues)
-    assert (tmp_path / "a.srt").read_text(encoding="utf-8") == (
+    assert subtitle_text(tmp_path / "a.srt", cues) == (
         "1\n00:00:00,000 --> 00:00:01,500\na -> b\n<i> & c\n\n2\n01:01:01,000 --> 01:01:02,250\n끝\n"
     )
-    write_subtitles(tmp_path / "a.vtt", cues)
-    assert (tmp_path / "a.vtt").read_text(encoding="utf-8") == (
+    assert subtitle_text(tmp_path / "a.vtt", cues) == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na --&gt; b\n&lt;i&gt; &amp; c\n\n01:01:01.000 --> 01:01:02.250\n끝\n"
     )
+
+
+def test_a_file_that_somebody_else_wrote_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    out, asked, work = tmp_path / "o.mp4", Subtitling(("target",)), WorkFolder(tmp_path / "o.mp4.work")
+
+    def write(text: str, work: WorkFolder | None) -> dict[str, str]:
+        said = Side("ko", {1: as_said(text, 2.0, "ko")}, frozenset({1}))
+        write_beside(asked, out, ("en", "ko"), Texts(target=said), work)
+        found = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("o.ko.*")}
+        return {name: content.rstrip().split("\n")[-1] for name, content in found.items()}
+
+    assert write("하나", work) == {"o.ko.srt": "하나"}
+    assert write("둘", WorkFolder(work.folder)) == {"o.ko.srt": "둘"}  # ours, as the work folder knows
+    assert "is kept" not in caplog.text
+    (tmp_path / "o.ko.srt").write_text("고친 것")
+    assert write("셋", WorkFolder(work.folder)) == {"o.ko.srt": "셋", "o.ko.srt.bak": "고친 것"}
+    assert "o.ko.srt: warning: another file was there; it is kept as o.ko.srt.bak" in caplog.text
+    assert write("셋", None) == {"o.ko.srt": "셋", "o.ko.srt.bak": "고친 것"}  # the same
+    assert write("넷", None) == {"o.ko.srt": "넷", "o.ko.srt.bak": "고친 것", "o.ko.srt.bak2": "셋"}
+    (tmp_path / "o.ko.srt").write_text("고친 것")
+    assert write("넷", None) == {"o.ko.srt": "넷", "o.ko.srt.bak": "고친 것", "o.ko.srt.bak2": "셋"}  # kept once
 
 
 class FixedReader:
