@@ -110,8 +110,8 @@ def _dub(asked: Asked) -> list[str]:
     words += ["--hold-picture"] if values["hold"] else []
     words += ["--burn-label"] if values["label"] else []
     words += ["--subtitles", "source,target"] if asked.has_reader else []
-    if asked.rows:
-        words += ["--segments-in", "segments.json"]
+    if asked.rows or "subtitles" in asked.names:
+        words += ["--segments-in", "segments.json" if asked.rows else asked.names["subtitles"]]
         words += ["--speaker-map", "speakers.json"] if any(one.speaker for one in asked.rows) else []
         words += settings.words_for(("--text2unit-path",))[:2] if "--text2unit-path" in settings.models else []
     models = ("--av2unit-path", "--utut-path", "--unit2av-path", "--speaker-encoder-path", *_MOUTH_FLAGS)
@@ -122,7 +122,13 @@ def _dub(asked: Asked) -> list[str]:
 def _timing(asked: Asked) -> list[str]:
     """A recording keeps its work where its next dub finds it; a short clip is done before that is of use."""
     timing, is_preview = asked.values["timing"], asked.values["preview"]
-    if asked.rows or is_preview or timing == "source" or (timing == _AUTO and asked.length_s > _FEW_S):
+    if (
+        asked.rows
+        or "subtitles" in asked.names
+        or is_preview
+        or timing == "source"
+        or (timing == _AUTO and asked.length_s > _FEW_S)
+    ):
         return ["--timing", "source", "--work-dir", asked.shared, *(["--preview"] if is_preview else [])]
     return ["--timing", timing]
 
@@ -197,6 +203,7 @@ KINDS: Mapping[str, Kind] = {
             (
                 File("video", "source", ("video",)),
                 File("voice", "voice", SOUND_OR_VIDEO, is_needed=False),
+                File("subtitles", "subtitles", ("subtitles",), is_needed=False),
                 Choice("source", _LANGUAGE),
                 Choice("target", _LANGUAGE),
                 Choice("modalities", (_AUTO, "audio,video", "audio", "video")),

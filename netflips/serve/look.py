@@ -1,6 +1,7 @@
 """What an upload is, found out in a process of its own: whatever is wrong with the file, no server ends by it.
 
-`python -m netflips.serve.look FILE video|sound|media|picture` prints one JSON object; another kind of file is one line, exit 2.
+`python -m netflips.serve.look FILE video|sound|media|picture|subtitles` prints one JSON object; another kind of file is one line,
+exit 2.
 """
 
 import json
@@ -17,7 +18,7 @@ from avcore.media import probe
 from avcore.media.limits import require_no_still
 from avcore.plain_text import say
 
-VIDEO, SOUND, MEDIA, PICTURE = WANTED = ("video", "sound", "media", "picture")
+VIDEO, SOUND, MEDIA, PICTURE, SUBTITLES = WANTED = ("video", "sound", "media", "picture", "subtitles")
 """media: a video or a sound file, whichever."""
 _LIMITS = {resource.RLIMIT_CPU: 120, resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_CORE: 0}
 """Seconds of computing, bytes of memory; no file of a crash."""
@@ -39,6 +40,11 @@ def facts(path: Path, wanted: str) -> dict[str, Any]:
 
         height, width = read_still(path).shape[:2]
         return {"seconds": 0.0, "width": int(width), "height": int(height), "has_sound": False}
+    if wanted == SUBTITLES:
+        from netflips.subtitles.given import read_subtitles
+
+        read_subtitles(path)
+        return {"seconds": 0.0, "width": 0, "height": 0, "has_sound": False}
     info = probe(path)
     if wanted == VIDEO and not info.has_video:
         raise MediaError("it has no picture", path=path, expected="a video")

@@ -19,12 +19,15 @@ from avcore.suffixes import SOUND_SUFFIXES, VIDEO_SUFFIXES
 from avcore.texts import read_json
 from netflips.serve.jobs import complaint, new_id, record, require_id
 from netflips.serve.limits import NOBODY, TOO_FULL, Limit, Party, RefusedError, Space, Visitor
-from netflips.serve.look import MEDIA, PICTURE, SOUND, VIDEO
+from netflips.serve.look import MEDIA, PICTURE, SOUND, SUBTITLES, VIDEO
 from netflips.serve.settings import Settings
+from netflips.subtitles.given import SUBTITLE_SUFFIXES
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 _MEDIA_SUFFIXES = (*SOUND_SUFFIXES, *VIDEO_SUFFIXES)
-_SUFFIXES = {VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: PICTURE_SUFFIXES}
+_SUFFIXES = {
+    VIDEO: VIDEO_SUFFIXES, SOUND: _MEDIA_SUFFIXES, MEDIA: _MEDIA_SUFFIXES, PICTURE: PICTURE_SUFFIXES, SUBTITLES: SUBTITLE_SUFFIXES
+}  # fmt: skip
 _ABOUT, _WORK = "upload.json", "work"
 _LOOK_S = 120.0
 _LOOKS_AT_ONCE = 2
@@ -76,7 +79,7 @@ class Uploads:
     async def receive(self, stream: AsyncIterable[bytes], name: str, kind: str, visitor: Visitor, length: int | None) -> Upload:
         """Take in a file. kind: what it must be. length: as announced, in bytes. Raises RefusedError; nothing is left then."""
         if kind not in _SUFFIXES:
-            raise RefusedError(400, "an upload is a video, a sound or a picture")
+            raise RefusedError(400, "an upload is a video, a sound, a picture or subtitles")
         party = visitor.party
         if not self._limit.admits(self._coming, party):
             raise RefusedError(429, "so many uploads come in that no other one can; try again in a moment")

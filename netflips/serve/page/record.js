@@ -3,7 +3,7 @@ import { example, send } from "./jobs.js";
 import { element } from "./player.js";
 import { t } from "./words.js";
 
-const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*" };
+const ACCEPT = { video: "video/*,.mkv,.avi,.ts,.mts,.flv", sound: "audio/*,video/*", media: "audio/*,video/*,.mkv,.ts", picture: "image/*", subtitles: ".srt,.vtt,.ass,.ssa,.smi,.sami" };
 const KINDS = { video: ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"], audio: ["audio/webm;codecs=opus", "audio/webm", "audio/mp4"] };
 
 // Records until the button is pressed again; words: what it says before and meanwhile.
@@ -56,7 +56,7 @@ export const fileBox = (box, examples, complain) => {
     const size = given ? ` (${(given.size / 2 ** 20).toFixed(1)} MB)` : "";
     chosen.textContent = given ? `${given.name}${size}` : (sent?.name ?? none);
     shown.replaceChildren();
-    if (given && as !== "picture" && given.size < 2 ** 28) {
+    if (given && as !== "picture" && as !== "subtitles" && given.size < 2 ** 28) {
       const media = element(given.type.startsWith("audio") ? "audio" : "video", { src: URL.createObjectURL(given), controls: true });
       shown.append(media);
     }

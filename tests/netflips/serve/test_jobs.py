@@ -93,6 +93,23 @@ def test_a_dub_and_its_review(client: TestClient, tmp_path: Path) -> None:
     assert str(tmp_path) not in command
 
 
+def test_subtitles_of_a_visitor_are_what_is_said(client: TestClient, tmp_path: Path) -> None:
+    korean = tmp_path / "내 자막.smi"
+    korean.write_bytes(
+        "<SAMI><BODY><SYNC Start=100><P Class=KRCC>안녕하세요<SYNC Start=1900><P Class=KRCC>&nbsp;</BODY>".encode("cp949")
+    )
+    given = {"video": upload(client)["id"], "subtitles": upload(client, korean, "subtitles")["id"]}
+    job = until(client, client.post("/jobs", json={"kind": "dub", "values": given}).json(), over)
+    words = json.loads((tmp_path / "page/jobs" / job["id"] / "job.json").read_text())["words"]
+    assert words[words.index("--segments-in") + 1] == "subtitles.smi"
+    assert words[words.index("--timing") + 1] == "source"
+    build_parser().parse_args(words[1:])
+    korean.write_text("no times")
+    refused = client.post("/uploads?as=subtitles&name=x.srt", content=korean.read_bytes())
+    assert refused.status_code == 415
+    assert "x.srt: there are no subtitles with times in it" in refused.text
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [

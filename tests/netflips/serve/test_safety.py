@@ -50,7 +50,7 @@ def _picture() -> bytes:
         (_picture(), "media", 415, "bad.mp4: this is a single picture"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "picture", 415, "no picture"),
         (bytes(5000), "sound", 415, "bad.mp4: "),
-        (b"x", "program", 400, "a video, a sound or a picture"),
+        (b"x", "program", 400, "a video, a sound, a picture or subtitles"),
     ],
 )
 def test_bad_uploads_are_one_line_and_leave_nothing(
