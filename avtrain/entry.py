@@ -123,6 +123,9 @@ def check_or_train(task: "Task", config: "RunConfig", check_only: bool) -> int |
     Returns the exit code, None = done.
     """
     if check_only:
+        from avtrain.processes import check_run
+
+        check_run(config)
         LOG.info("everything fits; nothing was trained (check_only)")
         return None
     from avtrain.loop import run_task  # accelerate is loaded only when training begins

@@ -4,10 +4,11 @@ The only module, beside the notes on a run's start, that needs both; `avtrain.en
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -23,6 +24,19 @@ from avcore.texts import describe_yaml_error, read_yaml
 Config = TypeVar("Config")
 _HYDRA = "hydra"
 """What hydra calls itself where it keeps configs of its own."""
+_QUOTED = "'\"[{$"
+"""How values of overrides begin that are quoted, or hold others."""
+_MOST = {
+    "layers": 1024,
+    "dim": 1 << 16,
+    "heads": 1 << 10,
+    "groups": 1 << 16,
+    "width": 1 << 16,
+    "channels": 1 << 16,
+    "frames": 1 << 24,
+    "lr": 1 << 16,
+}
+"""Of settings by the last word of their names: what is larger fits no machine."""
 
 
 def compose_config(schema: type[Config], name: str, overrides: Sequence[str], folders: Sequence[Path], published: Path) -> Config:
@@ -45,13 +59,31 @@ def compose_config(schema: type[Config], name: str, overrides: Sequence[str], fo
             raise UsageError(
                 "these settings are missing", expected="a value for each", found=", ".join(missing), hint=_hint(missing)
             )
-        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+        config: Config = OmegaConf.to_object(merged)  # type: ignore[assignment]
+        _require_sane(config, "")
+        return config
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(f"config {name} does not fit", found=" ".join(str(error).split()) or reason(error)) from error
     except (YAMLError, OSError, ValueError, RecursionError, OverflowError) as error:
         # Of another file that it names, a doubled key, a list that is none, or a number that no setting can hold.
         found = describe_yaml_error(error) if isinstance(error, YAMLError) else reason(error)
         raise UsageError(f"config {name} cannot be read", path=folder, found=found) from error
+
+
+def _require_sane(config: Any, place: str) -> None:
+    """Raise UsageError for a setting that no run has: what is no number, sizes that fit no machine, a list in a list of texts."""
+    kinds = get_type_hints(type(config))
+    for one in dataclasses.fields(config):
+        name, value = f"{place}{one.name}", getattr(config, one.name)
+        inside = next(iter(get_args(kinds[one.name])), None)
+        if dataclasses.is_dataclass(value):
+            _require_sane(value, f"{name}.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{name} cannot be used", expected="a number", found=value)
+        elif isinstance(value, int | float) and (most := _MOST.get(one.name.rpartition("_")[2])) and not 0 <= value <= most:
+            raise UsageError(f"{name} cannot be used", expected=f"0 to {most:,}", found=value)
+        elif inside is str and isinstance(value, list | tuple) and not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{name} cannot be used", expected="a list of texts", found=f"{list(value)!r:.80}")
 
 
 def as_yaml(config: Any) -> str:
@@ -88,8 +120,14 @@ def _is_hydras(name: str, node: Any) -> bool:
 
 
 def _as_override(text: str, folders: Sequence[Path]) -> str:
-    """Let a value be set whether or not the yaml names it (the schema decides); choices of a group stay as they are."""
-    key = text.partition("=")[0]
+    """Let a value be set whether or not the yaml names it (the schema decides); choices of a group stay as they are.
+
+    A text in another script than Latin is quoted, as hydra asks for: folders have Korean names.
+    """
+    key, sign, value = text.partition("=")
+    if not value.isascii() and value[0] not in _QUOTED and value.isprintable():
+        escaped = value.replace("'", "\\'")
+        text = f"{key}{sign}'{escaped}'"
     is_choice = "@" in key or any((folder / key).is_dir() for folder in folders)
     return text if is_choice or key.startswith(("+", "~")) else f"++{text}"
 

@@ -262,7 +262,7 @@ def check_config(config: TrainConfig) -> None:
 
 def _check_model(model: AvHubertConfig) -> None:
     dim, heads, groups = model.encoder_embed_dim, model.encoder_attention_heads, model.conv_pos_groups
-    if dim < 1 or dim % heads or dim % groups:
+    if min(dim, heads, groups) < 1 or dim % heads or dim % groups:
         raise UsageError(
             "the model cannot be built",
             expected="model.encoder_embed_dim divisible by encoder_attention_heads and conv_pos_groups",
@@ -271,5 +271,6 @@ def _check_model(model: AvHubertConfig) -> None:
     if model.audio_feat_dim != NUM_MELS * model.stack_order_audio:
         expected = f"{NUM_MELS} * model.stack_order_audio = {NUM_MELS * model.stack_order_audio}"
         raise UsageError("model.audio_feat_dim is not that of the sound", expected=expected, found=model.audio_feat_dim)
-    if min(model.final_dim, model.resnet_width, model.encoder_layers) < 1:
-        raise UsageError("the model cannot be built", expected="model.final_dim, resnet_width and encoder_layers of 1 or more")
+    if min(model.final_dim, model.resnet_width, model.encoder_layers, model.conv_pos) < 1:
+        expected = "model.final_dim, resnet_width, encoder_layers and conv_pos of 1 or more"
+        raise UsageError("the model cannot be built", expected=expected)

@@ -190,12 +190,20 @@ def test_a_yaml_and_overrides_become_a_frozen_dataclass(tmp_path: Path) -> None:
         (["loop.nothing=1"], "nothing"),
         (["width=wide"], "width"),
         (["a b"], "does not fit"),
+        (["name=x", "optim.lr=nan"], "optim.lr cannot be used; expected a number; found nan"),
+        (["name=x", "optim.lr=-1"], "optim.lr cannot be used; expected 0 to 65,536; found -1.0"),
+        (["name=x", "width=99999999999999999999999"], "width cannot be used; expected 0 to 65,536"),
         ([], "name"),
     ],
 )
 def test_a_wrong_key_type_or_missing_value_is_one_error(tmp_path: Path, overrides: list[str], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         read_config(ToyRun, "group/debug", overrides, _write(tmp_path, "loop: {max_steps: 7}\n"))
+
+
+@pytest.mark.parametrize("name", ["발표/한글 폴더", "한'글", '"한글"', "é\\x"])
+def test_a_setting_may_be_a_korean_name(tmp_path: Path, name: str) -> None:
+    assert read_config(ToyRun, "group/debug", [f"name={name}"], _write(tmp_path, "width: 1\n")).name == name.strip('"')
 
 
 def test_a_missing_config_lists_those_there_are(tmp_path: Path) -> None:
