@@ -13,12 +13,11 @@ from avcore import INTERRUPTED
 from avcore.checkpoints.stages import PRECISIONS
 from avcore.compute.memory import is_no_memory, keep_freed_memory
 from avcore.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, NetflipsError, reason
-from avcore.loading import end_start
+from avcore.loading import TERMINATED, end_start
 from avcore.plain_text import NEW_COMMAND, PlainFormatter
 from avcore.usage import Parser, add_quiet_options
 
 LOG = logging.getLogger("netflips")
-_TERMINATED = 143
 _REFUSED = (
     errno.ENAMETOOLONG,
     errno.ENOSPC,
@@ -77,7 +76,7 @@ def run(
         return error.exit_code
     except Terminated:
         LOG.error("%s: terminated", parser.prog)
-        return _TERMINATED
+        return TERMINATED
     except KeyboardInterrupt:
         LOG.error("%s: interrupted", parser.prog)
         return INTERRUPTED

@@ -19,12 +19,14 @@ from avcore import end_interrupted
 
 _UNWRITTEN = 120
 """Exit code of Python where what was printed could not be written."""
+TERMINATED = 143
+"""Exit code after SIGTERM."""
 _MANY_MODULES = 200
 
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Let Ctrl-C end the process at once, in one line, while modules are imported.
+    """Let Ctrl-C, and SIGTERM where it would be an exception, end the process at once, in one line, while modules are imported.
 
     An exception there would come out of the middle of some library's import: as a traceback, or swallowed, with half a module
     left to fail later. Nothing that needs tidying is begun yet.
@@ -33,11 +35,19 @@ def loading() -> Iterator[None]:
         if not _is_heard():
             yield
             return
-        before = signal.signal(signal.SIGINT, end_interrupted)
+        before = {signal.SIGINT: signal.signal(signal.SIGINT, end_interrupted)}
+        if callable(signal.getsignal(signal.SIGTERM)):
+            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, _end_terminated)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _end_terminated(*_: object) -> None:
+    os.write(2, b"terminated\n")
+    os._exit(TERMINATED)
 
 
 @contextmanager

@@ -66,8 +66,13 @@ class Queue:
     def add(self, job: Job) -> None:
         """Put a job behind all others, a new one or one that shall go on from what is finished. Raises RefusedError."""
         self.require_room(job.party)
+        before = job.state, job.error, job.warnings
         job.state, job.error, job.warnings = WAITING, "", []
-        self.folders.keep(job)
+        try:
+            self.folders.keep(job)
+        except Exception:
+            job.state, job.error, job.warnings = before
+            raise
         self.jobs[job.id] = job
         self._waiting.append(job.id)
         self._tell()

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,19 +66,25 @@ import os, sys, _signal
 class At:
     def find_spec(self, name, *_):
         if name == os.environ["AT"] and "avcore" in sys.modules:
-            os.kill(os.getpid(), _signal.SIGINT)
+            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
 sys.meta_path.insert(0, At())
 """
 
 
-@pytest.mark.parametrize("at", ["avcore.loading", "avcore.errors", "numpy", "torch"])
+@pytest.mark.parametrize(
+    ("at", "number", "ended"),
+    [(at, signal.SIGINT, (130, "interrupted\n")) for at in ("avcore.loading", "avcore.errors", "numpy", "torch")]
+    + [("torch", signal.SIGTERM, (143, "terminated\n"))],
+)
 @pytest.mark.parametrize("start", [["-m", "netflips.cli", "dub"], ["inference_av2av.py", "--in-vid-path"]])
-def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path: Path, start: list[str], at: str) -> None:
+def test_a_signal_while_modules_are_imported_is_one_line(
+    tmp_path: Path, start: list[str], at: str, number: signal.Signals, ended: tuple[int, str]
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(_INTERRUPTS)
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "AT": at, "SIGNAL": str(int(number))}
     command = [sys.executable, *start, str(ROOT / "demo" / "clip.mp4"), "--out-vid-path", str(tmp_path / "o.mp4")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert (done.returncode, done.stderr) == ended
     assert [path.name for path in tmp_path.iterdir()] == ["sitecustomize.py"]
 
 

@@ -226,13 +226,15 @@ def test_a_full_disk_is_one_line(client: TestClient, tmp_path: Path, monkeypatch
     def full(*_: object) -> None:
         raise error
 
-    sent = upload(client)
-    for name in ("take_in", "keep"):
+    sent, job = upload(client), until(client, say(client, "one"), over)
+    for name in ("keep", "take_in"):
         with monkeypatch.context() as patch:
             patch.setattr(JobFolders, name, full)
             answer = client.post("/jobs", json={"kind": "dub", "values": {"video": sent["id"]}})
             assert (answer.status_code, answer.json()) == (507, {"error": TOO_FULL})
-    assert list((tmp_path / "page" / "jobs").iterdir()) == []
+            assert client.post(f"/jobs/{job['id']}/again").status_code == (507 if name == "keep" else 200)
+        assert until(client, job, over)["state"] == "done"  # its result is still shown
+    assert [one.name for one in (tmp_path / "page" / "jobs").iterdir()] == [job["id"]]
 
 
 def test_remove_takes_the_upload_along_when_nothing_else_has_it(client: TestClient, tmp_path: Path) -> None:
