@@ -36,6 +36,8 @@ _MIXING = "channels that cancel are not mixed"
 _HELD = "held"
 """Of a file that earlier versions read only as far as its pictures go."""
 _LEAST_PICTURE_S = Fraction(1, 120)
+_LONGEST_PACKET_S = 10
+"""Of sound: no coder makes longer ones, and a damaged header must not ask for hours in which a picture is held."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,13 @@ class MediaInfo:
         return begin > 0 or end < self.duration_s or self.longest_picture_s > LONGEST_STAY_S
 
     @property
+    def steady_rate(self) -> Fraction:
+        """At which rate (Hz) to show all its pictures: their average, or that of most where one is held for long; 25 = none."""
+        if self.is_variable_rate and self.longest_picture_s > LONGEST_STAY_S:
+            return plain_rate(1 / self.usual_picture_s)
+        return self.frame_rate or Fraction(FRAME_RATE)
+
+    @property
     def is_bt709(self) -> bool:
         """Whether its pictures are in BT.709 whatever their size: HDR is turned into it."""
         return self.treatment.colours is not None
@@ -120,7 +129,8 @@ class _Packets:
         start = self.end if start is None else start
         self.missing += max(0, start - self.end) if self.starts else 0
         self.starts.append(start)
-        self.end = max(self.end, start + (packet.duration or self.step))
+        longest = round(_LONGEST_PACKET_S / self.tick) if packet.stream.type == "audio" else packet.duration
+        self.end = max(self.end, start + (min(packet.duration or 0, longest or 0) or self.step))
         return previous is None or packet.dts is None or (previous - packet.dts) * self.tick < _JUMP_S
 
     def end_by(self, declared: Fraction | None) -> None:

@@ -4,7 +4,7 @@ Footage is the video that clips are cut from, and its sound, which is decoded on
 part of a picture that a clip shows, and how large.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -30,6 +30,7 @@ from avcore.media import (
     write_lip_video,
     write_speech,
 )
+from avcore.media.clock import LONGEST_STAY_S
 from avcore.plain_text import several
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.speech.tracks import settle_track
@@ -205,9 +206,11 @@ class ClipMaker:
         """Make a clip; its files are there when this returns a record that it was kept. Raises MediaError for bad video."""
         thumbnails = Thumbnails(request.num_frames)
         speech = request.footage.speech(request.first, request.num_frames)
+        stays = _Stays()
         try:
             aspect = pixel_aspect_of(request.footage.video)
-            face = find_faces(thumbnails.tapped(_pictures(request)), speech=speech, source=request.id, pixel_aspect=aspect)
+            pictures = thumbnails.tapped(_pictures(request, stays))
+            face = find_faces(pictures, speech=speech, source=request.id, pixel_aspect=aspect)
         except NoFaceError:
             return self._reject(request, "no face", "no face was found in any picture", {}, thumbnails.strip(None))
         count = len(face.frames)
@@ -215,7 +218,12 @@ class ClipMaker:
         quality = measure_clip(face, speech)
         figures = quality.rounded()
         strip = thumbnails.strip(face)
-        for reason, detail in [*self._too_short(count), *_other_faces(face), *self._settings.gates.complaints(quality)]:
+        for reason, detail in [
+            *self._too_short(count),
+            *stays.complaints(),
+            *_other_faces(face),
+            *self._settings.gates.complaints(quality),
+        ]:
             return self._reject(request, reason, detail, figures, strip)
         entry = self._write(request, face, speech, figures)
         self._keeper.keep("kept", request.id, strip, figures)
@@ -279,6 +287,27 @@ class ClipMaker:
         return [None if box is None else frame.place(box) for box in boxes]
 
 
+class _Stays:
+    """How long one picture of a clip is held: its lips say nothing."""
+
+    def __init__(self) -> None:
+        self._longest = 0
+
+    def tapped(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """The same pictures."""
+        before, count = None, 0
+        for picture in pictures:
+            count = count + 1 if picture.rgb is before else 1
+            self._longest, before = max(self._longest, count), picture.rgb
+            yield picture
+
+    def complaints(self) -> Iterator[tuple[str, str]]:
+        """A complaint when that is for long."""
+        held_s = frames_to_seconds(self._longest)
+        if held_s > LONGEST_STAY_S:
+            yield "no picture", f"one picture stays for {float(held_s):.2f} s of it"
+
+
 def _other_faces(face: SpeakerFace) -> Iterator[tuple[str, str]]:
     """A complaint when the face is not one track throughout."""
     numbers = [number for number in face.track_numbers if number is not None]
@@ -293,12 +322,12 @@ def _company(face: SpeakerFace) -> dict[str, int]:
     return {"faces": most} if most > 1 else {}
 
 
-def _pictures(request: ClipRequest) -> Iterator[Picture]:
-    """The pictures of a clip at 25 fps, of what is to be looked at. Raises MediaError when there are none."""
+def _pictures(request: ClipRequest, stays: _Stays | None = None) -> Iterator[Picture]:
+    """The pictures of a clip at 25 fps, of what is to be looked at. stays: counts them. Raises MediaError when there are none."""
     start_s, end_s = frames_to_seconds(request.first), frames_to_seconds(request.first + request.num_frames)
     found = at_rate(read_pictures(request.footage.video, start_s, end_s), FRAME_RATE, end_s, first=request.first)
     is_empty = True
-    for picture in found:
+    for picture in found if stays is None else stays.tapped(found):
         is_empty = False
         yield picture if request.look_at is None else picture._replace(rgb=_part(picture.rgb, request.look_at))
     if is_empty:

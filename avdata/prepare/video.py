@@ -160,7 +160,7 @@ class VideoWorker:
         extra = {"source": recording.source.name, **recording.extra, **_other_rate(footage.video)}
         text = _text(recording.text) if recording.text is not None else recording.said
         is_whole = self.video.cut == "none"
-        pieces = [(0, _whole(footage.video, own))] if is_whole else self._pieces(name, footage.listen(), own, journal)
+        pieces = [(0, _whole(footage, own))] if is_whole else self._pieces(name, footage.listen(), own, journal)
         return [
             ClipRequest(
                 id=name if is_whole else f"{name}_{number:04d}",
@@ -219,10 +219,13 @@ def video_frames(video: Path) -> range:
     return range(first, max(first + 1, stop))
 
 
-def _whole(video: Path, own: range) -> int:
-    """Pictures at 25 fps of a whole file: those it has, and where its sound goes on, the last one as long as that."""
-    end = probe(video).duration_s
-    return frame_at(end) if end - frames_to_seconds(own.stop) > _UNSEEN_S else own.stop
+def _whole(footage: Footage, own: range) -> int:
+    """Pictures at 25 fps of a whole file: those it has, and where there is speech behind the last one, that one held (a reject)."""
+    end = probe(footage.video).duration_s
+    if end - frames_to_seconds(own.stop) <= _UNSEEN_S:
+        return own.stop
+    unseen = any(stop - _UNSEEN_S > frames_to_seconds(own.stop) for _, stop in footage.listen().regions())
+    return frame_at(end) if unseen else own.stop
 
 
 def _other_rate(video: Path) -> dict[str, float]:

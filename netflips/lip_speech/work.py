@@ -48,7 +48,7 @@ def speak_video(options: argparse.Namespace) -> None:
         if options.save_mel is not None:
             LOG.info("%s: %s", options.save_mel, several(write_mel(options.save_mel, options.out_path), "column"))
         if options.out_vid_path is not None:
-            source = PictureSource(options.video, info.frame_rate or 25)
+            source = PictureSource(options.video, info.steady_rate)
             _write_video(source, options.out_vid_path, options.out_path, checkpoint.source.fingerprint, progress)
     seconds = float(samples_to_seconds(samples))
     LOG.info("%s: %.2f s, %s in '%s'", options.out_path, seconds, several(len(utterances), "utterance"), vocoder.language)

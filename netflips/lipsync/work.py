@@ -84,7 +84,7 @@ def _moving(path: Path) -> PictureSource:
     if info.still:
         hint = "netflips portrait makes a picture talk"
         raise InputError("this is a single picture", path=path, expected="a video", found=info.still, hint=hint)
-    return PictureSource(path, info.frame_rate or 25)
+    return PictureSource(path, info.steady_rate)
 
 
 def _draw(

@@ -199,7 +199,8 @@ class _Crowd:
     def _alone(self, one: Said, scores: Mapping[int, float]) -> set[int]:
         """The face of a voice that is heard over held pictures only, and that of one person alone."""
         same = [other.utterance.number for other in self._said if other.voice == one.voice]
-        tracks = [[track for seen in self._seen.get(number, ()) for track in seen.person.tracks] for number in same]
+        looked = [number for number in same if number in self._faces]
+        tracks = [[track for seen in self._seen.get(number, ()) for track in seen.person.tracks] for number in looked]
         is_held = all(found and all(track.evidence == UNJUDGED for track in found) for found in tracks)
         return set(scores) if is_held and len(scores) == 1 else set()
 

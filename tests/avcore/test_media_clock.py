@@ -104,4 +104,6 @@ def test_a_gap_in_the_pictures_is_held(tmp_path: Path) -> None:
     assert max(after.time - before.time for before, after in pairwise(stored)) < 0.12
     assert {shown_number(one.rgb) for one in stored if 1 < one.time < 4} == {24}
     assert stored[-1].time == times[-1]
-    assert probe(path).is_held
+    info = probe(path)
+    assert info.is_held
+    assert (info.steady_rate, info.duration_s) == (25, 5)

@@ -1,7 +1,9 @@
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -227,3 +229,27 @@ def test_a_folder_without_videos(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "x" / "a.txt").write_text("x")
     assert _prepare(tmp_path / "x", tmp_path / "out") == 2
     assert "there is no video in this folder" in capsys.readouterr().err
+
+
+def test_speech_without_a_picture_of_its_time_is_no_clip(talk_video: Path, tmp_path: Path) -> None:
+    """Of two stretches of speech the second has a picture for its first half second only, or one that is held."""
+    pictures, sound = [picture.rgb for picture in PictureSource(talk_video)], read_speech(talk_video)
+    height, width = pictures[0].shape[:2]
+    root = tmp_path / "videos"
+    root.mkdir()
+    for name, times in {"ends": range(90), "gap": [*range(90), *range(122, len(pictures))]}.items():
+        with av.open(str(root / f"{name}.mkv"), "w") as container:
+            video, audio = container.add_stream("libx264", rate=25), container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+            video.width, video.height, video.pix_fmt = width, height, "yuv420p"  # type: ignore[attr-defined]
+            for number in times:
+                frame = av.VideoFrame.from_ndarray(pictures[number])
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                container.mux(video.encode(frame))  # type: ignore[attr-defined]
+            heard = av.AudioFrame.from_ndarray((sound[None] * 32_767).astype(np.int16), "s16", "mono")
+            heard.sample_rate = 16_000
+            container.mux([*video.encode(None), *audio.encode(heard), *audio.encode(None)])  # type: ignore[attr-defined]
+    out = tmp_path / "out"
+    assert _prepare(root, out) == 0
+    assert [entry.id for entry in read_manifest(out / "manifest.jsonl").entries] == ["ends_0001", "gap_0001"]
+    rejected = {row["id"]: row["reason"] for row in read_rows(out / "rejected.jsonl")}
+    assert rejected == {"ends#unseen": "no picture", "gap_0002": "no picture"}
