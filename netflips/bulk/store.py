@@ -26,8 +26,7 @@ from avcore.plain_text import several
 from avcore.runs import journal
 from avcore.runs.journal import write_rows
 from avcore.runs.lock import folder_lock
-from avdata.manifest import Manifest
-from netflips.bulk.places import NOWHERE, Places
+from avdata.manifest import Entry, Manifest
 from netflips.bulk.records import Made, Rejected, Source
 from netflips.bulk.run_folder import WAY_OUT, Shard, digest, packed_shards, prepare_folder, read_plan, write_plan
 from netflips.bulk.settings import ShardLayout
@@ -37,6 +36,34 @@ _FAILED, _WORK = "failed.jsonl", "work"
 _FAILED_KEYS = ("id", "reason")
 
 LOG = logging.getLogger("netflips")
+
+
+NOWHERE = -1
+
+
+class Places:
+    """Places of utterances in a sequence of entries, by their ids."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        hashes = np.fromiter((hash(entry.id) for entry in entries), np.int64, len(entries))
+        self._order = np.argsort(hashes, kind="stable").astype(np.int32)
+        self._hashes = hashes[self._order]
+
+    def find(self, ids: Sequence[str]) -> NDArray[np.int32]:
+        """The place of each id, int32, NOWHERE for one that is not there."""
+        wanted = np.fromiter(map(hash, ids), np.int64, len(ids))
+        nearest = np.searchsorted(self._hashes, wanted).tolist()
+        return np.fromiter(map(self._place, ids, wanted.tolist(), nearest), np.int32, len(ids))
+
+    def _place(self, name: str, wanted: int, at: int) -> int:
+        """Go through those of one hash, which is nearly always one."""
+        while at < len(self._hashes) and self._hashes[at] == wanted:
+            place = int(self._order[at])
+            if self._entries[place].id == name:
+                return place
+            at += 1
+        return NOWHERE
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,29 +1,36 @@
 """The work of `netflips lip2speech`: one file's lips to speech, and what else is asked for of it."""
 
 import argparse
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from av2unit.stage import UNIT_ENCODER
+from avcore.answers import SpeakerVoice
+from avcore.arrays import Samples
 from avcore.checkpoints.bundle import bundle_of, checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG, device_name
-from avcore.errors import UsageError
+from avcore.contracts import Speaker
+from avcore.errors import NoSpeechError, UsageError
 from avcore.faces.select import parse_face_choice
 from avcore.files import require_file, require_place
-from avcore.media import PictureSource, require_media, require_video_name, write_speech_pieces
+from avcore.media import PictureSource, iter_speech_blocks, probe, require_media, require_video_name, write_speech_pieces
 from avcore.media.carried import CarriedOver
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, track
+from avcore.speech.regions import find_speech
 from avcore.speech.tracks import settle_track
-from avcore.timeline import samples_to_seconds
+from avcore.timeline import samples_to_seconds, seconds_to_samples
 from netflips.lip_speech.mel import write_mel
 from netflips.lip_speech.speaking import require_moving_lips, see_lips, speech_pieces
-from netflips.lip_speech.voices import choose_voice
 from netflips.lipsync.writing import Frame, write_talk
 from netflips.stages import load_speaker_encoder, load_unit_encoder, load_voice
 from unit2av.model import RendererCheckpoint, open_renderer_checkpoint
+from unit2av.speakers.voice_of import neutral_voice, read_voice, voice_of
 from unit2av.stage import RENDERER
 
 _MEL = ".npz"
@@ -102,3 +109,56 @@ def _write_video(source: PictureSource, out: Path, speech: Path, made_by: str, p
     pictures = track((picture.rgb for picture in source), "video", progress, len(source))
     frame = Frame.of(info, source.rate, CarriedOver(source.path, Fraction, info.duration_s))
     write_talk(out, frame, pictures, speech, info.duration_s, made_by, "speech")
+
+
+_WINDOW = seconds_to_samples(30)
+"""Samples that are searched for speech at once."""
+_ENOUGH, _LEAST = seconds_to_samples(20), seconds_to_samples(1)
+"""Samples of speech that a voice is taken from, and that it needs."""
+_STORED = (".npy", ".npz")
+
+
+def choose_voice(given: Path | None, video: Path, speaker_dim: int, encoder: Callable[[], Speaker]) -> tuple[SpeakerVoice, str]:
+    """The voice to speak in, and in words where it is from.
+
+    given: a recording, a video or a stored voice; None = that of the video's own sound, or nobody's where it has none. Raises what
+    `read_voice` raises, and NoSpeechError for a recording shorter than 1 s.
+    """
+    if given is not None:
+        if (
+            given.suffix.lower() not in _STORED
+            and given.is_file()
+            and (length := probe(given).duration_s) < samples_to_seconds(_LEAST)
+        ):
+            raise NoSpeechError(
+                "the voice is too short", path=given, expected="1 s of speech or more", found=f"{float(length):.2f} s"
+            )
+        return read_voice(given, encoder), f"that of {given}"
+    if not probe(video).has_audio:
+        return neutral_voice(speaker_dim), "nobody's, as the video has no sound and no --speaker-path is given"
+    spoken = _speech_in(video)
+    if len(spoken) >= _LEAST:
+        return voice_of(spoken, encoder()), f"that of the video's own sound, {float(samples_to_seconds(len(spoken))):.1f} s of it"
+    return neutral_voice(speaker_dim), "nobody's, as the video's sound has too little speech and no --speaker-path is given"
+
+
+def _speech_in(video: Path) -> Samples:
+    """Speech of a video's sound, float32 [S] at 16 kHz: the first 20 s, or what there is."""
+    found = [np.zeros(0, np.float32)]
+    for window in _windows(iter_speech_blocks(video)):
+        found += [window[seconds_to_samples(start) : seconds_to_samples(end)] for start, end in find_speech(window)]
+        if sum(map(len, found)) >= _ENOUGH:
+            break
+    return np.concatenate(found)
+
+
+def _windows(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """Blocks put together to pieces of about 30 s."""
+    held = list[Samples]()
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= _WINDOW:
+            yield np.concatenate(held)
+            held.clear()
+    if held:
+        yield np.concatenate(held)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from av2unit.stage import UNIT_ENCODER
 from avcore.arrays import Samples
@@ -13,6 +14,7 @@ from avcore.checkpoints.bundle import checkpoints_or_bundle
 from avcore.checkpoints.stages import Running
 from avcore.command import LOG, device_name
 from avcore.compute.ahead import pictures_at_once
+from avcore.contracts import Extractor
 from avcore.errors import InputError, NoFaceError, NoSpeechError
 from avcore.faces.find import SpeakerFace, find_faces
 from avcore.faces.geometry import cut_note
@@ -22,13 +24,12 @@ from avcore.media import PictureSource, iter_speech_blocks, probe, read_speech, 
 from avcore.media.carried import CarriedOver
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
-from avcore.progress import Progress, bars
+from avcore.progress import Progress, bars, silent, track
 from avcore.runs.cache import Arrays, WorkFolder, file_digest, key_of, require_work_folder
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.speech.tracks import settle_track
-from avcore.timeline import exact, frames_covering, samples_to_seconds
-from avcore.units import Units
-from netflips.lipsync.listening import units_of_speech
+from avcore.timeline import exact, frames_covering, samples_to_seconds, samples_to_units, seconds_to_units, units_to_samples
+from avcore.units import Ids, Units
 from netflips.lipsync.pieces import LONGEST_S, FaceBoxes, Talk, draw_pieces, piece_borders, quiet_moments
 from netflips.lipsync.writing import Frame, join_talk
 from netflips.listening import stored_blocks
@@ -198,3 +199,35 @@ def heard_units(encoder: Path | None, speech: Samples, options: argparse.Namespa
         return None
     extractor = load_unit_encoder(encoder, Running(device_name(options), options.precision))
     return units_of_speech(extractor, speech, progress, options.speech)
+
+
+_PIECE, _OVERLAP = seconds_to_units(20), seconds_to_units(1)
+"""Steps that are kept of a piece, and that are heard before and after them."""
+
+
+def units_of_speech(
+    extractor: Extractor, speech: NDArray[np.float32], progress: Progress = silent, path: Path | None = None
+) -> Units:
+    """The units of speech, with the durations they have in it. Raises NoSpeechError where it is too short.
+
+    speech: float32 of shape [S] at 16 kHz in -1..1. path: where it was read, for what is said of it.
+    """
+    total = samples_to_units(len(speech))
+    if not total:
+        found = f"{float(samples_to_seconds(len(speech))):.3f} s"
+        raise NoSpeechError("the speech is too short", path=path, expected="0.02 s or more", found=found)
+    heard = list[Ids]()
+    starts = range(0, total, _PIECE)
+    language = vocabulary = ""
+    for start in track(starts, "units", progress, len(starts)):
+        first, stop = max(0, start - _OVERLAP), min(total, start + _PIECE + _OVERLAP)
+        units = extractor.extract(np.array(speech[units_to_samples(first) : units_to_samples(stop)]), None)
+        language, vocabulary = units.language, units.vocabulary
+        frames = _filled(units.frames(), stop - first)
+        heard.append(frames[start - first : min(start + _PIECE, total) - first])
+    return Units.from_frames(np.concatenate(heard), language, vocabulary)
+
+
+def _filled(frames: Ids, count: int) -> Ids:
+    """As many steps as the sound has: the encoder hears a step less or more than there are at the end."""
+    return np.append(frames[:count], np.full(max(0, count - len(frames)), frames[-1] if len(frames) else 0))

@@ -1,6 +1,7 @@
 """Text to text in another language (machine translation) by NLLB or M2M-100, of a folder that a user has (CTranslate2)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +22,7 @@ from netflips.recognizers.folders import (
     words_in,
 )
 from netflips.recognizers.trial import try_apart
-from netflips.text_road.languages import language_tokens
 from netflips.text_road.pieces import Pieces, open_pieces, pieces_file
-from netflips.text_road.sentences import sentences_of
 
 _WHAT = "the text translator"
 _HINT = "--text-translator takes a folder of NLLB or M2M-100"
@@ -149,3 +148,87 @@ def _adds_end(folder: Path) -> bool:
 
 
 __all__ = ["TextTranslation", "TextTranslator", "open_text_translator", "require_translator_folder"]
+
+
+_NLLB = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
+_M2M = re.compile(r"__([a-z]{2})__")
+_LATIN, _CYRILLIC, _ARABIC, _DEVANAGARI = "Latn", "Cyrl", "Arab", "Deva"
+_FLORES = {
+    _LATIN: "af:afr az:azj bs:bos ca:cat cs:ces cy:cym da:dan de:deu en:eng eo:epo es:spa et:est eu:eus fi:fin fr:fra ga:gle gl:glg"
+    " ha:hau hr:hrv ht:hat hu:hun id:ind ig:ibo is:isl it:ita jv:jav lb:ltz lg:lug ln:lin lt:lit lv:lvs mg:plt ms:zsm mt:mlt "
+    "nl:nld nn:nno no:nob pl:pol pt:por rn:run ro:ron rw:kin sk:slk sl:slv sm:smo sn:sna so:som sq:als su:sun sv:swe sw:swh tk:tuk "
+    "tl:tgl tn:tsn tr:tur uz:uzn vi:vie xh:xho yo:yor zu:zul",
+    _CYRILLIC: "be:bel bg:bul kk:kaz ky:kir mk:mkd mn:khk ru:rus sr:srp tg:tgk tt:tat uk:ukr",
+    _ARABIC: "ar:arb fa:pes ps:pbt sd:snd ug:uig ur:urd",
+    _DEVANAGARI: "hi:hin mr:mar ne:npi sa:san",
+    "Beng": "as:asm bn:ben",
+    "Ethi": "am:amh",
+    "Hang": "ko:kor",
+    "Hans": "zh:zho",
+    "Hebr": "he:heb yi:ydd",
+    "Jpan": "ja:jpn",
+    "Armn": "hy:hye",
+    "Geor": "ka:kat",
+    "Grek": "el:ell",
+    "Gujr": "gu:guj",
+    "Guru": "pa:pan",
+    "Khmr": "km:khm",
+    "Knda": "kn:kan",
+    "Laoo": "lo:lao",
+    "Mlym": "ml:mal",
+    "Mymr": "my:mya",
+    "Orya": "or:ory",
+    "Sinh": "si:sin",
+    "Taml": "ta:tam",
+    "Telu": "te:tel",
+    "Thai": "th:tha",
+    "Tibt": "bo:bod",
+}
+"""NLLB's name (of FLORES-200) for each language of two letters, by its script; of several scripts or kinds the usual one."""
+_NLLB_NAMES = {
+    f"{flores}_{script}": short for script, row in _FLORES.items() for short, flores in (pair.split(":") for pair in row.split())
+}
+
+
+def language_tokens(vocabulary: Iterable[str]) -> dict[str, str]:
+    """The tokens of a translator's languages, by the two-letter name: `{"ko": "kor_Hang"}` of NLLB, `{"ko": "__ko__"}` of M2M-100.
+
+    Empty for another translator. NLLB's languages without a two-letter name are left out.
+    """
+    found: dict[str, str] = {}
+    for token in vocabulary:
+        if known := _M2M.fullmatch(token):
+            found.setdefault(known[1], token)
+        elif _NLLB.fullmatch(token) and token in _NLLB_NAMES:
+            found.setdefault(_NLLB_NAMES[token], token)
+    return found
+
+
+_WIDE = "\u3002\uff01\uff1f"
+"""The full stop, exclamation and question mark of Chinese and Japanese, behind which there is no blank."""
+_SENTENCE_END = re.compile(rf"(?<=[.!?\u2026{_WIDE}])[\"'\u201d\u2019\xbb)\]]*\s+|(?<=[{_WIDE}])")
+_SHORT = frozenset(("mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", "e.g", "i.e", "jr", "sr", "u.s", "u.k", "a.m", "p.m"))
+"""Words after whose full stop a sentence goes on."""
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a text in order, without blanks around them; a line ends one. Nothing is lost but blanks."""
+    return [sentence for line in text.splitlines() for sentence in _cut(line)]
+
+
+def _cut(line: str) -> Iterator[str]:
+    begin = 0
+    for end in _SENTENCE_END.finditer(line):
+        piece, rest = line[begin : end.end()].strip(), line[end.end() :].lstrip()
+        if piece and rest and not _goes_on(piece, rest):
+            yield piece
+            begin = end.end()
+    if last := line[begin:].strip():
+        yield last
+
+
+def _goes_on(piece: str, rest: str) -> bool:
+    if not piece.endswith("."):
+        return False
+    word = piece.split()[-1][:-1].lower()
+    return word in _SHORT or (len(word) == 1 and word.isalpha()) or rest[0].islower()

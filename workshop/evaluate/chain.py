@@ -4,13 +4,15 @@ It differs in one thing: what is read of a file is read once for all that is ask
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from av2unit import trust
 from avcore.arrays import Pictures, Samples
+from avcore.contracts import Extractor
 from avcore.errors import NoFaceError, UnitError
 from avcore.faces.crop import Box
 from avcore.faces.find import SpeakerFace, find_faces
@@ -25,10 +27,41 @@ from unit2av.mouths.choose import opened_mouth
 from unit2av.speakers.voice_of import voice_of
 from unit2av.voice.speech import SpeakerVoice
 from unit2unit.inference import Translation
-from workshop.evaluate.listening import TakenUnits, take_units
-from workshop.evaluate.modalities import VIDEO
+from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 
 _BY_DEFAULT = MouthChoice()
+
+
+@dataclass(frozen=True)
+class TakenUnits:
+    """units: English. confidence: of the encoder. modalities: what the units are taken from."""
+
+    units: Units
+    confidence: float
+    modalities: str
+
+
+def take_units(extractor: Extractor, speech: Samples, lips: Pictures | None, modalities: str) -> TakenUnits:
+    """Take units from speech float32 [S] at 16 kHz, from lips uint8 [time, 96, 96], from both, or as a dub decides by default.
+
+    lips: None = there are none, which `auto` takes as it is. Raises InputError where the modalities ask for what is not there.
+    """
+    found = (
+        _by_default(extractor, speech, lips)
+        if modalities == AUTO
+        else _taken(extractor, speech if AUDIO in modalities else None, lips if VIDEO in modalities else None)
+    )
+    return replace(found, units=replace(found.units, language="en"))
+
+
+def _by_default(extractor: Extractor, speech: Samples, lips: Pictures | None) -> TakenUnits:
+    heard = trust.trusted_units(extractor, speech, lips, extractor.agreement)
+    return TakenUnits(heard.extraction.units, heard.extraction.confidence, heard.modalities)
+
+
+def _taken(extractor: Extractor, speech: Samples | None, lips: Pictures | None) -> TakenUnits:
+    units, confidence = extractor.extract_scored(speech, lips)
+    return TakenUnits(units, confidence, VIDEO if speech is None else AUDIO if lips is None else BOTH)
 
 
 @dataclass(frozen=True)

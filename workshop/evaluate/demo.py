@@ -19,9 +19,8 @@ from netflips.evaluate.suite_page import Told
 from netflips.evaluate.tables import markdown
 from workshop.evaluate.condition_rows import OF_BUNDLE
 from workshop.evaluate.documents import is_untouched_noted, note_untouched, require_page, write_table
-from workshop.evaluate.estimate import seconds_for
 from workshop.evaluate.figures import figures_of, filled_rows, metrics
-from workshop.evaluate.jobs import OTHERS, Need
+from workshop.evaluate.jobs import OTHERS, ExamJob, Need
 from workshop.evaluate.lacking import measurable
 from workshop.evaluate.material import MEANINGS
 from workshop.evaluate.others import OtherBundle
@@ -169,3 +168,26 @@ def _with_synthesisers_that_are_here(needs: Sequence[Need]) -> list[Need]:
             synthesisers.install_command(missing),
         )
     return [need for need in needs if need.kind not in missing]
+
+
+_CLIP_S, _FACES_S = 0.7, 0.8
+"""CPU seconds for drawing a clip, and for following its face, on clips of 2.5 s."""
+_NATURAL_S = 3.0
+"""The same for saying a sentence in a natural voice."""
+_START_S = 40.0
+"""Loading models in each process, and recording the references."""
+
+
+def seconds_for(jobs: Sequence[ExamJob], processes: int) -> float:
+    """Wall seconds that jobs take on as many cores as processes."""
+    if not jobs:
+        return 0.0
+    return _START_S + sum(map(_job_seconds, jobs)) / max(processes, 1)
+
+
+def _job_seconds(job: ExamJob) -> float:
+    tasks = sum(task.seconds for task in job.tasks)
+    if not job.case.has_clip:
+        return tasks
+    made = _CLIP_S + (_NATURAL_S if job.case.kind == "natural" else 0.0)
+    return tasks + made + (_FACES_S if any(task.needs_face for task in job.tasks) else 0.0)

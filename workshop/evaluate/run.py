@@ -3,14 +3,21 @@
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from time import process_time
+from typing import Any, NoReturn
 
+import torch
+
+from av2unit.stage import UNIT_ENCODER
 from avcore.checkpoints.bundle import Bundle
-from avcore.files import write_text
+from avcore.checkpoints.checkpoint import read_checkpoint, write_checkpoint
+from avcore.errors import NetflipsError
+from avcore.files import private_folder, write_text
 from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.pool import ProcessPool
@@ -18,14 +25,15 @@ from avcore.runs.work import WorkersFailError
 from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
 from netflips.evaluate.running import run_jobs
-from workshop.evaluate.jobs import ExamJob, ExamPaths, ExamTask, Need, Record, missing_jobs, record_key
-from workshop.evaluate.material import drawn_sentence
+from unit2unit.stage import TRANSLATOR
+from workshop.evaluate.bench import Bench
+from workshop.evaluate.chain import read_clip
+from workshop.evaluate.jobs import ExamItem, ExamJob, ExamPaths, ExamTask, Need, Record, missing_jobs, record_key
+from workshop.evaluate.material import KINDS, drawn_sentence, plan_clip, write_clip
 from workshop.evaluate.mouth import phones_of_units
-from workshop.evaluate.random_weights import write_random_bundle
 from workshop.evaluate.retrieval import UnitReferences, record_references
 from workshop.evaluate.settings import EvaluationSettings
-from workshop.evaluate.tasks import DubAtRandom, SpeakAgain
-from workshop.evaluate.worker import ExamWorker
+from workshop.evaluate.tasks import DubAtRandom, ExamClip, SpeakAgain
 from workshop.voices.cast import cast
 from workshop.voices.phrasebook import phrasebook
 
@@ -107,3 +115,61 @@ def _digest(texts: Sequence[str], voices: Sequence[EspeakVoice]) -> str:
     """What recordings are kept under."""
     said = json.dumps([texts, list(map(asdict, voices))], ensure_ascii=False).encode()
     return hashlib.sha256(said).hexdigest()[:_SHORT]
+
+
+_SHUFFLED = (UNIT_ENCODER, TRANSLATOR)
+
+
+def write_random_bundle(bundle: Bundle, folder: Path, seed: int) -> None:
+    """Write a bundle whose encoder and translator know nothing; its voice stays, so that what it says is Korean."""
+    generator = torch.Generator().manual_seed(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in bundle.models:
+        stage, name = one.stage, one.file
+        if (folder / name).is_file():
+            continue
+        if stage not in _SHUFFLED:
+            shutil.copyfile((bundle.folder / name).with_suffix(".json"), (folder / name).with_suffix(".json"))
+            shutil.copyfile(bundle.folder / name, folder / name)
+            continue
+        stored = read_checkpoint(bundle.folder / name, stage)
+        shuffled: dict[int, torch.Tensor] = {}
+        for tensor in stored.tensors.values():
+            if tensor.dim() > 1 and tensor.data_ptr() not in shuffled:  # one tensor under several names stays one
+                order = torch.randperm(tensor.numel(), generator=generator)
+                shuffled[tensor.data_ptr()] = tensor.flatten()[order].view(tensor.shape)
+        write_checkpoint(
+            folder / name, stage, stored.config, {key: shuffled.get(one.data_ptr(), one) for key, one in stored.tensors.items()}
+        )
+
+
+class ExamWorker:
+    """Models and references, ready for jobs."""
+
+    def __init__(self, place: ExamPaths, settings: EvaluationSettings) -> None:
+        self._bench = Bench(place, settings)
+
+    def process(self, jobs: Sequence[ExamJob]) -> list[Record]:
+        """Do jobs in a process of a pool."""
+        return [record for job in jobs for record in self.do(job)]
+
+    def do(self, job: ExamJob) -> list[Record]:
+        """Do a job: one record for each task. What cannot be dubbed is a record too, and counts as wrong."""
+        item = job.case
+        if item.kind not in KINDS:
+            return [self._record(item, task, item.index) for task in job.tasks]
+        settings = self._bench.settings
+        with private_folder() as folder:
+            plan = plan_clip(item.kind, item.index, settings)
+            write_clip(folder / "clip.mp4", plan, settings.side)
+            heard = read_clip(folder / "clip.mp4", needs_face=any(task.needs_face for task in job.tasks))
+            clip = ExamClip(item.index, plan, heard, folder)
+            return [self._record(item, task, clip) for task in job.tasks]
+
+    def _record(self, item: ExamItem, task: ExamTask, given: Any) -> Record:
+        start = process_time()
+        try:
+            found = task.do(self._bench, given)
+        except NetflipsError as error:
+            found = {"right": False, "failed": str(error)}
+        return {"kind": item.kind, "index": item.index, "task": task.name} | found | {"cpu_s": round(process_time() - start, 2)}

@@ -8,7 +8,8 @@ import numpy as np
 
 from avcore.arrays import Pictures, Samples
 from avcore.errors import NoFaceError
-from avcore.media import read_speech
+from avcore.media import read_speech, write_speech
+from netflips.evaluate.noise import at_snr, white_noise
 from unit2av.mouths.backend import AUTO as ANY_MOUTH
 from unit2av.mouths.backend import MouthChoice
 from unit2av.speakers.voice_of import voice_of
@@ -19,7 +20,6 @@ from workshop.evaluate.jobs import Record
 from workshop.evaluate.material import ClipPlan, drawn_sentence
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 from workshop.evaluate.mouth import draw_truth, face_in, measure_ceiling, measure_mouth
-from workshop.evaluate.noise import noisy_copy
 
 ROOM = "room"
 _DUB_S, _UNDERSTOOD_S = 0.6, 0.3
@@ -269,3 +269,9 @@ def _with_face(heard: ClipContent) -> ClipContent:
     if heard.face is None:
         raise NoFaceError("no face was found", path=heard.source.path)
     return heard
+
+
+def noisy_copy(samples: Samples, snr_db: float, path: Path, seed: int) -> Samples:
+    """Write float32 [S] with white noise at a ratio of root mean squares (dB) as a sound file, and read that again."""
+    write_speech(path, at_snr(samples, white_noise(len(samples), seed), snr_db))
+    return read_speech(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avdata.manifest import Entry
 from benchmarks.plans import write_corpus
-from netflips.bulk.places import NOWHERE, Places
+from netflips.bulk.store import NOWHERE, Places
 
 _ROWS = 50_000
 _MOST_BYTES_A_ROW = 300

@@ -15,9 +15,8 @@ from netflips.dub.command import build_parser
 from netflips.serve.hand import Hand
 from netflips.serve.jobs import Job, JobFolders, complaint, warnings_in
 from netflips.serve.limits import Space
-from netflips.serve.queue import Queue
+from netflips.serve.queue import Queue, seconds_left, share_of
 from netflips.serve.settings import Settings
-from netflips.serve.shares import seconds_left, share_of
 from tests.netflips.serve.conftest import CLIP, LOCAL, app_of, over, say, until, upload
 
 

@@ -9,9 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from avcore.errors import InputError, LanguageError, UsageError
-from netflips.text_road.languages import language_tokens
-from netflips.text_road.sentences import sentences_of
-from netflips.text_road.translator import open_text_translator
+from netflips.text_road.translator import language_tokens, open_text_translator, sentences_of
 
 pytest.importorskip("ctranslate2", reason="needs the extra asr")
 pytest.importorskip("sentencepiece", reason="needs the extra asr")

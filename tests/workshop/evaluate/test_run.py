@@ -17,7 +17,7 @@ from netflips.evaluate.tables import markdown
 from netflips.options import DubOptions
 from netflips.pipeline import dub
 from tests.workshop.evaluate.conftest import SETTINGS
-from workshop.evaluate import clipless, demo, listening, material, worker
+from workshop.evaluate import chain, clipless, demo, material, run
 from workshop.evaluate.bench import load_bundle
 from workshop.evaluate.chain import Chain, read_clip
 from workshop.evaluate.condition_rows import WARNING_ROWS
@@ -26,10 +26,9 @@ from workshop.evaluate.jobs import ExamItem, ExamJob, Need, Record, record_key
 from workshop.evaluate.material import plan_clip, write_clip
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 from workshop.evaluate.rows import NATURAL, OTHER_SYNTHESISERS, ROWS, UNTOUCHED, by_task, sweep_curve, sweep_needs
-from workshop.evaluate.run import Evaluation
+from workshop.evaluate.run import Evaluation, ExamWorker
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import Dub, DubShuffled, UnderstandInNoise, UnderstandThrough, UnderstandWithLips
-from workshop.evaluate.worker import ExamWorker
 from workshop.evaluate.worst import failures_of, worst_of_exam
 from workshop.voices import others
 from workshop.voices.cast import held_out_english
@@ -120,7 +119,7 @@ def test_what_is_found_does_not_depend_on_what_is_expected(
     monkeypatch.setattr(material, "say", lambda text, voice: said.append(text) or say(text, voice))
     clip = tmp_path / "clip.mp4"
     write_clip(clip, plan_clip("held_out", 0, SETTINGS), SETTINGS.side)
-    monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
+    monkeypatch.setattr(run, "write_clip", lambda path, plan, side: path.write_bytes(clip.read_bytes()))
     monkeypatch.setattr(clipless, "say", None)
     job, do = ExamJob(ExamItem("held_out", 0), (Dub(), DubShuffled())), ExamWorker(evaluation.place, SETTINGS)
     honest = do.do(job)
@@ -160,7 +159,7 @@ def test_the_chain_is_that_of_netflips_dub(bundle: Bundle, tmp_path: Path) -> No
 
 
 def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
+    monkeypatch.setattr(run, "write_clip", lambda path, plan, side: write_clip(path, replace(plan, around=_away), side))
     record = ExamWorker(evaluation.place, SETTINGS).do(ExamJob(ExamItem("held_out", 3), (Dub(VIDEO),)))[0]
 
     assert record["right"] is False
@@ -173,7 +172,7 @@ def test_a_clip_that_cannot_be_dubbed_counts_as_wrong(evaluation: Evaluation, mo
 
 def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[bool, bool]] = []
-    monkeypatch.setattr(listening, "_by_default", lambda extractor, speech, lips: _noted(given, extractor, speech, lips))
+    monkeypatch.setattr(chain, "_by_default", lambda extractor, speech, lips: _noted(given, extractor, speech, lips))
     lips = UnderstandWithLips(AUTO, "own"), UnderstandWithLips(AUTO, "still"), UnderstandWithLips(BOTH, "still")
     do = ExamWorker(evaluation.place, SETTINGS)
     tasks = (*lips, UnderstandInNoise(0.0), UnderstandThrough("fast"), Dub())
@@ -190,9 +189,9 @@ def test_conditions_change_what_is_heard_and_units_are_judged(evaluation: Evalua
     assert all("right" not in one for one in (own, still, both, noise, fast)), "nothing was said"
 
 
-def _noted(given: list[tuple[bool, bool]], extractor: Any, speech: Any, lips: Any) -> listening.TakenUnits:
+def _noted(given: list[tuple[bool, bool]], extractor: Any, speech: Any, lips: Any) -> chain.TakenUnits:
     given.append((speech is not None, lips is not None))
-    return replace(listening._taken(extractor, speech, lips), modalities="decided")
+    return replace(chain._taken(extractor, speech, lips), modalities="decided")
 
 
 def test_other_synthesisers_are_heard_alone(evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:

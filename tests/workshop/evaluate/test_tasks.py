@@ -3,8 +3,8 @@
 import pytest
 
 from workshop.evaluate.clipless import CopyRecording, DubSynthesiser, HearEnglish, HearOther, HearRecording, Say, VocoderAlone
-from workshop.evaluate.estimate import seconds_for
-from workshop.evaluate.jobs import ExamItem, ExamJob, Need, missing_jobs
+from workshop.evaluate.demo import seconds_for
+from workshop.evaluate.jobs import ExamItem, ExamJob, ExamTask, Need, missing_jobs
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
 from workshop.evaluate.rows import ROWS, sweep_needs
 from workshop.evaluate.settings import EvaluationSettings
@@ -13,7 +13,6 @@ from workshop.evaluate.tasks import (
     DubAcrossRoom,
     DubAtRandom,
     DubShuffled,
-    ExamTask,
     Read,
     Show,
     ShowTruth,
