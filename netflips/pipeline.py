@@ -49,7 +49,9 @@ def dub(
     options = options.settled_for(models.extractor.agreement is not None)
     clock, progress = StageClock(), progress or silent
     with clock.stage("read"):
-        settle_track(in_path, options.audio_track)
+        is_usual = settle_track(in_path, options.audio_track)
+        if not is_usual and head_start is not None:
+            head_start.close()  # its clock is that of another sound
         source = PictureSource(in_path)
         in_own_time = is_recording(source, options)
     if in_own_time:

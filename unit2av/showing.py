@@ -16,6 +16,7 @@ from avcore.pingpong import pingpong
 from avcore.plain_text import several
 from avcore.progress import Progress, bars
 from avcore.provenance import synthetic_comment
+from avcore.speech.tracks import settle_track
 from avcore.timeline import FRAME_RATE, SAMPLE_RATE, units_to_seconds
 from avcore.units import Ids, Units, from_reference_codes, read_unit_file, units_of
 from avcore.units.vocabulary import normalise_language
@@ -42,6 +43,7 @@ def say_and_show(options: argparse.Namespace) -> None:
     checkpoint = checkpoint_or_bundle(options.unit2av_path, RENDERER)
     out = _check_paths(options, checkpoint)
     codes = read_unit_file(options.in_unit_path)
+    settle_track(options.in_vid_path)
     source = PictureSource(options.in_vid_path)
     models = _load(options, checkpoint)
     comment = synthetic_comment(models.vocoder.language, [models.fingerprint])

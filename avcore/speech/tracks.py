@@ -8,7 +8,7 @@ from avcore.arrays import Samples
 from avcore.errors import MediaError
 from avcore.media import iter_speech_blocks
 from avcore.media.decoding import audio_stream, open_media
-from avcore.media.tracks import SoundTrack, asked_track, choose_track, note_of, sound_tracks
+from avcore.media.tracks import SoundTrack, asked_track, choose_track, chosen_number, note_of, sound_tracks
 from avcore.speech.regions import listen
 from avcore.timeline import SAMPLE_RATE
 
@@ -19,11 +19,12 @@ _LEAST_S = 0.5
 _WAY_OUT = "--audio-track chooses another"
 
 
-def settle_track(path: str | Path, asked: str | None = None) -> None:
+def settle_track(path: str | Path, asked: str | None = None) -> bool:
     """Decide which sound track of a file is read from now on, and say so where there are several.
 
     asked: a number from 1 or a language; None = the one that a player plays if there is speech in it, else the first that has some.
-    Raises InputError or MediaError for a file or a track that is not there. A file of one track is opened and no more.
+    Returns whether it is the one that a player plays. A file of one track is opened and no more. Raises InputError or MediaError
+    for a file or a track that is not there.
     """
     choose_track(path, None)
     with open_media(path) as container:
@@ -33,6 +34,7 @@ def settle_track(path: str | Path, asked: str | None = None) -> None:
         choose_track(path, asked_track(tracks, asked, path).number)
     elif len(tracks) > 1:
         _take_the_speaking(path, [tracks[number - 1], *(one for one in tracks if one.number != number)])
+    return chosen_number(path) in (None, number)
 
 
 def _take_the_speaking(path: str | Path, tracks: list[SoundTrack]) -> None:

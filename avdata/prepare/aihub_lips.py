@@ -140,7 +140,7 @@ class LipWorker:
             return ()
         footage = Footage.of(video.source, self.temporary)
         with footage.told_as(video.source):
-            footage.bring(video.source)
+            footage = footage.bring(video.source)
         try:
             with footage.told_as(video.source):
                 requests = list(self._requests(piece.key, video, label, footage))

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from avcore.media import (
     write_speech,
 )
 from avcore.media.clock import LONGEST_STAY_S
+from avcore.media.tracks import choose_track, chosen_number
 from avcore.plain_text import several
 from avcore.speech.regions import SpeechActivity, listen
 from avcore.speech.tracks import settle_track
@@ -53,11 +54,14 @@ FacePlace = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Footage:
-    """video: a file (a copy of one in an archive, where is_copy). sound: its speech as raw int16 at 16 kHz."""
+    """video: a file (a copy of one in an archive, where is_copy). sound: its speech as raw int16 at 16 kHz. track: of several
+    sound tracks the number of the one that it is from, on whose clock clips lie; 0 = there is one.
+    """
 
     video: Path
     sound: Path
     is_copy: bool
+    track: int = 0
 
     @classmethod
     def of(cls, source: CorpusFile, temporary: Path) -> "Footage":
@@ -66,8 +70,9 @@ class Footage:
         video = source.paths[0] if source.is_plain else temporary / f"{stem}{source.suffix}"
         return cls(video, temporary / f"{stem}.s16", not source.is_plain)
 
-    def bring(self, source: CorpusFile, audio_track: str | None = None) -> None:
-        """Copy the video out of its archive if it is in one, and store its sound, by `settle_track` of one of several tracks.
+    def bring(self, source: CorpusFile, audio_track: str | None = None) -> Self:
+        """Copy the video out of its archive if it is in one, and store its sound, by `settle_track` of one of several tracks, which
+        is noted in what is returned.
 
         Raises MediaError or InputError when it has no sound or cannot be read; then nothing stays behind.
         """
@@ -82,6 +87,7 @@ class Footage:
         except BaseException:
             self.remove()
             raise
+        return replace(self, track=chosen_number(self.video) or 0)
 
     @contextmanager
     def told_as(self, source: CorpusFile) -> Iterator[None]:
@@ -204,6 +210,8 @@ class ClipMaker:
 
     def make(self, request: ClipRequest) -> PieceRecord:
         """Make a clip; its files are there when this returns a record that it was kept. Raises MediaError for bad video."""
+        if request.footage.track:  # it may have been chosen in another process
+            choose_track(request.footage.video, request.footage.track)
         thumbnails = Thumbnails(request.num_frames)
         speech = request.footage.speech(request.first, request.num_frames)
         stays = _Stays()

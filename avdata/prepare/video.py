@@ -136,7 +136,7 @@ class VideoWorker:
         recording: Recording = piece.work
         footage = Footage.of(recording.source, self.temporary)
         with footage.told_as(recording.source):
-            footage.bring(recording.source, self.video.audio_track or None)
+            footage = footage.bring(recording.source, self.video.audio_track or None)
         try:
             with footage.told_as(recording.source):
                 requests = self._requests(piece.key, recording, footage, journal)

@@ -9,6 +9,7 @@ from avcore.checkpoints.bundle import checkpoint_or_bundle
 from avcore.command import device_name
 from avcore.errors import NoSpeechError
 from avcore.progress import Progress, silent
+from avcore.speech.tracks import settle_track
 from netflips.listening import Listener, RecognizerEar
 from netflips.transcribe import reader_path
 
@@ -23,6 +24,7 @@ class QuestionHearing:
     def hear(self, question: Path, progress: Progress = silent) -> Transcript:
         """What is said in a recording; an empty text where nobody speaks. Raises MediaError for what holds no sound."""
         try:
+            settle_track(question)
             said = self.listener.hear(question, self._settings, progress).transcripts
         except NoSpeechError:
             return Transcript("", self._settings.language or "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from avcore.command import Parser, add_common_options, run
 from avcore.faces.select import parse_face_choice
 from avcore.loading import loading
+from avcore.usage import add_track_option
 
 
 def build_parser(prog: str = "netflips lip2speech") -> Parser:
@@ -38,6 +39,7 @@ def build_parser(prog: str = "netflips lip2speech") -> Parser:
         metavar="FILE",
         help="the voice: a recording, a video, x.npy or x.npz (default: that of the video's own sound, else a voice of nobody's)",
     )
+    add_track_option(how, "the video")
     how.add_argument("--face", default="auto", help="whose lips: auto (the largest that speaks), largest, or N-th from the left")
     models = parser.add_argument_group("models", "the first two belong together; neither of them = the small ones of the bundle")
     models.add_argument("--av2unit-path", type=Path, metavar="FILE", help="unit encoder, which reads lips")

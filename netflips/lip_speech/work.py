@@ -39,7 +39,7 @@ _MEL = ".npz"
 def speak_video(options: argparse.Namespace) -> None:
     """Speak what the options ask for. Raises NetflipsError for files that cannot be used; then nothing is written."""
     encoder, renderer = _check(options)
-    settle_track(options.video)
+    settle_track(options.video, options.audio_track)
     info = require_moving_lips(options.video)
     device = device_name(options)
     checkpoint = open_renderer_checkpoint(renderer)

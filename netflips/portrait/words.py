@@ -15,6 +15,7 @@ from avcore.files import private_folder, require_file, require_place
 from avcore.media import read_speech, require_media, write_speech_pieces
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, track
+from avcore.speech.tracks import settle_track
 from avcore.units import Units, from_reference_codes, read_unit_file, units_of
 from netflips.lipsync.work import heard_units
 from netflips.portrait.flags import duration_scale
@@ -83,6 +84,7 @@ def spoken(given: Given, options: argparse.Namespace, progress: Progress) -> Ite
     """The sound that is heard, a file for the length of the block, and what the mouth is told of it. Raises NetflipsError."""
     with private_folder() as folder:
         if given.speech is not None:
+            settle_track(given.speech)
             samples = read_speech(given.speech)
             if not samples.size:
                 raise NoSpeechError("the speech is empty", path=given.speech)

@@ -79,7 +79,7 @@ def test_the_track_that_speaks_or_that_is_asked_for(
     tmp_path: Path, tracks: list[tuple[Samples, str, str]], default: int, asked: str | None, number: int, note: str
 ) -> None:
     path = write_tracks(tmp_path / "a.mkv", tracks, default)
-    settle_track(path, asked)
+    assert settle_track(path, asked) == (number == default + 1)
     info = probe(path)
     assert info.track == number
     assert likeness(read_speech(path), tracks[number - 1][0]) > 0.99

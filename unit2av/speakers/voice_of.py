@@ -19,8 +19,10 @@ from avcore.contracts import Speaker
 from avcore.errors import InputError, NoSpeechError, UsageError
 from avcore.files import atomic_output, require_file
 from avcore.media import probe, read_speech
+from avcore.media.tracks import chosen_number
 from avcore.outputs import keep_apart
 from avcore.speech.pitch import Pitch, measure_pitch
+from avcore.speech.tracks import settle_track
 from unit2av.speaker import SpeakerEncoder
 
 _VECTOR, _PITCH = "voice", "pitch"
@@ -41,6 +43,8 @@ def read_voice(path: str | Path, encoder: Callable[[], Speaker]) -> SpeakerVoice
         return SpeakerVoice(_as_vector(load_array(path, "the speaker vector"), path))
     if path.suffix.lower() == _SUFFIX:
         return _read_stored(path)
+    if chosen_number(path) is None:  # else it is the video that is dubbed, too
+        settle_track(path)
     probe(path)  # says that it ends early, which reading it does not
     speech = read_speech(path)
     try:
