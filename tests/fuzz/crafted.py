@@ -169,9 +169,7 @@ def _documents(good: Path) -> Iterator[Case]:
         yield _given(good, "speakers.json", content, f"utterances {numbers[:20]}", "names utterances that cannot be")
     many = {"utterances": [{"start_s": number * 1e-5, "end_s": (number + 1) * 1e-5} for number in range(20_000)]}
     yield _given(good, "segments.json", json.dumps(many).encode(), "20,000 of 10 us", "entry 1 is too short")
-    yield _given(
-        good, "segments.srt", b"1\n" + HUGE + b":00:00,000 --> 99:00:00,000\n", "hours of 5,000 digits", "line 2 has no times"
-    )
+    yield _given(good, "segments.srt", b"1\n" + HUGE + b":00:00,000 --> 99:00:00,000\n", "hours of 5,000 digits", "found line 2")
 
 
 def _lines(good: Path) -> Iterator[Case]:
