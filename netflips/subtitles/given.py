@@ -5,6 +5,7 @@ a last line that is a number, and knows neither SAMI's ends nor its languages. I
 """
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ _SAMI_CLASS = re.compile(r"class\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _NUMBERED = re.compile(r"\[\d+\]")
 """What `--segments` writes in place of a text."""
 _NAME = re.compile(r"^([A-Z][A-Z .'-]{0,19}|[^\W\d_][\w.'-]{0,15}(?: [^\W\d_][\w.'-]{0,15})?)\s?[:\uff1a]\s+(?=\S)")
+_DASHES = re.compile(r"^\s*[-\u2013\u2014]", re.MULTILINE)
 _LATIN = "A-Za-z\u00c0-\u024f"
 _LETTERS = {
     "ko": "\uac00-\ud7a3", "ja": "\u3041-\u30ff", "zh": "\u4e00-\u9fff",
@@ -202,7 +204,8 @@ def _substation(text: str, ending: str, untimed: list[int]) -> Iterator[GivenCue
         if not _ASS_LINE.match(line):
             untimed.append(number)
             continue
-        (event,) = pysubs2.SSAFile.from_string(f"[Events]\n{line}\n", format_=ending.lstrip("."))
+        with warnings.catch_warnings(action="ignore"):  # of margins, which nobody asked for
+            (event,) = pysubs2.SSAFile.from_string(f"[Events]\n{line}\n", format_=ending.lstrip("."))
         if not event.is_drawing:
             yield GivenCue(number, event.start / 1000, event.end / 1000, event.plaintext)
 
@@ -262,7 +265,8 @@ def _cleaned(raw: Sequence[GivenCue]) -> tuple[list[GivenCue], list[int], tuple[
             continue
         cleaned = clean_text(one.text, is_subtitle=True)
         lines = [_without_name(line, names) for line in cleaned.text.split("\n")]
-        said = " ".join(line for line, _ in lines if line)
+        is_talk = len(_DASHES.findall(one.text)) > 1  # of several people, whose sentences end with their lines
+        said = " ".join(f"{line}." if is_talk and line[-1].isalnum() else line for line, _ in lines if line)
         left_out += [*cleaned.left_out, *(name for _, name in lines if name)]
         if any(map(str.isalnum, said)):
             cues.append(replace(one, text=said))

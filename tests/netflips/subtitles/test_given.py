@@ -42,7 +42,7 @@ def times(*rows: tuple[str, str, str]) -> str:
         ("a.srt", SRT, [(1, 2, "안녕"), (3, 4, "둘")], ""),
         ("a.smi", SAMI, [(1, 2, "안녕 하세요"), (3, 4, "A&B 둘")], ""),
         ("a.ass", ASS, [(1, 2.5, "안녕 하세요, 네")], "a.ass: left out: 1 without times that can be read (2)"),
-        ("a.vtt", VTT, [(1, 2.5, "안녕 & 네"), (3, 4, "네 아니요")], "a.vtt: left out of what is said: - (2)"),
+        ("a.vtt", VTT, [(1, 2.5, "안녕 & 네"), (3, 4, "네. 아니요.")], "a.vtt: left out of what is said: - (2)"),
         (
             "overlap.srt",
             times(("00,1", "02,4", "하나"), ("02,0", "06,4", "둘"), ("06,3", "08", "셋")),
