@@ -9,7 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from unit2unit.training import validation
-from unit2unit.training.validation import Interrupted, Spoken, Stop, Watch, part_of
+from unit2unit.training.validation import Interrupted, RunTiming, Stop, ValidationTranslations, part_of
 
 
 class Clock:
@@ -46,7 +46,7 @@ def test_validations_take_their_share_of_the_time_and_the_first_and_the_last_are
         clock.now += 30
         return [1.0]
 
-    watch, trainer, done = Watch(0.1, Stop(), validate, lambda *_: None, began_s=0), _trainer(), []
+    watch, trainer, done = RunTiming(0.1, Stop(), validate, lambda *_: None, began_s=0), _trainer(), []
     for _ in range(50):
         clock.now += 60
         done.append(watch.validated(_config(), trainer, None, None, ["valid"]) == [1.0])
@@ -54,7 +54,7 @@ def test_validations_take_their_share_of_the_time_and_the_first_and_the_last_are
     assert 0.05 < watch.spent_s / clock.now <= 0.1 + 30 / clock.now
     trainer.updates = 700_000
     assert watch.validated(_config(), trainer, None, None, ["valid"]) == [1.0]
-    free = Watch(0, Stop(), validate, lambda *_: None, began_s=0)
+    free = RunTiming(0, Stop(), validate, lambda *_: None, began_s=0)
     assert all(free.validated(_config(), _trainer(), None, None, ["valid"]) == [1.0] for _ in range(5))
 
 
@@ -69,7 +69,7 @@ def test_a_stop_breaks_a_validation_off(clock: Clock) -> None:
 
     trainer = _trainer()
     before = trainer.valid_step
-    watch = Watch(0, stop, validate, lambda *_: None, began_s=0)
+    watch = RunTiming(0, stop, validate, lambda *_: None, began_s=0)
     assert watch.validated(_config(), trainer, None, None, ["a", "b"]) == [None, None]
     assert seen == [0, 1, 2]
     assert trainer.valid_step is before
@@ -86,7 +86,7 @@ def test_a_run_says_after_a_hundred_updates_how_long_it_takes(clock: Clock, capl
         return "logged"
 
     trainer.train_step = step
-    watch = Watch(0, Stop(), lambda *_: [], lambda _, given, *__: [given.train_step(None) for _ in range(120)], began_s=0)
+    watch = RunTiming(0, Stop(), lambda *_: [], lambda _, given, *__: [given.train_step(None) for _ in range(120)], began_s=0)
     with caplog.at_level(logging.INFO, "netflips.train"):
         assert watch.trained(config, trainer, None, range(2500)) == ["logged"] * 120
     assert caplog.messages == ["7,200 updates an hour; 2500 updates an epoch; 10,000 updates are 4.0 epochs and end in 1.4 hours"]
@@ -103,7 +103,7 @@ def test_a_part_of_a_split_is_the_same_each_time() -> None:
 
 
 def test_a_translator_that_says_one_unit_over_and_over_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    spoken = Spoken()
+    spoken = ValidationTranslations()
     spoken.add([np.array([1, 2, 3, 4, 2, 6]), np.array([7])])
     spoken.warn()
     assert not caplog.messages

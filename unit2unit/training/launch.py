@@ -18,7 +18,7 @@ from avtrain.started import missing_processes, note_start, processes_line
 from unit2unit.training.config import TrainingRun
 from unit2unit.training.fairseq_fixes import remove_parts
 from unit2unit.training.options import fairseq_config
-from unit2unit.training.validation import Stop, Watch
+from unit2unit.training.validation import RunTiming, Stop
 
 LOG_FILE = "train.log"
 _FORMAT = "%(asctime)s | %(levelname)s | %(name)s | %(message)s"
@@ -87,7 +87,7 @@ def _saving_on_sigterm() -> Iterator[Stop]:
 def _watched(cfg: DictConfig, stop: Stop) -> Iterator[None]:
     """Let fairseq train and validate within the bounds of the run's task."""
     released = fairseq_cli.train.validate, fairseq_cli.train.train
-    watch = Watch(float(getattr(cfg.task, "valid_share", 0.0) or 0.0), stop, *released)
+    watch = RunTiming(float(getattr(cfg.task, "valid_share", 0.0) or 0.0), stop, *released)
     fairseq_cli.train.validate, fairseq_cli.train.train = watch.validated, watch.trained
     try:
         yield

@@ -25,7 +25,7 @@ from unit2unit.training.config import AUTO, AUTOCAST, NONE
 from unit2unit.training.items import NoisyPairs, PartOfPairs, UnitPairDataset
 from unit2unit.training.network import complete, rescale
 from unit2unit.training.noise import SpanNoise, UnitNoise, add_noise_options
-from unit2unit.training.validation import Spoken, part_of
+from unit2unit.training.validation import ValidationTranslations, part_of
 from unit2unit.vocabulary import NUM_SPECIALS, TranslatorVocabulary
 
 LOG = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
         args.rebuild_batches = True
         self.autocast = getattr(args, "autocast", NONE)
         self._translated_ids: frozenset[int] = frozenset()
-        self._spoken = Spoken()
+        self._spoken = ValidationTranslations()
         super().__init__(args, src_dict, tgt_dict)
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> Any:
@@ -215,7 +215,7 @@ class UnitTranslationTask(AutocastSteps, released.TranslationFromPretrainedBARTT
     def begin_valid_epoch(self, epoch: int, model: Any) -> None:
         """Begin a validation."""
         super().begin_valid_epoch(epoch, model)
-        self._spoken = Spoken()
+        self._spoken = ValidationTranslations()
 
     def post_validate(self, model: Any, stats: Any, agg: Any) -> None:
         """End a validation with a look at what was translated."""

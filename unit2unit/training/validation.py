@@ -56,7 +56,7 @@ def part_of(number: int, wanted: int, seed: int) -> Ids:
 
 
 @dataclass
-class Spoken:
+class ValidationTranslations:
     """What a validation has translated, for a look at a translator that says the same whatever it hears."""
 
     sentences: int = 0
@@ -79,7 +79,7 @@ class Spoken:
 
 
 @dataclass
-class Watch:
+class RunTiming:
     """A run's time: what validations take of it, and how long the rest will take.
 
     share: of the time that validations may take, 0 = any. validate, train: fairseq's own functions.
