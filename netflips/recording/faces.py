@@ -22,6 +22,9 @@ from netflips.recording.plan import Watch
 
 Lips = NDArray[np.uint8]
 
+SPEAKS = 0.6
+"""Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that
+move their mouths to other words have 0.8 to 1.3, one that listens with a still mouth has next to none."""
 UNJUDGED = 0.35
 """Evidence of a face in a picture that is held: too little to say what is heard, enough where the voice belongs to the face."""
 _LEAST_MOVING = frame_at(0.4)
@@ -213,10 +216,12 @@ def _face(track: FaceTrack, own: int, levels: Floats | None, moving: NDArray[np.
     if not num_own:
         return face
     first, stop = _longest_run(moving[face.first : face.first + num_own])
-    if stop - first < num_own and stop - first < _LEAST_MOVING:
+    is_held = stop - first < num_own  # some of it: what is seen of the rest speaks for a face, and never against it
+    if is_held and stop - first < _LEAST_MOVING:
         return replace(face, evidence=UNJUDGED)
     seen = replace(face, table=table.rows(slice(first, stop)), openings=face.openings[first:stop])
-    return replace(face, evidence=speech_evidence(seen, levels))
+    evidence = speech_evidence(seen, levels)
+    return replace(face, evidence=UNJUDGED if is_held and evidence < SPEAKS else evidence)
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int]:

@@ -16,11 +16,8 @@ from avcore.faces.appearance import SAME_PERSON
 from avcore.faces.geometry import overlap
 from avcore.faces.select import OnePerson, people_in
 from netflips.dub.utterances import Utterance
-from netflips.recording.faces import UNJUDGED, Face, Faces
+from netflips.recording.faces import SPEAKS, UNJUDGED, Face, Faces
 
-SPEAKS = 0.6
-"""Evidence (see `speech_evidence`) from which on a face is taken to say what is heard: a real talker has 1.6, drawn ones that
-move their mouths to other words have 0.8 to 1.3, one that listens with a still mouth has next to none."""
 SPEAKS_KNOWN = 0.3
 """The same for a face that the voice belongs to by other utterances."""
 _OTHER_SIDE = 2 * SAME_PERSON

@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from avcore.plain_text import several
 from netflips.dub.timing import Pace
-from netflips.recording.faces import MIN_SHARPNESS
-from netflips.recording.who import SPEAKS, SPEAKS_KNOWN
+from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
+from netflips.recording.who import SPEAKS_KNOWN
 from netflips.report import DubReport, UtteranceReport
 from netflips.report.drawing import NUM_COLOURS, gauge, peak, wave_pair
 from netflips.report.material import Material, PicturePair

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from avcore.plain_text import ranges, several, shown
-from netflips.recording.faces import MIN_SHARPNESS
-from netflips.recording.who import SPEAKS
+from netflips.recording.faces import MIN_SHARPNESS, SPEAKS
 from netflips.report import UtteranceReport
 
 if TYPE_CHECKING:
