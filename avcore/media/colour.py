@@ -15,10 +15,27 @@ _AV_BT709 = 1
 _AV_SMPTE170M = 6
 _NAMED = {1: Colorspace.ITU709, 5: Colorspace.ITU601, 6: Colorspace.ITU601}
 """The usual matrices by FFmpeg's numbers; 5 and 6 are two names of one."""
+_TRANSFERS = {1, 2, 4, 5, 6, 7, 8, *range(11, 19)}
+_PRIMARIES = {1, 2, *range(4, 13), 22}
+_MATRICES = {0, 1, 2, 4, 5, 6, 7, 9}
+"""What FFmpeg 8 converts, by the numbers of ITU-T H.273."""
+_LIKE_OTHERS = {10: 9}
+"""BT.2020 with constant luminance is taken as without."""
 USUAL = "yuv420p"
 _FULL_CHROMA = 0x2000
 _ACCURATE_ROUNDING = 0x40000
 _QUALITY = int(Interpolation.BILINEAR) | _FULL_CHROMA | _ACCURATE_ROUNDING
+
+
+def with_known_tags(frame: Any) -> Any:
+    """A decoded frame whose colour tags FFmpeg can convert: a reserved or unusual one counts as not said, as players have it."""
+    if frame.color_trc not in _TRANSFERS:
+        frame.color_trc = _UNSPECIFIED
+    if frame.color_primaries not in _PRIMARIES:
+        frame.color_primaries = _UNSPECIFIED
+    if frame.colorspace not in _MATRICES:
+        frame.colorspace = _LIKE_OTHERS.get(frame.colorspace, _UNSPECIFIED)
+    return frame
 
 
 def is_hd(width: int, height: int) -> bool:

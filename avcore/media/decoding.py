@@ -20,6 +20,7 @@ from av.stream import Disposition
 
 from avcore.errors import InputError, MediaError
 from avcore.files import require_file
+from avcore.media.colour import with_known_tags
 from avcore.media.filters import DecodedFrame, Treatment, treated, true_parity
 from avcore.media.limits import LIMITS, ONLY_THIS_FILE, require_sane_size, require_sane_sound
 from avcore.media.tracks import chosen_number
@@ -196,7 +197,7 @@ def decode(container: Any, stream: Any, path: str | Path) -> Iterator[DecodedFra
             num_damaged += 1
             continue
         for frame in frames:
-            yield DecodedFrame(frame, clock.stamp(frame))
+            yield DecodedFrame(with_known_tags(frame), clock.stamp(frame))
     if num_damaged:
         LOG.warning("%s: %d damaged video packets were skipped", path, num_damaged)
 

@@ -21,7 +21,7 @@ _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m"}
 _WIDE_MATRIX = "bt2020"
 _IN_BT709 = "range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 _TICK = Fraction(1, 25)
-_LEAST_LINES = 16
+_LEAST_SIDE = 16
 _FIELDS_APART, _LINES_APART = 1.04, 1.5
 """Thresholds of FFmpeg's filter `idet`."""
 _EVERY_COLUMN = 4
@@ -43,7 +43,7 @@ class Treatment:
     @classmethod
     def of(cls, first: Any) -> "Treatment":
         """What the pictures need whose first one, decoded, is `first`."""
-        return cls(wide_colours(first), bool(first.interlaced_frame) and first.height >= _LEAST_LINES)
+        return cls(wide_colours(first), _holds_fields(first))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def treated(frames: Iterable[DecodedFrame], treatment: Treatment, are_fields_tru
     chain: _Chain | None = None
     has_fields = treatment.is_interlaced
     for frame in frames:
-        has_fields = has_fields or (are_fields_true and frame.decoded.interlaced_frame and frame.decoded.height >= _LEAST_LINES)
+        has_fields = has_fields or (are_fields_true and _holds_fields(frame.decoded))
         if not has_fields and treatment.colours is None:
             yield frame
             continue
@@ -81,6 +81,10 @@ def treated(frames: Iterable[DecodedFrame], treatment: Treatment, are_fields_tru
             chain = _Chain(frame.decoded, treatment, has_fields)
         yield from chain.feed(frame)
     yield from () if chain is None else chain.end()
+
+
+def _holds_fields(frame: Any) -> bool:
+    return bool(frame.interlaced_frame) and min(frame.width, frame.height) >= _LEAST_SIDE
 
 
 class _Chain:
@@ -163,7 +167,8 @@ def true_parity(runs: Iterable[Iterable[Any]]) -> str | None:
     found: Counter[str] = Counter()
     for frames in runs:
         lines = [_luma(frame) for frame in frames]
-        found.update(_fields(*three) for three in zip(lines, lines[1:], lines[2:], strict=False))
+        threes = zip(lines, lines[1:], lines[2:], strict=False)
+        found.update(_fields(*three) for three in threes if len({one.shape for one in three}) == 1)
     top, bottom, whole = found["tff"], found["bff"], found["whole"]
     if whole >= _SURE and whole > _MOSTLY * (top + bottom):
         return None

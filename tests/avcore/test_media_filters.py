@@ -260,3 +260,19 @@ def test_plain_pictures_go_through_no_filter(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(av.filter, "Graph", refuse)
     assert len(list(read_pictures(video))) == 50
     assert probe(video).reading == ()
+
+
+@pytest.mark.parametrize("tags", [(0, 0, 3), (3, 3, 8), (9, 2, 10), (10, 1, 14), (1, 3, 17)])
+def test_colour_tags_that_nothing_can_convert_count_as_not_said(tmp_path: Path, tags: tuple[int, int, int]) -> None:
+    video = tmp_path / "a.mkv"
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace = tags
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (200, 150, 110), np.uint8), "rgb24").reformat(format="yuv420p")
+        frame.color_trc, frame.color_primaries, frame.colorspace = tags
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert np.abs(next(read_pictures(video)).rgb.astype(int) - (200, 150, 110)).max() < 12
+    assert probe(video).height == 48
