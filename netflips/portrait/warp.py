@@ -26,7 +26,7 @@ from unit2av.mouths.mesh.face_shape import (
     neutral_face,
 )
 from unit2av.mouths.mesh.head_frame import fit_pose
-from unit2av.mouths.mesh.movements import blink
+from unit2av.mouths.mesh.movements import blink, raised_brows
 from unit2av.mouths.mesh.warp import Map, rasterised, wound
 
 _NECK = np.array([0.0, 0.35, 0.40])
@@ -41,13 +41,15 @@ _BEHIND = 0.15
 
 @dataclass(frozen=True)
 class HeadMove:
-    """One moment: turns in radians (to the picture's right, down, clockwise), rise in widths of the face, lids 0 open to 1."""
+    """One moment: turns in radians (to the picture's right, down, clockwise), rise in widths of the face, lids 0 open to 1, brows 0
+    to 1 raised."""
 
     yaw: float = 0.0
     pitch: float = 0.0
     roll: float = 0.0
     rise: float = 0.0
     lids: float = 0.0
+    brows: float = 0.0
 
 
 class StillHead:
@@ -57,14 +59,14 @@ class StillHead:
         """still: uint8 [height, width, 3]; mesh: landmarks of its face. layers: person and background apart; None = in one."""
         self._still, self._pose, self._layers = still, fit_pose(mesh), layers
         self._mesh, self._head = mesh.astype(np.float64), self._pose.to_head(mesh)
-        self._blink = blink(self._head)
+        self._blink, self._brows = blink(self._head), raised_brows(self._head)
         self._here = np.concatenate([self._mesh[:, :2], self._rings(self._mesh[:, :2], None)])
 
     def moved(self, move: HeadMove) -> tuple[Pixels, Landmarks]:
         """The picture with its head moved, uint8 [height, width, 3], and the points of its face then, float32 [468, 3]."""
         if move == HeadMove():
             return self._still.copy(), self._mesh.astype(np.float32)
-        head = self._head + move.lids * self._blink
+        head = self._head + move.lids * self._blink + move.brows * self._brows
         turned = (head - _NECK) @ _turn(move).T + _NECK - np.array([0.0, move.rise, 0.0])
         there = self._pose.to_picture(turned)
         points = np.concatenate([there[:, :2], self._rings(self._mesh[:, :2], there[:, :2] - self._mesh[:, :2])])

@@ -6,11 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avcore.arrays import Pixels
+from avcore.arrays import Pixels, Samples
 from avcore.command import LOG, device_name
 from avcore.faces.crop import Box
 from avcore.faces.geometry import Landmarks
+from avcore.faces.select import loudness
 from avcore.plain_text import several
 from avcore.progress import Progress, bars, silent, track
 from avcore.timeline import FRAME_RATE, frames_covering, frames_to_seconds, samples_to_seconds
@@ -18,7 +20,7 @@ from netflips.dub.label import with_label
 from netflips.lipsync.writing import Frame, write_talk
 from netflips.portrait.flags import PictureChoice, picture_choice
 from netflips.portrait.layers import layers_of
-from netflips.portrait.motion import blinks, wander
+from netflips.portrait.motion import accents, blinks, wander
 from netflips.portrait.still import find_face, read_still, sized
 from netflips.portrait.warp import HeadMove, StillHead
 from netflips.portrait.words import given_words, spoken
@@ -28,6 +30,8 @@ from unit2av.mouths.mouth import Mouth, Said, Scene
 
 _YAW, _PITCH, _ROLL = 0.14, 0.06, 0.045
 """Radians, standard deviation of the head's turns at motion 1."""
+_NOD = 0.055
+"""Radians, of the largest nod at motion 1."""
 _RISE, _BREATH_HZ = 0.006, 0.25
 """How far the breath lifts the head, in widths of the face, and how often."""
 
@@ -49,12 +53,13 @@ class Portrait:
 
     def pictures(self, mouth: Mouth, said: Said, count: int) -> Iterator[Pixels]:
         """`count` pictures at 25 fps, uint8 [height, width, 3], of the portrait that says something."""
-        return with_label(mouth.draw(mouth.codes(said), self._scenes(count)), self._choice.label)
+        return with_label(mouth.draw(mouth.codes(said), self._scenes(count, said.samples)), self._choice.label)
 
-    def _scenes(self, count: int) -> Iterator[Scene]:
+    def _scenes(self, count: int, speech: Samples | None = None) -> Iterator[Scene]:
         """The head in each picture. The box goes along with the face."""
         choice, first = self._choice, None
-        for number, move in enumerate(movements(choice.seed, count, choice.motion, choice.has_blinks)):
+        levels = None if speech is None else loudness(speech)
+        for number, move in enumerate(movements(choice.seed, count, choice.motion, choice.has_blinks, levels)):
             picture, mesh = self._head.moved(move)
             middle = mesh[:, :2].mean(axis=0)
             first = middle if first is None else first
@@ -87,12 +92,20 @@ def animate(options: argparse.Namespace) -> None:
     LOG.info("%s: %.2f s, %s, lips by %s", options.out_vid_path, seconds, several(count, "picture"), mouth.name)
 
 
-def movements(seed: int, num_pictures: int, amount: float, has_blinks: bool) -> list[HeadMove]:
-    """How the head moves in each picture at 25 fps; it begins as the picture shows it. amount: 0..1."""
+def movements(
+    seed: int, num_pictures: int, amount: float, has_blinks: bool, levels: NDArray[np.float32] | None = None
+) -> list[HeadMove]:
+    """How the head moves in each picture at 25 fps; it begins as the picture shows it. amount: 0..1. levels: of the speech in each
+    picture, see `loudness`; None = it does not go along with any."""
     seconds = np.array([float(frames_to_seconds(number)) for number in range(num_pictures)])
     rng = np.random.default_rng([seed, 0])
     begun = np.clip(seconds / 1.5, 0, 1)
     yaw, pitch, roll = (amount * reach * begun * wander(rng, seconds) for reach in (_YAW, _PITCH, _ROLL))
     rise = amount * _RISE * np.sin(2 * np.pi * _BREATH_HZ * seconds)
     lids = blinks(np.random.default_rng([seed, 1]), num_pictures) if has_blinks else np.zeros(num_pictures)
-    return [HeadMove(*(float(part[number]) for part in (yaw, pitch, roll, rise, lids))) for number in range(num_pictures)]
+    brows = np.zeros(num_pictures)
+    if levels is not None:
+        nods, raises = accents(np.random.default_rng([seed, 2]), levels, num_pictures)
+        pitch, brows = pitch + amount * _NOD * nods, min(amount / 0.6, 1.0) * raises
+    parts = yaw, pitch, roll, rise, lids, brows
+    return [HeadMove(*(float(part[number]) for part in parts)) for number in range(num_pictures)]

@@ -223,3 +223,32 @@ def test_one_of_two_faces_is_chosen(folder: Path) -> None:
     still = read_still(folder / "two.png")
     left, right = (find_face(still, number, folder / "two.png")[1] for number in (1, 2))
     assert left[2] < right[0] + 20
+
+
+def test_the_head_nods_and_the_brows_rise_with_stressed_syllables_and_not_in_silence() -> None:
+    """Syllables every 0.4 s, every third of them stressed, then silence; over seeds, as nobody nods at each."""
+    levels = np.full(250, -9.0, np.float32)
+    for place in range(10, 150, 10):
+        levels[place : place + 5] = -2.0 if place % 30 == 10 else -4.0
+    moved = [movements(seed, 250, 0.6, False, levels) for seed in range(8)]
+    plain = [movements(seed, 250, 0.6, False) for seed in range(8)]
+    nods = np.array(
+        [[one.pitch - other.pitch for one, other in zip(*pair, strict=True)] for pair in zip(moved, plain, strict=True)]
+    )
+    brows = np.array([[one.brows for one in moves] for moves in moved])
+    assert nods.min() >= 0
+    assert 0.01 < nods.max() < 0.05  # radians
+    assert nods[:, 165:].max() == brows[:, 165:].max() == 0
+    assert 0 < brows.max() <= 1
+    correlation = np.mean([np.corrcoef(np.array([one.pitch for one in moves])[:150], levels[:150])[0, 1] for moves in moved])
+    assert 0.1 < correlation < 0.6
+    assert movements(3, 50, 0.6, False)[20].brows == 0
+
+
+def test_raised_brows_leave_lids_and_mouth_where_they_are(folder: Path) -> None:
+    still = read_still(folder / "face.png")
+    head = StillHead(still, find_face(still, None, folder / "face.png")[0])
+    before, after = (head.moved(HeadMove(brows=share))[1] for share in (0.0, 1.0))
+    rise = (before - after)[:, 1] / np.ptp(before[:, 0])
+    assert rise[[105, 334]].min() > 0.015
+    assert np.abs(rise[[159, 386, 145, 374, 13, 14, 152]]).max() < 0.004

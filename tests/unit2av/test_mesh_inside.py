@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from tests.unit2av.mouth_samples import SIDE, mesh_of
-from unit2av.mouths.mesh.face_shape import INNER_LOWER, NUM_ARCH, NUM_FACE, UPPER_TEETH, neutral_head
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_ARCH, NUM_FACE, UPPER_TEETH, neutral_head
 from unit2av.mouths.mesh.head_frame import fit_pose
 from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, mouth_outline, usual_dark
 from unit2av.mouths.mesh.person import lip_gaps
@@ -74,6 +74,26 @@ def test_teeth_of_a_small_face_are_a_row_and_those_of_a_large_one_have_corners()
 
     assert np.abs(np.diff(along_the_edge(110.0, -0.003), 2)).mean() < 8
     assert along_the_edge(400.0, 0.004).std() > 8
+
+
+def test_teeth_in_a_slit_are_dim_and_have_the_grain_of_the_picture() -> None:
+    points = neutral_head() * 200.0 + 300.0
+
+    def teeth(opening: float, noise: float) -> np.ndarray:
+        """The upper teeth of a mouth that is open by so much, in widths of the face, in a picture with noise."""
+        target, rng = points[:NUM_FACE].copy(), np.random.default_rng(0)
+        target[list(INNER_LOWER), 1] += opening * 200
+        target[list(INNER_UPPER), 1] -= 4
+        picture = (150 + rng.normal(0, 1, (600, 600, 1)) * noise).clip(0, 255).repeat(3, axis=2).astype(np.uint8)
+        look = Appearance(np.ones(3, np.float32), np.full(3, 20, np.float32), 0.0, None)
+        draw_inside(picture, target, points[NUM_FACE:], fit_pose(points[:NUM_FACE]), look, 1.0)
+        row = points[UPPER_TEETH][2 : NUM_ARCH - 2]
+        y = int(points[INNER_UPPER[4], 1])
+        return np.asarray(picture[y - 1 : y + 1, int(row[0, 0]) : int(row[-1, 0])].mean(axis=2))
+
+    assert teeth(0.005, 0).mean() < 0.75 * teeth(0.1, 0).mean()
+    difference = teeth(0.1, 6) - teeth(0.1, 0)
+    assert 2 < difference.std() < 8
 
 
 def test_a_jaw_that_goes_down_darkens_the_skin_below_the_lip_and_nothing_beside_it() -> None:

@@ -11,19 +11,22 @@ from avcore.errors import UnitError
 from avcore.faces.geometry import hull
 from avcore.units import Units
 from tests.unit2av.mouth_samples import SIDE, filmed, head, mesh_of, said, table, talk
+from unit2av.mouths.mesh import person
 from unit2av.mouths.mesh.face_shape import (
     INNER_LOWER,
     INNER_UPPER,
     LOWER_LIP,
     NUM_FACE,
+    OUTER_CORNERS,
     OUTER_LOWER,
     OUTER_UPPER,
     UPPER_LIP,
     neutral_face,
 )
 from unit2av.mouths.mesh.head_frame import fit_pose
-from unit2av.mouths.mesh.lips import lip_source
-from unit2av.mouths.mesh.mouth import MeshMouth, parameters_at
+from unit2av.mouths.mesh.inside import Teeth
+from unit2av.mouths.mesh.lips import join_lips, lip_source
+from unit2av.mouths.mesh.mouth import Acquaintance, MeshMouth, parameters_at
 from unit2av.mouths.mesh.person import acquaint, lip_gaps
 from unit2av.mouths.mouth import Said, Scene
 from workshop.heads.camera import Pose
@@ -196,3 +199,54 @@ def test_a_shine_on_the_lower_lip_is_no_tooth() -> None:
     cv2.ellipse(shiny, (int(x), int(y)), (12, 1), 0, 0, 360, (245, 235, 235), -1)
     dull, bright = (lip_source(one, mesh, 0.1)[middle[0], 1] for one in (picture, shiny))
     assert abs(bright - dull) < 1
+
+
+def test_between_closed_lips_nothing_stays_of_what_an_open_mouth_showed() -> None:
+    """White of teeth and dark of the corners beside the line are mended; the skin and the rest of the lips are not."""
+    mesh = mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0)).astype(np.float64)[:, :2]
+    lip, picture = np.array([190, 110, 105]), np.full((SIDE, SIDE, 3), (200, 160, 140), np.uint8)
+    outline = [OUTER_CORNERS[0], *OUTER_UPPER, OUTER_CORNERS[1], *reversed(OUTER_LOWER)]
+    cv2.fillPoly(picture, [mesh[outline].round().astype(np.int32)], lip.tolist())
+    clean = picture.copy()
+    x, y = mesh[list(INNER_UPPER)].round().astype(int).T
+    white, dark = (slice(y[4], y[4] + 3), slice(x[3], x[5])), (slice(y[1] - 2, y[1]), slice(x[1] - 2, x[1] + 3))
+    picture[white], picture[dark] = 240, 25
+    join_lips(picture, mesh, 0.9 * SIDE, 0.0, 1.0)
+    for part in (white, dark):
+        assert 0.6 * lip.sum() < picture[part].sum(axis=-1, dtype=int).mean() < 1.2 * lip.sum()
+    assert picture[y[4], x[4]].sum(dtype=int) < 0.8 * lip.sum()  # the line itself
+    away = np.ones((SIDE, SIDE), bool)
+    away[y.min() - 12 : y.max() + 12] = False
+    np.testing.assert_array_equal(picture[away], clean[away])
+
+
+def test_a_smile_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = [mesh_of(Pose(scale=0.9), MouthShape(0.3, width)).astype(np.float64) for width in (0.0, 1.0)]
+    lips = [point for ring in (*UPPER_LIP, *LOWER_LIP) for point in ring] + list(OUTER_CORNERS)
+    heads[1][lips, 0] += 0.2 * (heads[1][lips, 0] - heads[1][lips, 0].mean())
+    heads[1][list(OUTER_CORNERS), 1] -= 6  # in pixels of a face of 180
+    plain, smiling = (acquaint([fit_pose(head).to_head(head)]) for head in heads)
+    raised = fit_pose(heads[1]).to_head(heads[1])
+
+    def wide(points: np.ndarray) -> float:
+        return float(np.ptp(points[list(OUTER_CORNERS), 0]))
+
+    def high(points: np.ndarray) -> float:
+        return float(points[INNER_UPPER[4], 1] - points[list(OUTER_CORNERS), 1].mean())
+
+    at_rest = smiling.shaped(0.0, 0.0, 0.0)
+    assert wide(at_rest) < wide(raised) - 0.2 * (wide(raised) - wide(plain.rest))
+    monkeypatch.setattr(person, "_LOWERED", 0.0)
+    assert 0.003 < high(smiling.rest) < 0.8 * high(acquaint([raised]).rest)
+    assert wide(plain.shaped(0.0, 0.0, 0.0)) == pytest.approx(wide(plain.rest), abs=0.005)
+
+
+def test_teeth_do_not_pop_up_in_an_open_mouth() -> None:
+    known, row = Acquaintance(), np.zeros((160, 320), np.float32)
+    known_person = acquaint([fit_pose(mesh).to_head(mesh) for mesh in [mesh_of(Pose(scale=0.9), MouthShape(0.0, 0.0))]])
+    known.person = known.aim = known_person
+    known.better_teeth = Teeth(np.zeros((160, 320, 3), np.uint8), row, row, np.zeros(3), 0.1, 0.5, np.zeros(3, np.float32), True)
+    known.settle(0.5)
+    assert known.teeth is None
+    known.settle(0.0)
+    assert known.teeth is not None

@@ -1,5 +1,7 @@
 """The table from units to mouths: what it learns, how it is kept."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from avcore.errors import CheckpointError, InputError, UnitRangeError, Vocabular
 from avcore.units import Units
 from tests.unit2av.mouth_samples import VOCABULARY, said, table
 from unit2av.mouths.mesh.fit import Examples, learn_table
+from unit2av.mouths.mesh.mouth import parameters_at
 from unit2av.mouths.mesh.table import MouthTable
 
 
@@ -109,3 +112,25 @@ def test_a_table_is_kept_whole_and_another_file_is_refused(tmp_path) -> None:
 def test_too_little_material_is_refused() -> None:
     with pytest.raises(InputError, match="too little"):
         learn_table(Examples(4), VOCABULARY)
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 60])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_lips_meet_in_every_closure_at_any_rate_also_where_it_lasts_a_step_of_20_ms(rate: int, steps: int) -> None:
+    """Unit 1 opens wide, unit 2 presses the lips together."""
+    wanted = np.array([[0.0, 0, 0], [0.9, 0, 0], [0.0, 0, 1]])
+    rng, examples = np.random.default_rng(0), Examples(len(wanted))
+    for _ in range(8):
+        frames = np.repeat(rng.integers(0, len(wanted), 60), 2 * rng.integers(2, 5, 60))
+        examples.add(frames, wanted[frames[::2]])
+    learnt = learn_table(examples, VOCABULARY)
+    for begin in range(20, 24):
+        frames = np.array([1] * begin + [2] * steps + [1] * 20)
+        moved = learnt.parameters(Units.from_frames(frames, "ko", VOCABULARY))
+        start, stop = (Fraction(edge, 50) for edge in (begin, begin + steps))
+        times = [Fraction(k, rate) for k in range(rate) if start - Fraction(1, 25) <= Fraction(k, rate) <= stop]
+        shown = np.array([parameters_at(moved, time) for time in times])
+        apart = shown[:, 0] * (1 - 0.9 * shown[:, 2] ** 2)
+        assert apart.min() < 0.02
+        assert moved[4, 0] > 0.7  # and nowhere else
+        assert moved[-4, 0] > 0.7

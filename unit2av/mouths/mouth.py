@@ -17,7 +17,7 @@ from avcore.faces.geometry import Landmarks
 from avcore.timeline import Seconds
 from avcore.units import Units
 
-RENDERING = 5
+RENDERING = 6
 """Counts up whenever a mouth draws the same otherwise, so that pictures kept from before are made anew."""
 
 

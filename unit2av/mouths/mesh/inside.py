@@ -42,13 +42,18 @@ _ROUNDED = np.array([0.09, 0.02, 0.0, 0.02, 0.09])
 """How far a tooth's edge is drawn back at places from one of its sides to the other, in heights of the tooth."""
 _PER_TOOTH = len(_ROUNDED)
 _GAP_SHADE, _ROOT_SHADE = 0.74, 0.86
-_DETAIL_FROM, _DETAIL_OVER, _LEAST_GAPS = 150.0, 150.0, 0.4
+_DETAIL_FROM, _DETAIL_OVER, _LEAST_GAPS = 120.0, 110.0, 0.4
 """Width of a face in pixels from which corners of teeth are rounded, pixels over which they come to be, and the share of the shade
 between teeth that smaller faces have too: there, rounded and parted teeth are a row of dots in the slit of a mouth."""
 _TOOTH_BLURS = 0.0025, 0.001
 """Softness of shades and of edges in crisp pictures, in widths of the face; that of the picture comes on top."""
-_SHUT_LIGHT, _LIT_GAP = 0.8, 0.06
-"""Share of the light that falls on teeth behind lips that hardly part, and the gap from which on all of it does."""
+_SHUT_LIGHT, _LIT_GAP = (0.35, 0.6), 0.055
+"""Share of the light that falls on teeth behind lips that hardly part, on drawn ones and on the person's own, and the gap from
+which on all of it does: a slit that is filled with teeth looks like none at all."""
+_GRAIN_SIDE, _GRAIN_SHARE, _GRAIN_MOST = 0.12, 0.7, 1.5
+"""Side of the part of a cheek that a picture's grain is taken from, in widths of the face, how much of it teeth have, and the most
+of it in standard deviations: a mole is no grain."""
+_CHEEKS = 50, 280
 _EDGE_LIGHT = 0.5, 0.75
 """Share of the light that is left beside the lips, on drawn teeth and on the person's own."""
 _LEAST_TEETH_GAP = 0.02
@@ -205,19 +210,39 @@ def draw_inside(
     layer.pixels[:] = look.dark
     flat = (inside[:, :2] - part + 0.5) * fine - 0.5
     layer.fill(_rows(flat, TONGUE), _TONGUE * min(0.4 + 1.6 * gap, 0.8), 0.012)
-    lit = _SHUT_LIGHT + (1 - _SHUT_LIGHT) * float(smoothstep(gap / _LIT_GAP))
+    is_own = teeth is not None and teeth.is_row
+    lit = _SHUT_LIGHT[is_own] + (1 - _SHUT_LIGHT[is_own]) * float(smoothstep(gap / _LIT_GAP))
     shade, enamel = (1.0, _ENAMEL) if teeth is None else (1 / _UPPER_SHADE, teeth.colour / 255 / light)
     layer.teeth(_rows(flat, LOWER_TEETH), _LOWER_SHADE * shade, lit, enamel)
     layer.teeth(_rows(flat, UPPER_TEETH), _UPPER_SHADE * shade, lit, enamel)
-    is_own = teeth is not None and teeth.is_row
     if teeth is not None and is_own:
         teeth.lay(layer, pose, part, fine, lit, gap)
     shown = layer.pixels if fine == 1 else cv2.resize(layer.pixels, size[::-1], interpolation=cv2.INTER_AREA)
     depth = cv2.GaussianBlur(cover, (0, 0), max(0.018 * pose.scale, 0.6))[..., None]
     least = _EDGE_LIGHT[is_own]
     seen = picture[top:bottom, left:right]
-    shaded = np.clip(look.dark + (shown - look.dark) * (least + (1 - least) * depth), 0, 255)
+    shaded = look.dark + (shown - look.dark) * (least + (1 - least) * depth)
+    if not is_own:  # they have their own
+        shaded = shaded * (1 + _grain(picture, target, pose.scale, size))
+    shaded = np.clip(shaded, 0, 255)
     seen[:] = np.rint(seen + (shaded - seen) * (strength * cover[..., None])).astype(np.uint8)
+
+
+def _grain(picture: Pixels, points: Points, scale: float, size: tuple[int, int]) -> Floats:
+    """The grain of a picture as shares of its brightness, from a cheek: float32 [height, width, 1]; none where no cheek is seen."""
+    side = int(_GRAIN_SIDE * scale)
+    for cheek in _CHEEKS:
+        left, top = np.rint(points[cheek, :2] - side / 2).astype(int).tolist()
+        if side < 4 or left < 0 or top < 0 or left + side > picture.shape[1] or top + side > picture.shape[0]:
+            continue
+        skin = cv2.cvtColor(picture[top : top + side, left : left + side], cv2.COLOR_RGB2GRAY).astype(np.float32)
+        smooth = cv2.GaussianBlur(skin, (0, 0), 1.5)
+        grain = (skin - smooth) / np.maximum(smooth, 8)
+        most = _GRAIN_MOST * 1.48 * float(np.median(np.abs(grain)))
+        grain = _GRAIN_SHARE * np.clip(grain, -most, most)
+        beyond = [(0, max(length - side, 0)) for length in size]
+        return np.asarray(np.pad(grain, beyond, mode="reflect")[: size[0], : size[1], None], np.float32)
+    return np.zeros((*size, 1), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

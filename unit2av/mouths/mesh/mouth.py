@@ -16,11 +16,11 @@ from avcore.arrays import Floats, Pixels
 from avcore.compute.ahead import ahead, pictures_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
-from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points
+from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
 from unit2av.mouths.mesh.find import MeshFinder
 from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
 from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
-from unit2av.mouths.mesh.lips import light_on, lip_source, softness
+from unit2av.mouths.mesh.lips import join_lips, light_on, lip_source, softness
 from unit2av.mouths.mesh.person import Person, acquaint, eased, influence, lip_gaps
 from unit2av.mouths.mesh.shade import shade
 from unit2av.mouths.mesh.sight import Sight, sights
@@ -42,10 +42,13 @@ _DARK_EVERY, _MOST_DARKS = 3, 60
 """Pictures of which one is looked at for how dark the mouth is, and how many say so at most."""
 _BETTER_TEETH = 1.3
 _CLOSED = 0.05
+_SEEN_OPEN, _MET = (0.004, 0.01), 0.006
+"""Gaps between the lips, in widths of the face: of a source that is open, from and over which it counts as such, and of lips that
+meet."""
 
 
 @dataclass
-class _Acquaintance:
+class Acquaintance:
     """What is known of the person in a shot, from the pictures that were seen of it."""
 
     heads: list[Points] = field(default_factory=list)
@@ -91,9 +94,8 @@ class _Acquaintance:
             return
         self.learn_at = self.num_seen + _LEARN_EVERY
         self.aim, self.usual = acquaint(self.heads), usual_look(self.looks)
-        self.person = self.person or self.aim
-        if self.teeth is None:
-            self.teeth, self.better_teeth = self.better_teeth, None
+        if self.person is None:  # nothing is shown yet
+            self.person, self.teeth, self.better_teeth = self.aim, self.better_teeth, None
         light = np.asarray(np.median(np.stack(self.lights), axis=0), np.float32)
         self.looks_like = Appearance(light, usual_dark(self.darks, light), float(np.median(self.softs)), self.teeth)
         self.appearance = self.appearance or self.looks_like
@@ -102,7 +104,7 @@ class _Acquaintance:
         """Go a little towards what is known by now; other teeth are taken while the mouth is closed. opening: that is asked for."""
         if self.person is not None and self.aim is not None:
             self.person = eased(self.person, self.aim, _EASE)
-        if self.better_teeth is not None and (self.teeth is None or opening < _CLOSED):
+        if self.better_teeth is not None and opening < _CLOSED:
             self.teeth, self.better_teeth = self.better_teeth, None
         if self.appearance is not None and self.looks_like is not None:
             dark = self.appearance.dark + _EASE * (self.looks_like.dark - self.appearance.dark)
@@ -159,7 +161,7 @@ class _Shot:
         """How many of the looks belong to pictures that are out already."""
         self._judged = 0
         """How many of the looks were judged to be hidden or not."""
-        self._known = _Acquaintance()
+        self._known = Acquaintance()
         self._is_hidden = False
 
     def add(self, sight: Sight) -> Iterator[Pixels]:
@@ -238,5 +240,10 @@ def draw_mouth(picture: Pixels, place: Place, person: Person, asked: Points, loo
     gap = float(source[INNER_LOWER[4], 1] - source[INNER_UPPER[4], 1])
     move_pixels(picture, lip_source(picture, seen, gap), wanted, place.pose)
     shade(picture, seen, wanted, place.pose)
+    wanted_gap = float(target[INNER_LOWER[4], 1] - target[INNER_UPPER[4], 1])
+    is_open, is_met = smoothstep((gap - _SEEN_OPEN[0]) / _SEEN_OPEN[1]), 1 - smoothstep((wanted_gap - _MET) / _MET)
+    mended = place.strength * float(is_open * is_met)
+    if mended > 0:
+        join_lips(picture, wanted[:, :2], place.pose.scale, look.soft, mended)
     inside = place.pose.to_picture(shape[NUM_FACE:])
     draw_inside(picture, wanted, inside, place.pose, look, place.strength)

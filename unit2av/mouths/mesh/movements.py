@@ -30,6 +30,8 @@ _JAW_HINGE = np.array([0.0, -0.05, 0.42])
 _JAW_ANGLE = 0.32
 """Radians the jaw turns for opening 1: a gap of about 0.18 widths of the face, as in a wide [a]."""
 _LID_REACH = 0.035
+_BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+_BROW_REACH, _BROW_RISE = 0.06, 0.03
 _CORNER_WEIGHT = 0.45
 """Share of the jaw's way that the corners of the mouth go."""
 
@@ -118,6 +120,18 @@ def blink(points: Points) -> Points:
         move += way[nearest] * 0.7 * pull[:, None]
         move[list(upper)] = way * 0.97
     return move
+
+
+def raised_brows(points: Points) -> Points:
+    """The brows go up, the skin around them less, the lids not: displacements [n, 3]."""
+    near = np.exp(
+        -np.square(np.linalg.norm(points[:, None, :2] - points[None, list(_BROWS), :2], axis=-1).min(axis=1) / _BROW_REACH)
+    )
+    lids = np.array([point for eye in EYES for lid in eye for point in lid])
+    away = np.linalg.norm(points[:, None, :2] - points[None, lids, :2], axis=-1).min(axis=1)
+    near *= smoothstep(away / _LID_REACH)
+    near[NUM_FACE:] = 0
+    return np.stack([np.zeros(len(points)), -_BROW_RISE * near, np.zeros(len(points))], axis=1)
 
 
 def bump(points: Points, centre: tuple[float, float], across: float, along: float = 0) -> Points:

@@ -14,6 +14,7 @@ from unit2av.mouths.mesh.face_shape import (
     LIP_CORNERS,
     LOWER_LIP,
     NUM_FACE,
+    OUTER_CORNERS,
     OUTER_LOWER,
     OUTER_UPPER,
     UPPER_LIP,
@@ -43,11 +44,16 @@ _JAW_SHARE = 0.8
 _SKIN_SHARE = 0.85
 _SKIN_REACH = 0.07
 """How far beyond the lips the skin goes along when they are brought together, in widths of the face."""
-_PRESS = 0.10
+_PRESS = 0.25
+"""Share of their height by which lips that are pressed together are rolled in."""
 _SLIT = 0.007
 _SMILE_WIDTH = 1.12
 """Width of a mouth at rest, in that of the neutral one, from which on it smiles."""
-_RELAXED = 0.7
+_RELAXED, _RELAXED_AT_REST = 0.85, 0.6
+"""Share of a smile that goes where lips are pressed or rounded, and of what goes whatever is said: nobody talks in a grin."""
+_LEAST_RAISED, _LOWERED, _CORNER_REACH = 0.01, 0.6, 0.1
+"""How much higher than the middle of the lips their corners are in a smile, beyond what they are in the neutral face, in widths of
+the face, the share of it that goes as well, and how far around them the skin goes along."""
 
 
 class _Skin(NamedTuple):
@@ -76,7 +82,8 @@ class Person:
         """The points with a mouth. opening 0..1; width -1 (round) to 1 (spread); press 0..1, lips pressed together: [522, 3]."""
         moves = neutral_moves()
         apart = self.amount * max(opening, 0.0) * (1 - 0.9 * press**2)
-        spread = _SPREAD * max(width, 0.0) - _RELAXED * self.smile / 0.34 * max(press, -width, 0.0)
+        relaxed = max(_RELAXED * max(press, -width, 0.0), _RELAXED_AT_REST)
+        spread = _SPREAD * max(width, 0.0) - relaxed * self.smile / 0.34
         points: Points = self.rest + apart * self.opening + spread * moves.wide + _ROUND * max(-width, 0.0) * moves.round
         if press > 0:
             line = (points[INNER_UPPER[4], 1] + points[INNER_LOWER[4], 1]) / 2
@@ -97,6 +104,7 @@ def acquaint(heads: Sequence[Points]) -> Person:
     rest = neutral_head().copy()
     rest[:NUM_FACE] = np.median(seen[closed], axis=0)
     rest = _closed(rest)
+    rest[:NUM_FACE, 1] += _LOWERED * max(_raised(rest) - _raised(neutral_face().points) - _LEAST_RAISED, 0.0) * _at_corners()
     _place_inside(rest)
     opening = _opening(rest)
     most = float(opening[INNER_LOWER[4], 1] - opening[INNER_UPPER[4], 1])
@@ -152,6 +160,19 @@ def _closed(rest: Points) -> Points:
     middle = (rest[list(INNER_UPPER)] + rest[list(INNER_LOWER)]) / 2
     rest[list(INNER_UPPER)] = rest[list(INNER_LOWER)] = middle
     return rest
+
+
+def _raised(face: Points) -> float:
+    """How much higher than the middle of the lips their corners are, in widths of the face."""
+    return float(face[INNER_UPPER[4], 1] - face[list(OUTER_CORNERS), 1].mean())
+
+
+@cache
+def _at_corners() -> Points:
+    """How much each point of a face goes along with the corner of the mouth that is nearer, [468]."""
+    face = neutral_face().points
+    away = [np.linalg.norm(face[:, :2] - face[corner, :2], axis=1) for corner in OUTER_CORNERS]
+    return np.asarray(np.exp(-np.square(np.minimum(*away) / _CORNER_REACH)), np.float64)
 
 
 @cache

@@ -8,6 +8,9 @@ makes one movement of that.
 import zipfile
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,10 @@ DOMINANCE_STEPS = 10
 _LOW, _HIGH = (0.0, -1.0, 0.0), (1.0, 1.0, 1.0)
 _QUIET_OPENING, _QUIET_WIDTH = 0.03, 0.06
 """Movements below these are none, so that silence does not quiver; those of three times as much and more are whole."""
+_CLOSING_PRESS, _CLOSED_OPENING = 0.6, 0.15
+"""Press of a unit that closes the mouth when it is held, and the share of its opening that a mouth keeps in a closure."""
+_CLOSED_FOR = 1.0
+"""Pictures of 40 ms before and after the middle of a closure in which lips meet at least, so that pictures at any rate show it."""
 _FORMATS = "netflips-mouth-1", "netflips-mouth-2"
 """Without strengths, and with them."""
 
@@ -64,9 +71,32 @@ class MouthTable:
         Raises UnitError without durations, UnitRangeError, and VocabularyError for units of another quantizer.
         """
         require_same_vocabulary(units.vocabulary, self.vocabulary, "the mouth's table")
-        raw = self.raw(units.check_range(self.num_units).frames())
+        frames = units.check_range(self.num_units).frames()
+        raw = self.raw(frames)
         raw[:, :2] *= smoothstep((np.abs(raw[:, :2]) / [_QUIET_OPENING, _QUIET_WIDTH] - 1) / 2)
-        return np.clip(raw, _LOW, _HIGH)
+        return self._with_closures(np.clip(raw, _LOW, _HIGH), frames)
+
+    def _with_closures(self, moved: Parameters, frames: Ids) -> Parameters:
+        """Let lips meet in each closure: p, b and m may last for a step of 20 ms, which no picture shows by the mean around it."""
+        edges = np.flatnonzero(np.diff(frames, prepend=-1, append=-1))
+        closes = self._closes
+        for start, stop in pairwise(edges.tolist()):
+            if closes[frames[start]]:
+                middle = (start + stop) / 2 / UNITS_PER_FRAME - 0.5
+                first, last = ceil(middle - _CLOSED_FOR), ceil(middle + _CLOSED_FOR) - 1
+                first, last = (
+                    max(min(first, ceil(start / UNITS_PER_FRAME - 0.5)), 0),
+                    max(last, ceil(stop / UNITS_PER_FRAME - 0.5) - 1),
+                )
+                moved[first : last + 1, 0] *= _CLOSED_OPENING
+                moved[first : last + 1, 2] = 1.0
+        return moved
+
+    @cached_property
+    def _closes(self) -> NDArray[np.bool_]:
+        """Which units close the mouth when they are held, bool [units]."""
+        held = np.repeat(np.arange(self.num_units)[:, None], 2 * DOMINANCE_STEPS, axis=1)
+        return np.array([self.raw(frames)[DOMINANCE_STEPS // 2, 2] > _CLOSING_PRESS for frames in held])
 
     def raw(self, frames: Ids) -> Parameters:
         """The same of units int64 [T], one every 20 ms, as they were learnt: neither quieted nor clipped."""
