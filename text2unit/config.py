@@ -24,6 +24,8 @@ class SpellerConfig:
     1,000 k-means classes.
     num_units: names 0..num_units - 1. width: channels; kernel: of the convolutions, odd. layers: before the places or durations;
     decoder_layers: behind. heads: of self-attention in each layer, 0 = convolutions only. dropout: in training.
+    pronounced: the text is written as it is pronounced first (`text2unit.korean.pronunciation`), so that words that were never met
+    are said by the rules.
     """
 
     network: str = CTC
@@ -35,6 +37,7 @@ class SpellerConfig:
     places: int = 2
     heads: int = 0
     dropout: float = 0.1
+    pronounced: bool = False
 
     def misfit(self) -> str:
         """What is wrong with the sizes, "" for nothing."""
@@ -63,7 +66,10 @@ def read_speller_config(config: Mapping[str, Any], path: Path) -> SpellerConfig:
     plain = SpellerConfig()
     sizes = {name: read_setting(stored, name, getattr(plain, name), _OWNER, path, (0, most)) for name, most in _MOST.items()}
     dropout = read_setting(stored, "dropout", plain.dropout, _OWNER, path)
-    read = SpellerConfig(network=str(stored.get("network")), dropout=dropout, **sizes)
+    pronounced = stored.get("pronounced", plain.pronounced)  # checkpoints of before it was there read what is written
+    if not isinstance(pronounced, bool):
+        raise CheckpointError('"pronounced" of the speller is true or false', path=path, found=pronounced)
+    read = SpellerConfig(network=str(stored.get("network")), dropout=dropout, pronounced=pronounced, **sizes)
     if misfit := read.misfit():
         raise CheckpointError("the speller's sizes cannot be used", path=path, found=misfit)
     return read

@@ -21,6 +21,7 @@ from text2unit.aligned import AlignedSpeller
 from text2unit.config import CTC, SpellerConfig, read_speller_config
 from text2unit.ctc import CtcSpeller
 from text2unit.jamo import letters_of
+from text2unit.korean.pronunciation import pronounce
 from text2unit.script import ends_softly, script_of
 from text2unit.stage import SPELLER
 
@@ -102,7 +103,8 @@ class TextSpeller:
         return require_language(language, self.languages, f"the speller {self.path.name}")
 
     def _spell(self, sentence: str, language: str) -> Spelling:
-        letters = torch.from_numpy(letters_of(sentence)).to(self._device)
+        said_as = pronounce(sentence) if self._network.config.pronounced else sentence
+        letters = torch.from_numpy(letters_of(said_as)).to(self._device)
         said = self._network.say(letters)
         if not len(said.ids):
             raise UnitError("no units came out of this text", found=repr(sentence[:40]), hint="was the speller trained to its end?")

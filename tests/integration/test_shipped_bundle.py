@@ -76,7 +76,7 @@ def test_half_of_the_units_do_not_do_as_well(chain: Chain, heard: ClipContent, r
 @pytest.mark.parametrize("pause_s", [0.0, 0.28])
 def test_two_sentences_without_a_pause_between_are_both_read(pause_s: float, tmp_path: Path) -> None:
     """In a voice that training never heard; the reader has learnt single sentences only."""
-    voice = cast().unheard_voice("ko", np.random.default_rng([0, 1]))
+    voice = cast().unheard_voice("ko", np.random.default_rng([0, 1]), edition=1)
     sentences = "열한 시에 기차역 앞에서 만나요.", "월요일 저녁에 볶음밥을 먹었어요."
     first, second = (_spoken(one, voice) for one in sentences)
     write_speech(tmp_path / "two.wav", np.concatenate([first, np.zeros(seconds_to_samples(pause_s), np.float32), second]))

@@ -32,6 +32,16 @@ def test_numbers_are_said(speller: Path) -> None:
     assert loaded.units_of("5분") != loaded.units_of("3분")
 
 
+def test_a_speller_reads_what_is_written_or_how_it_is_pronounced_as_its_checkpoint_says(speller: Path, tmp_path: Path) -> None:
+    stored = read_checkpoint(speller, SPELLER)
+    model = {**stored.config["model"], "pronounced": True}
+    other = tmp_path / speller.name
+    write_checkpoint(other, SPELLER, {**stored.config, "model": model}, stored.tensors)
+    plain, pronounced = (TextSpeller.from_checkpoint(path) for path in (speller, other))
+    assert pronounced.units_of("굳이").ids.tolist() == plain.units_of("구지").ids.tolist()
+    assert plain.units_of("굳이").ids.tolist() != plain.units_of("구지").ids.tolist()
+
+
 def test_the_languages_of_the_checkpoint_are_the_languages(speller: Path) -> None:
     loaded = TextSpeller.from_checkpoint(speller)
     assert loaded.languages == ("ko",)
@@ -56,6 +66,7 @@ def test_low_precision_says_nearly_the_same(speller: Path) -> None:
         ({"model": {"network": "rnn"}}, "rnn"),
         ({"model": {"symbols": "abc"}}, "letters"),
         ({"model": {"width": 32}}, "do not fit"),
+        ({"model": {"pronounced": "yes"}}, "pronounced"),
     ],
 )
 def test_a_changed_configuration_is_one_clear_error(

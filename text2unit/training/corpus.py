@@ -18,6 +18,7 @@ from avdata.manifest import parse_entry
 from avdata.unit_store import UnitRow, iter_units, leave_out, parse_unit_row, settle_vocabulary, timed_units
 from text2unit.config import CTC, SpellerConfig
 from text2unit.jamo import letters_of
+from text2unit.korean.pronunciation import pronounce
 from text2unit.normalise import read
 from text2unit.script import LANGUAGES
 from text2unit.training.config import AUTO, DataConfig, SpellerRunConfig
@@ -62,8 +63,8 @@ def read_corpus(config: SpellerRunConfig) -> Corpus:
     data = config.data
     if normalise_language(data.language) not in LANGUAGES:
         raise LanguageError("text of this language cannot be read aloud", expected=", ".join(LANGUAGES), found=data.language)
-    train = _read(data.train, data.units, data)
-    valid = _read(data.valid, data.valid_units or data.units, data) if data.valid else []
+    train = _read(data.train, data.units, data, config.model.pronounced)
+    valid = _read(data.valid, data.valid_units or data.units, data, config.model.pronounced) if data.valid else []
     if not data.valid and data.hold_out:
         train, valid = _hold_out(train, data.hold_out, config.loop.seed)
     silence = silence_of(data.trim, train)
@@ -94,8 +95,8 @@ def silence_of(setting: str, sentences: Sequence[Sentence]) -> int | None:
     return unit
 
 
-def _read(path: str, units: str, data: DataConfig) -> list[Sentence]:
-    """The sentences of a manifest with units by id, or of units that hold their text."""
+def _read(path: str, units: str, data: DataConfig, pronounced: bool) -> list[Sentence]:
+    """The sentences of a manifest with units by id, or of units that hold their text. pronounced: as SpellerConfig says."""
     place = require_file(path, "the manifest")
     rows = _texts_and_units(place, units, data) if units else _units_with_text(place)
     found, lacking, unread = [], list[str](), list[str]()
@@ -104,7 +105,7 @@ def _read(path: str, units: str, data: DataConfig) -> list[Sentence]:
             lacking.append(name)
             continue
         try:
-            said = read(text).text
+            said = pronounce(read(text).text) if pronounced else read(text).text
         except InputError as error:
             unread.append(f"{name} ({error.what}: {error.found})")
             continue

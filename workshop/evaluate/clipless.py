@@ -70,7 +70,7 @@ class HearRecording:
     def do(self, bench: Bench, index: int) -> Record:
         """What the measures give on true speech."""
         pair = drawn_sentence(self.name, index, bench.settings)
-        samples = speech_in(pair.korean, cast().unheard_voice("ko", np.random.default_rng([bench.settings.seed, index])))
+        samples = speech_in(pair.korean, _unheard_korean(bench, index))
         heard = quality_record(voice_quality(samples), None)
         return bench.said(samples, pair) | bench.unit_errors(samples, pair.korean) | heard
 
@@ -86,7 +86,7 @@ class CopyRecording:
     def do(self, bench: Bench, index: int) -> Record:
         """How far pitch, voicing, hisses and noise are from the recording's."""
         pair = drawn_sentence(self.name, index, bench.settings)
-        speech = say(pair.korean, cast().unheard_voice("ko", np.random.default_rng([bench.settings.seed, index])))
+        speech = say(pair.korean, _unheard_korean(bench, index))
         recorded = resample(speech.samples, speech.rate, SAMPLE_RATE)
         units = _units_of_phonemes(bench, speech.phonemes, samples_to_units(len(recorded)))
         speaker = voice_of(recorded, bench.chain.models.speaker_encoder)
@@ -128,7 +128,7 @@ class HearEnglish:
 
     def do(self, bench: Bench, index: int) -> Record:
         """Its units."""
-        pair = known_sentences()[index]
+        pair = known_sentences(bench.settings.edition)[index]
         units = bench.chain.units_of_sound(speech_in(pair.english, cast().reference("en")))
         return {"units": units.merged().ids.tolist(), "korean": pair.korean}
 
@@ -143,7 +143,7 @@ class HearOther:
 
     def do(self, bench: Bench, index: int) -> Record:
         """Its vector."""
-        pairs = known_sentences()
+        pairs = known_sentences(bench.settings.edition)
         samples = speech_in(pairs[index * 37 % len(pairs)].english, other_voices()[index])
         return {"voice": rounded_vector(bench.chain.models.speaker_encoder.embed(samples))}
 
@@ -188,3 +188,8 @@ def _units_of_phonemes(bench: Bench, phonemes: Sequence[Phoneme], num_steps: int
     alike = known_phones({name for name, _, _ in phonemes}, names, cast().settings["alike"])
     labels = Phones(names, alike).units(phonemes, num_steps, "ko")
     return Units.from_frames(labels.frames(), "ko", next(iter(bench.units.units.values())).vocabulary)
+
+
+def _unheard_korean(bench: Bench, index: int) -> Voice:
+    settings = bench.settings
+    return cast().unheard_voice("ko", np.random.default_rng([settings.seed, index]), settings.edition)

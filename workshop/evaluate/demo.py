@@ -49,7 +49,7 @@ _PLOT = Path("images/demo_noise.svg")
 
 def evaluate_demo(bundle: Bundle, options: argparse.Namespace) -> None:
     """Check what was asked for, then evaluate. Raises UsageError, InputError, OutputError."""
-    settings = EvaluationSettings(number=options.number)
+    settings = EvaluationSettings(number=options.number, edition=int(bundle.about.get("phrasebook", 1)))
     flags = {NATURAL: options.with_natural_voices, OTHER_SYNTHESISERS: options.with_other_synthesisers}
     rows, with_sweep = choose_rows(options.rows, options.with_untouched_speaker, flags)
     if options.with_untouched_speaker or options.write_docs:
@@ -100,7 +100,7 @@ def evaluate(
     jobs = evaluation.missing(_with_synthesisers_that_are_here(needs))
     require_synthesisers(
         with_flite=any(job.case.kind in ("speaker", OTHERS) for job in jobs),
-        with_natural=any(job.case.kind == "natural" for job in jobs),
+        with_natural=settings.edition > 1 or any(job.case.kind == "natural" for job in jobs),
     )
     is_new = any(job.case.kind == "speaker" for job in jobs)
     LOG.info(

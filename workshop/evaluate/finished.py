@@ -25,8 +25,8 @@ def read_exam(folder: Path) -> FinishedRun:
     version are of another suite. Raises InputError where the seed is not known.
     """
     found = list(journal.read(folder / RECORDS))
-    seed, version = _seed_and_version(folder)
-    settings, records = EvaluationSettings(seed=seed), by_task(found)
+    seed, version, edition = _seed_version_and_edition(folder)
+    settings, records = EvaluationSettings(seed=seed, edition=edition), by_task(found)
     figures = {row.name: one for row in ROWS if (one := _figure(row, records, settings)) is not None}
     return FinishedRun(f"the demo's exam, seed {seed}, version {version}", frozenset(_id(one) for one in found), figures)
 
@@ -44,8 +44,8 @@ def _id(record: Record) -> str:
     return ExamItem(str(record["kind"]), int(record["index"])).id
 
 
-def _seed_and_version(folder: Path) -> tuple[int, str]:
-    """Of which seed and version of the measure an exam is: its metrics say it, else its folder's name."""
+def _seed_version_and_edition(folder: Path) -> tuple[int, str, int]:
+    """Of which seed and version of the measure an exam is: its metrics say it, else its folder's name. And of which phrasebook."""
     named = _FOLDER.search(folder.resolve().name)
     told: dict[str, Any] = {}
     if (folder / METRICS).is_file():
@@ -56,4 +56,4 @@ def _seed_and_version(folder: Path) -> tuple[int, str]:
     if seed is None:
         expected = "<bundle>-seed<number>-v<number>, as the exam calls it"
         raise InputError("this does not say of which seed the exam is", path=folder, expected=expected, hint="keep its name")
-    return int(seed), str(version if version is not None else "unknown")
+    return int(seed), str(version if version is not None else "unknown"), int(told.get("settings", {}).get("edition", 1))

@@ -14,6 +14,8 @@ Record = dict[str, Any]
 VOCODER, ENGLISH, OTHERS, RECORDED, COPIED, SAID = "vocoder", "english", "others", "recorded", "copied", "said"
 """Kinds without a clip: the vocoder alone on true units; units of the English reference voice; voices of other speakers; what the
 measure gives on true Korean recordings; such recordings said again by the vocoder, in their own time; Korean text, said."""
+OUTSIDE, FREE = "outside", "free"
+"""Sentences of the phrasebook, and free Korean ones, that outside judges hear."""
 
 
 @dataclass(frozen=True)

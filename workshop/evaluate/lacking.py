@@ -10,10 +10,14 @@ from unit2av.model import open_renderer_checkpoint
 from unit2av.mouths.mesh.backend import find_table
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
+from workshop.evaluate.judges import are_judges_here
 from workshop.evaluate.row import ExamRow
+from workshop.voices.natural import missing_voices
 
 TEXT, SPELLER_KO, ENGLISH_VOICE, MESH_TABLE = "text reader", "Korean speller", "English voice", "table of the mesh"
 STOI, ERRORS = "pystoi", "jiwer"
+JUDGES, VOICES = "outside judges", "natural voices"
+_BY_MAKE = {JUDGES: "make judges", VOICES: "make voices"}
 _PACKAGES = (STOI, ERRORS)
 
 
@@ -34,12 +38,16 @@ def lacks(bundle: Bundle) -> dict[str, str]:
         ENGLISH_VOICE: "en" in open_renderer_checkpoint(renderer).languages,
         MESH_TABLE: find_table(renderer) is not None,
         **{name: find_spec(name) is not None for name in _PACKAGES},
+        JUDGES: are_judges_here(),
+        VOICES: not missing_voices(),
     }
-    return {
-        name: f"{name} is not installed (pip install 'netflips[metrics]')" if name in _PACKAGES else f"the bundle has no {name}"
-        for name, there in is_there.items()
-        if not there
-    }
+    return {name: _reason(name) for name, there in is_there.items() if not there}
+
+
+def _reason(name: str) -> str:
+    if name in _BY_MAKE:
+        return f"{name} are not installed ({_BY_MAKE[name]})"
+    return f"{name} is not installed (pip install 'netflips[metrics]')" if name in _PACKAGES else f"the bundle has no {name}"
 
 
 def measurable(rows: Sequence[ExamRow], bundle: Bundle) -> tuple[list[ExamRow], list[Absent]]:

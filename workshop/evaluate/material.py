@@ -6,6 +6,7 @@ A clip holds sound and pictures and nothing else; what should come out of it sta
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from workshop.evaluate.settings import EvaluationSettings
 from workshop.heads.camera import Pose
 from workshop.heads.head import Head, MouthShape, draw
 from workshop.heads.motion import motion, mouth_track
-from workshop.voices.cast import Voice, cast, held_out_pairs, say, training_pairs
+from workshop.voices.cast import EDITION, Voice, cast, held_out_pairs, say, training_pairs
 from workshop.voices.phrasebook import SentencePair
 
 Kind = Literal["seen", "held_out", "new_faces", "speaker", "natural", "korean"]
@@ -68,7 +69,7 @@ def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     """Plan clip number `index` of a kind; the same numbers and seed plan the same clip."""
     rng = np.random.default_rng([settings.seed, KINDS.index(kind), index])
     language = "ko" if kind == "korean" else "en"
-    voice = _unheard_voice(kind, language, rng)
+    voice = _unheard_voice(kind, language, rng, settings.edition)
     is_new = kind == "new_faces"
     head = cast().unheard_head(index) if is_new else int(rng.integers(cast().settings["heads"]))
     seed = int(rng.integers(1 << 31))
@@ -76,28 +77,35 @@ def plan_clip(kind: Kind, index: int, settings: EvaluationSettings) -> ClipPlan:
     return ClipPlan(drawn_sentence(kind, index, settings), voice, head, seed, around, language)
 
 
-def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator) -> Voice:
+def _unheard_voice(kind: Kind, language: str, rng: np.random.Generator, edition: int) -> Voice:
     if kind == "speaker":
         return cast().unheard_speaker
-    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng)
+    return cast().unheard_natural(rng) if kind == "natural" else cast().unheard_voice(language, rng, edition)
 
 
 def drawn_sentence(kind: str, index: int, settings: EvaluationSettings) -> SentencePair:
-    """The sentence of a clip: all in a drawn order, from the beginning again after the last."""
-    pairs = known_sentences() if kind == "seen" else _held_out()
-    order = np.random.default_rng([settings.seed, 100]).permutation(len(pairs))
-    return pairs[int(order[index % len(pairs)])]
+    """The sentence of a clip: one of each template in turn, in a drawn order, so that all templates weigh alike."""
+    pairs = _in_turn(kind == "seen", settings.seed, settings.edition)
+    return pairs[index % len(pairs)]
 
 
 @cache
-def known_sentences() -> tuple[SentencePair, ...]:
+def known_sentences(edition: int = EDITION) -> tuple[SentencePair, ...]:
     """The sentences of the training."""
-    return tuple(training_pairs())
+    return tuple(training_pairs(edition))
 
 
 @cache
-def _held_out() -> tuple[SentencePair, ...]:
-    return tuple(held_out_pairs())
+def _in_turn(is_known: bool, seed: int, edition: int) -> tuple[SentencePair, ...]:
+    """Sentences in rounds over the templates, of those that have one left."""
+    pairs = known_sentences(edition) if is_known else held_out_pairs(edition)
+    rng = np.random.default_rng([seed, 100])
+    by_template: dict[int, list[SentencePair]] = {}
+    for number in rng.permutation(len(pairs)):
+        pair = pairs[int(number)]
+        by_template.setdefault(pair.template, []).append(pair)
+    rounds = zip_longest(*by_template.values())
+    return tuple(pair for one in rounds for pair in one if pair is not None)
 
 
 def write_clip(path: Path, plan: ClipPlan, side: int) -> None:

@@ -51,11 +51,11 @@ class Truth:
 
 
 def phones_of_units(units: Mapping[str, Units], progress: Progress) -> dict[int, str]:
-    """Which phoneme each unit stands for: that which the reference voice says most often where the unit stands.
+    """Which phoneme each unit of a first-edition bundle stands for: that which its reference voice says most often there.
 
     units: of Korean sentences in the reference voice, with durations, by sentence.
     """
-    voice, votes = cast().reference("ko"), Counter[tuple[int, str]]()
+    voice, votes = cast().reference("ko", edition=1), Counter[tuple[int, str]]()
     for text, one in track(units.items(), "phonemes", progress, len(units)):
         spoken = say(text, voice).phonemes
         middles = [float(units_to_seconds(2 * step + 1)) / 2 for step in range(one.num_steps)]

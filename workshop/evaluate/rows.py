@@ -14,6 +14,7 @@ from workshop.evaluate.condition_rows import LIP_ROWS, MICROPHONE_ROWS, NOISE_RO
 from workshop.evaluate.jobs import ENGLISH, OTHERS, RECORDED, VOCODER, Need, Record
 from workshop.evaluate.material import Kind, drawn_sentence, known_sentences
 from workshop.evaluate.modalities import AUDIO, BOTH, VIDEO
+from workshop.evaluate.outside import OUTSIDE_ROWS
 from workshop.evaluate.row import ExamRow, Place, Records, flags, found_of, id_of, mean_row, rate_row, share_row
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.side_rows import LIP_SPEECH_ROWS, SYNC_ROWS, TEXT_ROWS
@@ -23,7 +24,7 @@ from workshop.evaluate.voice_rows import NATURAL_VOICE_ROWS, VOICE_ROWS
 UNTOUCHED = "untouched_speaker"
 NATURAL = (
     "natural", "natural_units", "natural_both", "room",
-    *(row.name for row in (*MICROPHONE_ROWS, *LIP_ROWS, *NATURAL_VOICE_ROWS)), "voice_natural",
+    *(row.name for row in (*OUTSIDE_ROWS, *MICROPHONE_ROWS, *LIP_ROWS, *NATURAL_VOICE_ROWS)), "voice_natural",
 )  # fmt: skip
 """Rows of natural voices."""
 OTHER_SYNTHESISERS = tuple(row.name for row in OTHER_ROWS)
@@ -65,7 +66,7 @@ def _nearest_english(name: str, title: str, kind: Kind) -> ExamRow:
     dubs: Place = kind, Dub()
 
     def needs(settings: EvaluationSettings) -> list[Need]:
-        return [Need(*dubs, settings.number), Need(*english, settings.sentences or len(known_sentences()))]
+        return [Need(*dubs, settings.number), Need(*english, settings.sentences or len(known_sentences(settings.edition)))]
 
     def by_clip(records: Records, settings: EvaluationSettings) -> ByClip:
         known = [one for one in found_of(records, english) if "units" in one]
@@ -118,6 +119,7 @@ def _noise(name: str, title: str, modalities: str, goal: float) -> ExamRow:
 
 
 ROWS: tuple[ExamRow, ...] = (
+    *OUTSIDE_ROWS,
     share_row("seen", "sentences of the training, voices never heard", ("seen", Dub()), goal=0.98),
     share_row("seen_units", "the same, nearest units", ("seen", Dub()), "units_right", goal=0.98),
     share_row("held_out", "sentences never trained on, voices never heard", _HELD_OUT, goal=0.95),

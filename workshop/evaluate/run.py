@@ -22,7 +22,6 @@ from avcore.progress import Progress
 from avcore.runs import journal
 from avcore.runs.pool import ProcessPool
 from avcore.runs.work import WorkersFailError
-from avdata.prepare.espeak import EspeakVoice
 from netflips.bundles.describe import file_facts
 from netflips.evaluate.running import run_jobs
 from unit2unit.stage import TRANSLATOR
@@ -34,13 +33,12 @@ from workshop.evaluate.mouth import phones_of_units
 from workshop.evaluate.retrieval import UnitReferences, record_references
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import DubAtRandom, ExamClip, SpeakAgain
-from workshop.voices.cast import cast
-from workshop.voices.phrasebook import phrasebook
+from workshop.voices.cast import Voice, book_pairs, cast
 
 LOG = logging.getLogger("netflips.evaluate")
 
 _SHORT = 12
-MEASURE = 5
+MEASURE = 6
 """Counts up when an answer is judged in another way, or the same units sound otherwise, so that records of both never stand in one
 table."""
 
@@ -61,7 +59,7 @@ class Evaluation:
         self.folder = out_dir / f"{self.checksum[:_SHORT]}-seed{settings.seed}-v{MEASURE}"
         self._journal = self.folder / "records.jsonl"
         korean, english = (
-            out_dir / f"references-{_digest(self._texts(language), cast().judges(language))}.npz" for language in ("ko", "en")
+            out_dir / f"references-{_digest(self._texts(language), self._judges(language))}.npz" for language in ("ko", "en")
         )
         phones = self.folder / "phones.json"
         self.place = ExamPaths(bundle.folder, self.folder / "random", korean, english, phones, device, precision)
@@ -87,18 +85,23 @@ class Evaluation:
     def _prepare(self, tasks: Collection[ExamTask], progress: Progress) -> None:
         references = UnitReferences.read(self.bundle.references)
         texts = self._texts("ko")
-        record_references(texts, cast().judges("ko"), self.place.recordings, progress)
+        record_references(texts, self._judges("ko"), self.place.recordings, progress)
         if any(isinstance(task, SpeakAgain) for task in tasks):
-            record_references(self._texts("en"), cast().judges("en"), self.place.english, progress)
+            record_references(self._texts("en"), self._judges("en"), self.place.english, progress)
         if not self.place.phones.is_file():
+            stated = self.bundle.about.get("phones")
             known = {text: references.units[text] for text in texts if text in references.units}
-            write_text(self.place.phones, json.dumps(phones_of_units(known, progress), ensure_ascii=False))
+            names = dict(enumerate(stated)) if stated else phones_of_units(known, progress)
+            write_text(self.place.phones, json.dumps(names, ensure_ascii=False))
         if DubAtRandom() in tasks:
             write_random_bundle(self.bundle, self.place.random, self.settings.seed)
 
+    def _judges(self, language: str) -> list[Voice]:
+        return cast().judges(language, self.settings.edition)
+
     def _texts(self, language: str) -> list[str]:
         """Distinct sentences of the phrasebook in a language; for tests the first few, and those that are asked for."""
-        pairs = phrasebook().all_pairs()
+        pairs = book_pairs(self.settings.edition)
         if self.settings.sentences:
             kinds = ("seen", "held_out", "new_faces", "speaker", "vocoder")
             asked = [drawn_sentence(kind, index, self.settings) for kind in kinds for index in range(self.settings.number)]
@@ -111,7 +114,7 @@ def _lost(job: ExamJob, reason: str) -> NoReturn:
     raise WorkersFailError("some of the work cannot be done", found=f"{job.case.id}: {reason}")
 
 
-def _digest(texts: Sequence[str], voices: Sequence[EspeakVoice]) -> str:
+def _digest(texts: Sequence[str], voices: Sequence[Voice]) -> str:
     """What recordings are kept under."""
     said = json.dumps([texts, list(map(asdict, voices))], ensure_ascii=False).encode()
     return hashlib.sha256(said).hexdigest()[:_SHORT]

@@ -15,7 +15,8 @@ class EvaluationSettings:
     how many drawn truths the measure of the mouth is itself measured. baseline_number: utterances for weights that know nothing,
     which are slow to translate. condition_number: utterances of rows on microphones and on lips that do not belong, at most;
     other_number: of each other synthesiser. side: of the pictures, in pixels. sentences: 0 = all of the phrasebook are references,
-    which is what any figure is worth reading for; tests take fewer.
+    which is what any figure is worth reading for; tests take fewer. edition: of the bundle's phrasebook
+    (`workshop.voices.cast`); a bundle that names none has the first.
     """
 
     number: int = 200
@@ -29,6 +30,7 @@ class EvaluationSettings:
     other_number: int = 50
     side: int = 256
     sentences: int = 0
+    edition: int = 1
 
     def __post_init__(self) -> None:
         if self.number < 1:

@@ -42,10 +42,19 @@ class SideRoads:
 
     def say(self, pair: SentencePair, voice: SpeakerVoice) -> Record:
         """Say the Korean of a sentence from its text."""
-        units = self._speller.units_of(pair.korean, "ko")
+        units = self.spell(pair.korean)
         samples = self._chain.models.vocoder.synthesize(units, voice).samples
         found = self._recordings.nearest(samples)
         return {"right": found.text == pair.korean, "found": found.text} | self._read_sound(samples, pair.korean, "ko")
+
+    def spell(self, korean: str) -> Units:
+        """Units of a Korean text."""
+        return self._speller.units_of(korean, "ko")
+
+    def english_of(self, speech: Samples) -> Samples:
+        """Say English speech, float32 [S] at 16 kHz, again from its units, in its own voice."""
+        units = self._chain.listen(speech, None, AUDIO).units
+        return self._voice.synthesize(units, voice_of(speech, self._chain.models.speaker_encoder)).samples
 
     def read_clip(self, heard: ClipContent, modalities: str, plan: ClipPlan) -> Record:
         """Read a clip's sound (AUDIO) or its lips (VIDEO) as text, in its own language."""
@@ -58,7 +67,7 @@ class SideRoads:
         """Say in its own language and time what a clip's lips say (VIDEO), or its sound, which is what that can reach; and measure
         it beside the true sound."""
         voice = voice_of(heard.speech, self._chain.models.speaker_encoder)
-        samples = self._of_lips(heard, voice) if modalities == VIDEO else self._of_sound(heard, voice)
+        samples = self._of_lips(heard, voice) if modalities == VIDEO else self.english_of(heard.speech)
         found, true = self._english.nearest(samples), self._english.nearest(heard.speech)
         return (
             {"right": found.text == plan.text, "found": found.text, "source_right": true.text == plan.text}
@@ -74,9 +83,6 @@ class SideRoads:
         if not utterances:
             raise NoSpeechError("the lips do not move as those of somebody who speaks", path=heard.source.path)
         return np.concatenate(list(speech_pieces(heard.face, utterances, self._chain.models.extractor, self._voice, voice)))
-
-    def _of_sound(self, heard: ClipContent, voice: SpeakerVoice) -> Samples:
-        return self._voice.synthesize(self._chain.listen(heard.speech, None, AUDIO).units, voice).samples
 
     def _read_sound(self, samples: Samples, text: str, language: str) -> Record:
         """What the text reader makes of speech; nothing where the bundle has none."""

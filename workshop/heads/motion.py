@@ -104,7 +104,7 @@ _VOWELS_EN: dict[tuple[Viseme, ...], str] = {
 }
 _VOWELS_KO: dict[tuple[Viseme, ...], str] = {
     (Viseme(0.90, 0.1, 1.0),): "a",
-    (Viseme(0.55, -0.1, 1.0),): "@",
+    (Viseme(0.55, -0.1, 1.0),): "@ V",
     (Viseme(0.42, -0.8, 1.0),): "o",
     (Viseme(0.20, -0.95, 1.0),): "u",
     (Viseme(0.20, 0.4, 1.0),): "u-",
@@ -123,7 +123,7 @@ VISEMES = {"en": _table(_VOWELS_EN), "ko": _table(_VOWELS_KO)}
 
 _MARKS = ";:'%,=|~"
 """Marks that espeak-ng reports as phonemes of their own; they leave the mouth alone."""
-_VARIANTS = "0123456789#-;:^[]'~%,"
+_VARIANTS = "0123456789#-;:^[]'~%,*"
 """Endings that make a variant of a phoneme, which looks the same."""
 
 

@@ -16,14 +16,16 @@ from avcore.units import Units
 from avdata.unit_store import UnitRow, read_units, write_units
 from workshop.material.drawn import Shot, film_takes
 from workshop.material.phones import Phones
-from workshop.material.spoken import REFERENCE, Take, speak, spoken_takes, write_takes
+from workshop.material.spoken import KOREAN_REFERENCE, REFERENCE, Take, free_takes, speak, spoken_takes, write_takes
 from workshop.material.work import run_in_chunks
-from workshop.voices.cast import LANGUAGES, Cast, cast, held_out_english
-from workshop.voices.phrasebook import SentencePair, phrasebook
+from workshop.voices.cast import Cast, book_pairs, cast, held_out_english
+from workshop.voices.free_korean import free_sentences
+from workshop.voices.phrasebook import SentencePair
 
 LOG = logging.getLogger("workshop.heads")
 
 
+_MOST = 1_000_000
 _NUM_VALID = 80
 _VALID_SHARE = 10
 """Takes that validation has at most, of those that are seen and of the others, and one of how many."""
@@ -32,13 +34,15 @@ _VALID_SHARE = 10
 def make_material(folder: str | Path, seed: int, max_sentences: int, workers: int, progress: Progress) -> None:
     """Make the material; what is there already from the same arguments is kept.
 
-    max_sentences: train on so many sentences only, 0 = on all that are not held out. workers: processes.
+    max_sentences: train on so many sentences of the phrasebook, and free ones, only, with references of as many more; 0 = all
+    that are not held out. workers: processes.
     """
     folder, people = Path(folder), cast()
-    numbered = list(enumerate(phrasebook().all_pairs()))
+    numbered = list(enumerate(book_pairs()))
     learnt = [(number, pair) for number, pair in numbered if pair.english not in held_out_english()]
     chosen = _spread(learnt, max_sentences)
     takes = spoken_takes([pair for _, pair in chosen], [number for number, _ in chosen], people, seed)
+    takes += free_takes(free_sentences(min(people.settings["korean"]["free"], max_sentences or _MOST), seed), people, seed)
     rows = list(run_in_chunks(takes, write_takes, folder, "speech", workers, progress))
     phones = Phones.found_in((name for row in rows for name, _, _ in row.get("phonemes", ())), people.settings["alike"])
     phones.write(folder / "phones.json")
@@ -46,7 +50,8 @@ def make_material(folder: str | Path, seed: int, max_sentences: int, workers: in
     shots = choose_shots(takes, rows, labels, phones, people, seed)
     seen = {row["id"]: row for row in run_in_chunks(shots, film_takes, folder, "faces", workers, progress)}
     _write_manifests(folder, takes, rows, seen, labels)
-    _write_references(folder, numbered, phones, people)
+    held_out = _spread([one for one in numbered if one[1].english in held_out_english()], max_sentences)
+    _write_references(folder, sorted((*chosen, *held_out), key=lambda one: one[0]), labels, phones, people)
 
 
 def choose_shots(
@@ -59,7 +64,9 @@ def choose_shots(
     for language, wanted in people.settings["drawn"].items():
         faces = people.settings["faces"][language]
         kept = {number * wanted // faces for number in range(faces)}
-        clean = [n for n, take in enumerate(takes) if take.language == language and take.id in labels]
+        clean = [
+            n for n, take in enumerate(takes) if take.language == language and take.id in labels and is_for_encoder(take.speaker)
+        ]
         for number, place in enumerate(sorted(rng.permutation(len(clean))[:wanted])):
             take, row = takes[clean[place]], rows[clean[place]]
             frames = units_to_frames(samples_to_units(row["samples"]))
@@ -82,8 +89,8 @@ def _label(folder: Path, rows: Sequence[Row], phones: Phones, workers: int, prog
         folder / name for name in ("reference.units.jsonl", "labels/aligned.units.jsonl", "labels/clean.units.jsonl")
     )
     manifest = folder / "aligned.jsonl"
-    write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _is_reference(row)))
-    write_units(given, [timed[row["id"]] for row in clean if _is_reference(row)])
+    write_rows(manifest, _bare(row for row in clean if row["id"] not in timed or _labels_others(row)))
+    write_units(given, [timed[row["id"]] for row in clean if _labels_others(row)])
     if not made.is_file():
         carry_labels(
             AlignConfig(manifest=str(manifest), references=str(given), out_dir=str(made.parent), num_workers=workers), progress
@@ -99,22 +106,30 @@ def _timed_units(row: Row, phones: Phones) -> UnitRow:
     return UnitRow(row["id"], phones.units(row["phonemes"], samples_to_units(row["samples"]), row["language"]), {})
 
 
-def _is_reference(row: Row) -> bool:
-    return str(row["speaker"]) in {f"{REFERENCE}_{language}" for language in LANGUAGES}
+def _labels_others(row: Row) -> bool:
+    """Korean voices are all timed by themselves."""
+    return str(row["speaker"]) == f"{REFERENCE}_en"
+
+
+def is_for_encoder(speaker: str) -> bool:
+    """Whether models that listen may hear a speaker: the Korean reference voice is kept for what judges them."""
+    return speaker not in (f"{REFERENCE}_ko", KOREAN_REFERENCE)
 
 
 def _write_manifests(
     folder: Path, takes: Sequence[Take], rows: Sequence[Row], seen: Mapping[str, Row], labels: Mapping[str, Units]
 ) -> None:
-    """encoder, encoder_valid: labelled takes. vocoder: some of the Korean ones. faces: those of both languages that have a
-    face. source, source_lips: English ones, heard and seen."""
+    """encoder, encoder_valid: labelled takes. texts: the same and those that no encoder hears. vocoder: some of the Korean ones.
+    faces: those of both languages that have a face. source, source_lips: English ones, heard and seen."""
     settings = cast().settings
     whole = [row | seen.get(row["id"], {}) for row in _bare(rows)]
-    labelled = [row for row in whole if row["id"] in labels]
+    all_labelled = [row for row in whole if row["id"] in labels]
+    labelled = [row for row in all_labelled if is_for_encoder(row["speaker"])]
     valid = _valid_ids(labelled)
+    write_rows(folder / "texts.jsonl", (row for row in all_labelled if row["id"] not in valid))
     write_rows(folder / "encoder_valid.jsonl", (row for row in labelled if row["id"] in valid))
     write_rows(folder / "encoder.jsonl", (row | _repeat(row, settings) for row in labelled if row["id"] not in valid))
-    korean = [row for row in labelled if row["language"] == "ko"]
+    korean = [row for row in all_labelled if row["language"] == "ko"]
     write_rows(folder / "vocoder.jsonl", korean[:: settings["vocoder_every"]])
     write_rows(folder / "faces.jsonl", (row for row in whole if row.get("video")))
     write_rows(folder / "source.jsonl", (row for row in whole if row["language"] == "en"))
@@ -141,16 +156,22 @@ def _repeat(row: Row, settings: Mapping[str, Any]) -> Row:
     return {"repeat": settings["repeat"][kind]} if kind in settings["repeat"] else {}
 
 
-def _write_references(folder: Path, numbered: Iterable[tuple[int, SentencePair]], phones: Phones, people: Cast) -> None:
-    """Write the Korean reference voice's units of every sentence of the phrasebook, held-out ones too: what answers are
-    compared with, and never trained on."""
-    rows = []
+def _write_references(
+    folder: Path, numbered: Iterable[tuple[int, SentencePair]], labels: Mapping[str, Units], phones: Phones, people: Cast
+) -> None:
+    """Write the Korean reference voice's units of the phrasebook's sentences, held-out ones too: what answers are
+    compared with, and never trained on. Those of the training are its takes' labels: a recording takes a second."""
+    path, rows = folder / "references.jsonl", list[UnitRow]()
+    if path.is_file():
+        return
     for number, pair in numbered:
         take = Take(f"s{number:04d}", number, "ko", pair.korean, people.reference("ko"), f"{REFERENCE}_ko", (0, 0), None, 0)
-        samples, phonemes = speak(take)
-        units = phones.units(phonemes, samples_to_units(len(samples)), "ko")
-        rows.append(UnitRow(take.id, units, {"text": pair.korean, "translation": pair.english}))
-    write_units(folder / "references.jsonl", rows)
+        units = labels.get(f"{take.id}_ko_0")
+        if units is None:
+            samples, phonemes = speak(take)
+            units = phones.units(phonemes, samples_to_units(len(samples)), "ko")
+        rows.append(UnitRow(take.id, phones.spoken(units), {"text": pair.korean, "translation": pair.english}))
+    write_units(path, rows)
 
 
 def _spread(pairs: Sequence[tuple[int, SentencePair]], count: int) -> list[tuple[int, SentencePair]]:

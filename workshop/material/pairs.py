@@ -10,12 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from avcore.command import LOG, Parser, run
 from avcore.errors import InputError
 from avcore.outputs import keep_apart
-from avcore.units import Units
 from avcore.usage import add_quiet_options
 from avdata.manifest import read_manifest
 from avdata.unit_store import UnitRow, iter_units, read_units, write_units
@@ -49,7 +46,7 @@ def pair_rows(data: Path, sources: Sequence[Path]) -> Iterator[tuple[UnitRow, Un
     """
     sentences, phones = _sentences(data / "source.jsonl"), Phones.read(data / "phones.json")
     english = {row.id: str(row.extra["translation"]) for row in iter_units(data / "references.jsonl")}
-    korean = {name: _spoken(units, phones.silence) for name, units in read_units(data / "references.jsonl").items()}
+    korean = {name: phones.spoken(units) for name, units in read_units(data / "references.jsonl").items()}
     for source in sources:
         suffix = source.name.partition(".")[0]
         for row in iter_units(source):
@@ -75,14 +72,6 @@ def _work(options: argparse.Namespace) -> None:
 def _sentences(manifest: Path) -> Mapping[str, str]:
     """The name of each take's sentence among the references."""
     return {entry.id: entry.id.partition("_")[0] for entry in read_manifest(manifest).entries}
-
-
-def _spoken(units: Units, silence: int) -> Units:
-    """Units without silence at the ends."""
-    heard = np.flatnonzero(units.ids != silence)
-    kept = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0)
-    durations = None if units.durations is None else units.durations[kept]
-    return Units(units.ids[kept], durations, units.language, units.vocabulary)
 
 
 if __name__ == "__main__":

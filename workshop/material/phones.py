@@ -15,6 +15,7 @@ from avcore.timeline import seconds_to_units, units_to_seconds
 from avcore.units import Units
 from avcore.units.vocabulary import fingerprint, fingerprint_symbols
 from avdata.prepare.espeak import Phoneme
+from workshop.voices.korean import PHONES
 
 SILENCE = "_:"
 
@@ -28,8 +29,9 @@ class Phones:
 
     @classmethod
     def found_in(cls, phonemes: Iterable[str], alike: Mapping[str, str]) -> "Phones":
-        """All phones of speech, and silence, in alphabetical order."""
-        return cls(tuple(sorted({alike.get(name, name) for name in phonemes} | {SILENCE})), dict(alike))
+        """All phones of speech, those of Korean, and silence, in alphabetical order."""
+        found = {alike.get(name, name) for name in (*phonemes, *PHONES)}
+        return cls(tuple(sorted(found | {SILENCE})), dict(alike))
 
     @classmethod
     def read(cls, path: str | Path) -> "Phones":
@@ -63,6 +65,13 @@ class Phones:
             first, stop = (max(seconds_to_units(time - float(units_to_seconds(1)) / 2 + 1e-9), 0) for time in (start, end))
             labels[first:stop] = numbers[self.alike.get(name, name)]
         return Units.from_frames(labels, language, self.vocabulary)
+
+    def spoken(self, units: Units) -> Units:
+        """Units without silence at the ends."""
+        heard = np.flatnonzero(units.ids != self.silence)
+        kept = slice(heard[0], heard[-1] + 1) if len(heard) else slice(0)
+        durations = None if units.durations is None else units.durations[kept]
+        return Units(units.ids[kept], durations, units.language, units.vocabulary)
 
     def phonemes(self, units: Units) -> list[Phoneme]:
         """Turn units with durations back into timed phonemes, for the mouth that says them."""

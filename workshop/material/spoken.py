@@ -14,12 +14,14 @@ from avcore.speech.audio import resample
 from avcore.timeline import SAMPLE_RATE, samples_to_seconds, units_to_samples, units_to_seconds
 from avdata.manifest import Entry
 from avdata.prepare.espeak import Phoneme
-from workshop.voices.cast import LANGUAGES, Cast, Voice, say
+from workshop.voices.cast import Cast, Voice, say
 from workshop.voices.natural import NaturalVoice
 from workshop.voices.phrasebook import SentencePair
 
 REFERENCE = "ref"
 NATURAL = "natural"
+KOREAN, KOREAN_REFERENCE = "korean", "korean_reference"
+"""Speakers of Korean takes: styles that an encoder may hear, and the reference voice's, which only the Korean voice learns."""
 _LEAD_STEPS = (1, 12)
 """Silence before and after, in steps of 20 ms, for ends that have any."""
 _ABRUPT = 0.5
@@ -50,7 +52,7 @@ class Take:
 
     @property
     def is_reference(self) -> bool:
-        """Whether its own phoneme timing labels the others."""
+        """Whether its own phoneme timing labels the others, or makes the sentence's references."""
         return self.speaker == f"{REFERENCE}_{self.language}"
 
     @property
@@ -68,24 +70,40 @@ def spoken_takes(pairs: Sequence[SentencePair], numbers: Sequence[int], cast: Ca
     return [take for pair, number in zip(pairs, numbers, strict=True) for take in _takes(pair, number, cast, seed)]
 
 
+def free_takes(texts: Sequence[str], cast: Cast, seed: int) -> list[Take]:
+    """All takes of Korean sentences that are none of the phrasebook's."""
+    rngs = (np.random.default_rng([seed, number, 23]) for number in range(len(texts)))
+    rows = (
+        _korean_takes(f"f{number:04d}", number, text, cast, rng) for number, (text, rng) in enumerate(zip(texts, rngs, strict=True))
+    )
+    return [take for takes in rows for take in takes]
+
+
 def _takes(pair: SentencePair, number: int, cast: Cast, seed: int) -> Iterator[Take]:
     rng = np.random.default_rng([seed, number])
-    for language in LANGUAGES:
-        text = pair.english if language == "en" else pair.korean
-        voices: list[tuple[str, Voice]] = [(f"{REFERENCE}_{language}", cast.reference(language))]
-        for _ in range(cast.settings["per_sentence"][f"espeak_{language}"]):
-            drawn = cast.espeak_voice(language, rng)
-            voices.append((drawn.name, drawn))
-        if language == "en":
-            voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
-            voices += [(NATURAL, voice) for voice in cast.natural_voices(cast.settings["per_sentence"]["natural_en"], rng)]
-        for place, (speaker, voice) in enumerate(voices):
-            yield _take(f"s{number:04d}_{language}_{place}", number, language, text, voice, speaker, None, rng)
-        num_noisy = cast.settings["per_sentence"]["noisy_en"] if language == "en" else 0
-        for place in range(num_noisy):
-            speaker, voice = voices[int(rng.integers(1, len(voices)))]
-            snr_db = float(rng.uniform(*_SNR_DB))
-            yield _take(f"s{number:04d}_{language}_n{place}", number, language, text, voice, speaker, snr_db, rng)
+    own = cast.settings["per_sentence"]
+    voices: list[tuple[str, Voice]] = [(f"{REFERENCE}_en", cast.reference("en"))]
+    for _ in range(own["espeak_en"]):
+        drawn = cast.espeak_voice("en", rng)
+        voices.append((drawn.name, drawn))
+    voices += [(name, cast.flite_voice(name, rng)) for name in cast.settings["flite"]["names"]]
+    voices += [(NATURAL, voice) for voice in cast.natural_voices(own["natural_en"], rng)]
+    for place, (speaker, voice) in enumerate(voices):
+        yield _take(f"s{number:04d}_en_{place}", number, "en", pair.english, voice, speaker, None, rng)
+    for place in range(own["noisy_en"]):
+        speaker, voice = voices[int(rng.integers(1, len(voices)))]
+        snr_db = float(rng.uniform(*_SNR_DB))
+        yield _take(f"s{number:04d}_en_n{place}", number, "en", pair.english, voice, speaker, snr_db, rng)
+    yield from _korean_takes(f"s{number:04d}", number, pair.korean, cast, rng)
+
+
+def _korean_takes(name: str, number: int, text: str, cast: Cast, rng: np.random.Generator) -> Iterator[Take]:
+    """The reference voice first, whose units are the sentence's."""
+    voices = cast.korean_voices(rng)
+    num_references = cast.settings["korean"]["reference_takes"]
+    for place, voice in enumerate(voices):
+        speaker = f"{REFERENCE}_ko" if place == 0 else KOREAN_REFERENCE if place < num_references else KOREAN
+        yield _take(f"{name}_ko_{place}", number, "ko", text, voice, speaker, None, rng)
 
 
 def _take(

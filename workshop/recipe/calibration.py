@@ -24,8 +24,7 @@ from netflips.bundles.describe import check_bundle, write_about
 from unit2unit.stage import TRANSLATOR
 from workshop.recipe.one_word import one_word_sentences
 from workshop.recipe.probes import NATURAL, READINGS, ProbedModels, Scores, kinds_here, outside_sentences
-from workshop.voices.cast import held_out_pairs, require_synthesisers
-from workshop.voices.phrasebook import phrasebook
+from workshop.voices.cast import book_pairs, held_out_pairs, require_synthesisers
 
 LOG = logging.getLogger("netflips")
 
@@ -69,7 +68,7 @@ def calibrate_bundle(folder: str | Path, count: int, seed: int, share: float, pr
 
 def domain_sentences() -> list[str]:
     """Every English sentence of the phrasebook."""
-    return [pair.english for pair in phrasebook().all_pairs()]
+    return [pair.english for pair in book_pairs()]
 
 
 def find_domains(inside: NDArray[np.float64], share: float) -> dict[Stage, Domain]:

@@ -1,4 +1,4 @@
-"""The table of the bundle's mouth, learnt from what the reference voices' phonemes make a drawn mouth do.
+"""The table of the bundle's mouth, learnt from what the phonemes of the material make a drawn mouth do.
 
     python -m workshop.recipe.mouth_table data/phones.json mouth.npz
 
@@ -15,34 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avcore.command import LOG, Parser, run
+from avcore.files import require_file
 from avcore.outputs import keep_apart
 from avcore.progress import Progress, bars, silent, track
-from avcore.timeline import frames_to_seconds, samples_to_seconds, seconds_to_units, units_to_frames
+from avcore.timeline import frames_to_seconds, units_to_frames
 from avcore.usage import add_quiet_options
 from avdata.prepare.espeak import Phoneme
+from avdata.unit_store import UnitRow, iter_units
 from unit2av.mouths.mesh.fit import Examples, learn_table
 from unit2av.mouths.mesh.table import MouthTable
 from workshop.heads.motion import mouth_track, visemes_of
 from workshop.material.phones import Phones
-from workshop.voices.cast import cast, say, training_pairs
 
 _PRESS_SPREAD = 0.02
 """Seconds in which pressed lips come and go."""
+_REFERENCES = "_en_0", "_ko_0"
+"""How the ids of takes of the reference voices end."""
 _LIP_STRENGTH = 2.5
 """Of the visemes of p, b and m, for which the lips are pressed together."""
 
 
-def bundle_table(phones: Phones, sentences: int = 0, progress: Progress = silent) -> MouthTable:
-    """Learn a table for phones as units. sentences: so many of the phrasebook, spread evenly, 0 = all that models learn from."""
-    pairs = training_pairs()
-    pairs = pairs if not 0 < sentences < len(pairs) else [pairs[n * len(pairs) // sentences] for n in range(sentences)]
+def bundle_table(phones: Phones, labelled: Sequence[UnitRow], progress: Progress = silent) -> MouthTable:
+    """Learn a table for phones as units. labelled: units of takes in either language, with durations."""
     examples = Examples(len(phones.names))
-    for pair in track(pairs, "sentences", progress, len(pairs)):
-        for language, text in (("en", pair.english), ("ko", pair.korean)):
-            spoken = say(text, cast().reference(language))
-            steps = seconds_to_units(samples_to_seconds(len(spoken.samples), spoken.rate))
-            units = phones.units(spoken.phonemes, steps, language)
-            examples.add(units.frames(), true_parameters(phones.phonemes(units), units_to_frames(steps), language))
+    for row in track(labelled, "sentences", progress, len(labelled)):
+        language, frames = str(row.units.language), row.units.frames()
+        examples.add(frames, true_parameters(phones.phonemes(row.units), units_to_frames(len(frames)), language))
     return learn_table(examples, phones.vocabulary)
 
 
@@ -63,7 +61,10 @@ def build_parser() -> Parser:
     parser = Parser(prog="workshop.recipe.mouth_table", description="Learn the table of the bundle's mouth.")
     parser.add_argument("phones", type=Path, help="phones.json of the material: which phone each unit is")
     parser.add_argument("out_path", type=Path, help="mouth.npz beside the renderer")
-    parser.add_argument("--sentences", type=int, default=0, help="of the phrasebook, for a quick try (default: all)")
+    parser.add_argument(
+        "--labels", type=Path, help="labels of the material's takes (default: labels/clean.units.jsonl beside the phones)"
+    )
+    parser.add_argument("--sentences", type=int, default=0, help="of the material, for a quick try (default: all)")
     add_quiet_options(parser)
     return parser
 
@@ -74,9 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    keep_apart({"the mouth's table": options.out_path}, {"the phones": options.phones})
+    labels = options.labels or options.phones.parent / "labels" / "clean.units.jsonl"
+    keep_apart({"the mouth's table": options.out_path}, {"the phones": options.phones, "the labels": labels})
+    phones = Phones.read(options.phones)
+    references = [row for row in iter_units(require_file(labels, "the labels")) if row.id.endswith(_REFERENCES)]
+    step = max(len(references) // options.sentences, 1) if options.sentences else 1
     with bars(options.quiet) as progress:
-        table = bundle_table(Phones.read(options.phones), options.sentences, progress)
+        table = bundle_table(phones, references[::step], progress)
     table.save(options.out_path)
     LOG.info("%s: %d units, %d bytes", options.out_path, table.num_units, options.out_path.stat().st_size)
 

@@ -14,14 +14,16 @@ from typing import Any
 from avtrain.entry import CONFIG_FOLDER
 from text2unit.stage import SPELLER
 from unit2text.stage import TEXT_READER
+from workshop.material.phones import Phones
 from workshop.recipe.steps import Step, StepRunner
+from workshop.voices.cast import EDITION
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 DOMAIN = (
-    "about 2,350 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
+    "about 8,200 short English sentences of a phrasebook (travel, time, weather, shopping, family, small talk), spoken by "
     "espeak-ng, flite or Kokoro-82M"
 )
-TEXT_DOMAIN = "about 2,350 short Korean sentences of a phrasebook (travel, time, weather, shopping, family, small talk)"
+TEXT_DOMAIN = "short Korean sentences of a phrasebook (travel, time, weather, shopping, family, small talk) and of everyday talk"
 CONFIGS = (
     "demo/unit_encoder",
     "demo/unit2unit_labels",
@@ -139,7 +141,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
         Step(
             "text2unit",
             (
-                training("text2unit.train", "text2unit", f"data.train={data}/encoder.jsonl", f"data.units={labels}"),
+                training("text2unit.train", "text2unit", f"data.train={data}/texts.jsonl", f"data.units={labels}"),
                 module(
                     "text2unit.train", "export", "--checkpoint", _best(folder / "text2unit"), "--out-path", speller, "--eight-bits",
                     "--domain", TEXT_DOMAIN,
@@ -173,7 +175,7 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
             (
                 extraction("vocoder.jsonl", "audio", "heard_ko"),
                 training(
-                    "unit2text.train", "unit2text", f"data.train={data}/encoder.jsonl", f"data.units={labels}",
+                    "unit2text.train", "unit2text", f"data.train={data}/texts.jsonl", f"data.units={labels}",
                     f"data.more_units=[{units}/heard,{units}/seen,{units}/heard_ko]", f"data.valid={data}/encoder_valid.jsonl",
                 ),
                 module(
@@ -201,14 +203,16 @@ def recipe_steps(folder: Path, seed: int, max_sentences: int, overrides: Sequenc
     ]  # fmt: skip
 
 
-def about(runner: StepRunner, steps: Sequence[Step], seed: int) -> dict[str, Any]:
-    """What bundle.json says of how the bundle was made."""
+def about(runner: StepRunner, steps: Sequence[Step], seed: int, folder: Path) -> dict[str, Any]:
+    """What bundle.json says of what the bundle in `folder` knows, what its units are, and how it was made."""
     configs = {name: (CONFIG_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in CONFIGS}
     seconds = {step.name: (runner.record(step.name) or {}).get("seconds") for step in steps}
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=_REPOSITORY
     ).stdout.strip()
-    return {"domain": DOMAIN, "made": {"seed": seed, "commit": commit, "seconds": seconds, "configs": configs}}
+    phones = Phones.read(folder / "data" / "phones.json")
+    edition = {"phrasebook": EDITION, "phones": list(phones.names)}
+    return {"domain": DOMAIN, **edition, "made": {"seed": seed, "commit": commit, "seconds": seconds, "configs": configs}}
 
 
 def write_recipe_about(path: Path, content: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Voices and faces of the demo's material, and what is kept out of training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,11 +15,15 @@ from workshop.voices import flite, natural, others
 from workshop.voices.flite import FliteVoice
 from workshop.voices.natural import NaturalVoice, Styles
 from workshop.voices.others import OtherVoice
-from workshop.voices.phrasebook import SentencePair, phrasebook
+from workshop.voices.phrasebook import FIRST_TEMPLATES, SentencePair, phrasebook
 
 Voice = EspeakVoice | FliteVoice | NaturalVoice | OtherVoice
 
 LANGUAGES = ("en", "ko")
+_RESPELT = "생선구이"
+"""A word that the first edition wrote otherwise."""
+EDITION = 2
+"""Of the phrasebook and its Korean teacher. Bundles of before 1 had a number have espeak-ng's Korean, and `held_out.txt`."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,24 @@ class Cast:
 
     settings: Mapping[str, Any]
 
-    def reference(self, language: str) -> EspeakVoice:
-        """The voice whose own timing labels all others of a language."""
+    def reference(self, language: str, edition: int = EDITION) -> Voice:
+        """The voice whose own timing labels others of a language, and whose Korean are a bundle's references."""
+        if language == "ko":
+            own = self.settings["korean"]["reference"]
+            return self._former("reference") if edition < EDITION else _korean(((own["style"], 1.0),), own["speed"])
         return EspeakVoice(self.settings["reference"][language])
+
+    def korean_voices(self, rng: np.random.Generator) -> list[Voice]:
+        """Draw who says a Korean sentence: the reference voice, itself and with another tract, and often a second recording."""
+        own = self.settings["korean"]
+        reference = _korean(((own["reference"]["style"], 1.0),), own["reference"]["speed"])
+        tracts = [1.0, *(self._tract(own, rng) for _ in range(1, own["reference_takes"]))]
+        voices: list[Voice] = [replace(reference, tract=tract) for tract in tracts]
+        if rng.random() < own["sentences"]:
+            styles = self._blend(own, rng)
+            speed = round(float(rng.uniform(*own["speed"])), 2)
+            voices += [_korean(styles, speed, self._tract(own, rng)) for _ in range(own["takes"])]
+        return voices
 
     def espeak_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
         """Draw a training voice of espeak-ng."""
@@ -50,12 +69,9 @@ class Cast:
         own = self.settings["natural"]
         if rng.random() >= own["sentences"]:
             return []
-        first, second = (str(name) for name in rng.choice(own["styles"], 2, replace=False))
-        share = 1.0 if rng.random() < own["alone"] else round(float(rng.uniform(0.3, 0.7)), 2)
-        styles = ((first, share),) if share == 1 else ((first, share), (second, 1 - share))
+        styles = self._blend(own, rng)
         speed = round(float(rng.uniform(*own["speed"])), 2)
-        tracts = [1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2) for _ in range(count)]
-        return [NaturalVoice(styles, speed, tract) for tract in tracts]
+        return [NaturalVoice(styles, speed, self._tract(own, rng)) for _ in range(count)]
 
     def unheard_natural(self, rng: np.random.Generator) -> NaturalVoice:
         """Draw a natural voice that training never hears."""
@@ -76,14 +92,21 @@ class Cast:
         speed, tract = (round(float(rng.uniform(*own[what])), 2) for what in ("speed", "tract"))
         return NaturalVoice(styles, speed, tract)
 
-    def unheard_voice(self, language: str, rng: np.random.Generator) -> EspeakVoice:
-        """Draw a voice of espeak-ng that training never hears."""
+    def unheard_voice(self, language: str, rng: np.random.Generator, edition: int = EDITION) -> Voice:
+        """Draw a voice that no encoder hears: of espeak-ng, and for Korean a natural one (`edition`: of `reference`)."""
+        if language == "ko" and edition == EDITION:
+            own = self.unheard_styles
+            return _korean(own[int(rng.integers(len(own)))], round(float(rng.uniform(*self.settings["korean"]["speed"])), 2))
         variants = self.settings["held_out"]["variants"]
-        return self._varied(f"{self.settings['reference'][language]}+{variants[rng.integers(len(variants))]}", rng)
+        name = self.settings["former"]["reference"] if language == "ko" else self.settings["reference"][language]
+        return self._varied(f"{name}+{variants[rng.integers(len(variants))]}", rng)
 
-    def judges(self, language: str) -> list[EspeakVoice]:
-        """Voices in which an evaluation records each sentence of a language."""
-        return [EspeakVoice(name) for name in self.settings["judges"][language]]
+    def judges(self, language: str, edition: int = EDITION) -> list[Voice]:
+        """Voices in which an evaluation records each sentence of a language (`edition`: of `reference`)."""
+        if language == "ko" and edition == EDITION:
+            return [_korean(tuple(shares.items()), 0.9) for shares in self.settings["judges"]["ko"]]
+        names = self.settings["former"]["judges"] if language == "ko" else self.settings["judges"][language]
+        return [EspeakVoice(name) for name in names]
 
     @property
     def unheard_speaker(self) -> FliteVoice:
@@ -100,6 +123,18 @@ class Cast:
         """The seed of a head that training never sees."""
         return int(self.settings["held_out"]["first_head"]) + number
 
+    def _blend(self, own: Mapping[str, Any], rng: np.random.Generator) -> Styles:
+        """Draw one style, or a point between two."""
+        first, second = (str(name) for name in rng.choice(own["styles"], 2, replace=False))
+        share = 1.0 if rng.random() < own["alone"] else round(float(rng.uniform(0.3, 0.7)), 2)
+        return ((first, share),) if share == 1 else ((first, share), (second, 1 - share))
+
+    def _tract(self, own: Mapping[str, Any], rng: np.random.Generator) -> float:
+        return 1.0 if rng.random() < own["plain"] else round(float(rng.uniform(*own["tract"])), 2)
+
+    def _former(self, what: str) -> EspeakVoice:
+        return EspeakVoice(str(self.settings["former"][what]))
+
     def _varied(self, name: str, rng: np.random.Generator) -> EspeakVoice:
         rate, pitch, reach = (rng.integers(*self._range(what), endpoint=True) for what in ("rate", "pitch", "pitch_range"))
         return EspeakVoice(name, int(rate), int(pitch), int(reach))
@@ -115,6 +150,10 @@ def cast() -> Cast:
     content = parse_yaml(files(__package__).joinpath("cast.yaml").read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return Cast({str(name): value for name, value in content.items()})
+
+
+def _korean(styles: Styles, speed: float, tract: float = 1.0) -> NaturalVoice:
+    return NaturalVoice(styles, speed, tract, "ko")
 
 
 def require_synthesisers(with_flite: bool, with_natural: bool) -> None:
@@ -136,17 +175,26 @@ def say(text: str, voice: Voice) -> TimedSpeech:
 
 
 @cache
-def held_out_english() -> frozenset[str]:
-    """English sentences that training never hears."""
-    name = cast().settings["held_out"]["sentences"]["file"]
-    return frozenset(files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines())
+def held_out_english(edition: int = EDITION) -> frozenset[str]:
+    """English sentences that training never hears: those of the list, and since edition 2 all with a filling that is kept out."""
+    listed = files(__package__).joinpath(cast().settings["held_out"]["sentences"]["file"]).read_text(encoding="utf-8").splitlines()
+    book = phrasebook()
+    kept_out = (pair.english for pair in book.all_pairs() if edition == EDITION and book.is_held_out(pair))
+    return frozenset([*listed, *kept_out])
 
 
-def held_out_pairs() -> list[SentencePair]:
+def book_pairs(edition: int = EDITION) -> list[SentencePair]:
+    """Sentences of an edition of the phrasebook, in its order: learnt and held-out ones."""
+    if edition == EDITION:
+        return phrasebook().sentences()
+    return [pair for pair in phrasebook().all_pairs() if pair.template in FIRST_TEMPLATES and _RESPELT not in pair.korean]
+
+
+def held_out_pairs(edition: int = EDITION) -> list[SentencePair]:
     """Sentences of the phrasebook that training never hears, in its order."""
-    return [pair for pair in phrasebook().all_pairs() if pair.english in held_out_english()]
+    return [pair for pair in book_pairs(edition) if pair.english in held_out_english(edition)]
 
 
-def training_pairs() -> list[SentencePair]:
+def training_pairs(edition: int = EDITION) -> list[SentencePair]:
     """All other sentences of the phrasebook, in its order."""
-    return [pair for pair in phrasebook().all_pairs() if pair.english not in held_out_english()]
+    return [pair for pair in book_pairs(edition) if pair.english not in held_out_english(edition)]

@@ -14,13 +14,16 @@ from text2unit.normalise import MARKS, is_syllable, normalise
 _VOICED = {"ㄱ": ("g", "ɡ"), "ㄷ": ("d", "d"), "ㅂ": ("b", "b"), "ㅈ": ("dZ;", "ʥ")}
 """Plain stops behind a vowel or a nasal."""
 _ONSETS = {
-    "ㄱ": ("k", "k"), "ㄲ": ("k*", "ʔk"), "ㄴ": ("n", "n"), "ㄷ": ("t", "t"), "ㄸ": ("t*", "ʔt"), "ㄹ": ("*", "ɾ"),
-    "ㅁ": ("m", "m"), "ㅂ": ("p", "p"), "ㅃ": ("p*", "ʔp"), "ㅅ": ("s", "s"), "ㅆ": ("s*", "ʔs"), "ㅇ": ("", ""),
-    "ㅈ": ("tS;", "ʨ"), "ㅉ": ("tS;*", "ʔʨ"), "ㅊ": ("tSh", "ʨʰ"), "ㅋ": ("kh", "kʰ"), "ㅌ": ("th", "tʰ"), "ㅍ": ("ph", "pʰ"),
+    "ㄱ": ("k", "k"), "ㄲ": ("k*", "kk"), "ㄴ": ("n", "n"), "ㄷ": ("t", "t"), "ㄸ": ("t*", "tt"), "ㄹ": ("*", "ɾ"),
+    "ㅁ": ("m", "m"), "ㅂ": ("p", "p"), "ㅃ": ("p*", "pp"), "ㅅ": ("s", "s"), "ㅆ": ("s*", "ss"), "ㅇ": ("", ""),
+    "ㅈ": ("tS;", "ʨ"), "ㅉ": ("tS;*", "ʨʨ"), "ㅊ": ("tSh", "ʨʰ"), "ㅋ": ("kh", "kʰ"), "ㅌ": ("th", "tʰ"), "ㅍ": ("ph", "pʰ"),
     "ㅎ": ("h", "h"),
 }  # fmt: skip
-"""A tense consonant has the sign of a doubled one of Japanese before it (ʔ): a long closure, and no breath behind."""
-_BEFORE_I = {"ㅅ": ("S;", "ɕ"), "ㅆ": ("S;*", "ʔɕ")}
+"""A tense consonant is a doubled one: a longer closure. Kokoro has none of its own. Whisper base hears 17 of 26 of these as tense,
+15 to 17 of single ones, and 15 behind the sign of a doubled one of Japanese (ʔ). Errors in characters of 32 sentences are 0.21,
+0.24 and 0.26 in one style, 0.18 and 0.20 in another.
+"""
+_BEFORE_I = {"ㅅ": ("S;", "ɕ"), "ㅆ": ("S;*", "ɕɕ")}
 _SOUNDS = {
     "j": ("j", "j"), "w": ("w", "w"), "a": ("a-", "a"), "e": ("e", "e"), "ʌ": ("V", "ʌ"), "o": ("o", "o"), "u": ("u", "u"),
     "ɯ": ("u-", "ɯ"), "i": ("i", "i"),
@@ -36,6 +39,10 @@ _CODAS = {
     "ㄱ": ("k-", "k"), "ㄴ": ("n", "n"), "ㄷ": ("t-", "t"), "ㄹ": ("l", "l"), "ㅁ": ("m", "m"), "ㅂ": ("p-", "p"), "ㅇ": ("N", "ŋ"),
 }  # fmt: skip
 _SONORANTS = "ㄴㄹㅁㅇ"
+PHONES = tuple(
+    dict.fromkeys(name for table in (_VOICED, _ONSETS, _BEFORE_I, _SOUNDS, _CODAS) for name, _ in table.values() if name)
+)
+"""All phones of Korean."""
 
 Sign = tuple[str, str]
 """A sign of Kokoro's alphabet, and the phone that it belongs to."""

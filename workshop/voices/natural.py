@@ -112,9 +112,14 @@ class _Network:
         return np.asarray(np.sum(rows, axis=0), np.float32)
 
 
+def missing_voices() -> list[str]:
+    """Packages of natural voices that are not installed."""
+    return [name for name in _PACKAGES if find_spec(name) is None]
+
+
 def require_packages() -> None:
     """Raises InputError where the natural voices are not installed."""
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    missing = missing_voices()
     if missing:
         raise InputError("the natural voices are not installed", found=f"no {', '.join(missing)}", hint="make voices")
 

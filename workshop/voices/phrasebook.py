@@ -1,9 +1,14 @@
-"""The phrasebook of the demo: English sentences and their Korean translations, made from templates with slots."""
+"""The phrasebook of the demo: English sentences and their Korean translations, made from templates with slots.
+
+What is held out is held out by fillings: each filling of a slot is kept out of one in `_PERIOD` of the templates that take it, in
+whatever sentence, and is learnt in the others. So a sentence that is held out has a word where training never met it.
+"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from itertools import product
 
@@ -14,6 +19,13 @@ from avcore.texts import parse_yaml
 from text2unit.korean.particles import with_particles
 
 _SLOT = re.compile(r"\{(\w+)\}")
+_PERIOD, _STRIDE = 5, 3
+"""One in so many templates of a slot lacks a filling; how far apart those of neighbouring fillings are."""
+_SEED = 49
+FIRST_TEMPLATES = frozenset(range(35)) - {4, 18}
+"""Templates of the first edition that are said as they were."""
+LEARNT, HELD_OUT = 45, 6
+"""Sentences of a template that are learnt and kept out, at most: so that no template is heard more than others."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,34 @@ class Phrasebook:
         """All sentences of all templates."""
         return [pair for template in range(len(self.templates)) for pair in self.pairs_of(template)]
 
+    def is_held_out(self, pair: SentencePair) -> bool:
+        """Whether a filling of the sentence is kept out of its template."""
+        return any((pair.template, slot, number) in self._kept_out for slot, number in pair.fillings)
+
+    def sentences(self) -> list[SentencePair]:
+        """What training, references and evaluations are made of: `LEARNT` sentences of each template and `HELD_OUT` that are
+        held out, with every filling about as often as others, in a fixed order."""
+        chosen: list[SentencePair] = []
+        for template in range(len(self.templates)):
+            pairs = list(self.pairs_of(template))
+            for most, is_out in ((LEARNT, False), (HELD_OUT, True)):
+                chosen += _evenly([pair for pair in pairs if self.is_held_out(pair) == is_out], most, template)
+        return chosen
+
+    @cached_property
+    def _kept_out(self) -> frozenset[tuple[int, str, int]]:
+        """Template, slot and filling of each that are not learnt together."""
+        found = set[tuple[int, str, int]]()
+        for place, (slot, fillings) in enumerate(sorted(self.slots.items())):
+            takers = [number for number, (english, _) in enumerate(self.templates) if slot in slots_of(english)]
+            found |= {
+                (template, slot, filling)
+                for rank, template in enumerate(takers)
+                for filling in range(len(fillings))
+                if (rank + _STRIDE * filling + place) % _PERIOD == 0
+            }
+        return frozenset(found)
+
     def choose(self, count: int, seed: int) -> list[SentencePair]:
         """`count` sentences, as evenly spread over the templates as their sizes allow, in a fixed order.
 
@@ -61,6 +101,20 @@ class Phrasebook:
         while len(chosen) < count:
             chosen += [queue.pop() for queue in shuffled if queue]
         return sorted(chosen[:count], key=lambda pair: (pair.template, pair.fillings))
+
+
+def _evenly(pairs: Sequence[SentencePair], most: int, template: int) -> list[SentencePair]:
+    """At most so many pairs of a template, each time one whose fillings were taken least so far."""
+    order = np.random.default_rng([_SEED, template]).permutation(len(pairs))
+    left = [pairs[int(number)] for number in order]
+    taken = Counter[tuple[str, int]]()
+    chosen: list[SentencePair] = []
+    while left and len(chosen) < most:
+        best = min(left, key=lambda pair: sum(taken[filling] for filling in pair.fillings))
+        left.remove(best)
+        taken.update(best.fillings)
+        chosen.append(best)
+    return sorted(chosen, key=lambda pair: pair.fillings)
 
 
 @cache

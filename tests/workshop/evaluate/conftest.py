@@ -17,6 +17,7 @@ from avdata.spoken_texts import SpokenText
 from avdata.unit_store import UnitRow, write_units
 from tests.netflips.test_say import write_random_speller
 from tests.unit2text.tiny import write_reader
+from tests.workshop.heads.test_visemes import KOREAN
 from text2unit.stage import SPELLER
 from unit2av.stage import RENDERER
 from unit2text.stage import TEXT_READER
@@ -25,7 +26,10 @@ from unit2unit.stage import TRANSLATOR
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.voices.phrasebook import phrasebook
 
-SETTINGS = EvaluationSettings(number=1, sweep_number=1, snrs_db=(), ceiling_number=1, baseline_number=1, side=128, sentences=60)
+SETTINGS = EvaluationSettings(
+    number=1, seed=24, sweep_number=1, snrs_db=(), ceiling_number=1, baseline_number=1, side=128, sentences=60
+)
+NUM_UNITS = 1000
 
 _STAND_IN = """
 import sys
@@ -53,11 +57,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, parity_dir: Path) -> Bundle
     write_random_speller(folder / SPELLER.file_for("ko"))
     rng = np.random.default_rng(0)
     rows = [
-        UnitRow(f"s{number:04d}", Units(rng.integers(0, 1000, 25), rng.integers(2, 5, 25), "ko"), {"text": pair.korean})
+        UnitRow(f"s{number:04d}", Units(rng.integers(0, NUM_UNITS, 25), rng.integers(2, 5, 25), "ko"), {"text": pair.korean})
         for number, pair in enumerate(phrasebook().all_pairs())
     ]
     write_units(folder / "references.jsonl", rows)
-    about = {"format": FORMAT, "name": "nothing", "domain": "nothing"}
+    phones = (KOREAN.split() * NUM_UNITS)[:NUM_UNITS]
+    about = {"format": FORMAT, "name": "nothing", "domain": "nothing", "phones": phones}
     (folder / "bundle.json").write_text(json.dumps(about), encoding="utf-8")
     return read_bundle(folder)
 

@@ -19,13 +19,13 @@ TEXTS = ("은행이 어디에 있어요?", "물 한 잔 주세요.")
 
 
 def units_of(text: str, phones: Phones) -> Units:
-    speech = say(text, cast().reference("ko"))
+    speech = say(text, cast().reference("ko", edition=1))
     return phones.units(speech.phonemes, seconds_to_units(samples_to_seconds(len(speech.samples), speech.rate)), "ko")
 
 
 @pytest.fixture(scope="module")
 def phones() -> Phones:
-    return Phones.found_in((name for text in TEXTS for name, _, _ in say(text, cast().reference("ko")).phonemes), {})
+    return Phones.found_in((name for text in TEXTS for name, _, _ in say(text, cast().reference("ko", edition=1)).phonemes), {})
 
 
 def test_what_units_stand_for_is_heard_from_the_reference_voice(phones: Phones) -> None:

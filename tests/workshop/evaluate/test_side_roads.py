@@ -58,7 +58,7 @@ def test_rows_are_absent_with_the_reason(bundle: Bundle, bare: Bundle) -> None:
 def test_the_table_says_what_is_not_measured(
     bare: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "EvaluationSettings", lambda number: SETTINGS)
+    monkeypatch.setattr(demo, "EvaluationSettings", lambda number, edition: SETTINGS)
     docs = tmp_path / "demo.md"
     parts = [f"<!-- {part}: begin -->\nold\n<!-- {part}: end -->\n" for part in ("evaluation", "untouched speaker")]
     docs.write_text("".join(parts), encoding="utf-8")

@@ -4,8 +4,9 @@ import pytest
 
 from workshop.evaluate.clipless import CopyRecording, DubSynthesiser, HearEnglish, HearOther, HearRecording, Say, VocoderAlone
 from workshop.evaluate.demo import seconds_for
-from workshop.evaluate.jobs import ExamItem, ExamJob, ExamTask, Need, missing_jobs
+from workshop.evaluate.jobs import FREE, ExamItem, ExamJob, ExamTask, Need, missing_jobs
 from workshop.evaluate.modalities import AUDIO, AUTO, BOTH, VIDEO
+from workshop.evaluate.outside import HearDub, HearEnglishVoice, HearSaid, HearTeacher
 from workshop.evaluate.rows import ROWS, sweep_needs
 from workshop.evaluate.settings import EvaluationSettings
 from workshop.evaluate.tasks import (
@@ -29,7 +30,8 @@ NAMES: dict[str, ExamTask] = {
     "shown": Show(), "shown by units": Show(is_by_units=True), "ceiling": ShowTruth(), "read audio": Read(AUDIO),
     "read video": Read(VIDEO), "speak audio": SpeakAgain(AUDIO), "speak video": SpeakAgain(), "vocoder": VocoderAlone(),
     "english": HearEnglish(), "others": HearOther(), "recorded": HearRecording(), "copied": CopyRecording(), "said": Say(),
-    "pico": DubSynthesiser("pico"),
+    "pico": DubSynthesiser("pico"), "teacher outside": HearTeacher(), "teacher free": HearTeacher(FREE), "say outside": HearSaid(),
+    "say free": HearSaid(FREE), "dub outside": HearDub(), "english voice": HearEnglishVoice(),
 }  # fmt: skip
 """As records of exams that were run before have them."""
 
@@ -47,7 +49,8 @@ def test_all_that_rows_ask_for_is_one_of_these() -> None:
 
 def test_faces_are_looked_for_only_where_they_are_needed() -> None:
     alone = {"audio", "room", "audio~aac", "audio@-10", "read audio", "speak audio"}
-    clipless = {"vocoder", "english", "others", "recorded", "copied", "said", "pico"}
+    clipless = {"vocoder", "english", "others", "recorded", "copied", "said", "pico", "dub outside", "english voice"}
+    clipless |= {f"{what} {kind}" for what in ("teacher", "say") for kind in ("outside", "free")}
     assert {name for name, task in NAMES.items() if not task.needs_face} == alone | clipless
 
 

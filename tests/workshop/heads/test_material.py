@@ -16,7 +16,7 @@ from avcore.timeline import frames_to_seconds
 from avcore.units import Units
 from avdata.manifest import read_manifest
 from avdata.prepare.espeak import EspeakVoice, TimedSpeech
-from avdata.unit_store import UnitRow, read_units, write_units
+from avdata.unit_store import UnitRow, iter_units, read_units, write_units
 from workshop.material import make, spoken
 from workshop.material.drawn import Shot, cut_lips, film, film_lips
 from workshop.material.pairs import pair_rows
@@ -25,6 +25,8 @@ from workshop.material.spoken import Take, spoken_takes
 from workshop.material.work import run_in_chunks
 from workshop.voices.cast import cast, held_out_english, held_out_pairs, training_pairs
 from workshop.voices.flite import FliteVoice
+from workshop.voices.free_korean import free_sentences, held_out_free
+from workshop.voices.korean import PHONES as PHONES_OF_KOREAN
 from workshop.voices.natural import NaturalVoice
 
 PHONES = Phones(("_:", "a", "m"), {"aa": "a"})
@@ -63,7 +65,13 @@ def test_nothing_that_is_held_out_is_planned() -> None:
     assert not {take.text for take in takes} & {pair.korean for pair in held_out_pairs()}
     speakers = {take.speaker for take in takes}
     assert not any(name.endswith(("+m5", "+f5")) or name == "slt" for name in speakers)
-    assert {"kal16", "awb", "rms", "ref_en", "ref_ko"} <= speakers
+    assert {"kal16", "awb", "rms", "ref_en", "ref_ko", "korean"} <= speakers
+    kept_out = {name for shares in cast().settings["held_out"]["natural"] for name in shares} - set(
+        cast().settings["natural"]["styles"]
+    )
+    for take in takes:
+        if isinstance(take.voice, NaturalVoice) and make.is_for_encoder(take.speaker):
+            assert not kept_out & {name for name, _ in take.voice.styles}
     assert len({take.id for take in takes}) == len(takes)
     assert cast().unheard_speaker == FliteVoice("slt")
     assert cast().unheard_head(0) >= cast().settings["heads"]
@@ -72,7 +80,9 @@ def test_nothing_that_is_held_out_is_planned() -> None:
 def test_every_held_out_word_occurs_elsewhere() -> None:
     known = {filling for pair in training_pairs() for filling in pair.fillings}
     assert all(filling in known for pair in held_out_pairs() for filling in pair.fillings)
-    assert len(held_out_pairs()) == len(held_out_english()) >= 200
+    assert {pair.english for pair in held_out_pairs()} <= held_out_english()
+    assert len(held_out_pairs()) >= 400
+    assert not set(held_out_free()) & set(free_sentences(2500, 0))
 
 
 def test_a_take_depends_on_the_seed_and_its_sentence_alone() -> None:
@@ -150,7 +160,7 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(cast().settings, "drawn", {"en": 2, "ko": 2})  # type: ignore[arg-type]
     monkeypatch.setitem(cast().settings, "faces", {"en": 1, "ko": 1})  # type: ignore[arg-type]
     make.make_material(tmp_path, 0, 2, 0, silent)
-    labels = read_units(tmp_path / "labels" / "clean.units.jsonl")
+    labels, phones = read_units(tmp_path / "labels" / "clean.units.jsonl"), Phones.read(tmp_path / "phones.json")
     for name in ("encoder", "encoder_valid", "vocoder", "faces", "source", "source_lips"):
         manifest = read_manifest(tmp_path / f"{name}.jsonl")
         for entry in manifest.entries:
@@ -170,7 +180,15 @@ def test_material_is_what_trainers_read(tmp_path: Path, monkeypatch: pytest.Monk
     lips = read_manifest(tmp_path / "source_lips.jsonl").entries
     assert len(lips) == 2
     assert np.load(tmp_path / lips[0].lips).shape == (lips[0].frames, 96, 96)
-    assert len(read_units(tmp_path / "references.jsonl")) == len(training_pairs()) + len(held_out_pairs())
+    references = list(iter_units(tmp_path / "references.jsonl"))
+    assert {row.extra["translation"] in held_out_english() for row in references} == {False, True}
+    assert len(references) == 4
+    assert all(row.units.ids[0] != phones.silence != row.units.ids[-1] for row in references)
+    texts = read_manifest(tmp_path / "texts.jsonl").entries
+    assert trained <= {entry.id for entry in texts}
+    assert not any(entry.speaker in ("ref_ko", "korean_reference") for entry in read_manifest(tmp_path / "encoder.jsonl").entries)
+    assert {"s", "f"} <= {entry.id[0] for entry in texts if entry.speaker == "ref_ko"}
+    assert set(PHONES_OF_KOREAN) <= set(phones.names)
 
 
 def test_pairs_have_the_korean_of_their_sentence_and_no_held_out_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The phrasebook: every sentence is whole, Korean particles fit, and the choice is fixed by its seed."""
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -38,6 +39,24 @@ def test_all_sentences_are_whole_and_different() -> None:
         assert re.fullmatch(r"[A-Z][A-Za-z ,.'?]*[.?]", pair.english), pair.english
         assert re.fullmatch(r"[가-힣][가-힣 ,.?]*[.?]", pair.korean), pair.korean
         assert pair.korean.rstrip(".?").endswith(("요", "다")), pair.korean
+
+
+def test_every_filling_is_learnt_in_several_templates_and_kept_out_of_one() -> None:
+    book = phrasebook()
+    sentences = book.sentences()
+    learnt, kept_out = (
+        {(pair.template, *filling) for pair in sentences if book.is_held_out(pair) == is_out for filling in pair.fillings}
+        for is_out in (False, True)
+    )
+    places = Counter(filling for _, *filling_of in learnt for filling in [tuple(filling_of)])
+    assert all(places[slot, number] >= 4 for slot, pairs in book.slots.items() for number in range(len(pairs)))
+    assert {pair.template for pair in sentences if book.is_held_out(pair)} == set(range(len(book.templates)))
+    for pair in sentences:
+        if book.is_held_out(pair):
+            assert any((pair.template, *filling) not in learnt for filling in pair.fillings), pair
+    assert len(kept_out) > 300
+    sizes = Counter(pair.template for pair in sentences)
+    assert max(sizes.values()) <= 51
 
 
 def test_choosing_is_fixed_by_the_seed_and_covers_all_templates() -> None:

