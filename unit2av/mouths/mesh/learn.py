@@ -13,8 +13,8 @@ from avcore.progress import Progress, bars, track
 from avcore.units import Units
 from avdata.manifest import Entry, Manifest, read_manifest
 from avdata.unit_store import read_units
-from unit2av.mouths.mesh.find import MeshFinder
 from unit2av.mouths.mesh.fit import Examples, learn_table
+from unit2av.mouths.mesh.sight import MeshFinder
 from unit2av.mouths.mesh.table import MouthTable, Parameters
 from unit2av.mouths.mesh.teacher import Measures, by_person, correlations, kept_measures
 

@@ -17,13 +17,12 @@ from avcore.compute.ahead import ahead, pictures_at_once
 from avcore.errors import UnitError
 from avcore.timeline import FRAME_RATE, Seconds
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, NUM_FACE, Points, smoothstep
-from unit2av.mouths.mesh.find import MeshFinder
 from unit2av.mouths.mesh.hidden import SkinLook, strangeness, usual_look
 from unit2av.mouths.mesh.inside import Appearance, Teeth, draw_inside, find_dark, find_teeth, usual_dark
 from unit2av.mouths.mesh.lips import join_lips, light_on, lip_source, softness
 from unit2av.mouths.mesh.person import Person, acquaint, eased, influence, lip_gaps
 from unit2av.mouths.mesh.shade import shade
-from unit2av.mouths.mesh.sight import Sight, sights
+from unit2av.mouths.mesh.sight import MeshFinder, Sight, sights
 from unit2av.mouths.mesh.stream import REACH, Look, Place, is_hidden_now, placed
 from unit2av.mouths.mesh.table import MouthTable, Parameters
 from unit2av.mouths.mesh.warp import move_pixels

@@ -18,8 +18,8 @@ from avcore.files import atomic_output
 from avcore.media import PictureSource
 from avcore.units.vocabulary import fingerprint
 from unit2av.mouths.mesh.face_shape import INNER_LOWER, INNER_UPPER, OUTER_CORNERS, OUTER_LOWER, OUTER_UPPER, Points
-from unit2av.mouths.mesh.find import MeshFinder
 from unit2av.mouths.mesh.head_frame import fit_pose
+from unit2av.mouths.mesh.sight import MeshFinder
 from unit2av.mouths.mesh.table import Parameters
 
 Measures = NDArray[np.float64]
