@@ -14,7 +14,7 @@ from avcore.errors import CheckpointError
 from unit2unit.vocabulary import TranslatorVocabulary
 
 _EMBEDDING = "encoder.embed_tokens.weight"
-_REQUIRED_OPTIONS: dict[str, object] = {
+NETWORK_OPTIONS: dict[str, object] = {
     "encoder_normalize_before": True,
     "decoder_normalize_before": True,
     "encoder_learned_pos": False,
@@ -59,7 +59,7 @@ class TranslatorConfig:
         Raises CheckpointError when tensors are missing or the options are those of another network.
         """
         model, task = _section(checkpoint, "model"), _section(checkpoint, "task")
-        for name, required in _REQUIRED_OPTIONS.items():
+        for name, required in NETWORK_OPTIONS.items():
             if model.get(name, required) != required:
                 raise CheckpointError(
                     f"the translator's option {name} is not supported", path=checkpoint.path, expected=required, found=model[name]

@@ -17,13 +17,15 @@ from avcore.checkpoints.checkpoint import read_checkpoint
 from avcore.compute.device import has_native_bfloat16
 from avcore.errors import VocabularyError
 from avcore.units import Units
-from tests.unit2unit.fairseq_side import load_trained
+from netflips.convert_command import main as convert_main
+from tests.unit2unit.fairseq_side import load_trained, logits_without_ours
 from tests.unit2unit.phrasebook import ENVIRONMENT, LANGUAGES, NUM_UNITS, command, logged, losses, write_folders
 from unit2unit.config import TranslatorConfig
 from unit2unit.model import load_transformer
 from unit2unit.stage import TRANSLATOR
 from unit2unit.training.corpus import read_search_limit
 from unit2unit.translator import UnitTranslator
+from unit2unit.utut_finetune.finetune import main as finetune
 from unit2unit.utut_finetune.prepare_pairs import main as prepare_pairs
 from unit2unit.utut_pretrain.prepare import main as prepare_tables
 
@@ -162,6 +164,69 @@ def test_inference_gives_fairseqs_logits(stage: Stage) -> None:
             encoded, mask = ours.encoder(tokens)
             found = ours.decoder(before, ours.decoder.source_keys_values(encoded), mask)
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_an_export_is_loaded_without_our_code(finetuned: Stage, tmp_path: Path) -> None:
+    """By fairseq's own task and by AV2AV's, from wherever; of a run, and of a translator of our own format that names no pair."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    convert = ["--in-path", str(finetuned.last), "--out-path", str(tmp_path / "ours.safetensors"), "--quiet"]
+    assert convert_main(convert) == 0
+    pair = ["--src-lang", "en", "--tgt-lang", "ko"]
+    exports = {
+        "plain.pt": [str(finetuned.last)],
+        "av2av.pt": [str(finetuned.last), "--published", "av2av"],
+        "ours.pt": [str(tmp_path / "ours.safetensors"), "--published", *pair],
+    }
+    for name, (checkpoint, *more) in exports.items():
+        assert finetune(["export", "--checkpoint", checkpoint, "--out-path", str(folder / name), "--quiet", *more]) == 0
+    assert {path.name for path in folder.iterdir()} == {*exports, "dict.txt", "dict.en.txt", "dict.ko.txt"}
+    ours = load_transformer(read_checkpoint(finetuned.last, TRANSLATOR)).eval()
+    vocabulary = ours.config.vocabulary
+    random = np.random.default_rng(0)
+    source = torch.from_numpy(np.stack([vocabulary.source_tokens(random.integers(0, NUM_UNITS, 19), "en") for _ in range(2)]))
+    before = torch.from_numpy(np.stack([np.roll(vocabulary.source_tokens(row[1:12] - 4, "ko"), 1) for row in source.numpy()]))
+    found = logits_without_ours([folder / name for name in exports], source, before, vocabulary.tag("ko"), tmp_path)
+    with torch.no_grad():
+        expected = ours(source, before).numpy()
+    for name in exports:
+        np.testing.assert_allclose(found[str(folder / name)], expected, atol=1e-4, rtol=0)
+        read = read_checkpoint(folder / name, TRANSLATOR)
+        assert (read.config["vocabulary"], TranslatorConfig.from_checkpoint(read).vocabulary) == (_SHA, vocabulary)
+        assert {read.config["model"][key] for key in ("_name", "arch")} == {"mbart_large"}
+        search = UnitTranslator.from_checkpoint(folder / name).default_search
+        assert search == UnitTranslator.from_checkpoint(finetuned.last).default_search
+    assert found["said"][-1] == vocabulary.tag("ko")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out-path", "x.safetensors"], "ending in .pt"),
+        (["--out-path", "x.pt"], "which pair"),
+        (["--out-path", "x.pt", "--src-lang", "en", "--tgt-lang", "zz"], "zz"),
+        (["--out-path", "a:b/x.pt", "--published", "av2av"], "colon"),
+        (["--out-path", "other/x.pt", "--published", "av2av"], "another dictionary"),
+        (["--out-path", "utut.pt", "--published", "av2av"], "overwrite"),
+    ],
+)
+def test_an_export_that_cannot_be_is_one_line_and_writes_nothing(
+    parity_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a:b", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "other" / "dict.txt").write_text("0 1\n1 1\n")
+    (tmp_path / "utut.pt").write_bytes((parity_dir / "utut.pt").read_bytes())
+    before = sorted(tmp_path.rglob("*"))
+    assert finetune(["export", "--checkpoint", "utut.pt", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_inference_loads_the_checkpoint_as_it_is(stage: Stage) -> None:

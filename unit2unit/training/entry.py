@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from avcore.command import LOG
+from avcore.command import run as run_command
 from avcore.errors import UsageError
 from avtrain.entry import main_of
 from avtrain.wandb_log import require_wandb
@@ -12,6 +13,7 @@ from unit2unit.training.checks import check_finetuning, check_pretraining
 from unit2unit.training.config import RESUME, Stated, TrainingRun, in_one_section, stated_settings
 from unit2unit.training.machine import is_main_process, require_fairseq
 
+_EXPORT = "export"
 Check = Callable[[TrainingRun, Stated], TrainingRun]
 """Checks a run before its first step, with what was stated on the command line, and returns it completed."""
 
@@ -23,9 +25,14 @@ def pretrain(argv: Sequence[str] | None = None) -> int:
 
 
 def finetune(argv: Sequence[str] | None = None) -> int:
-    """Fine-tune a unit translator for one language pair; returns the exit code."""
-    prog = "unit2unit.utut_finetune.finetune"
-    return _run(check_finetuning, "unit2unit/finetune", prog, "Fine-tune a unit translator for one language pair.", argv)
+    """Fine-tune a unit translator for one language pair, or export one; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == [_EXPORT]:
+        from unit2unit.training.export import build_export_parser, export  # loads torch, which --help does without
+
+        return run_command(build_export_parser(), export, arguments[1:])
+    purpose = f"Fine-tune a unit translator for one language pair. `{_EXPORT} --help` tells how to hand it to fairseq or AV2AV."
+    return _run(check_finetuning, "unit2unit/finetune", "unit2unit.utut_finetune.finetune", purpose, arguments)
 
 
 def _run(check: Check, config: str, prog: str, purpose: str, argv: Sequence[str] | None) -> int:

@@ -1,5 +1,6 @@
-"""A translator as a file in the published layout, and the mean of several: `python -m unit2unit.utut_finetune.average --help`.
+"""A translator as a file in the published layout, for ours or for fairseq's own code, and the mean of several.
 
+`python -m unit2unit.utut_finetune.finetune export --help`, `python -m unit2unit.utut_finetune.average --help`.
 Runs that were fine-tuned from one checkpoint lie close enough together for the mean of their weights to be better than each of
 them (Wortsman et al. 2022, "Model soups"); so do late checkpoints of one run.
 """
@@ -12,26 +13,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from avcore.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from avcore.command import LOG, Parser, run
-from avcore.errors import CheckpointError, UsageError
-from avcore.files import atomic_output
+from avcore.errors import CheckpointError, OutputError, UsageError
+from avcore.files import atomic_output, require_place
 from avcore.outputs import keep_apart
 from avcore.plain_text import several
+from avcore.units.vocabulary import require_language
 from avcore.usage import add_quiet_options
-from unit2unit.config import TranslatorConfig
+from unit2unit.config import NETWORK_OPTIONS, TranslatorConfig
 from unit2unit.layout import SHARED_TABLES
 from unit2unit.stage import TRANSLATOR
+from unit2unit.training.checks import dictionary_size
+from unit2unit.training.corpus import write_dictionary
+from unit2unit.training.machine import require_fairseq
+from unit2unit.training.start import sizes_of
+
+FAIRSEQ, AV2AV = "fairseq", "av2av"
+_TASKS = {FAIRSEQ: "translation_from_pretrained_bart", AV2AV: "utut_pretraining"}
+"""The task by which each program loads a translator: fairseq's own, and the one that AV2AV's code registers."""
+_ARCHITECTURE = "mbart_large"
+_PAIR = ("source_lang", "target_lang")
+_MASKING = {"add_lang_token": True, "mask": 0.3, "mask_random": 0.1, "replace_length": -1, "poisson_lambda": 10.0}
+"""Options of the published translator's task that say how a sentence is written, and what was hidden in its training."""
 
 
 def write_fairseq(checkpoint: Checkpoint, path: Path) -> None:
     """Write a translator as a .pt file in the published layout, without optimizer state: fairseq starts from it anew."""
     cfg = {name: argparse.Namespace(**values) if name != "generation" else dict(values) for name, values in _sections(checkpoint)}
+    _write(cfg, checkpoint.tensors, path)
+
+
+def _write(cfg: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> None:
     content = {
         "args": None,
-        "cfg": cfg,
-        "model": OrderedDict(checkpoint.tensors),
+        "cfg": dict(cfg),
+        "model": OrderedDict(tensors),
         "criterion": None,
         "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
         "task_state": {},
@@ -46,6 +65,111 @@ def _sections(checkpoint: Checkpoint) -> Sequence[tuple[str, Mapping[str, Any]]]
     stated = checkpoint.config.get("vocabulary")
     task = dict(checkpoint.config["task"]) | ({"units_vocabulary": stated} if stated else {})
     return [("task", task), ("model", checkpoint.config["model"]), ("generation", checkpoint.config.get("generation", {}))]
+
+
+def write_published(
+    checkpoint: Checkpoint, path: Path, program: str = FAIRSEQ, data_dir: str = "", pair: tuple[str, str] = ("", "")
+) -> None:
+    """Write a translator as a .pt file that fairseq or AV2AV's code loads without ours, and the units' dictionaries beside it.
+
+    program: `fairseq`, or `av2av`, whose own task knows no pair. data_dir: where the dictionaries are when it is loaded, "" = the
+    absolute folder of `path`. pair: languages, "" = those that the checkpoint was trained on. Sizes, languages, search settings and
+    the fingerprint of the units are the checkpoint's; all else is fairseq's default, in float32. Raises UsageError for a pair that
+    is not stated or a folder that fairseq cannot name, LanguageError for a language without a tag, and OutputError for another
+    dictionary that is there.
+    """
+    config = TranslatorConfig.from_checkpoint(checkpoint)
+    folder = data_dir or str(require_place(path).resolve().parent)
+    if ":" in folder:
+        raise UsageError("fairseq takes a colon for the end of a folder", found=folder, hint="choose another folder, or --data-dir")
+    stored = checkpoint.config["task"]
+    names = [] if program == AV2AV else [given or str(stored.get(key) or "") for given, key in zip(pair, _PAIR, strict=True)]
+    if "" in names:
+        raise UsageError(f"{checkpoint.path} does not say which pair it was trained on", expected="--src-lang and --tgt-lang")
+    tags = config.vocabulary.languages
+    languages = [require_language(name, tags, str(checkpoint.path)) for name in names]
+    cfg = _fairseq_sections(checkpoint.config.get("generation", {}))
+    cfg["model"] = _model(config, _TASKS[program])
+    cfg["task"] = _task(program, config, languages, folder)
+    if vocabulary := checkpoint.config.get("vocabulary"):
+        cfg["task"].units_vocabulary = vocabulary
+    for dictionary in dictionaries(path, program, languages):
+        _write_dictionary(dictionary, config.vocabulary.num_units)
+    tensors = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in checkpoint.tensors.items()}
+    shared = dict.fromkeys(SHARED_TABLES, tensors[SHARED_TABLES[0]])
+    _write(cfg, {**_marks(), **tensors, **shared}, path)
+
+
+def dictionaries(path: Path, program: str, languages: Sequence[str]) -> list[Path]:
+    """The files beside a published checkpoint that list the units."""
+    return [path.parent / (f"dict.{name}.txt" if name else "dict.txt") for name in (languages if program == FAIRSEQ else [""])]
+
+
+def _write_dictionary(path: Path, num_units: int) -> None:
+    if not path.exists():
+        with atomic_output(path) as temporary:
+            write_dictionary(temporary, num_units)
+    elif (found := dictionary_size(path)) != num_units:
+        raise OutputError("another dictionary is there", path=path, expected=f"{num_units} units", found=found)
+
+
+def _marks() -> dict[str, Tensor]:
+    """Two kinds of entry that fairseq writes and no network of ours has: without the version it takes norms away."""
+    names = [f"{side}.{name}" for side in ("encoder", "decoder") for name in ("version", "embed_positions._float_tensor")]
+    return {name: torch.tensor([3.0] if name.endswith("version") else [0.0]) for name in names}
+
+
+def _fairseq_sections(generation: Mapping[str, Any]) -> dict[str, Any]:
+    """fairseq's sections with its defaults, and the search settings of a translator."""
+    from fairseq.dataclass.configs import FairseqConfig
+    from omegaconf import DictConfig, OmegaConf
+
+    whole = OmegaConf.structured(FairseqConfig)
+    sections: dict[str, Any] = {
+        str(name): OmegaConf.to_container(whole[name], resolve=True, enum_to_str=True)
+        if not OmegaConf.is_missing(whole, name) and isinstance(whole[name], DictConfig)
+        else None
+        for name in whole
+    }
+    known = sections["generation"]
+    known.update({name: value for name, value in generation.items() if name in known and value is not None})
+    return sections
+
+
+def _model(config: TranslatorConfig, task: str) -> argparse.Namespace:
+    from fairseq.models.bart.model import mbart_large_architecture
+
+    model = argparse.Namespace(
+        _name=_ARCHITECTURE,
+        arch=_ARCHITECTURE,
+        task=task,
+        **NETWORK_OPTIONS,
+        share_decoder_input_output_embed=True,
+        **sizes_of(config),
+        **_positions(config),
+        dropout=config.dropout,
+        attention_dropout=config.attention_dropout,
+        activation_dropout=config.activation_dropout,
+    )
+    mbart_large_architecture(model)
+    return model
+
+
+def _positions(config: TranslatorConfig) -> dict[str, int]:
+    return {"max_source_positions": config.max_source_positions, "max_target_positions": config.max_target_positions}
+
+
+def _task(program: str, config: TranslatorConfig, languages: Sequence[str], folder: str) -> argparse.Namespace:
+    from fairseq.tasks.multilingual_denoising import MultilingualDenoisingConfig
+    from fairseq.tasks.translation import TranslationConfig
+
+    defaults = vars(TranslationConfig() if program == FAIRSEQ else MultilingualDenoisingConfig())
+    plain = {
+        name: value for name, value in defaults.items() if isinstance(value, bool | int | float | str) and "${" not in str(value)
+    }
+    own: dict[str, Any] = {"langs": ",".join(config.vocabulary.languages), "data": folder, **_positions(config)}
+    own |= {"prepend_bos": True, "left_pad_source": False} | dict(zip(_PAIR, languages, strict=True)) if languages else _MASKING
+    return argparse.Namespace(**{**plain, "_name": _TASKS[program], "task": _TASKS[program], **own})
 
 
 def average(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
@@ -96,11 +220,55 @@ def build_parser() -> Parser:
     return parser
 
 
+def build_export_parser() -> Parser:
+    """The options of `export`."""
+    parser = Parser(
+        prog="unit2unit.utut_finetune.finetune export",
+        description="Write a translator as a file that fairseq or AV2AV's own code loads without NetfLips.",
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="FILE", help="checkpoint_best.pt of a run, or any translator"
+    )
+    parser.add_argument(
+        "--out-path", type=Path, required=True, metavar="FILE", help=".pt to write; the units' dictionaries come beside it"
+    )
+    parser.add_argument(
+        "--published",
+        nargs="?",
+        choices=list(_TASKS),
+        const=FAIRSEQ,
+        default=FAIRSEQ,
+        help=f"who loads it: fairseq by its task {_TASKS[FAIRSEQ]}, or AV2AV's code by {_TASKS[AV2AV]} (default: {FAIRSEQ})",
+    )
+    parser.add_argument(
+        "--data-dir", default="", metavar="DIR", help="where the dictionaries will be (default: the output's folder)"
+    )
+    parser.add_argument("--src-lang", default="", metavar="LANG", help="language of the source (default: the run's)")
+    parser.add_argument("--tgt-lang", default="", metavar="LANG", help="language of the target (default: the run's)")
+    add_quiet_options(parser)
+    return parser
+
+
+def export(options: argparse.Namespace) -> None:
+    """Read the translator, write the published form."""
+    require_fairseq()
+    _require_pt(options.out_path)
+    keep_apart({"the output": options.out_path}, {"the checkpoint": options.checkpoint})
+    checkpoint = read_checkpoint(options.checkpoint, TRANSLATOR)
+    pair = (options.src_lang, options.tgt_lang)
+    write_published(checkpoint, options.out_path, options.published, options.data_dir, pair)
+    LOG.info("%s: for %s, task %s", options.out_path, options.published, _TASKS[options.published])
+
+
+def _require_pt(path: Path) -> None:
+    if path.suffix != ".pt":
+        raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=path.name)
+
+
 def _work(options: argparse.Namespace) -> None:
     if len(options.checkpoints) < 2:
         raise UsageError("an average needs two or more checkpoints", found=len(options.checkpoints))
-    if options.out.suffix != ".pt":
-        raise UsageError("fairseq reads .pt files", expected="an output ending in .pt", found=options.out.name)
+    _require_pt(options.out)
     keep_apart({"the average": options.out}, {"a checkpoint": options.checkpoints})
     write_fairseq(average([read_checkpoint(path, TRANSLATOR) for path in options.checkpoints]), options.out)
     LOG.info("%s: the mean of %s", options.out, several(len(options.checkpoints), "translator"))

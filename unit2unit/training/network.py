@@ -9,21 +9,15 @@ from fairseq.models.bart.model import mbart_large_architecture
 from fairseq.modules import MultiheadAttention, SinusoidalPositionalEmbedding
 from torch import Tensor, nn
 
+from unit2unit.config import NETWORK_OPTIONS
 from unit2unit.training.optim import mark_layers
 
 ARCHITECTURE = "utut_large"
 _BERT_STD = 0.02
 
 _PUBLISHED = {
-    "encoder_normalize_before": True,
-    "decoder_normalize_before": True,
-    "encoder_learned_pos": False,
-    "decoder_learned_pos": False,
-    "layernorm_embedding": False,
-    "no_scale_embedding": False,
+    **NETWORK_OPTIONS,
     "share_decoder_input_output_embed": True,
-    "share_all_embeddings": True,
-    "activation_fn": "gelu",
     "attention_dropout": 0.1,
 }
 """Where the published checkpoint's stored options differ from fairseq's mbart_large (12 + 12 layers, 1024, 4096, 16 heads)."""

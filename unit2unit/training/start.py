@@ -98,7 +98,7 @@ def follow_start(run: TrainingRun, start: Start | None, stated: Stated) -> Train
     tags = list(start.config.vocabulary.languages)
     if is_stated("langs", stated):
         _check_languages(_names(run.option("langs")), tags, start.path)
-    sizes = _sizes(start.config)
+    sizes = sizes_of(start.config)
     for name, size in sizes.items():
         if is_stated(name, stated) and run.option(name) != size:
             raise UsageError(f"{start.path}: the checkpoint is of another size", expected=f"{name}={size}", found=run.option(name))
@@ -135,7 +135,8 @@ def _names(tags: Any) -> list[str]:
     return tags.split(",") if isinstance(tags, str) else list(tags or [])
 
 
-def _sizes(config: TranslatorConfig) -> dict[str, int]:
+def sizes_of(config: TranslatorConfig) -> dict[str, int]:
+    """The sizes of a network by fairseq's names."""
     return {
         f"{side}_{name}": size
         for side, stack in (("encoder", config.encoder), ("decoder", config.decoder))
