@@ -36,10 +36,10 @@ _LIP_STRENGTH = 2.5
 
 
 def bundle_table(phones: Phones, labelled: Sequence[UnitRow], progress: Progress = silent) -> MouthTable:
-    """Learn a table for phones as units. labelled: units of takes in either language, with durations."""
+    """Learn a table for phones as units. labelled: units of takes with durations; their ids say the language (`s0001_ko_0`)."""
     examples = Examples(len(phones.names))
     for row in track(labelled, "sentences", progress, len(labelled)):
-        language, frames = str(row.units.language), row.units.frames()
+        language, frames = row.id.split("_")[1], row.units.frames()
         examples.add(frames, true_parameters(phones.phonemes(row.units), units_to_frames(len(frames)), language))
     return learn_table(examples, phones.vocabulary)
 
