@@ -39,7 +39,7 @@ _SHINE, _SHINE_AFTER = 8.0, 2
 bright, and none do before them."""
 _EDGE_PIXELS, _MOST_BLURRED = 1.3, 0.3
 """Width of an edge in pixels, in which lip is mixed with what is beside it; at most this share of a lip."""
-_MENDED, _SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.014, 0.004, 0.9, 0.4
+_MENDED, _SEAM, _LEAST_SEAM, _SEAM_SHADE = 0.014, 0.004, 0.6, 0.45
 """How far beside the line of closed lips specks are mended, how wide its shadow is, in widths of
 the face and at least in pixels, and how dark."""
 _SEAM_PLACES, _SEAM_SHARES = (0, 1, 3, 9, 11, 12), (0.0, 0.6, 1.0, 1.0, 0.6, 0.0)
@@ -133,7 +133,7 @@ def join_lips(picture: Pixels, points: Points, scale: float, soft: float, share:
     above, under = (np.stack([np.interp(place, columns, one) for one in colours.T], axis=-1) for colours in (upper, lower))
     lip = (above + (under - above) * below).astype(np.float32)
     within = np.interp(place, _SEAM_PLACES, _SEAM_SHARES)
-    seam = (within * np.exp(-np.square(beside / max(_SEAM * scale, _LEAST_SEAM + soft))))[..., None]
+    seam = (within * np.exp(-np.square(beside / np.hypot(max(_SEAM * scale, _LEAST_SEAM), soft))))[..., None]
     wanted = lip * (1 - _SEAM_SHADE * seam).astype(np.float32)
     off = part.sum(axis=-1, dtype=np.float32) / np.maximum(wanted.sum(axis=-1), 1)
     strange = np.maximum(smoothstep((off - _TOO_BRIGHT) / 0.1), smoothstep((_TOO_DARK - off) / 0.15))
