@@ -1,4 +1,4 @@
-"""The table of the bundle's mouth, learnt from labels of the material: lips close for lip consonants of either language."""
+"""The table of the bundle's mouth, learnt from labels of the material in both languages."""
 
 from pathlib import Path
 
